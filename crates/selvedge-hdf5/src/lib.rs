@@ -1,1 +1,47 @@
-//! Placeholder.
+//! Training trajectories larger than RAM, recorded step by step into plain HDF5.
+//!
+//! A [`Recorder`] appends every step of a live training loop to a file that stock h5py reads, at any
+//! moment: while it is written, after a kill, and when it is finished. [`Reader`] reads it back,
+//! bfloat16 as [`half::bf16`], bit for bit. [`RunPlan`] says beforehand what a run takes of disk and
+//! memory, and [`recover`] puts a file in order whose writer died.
+//!
+//! libhdf5 builds the file. During the run its metadata do not change, but for the leading extents:
+//! the recorder writes the data of a step at the addresses of the chunks, and then moves the extents
+//! forward, 8 bytes for each tensor. So the extents are the commit record, and there is no moment at
+//! which the file does not open. (A run of unknown length adds chunks to the file's chunk index, by
+//! writes that keep this true.) The price: the oldest HDF5 format, no compression, and a recorder
+//! that is the only writer.
+//!
+//! See [`Recorder`] for writing and [`Reader`] for reading. The file format is in `docs/format.md`
+//! of the repository.
+
+mod attribute;
+mod create;
+mod dtype;
+mod element;
+mod error;
+mod ffi;
+mod grid;
+mod layout;
+mod lock;
+mod plan;
+mod provenance;
+mod reader;
+mod recorder;
+mod recover;
+mod spec;
+mod storage;
+mod sys;
+mod trajectory;
+
+pub use attribute::Attribute;
+pub use dtype::Dtype;
+pub use element::{Element, Values};
+pub use error::{Error, LibraryError};
+pub use half::{bf16, f16};
+pub use plan::{ChunkPlan, Limits, MAX_CHUNK_BYTES, QueuePlan, ReadPattern, RunPlan};
+pub use provenance::RunState;
+pub use reader::{Reader, Role, Tensor};
+pub use recorder::{AppendTimes, Durability, Recorder, RecorderBuilder, Step, Summary};
+pub use recover::{Recovery, recover};
+pub use spec::TensorSpec;

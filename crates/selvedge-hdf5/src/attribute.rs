@@ -1,0 +1,111 @@
+//! Attributes: hyperparameters and provenance, flat, at the root of the file.
+
+use std::fmt;
+
+/// The value of an attribute.
+///
+/// Made by `From` from numbers, strings, bools, and slices, arrays and vectors of them.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Attribute {
+    /// An integer, 64 bits in the file.
+    Int(i64),
+    /// An unsigned integer beyond `i64`, 64 bits in the file.
+    Uint(u64),
+    /// A float, 64 bits in the file.
+    Float(f64),
+    /// A bool, as h5py writes it.
+    Bool(bool),
+    /// A UTF-8 string of variable length, which h5py reads as `str`.
+    Text(String),
+    /// A one-dimensional array of integers.
+    Ints(Vec<i64>),
+    /// A one-dimensional array of floats.
+    Floats(Vec<f64>),
+    /// A one-dimensional array of bools.
+    Bools(Vec<bool>),
+    /// A one-dimensional array of strings.
+    Texts(Vec<String>),
+}
+
+impl Attribute {
+    /// The bytes that the value takes in the object header (a string's text lies elsewhere).
+    pub(crate) fn header_bytes(&self) -> usize {
+        match self {
+            Self::Int(_) | Self::Uint(_) | Self::Float(_) => 8,
+            Self::Bool(_) => 1,
+            Self::Text(_) => 16,
+            Self::Ints(values) => values.len() * 8,
+            Self::Floats(values) => values.len() * 8,
+            Self::Bools(values) => values.len(),
+            Self::Texts(values) => values.len() * 16,
+        }
+    }
+}
+
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Uint(value) => write!(f, "{value}"),
+            Self::Float(value) => write!(f, "{value:?}"),
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Text(value) => write!(f, "{value:?}"),
+            Self::Ints(values) => write!(f, "{values:?}"),
+            Self::Floats(values) => write!(f, "{values:?}"),
+            Self::Bools(values) => write!(f, "{values:?}"),
+            Self::Texts(values) => write!(f, "{values:?}"),
+        }
+    }
+}
+
+macro_rules! from {
+    ($($type:ty => |$value:ident| $make:expr),* $(,)?) => {$(
+        impl From<$type> for Attribute {
+            fn from($value: $type) -> Self {
+                $make
+            }
+        }
+    )*};
+}
+
+from! {
+    i8 => |value| Self::Int(value.into()),
+    i16 => |value| Self::Int(value.into()),
+    i32 => |value| Self::Int(value.into()),
+    i64 => |value| Self::Int(value),
+    u8 => |value| Self::Int(value.into()),
+    u16 => |value| Self::Int(value.into()),
+    u32 => |value| Self::Int(value.into()),
+    u64 => |value| i64::try_from(value).map_or(Self::Uint(value), Self::Int),
+    usize => |value| Self::from(value as u64),
+    f32 => |value| Self::Float(value.into()),
+    f64 => |value| Self::Float(value),
+    bool => |value| Self::Bool(value),
+    &str => |value| Self::Text(value.to_owned()),
+    String => |value| Self::Text(value),
+    &String => |value| Self::Text(value.clone()),
+    Vec<i64> => |value| Self::Ints(value),
+    Vec<f64> => |value| Self::Floats(value),
+    Vec<bool> => |value| Self::Bools(value),
+    Vec<String> => |value| Self::Texts(value),
+    &[i64] => |value| Self::Ints(value.to_vec()),
+    &[f64] => |value| Self::Floats(value.to_vec()),
+    &[bool] => |value| Self::Bools(value.to_vec()),
+    &[&str] => |value| Self::Texts(value.iter().map(ToString::to_string).collect()),
+}
+
+impl<T, const N: usize> From<[T; N]> for Attribute
+where
+    Vec<T>: Into<Attribute>,
+{
+    fn from(values: [T; N]) -> Self {
+        Vec::from(values).into()
+    }
+}
+
+impl<'a> From<Vec<&'a str>> for Attribute {
+    fn from(values: Vec<&'a str>) -> Self {
+        values.as_slice().into()
+    }
+}

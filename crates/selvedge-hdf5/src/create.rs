@@ -1,0 +1,195 @@
+//! Building the file: everything in it is made here, by libhdf5, before the first step.
+
+use std::path::Path;
+
+use hdf5::dataset::{AllocTime, FillTime};
+use hdf5::file::LibraryVersion;
+use hdf5::plist::CharEncoding;
+use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
+use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
+
+use crate::error::LibraryError;
+use crate::plan::{ChunkPlan, RunPlan};
+use crate::provenance::{FORMAT, FORMAT_VERSION, LOGICAL_DTYPE, STATE, STEPS_PLANNED, VERSION};
+use crate::{Attribute, Dtype, Error, RunState, provenance};
+
+/// Chunks of at least this size start at a multiple of it, so that they can be mapped.
+const PAGE: u64 = 4096;
+
+/// A constant: its values are written once, at creation.
+#[derive(Clone, Debug)]
+pub(crate) struct Constant {
+    pub(crate) name: String,
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+    /// The values as bytes, row-major and little-endian.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The HDF5 datatype in which a dtype is stored.
+pub(crate) fn stored_type(dtype: Dtype) -> TypeDescriptor {
+    match dtype {
+        Dtype::Bf16 | Dtype::U16 => TypeDescriptor::Unsigned(IntSize::U2),
+        Dtype::F16 => TypeDescriptor::Float(FloatSize::U2),
+        Dtype::F32 => TypeDescriptor::Float(FloatSize::U4),
+        Dtype::F64 => TypeDescriptor::Float(FloatSize::U8),
+        Dtype::I8 => TypeDescriptor::Integer(IntSize::U1),
+        Dtype::I16 => TypeDescriptor::Integer(IntSize::U2),
+        Dtype::I32 => TypeDescriptor::Integer(IntSize::U4),
+        Dtype::I64 => TypeDescriptor::Integer(IntSize::U8),
+        Dtype::U8 => TypeDescriptor::Unsigned(IntSize::U1),
+        Dtype::U32 => TypeDescriptor::Unsigned(IntSize::U4),
+        Dtype::U64 => TypeDescriptor::Unsigned(IntSize::U8),
+        Dtype::Bool => TypeDescriptor::Boolean,
+    }
+}
+
+/// Creates the file at `path`, over whatever is there, with all of its datasets and attributes.
+///
+/// Afterwards the extents of the step tensors are those of the planned run (of one row of chunks,
+/// where its length is unknown). All chunks and constants have addresses, but no bytes; the
+/// addresses of the constants are returned (`None` for one without elements).
+pub(crate) fn create(
+    path: &Path,
+    plan: &RunPlan,
+    constants: &[Constant],
+    attributes: &[(String, Attribute)],
+) -> Result<Vec<Option<u64>>, Error> {
+    let failed = |action: String| {
+        move |error: hdf5::Error| Error::library(path, action, LibraryError::from(error))
+    };
+    let file = File::with_options()
+        .with_fapl(|access| {
+            // The oldest format has no checksums: so single fields of it can be written in place.
+            access
+                .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)
+                .alignment(PAGE, PAGE)
+                .file_locking(false)
+        })
+        .create(path)
+        .map_err(failed("create".to_owned()))?;
+
+    let planned = plan.steps.map_or(provenance::OPEN_ENDED, |steps| {
+        i64::try_from(steps).unwrap_or(i64::MAX)
+    });
+    let own = [
+        (FORMAT, Attribute::Int(FORMAT_VERSION)),
+        (VERSION, Attribute::from(env!("CARGO_PKG_VERSION"))),
+        (STATE, Attribute::Int(RunState::Recording.value())),
+        (STEPS_PLANNED, Attribute::Int(planned)),
+    ];
+    let own = own.iter().map(|(name, value)| (*name, value));
+    for (name, value) in own.chain(
+        attributes
+            .iter()
+            .map(|(name, value)| (name.as_str(), value)),
+    ) {
+        write_attribute(&file, name, value)
+            .map_err(failed(format!("write attribute `{name}` of")))?;
+    }
+    for tensor in &plan.tensors {
+        create_step_tensor(&file, tensor)
+            .map_err(failed(format!("create tensor `{}` in", tensor.tensor)))?;
+    }
+    let mut addresses = Vec::with_capacity(constants.len());
+    for constant in constants {
+        let address = create_constant(&file, constant)
+            .map_err(failed(format!("create constant `{}` in", constant.name)))?;
+        addresses.push(address);
+    }
+    file.close().map_err(failed("close".to_owned()))?;
+    Ok(addresses)
+}
+
+fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
+    let to_usize = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let leading = plan.steps.unwrap_or(plan.chunk_steps());
+    let mut extents = vec![Extent::resizable(to_usize(leading))];
+    extents.extend(
+        plan.step_shape
+            .iter()
+            .map(|&axis| Extent::fixed(to_usize(axis))),
+    );
+    let chunk: Vec<usize> = plan.chunk_shape.iter().copied().map(to_usize).collect();
+    let dataset = file
+        .new_dataset_builder()
+        .empty_as(stored_type(plan.dtype))
+        .shape(SimpleExtents::new(extents))
+        .chunk(chunk)
+        // The default would write every chunk once before its data.
+        .fill_time(FillTime::Never)
+        .alloc_time(Some(AllocTime::Early))
+        .create(plan.tensor.as_str())?;
+    mark(&dataset, plan.dtype)
+}
+
+/// Returns the address of the constant's values; `None` for one without elements.
+fn create_constant(file: &File, constant: &Constant) -> hdf5::Result<Option<u64>> {
+    let dataset = file
+        .new_dataset_builder()
+        .empty_as(stored_type(constant.dtype))
+        .shape(constant.shape.as_slice())
+        .no_chunk()
+        .fill_time(FillTime::Never)
+        .alloc_time(Some(AllocTime::Early))
+        .create(constant.name.as_str())?;
+    mark(&dataset, constant.dtype)?;
+    Ok(dataset.offset())
+}
+
+fn mark(dataset: &Dataset, dtype: Dtype) -> hdf5::Result<()> {
+    if dtype == Dtype::Bf16 {
+        write_attribute(dataset, LOGICAL_DTYPE, &Attribute::from(dtype.name()))?;
+    }
+    Ok(())
+}
+
+fn write_attribute(location: &Location, name: &str, value: &Attribute) -> hdf5::Result<()> {
+    fn text(value: &str) -> hdf5::Result<VarLenUnicode> {
+        value
+            .parse()
+            .map_err(|_| hdf5::Error::from(format!("a zero byte in {value:?}")))
+    }
+    // A name that is not marked as UTF-8 gets the old, aligned kind of message.
+    let encoding = if name.is_ascii() {
+        CharEncoding::Ascii
+    } else {
+        CharEncoding::Utf8
+    };
+    macro_rules! scalar {
+        ($value:expr, $type:ty) => {
+            location
+                .new_attr::<$type>()
+                .char_encoding(encoding)
+                .create(name)?
+                .write_scalar($value)
+        };
+    }
+    macro_rules! array {
+        ($values:expr, $type:ty) => {
+            location
+                .new_attr::<$type>()
+                .shape($values.len())
+                .char_encoding(encoding)
+                .create(name)?
+                .write_raw($values)
+        };
+    }
+    match value {
+        Attribute::Int(value) => scalar!(value, i64),
+        Attribute::Uint(value) => scalar!(value, u64),
+        Attribute::Float(value) => scalar!(value, f64),
+        Attribute::Bool(value) => scalar!(value, bool),
+        Attribute::Text(value) => scalar!(&text(value)?, VarLenUnicode),
+        Attribute::Ints(values) => array!(values, i64),
+        Attribute::Floats(values) => array!(values, f64),
+        Attribute::Bools(values) => array!(values, bool),
+        Attribute::Texts(values) => {
+            let values = values
+                .iter()
+                .map(|value| text(value))
+                .collect::<hdf5::Result<Vec<_>>>()?;
+            array!(&values, VarLenUnicode)
+        }
+    }
+}

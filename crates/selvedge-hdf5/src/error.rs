@@ -1,0 +1,401 @@
+//! Everything that can go wrong, with what was expected, what was found and what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::Dtype;
+use crate::plan::{Bytes, Grouped};
+
+/// A message from libhdf5.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct LibraryError(String);
+
+impl From<hdf5::Error> for LibraryError {
+    fn from(error: hdf5::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<crate::layout::LayoutError> for LibraryError {
+    fn from(error: crate::layout::LayoutError) -> Self {
+        use std::error::Error as _;
+        let source = error
+            .source()
+            .map(|source| format!(": {source}"))
+            .unwrap_or_default();
+        Self(format!("{error}{source}"))
+    }
+}
+
+/// An error of the recorder, the reader or `recover`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused an operation on the file.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was attempted.
+        action: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A step could not be written.
+    #[error("cannot write step {step} of tensor `{tensor}` to {}", path.display())]
+    WriteStep {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The first step that was being written.
+        step: u64,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// libhdf5 failed, or the file is not a sound HDF5 file.
+    #[error("cannot {action} {}", path.display())]
+    Library {
+        /// The file.
+        path: PathBuf,
+        /// What was attempted.
+        action: String,
+        /// libhdf5's message, or what was found in the file.
+        source: LibraryError,
+    },
+
+    /// There is a file of this name.
+    #[error(
+        "{} exists already; record under another name, continue it with `Recorder::resume`, \
+         or call `overwrite(true)` to replace it", path.display()
+    )]
+    AlreadyExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another recorder writes the file.
+    #[error(
+        "another recorder is writing {}; finish or stop it first (in a notebook: `finish` or \
+         delete the old recorder, or restart the kernel)", path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is open in a program that holds HDF5's exclusive lock on it.
+    #[error("another program has {} open for writing; close it there first", path.display())]
+    LockedByHdf5 {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A name that a dataset or attribute cannot have.
+    #[error("`{name}` cannot be the name of a dataset or attribute: expected {expected}")]
+    InvalidName {
+        /// The name.
+        name: String,
+        /// What is expected of a name.
+        expected: &'static str,
+    },
+    /// Two datasets, or two attributes, of one name.
+    #[error("`{name}` is declared twice")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// A shape or a number of steps that HDF5 cannot hold.
+    #[error("tensor `{tensor}` of shape {shape:?}: expected {expected}")]
+    InvalidTensor {
+        /// The tensor.
+        tensor: String,
+        /// The declared shape of one step.
+        shape: Vec<usize>,
+        /// What is expected.
+        expected: &'static str,
+    },
+    /// A run without step tensors.
+    #[error("a run needs at least one step tensor; declare it with `tensor` or `scalar`")]
+    NoTensors,
+    /// An attribute too large for HDF5.
+    #[error(
+        "attribute `{name}` takes {found} bytes, and HDF5 has room for {limit}; \
+         store it as a constant"
+    )]
+    AttributeTooLarge {
+        /// The attribute.
+        name: String,
+        /// Its size in bytes.
+        found: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The values given for a constant do not fill its shape.
+    #[error("constant `{name}` of shape {shape:?} has {expected} elements, found {found}")]
+    ConstantLength {
+        /// The constant.
+        name: String,
+        /// The declared shape.
+        shape: Vec<usize>,
+        /// Elements of the shape.
+        expected: usize,
+        /// Elements given.
+        found: usize,
+    },
+
+    /// The queue needs more memory than the budget allows.
+    #[error(
+        "the recorder needs {} of memory for a queue of two steps, {} more than the budget of {}; \
+         raise the budget or record smaller steps",
+        Bytes(*needed), Bytes(needed.saturating_sub(*budget)), Bytes(*budget)
+    )]
+    MemoryBudget {
+        /// Bytes needed.
+        needed: u64,
+        /// The budget in bytes.
+        budget: u64,
+    },
+    /// The run does not fit the disk.
+    #[error(
+        "the run needs {} on the disk of {} and {} are free: {} short; free some space or record \
+         fewer steps or tensors",
+        Bytes(*needed), path.display(), Bytes(*free), Bytes(needed.saturating_sub(*free))
+    )]
+    DiskTooSmall {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the planned run needs.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+
+    /// A step was given a tensor that was not declared.
+    #[error(
+        "no tensor `{tensor}` was declared; the step tensors are {}",
+        list(declared)
+    )]
+    UnknownTensor {
+        /// The name given.
+        tensor: String,
+        /// The declared step tensors.
+        declared: Vec<String>,
+    },
+    /// A step lacks tensors.
+    #[error(
+        "step {step} lacks {}; a step has all tensors or is not recorded",
+        list(missing)
+    )]
+    MissingTensors {
+        /// The step.
+        step: u64,
+        /// The tensors that were not put.
+        missing: Vec<String>,
+    },
+    /// A step was given one tensor twice.
+    #[error("tensor `{tensor}` was put twice into step {step}")]
+    DuplicateTensor {
+        /// The step.
+        step: u64,
+        /// The tensor.
+        tensor: String,
+    },
+    /// Values of another length than the tensor's.
+    #[error("tensor `{tensor}` of shape {shape:?} has {expected} elements, found {found}")]
+    LengthMismatch {
+        /// The tensor.
+        tensor: String,
+        /// Shape of one step in elements.
+        shape: Vec<usize>,
+        /// Elements of that shape.
+        expected: usize,
+        /// Elements given.
+        found: usize,
+    },
+    /// Values of another dtype than the tensor's.
+    #[error("tensor `{tensor}` holds {expected}, found {found}")]
+    DtypeMismatch {
+        /// The tensor.
+        tensor: String,
+        /// Its dtype.
+        expected: Dtype,
+        /// The dtype given or asked for.
+        found: Dtype,
+    },
+    /// More steps than the run was planned for.
+    #[error(
+        "the run was planned for {} steps and has them all; leave `steps` away for an open number, \
+         or finish and resume it with more", Grouped(*planned)
+    )]
+    BeyondPlan {
+        /// The planned number of steps.
+        planned: u64,
+    },
+
+    /// The writer stopped; every later call says so.
+    #[error(
+        "the recorder of {} has stopped: {}. Its first {} steps are in the file; when the cause is \
+         mended, continue with `Recorder::resume`", path.display(), Chain(&**source), Grouped(*committed)
+    )]
+    Stopped {
+        /// The file.
+        path: PathBuf,
+        /// Steps that are committed.
+        committed: u64,
+        /// Why it stopped.
+        source: Arc<Error>,
+    },
+    /// Another program truncated the file.
+    #[error(
+        "{} was truncated by another program (h5py's mode 'w' does this): expected at least {} \
+         bytes, found {found}; what had been recorded is lost", path.display(), expected
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the file had.
+        expected: u64,
+        /// Bytes that it has.
+        found: u64,
+    },
+    /// Another program wrote over the file.
+    #[error(
+        "{} was overwritten by another program (h5py's mode 'w' does this): its superblock is no \
+         longer the recorder's; what had been recorded is lost", path.display()
+    )]
+    Overwritten {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was deleted, or another one was renamed over it.
+    #[error("{} was deleted or replaced while it was being recorded", path.display())]
+    Deleted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The writer thread panicked: a defect of this crate.
+    #[error("the writer thread panicked; please report this")]
+    WriterPanicked,
+
+    /// The file is not one that this recorder made.
+    #[error("{} is not a trajectory that Selvedge recorded: {reason}", path.display())]
+    NotATrajectory {
+        /// The file.
+        path: PathBuf,
+        /// What is missing or different.
+        reason: String,
+    },
+    /// The declared run is not the one in the file.
+    #[error(
+        "cannot resume {}: {what} is {found} in the file and {expected} was declared",
+        path.display()
+    )]
+    ResumeMismatch {
+        /// The file.
+        path: PathBuf,
+        /// What differs, with its name.
+        what: String,
+        /// What was declared.
+        expected: String,
+        /// What the file has.
+        found: String,
+    },
+
+    /// The file has no such tensor.
+    #[error("{} has no tensor `{tensor}`; it has {}", path.display(), list(available))]
+    NoSuchTensor {
+        /// The file.
+        path: PathBuf,
+        /// The name asked for.
+        tensor: String,
+        /// The tensors of the file.
+        available: Vec<String>,
+    },
+    /// Steps that the file does not have.
+    #[error(
+        "tensor `{tensor}` has steps 0..{committed}, asked for {}..{}", range.start, range.end
+    )]
+    StepOutOfRange {
+        /// The tensor.
+        tensor: String,
+        /// The steps asked for.
+        range: std::ops::Range<u64>,
+        /// The steps that it has.
+        committed: u64,
+    },
+    /// Steps of a tensor that has none.
+    #[error("`{tensor}` is a constant and has no steps; read it whole")]
+    NotAStepTensor {
+        /// The tensor.
+        tensor: String,
+    },
+    /// A caller's buffer of the wrong length.
+    #[error("reading tensor `{tensor}` needs a buffer of {expected} elements, found {found}")]
+    BufferLength {
+        /// The tensor.
+        tensor: String,
+        /// Elements that will be read.
+        expected: u64,
+        /// Elements of the buffer.
+        found: u64,
+    },
+    /// A dtype that has no counterpart here.
+    #[error("tensor `{tensor}` holds {found}, which Selvedge does not read; {hint}")]
+    UnsupportedDtype {
+        /// The tensor.
+        tensor: String,
+        /// The type in the file.
+        found: String,
+        /// What to do.
+        hint: &'static str,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path, action: &'static str, source: io::Error) -> Self {
+        Self::Io {
+            path: path.to_owned(),
+            action,
+            source,
+        }
+    }
+
+    pub(crate) fn library(
+        path: &Path,
+        action: impl Into<String>,
+        source: impl Into<LibraryError>,
+    ) -> Self {
+        Self::Library {
+            path: path.to_owned(),
+            action: action.into(),
+            source: source.into(),
+        }
+    }
+}
+
+/// An error with all its sources, for a message that must stand alone.
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,215 @@
+//! How the elements of a step tensor are spread over its chunks.
+//!
+//! A chunk is `(c, k0, k1, …)`: `c` steps of a *piece* of the step. Pieces are contiguous runs of a
+//! step's elements in row-major order: along one axis the step is cut into runs of `k` indices, the
+//! axes before it have chunk extent 1 and those behind it are whole. Within a chunk, the piece of
+//! each of its steps follows that of the step before. So where a step is one piece, neighbouring
+//! steps are neighbours in the file.
+
+use std::ops::Range;
+
+/// The chunks of one step tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grid {
+    /// Shape of a step in elements.
+    step_shape: Vec<u64>,
+    /// Chunk shape in elements, the steps first.
+    chunk: Vec<u64>,
+    /// The axis of the step that is cut; the last pieces along it may be shorter.
+    cut: usize,
+    /// Number of pieces along `cut`.
+    cut_pieces: u64,
+    /// Elements from one index along `cut` to the next.
+    row: u64,
+    /// Number of pieces of a step.
+    pieces: u64,
+    element_bytes: u64,
+}
+
+impl Grid {
+    /// The grid of a tensor with this shape of a step and this chunk shape (the steps first);
+    /// `None` where the chunk does not cut a step into contiguous pieces.
+    pub(crate) fn new(step_shape: &[u64], chunk: &[u64], element_bytes: u64) -> Option<Self> {
+        let inner = chunk.get(1..)?;
+        if inner.len() != step_shape.len() || chunk.contains(&0) || step_shape.contains(&0) {
+            return None;
+        }
+        // The cut is the first axis behind which all axes are whole.
+        let whole = |axis: usize| inner[axis] == step_shape[axis];
+        let cut = (0..inner.len())
+            .rev()
+            .find(|&axis| !whole(axis))
+            .unwrap_or(0);
+        if inner[..cut].iter().any(|&extent| extent != 1) {
+            return None;
+        }
+        let cut_pieces = match inner.get(cut) {
+            Some(&extent) => step_shape[cut].div_ceil(extent),
+            None => 1,
+        };
+        let before: u64 = step_shape[..cut].iter().product();
+        Some(Self {
+            cut,
+            cut_pieces,
+            row: step_shape.iter().skip(cut + 1).product(),
+            pieces: before * cut_pieces,
+            step_shape: step_shape.to_vec(),
+            chunk: chunk.to_vec(),
+            element_bytes,
+        })
+    }
+
+    /// Steps in a chunk.
+    pub(crate) fn steps(&self) -> u64 {
+        self.chunk[0]
+    }
+
+    /// Pieces of a step, and so chunks side by side.
+    pub(crate) fn pieces(&self) -> u64 {
+        self.pieces
+    }
+
+    /// Size of a chunk in bytes.
+    pub(crate) fn chunk_bytes(&self) -> u64 {
+        self.chunk.iter().product::<u64>() * self.element_bytes
+    }
+
+    /// Bytes from one step to the next within a chunk.
+    pub(crate) fn stride(&self) -> u64 {
+        self.chunk_bytes() / self.chunk[0]
+    }
+
+    /// The bytes of a step that are its piece `piece`.
+    pub(crate) fn piece(&self, piece: u64) -> Range<u64> {
+        let (outer, along) = (piece / self.cut_pieces, piece % self.cut_pieces);
+        let (axis, extent) = match self.step_shape.get(self.cut) {
+            Some(&axis) => (axis, self.chunk[self.cut + 1]),
+            None => (1, 1),
+        };
+        let first = along * extent;
+        let start = (outer * axis + first) * self.row;
+        let len = extent.min(axis - first) * self.row;
+        start * self.element_bytes..(start + len) * self.element_bytes
+    }
+
+    /// The chunk, counted in the order of the chunk index, that holds `piece` of `step`, and the
+    /// byte within it where the piece starts.
+    pub(crate) fn locate(&self, step: u64, piece: u64) -> (usize, u64) {
+        let chunk = step / self.steps() * self.pieces + piece;
+        (
+            usize::try_from(chunk).unwrap_or(usize::MAX),
+            step % self.steps() * self.stride(),
+        )
+    }
+
+    /// The chunk whose first element is at `offset`, counted in the order of the chunk index.
+    pub(crate) fn index(&self, offset: &[u64]) -> Option<u64> {
+        let row = offset.first()? / self.steps();
+        let mut piece = 0;
+        for axis in 0..self.cut {
+            piece = piece * self.step_shape[axis] + offset.get(axis + 1)?;
+        }
+        if self.cut < self.step_shape.len() {
+            let along = offset.get(self.cut + 1)? / self.chunk[self.cut + 1];
+            piece = piece * self.cut_pieces + along;
+        }
+        row.checked_mul(self.pieces)?.checked_add(piece)
+    }
+
+    /// The offset of the first element of a chunk along each axis, the steps first.
+    pub(crate) fn offset(&self, chunk: u64) -> Vec<u64> {
+        let (row, piece) = (chunk / self.pieces, chunk % self.pieces);
+        let mut offset = vec![0; self.chunk.len()];
+        offset[0] = row * self.steps();
+        if self.cut < self.step_shape.len() {
+            offset[self.cut + 1] = piece % self.cut_pieces * self.chunk[self.cut + 1];
+        }
+        let mut outer = piece / self.cut_pieces;
+        for axis in (0..self.cut).rev() {
+            offset[axis + 1] = outer % self.step_shape[axis];
+            outer /= self.step_shape[axis];
+        }
+        offset
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Grid;
+
+    #[test]
+    fn a_chunk_of_whole_steps_is_one_piece() {
+        let grid = Grid::new(&[10_000, 64], &[1501, 10_000, 64], 2).unwrap();
+        assert_eq!((grid.pieces(), grid.stride()), (1, 1_280_000));
+        assert_eq!(grid.locate(1502, 0), (1, 1_280_000));
+        assert_eq!(grid.piece(0), 0..1_280_000);
+        assert_eq!(grid.offset(3), [4503, 0, 0]);
+    }
+
+    #[test]
+    fn a_scalar_is_one_piece() {
+        let grid = Grid::new(&[], &[100], 4).unwrap();
+        assert_eq!((grid.pieces(), grid.stride(), grid.piece(0)), (1, 4, 0..4));
+        assert_eq!(grid.locate(250, 0), (2, 200));
+    }
+
+    #[test]
+    fn a_chunk_that_scatters_a_step_is_refused() {
+        assert_eq!(Grid::new(&[4, 4], &[1, 2, 2], 2), None);
+        assert!(Grid::new(&[4, 4], &[1, 1, 2], 2).is_some());
+    }
+
+    /// A chunk shape that cuts the step along one axis.
+    fn shapes() -> impl Strategy<Value = (Vec<u64>, Vec<u64>)> {
+        (
+            prop::collection::vec(1..5_u64, 0..4),
+            any::<prop::sample::Index>(),
+            1..5_u64,
+            1..4_u64,
+        )
+            .prop_map(|(shape, cut, extent, steps)| {
+                let mut chunk = vec![steps];
+                chunk.extend(&shape);
+                if !shape.is_empty() {
+                    let cut = cut.index(shape.len());
+                    chunk[1..=cut].fill(1);
+                    chunk[cut + 1] = extent.min(shape[cut]);
+                }
+                (shape, chunk)
+            })
+    }
+
+    proptest! {
+        /// Against the definition of a chunked layout: element `(s, i, j, …)` lies in the chunk at
+        /// `(s / c0, i / c1, …)`, at the row-major position of the remainders.
+        #[test]
+        fn agrees_with_the_definition_of_a_chunk((shape, chunk) in shapes(), step in 0..9_u64) {
+            let grid = Grid::new(&shape, &chunk, 2).unwrap();
+            let mut covered = 0;
+            for piece in 0..grid.pieces() {
+                let (index, within) = grid.locate(step, piece);
+                let bytes = grid.piece(piece);
+                for (nth, element) in (bytes.start / 2..bytes.end / 2).enumerate() {
+                    prop_assert_eq!(element, covered);
+                    covered += 1;
+                    let mut at = vec![step];
+                    let mut rest = element;
+                    for &axis in shape.iter().rev() {
+                        at.insert(1, rest % axis);
+                        rest /= axis;
+                    }
+                    let expected: Vec<u64> =
+                        at.iter().zip(&chunk).map(|(at, chunk)| at / chunk * chunk).collect();
+                    prop_assert_eq!(grid.index(&expected), Some(index as u64));
+                    prop_assert_eq!(grid.offset(index as u64), expected);
+                    let position =
+                        at.iter().zip(&chunk).fold(0, |sum, (at, chunk)| sum * chunk + at % chunk);
+                    prop_assert_eq!(within / 2 + nth as u64, position);
+                }
+            }
+            prop_assert_eq!(covered, shape.iter().product::<u64>());
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The members of the root group, in its old format: a version-1 B-tree of symbol-table nodes,
+//! with the names in a local heap.
+
+use super::bytes::{Block, Result, UNDEFINED, unexpected};
+use super::object_header::symbol_table;
+use super::superblock::Superblock;
+use crate::storage::Storage;
+
+const TREE: &str = "the root group's B-tree";
+const HEAP: &str = "the root group's name heap";
+const NODE: &str = "a symbol-table node";
+const NODE_HEADER: usize = 24;
+const MAX_HEAP: u64 = 16 << 20;
+const MAX_MEMBERS: usize = 100_000;
+const MAX_DEPTH: u8 = 8;
+
+/// The names in the root group and the addresses of their object headers.
+pub(crate) fn root_datasets(
+    storage: &dyn Storage,
+    superblock: &Superblock,
+) -> Result<Vec<(String, u64)>> {
+    let (tree, heap) = symbol_table(storage, superblock.root_header)?;
+    let names = Names::read(storage, heap)?;
+    let mut members = Vec::new();
+    visit(storage, tree, None, &names, &mut members)?;
+    Ok(members)
+}
+
+/// The data segment of a local heap: names with a terminating zero.
+struct Names(Block);
+
+impl Names {
+    fn read(storage: &dyn Storage, address: u64) -> Result<Self> {
+        let header = Block::read(storage, HEAP, address, 32)?;
+        header.expect(0, b"HEAP\0", "the signature and version")?;
+        let size = header.u64(8)?;
+        if size > MAX_HEAP {
+            return Err(header.unexpected(format!("at most {MAX_HEAP} bytes"), size.to_string()));
+        }
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        Ok(Self(Block::read(storage, HEAP, header.u64(24)?, size)?))
+    }
+
+    fn get(&self, offset: u64) -> Result<String> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let mut end = start;
+        while self.0.u8(end)? != 0 {
+            end += 1;
+        }
+        let name = self.0.slice(start, end - start)?;
+        std::str::from_utf8(name)
+            .map(str::to_owned)
+            .map_err(|_| self.0.unexpected("a name in UTF-8", format!("{name:?}")))
+    }
+}
+
+fn visit(
+    storage: &dyn Storage,
+    address: u64,
+    below: Option<u8>,
+    names: &Names,
+    members: &mut Vec<(String, u64)>,
+) -> Result<()> {
+    let header = Block::read(storage, TREE, address, NODE_HEADER)?;
+    header.expect(0, b"TREE\0", "the signature and type")?;
+    let level = header.u8(5)?;
+    let expected = below.map_or(level <= MAX_DEPTH, |above| {
+        level.checked_add(1) == Some(above)
+    });
+    if !expected {
+        return Err(header.unexpected("a node one level below its parent", level.to_string()));
+    }
+    let used = usize::from(header.u16(6)?);
+    // Keys (8 bytes) and children (8 bytes) alternate; the children are what is wanted.
+    let entries = Block::read(storage, TREE, address + NODE_HEADER as u64, used * 16 + 8)?;
+    for entry in 0..used {
+        let child = entries.u64(entry * 16 + 8)?;
+        if level > 0 {
+            visit(storage, child, Some(level), names, members)?;
+        } else {
+            symbols(storage, child, names, members)?;
+        }
+    }
+    Ok(())
+}
+
+fn symbols(
+    storage: &dyn Storage,
+    address: u64,
+    names: &Names,
+    members: &mut Vec<(String, u64)>,
+) -> Result<()> {
+    let header = Block::read(storage, NODE, address, 8)?;
+    header.expect(0, b"SNOD\x01", "the signature and version")?;
+    let count = usize::from(header.u16(6)?);
+    if members.len() + count > MAX_MEMBERS {
+        return Err(header.unexpected(format!("at most {MAX_MEMBERS} members"), "more"));
+    }
+    let entries = Block::read(storage, NODE, address + 8, count * 40)?;
+    for entry in 0..count {
+        let object = entries.u64(entry * 40 + 8)?;
+        if object == UNDEFINED {
+            return Err(unexpected(
+                NODE,
+                address,
+                "an object header's address",
+                "none",
+            ));
+        }
+        members.push((names.get(entries.u64(entry * 40)?)?, object));
+    }
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! The few structures of the HDF5 file format that the recorder reads and patches in place.
+//!
+//! libhdf5 builds the file; here is what is needed to find, in the file it built, the bytes that
+//! change during a run: the extents, the chunk index, the end-of-file address and one attribute.
+//! Offsets and sizes are those of the [HDF5 File Format Specification][spec], version 3.0, for the
+//! oldest format only (superblock 0, object header 1, symbol-table groups, version-1 B-trees),
+//! which has no checksums. Everything else is refused.
+//!
+//! The bytes are not trusted: arithmetic is checked, every size has a bound, and a structure that
+//! is not exactly what is expected is an error that names it and its address.
+//!
+//! [spec]: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
+
+mod bytes;
+mod chunk_index;
+mod group;
+mod object_header;
+mod superblock;
+
+pub(crate) use bytes::LayoutError;
+pub(crate) use chunk_index::{ChunkIndex, ChunkKey};
+pub(crate) use group::root_datasets;
+pub(crate) use object_header::{AttributeValue, ChunkedDataset, attribute, chunked_dataset};
+pub(crate) use superblock::Superblock;

@@ -1,0 +1,239 @@
+//! Object headers, version 1: the messages of a dataset that the recorder needs, and where they lie.
+
+use super::bytes::{Block, Result, UNDEFINED, unexpected};
+use crate::storage::Storage;
+
+const STRUCTURE: &str = "an object header";
+const PREFIX: usize = 16;
+const MESSAGE_HEADER: usize = 8;
+const MAX_BLOCK: usize = 16 << 20;
+const MAX_BLOCKS: usize = 4096;
+
+const DATASPACE: u16 = 0x0001;
+const LAYOUT: u16 = 0x0008;
+const ATTRIBUTE: u16 = 0x000C;
+const CONTINUATION: u16 = 0x0010;
+const SYMBOL_TABLE: u16 = 0x0011;
+
+/// A message: its type and where its body lies in `block`.
+struct Message {
+    kind: u16,
+    flags: u8,
+    block: usize,
+    offset: usize,
+    len: usize,
+}
+
+/// All blocks of an object header, and the messages in them.
+struct ObjectHeader {
+    address: u64,
+    blocks: Vec<Block>,
+    messages: Vec<Message>,
+}
+
+impl ObjectHeader {
+    fn read(storage: &dyn Storage, address: u64) -> Result<Self> {
+        let prefix = Block::read(storage, STRUCTURE, address, PREFIX)?;
+        prefix.expect(0, &[1], "version")?;
+        let total = usize::from(prefix.u16(2)?);
+        let size = prefix.u32(8)? as usize;
+        let mut header = Self {
+            address,
+            blocks: Vec::new(),
+            messages: Vec::new(),
+        };
+        let mut pending = vec![(address.saturating_add(PREFIX as u64), size)];
+        while let Some((address, size)) = pending.pop() {
+            if size > MAX_BLOCK || header.blocks.len() == MAX_BLOCKS {
+                return Err(prefix.unexpected(
+                    format!("at most {MAX_BLOCKS} blocks of at most {MAX_BLOCK} bytes"),
+                    format!("a block of {size} bytes"),
+                ));
+            }
+            let block = Block::read(storage, STRUCTURE, address, size)?;
+            pending.extend(header.add_block(block, size, total)?);
+        }
+        Ok(header)
+    }
+
+    /// Takes in the messages of a block; returns the blocks that continue the header.
+    fn add_block(&mut self, block: Block, size: usize, total: usize) -> Result<Vec<(u64, usize)>> {
+        let mut continued = Vec::new();
+        let mut at = 0;
+        while size - at >= MESSAGE_HEADER && self.messages.len() < total {
+            let kind = block.u16(at)?;
+            let len = usize::from(block.u16(at + 2)?);
+            let flags = block.u8(at + 4)?;
+            let offset = at + MESSAGE_HEADER;
+            block.slice(offset, len)?;
+            if kind == CONTINUATION {
+                let length = usize::try_from(block.u64(offset + 8)?).unwrap_or(usize::MAX);
+                continued.push((block.u64(offset)?, length));
+            }
+            self.messages.push(Message {
+                kind,
+                flags,
+                block: self.blocks.len(),
+                offset,
+                len,
+            });
+            at = offset + len;
+        }
+        self.blocks.push(block);
+        Ok(continued)
+    }
+
+    fn block(&self, message: &Message) -> &Block {
+        &self.blocks[message.block]
+    }
+
+    /// The only message of this kind.
+    fn only(&self, kind: u16, name: &str) -> Result<&Message> {
+        let mut found = self.messages.iter().filter(|message| message.kind == kind);
+        match (found.next(), found.next()) {
+            (Some(message), None) if message.flags & 0b10 == 0 => Ok(message),
+            (first, _) => Err(unexpected(
+                STRUCTURE,
+                self.address,
+                format!("one {name} message of its own"),
+                if first.is_some() {
+                    "a shared one or several"
+                } else {
+                    "none"
+                },
+            )),
+        }
+    }
+
+    /// Where the byte `offset` of the message's body lies in the file.
+    fn address_in(&self, message: &Message, offset: usize) -> u64 {
+        self.block(message).address() + (message.offset + offset) as u64
+    }
+}
+
+/// The B-tree and the name heap of a group with the object header at `address`.
+pub(super) fn symbol_table(storage: &dyn Storage, address: u64) -> Result<(u64, u64)> {
+    let header = ObjectHeader::read(storage, address)?;
+    let message = header.only(SYMBOL_TABLE, "symbol table")?;
+    let block = header.block(message);
+    Ok((block.u64(message.offset)?, block.u64(message.offset + 8)?))
+}
+
+/// A chunked dataset: its extents and the two places in the file that the recorder patches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ChunkedDataset {
+    /// Extents in elements, the leading one (the number of steps) first.
+    pub(crate) extents: Vec<u64>,
+    /// Address of the leading extent: 8 bytes, little-endian, at a multiple of 8.
+    pub(crate) leading_extent_at: u64,
+    /// Chunk shape in elements, in the order of `extents`.
+    pub(crate) chunk: Vec<u64>,
+    /// Element size in bytes.
+    pub(crate) element_bytes: u64,
+    /// Address of the chunk index's root node; `None` where no chunk is allocated.
+    pub(crate) index_root: Option<u64>,
+    /// Where the address of the root node is stored: 8 bytes, little-endian, not aligned.
+    pub(crate) index_root_at: u64,
+}
+
+/// The chunked dataset with the object header at `address`; `None` for one of another layout.
+pub(crate) fn chunked_dataset(
+    storage: &dyn Storage,
+    address: u64,
+) -> Result<Option<ChunkedDataset>> {
+    let header = ObjectHeader::read(storage, address)?;
+    let layout = header.only(LAYOUT, "data layout")?;
+    let block = header.block(layout);
+    block.expect(layout.offset, &[3], "data layout version")?;
+    if block.u8(layout.offset + 1)? != 2 {
+        return Ok(None);
+    }
+    let space = header.only(DATASPACE, "dataspace")?;
+    let rank = usize::from(header.block(space).u8(space.offset + 1)?);
+    header
+        .block(space)
+        .expect(space.offset, &[1], "dataspace version")?;
+    // One more dimension in the layout: the size of an element in bytes.
+    if rank == 0 || usize::from(block.u8(layout.offset + 2)?) != rank + 1 {
+        return Err(block.unexpected(format!("a chunk of rank {rank}"), "another rank"));
+    }
+    let extents = (0..rank)
+        .map(|axis| header.block(space).u64(space.offset + 8 + axis * 8))
+        .collect::<Result<Vec<_>>>()?;
+    let chunk = (0..=rank)
+        .map(|axis| Ok(u64::from(block.u32(layout.offset + 11 + axis * 4)?)))
+        .collect::<Result<Vec<_>>>()?;
+    if chunk.contains(&0) {
+        return Err(block.unexpected("a chunk with elements", format!("{chunk:?}")));
+    }
+    let leading_extent_at = header.address_in(space, 8);
+    if leading_extent_at % 8 != 0 || space.len < 8 + rank * 8 {
+        return Err(block.unexpected("an aligned leading extent", leading_extent_at.to_string()));
+    }
+    let root = block.u64(layout.offset + 3)?;
+    Ok(Some(ChunkedDataset {
+        extents,
+        leading_extent_at,
+        element_bytes: chunk[rank],
+        chunk: chunk[..rank].to_vec(),
+        index_root: (root != UNDEFINED).then_some(root),
+        index_root_at: header.address_in(layout, 3),
+    }))
+}
+
+/// A 64-bit integer attribute: its value and where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AttributeValue {
+    /// The value.
+    pub(crate) value: i64,
+    /// Its address in the file: 8 bytes, little-endian, at a multiple of 8.
+    pub(crate) at: u64,
+}
+
+/// The scalar attribute `name`, a 64-bit little-endian integer, of the object at `address`.
+pub(crate) fn attribute(
+    storage: &dyn Storage,
+    address: u64,
+    name: &str,
+) -> Result<Option<AttributeValue>> {
+    let header = ObjectHeader::read(storage, address)?;
+    for message in header
+        .messages
+        .iter()
+        .filter(|message| message.kind == ATTRIBUTE)
+    {
+        let block = header.block(message);
+        let at = message.offset;
+        // Version 1: the sizes of name, datatype and dataspace, each padded to a multiple of 8.
+        // Later versions are for names in UTF-8, and for shared types.
+        if block.u8(at)? != 1 {
+            continue;
+        }
+        let sizes = [block.u16(at + 2)?, block.u16(at + 4)?, block.u16(at + 6)?].map(usize::from);
+        let stored = block.slice(at + 8, sizes[0])?;
+        if stored.strip_suffix(&[0]) != Some(name.as_bytes()) {
+            continue;
+        }
+        let padded: usize = sizes.iter().map(|size| size.next_multiple_of(8)).sum();
+        let datatype = at + 8 + sizes[0].next_multiple_of(8);
+        // Class 0 (fixed point), version 1, little-endian, signed, 8 bytes; 64 bits from bit 0.
+        block.expect(
+            datatype,
+            &[0x10, 0x08, 0, 0, 8, 0, 0, 0],
+            "a 64-bit signed integer",
+        )?;
+        let value_at = header.address_in(message, 8 + padded);
+        if 8 + padded + 8 != message.len.next_multiple_of(8) || value_at % 8 != 0 {
+            return Err(block.unexpected(
+                format!("one aligned 8-byte value in attribute `{name}`"),
+                format!("a message of {} bytes", message.len),
+            ));
+        }
+        let value = block.u64(at + 8 + padded)?;
+        return Ok(Some(AttributeValue {
+            value: value.cast_signed(),
+            at: value_at,
+        }));
+    }
+    Ok(None)
+}

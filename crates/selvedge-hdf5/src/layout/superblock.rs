@@ -1,0 +1,39 @@
+//! The superblock, version 0: 96 bytes at the start of the file.
+
+use super::bytes::{Block, Result, write};
+use crate::storage::Storage;
+
+const STRUCTURE: &str = "the superblock";
+const SIZE: usize = 96;
+const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
+const END_OF_FILE: u64 = 40;
+
+/// What the recorder needs of a version-0 superblock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Superblock {
+    /// End-of-file address: no structure or chunk lies behind it. A shorter file is truncated.
+    pub(crate) end_of_file: u64,
+    /// Address of the root group's object header.
+    pub(crate) root_header: u64,
+}
+
+impl Superblock {
+    pub(crate) fn read(storage: &dyn Storage) -> Result<Self> {
+        let block = Block::read(storage, STRUCTURE, 0, SIZE)?;
+        block.expect(0, SIGNATURE, "the HDF5 signature")?;
+        // Versions of the superblock, the free-space storage, the root group's symbol table and
+        // the shared messages, with a reserved byte between; then the sizes of offsets and lengths.
+        block.expect(8, &[0, 0, 0, 0, 0], "the versions")?;
+        block.expect(13, &[8, 8], "the sizes of offsets and lengths")?;
+        block.expect(24, &[0; 8], "the base address")?;
+        Ok(Self {
+            end_of_file: block.u64(40)?,
+            root_header: block.u64(64)?,
+        })
+    }
+
+    /// Writes a new end-of-file address: an aligned 8-byte write in the first sector.
+    pub(crate) fn write_end_of_file(storage: &dyn Storage, end_of_file: u64) -> Result<()> {
+        write(storage, STRUCTURE, END_OF_FILE, &end_of_file.to_le_bytes())
+    }
+}

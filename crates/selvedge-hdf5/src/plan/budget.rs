@@ -1,0 +1,362 @@
+//! The whole run: chunks, memory and disk, checked before anything is written.
+
+use std::fmt;
+use std::path::Path;
+
+use super::chunks::Shape;
+use super::units::{Bytes, Grouped};
+use super::{ChunkPlan, ReadPattern};
+use crate::{Error, TensorSpec};
+
+/// Small steps are gathered into blocks of about this size and written together.
+const BLOCK_BYTES: u64 = 1 << 20;
+/// … of at most this many steps.
+const BLOCK_STEPS: u64 = 65_536;
+/// More blocks than this do not make the queue any better at evening out a slow disk.
+const MAX_BLOCKS: u64 = 64;
+/// Two blocks: one is filled while the other is written.
+const MIN_BLOCKS: u64 = 2;
+/// Each tensor's part of a block starts at a multiple of this many bytes: a cache line.
+const ALIGNMENT: u64 = 64;
+
+/// The limits of a run, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Chunks stay under this size. Default: 2 GB.
+    pub chunk_target: u64,
+    /// The queue between the training loop and the writer takes at most this much memory, or two
+    /// steps where these are larger. Default: 256 MiB.
+    pub queue: u64,
+    /// The run is refused if the recorder needs more memory than this. Default: 24 GB.
+    pub memory: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            chunk_target: 2_000_000_000,
+            queue: 256 << 20,
+            memory: 24_000_000_000,
+        }
+    }
+}
+
+/// The queue between the training loop and the writer: a fixed set of equal blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueuePlan {
+    /// Number of blocks.
+    pub blocks: u64,
+    /// Size of a block in bytes.
+    pub block_bytes: u64,
+    /// Steps that a block holds.
+    pub steps_per_block: u64,
+}
+
+impl QueuePlan {
+    /// The memory of all blocks in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.blocks.saturating_mul(self.block_bytes)
+    }
+}
+
+/// Bytes that `steps` steps of `step_bytes` bytes take in a block.
+pub(crate) fn region_bytes(step_bytes: u64, steps: u64) -> u64 {
+    step_bytes
+        .saturating_mul(steps)
+        .checked_next_multiple_of(ALIGNMENT)
+        .unwrap_or(u64::MAX)
+}
+
+/// A planned run. Its [`Display`](fmt::Display) is a table for people.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RunPlan {
+    /// Planned steps; `None` for a run of unknown length.
+    pub steps: Option<u64>,
+    /// What the chunks were planned for.
+    pub pattern: ReadPattern,
+    /// The step tensors, in the order of their declaration.
+    pub tensors: Vec<ChunkPlan>,
+    /// Bytes of all constants.
+    pub constant_bytes: u64,
+    /// The queue.
+    pub queue: QueuePlan,
+    /// The memory budget in bytes.
+    pub memory_budget: u64,
+    /// Free bytes on the disk of the file, where they are known.
+    pub free_disk: Option<u64>,
+}
+
+impl RunPlan {
+    /// Plans a run of `steps` steps (`None`: unknown) of `tensors`, with `constant_bytes` bytes of
+    /// constants, for reading by `pattern`. `block_steps` is the most steps that may be written
+    /// together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidTensor`] or [`Error::InvalidName`] for a tensor that HDF5 cannot hold;
+    /// [`Error::MemoryBudget`] where two blocks of the queue exceed the budget.
+    pub fn new(
+        tensors: &[TensorSpec],
+        steps: Option<u64>,
+        pattern: ReadPattern,
+        limits: &Limits,
+        constant_bytes: u64,
+        block_steps: Option<u64>,
+    ) -> Result<Self, Error> {
+        let tensors = tensors
+            .iter()
+            .map(|spec| ChunkPlan::new(spec, steps, pattern, limits.chunk_target))
+            .collect::<Result<Vec<_>, _>>()?;
+        let most = block_steps
+            .unwrap_or(u64::MAX)
+            .min(steps.unwrap_or(u64::MAX))
+            .max(1);
+        let queue = plan_queue(&tensors, most, limits);
+        if queue.bytes() > limits.memory {
+            return Err(Error::MemoryBudget {
+                needed: queue.bytes(),
+                budget: limits.memory,
+            });
+        }
+        Ok(Self {
+            steps,
+            pattern,
+            tensors,
+            constant_bytes,
+            queue,
+            memory_budget: limits.memory,
+            free_disk: None,
+        })
+    }
+
+    /// Bytes of one step of all tensors.
+    #[must_use]
+    pub fn step_bytes(&self) -> u64 {
+        self.tensors
+            .iter()
+            .map(ChunkPlan::step_bytes)
+            .fold(0, u64::saturating_add)
+    }
+
+    /// Bytes that the file will have; for a run of unknown length those it starts with, which are
+    /// a hole until steps fill them.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.tensors
+            .iter()
+            .map(ChunkPlan::file_bytes)
+            .fold(self.constant_bytes, u64::saturating_add)
+    }
+
+    /// Bytes that the run will put on the disk: all planned steps, or one where the length is
+    /// unknown.
+    #[must_use]
+    pub fn needed_disk(&self) -> u64 {
+        self.step_bytes()
+            .saturating_mul(self.steps.unwrap_or(1))
+            .saturating_add(self.constant_bytes)
+    }
+
+    /// Looks up the free disk for a file at `path`, and checks that the run fits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DiskTooSmall`] where it does not. A file system that does not tell is no error.
+    pub fn check_disk(&mut self, path: &Path) -> Result<(), Error> {
+        let existing = path.ancestors().skip(1).find(|folder| folder.is_dir());
+        let folder = existing.unwrap_or(Path::new("."));
+        self.free_disk = crate::sys::free_bytes(folder).ok();
+        match self.free_disk {
+            Some(free) if free < self.needed_disk() => Err(Error::DiskTooSmall {
+                path: path.to_owned(),
+                needed: self.needed_disk(),
+                free,
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn plan_queue(tensors: &[ChunkPlan], most_steps: u64, limits: &Limits) -> QueuePlan {
+    let block = |steps: u64| {
+        tensors
+            .iter()
+            .map(|tensor| region_bytes(tensor.step_bytes(), steps))
+            .fold(0, u64::saturating_add)
+    };
+    let room = limits.queue.min(limits.memory);
+    let steps_per_block = (BLOCK_BYTES.min(room / 4) / block(1).max(1))
+        .clamp(1, BLOCK_STEPS)
+        .min(most_steps);
+    let block_bytes = block(steps_per_block);
+    let blocks = (room / block_bytes.max(1)).clamp(MIN_BLOCKS, MAX_BLOCKS);
+    // A short run needs no more blocks than it has steps.
+    let enough = (most_steps / steps_per_block)
+        .saturating_add(1)
+        .max(MIN_BLOCKS);
+    QueuePlan {
+        blocks: blocks.min(enough),
+        block_bytes,
+        steps_per_block,
+    }
+}
+
+impl fmt::Display for RunPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.steps {
+            Some(steps) => write!(
+                f,
+                "{} steps of {}",
+                Grouped(steps),
+                Bytes(self.step_bytes())
+            )?,
+            None => write!(f, "an open number of steps of {}", Bytes(self.step_bytes()))?,
+        }
+        writeln!(f, ", chunked for reading {}", self.pattern)?;
+        let name = self
+            .tensors
+            .iter()
+            .map(|t| t.tensor.chars().count())
+            .max()
+            .unwrap_or(0);
+        let shapes: Vec<_> = self
+            .tensors
+            .iter()
+            .map(|t| Shape(&t.step_shape).to_string())
+            .collect();
+        let shape = shapes.iter().map(String::len).max().unwrap_or(0);
+        for (tensor, step) in self.tensors.iter().zip(&shapes) {
+            writeln!(
+                f,
+                "  {:name$}  {:8}  {step:shape$}  {tensor}",
+                tensor.tensor, tensor.dtype
+            )?;
+        }
+        if self.constant_bytes > 0 {
+            writeln!(f, "  constants: {}", Bytes(self.constant_bytes))?;
+        }
+        match self.steps {
+            Some(_) => write!(f, "disk: {}", Bytes(self.file_bytes()))?,
+            None => write!(
+                f,
+                "disk: {} for each 1,000 steps",
+                Bytes(self.step_bytes() * 1000)
+            )?,
+        }
+        if let Some(free) = self.free_disk {
+            write!(f, ", {} free", Bytes(free))?;
+        }
+        let held = self.queue.blocks * self.queue.steps_per_block;
+        write!(
+            f,
+            "\nmemory: {} for a queue of {} step{}, budget {}",
+            Bytes(self.queue.bytes()),
+            Grouped(held),
+            if held == 1 { "" } else { "s" },
+            Bytes(self.memory_budget),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Limits, RunPlan};
+    use crate::{Dtype, Error, ReadPattern, TensorSpec};
+
+    fn thimble() -> Vec<TensorSpec> {
+        let mut tensors: Vec<_> = ["W", "grad_W", "momentum_W", "variance_W"]
+            .map(|name| TensorSpec::new(name, Dtype::Bf16, [10_000, 64]))
+            .into();
+        tensors.push(TensorSpec::new("losses", Dtype::F32, []));
+        tensors
+    }
+
+    fn plan(limits: &Limits) -> Result<RunPlan, Error> {
+        RunPlan::new(
+            &thimble(),
+            Some(6001),
+            ReadPattern::default(),
+            limits,
+            20_000,
+            None,
+        )
+    }
+
+    #[test]
+    fn the_plan_explains_itself() {
+        let plan = plan(&Limits::default()).unwrap();
+        assert_eq!(
+            plan.to_string(),
+            "\
+6,001 steps of 5.12 MB, chunked for reading whole tensors
+  W           bfloat16  (10000, 64)  4 chunks (1501, 10000, 64) of 1.92 GB, tail 3 steps (0.05 %)
+  grad_W      bfloat16  (10000, 64)  4 chunks (1501, 10000, 64) of 1.92 GB, tail 3 steps (0.05 %)
+  momentum_W  bfloat16  (10000, 64)  4 chunks (1501, 10000, 64) of 1.92 GB, tail 3 steps (0.05 %)
+  variance_W  bfloat16  (10000, 64)  4 chunks (1501, 10000, 64) of 1.92 GB, tail 3 steps (0.05 %)
+  losses      float32   ()           1 chunk (6001,) of 24.00 kB, tail 0 steps (0.00 %)
+  constants: 20.00 kB
+disk: 30.74 GB
+memory: 266.24 MB for a queue of 52 steps, budget 24.00 GB"
+        );
+    }
+
+    #[test]
+    fn a_memory_budget_below_two_steps_is_refused() {
+        let limits = Limits {
+            memory: 10_000_000,
+            ..Limits::default()
+        };
+        let error = plan(&limits).unwrap_err();
+        assert!(matches!(
+            error,
+            Error::MemoryBudget {
+                needed: 10_240_128,
+                budget: 10_000_000
+            }
+        ));
+        assert_eq!(
+            error.to_string(),
+            "the recorder needs 10.24 MB of memory for a queue of two steps, 240.13 kB more than \
+             the budget of 10.00 MB; raise the budget or record smaller steps"
+        );
+    }
+
+    #[test]
+    fn small_steps_share_a_block() {
+        let tensors = [TensorSpec::new("loss", Dtype::F32, [])];
+        let plan = RunPlan::new(
+            &tensors,
+            None,
+            ReadPattern::default(),
+            &Limits::default(),
+            0,
+            None,
+        )
+        .unwrap();
+        assert_eq!(plan.queue.steps_per_block, 16_384);
+        assert!(plan.queue.bytes() <= 64 << 20);
+    }
+
+    #[test]
+    fn a_run_that_the_disk_cannot_hold_says_by_how_much() {
+        let tensors = [TensorSpec::new("W", Dtype::F64, [1 << 30])];
+        let mut plan = RunPlan::new(
+            &tensors,
+            Some(1 << 30),
+            ReadPattern::default(),
+            &Limits::default(),
+            0,
+            None,
+        )
+        .unwrap();
+        let error = plan
+            .check_disk(&std::env::temp_dir().join("x.h5"))
+            .unwrap_err();
+        assert!(matches!(error, Error::DiskTooSmall { .. }));
+        assert!(error.to_string().contains("short"), "{error}");
+    }
+}

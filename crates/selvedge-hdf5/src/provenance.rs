@@ -1,0 +1,59 @@
+//! The attributes that say what a file is and where it came from. `docs/format.md` lists them.
+
+/// The version of the file's conventions.
+pub(crate) const FORMAT: &str = "selvedge_format";
+/// The value of [`FORMAT`] that this crate writes.
+pub(crate) const FORMAT_VERSION: i64 = 1;
+/// Version of the crate that made the file.
+pub(crate) const VERSION: &str = "selvedge_version";
+/// Planned number of steps, or [`OPEN_ENDED`].
+pub(crate) const STEPS_PLANNED: &str = "selvedge_steps_planned";
+/// The value of [`STEPS_PLANNED`] for a run of unknown length.
+pub(crate) const OPEN_ENDED: i64 = -1;
+/// How the run ended: see [`crate::RunState`].
+pub(crate) const STATE: &str = "selvedge_state";
+/// When the file was made: RFC 3339, UTC.
+pub(crate) const CREATED: &str = "created";
+/// The notebook or program that made the file.
+pub(crate) const NOTEBOOK: &str = "notebook";
+/// The dtype of a dataset whose stored dtype is another: `bfloat16`.
+pub(crate) const LOGICAL_DTYPE: &str = "logical_dtype";
+
+/// Names that only this crate writes at the root.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    name.starts_with("selvedge_") || name == CREATED || name == NOTEBOOK
+}
+
+/// How the recording of a file ended, as far as the file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunState {
+    /// The recorder is at work, or died without `finish`.
+    Recording,
+    /// `finish` was called.
+    Finished,
+    /// The recorder died and [`recover`](crate::recover) put the file in order.
+    Recovered,
+    /// The file does not say: another program made it.
+    Unknown,
+}
+
+impl RunState {
+    pub(crate) const fn value(self) -> i64 {
+        match self {
+            Self::Recording => 0,
+            Self::Finished => 1,
+            Self::Recovered => 2,
+            Self::Unknown => -1,
+        }
+    }
+
+    pub(crate) const fn from_value(value: i64) -> Self {
+        match value {
+            0 => Self::Recording,
+            1 => Self::Finished,
+            2 => Self::Recovered,
+            _ => Self::Unknown,
+        }
+    }
+}

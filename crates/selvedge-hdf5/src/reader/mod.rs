@@ -1,0 +1,217 @@
+//! The reader: opens a trajectory, also one that is being recorded or whose writer died.
+
+mod attributes;
+mod dtype;
+mod tensor;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hdf5::types::TypeDescriptor;
+
+pub use tensor::{Role, Tensor};
+
+use crate::provenance::{STATE, STEPS_PLANNED};
+use crate::{Attribute, Error, RunState, TensorSpec};
+
+/// A trajectory file, open for reading.
+///
+/// What it shows is the file at the moment of [`open`](Self::open): of a file that is being recorded,
+/// the steps that were committed then. Open it again to see more.
+///
+/// Any HDF5 file opens that has its datasets at the root, those of plain h5py among them. A step
+/// tensor is a chunked dataset, and a constant is one that is not.
+///
+/// ```
+/// # use half::bf16;
+/// # use selvedge_hdf5::{Reader, Recorder};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("thimble_1.h5");
+/// # let mut run = Recorder::create(&path).steps(1).tensor::<bf16>("W", [2, 2]).start()?;
+/// # run.append(|step| step.put("W", &[bf16::ONE; 4]))?;
+/// # run.finish()?;
+/// let file = Reader::open(&path)?;
+/// assert_eq!(file.committed_steps(), 1);
+/// let w = file.tensor("W")?;
+/// assert_eq!(w.step_shape(), [2, 2]);
+/// assert_eq!(w.read_step::<bf16>(0)?, [bf16::ONE; 4]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    tensors: Vec<Tensor>,
+    attributes: Vec<(String, Attribute)>,
+    skipped: Vec<(String, String)>,
+    committed: u64,
+}
+
+impl Reader {
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where there is no such file, [`Error::Truncated`] where it is shorter than it
+    /// says, [`Error::Library`] where libhdf5 cannot read it.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
+        let path = path.into();
+        let data = fs::File::open(&path).map_err(|error| Error::io(&path, "open", error))?;
+        let file = hdf5::File::with_options().open(&path).map_err(|error| {
+            truncated(&path, &data).unwrap_or_else(|| Error::library(&path, "open", error))
+        })?;
+        let failed = |error: hdf5::Error| Error::library(&path, "list the datasets of", error);
+        let data = Arc::new(data);
+        // Behind a user block the addresses count from its end; libhdf5 then reads everything.
+        let addresses = file.userblock() == 0;
+        let mut tensors = Vec::new();
+        for name in file.member_names().map_err(failed)? {
+            // Groups are not looked into: a trajectory has none.
+            if let Ok(dataset) = file.dataset(&name) {
+                tensors.push(Tensor::open(&path, data.clone(), name, dataset, addresses)?);
+            }
+        }
+        let (attributes, skipped) = attributes::read(&file)
+            .map_err(|error| Error::library(&path, "read the attributes of", error))?;
+        let committed = tensors.iter().filter_map(Tensor::extent).min().unwrap_or(0);
+        for tensor in &mut tensors {
+            tensor.limit_steps(committed);
+        }
+        Ok(Self {
+            path,
+            tensors,
+            attributes,
+            skipped,
+            committed,
+        })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The number of committed steps: the smallest leading extent of the step tensors.
+    #[must_use]
+    pub fn committed_steps(&self) -> u64 {
+        self.committed
+    }
+
+    /// The planned number of steps, where the file tells.
+    #[must_use]
+    pub fn planned_steps(&self) -> Option<u64> {
+        match self.attribute(STEPS_PLANNED) {
+            Some(&Attribute::Int(planned)) => u64::try_from(planned).ok(),
+            _ => None,
+        }
+    }
+
+    /// How the recording ended, as far as the file says.
+    #[must_use]
+    pub fn state(&self) -> RunState {
+        match self.attribute(STATE) {
+            Some(&Attribute::Int(value)) => RunState::from_value(value),
+            _ => RunState::Unknown,
+        }
+    }
+
+    /// All tensors, in the order of their names.
+    #[must_use]
+    pub fn tensors(&self) -> &[Tensor] {
+        &self.tensors
+    }
+
+    /// The tensor `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchTensor`].
+    pub fn tensor(&self, name: &str) -> Result<&Tensor, Error> {
+        self.tensors
+            .iter()
+            .find(|tensor| tensor.name() == name)
+            .ok_or_else(|| Error::NoSuchTensor {
+                path: self.path.clone(),
+                tensor: name.to_owned(),
+                available: self
+                    .tensors
+                    .iter()
+                    .map(|tensor| tensor.name().to_owned())
+                    .collect(),
+            })
+    }
+
+    /// Takes the `uint16` of tensor `name` for the bits of bfloat16.
+    ///
+    /// Files written by hand with h5py mostly say so nowhere. A tensor that is marked, or of HDF5's
+    /// own bfloat16 type, needs no telling.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchTensor`]; [`Error::DtypeMismatch`] for a tensor of another dtype.
+    pub fn assume_bf16(&mut self, name: &str) -> Result<(), Error> {
+        self.tensor(name)?;
+        self.tensors
+            .iter_mut()
+            .filter(|tensor| tensor.name() == name)
+            .try_for_each(Tensor::assume_bf16)
+    }
+
+    /// The attributes at the root, in the order of their names.
+    #[must_use]
+    pub fn attributes(&self) -> &[(String, Attribute)] {
+        &self.attributes
+    }
+
+    /// Attributes of a type that has no counterpart here: names and types.
+    #[must_use]
+    pub fn skipped_attributes(&self) -> &[(String, String)] {
+        &self.skipped
+    }
+
+    /// The attribute `name` at the root.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The declarations of the step tensors, as the recorder takes them.
+    pub(crate) fn step_specs(&self) -> Result<Vec<TensorSpec>, Error> {
+        self.tensors
+            .iter()
+            .filter(|tensor| tensor.role() == Role::Step)
+            .map(|tensor| {
+                let shape: Vec<usize> = tensor
+                    .step_shape()
+                    .iter()
+                    .map(|&axis| usize::try_from(axis).unwrap_or(usize::MAX))
+                    .collect();
+                Ok(TensorSpec::new(tensor.name(), tensor.dtype()?, shape))
+            })
+            .collect()
+    }
+}
+
+/// libhdf5's message for a truncated file says neither path nor lengths.
+fn truncated(path: &Path, data: &fs::File) -> Option<Error> {
+    let superblock = crate::layout::Superblock::read(data).ok()?;
+    let found = data.metadata().ok()?.len();
+    let expected = superblock.end_of_file;
+    (found < expected).then(|| Error::Truncated {
+        path: path.to_owned(),
+        expected,
+        found,
+    })
+}
+
+/// The name of a stored type, for people.
+fn type_name(descriptor: hdf5::Result<TypeDescriptor>) -> String {
+    descriptor.map_or_else(
+        |error| format!("an unknown type ({error})"),
+        |found| found.to_string(),
+    )
+}

@@ -1,0 +1,497 @@
+//! One tensor of a file, and reading it.
+
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use hdf5::{Dataset, H5Type, Hyperslab, Selection, SliceOrIndex};
+use ndarray::IxDyn;
+
+use super::dtype::{Stored, detect};
+use crate::element::Element;
+use crate::ffi::float_bits;
+use crate::grid::Grid;
+use crate::{Dtype, Error};
+
+/// What a tensor is to the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Role {
+    /// It has a value for each step, along its first axis.
+    Step,
+    /// It has one value.
+    Constant,
+}
+
+/// A tensor of an open file.
+#[derive(Debug)]
+pub struct Tensor {
+    path: PathBuf,
+    data: Arc<File>,
+    dataset: Dataset,
+    name: String,
+    /// Shape of the dataset in elements; of a step tensor the leading extent comes first.
+    shape: Vec<u64>,
+    chunk: Option<Vec<u64>>,
+    /// Whether the bytes in the file are those of memory, at addresses that count from its start.
+    plain: bool,
+    stored: Stored,
+    steps: u64,
+    /// Where the bytes lie, looked up when they are first read.
+    layout: OnceLock<Option<Layout>>,
+}
+
+/// Where the plain bytes of a tensor lie in the file.
+#[derive(Debug)]
+enum Layout {
+    /// At this address, one behind the other.
+    Contiguous(u64),
+    /// In chunks with these addresses, in the order of their offsets; `None` for one without bytes.
+    Chunks(Grid, Vec<Option<u64>>),
+}
+
+fn to_usize(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+impl Tensor {
+    pub(super) fn open(
+        path: &Path,
+        data: Arc<File>,
+        name: String,
+        dataset: Dataset,
+        addresses: bool,
+    ) -> Result<Self, Error> {
+        let failed = |error: hdf5::Error| {
+            Error::library(path, format!("read the shape of tensor `{name}` of"), error)
+        };
+        let space = dataset.space().map_err(failed)?;
+        let shape: Vec<u64> = space.shape().into_iter().map(|axis| axis as u64).collect();
+        let plan = dataset.dcpl().map_err(failed)?;
+        let chunk = plan.get_chunk().map_err(failed)?;
+        let chunk = chunk.map(|chunk| chunk.into_iter().map(|axis| axis as u64).collect());
+        let stored = detect(&dataset);
+        let plain = addresses
+            && plan.get_filters().is_ok_and(|filters| filters.is_empty())
+            && matches!(stored, Stored::Known { in_place: true, .. });
+        let steps = shape.first().copied().unwrap_or(0);
+        Ok(Self {
+            path: path.to_owned(),
+            data,
+            dataset,
+            name,
+            shape,
+            chunk,
+            plain,
+            stored,
+            steps,
+            layout: OnceLock::new(),
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it has steps.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        if self.chunk.is_some() {
+            Role::Step
+        } else {
+            Role::Constant
+        }
+    }
+
+    /// Its dtype.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsupportedDtype`].
+    pub fn dtype(&self) -> Result<Dtype, Error> {
+        match &self.stored {
+            Stored::Known { dtype, .. } => Ok(*dtype),
+            Stored::Other { name, hint } => Err(Error::UnsupportedDtype {
+                tensor: self.name.clone(),
+                found: name.clone(),
+                hint,
+            }),
+        }
+    }
+
+    /// The name of its dtype, also of one that cannot be read.
+    #[must_use]
+    pub fn dtype_name(&self) -> &str {
+        match &self.stored {
+            Stored::Known { dtype, .. } => dtype.name(),
+            Stored::Other { name, .. } => name,
+        }
+    }
+
+    /// Its shape in elements: of a step tensor the committed steps first.
+    #[must_use]
+    pub fn shape(&self) -> Vec<u64> {
+        let mut shape = self.shape.clone();
+        if let (Role::Step, Some(leading)) = (self.role(), shape.first_mut()) {
+            *leading = self.steps;
+        }
+        shape
+    }
+
+    /// Shape of one step in elements; of a constant its whole shape.
+    #[must_use]
+    pub fn step_shape(&self) -> &[u64] {
+        match self.role() {
+            Role::Step => &self.shape[1..],
+            Role::Constant => &self.shape,
+        }
+    }
+
+    /// The number of committed steps; 0 for a constant.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        match self.role() {
+            Role::Step => self.steps,
+            Role::Constant => 0,
+        }
+    }
+
+    /// Shape of a chunk in elements.
+    #[must_use]
+    pub fn chunk_shape(&self) -> Option<&[u64]> {
+        self.chunk.as_deref()
+    }
+
+    /// Elements of one step, or of a whole constant.
+    #[must_use]
+    pub fn step_len(&self) -> usize {
+        to_usize(self.step_shape().iter().product())
+    }
+
+    /// The leading extent in the file, which a kill can have left ahead of the committed steps.
+    #[must_use]
+    pub fn extent(&self) -> Option<u64> {
+        self.chunk.as_ref().and(self.shape.first().copied())
+    }
+
+    pub(super) fn limit_steps(&mut self, committed: u64) {
+        self.steps = self.steps.min(committed);
+    }
+
+    /// Takes the `uint16` of a tensor without a marker for the bits of bfloat16.
+    pub(super) fn assume_bf16(&mut self) -> Result<(), Error> {
+        match &mut self.stored {
+            Stored::Known {
+                dtype: dtype @ (Dtype::Bf16 | Dtype::U16),
+                ..
+            } => {
+                *dtype = Dtype::Bf16;
+                Ok(())
+            }
+            _ => Err(Error::DtypeMismatch {
+                tensor: self.name.clone(),
+                expected: self.dtype()?,
+                found: Dtype::Bf16,
+            }),
+        }
+    }
+
+    /// Reads one step.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StepOutOfRange`], [`Error::DtypeMismatch`] (the bits of a bfloat16 tensor can be
+    /// read as `u16`), and those of reading.
+    pub fn read_step<T: Element>(&self, step: u64) -> Result<Vec<T>, Error> {
+        self.read_steps(step..step.saturating_add(1))
+    }
+
+    /// Reads a range of steps, one behind the other.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read_step`](Self::read_step).
+    pub fn read_steps<T: Element>(&self, steps: Range<u64>) -> Result<Vec<T>, Error> {
+        self.check_range(&steps)?;
+        let len = to_usize(steps.end - steps.start).saturating_mul(self.step_len());
+        let mut values = vec![T::default(); len];
+        self.read_steps_into(steps, &mut values)?;
+        Ok(values)
+    }
+
+    /// Reads a range of steps into `buffer`, which has exactly their length.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BufferLength`], and those of [`read_step`](Self::read_step).
+    pub fn read_steps_into<T: Element>(
+        &self,
+        steps: Range<u64>,
+        buffer: &mut [T],
+    ) -> Result<(), Error> {
+        self.check_dtype(T::DTYPE)?;
+        self.check_range(&steps)?;
+        self.check_buffer(
+            (steps.end - steps.start) * self.step_len() as u64,
+            buffer.len(),
+        )?;
+        T::fill_bytes(buffer, |bytes| self.fill(steps, bytes))
+    }
+
+    /// Reads all committed steps, or the whole constant.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read_step`](Self::read_step).
+    pub fn read<T: Element>(&self) -> Result<Vec<T>, Error> {
+        let mut values = vec![T::default(); to_usize(self.shape().iter().product())];
+        self.read_into(&mut values)?;
+        Ok(values)
+    }
+
+    /// Reads all committed steps, or the whole constant, into `buffer`, which has exactly their
+    /// length.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BufferLength`], and those of [`read_step`](Self::read_step).
+    pub fn read_into<T: Element>(&self, buffer: &mut [T]) -> Result<(), Error> {
+        self.check_dtype(T::DTYPE)?;
+        self.check_buffer(self.shape().iter().product(), buffer.len())?;
+        T::fill_bytes(buffer, |bytes| self.fill(0..self.rows(), bytes))
+    }
+
+    /// All values as bytes, as they lie in memory.
+    pub(crate) fn read_bytes(&self) -> Result<Vec<u8>, Error> {
+        let elements: u64 = self.shape().iter().product();
+        let mut bytes = vec![0; to_usize(elements) * self.dtype()?.size()];
+        self.fill(0..self.rows(), &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// What `fill` counts in: steps, or one for a constant.
+    fn rows(&self) -> u64 {
+        if self.role() == Role::Step {
+            self.steps
+        } else {
+            1
+        }
+    }
+
+    fn check_dtype(&self, found: Dtype) -> Result<(), Error> {
+        let expected = self.dtype()?;
+        if expected == found || (expected, found) == (Dtype::Bf16, Dtype::U16) {
+            return Ok(());
+        }
+        Err(Error::DtypeMismatch {
+            tensor: self.name.clone(),
+            expected,
+            found,
+        })
+    }
+
+    fn check_range(&self, range: &Range<u64>) -> Result<(), Error> {
+        if self.role() == Role::Constant {
+            return Err(Error::NotAStepTensor {
+                tensor: self.name.clone(),
+            });
+        }
+        if range.start <= range.end && range.end <= self.steps {
+            return Ok(());
+        }
+        Err(Error::StepOutOfRange {
+            tensor: self.name.clone(),
+            range: range.clone(),
+            committed: self.steps,
+        })
+    }
+
+    fn check_buffer(&self, expected: u64, found: usize) -> Result<(), Error> {
+        let found = found as u64;
+        if expected == found {
+            return Ok(());
+        }
+        Err(Error::BufferLength {
+            tensor: self.name.clone(),
+            expected,
+            found,
+        })
+    }
+
+    /// Fills `bytes` with the rows of `range`.
+    fn fill(&self, range: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        match self.layout.get_or_init(|| self.find_layout()) {
+            Some(Layout::Contiguous(address)) => self.read_at(bytes, *address),
+            Some(Layout::Chunks(grid, chunks)) => self.fill_from_chunks(range, bytes, grid, chunks),
+            None => self.fill_by_library(range, bytes),
+        }
+    }
+
+    fn read_at(&self, bytes: &mut [u8], address: u64) -> Result<(), Error> {
+        self.data
+            .read_exact_at(bytes, address)
+            .map_err(|error| Error::io(&self.path, "read from", error))
+    }
+
+    /// Plain bytes are read from where they lie, without libhdf5 and its lock; `None` where they
+    /// are filtered, of another byte order, or cut in another way.
+    fn find_layout(&self) -> Option<Layout> {
+        if !self.plain {
+            return None;
+        }
+        let Some(chunk) = &self.chunk else {
+            return self.dataset.offset().map(Layout::Contiguous);
+        };
+        let element = self.dtype().ok()?.size() as u64;
+        let grid = Grid::new(&self.shape[1..], chunk, element)?;
+        let count = self.shape[0]
+            .div_ceil(grid.steps())
+            .checked_mul(grid.pieces())?;
+        let mut chunks = vec![None; to_usize(count)];
+        self.dataset
+            .chunks_visit(|info| {
+                // Chunks behind the extent belong to steps that are not committed.
+                if let Some(slot) = grid
+                    .index(info.offset)
+                    .and_then(|index| chunks.get_mut(to_usize(index)))
+                {
+                    *slot = Some(info.addr);
+                }
+                0
+            })
+            .ok()?;
+        // A chunk that was never written reads as the fill value, which libhdf5 knows.
+        chunks
+            .iter()
+            .all(Option::is_some)
+            .then_some(Layout::Chunks(grid, chunks))
+    }
+
+    fn fill_from_chunks(
+        &self,
+        range: Range<u64>,
+        bytes: &mut [u8],
+        grid: &Grid,
+        chunks: &[Option<u64>],
+    ) -> Result<(), Error> {
+        let step_bytes = bytes.len() / to_usize(range.end - range.start);
+        let mut rest = bytes;
+        let mut step = range.start;
+        while step < range.end {
+            let room = grid.steps() - step % grid.steps();
+            let run = if grid.pieces() == 1 {
+                room.min(range.end - step)
+            } else {
+                1
+            };
+            let (now, later) = rest.split_at_mut(to_usize(run) * step_bytes);
+            for piece in 0..grid.pieces() {
+                let part = if grid.pieces() == 1 {
+                    0..now.len()
+                } else {
+                    let piece = grid.piece(piece);
+                    to_usize(piece.start)..to_usize(piece.end)
+                };
+                let (chunk, within) = grid.locate(step, piece);
+                let address =
+                    chunks
+                        .get(chunk)
+                        .copied()
+                        .flatten()
+                        .ok_or_else(|| Error::StepOutOfRange {
+                            tensor: self.name.clone(),
+                            range: range.clone(),
+                            committed: step,
+                        })?;
+                self.read_at(&mut now[part], address + within)?;
+            }
+            rest = later;
+            step += run;
+        }
+        Ok(())
+    }
+
+    /// Reads through libhdf5, a row of chunks at a time: so each is unpacked once, and no more
+    /// than one is held.
+    fn fill_by_library(&self, range: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
+        // HDF5's own bfloat16 would be converted; only its plain bytes can be read.
+        if self
+            .dataset
+            .dtype()
+            .is_ok_and(|found| float_bits(&found).is_some())
+            && self.dtype()? == Dtype::Bf16
+        {
+            return Err(Error::UnsupportedDtype {
+                tensor: self.name.clone(),
+                found: "HDF5's own bfloat16 with a filter or in scattered chunks".to_owned(),
+                hint: "store it without a filter, or as uint16",
+            });
+        }
+        let row_bytes = bytes.len() / to_usize(range.end - range.start);
+        let rows = self.chunk.as_ref().map_or(u64::MAX, |chunk| chunk[0]);
+        let mut rest = bytes;
+        let mut start = range.start;
+        while start < range.end {
+            let end = (start / rows + 1).saturating_mul(rows).min(range.end);
+            let (now, later) = rest.split_at_mut(to_usize(end - start) * row_bytes);
+            self.select(start..end, now)?;
+            rest = later;
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn select(&self, range: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
+        macro_rules! read {
+            ($type:ty) => {{
+                let values = self.select_as::<$type>(range)?;
+                bytes.copy_from_slice(<$type as Element>::as_bytes(&values));
+            }};
+        }
+        match self.dtype()? {
+            Dtype::Bf16 | Dtype::U16 => read!(u16),
+            Dtype::F16 => read!(half::f16),
+            Dtype::F32 => read!(f32),
+            Dtype::F64 => read!(f64),
+            Dtype::I8 => read!(i8),
+            Dtype::I16 => read!(i16),
+            Dtype::I32 => read!(i32),
+            Dtype::I64 => read!(i64),
+            Dtype::U8 => read!(u8),
+            Dtype::U32 => read!(u32),
+            Dtype::U64 => read!(u64),
+            Dtype::Bool => read!(bool),
+        }
+        Ok(())
+    }
+
+    fn select_as<T: H5Type>(&self, range: Range<u64>) -> Result<Vec<T>, Error> {
+        let failed = |error: hdf5::Error| {
+            Error::library(
+                &self.path,
+                format!("read tensor `{}` from", self.name),
+                error,
+            )
+        };
+        if self.role() == Role::Constant {
+            return self.dataset.read_raw::<T>().map_err(failed);
+        }
+        let mut axes = vec![SliceOrIndex::from(
+            to_usize(range.start)..to_usize(range.end),
+        )];
+        axes.resize(self.shape.len(), SliceOrIndex::from(..));
+        let selection = Selection::from(Hyperslab::new(axes));
+        let array = self
+            .dataset
+            .read_slice::<T, _, IxDyn>(selection)
+            .map_err(failed)?;
+        Ok(array.into_raw_vec_and_offset().0)
+    }
+}

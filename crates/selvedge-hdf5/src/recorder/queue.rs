@@ -1,0 +1,238 @@
+//! The queue between the training loop and the writer thread.
+//!
+//! A fixed set of blocks goes round: from the free ones to the training loop, which fills one, to
+//! the writer, and back. When none is free the training loop waits; memory never grows. Free blocks
+//! are a stack, so that a loop that the writer keeps up with uses the same few, which stay in cache.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::block::{Block, BlockLayout};
+use crate::Error;
+
+/// A step in a block that is not full waits at most this long for company. With the writing itself
+/// it stays well under the 100 ms that the recorder promises.
+const LINGER: Duration = Duration::from_millis(20);
+
+/// What the writer does next.
+pub(crate) enum Task {
+    /// Write the steps of a block.
+    Write(Block),
+    /// Commit the steps written so far: somebody waits for it.
+    Commit,
+    /// Nothing more will come; `finish` tells whether the run was ended by `finish`.
+    Close { finish: bool },
+}
+
+#[derive(Default)]
+struct State {
+    /// Full blocks, in order.
+    full: VecDeque<Block>,
+    /// The block that has steps and room for more, while the training loop does not fill it.
+    open: Option<Block>,
+    free: Vec<Block>,
+    /// Steps below this number are to be committed now.
+    commit_to: u64,
+    /// The queue is closed, by `finish` or else by a drop.
+    closed: Option<bool>,
+    /// Why the writer stopped.
+    stopped: Option<Arc<Error>>,
+    /// Whether the writer sleeps until it is woken or its block has lingered long enough.
+    writer_sleeps: bool,
+    /// Whether it sleeps without an end, for want of any step.
+    writer_idles: bool,
+    /// Whether the training loop sleeps.
+    loop_sleeps: bool,
+}
+
+/// The queue; shared by the recorder and its writer thread.
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    work: Condvar,
+    progress: Condvar,
+    committed: AtomicU64,
+}
+
+impl Queue {
+    pub(crate) fn new(blocks: Vec<Block>, committed: u64) -> Self {
+        Self {
+            state: Mutex::new(State {
+                free: blocks,
+                ..State::default()
+            }),
+            work: Condvar::new(),
+            progress: Condvar::new(),
+            committed: AtomicU64::new(committed),
+        }
+    }
+
+    /// A panic elsewhere leaves the state whole: each change of it is complete.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of committed steps.
+    pub(crate) fn committed(&self) -> u64 {
+        self.committed.load(Ordering::Acquire)
+    }
+
+    /// Takes a block with room for a step; waits for one. Also tells how long it waited.
+    pub(crate) fn take(&self) -> Result<(Block, Duration), Arc<Error>> {
+        let mut state = self.lock();
+        let mut since = None;
+        loop {
+            if let Some(error) = &state.stopped {
+                return Err(error.clone());
+            }
+            if let Some(block) = state.open.take().or_else(|| state.free.pop()) {
+                state.loop_sleeps = false;
+                return Ok((
+                    block,
+                    since.map_or(Duration::ZERO, |since: Instant| since.elapsed()),
+                ));
+            }
+            since.get_or_insert_with(Instant::now);
+            state.loop_sleeps = true;
+            state = self
+                .progress
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Gives a block back: with one more step, or as it was taken.
+    pub(crate) fn give(&self, block: Block, layout: &BlockLayout) {
+        let mut state = self.lock();
+        let wake = if block.len == 0 {
+            state.free.push(block);
+            false
+        } else if block.is_full(layout) {
+            state.full.push_back(block);
+            state.writer_sleeps
+        } else {
+            state.open = Some(block);
+            // A writer that waits for a block to linger will see this one.
+            state.writer_idles
+        };
+        if wake {
+            state.writer_sleeps = false;
+            state.writer_idles = false;
+            drop(state);
+            self.work.notify_one();
+        }
+    }
+
+    /// Waits until the first `steps` steps are committed.
+    pub(crate) fn commit(&self, steps: u64) -> Result<(), Arc<Error>> {
+        let mut state = self.lock();
+        state.commit_to = state.commit_to.max(steps);
+        self.work.notify_one();
+        loop {
+            if self.committed() >= steps {
+                state.loop_sleeps = false;
+                return Ok(());
+            }
+            if let Some(error) = &state.stopped {
+                return Err(error.clone());
+            }
+            state.loop_sleeps = true;
+            state = self
+                .progress
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Says that nothing more will come.
+    pub(crate) fn close(&self, finish: bool) {
+        self.lock().closed = Some(finish);
+        self.work.notify_one();
+    }
+
+    /// Why the writer stopped, if it did.
+    pub(crate) fn stopped(&self) -> Option<Arc<Error>> {
+        self.lock().stopped.clone()
+    }
+
+    /// Stops the run: every later call gets `error`, or the one that stopped it before.
+    pub(crate) fn stop(&self, error: Error) -> Arc<Error> {
+        let mut state = self.lock();
+        let error = state.stopped.get_or_insert_with(|| Arc::new(error)).clone();
+        self.progress.notify_all();
+        self.work.notify_one();
+        error
+    }
+
+    /// The writer's next task. `written` steps are written, committed or not.
+    pub(crate) fn next(&self, written: u64) -> Task {
+        let mut state = self.lock();
+        loop {
+            if let Some(block) = state.full.pop_front() {
+                return Task::Write(block);
+            }
+            let asked = state.commit_to > self.committed();
+            let due = state.open.as_ref().map(|block| {
+                let urgent = state.closed.is_some() || state.commit_to > written;
+                let age = block
+                    .opened
+                    .map_or(Duration::ZERO, |opened| opened.elapsed());
+                if urgent {
+                    Duration::ZERO
+                } else {
+                    LINGER.saturating_sub(age)
+                }
+            });
+            if due == Some(Duration::ZERO)
+                && let Some(block) = state.open.take()
+            {
+                return Task::Write(block);
+            }
+            if asked && state.commit_to <= written {
+                return Task::Commit;
+            }
+            if due.is_none()
+                && let Some(finish) = state.closed
+            {
+                return Task::Close { finish };
+            }
+            if state.stopped.is_some() {
+                return Task::Close { finish: false };
+            }
+            state.writer_sleeps = true;
+            state.writer_idles = due.is_none();
+            state = match due {
+                Some(due) => {
+                    let woken = self.work.wait_timeout(state, due);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self
+                    .work
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
+            state.writer_sleeps = false;
+            state.writer_idles = false;
+        }
+    }
+
+    /// Takes a written block back.
+    pub(crate) fn recycle(&self, mut block: Block) {
+        block.clear();
+        let mut state = self.lock();
+        state.free.push(block);
+        if state.loop_sleeps {
+            self.progress.notify_all();
+        }
+    }
+
+    /// Tells that the first `steps` steps are committed.
+    pub(crate) fn set_committed(&self, steps: u64) {
+        self.committed.store(steps, Ordering::Release);
+        // The lock orders this with a caller that has just looked and goes to sleep.
+        if self.lock().loop_sleeps {
+            self.progress.notify_all();
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What `finish` tells of a run.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::plan::{Bytes, Grouped};
+
+/// How long [`append`](crate::Recorder::append) kept the training loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppendTimes {
+    /// All calls together.
+    pub total: Duration,
+    /// The longest call.
+    pub longest: Duration,
+    /// The part of the total that was spent waiting for room in the queue.
+    pub waited: Duration,
+    /// Number of calls that had to wait for room.
+    pub waits: u64,
+}
+
+impl AppendTimes {
+    pub(crate) fn add(&mut self, took: Duration, waited: Duration) {
+        self.total += took;
+        self.longest = self.longest.max(took);
+        self.waited += waited;
+        self.waits += u64::from(waited > Duration::ZERO);
+    }
+}
+
+/// A finished run. Its [`Display`](fmt::Display) is a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The file.
+    pub path: PathBuf,
+    /// Committed steps of the file.
+    pub steps: u64,
+    /// Steps that this recorder appended: fewer than `steps` in a resumed run.
+    pub recorded: u64,
+    /// Bytes of those steps.
+    pub bytes: u64,
+    /// From the start of the recorder to the end of `finish`.
+    pub elapsed: Duration,
+    /// How long `append` kept the training loop.
+    pub append: AppendTimes,
+}
+
+impl Summary {
+    /// Recorded bytes per second of the whole run, the training included.
+    #[must_use]
+    pub fn bytes_per_second(&self) -> f64 {
+        self.bytes as f64 / self.elapsed.as_secs_f64().max(1e-9)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mean = self.append.total.as_secs_f64() / (self.recorded.max(1) as f64);
+        write!(
+            f,
+            "{} steps, {} in {:.1} s; append took {:.3} ms a step, at most {:.1} ms, and waited \
+             for the disk {} time{} ({:.1} s)",
+            Grouped(self.recorded),
+            Bytes(self.bytes),
+            self.elapsed.as_secs_f64(),
+            mean * 1e3,
+            self.append.longest.as_secs_f64() * 1e3,
+            Grouped(self.append.waits),
+            if self.append.waits == 1 { "" } else { "s" },
+            self.append.waited.as_secs_f64(),
+        )
+    }
+}

@@ -1,0 +1,121 @@
+//! The writer thread: takes blocks from the queue, writes them, and moves the extents.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use super::block::{Block, BlockLayout};
+use super::queue::{Queue, Task};
+use crate::Error;
+use crate::trajectory::TrajectoryFile;
+
+/// When recorded steps are put on the medium with `fdatasync`.
+///
+/// A killed process loses nothing that is committed either way: what was written is in the
+/// operating system's memory. A power cut or a crash of the system loses what is only there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// Never: the operating system writes when it sees fit. The default.
+    #[default]
+    Never,
+    /// After every so many steps, at `commit` and at `finish`. Steps are committed only then: an
+    /// extent advances after the `fdatasync` of the data it uncovers, and is then synced itself.
+    EverySteps(NonZeroU64),
+}
+
+impl Durability {
+    /// `fdatasync` after every `steps` steps; 0 counts as 1.
+    #[must_use]
+    pub fn every(steps: u64) -> Self {
+        Self::EverySteps(NonZeroU64::new(steps).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// The most steps between two commits.
+    pub(crate) fn interval(self) -> Option<u64> {
+        match self {
+            Self::Never => None,
+            Self::EverySteps(steps) => Some(steps.get()),
+        }
+    }
+}
+
+/// The writer's side of a run.
+pub(crate) struct Writer {
+    pub(crate) file: TrajectoryFile,
+    pub(crate) layout: BlockLayout,
+    pub(crate) durability: Durability,
+    pub(crate) queue: Arc<Queue>,
+    /// Steps written, committed or not.
+    pub(crate) written: u64,
+}
+
+impl Writer {
+    /// Works until the queue is closed or something fails, which stops the queue.
+    pub(crate) fn run(mut self) {
+        // Whatever way this thread ends, nobody may wait for it for ever.
+        let guard = StopOnDrop(self.queue.clone());
+        loop {
+            let result = match self.queue.next(self.written) {
+                Task::Write(block) => self.write(block),
+                Task::Commit => self.commit(),
+                Task::Close { finish } => {
+                    if self.queue.stopped().is_none()
+                        && let Err(error) = self.close(finish)
+                    {
+                        self.queue.stop(error);
+                    }
+                    break;
+                }
+            };
+            if let Err(error) = result {
+                self.queue.stop(error);
+                break;
+            }
+        }
+        std::mem::forget(guard);
+    }
+
+    fn write(&mut self, block: Block) -> Result<(), Error> {
+        for tensor in 0..self.file.tensors.len() {
+            let bytes = block.steps(&self.layout, tensor);
+            self.file
+                .write_steps(tensor, block.first, block.len as u64, bytes)?;
+        }
+        self.written = block.first + block.len as u64;
+        self.queue.recycle(block);
+        match self.durability.interval() {
+            Some(interval) if self.written - self.queue.committed() < interval => Ok(()),
+            _ => self.commit(),
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), Error> {
+        self.file.verify()?;
+        let durable = self.durability != Durability::Never;
+        if durable {
+            self.file.sync()?;
+        }
+        self.file.set_extents(self.written)?;
+        if durable {
+            self.file.sync()?;
+        }
+        self.queue.set_committed(self.written);
+        Ok(())
+    }
+
+    fn close(&mut self, finish: bool) -> Result<(), Error> {
+        if self.written > self.queue.committed() {
+            self.commit()?;
+        }
+        if finish { self.file.finish() } else { Ok(()) }
+    }
+}
+
+/// Stops the queue if the writer thread unwinds.
+struct StopOnDrop(Arc<Queue>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop(Error::WriterPanicked);
+    }
+}

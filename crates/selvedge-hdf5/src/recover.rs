@@ -1,0 +1,93 @@
+//! Putting a file in order whose writer died.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::lock::open_locked;
+use crate::plan::Grouped;
+use crate::trajectory::TrajectoryFile;
+use crate::{Error, RunState};
+
+/// What [`recover`] found, and whether it changed the file. Its [`Display`](fmt::Display) is a
+/// sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Recovery {
+    /// The file.
+    pub path: PathBuf,
+    /// Committed steps: those that every step tensor has.
+    pub committed: u64,
+    /// How the recording had ended.
+    pub state: RunState,
+    /// Step tensors that were ahead of the others, by a commit that was cut short, and the number
+    /// of steps they had.
+    pub ahead: Vec<(String, u64)>,
+    /// Whether the file was changed. A finished file never is.
+    pub changed: bool,
+}
+
+/// Puts the file at `path` in order if its writer died: all step tensors get the extent of the
+/// committed steps, and the file is marked as recovered.
+///
+/// Writes a few bytes in place and no chunk, whatever the size of the file. A file whose recording
+/// was finished is not changed. Without `recover` the file is as readable; the committed steps are
+/// there in any case.
+///
+/// # Errors
+///
+/// [`Error::InUse`] while a recorder writes the file; [`Error::Truncated`] for a file that lost its
+/// end; [`Error::NotATrajectory`] for a file of another program; [`Error::Io`] and
+/// [`Error::Library`].
+pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, Error> {
+    let path = path.as_ref();
+    let file = open_locked(path, path, false)?;
+    let mut trajectory = TrajectoryFile::open(path, Box::new(file), true)?;
+    let committed = trajectory.committed();
+    let ahead: Vec<(String, u64)> = trajectory
+        .tensors
+        .iter()
+        .filter(|tensor| tensor.extent > committed)
+        .map(|tensor| (tensor.name.clone(), tensor.extent))
+        .collect();
+    let state = trajectory.state();
+    let changed = !ahead.is_empty() || state == RunState::Recording;
+    if changed {
+        // The extents first: a file that says it was recovered has been.
+        trajectory.set_extents(committed)?;
+        trajectory.sync()?;
+        trajectory.set_state(RunState::Recovered)?;
+        trajectory.sync()?;
+    }
+    Ok(Recovery {
+        path: path.to_owned(),
+        committed,
+        state,
+        ahead,
+        changed,
+    })
+}
+
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match self.state {
+            RunState::Recording => "its writer died",
+            RunState::Finished => "it was finished",
+            RunState::Recovered => "it was recovered before",
+            RunState::Unknown => "its state is unknown",
+        };
+        write!(
+            f,
+            "{}: {how}; {} committed steps",
+            self.path.display(),
+            Grouped(self.committed)
+        )?;
+        for (tensor, steps) in &self.ahead {
+            write!(f, "; tensor `{tensor}` was ahead with {}", Grouped(*steps))?;
+        }
+        f.write_str(if self.changed {
+            "; put in order"
+        } else {
+            "; nothing to do"
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! The few operations on a file that the recorder's protocol is made of.
+//!
+//! Everything that the recorder does to a file after its creation goes through this trait, so that
+//! tests can inject faults and replay crashes.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+/// What the file system says of an open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// Length in bytes.
+    pub(crate) len: u64,
+    /// Number of names that the file has; 0 after it was deleted or replaced.
+    pub(crate) links: u64,
+}
+
+/// Positioned reads and writes. Offsets and lengths are in bytes.
+pub(crate) trait Storage: Send {
+    /// Fills `buffer` from `offset`; an end of file on the way is `UnexpectedEof`.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    /// Writes all of `bytes` at `offset`.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Sets the length of the file; growing it adds a hole.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Length and number of names.
+    fn status(&self) -> io::Result<Status>;
+    /// Puts everything written so far on the medium.
+    fn sync_data(&self) -> io::Result<()>;
+}
+
+impl Storage for File {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        FileExt::read_exact_at(self, buffer, offset)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        FileExt::write_all_at(self, bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        File::set_len(self, len)
+    }
+
+    fn status(&self) -> io::Result<Status> {
+        let metadata = self.metadata()?;
+        Ok(Status {
+            len: metadata.len(),
+            links: metadata.nlink(),
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        crate::sys::sync_data(self)
+    }
+}

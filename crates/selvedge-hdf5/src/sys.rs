@@ -1,0 +1,83 @@
+//! The system calls that the standard library does not have, and their counterparts on macOS.
+//!
+//! Linux is what this code has run on; the macOS branches are written from its manual pages and
+//! have not run yet.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+/// Puts the file's data, and the metadata needed to read it back, on the medium.
+///
+/// On macOS the standard library's `sync_data` is `fcntl(F_FULLFSYNC)`, which empties the drive's
+/// cache too, as `fdatasync` does on Linux. (Untested there.)
+pub(crate) fn sync_data(file: &File) -> io::Result<()> {
+    file.sync_data()
+}
+
+/// Puts a directory's entries on the medium, so that a new name survives a power cut.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Bytes that an unprivileged process can still write to the file system of `path`.
+pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
+    let status = rustix::fs::statvfs(path)?;
+    Ok(status.f_bavail.saturating_mul(status.f_frsize))
+}
+
+/// Renames `from` to `to`, and fails with `AlreadyExists` where `to` exists.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system without the flag: the check and the rename are then two calls.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            if to.symlink_metadata().is_ok() {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            std::fs::rename(from, to)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Takes the recorder's exclusive lock on `file`, without waiting; `WouldBlock` where another
+/// recorder has it.
+///
+/// It is an open-file-description lock on one byte far behind any data. `flock`, which HDF5 uses,
+/// does not see it: so one recorder excludes the other, while a reader is not hindered. It belongs
+/// to the inode, whatever name it is opened by, and goes when the last descriptor is closed, also
+/// by a kill. (On macOS the same call exists; untested there.)
+pub(crate) fn lock_for_recording(file: &File) -> io::Result<()> {
+    // SAFETY: `flock` is a plain C struct of integers, for which all zeros is a value.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    // The constants are `int`s, and the fields they are made for are `short`s.
+    #[allow(clippy::cast_possible_truncation)]
+    {
+        lock.l_type = libc::F_WRLCK as _;
+        lock.l_whence = libc::SEEK_SET as _;
+    }
+    lock.l_start = 1 << 62;
+    lock.l_len = 1;
+    // SAFETY: the descriptor is open for as long as `file` lives, and F_OFD_SETLK reads a `flock`
+    // from the pointer, which is valid for the call.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+    if result == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EACCES | libc::EAGAIN) => Err(io::ErrorKind::WouldBlock.into()),
+        _ => Err(error),
+    }
+}
+
+/// The name under which `path` is built until it is complete: `.NAME.partial` in the same folder.
+pub(crate) fn partial_path(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".partial");
+    path.with_file_name(name)
+}

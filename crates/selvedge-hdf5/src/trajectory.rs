@@ -1,0 +1,480 @@
+//! A trajectory file that is being recorded: the bytes that change after its creation.
+//!
+//! libhdf5 has built the file. From here on it is chunk data, the leading extents, and for a run
+//! that outgrows its chunks the chunk index and the end-of-file address, each written in place by
+//! this module. `docs/format.md` has the protocol and why each moment of it is a valid file.
+
+use std::path::{Path, PathBuf};
+
+use crate::grid::Grid;
+use crate::layout::{
+    AttributeValue, ChunkIndex, ChunkKey, ChunkedDataset, LayoutError, Superblock, attribute,
+    chunked_dataset, root_datasets,
+};
+use crate::plan::ChunkPlan;
+use crate::provenance::{FORMAT, FORMAT_VERSION, STATE, STEPS_PLANNED};
+use crate::storage::Storage;
+use crate::{Error, RunState};
+
+/// Chunks and index nodes of at least this size start at a multiple of it.
+const PAGE: u64 = 4096;
+
+/// A step tensor and the places in the file that belong to it.
+#[derive(Debug)]
+pub(crate) struct StepTensor {
+    pub(crate) name: String,
+    pub(crate) grid: Grid,
+    /// Leading extent in the file.
+    pub(crate) extent: u64,
+    extent_at: u64,
+    /// Addresses of the chunks, in the order of the index.
+    chunks: Vec<u64>,
+    index: Option<ChunkIndex>,
+}
+
+/// A trajectory file, open for recording or recovery.
+pub(crate) struct TrajectoryFile {
+    path: PathBuf,
+    storage: Box<dyn Storage>,
+    superblock: Superblock,
+    pub(crate) tensors: Vec<StepTensor>,
+    state: AttributeValue,
+    planned: AttributeValue,
+    /// Behind all that lies in the file; up to the end-of-file address is room to grow.
+    end: u64,
+    /// Whether the order of writes matters on the medium too.
+    durable: bool,
+}
+
+impl std::fmt::Debug for TrajectoryFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrajectoryFile")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TrajectoryFile {
+    /// Finds in the file at `path`, open as `storage`, what recording needs.
+    pub(crate) fn open(
+        path: &Path,
+        storage: Box<dyn Storage>,
+        durable: bool,
+    ) -> Result<Self, Error> {
+        let damaged = |error: LayoutError| Error::library(path, "read the structure of", error);
+        let superblock = Superblock::read(&*storage).map_err(damaged)?;
+        let status = storage
+            .status()
+            .map_err(|e| Error::io(path, "ask for the length of", e))?;
+        if status.len < superblock.end_of_file {
+            return Err(Error::Truncated {
+                path: path.to_owned(),
+                expected: superblock.end_of_file,
+                found: status.len,
+            });
+        }
+        let root_attribute = |name: &str| {
+            attribute(&*storage, superblock.root_header, name)
+                .map_err(damaged)?
+                .ok_or_else(|| Error::NotATrajectory {
+                    path: path.to_owned(),
+                    reason: format!("it has no attribute `{name}`"),
+                })
+        };
+        let format = root_attribute(FORMAT)?.value;
+        if format != FORMAT_VERSION {
+            return Err(Error::NotATrajectory {
+                path: path.to_owned(),
+                reason: format!(
+                    "its format version is {format}, and this version of Selvedge writes \
+                     {FORMAT_VERSION}"
+                ),
+            });
+        }
+        let (state, planned) = (root_attribute(STATE)?, root_attribute(STEPS_PLANNED)?);
+        let mut tensors = Vec::new();
+        for (name, header) in root_datasets(&*storage, &superblock).map_err(damaged)? {
+            if let Some(dataset) = chunked_dataset(&*storage, header).map_err(damaged)? {
+                tensors.push(StepTensor::read(path, &*storage, name, &dataset)?);
+            }
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            end: superblock.end_of_file,
+            superblock,
+            storage,
+            tensors,
+            state,
+            planned,
+            durable,
+        })
+    }
+
+    /// Puts the step tensors in the order of `names`, and checks that there are no others.
+    pub(crate) fn order_tensors<'a>(
+        &mut self,
+        names: impl ExactSizeIterator<Item = &'a str>,
+    ) -> Result<(), Error> {
+        let count = names.len();
+        let mut ordered = Vec::with_capacity(count);
+        for name in names {
+            let found = self.tensors.iter().position(|tensor| tensor.name == name);
+            let found = found.ok_or_else(|| Error::NoSuchTensor {
+                path: self.path.clone(),
+                tensor: name.to_owned(),
+                available: self
+                    .tensors
+                    .iter()
+                    .map(|tensor| tensor.name.clone())
+                    .collect(),
+            })?;
+            ordered.push(self.tensors.swap_remove(found));
+        }
+        if let Some(other) = self.tensors.first() {
+            return Err(self.refuse(format!("it has one more step tensor, `{}`", other.name)));
+        }
+        self.tensors = ordered;
+        Ok(())
+    }
+
+    /// Checks that libhdf5 built exactly what was planned.
+    pub(crate) fn check_plan(&self, plans: &[ChunkPlan]) -> Result<(), Error> {
+        for (tensor, plan) in self.tensors.iter().zip(plans) {
+            let leading = plan.steps.unwrap_or(plan.chunk_steps());
+            let chunks = tensor.chunks.len() as u64;
+            if tensor.extent != leading || chunks != plan.chunks() {
+                return Err(self.refuse(format!(
+                    "tensor `{}` was created with {} steps in {chunks} chunks, where {leading} \
+                     steps in {} chunks were asked for",
+                    tensor.name,
+                    tensor.extent,
+                    plan.chunks(),
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, reason: String) -> Error {
+        Error::NotATrajectory {
+            path: self.path.clone(),
+            reason,
+        }
+    }
+
+    fn failed(&self, action: &str) -> impl Fn(LayoutError) -> Error + use<> {
+        let (path, action) = (self.path.clone(), action.to_owned());
+        move |error| Error::library(&path, action.as_str(), error)
+    }
+
+    /// The number of committed steps: the smallest leading extent.
+    pub(crate) fn committed(&self) -> u64 {
+        self.tensors
+            .iter()
+            .map(|tensor| tensor.extent)
+            .min()
+            .unwrap_or(0)
+    }
+
+    /// The end-of-file address in bytes: a shorter file is truncated.
+    pub(crate) fn end_of_file(&self) -> u64 {
+        self.superblock.end_of_file
+    }
+
+    pub(crate) fn state(&self) -> RunState {
+        RunState::from_value(self.state.value)
+    }
+
+    pub(crate) fn planned(&self) -> Option<u64> {
+        u64::try_from(self.planned.value).ok()
+    }
+
+    /// Says in the file how the recording ended.
+    pub(crate) fn set_state(&mut self, state: RunState) -> Result<(), Error> {
+        self.state.value = state.value();
+        self.write_number(self.state.at, self.state.value.cast_unsigned())
+    }
+
+    /// Says in the file how many steps are planned; -1 for an open number.
+    pub(crate) fn set_planned(&mut self, planned: i64) -> Result<(), Error> {
+        self.planned.value = planned;
+        self.write_number(self.planned.at, planned.cast_unsigned())
+    }
+
+    fn write_number(&self, at: u64, value: u64) -> Result<(), Error> {
+        self.storage
+            .write_all_at(&value.to_le_bytes(), at)
+            .map_err(|error| Error::io(&self.path, "write to", error))
+    }
+
+    /// Fails if the file is no longer the one that is being recorded.
+    pub(crate) fn verify(&self) -> Result<(), Error> {
+        check_status(&self.path, &*self.storage, self.superblock.end_of_file)?;
+        match Superblock::read(&*self.storage) {
+            Ok(superblock) if superblock == self.superblock => Ok(()),
+            _ => Err(Error::Overwritten {
+                path: self.path.clone(),
+            }),
+        }
+    }
+
+    /// Puts everything written so far on the medium.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        self.storage
+            .sync_data()
+            .map_err(|error| Error::io(&self.path, "sync", error))
+    }
+
+    /// Writes `steps` steps of tensor `tensor`, the first of which is `first`. `bytes` holds them
+    /// one behind the other.
+    pub(crate) fn write_steps(
+        &mut self,
+        tensor: usize,
+        first: u64,
+        steps: u64,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let last_chunk = (first + steps - 1) / self.tensors[tensor].grid.steps();
+        let pieces = self.tensors[tensor].grid.pieces();
+        let needed = (last_chunk + 1) * pieces;
+        while (self.tensors[tensor].chunks.len() as u64) < needed {
+            self.add_row(tensor)?;
+        }
+        let tensor = &self.tensors[tensor];
+        let step_bytes = bytes.len() as u64 / steps;
+        let to_usize = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+        let mut step = first;
+        while step < first + steps {
+            // Steps of one piece lie one behind the other up to the end of their chunk.
+            let room = tensor.grid.steps() - step % tensor.grid.steps();
+            let run = if pieces == 1 {
+                room.min(first + steps - step)
+            } else {
+                1
+            };
+            let start = (step - first) * step_bytes;
+            for piece in 0..pieces {
+                let piece_bytes = tensor.grid.piece(piece);
+                let (chunk, within) = tensor.grid.locate(step, piece);
+                let len = if pieces == 1 {
+                    run * step_bytes
+                } else {
+                    piece_bytes.end - piece_bytes.start
+                };
+                let from = start + piece_bytes.start;
+                self.storage
+                    .write_all_at(
+                        &bytes[to_usize(from)..to_usize(from + len)],
+                        tensor.chunks[chunk] + within,
+                    )
+                    .map_err(|source| Error::WriteStep {
+                        path: self.path.clone(),
+                        tensor: tensor.name.clone(),
+                        step,
+                        source,
+                    })?;
+            }
+            step += run;
+        }
+        Ok(())
+    }
+
+    /// Makes the first `steps` steps the committed ones: one 8-byte write for each tensor.
+    pub(crate) fn set_extents(&mut self, steps: u64) -> Result<(), Error> {
+        for tensor in 0..self.tensors.len() {
+            if self.tensors[tensor].extent != steps {
+                self.write_number(self.tensors[tensor].extent_at, steps)?;
+                self.tensors[tensor].extent = steps;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that one more row of chunks can take, with its index nodes and alignment.
+    fn row_bytes(&self, tensor: usize) -> u64 {
+        let tensor = &self.tensors[tensor];
+        let rank = tensor.grid.offset(0).len();
+        let nodes = tensor
+            .index
+            .as_ref()
+            .map_or(1, ChunkIndex::nodes_per_growth);
+        let node = ChunkIndex::node_bytes(rank).next_multiple_of(PAGE);
+        let chunk = tensor.grid.chunk_bytes().saturating_add(PAGE);
+        tensor
+            .grid
+            .pieces()
+            .saturating_mul(chunk.saturating_add(nodes * node))
+    }
+
+    /// Announces room for one more row of chunks of every tensor.
+    ///
+    /// An HDF5 reader takes the end-of-file address when it opens the file, and the extents a
+    /// moment later. The room is announced a row ahead, so that what it then finds lies inside.
+    pub(crate) fn announce_room(&mut self) -> Result<(), Error> {
+        let ahead = (0..self.tensors.len())
+            .map(|t| self.row_bytes(t))
+            .fold(0, u64::saturating_add);
+        let needed = self.end.saturating_add(ahead);
+        if needed <= self.superblock.end_of_file {
+            return Ok(());
+        }
+        // First the file, then the address: a file that is shorter than it says does not open.
+        self.storage
+            .set_len(needed)
+            .map_err(|error| Error::io(&self.path, "grow", error))?;
+        self.barrier()?;
+        Superblock::write_end_of_file(&*self.storage, needed).map_err(self.failed("grow"))?;
+        self.superblock.end_of_file = needed;
+        self.barrier()
+    }
+
+    fn barrier(&self) -> Result<(), Error> {
+        if self.durable { self.sync() } else { Ok(()) }
+    }
+
+    /// Adds a row of chunks to a tensor, and to its index.
+    fn add_row(&mut self, tensor: usize) -> Result<(), Error> {
+        self.announce_room()?;
+        let failed = self.failed("add a chunk to");
+        let storage = &*self.storage;
+        let durable = self.durable;
+        let end = &mut self.end;
+        let limit = self.superblock.end_of_file;
+        let mut allocate = |bytes: u64| {
+            let alignment = if bytes >= PAGE { PAGE } else { 8 };
+            let address = end.next_multiple_of(alignment);
+            *end = address + bytes;
+            debug_assert!(*end <= limit, "room was announced for the whole row");
+            Ok(address)
+        };
+        let mut barrier = || match storage.sync_data() {
+            Err(source) if durable => Err(LayoutError::Write {
+                structure: "the chunk index",
+                address: 0,
+                source,
+            }),
+            _ => Ok(()),
+        };
+        let mut no_barrier = || Ok(());
+        let barrier: &mut dyn FnMut() -> _ = if durable {
+            &mut barrier
+        } else {
+            &mut no_barrier
+        };
+        let tensor = &mut self.tensors[tensor];
+        let index = tensor.index.as_mut().ok_or_else(|| Error::NotATrajectory {
+            path: self.path.clone(),
+            reason: format!("tensor `{}` has no chunks", tensor.name),
+        })?;
+        let bytes = u32::try_from(tensor.grid.chunk_bytes()).unwrap_or(u32::MAX);
+        for _ in 0..tensor.grid.pieces() {
+            let offset = tensor.grid.offset(tensor.chunks.len() as u64);
+            let address = allocate(u64::from(bytes)).map_err(&failed)?;
+            let key = ChunkKey { bytes, offset };
+            index
+                .push(
+                    storage,
+                    tensor.grid.steps(),
+                    &key,
+                    address,
+                    &mut allocate,
+                    barrier,
+                )
+                .map_err(&failed)?;
+            tensor.chunks.push(address);
+        }
+        Ok(())
+    }
+
+    /// Ends the recording: gives back the room announced ahead, and says that the file is finished.
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        self.verify()?;
+        if self.end < self.superblock.end_of_file {
+            // First the address, then the file: see `announce_room`.
+            Superblock::write_end_of_file(&*self.storage, self.end)
+                .map_err(self.failed("finish"))?;
+            self.superblock.end_of_file = self.end;
+            self.barrier()?;
+            self.storage
+                .set_len(self.end)
+                .map_err(|e| Error::io(&self.path, "finish", e))?;
+        }
+        self.set_state(RunState::Finished)?;
+        self.barrier()
+    }
+}
+
+impl StepTensor {
+    fn read(
+        path: &Path,
+        storage: &dyn Storage,
+        name: String,
+        dataset: &ChunkedDataset,
+    ) -> Result<Self, Error> {
+        let refuse = |reason: String| Error::NotATrajectory {
+            path: path.to_owned(),
+            reason,
+        };
+        let grid = Grid::new(&dataset.extents[1..], &dataset.chunk, dataset.element_bytes)
+            .filter(|grid| u32::try_from(grid.chunk_bytes()).is_ok())
+            .ok_or_else(|| {
+                refuse(format!(
+                    "the chunks of tensor `{name}` do not hold whole pieces of a step"
+                ))
+            })?;
+        let (index, chunks) = match dataset.index_root {
+            None => (None, Vec::new()),
+            Some(root) => {
+                let rank = dataset.extents.len();
+                let (index, chunks) = ChunkIndex::read(storage, rank, root, dataset.index_root_at)
+                    .map_err(|error| Error::library(path, "read the chunk index of", error))?;
+                (Some(index), chunks)
+            }
+        };
+        for (number, (key, _)) in chunks.iter().enumerate() {
+            let number = number as u64;
+            if key.offset != grid.offset(number) || u64::from(key.bytes) != grid.chunk_bytes() {
+                return Err(refuse(format!(
+                    "chunk {number} of tensor `{name}` is missing or not of full size"
+                )));
+            }
+        }
+        let chunks: Vec<u64> = chunks.into_iter().map(|(_, address)| address).collect();
+        let held = chunks.len() as u64 / grid.pieces() * grid.steps();
+        if dataset.extents[0] > held {
+            return Err(refuse(format!(
+                "tensor `{name}` says it has {} steps, and its chunks hold {held}",
+                dataset.extents[0]
+            )));
+        }
+        Ok(Self {
+            name,
+            grid,
+            extent: dataset.extents[0],
+            extent_at: dataset.leading_extent_at,
+            chunks,
+            index,
+        })
+    }
+}
+
+/// Fails if the file at `path` has no name any more or is shorter than `least` bytes.
+pub(crate) fn check_status(path: &Path, storage: &dyn Storage, least: u64) -> Result<(), Error> {
+    let status = storage
+        .status()
+        .map_err(|e| Error::io(path, "ask for the length of", e))?;
+    if status.links == 0 {
+        return Err(Error::Deleted {
+            path: path.to_owned(),
+        });
+    }
+    if status.len < least {
+        let path = path.to_owned();
+        return Err(Error::Truncated {
+            path,
+            expected: least,
+            found: status.len,
+        });
+    }
+    Ok(())
+}
