@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The Python that has h5py, numpy and `ml_dtypes`: `cargo xtask test` makes it and names it.
-pub fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     match std::env::var_os("SELVEDGE_PYTHON") {
         Some(python) => python.into(),
         None => panic!(
@@ -18,7 +18,7 @@ pub fn python() -> PathBuf {
 }
 
 /// A Python process that will run `script` with `arguments` as `sys.argv[1:]`.
-pub fn script<S: AsRef<OsStr>>(
+pub(crate) fn script<S: AsRef<OsStr>>(
     script: &str,
     arguments: impl IntoIterator<Item = S>,
 ) -> Command {
@@ -28,17 +28,20 @@ pub fn script<S: AsRef<OsStr>>(
 }
 
 /// Runs `text` with `arguments` and returns what it prints; panics with its message if it fails.
-pub fn run<S: AsRef<OsStr>>(text: &str, arguments: impl IntoIterator<Item = S>) -> String {
+pub(crate) fn run<S: AsRef<OsStr>>(text: &str, arguments: impl IntoIterator<Item = S>) -> String {
     let output = script(text, arguments).output().expect("python starts");
     assert!(
         output.status.success(),
         "python failed:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    String::from_utf8(output.stdout).expect("python prints UTF-8").trim().to_owned()
+    String::from_utf8(output.stdout)
+        .expect("python prints UTF-8")
+        .trim()
+        .to_owned()
 }
 
 /// Runs `text` on one file.
-pub fn on_file(text: &str, path: &Path) -> String {
+pub(crate) fn on_file(text: &str, path: &Path) -> String {
     run(text, [path])
 }
