@@ -19,6 +19,10 @@ pub trait Element: sealed::Sealed + Copy + Default + Send + Sync + 'static {
     /// Its dtype.
     const DTYPE: Dtype;
 
+    /// So many zeros; `None` where there is no memory for them.
+    #[doc(hidden)]
+    fn zeroed(len: usize) -> Option<Vec<Self>>;
+
     /// The elements as bytes.
     #[doc(hidden)]
     fn as_bytes(elements: &[Self]) -> &[u8];
@@ -36,6 +40,10 @@ macro_rules! elements {
         impl sealed::Sealed for $type {}
         impl Element for $type {
             const DTYPE: Dtype = Dtype::$dtype;
+
+            fn zeroed(len: usize) -> Option<Vec<Self>> {
+                bytemuck::allocation::try_zeroed_vec(len).ok()
+            }
 
             fn as_bytes(elements: &[Self]) -> &[u8] {
                 bytemuck::cast_slice(elements)
@@ -61,6 +69,10 @@ impl sealed::Sealed for bool {}
 
 impl Element for bool {
     const DTYPE: Dtype = Dtype::Bool;
+
+    fn zeroed(len: usize) -> Option<Vec<Self>> {
+        bytemuck::allocation::try_zeroed_vec(len).ok()
+    }
 
     fn as_bytes(elements: &[Self]) -> &[u8] {
         bytemuck::cast_slice(elements)

@@ -28,7 +28,7 @@ pub(crate) struct Grid {
 
 impl Grid {
     /// The grid of a tensor with this shape of a step and this chunk shape (the steps first);
-    /// `None` where the chunk does not cut a step into contiguous pieces.
+    /// `None` where the chunk does not cut a step into contiguous pieces, or a size overflows.
     pub(crate) fn new(step_shape: &[u64], chunk: &[u64], element_bytes: u64) -> Option<Self> {
         let inner = chunk.get(1..)?;
         if inner.len() != step_shape.len() || chunk.contains(&0) || step_shape.contains(&0) {
@@ -47,12 +47,19 @@ impl Grid {
             Some(&extent) => step_shape[cut].div_ceil(extent),
             None => 1,
         };
-        let before: u64 = step_shape[..cut].iter().product();
+        // Sizes come from files, too: none may overflow, here or in the methods.
+        let product = |axes: &[u64]| {
+            axes.iter()
+                .try_fold(1_u64, |all, &axis| all.checked_mul(axis))
+        };
+        let before = product(&step_shape[..cut])?;
+        product(step_shape)?.checked_mul(element_bytes)?;
+        product(chunk)?.checked_mul(element_bytes)?;
         Some(Self {
             cut,
             cut_pieces,
             row: step_shape.iter().skip(cut + 1).product(),
-            pieces: before * cut_pieces,
+            pieces: before.checked_mul(cut_pieces)?,
             step_shape: step_shape.to_vec(),
             chunk: chunk.to_vec(),
             element_bytes,

@@ -2,10 +2,13 @@
 
 mod common;
 
+use std::ops::Range;
 use std::path::Path;
 
 use half::{bf16, f16};
-use selvedge_hdf5::{Attribute, Dtype, Error, ReadPattern, Reader, Recorder, Role, RunState};
+use selvedge_hdf5::{
+    Attribute, Dtype, Error, ReadPattern, Reader, Recorder, RecorderBuilder, Role, RunState,
+};
 
 const CHECK_PATTERNS: &str = r#"
 import sys, h5py, numpy as np, ml_dtypes
@@ -348,6 +351,53 @@ fn a_run_is_resumed_behind_what_h5py_appended() {
     }
     run.finish().unwrap();
     common::run(APPEND_WITH_H5PY, [path.as_os_str(), "700".as_ref()]);
+}
+
+/// The index that libhdf5 built has two levels here, and the recorder adds to it.
+#[test]
+fn a_planned_run_is_resumed_with_more_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("longer_1.h5");
+    let declare = |builder: RecorderBuilder| {
+        builder
+            .tensor::<u16>("W", [3, 2])
+            .scalar::<f32>("loss")
+            .chunk_target(12)
+    };
+    let append = |run: &mut Recorder, steps: Range<u16>| {
+        for step in steps {
+            run.append(|row| row.put("W", &[step; 6])?.put("loss", &f32::from(step)))
+                .unwrap();
+        }
+    };
+    let mut run = declare(Recorder::create(&path)).steps(200).start().unwrap();
+    append(&mut run, 0..200);
+    let beyond = run
+        .append(|row| row.put("W", &[0_u16; 6])?.put("loss", &0.0_f32))
+        .unwrap_err();
+    assert!(
+        matches!(beyond, Error::BeyondPlan { planned: 200 }),
+        "{beyond}"
+    );
+    run.finish().unwrap();
+    // 205 steps lie in the last leaf that libhdf5 made, 500 in new ones.
+    for (from, to) in [(200, 205), (405, 500)] {
+        let mut run = declare(Recorder::resume(&path))
+            .steps(to.into())
+            .start()
+            .unwrap();
+        append(&mut run, from..to);
+        run.finish().unwrap();
+        let file = Reader::open(&path).unwrap();
+        let found = (file.planned_steps(), file.state());
+        assert_eq!(found, (Some(to.into()), RunState::Finished));
+        drop(file);
+        // Adds 200 more.
+        common::run(
+            APPEND_WITH_H5PY,
+            [path.as_os_str(), to.to_string().as_ref()],
+        );
+    }
 }
 
 const LIST_ROOT: &str = r#"

@@ -52,6 +52,11 @@ enum Layout {
     Chunks(Grid, Vec<Option<u64>>),
 }
 
+/// Elements of a shape; more than can be addressed where the product overflows.
+fn product(shape: &[u64]) -> u64 {
+    shape.iter().fold(1, |all, &axis| all.saturating_mul(axis))
+}
+
 fn to_usize(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
@@ -169,7 +174,7 @@ impl Tensor {
     /// Elements of one step, or of a whole constant.
     #[must_use]
     pub fn step_len(&self) -> usize {
-        to_usize(self.step_shape().iter().product())
+        to_usize(product(self.step_shape()))
     }
 
     /// The leading extent in the file, which a kill can have left ahead of the committed steps.
@@ -217,8 +222,8 @@ impl Tensor {
     /// Those of [`read_step`](Self::read_step).
     pub fn read_steps<T: Element>(&self, steps: Range<u64>) -> Result<Vec<T>, Error> {
         self.check_range(&steps)?;
-        let len = to_usize(steps.end - steps.start).saturating_mul(self.step_len());
-        let mut values = vec![T::default(); len];
+        let len = (steps.end - steps.start).saturating_mul(self.step_len() as u64);
+        let mut values = self.allocate(len)?;
         self.read_steps_into(steps, &mut values)?;
         Ok(values)
     }
@@ -248,7 +253,7 @@ impl Tensor {
     ///
     /// Those of [`read_step`](Self::read_step).
     pub fn read<T: Element>(&self) -> Result<Vec<T>, Error> {
-        let mut values = vec![T::default(); to_usize(self.shape().iter().product())];
+        let mut values = self.allocate(product(&self.shape()))?;
         self.read_into(&mut values)?;
         Ok(values)
     }
@@ -261,16 +266,24 @@ impl Tensor {
     /// [`Error::BufferLength`], and those of [`read_step`](Self::read_step).
     pub fn read_into<T: Element>(&self, buffer: &mut [T]) -> Result<(), Error> {
         self.check_dtype(T::DTYPE)?;
-        self.check_buffer(self.shape().iter().product(), buffer.len())?;
+        self.check_buffer(product(&self.shape()), buffer.len())?;
         T::fill_bytes(buffer, |bytes| self.fill(0..self.rows(), bytes))
     }
 
     /// All values as bytes, as they lie in memory.
     pub(crate) fn read_bytes(&self) -> Result<Vec<u8>, Error> {
-        let elements: u64 = self.shape().iter().product();
-        let mut bytes = vec![0; to_usize(elements) * self.dtype()?.size()];
+        let len = product(&self.shape()).saturating_mul(self.dtype()?.size() as u64);
+        let mut bytes = self.allocate(len)?;
         self.fill(0..self.rows(), &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Zeros to read into. What a damaged file claims to hold can be more than there is memory for.
+    fn allocate<T: Element>(&self, len: u64) -> Result<Vec<T>, Error> {
+        T::zeroed(to_usize(len)).ok_or_else(|| {
+            let error = std::io::Error::from(std::io::ErrorKind::OutOfMemory);
+            Error::io(&self.path, "allocate memory to read", error)
+        })
     }
 
     /// What `fill` counts in: steps, or one for a constant.

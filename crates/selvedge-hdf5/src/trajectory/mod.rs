@@ -440,7 +440,7 @@ impl StepTensor {
             }
         }
         let chunks: Vec<u64> = chunks.into_iter().map(|(_, address)| address).collect();
-        let held = chunks.len() as u64 / grid.pieces() * grid.steps();
+        let held = (chunks.len() as u64 / grid.pieces()).saturating_mul(grid.steps());
         if dataset.extents[0] > held {
             return Err(refuse(format!(
                 "tensor `{name}` says it has {} steps, and its chunks hold {held}",
@@ -478,3 +478,6 @@ pub(crate) fn check_status(path: &Path, storage: &dyn Storage, least: u64) -> Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! The table of commands.
+
+mod bench;
+mod demo;
+mod deny;
+mod setup;
+mod test;
+
+use std::ffi::OsString;
+
+use crate::failure::Result;
+
+/// A command of `cargo xtask`.
+pub(crate) struct Command {
+    /// The word on the command line.
+    pub(crate) name: &'static str,
+    /// One line for the overview.
+    pub(crate) about: &'static str,
+    /// The answer to `--help`.
+    pub(crate) help: &'static str,
+    /// Whether `--help` also goes to the program behind the command.
+    pub(crate) forwards_help: bool,
+    pub(crate) run: fn(&[OsString]) -> Result<()>,
+}
+
+/// Every command, in the order of the overview.
+pub(crate) const COMMANDS: &[Command] = &[
+    test::COMMAND,
+    setup::COMMAND,
+    demo::COMMAND,
+    bench::COMMAND,
+    deny::COMMAND,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_documented() {
+        for Command {
+            name, about, help, ..
+        } in COMMANDS
+        {
+            assert!(
+                help.starts_with(&format!("Usage: cargo xtask {name}")),
+                "{name}"
+            );
+            assert!(help.ends_with('\n'), "{name}");
+            assert!(!about.ends_with('.') && about.len() < 80, "{name}");
+            assert_eq!(
+                COMMANDS.iter().filter(|other| other.name == *name).count(),
+                1,
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `cargo xtask demo`: trains the example model, records it, and reads the file with stock h5py.
+//!
+//! Starts `cargo run --release -p thimble` and passes it all arguments, with defaults for the folder that it writes
+//! (`<target>/demo`) and the text that it learns from (this workspace). Afterwards `xtask/python/show.py` opens the
+//! HDF5 file that it has written, with nothing but h5py and numpy. Without a Python the demo runs all the same.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::Command;
+use crate::args;
+use crate::failure::{Failure, Result};
+use crate::tools::{Python, Tools};
+use crate::workspace::{Workspace, run as run_child};
+
+pub(super) const COMMAND: Command = Command {
+    name: "demo",
+    about: "Train the example model, record it, read it with stock h5py",
+    help: "\
+Usage: cargo xtask demo [--steps N] [--out DIR] [--corpus DIR] [--seed N] [ARGS]
+
+Runs `cargo run --release -p thimble` and shows the file that it wrote as stock h5py reads it.
+DIR defaults: <target>/demo for --out, this workspace for --corpus. All arguments go to thimble, --help too:
+",
+    forwards_help: true,
+    run,
+};
+
+fn run(args: &[OsString]) -> Result<()> {
+    let workspace = Workspace::find()?;
+    let help = args::asks_for_help(args);
+    let python = if help { Python::Unused } else { Python::Wanted };
+    let tools = Tools::prepare(&workspace, python)?;
+
+    let out = args::value_of(args, "--out");
+    let out_dir = out
+        .clone()
+        .map_or_else(|| workspace.target.join("demo"), PathBuf::from);
+    let mut thimble = tools.cargo();
+    thimble.args(["run", "--release", "--package", "thimble", "--"]);
+    if out.is_none() {
+        thimble.arg("--out").arg(&out_dir);
+    }
+    if args::value_of(args, "--corpus").is_none() {
+        thimble.arg("--corpus").arg(&workspace.root);
+    }
+    let started = SystemTime::now();
+    run_child(thimble.args(args))?;
+    if help {
+        return Ok(());
+    }
+
+    let Some(file) = newest_hdf5(&out_dir, started)? else {
+        return Err(Failure::Failed(format!(
+            "the demo wrote no .h5 file under {}",
+            out_dir.display()
+        )));
+    };
+    let Some(python) = &tools.python else {
+        println!(
+            "\n{} is not shown as h5py reads it: there is no Python",
+            file.display()
+        );
+        return Ok(());
+    };
+    println!("\n{} as stock h5py reads it:", file.display());
+    let script = workspace.root.join("xtask/python/show.py");
+    run_child(tools.command(python).arg("-I").arg(script).arg(&file))
+}
+
+/// The newest file `*.h5` under a directory that was written after `started`.
+fn newest_hdf5(dir: &Path, started: SystemTime) -> Result<Option<PathBuf>> {
+    let mut newest = None;
+    let mut pending = vec![dir.to_path_buf()];
+    while let Some(dir) = pending.pop() {
+        for entry in dir.read_dir().map_err(Failure::io("list", &dir))? {
+            let entry = entry.map_err(Failure::io("list", &dir))?;
+            let path = entry.path();
+            let metadata = entry.metadata().map_err(Failure::io("read", &path))?;
+            if metadata.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "h5") {
+                let modified = metadata.modified().map_err(Failure::io("read", &path))?;
+                newest = newest.max(Some((modified, path)));
+            }
+        }
+    }
+    // A file system may keep times in whole seconds, or two.
+    let margin = Duration::from_secs(2);
+    Ok(newest
+        .filter(|(modified, _)| *modified + margin >= started)
+        .map(|(_, path)| path))
+}

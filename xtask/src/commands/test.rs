@@ -1,0 +1,210 @@
+//! `cargo xtask test`: everything that CI runs, in the same order.
+//!
+//! Stops at the first failure and ends with a table of the steps and their times. Cargo's own output passes through
+//! unchanged. Built artifacts are shared between the steps as far as cargo can: clippy and rustdoc check the same
+//! dependencies, and packaging verifies each crate with those that the tests were built with.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process;
+use std::time::{Duration, Instant};
+
+use super::{Command, deny};
+use crate::args;
+use crate::failure::{Failure, Result};
+use crate::tools::{Python, Tools};
+use crate::workspace::{Workspace, run as run_child};
+
+pub(super) const COMMAND: Command = Command {
+    name: "test",
+    about: "Run everything that CI runs",
+    help: "\
+Usage: cargo xtask test [--no-python]
+
+Format, clippy, tests, doc tests, docs, packages, and licences where cargo-deny is installed. Stops at the first
+failure. Installs missing tools under the target directory first (see `cargo xtask setup`).
+
+  --no-python  don't install the Python peers; SELVEDGE_PYTHON stays as it is
+",
+    forwards_help: false,
+    run,
+};
+
+/// A step: its name, and the command or the reason why there is none.
+type Step = (&'static str, std::result::Result<process::Command, String>);
+
+fn run(args: &[OsString]) -> Result<()> {
+    let [no_python] = args::switches(args, ["--no-python"])?;
+    let workspace = Workspace::find()?;
+    let start = Instant::now();
+    let tools = Tools::prepare(
+        &workspace,
+        if no_python {
+            Python::Unused
+        } else {
+            Python::Required
+        },
+    )?;
+    let mut rows = vec![("tools", took(start.elapsed()))];
+
+    let mut outcome = Ok(());
+    let steps = steps(&workspace, &tools)?;
+    let count = steps.len();
+    for (number, (name, command)) in (1..).zip(steps) {
+        let cell = match command {
+            _ if outcome.is_err() => "not run".to_owned(),
+            Err(reason) => {
+                println!("\n=== {number}/{count} {name}: skipped: {reason}");
+                "skipped".to_owned()
+            }
+            Ok(mut command) => {
+                println!("\n=== {number}/{count} {name}: {}", shown(&command));
+                let start = Instant::now();
+                outcome = run_child(&mut command);
+                let time = took(start.elapsed());
+                let verdict = if outcome.is_ok() { "passed" } else { "FAILED" };
+                println!("=== {name}: {verdict} in {time}");
+                if outcome.is_ok() {
+                    time
+                } else {
+                    format!("{time}  FAILED")
+                }
+            }
+        };
+        rows.push((name, cell));
+    }
+
+    println!();
+    rows.push(("total", took(start.elapsed())));
+    for (name, cell) in &rows {
+        println!("  {name:<9} {cell:>9}");
+    }
+    let failed = rows.iter().find(|(_, cell)| cell.ends_with("FAILED"));
+    match (outcome, failed) {
+        (Err(Failure::Child(_)), Some((name, _))) => Err(Failure::Failed(format!(
+            "the step `{name}` failed: see above"
+        ))),
+        (outcome, _) => outcome,
+    }
+}
+
+fn steps(workspace: &Workspace, tools: &Tools) -> Result<Vec<Step>> {
+    let cargo = |args: &str| {
+        let mut command = tools.cargo();
+        // The same directory for cargos started by cargo's children, whatever theirs is.
+        command
+            .env("CARGO_TARGET_DIR", &workspace.target)
+            .current_dir(&workspace.root);
+        command.args(args.split(' '));
+        command
+    };
+
+    let mut docs = cargo("doc --workspace --no-deps");
+    docs.env("RUSTDOCFLAGS", "-D warnings");
+
+    // Each crate is unpacked and built by itself. Packaged, it has lost the workspace's profile; without it,
+    // dependencies would be built again, HDF5 among them.
+    let mut package = cargo("package --allow-dirty");
+    let manifest = workspace.root.join("Cargo.toml");
+    let manifest = fs::read_to_string(&manifest).map_err(Failure::io("read", &manifest))?;
+    for setting in dev_profile(&manifest) {
+        package.args(["--config", &setting]);
+    }
+    for name in workspace.published()? {
+        package.args(["--package", &name]);
+    }
+
+    let deny = deny::find(workspace).map_or_else(
+        || Err("cargo-deny is not installed; `cargo xtask deny` does it".to_owned()),
+        |program| Ok(deny::check(workspace, &program)),
+    );
+
+    Ok(vec![
+        ("format", Ok(cargo("fmt --all --check"))),
+        (
+            "clippy",
+            Ok(cargo("clippy --workspace --all-targets -- -D warnings")),
+        ),
+        // Not `--all-targets`: that would run the benches as tests.
+        (
+            "tests",
+            Ok(cargo("test --workspace --lib --bins --tests --examples")),
+        ),
+        ("doc tests", Ok(cargo("test --workspace --doc"))),
+        ("docs", Ok(docs)),
+        ("packages", Ok(package)),
+        ("licences", deny),
+    ])
+}
+
+/// The settings under `[profile.dev]` and its sub-tables, as cargo's `--config` takes them.
+fn dev_profile(manifest: &str) -> Vec<String> {
+    let mut table = "";
+    let mut settings = Vec::new();
+    for line in manifest.lines() {
+        if let Some(header) = line.strip_prefix('[') {
+            table = header.trim_end().trim_end_matches(']');
+        } else if let Some((key, value)) = line.split_once('=')
+            && (table == "profile.dev" || table.starts_with("profile.dev."))
+        {
+            settings.push(format!("{table}.{}={}", key.trim(), value.trim()));
+        }
+    }
+    settings
+}
+
+/// A command as somebody would type it.
+fn shown(command: &process::Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(command.get_program());
+    let mut text = name.to_string_lossy().into_owned();
+    for arg in command.get_args() {
+        text.push(' ');
+        text.push_str(&arg.to_string_lossy());
+    }
+    text
+}
+
+fn took(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{}m {:02} s", time.as_secs() / 60, time.as_secs() % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dev_profile_is_read_from_the_manifest() {
+        let manifest = "\
+[profile.dev]
+debug = 1
+
+# With a comment.
+[profile.dev.package.\"*\"]
+opt-level = 2
+
+[profile.release]
+debug = \"line-tables-only\"
+";
+        assert_eq!(
+            dev_profile(manifest),
+            [
+                "profile.dev.debug=1",
+                "profile.dev.package.\"*\".opt-level=2"
+            ]
+        );
+        assert!(dev_profile("[package]\nname = \"a\"\n").is_empty());
+    }
+
+    #[test]
+    fn times_are_readable() {
+        assert_eq!(took(Duration::from_millis(1_250)), "1.2 s");
+        assert_eq!(took(Duration::from_secs(125)), "2m 05 s");
+    }
+}

@@ -1,0 +1,54 @@
+//! The command line of xtask: help, mistakes and exit codes. Nothing here installs or builds.
+
+use std::process::{Command, Output};
+
+const COMMANDS: [&str; 5] = ["test", "setup", "demo", "bench", "deny"];
+
+fn xtask(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(args)
+        .output()
+        .expect("xtask starts")
+}
+
+#[track_caller]
+fn check_usage_error(args: &[&str], expected: &str) {
+    let output = xtask(args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+    assert!(stderr.contains(expected), "{args:?}: {stderr}");
+    assert!(output.stdout.is_empty(), "{args:?}");
+}
+
+#[test]
+fn mistakes_exit_with_2_and_name_the_nearest() {
+    check_usage_error(&["tset"], "unknown command `tset`; did you mean `test`?");
+    check_usage_error(&["demos"], "did you mean `demo`?");
+    check_usage_error(&["test", "--nopython"], "did you mean `--no-python`?");
+    check_usage_error(&["setup", "--hlep"], "did you mean `--help`?");
+    check_usage_error(&["deny", "check"], "unknown argument `check`");
+    check_usage_error(&[], "Usage: cargo xtask COMMAND");
+}
+
+#[test]
+fn help_lists_every_command_and_every_command_has_help() {
+    let output = xtask(&["--help"]);
+    assert!(output.status.success());
+    let overview = String::from_utf8_lossy(&output.stdout);
+    for command in COMMANDS {
+        assert!(
+            overview.contains(&format!("\n  {command} ")),
+            "{command}: {overview}"
+        );
+        // The demo's help goes on to a program that would have to be built.
+        if command != "demo" {
+            let output = xtask(&[command, "--help"]);
+            assert!(output.status.success(), "{command}");
+            let help = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                help.starts_with(&format!("Usage: cargo xtask {command}")),
+                "{help}"
+            );
+        }
+    }
+}

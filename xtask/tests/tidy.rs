@@ -1,0 +1,322 @@
+//! Invariants of the source tree that no compiler checks.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::{crates, packages, root};
+
+/// What a check found: every line is a file, a place and a complaint.
+fn check(findings: &[String]) {
+    assert!(findings.is_empty(), "\n{}\n", findings.join("\n"));
+}
+
+/// Files that git tracks or would track, relative to the root, with their text. Binary files are left out.
+fn files() -> Vec<(PathBuf, String)> {
+    let output = Command::new("git")
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ])
+        .current_dir(root())
+        .output()
+        .expect("git lists the files of the project");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let names = String::from_utf8(output.stdout).expect("file names are Unicode");
+    let files: Vec<_> = names
+        .split_terminator('\0')
+        .filter_map(|name| {
+            Some((
+                PathBuf::from(name),
+                fs::read_to_string(root().join(name)).ok()?,
+            ))
+        })
+        .collect();
+    assert!(
+        files.len() > 20,
+        "only {} files: is this the root?",
+        files.len()
+    );
+    files
+}
+
+fn rust_files() -> impl Iterator<Item = (PathBuf, String)> {
+    files()
+        .into_iter()
+        .filter(|(path, _)| has_extension(path, &["rs"]))
+}
+
+fn has_extension(path: &Path, extensions: &[&str]) -> bool {
+    path.extension()
+        .is_some_and(|extension| extensions.iter().any(|wanted| extension == *wanted))
+}
+
+/// `src/lib.rs`, `src/main.rs`, `build.rs`, and each file directly in `src/bin`, `tests`, `benches` and `examples`.
+fn is_crate_root(path: &Path) -> bool {
+    let Some(package) = packages()
+        .into_iter()
+        .find(|package| path.starts_with(package))
+    else {
+        return false;
+    };
+    let inside = path.strip_prefix(&package).expect("just found");
+    let parent = inside.parent().unwrap_or(Path::new(""));
+    ["src/lib.rs", "src/main.rs", "build.rs"]
+        .iter()
+        .any(|root| inside == Path::new(root))
+        || ["src/bin", "tests", "benches", "examples"]
+            .iter()
+            .any(|dir| parent == Path::new(dir))
+}
+
+/// `path:line: what` for each line that the predicate complains of.
+fn lines(path: &Path, text: &str, complaint: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    (1..)
+        .zip(text.lines())
+        .filter_map(|(number, line)| {
+            complaint(line).map(|what| format!("{}:{number}: {what}", path.display()))
+        })
+        .collect()
+}
+
+#[test]
+fn crate_roots_start_with_documentation() {
+    let roots: Vec<_> = rust_files()
+        .filter(|(path, _)| is_crate_root(path))
+        .collect();
+    assert!(
+        roots
+            .iter()
+            .any(|(path, _)| path == Path::new("xtask/tests/tidy.rs"))
+    );
+    assert!(
+        roots
+            .iter()
+            .any(|(path, _)| path == Path::new("crates/selvedge-bf16/src/lib.rs"))
+    );
+    let findings: Vec<_> = roots
+        .iter()
+        .filter(|(_, text)| !text.starts_with("//! "))
+        .map(|(path, _)| {
+            format!(
+                "{}: a crate root starts with its `//!` documentation",
+                path.display()
+            )
+        })
+        .collect();
+    check(&findings);
+}
+
+#[test]
+fn files_are_short() {
+    let findings: Vec<_> = rust_files()
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > 600)
+        .map(|(path, lines)| {
+            format!(
+                "{}: {lines} lines; split it, the limit is 600",
+                path.display()
+            )
+        })
+        .collect();
+    check(&findings);
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // In two pieces each, so that this file does not find itself.
+    let patterns = [
+        ("#[ig", "nore"),
+        ("to", "do!("),
+        ("unimple", "mented!("),
+        ("db", "g!("),
+    ]
+    .map(joined);
+    let findings: Vec<_> = rust_files()
+        .flat_map(|(path, text)| {
+            lines(&path, &text, |line| {
+                patterns
+                    .iter()
+                    .find(|pattern| calls(line, pattern))
+                    .map(|hit| format!("`{hit}`"))
+            })
+        })
+        .collect();
+    check(&findings);
+}
+
+/// Whether the pattern stands in the line, and not as the end of a longer name.
+fn calls(line: &str, pattern: &str) -> bool {
+    line.match_indices(pattern).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+#[test]
+fn no_trailing_white_space() {
+    let text_files = ["rs", "toml", "md", "py", "sh", "yml", "yaml", "txt"];
+    let findings: Vec<_> = files()
+        .into_iter()
+        .filter(|(path, _)| has_extension(path, &text_files))
+        .flat_map(|(path, text)| {
+            let mut found = lines(&path, &text, |line| {
+                (line.trim_end() != line).then(|| "trailing white space".to_owned())
+            });
+            if !text.is_empty() && !text.ends_with('\n') {
+                found.push(format!("{}: no line break at the end", path.display()));
+            }
+            found
+        })
+        .collect();
+    check(&findings);
+}
+
+#[test]
+fn no_paths_of_a_developers_machine() {
+    let patterns = [
+        ("/wo", "rk/"),
+        ("/ro", "ot/"),
+        ("/ho", "me/"),
+        ("/Us", "ers/"),
+    ]
+    .map(joined);
+    let findings: Vec<_> = files()
+        .into_iter()
+        .flat_map(|(path, text)| {
+            lines(&path, &text, |line| {
+                let hit = patterns.iter().find(|pattern| is_absolute(line, pattern))?;
+                Some(format!("a path of somebody's machine: `{hit}`"))
+            })
+        })
+        .collect();
+    check(&findings);
+}
+
+/// Whether a path in the line starts with the pattern, which a relative path with such a directory inside does not.
+fn is_absolute(line: &str, pattern: &str) -> bool {
+    line.match_indices(pattern).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || "_-.>})".contains(c))
+    })
+}
+
+fn joined((a, b): (&str, &str)) -> String {
+    format!("{a}{b}")
+}
+
+#[test]
+fn the_checks_can_fail() {
+    let pattern = joined(("to", "do!("));
+    assert!(calls(&format!("    {pattern})"), &pattern));
+    assert!(calls(&format!("std::{pattern})"), &pattern));
+    assert!(!calls(&format!("my_{pattern})"), &pattern));
+    let pattern = joined(("/wo", "rk/"));
+    assert!(is_absolute(&format!("in `{pattern}main`"), &pattern));
+    assert!(is_absolute(&format!("\"{pattern}main\""), &pattern));
+    assert!(!is_absolute(&format!("src{pattern}mod.rs"), &pattern));
+    assert_eq!(
+        lines(Path::new("a.rs"), "x\ny", |line| (line == "y")
+            .then(|| "no".into())),
+        ["a.rs:2: no"]
+    );
+}
+
+#[test]
+fn crates_are_ready_to_publish() {
+    let mut findings = Vec::new();
+    for name in crates() {
+        let dir = Path::new("crates").join(&name);
+        let manifest = Manifest::read(&dir);
+        let mut demand = |holds: bool, what: &str| {
+            if !holds {
+                findings.push(format!("{}/Cargo.toml: {what}", dir.display()));
+            }
+        };
+        demand(
+            manifest.value("package", "name") == Some(&format!("\"{name}\"")),
+            "the package is named as its directory",
+        );
+        for key in ["description", "license", "readme"] {
+            demand(
+                manifest.has("package", key),
+                &format!("`{key}` is missing in [package]"),
+            );
+        }
+        demand(
+            manifest.value("lints", "workspace") == Some("true"),
+            "`[lints] workspace = true`",
+        );
+        demand(
+            manifest.value("package", "publish") != Some("false"),
+            "crates are published",
+        );
+        demand(
+            root().join(&dir).join("README.md").is_file(),
+            "there is no README.md beside it",
+        );
+    }
+    for dir in packages()
+        .into_iter()
+        .filter(|dir| !dir.starts_with("crates"))
+    {
+        let manifest = Manifest::read(&dir);
+        for (table, key, expected) in [
+            ("package", "publish", "false"),
+            ("lints", "workspace", "true"),
+        ] {
+            if manifest.value(table, key) != Some(expected) {
+                let path = dir.display();
+                findings.push(format!(
+                    "{path}/Cargo.toml: `{key} = {expected}` is missing in [{table}]"
+                ));
+            }
+        }
+    }
+    check(&findings);
+}
+
+/// As much of a Cargo.toml as the checks need: its lines `key = value` under their tables.
+struct Manifest(Vec<(String, String, String)>);
+
+impl Manifest {
+    fn read(dir: &Path) -> Self {
+        let path = root().join(dir).join("Cargo.toml");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let mut table = String::new();
+        let mut entries = Vec::new();
+        for line in text.lines() {
+            if let Some(header) = line.strip_prefix('[') {
+                table = header.trim_end_matches(']').to_owned();
+            } else if let Some((key, value)) = line.split_once('=') {
+                entries.push((
+                    table.clone(),
+                    key.trim().to_owned(),
+                    value.trim().to_owned(),
+                ));
+            }
+        }
+        Self(entries)
+    }
+
+    fn value(&self, table: &str, key: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(t, k, _)| t == table && k == key)
+            .map(|(_, _, value)| value.as_str())
+    }
+
+    /// With a value of its own or the workspace's.
+    fn has(&self, table: &str, key: &str) -> bool {
+        self.value(table, key).is_some() || self.value(table, &format!("{key}.workspace")).is_some()
+    }
+}
