@@ -246,15 +246,15 @@ pub enum Error {
         /// Why it stopped.
         source: Arc<Error>,
     },
-    /// Another program truncated the file.
+    /// The file is shorter than it says.
     #[error(
-        "{} was truncated by another program (h5py's mode 'w' does this): expected at least {} \
-         bytes, found {found}; what had been recorded is lost", path.display(), expected
+        "{} is truncated: expected at least {expected} bytes, found {found}; it was not copied \
+         whole, or another program cut it (h5py's mode 'w' does this)", path.display()
     )]
     Truncated {
         /// The file.
         path: PathBuf,
-        /// Bytes that the file had.
+        /// Bytes that the file should have.
         expected: u64,
         /// Bytes that it has.
         found: u64,
