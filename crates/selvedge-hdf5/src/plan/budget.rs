@@ -26,7 +26,7 @@ pub struct Limits {
     /// Chunks stay under this size. Default: 2 GB.
     pub chunk_target: u64,
     /// The queue between the training loop and the writer takes at most this much memory, or two
-    /// steps where these are larger. Default: 256 MiB.
+    /// steps where these are larger. Default: 64 MiB.
     pub queue: u64,
     /// The run is refused if the recorder needs more memory than this. Default: 24 GB.
     pub memory: u64,
@@ -36,7 +36,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             chunk_target: 2_000_000_000,
-            queue: 256 << 20,
+            queue: 64 << 20,
             memory: 24_000_000_000,
         }
     }
@@ -300,7 +300,7 @@ mod tests {
   losses      float32   ()           1 chunk (6001,) of 24.00 kB, tail 0 steps (0.00 %)
   constants: 20.00 kB
 disk: 30.74 GB
-memory: 266.24 MB for a queue of 52 steps, budget 24.00 GB"
+memory: 66.56 MB for a queue of 13 steps, budget 24.00 GB"
         );
     }
 

@@ -154,7 +154,9 @@ impl RecorderBuilder {
         self
     }
 
-    /// The memory of the queue in bytes. Default: 256 MiB. Two steps fit in any case.
+    /// The memory of the queue in bytes. Default: 64 MiB. Two steps fit in any case.
+    ///
+    /// A deeper queue keeps a training loop going through a longer stall of the disk.
     pub fn queue_bytes(mut self, bytes: u64) -> Self {
         self.limits.queue = bytes;
         self

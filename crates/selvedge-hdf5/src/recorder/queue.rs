@@ -1,8 +1,13 @@
 //! The queue between the training loop and the writer thread.
 //!
 //! A fixed set of blocks goes round: from the free ones to the training loop, which fills one, to
-//! the writer, and back. When none is free the training loop waits; memory never grows. Free blocks
-//! are a stack, so that a loop that the writer keeps up with uses the same few, which stay in cache.
+//! the writer, and back. When none is free the training loop waits; memory never grows.
+//!
+//! Blocks that stay in the processor's cache are written faster. Free blocks are a stack, so that a
+//! loop that the writer keeps up with uses the same few. A loop that is faster than the writer for
+//! long fills the queue, and then a deep queue serves nothing: whatever its depth, each step waits
+//! for the writer, and comes to it cold. So a queue that was full once is used less and less deeply,
+//! down to [`SHALLOW`] blocks, until the writer catches up or stalls.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +20,12 @@ use crate::Error;
 /// A step in a block that is not full waits at most this long for company. With the writing itself
 /// it stays well under the 100 ms that the recorder promises.
 const LINGER: Duration = Duration::from_millis(20);
+
+/// Blocks that wait for the writer, the one it writes included, in a queue that is used shallowly.
+const SHALLOW: usize = 2;
+/// A writer that finishes no block for so long has stalled, and the depth of the queue is there for
+/// that.
+const STALL: Duration = Duration::from_millis(10);
 
 /// What the writer does next.
 pub(crate) enum Task {
@@ -33,6 +44,10 @@ struct State {
     /// The block that has steps and room for more, while the training loop does not fill it.
     open: Option<Block>,
     free: Vec<Block>,
+    /// Whether the writer has a block.
+    writing: bool,
+    /// The most blocks that may wait for the writer; `None` for all.
+    depth: Option<usize>,
     /// Steps below this number are to be committed now.
     commit_to: u64,
     /// The queue is closed, by `finish` or else by a drop.
@@ -45,6 +60,26 @@ struct State {
     writer_idles: bool,
     /// Whether the training loop sleeps.
     loop_sleeps: bool,
+}
+
+impl State {
+    /// Blocks that wait for the writer, the one it writes included.
+    fn pending(&self) -> usize {
+        self.full.len() + usize::from(self.writing)
+    }
+
+    /// Chooses how deeply the queue is used for the next step.
+    fn settle_depth(&mut self) {
+        let pending = self.pending();
+        self.depth = match self.depth {
+            None if self.open.is_none() && self.free.is_empty() => Some(pending.max(SHALLOW)),
+            // The writer has caught up.
+            Some(_) if pending == 0 => None,
+            // One block less each time: each step then waits for two blocks, and none for all.
+            Some(depth) => Some(depth.saturating_sub(1).max(SHALLOW)),
+            None => None,
+        };
+    }
 }
 
 /// The queue; shared by the recorder and its writer thread.
@@ -82,11 +117,13 @@ impl Queue {
     pub(crate) fn take(&self) -> Result<(Block, Duration), Arc<Error>> {
         let mut state = self.lock();
         let mut since = None;
+        state.settle_depth();
         loop {
             if let Some(error) = &state.stopped {
                 return Err(error.clone());
             }
-            if let Some(block) = state.open.take().or_else(|| state.free.pop()) {
+            let deep_enough = state.depth.is_some_and(|depth| state.pending() > depth);
+            if !deep_enough && let Some(block) = state.open.take().or_else(|| state.free.pop()) {
                 state.loop_sleeps = false;
                 return Ok((
                     block,
@@ -95,10 +132,13 @@ impl Queue {
             }
             since.get_or_insert_with(Instant::now);
             state.loop_sleeps = true;
-            state = self
-                .progress
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            let pending = state.pending();
+            let woken = self.progress.wait_timeout(state, STALL);
+            let (next, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
+            state = next;
+            if timeout.timed_out() && state.pending() == pending {
+                state.depth = None;
+            }
         }
     }
 
@@ -170,6 +210,7 @@ impl Queue {
         let mut state = self.lock();
         loop {
             if let Some(block) = state.full.pop_front() {
+                state.writing = true;
                 return Task::Write(block);
             }
             let asked = state.commit_to > self.committed();
@@ -187,6 +228,7 @@ impl Queue {
             if due == Some(Duration::ZERO)
                 && let Some(block) = state.open.take()
             {
+                state.writing = true;
                 return Task::Write(block);
             }
             if asked && state.commit_to <= written {
@@ -222,6 +264,7 @@ impl Queue {
         block.clear();
         let mut state = self.lock();
         state.free.push(block);
+        state.writing = false;
         if state.loop_sleeps {
             self.progress.notify_all();
         }
