@@ -53,12 +53,13 @@ impl Reader {
     /// # Errors
     ///
     /// [`Error::Io`] where there is no such file, [`Error::Truncated`] where it is shorter than it
-    /// says, [`Error::Library`] where libhdf5 cannot read it.
+    /// says, [`Error::LockedByHdf5`] while h5py has it open for writing, [`Error::Library`] where
+    /// libhdf5 cannot read it.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         let data = fs::File::open(&path).map_err(|error| Error::io(&path, "open", error))?;
         let file = hdf5::File::with_options().open(&path).map_err(|error| {
-            truncated(&path, &data).unwrap_or_else(|| Error::library(&path, "open", error))
+            why_closed(&path, &data).unwrap_or_else(|| Error::library(&path, "open", error))
         })?;
         let failed = |error: hdf5::Error| Error::library(&path, "list the datasets of", error);
         let data = Arc::new(data);
@@ -196,8 +197,13 @@ impl Reader {
     }
 }
 
-/// libhdf5's message for a truncated file says neither path nor lengths.
-fn truncated(path: &Path, data: &fs::File) -> Option<Error> {
+/// The two common causes for which libhdf5's message says neither path nor lengths.
+fn why_closed(path: &Path, data: &fs::File) -> Option<Error> {
+    if let Err(fs::TryLockError::WouldBlock) = data.try_lock_shared() {
+        return Some(Error::LockedByHdf5 {
+            path: path.to_owned(),
+        });
+    }
     let superblock = crate::layout::Superblock::read(data).ok()?;
     let found = data.metadata().ok()?.len();
     let expected = superblock.end_of_file;

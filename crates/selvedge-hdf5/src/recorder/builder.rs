@@ -352,6 +352,7 @@ impl RecorderBuilder {
     fn start_resumed(mut self) -> Result<Recorder, Error> {
         let path = self.path.clone();
         let file = open_locked(&path, &path, false)?;
+        share(&path, &file)?;
         let reader = Reader::open(&path)?;
         let found = reader.step_specs()?;
         if self.specs.is_empty() {
@@ -362,7 +363,6 @@ impl RecorderBuilder {
         self.check_constants(&reader)?;
         self.check_attributes(&reader)?;
         drop(reader);
-        share(&path, &file)?;
 
         let mut trajectory = self.open_trajectory(&file, &self.specs)?;
         // A tensor that is ahead of the others by a commit that a kill cut short goes back.
@@ -466,7 +466,7 @@ impl RecorderBuilder {
             .map_err(|error| Error::io(&self.path, "allocate the queue for", error))?;
         let first = trajectory.committed();
         let least_bytes = trajectory.end_of_file();
-        let queue = Arc::new(Queue::new(blocks, first));
+        let queue = Arc::new(Queue::new(blocks, plan.queue.block_bytes, first));
         let writer = Writer {
             file: trajectory,
             layout: layout.clone(),

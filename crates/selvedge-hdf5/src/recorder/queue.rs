@@ -7,7 +7,7 @@
 //! loop that the writer keeps up with uses the same few. A loop that is faster than the writer for
 //! long fills the queue, and then a deep queue serves nothing: whatever its depth, each step waits
 //! for the writer, and comes to it cold. So a queue that was full once is used less and less deeply,
-//! down to [`SHALLOW`] blocks, until the writer catches up or stalls.
+//! down to [`SHALLOW`] bytes, until the writer catches up or stalls.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,8 +21,8 @@ use crate::Error;
 /// it stays well under the 100 ms that the recorder promises.
 const LINGER: Duration = Duration::from_millis(20);
 
-/// Blocks that wait for the writer, the one it writes included, in a queue that is used shallowly.
-const SHALLOW: usize = 2;
+/// Bytes that wait for the writer in a queue that is used shallowly; a block in any case.
+const SHALLOW: u64 = 4 << 20;
 /// A writer that finishes no block for so long has stalled, and the depth of the queue is there for
 /// that.
 const STALL: Duration = Duration::from_millis(10);
@@ -69,14 +69,14 @@ impl State {
     }
 
     /// Chooses how deeply the queue is used for the next step.
-    fn settle_depth(&mut self) {
+    fn settle_depth(&mut self, shallow: usize) {
         let pending = self.pending();
         self.depth = match self.depth {
-            None if self.open.is_none() && self.free.is_empty() => Some(pending.max(SHALLOW)),
+            None if self.open.is_none() && self.free.is_empty() => Some(pending.max(shallow)),
             // The writer has caught up.
             Some(_) if pending == 0 => None,
             // One block less each time: each step then waits for two blocks, and none for all.
-            Some(depth) => Some(depth.saturating_sub(1).max(SHALLOW)),
+            Some(depth) => Some(depth.saturating_sub(1).max(shallow)),
             None => None,
         };
     }
@@ -88,10 +88,13 @@ pub(crate) struct Queue {
     work: Condvar,
     progress: Condvar,
     committed: AtomicU64,
+    /// Blocks that wait for the writer, the one it writes included, in a queue that is used
+    /// shallowly.
+    shallow: usize,
 }
 
 impl Queue {
-    pub(crate) fn new(blocks: Vec<Block>, committed: u64) -> Self {
+    pub(crate) fn new(blocks: Vec<Block>, block_bytes: u64, committed: u64) -> Self {
         Self {
             state: Mutex::new(State {
                 free: blocks,
@@ -100,6 +103,9 @@ impl Queue {
             work: Condvar::new(),
             progress: Condvar::new(),
             committed: AtomicU64::new(committed),
+            shallow: usize::try_from(SHALLOW / block_bytes.max(1))
+                .unwrap_or(usize::MAX)
+                .max(1),
         }
     }
 
@@ -117,7 +123,7 @@ impl Queue {
     pub(crate) fn take(&self) -> Result<(Block, Duration), Arc<Error>> {
         let mut state = self.lock();
         let mut since = None;
-        state.settle_depth();
+        state.settle_depth(self.shallow);
         loop {
             if let Some(error) = &state.stopped {
                 return Err(error.clone());

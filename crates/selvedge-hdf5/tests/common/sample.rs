@@ -187,7 +187,12 @@ fn assert_steps<T: PartialEq + std::fmt::Debug>(
 /// Checks with this crate's reader that the file at `path` has every committed step of the sample,
 /// and the constants and attributes.
 pub(crate) fn check(path: &Path, shape: Shape) -> Seen {
-    let file = Reader::open(path).unwrap_or_else(|error| panic!("{error}: {error:?}"));
+    try_check(path, shape).unwrap_or_else(|error| panic!("{error}: {error:?}"))
+}
+
+/// Like [`check`]; returns an error where the file does not open.
+pub(crate) fn try_check(path: &Path, shape: Shape) -> Result<Seen, Error> {
+    let file = Reader::open(path)?;
     let tensor = |number: usize| file.tensor(TENSORS[number]).expect("the sample's tensors");
     for number in 0..TENSORS.len() {
         assert_eq!(tensor(number).steps(), file.committed_steps());
@@ -233,7 +238,7 @@ pub(crate) fn check(path: &Path, shape: Shape) -> Seen {
         },
     };
     assert_eq!(seen.committed(), file.committed_steps());
-    seen
+    Ok(seen)
 }
 
 /// The sample in numpy, for scripts that look at it with stock h5py.

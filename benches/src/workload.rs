@@ -1,0 +1,148 @@
+//! What is recorded: tensors, a number of steps, and the bytes of each step.
+
+use selvedge_hdf5::{Dtype, TensorSpec};
+
+use crate::Result;
+
+/// Different steps that there are; step `n` has the bytes of step `n % DISTINCT`.
+///
+/// A training loop writes every step into the same memory, so these few are as warm in the cache as
+/// its would be. Seven divides no round number, so the first, middle and last step differ.
+pub const DISTINCT: u64 = 7;
+
+/// Each tensor of a source step starts at a multiple of this many bytes: a cache line.
+const ALIGNMENT: usize = 64;
+
+/// A run to record, with its bytes.
+#[derive(Debug)]
+pub struct Workload {
+    /// The name by which a filter selects it.
+    pub name: &'static str,
+    /// The title of its table.
+    pub title: &'static str,
+    /// What a step holds, in words.
+    pub what: &'static str,
+    /// The step tensors, in the order in which they are recorded.
+    pub tensors: Vec<TensorSpec>,
+    /// Steps of a sample.
+    pub steps: u64,
+    /// Bytes of one step of all tensors.
+    pub step_bytes: u64,
+    source: Vec<u8>,
+    /// For each distinct step and tensor: where its bytes are.
+    places: Vec<std::ops::Range<usize>>,
+}
+
+impl Workload {
+    /// Steps as a small language model has them: weights, gradient and both Adam moments of 10,000
+    /// tokens by 64 dimensions, and the loss.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TensorSpec::step_bytes`].
+    pub fn large(steps: u64) -> Result<Self> {
+        let what = "four bfloat16 tensors (10000, 64) and a float32 scalar";
+        Self::new("large", ("Large steps", what), &[10_000, 64], steps)
+    }
+
+    /// The same of a layer of 2,048 elements.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TensorSpec::step_bytes`].
+    pub fn small(steps: u64) -> Result<Self> {
+        let what = "four bfloat16 tensors (2048,) and a float32 scalar";
+        Self::new("small", ("Small steps", what), &[2048], steps)
+    }
+
+    /// The loss alone.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TensorSpec::step_bytes`].
+    pub fn scalars(steps: u64) -> Result<Self> {
+        Self::new("scalars", ("Scalars alone", "a float32 scalar"), &[], steps)
+    }
+
+    fn new(
+        name: &'static str,
+        (title, what): (&'static str, &'static str),
+        shape: &[usize],
+        steps: u64,
+    ) -> Result<Self> {
+        let mut tensors = Vec::new();
+        if !shape.is_empty() {
+            let names = ["W", "grad_W", "momentum_W", "variance_W"];
+            tensors.extend(names.map(|name| TensorSpec::new(name, Dtype::Bf16, shape)));
+        }
+        tensors.push(TensorSpec::new("losses", Dtype::F32, []));
+
+        let mut places = Vec::new();
+        let (mut end, mut step_bytes) = (0_usize, 0);
+        for step in 0..DISTINCT {
+            for tensor in &tensors {
+                let bytes = tensor.step_bytes()?;
+                let start = end.next_multiple_of(ALIGNMENT);
+                end = start + usize::try_from(bytes)?;
+                places.push(start..end);
+                step_bytes += if step == 0 { bytes } else { 0 };
+            }
+        }
+        Ok(Self {
+            name,
+            title,
+            what,
+            tensors,
+            steps,
+            step_bytes,
+            source: random_bytes(end),
+            places,
+        })
+    }
+
+    /// The bytes of step `step`, tensor by tensor.
+    pub fn step(&self, step: u64) -> impl Iterator<Item = &[u8]> {
+        let count = self.tensors.len();
+        // Below 7 times the number of tensors, which are five at most.
+        let first = usize::try_from(step % DISTINCT).unwrap_or(0) * count;
+        self.places[first..first + count]
+            .iter()
+            .map(|place| &self.source[place.clone()])
+    }
+
+    /// The distinct steps, one behind the other and without gaps, for a peer in another process.
+    #[must_use]
+    pub fn source(&self) -> Vec<u8> {
+        (0..DISTINCT)
+            .flat_map(|step| self.step(step))
+            .flatten()
+            .copied()
+            .collect()
+    }
+
+    /// Bytes of a sample's tensors.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.steps * self.step_bytes
+    }
+
+    /// Steps whose content is checked: the first, the middle and the last of `steps`.
+    #[must_use]
+    pub fn checked_steps(steps: u64) -> [u64; 3] {
+        [0, steps / 2, steps.saturating_sub(1)]
+    }
+}
+
+/// Random bytes, the same in every run (SplitMix64, by S. Vigna).
+fn random_bytes(len: usize) -> Vec<u8> {
+    let mut state = 0_u64;
+    let words = (0..len.div_ceil(8)).map(|_| {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    });
+    let mut bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+    bytes.truncate(len);
+    bytes
+}

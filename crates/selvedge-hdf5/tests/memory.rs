@@ -1,0 +1,196 @@
+//! Peak memory of a recorder: the queue that the plan tells, whatever the size of the chunks.
+//!
+//! Each phase runs in a child of its own, whose peak is set back right before. Chunks are at least
+//! eight times the budget, and the run stops in the middle of one: whoever unpacked, filled or
+//! shrank a chunk would show.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use selvedge_hdf5::{Durability, Reader, Recorder, RecorderBuilder, RunState, recover};
+
+use common::sample::{again, is_child, setting, tell};
+
+mod common;
+
+/// Elements of a step: 256 KiB.
+const ELEMENTS: usize = 65_536;
+const STEP_BYTES: u64 = 262_144;
+const QUEUE: u64 = 8 << 20;
+const BUDGET: u64 = 16 << 20;
+/// What libhdf5, the allocator and the threads may take beside the queue.
+const SLACK: u64 = 24 << 20;
+
+/// A line of `/proc/self/status`, in bytes.
+fn status(key: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("procfs");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(key))
+        .expect("the line");
+    let number = line.trim_start_matches(':').trim().trim_end_matches(" kB");
+    number.parse::<u64>().expect("a number") * 1024
+}
+
+/// Runs `work` and returns by how much memory rose at its peak, in bytes.
+fn peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
+    fs::write("/proc/self/clear_refs", "5").expect("the peak is set back");
+    let before = status("VmRSS");
+    let result = work();
+    (result, status("VmHWM").saturating_sub(before))
+}
+
+fn declare(builder: RecorderBuilder, planned: u64) -> RecorderBuilder {
+    let builder = builder
+        .tensor::<f32>("W", [ELEMENTS])
+        .scalar::<f32>("loss")
+        .queue_bytes(QUEUE)
+        .memory_budget(BUDGET);
+    if planned > 0 {
+        builder.steps(planned)
+    } else {
+        builder
+    }
+}
+
+fn record(builder: RecorderBuilder, steps: u64, values: &mut [f32]) -> Recorder {
+    let mut run = builder.start().expect("start");
+    let plan = run.plan();
+    assert!(plan.queue.bytes() <= QUEUE, "{plan}");
+    assert!(
+        plan.queue.bytes() > QUEUE / 2,
+        "the memory it was given is not used: {plan}"
+    );
+    assert!(plan.tensors[0].chunk_bytes >= 8 * BUDGET, "{plan}");
+    for _ in 0..steps {
+        let step = run.appended() as f32;
+        values[0] = step;
+        values[ELEMENTS - 1] = -step;
+        run.append(|filled| filled.put("W", &*values)?.put("loss", &step))
+            .expect("append");
+    }
+    run
+}
+
+#[test]
+fn child_that_measures() {
+    if !is_child("child_that_measures") {
+        return;
+    }
+    let path: PathBuf = setting("PATH");
+    let (planned, steps): (u64, u64) = (setting("PLANNED"), setting("STEPS"));
+    let mut values = vec![0.5; ELEMENTS];
+    let create = || declare(Recorder::create(&path), planned);
+    let resume = || declare(Recorder::resume(&path), planned);
+    let ((), rise) = match setting::<String>("PHASE").as_str() {
+        "record" => peak(|| {
+            record(create(), steps, &mut values)
+                .finish()
+                .expect("finish");
+        }),
+        "slow" => peak(|| {
+            let builder = create().durability(Durability::every(1));
+            let run = record(builder, steps, &mut values);
+            let summary = run.finish().expect("finish");
+            assert!(summary.bytes >= 4 * BUDGET, "{summary}");
+            assert!(
+                summary.append.waits > 0,
+                "the queue was never full: {summary}"
+            );
+        }),
+        "drop" => peak(|| drop(record(create(), steps, &mut values))),
+        "recover" => peak(|| assert!(recover(&path).expect("recover").changed)),
+        "resume" => peak(|| {
+            record(resume(), steps, &mut values)
+                .finish()
+                .expect("finish");
+        }),
+        other => panic!("{other}"),
+    };
+    tell(format_args!("rise {rise}"));
+}
+
+/// Runs a phase in a child; asserts its peak and what the file takes of the disk.
+fn phase(name: &str, path: &Path, planned: u64, steps: u64, expected: (u64, RunState)) {
+    let settings = [
+        ("PATH", path.display().to_string()),
+        ("PHASE", name.to_owned()),
+        ("PLANNED", planned.to_string()),
+        ("STEPS", steps.to_string()),
+    ];
+    let output = again("child_that_measures", &settings)
+        .output()
+        .expect("this program");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let rise = said.lines().find_map(|line| line.strip_prefix("@rise "));
+    let rise: u64 = rise
+        .unwrap_or_else(|| panic!("{said}\n{}", String::from_utf8_lossy(&output.stderr)))
+        .parse()
+        .expect("a number");
+    let limit = if name == "recover" {
+        SLACK
+    } else {
+        QUEUE + SLACK
+    };
+    println!("{name}, {planned} steps planned: memory rose by {rise} bytes of {limit}");
+    assert!(
+        rise <= limit,
+        "{name}: memory rose by {rise} bytes, more than {limit}"
+    );
+
+    let file = Reader::open(path).expect("open");
+    assert_eq!((file.committed_steps(), file.state()), expected);
+    let (w, last) = (file.tensor("W").expect("W"), expected.0 - 1);
+    for step in [0, last / 2, last] {
+        let values: Vec<f32> = w.read_step(step).expect("read");
+        let ends = (values[0], values[1], values[ELEMENTS - 1]);
+        assert_eq!(ends, (step as f32, 0.5, -(step as f32)));
+    }
+    // The rest of the chunk is a hole.
+    let on_disk = fs::metadata(path).expect("the file").blocks() * 512;
+    let recorded = expected.0 * STEP_BYTES;
+    assert!(
+        on_disk <= recorded + (4 << 20),
+        "{on_disk} bytes on the disk for {recorded} recorded"
+    );
+}
+
+/// Number of steps planned: chunks of 157 MB; for an open-ended run they have 256 MB.
+const PLANNED: [u64; 2] = [600, 0];
+
+#[test]
+fn a_run_that_is_dropped_recovered_and_resumed_keeps_to_its_queue() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for planned in PLANNED {
+        let path = folder.path().join(format!("run_{planned}.h5"));
+        phase("drop", &path, planned, 90, (90, RunState::Recording));
+        phase("recover", &path, planned, 0, (90, RunState::Recovered));
+        phase("resume", &path, planned, 20, (110, RunState::Finished));
+        fs::remove_file(&path).expect("remove");
+    }
+}
+
+#[test]
+fn a_run_that_is_finished_in_the_middle_of_a_chunk_keeps_to_its_queue() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for planned in PLANNED {
+        let path = folder.path().join(format!("run_{planned}.h5"));
+        phase("record", &path, planned, 100, (100, RunState::Finished));
+        phase("resume", &path, planned, 10, (110, RunState::Finished));
+        fs::remove_file(&path).expect("remove");
+    }
+}
+
+/// Every step is synced, which takes longer than appending it: the queue fills, and then the
+/// training loop waits.
+#[test]
+fn a_slow_disk_costs_time_and_no_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for planned in PLANNED {
+        let path = folder.path().join(format!("run_{planned}.h5"));
+        phase("slow", &path, planned, 260, (260, RunState::Finished));
+        fs::remove_file(&path).expect("remove");
+    }
+}
