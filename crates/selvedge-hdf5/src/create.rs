@@ -45,25 +45,30 @@ pub(crate) fn stored_type(dtype: Dtype) -> TypeDescriptor {
 }
 
 /// Creates the file at `path`, over whatever is there, with all of its datasets and attributes.
+/// Errors name it `name`.
 ///
 /// Afterwards the extents of the step tensors are those of the planned run (of one row of chunks,
 /// where its length is unknown). All chunks and constants have addresses, but no bytes; the
 /// addresses of the constants are returned (`None` for one without elements).
 pub(crate) fn create(
     path: &Path,
+    name: &Path,
     plan: &RunPlan,
     constants: &[Constant],
     attributes: &[(String, Attribute)],
 ) -> Result<Vec<Option<u64>>, Error> {
     let failed = |action: String| {
-        move |error: hdf5::Error| Error::library(path, action, LibraryError::from(error))
+        move |error: hdf5::Error| Error::library(name, action, LibraryError::from(error))
     };
     let file = File::with_options()
         .with_fapl(|access| {
             // The oldest format has no checksums: so single fields of it can be written in place.
+            // Blocks of metadata beyond the alignment's threshold are aligned, too; smaller ones
+            // could follow a chunk of an odd number of bytes.
             access
                 .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)
                 .alignment(PAGE, PAGE)
+                .meta_block_size(16 * PAGE)
                 .file_locking(false)
         })
         .create(path)

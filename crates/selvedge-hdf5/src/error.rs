@@ -235,8 +235,7 @@ pub enum Error {
 
     /// The writer stopped; every later call says so.
     #[error(
-        "the recorder of {} has stopped: {}. Its first {} steps are in the file; when the cause is \
-         mended, continue with `Recorder::resume`", path.display(), Chain(&**source), Grouped(*committed)
+        "the recorder of {} has stopped: {}{}", path.display(), Chain(&**source), what_is_left(source, *committed)
     )]
     Stopped {
         /// The file.
@@ -324,9 +323,9 @@ pub enum Error {
         /// The steps that it has.
         committed: u64,
     },
-    /// Steps of a tensor that has none.
-    #[error("`{tensor}` is a constant and has no steps; read it whole")]
-    NotAStepTensor {
+    /// Steps of a single value.
+    #[error("`{tensor}` is a single value and has no steps; read it whole")]
+    NoSteps {
         /// The tensor.
         tensor: String,
     },
@@ -386,6 +385,20 @@ impl std::fmt::Display for Chain<'_> {
             source = error.source();
         }
         Ok(())
+    }
+}
+
+/// What there is to do after `source` stopped a recorder with `committed` steps.
+fn what_is_left(source: &Error, committed: u64) -> String {
+    match source {
+        Error::Truncated { .. } | Error::Overwritten { .. } | Error::Deleted { .. } => {
+            String::new()
+        }
+        _ => format!(
+            ". Its first {} steps are in the file; when the cause is mended, continue with \
+             `Recorder::resume`",
+            Grouped(committed)
+        ),
     }
 }
 

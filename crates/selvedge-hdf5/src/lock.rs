@@ -1,26 +1,63 @@
 //! The two locks of a recorder: one against other recorders, one against other writers.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::{Error, sys};
 
+/// A file with the recorder's locks, which go with it.
+///
+/// They belong to the open file, and so would live on in every process that was forked meanwhile
+/// and still has its descriptor: so they are given back, and not only closed.
+#[derive(Debug)]
+pub(crate) struct LockedFile(File);
+
+impl std::ops::Deref for LockedFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+        let _ = sys::unlock(&self.0);
+    }
+}
+
 /// Opens `path` for reading and writing, and takes the recorder's exclusive lock on it. `name` is
 /// the path that an error names.
-pub(crate) fn open_locked(path: &Path, name: &Path, create: bool) -> Result<File, Error> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(create)
-        .truncate(false)
-        .open(path)
-        .map_err(|error| Error::io(name, if create { "create" } else { "open" }, error))?;
-    match sys::lock_for_recording(&file) {
-        Ok(()) => Ok(file),
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Err(Error::InUse {
-            path: name.to_owned(),
-        }),
-        Err(error) => Err(Error::io(name, "lock", error)),
+pub(crate) fn open_locked(path: &Path, name: &Path, create: bool) -> Result<LockedFile, Error> {
+    loop {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(create)
+            .truncate(false)
+            .open(path)
+            .map_err(|error| Error::io(name, if create { "create" } else { "open" }, error))?;
+        match sys::lock_for_recording(&file) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                return Err(Error::InUse {
+                    path: name.to_owned(),
+                });
+            }
+            Err(error) => return Err(Error::io(name, "lock", error)),
+        }
+        let file = LockedFile(file);
+        // Between the two calls its recorder can have renamed or removed it: then the lock is on a
+        // file that is another one now, or none.
+        let opened = file
+            .metadata()
+            .map_err(|error| Error::io(name, "lock", error))?;
+        let same = |named: Metadata| (named.dev(), named.ino()) == (opened.dev(), opened.ino());
+        if std::fs::metadata(path).is_ok_and(same) {
+            return Ok(file);
+        }
     }
 }
 

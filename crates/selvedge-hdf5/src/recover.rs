@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::lock::open_locked;
+use crate::lock::{open_locked, share};
 use crate::plan::Grouped;
 use crate::trajectory::TrajectoryFile;
 use crate::{Error, RunState};
@@ -41,7 +41,9 @@ pub struct Recovery {
 pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, Error> {
     let path = path.as_ref();
     let file = open_locked(path, path, false)?;
-    let mut trajectory = TrajectoryFile::open(path, Box::new(file), true)?;
+    share(path, &file)?;
+    let storage = file.try_clone().map_err(|e| Error::io(path, "open", e))?;
+    let mut trajectory = TrajectoryFile::open(path, Box::new(storage), true)?;
     let committed = trajectory.committed();
     let ahead: Vec<(String, u64)> = trajectory
         .tensors

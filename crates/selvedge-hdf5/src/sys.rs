@@ -49,14 +49,23 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 /// It is an open-file-description lock on one byte far behind any data. `flock`, which HDF5 uses,
 /// does not see it: so one recorder excludes the other, while a reader is not hindered. It belongs
 /// to the inode, whatever name it is opened by, and goes when the last descriptor is closed, also
-/// by a kill. (On macOS the same call exists; untested there.)
+/// by a kill; a process that was forked meanwhile has descriptors, too. (On macOS the same call exists; untested there.)
 pub(crate) fn lock_for_recording(file: &File) -> io::Result<()> {
+    set_lock(file, libc::F_WRLCK)
+}
+
+/// Gives the lock of [`lock_for_recording`] back.
+pub(crate) fn unlock(file: &File) -> io::Result<()> {
+    set_lock(file, libc::F_UNLCK)
+}
+
+fn set_lock(file: &File, kind: libc::c_int) -> io::Result<()> {
     // SAFETY: `flock` is a plain C struct of integers, for which all zeros is a value.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     // The constants are `int`s, and the fields they are made for are `short`s.
     #[allow(clippy::cast_possible_truncation)]
     {
-        lock.l_type = libc::F_WRLCK as _;
+        lock.l_type = kind as _;
         lock.l_whence = libc::SEEK_SET as _;
     }
     lock.l_start = 1 << 62;

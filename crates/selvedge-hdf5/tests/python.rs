@@ -78,6 +78,8 @@ with h5py.File(sys.argv[1], "w") as f:
         f.create_dataset(name, data=np.stack([np.roll(patterns, s, axis=0) for s in range(3)]), **({"chunks": True} | options))
     f.create_dataset("big_endian", data=np.stack([patterns] * 3), dtype=">u2", chunks=(1, 256, 256))
     f.create_dataset("unwritten", shape=(3, 4), dtype="f4", chunks=(1, 4), fillvalue=7)
+    f.create_dataset("losses", data=np.arange(6, dtype="f4").reshape(3, 2))
+    f.create_dataset("rate", data=np.float64(0.5), dtype=">f8")
     f.create_dataset("text", data=np.array([b"a", b"bc"]))
 "#;
 
@@ -140,6 +142,22 @@ fn every_bf16_pattern_of_h5py_comes_back_with_its_bits() {
         file.tensor("unwritten").unwrap().read::<f32>().unwrap(),
         [7.0; 12]
     );
+    // Without chunks, as h5py makes them by default.
+    let losses = file.tensor("losses").unwrap();
+    assert_eq!(
+        losses.read_steps::<f32>(1..3).unwrap(),
+        [2.0, 3.0, 4.0, 5.0]
+    );
+    assert_eq!(losses.read_step::<f32>(0).unwrap(), [0.0, 1.0]);
+    let beyond = losses.read_step::<f32>(3).unwrap_err();
+    assert!(
+        matches!(beyond, Error::StepOutOfRange { committed: 3, .. }),
+        "{beyond}"
+    );
+    let rate = file.tensor("rate").unwrap();
+    assert_eq!(rate.read::<f64>().unwrap(), [0.5]);
+    let single = rate.read_step::<f64>(0).unwrap_err();
+    assert!(matches!(single, Error::NoSteps { .. }), "{single}");
     let text = file.tensor("text").unwrap().read::<u8>().unwrap_err();
     assert!(matches!(text, Error::UnsupportedDtype { .. }), "{text}");
     let assumed = file.assume_bf16("unwritten").unwrap_err();

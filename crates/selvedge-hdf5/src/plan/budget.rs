@@ -115,7 +115,7 @@ impl RunPlan {
             .unwrap_or(u64::MAX)
             .min(steps.unwrap_or(u64::MAX))
             .max(1);
-        let queue = plan_queue(&tensors, most, limits);
+        let queue = plan_queue(&tensors, most, steps.unwrap_or(u64::MAX), limits);
         if queue.bytes() > limits.memory {
             return Err(Error::MemoryBudget {
                 needed: queue.bytes(),
@@ -181,7 +181,8 @@ impl RunPlan {
     }
 }
 
-fn plan_queue(tensors: &[ChunkPlan], most_steps: u64, limits: &Limits) -> QueuePlan {
+/// The queue of a run of `steps` steps, of which at most `together` may be written together.
+fn plan_queue(tensors: &[ChunkPlan], together: u64, steps: u64, limits: &Limits) -> QueuePlan {
     let block = |steps: u64| {
         tensors
             .iter()
@@ -191,13 +192,11 @@ fn plan_queue(tensors: &[ChunkPlan], most_steps: u64, limits: &Limits) -> QueueP
     let room = limits.queue.min(limits.memory);
     let steps_per_block = (BLOCK_BYTES.min(room / 4) / block(1).max(1))
         .clamp(1, BLOCK_STEPS)
-        .min(most_steps);
+        .min(together);
     let block_bytes = block(steps_per_block);
     let blocks = (room / block_bytes.max(1)).clamp(MIN_BLOCKS, MAX_BLOCKS);
     // A short run needs no more blocks than it has steps.
-    let enough = (most_steps / steps_per_block)
-        .saturating_add(1)
-        .max(MIN_BLOCKS);
+    let enough = (steps / steps_per_block).saturating_add(1).max(MIN_BLOCKS);
     QueuePlan {
         blocks: blocks.min(enough),
         block_bytes,

@@ -205,7 +205,8 @@ impl Tensor {
         }
     }
 
-    /// Reads one step.
+    /// Reads one step: of a step tensor, or of a constant (a dataset without chunks, as h5py makes
+    /// them by default) one index of its first axis.
     ///
     /// # Errors
     ///
@@ -222,7 +223,7 @@ impl Tensor {
     /// Those of [`read_step`](Self::read_step).
     pub fn read_steps<T: Element>(&self, steps: Range<u64>) -> Result<Vec<T>, Error> {
         self.check_range(&steps)?;
-        let len = (steps.end - steps.start).saturating_mul(self.step_len() as u64);
+        let len = (steps.end - steps.start).saturating_mul(self.row_len());
         let mut values = self.allocate(len)?;
         self.read_steps_into(steps, &mut values)?;
         Ok(values)
@@ -240,10 +241,8 @@ impl Tensor {
     ) -> Result<(), Error> {
         self.check_dtype(T::DTYPE)?;
         self.check_range(&steps)?;
-        self.check_buffer(
-            (steps.end - steps.start) * self.step_len() as u64,
-            buffer.len(),
-        )?;
+        let len = (steps.end - steps.start).saturating_mul(self.row_len());
+        self.check_buffer(len, buffer.len())?;
         T::fill_bytes(buffer, |bytes| self.fill(steps, bytes))
     }
 
@@ -286,13 +285,19 @@ impl Tensor {
         })
     }
 
-    /// What `fill` counts in: steps, or one for a constant.
+    /// Length of the first axis: the committed steps of a step tensor; `None` for a single value.
+    fn leading(&self) -> Option<u64> {
+        self.shape().first().copied()
+    }
+
+    /// Elements from one index of the first axis to the next.
+    fn row_len(&self) -> u64 {
+        product(self.shape.get(1..).unwrap_or_default())
+    }
+
+    /// What `fill` counts in: indices of the first axis, or one single value.
     fn rows(&self) -> u64 {
-        if self.role() == Role::Step {
-            self.steps
-        } else {
-            1
-        }
+        self.leading().unwrap_or(1)
     }
 
     fn check_dtype(&self, found: Dtype) -> Result<(), Error> {
@@ -308,18 +313,18 @@ impl Tensor {
     }
 
     fn check_range(&self, range: &Range<u64>) -> Result<(), Error> {
-        if self.role() == Role::Constant {
-            return Err(Error::NotAStepTensor {
+        let Some(leading) = self.leading() else {
+            return Err(Error::NoSteps {
                 tensor: self.name.clone(),
             });
-        }
-        if range.start <= range.end && range.end <= self.steps {
+        };
+        if range.start <= range.end && range.end <= leading {
             return Ok(());
         }
         Err(Error::StepOutOfRange {
             tensor: self.name.clone(),
             range: range.clone(),
-            committed: self.steps,
+            committed: leading,
         })
     }
 
@@ -341,7 +346,10 @@ impl Tensor {
             return Ok(());
         }
         match self.layout.get_or_init(|| self.find_layout()) {
-            Some(Layout::Contiguous(address)) => self.read_at(bytes, *address),
+            Some(Layout::Contiguous(address)) => {
+                let row_bytes = bytes.len() as u64 / (range.end - range.start);
+                self.read_at(bytes, address + range.start * row_bytes)
+            }
             Some(Layout::Chunks(grid, chunks)) => self.fill_from_chunks(range, bytes, grid, chunks),
             None => self.fill_by_library(range, bytes),
         }
@@ -493,7 +501,7 @@ impl Tensor {
                 error,
             )
         };
-        if self.role() == Role::Constant {
+        if self.shape.is_empty() {
             return self.dataset.read_raw::<T>().map_err(failed);
         }
         let mut axes = vec![SliceOrIndex::from(

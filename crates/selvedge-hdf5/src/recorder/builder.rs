@@ -13,7 +13,7 @@ use super::writer::{Durability, Writer};
 use super::{AppendTimes, Recorder, Shared};
 use crate::create::{self, Constant};
 use crate::element::{Element, Values};
-use crate::lock::{open_locked, share};
+use crate::lock::{LockedFile, open_locked, share};
 use crate::plan::{Limits, ReadPattern, RunPlan};
 use crate::reader::Reader;
 use crate::spec::validate_name;
@@ -300,7 +300,7 @@ impl RecorderBuilder {
         if let Some(notebook) = &self.notebook {
             attributes.push((provenance::NOTEBOOK.to_owned(), notebook.into()));
         }
-        let addresses = create::create(partial, plan, &self.constants, &attributes)?;
+        let addresses = create::create(partial, &self.path, plan, &self.constants, &attributes)?;
         for (constant, address) in self.constants.iter().zip(addresses) {
             if let Some(address) = address {
                 file.write_all_at(&constant.bytes, address)
@@ -458,7 +458,12 @@ impl RecorderBuilder {
     }
 
     /// Allocates the queue and starts the writer.
-    fn run(self, plan: RunPlan, file: File, trajectory: TrajectoryFile) -> Result<Recorder, Error> {
+    fn run(
+        self,
+        plan: RunPlan,
+        file: LockedFile,
+        trajectory: TrajectoryFile,
+    ) -> Result<Recorder, Error> {
         let layout = BlockLayout::new(&step_bytes(&self.specs)?, &plan.queue);
         let blocks = (0..plan.queue.blocks)
             .map(|_| Block::new(&layout))
@@ -500,6 +505,7 @@ impl RecorderBuilder {
             first,
             appended: first,
             started: Instant::now(),
+            checked: Instant::now(),
             times: AppendTimes::default(),
         })
     }

@@ -7,11 +7,10 @@ mod step;
 mod summary;
 mod writer;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use builder::RecorderBuilder;
 pub use step::Step;
@@ -20,8 +19,13 @@ pub use writer::Durability;
 
 use self::block::{Block, BlockLayout};
 use self::queue::Queue;
+use crate::lock::LockedFile;
 use crate::trajectory::check_status;
 use crate::{Error, RunPlan, TensorSpec};
+
+/// `append` looks whether the file is still there, but not more often than this: a system call takes
+/// longer than recording a scalar. The writer looks before each of its writes.
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Appends steps to a trajectory file while a training loop runs.
 ///
@@ -69,6 +73,8 @@ pub struct Recorder {
     first: u64,
     appended: u64,
     started: Instant,
+    /// When the file was last looked at.
+    checked: Instant,
     times: AppendTimes,
 }
 
@@ -77,7 +83,7 @@ struct Shared {
     queue: Arc<Queue>,
     writer: Option<JoinHandle<()>>,
     /// A descriptor of the file, to look at it; the writer thread has its own.
-    watch: File,
+    watch: LockedFile,
     /// Bytes that the file had at the start; it only grows.
     least_bytes: u64,
 }
@@ -141,9 +147,12 @@ impl Recorder {
             return Err(Error::BeyondPlan { planned: number });
         }
         let started = Instant::now();
-        self.check_file()?;
+        if started.duration_since(self.checked) >= CHECK_INTERVAL {
+            self.check_file()?;
+            self.checked = started;
+        }
         let (block, waited) = match self.left.take() {
-            Some(block) => (block, std::time::Duration::ZERO),
+            Some(block) => (block, Duration::ZERO),
             None => self
                 .shared
                 .queue
@@ -208,6 +217,7 @@ impl Recorder {
     ///
     /// [`Error::Stopped`] when the writer failed.
     pub fn commit(&mut self) -> Result<u64, Error> {
+        self.give_left();
         self.check_file()?;
         self.shared
             .queue
@@ -247,7 +257,7 @@ impl Recorder {
 
     /// Fails if the file was deleted or truncated since the last call.
     fn check_file(&self) -> Result<(), Error> {
-        check_status(&self.path, &self.shared.watch, self.shared.least_bytes)
+        check_status(&self.path, &*self.shared.watch, self.shared.least_bytes)
             .map_err(|error| self.stopped(self.shared.queue.stop(error)))
     }
 

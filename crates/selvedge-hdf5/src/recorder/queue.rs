@@ -215,6 +215,9 @@ impl Queue {
     pub(crate) fn next(&self, written: u64) -> Task {
         let mut state = self.lock();
         loop {
+            if state.stopped.is_some() {
+                return Task::Close { finish: false };
+            }
             if let Some(block) = state.full.pop_front() {
                 state.writing = true;
                 return Task::Write(block);
@@ -244,9 +247,6 @@ impl Queue {
                 && let Some(finish) = state.closed
             {
                 return Task::Close { finish };
-            }
-            if state.stopped.is_some() {
-                return Task::Close { finish: false };
             }
             state.writer_sleeps = true;
             state.writer_idles = due.is_none();

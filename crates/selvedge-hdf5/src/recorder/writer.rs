@@ -76,6 +76,8 @@ impl Writer {
     }
 
     fn write(&mut self, block: Block) -> Result<(), Error> {
+        // Before the data too: a file that another program took over is not ours to write to.
+        self.file.verify()?;
         for tensor in 0..self.file.tensors.len() {
             let bytes = block.steps(&self.layout, tensor);
             self.file

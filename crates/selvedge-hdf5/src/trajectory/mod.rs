@@ -19,6 +19,9 @@ use crate::{Error, RunState};
 /// Chunks and index nodes of at least this size start at a multiple of it.
 const PAGE: u64 = 4096;
 
+/// Room is announced in at least this many bytes, so that small chunks do not need it often.
+const LEAST_ROOM: u64 = 1 << 20;
+
 /// A step tensor and the places in the file that belong to it.
 #[derive(Debug)]
 pub(crate) struct StepTensor {
@@ -308,23 +311,25 @@ impl TrajectoryFile {
 
     /// Announces room for one more row of chunks of every tensor.
     ///
-    /// An HDF5 reader takes the end-of-file address when it opens the file, and the extents a
-    /// moment later. The room is announced a row ahead, so that what it then finds lies inside.
+    /// An HDF5 reader asks for the file's length, reads the end-of-file address a moment later, and
+    /// the extents after that. So the room is announced a row ahead of its use, and the file is
+    /// longer than it says by as much: what the reader finds later lies inside what it found before.
     pub(crate) fn announce_room(&mut self) -> Result<(), Error> {
-        let ahead = (0..self.tensors.len())
+        let rows = (0..self.tensors.len())
             .map(|t| self.row_bytes(t))
             .fold(0, u64::saturating_add);
-        let needed = self.end.saturating_add(ahead);
-        if needed <= self.superblock.end_of_file {
+        if self.end.saturating_add(rows) <= self.superblock.end_of_file {
             return Ok(());
         }
+        let room = rows.max(LEAST_ROOM);
+        let announced = self.end.saturating_add(room);
         // First the file, then the address: a file that is shorter than it says does not open.
         self.storage
-            .set_len(needed)
+            .set_len(announced.saturating_add(room))
             .map_err(|error| Error::io(&self.path, "grow", error))?;
         self.barrier()?;
-        Superblock::write_end_of_file(&*self.storage, needed).map_err(self.failed("grow"))?;
-        self.superblock.end_of_file = needed;
+        Superblock::write_end_of_file(&*self.storage, announced).map_err(self.failed("grow"))?;
+        self.superblock.end_of_file = announced;
         self.barrier()
     }
 
@@ -389,7 +394,11 @@ impl TrajectoryFile {
     /// Ends the recording: gives back the room announced ahead, and says that the file is finished.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
         self.verify()?;
-        if self.end < self.superblock.end_of_file {
+        let status = self
+            .storage
+            .status()
+            .map_err(|e| Error::io(&self.path, "finish", e))?;
+        if self.end < status.len {
             // First the address, then the file: see `announce_room`.
             Superblock::write_end_of_file(&*self.storage, self.end)
                 .map_err(self.failed("finish"))?;

@@ -103,7 +103,7 @@ fn empty_file(folder: &Path) -> Vec<u8> {
     plan.tensors[0].chunk_shape = vec![1, 1, 3];
     plan.tensors[0].chunk_bytes = 6;
     plan.tensors[0].chunks_per_step = 2;
-    create(&path, &plan, &[], &[]).unwrap();
+    create(&path, &path, &plan, &[], &[]).unwrap();
     let memory = Memory::new(std::fs::read(path).unwrap());
     let mut file =
         TrajectoryFile::open(Path::new("memory"), Box::new(memory.clone()), true).unwrap();
