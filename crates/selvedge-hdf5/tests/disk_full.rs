@@ -1,0 +1,230 @@
+//! A full disk: a clear error, what was recorded before is there, and nothing hangs or panics.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use selvedge_hdf5::{Error, Recorder, recover};
+
+use common::faults::{append_until_stopped, begin, cause, named, names, new_path};
+use common::sample::{Checker, LARGE, again, append, check, declare, is_child, setting, tell};
+
+mod common;
+
+const LIMITED: &str = "
+import os, resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+os.execv(sys.argv[2], sys.argv[2:])
+";
+
+/// Runs `child` with files of at most `limit` bytes, which fail like a full disk.
+fn with_limit(child: &Command, limit: u64) {
+    let mut limited = common::script(LIMITED, [limit.to_string().as_ref(), child.get_program()]);
+    limited.args(child.get_args());
+    limited.envs(
+        child
+            .get_envs()
+            .filter_map(|(key, value)| Some((key, value?))),
+    );
+    let output = limited.output().expect("python starts");
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn child_that_cannot_create() {
+    if !is_child("child_that_cannot_create") {
+        return;
+    }
+    let path: PathBuf = setting("PATH");
+    let planned: u64 = setting("STEPS");
+    let builder = declare(Recorder::create(&path), LARGE);
+    let builder = if planned > 0 {
+        builder.steps(planned)
+    } else {
+        builder
+    };
+    let text = named(&builder.start().expect_err("the file is too large"), &path);
+    assert!(text.contains("File too large"), "{text}");
+}
+
+#[test]
+fn a_disk_that_is_full_at_creation() {
+    let (folder, path) = new_path();
+    for steps in [100_u64, 0] {
+        // No byte at all, the middle of the metadata, and the last part of the chunks.
+        for limit in [0, 3000, 1 << 20] {
+            let settings = [
+                ("PATH", path.display().to_string()),
+                ("STEPS", steps.to_string()),
+            ];
+            with_limit(&again("child_that_cannot_create", &settings), limit);
+            assert_eq!(
+                names(folder.path()),
+                [""; 0],
+                "{steps} steps, limit {limit}"
+            );
+        }
+    }
+}
+
+#[test]
+fn child_that_fills_its_limit() {
+    if !is_child("child_that_fills_its_limit") {
+        return;
+    }
+    let path: PathBuf = setting("PATH");
+    let mut run = declare(Recorder::create(&path), LARGE)
+        .chunk_target(200_000)
+        .queue_bytes(1 << 20)
+        .start()
+        .expect("start");
+    let text = named(&append_until_stopped(&mut run, LARGE), &path);
+    assert!(text.contains("File too large"), "{text}");
+    assert!(
+        text.contains("has stopped") && text.contains("resume"),
+        "{text}"
+    );
+
+    // Every later call says the same.
+    let (first, committed) = cause(append(&mut run, LARGE).expect_err("stopped"));
+    let (second, again) = cause(run.commit().expect_err("stopped"));
+    assert_eq!((first.to_string(), committed), (second.to_string(), again));
+    assert_eq!(run.committed(), committed);
+    let (third, again) = cause(run.finish().expect_err("stopped"));
+    assert_eq!((first.to_string(), committed), (third.to_string(), again));
+    assert!(committed > 0);
+    tell(format_args!("committed {committed}"));
+    assert_eq!(check(&path, LARGE).committed(), committed);
+}
+
+#[test]
+fn a_disk_that_becomes_full() {
+    let (folder, path) = new_path();
+    let settings = [("PATH", path.display().to_string())];
+    with_limit(&again("child_that_fills_its_limit", &settings), 12_000_000);
+    assert_eq!(names(folder.path()), ["run_1.h5"]);
+    let mut checker = Checker::new();
+    let before = checker.check(&path, LARGE);
+    assert!(before.committed() > 0);
+    // When the disk has room again, the run goes on.
+    let mut run = declare(Recorder::resume(&path), LARGE)
+        .start()
+        .expect("resume");
+    for _ in 0..30 {
+        append(&mut run, LARGE).expect("append");
+    }
+    let steps = run.finish().expect("finish").steps;
+    assert_eq!(steps, before.committed() + 30);
+    let after = checker.check(&path, LARGE);
+    assert_eq!((after.extents, after.state), ([steps; 5], 1));
+}
+
+#[test]
+fn child_on_a_small_file_system() {
+    if !is_child("child_on_a_small_file_system") {
+        return;
+    }
+    let folder: PathBuf = setting("PATH");
+    let mut checker = Checker::new();
+
+    // More than the disk has is refused before anything is written.
+    let path = folder.join("planned.h5");
+    let planned = |steps| declare(Recorder::create(&path), LARGE).steps(steps);
+    let error = planned(1000).start().expect_err("84 MB on 8 MB");
+    assert!(matches!(error, Error::DiskTooSmall { .. }), "{error}");
+    named(&error, &path);
+    assert_eq!(names(&folder), [""; 0]);
+
+    // A planned run, and another program that takes the room meanwhile.
+    let mut run = begin(Recorder::create(&path).steps(60), LARGE, 10);
+    let ballast = folder.join("ballast");
+    let free = 8_000_000 - fs::metadata(&path).map_or(0, |_| 10 * 84_000);
+    fs::write(&ballast, vec![1; free - 1_500_000]).expect("write the ballast");
+    let error = append_until_stopped(&mut run, LARGE);
+    let text = named(&error, &path);
+    assert!(text.contains("No space left on device"), "{text}");
+    let (source, committed) = cause(error);
+    assert!(matches!(*source, Error::WriteStep { .. }), "{source:?}");
+    let (_, at_the_end) = cause(run.finish().expect_err("stopped"));
+    assert_eq!(at_the_end, committed);
+    assert_eq!(checker.check(&path, LARGE).committed(), committed);
+    assert!((10..60).contains(&committed));
+    // It goes on when there is room.
+    fs::remove_file(&ballast).expect("remove");
+    let mut run = declare(Recorder::resume(&path), LARGE)
+        .start()
+        .expect("resume");
+    while run.appended() < 60 {
+        append(&mut run, LARGE).expect("append");
+    }
+    run.finish().expect("finish");
+    assert_eq!(checker.check(&path, LARGE).extents, [60; 5]);
+    fs::remove_file(&path).expect("remove");
+
+    // An open-ended run.
+    let path = folder.join("open.h5");
+    let mut run = begin(Recorder::create(&path).chunk_target(500_000), LARGE, 5);
+    let text = named(&append_until_stopped(&mut run, LARGE), &path);
+    assert!(text.contains("No space left on device"), "{text}");
+    let (_, committed) = cause(run.commit().expect_err("stopped"));
+    drop(run);
+    assert!(committed >= 5);
+    let seen = checker.check(&path, LARGE);
+    assert_eq!((seen.committed(), seen.state), (committed, 0));
+    let recovery = recover(&path).expect("recover on a full disk");
+    assert_eq!(recovery.committed, committed);
+    assert_eq!(checker.check(&path, LARGE).state, 2);
+    fs::remove_file(&path).expect("remove");
+
+    // A disk without room for anything.
+    fs::write(&ballast, vec![1; 4096]).expect("write");
+    while fs::OpenOptions::new()
+        .append(true)
+        .open(&ballast)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, &[1; 4096]))
+        .is_ok()
+    {}
+    let error = declare(Recorder::create(&path), LARGE)
+        .start()
+        .expect_err("no room");
+    named(&error, &path);
+    assert_eq!(names(&folder), ["ballast"]);
+    tell(format_args!("done"));
+}
+
+#[test]
+fn a_small_file_system_that_becomes_full() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [("PATH", folder.path().display().to_string())];
+    let child = again("child_on_a_small_file_system", &settings);
+    // A mount of this process only, which goes with it.
+    let mount = "mount -t tmpfs -o size=8m tmpfs \"$SELVEDGE_TEST_PATH\" || exit 77; exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", mount, "sh"]);
+    command.arg(child.get_program()).args(child.get_args());
+    command.envs(
+        child
+            .get_envs()
+            .filter_map(|(key, value)| Some((key, value?))),
+    );
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) => return println!("not tested: unshare: {error}"),
+    };
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(77) || stderr.starts_with("unshare:") {
+        return println!("not tested, for want of the right to mount: {stderr}");
+    }
+    assert!(
+        output.status.success() && stdout.contains("@done"),
+        "{stdout}\n{stderr}"
+    );
+}
