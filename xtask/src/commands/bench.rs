@@ -1,7 +1,7 @@
-//! `cargo xtask bench [ARGS]`: the benches, with the Python peers they are held against.
+//! `cargo xtask bench [--bench NAME] [ARGS]`: the benches, with the Python peers they are held against.
 //!
-//! `cargo bench -p selvedge-benches -- ARGS`, with `SELVEDGE_PYTHON` set. ARGS are criterion's: a filter,
-//! `--save-baseline NAME` and so on.
+//! `cargo bench -p selvedge-benches [--bench NAME] -- ARGS`, with `SELVEDGE_PYTHON` set. ARGS are the bench's: a filter,
+//! `--quick`, criterion's `--save-baseline NAME` and so on.
 
 use std::ffi::OsString;
 
@@ -14,10 +14,10 @@ pub(super) const COMMAND: Command = Command {
     name: "bench",
     about: "Run the benches against their peers",
     help: "\
-Usage: cargo xtask bench [ARGS]
+Usage: cargo xtask bench [--bench NAME] [ARGS]
 
-Installs the tools where they are missing (see `cargo xtask setup`) and runs `cargo bench -p selvedge-benches -- ARGS`.
-ARGS go to criterion: a filter, `--save-baseline NAME`, `--baseline NAME`, ...
+Installs the tools where they are missing (see `cargo xtask setup`) and runs the benches: all of them, or NAME alone
+(`convert`, `record`). ARGS go to the benches: a filter, `--quick`, ... `benches/README.md` has them.
 ",
     forwards_help: false,
     run,
@@ -26,10 +26,17 @@ ARGS go to criterion: a filter, `--save-baseline NAME`, `--baseline NAME`, ...
 fn run(args: &[OsString]) -> Result<()> {
     let workspace = Workspace::find()?;
     let tools = Tools::prepare(&workspace, Python::Required)?;
+    // A bench is chosen by cargo; everything else is for the bench.
+    let (chosen, rest) = match args {
+        [option, ..] if option == "--bench" => args.split_at(args.len().min(2)),
+        _ => args.split_at(0),
+    };
     run_child(
         tools
             .cargo()
-            .args(["bench", "--package", "selvedge-benches", "--"])
-            .args(args),
+            .args(["bench", "--package", "selvedge-benches"])
+            .args(chosen)
+            .arg("--")
+            .args(rest),
     )
 }
