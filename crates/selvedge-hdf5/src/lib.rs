@@ -45,3 +45,8 @@ pub use reader::{Reader, Role, Tensor};
 pub use recorder::{AppendTimes, Durability, Recorder, RecorderBuilder, Step, Summary};
 pub use recover::{Recovery, recover};
 pub use spec::TensorSpec;
+
+/// Runs the README's example as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
