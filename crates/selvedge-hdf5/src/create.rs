@@ -11,7 +11,7 @@ use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
 use crate::error::LibraryError;
 use crate::plan::{ChunkPlan, RunPlan};
 use crate::provenance::{FORMAT, FORMAT_VERSION, LOGICAL_DTYPE, STATE, STEPS_PLANNED, VERSION};
-use crate::{Attribute, Dtype, Error, RunState, provenance};
+use crate::{Attribute, Dtype, Error, RunState, TensorSpec, provenance};
 
 /// Chunks of at least this size start at a multiple of it, so that they can be mapped.
 const PAGE: u64 = 4096;
@@ -24,6 +24,29 @@ pub(crate) struct Constant {
     pub(crate) shape: Vec<usize>,
     /// The values as bytes, row-major and little-endian.
     pub(crate) bytes: Vec<u8>,
+}
+
+impl Constant {
+    /// Checks that the values fill the shape.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        let spec = TensorSpec::new(self.name.clone(), self.dtype, &self.shape);
+        let expected = self
+            .shape
+            .iter()
+            .try_fold(1_usize, |all, &axis| all.checked_mul(axis));
+        let expected = expected.ok_or_else(|| spec.invalid("a shape that fits memory"))?;
+        let found = self.bytes.len() / self.dtype.size();
+        if found == expected {
+            return Ok(());
+        }
+        let (name, shape) = (self.name.clone(), self.shape.clone());
+        Err(Error::ConstantLength {
+            name,
+            shape,
+            expected,
+            found,
+        })
+    }
 }
 
 /// The HDF5 datatype in which a dtype is stored.

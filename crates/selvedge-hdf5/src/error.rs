@@ -66,6 +66,13 @@ pub enum Error {
         source: LibraryError,
     },
 
+    /// The file is not HDF5.
+    #[error("{} is not an HDF5 file: it does not start with the HDF5 signature", path.display())]
+    NotHdf5 {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// There is a file of this name.
     #[error(
         "{} exists already; record under another name, continue it with `Recorder::resume`, \
@@ -213,6 +220,16 @@ pub enum Error {
         /// Elements given.
         found: usize,
     },
+    /// Bytes that are no whole number of elements.
+    #[error("tensor `{tensor}` has steps of {expected} bytes, found {found}")]
+    BytesMismatch {
+        /// The tensor.
+        tensor: String,
+        /// Bytes of one step.
+        expected: usize,
+        /// Bytes given.
+        found: usize,
+    },
     /// Values of another dtype than the tensor's.
     #[error("tensor `{tensor}` holds {expected}, found {found}")]
     DtypeMismatch {
@@ -225,8 +242,8 @@ pub enum Error {
     },
     /// More steps than the run was planned for.
     #[error(
-        "the run was planned for {} steps and has them all; leave `steps` away for an open number, \
-         or finish and resume it with more", Grouped(*planned)
+        "the run was planned for {} steps and has them all; finish it and resume it with more \
+         `steps`, or declare a run without `steps` for an open number", Grouped(*planned)
     )]
     BeyondPlan {
         /// The planned number of steps.

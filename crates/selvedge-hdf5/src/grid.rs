@@ -109,18 +109,25 @@ impl Grid {
         )
     }
 
-    /// The chunk whose first element is at `offset`, counted in the order of the chunk index.
+    /// The chunk whose first element is at `offset`, counted in the order of the chunk index; `None`
+    /// where no chunk starts there. Offsets come from files, and can be anything.
     pub(crate) fn index(&self, offset: &[u64]) -> Option<u64> {
         let row = offset.first()? / self.steps();
-        let mut piece = 0;
+        let mut piece = 0_u64;
         for axis in 0..self.cut {
-            piece = piece * self.step_shape[axis] + offset.get(axis + 1)?;
+            piece = piece
+                .checked_mul(self.step_shape[axis])?
+                .checked_add(*offset.get(axis + 1)?)?;
         }
         if self.cut < self.step_shape.len() {
             let along = offset.get(self.cut + 1)? / self.chunk[self.cut + 1];
-            piece = piece * self.cut_pieces + along;
+            piece = piece.checked_mul(self.cut_pieces)?.checked_add(along)?;
         }
-        row.checked_mul(self.pieces)?.checked_add(piece)
+        if piece >= self.pieces {
+            return None;
+        }
+        let index = row.checked_mul(self.pieces)?.checked_add(piece)?;
+        (self.offset(index) == offset).then_some(index)
     }
 
     /// The offset of the first element of a chunk along each axis, the steps first.
@@ -166,6 +173,27 @@ mod tests {
     fn a_chunk_that_scatters_a_step_is_refused() {
         assert_eq!(Grid::new(&[4, 4], &[1, 2, 2], 2), None);
         assert!(Grid::new(&[4, 4], &[1, 1, 2], 2).is_some());
+    }
+
+    #[test]
+    fn where_no_chunk_starts_there_is_no_index() {
+        let grid = Grid::new(&[4, 5], &[2, 1, 3], 2).unwrap();
+        assert_eq!(grid.index(&[2, 3, 3]), Some(15));
+        for offset in [
+            &[][..],
+            &[2, 3],
+            &[2, 3, 3, 0],
+            &[1, 3, 3],
+            &[2, 4, 0],
+            &[2, 3, 2],
+            &[2, 3, 6],
+            &[u64::MAX, 3, 3],
+            &[2, u64::MAX, 3],
+            &[2, 3, u64::MAX],
+            &[u64::MAX; 3],
+        ] {
+            assert_eq!(grid.index(offset), None, "{offset:?}");
+        }
     }
 
     /// A chunk shape that cuts the step along one axis.

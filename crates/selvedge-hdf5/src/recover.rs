@@ -19,10 +19,10 @@ pub struct Recovery {
     pub committed: u64,
     /// How the recording had ended.
     pub state: RunState,
-    /// Step tensors that were ahead of the others, by a commit that was cut short, and the number
-    /// of steps they had.
+    /// Step tensors with more steps than others, and the number of steps they had: ahead by a commit
+    /// that was cut short, or lengthened by another program since.
     pub ahead: Vec<(String, u64)>,
-    /// Whether the file was changed. A finished file never is.
+    /// Whether the file was changed. One that was finished or recovered never is.
     pub changed: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct Recovery {
 /// committed steps, and the file is marked as recovered.
 ///
 /// Writes a few bytes in place and no chunk, whatever the size of the file. A file whose recording
-/// was finished is not changed. Without `recover` the file is as readable; the committed steps are
+/// was finished, or recovered before, is not changed. Without `recover` the file is as readable; the committed steps are
 /// there in any case.
 ///
 /// # Errors
@@ -52,7 +52,7 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, Error> {
         .map(|tensor| (tensor.name.clone(), tensor.extent))
         .collect();
     let state = trajectory.state();
-    let changed = !ahead.is_empty() || state == RunState::Recording;
+    let changed = state == RunState::Recording;
     if changed {
         // The extents first: a file that says it was recovered has been.
         trajectory.set_extents(committed)?;
@@ -84,7 +84,7 @@ impl fmt::Display for Recovery {
             Grouped(self.committed)
         )?;
         for (tensor, steps) in &self.ahead {
-            write!(f, "; tensor `{tensor}` was ahead with {}", Grouped(*steps))?;
+            write!(f, "; tensor `{tensor}` had {}", Grouped(*steps))?;
         }
         f.write_str(if self.changed {
             "; put in order"

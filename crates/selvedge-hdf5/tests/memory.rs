@@ -107,6 +107,12 @@ fn child_that_measures() {
                 .finish()
                 .expect("finish");
         }),
+        "many" => peak(|| {
+            for _ in 0..steps {
+                let run = record(create().overwrite(true), 3, &mut values);
+                run.finish().expect("finish");
+            }
+        }),
         other => panic!("{other}"),
     };
     tell(format_args!("rise {rise}"));
@@ -193,4 +199,13 @@ fn a_slow_disk_costs_time_and_no_memory() {
         phase("slow", &path, planned, 260, (260, RunState::Finished));
         fs::remove_file(&path).expect("remove");
     }
+}
+
+/// The writer thread once forgot its part of the queue, with all of its memory.
+#[test]
+fn a_recorder_that_is_gone_leaves_no_memory_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run_1.h5");
+    // Twelve recorders, one after the other: their queues together are three times the limit.
+    phase("many", &path, 0, 12, (3, RunState::Finished));
 }

@@ -189,3 +189,26 @@ fn a_recorder_that_is_dropped_leaves_its_complete_steps() {
         }
     }
 }
+
+/// The training is done inside of the closure, for less than a millisecond at a time. Then the loop
+/// has the block nearly always; the writer came too late for it, and committed nothing until it was
+/// full, after 16,384 steps.
+#[test]
+fn steps_are_committed_while_the_closure_works() {
+    let (_folder, path) = new_path();
+    let mut run = Recorder::create(&path)
+        .scalar::<f32>("loss")
+        .start()
+        .expect("start");
+    let mut appended = 0;
+    while run.committed() == 0 && appended < 5_000 {
+        run.append(|step| {
+            std::thread::sleep(Duration::from_micros(200));
+            step.put("loss", &1.0_f32)
+        })
+        .expect("append");
+        appended += 1;
+    }
+    assert!(run.committed() > 0, "nothing committed of {appended} steps");
+    run.finish().expect("finish");
+}

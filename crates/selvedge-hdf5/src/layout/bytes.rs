@@ -41,6 +41,24 @@ pub(crate) enum LayoutError {
     },
 }
 
+impl LayoutError {
+    /// An error for `structure` at `address`.
+    pub(crate) fn unexpected(
+        structure: &'static str,
+        address: u64,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) -> Self {
+        let (expected, found) = (expected.into(), found.into());
+        Self::Unexpected {
+            structure,
+            address,
+            expected,
+            found,
+        }
+    }
+}
+
 pub(crate) type Result<T> = std::result::Result<T, LayoutError>;
 
 /// The address that stands for "none" in an HDF5 file.
@@ -63,7 +81,7 @@ impl Block {
     ) -> Result<Self> {
         // `pread` takes a signed offset; larger ones, the undefined address among them, are no place.
         if address > i64::MAX as u64 - len as u64 {
-            return Err(unexpected(
+            return Err(LayoutError::unexpected(
                 structure,
                 address,
                 "an address inside the file",
@@ -132,22 +150,7 @@ impl Block {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) -> LayoutError {
-        unexpected(self.structure, self.address, expected, found)
-    }
-}
-
-/// An error for `structure` at `address`.
-pub(crate) fn unexpected(
-    structure: &'static str,
-    address: u64,
-    expected: impl Into<String>,
-    found: impl Into<String>,
-) -> LayoutError {
-    LayoutError::Unexpected {
-        structure,
-        address,
-        expected: expected.into(),
-        found: found.into(),
+        LayoutError::unexpected(self.structure, self.address, expected, found)
     }
 }
 

@@ -4,7 +4,7 @@
 //! grows by writes after each of which the file is a valid HDF5 file with the same chunks as
 //! before, or with the new one: what is written is out of sight until one small write links it.
 
-use super::bytes::{Block, Result, UNDEFINED, unexpected, write};
+use super::bytes::{Block, LayoutError, Result, UNDEFINED, write};
 use crate::storage::Storage;
 
 const STRUCTURE: &str = "a chunk index node";
@@ -14,7 +14,7 @@ const RIGHT_SIBLING: u64 = 16;
 /// Children of a node: twice the "indexed storage internal node K", 32 in a version-0 superblock.
 const CAPACITY: usize = 64;
 const MAX_DEPTH: u8 = 8;
-/// Bounds the memory that a damaged file can make us use; 2^26 addresses are 512 MiB.
+/// Bounds the time that a damaged file can take.
 const MAX_CHUNKS: usize = 1 << 26;
 
 /// The key of a chunk: its size in bytes and the offset of its first element, in elements.
@@ -45,22 +45,30 @@ struct Node {
 
 impl ChunkIndex {
     /// Reads the index of a dataset of `rank` axes with its root node at `root`, a pointer that is
-    /// stored at `root_at`. Returns it with the key and the address of every chunk, in order.
+    /// stored at `root_at`. `see` gets the key and the address of every chunk, in order.
     pub(crate) fn read(
         storage: &dyn Storage,
         rank: usize,
         root: u64,
         root_at: u64,
-    ) -> Result<(Self, Vec<(ChunkKey, u64)>)> {
+        see: &mut dyn FnMut(&ChunkKey, u64) -> Result<()>,
+    ) -> Result<Self> {
         let mut index = Self {
             rank,
             root_at,
             edge: Vec::new(),
             open_ended: false,
         };
-        let mut chunks = Vec::new();
-        index.visit(storage, root, None, true, &mut chunks)?;
-        Ok((index, chunks))
+        let mut chunks = 0;
+        index.visit(storage, root, None, true, &mut |key, address| {
+            chunks += 1;
+            if chunks > MAX_CHUNKS {
+                let most = format!("at most {MAX_CHUNKS} chunks");
+                return Err(LayoutError::unexpected(STRUCTURE, root, most, "more"));
+            }
+            see(key, address)
+        })?;
+        Ok(index)
     }
 
     /// Bytes of a key: size, filter mask, and an 8-byte offset for each axis and for the element.
@@ -89,7 +97,7 @@ impl ChunkIndex {
         address: u64,
         above: Option<u8>,
         on_edge: bool,
-        chunks: &mut Vec<(ChunkKey, u64)>,
+        see: &mut dyn FnMut(&ChunkKey, u64) -> Result<()>,
     ) -> Result<()> {
         let header = Block::read(storage, STRUCTURE, address, HEADER)?;
         header.expect(0, b"TREE\x01", "the signature and type")?;
@@ -102,9 +110,6 @@ impl ChunkIndex {
         let used = usize::from(header.u16(6)?);
         if used == 0 || used > CAPACITY {
             return Err(header.unexpected(format!("1 to {CAPACITY} children"), used.to_string()));
-        }
-        if chunks.len() > MAX_CHUNKS {
-            return Err(header.unexpected(format!("at most {MAX_CHUNKS} chunks"), "more"));
         }
         if on_edge {
             self.edge.push(Node {
@@ -119,9 +124,9 @@ impl ChunkIndex {
             let child = entries.u64(entry * self.stride() + self.key_bytes())?;
             if level > 0 {
                 let on_edge = on_edge && entry + 1 == used;
-                self.visit(storage, child, Some(level), on_edge, chunks)?;
+                self.visit(storage, child, Some(level), on_edge, see)?;
             } else {
-                chunks.push((self.decode(&entries, entry * self.stride())?, child));
+                see(&self.decode(&entries, entry * self.stride())?, child)?;
             }
         }
         Ok(())
@@ -263,7 +268,7 @@ impl ChunkIndex {
         let header = Block::read(storage, STRUCTURE, old_root, HEADER + self.key_bytes())?;
         let level = header.u8(5)? + 1;
         if level > MAX_DEPTH {
-            return Err(unexpected(
+            return Err(LayoutError::unexpected(
                 STRUCTURE,
                 old_root,
                 "room for another chunk",

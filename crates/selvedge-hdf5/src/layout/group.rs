@@ -1,7 +1,7 @@
 //! The members of the root group, in its old format: a version-1 B-tree of symbol-table nodes,
 //! with the names in a local heap.
 
-use super::bytes::{Block, Result, UNDEFINED, unexpected};
+use super::bytes::{Block, Result, UNDEFINED};
 use super::object_header::symbol_table;
 use super::superblock::Superblock;
 use crate::storage::Storage;
@@ -12,10 +12,14 @@ const NODE: &str = "a symbol-table node";
 const NODE_HEADER: usize = 24;
 const MAX_HEAP: u64 = 16 << 20;
 const MAX_MEMBERS: usize = 100_000;
-const MAX_DEPTH: u8 = 8;
+const MAX_NAME: usize = 64 << 10;
+/// Children of a node: twice the "group internal node K", 16 in every file of ours.
+const CAPACITY: usize = 32;
+const MAX_DEPTH: u8 = 3;
 
-/// The names in the root group and the addresses of their object headers.
-pub(crate) fn root_datasets(
+/// The names in the root group and the addresses of their object headers. Links to elsewhere have
+/// none and are left out.
+pub(crate) fn root_members(
     storage: &dyn Storage,
     superblock: &Superblock,
 ) -> Result<Vec<(String, u64)>> {
@@ -46,6 +50,11 @@ impl Names {
         let mut end = start;
         while self.0.u8(end)? != 0 {
             end += 1;
+            if end - start > MAX_NAME {
+                return Err(self
+                    .0
+                    .unexpected(format!("names of at most {MAX_NAME} bytes"), "more"));
+            }
         }
         let name = self.0.slice(start, end - start)?;
         std::str::from_utf8(name)
@@ -71,6 +80,9 @@ fn visit(
         return Err(header.unexpected("a node one level below its parent", level.to_string()));
     }
     let used = usize::from(header.u16(6)?);
+    if used > CAPACITY {
+        return Err(header.unexpected(format!("at most {CAPACITY} children"), used.to_string()));
+    }
     // Keys (8 bytes) and children (8 bytes) alternate; the children are what is wanted.
     let entries = Block::read(storage, TREE, address + NODE_HEADER as u64, used * 16 + 8)?;
     for entry in 0..used {
@@ -99,15 +111,9 @@ fn symbols(
     let entries = Block::read(storage, NODE, address + 8, count * 40)?;
     for entry in 0..count {
         let object = entries.u64(entry * 40 + 8)?;
-        if object == UNDEFINED {
-            return Err(unexpected(
-                NODE,
-                address,
-                "an object header's address",
-                "none",
-            ));
+        if object != UNDEFINED {
+            members.push((names.get(entries.u64(entry * 40)?)?, object));
         }
-        members.push((names.get(entries.u64(entry * 40)?)?, object));
     }
     Ok(())
 }

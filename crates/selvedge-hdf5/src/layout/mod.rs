@@ -19,6 +19,6 @@ mod superblock;
 
 pub(crate) use bytes::LayoutError;
 pub(crate) use chunk_index::{ChunkIndex, ChunkKey};
-pub(crate) use group::root_datasets;
-pub(crate) use object_header::{AttributeValue, ChunkedDataset, attribute, chunked_dataset};
+pub(crate) use group::root_members;
+pub(crate) use object_header::{AttributeValue, StepDataset, attribute, step_dataset};
 pub(crate) use superblock::Superblock;

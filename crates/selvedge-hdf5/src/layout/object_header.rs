@@ -1,19 +1,24 @@
 //! Object headers, version 1: the messages of a dataset that the recorder needs, and where they lie.
 
-use super::bytes::{Block, Result, UNDEFINED, unexpected};
+use super::bytes::{Block, LayoutError, Result, UNDEFINED};
 use crate::storage::Storage;
 
 const STRUCTURE: &str = "an object header";
 const PREFIX: usize = 16;
 const MESSAGE_HEADER: usize = 8;
-const MAX_BLOCK: usize = 16 << 20;
+/// More than 100 times what 1,000 attributes of ordinary size take.
+const MAX_BYTES: usize = 16 << 20;
 const MAX_BLOCKS: usize = 4096;
 
 const DATASPACE: u16 = 0x0001;
 const LAYOUT: u16 = 0x0008;
+const FILTERS: u16 = 0x000B;
 const ATTRIBUTE: u16 = 0x000C;
 const CONTINUATION: u16 = 0x0010;
 const SYMBOL_TABLE: u16 = 0x0011;
+
+/// The maximum of an axis without one.
+const UNLIMITED: u64 = u64::MAX;
 
 /// A message: its type and where its body lies in `block`.
 struct Message {
@@ -43,11 +48,13 @@ impl ObjectHeader {
             messages: Vec::new(),
         };
         let mut pending = vec![(address.saturating_add(PREFIX as u64), size)];
+        let mut bytes = 0_usize;
         while let Some((address, size)) = pending.pop() {
-            if size > MAX_BLOCK || header.blocks.len() == MAX_BLOCKS {
+            bytes = bytes.saturating_add(size);
+            if bytes > MAX_BYTES || header.blocks.len() == MAX_BLOCKS {
                 return Err(prefix.unexpected(
-                    format!("at most {MAX_BLOCKS} blocks of at most {MAX_BLOCK} bytes"),
-                    format!("a block of {size} bytes"),
+                    format!("at most {MAX_BYTES} bytes in {MAX_BLOCKS} blocks"),
+                    "more",
                 ));
             }
             let block = Block::read(storage, STRUCTURE, address, size)?;
@@ -92,7 +99,7 @@ impl ObjectHeader {
         let mut found = self.messages.iter().filter(|message| message.kind == kind);
         match (found.next(), found.next()) {
             (Some(message), None) if message.flags & 0b10 == 0 => Ok(message),
-            (first, _) => Err(unexpected(
+            (first, _) => Err(LayoutError::unexpected(
                 STRUCTURE,
                 self.address,
                 format!("one {name} message of its own"),
@@ -119,9 +126,9 @@ pub(super) fn symbol_table(storage: &dyn Storage, address: u64) -> Result<(u64, 
     Ok((block.u64(message.offset)?, block.u64(message.offset + 8)?))
 }
 
-/// A chunked dataset: its extents and the two places in the file that the recorder patches.
+/// A step tensor: its extents and the two places in the file that the recorder patches.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ChunkedDataset {
+pub(crate) struct StepDataset {
     /// Extents in elements, the leading one (the number of steps) first.
     pub(crate) extents: Vec<u64>,
     /// Address of the leading extent: 8 bytes, little-endian, at a multiple of 8.
@@ -136,25 +143,33 @@ pub(crate) struct ChunkedDataset {
     pub(crate) index_root_at: u64,
 }
 
-/// The chunked dataset with the object header at `address`; `None` for one of another layout.
-pub(crate) fn chunked_dataset(
-    storage: &dyn Storage,
-    address: u64,
-) -> Result<Option<ChunkedDataset>> {
+/// The step tensor with the object header at `address`: a chunked dataset whose first axis is
+/// unlimited, without filters. `None` for any other object; only the recorder's own are of its kind.
+pub(crate) fn step_dataset(storage: &dyn Storage, address: u64) -> Result<Option<StepDataset>> {
+    // Later versions of the object header are of other programs, which changed the file.
+    if Block::read(storage, STRUCTURE, address, 4)?.slice(0, 4)? == b"OHDR" {
+        return Ok(None);
+    }
     let header = ObjectHeader::read(storage, address)?;
+    let has = |kind: u16| header.messages.iter().any(|message| message.kind == kind);
+    if !has(LAYOUT) || !has(DATASPACE) || has(FILTERS) {
+        return Ok(None);
+    }
     let layout = header.only(LAYOUT, "data layout")?;
     let block = header.block(layout);
-    block.expect(layout.offset, &[3], "data layout version")?;
-    if block.u8(layout.offset + 1)? != 2 {
+    if block.slice(layout.offset, 2)? != [3, 2] {
         return Ok(None);
     }
     let space = header.only(DATASPACE, "dataspace")?;
-    let rank = usize::from(header.block(space).u8(space.offset + 1)?);
-    header
-        .block(space)
-        .expect(space.offset, &[1], "dataspace version")?;
+    let space_block = header.block(space);
+    space_block.expect(space.offset, &[1], "dataspace version")?;
+    let rank = usize::from(space_block.u8(space.offset + 1)?);
+    let has_maxima = space_block.u8(space.offset + 2)? & 1 == 1;
+    if rank == 0 || !has_maxima || space_block.u64(space.offset + 8 + rank * 8)? != UNLIMITED {
+        return Ok(None);
+    }
     // One more dimension in the layout: the size of an element in bytes.
-    if rank == 0 || usize::from(block.u8(layout.offset + 2)?) != rank + 1 {
+    if usize::from(block.u8(layout.offset + 2)?) != rank + 1 {
         return Err(block.unexpected(format!("a chunk of rank {rank}"), "another rank"));
     }
     let extents = (0..rank)
@@ -167,11 +182,11 @@ pub(crate) fn chunked_dataset(
         return Err(block.unexpected("a chunk with elements", format!("{chunk:?}")));
     }
     let leading_extent_at = header.address_in(space, 8);
-    if leading_extent_at % 8 != 0 || space.len < 8 + rank * 8 {
+    if leading_extent_at % 8 != 0 || space.len < 8 + 2 * rank * 8 {
         return Err(block.unexpected("an aligned leading extent", leading_extent_at.to_string()));
     }
     let root = block.u64(layout.offset + 3)?;
-    Ok(Some(ChunkedDataset {
+    Ok(Some(StepDataset {
         extents,
         leading_extent_at,
         element_bytes: chunk[rank],

@@ -5,7 +5,7 @@ use crate::storage::Storage;
 
 const STRUCTURE: &str = "the superblock";
 const SIZE: usize = 96;
-const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
+const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 const END_OF_FILE: u64 = 40;
 
 /// What the recorder needs of a version-0 superblock.
@@ -18,9 +18,15 @@ pub(crate) struct Superblock {
 }
 
 impl Superblock {
+    /// Whether the file starts as an HDF5 file does that has no user block.
+    pub(crate) fn is_hdf5(storage: &dyn Storage) -> bool {
+        let mut start = [0; SIGNATURE.len()];
+        storage.read_exact_at(&mut start, 0).is_ok() && start == SIGNATURE
+    }
+
     pub(crate) fn read(storage: &dyn Storage) -> Result<Self> {
         let block = Block::read(storage, STRUCTURE, 0, SIZE)?;
-        block.expect(0, SIGNATURE, "the HDF5 signature")?;
+        block.expect(0, &SIGNATURE, "the HDF5 signature")?;
         // Versions of the superblock, the free-space storage, the root group's symbol table and
         // the shared messages, with a reserved byte between; then the sizes of offsets and lengths.
         block.expect(8, &[0, 0, 0, 0, 0], "the versions")?;

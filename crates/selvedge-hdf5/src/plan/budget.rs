@@ -6,7 +6,7 @@ use std::path::Path;
 use super::chunks::Shape;
 use super::units::{Bytes, Grouped};
 use super::{ChunkPlan, ReadPattern};
-use crate::{Error, TensorSpec};
+use crate::{Error, TensorSpec, sys};
 
 /// Small steps are gathered into blocks of about this size and written together.
 const BLOCK_BYTES: u64 = 1 << 20;
@@ -161,19 +161,20 @@ impl RunPlan {
             .saturating_add(self.constant_bytes)
     }
 
-    /// Looks up the free disk for a file at `path`, and checks that the run fits.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::DiskTooSmall`] where it does not. A file system that does not tell is no error.
-    pub fn check_disk(&mut self, path: &Path) -> Result<(), Error> {
+    /// Looks up the free disk for a file at `path`, and checks that there is room for `needed` bytes
+    /// when `freed` bytes more are free.
+    pub(crate) fn check_disk(&mut self, path: &Path, needed: u64, freed: u64) -> Result<(), Error> {
         let existing = path.ancestors().skip(1).find(|folder| folder.is_dir());
         let folder = existing.unwrap_or(Path::new("."));
-        self.free_disk = crate::sys::free_bytes(folder).ok();
-        match self.free_disk {
-            Some(free) if free < self.needed_disk() => Err(Error::DiskTooSmall {
+        // A file system that does not tell is no error.
+        let free = sys::free_bytes(folder)
+            .ok()
+            .map(|free| free.saturating_add(freed));
+        self.free_disk = free;
+        match free {
+            Some(free) if free < needed => Err(Error::DiskTooSmall {
                 path: path.to_owned(),
-                needed: self.needed_disk(),
+                needed,
                 free,
             }),
             _ => Ok(()),
@@ -243,7 +244,7 @@ impl fmt::Display for RunPlan {
             None => write!(
                 f,
                 "disk: {} for each 1,000 steps",
-                Bytes(self.step_bytes() * 1000)
+                Bytes(self.step_bytes().saturating_mul(1000))
             )?,
         }
         if let Some(free) = self.free_disk {
@@ -345,16 +346,16 @@ memory: 66.56 MB for a queue of 13 steps, budget 24.00 GB"
         let tensors = [TensorSpec::new("W", Dtype::F64, [1 << 30])];
         let mut plan = RunPlan::new(
             &tensors,
-            Some(1 << 30),
+            Some(1 << 20),
             ReadPattern::default(),
             &Limits::default(),
             0,
             None,
         )
         .unwrap();
-        let error = plan
-            .check_disk(&std::env::temp_dir().join("x.h5"))
-            .unwrap_err();
+        let needed = plan.needed_disk();
+        let path = std::env::temp_dir().join("x.h5");
+        let error = plan.check_disk(&path, needed, 0).unwrap_err();
         assert!(matches!(error, Error::DiskTooSmall { .. }));
         assert!(error.to_string().contains("short"), "{error}");
     }

@@ -88,6 +88,10 @@ impl ChunkPlan {
             return Err(spec.invalid("at least one step"));
         }
         let step_bytes = spec.step_bytes()?;
+        let run_bytes = steps.map(|steps| steps.checked_mul(step_bytes));
+        if run_bytes.is_some_and(|bytes| bytes.is_none_or(|bytes| i64::try_from(bytes).is_err())) {
+            return Err(spec.invalid("a run of less than 2^63 bytes"));
+        }
         let shape: Vec<u64> = spec.shape.iter().map(|&axis| axis as u64).collect();
         let target = target.clamp(1, MAX_CHUNK_BYTES);
         let element = spec.dtype.size() as u64;
@@ -101,21 +105,19 @@ impl ChunkPlan {
             shape.clone()
         };
         let piece_bytes = piece_shape.iter().product::<u64>() * element;
-        let fit = |bytes: u64| (bytes / piece_bytes).clamp(1, u64::from(u32::MAX));
-        let chunk_steps = match (pattern, steps) {
-            (ReadPattern::SingleSteps, Some(steps)) => even(steps, fit(SMALL_CHUNK.min(target))),
-            (ReadPattern::SingleSteps, None) => fit(SMALL_CHUNK.min(target)).min(OPEN_ENDED_STEPS),
-            (ReadPattern::TokenSubset, Some(steps)) => even(steps, fit(SUBSET_TARGET.min(target))),
-            (ReadPattern::TokenSubset, None) => {
-                fit(SUBSET_TARGET.min(target)).min(OPEN_ENDED_STEPS)
-            }
-            (ReadPattern::WholeTensor, Some(steps)) => even(steps, fit(target)),
-            (ReadPattern::WholeTensor, None) => {
-                fit(OPEN_ENDED_TARGET.min(target)).min(OPEN_ENDED_STEPS)
-            }
+        // What a chunk may have at most; a run of unknown length starts with smaller ones.
+        let most = match (pattern, steps) {
+            (ReadPattern::WholeTensor, Some(_)) => target,
+            (ReadPattern::WholeTensor, None) => OPEN_ENDED_TARGET,
+            (ReadPattern::SingleSteps, _) => SMALL_CHUNK,
+            (ReadPattern::TokenSubset, _) => SUBSET_TARGET,
         };
-        // HDF5's limit on an axis of a chunk; longer axes are possible only for a whole step of
-        // single bytes, which the limit on the chunk's bytes excludes.
+        // HDF5 has 32 bits for the length of an axis of a chunk, too.
+        let most = (most.min(target) / piece_bytes).clamp(1, u64::from(u32::MAX));
+        let chunk_steps = match steps {
+            Some(steps) => even(steps, most),
+            None => most.min(OPEN_ENDED_STEPS),
+        };
         let chunks_per_step = shape
             .iter()
             .zip(&piece_shape)
@@ -132,6 +134,14 @@ impl ChunkPlan {
             chunks_per_step,
             steps,
         })
+    }
+
+    /// Takes the chunk shape of a file that exists.
+    pub(crate) fn set_chunk_shape(&mut self, chunk: &[u64]) {
+        self.chunk_shape = chunk.to_vec();
+        self.chunk_bytes = chunk.iter().product::<u64>() * self.dtype.size() as u64;
+        let axes = self.step_shape.iter().zip(&chunk[1..]);
+        self.chunks_per_step = axes.map(|(axis, extent)| axis.div_ceil(*extent)).product();
     }
 
     /// Bytes of one step.
@@ -152,7 +162,7 @@ impl ChunkPlan {
         let rows = self
             .steps
             .map_or(1, |steps| steps.div_ceil(self.chunk_steps()));
-        rows * self.chunks_per_step
+        rows.saturating_mul(self.chunks_per_step)
     }
 
     /// Bytes that the chunks reserve in the file.
@@ -165,7 +175,10 @@ impl ChunkPlan {
     #[must_use]
     pub fn tail_steps(&self) -> Option<u64> {
         let steps = self.steps?;
-        Some(steps.div_ceil(self.chunk_steps()) * self.chunk_steps() - steps)
+        let held = steps
+            .div_ceil(self.chunk_steps())
+            .saturating_mul(self.chunk_steps());
+        Some(held - steps)
     }
 
     /// Reserved bytes that no planned step fills, as a share of the data.
@@ -321,7 +334,16 @@ mod tests {
             ]),
             target in 1..6_000_000_000_u64,
         ) {
-            let plan = plan(&shape, steps, pattern, target);
+            let spec = TensorSpec::new("W", Dtype::Bf16, &shape);
+            let bytes = shape.iter().fold(2, |all, &axis| all * axis as u128);
+            let plan = match ChunkPlan::new(&spec, steps, pattern, target) {
+                Ok(plan) => plan,
+                Err(error) => {
+                    let run = bytes * u128::from(steps.unwrap_or(1));
+                    prop_assert!(run > i64::MAX as u128, "{}", error);
+                    return Ok(());
+                }
+            };
             prop_assert!(plan.chunk_bytes <= MAX_CHUNK_BYTES);
             prop_assert!(steps.is_none_or(|steps| plan.chunk_steps() <= steps));
             let grid = Grid::new(&plan.step_shape, &plan.chunk_shape, 2).unwrap();

@@ -29,6 +29,10 @@ fn descriptor(stored: &Stored) -> hdf5::Result<TypeDescriptor> {
 }
 
 fn value(stored: &Stored) -> hdf5::Result<Option<Attribute>> {
+    // Without values there is nothing that libhdf5 would put into the buffer it is given.
+    if stored.space()?.is_null() {
+        return Ok(None);
+    }
     let scalar = stored.is_scalar();
     if !scalar && stored.ndim() != 1 {
         return Ok(None);
@@ -83,8 +87,16 @@ fn value(stored: &Stored) -> hdf5::Result<Option<Attribute>> {
     }))
 }
 
+/// A single string, of variable or of fixed length.
+pub(super) fn text(stored: &Stored) -> hdf5::Result<Option<String>> {
+    match value(stored)? {
+        Some(Attribute::Text(text)) => Ok(Some(text)),
+        _ => Ok(None),
+    }
+}
+
 /// A string of fixed length, as `numpy.bytes_` makes them.
-pub(super) fn fixed_text(stored: &Stored) -> hdf5::Result<String> {
+fn fixed_text(stored: &Stored) -> hdf5::Result<String> {
     match descriptor(stored)? {
         TypeDescriptor::FixedUnicode(_) => stored
             .read_scalar::<FixedUnicode<TEXT>>()

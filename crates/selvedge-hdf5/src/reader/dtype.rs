@@ -1,7 +1,7 @@
 //! The dtype of a dataset: from its stored type and its marker.
 
-use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
-use hdf5::{Dataset, Datatype};
+use hdf5::types::{FloatSize, IntSize, TypeDescriptor};
+use hdf5::{Dataset, Dataspace, Datatype};
 
 use crate::Dtype;
 use crate::ffi::{FloatBits, float_bits};
@@ -25,7 +25,13 @@ pub(super) enum Stored {
     Other { name: String, hint: &'static str },
 }
 
-pub(super) fn detect(dataset: &Dataset) -> Stored {
+pub(super) fn detect(dataset: &Dataset, space: &Dataspace) -> Stored {
+    if space.is_null() {
+        return Stored::Other {
+            name: "no values (a null dataspace, as of `h5py.Empty`)".to_owned(),
+            hint: "it has a type and nothing to read",
+        };
+    }
     let (datatype, descriptor) = match dataset.dtype() {
         Ok(datatype) => {
             let descriptor = datatype.to_descriptor();
@@ -79,9 +85,5 @@ fn is_little_endian(datatype: &Datatype) -> bool {
 /// The value of `logical_dtype`, a string of variable or of fixed length.
 fn marker(dataset: &Dataset) -> Option<String> {
     let attribute = dataset.attr(LOGICAL_DTYPE).ok()?;
-    attribute
-        .read_scalar::<VarLenUnicode>()
-        .map(|text| text.as_str().to_owned())
-        .or_else(|_| super::attributes::fixed_text(&attribute))
-        .ok()
+    super::attributes::text(&attribute).ok().flatten()
 }

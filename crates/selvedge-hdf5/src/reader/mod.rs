@@ -2,6 +2,7 @@
 
 mod attributes;
 mod dtype;
+mod live;
 mod tensor;
 
 use std::fs;
@@ -9,19 +10,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hdf5::types::TypeDescriptor;
+use hdf5::{IndexType, IterationOrder, LinkType, LocationType};
 
+use tensor::Source;
 pub use tensor::{Role, Tensor};
 
-use crate::provenance::{STATE, STEPS_PLANNED};
+use crate::provenance::{FORMAT, STATE, STEPS_PLANNED};
 use crate::{Attribute, Error, RunState, TensorSpec};
 
 /// A trajectory file, open for reading.
 ///
 /// What it shows is the file at the moment of [`open`](Self::open): of a file that is being recorded,
-/// the steps that were committed then. Open it again to see more.
+/// the steps that were committed then. Open it again to see more, also while this one is open.
 ///
 /// Any HDF5 file opens that has its datasets at the root, those of plain h5py among them. A step
-/// tensor is a chunked dataset, and a constant is one that is not.
+/// tensor is a chunked dataset whose first axis is unlimited; in a file that Selvedge did not record,
+/// any chunked dataset. Every other dataset is a constant.
 ///
 /// ```
 /// # use half::bf16;
@@ -61,22 +65,33 @@ impl Reader {
         let file = hdf5::File::with_options().open(&path).map_err(|error| {
             why_closed(&path, &data).unwrap_or_else(|| Error::library(&path, "open", error))
         })?;
-        let failed = |error: hdf5::Error| Error::library(&path, "list the datasets of", error);
-        let data = Arc::new(data);
-        // Behind a user block the addresses count from its end; libhdf5 then reads everything.
-        let addresses = file.userblock() == 0;
-        let mut tensors = Vec::new();
-        for name in file.member_names().map_err(failed)? {
-            // Groups are not looked into: a trajectory has none.
-            if let Ok(dataset) = file.dataset(&name) {
-                tensors.push(Tensor::open(&path, data.clone(), name, dataset, addresses)?);
-            }
-        }
-        let (attributes, skipped) = attributes::read(&file)
+        let (mut attributes, skipped) = attributes::read(&file)
             .map_err(|error| Error::library(&path, "read the attributes of", error))?;
+        let ours = attributes.iter().any(|(name, _)| name == FORMAT);
+        let live = live::Live::find(&data);
+        if let Some(live) = &live {
+            live.refresh(&data, &mut attributes);
+        }
+        let source = Source {
+            path: path.clone(),
+            data: Arc::new(data),
+            ours,
+        };
+        let mut tensors = Vec::new();
+        for (name, dataset) in datasets(&path, &file)? {
+            // Behind a user block the addresses count from its end, and those of a dataset behind a
+            // link to another file are of that file; libhdf5 then reads everything.
+            let addresses = file.userblock() == 0 && dataset.filename() == file.filename();
+            let header = live.as_ref().and_then(|live| live.header(&name));
+            let header = header.filter(|_| addresses);
+            tensors.push(Tensor::open(&source, name, dataset, addresses, header)?);
+        }
         let committed = tensors.iter().filter_map(Tensor::extent).min().unwrap_or(0);
-        for tensor in &mut tensors {
-            tensor.limit_steps(committed);
+        // Elsewhere the lengths of datasets need not have to do with each other.
+        if ours {
+            for tensor in &mut tensors {
+                tensor.limit_steps(committed);
+            }
         }
         Ok(Self {
             path,
@@ -94,6 +109,10 @@ impl Reader {
     }
 
     /// The number of committed steps: the smallest leading extent of the step tensors.
+    ///
+    /// In a file that Selvedge recorded, each tensor shows so many steps and no more. In a file of
+    /// another program each shows all that it has, and this is merely the number that all of them
+    /// have.
     #[must_use]
     pub fn committed_steps(&self) -> u64 {
         self.committed
@@ -195,6 +214,29 @@ impl Reader {
             })
             .collect()
     }
+}
+
+/// The datasets at the root. Groups are not looked into: a trajectory has none.
+fn datasets(path: &Path, file: &hdf5::File) -> Result<Vec<(String, hdf5::Dataset)>, Error> {
+    let links = file
+        .links(IndexType::Name, IterationOrder::Increasing)
+        .map_err(|error| Error::library(path, "list the datasets of", error))?;
+    let mut datasets = Vec::new();
+    for (name, link) in links {
+        let failed =
+            |error: hdf5::Error| Error::library(path, format!("open tensor `{name}` of"), error);
+        match file.loc_type_by_name(&name) {
+            Ok(LocationType::Dataset) => {
+                let dataset = file.dataset(&name).map_err(failed)?;
+                datasets.push((name, dataset));
+            }
+            Ok(_) => {}
+            // A link to what is not there leads nowhere; a member of the file itself is damaged.
+            Err(error) if link.link_type == LinkType::Hard => return Err(failed(error)),
+            Err(_) => {}
+        }
+    }
+    Ok(datasets)
 }
 
 /// The two common causes for which libhdf5's message says neither path nor lengths.

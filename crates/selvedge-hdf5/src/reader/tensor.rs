@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use hdf5::{Dataset, H5Type, Hyperslab, Selection, SliceOrIndex};
 use ndarray::IxDyn;
 
 use super::dtype::{Stored, detect};
+use super::live;
 use crate::element::Element;
 use crate::ffi::float_bits;
 use crate::grid::Grid;
@@ -25,13 +26,24 @@ pub enum Role {
     Constant,
 }
 
+/// The open file that tensors are read from.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub(super) path: PathBuf,
+    pub(super) data: Arc<File>,
+    /// Whether it says that Selvedge recorded it.
+    pub(super) ours: bool,
+}
+
 /// A tensor of an open file.
 #[derive(Debug)]
 pub struct Tensor {
-    path: PathBuf,
-    data: Arc<File>,
+    source: Source,
     dataset: Dataset,
     name: String,
+    role: Role,
+    /// Address of the object header of a step tensor of our own, whose structure we read ourselves.
+    header: Option<u64>,
     /// Shape of the dataset in elements; of a step tensor the leading extent comes first.
     shape: Vec<u64>,
     chunk: Option<Vec<u64>>,
@@ -48,8 +60,8 @@ pub struct Tensor {
 enum Layout {
     /// At this address, one behind the other.
     Contiguous(u64),
-    /// In chunks with these addresses, in the order of their offsets; `None` for one without bytes.
-    Chunks(Grid, Vec<Option<u64>>),
+    /// In chunks with these addresses, in the order of their offsets.
+    Chunks(Grid, Vec<u64>),
 }
 
 /// Elements of a shape; more than can be addressed where the product overflows.
@@ -63,30 +75,47 @@ fn to_usize(value: u64) -> usize {
 
 impl Tensor {
     pub(super) fn open(
-        path: &Path,
-        data: Arc<File>,
+        source: &Source,
         name: String,
         dataset: Dataset,
         addresses: bool,
+        header: Option<u64>,
     ) -> Result<Self, Error> {
         let failed = |error: hdf5::Error| {
-            Error::library(path, format!("read the shape of tensor `{name}` of"), error)
+            let action = format!("read the shape of tensor `{name}` of");
+            Error::library(&source.path, action, error)
         };
         let space = dataset.space().map_err(failed)?;
-        let shape: Vec<u64> = space.shape().into_iter().map(|axis| axis as u64).collect();
+        let mut shape: Vec<u64> = space.shape().into_iter().map(|axis| axis as u64).collect();
         let plan = dataset.dcpl().map_err(failed)?;
         let chunk = plan.get_chunk().map_err(failed)?;
-        let chunk = chunk.map(|chunk| chunk.into_iter().map(|axis| axis as u64).collect());
-        let stored = detect(&dataset);
+        let chunk: Option<Vec<u64>> =
+            chunk.map(|chunk| chunk.into_iter().map(|axis| axis as u64).collect());
+        let unlimited = space.maxdims().first() == Some(&None);
+        let role = match chunk {
+            // h5py makes datasets of a fixed shape, if it is not told otherwise.
+            Some(_) if !shape.is_empty() && (unlimited || !source.ours) => Role::Step,
+            _ => Role::Constant,
+        };
+        let now = header.filter(|_| role == Role::Step).and_then(|header| {
+            let extents = live::extents(&source.data, header)?;
+            (extents.get(1..) == shape.get(1..)).then_some((header, extents))
+        });
+        let header = now.map(|(header, extents)| {
+            shape = extents;
+            header
+        });
+        let stored = detect(&dataset, &space);
         let plain = addresses
             && plan.get_filters().is_ok_and(|filters| filters.is_empty())
             && matches!(stored, Stored::Known { in_place: true, .. });
         let steps = shape.first().copied().unwrap_or(0);
         Ok(Self {
-            path: path.to_owned(),
-            data,
+            source: source.clone(),
             dataset,
             name,
+            role,
+            header,
             shape,
             chunk,
             plain,
@@ -105,11 +134,7 @@ impl Tensor {
     /// Whether it has steps.
     #[must_use]
     pub fn role(&self) -> Role {
-        if self.chunk.is_some() {
-            Role::Step
-        } else {
-            Role::Constant
-        }
+        self.role
     }
 
     /// Its dtype.
@@ -137,11 +162,11 @@ impl Tensor {
         }
     }
 
-    /// Its shape in elements: of a step tensor the committed steps first.
+    /// Its shape in elements: of a step tensor its steps first.
     #[must_use]
     pub fn shape(&self) -> Vec<u64> {
         let mut shape = self.shape.clone();
-        if let (Role::Step, Some(leading)) = (self.role(), shape.first_mut()) {
+        if let (Role::Step, Some(leading)) = (self.role, shape.first_mut()) {
             *leading = self.steps;
         }
         shape
@@ -150,16 +175,17 @@ impl Tensor {
     /// Shape of one step in elements; of a constant its whole shape.
     #[must_use]
     pub fn step_shape(&self) -> &[u64] {
-        match self.role() {
+        match self.role {
             Role::Step => &self.shape[1..],
             Role::Constant => &self.shape,
         }
     }
 
-    /// The number of committed steps; 0 for a constant.
+    /// The number of committed steps, or all steps of a tensor that another program recorded; 0 for
+    /// a constant.
     #[must_use]
     pub fn steps(&self) -> u64 {
-        match self.role() {
+        match self.role {
             Role::Step => self.steps,
             Role::Constant => 0,
         }
@@ -180,7 +206,10 @@ impl Tensor {
     /// The leading extent in the file, which a kill can have left ahead of the committed steps.
     #[must_use]
     pub fn extent(&self) -> Option<u64> {
-        self.chunk.as_ref().and(self.shape.first().copied())
+        match self.role {
+            Role::Step => self.shape.first().copied(),
+            Role::Constant => None,
+        }
     }
 
     pub(super) fn limit_steps(&mut self, committed: u64) {
@@ -205,8 +234,8 @@ impl Tensor {
         }
     }
 
-    /// Reads one step: of a step tensor, or of a constant (a dataset without chunks, as h5py makes
-    /// them by default) one index of its first axis.
+    /// Reads one step: of a step tensor, or of a constant (such as a dataset without chunks, as h5py
+    /// makes them by default) one index of its first axis.
     ///
     /// # Errors
     ///
@@ -281,7 +310,7 @@ impl Tensor {
     fn allocate<T: Element>(&self, len: u64) -> Result<Vec<T>, Error> {
         T::zeroed(to_usize(len)).ok_or_else(|| {
             let error = std::io::Error::from(std::io::ErrorKind::OutOfMemory);
-            Error::io(&self.path, "allocate memory to read", error)
+            Error::io(&self.source.path, "allocate memory to read", error)
         })
     }
 
@@ -346,19 +375,22 @@ impl Tensor {
             return Ok(());
         }
         match self.layout.get_or_init(|| self.find_layout()) {
-            Some(Layout::Contiguous(address)) => {
+            &Some(Layout::Contiguous(address)) => {
                 let row_bytes = bytes.len() as u64 / (range.end - range.start);
-                self.read_at(bytes, address + range.start * row_bytes)
+                self.read_at(bytes, address, range.start.checked_mul(row_bytes))
             }
             Some(Layout::Chunks(grid, chunks)) => self.fill_from_chunks(range, bytes, grid, chunks),
             None => self.fill_by_library(range, bytes),
         }
     }
 
-    fn read_at(&self, bytes: &mut [u8], address: u64) -> Result<(), Error> {
-        self.data
-            .read_exact_at(bytes, address)
-            .map_err(|error| Error::io(&self.path, "read from", error))
+    /// Reads from `within` bytes behind `address`. No file has a byte where their sum overflows.
+    fn read_at(&self, bytes: &mut [u8], address: u64, within: Option<u64>) -> Result<(), Error> {
+        within
+            .and_then(|within| address.checked_add(within))
+            .ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+            .and_then(|address| self.source.data.read_exact_at(bytes, address))
+            .map_err(|error| Error::io(&self.source.path, "read from", error))
     }
 
     /// Plain bytes are read from where they lie, without libhdf5 and its lock; `None` where they
@@ -371,28 +403,37 @@ impl Tensor {
             return self.dataset.offset().map(Layout::Contiguous);
         };
         let element = self.dtype().ok()?.size() as u64;
-        let grid = Grid::new(&self.shape[1..], chunk, element)?;
+        let grid = Grid::new(self.shape.get(1..)?, chunk, element)?;
         let count = self.shape[0]
             .div_ceil(grid.steps())
             .checked_mul(grid.pieces())?;
-        let mut chunks = vec![None; to_usize(count)];
+        // Chunks behind the extent belong to steps that are not committed.
+        let mut chunks = self
+            .header
+            .and_then(|header| live::chunks(&self.source.data, header, &grid, count))
+            .or_else(|| self.chunks_by_library(&grid, count))?;
+        chunks.sort_unstable();
+        chunks.dedup_by_key(|(index, _)| *index);
+        // A chunk that was never written reads as the fill value, which libhdf5 knows.
+        if chunks.len() as u64 != count {
+            return None;
+        }
+        let addresses = chunks.into_iter().map(|(_, address)| address).collect();
+        Some(Layout::Chunks(grid, addresses))
+    }
+
+    /// The index in `grid` and the address of each chunk among the first `count`. There can be far
+    /// fewer of them than the extents have room for.
+    fn chunks_by_library(&self, grid: &Grid, count: u64) -> Option<Vec<(u64, u64)>> {
+        let mut chunks = Vec::new();
         self.dataset
             .chunks_visit(|info| {
-                // Chunks behind the extent belong to steps that are not committed.
-                if let Some(slot) = grid
-                    .index(info.offset)
-                    .and_then(|index| chunks.get_mut(to_usize(index)))
-                {
-                    *slot = Some(info.addr);
-                }
+                let index = grid.index(info.offset).filter(|&index| index < count);
+                chunks.extend(index.map(|index| (index, info.addr)));
                 0
             })
             .ok()?;
-        // A chunk that was never written reads as the fill value, which libhdf5 knows.
-        chunks
-            .iter()
-            .all(Option::is_some)
-            .then_some(Layout::Chunks(grid, chunks))
+        Some(chunks)
     }
 
     fn fill_from_chunks(
@@ -400,7 +441,7 @@ impl Tensor {
         range: Range<u64>,
         bytes: &mut [u8],
         grid: &Grid,
-        chunks: &[Option<u64>],
+        chunks: &[u64],
     ) -> Result<(), Error> {
         let step_bytes = bytes.len() / to_usize(range.end - range.start);
         let mut rest = bytes;
@@ -421,17 +462,12 @@ impl Tensor {
                     to_usize(piece.start)..to_usize(piece.end)
                 };
                 let (chunk, within) = grid.locate(step, piece);
-                let address =
-                    chunks
-                        .get(chunk)
-                        .copied()
-                        .flatten()
-                        .ok_or_else(|| Error::StepOutOfRange {
-                            tensor: self.name.clone(),
-                            range: range.clone(),
-                            committed: step,
-                        })?;
-                self.read_at(&mut now[part], address + within)?;
+                let address = *chunks.get(chunk).ok_or_else(|| Error::StepOutOfRange {
+                    tensor: self.name.clone(),
+                    range: range.clone(),
+                    committed: step,
+                })?;
+                self.read_at(&mut now[part], address, Some(within))?;
             }
             rest = later;
             step += run;
@@ -456,7 +492,8 @@ impl Tensor {
             });
         }
         let row_bytes = bytes.len() / to_usize(range.end - range.start);
-        let rows = self.chunk.as_ref().map_or(u64::MAX, |chunk| chunk[0]);
+        let rows = self.chunk.as_ref().and_then(|chunk| chunk.first());
+        let rows = rows.map_or(u64::MAX, |&rows| rows.max(1));
         let mut rest = bytes;
         let mut start = range.start;
         while start < range.end {
@@ -473,6 +510,8 @@ impl Tensor {
         macro_rules! read {
             ($type:ty) => {{
                 let values = self.select_as::<$type>(range)?;
+                let expected = bytes.len() / size_of::<$type>();
+                self.check_buffer(expected as u64, values.len())?;
                 bytes.copy_from_slice(<$type as Element>::as_bytes(&values));
             }};
         }
@@ -495,11 +534,8 @@ impl Tensor {
 
     fn select_as<T: H5Type>(&self, range: Range<u64>) -> Result<Vec<T>, Error> {
         let failed = |error: hdf5::Error| {
-            Error::library(
-                &self.path,
-                format!("read tensor `{}` from", self.name),
-                error,
-            )
+            let action = format!("read tensor `{}` from", self.name);
+            Error::library(&self.source.path, action, error)
         };
         if self.shape.is_empty() {
             return self.dataset.read_raw::<T>().map_err(failed);

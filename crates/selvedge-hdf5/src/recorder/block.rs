@@ -26,7 +26,8 @@ impl BlockLayout {
             .iter()
             .map(|&bytes| {
                 let region = (to_usize(offset), to_usize(bytes));
-                offset += region_bytes(bytes, queue.steps_per_block);
+                let region_bytes = region_bytes(bytes, queue.steps_per_block);
+                offset = u64::saturating_add(offset, region_bytes);
                 region
             })
             .collect();

@@ -3,6 +3,7 @@
 mod block;
 mod builder;
 mod queue;
+mod start;
 mod step;
 mod summary;
 mod writer;
@@ -18,7 +19,7 @@ pub use summary::{AppendTimes, Summary};
 pub use writer::Durability;
 
 use self::block::{Block, BlockLayout};
-use self::queue::Queue;
+use self::queue::{LINGER, Queue};
 use crate::lock::LockedFile;
 use crate::trajectory::check_status;
 use crate::{Error, RunPlan, TensorSpec};
@@ -26,13 +27,17 @@ use crate::{Error, RunPlan, TensorSpec};
 /// `append` looks whether the file is still there, but not more often than this: a system call takes
 /// longer than recording a scalar. The writer looks before each of its writes.
 const CHECK_INTERVAL: Duration = Duration::from_millis(1);
+/// A step that takes the loop so long to fill goes to the writer by itself.
+const SLOW_STEP: Duration = Duration::from_millis(1);
 
 /// Appends steps to a trajectory file while a training loop runs.
 ///
 /// [`append`](Self::append) copies a step and returns; a writer thread does the rest. The number of
 /// *committed* steps is the leading extent of the tensors in the file: what any reader sees, and
 /// what a kill cannot lose. A step commits as soon as the writer can, at the latest 100 ms after it
-/// could write it (with [`Durability::EverySteps`], when its turn to be synced comes).
+/// could write it (with [`Durability::EverySteps`], when its turn to be synced comes). Small steps
+/// share a block of memory, which the writer cannot take while the closure of `append` is at work:
+/// do the training outside of it.
 ///
 /// Dropping a recorder writes and commits the complete steps, but cannot report an error, and leaves
 /// the file marked as one that is being recorded: call [`finish`](Self::finish).
@@ -68,8 +73,8 @@ pub struct Recorder {
     layout: BlockLayout,
     filled: Vec<bool>,
     shared: Shared,
-    /// A block that was taken when the caller's closure panicked.
-    left: Option<Block>,
+    /// The block that the step in the making lies in.
+    filling: Option<Block>,
     first: u64,
     appended: u64,
     started: Instant,
@@ -143,43 +148,40 @@ impl Recorder {
         F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, Error>,
     {
         let number = self.appended;
-        if self.plan.steps.is_some_and(|planned| number >= planned) {
-            return Err(Error::BeyondPlan { planned: number });
+        if let Some(planned) = self.plan.steps
+            && number >= planned
+        {
+            return Err(Error::BeyondPlan { planned });
         }
         let started = Instant::now();
         if started.duration_since(self.checked) >= CHECK_INTERVAL {
             self.check_file()?;
             self.checked = started;
         }
-        let (block, waited) = match self.left.take() {
-            Some(block) => (block, Duration::ZERO),
-            None => self
-                .shared
-                .queue
-                .take()
-                .map_err(|error| self.stopped(error))?,
-        };
-        let result = self.fill(number, block, fill);
-        let block = match result {
-            Ok(block) => block,
-            Err(error) => {
-                self.give_left();
-                return Err(error);
-            }
-        };
-        self.shared.queue.give(block, &self.layout);
+        let taken = self.shared.queue.take();
+        let (block, waited) = taken.map_err(|error| self.stopped(error))?;
+        let block = GiveBack(self).0.fill(number, block, fill)?;
+        let finished = Instant::now();
+        let took = finished.duration_since(started);
+        // While the loop has the block the writer cannot take it. So it is handed over here, if the
+        // loop holds it for long at a time, or if a step in it has waited for long.
+        let age = block
+            .opened
+            .map_or(Duration::ZERO, |opened| finished.duration_since(opened));
+        let hand_over = took.saturating_sub(waited) >= SLOW_STEP || age >= LINGER;
+        self.shared.queue.give(block, &self.layout, hand_over);
         self.appended += 1;
-        self.times.add(started.elapsed(), waited);
+        self.times.add(took, waited);
         Ok(number)
     }
 
-    /// Fills the next slot of `block`. Until that has succeeded the block stays in `self.left`.
+    /// Fills the next slot of `block`. Until that has succeeded the block stays in `self.filling`.
     fn fill<F>(&mut self, number: u64, block: Block, fill: F) -> Result<Block, Error>
     where
         F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, Error>,
     {
         self.filled.fill(false);
-        let block = self.left.insert(block);
+        let block = self.filling.insert(block);
         if block.len == 0 {
             block.first = number;
             block.opened = Some(Instant::now());
@@ -196,7 +198,7 @@ impl Recorder {
         fill(&mut step)?;
         step.check_complete()?;
         block.len += 1;
-        self.left.take().ok_or(Error::WriterPanicked)
+        self.filling.take().ok_or(Error::WriterPanicked)
     }
 
     /// The number of committed steps: what a kill of this process cannot lose.
@@ -217,7 +219,6 @@ impl Recorder {
     ///
     /// [`Error::Stopped`] when the writer failed.
     pub fn commit(&mut self) -> Result<u64, Error> {
-        self.give_left();
         self.check_file()?;
         self.shared
             .queue
@@ -233,7 +234,6 @@ impl Recorder {
     /// [`Error::Stopped`] when the writer failed, here or earlier; the committed steps are in the
     /// file.
     pub fn finish(mut self) -> Result<Summary, Error> {
-        self.give_left();
         self.shared.close(true);
         if let Some(error) = self.shared.queue.stopped() {
             return Err(self.stopped(error));
@@ -246,13 +246,6 @@ impl Recorder {
             elapsed: self.started.elapsed(),
             append: self.times,
         })
-    }
-
-    /// Gives back a block whose last step was not completed.
-    fn give_left(&mut self) {
-        if let Some(block) = self.left.take() {
-            self.shared.queue.give(block, &self.layout);
-        }
     }
 
     /// Fails if the file was deleted or truncated since the last call.
@@ -270,10 +263,14 @@ impl Recorder {
     }
 }
 
-impl Drop for Recorder {
+/// Gives back the block of a step that was not completed: because of an error or of a panic.
+struct GiveBack<'a>(&'a mut Recorder);
+
+impl Drop for GiveBack<'_> {
     fn drop(&mut self) {
-        // The writer is told to end, and waited for, when `shared` is dropped.
-        self.give_left();
+        if let Some(block) = self.0.filling.take() {
+            self.0.shared.queue.give(block, &self.0.layout, true);
+        }
     }
 }
 

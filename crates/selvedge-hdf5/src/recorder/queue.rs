@@ -19,7 +19,7 @@ use crate::Error;
 
 /// A step in a block that is not full waits at most this long for company. With the writing itself
 /// it stays well under the 100 ms that the recorder promises.
-const LINGER: Duration = Duration::from_millis(20);
+pub(crate) const LINGER: Duration = Duration::from_millis(20);
 
 /// Bytes that wait for the writer in a queue that is used shallowly; a block in any case.
 const SHALLOW: u64 = 4 << 20;
@@ -148,13 +148,14 @@ impl Queue {
         }
     }
 
-    /// Gives a block back: with one more step, or as it was taken.
-    pub(crate) fn give(&self, block: Block, layout: &BlockLayout) {
+    /// Gives a block back: with one more step, or as it was taken. `hand_over` gives it to the
+    /// writer although it has room.
+    pub(crate) fn give(&self, block: Block, layout: &BlockLayout, hand_over: bool) {
         let mut state = self.lock();
         let wake = if block.len == 0 {
             state.free.push(block);
             false
-        } else if block.is_full(layout) {
+        } else if hand_over || block.is_full(layout) {
             state.full.push_back(block);
             state.writer_sleeps
         } else {

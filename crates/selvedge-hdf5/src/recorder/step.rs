@@ -41,7 +41,7 @@ impl Step<'_> {
     ///
     /// # Errors
     ///
-    /// Those of [`put`](Self::put).
+    /// Those of [`put`](Self::put), and [`Error::BytesMismatch`] for a part of an element.
     pub fn put_bytes(
         &mut self,
         name: &str,
@@ -58,6 +58,13 @@ impl Step<'_> {
             });
         }
         let slot = self.block.slot(self.layout, tensor);
+        if !bytes.len().is_multiple_of(dtype.size()) {
+            return Err(Error::BytesMismatch {
+                tensor: spec.name.clone(),
+                expected: slot.len(),
+                found: bytes.len(),
+            });
+        }
         if slot.len() != bytes.len() {
             return Err(Error::LengthMismatch {
                 tensor: spec.name.clone(),

@@ -52,8 +52,8 @@ pub(crate) struct Writer {
 impl Writer {
     /// Works until the queue is closed or something fails, which stops the queue.
     pub(crate) fn run(mut self) {
-        // Whatever way this thread ends, nobody may wait for it for ever.
-        let guard = StopOnDrop(self.queue.clone());
+        // If this thread panics, nobody may wait for it for ever.
+        let _guard = StopOnPanic(self.queue.clone());
         loop {
             let result = match self.queue.next(self.written) {
                 Task::Write(block) => self.write(block),
@@ -72,10 +72,15 @@ impl Writer {
                 break;
             }
         }
-        std::mem::forget(guard);
     }
 
     fn write(&mut self, block: Block) -> Result<(), Error> {
+        // A block need not end where a commit is due.
+        let uncommitted = self.written - self.queue.committed();
+        let due = |interval| uncommitted > 0 && uncommitted + block.len as u64 > interval;
+        if self.durability.interval().is_some_and(due) {
+            self.commit()?;
+        }
         // Before the data too: a file that another program took over is not ours to write to.
         self.file.verify()?;
         for tensor in 0..self.file.tensors.len() {
@@ -114,10 +119,12 @@ impl Writer {
 }
 
 /// Stops the queue if the writer thread unwinds.
-struct StopOnDrop(Arc<Queue>);
+struct StopOnPanic(Arc<Queue>);
 
-impl Drop for StopOnDrop {
+impl Drop for StopOnPanic {
     fn drop(&mut self) {
-        self.0.stop(Error::WriterPanicked);
+        if std::thread::panicking() {
+            self.0.stop(Error::WriterPanicked);
+        }
     }
 }

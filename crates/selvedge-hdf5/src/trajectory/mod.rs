@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::grid::Grid;
 use crate::layout::{
-    AttributeValue, ChunkIndex, ChunkKey, ChunkedDataset, LayoutError, Superblock, attribute,
-    chunked_dataset, root_datasets,
+    AttributeValue, ChunkIndex, ChunkKey, LayoutError, StepDataset, Superblock, attribute,
+    root_members, step_dataset,
 };
 use crate::plan::ChunkPlan;
 use crate::provenance::{FORMAT, FORMAT_VERSION, STATE, STEPS_PLANNED};
@@ -65,6 +65,11 @@ impl TrajectoryFile {
         durable: bool,
     ) -> Result<Self, Error> {
         let damaged = |error: LayoutError| Error::library(path, "read the structure of", error);
+        if !Superblock::is_hdf5(&*storage) {
+            return Err(Error::NotHdf5 {
+                path: path.to_owned(),
+            });
+        }
         let superblock = Superblock::read(&*storage).map_err(damaged)?;
         let status = storage
             .status()
@@ -96,8 +101,11 @@ impl TrajectoryFile {
         }
         let (state, planned) = (root_attribute(STATE)?, root_attribute(STEPS_PLANNED)?);
         let mut tensors = Vec::new();
-        for (name, header) in root_datasets(&*storage, &superblock).map_err(damaged)? {
-            if let Some(dataset) = chunked_dataset(&*storage, header).map_err(damaged)? {
+        for (name, header) in root_members(&*storage, &superblock).map_err(damaged)? {
+            let found = step_dataset(&*storage, header).map_err(|error| {
+                Error::library(path, format!("read the structure of `{name}` in"), error)
+            })?;
+            if let Some(dataset) = found {
                 tensors.push(StepTensor::read(path, &*storage, name, &dataset)?);
             }
         }
@@ -198,10 +206,25 @@ impl TrajectoryFile {
         self.write_number(self.state.at, self.state.value.cast_unsigned())
     }
 
-    /// Says in the file how many steps are planned; -1 for an open number.
-    pub(crate) fn set_planned(&mut self, planned: i64) -> Result<(), Error> {
-        self.planned.value = planned;
-        self.write_number(self.planned.at, planned.cast_unsigned())
+    /// Says in the file how many steps are planned.
+    pub(crate) fn set_planned(&mut self, planned: u64) -> Result<(), Error> {
+        self.planned.value = planned.cast_signed();
+        self.write_number(self.planned.at, planned)
+    }
+
+    /// Fails if a file that was finished has tensors of different lengths: then another program has
+    /// changed it, and which of the steps belong to the run is not ours to say.
+    pub(crate) fn check_ahead(&self) -> Result<(), Error> {
+        let committed = self.committed();
+        let ahead = self.tensors.iter().find(|tensor| tensor.extent > committed);
+        match ahead {
+            Some(tensor) if self.state() != RunState::Recording => Err(self.refuse(format!(
+                "it was finished, and another program changed it since: tensor `{}` has {} steps \
+                 and others have {committed}; give them the same number there",
+                tensor.name, tensor.extent
+            ))),
+            _ => Ok(()),
+        }
     }
 
     fn write_number(&self, at: u64, value: u64) -> Result<(), Error> {
@@ -418,7 +441,7 @@ impl StepTensor {
         path: &Path,
         storage: &dyn Storage,
         name: String,
-        dataset: &ChunkedDataset,
+        dataset: &StepDataset,
     ) -> Result<Self, Error> {
         let refuse = |reason: String| Error::NotATrajectory {
             path: path.to_owned(),
@@ -431,24 +454,29 @@ impl StepTensor {
                     "the chunks of tensor `{name}` do not hold whole pieces of a step"
                 ))
             })?;
-        let (index, chunks) = match dataset.index_root {
-            None => (None, Vec::new()),
-            Some(root) => {
-                let rank = dataset.extents.len();
-                let (index, chunks) = ChunkIndex::read(storage, rank, root, dataset.index_root_at)
-                    .map_err(|error| Error::library(path, "read the chunk index of", error))?;
-                (Some(index), chunks)
-            }
-        };
-        for (number, (key, _)) in chunks.iter().enumerate() {
-            let number = number as u64;
+        let mut chunks: Vec<u64> = Vec::new();
+        let mut see = |key: &ChunkKey, address: u64| {
+            let number = chunks.len() as u64;
             if key.offset != grid.offset(number) || u64::from(key.bytes) != grid.chunk_bytes() {
-                return Err(refuse(format!(
-                    "chunk {number} of tensor `{name}` is missing or not of full size"
-                )));
+                return Err(LayoutError::unexpected(
+                    "the chunk index",
+                    address,
+                    format!(
+                        "chunk {number} of tensor `{name}`, of {} bytes",
+                        grid.chunk_bytes()
+                    ),
+                    format!("one of {} bytes at {:?}", key.bytes, key.offset),
+                ));
             }
-        }
-        let chunks: Vec<u64> = chunks.into_iter().map(|(_, address)| address).collect();
+            chunks.push(address);
+            Ok(())
+        };
+        let rank = dataset.extents.len();
+        let index = dataset
+            .index_root
+            .map(|root| ChunkIndex::read(storage, rank, root, dataset.index_root_at, &mut see))
+            .transpose()
+            .map_err(|error| Error::library(path, "read the chunk index of", error))?;
         let held = (chunks.len() as u64 / grid.pieces()).saturating_mul(grid.steps());
         if dataset.extents[0] > held {
             return Err(refuse(format!(

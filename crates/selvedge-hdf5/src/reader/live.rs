@@ -1,0 +1,81 @@
+//! The parts of one of our own files that change while it is recorded, read past libhdf5.
+//!
+//! libhdf5 opens a file once in a process and keeps its metadata as long as it is open: while one
+//! [`Reader`](super::Reader) lives, a second one would be shown the extents and the chunks that the
+//! first one saw. Here they come from the file. Whatever is not exactly of the recorder's making is
+//! `None`, and left to libhdf5.
+
+use std::fs::File;
+
+use crate::Attribute;
+use crate::grid::Grid;
+use crate::layout::{ChunkIndex, Superblock, attribute, root_members, step_dataset};
+use crate::provenance::{FORMAT, STATE, STEPS_PLANNED};
+
+/// The places of a file of our own.
+#[derive(Debug)]
+pub(super) struct Live {
+    root_header: u64,
+    /// Names in the root group and the addresses of their object headers.
+    members: Vec<(String, u64)>,
+}
+
+impl Live {
+    /// `None` for a file of another program, or of a structure that only libhdf5 reads.
+    pub(super) fn find(data: &File) -> Option<Self> {
+        let superblock = Superblock::read(data).ok()?;
+        let root_header = superblock.root_header;
+        attribute(data, root_header, FORMAT).ok()??;
+        let members = root_members(data, &superblock).ok()?;
+        Some(Self {
+            root_header,
+            members,
+        })
+    }
+
+    /// The address of the object header of the step tensor `name`.
+    pub(super) fn header(&self, name: &str) -> Option<u64> {
+        let (_, header) = self.members.iter().find(|(member, _)| member == name)?;
+        Some(*header)
+    }
+
+    /// Puts the attributes that change during a run at their values of now.
+    pub(super) fn refresh(&self, data: &File, attributes: &mut [(String, Attribute)]) {
+        for (name, value) in attributes {
+            if name != STATE && name != STEPS_PLANNED {
+                continue;
+            }
+            if let Ok(Some(now)) = attribute(data, self.root_header, name) {
+                *value = Attribute::Int(now.value);
+            }
+        }
+    }
+}
+
+/// The extents of the step tensor with the object header at `header`, in elements.
+pub(super) fn extents(data: &File, header: u64) -> Option<Vec<u64>> {
+    Some(step_dataset(data, header).ok()??.extents)
+}
+
+/// The index in `grid` and the address of each chunk of the step tensor at `header`, of those among
+/// the first `count`.
+pub(super) fn chunks(data: &File, header: u64, grid: &Grid, count: u64) -> Option<Vec<(u64, u64)>> {
+    let dataset = step_dataset(data, header).ok()??;
+    let mut chunks = Vec::new();
+    if let Some(root) = dataset.index_root {
+        let rank = dataset.extents.len();
+        ChunkIndex::read(
+            data,
+            rank,
+            root,
+            dataset.index_root_at,
+            &mut |key, address| {
+                let index = grid.index(&key.offset).filter(|&index| index < count);
+                chunks.extend(index.map(|index| (index, address)));
+                Ok(())
+            },
+        )
+        .ok()?;
+    }
+    Some(chunks)
+}

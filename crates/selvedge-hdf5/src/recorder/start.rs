@@ -1,0 +1,340 @@
+//! Starting a run: making its file, or checking the one that it resumes.
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use super::block::{Block, BlockLayout, step_bytes};
+use super::queue::Queue;
+use super::writer::{Durability, Writer};
+use super::{AppendTimes, Recorder, RecorderBuilder, Shared};
+use crate::lock::{LockedFile, open_locked, share};
+use crate::plan::RunPlan;
+use crate::reader::Reader;
+use crate::trajectory::TrajectoryFile;
+use crate::{Attribute, Error, RunState, TensorSpec, create, provenance, sys};
+
+/// What a run needs of memory.
+struct Memory {
+    layout: BlockLayout,
+    blocks: Vec<Block>,
+}
+
+impl RecorderBuilder {
+    /// The plan of a new run, checked against the disk.
+    pub(super) fn plan_new(&self) -> Result<RunPlan, Error> {
+        if self.specs.is_empty() {
+            return Err(Error::NoTensors);
+        }
+        let mut plan = self.plan_run(&self.specs, self.steps)?;
+        // A file that is overwritten gives its space back, if it has no other name.
+        let freed = match self.path.metadata() {
+            Ok(old) if self.overwrite && old.nlink() == 1 => old.blocks().saturating_mul(512),
+            _ => 0,
+        };
+        plan.check_disk(&self.path, plan.needed_disk(), freed)?;
+        Ok(plan)
+    }
+
+    pub(super) fn start_new(self) -> Result<Recorder, Error> {
+        let plan = self.plan_new()?;
+        let path = self.path.clone();
+        if path.is_dir() || path.file_name().is_none() {
+            return Err(Error::io(
+                &path,
+                "create",
+                io::ErrorKind::IsADirectory.into(),
+            ));
+        }
+        if !self.overwrite && path.symlink_metadata().is_ok() {
+            return Err(Error::AlreadyExists { path });
+        }
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| Error::io(folder, "create the folder", error))?;
+        }
+        // Before the file gets its name: there must be nothing left to fail then.
+        let memory = self.allocate(&self.specs, &plan)?;
+        let partial = sys::partial_path(&path);
+        // The lock is taken on the inode that is to be the file, before libhdf5 opens it.
+        let file = open_locked(&partial, &path, true)?;
+        let built = self.build(&partial, &plan, &file).and_then(|trajectory| {
+            self.publish(&partial, &file)?;
+            Ok(trajectory)
+        });
+        match built {
+            Ok(trajectory) => self.run(plan, memory, file, trajectory),
+            Err(error) => {
+                let _ = std::fs::remove_file(&partial);
+                Err(error)
+            }
+        }
+    }
+
+    /// Builds the new file under its partial name, down to a first commit of no steps.
+    fn build(&self, partial: &Path, plan: &RunPlan, file: &File) -> Result<TrajectoryFile, Error> {
+        let mut attributes = self.attributes.clone();
+        let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        attributes.push((provenance::CREATED.to_owned(), now.into()));
+        if let Some(notebook) = &self.notebook {
+            attributes.push((provenance::NOTEBOOK.to_owned(), notebook.into()));
+        }
+        let addresses = create::create(partial, &self.path, plan, &self.constants, &attributes)?;
+        for (constant, address) in self.constants.iter().zip(addresses) {
+            if let Some(address) = address {
+                file.write_all_at(&constant.bytes, address)
+                    .map_err(|error| Error::io(&self.path, "write a constant to", error))?;
+            }
+        }
+        let mut trajectory = self.open_trajectory(file, &self.specs)?;
+        trajectory.check_plan(&plan.tensors)?;
+        trajectory.set_extents(0)?;
+        if plan.steps.is_none() {
+            trajectory.announce_room()?;
+        }
+        Ok(trajectory)
+    }
+
+    /// Gives the complete new file its name.
+    fn publish(&self, partial: &Path, file: &File) -> Result<(), Error> {
+        let path = &self.path;
+        share(path, file)?;
+        if self.durability != Durability::Never {
+            sys::sync_data(file).map_err(|error| Error::io(path, "sync", error))?;
+        }
+        let renamed = if self.overwrite {
+            // A recorder that still writes the old file keeps it, and none may start meanwhile.
+            let _old = if path.is_file() {
+                Some(open_locked(path, path, false)?)
+            } else {
+                None
+            };
+            std::fs::rename(partial, path)
+        } else {
+            sys::rename_new(partial, path)
+        };
+        match renamed {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Error::AlreadyExists { path: path.clone() });
+            }
+            Err(error) => return Err(Error::io(path, "give its name to", error)),
+        }
+        if self.durability != Durability::Never {
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            let folder = folder.unwrap_or(Path::new("."));
+            sys::sync_directory(folder).map_err(|error| Error::io(folder, "sync", error))?;
+        }
+        Ok(())
+    }
+
+    /// The plan of a run that goes on in the file of `reader`, checked against its declaration and
+    /// the disk, and the declared or found tensors.
+    pub(super) fn plan_resumed(
+        &self,
+        reader: &Reader,
+    ) -> Result<(RunPlan, Vec<TensorSpec>), Error> {
+        let found = reader.step_specs()?;
+        self.check_specs(&found)?;
+        self.check_constants(reader)?;
+        self.check_attributes(reader)?;
+        let specs = if self.specs.is_empty() {
+            found
+        } else {
+            self.specs.clone()
+        };
+        let committed = reader.committed_steps();
+        // A planned file can get more steps. An open-ended one stays that; a number bounds this run.
+        let steps = reader.planned_steps().max(self.steps);
+        if let Some(steps) = steps
+            && steps < committed
+        {
+            let what = "the number of steps".to_owned();
+            return Err(self.mismatch(what, &steps, &committed));
+        }
+        let mut plan = self.plan_run(&specs, steps)?;
+        for tensor in &mut plan.tensors {
+            if let Some(chunk) = reader.tensor(&tensor.tensor)?.chunk_shape() {
+                tensor.set_chunk_shape(chunk);
+            }
+        }
+        let rest = steps.map_or(1, |steps| steps - committed);
+        plan.check_disk(&self.path, plan.step_bytes().saturating_mul(rest), 0)?;
+        Ok((plan, specs))
+    }
+
+    pub(super) fn start_resumed(mut self) -> Result<Recorder, Error> {
+        let path = self.path.clone();
+        let file = open_locked(&path, &path, false)?;
+        share(&path, &file)?;
+        let plan;
+        (plan, self.specs) = self.plan_resumed(&Reader::open(&path)?)?;
+        let mut trajectory = self.open_trajectory(&file, &self.specs)?;
+        trajectory.check_ahead()?;
+        let memory = self.allocate(&self.specs, &plan)?;
+        // Nothing was written so far. A tensor that is ahead of the others by a commit that a kill
+        // cut short goes back.
+        trajectory.set_state(RunState::Recording)?;
+        trajectory.set_extents(trajectory.committed())?;
+        if trajectory.planned().is_some()
+            && let Some(steps) = plan.steps
+        {
+            trajectory.set_planned(steps)?;
+        }
+        self.run(plan, memory, file, trajectory)
+    }
+
+    fn mismatch(&self, what: String, expected: &dyn Display, found: &dyn Display) -> Error {
+        Error::ResumeMismatch {
+            path: self.path.clone(),
+            what,
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+
+    fn check_specs(&self, found: &[TensorSpec]) -> Result<(), Error> {
+        let show = |spec: &TensorSpec| format!("{} {:?}", spec.dtype, spec.shape);
+        for declared in &self.specs {
+            let what = format!("tensor `{}`", declared.name);
+            match found.iter().find(|spec| spec.name == declared.name) {
+                Some(spec) if spec == declared => {}
+                Some(spec) => return Err(self.mismatch(what, &show(declared), &show(spec))),
+                None => return Err(self.mismatch(what, &show(declared), &"missing")),
+            }
+        }
+        for spec in found {
+            let declared = |declared: &TensorSpec| declared.name == spec.name;
+            if !self.specs.is_empty() && !self.specs.iter().any(declared) {
+                let what = format!("tensor `{}`", spec.name);
+                return Err(self.mismatch(what, &"no such tensor", &show(spec)));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_constants(&self, reader: &Reader) -> Result<(), Error> {
+        for constant in &self.constants {
+            let what = format!("constant `{}`", constant.name);
+            let declared = format!("{} {:?}", constant.dtype, constant.shape);
+            let Ok(tensor) = reader.tensor(&constant.name) else {
+                return Err(self.mismatch(what, &declared, &"missing"));
+            };
+            let found = format!("{} {:?}", tensor.dtype_name(), tensor.shape());
+            if declared != found {
+                return Err(self.mismatch(what, &declared, &found));
+            }
+            if tensor.read_bytes()? != constant.bytes {
+                return Err(self.mismatch(what, &"of these values", &"of other values"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_attributes(&self, reader: &Reader) -> Result<(), Error> {
+        for (name, value) in &self.attributes {
+            let what = format!("attribute `{name}`");
+            match reader.attribute(name) {
+                Some(found) if same(found, value) => {}
+                Some(found) => return Err(self.mismatch(what, value, found)),
+                None => return Err(self.mismatch(what, value, &"missing")),
+            }
+        }
+        Ok(())
+    }
+
+    fn open_trajectory(&self, file: &File, specs: &[TensorSpec]) -> Result<TrajectoryFile, Error> {
+        let path = &self.path;
+        let storage = file
+            .try_clone()
+            .map_err(|error| Error::io(path, "open", error))?;
+        let durable = self.durability != Durability::Never;
+        let mut trajectory = TrajectoryFile::open(path, Box::new(storage), durable)?;
+        trajectory.order_tensors(specs.iter().map(|spec| spec.name.as_str()))?;
+        Ok(trajectory)
+    }
+
+    fn allocate(&self, specs: &[TensorSpec], plan: &RunPlan) -> Result<Memory, Error> {
+        let layout = BlockLayout::new(&step_bytes(specs)?, &plan.queue);
+        let blocks = (0..plan.queue.blocks)
+            .map(|_| Block::new(&layout))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Error::io(&self.path, "allocate the queue for", error))?;
+        Ok(Memory { layout, blocks })
+    }
+
+    /// Starts the writer.
+    fn run(
+        self,
+        plan: RunPlan,
+        memory: Memory,
+        file: LockedFile,
+        trajectory: TrajectoryFile,
+    ) -> Result<Recorder, Error> {
+        let Memory { layout, blocks } = memory;
+        let first = trajectory.committed();
+        let least_bytes = trajectory.end_of_file();
+        let queue = Arc::new(Queue::new(blocks, plan.queue.block_bytes, first));
+        let writer = Writer {
+            file: trajectory,
+            layout: layout.clone(),
+            durability: self.durability,
+            queue: queue.clone(),
+            written: first,
+        };
+        let writer = std::thread::Builder::new()
+            .name("selvedge-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| Error::io(&self.path, "start the writer thread for", error))?;
+        let lengths = self
+            .specs
+            .iter()
+            .map(|spec| spec.shape.iter().product())
+            .collect();
+        let now = Instant::now();
+        Ok(Recorder {
+            path: self.path,
+            plan,
+            lengths,
+            layout,
+            filled: vec![false; self.specs.len()],
+            specs: self.specs,
+            shared: Shared {
+                queue,
+                writer: Some(writer),
+                watch: file,
+                least_bytes,
+            },
+            filling: None,
+            first,
+            appended: first,
+            started: now,
+            checked: now,
+            times: AppendTimes::default(),
+        })
+    }
+}
+
+/// Whether two attributes are the same; a NaN is the same as itself.
+fn same(left: &Attribute, right: &Attribute) -> bool {
+    match (left, right) {
+        (Attribute::Float(left), Attribute::Float(right)) => left.total_cmp(right).is_eq(),
+        (Attribute::Floats(left), Attribute::Floats(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| left.total_cmp(right).is_eq())
+        }
+        _ => left == right,
+    }
+}
