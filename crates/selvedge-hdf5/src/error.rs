@@ -30,7 +30,7 @@ impl From<crate::layout::LayoutError> for LibraryError {
 }
 
 /// An error of the recorder, the reader or `recover`.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused an operation on the file.
@@ -122,6 +122,12 @@ pub enum Error {
         /// What is expected.
         expected: &'static str,
     },
+    /// A run of no steps.
+    #[error(
+        "a run of 0 steps was declared; declare at least one, or leave `steps` away for an open \
+         number"
+    )]
+    NoPlannedSteps,
     /// A run without step tensors.
     #[error("a run needs at least one step tensor; declare it with `tensor` or `scalar`")]
     NoTensors,
@@ -231,7 +237,7 @@ pub enum Error {
         found: usize,
     },
     /// Values of another dtype than the tensor's.
-    #[error("tensor `{tensor}` holds {expected}, found {found}")]
+    #[error("tensor `{tensor}` holds {expected}, found {found}{}", conversion(*expected, *found))]
     DtypeMismatch {
         /// The tensor.
         tensor: String,
@@ -252,15 +258,15 @@ pub enum Error {
 
     /// The writer stopped; every later call says so.
     #[error(
-        "the recorder of {} has stopped: {}{}", path.display(), Chain(&**source), what_is_left(source, *committed)
+        "the recorder of {} has stopped: {}{}", path.display(), Chain(&**cause), what_is_left(cause, *committed)
     )]
     Stopped {
         /// The file.
         path: PathBuf,
         /// Steps that are committed.
         committed: u64,
-        /// Why it stopped.
-        source: Arc<Error>,
+        /// Why it stopped. It is part of the message, and so no `source`.
+        cause: Arc<Error>,
     },
     /// The file is shorter than it says.
     #[error(
@@ -304,8 +310,8 @@ pub enum Error {
     },
     /// The declared run is not the one in the file.
     #[error(
-        "cannot resume {}: {what} is {found} in the file and {expected} was declared",
-        path.display()
+        "cannot resume {}: {what}: the file has {found}, declared is {expected}; declare what the \
+         file has (no tensors at all takes the file's), or record into a new file", path.display()
     )]
     ResumeMismatch {
         /// The file.
@@ -368,6 +374,13 @@ pub enum Error {
     },
 }
 
+/// The message with its sources: what `unwrap` and a `main` that returns an error print.
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", Chain(self))
+    }
+}
+
 impl Error {
     pub(crate) fn io(path: &Path, action: &'static str, source: io::Error) -> Self {
         Self::Io {
@@ -405,17 +418,26 @@ impl std::fmt::Display for Chain<'_> {
     }
 }
 
-/// What there is to do after `source` stopped a recorder with `committed` steps.
-fn what_is_left(source: &Error, committed: u64) -> String {
-    match source {
-        Error::Truncated { .. } | Error::Overwritten { .. } | Error::Deleted { .. } => {
-            String::new()
-        }
+/// What there is to do after `cause` stopped a recorder with `committed` steps.
+fn what_is_left(cause: &Error, committed: u64) -> String {
+    match cause {
+        Error::Overwritten { .. } | Error::Deleted { .. } => String::new(),
+        Error::Truncated { .. } => "; what had been recorded is lost".to_owned(),
         _ => format!(
             ". Its first {} steps are in the file; when the cause is mended, continue with \
              `Recorder::resume`",
             Grouped(committed)
         ),
+    }
+}
+
+/// How to get from the dtype `found` to the one expected, in the cases that happen to people.
+fn conversion(expected: Dtype, found: Dtype) -> &'static str {
+    match (expected, found) {
+        (Dtype::F32, Dtype::F64) => "; a literal like `1.0` is float64, write `1.0_f32`",
+        (Dtype::Bf16, Dtype::F32) => "; round it with `selvedge_bf16::round_f32_to_bf16`",
+        (Dtype::Bf16, Dtype::F16) => "; float16 is another format, and cannot hold all of bfloat16",
+        _ => "",
     }
 }
 

@@ -42,7 +42,7 @@ fn a_mistake_in_a_step_costs_that_step_only() {
         .expect_err("wrong dtype");
     assert_eq!(
         error.to_string(),
-        "tensor `loss` holds float32, found float64"
+        "tensor `loss` holds float32, found float64; a literal like `1.0` is float64, write `1.0_f32`"
     );
     let error = run
         .append(|step| step.put("W", &vec![1_u16; 24]))

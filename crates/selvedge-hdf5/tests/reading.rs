@@ -4,7 +4,7 @@ mod common;
 
 use std::path::Path;
 
-use selvedge_hdf5::{Dtype, Error, Reader, Recorder, Role, RunState};
+use selvedge_hdf5::{Dtype, Error, Reader, Recorder, Role, RunState, Tensor};
 
 /// Records `steps` steps of `W`, of the step's number, into a file of a known length.
 fn record(path: &Path, steps: u16) {
@@ -119,7 +119,7 @@ fn links_are_followed_where_they_lead_somewhere() {
     let [path, other] = ["links_1.h5", "other_1.h5"].map(|name| folder.path().join(name));
     common::run(LINKS, [&path, &other]);
     let file = Reader::open(&path).unwrap();
-    let names: Vec<&str> = file.tensors().iter().map(|tensor| tensor.name()).collect();
+    let names: Vec<&str> = file.tensors().iter().map(Tensor::name).collect();
     assert_eq!(names, ["W", "external", "soft"]);
     for (name, len) in [("W", 4), ("soft", 4), ("external", 5)] {
         let values = file.tensor(name).unwrap().read::<i32>().unwrap();

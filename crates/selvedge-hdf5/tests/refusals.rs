@@ -172,49 +172,49 @@ fn a_run_that_differs_is_not_resumed() {
     let cases = [
         (
             resume().tensor::<u16>("W", [3, 2]).scalar::<f32>("loss"),
-            "tensor `W` is bfloat16 [3, 2] in the file and uint16 [3, 2] was declared",
+            "tensor `W`: the file has bfloat16 [3, 2], declared is uint16 [3, 2]",
         ),
         (
             resume().tensor::<bf16>("W", [2, 3]).scalar::<f32>("loss"),
-            "tensor `W` is bfloat16 [3, 2] in the file and bfloat16 [2, 3] was declared",
+            "tensor `W`: the file has bfloat16 [3, 2], declared is bfloat16 [2, 3]",
         ),
         (
             resume()
                 .tensor::<bf16>("W", [3, 2])
                 .tensor::<f32>("loss", [1]),
-            "tensor `loss` is float32 [] in the file and float32 [1] was declared",
+            "tensor `loss`: the file has float32 [], declared is float32 [1]",
         ),
         (
             resume().tensor::<bf16>("W", [3, 2]),
-            "tensor `loss` is float32 [] in the file and no such tensor was declared",
+            "tensor `loss`: the file has float32 [], declared is nothing",
         ),
         (
             two().scalar::<f32>("accuracy"),
-            "tensor `accuracy` is missing in the file and float32 [] was declared",
+            "tensor `accuracy`: the file has nothing, declared is float32 []",
         ),
         (
             two().constant("ids", &[1_i32, 2, 4]),
-            "constant `ids` is of other values in the file and of these values was declared",
+            "constant `ids`: the file has other values, declared is these values",
         ),
         (
             two().constant("ids", &[1_i32, 2]),
-            "constant `ids` is int32 [3] in the file and int32 [2] was declared",
+            "constant `ids`: the file has int32 [3], declared is int32 [2]",
         ),
         (
             two().constant("ids", &[1_i64, 2, 3]),
-            "constant `ids` is int32 [3] in the file and int64 [3] was declared",
+            "constant `ids`: the file has int32 [3], declared is int64 [3]",
         ),
         (
             two().constant("mask", &[true]),
-            "constant `mask` is missing in the file",
+            "constant `mask`: the file has nothing, declared is bool [1]",
         ),
         (
             two().attribute("learning_rate", 2e-3),
-            "attribute `learning_rate` is 0.001 in the file and 0.002 was declared",
+            "attribute `learning_rate`: the file has 0.001, declared is 0.002",
         ),
         (
             two().attribute("seed", 7),
-            "attribute `seed` is missing in the file and 7 was declared",
+            "attribute `seed`: the file has nothing, declared is 7",
         ),
     ];
     for (builder, expected) in cases {

@@ -17,7 +17,7 @@ impl Progress {
 
     /// Of `steps` steps, each of which records `step_bytes` bytes.
     pub(crate) fn new(steps: u64, step_bytes: u64) -> Self {
-        let style = ProgressStyle::with_template("{bar:32} {pos}/{len}  {msg}  {eta} left")
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg}  {eta} left")
             .expect("the template is well-formed");
         let bar = ProgressBar::new(steps).with_style(style);
         let started = Instant::now();

@@ -18,20 +18,25 @@ pub(super) const COMMAND: Command = Command {
     name: "demo",
     about: "Train the example model, record it, read it with stock h5py",
     help: "\
-Usage: cargo xtask demo [--steps N] [--out DIR] [--corpus DIR] [--seed N] [ARGS]
+Usage: cargo xtask demo [--steps N] [--out DIR] [--corpus DIR] [--seed N] [--overwrite]
 
-Runs `cargo run --release -p thimble` and shows the file that it wrote as stock h5py reads it.
-DIR defaults: <target>/demo for --out, this workspace for --corpus. All arguments go to thimble, --help too:
+Trains a small language model, records every step of it, and shows the file as stock h5py reads it. The first build takes
+5 to 10 minutes on 2 cores (libhdf5 and the model's dependencies), the demo itself some seconds.
+
+  --steps N     steps to train; each takes 5 MB in the file (default: 300)
+  --out DIR     folder for tensors/Thimble/thimble_1.h5 (default: <target>/demo, where the file of an earlier run is
+                replaced)
+  --corpus DIR  folder with the text to learn from: its .md, .py, .rs, .toml and .txt files (default: this workspace)
+  --seed N      seed of the weights and the batches: the same seed and corpus record the same bits (default: 1)
+  --overwrite   replace a file of an earlier run in --out
 ",
-    forwards_help: true,
+    forwards_help: false,
     run,
 };
 
 fn run(args: &[OsString]) -> Result<()> {
     let workspace = Workspace::find()?;
-    let help = args::asks_for_help(args);
-    let python = if help { Python::Unused } else { Python::Wanted };
-    let tools = Tools::prepare(&workspace, python)?;
+    let tools = Tools::prepare(&workspace, Python::Wanted)?;
 
     let out = args::value_of(args, "--out");
     let out_dir = out
@@ -40,16 +45,14 @@ fn run(args: &[OsString]) -> Result<()> {
     let mut thimble = tools.cargo();
     thimble.args(["run", "--release", "--package", "thimble", "--"]);
     if out.is_none() {
-        thimble.arg("--out").arg(&out_dir);
+        // The demo's own folder, where the file of an earlier run is in nobody's way.
+        thimble.arg("--overwrite").arg("--out").arg(&out_dir);
     }
     if args::value_of(args, "--corpus").is_none() {
         thimble.arg("--corpus").arg(&workspace.root);
     }
     let started = SystemTime::now();
     run_child(thimble.args(args))?;
-    if help {
-        return Ok(());
-    }
 
     let Some(file) = newest_hdf5(&out_dir, started)? else {
         return Err(Failure::Failed(format!(

@@ -85,7 +85,7 @@ impl ChunkPlan {
     ) -> Result<Self, Error> {
         spec.validate()?;
         if steps == Some(0) {
-            return Err(spec.invalid("at least one step"));
+            return Err(Error::NoPlannedSteps);
         }
         let step_bytes = spec.step_bytes()?;
         let run_bytes = steps.map(|steps| steps.checked_mul(step_bytes));
@@ -200,6 +200,7 @@ impl fmt::Display for ChunkPlan {
             Bytes(self.chunk_bytes),
         )?;
         match (self.tail_steps(), self.waste()) {
+            (Some(0), _) => Ok(()),
             (Some(tail), Some(waste)) => {
                 let plural = if tail == 1 { "" } else { "s" };
                 write!(

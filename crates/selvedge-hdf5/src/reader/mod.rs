@@ -15,6 +15,7 @@ use hdf5::{IndexType, IterationOrder, LinkType, LocationType};
 use tensor::Source;
 pub use tensor::{Role, Tensor};
 
+use crate::layout::Superblock;
 use crate::provenance::{FORMAT, STATE, STEPS_PLANNED};
 use crate::{Attribute, Error, RunState, TensorSpec};
 
@@ -62,9 +63,17 @@ impl Reader {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
         let data = fs::File::open(&path).map_err(|error| Error::io(&path, "open", error))?;
-        let file = hdf5::File::with_options().open(&path).map_err(|error| {
-            why_closed(&path, &data).unwrap_or_else(|| Error::library(&path, "open", error))
-        })?;
+        // HDF5's lock is taken here and not by libhdf5, whose descriptor every process inherits that
+        // is started meanwhile, and the lock with it. Not all file systems have locks.
+        if let Err(fs::TryLockError::WouldBlock) = data.try_lock_shared() {
+            return Err(Error::LockedByHdf5 { path });
+        }
+        let file = hdf5::File::with_options()
+            .with_fapl(|access| access.file_locking(false))
+            .open(&path)
+            .map_err(|error| {
+                why_closed(&path, &data).unwrap_or_else(|| Error::library(&path, "open", error))
+            })?;
         let (mut attributes, skipped) = attributes::read(&file)
             .map_err(|error| Error::library(&path, "read the attributes of", error))?;
         let ours = attributes.iter().any(|(name, _)| name == FORMAT);
@@ -241,12 +250,13 @@ fn datasets(path: &Path, file: &hdf5::File) -> Result<Vec<(String, hdf5::Dataset
 
 /// The two common causes for which libhdf5's message says neither path nor lengths.
 fn why_closed(path: &Path, data: &fs::File) -> Option<Error> {
-    if let Err(fs::TryLockError::WouldBlock) = data.try_lock_shared() {
-        return Some(Error::LockedByHdf5 {
+    let folder = data.metadata().is_ok_and(|metadata| metadata.is_dir());
+    if !folder && !Superblock::is_hdf5(data) {
+        return Some(Error::NotHdf5 {
             path: path.to_owned(),
         });
     }
-    let superblock = crate::layout::Superblock::read(data).ok()?;
+    let superblock = Superblock::read(data).ok()?;
     let found = data.metadata().ok()?.len();
     let expected = superblock.end_of_file;
     (found < expected).then(|| Error::Truncated {

@@ -91,10 +91,12 @@ impl Tensor {
         let chunk = plan.get_chunk().map_err(failed)?;
         let chunk: Option<Vec<u64>> =
             chunk.map(|chunk| chunk.into_iter().map(|axis| axis as u64).collect());
-        let unlimited = space.maxdims().first() == Some(&None);
+        let filtered = !plan.get_filters().is_ok_and(|filters| filters.is_empty());
+        // What the recorder makes; in a file of ours the others were added by hand.
+        let recorded = space.maxdims().first() == Some(&None) && !filtered;
         let role = match chunk {
             // h5py makes datasets of a fixed shape, if it is not told otherwise.
-            Some(_) if !shape.is_empty() && (unlimited || !source.ours) => Role::Step,
+            Some(_) if !shape.is_empty() && (recorded || !source.ours) => Role::Step,
             _ => Role::Constant,
         };
         let now = header.filter(|_| role == Role::Step).and_then(|header| {
@@ -106,9 +108,8 @@ impl Tensor {
             header
         });
         let stored = detect(&dataset, &space);
-        let plain = addresses
-            && plan.get_filters().is_ok_and(|filters| filters.is_empty())
-            && matches!(stored, Stored::Known { in_place: true, .. });
+        let plain =
+            addresses && !filtered && matches!(stored, Stored::Known { in_place: true, .. });
         let steps = shape.first().copied().unwrap_or(0);
         Ok(Self {
             source: source.clone(),

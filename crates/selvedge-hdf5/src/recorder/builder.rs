@@ -152,7 +152,7 @@ impl RecorderBuilder {
         self
     }
 
-    /// Lets `create` replace an existing file (one that no recorder is writing).
+    /// Lets `create` replace an existing file, if no recorder and no HDF5 program is writing it.
     pub fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
         self

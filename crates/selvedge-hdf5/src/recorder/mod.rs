@@ -254,11 +254,11 @@ impl Recorder {
             .map_err(|error| self.stopped(self.shared.queue.stop(error)))
     }
 
-    fn stopped(&self, source: Arc<Error>) -> Error {
+    fn stopped(&self, cause: Arc<Error>) -> Error {
         Error::Stopped {
             path: self.path.clone(),
             committed: self.committed(),
-            source,
+            cause,
         }
     }
 }

@@ -110,9 +110,11 @@ impl RecorderBuilder {
             sys::sync_data(file).map_err(|error| Error::io(path, "sync", error))?;
         }
         let renamed = if self.overwrite {
-            // A recorder that still writes the old file keeps it, and none may start meanwhile.
+            // Whoever still writes the old file keeps it, and nobody may start to meanwhile.
             let _old = if path.is_file() {
-                Some(open_locked(path, path, false)?)
+                let old = open_locked(path, path, false)?;
+                share(path, &old)?;
+                Some(old)
             } else {
                 None
             };
@@ -209,14 +211,14 @@ impl RecorderBuilder {
             match found.iter().find(|spec| spec.name == declared.name) {
                 Some(spec) if spec == declared => {}
                 Some(spec) => return Err(self.mismatch(what, &show(declared), &show(spec))),
-                None => return Err(self.mismatch(what, &show(declared), &"missing")),
+                None => return Err(self.mismatch(what, &show(declared), &"nothing")),
             }
         }
         for spec in found {
             let declared = |declared: &TensorSpec| declared.name == spec.name;
             if !self.specs.is_empty() && !self.specs.iter().any(declared) {
                 let what = format!("tensor `{}`", spec.name);
-                return Err(self.mismatch(what, &"no such tensor", &show(spec)));
+                return Err(self.mismatch(what, &"nothing", &show(spec)));
             }
         }
         Ok(())
@@ -227,14 +229,14 @@ impl RecorderBuilder {
             let what = format!("constant `{}`", constant.name);
             let declared = format!("{} {:?}", constant.dtype, constant.shape);
             let Ok(tensor) = reader.tensor(&constant.name) else {
-                return Err(self.mismatch(what, &declared, &"missing"));
+                return Err(self.mismatch(what, &declared, &"nothing"));
             };
             let found = format!("{} {:?}", tensor.dtype_name(), tensor.shape());
             if declared != found {
                 return Err(self.mismatch(what, &declared, &found));
             }
             if tensor.read_bytes()? != constant.bytes {
-                return Err(self.mismatch(what, &"of these values", &"of other values"));
+                return Err(self.mismatch(what, &"these values", &"other values"));
             }
         }
         Ok(())
@@ -246,7 +248,7 @@ impl RecorderBuilder {
             match reader.attribute(name) {
                 Some(found) if same(found, value) => {}
                 Some(found) => return Err(self.mismatch(what, value, found)),
-                None => return Err(self.mismatch(what, value, &"missing")),
+                None => return Err(self.mismatch(what, value, &"nothing")),
             }
         }
         Ok(())

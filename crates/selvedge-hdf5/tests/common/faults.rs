@@ -68,8 +68,8 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 pub(crate) fn cause(error: Error) -> (std::sync::Arc<Error>, u64) {
     match error {
         Error::Stopped {
-            source, committed, ..
-        } => (source, committed),
+            cause, committed, ..
+        } => (cause, committed),
         other => panic!("expected `Stopped`, found {other:?}"),
     }
 }
