@@ -9,12 +9,13 @@ use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
 use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
 
 use crate::error::LibraryError;
+use crate::grid::to_usize;
 use crate::plan::{ChunkPlan, RunPlan};
 use crate::provenance::{FORMAT, FORMAT_VERSION, LOGICAL_DTYPE, STATE, STEPS_PLANNED, VERSION};
 use crate::{Attribute, Dtype, Error, RunState, TensorSpec, provenance};
 
-/// Chunks of at least this size start at a multiple of it, so that they can be mapped.
-const PAGE: u64 = 4096;
+/// What is at least this large starts at a multiple of it, so that chunks can be mapped.
+pub(crate) const PAGE: u64 = 4096;
 
 /// A constant: its values are written once, at creation.
 #[derive(Clone, Debug)]
@@ -130,7 +131,6 @@ pub(crate) fn create(
 }
 
 fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
-    let to_usize = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
     let leading = plan.steps.unwrap_or(plan.chunk_steps());
     let mut extents = vec![Extent::resizable(to_usize(leading))];
     extents.extend(

@@ -8,6 +8,19 @@
 
 use std::ops::Range;
 
+/// Bytes of some steps that lie one behind the other in one chunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// The first step that it belongs to.
+    pub(crate) step: u64,
+    /// Where they are among the bytes of all the steps asked for.
+    pub(crate) bytes: Range<usize>,
+    /// The chunk, counted in the order of the chunk index.
+    pub(crate) chunk: usize,
+    /// Where they are in the chunk, in bytes.
+    pub(crate) within: u64,
+}
+
 /// The chunks of one step tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grid {
@@ -24,6 +37,11 @@ pub(crate) struct Grid {
     /// Number of pieces of a step.
     pieces: u64,
     element_bytes: u64,
+}
+
+/// A number of bytes or elements as an index. One that does not fit is none that can be reached.
+pub(crate) fn to_usize(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
 }
 
 impl Grid {
@@ -82,12 +100,12 @@ impl Grid {
     }
 
     /// Bytes from one step to the next within a chunk.
-    pub(crate) fn stride(&self) -> u64 {
+    fn stride(&self) -> u64 {
         self.chunk_bytes() / self.chunk[0]
     }
 
     /// The bytes of a step that are its piece `piece`.
-    pub(crate) fn piece(&self, piece: u64) -> Range<u64> {
+    fn piece(&self, piece: u64) -> Range<u64> {
         let (outer, along) = (piece / self.cut_pieces, piece % self.cut_pieces);
         let (axis, extent) = match self.step_shape.get(self.cut) {
             Some(&axis) => (axis, self.chunk[self.cut + 1]),
@@ -101,12 +119,43 @@ impl Grid {
 
     /// The chunk, counted in the order of the chunk index, that holds `piece` of `step`, and the
     /// byte within it where the piece starts.
-    pub(crate) fn locate(&self, step: u64, piece: u64) -> (usize, u64) {
+    fn locate(&self, step: u64, piece: u64) -> (usize, u64) {
         let chunk = step / self.steps() * self.pieces + piece;
-        (
-            usize::try_from(chunk).unwrap_or(usize::MAX),
-            step % self.steps() * self.stride(),
-        )
+        (to_usize(chunk), step % self.steps() * self.stride())
+    }
+
+    /// The runs that `steps` consist of, in the order of their bytes.
+    pub(crate) fn runs(&self, steps: Range<u64>) -> impl Iterator<Item = Run> + '_ {
+        let step_bytes = self.step_shape.iter().product::<u64>() * self.element_bytes;
+        // Whole steps follow one another up to the end of their chunk; but not where a chunk is
+        // larger than the step, and so has a gap behind each.
+        let whole = self.pieces == 1 && self.stride() == step_bytes;
+        let first = steps.start;
+        let (mut step, mut piece) = (first, 0);
+        std::iter::from_fn(move || {
+            if step >= steps.end {
+                return None;
+            }
+            let (chunk, within) = self.locate(step, piece);
+            let mut bytes = self.piece(piece);
+            let here = step;
+            if whole {
+                let run = (self.steps() - step % self.steps()).min(steps.end - step);
+                bytes.end = run * step_bytes;
+                step += run;
+            } else {
+                piece = (piece + 1) % self.pieces;
+                step += u64::from(piece == 0);
+            }
+            let start = (here - first) * step_bytes;
+            let bytes = to_usize(start + bytes.start)..to_usize(start + bytes.end);
+            Some(Run {
+                step: here,
+                bytes,
+                chunk,
+                within,
+            })
+        })
     }
 
     /// The chunk whose first element is at `offset`, counted in the order of the chunk index; `None`
@@ -216,7 +265,42 @@ mod tests {
             })
     }
 
+    #[test]
+    fn a_chunk_larger_than_the_step_leaves_gaps() {
+        let grid = Grid::new(&[3, 2], &[4, 5, 2], 1).unwrap();
+        let runs: Vec<_> = grid
+            .runs(3..6)
+            .map(|run| (run.bytes, run.chunk, run.within))
+            .collect();
+        assert_eq!(runs, [(0..6, 0, 30), (6..12, 1, 0), (12..18, 1, 10)]);
+    }
+
     proptest! {
+        /// Runs cover each byte once, in order, and are where `locate` says.
+        #[test]
+        fn runs_are_the_steps((shape, chunk) in shapes(), first in 0..9_u64, steps in 0..9_u64) {
+            let grid = Grid::new(&shape, &chunk, 2).unwrap();
+            let mut runs = grid.runs(first..first + steps);
+            let mut now = runs.next();
+            let mut taken = 0;
+            for step in first..first + steps {
+                for piece in 0..grid.pieces() {
+                    let run = now.clone().unwrap();
+                    let (chunk, within) = grid.locate(step, piece);
+                    let len = grid.piece(piece).count();
+                    prop_assert_eq!((run.chunk, run.within + taken as u64), (chunk, within));
+                    taken += len;
+                    if taken == run.bytes.len() {
+                        let end = run.bytes.end;
+                        now = runs.next();
+                        taken = 0;
+                        prop_assert!(now.as_ref().is_none_or(|next| next.bytes.start == end));
+                    }
+                }
+            }
+            prop_assert_eq!((now, taken), (None, 0));
+        }
+
         /// Against the definition of a chunked layout: element `(s, i, j, …)` lies in the chunk at
         /// `(s / c0, i / c1, …)`, at the row-major position of the remainders.
         #[test]

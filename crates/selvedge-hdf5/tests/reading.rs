@@ -298,3 +298,22 @@ fn what_has_no_values_is_not_read() {
         .collect();
     assert_eq!(skipped, ["name", "rate"]);
 }
+
+const WRITE_WIDE_CHUNKS: &str = r#"
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], "w") as f:
+    f.create_dataset("W", data=np.arange(30, dtype="u2").reshape(5, 3, 2), chunks=(4, 5, 2), maxshape=(None, None, 2))
+"#;
+
+/// In a chunk that is larger than the step (h5py makes those where an axis may grow) there is a gap
+/// behind each step. Several steps were read as if there were none.
+#[test]
+fn steps_of_a_chunk_larger_than_the_step_have_gaps() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("wide_1.h5");
+    common::on_file(WRITE_WIDE_CHUNKS, &path);
+    let file = Reader::open(&path).unwrap();
+    let w = file.tensor("W").unwrap();
+    assert!(w.read::<u16>().unwrap().into_iter().eq(0..30));
+    assert!(w.read_steps::<u16>(2..5).unwrap().into_iter().eq(12..30));
+}

@@ -13,7 +13,7 @@ use super::dtype::{Stored, detect};
 use super::live;
 use crate::element::Element;
 use crate::ffi::float_bits;
-use crate::grid::Grid;
+use crate::grid::{Grid, to_usize};
 use crate::{Dtype, Error};
 
 /// What a tensor is to the run.
@@ -67,10 +67,6 @@ enum Layout {
 /// Elements of a shape; more than can be addressed where the product overflows.
 fn product(shape: &[u64]) -> u64 {
     shape.iter().fold(1, |all, &axis| all.saturating_mul(axis))
-}
-
-fn to_usize(value: u64) -> usize {
-    usize::try_from(value).unwrap_or(usize::MAX)
 }
 
 impl Tensor {
@@ -444,34 +440,13 @@ impl Tensor {
         grid: &Grid,
         chunks: &[u64],
     ) -> Result<(), Error> {
-        let step_bytes = bytes.len() / to_usize(range.end - range.start);
-        let mut rest = bytes;
-        let mut step = range.start;
-        while step < range.end {
-            let room = grid.steps() - step % grid.steps();
-            let run = if grid.pieces() == 1 {
-                room.min(range.end - step)
-            } else {
-                1
-            };
-            let (now, later) = rest.split_at_mut(to_usize(run) * step_bytes);
-            for piece in 0..grid.pieces() {
-                let part = if grid.pieces() == 1 {
-                    0..now.len()
-                } else {
-                    let piece = grid.piece(piece);
-                    to_usize(piece.start)..to_usize(piece.end)
-                };
-                let (chunk, within) = grid.locate(step, piece);
-                let address = *chunks.get(chunk).ok_or_else(|| Error::StepOutOfRange {
-                    tensor: self.name.clone(),
-                    range: range.clone(),
-                    committed: step,
-                })?;
-                self.read_at(&mut now[part], address, Some(within))?;
-            }
-            rest = later;
-            step += run;
+        for run in grid.runs(range.clone()) {
+            let address = *chunks.get(run.chunk).ok_or_else(|| Error::StepOutOfRange {
+                tensor: self.name.clone(),
+                range: range.clone(),
+                committed: run.step,
+            })?;
+            self.read_at(&mut bytes[run.bytes], address, Some(run.within))?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use memmap2::MmapMut;
 
 use crate::TensorSpec;
+use crate::grid::to_usize;
 use crate::plan::{QueuePlan, region_bytes};
 
 /// Where each tensor lies in a block.
@@ -20,7 +21,6 @@ pub(crate) struct BlockLayout {
 
 impl BlockLayout {
     pub(crate) fn new(step_bytes: &[u64], queue: &QueuePlan) -> Self {
-        let to_usize = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
         let mut offset = 0;
         let regions = step_bytes
             .iter()

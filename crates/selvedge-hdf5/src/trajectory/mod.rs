@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::create::PAGE;
 use crate::grid::Grid;
 use crate::layout::{
     AttributeValue, ChunkIndex, ChunkKey, LayoutError, StepDataset, Superblock, attribute,
@@ -15,9 +16,6 @@ use crate::plan::ChunkPlan;
 use crate::provenance::{FORMAT, FORMAT_VERSION, STATE, STEPS_PLANNED};
 use crate::storage::Storage;
 use crate::{Error, RunState};
-
-/// Chunks and index nodes of at least this size start at a multiple of it.
-const PAGE: u64 = 4096;
 
 /// Room is announced in at least this many bytes, so that small chunks do not need it often.
 const LEAST_ROOM: u64 = 1 << 20;
@@ -267,40 +265,19 @@ impl TrajectoryFile {
             self.add_row(tensor)?;
         }
         let tensor = &self.tensors[tensor];
-        let step_bytes = bytes.len() as u64 / steps;
-        let to_usize = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
-        let mut step = first;
-        while step < first + steps {
-            // Steps of one piece lie one behind the other up to the end of their chunk.
-            let room = tensor.grid.steps() - step % tensor.grid.steps();
-            let run = if pieces == 1 {
-                room.min(first + steps - step)
-            } else {
-                1
-            };
-            let start = (step - first) * step_bytes;
-            for piece in 0..pieces {
-                let piece_bytes = tensor.grid.piece(piece);
-                let (chunk, within) = tensor.grid.locate(step, piece);
-                let len = if pieces == 1 {
-                    run * step_bytes
-                } else {
-                    piece_bytes.end - piece_bytes.start
-                };
-                let from = start + piece_bytes.start;
-                self.storage
-                    .write_all_at(
-                        &bytes[to_usize(from)..to_usize(from + len)],
-                        tensor.chunks[chunk] + within,
-                    )
-                    .map_err(|source| Error::WriteStep {
-                        path: self.path.clone(),
-                        tensor: tensor.name.clone(),
-                        step,
+        for run in tensor.grid.runs(first..first + steps) {
+            let address = tensor.chunks[run.chunk] + run.within;
+            self.storage
+                .write_all_at(&bytes[run.bytes], address)
+                .map_err(|source| {
+                    let (path, tensor) = (self.path.clone(), tensor.name.clone());
+                    Error::WriteStep {
+                        path,
+                        tensor,
+                        step: run.step,
                         source,
-                    })?;
-            }
-            step += run;
+                    }
+                })?;
         }
         Ok(())
     }
