@@ -352,19 +352,14 @@ impl TrajectoryFile {
             debug_assert!(*end <= limit, "room was announced for the whole row");
             Ok(address)
         };
-        let mut barrier = || match storage.sync_data() {
-            Err(source) if durable => Err(LayoutError::Write {
-                structure: "the chunk index",
+        let mut barrier = || {
+            let synced = if durable { storage.sync_data() } else { Ok(()) };
+            let structure = "the chunk index";
+            synced.map_err(|source| LayoutError::Write {
+                structure,
                 address: 0,
                 source,
-            }),
-            _ => Ok(()),
-        };
-        let mut no_barrier = || Ok(());
-        let barrier: &mut dyn FnMut() -> _ = if durable {
-            &mut barrier
-        } else {
-            &mut no_barrier
+            })
         };
         let tensor = &mut self.tensors[tensor];
         let index = tensor.index.as_mut().ok_or_else(|| Error::NotATrajectory {
@@ -383,7 +378,7 @@ impl TrajectoryFile {
                     &key,
                     address,
                     &mut allocate,
-                    barrier,
+                    &mut barrier,
                 )
                 .map_err(&failed)?;
             tensor.chunks.push(address);
