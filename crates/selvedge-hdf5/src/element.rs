@@ -9,7 +9,8 @@ use crate::Dtype;
 compile_error!("selvedge-hdf5 writes memory as it is and needs a little-endian target");
 
 mod sealed {
-    pub trait Sealed {}
+    /// All zeros is a value, and there are no bytes without one.
+    pub trait Sealed: bytemuck::Zeroable + bytemuck::NoUninit {}
 }
 
 /// A Rust type that is the element of a tensor.
@@ -19,13 +20,12 @@ pub trait Element: sealed::Sealed + Copy + Default + Send + Sync + 'static {
     /// Its dtype.
     const DTYPE: Dtype;
 
-    /// So many zeros; `None` where there is no memory for them.
-    #[doc(hidden)]
-    fn zeroed(len: usize) -> Option<Vec<Self>>;
-
     /// The elements as bytes.
     #[doc(hidden)]
-    fn as_bytes(elements: &[Self]) -> &[u8];
+    #[must_use]
+    fn as_bytes(elements: &[Self]) -> &[u8] {
+        bytemuck::cast_slice(elements)
+    }
 
     /// Lets `fill` write the bytes of `elements`.
     #[doc(hidden)]
@@ -40,14 +40,6 @@ macro_rules! elements {
         impl sealed::Sealed for $type {}
         impl Element for $type {
             const DTYPE: Dtype = Dtype::$dtype;
-
-            fn zeroed(len: usize) -> Option<Vec<Self>> {
-                bytemuck::allocation::try_zeroed_vec(len).ok()
-            }
-
-            fn as_bytes(elements: &[Self]) -> &[u8] {
-                bytemuck::cast_slice(elements)
-            }
 
             fn fill_bytes<E>(
                 elements: &mut [Self],
@@ -69,14 +61,6 @@ impl sealed::Sealed for bool {}
 
 impl Element for bool {
     const DTYPE: Dtype = Dtype::Bool;
-
-    fn zeroed(len: usize) -> Option<Vec<Self>> {
-        bytemuck::allocation::try_zeroed_vec(len).ok()
-    }
-
-    fn as_bytes(elements: &[Self]) -> &[u8] {
-        bytemuck::cast_slice(elements)
-    }
 
     /// A file can hold any byte where a `bool` is only 0 or 1: so there is a copy between.
     fn fill_bytes<E>(

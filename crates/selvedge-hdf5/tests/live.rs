@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use selvedge_hdf5::{Durability, Error, Recorder, RecorderBuilder, RunState, recover};
 
+use common::faults::new_path;
 use common::sample::{
     self, Checker, Guard, LARGE, PYTHON_SAMPLE, SMALL, Shape, append, check, declare, shape_words,
     try_check,
@@ -129,12 +130,6 @@ fn watched(builder: RecorderBuilder, path: &Path, shape: Shape, steps: u64, burs
         reader_errors,
         said,
     }
-}
-
-fn new_path() -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("run_1.h5");
-    (folder, path)
 }
 
 #[test]

@@ -15,6 +15,7 @@ use hdf5::{IndexType, IterationOrder, LinkType, LocationType};
 use tensor::Source;
 pub use tensor::{Role, Tensor};
 
+use crate::grid::to_usize;
 use crate::layout::Superblock;
 use crate::provenance::{FORMAT, STATE, STEPS_PLANNED};
 use crate::{Attribute, Error, RunState, TensorSpec};
@@ -217,7 +218,7 @@ impl Reader {
                 let shape: Vec<usize> = tensor
                     .step_shape()
                     .iter()
-                    .map(|&axis| usize::try_from(axis).unwrap_or(usize::MAX))
+                    .map(|&axis| to_usize(axis))
                     .collect();
                 Ok(TensorSpec::new(tensor.name(), tensor.dtype()?, shape))
             })

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+use bytemuck::allocation::try_zeroed_vec;
 use hdf5::{Dataset, H5Type, Hyperslab, Selection, SliceOrIndex};
 use ndarray::IxDyn;
 
@@ -305,7 +306,7 @@ impl Tensor {
 
     /// Zeros to read into. What a damaged file claims to hold can be more than there is memory for.
     fn allocate<T: Element>(&self, len: u64) -> Result<Vec<T>, Error> {
-        T::zeroed(to_usize(len)).ok_or_else(|| {
+        try_zeroed_vec(to_usize(len)).map_err(|()| {
             let error = std::io::Error::from(std::io::ErrorKind::OutOfMemory);
             Error::io(&self.source.path, "allocate memory to read", error)
         })
