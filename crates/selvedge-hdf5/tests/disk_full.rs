@@ -5,37 +5,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use selvedge_hdf5::{Error, Recorder, recover};
+use selvedge_testing::{again, is_child, setting, tell, with_file_limit};
 
 use common::faults::{append_until_stopped, begin, cause, named, names, new_path};
-use common::sample::{Checker, LARGE, again, append, check, declare, is_child, setting, tell};
+use common::sample::{Checker, LARGE, append, check, declare};
 
 mod common;
-
-const LIMITED: &str = "
-import os, resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-limit = int(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-os.execv(sys.argv[2], sys.argv[2:])
-";
-
-/// Runs `child` with files of at most `limit` bytes, which fail like a full disk.
-fn with_limit(child: &Command, limit: u64) {
-    let mut limited = common::script(LIMITED, [limit.to_string().as_ref(), child.get_program()]);
-    limited.args(child.get_args());
-    limited.envs(
-        child
-            .get_envs()
-            .filter_map(|(key, value)| Some((key, value?))),
-    );
-    let output = limited.output().expect("python starts");
-    assert!(
-        output.status.success(),
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
 
 #[test]
 fn child_that_cannot_create() {
@@ -64,7 +39,7 @@ fn a_disk_that_is_full_at_creation() {
                 ("PATH", path.display().to_string()),
                 ("STEPS", steps.to_string()),
             ];
-            with_limit(&again("child_that_cannot_create", &settings), limit);
+            with_file_limit(&again("child_that_cannot_create", &settings), limit);
             assert_eq!(
                 names(folder.path()),
                 [""; 0],
@@ -108,7 +83,7 @@ fn child_that_fills_its_limit() {
 fn a_disk_that_becomes_full() {
     let (folder, path) = new_path();
     let settings = [("PATH", path.display().to_string())];
-    with_limit(&again("child_that_fills_its_limit", &settings), 12_000_000);
+    with_file_limit(&again("child_that_fills_its_limit", &settings), 12_000_000);
     assert_eq!(names(folder.path()), ["run_1.h5"]);
     let mut checker = Checker::new();
     let before = checker.check(&path, LARGE);

@@ -3,6 +3,7 @@
 use std::fs;
 
 use selvedge_hdf5::{Error, Recorder};
+use selvedge_testing::python;
 
 use common::faults::{begin, builders, cause, named, names, new_path};
 use common::sample::{SMALL, append};
@@ -31,7 +32,7 @@ fn h5py_truncates_the_file() {
     for builder in builders(&path) {
         let run = begin(builder, SMALL, 100);
         // With its lock h5py fails, but has truncated the file before it asks for it.
-        let said = common::on_file(
+        let said = python::on_file(
             "import h5py, sys\ntry: h5py.File(sys.argv[1], 'w')\nexcept OSError as e: print(e)",
             &path,
         );
@@ -52,7 +53,7 @@ fn h5py_writes_another_file_over_it() {
     for elements in [1, 1_000_000] {
         for builder in builders(&path) {
             let run = begin(builder, SMALL, 100);
-            common::run(
+            python::run(
                 "import h5py, sys\nimport numpy as np\n\
                  f = h5py.File(sys.argv[1], 'w', locking=False)\n\
                  f['mine'] = np.ones(int(sys.argv[2]))\nf.close()",
@@ -64,7 +65,7 @@ fn h5py_writes_another_file_over_it() {
                 "{source:?}"
             );
             // What is there now belongs to the other program, and was left alone.
-            let sum = common::on_file(
+            let sum = python::on_file(
                 "import h5py, sys\nprint(int(h5py.File(sys.argv[1])['mine'][:].sum()))",
                 &path,
             );

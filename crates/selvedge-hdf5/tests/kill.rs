@@ -11,10 +11,9 @@ use std::process::{ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use selvedge_hdf5::{Durability, Error, Recorder, RunState, recover};
+use selvedge_testing::{Guard, Random, again, is_child, setting, tell, told};
 
-use common::sample::{
-    self, Checker, Guard, LARGE, Random, SMALL, Seen, Shape, again, is_child, setting, tell, told,
-};
+use common::sample::{self, Checker, LARGE, SMALL, Seen, Shape};
 
 mod common;
 
@@ -161,7 +160,7 @@ impl Life {
             ("RESUME", resume.to_string()),
             ("UNTIL", until.to_string()),
             ("FINISH", finish.to_string()),
-            ("SEED", random.next().to_string()),
+            ("SEED", random.draw().to_string()),
         ]);
         let mut process = again("child_that_records", &settings);
         let process = process.stdout(Stdio::piped()).spawn();

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use selvedge_hdf5::{Durability, Error, Recorder, RecorderBuilder, RunState, recover};
+use selvedge_testing::{Guard, python};
 
 use common::faults::new_path;
 use common::sample::{
-    self, Checker, Guard, LARGE, PYTHON_SAMPLE, SMALL, Shape, append, check, declare, shape_words,
+    self, Checker, LARGE, PYTHON_SAMPLE, SMALL, Shape, append, check, declare, shape_words,
     try_check,
 };
 
@@ -67,7 +68,7 @@ struct Watched {
 fn watched(builder: RecorderBuilder, path: &Path, shape: Shape, steps: u64, burst: u64) -> Watched {
     let mut run = declare(builder, shape).start().expect("start");
     let text = format!("{PYTHON_SAMPLE}{WATCH}");
-    let mut watch = common::script(&text, [path.as_os_str()]);
+    let mut watch = python::script(&text, [path.as_os_str()]);
     watch.args(shape_words(shape));
     let watch = watch.stdout(Stdio::piped()).spawn().expect("python starts");
     let mut watch = Guard(watch);
@@ -196,18 +197,18 @@ fn h5py_cannot_write_to_the_file_before_it_is_finished() {
         .expect("start");
     append(&mut run, SMALL).expect("append");
     run.commit().expect("commit");
-    let refused = common::on_file(READ_WRITE, &path);
+    let refused = python::on_file(READ_WRITE, &path);
     assert!(refused.contains("lock"), "{refused}");
     append(&mut run, SMALL).expect("append");
     run.finish().expect("finish");
-    assert_eq!(common::on_file(READ_WRITE, &path), "opened");
+    assert_eq!(python::on_file(READ_WRITE, &path), "opened");
 
     let mut run = Recorder::resume(&path).start().expect("resume");
-    let refused = common::on_file(READ_WRITE, &path);
+    let refused = python::on_file(READ_WRITE, &path);
     assert!(refused.contains("lock"), "{refused}");
     append(&mut run, SMALL).expect("append");
     drop(run);
-    assert_eq!(common::on_file(READ_WRITE, &path), "opened");
+    assert_eq!(python::on_file(READ_WRITE, &path), "opened");
     assert_eq!(Checker::new().check(&path, SMALL).extents, [3; 5]);
 }
 
@@ -356,7 +357,7 @@ fn a_file_that_h5py_writes_is_left_alone() {
         .expect("start");
     append(&mut run, SMALL).expect("append");
     drop(run);
-    let holder = common::script(HOLD, [&path])
+    let holder = python::script(HOLD, [&path])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -10,8 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{Durability, Reader, Recorder, RecorderBuilder, RunState, recover};
-
-use common::sample::{again, is_child, setting, tell};
+use selvedge_testing::{again, is_child, peak, setting, tell};
 
 mod common;
 
@@ -22,25 +21,6 @@ const QUEUE: u64 = 8 << 20;
 const BUDGET: u64 = 16 << 20;
 /// What libhdf5, the allocator and the threads may take beside the queue.
 const SLACK: u64 = 24 << 20;
-
-/// A line of `/proc/self/status`, in bytes.
-fn status(key: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").expect("procfs");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix(key))
-        .expect("the line");
-    let number = line.trim_start_matches(':').trim().trim_end_matches(" kB");
-    number.parse::<u64>().expect("a number") * 1024
-}
-
-/// Runs `work` and returns by how much memory rose at its peak, in bytes.
-fn peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
-    fs::write("/proc/self/clear_refs", "5").expect("the peak is set back");
-    let before = status("VmRSS");
-    let result = work();
-    (result, status("VmHWM").saturating_sub(before))
-}
 
 fn declare(builder: RecorderBuilder, planned: u64) -> RecorderBuilder {
     let builder = builder

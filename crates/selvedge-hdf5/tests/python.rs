@@ -1,7 +1,5 @@
 //! Against stock h5py, both ways: what it reads of our files, and what we read of its files.
 
-mod common;
-
 use std::ops::Range;
 use std::path::Path;
 
@@ -9,6 +7,7 @@ use half::{bf16, f16};
 use selvedge_hdf5::{
     Attribute, Dtype, Error, ReadPattern, Reader, Recorder, RecorderBuilder, Role, RunState,
 };
+use selvedge_testing::python;
 
 const CHECK_PATTERNS: &str = r#"
 import sys, h5py, numpy as np, ml_dtypes
@@ -50,7 +49,7 @@ fn every_bf16_pattern_reaches_h5py_with_its_bits() {
         run.append(|step| step.put("W", &patterns)).unwrap();
         run.append(|step| step.put("W", &reversed)).unwrap();
         run.finish().unwrap();
-        common::on_file(CHECK_PATTERNS, &path);
+        python::on_file(CHECK_PATTERNS, &path);
         let file = Reader::open(&path).unwrap();
         let bits: Vec<u16> = (0..=u16::MAX).collect();
         assert_eq!(file.tensor("W").unwrap().read_step::<u16>(0).unwrap(), bits);
@@ -87,7 +86,7 @@ with h5py.File(sys.argv[1], "w") as f:
 fn every_bf16_pattern_of_h5py_comes_back_with_its_bits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("thimble_7.h5");
-    common::on_file(WRITE_PATTERNS, &path);
+    python::on_file(WRITE_PATTERNS, &path);
     let rolled = |by: usize| {
         (0..256).flat_map(move |row| {
             let row = (row + 256 - by) % 256;
@@ -234,7 +233,7 @@ fn every_dtype_reaches_h5py() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("dtypes_1.h5");
     record_all_dtypes(&path);
-    common::on_file(CHECK_DTYPES, &path);
+    python::on_file(CHECK_DTYPES, &path);
 }
 
 const CHECK_ATTRIBUTES: &str = r#"
@@ -278,7 +277,7 @@ fn attributes_are_what_python_expects_and_come_back() {
     let mut run = builder.start().unwrap();
     run.append(|step| step.put("loss", &1.0_f32)).unwrap();
     run.finish().unwrap();
-    common::on_file(CHECK_ATTRIBUTES, &path);
+    python::on_file(CHECK_ATTRIBUTES, &path);
     let file = Reader::open(&path).unwrap();
     for (name, value) in &given {
         assert_eq!(file.attribute(name), Some(value), "{name}");
@@ -329,7 +328,7 @@ fn h5py_can_append_to_a_finished_file() {
                 .unwrap();
         }
         assert_eq!(run.finish().unwrap().steps, steps);
-        common::run(
+        python::run(
             APPEND_WITH_H5PY,
             [path.as_os_str(), steps.to_string().as_ref()],
         );
@@ -359,7 +358,7 @@ fn a_run_is_resumed_behind_what_h5py_appended() {
     run.append(|row| row.put("W", &[0_u16; 6])?.put("loss", &0.0_f32))
         .unwrap();
     run.finish().unwrap();
-    common::run(APPEND_WITH_H5PY, [path.as_os_str(), "1".as_ref()]);
+    python::run(APPEND_WITH_H5PY, [path.as_os_str(), "1".as_ref()]);
     let mut run = Recorder::resume(&path).start().unwrap();
     for step in 201..700_u16 {
         let number = run
@@ -368,7 +367,7 @@ fn a_run_is_resumed_behind_what_h5py_appended() {
         assert_eq!(number, u64::from(step));
     }
     run.finish().unwrap();
-    common::run(APPEND_WITH_H5PY, [path.as_os_str(), "700".as_ref()]);
+    python::run(APPEND_WITH_H5PY, [path.as_os_str(), "700".as_ref()]);
 }
 
 /// The index that libhdf5 built has two levels here, and the recorder adds to it.
@@ -411,7 +410,7 @@ fn a_planned_run_is_resumed_with_more_steps() {
         assert_eq!(found, (Some(to.into()), RunState::Finished));
         drop(file);
         // Adds 200 more.
-        common::run(
+        python::run(
             APPEND_WITH_H5PY,
             [path.as_os_str(), to.to_string().as_ref()],
         );
@@ -437,7 +436,7 @@ fn the_planned_chunks_are_those_in_the_file() {
     assert!(!path.exists());
     drop(builder.start().unwrap());
     assert_eq!(
-        common::on_file(LIST_ROOT, &path),
+        python::on_file(LIST_ROOT, &path),
         "W (0, 100, 64) (13, 100, 64) (None, 100, 64); loss (0,) (61,) (None,)"
     );
     assert_eq!(plan.tensors[0].chunk_shape, [13, 100, 64]);

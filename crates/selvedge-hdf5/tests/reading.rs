@@ -1,10 +1,9 @@
 //! Reading odd files, and a file that grows while another reader of it is open.
 
-mod common;
-
 use std::path::Path;
 
 use selvedge_hdf5::{Dtype, Error, Reader, Recorder, Role, RunState, Tensor};
+use selvedge_testing::python;
 
 /// Records `steps` steps of `W`, of the step's number, into a file of a known length.
 fn record(path: &Path, steps: u16) {
@@ -38,7 +37,7 @@ fn a_chunked_dataset_that_was_added_is_a_constant() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("added_1.h5");
     record(&path, 9);
-    common::on_file(ADD_CHUNKED, &path);
+    python::on_file(ADD_CHUNKED, &path);
     let file = Reader::open(&path).unwrap();
     assert_eq!(file.committed_steps(), 9);
     let w = file.tensor("W").unwrap();
@@ -73,7 +72,7 @@ with h5py.File(sys.argv[1], "w") as f:
 fn a_tensor_of_another_program_has_all_its_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("foreign_1.h5");
-    common::on_file(FOREIGN, &path);
+    python::on_file(FOREIGN, &path);
     let file = Reader::open(&path).unwrap();
     assert_eq!(file.committed_steps(), 0);
     for (name, steps) in [("W", 6), ("loss", 4), ("empty", 0)] {
@@ -117,7 +116,7 @@ with h5py.File(path, "w") as f:
 fn links_are_followed_where_they_lead_somewhere() {
     let folder = tempfile::tempdir().unwrap();
     let [path, other] = ["links_1.h5", "other_1.h5"].map(|name| folder.path().join(name));
-    common::run(LINKS, [&path, &other]);
+    python::run(LINKS, [&path, &other]);
     let file = Reader::open(&path).unwrap();
     let names: Vec<&str> = file.tensors().iter().map(Tensor::name).collect();
     assert_eq!(names, ["W", "external", "soft"]);
@@ -141,7 +140,7 @@ with h5py.File(sys.argv[1], "w") as f:
 fn a_dataset_that_does_not_open_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged_1.h5");
-    let header: usize = common::on_file(ONE_OF_TWO, &path).parse().unwrap();
+    let header: usize = python::on_file(ONE_OF_TWO, &path).parse().unwrap();
     let whole = std::fs::read(&path).unwrap();
     // The class, version and bits of the datatype of 8-byte floats: there is no class 15.
     let datatype = [0x11, 0x20, 0x3f, 0, 8, 0, 0, 0];
@@ -241,7 +240,7 @@ with h5py.File(sys.argv[1], "w") as f:
 fn a_sparse_dataset_is_read_by_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sparse_1.h5");
-    common::on_file(SPARSE, &path);
+    python::on_file(SPARSE, &path);
     let file = Reader::open(&path).unwrap();
     let sparse = file.tensor("sparse").unwrap();
     assert_eq!(sparse.steps(), 1 << 38);
@@ -271,7 +270,7 @@ with h5py.File(sys.argv[1], "w") as f:
 fn what_has_no_values_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("empty_1.h5");
-    common::on_file(EMPTY, &path);
+    python::on_file(EMPTY, &path);
     let file = Reader::open(&path).unwrap();
     let nothing = file.tensor("nothing").unwrap();
     assert_eq!(nothing.role(), Role::Constant);
@@ -311,7 +310,7 @@ with h5py.File(sys.argv[1], "w") as f:
 fn steps_of_a_chunk_larger_than_the_step_have_gaps() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("wide_1.h5");
-    common::on_file(WRITE_WIDE_CHUNKS, &path);
+    python::on_file(WRITE_WIDE_CHUNKS, &path);
     let file = Reader::open(&path).unwrap();
     let w = file.tensor("W").unwrap();
     assert!(w.read::<u16>().unwrap().into_iter().eq(0..30));

@@ -4,6 +4,7 @@ use std::fs;
 
 use half::bf16;
 use selvedge_hdf5::{Error, Reader, Recorder, RecorderBuilder, recover};
+use selvedge_testing::python;
 
 use common::faults::{finished, named, names, new_path};
 use common::sample::{SMALL, append, check, declare};
@@ -133,7 +134,7 @@ fn a_file_that_is_no_trajectory_is_not_resumed() {
     }
 
     for libver in ["earliest", "latest"] {
-        common::run(
+        python::run(
             "import h5py, sys\nimport numpy as np\n\
              f = h5py.File(sys.argv[1], 'w', libver=sys.argv[2])\n\
              f.create_dataset('W', data=np.ones((3, 4), 'f4'), maxshape=(None, 4), chunks=(2, 4))\n\

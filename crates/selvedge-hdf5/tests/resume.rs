@@ -1,11 +1,10 @@
 //! Resuming and recovering files that have been changed since, and with another declaration.
 
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{Attribute, Error, Reader, Recorder, RecorderBuilder, RunState, recover};
+use selvedge_testing::python;
 
 fn declare(builder: RecorderBuilder) -> RecorderBuilder {
     builder
@@ -65,7 +64,7 @@ with h5py.File(sys.argv[1], "r+") as f:
 fn what_h5py_adds_to_a_finished_file_is_no_step_tensor() {
     let folder = tempfile::tempdir().unwrap();
     let path = finished(folder.path(), 104, None);
-    common::on_file(ADD_OBJECTS, &path);
+    python::on_file(ADD_OBJECTS, &path);
     let before = fs::read(&path).unwrap();
     let found = recover(&path).unwrap();
     assert_eq!(
@@ -91,7 +90,7 @@ with h5py.File(sys.argv[1], "r+") as f:
 fn a_finished_file_with_tensors_of_different_lengths_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = finished(folder.path(), 100, None);
-    common::on_file(LENGTHEN, &path);
+    python::on_file(LENGTHEN, &path);
     let before = fs::read(&path).unwrap();
     let found = recover(&path).unwrap();
     assert_eq!(

@@ -11,7 +11,7 @@ pub(crate) fn root() -> &'static Path {
 
 /// The directories of all packages, relative to the root: `members` of the workspace, spelt out.
 pub(crate) fn packages() -> Vec<PathBuf> {
-    let mut packages: Vec<PathBuf> = ["benches", "xtask"].map(PathBuf::from).into();
+    let mut packages: Vec<PathBuf> = ["benches", "testing", "xtask"].map(PathBuf::from).into();
     for parent in ["crates", "examples"] {
         packages.extend(subdirectories(parent).map(|name| Path::new(parent).join(name)));
     }

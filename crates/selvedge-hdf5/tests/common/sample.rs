@@ -3,11 +3,12 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::str::FromStr;
 
 use half::bf16;
 use selvedge_hdf5::{Attribute, Error, Reader, Recorder, RecorderBuilder, RunState};
+use selvedge_testing::{Guard, python};
 
 /// The step tensors of the sample, in the order of their numbers.
 pub(crate) const TENSORS: [&str; 5] = ["W", "moment", "mask", "loss", "count"];
@@ -316,7 +317,7 @@ impl Checker {
     pub(crate) fn new() -> Self {
         let text = format!("{PYTHON_SAMPLE}{PYTHON_LOOP}");
         let mut process = Guard(
-            super::script::<&str>(&text, [])
+            python::script::<&str>(&text, [])
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .spawn()
@@ -348,74 +349,5 @@ impl Checker {
             .unwrap_or_else(|error| panic!("h5py on {}: {error}", path.display()));
         assert_eq!(check(path, shape), h5py, "this crate's reader and h5py");
         h5py
-    }
-}
-
-/// A process that does not outlive the test.
-pub(crate) struct Guard(pub(crate) Child);
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// This test program again, running the one test `name`, with `settings` in its environment.
-/// `name` returns at once where [`setting`] says that there are none.
-pub(crate) fn again(name: &str, settings: &[(&str, String)]) -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", name, "--nocapture"]);
-    command.env("SELVEDGE_TEST_CHILD", name);
-    for (key, value) in settings {
-        command.env(format!("SELVEDGE_TEST_{key}"), value);
-    }
-    command
-}
-
-/// Whether this process is the child that [`again`] started for the test `name`.
-pub(crate) fn is_child(name: &str) -> bool {
-    std::env::var("SELVEDGE_TEST_CHILD").is_ok_and(|child| child == name)
-}
-
-/// A setting of the child, from [`again`].
-pub(crate) fn setting<T: FromStr>(key: &str) -> T {
-    let value = std::env::var(format!("SELVEDGE_TEST_{key}")).unwrap_or_default();
-    value
-        .parse()
-        .unwrap_or_else(|_| panic!("setting {key} is `{value}`"))
-}
-
-/// Prints a line for the parent. The mark sets it off from what the test harness prints.
-pub(crate) fn tell(line: std::fmt::Arguments<'_>) {
-    let mut stdout = std::io::stdout().lock();
-    // One write, and so a whole line or nothing.
-    stdout
-        .write_all(format!("\n@{line}\n").as_bytes())
-        .and_then(|()| stdout.flush())
-        .expect("the parent listens");
-}
-
-/// What [`tell`] wrote in a line of a child's output.
-pub(crate) fn told(line: &str) -> Option<&str> {
-    line.strip_prefix('@')
-}
-
-/// Numbers without a pattern: `SplitMix64`.
-#[derive(Clone, Debug)]
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
     }
 }

@@ -1,0 +1,106 @@
+//! Tests that run in a process of their own, which can be killed, limited and measured.
+
+use std::fmt;
+use std::io::Write;
+use std::process::{Child, Command};
+use std::str::FromStr;
+
+use crate::python;
+
+/// A process that does not outlive the test.
+#[derive(Debug)]
+pub struct Guard(pub Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// This test program again, running the one test `name`, with `settings` in its environment.
+///
+/// That test returns at once where [`is_child`] denies.
+///
+/// # Panics
+///
+/// Where this program has no path.
+#[must_use]
+pub fn again(name: &str, settings: &[(&str, String)]) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", name, "--nocapture"]);
+    command.env("SELVEDGE_TEST_CHILD", name);
+    for (key, value) in settings {
+        command.env(format!("SELVEDGE_TEST_{key}"), value);
+    }
+    command
+}
+
+/// Whether this process is the child that [`again`] started for the test `name`.
+#[must_use]
+pub fn is_child(name: &str) -> bool {
+    std::env::var("SELVEDGE_TEST_CHILD").is_ok_and(|child| child == name)
+}
+
+/// A setting of the child, from [`again`].
+///
+/// # Panics
+///
+/// Where it is missing, or not a `T`.
+#[must_use]
+pub fn setting<T: FromStr>(key: &str) -> T {
+    let value = std::env::var(format!("SELVEDGE_TEST_{key}")).unwrap_or_default();
+    value
+        .parse()
+        .unwrap_or_else(|_| panic!("setting {key} is `{value}`"))
+}
+
+/// Prints a line for the parent. The mark sets it off from what the test harness prints.
+///
+/// # Panics
+///
+/// Where nobody listens.
+pub fn tell(line: fmt::Arguments<'_>) {
+    let mut stdout = std::io::stdout().lock();
+    // One write, and so a whole line or nothing.
+    stdout
+        .write_all(format!("\n@{line}\n").as_bytes())
+        .and_then(|()| stdout.flush())
+        .expect("the parent listens");
+}
+
+/// What [`tell`] wrote in a line of a child's output.
+#[must_use]
+pub fn told(line: &str) -> Option<&str> {
+    line.strip_prefix('@')
+}
+
+const LIMITED: &str = "
+import os, resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+os.execv(sys.argv[2], sys.argv[2:])
+";
+
+/// Runs `child` with files of at most `limit` bytes, which fail like a full disk.
+///
+/// # Panics
+///
+/// With the output of a child that fails.
+pub fn with_file_limit(child: &Command, limit: u64) {
+    let mut limited = python::script(LIMITED, [limit.to_string().as_ref(), child.get_program()]);
+    limited.args(child.get_args());
+    limited.envs(
+        child
+            .get_envs()
+            .filter_map(|(key, value)| Some((key, value?))),
+    );
+    let output = limited.output().expect("python starts");
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

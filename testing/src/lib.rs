@@ -1,0 +1,14 @@
+//! What the tests of several crates share: the Python that they are held against, processes that
+//! are killed or limited, the peak of their memory, and numbers without a pattern.
+//!
+//! A dev-dependency of crates in this workspace, and never published. Everything here panics where
+//! it fails: it serves tests only.
+
+mod child;
+mod memory;
+pub mod python;
+mod random;
+
+pub use child::{Guard, again, is_child, setting, tell, told, with_file_limit};
+pub use memory::peak;
+pub use random::Random;
