@@ -1,0 +1,81 @@
+//! Making a file of what a writer left that did not finish.
+
+use std::path::Path;
+
+use super::Summary;
+use super::layout::Growing;
+use super::partial::{Partial, target, unfinished_path};
+use super::writer::set_rows;
+use crate::header::read_start;
+use crate::{Error, Header};
+
+/// Finishes the growing file at `path` whose writer was killed or dropped: with all the whole rows
+/// that reached `NAME.unfinished`.
+///
+/// `path` is the file that was to be, or the unfinished one. Of rows that were written when a kill
+/// came, every whole one is there; what is left of a torn row is cut off. After a power cut that
+/// holds for the rows before the last [`Writer::sync`](crate::Writer::sync); those behind it can be
+/// zeros. Killed itself, it can be called again.
+///
+/// ```no_run
+/// let saved = selvedge_safetensors::recover("tensors/Flannel/1.5e_activations.safetensors")?;
+/// println!("recovered {saved}");
+/// # Ok::<(), selvedge_safetensors::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::NothingToRecover`]; [`Error::InUse`] while its writer lives; [`Error::AlreadyExists`]
+/// where there is a file of the final name, which is not replaced; [`Error::NotRecoverable`] where
+/// the writer had not written all tensors of fixed size, or the file is not one of a writer;
+/// [`Error::Io`].
+pub fn recover(path: impl AsRef<Path>) -> Result<Summary, Error> {
+    let path = target(path.as_ref())?;
+    let (path, unfinished) = if path.extension().is_some_and(|end| end == "unfinished") {
+        (path.with_extension(""), path)
+    } else {
+        let unfinished = unfinished_path(&path);
+        (path, unfinished)
+    };
+    let Some(partial) = Partial::reopen(unfinished.clone(), path.clone())? else {
+        return Err(Error::NothingToRecover { path, unfinished });
+    };
+    if path.symlink_metadata().is_ok() {
+        return Err(Error::AlreadyExists { path });
+    }
+    let not_recoverable = |reason: String| Error::NotRecoverable {
+        unfinished: unfinished.clone(),
+        reason,
+    };
+
+    let (start, file_bytes) = read_start(&unfinished, partial.file())?;
+    if start.iter().all(|&byte| byte == 0) {
+        return Err(not_recoverable(
+            "its writer stopped before the tensors of fixed size were complete; save it anew"
+                .to_owned(),
+        ));
+    }
+    // Rows lie behind what the header tells: so it is checked as that of a file without them.
+    let header = Header::parse_prefix(&start, file_bytes)
+        .map_err(|error| not_recoverable(format!("its header is damaged: {error}")))?;
+    let growing = header
+        .tensors()
+        .last()
+        .and_then(|last| Growing::find(&start, header.data_start(), last));
+    let Some((growing, _)) = growing else {
+        return Err(not_recoverable(
+            "it is not a growing file of this crate".to_owned(),
+        ));
+    };
+    let rows = file_bytes.saturating_sub(growing.begin) / growing.row_bytes;
+    set_rows(&partial, &growing, rows)?;
+    let bytes = growing.begin + rows * growing.row_bytes;
+    let tensors = header.tensors().len();
+    partial.publish(true, false)?;
+    Ok(Summary {
+        path,
+        tensors,
+        rows: Some(rows),
+        bytes,
+    })
+}

@@ -1,0 +1,459 @@
+//! Saving at once: what is in the file, what is under its name, and who may read it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
+use common::{DTYPES, bytes_of, named, names, new_path};
+use safetensors::SafeTensors;
+use selvedge_safetensors::{Error, Header, Mapped, Reader, Save, bf16, f16};
+
+mod common;
+
+#[test]
+fn a_file_has_its_tensors_and_its_provenance() {
+    let (folder, path) = new_path();
+    let before = std::time::SystemTime::now() - std::time::Duration::from_secs(1);
+    let saved = Save::new(&path)
+        .tensor("mask", [2, 2], &[true, false, false, true])
+        .scalar("n_clusters", 17_i64)
+        .notebook("1.5d_clusters.ipynb")
+        .parameter("threshold", 0.5)
+        .parameter("model", "Qwen3-4B-Instruct-2507")
+        .metadata("format", "pt")
+        .write()
+        .unwrap();
+    assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
+    assert_eq!((saved.tensors, saved.rows), (2, None));
+    assert_eq!(saved.bytes, fs::metadata(&path).unwrap().len());
+
+    let file = Reader::open(&path).unwrap();
+    let mask: Vec<bool> = file.tensor("mask").unwrap().read().unwrap();
+    assert_eq!(mask, [true, false, false, true]);
+    let n: Vec<i64> = file.tensor("n_clusters").unwrap().read().unwrap();
+    assert_eq!(
+        (n, file.tensor("n_clusters").unwrap().shape()),
+        (vec![17], &[][..])
+    );
+    assert_eq!(
+        file.header().names().collect::<Vec<_>>(),
+        ["mask", "n_clusters"]
+    );
+
+    let provenance = file.header().provenance();
+    assert_eq!(provenance.notebook.as_deref(), Some("1.5d_clusters.ipynb"));
+    assert_eq!(
+        provenance.version.as_deref(),
+        Some(env!("CARGO_PKG_VERSION"))
+    );
+    assert_eq!(provenance.parameters["threshold"], "0.5");
+    assert_eq!(provenance.parameters.len(), 2);
+    let created = provenance.created.unwrap();
+    assert!(created >= before && created <= std::time::SystemTime::now());
+    assert_eq!(file.header().metadata()["format"], "pt");
+}
+
+#[test]
+fn every_dtype_is_saved_and_read_by_the_safetensors_crate() {
+    let (_folder, path) = new_path();
+    let bytes: Vec<u8> = (0..48).collect();
+    for (dtype, name) in DTYPES {
+        let shape = [2, 24 * 8 / dtype.bitsize()];
+        let saved = Save::new(&path).raw(name, dtype, shape, &bytes);
+        saved
+            .write()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(bytes_of(&path, name), bytes, "{name}");
+
+        let file = fs::read(&path).unwrap();
+        let found = SafeTensors::deserialize(&file).unwrap();
+        let tensor = found.tensor(name).unwrap();
+        assert_eq!((tensor.dtype(), tensor.shape()), (dtype, &shape[..]));
+        assert_eq!(tensor.data(), bytes);
+    }
+}
+
+#[test]
+fn every_bf16_pattern_comes_back() {
+    let (_folder, path) = new_path();
+    let patterns: Vec<bf16> = (0..=u16::MAX).map(bf16::from_bits).collect();
+    Save::new(&path)
+        .tensor("W", [256, 256], &patterns)
+        .write()
+        .unwrap();
+    let bits = |values: &[bf16]| {
+        values
+            .iter()
+            .map(|value| value.to_bits())
+            .collect::<Vec<_>>()
+    };
+    let expected: Vec<u16> = (0..=u16::MAX).collect();
+
+    let file = Reader::open(&path).unwrap();
+    let w = file.tensor("W").unwrap();
+    assert_eq!(bits(&w.read().unwrap()), expected);
+    assert_eq!(w.read::<u16>().unwrap(), expected, "as bits");
+    assert_eq!(bits(&w.read_rows(0..256).unwrap()), expected);
+    let rows: Vec<usize> = (0..256).collect();
+    assert_eq!(bits(&w.gather(&rows).unwrap()), expected);
+    // SAFETY: nobody else knows the file.
+    let mapped = unsafe { Mapped::open(&path) }.unwrap();
+    assert_eq!(
+        bits(mapped.tensor("W").unwrap().as_slice().unwrap()),
+        expected
+    );
+}
+
+#[test]
+fn tensors_are_aligned_for_their_elements() {
+    let (_folder, path) = new_path();
+    Save::new(&path)
+        .tensor("a", [3], &[true; 3])
+        .tensor("b", [3], &[f16::ONE; 3])
+        .tensor("c", [1], &[1.0_f32])
+        .tensor("d", [1], &[1.0_f64])
+        .write()
+        .unwrap();
+    let header = Header::open(&path).unwrap();
+    assert_eq!(header.data_start() % 256, 0);
+    for tensor in header.tensors() {
+        let alignment = tensor.dtype.bitsize() as u64 / 8;
+        assert_eq!(tensor.range.start % alignment, 0, "{}", tensor.name);
+    }
+}
+
+#[test]
+fn equal_tensors_make_equal_files_without_provenance() {
+    let (folder, path) = new_path();
+    let other = folder.path().join("other.safetensors");
+    let values = [1.5_f32, 2.5];
+    // In another order.
+    let one = Save::new(&path).provenance(false).scalar("b", 1_u8);
+    one.tensor("a", [2], &values).write().unwrap();
+    let two = Save::new(&other)
+        .provenance(false)
+        .tensor("a", [2], &values);
+    two.scalar("b", 1_u8).write().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), fs::read(&other).unwrap());
+    assert!(Header::open(&path).unwrap().metadata().is_empty());
+}
+
+#[test]
+fn names_of_every_kind_come_back() {
+    let (_folder, path) = new_path();
+    let names = [
+        "",
+        " ",
+        "h.0.attn \"q\"",
+        "back\\slash",
+        "Zeilen\nUmbruch",
+        "\u{0}\u{1f}",
+        "重み",
+        "é",
+    ];
+    let mut save = Save::new(&path);
+    for name in names {
+        save = save.scalar(name, 1_i32).metadata(name, name);
+    }
+    save.write().unwrap();
+    let header = Header::open(&path).unwrap();
+    for name in names {
+        assert!(header.tensor(name).is_some(), "{name:?}");
+        assert_eq!(header.metadata()[name], name);
+    }
+    SafeTensors::deserialize(&fs::read(&path).unwrap()).unwrap();
+}
+
+#[test]
+fn an_empty_file_and_empty_tensors_are_files() {
+    let (_folder, path) = new_path();
+    Save::new(&path).provenance(false).write().unwrap();
+    assert_eq!(Header::open(&path).unwrap().tensors().len(), 0);
+    Save::new(&path)
+        .tensor::<f64>("none", [0, 64], &[])
+        .tensor("some", [1], &[1_u8])
+        .tensor::<bf16>("nor", [3, 0], &[])
+        .write()
+        .unwrap();
+    let file = Reader::open(&path).unwrap();
+    assert_eq!(
+        file.tensor("none").unwrap().read::<f64>().unwrap(),
+        [0.0; 0]
+    );
+    assert_eq!(
+        file.tensor("none").unwrap().read_rows::<f64>(0..0).unwrap(),
+        [0.0; 0]
+    );
+    assert_eq!(
+        file.tensor("nor").unwrap().gather::<bf16>(&[2, 0]).unwrap(),
+        [bf16::ZERO; 0]
+    );
+    SafeTensors::deserialize(&fs::read(&path).unwrap()).unwrap();
+}
+
+#[test]
+fn new_files_have_the_permissions_of_any_new_file() {
+    let (folder, path) = new_path();
+    let plain = folder.path().join("plain");
+    fs::write(&plain, "").unwrap();
+    Save::new(&path).scalar("x", 1_u8).write().unwrap();
+    let mode = |path| fs::metadata(path).unwrap().mode();
+    assert_eq!(mode(&path), mode(&plain));
+}
+
+#[test]
+fn a_file_hands_its_permissions_down_to_the_one_that_replaces_it() {
+    let (_folder, path) = new_path();
+    for mode in [0o600, 0o664, 0o755] {
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        Save::new(&path).scalar("x", 1_u8).write().unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, mode);
+        fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_link_is_followed_and_stays() {
+    let (folder, path) = new_path();
+    let real = folder.path().join("data/real.safetensors");
+    symlink("data/real.safetensors", &path).unwrap();
+    for value in [1_u8, 2] {
+        // At first there is nothing behind it.
+        Save::new(&path).scalar("x", value).write().unwrap();
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        assert_eq!(bytes_of(&real, "x"), [value]);
+        assert_eq!(names(&folder.path().join("data")), ["real.safetensors"]);
+    }
+    fs::remove_file(&real).unwrap();
+    symlink("../1.5d_mask.safetensors", &real).unwrap();
+    let error = Save::new(&path).scalar("x", 1_u8).write().unwrap_err();
+    assert!(named(&error, &path).contains("symbolic links"));
+}
+
+#[test]
+fn a_file_is_kept_where_it_is_asked_to_be() {
+    let (folder, path) = new_path();
+    Save::new(&path)
+        .scalar("x", 1_u8)
+        .overwrite(false)
+        .write()
+        .unwrap();
+    let error = Save::new(&path)
+        .scalar("x", 2_u8)
+        .overwrite(false)
+        .write()
+        .unwrap_err();
+    assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+    named(&error, &path);
+    assert_eq!(bytes_of(&path, "x"), [1]);
+
+    // Also where it comes up while another is being written.
+    fs::remove_file(&path).unwrap();
+    let writer = Save::new(&path)
+        .scalar("x", 2_u8)
+        .overwrite(false)
+        .start()
+        .unwrap();
+    fs::write(&path, "mine").unwrap();
+    let error = writer.finish().unwrap_err();
+    assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
+}
+
+/// A rename would replace it, where writing into it is refused. (Root may write into anything.)
+#[test]
+fn a_write_protected_file_is_not_replaced() {
+    let (_folder, path) = new_path();
+    fs::write(&path, "precious").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    let may = fs::OpenOptions::new().write(true).open(&path).is_ok();
+    match Save::new(&path).scalar("x", 1_u8).write() {
+        Ok(_) => assert!(may, "it was replaced"),
+        Err(error) => {
+            assert!(
+                !may && matches!(error, Error::WriteProtected { .. }),
+                "{error}"
+            );
+            assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        }
+    }
+}
+
+#[test]
+fn a_folder_is_no_file() {
+    let (folder, _) = new_path();
+    let error = Save::new(folder.path()).write().unwrap_err();
+    assert!(named(&error, folder.path()).contains("directory"));
+    let error = Save::new("/").write().unwrap_err();
+    assert!(format!("{error:?}").contains("directory"), "{error:?}");
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let error = Save::new(file.join("x.safetensors")).write().unwrap_err();
+    named(&error, &file);
+}
+
+#[test]
+fn a_name_without_a_folder_is_in_this_one() {
+    // The working directory of tests is the crate's, where nothing may be left.
+    let name = format!("selvedge_test_{}.safetensors", std::process::id());
+    Save::new(&name).scalar("x", 1_u8).write().unwrap();
+    let found = bytes_of(name.as_ref(), "x");
+    fs::remove_file(&name).unwrap();
+    assert_eq!(found, [1]);
+}
+
+#[test]
+fn mistakes_are_named_before_anything_is_written() {
+    let (folder, path) = new_path();
+    let error = |save: Save<'_>| save.write().unwrap_err().to_string();
+    for (found, expected) in [
+        (
+            error(Save::new(&path).tensor("W", [2, 3], &[0_u16; 5])),
+            "tensor `W` of U16 [2, 3] has 12 bytes, found 10",
+        ),
+        (
+            error(Save::new(&path).scalar("W", 1_u8).scalar("W", 2_u8)),
+            "`W` is declared twice",
+        ),
+        (
+            error(Save::new(&path).scalar("W", 1_u8).growing::<u8>("W", [])),
+            "`W` is declared twice",
+        ),
+        (
+            error(Save::new(&path).scalar("__metadata__", 1_u8)),
+            "`__metadata__` cannot be the name of a tensor: expected another one: the format \
+             keeps it for the metadata",
+        ),
+        (
+            error(Save::new(&path).parameter("a", 1).parameter("a", 2)),
+            "`parameter.a` is declared twice",
+        ),
+        (
+            error(Save::new(&path).metadata("created", "today")),
+            "`created` cannot be the name of a metadata key: expected one that the save does not \
+             write itself, as it does without `provenance(false)`",
+        ),
+        (
+            error(Save::new(&path).declare::<f64>("W", [usize::MAX, 2])),
+            "tensor `W` of F64 [18446744073709551615, 2] has more bytes than a file can hold",
+        ),
+        (
+            error(
+                Save::new(&path)
+                    .declare::<u8>("W", [1 << 62])
+                    .declare::<u8>("V", [1 << 62]),
+            ),
+            "tensor `W` of U8 [4611686018427387904] has more bytes than a file can hold",
+        ),
+        (
+            error(Save::new(&path).raw("W", selvedge_safetensors::Dtype::F4, [3], &[0; 2])),
+            "tensor `W` of F4 [3] has 12 bits, which are not whole bytes; pad its last axis",
+        ),
+        (
+            error(
+                Save::new(&path)
+                    .growing::<u8>("a", [])
+                    .growing::<u8>("b", []),
+            ),
+            "tensors `a` and `b` both grow; a file has room for one that does",
+        ),
+        (
+            error(Save::new(&path).growing::<bf16>("a", [3, 0])),
+            "growing tensor `a` has rows of BF16 [3, 0], which are 0 bytes; expected rows of at \
+             least one",
+        ),
+        (
+            error(Save::new(&path).metadata("x", "y".repeat(100_000_000))),
+            "the header takes 100000248 bytes, and readers of safetensors refuse more than \
+             100000000; save fewer tensors or less metadata",
+        ),
+    ] {
+        assert_eq!(found, expected);
+    }
+    let error = Save::new(&path)
+        .declare::<u8>("W", [1 << 60])
+        .write()
+        .unwrap_err();
+    assert!(matches!(error, Error::DiskTooSmall { .. }), "{error}");
+    named(&error, &path);
+    assert_eq!(names(folder.path()), [""; 0]);
+}
+
+#[test]
+fn two_saves_of_one_file_do_not_mix() {
+    let (folder, path) = new_path();
+    let first = Save::new(&path).scalar("x", 1_u8).start().unwrap();
+    let error = Save::new(&path).scalar("x", 2_u8).write().unwrap_err();
+    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    named(&error, &path);
+    // Of another file there may be one.
+    Save::new(folder.path().join("other.safetensors"))
+        .write()
+        .unwrap();
+    first.finish().unwrap();
+    assert_eq!(bytes_of(&path, "x"), [1]);
+    Save::new(&path).scalar("x", 2_u8).write().unwrap();
+    assert_eq!(bytes_of(&path, "x"), [2]);
+}
+
+#[test]
+fn what_a_killed_save_left_is_removed_by_the_next() {
+    let (folder, path) = new_path();
+    let partial = folder.path().join(".1.5d_mask.safetensors.partial");
+    fs::write(&partial, vec![1; 10_000]).unwrap();
+    Save::new(&path).scalar("x", 1_u8).write().unwrap();
+    assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
+    assert_eq!(bytes_of(&path, "x"), [1]);
+}
+
+/// Saving what is mapped from the file that is replaced once gave zeros elsewhere
+/// (safetensors #762): the file was emptied before it was read.
+#[test]
+fn a_file_can_be_replaced_by_what_is_mapped_from_it() {
+    let (_folder, path) = new_path();
+    let values: Vec<f32> = (0..50_000_u16).map(f32::from).collect();
+    Save::new(&path)
+        .tensor("W", [values.len()], &values)
+        .write()
+        .unwrap();
+    // SAFETY: a save replaces the file, and does not change it.
+    let mapped = unsafe { Mapped::open(&path) }.unwrap();
+    let view = mapped.tensor("W").unwrap();
+    Save::new(&path)
+        .view("W", &view)
+        .tensor("again", [values.len()], view.as_slice::<f32>().unwrap())
+        .write()
+        .unwrap();
+    let file = Reader::open(&path).unwrap();
+    for name in ["W", "again"] {
+        assert_eq!(
+            file.tensor(name).unwrap().read::<f32>().unwrap(),
+            values,
+            "{name}"
+        );
+    }
+    assert_eq!(
+        view.as_slice::<f32>().unwrap(),
+        values,
+        "the old file is there still"
+    );
+}
+
+#[test]
+fn a_thousand_saves_leave_nothing_open() {
+    let (folder, path) = new_path();
+    let open = || fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let before = open();
+    for step in 0..1000_u32 {
+        Save::new(&path)
+            .sync(false)
+            .scalar("step", step)
+            .write()
+            .unwrap();
+    }
+    // Other tests of this process have files open meanwhile.
+    assert!(open() < before + 100);
+    assert_eq!(bytes_of(&path, "step"), 999_u32.to_le_bytes());
+    assert_eq!(names(folder.path()).len(), 1);
+}
