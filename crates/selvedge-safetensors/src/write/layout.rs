@@ -75,7 +75,7 @@ impl Growing {
         let relative = last.range.start - data_start;
         let expected = patch(relative + rows * row_bytes, rows);
         // Its description is the last text of the header, so its numbers are the last such text.
-        let at = (0..header.len() / PATCH_BLOCK)
+        let at = (0..header.len().div_ceil(PATCH_BLOCK))
             .map(|block| block * PATCH_BLOCK)
             .rfind(|&at| header[at..].starts_with(expected.as_bytes()))?;
         let growing = Self {
