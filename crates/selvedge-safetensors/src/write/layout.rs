@@ -289,7 +289,7 @@ mod tests {
         );
         let growing = found.growing.unwrap();
         assert_eq!((growing.begin, growing.row_bytes), (256, 512));
-        assert_eq!(found.places, [253..256]);
+        assert_eq!(found.places[0], 253..256);
         assert_eq!(growing.patch_at % 64, 0);
         let patch = growing.patch(u64::MAX / 512);
         assert_eq!(patch.len(), 51, "whatever the number, and within 64 bytes");
