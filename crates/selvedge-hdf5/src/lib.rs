@@ -41,7 +41,7 @@ pub use error::{Error, LibraryError};
 pub use half::{bf16, f16};
 pub use plan::{ChunkPlan, Limits, MAX_CHUNK_BYTES, QueuePlan, ReadPattern, RunPlan};
 pub use provenance::RunState;
-pub use reader::{Reader, Role, Tensor};
+pub use reader::{Block, Blocks, Reader, Role, Selection, Tensor};
 pub use recorder::{AppendTimes, Durability, Recorder, RecorderBuilder, Step, Summary};
 pub use recover::{Recovery, recover};
 pub use spec::TensorSpec;

@@ -2,7 +2,10 @@
 
 mod attributes;
 mod dtype;
+mod library;
 mod live;
+mod place;
+mod select;
 mod tensor;
 
 use std::fs;
@@ -12,6 +15,7 @@ use std::sync::Arc;
 use hdf5::types::TypeDescriptor;
 use hdf5::{IndexType, IterationOrder, LinkType, LocationType};
 
+pub use select::{Block, Blocks, Selection};
 use tensor::Source;
 pub use tensor::{Role, Tensor};
 
