@@ -15,6 +15,7 @@ use super::live;
 use super::place::{Place, Wanted};
 use super::select::Selection;
 use crate::element::Element;
+use crate::error::LibraryError;
 use crate::grid::to_usize;
 use crate::{Dtype, Error};
 
@@ -200,6 +201,28 @@ impl Tensor {
             Role::Step => self.shape.first().copied(),
             Role::Constant => None,
         }
+    }
+
+    /// Takes over the extent that the file has now, and forgets where the chunks are if there are
+    /// more of them.
+    pub(super) fn refresh(&mut self) -> Result<(), Error> {
+        let Some(header) = self.header else {
+            return Ok(());
+        };
+        let now = live::extents(self.data(), header)
+            .filter(|now| now.get(1..) == self.shape.get(1..))
+            .ok_or_else(|| {
+                let action = format!("read the extents of tensor `{}` of", self.name);
+                let changed = "the file is no longer the one that was opened".to_owned();
+                Error::library(&self.source.path, action, LibraryError::new(changed))
+            })?;
+        let rows = self.chunk.as_ref().map_or(1, |chunk| chunk[0].max(1));
+        if now[0].div_ceil(rows) != self.shape[0].div_ceil(rows) {
+            self.place = OnceLock::new();
+        }
+        self.steps = now[0];
+        self.shape = now;
+        Ok(())
     }
 
     pub(super) fn limit_steps(&mut self, committed: u64) {
