@@ -39,11 +39,13 @@ pub use dtype::Dtype;
 pub use element::{Element, Values};
 pub use error::{Error, LibraryError};
 pub use half::{bf16, f16};
-pub use plan::{ChunkPlan, Limits, MAX_CHUNK_BYTES, QueuePlan, ReadPattern, RunPlan};
+pub use plan::{
+    Bytes, ChunkPlan, Grouped, Limits, MAX_CHUNK_BYTES, QueuePlan, ReadPattern, RunPlan, Shape,
+};
 pub use provenance::RunState;
-pub use reader::{Block, Blocks, Reader, Role, Selection, Tensor};
+pub use reader::{Block, Blocks, DataLayout, Filter, Reader, Role, Selection, Tensor};
 pub use recorder::{AppendTimes, Durability, Recorder, RecorderBuilder, Step, Summary};
-pub use recover::{Recovery, recover};
+pub use recover::{Recovery, plan_recovery, recover};
 pub use spec::TensorSpec;
 
 /// Runs the README's example as a doctest.

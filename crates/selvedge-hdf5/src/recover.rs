@@ -39,7 +39,22 @@ pub struct Recovery {
 /// end; [`Error::NotATrajectory`] for a file of another program; [`Error::Io`] and
 /// [`Error::Library`].
 pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, Error> {
-    let path = path.as_ref();
+    look(path.as_ref(), true)
+}
+
+/// What [`recover`] would find and do, without a write. [`Recovery::changed`] tells whether it would
+/// change the file.
+///
+/// It takes the same locks for a moment, and so refuses what `recover` would refuse.
+///
+/// # Errors
+///
+/// Those of [`recover`].
+pub fn plan_recovery(path: impl AsRef<Path>) -> Result<Recovery, Error> {
+    look(path.as_ref(), false)
+}
+
+fn look(path: &Path, write: bool) -> Result<Recovery, Error> {
     let file = open_locked(path, path, false)?;
     share(path, &file)?;
     let storage = file.try_clone().map_err(|e| Error::io(path, "open", e))?;
@@ -53,7 +68,7 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, Error> {
         .collect();
     let state = trajectory.state();
     let changed = state == RunState::Recording;
-    if changed {
+    if changed && write {
         // The extents first: a file that says it was recovered has been.
         trajectory.set_extents(committed)?;
         trajectory.sync()?;

@@ -54,12 +54,25 @@ pub(crate) fn lock_for_recording(file: &File) -> io::Result<()> {
     set_lock(file, libc::F_WRLCK)
 }
 
+/// Whether a recorder holds the lock of [`lock_for_recording`] on `file`, in any process of this
+/// machine.
+pub(crate) fn is_locked_for_recording(file: &File) -> io::Result<bool> {
+    // A lock for reading collides with the recorder's, and may be asked for with any descriptor.
+    let found = control_lock(file, libc::F_OFD_GETLK, libc::F_RDLCK)?;
+    Ok(libc::c_int::from(found.l_type) != libc::F_UNLCK)
+}
+
 /// Gives the lock of [`lock_for_recording`] back.
 pub(crate) fn unlock(file: &File) -> io::Result<()> {
     set_lock(file, libc::F_UNLCK)
 }
 
 fn set_lock(file: &File, kind: libc::c_int) -> io::Result<()> {
+    control_lock(file, libc::F_OFD_SETLK, kind).map(|_| ())
+}
+
+/// `command` for a lock of `kind` on the recorder's byte, and what it leaves in the `flock`.
+fn control_lock(file: &File, command: libc::c_int, kind: libc::c_int) -> io::Result<libc::flock> {
     // SAFETY: `flock` is a plain C struct of integers, for which all zeros is a value.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     // The constants are `int`s, and the fields they are made for are `short`s.
@@ -70,11 +83,11 @@ fn set_lock(file: &File, kind: libc::c_int) -> io::Result<()> {
     }
     lock.l_start = 1 << 62;
     lock.l_len = 1;
-    // SAFETY: the descriptor is open for as long as `file` lives, and F_OFD_SETLK reads a `flock`
-    // from the pointer, which is valid for the call.
-    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+    // SAFETY: the descriptor is open for as long as `file` lives, and both commands on locks read a
+    // `flock` from the pointer and may write one, for which it is valid during the call.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), command, &raw mut lock) };
     if result == 0 {
-        return Ok(());
+        return Ok(lock);
     }
     let error = io::Error::last_os_error();
     match error.raw_os_error() {

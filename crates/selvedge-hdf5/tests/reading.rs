@@ -119,7 +119,7 @@ fn links_are_followed_where_they_lead_somewhere() {
     python::run(LINKS, [&path, &other]);
     let file = Reader::open(&path).unwrap();
     let names: Vec<&str> = file.tensors().iter().map(Tensor::name).collect();
-    assert_eq!(names, ["W", "external", "soft"]);
+    assert_eq!(names, ["W", "external", "soft", "group/inner"]);
     for (name, len) in [("W", 4), ("soft", 4), ("external", 5)] {
         let values = file.tensor(name).unwrap().read::<i32>().unwrap();
         assert!(values.into_iter().eq(0..len), "{name}");

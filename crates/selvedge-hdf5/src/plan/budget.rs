@@ -3,8 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::chunks::Shape;
-use super::units::{Bytes, Grouped};
+use super::units::{Bytes, Grouped, Shape};
 use super::{ChunkPlan, ReadPattern};
 use crate::{Error, TensorSpec, sys};
 
@@ -161,9 +160,19 @@ impl RunPlan {
             .saturating_add(self.constant_bytes)
     }
 
+    /// Looks up the free disk for a new file at `path`, which need not have its folder yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DiskTooSmall`] where there is no room for the run; `free_disk` is set then, too.
+    pub fn check_free_disk(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
+        self.check_disk(path.as_ref(), self.needed_disk(), 0)
+    }
+
     /// Looks up the free disk for a file at `path`, and checks that there is room for `needed` bytes
     /// when `freed` bytes more are free.
     pub(crate) fn check_disk(&mut self, path: &Path, needed: u64, freed: u64) -> Result<(), Error> {
+        // The parent of a bare name is the empty path, which is no folder and stands for this one.
         let existing = path.ancestors().skip(1).find(|folder| folder.is_dir());
         let folder = existing.unwrap_or(Path::new("."));
         // A file system that does not tell is no error.
@@ -353,10 +362,10 @@ memory: 66.56 MB for a queue of 13 steps, budget 24.00 GB"
             None,
         )
         .unwrap();
-        let needed = plan.needed_disk();
         let path = std::env::temp_dir().join("x.h5");
-        let error = plan.check_disk(&path, needed, 0).unwrap_err();
+        let error = plan.check_free_disk(&path).unwrap_err();
         assert!(matches!(error, Error::DiskTooSmall { .. }));
+        assert!(plan.free_disk.is_some());
         assert!(error.to_string().contains("short"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::units::{Bytes, Grouped};
+use super::units::{Bytes, Grouped, Shape};
 use crate::{Dtype, Error, TensorSpec};
 
 /// HDF5's limit on the size of a chunk: its size is a 32-bit number of bytes.
@@ -212,17 +212,6 @@ impl fmt::Display for ChunkPlan {
             }
             _ => write!(f, ", and more as the run goes on"),
         }
-    }
-}
-
-/// A shape as Python prints it: `(10000, 64)`, `(6,)`, `()`.
-pub(crate) struct Shape<'a>(pub(crate) &'a [u64]);
-
-impl fmt::Display for Shape<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let axes: Vec<String> = self.0.iter().map(u64::to_string).collect();
-        let comma = if axes.len() == 1 { "," } else { "" };
-        f.pad(&format!("({}{comma})", axes.join(", ")))
     }
 }
 

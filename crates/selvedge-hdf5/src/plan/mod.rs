@@ -7,4 +7,4 @@ mod units;
 pub(crate) use budget::region_bytes;
 pub use budget::{Limits, QueuePlan, RunPlan};
 pub use chunks::{ChunkPlan, MAX_CHUNK_BYTES, ReadPattern};
-pub(crate) use units::{Bytes, Grouped};
+pub use units::{Bytes, Grouped, Shape};

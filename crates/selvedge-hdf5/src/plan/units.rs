@@ -1,9 +1,10 @@
-//! Numbers for people: bytes in decimal units, counts with separators.
+//! Numbers for people: bytes in decimal units, counts with separators, shapes.
 
 use std::fmt;
 
-/// Bytes with a decimal unit, as disks are sold: `1.28 MB` is 1,280,000 bytes.
-pub(crate) struct Bytes(pub(crate) u64);
+/// Displays bytes with a decimal unit, as disks are sold: `1.28 MB` is 1,280,000 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(pub u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,8 +23,9 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// A count with a comma between groups of three digits.
-pub(crate) struct Grouped(pub(crate) u64);
+/// Displays a count with a comma between groups of three digits: `6,001`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grouped(pub u64);
 
 impl fmt::Display for Grouped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,9 +41,21 @@ impl fmt::Display for Grouped {
     }
 }
 
+/// Displays a shape as Python prints it: `(10000, 64)`, `(6,)`, `()`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape<'a>(pub &'a [u64]);
+
+impl fmt::Display for Shape<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let axes: Vec<String> = self.0.iter().map(u64::to_string).collect();
+        let comma = if axes.len() == 1 { "," } else { "" };
+        f.pad(&format!("({}{comma})", axes.join(", ")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, Grouped};
+    use super::{Bytes, Grouped, Shape};
 
     #[test]
     fn bytes_and_counts_read_well() {
@@ -52,5 +66,7 @@ mod tests {
         assert_eq!(Grouped(6001).to_string(), "6,001");
         assert_eq!(Grouped(100).to_string(), "100");
         assert_eq!(Grouped(1_234_567).to_string(), "1,234,567");
+        assert_eq!(Shape(&[6]).to_string(), "(6,)");
+        assert_eq!(Shape(&[]).to_string(), "()");
     }
 }

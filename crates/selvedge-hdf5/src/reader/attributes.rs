@@ -6,7 +6,7 @@ use hdf5::{Attribute as Stored, Location};
 use crate::Attribute;
 
 /// Attributes by name, and those that are not read: name and type.
-type Attributes = (Vec<(String, Attribute)>, Vec<(String, String)>);
+pub(super) type Attributes = (Vec<(String, Attribute)>, Vec<(String, String)>);
 
 /// Longest string of fixed length that is read, in bytes.
 const TEXT: usize = 4096;

@@ -19,8 +19,13 @@ const F16: FloatBits = FloatBits {
 /// What a dataset holds.
 #[derive(Clone, Debug)]
 pub(super) enum Stored {
-    /// A dtype; `in_place` tells whether the file's bytes are those of memory.
-    Known { dtype: Dtype, in_place: bool },
+    /// A dtype; `in_place` tells whether the file's bytes are those of memory, and `in_file` is the
+    /// type that they have there.
+    Known {
+        dtype: Dtype,
+        in_place: bool,
+        in_file: String,
+    },
     /// Something that is not read, and what to do about it.
     Other { name: String, hint: &'static str },
 }
@@ -40,7 +45,7 @@ pub(super) fn detect(dataset: &Dataset, space: &Dataspace) -> Stored {
         Err(error) => return other(super::type_name(Err(error))),
     };
     let in_place = is_little_endian(&datatype);
-    let known = |dtype| Stored::Known { dtype, in_place };
+    let known = |dtype: Dtype| stored_as(dtype, dtype, in_place);
     match descriptor {
         Ok(TypeDescriptor::Float(FloatSize::U2)) => match float_bits(&datatype) {
             Some(BF16) if in_place => known(Dtype::Bf16),
@@ -51,7 +56,8 @@ pub(super) fn detect(dataset: &Dataset, space: &Dataspace) -> Stored {
         Ok(TypeDescriptor::Float(FloatSize::U8)) => known(Dtype::F64),
         Ok(TypeDescriptor::Unsigned(IntSize::U2)) => {
             let marked = marker(dataset).is_some_and(|marker| marker == Dtype::Bf16.name());
-            known(if marked { Dtype::Bf16 } else { Dtype::U16 })
+            let dtype = if marked { Dtype::Bf16 } else { Dtype::U16 };
+            stored_as(dtype, Dtype::U16, in_place)
         }
         Ok(TypeDescriptor::Integer(size)) => known(match size {
             IntSize::U1 => Dtype::I8,
@@ -67,6 +73,15 @@ pub(super) fn detect(dataset: &Dataset, space: &Dataspace) -> Stored {
         }),
         Ok(TypeDescriptor::Boolean) => known(Dtype::Bool),
         descriptor => other(super::type_name(descriptor)),
+    }
+}
+
+fn stored_as(dtype: Dtype, in_file: Dtype, in_place: bool) -> Stored {
+    let order = if in_place { "" } else { "big-endian " };
+    Stored::Known {
+        dtype,
+        in_place,
+        in_file: format!("{order}{in_file}"),
     }
 }
 

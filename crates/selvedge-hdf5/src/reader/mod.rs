@@ -1,6 +1,7 @@
 //! The reader: opens a trajectory, also one that is being recorded or whose writer died.
 
 mod attributes;
+mod data_layout;
 mod dtype;
 mod library;
 mod live;
@@ -8,13 +9,15 @@ mod place;
 mod select;
 mod tensor;
 
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hdf5::types::TypeDescriptor;
-use hdf5::{IndexType, IterationOrder, LinkType, LocationType};
+use hdf5::{IndexType, IterationOrder, LinkType, LocationToken, LocationType};
 
+pub use data_layout::{DataLayout, Filter};
 pub use select::{Block, Blocks, Selection};
 use tensor::Source;
 pub use tensor::{Role, Tensor};
@@ -22,16 +25,17 @@ pub use tensor::{Role, Tensor};
 use crate::grid::to_usize;
 use crate::layout::Superblock;
 use crate::provenance::{FORMAT, STATE, STEPS_PLANNED};
-use crate::{Attribute, Error, RunState, TensorSpec};
+use crate::{Attribute, Error, RunState, TensorSpec, sys};
 
 /// A trajectory file, open for reading.
 ///
 /// What it shows is the file at the moment of [`open`](Self::open): of a file that is being recorded,
 /// the steps that were committed then. [`refresh`](Self::refresh) shows those that came since.
 ///
-/// Any HDF5 file opens that has its datasets at the root, those of plain h5py among them. A step
-/// tensor is a chunked dataset whose first axis is unlimited; in a file that Selvedge did not record,
-/// any chunked dataset. Every other dataset is a constant.
+/// Any HDF5 file opens, those of plain h5py among them. A step tensor is a chunked dataset whose
+/// first axis is unlimited; in a file that Selvedge did not record, any chunked dataset. Every other
+/// dataset is a constant. A dataset in a group goes by its path: `model/W`; in a file that Selvedge
+/// recorded it was added by another program, and is a constant, too.
 ///
 /// ```
 /// # use half::bf16;
@@ -51,6 +55,7 @@ use crate::{Attribute, Error, RunState, TensorSpec};
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
+    data: Arc<fs::File>,
     live: Option<live::Live>,
     tensors: Vec<Tensor>,
     attributes: Vec<(String, Attribute)>,
@@ -87,9 +92,10 @@ impl Reader {
         if let Some(live) = &live {
             live.refresh(&data, &mut attributes);
         }
+        let data = Arc::new(data);
         let source = Source {
             path: path.clone(),
-            data: Arc::new(data),
+            data: Arc::clone(&data),
             ours,
         };
         let mut tensors = Vec::new();
@@ -110,6 +116,7 @@ impl Reader {
         }
         Ok(Self {
             path,
+            data,
             live,
             tensors,
             attributes,
@@ -146,9 +153,7 @@ impl Reader {
         for tensor in &mut self.tensors {
             tensor.refresh()?;
         }
-        if let Some(data) = self.tensors.first().map(Tensor::data) {
-            live.refresh(data, &mut self.attributes);
-        }
+        live.refresh(&self.data, &mut self.attributes);
         self.committed = committed(&self.tensors);
         for tensor in &mut self.tensors {
             tensor.limit_steps(self.committed);
@@ -190,7 +195,20 @@ impl Reader {
         }
     }
 
-    /// All tensors, in the order of their names.
+    /// Whether a recorder is at work on the file now, in any process of this machine.
+    ///
+    /// A file whose state is [`RunState::Recording`] and that has no recorder is one whose recorder
+    /// died, or runs on another machine.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] on a file system without locks.
+    pub fn has_recorder(&self) -> Result<bool, Error> {
+        sys::is_locked_for_recording(&self.data)
+            .map_err(|error| Error::io(&self.path, "ask for the locks of", error))
+    }
+
+    /// All tensors, in the order of their names, those in groups last.
     #[must_use]
     pub fn tensors(&self) -> &[Tensor] {
         &self.tensors
@@ -275,13 +293,40 @@ fn committed(tensors: &[Tensor]) -> u64 {
     tensors.iter().filter_map(Tensor::extent).min().unwrap_or(0)
 }
 
-/// The datasets at the root. Groups are not looked into: a trajectory has none.
+/// The datasets of a file by their paths: those at the root, and then those in groups.
 fn datasets(path: &Path, file: &hdf5::File) -> Result<Vec<(String, hdf5::Dataset)>, Error> {
-    let links = file
-        .links(IndexType::Name, IterationOrder::Increasing)
-        .map_err(|error| Error::library(path, "list the datasets of", error))?;
     let mut datasets = Vec::new();
+    let mut shared = Vec::new();
+    // Groups that are still to be looked into; the root is the one without a name.
+    let mut groups = VecDeque::from([String::new()]);
+    while let Some(group) = groups.pop_front() {
+        members(path, file, &group, &mut datasets, &mut groups, &mut shared)?;
+    }
+    Ok(datasets)
+}
+
+/// Adds what is in a group to `datasets` and `groups`. `shared` are the groups that have several
+/// names: each is looked into once, since it can be a member of itself.
+fn members(
+    path: &Path,
+    file: &hdf5::File,
+    group: &str,
+    datasets: &mut Vec<(String, hdf5::Dataset)>,
+    groups: &mut VecDeque<String>,
+    shared: &mut Vec<LocationToken>,
+) -> Result<(), Error> {
+    let parent = if group.is_empty() { "/" } else { group };
+    let failed = |error: hdf5::Error| Error::library(path, "list the datasets of", error);
+    let links = file
+        .group(parent)
+        .and_then(|group| group.links(IndexType::Name, IterationOrder::Increasing))
+        .map_err(failed)?;
     for (name, link) in links {
+        let name = if group.is_empty() {
+            name
+        } else {
+            format!("{group}/{name}")
+        };
         let failed =
             |error: hdf5::Error| Error::library(path, format!("open tensor `{name}` of"), error);
         match file.loc_type_by_name(&name) {
@@ -289,13 +334,22 @@ fn datasets(path: &Path, file: &hdf5::File) -> Result<Vec<(String, hdf5::Dataset
                 let dataset = file.dataset(&name).map_err(failed)?;
                 datasets.push((name, dataset));
             }
+            // What is behind a link by name is found under its own name, or in another file.
+            Ok(LocationType::Group) if link.link_type == LinkType::Hard => {
+                let info = file.loc_info_by_name(&name).map_err(failed)?;
+                if info.num_links > 1 && shared.contains(&info.token) {
+                    continue;
+                }
+                shared.extend((info.num_links > 1).then_some(info.token));
+                groups.push_back(name);
+            }
             Ok(_) => {}
             // A link to what is not there leads nowhere; a member of the file itself is damaged.
             Err(error) if link.link_type == LinkType::Hard => return Err(failed(error)),
             Err(_) => {}
         }
     }
-    Ok(datasets)
+    Ok(())
 }
 
 /// The two common causes for which libhdf5's message says neither path nor lengths.

@@ -9,15 +9,16 @@ use std::sync::{Arc, OnceLock};
 use bytemuck::allocation::try_zeroed_vec;
 use hdf5::Dataset;
 
+use super::data_layout::{self, DataLayout};
 use super::dtype::{Stored, detect};
 use super::library::{self, Stride};
-use super::live;
 use super::place::{Place, Wanted};
 use super::select::Selection;
+use super::{attributes, live};
 use crate::element::Element;
 use crate::error::LibraryError;
 use crate::grid::to_usize;
-use crate::{Dtype, Error};
+use crate::{Attribute, Dtype, Error};
 
 /// What a tensor is to the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Tensor {
             chunk.map(|chunk| chunk.into_iter().map(|axis| axis as u64).collect());
         let filtered = !plan.get_filters().is_ok_and(|filters| filters.is_empty());
         // What the recorder makes; in a file of ours the others were added by hand.
-        let recorded = space.maxdims().first() == Some(&None) && !filtered;
+        let recorded = space.maxdims().first() == Some(&None) && !filtered && !name.contains('/');
         let role = match chunk {
             // h5py makes datasets of a fixed shape, if it is not told otherwise.
             Some(_) if !shape.is_empty() && (recorded || !source.ours) => Role::Step,
@@ -153,6 +154,17 @@ impl Tensor {
         }
     }
 
+    /// The type that its bytes have in the file, as h5py shows it: `uint16` for a bfloat16 that is
+    /// marked as such, `big-endian float32`. The types of [`Dtype`] that are little-endian and no
+    /// marked bfloat16 are called as there.
+    #[must_use]
+    pub fn stored_type(&self) -> String {
+        match &self.stored {
+            Stored::Known { in_file, .. } => in_file.clone(),
+            Stored::Other { name, .. } => name.clone(),
+        }
+    }
+
     /// Its shape in elements: of a step tensor its steps first.
     #[must_use]
     pub fn shape(&self) -> Vec<u64> {
@@ -186,6 +198,50 @@ impl Tensor {
     #[must_use]
     pub fn chunk_shape(&self) -> Option<&[u64]> {
         self.chunk.as_deref()
+    }
+
+    /// How it lies in the file, of a file that is being recorded at the moment of opening it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Library`].
+    pub fn data_layout(&self) -> Result<DataLayout, Error> {
+        data_layout::read(&self.dataset).map_err(|error| {
+            let action = format!("read the layout of tensor `{}` of", self.name);
+            Error::library(&self.source.path, action, error)
+        })
+    }
+
+    /// Bytes that its values take in the file: compressed where there is a filter, and with the
+    /// parts of chunks that no step fills.
+    #[must_use]
+    pub fn stored_bytes(&self) -> u64 {
+        self.dataset.storage_size()
+    }
+
+    /// Its own attributes, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Library`].
+    pub fn attributes(&self) -> Result<Vec<(String, Attribute)>, Error> {
+        Ok(self.all_attributes()?.0)
+    }
+
+    /// Its own attributes of a type that has no counterpart here: names and types.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Library`].
+    pub fn skipped_attributes(&self) -> Result<Vec<(String, String)>, Error> {
+        Ok(self.all_attributes()?.1)
+    }
+
+    fn all_attributes(&self) -> Result<attributes::Attributes, Error> {
+        attributes::read(&self.dataset).map_err(|error| {
+            let action = format!("read the attributes of tensor `{}` of", self.name);
+            Error::library(&self.source.path, action, error)
+        })
     }
 
     /// Elements of one step, or of a whole constant.

@@ -1,0 +1,89 @@
+//! How a tensor lies in its file, as HDF5 says it.
+
+use hdf5::Dataset;
+use hdf5::dataset::Layout;
+use hdf5::filters::Filter as Known;
+
+/// How the values of a tensor lie in the file: HDF5's data layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DataLayout {
+    /// Within the header of the dataset.
+    Compact,
+    /// One behind the other.
+    Contiguous,
+    /// In chunks.
+    Chunked {
+        /// Shape of a chunk in elements; of a step tensor its steps first.
+        shape: Vec<u64>,
+        /// Chunks that have a place in the file: all that were planned where the recorder made
+        /// them, those that were written where h5py did.
+        stored: u64,
+        /// What a chunk goes through when it is written, in order.
+        filters: Vec<Filter>,
+    },
+    /// In datasets of other files.
+    Virtual,
+}
+
+/// A step of HDF5's filter pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Filter {
+    /// The number that HDF5 knows it by: 1 is deflate.
+    pub id: i32,
+    /// Its name for people: `gzip-1`, `shuffle`, `lzf`.
+    pub name: String,
+}
+
+impl Filter {
+    fn new(filter: &Known) -> Self {
+        let name = match filter {
+            Known::Deflate(level) => format!("gzip-{level}"),
+            Known::Shuffle => "shuffle".to_owned(),
+            Known::Fletcher32 => "fletcher32".to_owned(),
+            Known::SZip(..) => "szip".to_owned(),
+            Known::NBit => "nbit".to_owned(),
+            Known::ScaleOffset(_) => "scale-offset".to_owned(),
+            other => registered(other.id()),
+        };
+        Self {
+            id: filter.id(),
+            name,
+        }
+    }
+}
+
+/// The name of a filter that is not part of HDF5: the ones of its registry that Python packages
+/// bring along.
+fn registered(id: i32) -> String {
+    match id {
+        307 => "bzip2",
+        32_000 => "lzf",
+        32_001 => "blosc",
+        32_004 => "lz4",
+        32_008 => "bitshuffle",
+        32_013 => "zfp",
+        32_015 => "zstd",
+        32_026 => "blosc2",
+        other => return format!("filter {other}"),
+    }
+    .to_owned()
+}
+
+pub(super) fn read(dataset: &Dataset) -> hdf5::Result<DataLayout> {
+    let plan = dataset.dcpl()?;
+    Ok(match plan.get_layout()? {
+        Layout::Compact => DataLayout::Compact,
+        Layout::Contiguous => DataLayout::Contiguous,
+        Layout::Virtual => DataLayout::Virtual,
+        Layout::Chunked => {
+            let shape = plan.get_chunk()?.unwrap_or_default();
+            DataLayout::Chunked {
+                shape: shape.into_iter().map(|axis| axis as u64).collect(),
+                stored: dataset.num_chunks().unwrap_or(0) as u64,
+                filters: plan.get_filters()?.iter().map(Filter::new).collect(),
+            }
+        }
+    })
+}
