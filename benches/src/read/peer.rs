@@ -1,0 +1,66 @@
+//! The peer of the bench `read`: h5py, in another process.
+
+use std::path::Path;
+
+use super::data::Data;
+use crate::Result;
+use crate::peer::{Python, text};
+use crate::scratch::Scratch;
+
+/// A running Python with h5py; it is ended when this is dropped.
+#[derive(Debug)]
+pub struct Peer(Python);
+
+impl Peer {
+    /// Starts `python`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Python::start`].
+    pub fn start(python: &Path) -> Result<Self> {
+        Python::start(python, "read_peer.py").map(Self)
+    }
+
+    /// The versions of h5py, HDF5 and Python.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Python::call`].
+    pub fn version(&mut self) -> Result<String> {
+        self.0.call(&["version"])
+    }
+
+    /// Tells Python what will be asked of the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Python::call`], and of writing it to files.
+    pub fn prepare(&mut self, path: &Path, data: &Data, scratch: &Scratch) -> Result<()> {
+        let (rows, steps) = (scratch.file("rows.bin"), scratch.file("steps.bin"));
+        let bytes = |values: &[u64]| -> Vec<u8> {
+            values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect()
+        };
+        let taken: Vec<u64> = data.rows.iter().map(|&row| row as u64).collect();
+        std::fs::write(&rows, bytes(&taken))?;
+        std::fs::write(&steps, bytes(&data.single))?;
+        self.0
+            .call(&["prepare", text(path)?, text(&rows)?, text(&steps)?])?;
+        Ok(())
+    }
+
+    /// Reads by the method `how`, by some from step `first` on, and returns the seconds and the sum.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Python::call`].
+    pub fn read(&mut self, how: &str, path: &Path, first: u64) -> Result<(f64, u64)> {
+        let answer = self
+            .0
+            .call(&["read", how, text(path)?, &first.to_string()])?;
+        let (seconds, sum) = answer.split_once('\t').ok_or("no sum")?;
+        Ok((seconds.parse()?, sum.parse()?))
+    }
+}
