@@ -70,8 +70,7 @@ impl TensorFileName {
         Err(Error::TensorFileName {
             given: file_name.to_owned(),
             expected: format!(
-                "`<notebook id>_<what>.safetensors`, for example \
-                 `1.5d_cluster_mask.safetensors`, where an id is {}",
+                "`<notebook id>_<what>.safetensors`, where the id is {}",
                 pattern.expected()
             ),
             nearest: Self::nearest(file_name, pattern).map(|name| name.to_string()),

@@ -92,8 +92,8 @@ fn errors_say_what_was_expected() {
     assert_eq!(
         error.to_string(),
         "`mask.safetensors` is not the name of a tensor file: expected \
-         `<notebook id>_<what>.safetensors`, for example `1.5d_cluster_mask.safetensors`, where an \
-         id is two numbers and a letter, such as `1.5d`, `1.24c8` or `01.1a`"
+         `<notebook id>_<what>.safetensors`, where the id is two numbers and a letter, such as \
+         `1.5d`, `1.24c8` or `01.1a`"
     );
     let custom = IdPattern::new("[0-9]{3}").unwrap();
     assert_eq!(

@@ -54,21 +54,21 @@ impl Rule for ExecutedOutOfOrder {
         };
         let more = match backwards.count() {
             0 => String::new(),
-            1 => ", and so in one more place".to_owned(),
-            more => format!(", and so in {more} more places"),
+            1 => "; the order is broken once more below".to_owned(),
+            more => format!("; the order is broken {more} more times below"),
         };
-        let relation = if later == earlier {
-            "has the same number as"
+        let message = if later == earlier {
+            format!("executed as [{later}], and so was cell {above} above it{more}")
         } else {
-            "ran before"
+            format!(
+                "executed as [{later}], before cell {above} above it, which was executed as \
+                 [{earlier}]{more}"
+            )
         };
         vec![
-            Diagnosis::new(format!(
-                "the cell, number [{later}], {relation} cell {above} above it, number \
-                 [{earlier}]{more}"
-            ))
-            .cell(number)
-            .help("restart the kernel, run all cells and save"),
+            Diagnosis::new(message)
+                .cell(number)
+                .help("restart the kernel, run all cells and save"),
         ]
     }
 }

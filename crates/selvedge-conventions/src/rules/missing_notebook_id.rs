@@ -73,7 +73,7 @@ impl Rule for MissingNotebookId {
                     .fix(Fix::needs_a_look(FixAction::Rename { to }))
             }
             None => diagnosis.help(format!(
-                "put the id in front, as in `1.5d_{}`; an id is {}",
+                "put the id in front, `<id>_{}`; an id is {}",
                 made_plain(file_name),
                 pattern.expected()
             )),

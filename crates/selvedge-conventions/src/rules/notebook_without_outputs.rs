@@ -73,11 +73,16 @@ impl Rule for NotebookWithoutOutputs {
     }
 }
 
-/// Whether a cell that runs leaves an output: it prints, displays or plots.
+/// Whether a cell that runs leaves an output: it prints, displays or plots, as far as a look at its
+/// lines tells.
 fn shows_something(cell: &Cell) -> bool {
     const CALLS: [&str; 4] = ["print(", "display(", "plt.show(", ".plot("];
-    cell.source.lines().any(|line| {
-        // Only what runs with the cell: an indented call may be in a function.
-        !line.starts_with([' ', '\t', '#']) && CALLS.iter().any(|call| line.contains(call))
-    })
+    !cell.source.starts_with("%%capture")
+        && cell.source.lines().any(|line| {
+            let code = line.split('#').next().unwrap_or_default();
+            // Only what runs with the cell: an indented call may be in a function.
+            !code.starts_with([' ', '\t'])
+                && !code.contains("file=")
+                && CALLS.iter().any(|call| code.contains(call))
+        })
 }

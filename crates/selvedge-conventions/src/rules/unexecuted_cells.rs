@@ -64,10 +64,14 @@ impl Rule for UnexecutedCells {
             return Vec::new();
         }
         let numbers: Vec<_> = missing.iter().map(ToString::to_string).collect();
-        let verb = if missing.len() == 1 { "has" } else { "have" };
+        let (verb, noun) = if missing.len() == 1 {
+            ("has", "cell")
+        } else {
+            ("have", "cells")
+        };
         vec![
             Diagnosis::new(format!(
-                "{} of {} {verb} not run: {}",
+                "{} of {} with code {verb} not run: {noun} {}",
                 missing.len(),
                 count(cells.len(), "cell"),
                 shortened(&numbers, SHOWN)
