@@ -4,29 +4,33 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::{Artifact, Config, Finding, NotebookId, Selection, Tree, TreePath};
 
+/// Notebooks by their ids.
+type Notebooks<'a> = BTreeMap<NotebookId, &'a TreePath>;
+
 /// What a rule may ask beside the file that it checks.
 pub struct Context<'a> {
     config: &'a Config,
     tree: &'a Tree,
-    /// Of each project, the ids of its notebooks.
-    notebooks: BTreeMap<&'a str, BTreeMap<NotebookId, &'a TreePath>>,
+    /// Of each project, its notebooks.
+    notebooks: BTreeMap<&'a str, Notebooks<'a>>,
+    /// Those of all projects.
+    all_notebooks: Notebooks<'a>,
     file_names: HashSet<&'a str>,
 }
 
 impl<'a> Context<'a> {
     fn new(config: &'a Config, tree: &'a Tree) -> Self {
-        let mut notebooks: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        let mut notebooks: BTreeMap<_, Notebooks<'a>> = BTreeMap::new();
+        let mut all_notebooks = Notebooks::new();
         for file in &tree.files {
-            let id = config
-                .notebooks
-                .id_pattern
-                .id_of_notebook(file.path.file_name());
-            if let Some(project) = config.project_of_notebook(&file.path)
-                && file.path.file_name().ends_with(".ipynb")
-                && let Some(id) = id
+            let file_name = file.path.file_name();
+            if file_name.ends_with(".ipynb")
+                && let Some(project) = config.project_of_notebook(&file.path)
+                && let Some(id) = config.notebooks.id_pattern.id_of_notebook(file_name)
             {
-                let ids = notebooks.entry(project).or_default();
-                ids.insert(id, &file.path);
+                all_notebooks.insert(id.clone(), &file.path);
+                let own = notebooks.entry(project).or_default();
+                own.insert(id, &file.path);
             }
         }
         let file_names = tree
@@ -38,6 +42,7 @@ impl<'a> Context<'a> {
             config,
             tree,
             notebooks,
+            all_notebooks,
             file_names,
         }
     }
@@ -57,19 +62,17 @@ impl<'a> Context<'a> {
     /// The notebooks that may have made the files of a project: its own; where it has none, those
     /// of the nearest folder above that has some; and else all that there are.
     #[must_use]
-    pub fn notebooks_of(&self, project: &str) -> BTreeMap<&NotebookId, &'a TreePath> {
-        let mut folder = Some(project);
-        while let Some(current) = folder {
-            if let Some(ids) = self.notebooks.get(current) {
-                return ids.iter().map(|(id, path)| (id, *path)).collect();
+    pub fn notebooks_of(&self, project: &str) -> &BTreeMap<NotebookId, &'a TreePath> {
+        let mut folder = project;
+        loop {
+            if let Some(notebooks) = self.notebooks.get(folder) {
+                return notebooks;
             }
-            folder = match current {
-                "" => None,
-                _ => Some(current.rsplit_once('/').map_or("", |(parent, _)| parent)),
-            };
+            if folder.is_empty() {
+                return &self.all_notebooks;
+            }
+            folder = folder.rsplit_once('/').map_or("", |(parent, _)| parent);
         }
-        let all = self.notebooks.values().flatten();
-        all.map(|(id, path)| (id, *path)).collect()
     }
 
     /// Whether a file of this name lies anywhere in the tree.
@@ -138,6 +141,7 @@ impl<'a> Checker<'a> {
     }
 
     /// What the rules find that is not in one file: settings of git, and files that are the same.
+    /// It is about the whole tree: whoever checks only a part of it keeps the paths that matter.
     #[must_use]
     pub fn check_tree(&self) -> Vec<Finding> {
         let config = self.context.config;
@@ -150,5 +154,15 @@ impl<'a> Checker<'a> {
                     .map(move |(path, diagnosis)| Finding::new(path, rule, severity, diagnosis))
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// Threads share a checker.
+    #[test]
+    fn a_checker_can_be_shared() {
+        fn shared<T: Send + Sync>() {}
+        shared::<super::Checker<'_>>();
     }
 }

@@ -39,7 +39,9 @@ impl Project {
     /// `box_3`.
     #[must_use]
     pub fn find(folder: &Path) -> Option<Self> {
-        folder
+        // A relative path has no ancestors above the working directory.
+        std::path::absolute(folder)
+            .ok()?
             .ancestors()
             .find(|folder| folder.join("tensors").is_dir() || folder.join("notebooks").is_dir())
             .map(Self::new)
@@ -73,5 +75,29 @@ impl Project {
     #[must_use]
     pub fn trajectory(&self, run: &ModelName, name: &TrajectoryName) -> PathBuf {
         self.tensors().join(run.as_str()).join(name.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Project;
+
+    #[test]
+    fn a_project_is_found_from_inside() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("box_3");
+        std::fs::create_dir_all(root.join("tensors/Thimble")).unwrap();
+        std::fs::create_dir_all(root.join("notebooks")).unwrap();
+        let expected = Project::new(&root);
+        assert_eq!(
+            Project::find(&root.join("notebooks")),
+            Some(expected.clone())
+        );
+        assert_eq!(
+            Project::find(&root.join("tensors/Thimble")),
+            Some(expected.clone())
+        );
+        assert_eq!(Project::find(&root), Some(expected));
+        assert_eq!(Project::find(folder.path()), None);
     }
 }

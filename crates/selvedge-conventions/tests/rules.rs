@@ -1,9 +1,17 @@
 //! Every rule over worlds that pass and worlds that fail, and all that is found in every format.
+//!
+//! The snapshots are rewritten by `INSTA_UPDATE=always cargo test -p selvedge-conventions --test
+//! rules`; read the difference before you commit it.
 
 mod common;
 
+use common::World;
 use common::fixtures::all;
-use selvedge_conventions::{Baseline, Format, RULES, Report};
+use proptest::prelude::*;
+use selvedge_conventions::{
+    Baseline, Damage, Dtype, Filter, Float16Evidence, Format, Hdf5Facts, RULES, Report, RunState,
+    SafetensorsFacts, Storage, TensorFacts, Uint16Evidence,
+};
 
 #[test]
 fn every_rule_has_fixtures_that_pass_and_fixtures_that_fail() {
@@ -96,6 +104,110 @@ fn every_format_ends_with_one_line_break_and_has_the_summary() {
                 text.contains(&report.summary().to_string()),
                 "{format}: {text}"
             );
+        }
+    }
+}
+
+/// Numbers as headers have them, and as damaged headers have them.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![0..4_u64, 0..10_000_u64, any::<u64>(), Just(u64::MAX)]
+}
+
+fn tensor() -> impl Strategy<Value = TensorFacts> {
+    let axes = || prop::collection::vec(number(), 0..4);
+    let evidence = prop::array::uniform7(number());
+    (
+        prop::sample::select(vec!["uint16", "float16", "float32"]),
+        (
+            axes(),
+            axes(),
+            prop::option::of(axes()),
+            prop::option::of(number()),
+        ),
+        number(),
+        evidence,
+        any::<bool>(),
+    )
+        .prop_map(
+            |(dtype, (shape, chunk, advised_chunk, stored_bytes), element_bytes, seen, chunked)| {
+                let [values, zeros, subnormal, short, full, infinite, nan] = seen;
+                let filter = Filter {
+                    id: 1,
+                    name: "gzip-1".to_owned(),
+                };
+                TensorFacts {
+                    storage: if chunked {
+                        Storage::Chunked {
+                            filters: if values % 2 == 0 {
+                                vec![filter]
+                            } else {
+                                vec![]
+                            },
+                            chunk,
+                            fast_encoder: None,
+                        }
+                    } else {
+                        Storage::Contiguous
+                    },
+                    advised_chunk,
+                    stored_bytes,
+                    uint16: Some(Uint16Evidence {
+                        values,
+                        zeros,
+                        moderate: short,
+                        negative: nan,
+                    }),
+                    float16: Some(Float16Evidence {
+                        values,
+                        zeros,
+                        subnormal,
+                        short,
+                        full,
+                        long: 0,
+                        infinite,
+                        nan,
+                    }),
+                    ..TensorFacts::new("W", Dtype::named(dtype), element_bytes, &shape)
+                }
+            },
+        )
+}
+
+proptest! {
+    // Each case runs every rule and renders every format.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_facts_make_a_rule_panic(
+        tensors in prop::collection::vec(tensor(), 0..3),
+        (planned_steps, committed_steps) in (prop::option::of(number()), prop::option::of(number())),
+        state in prop::sample::select(vec![
+            RunState::Finished, RunState::Live, RunState::Died, RunState::Unknown,
+        ]),
+        (from, to) in (number(), number()),
+        name in "\\PC{0,12}",
+    ) {
+        let hdf5 = Hdf5Facts {
+            damage: Some(Damage::Truncated { expected: from, found: to }),
+            state,
+            planned_steps,
+            committed_steps,
+            tensors: tensors.clone(),
+            ..Hdf5Facts::default()
+        };
+        let safetensors = SafetensorsFacts {
+            uncovered: vec![from..to, to..from],
+            notebook: Some(name.clone()),
+            tensors,
+            ..SafetensorsFacts::default()
+        };
+        let world = World::default()
+            .file(&format!("tensors/{name}.h5"), from, hdf5)
+            .file(&format!("{name}.safetensors"), to, safetensors);
+        let findings = RULES.iter().flat_map(|rule| world.check(rule.code())).collect();
+        let report = Report::new(findings, 2);
+        for format in Format::ALL {
+            prop_assert!(report.render(format).ends_with('\n'));
         }
     }
 }

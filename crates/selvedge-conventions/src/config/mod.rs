@@ -155,7 +155,9 @@ impl Config {
     /// that has one.
     #[must_use]
     pub fn find(folder: &Path) -> Option<PathBuf> {
-        folder
+        // A relative path has no ancestors above the working directory.
+        std::path::absolute(folder)
+            .ok()?
             .ancestors()
             .map(|folder| folder.join(Self::FILE_NAME))
             .find(|file| file.is_file())

@@ -38,8 +38,7 @@ impl Default for RuleLevels {
 
 impl RuleLevels {
     /// Takes the levels of some rules over the defaults. Of two selectors of one rule the more
-    /// specific one counts. A rule that is off by default is turned on by its code or name alone:
-    /// a selector of many only changes the severity that it would have.
+    /// specific one counts. A rule that is off by default is turned on by its code or name alone.
     pub(crate) fn new(levels: &[(Selector, Level)]) -> Self {
         Self(
             RULES

@@ -190,6 +190,22 @@ fn a_file_is_found_in_its_project() {
     assert_eq!(config.project_of_notebook(&TreePath::new("a.ipynb")), None);
 }
 
+#[test]
+fn the_file_of_the_nearest_folder_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let deep = folder.path().join("a/b");
+    fs::create_dir_all(&deep).unwrap();
+    let file = folder.path().join(Config::FILE_NAME);
+    let error = Config::load(&file).unwrap_err();
+    assert!(matches!(error, Error::Read { .. }), "{error}");
+    fs::write(&file, "roots = 'a'\n").unwrap();
+    assert_eq!(Config::find(&deep), Some(file.clone()));
+    assert_eq!(Config::load(&file).unwrap().roots, ["a"]);
+    let nearer = folder.path().join("a").join(Config::FILE_NAME);
+    fs::write(&nearer, "").unwrap();
+    assert_eq!(Config::find(&deep), Some(nearer));
+}
+
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,80}") {

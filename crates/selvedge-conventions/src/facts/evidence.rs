@@ -42,13 +42,13 @@ impl Uint16Evidence {
 
     /// Whether these are numbers in bfloat16, beyond reasonable doubt.
     pub(crate) fn is_bfloat16(&self) -> bool {
-        let nonzero = self.values - self.zeros;
+        let nonzero = self.values.saturating_sub(self.zeros);
         nonzero >= 16 && self.moderate >= nonzero / 10 * 9 && self.negative >= nonzero / 10
     }
 
     /// Whether these are indices, ids or counts, beyond reasonable doubt.
     pub(crate) fn is_integers(&self) -> bool {
-        let nonzero = self.values - self.zeros;
+        let nonzero = self.values.saturating_sub(self.zeros);
         nonzero >= 16 && self.negative == 0 && self.moderate == 0
     }
 }
@@ -77,6 +77,9 @@ pub struct Float16Evidence {
     pub subnormal: u64,
     /// Normal values that bfloat16 holds exactly.
     pub short: u64,
+    /// Of those, the ones that use all 8 significant bits of bfloat16: half of any measured numbers
+    /// do, and hardly any of masks, labels and counts.
+    pub full: u64,
     /// Normal values that bfloat16 does not hold.
     pub long: u64,
     /// Infinities, among them what overflowed: float16 ends at 65,504.
@@ -94,12 +97,15 @@ impl Float16Evidence {
             counts.values += 1;
             let exponent = (bits >> 10) & 0x1F;
             let significand = bits & 0x03FF;
+            let short = significand & 0b111 == 0;
+            let normal = (1..0x1F).contains(&exponent);
+            counts.full += u64::from(normal && short && significand & 0b1000 != 0);
             let count = match (exponent, significand) {
                 (0, 0) => &mut counts.zeros,
                 (0, _) => &mut counts.subnormal,
                 (0x1F, 0) => &mut counts.infinite,
                 (0x1F, _) => &mut counts.nan,
-                _ if significand & 0b111 == 0 => &mut counts.short,
+                _ if short => &mut counts.short,
                 _ => &mut counts.long,
             };
             *count += 1;
@@ -108,9 +114,9 @@ impl Float16Evidence {
     }
 
     /// Whether the values were bfloat16 once: of float16's own, seven in eight use the last three
-    /// bits.
+    /// bits. Small whole numbers use neither those nor the last of bfloat16, and so prove nothing.
     pub(crate) fn was_bfloat16(&self) -> bool {
-        self.long == 0 && self.short >= 16
+        self.long == 0 && self.full >= 16 && self.full >= self.short / 4
     }
 
     /// Whether the values are float16's own.
@@ -125,6 +131,7 @@ impl AddAssign for Float16Evidence {
         self.zeros += other.zeros;
         self.subnormal += other.subnormal;
         self.short += other.short;
+        self.full += other.full;
         self.long += other.long;
         self.infinite += other.infinite;
         self.nan += other.nan;
@@ -158,6 +165,13 @@ mod tests {
         let rounded = Float16Evidence::of((0..100).map(|index| 0x3C00 + index * 8).chain([0x7C00]));
         assert!(rounded.was_bfloat16() && !rounded.is_float16());
         assert_eq!((rounded.short, rounded.infinite), (100, 1));
+        // A mask, and the whole numbers from 1 to 8.
+        let ones = Float16Evidence::of([0x3C00, 0].repeat(100));
+        assert!(!ones.was_bfloat16() && !ones.is_float16());
+        let small = [
+            0x3C00, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600, 0x4700, 0x4800,
+        ];
+        assert!(!Float16Evidence::of(small.repeat(100)).was_bfloat16());
         let own = Float16Evidence::of(0x3C00..0x3C64);
         assert!(!own.was_bfloat16() && own.is_float16());
     }
@@ -170,6 +184,7 @@ mod tests {
             zeros,
             subnormal,
             short,
+            full,
             long,
             infinite,
             nan,
@@ -177,6 +192,8 @@ mod tests {
         assert_eq!(values, 65_536);
         assert_eq!(zeros + subnormal + short + long + infinite + nan, values);
         assert_eq!((zeros, infinite, nan), (2, 2, 2046));
+        // In a normal range, 2 signs × 30 exponents × 128 of 1024 significands, and half of them.
+        assert_eq!((short, full), (7680, 3840));
         let mut sum = Float16Evidence::of(0..1000);
         sum += Float16Evidence::of(1000..=u16::MAX);
         assert_eq!(sum, all);

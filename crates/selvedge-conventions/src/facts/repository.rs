@@ -58,13 +58,32 @@ fn words(line: &str) -> impl Iterator<Item = String> {
     first.into_iter().chain(rest)
 }
 
-/// A filter of git's configuration: `git config --get-regexp '^filter\.'` lists them.
+/// A filter of git's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GitFilter {
     /// Its name, which `filter=` in an attributes file refers to.
     pub name: String,
     /// The command that files go through when they are added, `filter.<name>.clean`.
     pub clean: String,
+}
+
+impl GitFilter {
+    /// Reads what `git config --get-regexp '^filter\..*\.clean$'` prints: a line for each filter,
+    /// its key and its command.
+    #[must_use]
+    pub fn parse(text: &str) -> Vec<Self> {
+        text.lines()
+            .filter_map(|line| {
+                let (key, clean) = line.split_once(' ')?;
+                // The name may have a `.` of its own.
+                let name = key.strip_prefix("filter.")?.strip_suffix(".clean")?;
+                Some(Self {
+                    name: name.to_owned(),
+                    clean: clean.to_owned(),
+                })
+            })
+            .collect()
+    }
 }
 
 /// Something that runs before a commit.
@@ -128,7 +147,20 @@ fn lines_without_comments(text: &str) -> impl Iterator<Item = (usize, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[-#\" \\nidrepo:=*é]{0,60}") {
+            let path = TreePath::new("a");
+            let _ = GitAttribute::parse(&path, &text);
+            let _ = Hook::parse_pre_commit(&path, &text);
+            let _ = Hook::parse_script(&path, &text);
+            let _ = GitFilter::parse(&text);
+        }
+    }
 
     #[test]
     fn attributes_are_read() {
@@ -146,6 +178,15 @@ mod tests {
                 (4, "a b.ipynb", "!filter".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn filters_are_read() {
+        let text =
+            "filter.lfs.clean git-lfs clean -- %f\nfilter.a.b.clean jq .\nfilter.x.smudge cat\n";
+        let read = GitFilter::parse(text);
+        let filters: Vec<_> = read.iter().map(|f| (&*f.name, &*f.clean)).collect();
+        assert_eq!(filters, [("lfs", "git-lfs clean -- %f"), ("a.b", "jq .")]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What an id of a notebook looks like, in this repository.
 
+use std::sync::LazyLock;
+
 use regex_lite::Regex;
 
 use super::NotebookId;
@@ -142,7 +144,12 @@ impl IdPattern {
 
 impl Default for IdPattern {
     fn default() -> Self {
-        Self::new(Self::DEFAULT).expect("the default is a pattern: a test makes it")
+        // Every name that is read without a configuration asks for it, and compiling takes longer
+        // than reading.
+        static DEFAULT: LazyLock<IdPattern> = LazyLock::new(|| {
+            IdPattern::new(IdPattern::DEFAULT).expect("the default is a pattern: tests use it")
+        });
+        DEFAULT.clone()
     }
 }
 

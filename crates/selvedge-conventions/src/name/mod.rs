@@ -41,22 +41,3 @@ pub(crate) fn made_plain(text: &str) -> String {
         .trim_matches(|c: char| !c.is_ascii_alphanumeric())
         .to_owned()
 }
-
-/// Implements what the names have in common: the natural order, and `FromStr`'s counterparts.
-macro_rules! ordered_by_text {
-    ($name:ident) => {
-        impl Ord for $name {
-            /// Natural order: numbers count as numbers.
-            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-                crate::natural::compare(&self.to_string(), &other.to_string())
-            }
-        }
-
-        impl PartialOrd for $name {
-            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-                Some(self.cmp(other))
-            }
-        }
-    };
-}
-use ordered_by_text;

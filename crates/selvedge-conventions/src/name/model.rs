@@ -1,10 +1,12 @@
 //! The name of a model's or a run's directory: `Qwen3-4B-Instruct-2507`, `Thimble`.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{is_plain_text, made_plain, ordered_by_text};
+use super::{is_plain_text, made_plain};
 use crate::Error;
+use crate::natural;
 
 /// The name of a directory in `tensors`: a model, or the experiment that runs belong to.
 ///
@@ -51,4 +53,15 @@ impl FromStr for ModelName {
     }
 }
 
-ordered_by_text!(ModelName);
+impl Ord for ModelName {
+    /// As people count: `Qwen3-4B` stands before `Qwen3-14B`.
+    fn cmp(&self, other: &Self) -> Ordering {
+        natural::compare(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for ModelName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}

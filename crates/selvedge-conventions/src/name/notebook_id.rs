@@ -1,10 +1,12 @@
 //! The id of a notebook: `1.5d`.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{IdPattern, ordered_by_text};
+use super::IdPattern;
 use crate::Error;
+use crate::natural;
 
 /// The id of a notebook: `1.5d`, a variant of it such as `1.24c8`, or zero-padded, `01.1a`.
 ///
@@ -53,4 +55,15 @@ impl FromStr for NotebookId {
     }
 }
 
-ordered_by_text!(NotebookId);
+impl Ord for NotebookId {
+    /// As people count: `1.5d` stands before `1.24c8`.
+    fn cmp(&self, other: &Self) -> Ordering {
+        natural::compare(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for NotebookId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}

@@ -1,10 +1,12 @@
 //! The name of a tensor file: `1.5d_cluster_mask.safetensors`.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{IdPattern, NotebookId, is_plain_text, made_plain, ordered_by_text};
+use super::{IdPattern, NotebookId, is_plain_text, made_plain};
 use crate::Error;
+use crate::natural;
 
 /// The name of a tensor file, `<id>_<what>.safetensors`: the notebook that made it, and what it
 /// holds.
@@ -137,4 +139,16 @@ impl FromStr for TensorFileName {
     }
 }
 
-ordered_by_text!(TensorFileName);
+impl Ord for TensorFileName {
+    /// By notebook, then by what the file holds.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_what = || natural::compare(&self.what, &other.what);
+        self.id.cmp(&other.id).then_with(by_what)
+    }
+}
+
+impl PartialOrd for TensorFileName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}

@@ -133,6 +133,26 @@ fn plain() -> impl Strategy<Value = String> {
     "[A-Za-z0-9][A-Za-z0-9_.+=-]{0,20}"
 }
 
+#[test]
+fn names_sort_by_their_parts() {
+    let sorted = [
+        "1.5d_mask.safetensors",
+        "1.5d_pca10.safetensors",
+        "1.5d2_mask.safetensors",
+        "1.24c8_mask.safetensors",
+    ]
+    .map(|name| name.parse::<TensorFileName>().unwrap());
+    assert!(sorted.is_sorted_by(|a, b| a < b));
+    let sorted = [
+        "flannel_12.h5",
+        "thimble_7.h5",
+        "thimble_10.h5",
+        "thimble_b_1.h5",
+    ]
+    .map(|name| name.parse::<TrajectoryName>().unwrap());
+    assert!(sorted.is_sorted_by(|a, b| a < b));
+}
+
 proptest! {
     #[test]
     fn every_valid_name_is_printed_as_it_was_read(

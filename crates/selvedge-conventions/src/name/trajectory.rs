@@ -1,10 +1,12 @@
 //! The name of a trajectory: `thimble_7.h5`.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use super::{is_plain_text, made_plain, ordered_by_text};
+use super::{is_plain_text, made_plain};
 use crate::Error;
+use crate::natural;
 
 /// The name of a trajectory, `<run>_<n>.h5`: the experiment, and the number of the run.
 ///
@@ -104,4 +106,16 @@ impl FromStr for TrajectoryName {
     }
 }
 
-ordered_by_text!(TrajectoryName);
+impl Ord for TrajectoryName {
+    /// By experiment, then by the number of the run.
+    fn cmp(&self, other: &Self) -> Ordering {
+        natural::compare(&self.run, &other.run)
+            .then_with(|| natural::compare(&self.digits, &other.digits))
+    }
+}
+
+impl PartialOrd for TrajectoryName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}

@@ -81,6 +81,10 @@ impl<'r> JsonFinding<'r> {
             tensor,
             help: finding.help.as_deref(),
             fix: finding.fix.as_ref().map(|fix| JsonFix {
+                kind: match &fix.action {
+                    FixAction::Rename { .. } => "rename",
+                    FixAction::AddBf16Marker { .. } => "add-bf16-marker",
+                },
                 safe: fix.safety == FixSafety::Safe,
                 description: fix.action.to_string(),
                 rename_to: match &fix.action {
@@ -94,6 +98,7 @@ impl<'r> JsonFinding<'r> {
 
 #[derive(Serialize)]
 struct JsonFix<'r> {
+    kind: &'static str,
     safe: bool,
     description: String,
     rename_to: Option<&'r str>,

@@ -20,6 +20,7 @@ mod error_output;
 mod executed_out_of_order;
 mod float16_for_bfloat16;
 mod invalid_notebook;
+mod misnamed_trajectory;
 mod missing_notebook_id;
 mod missing_tensor_file;
 mod no_such_notebook;
@@ -32,7 +33,6 @@ mod safetensors_too_large;
 mod step_sized_chunks;
 mod stripping;
 mod tail_waste;
-mod trajectory_name;
 mod uncovered_bytes;
 mod unexecuted_cells;
 mod unknown_directory;
@@ -48,7 +48,7 @@ pub const RULES: &[&dyn Rule] = &[
     &missing_notebook_id::MissingNotebookId,
     &no_such_notebook::NoSuchNotebook,
     &unknown_directory::UnknownDirectory,
-    &trajectory_name::TrajectoryNameRule,
+    &misnamed_trajectory::MisnamedTrajectory,
     &invalid_notebook::InvalidNotebook,
     &notebook_without_outputs::NotebookWithoutOutputs,
     &error_output::ErrorOutput,

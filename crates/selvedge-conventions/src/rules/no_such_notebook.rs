@@ -74,7 +74,7 @@ impl Rule for NoSuchNotebook {
         let help = if notebooks.is_empty() {
             format!("no directory `{directories}` holds a notebook whose name starts with an id")
         } else {
-            let ids = notebooks.keys().map(|id| id.as_str());
+            let ids = notebooks.keys().map(NotebookId::as_str);
             match nearest(name.id().as_str(), ids) {
                 Some(id) => {
                     let path = notebooks
@@ -83,7 +83,7 @@ impl Rule for NoSuchNotebook {
                         .map_or("", |(_, path)| path.as_str());
                     format!("the nearest one is {path}")
                 }
-                None => range(notebooks.keys().copied()),
+                None => range(notebooks.keys()),
             }
         };
         vec![Diagnosis::new(format!("no notebook has the id `{}`", name.id())).help(help)]

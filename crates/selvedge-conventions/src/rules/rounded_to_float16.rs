@@ -3,9 +3,9 @@
 //! ## What it does
 //!
 //! Reads the values of float16 tensors and counts those that use the last three of float16's 11
-//! significant bits. If none does, the tensor was bfloat16 and has been converted. The finding says
-//! what may have been lost: infinities, zeros, and values so small that float16 holds only some of
-//! their bits.
+//! significant bits. If none does, and many use the last one of bfloat16's 8, the tensor was bfloat16
+//! and has been converted. The finding says what may have been lost: infinities, zeros, and values so
+//! small that float16 holds only some of their bits.
 //!
 //! ## Why is this bad?
 //!
@@ -25,7 +25,7 @@
 //! ```
 
 use crate::rule::Metadata;
-use crate::units::{Grouped, Percent};
+use crate::units::{Grouped, Percent, count};
 use crate::{Artifact, Context, Diagnosis, Dtype, Float16Evidence, Rule, Severity};
 
 pub(super) struct RoundedToFloat16;
@@ -56,12 +56,12 @@ impl Rule for RoundedToFloat16 {
                     )
                 } else {
                     (
-                        losses.join(", "),
+                        format!("suspect: {}", losses.join(", ")),
                         "make the tensor again from the source: what is lost is not in the file",
                     )
                 };
                 let message = format!(
-                    "all {} values are bfloat16 numbers in float16: {lost}",
+                    "all {} values are bfloat16 numbers in float16; {lost}",
                     Grouped(seen.values)
                 );
                 Some(Diagnosis::new(message).tensor(&tensor.name).help(help))
@@ -72,14 +72,21 @@ impl Rule for RoundedToFloat16 {
 
 /// What may have been lost, in clauses.
 fn losses(seen: &Float16Evidence) -> Vec<String> {
-    let share = |count: u64| Percent(count as f64 / seen.values as f64);
     [
-        (seen.infinite, "infinite (float16 ends at 65,504)"),
-        (seen.zeros, "zero (float16 loses 3.0e-8 and less)"),
-        (seen.subnormal, "below 6.1e-5, where float16 has fewer bits"),
+        (seen.infinite, "infinite value", "float16 ends at 65,504"),
+        (seen.zeros, "zero", "float16 loses 3.0e-8 and less"),
+        (
+            seen.subnormal,
+            "tiny value",
+            "float16 has fewer bits below 6.1e-5",
+        ),
     ]
     .into_iter()
-    .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!("{} ({}) {what}", Grouped(count), share(count)))
+    .filter(|(number, ..)| *number > 0)
+    .map(|(number, what, why)| {
+        let share = number as f64 / seen.values as f64;
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        format!("{} ({}; {why})", count(number, what), Percent(share))
+    })
     .collect()
 }

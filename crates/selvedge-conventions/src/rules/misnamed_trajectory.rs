@@ -26,15 +26,15 @@
 use crate::rule::Metadata;
 use crate::{Artifact, Context, Diagnosis, Fix, FixAction, Rule, Severity, TrajectoryName};
 
-pub(super) struct TrajectoryNameRule;
+pub(super) struct MisnamedTrajectory;
 
-impl Rule for TrajectoryNameRule {
+impl Rule for MisnamedTrajectory {
     fn metadata(&self) -> &'static Metadata {
         const METADATA: Metadata = Metadata::new(
             "NAM004",
-            "trajectory-name",
+            "misnamed-trajectory",
             Severity::Warning,
-            include_str!("trajectory_name.rs"),
+            include_str!("misnamed_trajectory.rs"),
         );
         &METADATA
     }
