@@ -130,7 +130,7 @@ fn tensor() -> impl Strategy<Value = TensorFacts> {
     )
         .prop_map(
             |(dtype, (shape, chunk, advised_chunk, stored_bytes), element_bytes, seen, chunked)| {
-                let [values, zeros, subnormal, short, full, infinite, nan] = seen;
+                let [values, zeros, tiny, short, full, infinite, nan] = seen;
                 let filter = Filter {
                     id: 1,
                     name: "gzip-1".to_owned(),
@@ -160,7 +160,7 @@ fn tensor() -> impl Strategy<Value = TensorFacts> {
                     float16: Some(Float16Evidence {
                         values,
                         zeros,
-                        subnormal,
+                        tiny,
                         short,
                         full,
                         long: 0,

@@ -65,22 +65,23 @@ impl AddAssign for Uint16Evidence {
 /// Counts over the values of a float16 tensor: whether they were bfloat16 once, and what the
 /// conversion did to them.
 ///
-/// bfloat16 has 8 significant bits, float16 has 11. Values that never use the last three were
-/// bfloat16, and of float16's subnormals, which hold fewer bits, most lost some on the way.
+/// bfloat16 has 8 significant bits, float16 has 11 down to 2⁻¹⁴ and one fewer for each halving below.
+/// So from 2⁻¹⁷ upwards it holds every bfloat16 number, and values that never need more than 8 bits
+/// there were bfloat16; below, most lost some bits on the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Float16Evidence {
     /// Values that were looked at.
     pub values: u64,
     /// Zeros of either sign, among them what underflowed.
     pub zeros: u64,
-    /// Values below 2⁻¹⁴ in magnitude, zeros aside: float16 holds them with fewer bits.
-    pub subnormal: u64,
-    /// Normal values that bfloat16 holds exactly.
+    /// Values below 2⁻¹⁷ in magnitude, zeros aside: float16 holds them with less than 8 bits.
+    pub tiny: u64,
+    /// Values from 2⁻¹⁷ upwards that bfloat16 holds exactly.
     pub short: u64,
     /// Of those, the ones that use all 8 significant bits of bfloat16: half of any measured numbers
     /// do, and hardly any of masks, labels and counts.
     pub full: u64,
-    /// Normal values that bfloat16 does not hold.
+    /// Values from 2⁻¹⁷ upwards that bfloat16 does not hold.
     pub long: u64,
     /// Infinities, among them what overflowed: float16 ends at 65,504.
     pub infinite: u64,
@@ -95,17 +96,25 @@ impl Float16Evidence {
         let mut counts = Self::default();
         for bits in bits {
             counts.values += 1;
-            let exponent = (bits >> 10) & 0x1F;
-            let significand = bits & 0x03FF;
-            let short = significand & 0b111 == 0;
-            let normal = (1..0x1F).contains(&exponent);
-            counts.full += u64::from(normal && short && significand & 0b1000 != 0);
-            let count = match (exponent, significand) {
+            let (exponent, fraction) = ((bits >> 10) & 0x1F, bits & 0x03FF);
+            // With the bit that normal numbers do not store.
+            let significand = if exponent == 0 {
+                fraction
+            } else {
+                fraction | 0x0400
+            };
+            // The bits that are beyond the 8 of bfloat16.
+            let beyond = (u16::BITS - significand.leading_zeros()).saturating_sub(8);
+            let is_short = significand.trailing_zeros() >= beyond;
+            let count = match (exponent, fraction) {
                 (0, 0) => &mut counts.zeros,
-                (0, _) => &mut counts.subnormal,
+                (0, ..0x80) => &mut counts.tiny,
                 (0x1F, 0) => &mut counts.infinite,
                 (0x1F, _) => &mut counts.nan,
-                _ if short => &mut counts.short,
+                _ if is_short => {
+                    counts.full += u64::from(significand.trailing_zeros() == beyond);
+                    &mut counts.short
+                }
                 _ => &mut counts.long,
             };
             *count += 1;
@@ -129,7 +138,7 @@ impl AddAssign for Float16Evidence {
     fn add_assign(&mut self, other: Self) {
         self.values += other.values;
         self.zeros += other.zeros;
-        self.subnormal += other.subnormal;
+        self.tiny += other.tiny;
         self.short += other.short;
         self.full += other.full;
         self.long += other.long;
@@ -182,7 +191,7 @@ mod tests {
         let Float16Evidence {
             values,
             zeros,
-            subnormal,
+            tiny,
             short,
             full,
             long,
@@ -190,10 +199,10 @@ mod tests {
             nan,
         } = all;
         assert_eq!(values, 65_536);
-        assert_eq!(zeros + subnormal + short + long + infinite + nan, values);
+        assert_eq!(zeros + tiny + short + long + infinite + nan, values);
         assert_eq!((zeros, infinite, nan), (2, 2, 2046));
-        // In a normal range, 2 signs × 30 exponents × 128 of 1024 significands, and half of them.
-        assert_eq!((short, full), (7680, 3840));
+        // From 2⁻¹⁷ on, 2 signs × 33 powers of two × the 128 numbers of bfloat16, and half of them.
+        assert_eq!((short, full), (8448, 4224));
         let mut sum = Float16Evidence::of(0..1000);
         sum += Float16Evidence::of(1000..=u16::MAX);
         assert_eq!(sum, all);

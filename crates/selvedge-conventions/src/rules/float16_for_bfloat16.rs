@@ -12,7 +12,7 @@
 //! ## Why is this bad?
 //!
 //! float16 has 5 bits of exponent where bfloat16 has 8. Above 65,504 everything is infinite, and
-//! below 6e-8 everything is zero: gradients and second moments disappear. It is found out days
+//! below 3e-8 everything is zero: gradients and second moments disappear. It is found out days
 //! later, and what was lost is lost.
 //!
 //! ## Example

@@ -76,9 +76,9 @@ fn losses(seen: &Float16Evidence) -> Vec<String> {
         (seen.infinite, "infinite value", "float16 ends at 65,504"),
         (seen.zeros, "zero", "float16 loses 3.0e-8 and less"),
         (
-            seen.subnormal,
+            seen.tiny,
             "tiny value",
-            "float16 has fewer bits below 6.1e-5",
+            "float16 has fewer bits below 7.6e-6",
         ),
     ]
     .into_iter()
