@@ -1,0 +1,38 @@
+//! The files of the tree, whether they are checked or not.
+
+use super::RepositoryFacts;
+use crate::TreePath;
+
+/// What is known of the tree around the files that are checked. Rules that look for other files,
+/// such as the notebook that made a tensor, look here.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tree {
+    /// All notebooks and tensor files, also those that are not checked.
+    pub files: Vec<TreeFile>,
+    /// The settings of git and of hooks.
+    pub repository: RepositoryFacts,
+}
+
+/// A notebook or a tensor file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TreeFile {
+    /// Its path below the root.
+    pub path: TreePath,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// A hash of all of its bytes, if it was asked for: see
+    /// [`Selection::reads_contents`](crate::Selection::reads_contents). Any hash without
+    /// collisions does, in any notation.
+    pub content_hash: Option<String>,
+}
+
+impl TreeFile {
+    /// A file of which nothing has been read.
+    pub fn new(path: impl Into<TreePath>, bytes: u64) -> Self {
+        Self {
+            path: path.into(),
+            bytes,
+            content_hash: None,
+        }
+    }
+}

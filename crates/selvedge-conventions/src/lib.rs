@@ -1,0 +1,79 @@
+//! The conventions of a repository of research tensors and notebooks: names, places and rules.
+//!
+//! A tensor is worth something as long as somebody can tell where it came from and read it. This
+//! crate holds what that takes: names that say which notebook made a file, a place for every file,
+//! a `selvedge.toml` for what a repository does otherwise, and rules that look at facts about files
+//! and say what is wrong.
+//!
+//! | to do | use |
+//! |---|---|
+//! | read, make and sort names | [`NotebookId`], [`TensorFileName`], [`TrajectoryName`], [`ModelName`] |
+//! | know where a file goes | [`Project`] |
+//! | read `selvedge.toml` | [`Config`] |
+//! | read a notebook without its outputs | [`Notebook`] |
+//! | check files | [`Artifact`], [`Tree`], [`Selection`], [`Checker`] |
+//! | explain a rule | [`RULES`], [`rule`], `<dyn Rule>::page` |
+//! | hide what is known | [`Baseline`] |
+//! | print what was found | [`Report`], [`Format`] |
+//!
+//! # Trade-offs
+//!
+//! - The rules never open a file. Somebody who can read safetensors, HDF5 and git's settings gathers
+//!   plain facts, so that this crate has none of those dependencies and every rule can be tested
+//!   with a few lines. The price is a second description of a tensor, [`TensorFacts`].
+//! - Headers tell most of what matters, and hold no data. Rules that need the data are off by
+//!   default, and say so.
+//! - A finding is no error. Parsers return [`Error`], and whatever is wrong with a file that is
+//!   checked is a [`Finding`].
+
+mod baseline;
+mod check;
+mod config;
+mod document;
+mod error;
+mod facts;
+mod finding;
+mod name;
+mod natural;
+mod nearest;
+mod notebook;
+mod output;
+mod path;
+mod project;
+mod report;
+mod rule;
+mod rules;
+mod selection;
+mod selector;
+mod severity;
+mod units;
+
+pub use baseline::{Baseline, StaleEntry};
+pub use check::{Checker, Context};
+pub use config::{
+    Config, Limits, NotebooksConfig, Patterns, PerFileIgnore, ReadPattern, RuleLevels, TensorPlace,
+    TensorsConfig, TrajectoriesConfig,
+};
+pub use error::{Error, Location};
+pub use facts::{
+    Artifact, Contents, Damage, Dtype, Filter, Float16Evidence, GitAttribute, GitFilter, Hdf5Facts,
+    Hook, RepositoryFacts, RunState, SafetensorsFacts, Storage, TensorFacts, Tree, TreeFile,
+    Uint16Evidence,
+};
+pub use finding::{Diagnosis, Finding, Fix, FixAction, FixSafety, Place};
+pub use name::{IdPattern, ModelName, NotebookId, TensorFileName, TrajectoryName};
+pub use notebook::{Cell, CellError, CellKind, Mention, Notebook, NotebookProblem};
+pub use output::Format;
+pub use path::TreePath;
+pub use project::Project;
+pub use report::{Report, Summary};
+pub use rule::{Metadata, Rule, rule};
+pub use rules::RULES;
+pub use selection::Selection;
+pub use selector::Selector;
+pub use severity::Severity;
+
+/// Runs the README's example as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,39 @@
+//! What was probably meant: the nearest of the names that there are.
+
+/// The one of `known` that is nearest to `given`, if it is near enough that a slip of the finger
+/// explains the difference: a third of the characters, and case does not count.
+pub(crate) fn nearest<'a>(
+    given: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let lower = given.to_lowercase();
+    let allowed = (lower.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|name| (strsim::osa_distance(&lower, &name.to_lowercase()), name))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// `; did you mean …?`, or nothing, for the end of a message.
+pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest
+        .map(|name| format!("; did you mean `{name}`?"))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn only_what_is_near_is_offered() {
+        let known = ["tensors", "notebooks", "limits"];
+        assert_eq!(nearest("tensor", known), Some("tensors"));
+        assert_eq!(nearest("Tensors", known), Some("tensors"));
+        assert_eq!(nearest("limtis", known), Some("limits"));
+        assert_eq!(nearest("colour", known), None);
+        assert_eq!(nearest("", known), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! Reports as text: for people, for scripts, for GitHub and for SARIF's readers.
+
+mod concise;
+mod full;
+mod github;
+mod json;
+mod sarif;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::nearest::nearest;
+use crate::{Error, Report};
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// Some lines for each finding, with what to do.
+    #[default]
+    Full,
+    /// A line for each finding.
+    Concise,
+    /// One JSON object.
+    Json,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// SARIF 2.1.0, which code scanning reads.
+    Sarif,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Full,
+        Self::Concise,
+        Self::Json,
+        Self::Github,
+        Self::Sarif,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Concise => "concise",
+            Self::Json => "json",
+            Self::Github => "github",
+            Self::Sarif => "sarif",
+        }
+    }
+
+    /// Whether a program reads this, so that nothing else may be printed beside it.
+    #[must_use]
+    pub const fn is_for_programs(self) -> bool {
+        matches!(self, Self::Json | Self::Sarif)
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let found = Self::ALL.into_iter().find(|format| format.as_str() == text);
+        found.ok_or_else(|| Error::UnknownFormat {
+            given: text.to_owned(),
+            nearest: nearest(text, Self::ALL.map(Self::as_str)).map(str::to_owned),
+        })
+    }
+}
+
+pub(crate) fn render(report: &Report, format: Format) -> String {
+    match format {
+        Format::Full => full::render(report),
+        Format::Concise => concise::render(report),
+        Format::Json => json::render(report),
+        Format::Github => github::render(report),
+        Format::Sarif => sarif::render(report),
+    }
+}
+
+/// What people are told about a stale entry of the baseline.
+fn stale(entry: &crate::StaleEntry) -> String {
+    format!(
+        "the baseline allows {} of {} here, found {}: write it again",
+        entry.allowed, entry.code, entry.found
+    )
+}

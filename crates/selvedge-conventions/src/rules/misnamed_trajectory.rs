@@ -1,0 +1,58 @@
+//! A trajectory whose name does not say which run it is.
+//!
+//! ## What it does
+//!
+//! Checks that the name of an HDF5 file is `<run>_<n>.h5`: the experiment, and the number of the
+//! run.
+//!
+//! ## Why is this bad?
+//!
+//! Runs are compared with each other, and a notebook that loads `thimble_7.h5` says which one it is
+//! about. Files called `thimble.h5`, `thimble_new.h5` and `thimble_final.hdf5` get overwritten by
+//! the next run, or mistaken for each other.
+//!
+//! ## Example
+//!
+//! ```text
+//! tensors/Thimble/thimble-final.hdf5
+//! ```
+//!
+//! ## Use instead
+//!
+//! ```text
+//! tensors/Thimble/thimble_7.h5
+//! ```
+
+use crate::rule::Metadata;
+use crate::{Artifact, Context, Diagnosis, Fix, FixAction, Rule, Severity, TrajectoryName};
+
+pub(super) struct MisnamedTrajectory;
+
+impl Rule for MisnamedTrajectory {
+    fn metadata(&self) -> &'static Metadata {
+        const METADATA: Metadata = Metadata::new(
+            "NAM004",
+            "misnamed-trajectory",
+            Severity::Warning,
+            include_str!("misnamed_trajectory.rs"),
+        );
+        &METADATA
+    }
+
+    fn check(&self, artifact: &Artifact, _: &Context<'_>) -> Vec<Diagnosis> {
+        let file_name = artifact.path.file_name();
+        if artifact.hdf5().is_none() || file_name.parse::<TrajectoryName>().is_ok() {
+            return Vec::new();
+        }
+        let diagnosis = Diagnosis::new("the name is not written `<run>_<n>.h5`");
+        vec![match TrajectoryName::nearest(file_name) {
+            Some(name) => {
+                let to = artifact.path.with_file_name(&name.to_string());
+                diagnosis
+                    .help(format!("name it `{name}`, or with the number of the run"))
+                    .fix(Fix::needs_a_look(FixAction::Rename { to }))
+            }
+            None => diagnosis.help("name it after the experiment, as in `thimble_7.h5`"),
+        }]
+    }
+}

@@ -1,0 +1,94 @@
+//! A tensor file whose name does not say which notebook made it.
+//!
+//! ## What it does
+//!
+//! Checks that the name of a safetensors file is `<id>_<what>.safetensors`, where the id is that of
+//! a notebook. Offers the nearest valid name, or one made with the notebook that the file's metadata
+//! name.
+//!
+//! ## Why is this bad?
+//!
+//! A year later somebody finds `cluster_mask.safetensors` and has to know with which threshold it
+//! was made. With the id in its name that is one notebook to open. Without it, it is a search
+//! through all of them, and the file is made again to be sure.
+//!
+//! ## Example
+//!
+//! ```text
+//! tensors/Qwen3-4B-Instruct-2507/cluster_mask.safetensors
+//! ```
+//!
+//! ## Use instead
+//!
+//! ```text
+//! tensors/Qwen3-4B-Instruct-2507/1.5d_cluster_mask.safetensors
+//! ```
+//!
+//! ## Configuration
+//!
+//! - `notebooks.id-pattern`: what an id looks like.
+
+use crate::name::made_plain;
+use crate::rule::Metadata;
+use crate::{
+    Artifact, Context, Diagnosis, Fix, FixAction, IdPattern, Rule, SafetensorsFacts, Severity,
+    TensorFileName,
+};
+
+pub(super) struct MissingNotebookId;
+
+impl Rule for MissingNotebookId {
+    fn metadata(&self) -> &'static Metadata {
+        const METADATA: Metadata = Metadata::new(
+            "NAM001",
+            "missing-notebook-id",
+            Severity::Warning,
+            include_str!("missing_notebook_id.rs"),
+        );
+        &METADATA
+    }
+
+    fn check(&self, artifact: &Artifact, context: &Context<'_>) -> Vec<Diagnosis> {
+        let Some(facts) = artifact.safetensors() else {
+            return Vec::new();
+        };
+        let pattern = &context.config().notebooks.id_pattern;
+        let file_name = artifact.path.file_name();
+        if TensorFileName::parse(file_name, pattern).is_ok() {
+            return Vec::new();
+        }
+        let nearest = TensorFileName::nearest(file_name, pattern);
+        let message = if nearest.is_some() {
+            "the name is not written `<notebook id>_<what>.safetensors`"
+        } else {
+            "the name does not start with the id of the notebook that made the file"
+        };
+        let nearest = nearest.or_else(|| from_metadata(file_name, facts, pattern));
+        let diagnosis = Diagnosis::new(message);
+        vec![match nearest {
+            Some(name) => {
+                let to = artifact.path.with_file_name(&name.to_string());
+                diagnosis
+                    .help(format!("name it `{name}`"))
+                    .fix(Fix::needs_a_look(FixAction::Rename { to }))
+            }
+            None => diagnosis.help(format!(
+                "put the id in front, `<id>_{}`; an id is {}",
+                made_plain(file_name),
+                pattern.expected()
+            )),
+        }]
+    }
+}
+
+/// The name with the notebook that the metadata of the file name.
+fn from_metadata(
+    file_name: &str,
+    facts: &SafetensorsFacts,
+    pattern: &IdPattern,
+) -> Option<TensorFileName> {
+    let notebook = facts.notebook.as_deref()?;
+    let id = pattern.id_of_notebook(notebook.rsplit(['/', '\\']).next()?)?;
+    let stem = file_name.strip_suffix(".safetensors").unwrap_or(file_name);
+    TensorFileName::new(id, &made_plain(stem)).ok()
+}

@@ -1,0 +1,100 @@
+//! A tensor of 16-bit integers that may be bfloat16, and does not say so.
+//!
+//! ## What it does
+//!
+//! Finds `uint16` datasets of HDF5 without the attribute `logical_dtype`, and `U16` tensors of
+//! safetensors, which has bfloat16 itself. Tensors that Selvedge recorded are not meant, because it
+//! sets the attribute; nor are those with another `logical_dtype`, such as `"uint16"`; nor those of
+//! one axis, unless their values look like bfloat16, because they are mostly ids and counts; nor
+//! those whose values are clearly integers.
+//!
+//! The fix adds the attribute and changes no value. It is safe where the values look like numbers in
+//! bfloat16, and needs a look where nobody has seen them.
+//!
+//! ## Why is this bad?
+//!
+//! Who reads `uint16` has to know that the numbers are bits. Somebody who does not takes 16,256 for
+//! a weight, where 1.0 is meant.
+//!
+//! ## Example
+//!
+//! ```python
+//! f.create_dataset("W", shape=(6001, 10000, 64), dtype="uint16")
+//! ```
+//!
+//! ## Use instead
+//!
+//! ```python
+//! dataset = f.create_dataset("W", shape=(6001, 10000, 64), dtype="uint16")
+//! dataset.attrs["logical_dtype"] = "bfloat16"
+//! ```
+
+use crate::rule::Metadata;
+use crate::{
+    Artifact, Context, Diagnosis, Dtype, Fix, FixAction, Rule, Severity, TensorFacts,
+    Uint16Evidence,
+};
+
+pub(super) struct UnmarkedBfloat16;
+
+impl Rule for UnmarkedBfloat16 {
+    fn metadata(&self) -> &'static Metadata {
+        const METADATA: Metadata = Metadata::new(
+            "TEN003",
+            "unmarked-bfloat16",
+            Severity::Warning,
+            include_str!("unmarked_bfloat16.rs"),
+        );
+        &METADATA
+    }
+
+    fn check(&self, artifact: &Artifact, _: &Context<'_>) -> Vec<Diagnosis> {
+        let hdf5 = artifact.hdf5();
+        if hdf5.is_some_and(|facts| facts.selvedge_version.is_some()) {
+            return Vec::new();
+        }
+        let tensors = artifact.tensors().iter();
+        tensors
+            .filter(|tensor| tensor.dtype == Dtype::Uint16 && tensor.logical_dtype.is_none())
+            .filter_map(|tensor| diagnosis(tensor, hdf5.is_some()))
+            .collect()
+    }
+}
+
+fn diagnosis(tensor: &TensorFacts, hdf5: bool) -> Option<Diagnosis> {
+    let sure = tensor.uint16.is_some_and(|seen| seen.is_bfloat16());
+    let integers = tensor
+        .uint16
+        .as_ref()
+        .is_some_and(Uint16Evidence::is_integers);
+    if integers || (!sure && tensor.shape.len() < 2) {
+        return None;
+    }
+    let message = if sure {
+        "uint16 whose values are numbers in bfloat16, and nothing says so"
+    } else {
+        "uint16 that may be bfloat16, and nothing says which"
+    };
+    let diagnosis = Diagnosis::new(message).tensor(&tensor.name);
+    if !hdf5 {
+        return Some(
+            diagnosis
+                .help("save it as bfloat16, which safetensors has: `tensor.view(torch.bfloat16)`"),
+        );
+    }
+    let action = FixAction::AddBf16Marker {
+        tensor: tensor.name.clone(),
+    };
+    Some(
+        diagnosis
+            .help(
+                "set the attribute `logical_dtype = \"bfloat16\"` on the dataset, or \
+                 `\"uint16\"` if it holds integers",
+            )
+            .fix(if sure {
+                Fix::safe(action)
+            } else {
+                Fix::needs_a_look(action)
+            }),
+    )
+}

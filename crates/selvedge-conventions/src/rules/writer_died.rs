@@ -1,0 +1,66 @@
+//! A trajectory whose recorder died before it was finished.
+//!
+//! ## What it does
+//!
+//! Finds files that say they are being recorded, and whose recorder holds no lock on them any more.
+//!
+//! ## Why is this bad?
+//!
+//! The run was killed, ran out of disk, or its notebook was closed. Every committed step is in the
+//! file and can be read, but there are fewer of them than somebody who loads the file may believe.
+//!
+//! ## Example
+//!
+//! ```python
+//! recorder = Recorder("thimble_7.h5", steps=6001)   # and the kernel is restarted
+//! ```
+//!
+//! ## Use instead
+//!
+//! ```sh
+//! selvedge recover thimble_7.h5    # or continue the run with `Recorder::resume`
+//! ```
+
+use crate::facts::RunState;
+use crate::rule::Metadata;
+use crate::units::Grouped;
+use crate::{Artifact, Context, Diagnosis, Rule, Severity};
+
+pub(super) struct WriterDied;
+
+impl Rule for WriterDied {
+    fn metadata(&self) -> &'static Metadata {
+        const METADATA: Metadata = Metadata::new(
+            "TRJ005",
+            "writer-died",
+            Severity::Error,
+            include_str!("writer_died.rs"),
+        );
+        &METADATA
+    }
+
+    fn check(&self, artifact: &Artifact, _: &Context<'_>) -> Vec<Diagnosis> {
+        let Some(facts) = artifact.hdf5() else {
+            return Vec::new();
+        };
+        if facts.state != RunState::Died {
+            return Vec::new();
+        }
+        let message = match (facts.committed_steps, facts.planned_steps) {
+            (Some(committed), Some(planned)) => format!(
+                "the recorder died after {} of {} steps",
+                Grouped(committed),
+                Grouped(planned)
+            ),
+            (Some(committed), None) => {
+                format!("the recorder died after {} steps", Grouped(committed))
+            }
+            (None, _) => "the recorder died".to_owned(),
+        };
+        vec![Diagnosis::new(message).help(format!(
+            "`selvedge recover {}` puts the file in order, or continue the run with \
+             `Recorder::resume`; what was committed is there",
+            artifact.path.file_name()
+        ))]
+    }
+}

@@ -1,0 +1,147 @@
+use selvedge_conventions::{Hdf5Facts, SafetensorsFacts};
+
+use super::fixtures::Fixture;
+use super::{World, file};
+
+fn tensors(path: &str) -> World {
+    file(path, 1000, SafetensorsFacts::default())
+}
+
+fn made_by(path: &str, notebook: &str) -> World {
+    let facts = SafetensorsFacts {
+        notebook: Some(notebook.to_owned()),
+        ..SafetensorsFacts::default()
+    };
+    file(path, 1000, facts)
+}
+
+fn trajectory(path: &str) -> World {
+    file(path, 1000, Hdf5Facts::default())
+}
+
+pub(super) fn fixtures() -> Vec<Fixture> {
+    vec![
+        Fixture {
+            code: "NAM001",
+            passing: vec![
+                (
+                    "an id",
+                    tensors("tensors/Flannel/1.5d_cluster_mask.safetensors"),
+                ),
+                (
+                    "an id of another pattern",
+                    tensors("tensors/Flannel/042_mask.safetensors")
+                        .config("notebooks.id-pattern = '[0-9]{3}'"),
+                ),
+                ("a trajectory", trajectory("tensors/Thimble/thimble_7.h5")),
+            ],
+            failing: vec![
+                ("no id", tensors("tensors/Flannel/cluster_mask.safetensors")),
+                ("capitals", tensors("tensors/Flannel/1.5D_mask.safetensors")),
+                (
+                    "at the end",
+                    tensors("tensors/Flannel/mask (1.5d).safetensors"),
+                ),
+                (
+                    "the metadata know",
+                    made_by(
+                        "tensors/Flannel/dead tokens.safetensors",
+                        "notebooks/1.6a_dead_tokens.ipynb",
+                    ),
+                ),
+                (
+                    "an id of another pattern",
+                    tensors("tensors/Flannel/1.5d_norms.safetensors")
+                        .config("notebooks.id-pattern = '[0-9]{3}'"),
+                ),
+            ],
+        },
+        Fixture {
+            code: "NAM002",
+            passing: vec![
+                (
+                    "in its project",
+                    tensors("box_3/tensors/Flannel/1.5d_mask.safetensors")
+                        .neighbour("box_3/notebooks/drafts/1.5d_clusters.ipynb"),
+                ),
+                (
+                    "above its project",
+                    tensors("box_3/tensors/Flannel/1.5d_mask.safetensors")
+                        .neighbour("notebooks/1.5d.ipynb"),
+                ),
+                (
+                    "anywhere, where the project has none",
+                    tensors("data/tensors/Flannel/1.5d_mask.safetensors")
+                        .neighbour("code/notebooks/1.5d-clusters.ipynb"),
+                ),
+                ("no id at all", tensors("tensors/Flannel/mask.safetensors")),
+            ],
+            failing: vec![
+                (
+                    "a slip of the finger",
+                    tensors("box_3/tensors/Flannel/1.5e_mask.safetensors")
+                        .neighbour("box_3/notebooks/1.5d_clusters.ipynb")
+                        .neighbour("box_3/notebooks/1.24c8_norms.ipynb"),
+                ),
+                (
+                    "only in another project",
+                    tensors("box_4/tensors/Flannel/11.7d_mask.safetensors")
+                        .neighbour("box_3/notebooks/11.7d_clusters.ipynb")
+                        .neighbour("box_4/notebooks/1.1a_first.ipynb")
+                        .neighbour("box_4/notebooks/2.10b_second.ipynb"),
+                ),
+                (
+                    "no notebooks",
+                    tensors("box_5/tensors/Flannel/1.5d_mask.safetensors")
+                        .neighbour("elsewhere/1.5d_clusters.ipynb"),
+                ),
+            ],
+        },
+        Fixture {
+            code: "NAM003",
+            passing: vec![
+                (
+                    "at the root",
+                    tensors("tensors/Flannel/1.5d_mask.safetensors"),
+                ),
+                ("deep", trajectory("a/box_3/tensors/Thimble/thimble_7.h5")),
+                (
+                    "elsewhere, as configured",
+                    tensors("data/Flannel/1.5d_mask.safetensors")
+                        .config("tensors.directories = 'data'"),
+                ),
+            ],
+            failing: vec![
+                (
+                    "beside a notebook",
+                    tensors("notebooks/1.5d_beside.safetensors"),
+                ),
+                (
+                    "no model",
+                    tensors("box_3/tensors/1.5d_no_model.safetensors"),
+                ),
+                ("too deep", trajectory("tensors/Thimble/old/thimble_1.h5")),
+                (
+                    "a misspelt model",
+                    tensors("tensors/Flanel/1.5d_misspelt.safetensors")
+                        .config("tensors.models = ['Flannel', 'Thimble']"),
+                ),
+            ],
+        },
+        Fixture {
+            code: "NAM004",
+            passing: vec![
+                ("a run", trajectory("tensors/Thimble/thimble_7.h5")),
+                (
+                    "safetensors",
+                    tensors("tensors/Thimble/thimble.safetensors"),
+                ),
+            ],
+            failing: vec![
+                ("no number", trajectory("tensors/Thimble/thimble.h5")),
+                ("almost", trajectory("tensors/Thimble/Thimble-008.hdf5")),
+                ("nothing to go by", trajectory("tensors/Thimble/7.h5")),
+            ],
+        },
+    ]
+}

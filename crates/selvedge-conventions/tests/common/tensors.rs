@@ -1,0 +1,238 @@
+use selvedge_conventions::{
+    Damage, Dtype, Float16Evidence, Hdf5Facts, SafetensorsFacts, TensorFacts, Uint16Evidence,
+};
+
+use super::fixtures::Fixture;
+use super::{World, file};
+
+fn safetensors(name: &str, tensors: Vec<TensorFacts>) -> World {
+    let facts = SafetensorsFacts {
+        tensors,
+        ..SafetensorsFacts::default()
+    };
+    file(
+        &format!("tensors/Flannel/{name}.safetensors"),
+        1_280_000,
+        facts,
+    )
+}
+
+fn hdf5(name: &str, tensors: Vec<TensorFacts>) -> World {
+    let facts = Hdf5Facts {
+        tensors,
+        ..Hdf5Facts::default()
+    };
+    file(&format!("tensors/Flannel/{name}.h5"), 1_280_000, facts)
+}
+
+fn damaged(name: &str, damage: Damage) -> World {
+    let facts = SafetensorsFacts {
+        damage: Some(damage),
+        ..SafetensorsFacts::default()
+    };
+    file(&format!("tensors/Flannel/{name}.safetensors"), 500, facts)
+}
+
+fn uncovered(name: &str, gaps: &[(u64, u64)]) -> World {
+    let facts = SafetensorsFacts {
+        uncovered: gaps.iter().map(|(start, end)| *start..*end).collect(),
+        ..SafetensorsFacts::default()
+    };
+    file(&format!("tensors/Flannel/{name}.safetensors"), 500, facts)
+}
+
+fn tensor(dtype: Dtype) -> TensorFacts {
+    TensorFacts::new("W", dtype, 2, &[6001, 10_000, 64])
+}
+
+fn marked(dtype: Dtype, logical: &str) -> TensorFacts {
+    TensorFacts {
+        logical_dtype: Some(logical.to_owned()),
+        ..tensor(dtype)
+    }
+}
+
+fn float16(bits: impl IntoIterator<Item = u16>) -> TensorFacts {
+    TensorFacts {
+        float16: Some(Float16Evidence::of(bits)),
+        ..tensor(Dtype::Float16)
+    }
+}
+
+fn uint16(bits: impl IntoIterator<Item = u16>) -> TensorFacts {
+    TensorFacts {
+        uint16: Some(Uint16Evidence::of(bits)),
+        ..tensor(Dtype::Uint16)
+    }
+}
+
+/// Numbers that bfloat16 holds, in float16: 1.0 to 2.0.
+fn rounded() -> impl Iterator<Item = u16> {
+    (0..128).map(|index| 0x3C00 + index * 8)
+}
+
+/// Weights in bfloat16, of both signs.
+fn weights() -> impl Iterator<Item = u16> {
+    (0..128).map(|index| 0x3C00 + index + if index % 2 == 0 { 0x8000 } else { 0 })
+}
+
+fn same(hashes: &[(&str, &str)]) -> World {
+    let mut world = World::default();
+    for (path, hash) in hashes {
+        world = world.neighbour(path);
+        let file = world.tree.files.last_mut().unwrap();
+        file.content_hash = Some((*hash).to_owned());
+    }
+    world
+}
+
+pub(super) fn fixtures() -> Vec<Fixture> {
+    let bias = TensorFacts::new("bias", Dtype::Uint16, 2, &[64]);
+    let recorded = {
+        let facts = Hdf5Facts {
+            selvedge_version: Some("0.1.0".to_owned()),
+            tensors: vec![tensor(Dtype::Uint16)],
+            ..Hdf5Facts::default()
+        };
+        file("tensors/Thimble/thimble_7.h5", 100, facts)
+    };
+    vec![
+        Fixture {
+            code: "TEN001",
+            passing: vec![("small", safetensors("1.5d_small", vec![])), {
+                let facts = Hdf5Facts::default();
+                (
+                    "HDF5",
+                    file("tensors/Thimble/thimble_7.h5", 30_727_680_000, facts),
+                )
+            }],
+            failing: vec![
+                ("beyond the default", {
+                    let facts = SafetensorsFacts::default();
+                    let path = "tensors/Thimble/7.1a_trajectory.safetensors";
+                    file(path, 30_727_680_000, facts)
+                }),
+                (
+                    "beyond what is configured",
+                    safetensors("7.1b_limit", vec![]).config("limits.safetensors-size = '1 MB'"),
+                ),
+            ],
+        },
+        Fixture {
+            code: "TEN002",
+            passing: vec![
+                (
+                    "bfloat16",
+                    safetensors("2.1a", vec![tensor(Dtype::Bfloat16)]),
+                ),
+                (
+                    "meant",
+                    hdf5("flannel_1", vec![marked(Dtype::Float16, "float16")]),
+                ),
+                (
+                    "read, and its own",
+                    hdf5("flannel_1", vec![float16(0x3C00..0x4000)]),
+                ),
+            ],
+            failing: vec![
+                (
+                    "safetensors",
+                    safetensors("2.1b_float16", vec![tensor(Dtype::Float16)]),
+                ),
+                ("HDF5", hdf5("flannel_2", vec![tensor(Dtype::Float16)])),
+            ],
+        },
+        Fixture {
+            code: "TEN003",
+            passing: vec![
+                (
+                    "marked",
+                    hdf5("flannel_3", vec![marked(Dtype::Uint16, "bfloat16")]),
+                ),
+                ("integers", hdf5("flannel_3", vec![uint16(0..10_000)])),
+                ("one axis", hdf5("flannel_3", vec![bias])),
+                ("recorded by Selvedge", recorded),
+            ],
+            failing: vec![
+                ("not seen", hdf5("flannel_4", vec![tensor(Dtype::Uint16)])),
+                ("seen", hdf5("flannel_5", vec![uint16(weights())])),
+                (
+                    "safetensors",
+                    safetensors("3.1a_uint16", vec![tensor(Dtype::Uint16)]),
+                ),
+            ],
+        },
+        Fixture {
+            code: "TEN004",
+            passing: vec![("sound", safetensors("4.1a", vec![]))],
+            failing: vec![
+                (
+                    "truncated",
+                    damaged(
+                        "4.1b_truncated",
+                        Damage::Truncated {
+                            expected: 1_280_096,
+                            found: 500,
+                        },
+                    ),
+                ),
+                ("no header", {
+                    let reason = "its header is no JSON, at byte 17".to_owned();
+                    damaged("4.1c_header", Damage::Unreadable { reason })
+                }),
+            ],
+        },
+        Fixture {
+            code: "TEN005",
+            passing: vec![("covered", safetensors("5.1a", vec![]))],
+            failing: vec![
+                ("one gap", uncovered("5.1b_gap", &[(1024, 1280)])),
+                ("gaps", uncovered("5.1c_gaps", &[(0, 8), (100, 108)])),
+            ],
+        },
+        Fixture {
+            code: "TEN006",
+            passing: vec![
+                (
+                    "different",
+                    same(&[("tensors/a_1.h5", "x"), ("tensors/a_2.h5", "y")]),
+                ),
+                ("notebooks", same(&[("a.ipynb", "x"), ("b.ipynb", "x")])),
+            ],
+            failing: vec![(
+                "three times",
+                same(&[
+                    ("tensors/Thimble/1.24c_mask.safetensors", "x"),
+                    ("tensors/Flannel/1.5d_mask.safetensors", "x"),
+                    ("tensors/Thimble/1.6a_mask.safetensors", "x"),
+                ]),
+            )],
+        },
+        Fixture {
+            code: "TEN007",
+            passing: vec![
+                (
+                    "not read",
+                    safetensors("7.2a", vec![tensor(Dtype::Float16)]),
+                ),
+                (
+                    "its own",
+                    safetensors("7.2a", vec![float16(0x3C00..0x4000)]),
+                ),
+            ],
+            failing: vec![
+                (
+                    "without loss",
+                    safetensors("7.2b_lossless", vec![float16(rounded())]),
+                ),
+                (
+                    "with losses",
+                    hdf5(
+                        "flannel_6",
+                        vec![float16(rounded().chain([0, 0, 1, 0x7C00]))],
+                    ),
+                ),
+            ],
+        },
+    ]
+}
