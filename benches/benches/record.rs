@@ -10,7 +10,6 @@
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use criterion::{Bencher, Criterion};
 use selvedge_benches::Result;
@@ -42,18 +41,20 @@ fn run() -> Result<()> {
     let folder = options.folder.clone();
     let folder = folder.unwrap_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")));
     let scratch = Scratch::new(&folder)?;
-    if GROUPS.iter().any(|group| options.selects(group)) {
+    if GROUPS.iter().any(|group| selects(&options, group)) {
         paired_rounds(&options, &scratch)?;
     }
     single_calls(&scratch)
+}
+
+fn selects(options: &Options, group: &str) -> bool {
+    options.selects(&format!("record/{group}"))
 }
 
 fn paired_rounds(options: &Options, scratch: &Scratch) -> Result<()> {
     let scale = options.scale;
     let mut report = Report::default();
     let mut facts = machine::describe(scratch.path());
-    let now = humantime::format_rfc3339_seconds(SystemTime::now());
-    facts.insert(0, ("date", now.to_string()));
     let mut peer = options.python.as_deref().map(Peer::start).transpose()?;
     facts.push(match peer.as_mut() {
         Some(peer) => ("peer", peer.version()?),
@@ -63,16 +64,14 @@ fn paired_rounds(options: &Options, scratch: &Scratch) -> Result<()> {
         "rounds",
         format!("{} and one that does not count", options.rounds),
     ));
-    report.head(&facts);
-    if scale != Scale::Full {
-        report.note("**A short run to see that everything works: no figures to quote.**");
-    }
+    report.head("Recording, against its peers", &facts);
+    report.scale(scale);
 
     let large = Workload::large(scale.pick(300, 40, 3))?;
     let small = Workload::small(scale.pick(20_000, 2000, 100))?;
     let scalars = Workload::scalars(scale.pick(100_000, 10_000, 500))?;
     for workload in [large, small, scalars] {
-        if options.selects(workload.name) {
+        if selects(options, workload.name) {
             files(options, scratch, peer.as_mut(), &mut report, workload)?;
         }
     }
@@ -80,16 +79,14 @@ fn paired_rounds(options: &Options, scratch: &Scratch) -> Result<()> {
         ("append-large", Workload::large(0)?, scale.pick(10, 2, 1)),
         ("append-small", Workload::small(0)?, scale.pick(20, 4, 1)),
     ] {
-        if options.selects(group) {
+        if selects(options, group) {
             let calls = calls(options, scratch, &workload, bursts)?;
             report.latency(&workload, &calls, latency::clock());
         }
     }
     if scale != Scale::Smoke {
         report.requirements();
-        // The target directory's own `tmp` is what cargo names.
-        let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        report.save(&tmp.with_file_name("bench").join("record.md"))?;
+        report.save(Path::new(env!("CARGO_TARGET_TMPDIR")), "record")?;
     }
     Ok(())
 }

@@ -1,8 +1,7 @@
 """The h5py side of the recording benchmark.
 
-Takes commands on stdin, one a line, fields separated by tabs, and answers each with one line on
-stdout: `ok` and its results, or `error` and what went wrong. Times are in seconds and measured here,
-so neither the start of Python nor its imports are in them.
+`commands.py` says how it is driven. Times are in seconds and measured here, so neither the start of
+Python nor its imports are in them.
 """
 
 import sys
@@ -10,6 +9,8 @@ from time import perf_counter
 
 import h5py
 import numpy as np
+
+from commands import serve
 
 DTYPES = {"bfloat16": np.uint16, "float32": np.float32}
 
@@ -83,16 +84,5 @@ class Peer:
         return ""
 
 
-def main():
-    peer = Peer()
-    for line in sys.stdin:
-        command, *fields = line.rstrip("\n").split("\t")
-        try:
-            answer = f"ok\t{getattr(peer, command)(*fields)}"
-        except Exception as error:
-            answer = f"error\t{type(error).__name__}: {error}".replace("\n", " ")
-        print(answer, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    serve(Peer())

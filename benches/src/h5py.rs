@@ -1,13 +1,12 @@
-//! The peer in another process: h5py, in one long-lived Python that is driven over its pipes.
+//! The peer of `record`: h5py, in another process.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use selvedge_hdf5::TensorSpec;
 
 use crate::Result;
 use crate::contender::Sample;
+use crate::peer::{Python, text};
 use crate::scratch::Scratch;
 use crate::workload::{DISTINCT, Workload};
 
@@ -26,33 +25,16 @@ pub struct Settings {
 
 /// A running Python with h5py; it is ended when this is dropped.
 #[derive(Debug)]
-pub struct Peer {
-    child: Child,
-    commands: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
+pub struct Peer(Python);
 
 impl Peer {
     /// Starts `python`.
     ///
     /// # Errors
     ///
-    /// Where it cannot be started; where it has no h5py, the first command fails.
+    /// Those of [`Python::start`].
     pub fn start(python: &Path) -> Result<Self> {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/h5py_peer.py");
-        let mut child = Command::new(python)
-            .args(["-u", script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("start {}: {error}", python.display()))?;
-        let commands = child.stdin.take();
-        let answers = child.stdout.take().ok_or("no pipe from Python")?;
-        Ok(Self {
-            child,
-            commands,
-            answers: BufReader::new(answers),
-        })
+        Python::start(python, "h5py_peer.py").map(Self)
     }
 
     /// The versions of h5py, HDF5 and Python.
@@ -61,7 +43,7 @@ impl Peer {
     ///
     /// Where Python ended, or reports an error.
     pub fn version(&mut self) -> Result<String> {
-        self.call(&["version"])
+        self.0.call(&["version"])
     }
 
     /// Gives Python the bytes of the steps of `workload`.
@@ -76,7 +58,7 @@ impl Peer {
         let distinct = DISTINCT.to_string();
         let mut command = vec!["prepare", text(&source)?, &distinct];
         command.extend(tensors.iter().map(String::as_str));
-        self.call(&command)?;
+        self.0.call(&command)?;
         scratch.settle(&source)
     }
 
@@ -87,7 +69,7 @@ impl Peer {
     /// Those of [`version`](Self::version).
     pub fn record(&mut self, path: &Path, settings: &Settings) -> Result<Sample> {
         let chunks: Vec<String> = settings.chunks.iter().map(u64::to_string).collect();
-        let answer = self.call(&[
+        let [create, total, first, longest] = self.0.numbers(&[
             "record",
             text(path)?,
             &settings.steps.to_string(),
@@ -95,13 +77,6 @@ impl Peer {
             &chunks.join(","),
             settings.fill,
         ])?;
-        let times = answer
-            .split('\t')
-            .map(str::parse)
-            .collect::<Result<Vec<f64>, _>>()?;
-        let [create, total, first, longest] = times[..] else {
-            return Err(format!("Python answers {answer:?}").into());
-        };
         Ok(Sample {
             first: Some(first),
             longest: Some(longest),
@@ -119,37 +94,11 @@ impl Peer {
         let steps = steps.to_string();
         let mut command = vec!["check", text(path)?, &steps];
         command.extend(checked.iter().map(String::as_str));
-        self.call(&command).map(drop)
-    }
-
-    fn call(&mut self, fields: &[&str]) -> Result<String> {
-        let commands = self.commands.as_mut().ok_or("Python has ended")?;
-        writeln!(commands, "{}", fields.join("\t"))?;
-        commands.flush()?;
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer)?;
-        match answer.trim_end_matches('\n').split_once('\t') {
-            Some(("ok", results)) => Ok(results.to_owned()),
-            Some((_, error)) => Err(format!("h5py, {}: {error}", fields[0]).into()),
-            None => Err(format!("Python ended during {}", fields[0]).into()),
-        }
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // An end of its input ends it.
-        self.commands = None;
-        let _ = self.child.wait();
+        self.0.call(&command).map(drop)
     }
 }
 
 fn declaration(tensor: &TensorSpec) -> String {
     let shape: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
     format!("{}:{}:{}", tensor.name, tensor.dtype, shape.join("x"))
-}
-
-fn text(path: &Path) -> Result<&str> {
-    let text = path.to_str().filter(|text| !text.contains(['\t', '\n']));
-    text.ok_or_else(|| format!("{} cannot be told to Python", path.display()).into())
 }

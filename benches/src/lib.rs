@@ -1,10 +1,12 @@
-//! What the benches of the workspace share: the paired, file-writing rounds of `record`.
+//! What the benches of the workspace share: the paired rounds of `record` and `safetensors`.
 //!
 //! criterion measures one thing after the other, each with as many iterations as it likes. A
 //! recording benchmark needs the opposite: a disk and its cache drift by factors within minutes, so
 //! contenders have to take turns and be compared within a round; a sample is one file of a given
 //! size, which has to be checked, deleted and synced between two timings; and one contender runs in
-//! another process. [`rounds`] does that, and [`latency`] does it for single calls of `append`.
+//! another process. [`rounds`] does that, and [`latency`] does it for single calls of `append`;
+//! [`safetensors`] has the contenders of the bench of that name, and the other modules those of
+//! `record` and what both need.
 //! criterion stays in charge of what is short and needs no file of a given size.
 //!
 //! `benches/README.md` says how to run and how to read them.
@@ -14,8 +16,10 @@ pub mod h5py;
 pub mod latency;
 pub mod machine;
 pub mod options;
+pub mod peer;
 pub mod report;
 pub mod rounds;
+pub mod safetensors;
 pub mod scratch;
 pub mod stats;
 pub mod table;

@@ -1,14 +1,17 @@
-//! What a figure depends on: processor, memory, kernel, file system, and how busy it all is.
+//! What a figure depends on: the day, processor, memory, kernel, file system, and how busy it all is.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::SystemTime;
 
 /// The head of a report: a line for each fact that the system tells.
 #[must_use]
 pub fn describe(folder: &Path) -> Vec<(&'static str, String)> {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZeroUsize::get);
+    let now = humantime::format_rfc3339_seconds(SystemTime::now());
     let mut facts = vec![
+        ("date", now.to_string()),
         (
             "processor",
             format!("{}, {cores} cores", processor().unwrap_or_else(unknown)),

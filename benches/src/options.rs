@@ -65,7 +65,7 @@ pub struct Options {
     pub rounds: usize,
     /// Where the files are written; `None` for a folder under the target directory.
     pub folder: Option<PathBuf>,
-    /// The Python with h5py, where there is one.
+    /// The Python with the peers, where there is one.
     pub python: Option<PathBuf>,
     /// Whether the rounds run at all: not when criterion only lists or profiles its benches.
     pub enabled: bool,
@@ -126,10 +126,9 @@ impl Options {
         })
     }
 
-    /// Whether the group `record/<name>` runs.
+    /// Whether the group `name`, which is that of its bench and its own, runs.
     #[must_use]
     pub fn selects(&self, name: &str) -> bool {
-        let name = format!("record/{name}");
         self.enabled
             && self
                 .filter

@@ -1,4 +1,4 @@
-//! The report: printed as it grows, and kept as Markdown.
+//! The report, printed as it grows and kept as Markdown; and the tables of `record`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::Result;
 use crate::contender::{Contender, SEED_CHUNK};
 use crate::latency::Calls;
+use crate::options::Scale;
 use crate::rounds::Outcome;
 use crate::stats::Spread;
 use crate::table::{Table, grouped, megabytes, or_dash, seconds};
@@ -28,12 +29,19 @@ pub struct Report {
 
 impl Report {
     /// The title, and what the figures depend on.
-    pub fn head(&mut self, facts: &[(&str, String)]) {
-        let mut text = "# Recording, against its peers\n\n".to_owned();
+    pub fn head(&mut self, title: &str, facts: &[(&str, String)]) {
+        let mut text = format!("# {title}\n\n");
         for (name, value) in facts {
             let _ = writeln!(text, "- {name}: {value}");
         }
         self.add(&text);
+    }
+
+    /// A warning where the run is a short one.
+    pub fn scale(&mut self, scale: Scale) {
+        if scale != Scale::Full {
+            self.note("**A short run to see that everything works: no figures to quote.**");
+        }
     }
 
     /// A line for the reader.
@@ -182,7 +190,7 @@ impl Report {
         );
     }
 
-    fn require(&mut self, what: String, asked: &'static str, found: Option<Spread>) {
+    pub(crate) fn require(&mut self, what: String, asked: &'static str, found: Option<Spread>) {
         let found = or_dash(found, |found| found.to_string());
         self.requirements.push(Requirement { what, asked, found });
     }
@@ -203,21 +211,22 @@ impl Report {
         ));
     }
 
-    fn add(&mut self, text: &str) {
+    pub(crate) fn add(&mut self, text: &str) {
         print!("{text}");
         self.text.push_str(text);
     }
 
-    /// Writes the report to `path`.
+    /// Writes the report of `bench` beside `tmp`, the folder in the target directory that cargo
+    /// names to benches.
     ///
     /// # Errors
     ///
     /// Those of the file system.
-    pub fn save(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        std::fs::write(path, &self.text)?;
+    pub fn save(&self, tmp: &Path, bench: &str) -> Result<()> {
+        let folder = tmp.with_file_name("bench");
+        std::fs::create_dir_all(&folder)?;
+        let path = folder.join(format!("{bench}.md"));
+        std::fs::write(&path, &self.text)?;
         println!("\nThis report is in {}.", path.display());
         Ok(())
     }

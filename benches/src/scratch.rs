@@ -95,4 +95,18 @@ impl Scratch {
         rustix::fs::sync();
         Ok(())
     }
+
+    /// Drops `path`, which has been written back, from the page cache: the next reader waits for the
+    /// disk. `false` on systems where a process cannot ask for that.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    pub fn evict(&self, path: &Path) -> Result<bool> {
+        let file = fs::File::open(path)?;
+        #[cfg(target_os = "linux")]
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        drop(file);
+        Ok(cfg!(target_os = "linux"))
+    }
 }

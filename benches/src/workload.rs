@@ -134,7 +134,7 @@ impl Workload {
 }
 
 /// Random bytes, the same in every run (SplitMix64, by S. Vigna).
-fn random_bytes(len: usize) -> Vec<u8> {
+pub(crate) fn random_bytes(len: usize) -> Vec<u8> {
     let mut state = 0_u64;
     let words = (0..len.div_ceil(8)).map(|_| {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);

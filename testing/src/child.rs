@@ -5,8 +5,6 @@ use std::io::Write;
 use std::process::{Child, Command};
 use std::str::FromStr;
 
-use crate::python;
-
 /// A process that does not outlive the test.
 #[derive(Debug)]
 pub struct Guard(pub Child);
@@ -73,34 +71,4 @@ pub fn tell(line: fmt::Arguments<'_>) {
 #[must_use]
 pub fn told(line: &str) -> Option<&str> {
     line.strip_prefix('@')
-}
-
-const LIMITED: &str = "
-import os, resource, signal, sys
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-limit = int(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-os.execv(sys.argv[2], sys.argv[2:])
-";
-
-/// Runs `child` with files of at most `limit` bytes, which fail like a full disk.
-///
-/// # Panics
-///
-/// With the output of a child that fails.
-pub fn with_file_limit(child: &Command, limit: u64) {
-    let mut limited = python::script(LIMITED, [limit.to_string().as_ref(), child.get_program()]);
-    limited.args(child.get_args());
-    limited.envs(
-        child
-            .get_envs()
-            .filter_map(|(key, value)| Some((key, value?))),
-    );
-    let output = limited.output().expect("python starts");
-    assert!(
-        output.status.success(),
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
 }

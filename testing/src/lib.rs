@@ -5,10 +5,12 @@
 //! it fails: it serves tests only.
 
 mod child;
+mod limits;
 mod memory;
 pub mod python;
 mod random;
 
-pub use child::{Guard, again, is_child, setting, tell, told, with_file_limit};
+pub use child::{Guard, again, is_child, setting, tell, told};
+pub use limits::{Limit, on_small_file_system, run_limited, with_file_limit};
 pub use memory::peak;
-pub use random::Random;
+pub use random::{Random, seed};

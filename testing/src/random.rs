@@ -19,3 +19,24 @@ impl Random {
         self.draw() % bound
     }
 }
+
+/// The seed of a test: from the environment, where `SELVEDGE_SEED` is set, or from the clock. It is
+/// printed, so that a failure can be repeated.
+///
+/// # Panics
+///
+/// Where `SELVEDGE_SEED` is no number.
+#[must_use]
+pub fn seed() -> u64 {
+    let seed = std::env::var("SELVEDGE_SEED").map_or_else(
+        |_| {
+            let now = std::time::UNIX_EPOCH
+                .elapsed()
+                .expect("a clock behind 1970");
+            u64::from(now.subsec_nanos())
+        },
+        |seed| seed.parse().expect("SELVEDGE_SEED is a number"),
+    );
+    println!("SELVEDGE_SEED={seed}");
+    seed
+}

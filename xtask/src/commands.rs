@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod deny;
+mod fuzz;
 mod setup;
 mod test;
 
@@ -30,6 +31,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     demo::COMMAND,
     bench::COMMAND,
     deny::COMMAND,
+    fuzz::COMMAND,
 ];
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 //!
 //! One file per command under `commands/`, each with its manual in the file's own documentation. What several of
 //! them need lies beside this file: the workspace and its target directory ([`workspace`]), the tools that are found
-//! or installed under it ([`tools`], [`venv`]), and the small argument parser ([`args`]).
+//! or installed under it ([`tools`], [`venv`], [`cargo_tool`]), and the small argument parser ([`args`]).
 //!
 //! **Invariant:** xtask depends on nothing but the standard library, so that the first command on a fresh clone
 //! starts in seconds. It starts cargo and other programs; it never links what they build.
 
 mod args;
+mod cargo_tool;
 mod commands;
 mod failure;
 mod tools;

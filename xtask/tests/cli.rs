@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 5] = ["test", "setup", "demo", "bench", "deny"];
+const COMMANDS: [&str; 6] = ["test", "setup", "demo", "bench", "deny", "fuzz"];
 
 fn xtask(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_xtask"))
@@ -27,6 +27,14 @@ fn mistakes_exit_with_2_and_name_the_nearest() {
     check_usage_error(&["test", "--nopython"], "did you mean `--no-python`?");
     check_usage_error(&["setup", "--hlep"], "did you mean `--help`?");
     check_usage_error(&["deny", "check"], "unknown argument `check`");
+    check_usage_error(
+        &["fuzz", "safetensors_haeder"],
+        "did you mean `safetensors_header`?",
+    );
+    check_usage_error(
+        &["fuzz", "--seconds", "soon"],
+        "`--seconds` takes a number, found `soon`",
+    );
     check_usage_error(&[], "Usage: cargo xtask COMMAND");
 }
 

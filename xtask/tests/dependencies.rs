@@ -77,6 +77,15 @@ fn hdf5_is_linked_where_it_belongs_and_nowhere_else() {
     }
 }
 
+/// The integrations of selvedge-safetensors are features that cost nothing when off.
+#[test]
+fn features_that_are_off_bring_nothing() {
+    let tree = tree("selvedge-safetensors");
+    for name in ["ndarray", "candle-core"] {
+        assert!(!tree.contains(name), "{name} is in the tree: {tree:?}");
+    }
+}
+
 #[test]
 fn xtask_depends_on_nothing() {
     assert_eq!(tree("xtask"), BTreeSet::new());

@@ -12,6 +12,12 @@ use crate::plan::{Bytes, Grouped};
 #[error("{0}")]
 pub struct LibraryError(String);
 
+impl LibraryError {
+    pub(crate) fn new(message: String) -> Self {
+        Self(message)
+    }
+}
+
 impl From<hdf5::Error> for LibraryError {
     fn from(error: hdf5::Error) -> Self {
         Self(error.to_string())
@@ -345,6 +351,48 @@ pub enum Error {
         range: std::ops::Range<u64>,
         /// The steps that it has.
         committed: u64,
+    },
+    /// Rows of a step that it does not have.
+    #[error("a step of tensor `{tensor}` has rows 0..{rows}, asked for row {row}")]
+    RowOutOfRange {
+        /// The tensor.
+        tensor: String,
+        /// The first row asked for that is not there.
+        row: usize,
+        /// Rows of a step: the length of its first axis.
+        rows: u64,
+    },
+    /// A mask of another length than the step has rows.
+    #[error("a step of tensor `{tensor}` has {expected} rows, found a mask of {found}")]
+    MaskLength {
+        /// The tensor.
+        tensor: String,
+        /// Rows of a step: the length of its first axis.
+        expected: u64,
+        /// Length of the mask.
+        found: usize,
+    },
+    /// Rows of steps that are single values.
+    #[error("the steps of tensor `{tensor}` are single values and have no rows")]
+    NoRows {
+        /// The tensor.
+        tensor: String,
+    },
+    /// Every 0th step.
+    #[error("every 0th step of tensor `{tensor}` was asked for; expected 1 or more")]
+    ZeroStride {
+        /// The tensor.
+        tensor: String,
+    },
+    /// A dtype that has no values as float32.
+    #[error(
+        "tensor `{tensor}` holds {found}, and float32 is made of bfloat16, float16 and float32"
+    )]
+    NotFloat {
+        /// The tensor.
+        tensor: String,
+        /// Its dtype.
+        found: Dtype,
     },
     /// Steps of a single value.
     #[error("`{tensor}` is a single value and has no steps; read it whole")]

@@ -158,6 +158,43 @@ impl Grid {
         })
     }
 
+    /// The runs that the bytes `bytes` of step `step` consist of, in their order. Their places are
+    /// among these bytes.
+    pub(crate) fn runs_within(
+        &self,
+        step: u64,
+        bytes: Range<usize>,
+    ) -> impl Iterator<Item = Run> + '_ {
+        let (start, end) = (bytes.start as u64, bytes.end as u64);
+        let mut piece = self.piece_at(start);
+        std::iter::from_fn(move || {
+            let whole = (piece < self.pieces).then(|| self.piece(piece))?;
+            let part = whole.start.max(start)..whole.end.min(end);
+            if part.is_empty() {
+                return None;
+            }
+            let (chunk, within) = self.locate(step, piece);
+            piece += 1;
+            Some(Run {
+                step,
+                bytes: to_usize(part.start - start)..to_usize(part.end - start),
+                chunk,
+                within: within + (part.start - whole.start),
+            })
+        })
+    }
+
+    /// The piece that holds a byte of a step.
+    fn piece_at(&self, byte: u64) -> u64 {
+        let row = self.row * self.element_bytes;
+        let Some(&axis) = self.step_shape.get(self.cut) else {
+            return 0;
+        };
+        let index = byte / row;
+        let along = index % axis / self.chunk[self.cut + 1];
+        index / axis * self.cut_pieces + along
+    }
+
     /// The chunk whose first element is at `offset`, counted in the order of the chunk index; `None`
     /// where no chunk starts there. Offsets come from files, and can be anything.
     pub(crate) fn index(&self, offset: &[u64]) -> Option<u64> {
@@ -299,6 +336,32 @@ mod tests {
                 }
             }
             prop_assert_eq!((now, taken), (None, 0));
+        }
+
+        /// A part of a step is that part of the runs of the whole step.
+        #[test]
+        fn runs_within_a_step_are_parts_of_it(
+            (shape, chunk) in shapes(),
+            step in 0..9_u64,
+            cut in any::<[prop::sample::Index; 2]>(),
+        ) {
+            let grid = Grid::new(&shape, &chunk, 2).unwrap();
+            let total = 2 * usize::try_from(shape.iter().product::<u64>()).unwrap();
+            let mut cut = cut.map(|cut| cut.index(total + 1));
+            cut.sort_unstable();
+            let place = |byte: usize| {
+                let run = grid.runs(step..step + 1).find(|run| run.bytes.contains(&byte));
+                run.map(|run| (run.chunk, run.within + (byte - run.bytes.start) as u64))
+            };
+            let mut covered = 0;
+            for run in grid.runs_within(step, cut[0]..cut[1]) {
+                prop_assert_eq!(run.bytes.start, covered);
+                for (nth, byte) in run.bytes.clone().enumerate() {
+                    prop_assert_eq!(place(cut[0] + byte), Some((run.chunk, run.within + nth as u64)));
+                }
+                covered = run.bytes.end;
+            }
+            prop_assert_eq!(covered, cut[1] - cut[0]);
         }
 
         /// Against the definition of a chunked layout: element `(s, i, j, …)` lies in the chunk at

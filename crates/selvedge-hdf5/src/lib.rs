@@ -43,7 +43,7 @@ pub use plan::{
     Bytes, ChunkPlan, Grouped, Limits, MAX_CHUNK_BYTES, QueuePlan, ReadPattern, RunPlan, Shape,
 };
 pub use provenance::RunState;
-pub use reader::{DataLayout, Filter, Reader, Role, Tensor};
+pub use reader::{Block, Blocks, DataLayout, Filter, Reader, Role, Selection, Tensor};
 pub use recorder::{AppendTimes, Durability, Recorder, RecorderBuilder, Step, Summary};
 pub use recover::{Recovery, plan_recovery, recover};
 pub use spec::TensorSpec;

@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use selvedge_hdf5::{Error, Recorder, recover};
-use selvedge_testing::{again, is_child, setting, tell, with_file_limit};
+use selvedge_testing::{again, is_child, on_small_file_system, setting, tell, with_file_limit};
 
 use common::faults::{append_until_stopped, begin, cause, named, names, new_path};
 use common::sample::{Checker, LARGE, append, check, declare};
@@ -179,27 +178,5 @@ fn a_small_file_system_that_becomes_full() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = [("PATH", folder.path().display().to_string())];
     let child = again("child_on_a_small_file_system", &settings);
-    // A mount of this process only, which goes with it.
-    let mount = "mount -t tmpfs -o size=8m tmpfs \"$SELVEDGE_TEST_PATH\" || exit 77; exec \"$@\"";
-    let mut command = Command::new("unshare");
-    command.args(["-rm", "sh", "-c", mount, "sh"]);
-    command.arg(child.get_program()).args(child.get_args());
-    command.envs(
-        child
-            .get_envs()
-            .filter_map(|(key, value)| Some((key, value?))),
-    );
-    let output = match command.output() {
-        Ok(output) => output,
-        Err(error) => return println!("not tested: unshare: {error}"),
-    };
-    let stdout = String::from_utf8_lossy(&output.stdout);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    if output.status.code() == Some(77) || stderr.starts_with("unshare:") {
-        return println!("not tested, for want of the right to mount: {stderr}");
-    }
-    assert!(
-        output.status.success() && stdout.contains("@done"),
-        "{stdout}\n{stderr}"
-    );
+    on_small_file_system(&child, 8);
 }

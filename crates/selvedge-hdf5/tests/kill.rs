@@ -11,26 +11,11 @@ use std::process::{ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use selvedge_hdf5::{Durability, Error, Recorder, RunState, recover};
-use selvedge_testing::{Guard, Random, again, is_child, setting, tell, told};
+use selvedge_testing::{Guard, Random, again, is_child, seed, setting, tell, told};
 
 use common::sample::{self, Checker, LARGE, SMALL, Seen, Shape};
 
 mod common;
-
-/// The first seed: from the environment, or from the clock.
-fn seed() -> u64 {
-    let seed = std::env::var("SELVEDGE_SEED").map_or_else(
-        |_| {
-            let now = std::time::UNIX_EPOCH
-                .elapsed()
-                .expect("a clock behind 1970");
-            u64::from(now.subsec_nanos())
-        },
-        |seed| seed.parse().expect("SELVEDGE_SEED is a number"),
-    );
-    println!("SELVEDGE_SEED={seed}");
-    seed
-}
 
 /// A run that is killed again and again.
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use selvedge_hdf5::{Durability, Error, Recorder, RecorderBuilder, RunState, recover};
+use selvedge_hdf5::{Durability, Error, Reader, Recorder, RecorderBuilder, RunState, recover};
 use selvedge_testing::{Guard, python};
 
 use common::faults::new_path;
@@ -386,4 +386,41 @@ fn a_file_that_h5py_writes_is_left_alone() {
     // It is free again.
     recover(&path).expect("recover");
     assert_eq!(sample::check(&path, SMALL).extents, [1; 5]);
+}
+
+/// A reader that stays open while the file grows by rows of chunks, beside one that is opened anew.
+#[test]
+fn a_reader_is_refreshed_while_a_run_grows() {
+    let (_folder, path) = new_path();
+    let mut run = Recorder::create(&path)
+        .tensor::<u16>("W", [50])
+        .scalar::<u16>("count")
+        .chunk_target(700)
+        .start()
+        .expect("start");
+    let mut file = Reader::open(&path).expect("open");
+    let w = file.tensor("W").expect("W").clone();
+    for step in 0..200_u16 {
+        run.append(|filled| filled.put("W", &[step; 50])?.put("count", &step))
+            .expect("append");
+        if step % 7 != 0 {
+            continue;
+        }
+        run.commit().expect("commit");
+        let steps = u64::from(step) + 1;
+        assert_eq!(file.refresh().expect("refresh"), steps);
+        assert_eq!(file.committed_steps(), steps);
+        let expected: Vec<u16> = (0..=step).flat_map(|step| [step; 50]).collect();
+        assert_eq!(
+            file.tensor("W").expect("W").read::<u16>().expect("read"),
+            expected
+        );
+        let counts: Vec<u16> = file.tensor("count").expect("count").read().expect("read");
+        assert!(counts.into_iter().eq(0..=step));
+    }
+    assert_eq!(w.steps(), 0, "a clone stays as it was");
+    assert_eq!(file.state(), RunState::Recording);
+    run.finish().expect("finish");
+    assert_eq!(file.refresh().expect("refresh"), 200);
+    assert_eq!(file.state(), RunState::Finished);
 }

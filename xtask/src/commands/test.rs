@@ -100,7 +100,7 @@ fn steps(workspace: &Workspace, tools: &Tools) -> Result<Vec<Step>> {
         command
     };
 
-    let mut docs = cargo("doc --workspace --no-deps");
+    let mut docs = cargo("doc --workspace --all-features --no-deps");
     docs.env("RUSTDOCFLAGS", "-D warnings");
 
     // Each crate is unpacked and built by itself. Packaged, it has lost the workspace's profile; without it,
@@ -124,14 +124,21 @@ fn steps(workspace: &Workspace, tools: &Tools) -> Result<Vec<Step>> {
         ("format", Ok(cargo("fmt --all --check"))),
         (
             "clippy",
-            Ok(cargo("clippy --workspace --all-targets -- -D warnings")),
+            Ok(cargo(
+                "clippy --workspace --all-targets --all-features -- -D warnings",
+            )),
         ),
         // Not `--all-targets`: that would run the benches as tests.
         (
             "tests",
-            Ok(cargo("test --workspace --lib --bins --tests --examples")),
+            Ok(cargo(
+                "test --workspace --all-features --lib --bins --tests --examples",
+            )),
         ),
-        ("doc tests", Ok(cargo("test --workspace --doc"))),
+        (
+            "doc tests",
+            Ok(cargo("test --workspace --all-features --doc")),
+        ),
         ("docs", Ok(docs)),
         ("packages", Ok(package)),
         ("licences", deny),

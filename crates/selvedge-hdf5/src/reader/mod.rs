@@ -3,7 +3,10 @@
 mod attributes;
 mod data_layout;
 mod dtype;
+mod library;
 mod live;
+mod place;
+mod select;
 mod tensor;
 
 use std::collections::VecDeque;
@@ -15,6 +18,7 @@ use hdf5::types::TypeDescriptor;
 use hdf5::{IndexType, IterationOrder, LinkType, LocationToken, LocationType};
 
 pub use data_layout::{DataLayout, Filter};
+pub use select::{Block, Blocks, Selection};
 use tensor::Source;
 pub use tensor::{Role, Tensor};
 
@@ -26,7 +30,7 @@ use crate::{Attribute, Error, RunState, TensorSpec, sys};
 /// A trajectory file, open for reading.
 ///
 /// What it shows is the file at the moment of [`open`](Self::open): of a file that is being recorded,
-/// the steps that were committed then. Open it again to see more, also while this one is open.
+/// the steps that were committed then. [`refresh`](Self::refresh) shows those that came since.
 ///
 /// Any HDF5 file opens, those of plain h5py among them. A step tensor is a chunked dataset whose
 /// first axis is unlimited; in a file that Selvedge did not record, any chunked dataset. Every other
@@ -52,6 +56,7 @@ use crate::{Attribute, Error, RunState, TensorSpec, sys};
 pub struct Reader {
     path: PathBuf,
     data: Arc<fs::File>,
+    live: Option<live::Live>,
     tensors: Vec<Tensor>,
     attributes: Vec<(String, Attribute)>,
     skipped: Vec<(String, String)>,
@@ -102,7 +107,7 @@ impl Reader {
             let header = header.filter(|_| addresses);
             tensors.push(Tensor::open(&source, name, dataset, addresses, header)?);
         }
-        let committed = tensors.iter().filter_map(Tensor::extent).min().unwrap_or(0);
+        let committed = committed(&tensors);
         // Elsewhere the lengths of datasets need not have to do with each other.
         if ours {
             for tensor in &mut tensors {
@@ -112,11 +117,48 @@ impl Reader {
         Ok(Self {
             path,
             data,
+            live,
             tensors,
             attributes,
             skipped,
             committed,
         })
+    }
+
+    /// Looks for steps that were committed since, in a file that Selvedge records, and returns how
+    /// many there are now. Tensors that were cloned before, and selections, go on with what they
+    /// had. A file of another program stays as it was when it was opened.
+    ///
+    /// ```
+    /// # use selvedge_hdf5::{Reader, Recorder};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("thimble_1.h5");
+    /// let mut run = Recorder::create(&path).scalar::<f32>("loss").start()?;
+    /// let mut file = Reader::open(&path)?;
+    /// run.append(|step| step.put("loss", &2.5_f32))?;
+    /// run.commit()?;
+    /// assert_eq!(file.committed_steps(), 0);
+    /// assert_eq!(file.refresh()?, 1);
+    /// assert_eq!(file.tensor("loss")?.read::<f32>()?, [2.5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Library`] where the file is no longer the one that was opened.
+    pub fn refresh(&mut self) -> Result<u64, Error> {
+        let Some(live) = &self.live else {
+            return Ok(self.committed);
+        };
+        for tensor in &mut self.tensors {
+            tensor.refresh()?;
+        }
+        live.refresh(&self.data, &mut self.attributes);
+        self.committed = committed(&self.tensors);
+        for tensor in &mut self.tensors {
+            tensor.limit_steps(self.committed);
+        }
+        Ok(self.committed)
     }
 
     /// The file.
@@ -244,6 +286,11 @@ impl Reader {
             })
             .collect()
     }
+}
+
+/// The number of steps that all step tensors have.
+fn committed(tensors: &[Tensor]) -> u64 {
+    tensors.iter().filter_map(Tensor::extent).min().unwrap_or(0)
 }
 
 /// The datasets of a file by their paths: those at the root, and then those in groups.

@@ -1,21 +1,23 @@
 //! One tensor of a file, and reading it.
 
 use std::fs::File;
+use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use bytemuck::allocation::try_zeroed_vec;
-use hdf5::{Dataset, H5Type, Hyperslab, Selection, SliceOrIndex};
-use ndarray::IxDyn;
+use hdf5::Dataset;
 
 use super::data_layout::{self, DataLayout};
 use super::dtype::{Stored, detect};
+use super::library::{self, Stride};
+use super::place::{Place, Wanted};
+use super::select::Selection;
 use super::{attributes, live};
 use crate::element::Element;
-use crate::ffi::float_bits;
-use crate::grid::{Grid, to_usize};
+use crate::error::LibraryError;
+use crate::grid::to_usize;
 use crate::{Attribute, Dtype, Error};
 
 /// What a tensor is to the run.
@@ -38,7 +40,7 @@ pub(super) struct Source {
 }
 
 /// A tensor of an open file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tensor {
     source: Source,
     dataset: Dataset,
@@ -54,20 +56,11 @@ pub struct Tensor {
     stored: Stored,
     steps: u64,
     /// Where the bytes lie, looked up when they are first read.
-    layout: OnceLock<Option<Layout>>,
-}
-
-/// Where the plain bytes of a tensor lie in the file.
-#[derive(Debug)]
-enum Layout {
-    /// At this address, one behind the other.
-    Contiguous(u64),
-    /// In chunks with these addresses, in the order of their offsets.
-    Chunks(Grid, Vec<u64>),
+    place: OnceLock<Option<Arc<Place>>>,
 }
 
 /// Elements of a shape; more than can be addressed where the product overflows.
-fn product(shape: &[u64]) -> u64 {
+pub(super) fn product(shape: &[u64]) -> u64 {
     shape.iter().fold(1, |all, &axis| all.saturating_mul(axis))
 }
 
@@ -120,7 +113,7 @@ impl Tensor {
             plain,
             stored,
             steps,
-            layout: OnceLock::new(),
+            place: OnceLock::new(),
         })
     }
 
@@ -266,6 +259,28 @@ impl Tensor {
         }
     }
 
+    /// Takes over the extent that the file has now, and forgets where the chunks are if there are
+    /// more of them.
+    pub(super) fn refresh(&mut self) -> Result<(), Error> {
+        let Some(header) = self.header else {
+            return Ok(());
+        };
+        let now = live::extents(self.data(), header)
+            .filter(|now| now.get(1..) == self.shape.get(1..))
+            .ok_or_else(|| {
+                let action = format!("read the extents of tensor `{}` of", self.name);
+                let changed = "the file is no longer the one that was opened".to_owned();
+                Error::library(&self.source.path, action, LibraryError::new(changed))
+            })?;
+        let rows = self.chunk.as_ref().map_or(1, |chunk| chunk[0].max(1));
+        if now[0].div_ceil(rows) != self.shape[0].div_ceil(rows) {
+            self.place = OnceLock::new();
+        }
+        self.steps = now[0];
+        self.shape = now;
+        Ok(())
+    }
+
     pub(super) fn limit_steps(&mut self, committed: u64) {
         self.steps = self.steps.min(committed);
     }
@@ -288,6 +303,11 @@ impl Tensor {
         }
     }
 
+    /// A part of it to read: some steps, and some rows of each. At first it is all of it.
+    pub fn select(&self) -> Selection {
+        Selection::new(self)
+    }
+
     /// Reads one step: of a step tensor, or of a constant (such as a dataset without chunks, as h5py
     /// makes them by default) one index of its first axis.
     ///
@@ -305,11 +325,7 @@ impl Tensor {
     ///
     /// Those of [`read_step`](Self::read_step).
     pub fn read_steps<T: Element>(&self, steps: Range<u64>) -> Result<Vec<T>, Error> {
-        self.check_range(&steps)?;
-        let len = (steps.end - steps.start).saturating_mul(self.row_len());
-        let mut values = self.allocate(len)?;
-        self.read_steps_into(steps, &mut values)?;
-        Ok(values)
+        self.select().steps(steps).read()
     }
 
     /// Reads a range of steps into `buffer`, which has exactly their length.
@@ -322,11 +338,7 @@ impl Tensor {
         steps: Range<u64>,
         buffer: &mut [T],
     ) -> Result<(), Error> {
-        self.check_dtype(T::DTYPE)?;
-        self.check_range(&steps)?;
-        let len = (steps.end - steps.start).saturating_mul(self.row_len());
-        self.check_buffer(len, buffer.len())?;
-        T::fill_bytes(buffer, |bytes| self.fill(steps, bytes))
+        self.select().steps(steps).read_into(buffer)
     }
 
     /// Reads all committed steps, or the whole constant.
@@ -347,21 +359,27 @@ impl Tensor {
     ///
     /// [`Error::BufferLength`], and those of [`read_step`](Self::read_step).
     pub fn read_into<T: Element>(&self, buffer: &mut [T]) -> Result<(), Error> {
+        if self.leading().is_some() {
+            return self.select().read_into(buffer);
+        }
         self.check_dtype(T::DTYPE)?;
-        self.check_buffer(product(&self.shape()), buffer.len())?;
-        T::fill_bytes(buffer, |bytes| self.fill(0..self.rows(), bytes))
+        self.check_buffer(1, buffer.len())?;
+        T::fill_bytes(buffer, |bytes| self.fill_single(bytes))
     }
 
     /// All values as bytes, as they lie in memory.
     pub(crate) fn read_bytes(&self) -> Result<Vec<u8>, Error> {
         let len = product(&self.shape()).saturating_mul(self.dtype()?.size() as u64);
         let mut bytes = self.allocate(len)?;
-        self.fill(0..self.rows(), &mut bytes)?;
+        match self.leading() {
+            Some(_) => self.select().read_bytes_into(&mut bytes)?,
+            None => self.fill_single(&mut bytes)?,
+        }
         Ok(bytes)
     }
 
     /// Zeros to read into. What a damaged file claims to hold can be more than there is memory for.
-    fn allocate<T: Element>(&self, len: u64) -> Result<Vec<T>, Error> {
+    pub(super) fn allocate<T: Element>(&self, len: u64) -> Result<Vec<T>, Error> {
         try_zeroed_vec(to_usize(len)).map_err(|()| {
             let error = std::io::Error::from(std::io::ErrorKind::OutOfMemory);
             Error::io(&self.source.path, "allocate memory to read", error)
@@ -369,21 +387,16 @@ impl Tensor {
     }
 
     /// Length of the first axis: the committed steps of a step tensor; `None` for a single value.
-    fn leading(&self) -> Option<u64> {
+    pub(super) fn leading(&self) -> Option<u64> {
         self.shape().first().copied()
     }
 
     /// Elements from one index of the first axis to the next.
-    fn row_len(&self) -> u64 {
+    pub(super) fn row_len(&self) -> u64 {
         product(self.shape.get(1..).unwrap_or_default())
     }
 
-    /// What `fill` counts in: indices of the first axis, or one single value.
-    fn rows(&self) -> u64 {
-        self.leading().unwrap_or(1)
-    }
-
-    fn check_dtype(&self, found: Dtype) -> Result<(), Error> {
+    pub(super) fn check_dtype(&self, found: Dtype) -> Result<(), Error> {
         let expected = self.dtype()?;
         if expected == found || (expected, found) == (Dtype::Bf16, Dtype::U16) {
             return Ok(());
@@ -395,7 +408,7 @@ impl Tensor {
         })
     }
 
-    fn check_range(&self, range: &Range<u64>) -> Result<(), Error> {
+    pub(super) fn check_range(&self, range: &Range<u64>) -> Result<(), Error> {
         let Some(leading) = self.leading() else {
             return Err(Error::NoSteps {
                 tensor: self.name.clone(),
@@ -411,7 +424,7 @@ impl Tensor {
         })
     }
 
-    fn check_buffer(&self, expected: u64, found: usize) -> Result<(), Error> {
+    pub(super) fn check_buffer(&self, expected: u64, found: usize) -> Result<(), Error> {
         let found = found as u64;
         if expected == found {
             return Ok(());
@@ -423,165 +436,73 @@ impl Tensor {
         })
     }
 
-    /// Fills `bytes` with the rows of `range`.
-    fn fill(&self, range: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        match self.layout.get_or_init(|| self.find_layout()) {
-            &Some(Layout::Contiguous(address)) => {
-                let row_bytes = bytes.len() as u64 / (range.end - range.start);
-                self.read_at(bytes, address, range.start.checked_mul(row_bytes))
+    /// Fills `bytes` with the one value of a tensor without axes.
+    fn fill_single(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        match self.place() {
+            Some(place) => place
+                .read_rows(self.data(), 0..1, bytes)
+                .map_err(|error| self.read_failed(error)),
+            None => {
+                let single = Stride {
+                    first: 0,
+                    count: 1,
+                    stride: 1,
+                };
+                self.read_by_library(single, bytes)
             }
-            Some(Layout::Chunks(grid, chunks)) => self.fill_from_chunks(range, bytes, grid, chunks),
-            None => self.fill_by_library(range, bytes),
         }
     }
 
-    /// Reads from `within` bytes behind `address`. No file has a byte where their sum overflows.
-    fn read_at(&self, bytes: &mut [u8], address: u64, within: Option<u64>) -> Result<(), Error> {
-        within
-            .and_then(|within| address.checked_add(within))
-            .ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
-            .and_then(|address| self.source.data.read_exact_at(bytes, address))
-            .map_err(|error| Error::io(&self.source.path, "read from", error))
+    /// The file that its plain bytes are read from.
+    pub(super) fn data(&self) -> &File {
+        &self.source.data
     }
 
-    /// Plain bytes are read from where they lie, without libhdf5 and its lock; `None` where they
-    /// are filtered, of another byte order, or cut in another way.
-    fn find_layout(&self) -> Option<Layout> {
-        if !self.plain {
-            return None;
+    pub(super) fn read_failed(&self, error: io::Error) -> Error {
+        Error::io(&self.source.path, "read from", error)
+    }
+
+    /// Where its plain bytes lie; `None` where they are filtered, of another byte order, or cut in
+    /// another way, and libhdf5 has to read them.
+    pub(super) fn place(&self) -> Option<&Place> {
+        let place = self.place.get_or_init(|| {
+            let element = self.dtype().ok()?.size() as u64;
+            let wanted = Wanted {
+                data: self.data(),
+                dataset: &self.dataset,
+                header: self.header,
+                shape: &self.shape,
+                chunk: self.chunk.as_deref(),
+                element,
+            };
+            let place = self.plain.then(|| Place::find(&wanted)).flatten();
+            place.map(Arc::new)
+        });
+        place.as_deref()
+    }
+
+    /// How many indices of the first axis libhdf5 is to read by one call: those of one row of chunks,
+    /// so that each chunk is unpacked once; without chunks as many as take about `bytes` bytes.
+    pub(super) fn rows_together(&self, row_bytes: usize, bytes: usize) -> u64 {
+        match self.chunk.as_ref().and_then(|chunk| chunk.first()) {
+            Some(&rows) => rows.max(1),
+            None => (bytes / row_bytes.max(1)).max(1) as u64,
         }
-        let Some(chunk) = &self.chunk else {
-            return self.dataset.offset().map(Layout::Contiguous);
-        };
-        let element = self.dtype().ok()?.size() as u64;
-        let grid = Grid::new(self.shape.get(1..)?, chunk, element)?;
-        let count = self.shape[0]
-            .div_ceil(grid.steps())
-            .checked_mul(grid.pieces())?;
-        // Chunks behind the extent belong to steps that are not committed.
-        let mut chunks = self
-            .header
-            .and_then(|header| live::chunks(&self.source.data, header, &grid, count))
-            .or_else(|| self.chunks_by_library(&grid, count))?;
-        chunks.sort_unstable();
-        chunks.dedup_by_key(|(index, _)| *index);
-        // A chunk that was never written reads as the fill value, which libhdf5 knows.
-        if chunks.len() as u64 != count {
-            return None;
-        }
-        let addresses = chunks.into_iter().map(|(_, address)| address).collect();
-        Some(Layout::Chunks(grid, addresses))
     }
 
-    /// The index in `grid` and the address of each chunk among the first `count`. There can be far
-    /// fewer of them than the extents have room for.
-    fn chunks_by_library(&self, grid: &Grid, count: u64) -> Option<Vec<(u64, u64)>> {
-        let mut chunks = Vec::new();
-        self.dataset
-            .chunks_visit(|info| {
-                let index = grid.index(info.offset).filter(|&index| index < count);
-                chunks.extend(index.map(|index| (index, info.addr)));
-                0
-            })
-            .ok()?;
-        Some(chunks)
-    }
-
-    fn fill_from_chunks(
-        &self,
-        range: Range<u64>,
-        bytes: &mut [u8],
-        grid: &Grid,
-        chunks: &[u64],
-    ) -> Result<(), Error> {
-        for run in grid.runs(range.clone()) {
-            let address = *chunks.get(run.chunk).ok_or_else(|| Error::StepOutOfRange {
-                tensor: self.name.clone(),
-                range: range.clone(),
-                committed: run.step,
-            })?;
-            self.read_at(&mut bytes[run.bytes], address, Some(run.within))?;
-        }
-        Ok(())
-    }
-
-    /// Reads through libhdf5, a row of chunks at a time: so each is unpacked once, and no more
-    /// than one is held.
-    fn fill_by_library(&self, range: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
-        // HDF5's own bfloat16 would be converted; only its plain bytes can be read.
-        if self
-            .dataset
-            .dtype()
-            .is_ok_and(|found| float_bits(&found).is_some())
-            && self.dtype()? == Dtype::Bf16
-        {
+    /// Fills `bytes` with indices of the first axis, by libhdf5.
+    pub(super) fn read_by_library(&self, rows: Stride, bytes: &mut [u8]) -> Result<(), Error> {
+        let dtype = self.dtype()?;
+        if library::would_convert(&self.dataset, dtype) {
             return Err(Error::UnsupportedDtype {
                 tensor: self.name.clone(),
                 found: "HDF5's own bfloat16 with a filter or in scattered chunks".to_owned(),
                 hint: "store it without a filter, or as uint16",
             });
         }
-        let row_bytes = bytes.len() / to_usize(range.end - range.start);
-        let rows = self.chunk.as_ref().and_then(|chunk| chunk.first());
-        let rows = rows.map_or(u64::MAX, |&rows| rows.max(1));
-        let mut rest = bytes;
-        let mut start = range.start;
-        while start < range.end {
-            let end = (start / rows + 1).saturating_mul(rows).min(range.end);
-            let (now, later) = rest.split_at_mut(to_usize(end - start) * row_bytes);
-            self.select(start..end, now)?;
-            rest = later;
-            start = end;
-        }
-        Ok(())
-    }
-
-    fn select(&self, range: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
-        macro_rules! read {
-            ($type:ty) => {{
-                let values = self.select_as::<$type>(range)?;
-                let expected = bytes.len() / size_of::<$type>();
-                self.check_buffer(expected as u64, values.len())?;
-                bytes.copy_from_slice(<$type as Element>::as_bytes(&values));
-            }};
-        }
-        match self.dtype()? {
-            Dtype::Bf16 | Dtype::U16 => read!(u16),
-            Dtype::F16 => read!(half::f16),
-            Dtype::F32 => read!(f32),
-            Dtype::F64 => read!(f64),
-            Dtype::I8 => read!(i8),
-            Dtype::I16 => read!(i16),
-            Dtype::I32 => read!(i32),
-            Dtype::I64 => read!(i64),
-            Dtype::U8 => read!(u8),
-            Dtype::U32 => read!(u32),
-            Dtype::U64 => read!(u64),
-            Dtype::Bool => read!(bool),
-        }
-        Ok(())
-    }
-
-    fn select_as<T: H5Type>(&self, range: Range<u64>) -> Result<Vec<T>, Error> {
-        let failed = |error: hdf5::Error| {
+        library::read(&self.dataset, dtype, self.shape.len(), rows, bytes).map_err(|error| {
             let action = format!("read tensor `{}` from", self.name);
             Error::library(&self.source.path, action, error)
-        };
-        if self.shape.is_empty() {
-            return self.dataset.read_raw::<T>().map_err(failed);
-        }
-        let mut axes = vec![SliceOrIndex::from(
-            to_usize(range.start)..to_usize(range.end),
-        )];
-        axes.resize(self.shape.len(), SliceOrIndex::from(..));
-        let selection = Selection::from(Hyperslab::new(axes));
-        let array = self
-            .dataset
-            .read_slice::<T, _, IxDyn>(selection)
-            .map_err(failed)?;
-        Ok(array.into_raw_vec_and_offset().0)
+        })
     }
 }

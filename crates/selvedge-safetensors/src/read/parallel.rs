@@ -46,15 +46,17 @@ mod tests {
     fn every_byte_is_filled_once_with_its_offset() {
         for len in [0, 1, PER_THREAD, 3 * PER_THREAD + 5, 9 * PER_THREAD + 1] {
             let mut buffer = vec![0; len];
+            let pattern = |at: usize| at.to_le_bytes()[0] ^ at.to_le_bytes()[2];
             fill(&mut buffer, |bytes, offset| {
                 for (index, byte) in bytes.iter_mut().enumerate() {
-                    *byte += ((offset + index) % 251) as u8 + 1;
+                    // So that a byte that is filled twice is wrong, too.
+                    *byte = byte.wrapping_add(pattern(offset + index)).wrapping_add(1);
                 }
                 Ok::<(), ()>(())
             })
             .unwrap();
-            let expected = |(index, byte): (usize, &u8)| usize::from(*byte) == index % 251 + 1;
-            assert!(buffer.iter().enumerate().all(expected), "{len}");
+            let expected = (0..len).map(|at| pattern(at).wrapping_add(1));
+            assert!(buffer.iter().copied().eq(expected), "{len}");
         }
     }
 

@@ -75,7 +75,7 @@ impl Growing {
         let relative = last.range.start - data_start;
         let expected = patch(relative + rows * row_bytes, rows);
         // Its description is the last text of the header, so its numbers are the last such text.
-        let at = (0..header.len() / PATCH_BLOCK)
+        let at = (0..header.len().div_ceil(PATCH_BLOCK))
             .map(|block| block * PATCH_BLOCK)
             .rfind(|&at| header[at..].starts_with(expected.as_bytes()))?;
         let growing = Self {
@@ -235,4 +235,121 @@ fn axes(shape: &[usize]) -> String {
 /// JSON of strings and maps of strings, which cannot fail.
 fn json(value: &(impl serde::Serialize + ?Sized)) -> String {
     serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Header;
+
+    fn layout(fixed: &[TensorSpec], growing: Option<&TensorSpec>) -> Layout {
+        Layout::new(fixed, growing, &BTreeMap::new()).unwrap()
+    }
+
+    /// The text of a header, without the padding behind it.
+    fn text(layout: &Layout) -> &str {
+        std::str::from_utf8(&layout.header[8..]).unwrap().trim_end()
+    }
+
+    #[test]
+    fn larger_elements_go_first_and_then_the_names() {
+        let fixed = [
+            TensorSpec::new("b", Dtype::U8, [3]),
+            TensorSpec::new("a", Dtype::U8, [2]),
+            TensorSpec::new("W", Dtype::BF16, [2, 2]),
+            TensorSpec::new("n", Dtype::I64, []),
+        ];
+        let metadata = BTreeMap::from([("notebook".to_owned(), "1.5d_\"x\".ipynb".to_owned())]);
+        let found = Layout::new(&fixed, None, &metadata).unwrap();
+        assert_eq!(
+            text(&found),
+            "{\"__metadata__\":{\"notebook\":\"1.5d_\\\"x\\\".ipynb\"},\
+             \"n\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[0,8]},\
+             \"W\":{\"dtype\":\"BF16\",\"shape\":[2,2],\"data_offsets\":[8,16]},\
+             \"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[16,18]},\
+             \"b\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[18,21]}}"
+        );
+        assert_eq!(found.header.len(), 512);
+        assert_eq!(found.places, [530..533, 528..530, 520..528, 512..520]);
+        assert_eq!(text(&layout(&[], None)), "{}");
+    }
+
+    #[test]
+    fn a_growing_tensor_leaves_room_for_two_numbers() {
+        let row = TensorSpec::new("history", Dtype::BF16, [4, 64]);
+        let fixed = [TensorSpec::new("mask", Dtype::BOOL, [3])];
+        let found = layout(&fixed, Some(&row));
+        assert_eq!(
+            text(&found),
+            "{\"mask\":{\"dtype\":\"BOOL\",\"shape\":[3],\"data_offsets\":[0,3]},\
+             \"history\":{\"dtype\":\"BF16\",\"data_offsets\":[3,                  \
+             3                   ],\"shape\":[0                   ,4,64]}}"
+        );
+        let growing = found.growing.unwrap();
+        assert_eq!((growing.begin, growing.row_bytes), (256, 512));
+        assert_eq!(found.places[0], 253..256);
+        assert_eq!(growing.patch_at % 64, 0);
+        let patch = growing.patch(u64::MAX / 512);
+        assert_eq!(patch.len(), 51, "whatever the number, and within 64 bytes");
+    }
+
+    fn specs() -> impl Strategy<Value = Vec<TensorSpec>> {
+        let dtypes = vec![
+            Dtype::BOOL,
+            Dtype::F4,
+            Dtype::U8,
+            Dtype::BF16,
+            Dtype::F32,
+            Dtype::C64,
+            Dtype::I64,
+        ];
+        let spec = (
+            prop::sample::select(dtypes),
+            prop::collection::vec(0_usize..6, 0..3),
+        );
+        prop::collection::vec(spec, 0..8).prop_map(|specs| {
+            let named = specs
+                .into_iter()
+                .enumerate()
+                .map(|(index, (dtype, mut shape))| {
+                    if dtype == Dtype::F4 {
+                        shape.push(2);
+                    }
+                    TensorSpec::new(format!("t{index}"), dtype, shape)
+                });
+            named.collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_tensor_is_aligned_and_where_the_header_says(fixed in specs(), grows: bool) {
+            let row = TensorSpec::new("rows", Dtype::F64, [3]);
+            let found = layout(&fixed, grows.then_some(&row));
+            let header = Header::parse(&found.header, found.end).unwrap();
+            prop_assert_eq!(header.tensors().len(), fixed.len() + usize::from(grows));
+            for (spec, place) in fixed.iter().zip(&found.places) {
+                let tensor = header.tensor(&spec.name).unwrap();
+                prop_assert_eq!(&tensor.range, place);
+                prop_assert_eq!((tensor.dtype, &tensor.shape), (spec.dtype, &spec.shape));
+            }
+            for tensor in header.tensors() {
+                let alignment = tensor.dtype.bitsize().div_ceil(8) as u64;
+                prop_assert_eq!(tensor.range.start % alignment, 0, "{:?}", tensor);
+            }
+            match found.growing {
+                None => prop_assert_eq!(header.data_start() % ALIGNMENT, 0),
+                Some(growing) => {
+                    prop_assert_eq!(growing.begin % ALIGNMENT, 0);
+                    let last = header.tensors().last().unwrap();
+                    let again = Growing::find(&found.header, header.data_start(), last);
+                    prop_assert_eq!(again, Some((growing, 0)));
+                }
+            }
+        }
+    }
 }

@@ -57,7 +57,7 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Summary, Error> {
     }
     // Rows lie behind what the header tells: so it is checked as that of a file without them.
     let header = Header::parse_prefix(&start, file_bytes)
-        .map_err(|error| not_recoverable(format!("its header is damaged: {error}")))?;
+        .map_err(|error| not_recoverable(format!("it is damaged: {error}")))?;
     let growing = header
         .tensors()
         .last()

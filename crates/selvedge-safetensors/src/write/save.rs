@@ -272,14 +272,8 @@ impl<'data> Save<'data> {
         } else {
             Partial::create(partial_path(&path), path, Leftover::Discard)?
         };
-        let mut writer = Writer::new(partial, layout, specs, self.sync, self.overwrite)?;
-        for (index, bytes) in data.into_iter().enumerate() {
-            if let Some(bytes) = bytes {
-                writer.write_at(index, &bytes)?;
-            }
-        }
-        writer.commit_header()?;
-        Ok(writer)
+        let options = (self.sync, self.overwrite);
+        Writer::new(partial, layout, specs, &data, options)
     }
 
     fn collect_metadata(&self) -> Result<BTreeMap<String, String>, Error> {

@@ -1,5 +1,6 @@
 //! A file that is written in pieces.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,6 +16,8 @@ use crate::{Element, Error, MissingBytes, TensorSpec};
 /// Bytes that go to the system in one call: larger ones are slower on Linux, where the page cache
 /// then takes its memory in larger pieces.
 const PIECE: usize = 1 << 20;
+/// Tensors of so many bytes are copied next to their neighbours, and written with them.
+const SMALL: usize = 64 << 10;
 
 /// A tensor of fixed size.
 #[derive(Debug)]
@@ -84,23 +87,20 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes the header, but for its length where the tensor grows.
+    /// Writes the header, but for its length where the tensor grows, and the data that are there,
+    /// in the order of `specs`.
     pub(super) fn new(
         partial: Partial,
         layout: Layout,
         specs: Vec<TensorSpec>,
-        sync: bool,
-        overwrite: bool,
+        data: &[Option<Cow<'_, [u8]>>],
+        (sync, overwrite): (bool, bool),
     ) -> Result<Self, Error> {
         let mut header = layout.header;
         let length = match (layout.growing.is_some(), header.first_chunk_mut()) {
             (true, Some(length)) => Some(std::mem::take::<[u8; 8]>(length)),
             _ => None,
         };
-        partial
-            .file()
-            .write_all_at(&header, 0)
-            .map_err(Error::io(partial.target(), "write the header of"))?;
         let names = specs.iter().enumerate();
         let mut slots: HashMap<String, Slot> = names
             .map(|(index, spec)| (spec.name.clone(), Slot::Fixed(index)))
@@ -109,7 +109,7 @@ impl Writer {
             slots.insert(growing.spec.name.clone(), Slot::Growing);
         }
         let fixed = specs.into_iter().zip(layout.places);
-        Ok(Self {
+        let mut writer = Self {
             partial,
             fixed: fixed
                 .map(|(spec, place)| Fixed {
@@ -124,7 +124,10 @@ impl Writer {
             length,
             sync,
             overwrite,
-        })
+        };
+        writer.write_first(header, data)?;
+        writer.commit_header()?;
+        Ok(writer)
     }
 
     /// Writes the next values of tensor `name`; for the growing one, its next rows.
@@ -291,8 +294,48 @@ impl Writer {
             .collect()
     }
 
+    /// Writes the header and the data that are there in the order of the file: small neighbours,
+    /// of which there can be thousands, by one call.
+    fn write_first(
+        &mut self,
+        header: Vec<u8>,
+        data: &[Option<Cow<'_, [u8]>>],
+    ) -> Result<(), Error> {
+        let given = data.iter().enumerate();
+        let given = given.filter_map(|(index, data)| Some((index, data.as_deref()?)));
+        let mut given: Vec<(usize, &[u8])> = given.collect();
+        given.sort_by_key(|&(index, _)| self.fixed[index].place.start);
+
+        let mut run = (0, header);
+        for (index, bytes) in given {
+            let begin = self.fixed[index].place.start;
+            let follows = run.0 + run.1.len() as u64 == begin;
+            let small = bytes.len() <= SMALL && run.1.len() + bytes.len() <= PIECE;
+            if !(follows && small) {
+                self.write_run(&run)?;
+                run.0 = begin;
+                run.1.clear();
+            }
+            if bytes.len() <= SMALL {
+                run.1.extend_from_slice(bytes);
+                self.fixed[index].written = bytes.len() as u64;
+            } else {
+                self.write_at(index, bytes)?;
+                run.0 = self.fixed[index].place.end;
+            }
+        }
+        self.write_run(&run)
+    }
+
+    fn write_run(&self, (at, bytes): &(u64, Vec<u8>)) -> Result<(), Error> {
+        self.partial
+            .file()
+            .write_all_at(bytes, *at)
+            .map_err(Error::io(self.partial.target(), "write to"))
+    }
+
     /// Writes the next bytes of a tensor of fixed size.
-    pub(super) fn write_at(&mut self, index: usize, bytes: &[u8]) -> Result<(), Error> {
+    fn write_at(&mut self, index: usize, bytes: &[u8]) -> Result<(), Error> {
         let fixed = &self.fixed[index];
         let found = bytes.len() as u64;
         if found > fixed.bytes() - fixed.written {
@@ -311,7 +354,7 @@ impl Writer {
     }
 
     /// Makes a growing file recoverable, once its tensors of fixed size are complete.
-    pub(super) fn commit_header(&mut self) -> Result<(), Error> {
+    fn commit_header(&mut self) -> Result<(), Error> {
         let Some(length) = self.length else {
             return Ok(());
         };

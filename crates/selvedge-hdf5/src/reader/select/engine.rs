@@ -1,0 +1,278 @@
+//! Filling the output of a selection, by several threads where it is large.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use half::slice::HalfFloatSliceExt;
+use half::{bf16, f16};
+
+use super::rows::Span;
+use crate::Error;
+use crate::reader::Tensor;
+use crate::reader::library::Stride;
+use crate::reader::place::Place;
+
+/// Bytes of output that a thread fills before it asks for more.
+const TASK: usize = 4 << 20;
+/// Bytes that are read before they are converted: they are still in the cache then.
+const PIECE: usize = 256 << 10;
+/// More threads than this are no faster: memory is the limit.
+const MOST_THREADS: usize = 8;
+
+/// What becomes of the elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Convert {
+    /// They stay as they are.
+    None,
+    /// bfloat16 to float32.
+    Bf16,
+    /// float16 to float32.
+    F16,
+}
+
+impl Convert {
+    /// Bytes of the output for one of the input.
+    fn factor(self) -> usize {
+        match self {
+            Self::None => 1,
+            Self::Bf16 | Self::F16 => 2,
+        }
+    }
+
+    /// Puts elements into the output, which has as many.
+    fn put(self, from: &[u8], to: &mut [u8]) {
+        match self {
+            Self::None => to.copy_from_slice(from),
+            Self::Bf16 => selvedge_bf16::widen_bf16_to_f32(
+                bytemuck::cast_slice::<u8, bf16>(from),
+                bytemuck::cast_slice_mut(to),
+            ),
+            Self::F16 => bytemuck::cast_slice::<u8, f16>(from)
+                .convert_to_f32_slice(bytemuck::cast_slice_mut(to)),
+        }
+    }
+}
+
+/// A selection and its sizes.
+pub(super) struct Job<'a> {
+    pub(super) tensor: &'a Tensor,
+    pub(super) steps: Stride,
+    /// Bytes of a whole step in the file.
+    pub(super) step_bytes: usize,
+    /// Bytes of a step in the output.
+    pub(super) output_bytes: usize,
+    /// What is read of each step; `None` for all of it.
+    pub(super) spans: Option<Vec<Span>>,
+    pub(super) convert: Convert,
+}
+
+impl Job<'_> {
+    /// Fills `bytes`, the whole output.
+    pub(super) fn run(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        match self.tensor.place() {
+            Some(place) => self.run_in_parallel(place, bytes),
+            None => self.run_by_library(bytes),
+        }
+    }
+
+    fn run_in_parallel(&self, place: &Place, bytes: &mut [u8]) -> Result<(), Error> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        // What is read counts, too: of few rows of large steps.
+        let work = bytes.len().max(self.read_bytes() / 2);
+        let threads = (work / TASK).min(cores).clamp(1, MOST_THREADS);
+        let most = TASK.min(bytes.len() / threads);
+        // Whole steps; or parts of one step, where the steps are large.
+        let size = match &self.spans {
+            None if most < self.output_bytes => most.next_multiple_of(PIECE),
+            _ => (most / self.output_bytes).max(1) * self.output_bytes,
+        };
+        let tasks = bytes
+            .chunks_mut(self.output_bytes.max(size))
+            .enumerate()
+            .flat_map(|(group, steps)| {
+                let parts = steps.chunks_mut(size).enumerate();
+                parts.map(move |(part, output)| (group, part * size, output))
+            });
+        let tasks = Mutex::new(tasks);
+        let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let group_steps = (size / self.output_bytes).max(1);
+        let work = || -> Result<(), Error> {
+            let mut scratch = Scratch::default();
+            while let Some((group, start, output)) = next() {
+                let first = (group * group_steps) as u64;
+                self.task(place, first, start, output, &mut scratch)
+                    .map_err(|error| self.tensor.read_failed(error))?;
+            }
+            Ok(())
+        };
+        if threads == 1 {
+            return work();
+        }
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut result = work();
+            for other in others {
+                let other = other
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                result = result.and(other);
+            }
+            result
+        })
+    }
+
+    /// Bytes that are read, of all steps.
+    fn read_bytes(&self) -> usize {
+        let step = self.spans.as_ref().map_or(self.step_bytes, |spans| {
+            spans.iter().map(|span| span.bytes.len()).sum()
+        });
+        step.saturating_mul(usize::try_from(self.steps.count).unwrap_or(usize::MAX))
+    }
+
+    /// Fills `output` with the selected steps from number `first` on; or with a part of that step,
+    /// from the byte `start` of its output on.
+    fn task(
+        &self,
+        place: &Place,
+        first: u64,
+        start: usize,
+        output: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> io::Result<()> {
+        let data = self.tensor.data();
+        let is_part = output.len() < self.output_bytes;
+        if self.spans.is_none()
+            && self.convert == Convert::None
+            && self.steps.stride == 1
+            && !is_part
+        {
+            let rows = self.steps.at(first);
+            let count = (output.len() / self.output_bytes) as u64;
+            return place.read_rows(data, rows..rows + count, output);
+        }
+        for (nth, output) in output.chunks_mut(self.output_bytes).enumerate() {
+            let step = self.steps.at(first + nth as u64);
+            match &self.spans {
+                Some(spans) => self.rows(place, step, spans, output, scratch)?,
+                None => self.part(place, step, start, output, scratch)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A step, from the byte `start` of its output on.
+    fn part(
+        &self,
+        place: &Place,
+        step: u64,
+        start: usize,
+        output: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> io::Result<()> {
+        let data = self.tensor.data();
+        let factor = self.convert.factor();
+        let mut start = start / factor;
+        if self.convert == Convert::None {
+            return place.read_within(data, step, start, output);
+        }
+        for output in output.chunks_mut(PIECE * factor) {
+            let piece = scratch.get(output.len() / factor);
+            place.read_within(data, step, start, piece)?;
+            self.convert.put(piece, output);
+            start += piece.len();
+        }
+        Ok(())
+    }
+
+    /// Some rows of a step.
+    fn rows(
+        &self,
+        place: &Place,
+        step: u64,
+        spans: &[Span],
+        output: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> io::Result<()> {
+        let data = self.tensor.data();
+        for span in spans {
+            match span.whole() {
+                Some(to) if self.convert == Convert::None => {
+                    place.read_within(data, step, span.bytes.start, &mut output[to])?;
+                }
+                _ => {
+                    let bytes = scratch.get(span.bytes.len());
+                    place.read_within(data, step, span.bytes.start, bytes)?;
+                    self.put_rows(span, bytes, output);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put_rows(&self, span: &Span, bytes: &[u8], output: &mut [u8]) {
+        let factor = self.convert.factor();
+        span.for_each(|from, to| {
+            self.convert.put(
+                &bytes[from],
+                &mut output[to.start * factor..to.end * factor],
+            );
+        });
+    }
+
+    /// What is selected of a whole step.
+    fn put_step(&self, step: &[u8], output: &mut [u8]) {
+        let Some(spans) = &self.spans else {
+            return self.convert.put(step, output);
+        };
+        for span in spans {
+            self.put_rows(span, &step[span.bytes.clone()], output);
+        }
+    }
+
+    /// libhdf5 lets one thread in at a time: so its steps are read one row of chunks after the other.
+    fn run_by_library(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        let as_they_are = self.spans.is_none() && self.convert == Convert::None;
+        let together = self.tensor.rows_together(self.step_bytes, TASK);
+        let mut scratch = Scratch::default();
+        let (mut done, mut rest) = (0, bytes);
+        while done < self.steps.count {
+            let row = self.steps.at(done) / together;
+            let left = self.steps.part(done, self.steps.count - done);
+            let count = (1..left.count)
+                .find(|&nth| left.at(nth) / together != row)
+                .unwrap_or(left.count);
+            let size = usize::try_from(count).unwrap_or(usize::MAX);
+            let (now, later) = std::mem::take(&mut rest).split_at_mut(size * self.output_bytes);
+            let steps = left.part(0, count);
+            if as_they_are {
+                self.tensor.read_by_library(steps, now)?;
+            } else {
+                let whole = scratch.get(size * self.step_bytes);
+                self.tensor.read_by_library(steps, whole)?;
+                let outputs = now.chunks_exact_mut(self.output_bytes);
+                for (step, output) in whole.chunks_exact(self.step_bytes).zip(outputs) {
+                    self.put_step(step, output);
+                }
+            }
+            rest = later;
+            done += count;
+        }
+        Ok(())
+    }
+}
+
+/// Memory of a thread that is used again and again. It is of words, so that elements in it are
+/// aligned.
+#[derive(Default)]
+struct Scratch(Vec<u64>);
+
+impl Scratch {
+    fn get(&mut self, bytes: usize) -> &mut [u8] {
+        let words = bytes.div_ceil(8);
+        if self.0.len() < words {
+            self.0.resize(words, 0);
+        }
+        &mut bytemuck::cast_slice_mut(&mut self.0)[..bytes]
+    }
+}
