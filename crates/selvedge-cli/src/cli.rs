@@ -1,0 +1,77 @@
+//! The command line: what `--help`, the man pages and the completions are made of.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{completions, inspect, man, plan, recover};
+
+/// What all commands return to the shell.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  done, and the answer is no: the files differ, the run does not fit
+  2  something could not be done, or the command line is wrong";
+
+/// Looks into tensor files, plans recordings, and recovers files whose writer died.
+#[derive(Debug, Parser)]
+#[command(
+    name = "selvedge",
+    version,
+    after_help = EXIT_CODES,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) color: colorchoice_clap::Color,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands, in the order of the help.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Inspect(inspect::Args),
+    Plan(plan::Args),
+    Recover(recover::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    /// Every command says what it does and gives an example; every argument says what it is.
+    #[test]
+    fn everything_has_help() {
+        let mut program = Cli::command();
+        program.build();
+        for command in program.get_subcommands() {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name}: no help");
+            let after = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(after.starts_with("Examples:\n"), "{name}: no example");
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some_and(|help| {
+                        let help = help.to_string();
+                        !help.is_empty() && !help.ends_with('.')
+                    }),
+                    "{name} {}: no help, or with a full stop",
+                    argument.get_id()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! `selvedge completions`: what a shell needs to complete the command line.
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+
+use crate::cli::Cli;
+use crate::outcome::Outcome;
+use crate::output;
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge completions bash > ~/.local/share/bash-completion/completions/selvedge
+  selvedge completions zsh > ~/.zfunc/_selvedge
+  selvedge completions fish > ~/.config/fish/completions/selvedge.fish";
+
+/// Print the completions for a shell.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The shell
+    shell: Shell,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    // Into memory first: the generator panics where it cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "selvedge", &mut script);
+    output::print_bytes(&script)?;
+    Ok(Outcome::Success)
+}

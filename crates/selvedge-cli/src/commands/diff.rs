@@ -1,0 +1,65 @@
+//! `selvedge inspect --diff`: what two files differ in.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::facts::{Assumptions, Differences, FileFacts, gather};
+use crate::outcome::Outcome;
+use crate::output;
+use crate::render::{self, Page};
+
+/// What `--diff --json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    selvedge_version: &'static str,
+    first: String,
+    second: String,
+    equal: bool,
+    #[serde(flatten)]
+    differences: &'a Differences,
+}
+
+pub(super) fn run(
+    first: &Path,
+    second: &Path,
+    assumptions: Assumptions,
+    json: bool,
+) -> anyhow::Result<Outcome> {
+    // Both are looked into before anything is said, so that both errors are told.
+    let read = |path: &Path| -> Option<FileFacts> {
+        gather(path, assumptions)
+            .map_err(|error| output::error(&error.into()))
+            .ok()
+            .map(|(facts, _)| facts)
+    };
+    let (one, two) = (read(first), read(second));
+    let (Some(one), Some(two)) = (one, two) else {
+        return Ok(Outcome::Failed);
+    };
+    let differences = Differences::of(&one, &two);
+    let equal = differences.count() == 0;
+    if json {
+        let report = Report {
+            selvedge_version: env!("CARGO_PKG_VERSION"),
+            first: first.display().to_string(),
+            second: second.display().to_string(),
+            equal,
+            differences: &differences,
+        };
+        let json = serde_json::to_string_pretty(&report)?;
+        output::print_bytes(format!("{json}\n").as_bytes())?;
+    } else {
+        output::print(&render::diff::files(
+            &one,
+            &two,
+            &differences,
+            Page::of_stdout(),
+        ))?;
+    }
+    Ok(if equal {
+        Outcome::Success
+    } else {
+        Outcome::Negative
+    })
+}

@@ -1,0 +1,129 @@
+//! `selvedge inspect`: what is in tensor files.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::diff;
+use crate::facts::{Assumptions, FileFacts, gather};
+use crate::outcome::Outcome;
+use crate::output;
+use crate::progress::Progress;
+use crate::render::{self, Page};
+use crate::stats::{self, TensorStats};
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge inspect tensors/Thimble/thimble_7.h5
+  selvedge inspect --stats 1.5d_cluster_mask.safetensors
+  selvedge inspect --json *.h5 | jq '.files[].tensors[].name'
+  selvedge inspect --diff thimble_7.h5 thimble_8.h5
+
+Without --stats only headers are read, whatever the size of the files.
+With --diff the exit code is 0 if the files are alike, 1 if they differ, 2 if one cannot be read.";
+
+/// Show what is in HDF5 and safetensors files: tensors, chunks, provenance, how to read them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// HDF5 or safetensors files, of Selvedge or of any other program
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Read all values too: NaN, Inf, least, greatest, mean, zeros, unchanged from step to step
+    #[arg(long)]
+    stats: bool,
+
+    /// Compare two files: tensors, dtypes, shapes and attributes, but no values
+    #[arg(long, conflicts_with = "stats")]
+    diff: bool,
+
+    /// Take uint16 without a marker for the bits of bfloat16
+    #[arg(long)]
+    assume_bf16: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    selvedge_version: &'static str,
+    files: Vec<Inspected>,
+    errors: Vec<Failure>,
+}
+
+#[derive(Serialize)]
+struct Inspected {
+    #[serde(flatten)]
+    facts: FileFacts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stats: Option<Vec<TensorStats>>,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    path: String,
+    message: String,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let assumptions = Assumptions {
+        bf16: args.assume_bf16,
+    };
+    if args.diff {
+        let [one, two] = &args.files[..] else {
+            anyhow::bail!("--diff compares two files, found {}", args.files.len());
+        };
+        return diff::run(one, two, assumptions, args.json);
+    }
+    let mut report = Report {
+        selvedge_version: env!("CARGO_PKG_VERSION"),
+        files: Vec::new(),
+        errors: Vec::new(),
+    };
+    let page = Page::of_stdout();
+    let mut first = true;
+    for path in &args.files {
+        match inspect(path, assumptions, args.stats) {
+            Ok(inspected) if args.json => report.files.push(inspected),
+            Ok(Inspected { facts, stats }) => {
+                let text = render::inspect::file(&facts, stats.as_deref(), page);
+                output::print(if first { "" } else { "\n" })?;
+                output::print(&text)?;
+                first = false;
+            }
+            Err(error) => {
+                output::error(&error);
+                report.errors.push(Failure {
+                    path: path.display().to_string(),
+                    message: format!("{error:#}"),
+                });
+            }
+        }
+    }
+    if args.json {
+        let json = serde_json::to_string_pretty(&report)?;
+        output::print_bytes(format!("{json}\n").as_bytes())?;
+    }
+    Ok(if report.errors.is_empty() {
+        Outcome::Success
+    } else {
+        Outcome::Failed
+    })
+}
+
+fn inspect(path: &Path, assumptions: Assumptions, values: bool) -> anyhow::Result<Inspected> {
+    let (facts, file) = gather(path, assumptions)?;
+    let stats = if values {
+        let mut progress = Progress::new(stats::bytes(&facts));
+        let stats = stats::gather(&facts, &file, &mut progress);
+        progress.finish();
+        Some(stats?)
+    } else {
+        None
+    };
+    Ok(Inspected { facts, stats })
+}

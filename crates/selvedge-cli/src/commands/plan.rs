@@ -1,0 +1,138 @@
+//! `selvedge plan`: what a run takes of disk and memory, before it is recorded.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use selvedge_hdf5::{Error, Limits, ReadPattern, RunPlan, TensorSpec};
+
+use super::tensor_spec;
+use crate::outcome::Outcome;
+use crate::output;
+use crate::render::{self, Page};
+use crate::sizes;
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge plan --steps 6001 --tensor W:bf16:10000x64 --tensor loss:f32:
+  selvedge plan --steps 6001 --tensor W:bf16:10000x64 --read tokens --path tensors/Thimble
+  selvedge plan --tensor W:bf16:10000x64            (a run of unknown length)
+
+Sizes are decimal (2GB is 2,000,000,000 bytes) or binary (64MiB). The exit code is 1 if the run does
+not fit the disk or the memory.";
+
+/// Plan a recording: chunks, file size, memory, and whether the disk has room.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The number of steps; without it the run is open-ended
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: Option<u64>,
+
+    /// A tensor that every step has, such as W:bf16:10000x64; loss:f32: is a single number
+    #[arg(
+        long = "tensor",
+        short,
+        required = true,
+        value_name = "NAME:DTYPE:SHAPE",
+        value_parser = tensor_spec::parse
+    )]
+    tensors: Vec<TensorSpec>,
+
+    /// A tensor that is written once, such as mask:bool:10000
+    #[arg(long = "constant", value_name = "NAME:DTYPE:SHAPE", value_parser = tensor_spec::parse)]
+    constants: Vec<TensorSpec>,
+
+    /// How the tensors will mostly be read
+    #[arg(long, value_enum, default_value_t = Read::Whole)]
+    read: Read,
+
+    /// The size that chunks stay under
+    #[arg(long, value_name = "SIZE", default_value = "2GB", value_parser = sizes::parse)]
+    chunk_target: u64,
+
+    /// The memory that the recorder may take
+    #[arg(long, value_name = "SIZE", default_value = "24GB", value_parser = sizes::parse)]
+    memory: u64,
+
+    /// The folder that the file will lie in
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    path: PathBuf,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Read {
+    /// All steps at once
+    Whole,
+    /// One step at a time
+    Steps,
+    /// Some tokens (indices of the first axis) over all steps
+    Tokens,
+}
+
+impl From<Read> for ReadPattern {
+    fn from(read: Read) -> Self {
+        match read {
+            Read::Whole => Self::WholeTensor,
+            Read::Steps => Self::SingleSteps,
+            Read::Tokens => Self::TokenSubset,
+        }
+    }
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
+    check_names(&args)?;
+    let mut limits = Limits::default();
+    limits.chunk_target = args.chunk_target;
+    limits.memory = args.memory;
+    let constants = args
+        .constants
+        .iter()
+        .map(TensorSpec::step_bytes)
+        .sum::<Result<u64, Error>>()
+        .context("the constants are too large")?;
+    let pattern = args.read.into();
+    let plan = RunPlan::new(&args.tensors, args.steps, pattern, &limits, constants, None);
+    let mut plan = match plan {
+        Ok(plan) => plan,
+        Err(error @ Error::MemoryBudget { .. }) => {
+            output::error(&error.into());
+            return Ok(Outcome::Negative);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    // The name of the file does not matter, its folder does.
+    let room = plan.check_free_disk(args.path.join("run.h5"));
+    if args.json {
+        let json = serde_json::to_string_pretty(&render::plan::Report::new(&plan, room.is_ok()))?;
+        output::print_bytes(format!("{json}\n").as_bytes())?;
+    } else {
+        output::print(&render::plan::table(&plan, Page::of_stdout()))?;
+    }
+    match room {
+        Ok(()) => Ok(Outcome::Success),
+        Err(Error::DiskTooSmall { needed, free, .. }) => {
+            let path = args.path;
+            output::error(&Error::DiskTooSmall { path, needed, free }.into());
+            Ok(Outcome::Negative)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// All tensors of a file have names of their own.
+fn check_names(args: &Args) -> anyhow::Result<()> {
+    let mut names = Vec::new();
+    for spec in args.tensors.iter().chain(&args.constants) {
+        if names.contains(&&spec.name) {
+            let name = spec.name.clone();
+            return Err(Error::DuplicateName { name }.into());
+        }
+        names.push(&spec.name);
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Why a file cannot be looked into.
+
+use std::io;
+use std::path::PathBuf;
+
+use selvedge_hdf5::Bytes;
+
+/// A file that is no tensor file, or a damaged one. Every message names the path.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        path: PathBuf,
+        action: &'static str,
+        source: io::Error,
+    },
+    #[error("there is no {}{}", path.display(), also(instead))]
+    Missing {
+        path: PathBuf,
+        /// What there is under a name like it.
+        instead: Option<PathBuf>,
+    },
+    #[error(
+        "{} is a folder; name the files in it, as in `selvedge inspect {}/*.h5`",
+        path.display(), path.display()
+    )]
+    Folder { path: PathBuf },
+    #[error("{} is no regular file; expected an HDF5 or a safetensors file", path.display())]
+    Special { path: PathBuf },
+    #[error(
+        "{} is empty; expected an HDF5 or a safetensors file. The program that was to write it \
+         stopped before it wrote anything, or the disk was full", path.display()
+    )]
+    Empty { path: PathBuf },
+    #[error(
+        "{} is a pointer of Git LFS and not the file itself; `git lfs pull` fetches it",
+        path.display()
+    )]
+    LfsPointer { path: PathBuf },
+    #[error(
+        "{} is neither HDF5 nor safetensors: it starts with {start}; expected \"\\x89HDF\" for HDF5, \
+         or 8 bytes with the length of a header and \"{{\" for safetensors", path.display()
+    )]
+    UnknownFormat {
+        path: PathBuf,
+        /// Its first bytes, escaped and quoted.
+        start: String,
+    },
+    #[error(
+        "{} is not finished: its writer is at work or died; if it died, \
+         `selvedge recover {}` makes a file of the rows that are there",
+        path.display(), path.display()
+    )]
+    Unfinished { path: PathBuf },
+    #[error(
+        "a row of tensor `{tensor}` needs {} of memory, which the system does not give",
+        Bytes(*bytes)
+    )]
+    NoMemory {
+        tensor: String,
+        /// Bytes that were asked for.
+        bytes: u64,
+    },
+    #[error(transparent)]
+    Hdf5(#[from] selvedge_hdf5::Error),
+    #[error(transparent)]
+    Safetensors(#[from] selvedge_safetensors::Error),
+}
+
+fn also(instead: &Option<PathBuf>) -> String {
+    match instead {
+        Some(path) => format!("; did you mean {}?", path.display()),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,129 @@
+//! Which format a file has: by its contents, not by its name.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::Unreadable;
+
+/// The formats that there are readers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Format {
+    Hdf5,
+    Safetensors,
+}
+
+const HDF5: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
+const LFS: &[u8] = b"version https://git-lfs";
+/// The longest header of a safetensors file, in bytes.
+const MAX_HEADER: u64 = 100_000_000;
+/// As much of a file as is quoted where its format is unknown, in bytes.
+const QUOTED: usize = 16;
+
+impl Format {
+    /// Looks at the first bytes of the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such file, or it is none of these formats.
+    pub(super) fn detect(path: &Path) -> Result<Self, Unreadable> {
+        let failed = |action| {
+            move |source: io::Error| Unreadable::Io {
+                path: path.to_owned(),
+                action,
+                source,
+            }
+        };
+        // Before it is opened: a pipe would wait for its writer.
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Unreadable::Missing {
+                    path: path.to_owned(),
+                    instead: similar(path),
+                });
+            }
+            Err(error) => return Err(failed("open")(error)),
+        };
+        let path_buf = || path.to_owned();
+        if metadata.is_dir() {
+            return Err(Unreadable::Folder { path: path_buf() });
+        }
+        if !metadata.is_file() {
+            return Err(Unreadable::Special { path: path_buf() });
+        }
+        if metadata.len() == 0 {
+            return Err(Unreadable::Empty { path: path_buf() });
+        }
+        if path.extension().is_some_and(|end| end == "unfinished") {
+            return Err(Unreadable::Unfinished { path: path_buf() });
+        }
+        let file = File::open(path).map_err(failed("open"))?;
+        let mut buffer = [0; 32];
+        let count = file.read_at(&mut buffer, 0).map_err(failed("read"))?;
+        let start = &buffer[..count];
+        if is_hdf5(&file, metadata.len()) {
+            return Ok(Self::Hdf5);
+        }
+        if start.starts_with(LFS) {
+            return Err(Unreadable::LfsPointer { path: path_buf() });
+        }
+        // A file of the right name is given to its reader, which says best what is wrong with it.
+        let named = path.extension().is_some_and(|end| end == "safetensors");
+        if named || is_safetensors(start, metadata.len()) {
+            return Ok(Self::Safetensors);
+        }
+        let quoted = &start[..count.min(QUOTED)];
+        Err(Unreadable::UnknownFormat {
+            path: path_buf(),
+            start: format!("\"{}\"", quoted.escape_ascii()),
+        })
+    }
+
+    /// Its name for people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Hdf5 => "HDF5",
+            Self::Safetensors => "safetensors",
+        }
+    }
+}
+
+/// HDF5's signature is at the start, or behind a user block of 512 bytes, 1024, and so on.
+fn is_hdf5(file: &File, len: u64) -> bool {
+    let blocks = std::iter::successors(Some(512_u64), |block| block.checked_mul(2));
+    std::iter::once(0)
+        .chain(blocks.take_while(|&block| block < len))
+        .any(|at| {
+            let mut found = [0; HDF5.len()];
+            file.read_exact_at(&mut found, at).is_ok() && found == HDF5
+        })
+}
+
+fn is_safetensors(start: &[u8], len: u64) -> bool {
+    let Some((length, rest)) = start.split_first_chunk() else {
+        return false;
+    };
+    let length = u64::from_le_bytes(*length);
+    rest.first() == Some(&b'{') && length <= MAX_HEADER && length <= len
+}
+
+/// A file beside the one that is missing, whose name differs in little.
+fn similar(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let entries = fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let allowed = (name.chars().count() / 4).max(1);
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .map(|found| (strsim::osa_distance(name, &found), found))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, found)| path.with_file_name(found))
+}

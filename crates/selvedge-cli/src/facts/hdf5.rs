@@ -1,0 +1,221 @@
+//! The facts of an HDF5 file, of Selvedge or of any other program.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use selvedge_hdf5::{Attribute as Stored, DataLayout, Dtype, Reader, RunState, Tensor};
+
+use super::model::{self, product};
+use super::{
+    Assumptions, Attribute, FileFacts, Filter, Format, Provenance, Recording, RecordingState, Role,
+    Storage, TensorFacts, UnreadAttribute, Unreadable, Value, axes, python,
+};
+
+// The attributes of `docs/format.md`.
+const FORMAT: &str = "selvedge_format";
+const VERSION: &str = "selvedge_version";
+const CREATED: &str = "created";
+const NOTEBOOK: &str = "notebook";
+const LOGICAL_DTYPE: &str = "logical_dtype";
+
+pub(super) fn gather(
+    path: &Path,
+    assumptions: Assumptions,
+) -> Result<(FileFacts, Reader), Unreadable> {
+    let metadata = fs::metadata(path).map_err(|source| Unreadable::Io {
+        path: path.to_owned(),
+        action: "look at",
+        source,
+    })?;
+    let mut reader = Reader::open(path)?;
+    if assumptions.bf16 {
+        let unmarked: Vec<String> = reader
+            .tensors()
+            .iter()
+            .filter(|tensor| tensor.dtype().is_ok_and(|dtype| dtype == Dtype::U16))
+            .map(|tensor| tensor.name().to_owned())
+            .collect();
+        unmarked
+            .iter()
+            .try_for_each(|name| reader.assume_bf16(name))?;
+    }
+    let recording = recording(&reader);
+    let tensors = reader
+        .tensors()
+        .iter()
+        .map(|tensor| tensor_facts(tensor, recording.as_ref()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let text = |name: &str| match reader.attribute(name) {
+        Some(Stored::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let provenance = Provenance {
+        notebook: text(NOTEBOOK),
+        created: text(CREATED),
+        selvedge_version: text(VERSION),
+    };
+    // What has a place of its own above; of another type than ours it is an attribute as any other.
+    let placed = |name: &str| match name {
+        NOTEBOOK => provenance.notebook.is_some(),
+        CREATED => provenance.created.is_some(),
+        other => recording.is_some() && other.starts_with("selvedge_"),
+    };
+    let facts = FileFacts {
+        path: path.to_owned(),
+        format: Format::Hdf5,
+        file_bytes: metadata.len(),
+        disk_bytes: metadata.blocks().saturating_mul(512),
+        attributes: attributes(reader.attributes(), placed),
+        unread_attributes: unread(reader.skipped_attributes()),
+        python: python::open_hdf5(path, &tensors),
+        provenance,
+        recording,
+        tensors,
+    };
+    Ok((facts, reader))
+}
+
+fn recording(reader: &Reader) -> Option<Recording> {
+    let format_version = match reader.attribute(FORMAT)? {
+        Stored::Int(version) => Some(*version),
+        _ => None,
+    };
+    let state = match reader.state() {
+        RunState::Recording => match reader.has_recorder() {
+            Ok(true) => RecordingState::Live,
+            Ok(false) => RecordingState::Died,
+            Err(_) => RecordingState::LiveOrDied,
+        },
+        RunState::Finished => RecordingState::Finished,
+        RunState::Recovered => RecordingState::Recovered,
+        _ => RecordingState::Unknown,
+    };
+    Some(Recording {
+        state,
+        committed_steps: reader.committed_steps(),
+        planned_steps: reader.planned_steps(),
+        format_version,
+    })
+}
+
+fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<TensorFacts, Unreadable> {
+    let role = match (recording, tensor.role()) {
+        (None, _) => Role::Tensor,
+        (Some(_), selvedge_hdf5::Role::Step) => Role::Step,
+        (Some(_), _) => Role::Constant,
+    };
+    let dtype = tensor.dtype().ok();
+    let element_bits = dtype.map(|dtype| dtype.size() as u64 * 8);
+    let shape = tensor.shape();
+    let stored = tensor.attributes()?;
+    let labels = match find(&stored, axes::LABELS) {
+        Some(Stored::Texts(labels)) => labels.clone(),
+        Some(Stored::Text(label)) => vec![label.clone()],
+        _ => Vec::new(),
+    };
+    let logical_dtype = match find(&stored, LOGICAL_DTYPE) {
+        Some(Stored::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
+    // The steps that chunks are there for: of a planned run all of them.
+    let mut whole = shape.clone();
+    if let (Role::Step, Some(leading), Some(recording)) = (role, whole.first_mut(), recording) {
+        *leading = recording.planned_steps.unwrap_or(*leading).max(*leading);
+    }
+    let placed = |name: &str| match name {
+        LOGICAL_DTYPE => logical_dtype.is_some(),
+        axes::LABELS => !labels.is_empty(),
+        _ => false,
+    };
+    let stored_dtype = tensor.stored_type();
+    Ok(TensorFacts {
+        name: tensor.name().to_owned(),
+        role,
+        dtype: tensor.dtype_name().to_owned(),
+        element_bits,
+        axes: axes::named(shape.len(), &labels, role == Role::Step),
+        bytes: element_bits.map(|bits| model::bytes(&shape, bits)),
+        stored_bytes: tensor.stored_bytes(),
+        storage: storage(tensor.data_layout()?, &whole, element_bits),
+        extent: (role == Role::Step).then(|| tensor.extent()).flatten(),
+        python: python::read_hdf5(tensor.name(), dtype, &stored_dtype, shape.len()),
+        attributes: attributes(&stored, placed),
+        unread_attributes: unread(&tensor.skipped_attributes()?),
+        logical_dtype,
+        stored_dtype,
+        shape,
+    })
+}
+
+fn storage(layout: DataLayout, whole: &[u64], element_bits: Option<u64>) -> Storage {
+    match layout {
+        DataLayout::Compact => Storage::Compact,
+        DataLayout::Virtual => Storage::Virtual,
+        DataLayout::Chunked {
+            shape,
+            stored,
+            filters,
+            ..
+        } => {
+            let along: Vec<u64> = whole
+                .iter()
+                .zip(&shape)
+                .map(|(axis, chunk)| axis.div_ceil((*chunk).max(1)))
+                .collect();
+            let chunks = product(&along);
+            let held = chunks.saturating_mul(product(&shape));
+            let values = product(whole);
+            let tail_steps = match (whole.first(), shape.first(), along.first()) {
+                (Some(axis), Some(chunk), Some(rows)) => {
+                    rows.saturating_mul(*chunk).saturating_sub(*axis)
+                }
+                _ => 0,
+            };
+            let filters = filters
+                .into_iter()
+                .map(|filter| Filter {
+                    id: filter.id,
+                    name: filter.name,
+                })
+                .collect();
+            Storage::Chunked {
+                chunk_bytes: element_bits.map(|bits| model::bytes(&shape, bits)),
+                chunks,
+                stored_chunks: stored,
+                tail_steps,
+                waste: held.saturating_sub(values) as f64 / values.max(1) as f64,
+                filters,
+                chunk_shape: shape,
+            }
+        }
+        // Contiguous, and what HDF5 may have one day.
+        _ => Storage::Contiguous { offset: None },
+    }
+}
+
+fn find<'a>(attributes: &'a [(String, Stored)], name: &str) -> Option<&'a Stored> {
+    let (_, value) = attributes.iter().find(|(found, _)| found == name)?;
+    Some(value)
+}
+
+fn attributes(stored: &[(String, Stored)], placed: impl Fn(&str) -> bool) -> Vec<Attribute> {
+    stored
+        .iter()
+        .filter(|(name, _)| !placed(name))
+        .map(|(name, value)| Attribute {
+            name: name.clone(),
+            value: Value(value.clone()),
+        })
+        .collect()
+}
+
+fn unread(skipped: &[(String, String)]) -> Vec<UnreadAttribute> {
+    skipped
+        .iter()
+        .map(|(name, stored_type)| UnreadAttribute {
+            name: name.clone(),
+            stored_type: stored_type.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,175 @@
+//! The facts. As JSON they are what `--json` prints: names and meanings are part of the interface.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, Serializer};
+
+use super::{Attribute, Format, UnreadAttribute};
+
+/// A file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct FileFacts {
+    /// The path as it was given.
+    #[serde(serialize_with = "displayed")]
+    pub(crate) path: PathBuf,
+    pub(crate) format: Format,
+    /// Its length in bytes.
+    pub(crate) file_bytes: u64,
+    /// The bytes that it takes on the disk: fewer than its length where it has holes.
+    pub(crate) disk_bytes: u64,
+    /// How it was recorded, if Selvedge's recorder did.
+    pub(crate) recording: Option<Recording>,
+    pub(crate) provenance: Provenance,
+    /// What else the file says of itself.
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) unread_attributes: Vec<UnreadAttribute>,
+    /// The lines of Python that open it, for the expressions of the tensors.
+    pub(crate) python: Vec<String>,
+    pub(crate) tensors: Vec<TensorFacts>,
+}
+
+/// A trajectory of Selvedge's recorder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Recording {
+    pub(crate) state: RecordingState,
+    /// Steps that all step tensors have.
+    pub(crate) committed_steps: u64,
+    /// Steps that the run was planned for; none for an open number.
+    pub(crate) planned_steps: Option<u64>,
+    /// The version of the file's conventions.
+    pub(crate) format_version: Option<i64>,
+}
+
+/// How a recording ended, or did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RecordingState {
+    /// A recorder is at work: it holds its lock.
+    Live,
+    /// The file says that it is being recorded, and no recorder holds the lock.
+    Died,
+    /// Live or died: the file system has no locks to tell by.
+    LiveOrDied,
+    Finished,
+    /// It died, and was put in order.
+    Recovered,
+    /// The file does not say.
+    Unknown,
+}
+
+/// Where a file came from, as far as it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Provenance {
+    /// The notebook or program that made it.
+    pub(crate) notebook: Option<String>,
+    /// When, as the file has it: RFC 3339.
+    pub(crate) created: Option<String>,
+    /// The version of Selvedge that made it.
+    pub(crate) selvedge_version: Option<String>,
+}
+
+/// A tensor.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct TensorFacts {
+    /// Its name, in HDF5 its path.
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    /// The dtype of its values, by PyTorch's name: `bfloat16`.
+    pub(crate) dtype: String,
+    /// The type of its bytes in the file, by the format's name: `uint16`, `BF16`.
+    pub(crate) stored_dtype: String,
+    /// The attribute `logical_dtype`, in HDF5.
+    pub(crate) logical_dtype: Option<String>,
+    /// Bits of one element, where its dtype is known.
+    pub(crate) element_bits: Option<u64>,
+    /// In elements, outermost axis first; of a step tensor the committed steps.
+    pub(crate) shape: Vec<u64>,
+    /// The names of the axes, where the file has any.
+    pub(crate) axes: Vec<Option<String>>,
+    /// Bytes of its values, where its dtype is known.
+    pub(crate) bytes: Option<u64>,
+    /// Bytes that the file has for them: compressed, or with room that no value fills.
+    pub(crate) stored_bytes: u64,
+    pub(crate) storage: Storage,
+    /// Of a step tensor: the steps in the file, which a kill can have left ahead of the committed
+    /// ones.
+    pub(crate) extent: Option<u64>,
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) unread_attributes: Vec<UnreadAttribute>,
+    /// The Python expression that reads it.
+    pub(crate) python: String,
+}
+
+/// What a tensor is to its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Role {
+    /// It has a value for each step of a recording.
+    Step,
+    /// It has one value, beside the step tensors of a recording.
+    Constant,
+    /// The file has no steps, or does not say which tensors have.
+    Tensor,
+}
+
+/// How a tensor lies in its file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "layout")]
+pub(crate) enum Storage {
+    /// In the header of the dataset.
+    Compact,
+    /// In one run of bytes.
+    Contiguous {
+        /// Where it begins, in bytes from the start of the file; where the format tells.
+        offset: Option<u64>,
+    },
+    Chunked {
+        /// In elements.
+        chunk_shape: Vec<u64>,
+        /// Bytes of a chunk before any filter.
+        chunk_bytes: Option<u64>,
+        /// The chunks that the whole tensor takes: of a planned run all planned steps.
+        chunks: u64,
+        /// The chunks that have a place in the file.
+        stored_chunks: u64,
+        /// The length that the last chunk has beyond the first axis.
+        tail_steps: u64,
+        /// What chunks hold beyond the tensor, as a share of the tensor.
+        waste: f64,
+        /// In the order in which they are applied.
+        filters: Vec<Filter>,
+    },
+    /// In datasets of other files.
+    Virtual,
+}
+
+/// A step of HDF5's filter pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Filter {
+    /// The number that HDF5 knows it by.
+    pub(crate) id: i32,
+    /// `gzip-1`.
+    pub(crate) name: String,
+}
+
+impl TensorFacts {
+    /// The number of elements.
+    pub(crate) fn elements(&self) -> u64 {
+        product(&self.shape)
+    }
+}
+
+/// Elements of a shape; the most that fits where a damaged file claims more.
+pub(super) fn product(shape: &[u64]) -> u64 {
+    shape.iter().fold(1, |all, &axis| all.saturating_mul(axis))
+}
+
+/// Bytes of a shape with elements of so many bits.
+pub(super) fn bytes(shape: &[u64], element_bits: u64) -> u64 {
+    // A product that overflows is none that a file holds.
+    product(shape).saturating_mul(element_bits).div_ceil(8)
+}
+
+fn displayed<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}

@@ -1,0 +1,153 @@
+//! The Python that reads a tensor, with its dtype and all of its bits.
+
+use std::path::Path;
+
+use selvedge_hdf5::Dtype;
+
+use super::TensorFacts;
+
+/// The lines that open an HDF5 file as `f`.
+pub(super) fn open_hdf5(path: &Path, tensors: &[TensorFacts]) -> Vec<String> {
+    let torch = tensors
+        .iter()
+        .any(|tensor| tensor.python.contains("torch."));
+    let import = if torch {
+        "import h5py, torch"
+    } else {
+        "import h5py"
+    };
+    let path = quoted(&path.display().to_string());
+    vec![import.to_owned(), format!("f = h5py.File({path})")]
+}
+
+/// The expression that reads tensor `name` of `f`.
+pub(super) fn read_hdf5(name: &str, dtype: Option<Dtype>, stored: &str, rank: usize) -> String {
+    let dataset = format!("f[{}]", quoted(name));
+    let Some(dtype) = dtype else {
+        // Strings and records, for which torch has no tensor.
+        return format!("{dataset}[()]");
+    };
+    // `[...]` gives an array also where the dataset is a single value, which `[:]` refuses.
+    let index = if rank == 0 { "[...]" } else { "[:]" };
+    let mut array = format!("{dataset}{index}");
+    if stored.starts_with("big-endian") {
+        // torch refuses arrays of another byte order.
+        let native = if dtype == Dtype::Bf16 {
+            "uint16"
+        } else {
+            dtype.name()
+        };
+        array = format!("{array}.astype({})", quoted(native));
+    }
+    let tensor = format!("torch.from_numpy({array})");
+    match dtype {
+        // h5py widens HDF5's own bfloat16 to float32, which loses nothing.
+        Dtype::Bf16 if stored == dtype.name() => format!("{tensor}.to(torch.bfloat16)"),
+        Dtype::Bf16 => format!("{tensor}.view(torch.bfloat16)"),
+        _ => tensor,
+    }
+}
+
+/// The lines that open a safetensors file as `tensors`.
+pub(super) fn open_safetensors(path: &Path) -> Vec<String> {
+    let path = quoted(&path.display().to_string());
+    vec![
+        "from safetensors.torch import load_file".to_owned(),
+        format!("tensors = load_file({path})"),
+    ]
+}
+
+/// The expression that reads tensor `name` of `tensors`.
+pub(super) fn read_safetensors(name: &str) -> String {
+    format!("tensors[{}]", quoted(name))
+}
+
+/// A string literal of Python.
+fn quoted(text: &str) -> String {
+    let mut literal = String::with_capacity(text.len() + 2);
+    literal.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => literal.extend(['\\', c]),
+            '\n' => literal.push_str("\\n"),
+            c if c.is_control() => literal.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => literal.push(c),
+        }
+    }
+    literal.push('"');
+    literal
+}
+
+/// A name as a variable of Python.
+pub(crate) fn identifier(name: &str) -> String {
+    let mut identifier: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
+    let keyword = [
+        "lambda", "in", "is", "class", "def", "for", "if", "None", "True", "False", "f",
+    ];
+    if identifier.is_empty() || identifier.starts_with(|c: char| c.is_ascii_digit()) {
+        identifier.insert(0, '_');
+    }
+    if keyword.contains(&identifier.as_str()) {
+        identifier.push('_');
+    }
+    identifier
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{identifier, quoted, read_hdf5};
+    use selvedge_hdf5::Dtype;
+
+    #[test]
+    fn each_dtype_is_read_with_its_bits() {
+        for (dtype, stored, rank, expected) in [
+            (
+                Dtype::Bf16,
+                "uint16",
+                3,
+                r#"torch.from_numpy(f["W"][:]).view(torch.bfloat16)"#,
+            ),
+            (
+                Dtype::Bf16,
+                "uint16",
+                0,
+                r#"torch.from_numpy(f["W"][...]).view(torch.bfloat16)"#,
+            ),
+            (
+                Dtype::Bf16,
+                "big-endian uint16",
+                1,
+                r#"torch.from_numpy(f["W"][:].astype("uint16")).view(torch.bfloat16)"#,
+            ),
+            (
+                Dtype::Bf16,
+                "bfloat16",
+                1,
+                r#"torch.from_numpy(f["W"][:]).to(torch.bfloat16)"#,
+            ),
+            (Dtype::F32, "float32", 1, r#"torch.from_numpy(f["W"][:])"#),
+            (
+                Dtype::F64,
+                "big-endian float64",
+                0,
+                r#"torch.from_numpy(f["W"][...].astype("float64"))"#,
+            ),
+            (Dtype::Bool, "bool", 1, r#"torch.from_numpy(f["W"][:])"#),
+        ] {
+            assert_eq!(read_hdf5("W", Some(dtype), stored, rank), expected);
+        }
+        assert_eq!(read_hdf5("text", None, "a string", 1), r#"f["text"][()]"#);
+    }
+
+    #[test]
+    fn names_become_literals_and_variables() {
+        assert_eq!(quoted("a\"b\\\n\u{1b}"), r#""a\"b\\\n\x1b""#);
+        assert_eq!(identifier("layers.0/weight"), "layers_0_weight");
+        assert_eq!(identifier("0"), "_0");
+        assert_eq!(identifier("lambda"), "lambda_");
+        assert_eq!(identifier(""), "_");
+    }
+}

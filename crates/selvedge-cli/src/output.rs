@@ -1,0 +1,54 @@
+//! Standard output and standard error. Colours are written by `anstream`, which leaves them out
+//! where they are not wanted: in a pipe, with `NO_COLOR`, with `--color never`.
+
+use std::io::{self, Write as _};
+
+use anyhow::Context as _;
+
+use crate::render::style::{ERROR, styled};
+
+/// Nobody reads the output any more. No error: the program ends.
+#[derive(Debug, thiserror::Error)]
+#[error("the output was closed")]
+pub(crate) struct Closed;
+
+/// Writes text to standard output.
+///
+/// # Errors
+///
+/// [`Closed`], or that the output is no place to write to.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    settle(
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush()),
+    )
+}
+
+/// Writes bytes to standard output as they are.
+///
+/// # Errors
+///
+/// Those of [`print`].
+pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    settle(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+fn settle(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Closed.into()),
+        other => other.context("cannot write to standard output"),
+    }
+}
+
+/// Says on standard error what went wrong, with its causes.
+pub(crate) fn error(error: &anyhow::Error) {
+    line(&format!("{} {error:#}", styled(ERROR, "error:")));
+}
+
+/// There is nobody to tell that standard error is closed.
+fn line(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}

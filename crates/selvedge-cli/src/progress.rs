@@ -1,0 +1,50 @@
+//! The progress of a long read: a bar on standard error, on a terminal, and only after a second.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Counts bytes.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    started: Instant,
+    shown: bool,
+}
+
+impl Progress {
+    /// Sooner than this there is nothing to be told.
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    /// Of `bytes` bytes.
+    pub(crate) fn new(bytes: u64) -> Self {
+        let style = ProgressStyle::with_template(
+            "{msg:.bold} {wide_bar} {decimal_bytes}/{decimal_total_bytes}  \
+             {decimal_bytes_per_sec}  {eta} left",
+        )
+        .expect("the template is well-formed");
+        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden())
+            .with_style(style);
+        Self {
+            bar,
+            started: Instant::now(),
+            shown: false,
+        }
+    }
+
+    /// `bytes` more are read, of `name`.
+    pub(crate) fn add(&mut self, name: &str, bytes: u64) {
+        if !self.shown && self.started.elapsed() >= Self::PATIENCE {
+            // Draws nothing where standard error is no terminal.
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.shown = true;
+        }
+        if self.bar.message() != name {
+            self.bar.set_message(name.to_owned());
+        }
+        self.bar.inc(bytes);
+    }
+
+    pub(crate) fn finish(self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,283 @@
+//! What `selvedge inspect` prints of a file.
+
+use selvedge_hdf5::{Bytes, Grouped, Shape};
+
+use super::style::{GOOD, HEADING, TITLE, WARNING, styled};
+use super::table::{Align, Table};
+use super::text::{counted, shown, wrapped};
+use super::{Page, attributes, python, stats, storage};
+use crate::facts::{FileFacts, Recording, RecordingState, Role, Storage, TensorFacts};
+use crate::stats::TensorStats;
+
+/// Everything below the path is indented.
+const INDENT: usize = 2;
+
+/// The text of one file; `stats` where the values were read.
+pub(crate) fn file(facts: &FileFacts, values: Option<&[TensorStats]>, page: Page) -> String {
+    let path = shown(&facts.path.display().to_string());
+    let mut text = format!("{}\n", styled(TITLE, path));
+    for line in header(facts) {
+        text.push_str(&format!("  {}\n", wrapped(&line, INDENT + 2, page.text)));
+    }
+    let mut section = |heading: &str, body: &str| {
+        if body.is_empty() {
+            return;
+        }
+        text.push('\n');
+        if !heading.is_empty() {
+            text.push_str(&format!("  {}\n", styled(HEADING, heading)));
+        }
+        text.push_str(body);
+    };
+    if facts.tensors.is_empty() {
+        section("", "  no tensors\n");
+    } else {
+        section("", &tensors(facts, page));
+    }
+    section("axes", &axes(facts, page));
+    let chunks = storage::paragraphs(&facts.tensors, INDENT + 2, page.text);
+    section("chunks", &chunks);
+    if let Some(values) = values {
+        section("", &stats::tables(values, INDENT, page));
+    }
+    section(
+        "attributes",
+        &attributes::lines(
+            &facts.attributes,
+            &facts.unread_attributes,
+            INDENT + 2,
+            page,
+        ),
+    );
+    for tensor in &facts.tensors {
+        let lines = attributes::lines(
+            &tensor.attributes,
+            &tensor.unread_attributes,
+            INDENT + 2,
+            page,
+        );
+        section(&format!("attributes of {}", shown(&tensor.name)), &lines);
+    }
+    section("notes", &notes(facts, page));
+    if !facts.tensors.is_empty() {
+        section(
+            "to read it in Python",
+            &python::lines(facts, INDENT + 2, page.text),
+        );
+    }
+    text
+}
+
+/// Format and size; who recorded it and how that ended; where it came from.
+fn header(facts: &FileFacts) -> Vec<String> {
+    let mut size = format!("{}, {}", facts.format.name(), Bytes(facts.file_bytes));
+    // Holes of less than a hundredth are of no interest, and neither are full last blocks.
+    if facts.disk_bytes < facts.file_bytes / 100 * 99 {
+        size.push_str(&format!(
+            ", {} of them on the disk",
+            Bytes(facts.disk_bytes)
+        ));
+    }
+    let mut lines = vec![size];
+    let version = &facts.provenance.selvedge_version;
+    let by = match version {
+        Some(version) => format!(" by Selvedge {}", shown(version)),
+        None => String::new(),
+    };
+    if let Some(recording) = &facts.recording {
+        lines.push(format!("recorded{by}, {}", state(recording)));
+    }
+    let made = if facts.recording.is_none() && version.is_some() {
+        format!("made{by}")
+    } else {
+        String::new()
+    };
+    let created = facts.provenance.created.as_deref().map(shown);
+    let created = created.map(|created| format!("created {created}"));
+    let notebook = facts.provenance.notebook.as_deref().map(shown);
+    let notebook = notebook.map(|notebook| format!("from {notebook}"));
+    let provenance: Vec<String> = [
+        Some(made).filter(|made| !made.is_empty()),
+        created,
+        notebook,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !provenance.is_empty() {
+        lines.push(provenance.join(", "));
+    }
+    lines
+}
+
+fn state(recording: &Recording) -> String {
+    let state = match recording.state {
+        RecordingState::Live => styled(GOOD, "being recorded now").to_string(),
+        RecordingState::Died => styled(WARNING, "its writer died").to_string(),
+        RecordingState::LiveOrDied => {
+            styled(WARNING, "being recorded now, or its writer died").to_string()
+        }
+        RecordingState::Finished => styled(GOOD, "finished").to_string(),
+        RecordingState::Recovered => styled(WARNING, "recovered after its writer died").to_string(),
+        RecordingState::Unknown => styled(WARNING, "in an unknown state").to_string(),
+    };
+    let steps = match recording.planned_steps {
+        Some(planned) => format!(
+            "{} of {} steps",
+            Grouped(recording.committed_steps),
+            Grouped(planned)
+        ),
+        None => format!(
+            "{} of an open number",
+            counted(recording.committed_steps, "step")
+        ),
+    };
+    format!("{state}: {steps}")
+}
+
+fn tensors(facts: &FileFacts, page: Page) -> String {
+    let mut table = Table::new([
+        ("tensor", Align::Left),
+        ("dtype", Align::Left),
+        ("stored as", Align::Left),
+        ("shape", Align::Left),
+        ("size", Align::Right),
+        ("storage", Align::Left),
+    ]);
+    let chunked = facts
+        .tensors
+        .iter()
+        .any(|tensor| !matches!(tensor.storage, Storage::Contiguous { .. }));
+    // The tensors of a run first, then those that stay as they are.
+    let of_role = |role: Role| {
+        facts
+            .tensors
+            .iter()
+            .filter(move |tensor| tensor.role == role)
+    };
+    for tensor in [Role::Step, Role::Tensor, Role::Constant]
+        .into_iter()
+        .flat_map(of_role)
+    {
+        table.row([
+            shown(&tensor.name),
+            shown(&tensor.dtype),
+            stored_as(facts, tensor),
+            Shape(&tensor.shape).to_string(),
+            tensor
+                .bytes
+                .map_or_else(|| "–".to_owned(), |bytes| Bytes(bytes).to_string()),
+            // All of a safetensors file is contiguous.
+            if chunked {
+                storage::word(&tensor.storage)
+            } else {
+                String::new()
+            },
+        ]);
+    }
+    let mut text = table.render(INDENT, page);
+    if facts.tensors.len() > 1 {
+        let bytes = facts.tensors.iter().filter_map(|tensor| tensor.bytes);
+        let bytes = bytes.fold(0, u64::saturating_add);
+        let elements = facts.tensors.iter().map(TensorFacts::elements);
+        let elements = elements.fold(0, u64::saturating_add);
+        text.push_str(&format!(
+            "  {}, {} elements, {}\n",
+            counted(facts.tensors.len() as u64, "tensor"),
+            Grouped(elements),
+            Bytes(bytes)
+        ));
+    }
+    text
+}
+
+/// The type of the bytes, where it is another than the rule has it for this dtype.
+fn stored_as(facts: &FileFacts, tensor: &TensorFacts) -> String {
+    let usual = match facts.format {
+        crate::facts::Format::Safetensors => true,
+        crate::facts::Format::Hdf5 => {
+            tensor.stored_dtype == tensor.dtype
+                || (tensor.logical_dtype.is_some() && tensor.stored_dtype == "uint16")
+        }
+    };
+    if usual {
+        String::new()
+    } else {
+        shown(&tensor.stored_dtype)
+    }
+}
+
+fn axes(facts: &FileFacts, page: Page) -> String {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for tensor in &facts.tensors {
+        if tensor.axes.is_empty() {
+            continue;
+        }
+        let axes: Vec<String> = tensor
+            .axes
+            .iter()
+            .map(|axis| axis.as_deref().map_or_else(|| "·".to_owned(), shown))
+            .collect();
+        let comma = if axes.len() == 1 { "," } else { "" };
+        let axes = format!("({}{comma})", axes.join(", "));
+        let name = shown(&tensor.name);
+        match groups.iter_mut().find(|(found, _)| *found == axes) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((axes, vec![name])),
+        }
+    }
+    groups
+        .iter()
+        .map(|(axes, names)| {
+            let line = format!("{}: {axes}", names.join(", "));
+            let line = wrapped(&line, INDENT + 4, page.text);
+            format!("{}{line}\n", " ".repeat(INDENT + 2))
+        })
+        .collect()
+}
+
+/// What people trip over.
+fn notes(facts: &FileFacts, page: Page) -> String {
+    let mut notes = Vec::new();
+    if let Some(recording) = &facts.recording {
+        let path = shown(&facts.path.display().to_string());
+        if recording.state == RecordingState::Died {
+            notes.push(format!(
+                "its committed steps are all there; `selvedge recover {path}` puts it in order"
+            ));
+        }
+        for tensor in &facts.tensors {
+            if let Some(extent) = tensor.extent
+                && extent > recording.committed_steps
+            {
+                notes.push(format!(
+                    "{} is ahead: {} of a commit that was cut short are left out",
+                    shown(&tensor.name),
+                    counted(extent - recording.committed_steps, "step")
+                ));
+            }
+        }
+    }
+    let unmarked: Vec<String> = facts
+        .tensors
+        .iter()
+        .filter(|tensor| tensor.dtype == "uint16" && facts.recording.is_none())
+        .filter(|_| facts.format == crate::facts::Format::Hdf5)
+        .map(|tensor| shown(&tensor.name))
+        .collect();
+    if !unmarked.is_empty() {
+        let are = if unmarked.len() == 1 { "is" } else { "are" };
+        notes.push(format!(
+            "{} {are} uint16 and not marked as anything else; if these are the bits of bfloat16, \
+             add `.view(torch.bfloat16)`, and pass --assume-bf16 here",
+            unmarked.join(", ")
+        ));
+    }
+    notes
+        .iter()
+        .map(|note| {
+            let note = wrapped(note, INDENT + 4, page.text);
+            format!("{}{note}\n", " ".repeat(INDENT + 2))
+        })
+        .collect()
+}

@@ -1,0 +1,18 @@
+//! Facts put into words. Nothing here opens a file or prints; all of it returns text, with ANSI
+//! styles that `output` leaves out where they are not wanted.
+
+mod attributes;
+pub(crate) mod diff;
+pub(crate) mod inspect;
+mod numbers;
+mod page;
+pub(crate) mod plan;
+mod python;
+mod sparkline;
+mod stats;
+mod storage;
+pub(crate) mod style;
+mod table;
+mod text;
+
+pub(crate) use page::Page;

@@ -1,0 +1,47 @@
+//! How wide the output may be.
+
+use std::io::IsTerminal as _;
+
+use terminal_size::{Width, terminal_size_of};
+
+/// What is assumed where nothing tells: the width that tables are made for.
+const USUAL: usize = 80;
+/// Text in longer lines is hard to read.
+const LONGEST: usize = 100;
+/// Below this nothing can be shown in columns.
+const LEAST: usize = 40;
+
+/// The room for tables and for text, in columns of the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// Tables are made to fit, by shortening names. In a pipe they are not: `grep` shall find them.
+    pub(crate) table: Option<usize>,
+    /// Text is wrapped.
+    pub(crate) text: usize,
+}
+
+impl Page {
+    /// That of standard output: what `COLUMNS` says, or else the terminal.
+    pub(crate) fn of_stdout() -> Self {
+        let columns = std::env::var("COLUMNS").ok();
+        let columns = columns.and_then(|columns| columns.trim().parse().ok());
+        let stdout = std::io::stdout();
+        let terminal = || terminal_size_of(&stdout).map(|(Width(width), _)| width.into());
+        match columns.filter(|&columns| columns > 0).or_else(terminal) {
+            Some(columns) => Self::new(columns),
+            None if stdout.is_terminal() => Self::new(USUAL),
+            None => Self {
+                table: None,
+                text: USUAL,
+            },
+        }
+    }
+
+    fn new(columns: usize) -> Self {
+        let columns = columns.max(LEAST);
+        Self {
+            table: Some(columns),
+            text: columns.min(LONGEST),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What `selvedge plan` prints: the plan's own table, or JSON.
+
+use selvedge_hdf5::{ChunkPlan, ReadPattern, RunPlan};
+use serde::Serialize;
+
+use super::Page;
+use super::text::width;
+
+/// The table of the plan. Where it is wider than the page, the chunks get lines of their own.
+pub(crate) fn table(plan: &RunPlan, page: Page) -> String {
+    let mut text = plan.to_string();
+    let room = page.table.unwrap_or(usize::MAX);
+    if text.lines().any(|line| width(line) > room) {
+        for tensor in &plan.tensors {
+            let chunks = tensor.to_string();
+            text = text.replace(&format!("  {chunks}\n"), &format!("\n    {chunks}\n"));
+        }
+    }
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    format!("{}\n", lines.join("\n"))
+}
+
+/// What `--json` prints. Sizes are in bytes.
+#[derive(Serialize)]
+pub(crate) struct Report<'a> {
+    steps: Option<u64>,
+    read: &'static str,
+    step_bytes: u64,
+    tensors: Vec<Tensor<'a>>,
+    constant_bytes: u64,
+    file_bytes: u64,
+    needed_bytes: u64,
+    free_bytes: Option<u64>,
+    fits: bool,
+    queue: Queue,
+    memory_budget_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Tensor<'a> {
+    name: &'a str,
+    dtype: &'static str,
+    step_shape: &'a [u64],
+    step_bytes: u64,
+    chunk_shape: &'a [u64],
+    chunk_bytes: u64,
+    chunks: u64,
+    tail_steps: Option<u64>,
+    waste: Option<f64>,
+    file_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Queue {
+    blocks: u64,
+    block_bytes: u64,
+    steps_per_block: u64,
+    bytes: u64,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(plan: &'a RunPlan, fits: bool) -> Self {
+        Self {
+            steps: plan.steps,
+            read: match plan.pattern {
+                ReadPattern::SingleSteps => "steps",
+                ReadPattern::TokenSubset => "tokens",
+                _ => "whole",
+            },
+            step_bytes: plan.step_bytes(),
+            tensors: plan.tensors.iter().map(Tensor::new).collect(),
+            constant_bytes: plan.constant_bytes,
+            file_bytes: plan.file_bytes(),
+            needed_bytes: plan.needed_disk(),
+            free_bytes: plan.free_disk,
+            fits,
+            queue: Queue {
+                blocks: plan.queue.blocks,
+                block_bytes: plan.queue.block_bytes,
+                steps_per_block: plan.queue.steps_per_block,
+                bytes: plan.queue.bytes(),
+            },
+            memory_budget_bytes: plan.memory_budget,
+        }
+    }
+}
+
+impl<'a> Tensor<'a> {
+    fn new(plan: &'a ChunkPlan) -> Self {
+        Self {
+            name: &plan.tensor,
+            dtype: plan.dtype.name(),
+            step_shape: &plan.step_shape,
+            step_bytes: plan.step_bytes(),
+            chunk_shape: &plan.chunk_shape,
+            chunk_bytes: plan.chunk_bytes,
+            chunks: plan.chunks(),
+            tail_steps: plan.tail_steps(),
+            waste: plan.waste(),
+            file_bytes: plan.file_bytes(),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The statistics of the values: a table of numbers, and one of charts.
+
+use selvedge_hdf5::Grouped;
+
+use super::numbers::{float, number, percent};
+use super::table::{Align, Table};
+use super::text::shown;
+use super::{Page, sparkline};
+use crate::stats::{Magnitudes, TensorStats, ValueStats};
+
+/// Both tables, indented by `indent` columns.
+pub(super) fn tables(stats: &[TensorStats], indent: usize, page: Page) -> String {
+    let mut text = numbers(stats, indent, page);
+    if let Some(charts) = charts(stats, indent, page) {
+        text.push('\n');
+        text.push_str(&charts);
+    }
+    text
+}
+
+fn numbers(stats: &[TensorStats], indent: usize, page: Page) -> String {
+    let mut table = Table::new([
+        ("values", Align::Left),
+        ("min", Align::Right),
+        ("max", Align::Right),
+        ("mean", Align::Right),
+        ("zeros", Align::Right),
+        ("NaN", Align::Right),
+        ("Inf", Align::Right),
+        ("unchanged", Align::Right),
+    ]);
+    for tensor in stats {
+        let name = shown(&tensor.tensor);
+        let Some(values) = &tensor.values else {
+            let no = |text: &str| text.to_owned();
+            table.row([
+                name,
+                no("–"),
+                no(""),
+                no(""),
+                no(""),
+                no(""),
+                no(""),
+                no(""),
+            ]);
+            continue;
+        };
+        let of = |value: Option<_>| value.map_or_else(|| "–".to_owned(), number);
+        table.row([
+            name,
+            of(values.min),
+            of(values.max),
+            values.mean.map_or_else(|| "–".to_owned(), float),
+            share(values.zeros, values.count),
+            Grouped(values.nan).to_string(),
+            Grouped(values.infinite).to_string(),
+            values.unchanged.map_or_else(String::new, percent),
+        ]);
+    }
+    table.render(indent, page)
+}
+
+fn share(count: u64, all: u64) -> String {
+    if all == 0 {
+        return "–".to_owned();
+    }
+    percent(count as f64 / all as f64)
+}
+
+fn charts(stats: &[TensorStats], indent: usize, page: Page) -> Option<String> {
+    let mut table = Table::new([
+        ("magnitudes", Align::Left),
+        ("from", Align::Right),
+        ("", Align::Left),
+        ("to", Align::Left),
+        ("mean over steps", Align::Left),
+        ("first", Align::Right),
+        ("last", Align::Right),
+    ]);
+    let mut any = false;
+    for tensor in stats {
+        let Some(values) = &tensor.values else {
+            continue;
+        };
+        let Some([from, bars, to]) = magnitudes(values) else {
+            continue;
+        };
+        any = true;
+        let [course, first, last] = over_steps(values);
+        table.row([shown(&tensor.tensor), from, bars, to, course, first, last]);
+    }
+    any.then(|| table.render(indent, page))
+}
+
+/// The powers of two that magnitudes lie between, and the histogram between them.
+fn magnitudes(values: &ValueStats) -> Option<[String; 3]> {
+    let Magnitudes {
+        from_exponent,
+        to_exponent,
+        counts,
+        ..
+    } = values.magnitudes.as_ref()?;
+    Some([
+        format!("2^{from_exponent}"),
+        sparkline::histogram(counts),
+        format!("2^{to_exponent}"),
+    ])
+}
+
+fn over_steps(values: &ValueStats) -> [String; 3] {
+    let parts = &values.over_steps;
+    let mut known = parts.iter().flatten();
+    match known.next() {
+        None => [String::new(), String::new(), String::new()],
+        Some(&first) => {
+            let last = known.next_back().copied().unwrap_or(first);
+            [sparkline::course(parts), float(first), float(last)]
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! How tensors lie in their file: one word for the table, and a paragraph for those that are
+//! chunked alike.
+
+use selvedge_hdf5::{Bytes, Grouped, Shape};
+
+use super::numbers::percent;
+use super::text::{counted, shown, wrapped};
+use crate::facts::{Storage, TensorFacts};
+
+/// Names of a group that are spelled out.
+const NAMED: usize = 12;
+
+/// For a cell of a table.
+pub(super) fn word(storage: &Storage) -> String {
+    match storage {
+        Storage::Compact => "compact".to_owned(),
+        Storage::Contiguous { .. } => "contiguous".to_owned(),
+        Storage::Virtual => "virtual".to_owned(),
+        Storage::Chunked {
+            chunks, filters, ..
+        } => {
+            let filters: Vec<&str> = filters.iter().map(|filter| &*filter.name).collect();
+            let packed = if filters.is_empty() {
+                String::new()
+            } else {
+                format!(", {}", filters.join("+"))
+            };
+            format!("{}{packed}", counted(*chunks, "chunk"))
+        }
+    }
+}
+
+/// A paragraph for each way of chunking: the tensors, and what their chunks are like.
+pub(super) fn paragraphs(tensors: &[TensorFacts], indent: usize, columns: usize) -> String {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for tensor in tensors {
+        let Some(description) = description(tensor) else {
+            continue;
+        };
+        match groups.iter_mut().find(|(found, _)| *found == description) {
+            Some((_, names)) => names.push(&tensor.name),
+            None => groups.push((description, vec![&tensor.name])),
+        }
+    }
+    let mut text = String::new();
+    for (description, names) in groups {
+        let shown: Vec<String> = names.iter().take(NAMED).map(|name| shown(name)).collect();
+        let more = match names.len() - shown.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let paragraph = format!("{}{more}: {description}", shown.join(", "));
+        text.push_str(&" ".repeat(indent));
+        text.push_str(&wrapped(&paragraph, indent + 2, columns));
+        text.push('\n');
+    }
+    text
+}
+
+/// `4 of (1501, 10000, 64), 1.92 GB each; tail 3 steps (0.05 %)`.
+fn description(tensor: &TensorFacts) -> Option<String> {
+    let Storage::Chunked {
+        chunk_shape,
+        chunk_bytes,
+        chunks,
+        stored_chunks,
+        tail_steps,
+        waste,
+        filters,
+    } = &tensor.storage
+    else {
+        return None;
+    };
+    let mut text = format!("{} of {}", Grouped(*chunks), Shape(chunk_shape));
+    if let Some(bytes) = chunk_bytes {
+        let each = if *chunks == 1 { "" } else { " each" };
+        text.push_str(&format!(", {}{each}", Bytes(*bytes)));
+    }
+    if *tail_steps > 0 {
+        text.push_str(&format!("; tail {}", counted(*tail_steps, "step")));
+    }
+    if *waste > 0.0 {
+        let unused = if *tail_steps > 0 { "" } else { "; unused " };
+        let (open, close) = if *tail_steps > 0 {
+            (" (", ")")
+        } else {
+            ("", "")
+        };
+        text.push_str(&format!("{unused}{open}{}{close}", percent(*waste)));
+    }
+    if stored_chunks < chunks {
+        text.push_str(&format!("; {} written", Grouped(*stored_chunks)));
+    }
+    if !filters.is_empty() {
+        let names: Vec<String> = filters.iter().map(|filter| shown(&filter.name)).collect();
+        text.push_str(&format!("; {}", names.join(", ")));
+        if let (Some(bytes), 1..) = (tensor.bytes, tensor.stored_bytes) {
+            let ratio = bytes as f64 / tensor.stored_bytes as f64;
+            text.push_str(&format!(
+                ": {} in the file, {ratio:.2} to 1",
+                Bytes(tensor.stored_bytes)
+            ));
+        }
+    }
+    Some(text)
+}

@@ -1,0 +1,111 @@
+//! Text from files, and lines of it.
+
+use unicode_width::UnicodeWidthStr as _;
+
+/// Columns of the terminal that a text takes.
+pub(super) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// Text from a file, which can hold anything: control characters are escaped, so that none reaches
+/// the terminal.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Leaves out the middle of a text that takes more than `room` columns.
+pub(super) fn shortened(text: &str, room: usize) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let room = room.saturating_sub(1);
+    let head = room / 2;
+    let start: String = fitting(text.chars(), head).collect();
+    let end: String = fitting(text.chars().rev(), room - head).collect();
+    let end: String = end.chars().rev().collect();
+    format!("{start}…{end}")
+}
+
+/// As many of the characters as fit into `room` columns.
+fn fitting(chars: impl Iterator<Item = char>, room: usize) -> impl Iterator<Item = char> {
+    let mut taken = 0;
+    chars.take_while(move |c| {
+        taken += width(c.encode_utf8(&mut [0; 4]));
+        taken <= room
+    })
+}
+
+/// The text in lines of at most `columns`, broken at spaces; what follows the first line is
+/// indented by `indent` columns, which the first line has used up already.
+pub(super) fn wrapped(text: &str, indent: usize, columns: usize) -> String {
+    let room = columns.saturating_sub(indent).max(16);
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split(' ') {
+        let mut word = word;
+        let line = lines.last_mut().expect("there is one from the start");
+        let needed = width(line) + usize::from(!line.is_empty()) + width(word);
+        if needed <= room {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+            continue;
+        }
+        if !line.is_empty() {
+            lines.push(String::new());
+        }
+        // A word longer than a line, such as a hash.
+        while width(word) > room {
+            let piece: String = fitting(word.chars(), room).collect();
+            word = &word[piece.len()..];
+            *lines.last_mut().expect("as above") = piece;
+            lines.push(String::new());
+        }
+        word.clone_into(lines.last_mut().expect("as above"));
+    }
+    lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+/// `1 step`, `2 steps`.
+pub(super) fn counted(count: u64, one: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {one}{plural}", selvedge_hdf5::Grouped(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{shortened, shown, width, wrapped};
+
+    #[test]
+    fn the_middle_is_left_out() {
+        assert_eq!(shortened("abcdef", 6), "abcdef");
+        assert_eq!(shortened("model.layers.0.weight", 11), "model…eight");
+        assert_eq!(shortened("层层层层层", 6), "层…层");
+        assert_eq!(width(&shortened("层层层层层", 6)), 5);
+        assert_eq!(shortened("abc", 0), "…");
+    }
+
+    #[test]
+    fn nothing_from_a_file_steers_the_terminal() {
+        assert_eq!(shown("W\u{1b}[31m\n\u{202e}é"), "W\\u{1b}[31m\\n\\u{202e}é");
+    }
+
+    #[test]
+    fn text_is_broken_at_spaces() {
+        let text = "one two three four five six";
+        assert_eq!(wrapped(text, 2, 18), "one two three\n  four five six");
+        let word = "0123456789012345678901234";
+        assert_eq!(wrapped(word, 0, 16), "0123456789012345\n678901234");
+        assert_eq!(wrapped("", 4, 20), "");
+    }
+}

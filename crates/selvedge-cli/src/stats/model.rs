@@ -1,0 +1,79 @@
+//! The results. As JSON they are what `--stats --json` prints.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// The statistics of one tensor.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct TensorStats {
+    pub(crate) tensor: String,
+    /// None for a dtype without numbers.
+    pub(crate) values: Option<ValueStats>,
+}
+
+/// What the values are like. Least, greatest, mean and magnitudes are of the finite ones.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct ValueStats {
+    pub(crate) count: u64,
+    pub(crate) nan: u64,
+    /// Infinities of either sign.
+    pub(crate) infinite: u64,
+    /// Zeros of either sign.
+    pub(crate) zeros: u64,
+    pub(crate) min: Option<Number>,
+    pub(crate) max: Option<Number>,
+    pub(crate) mean: Option<f64>,
+    /// The share of values that have the bits that they had a step before, of a tensor of several
+    /// steps.
+    pub(crate) unchanged: Option<f64>,
+    /// None where no value is finite and not zero.
+    pub(crate) magnitudes: Option<Magnitudes>,
+    /// Over equal parts of the steps: the mean of a number that each step has one of, the mean
+    /// magnitude of a larger tensor. A part without a finite value has none.
+    pub(crate) over_steps: Vec<Option<f64>>,
+}
+
+/// How many values have which magnitude.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Magnitudes {
+    /// The least magnitude is at least 2 to the power of this.
+    pub(crate) from_exponent: i32,
+    /// The greatest magnitude is less than 2 to the power of this.
+    pub(crate) to_exponent: i32,
+    /// Powers of two that are counted together.
+    pub(crate) exponents_each: u32,
+    /// From the least magnitude to the greatest.
+    pub(crate) counts: Vec<u64>,
+}
+
+/// A value, exactly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Number {
+    Int(i64),
+    Uint(u64),
+    Float(f64),
+    Bool(bool),
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(value) => value.fmt(f),
+            Self::Uint(value) => value.fmt(f),
+            Self::Float(value) => value.fmt(f),
+            Self::Bool(value) => value.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Int(value) => serializer.serialize_i64(*value),
+            Self::Uint(value) => serializer.serialize_u64(*value),
+            Self::Float(value) => serializer.serialize_f64(*value),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+        }
+    }
+}
