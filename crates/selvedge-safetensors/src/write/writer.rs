@@ -331,8 +331,14 @@ impl Writer {
         let Some(growing) = &self.growing else {
             return Ok(());
         };
-        write_pieces(self.partial.file(), bytes, growing.begin + self.grown)
-            .map_err(|source| self.failed(&growing.spec.name, self.grown, source))?;
+        let end = growing.begin + self.grown;
+        if let Err(source) = write_pieces(self.partial.file(), bytes, end) {
+            // What did arrive is not to be taken for rows by `recover`, least of all behind rows
+            // that are written later and reach less far. Where even this fails, the call's error
+            // has said that the file is in trouble.
+            let _ = self.partial.file().set_len(end);
+            return Err(self.failed(&growing.spec.name, self.grown, source));
+        }
         self.grown += bytes.len() as u64;
         Ok(())
     }
