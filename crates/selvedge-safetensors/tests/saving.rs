@@ -407,6 +407,33 @@ fn what_a_killed_save_left_is_removed_by_the_next() {
     assert_eq!(bytes_of(&path, "x"), [1]);
 }
 
+/// A symbolic link where a leftover would be was followed, and what lay behind it had another name:
+/// as if the leftover had been renamed that moment, which is tried again. So a save, or `recover`
+/// after somebody had moved the unfinished file to another disk, ran for ever.
+#[test]
+fn a_link_in_the_place_of_a_leftover_is_refused() {
+    let (folder, path) = new_path();
+    fs::write(folder.path().join("other"), "other").unwrap();
+    for link in ["nowhere", "other"] {
+        let partial = folder.path().join(".1.5d_mask.safetensors.partial");
+        let unfinished = folder.path().join("1.5d_mask.safetensors.unfinished");
+        std::os::unix::fs::symlink(link, &partial).unwrap();
+        std::os::unix::fs::symlink(link, &unfinished).unwrap();
+        let plain = Save::new(&path).scalar("x", 1_u8).write();
+        assert!(named(&plain.unwrap_err(), &partial).contains("symbolic link"));
+        let growing = Save::new(&path).growing::<u8>("x", []).start();
+        assert!(named(&growing.unwrap_err(), &unfinished).contains("symbolic link"));
+        let recovered = selvedge_safetensors::recover(&path);
+        assert!(named(&recovered.unwrap_err(), &unfinished).contains("symbolic link"));
+        fs::remove_file(&partial).unwrap();
+        fs::remove_file(&unfinished).unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(folder.path().join("other")).unwrap(),
+        "other"
+    );
+}
+
 /// Saving what is mapped from the file that is replaced once gave zeros elsewhere
 /// (safetensors #762): the file was emptied before it was read.
 #[test]

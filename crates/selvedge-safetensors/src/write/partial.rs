@@ -117,7 +117,7 @@ impl Partial {
     /// Opens and locks the file `path`, which a writer left.
     pub(crate) fn reopen(path: PathBuf, target: PathBuf) -> Result<Option<Self>, Error> {
         loop {
-            let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            let file = match open_leftover(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(Error::io(&path, "open")(error)),
@@ -230,7 +230,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 
 /// Removes what an earlier writer left at `path`, unless that is to be kept.
 fn clear(path: &Path, target: &Path, leftover: Leftover) -> Result<(), Error> {
-    let file = match OpenOptions::new().read(true).write(true).open(path) {
+    let file = match open_leftover(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Error::io(path, "remove")(error)),
@@ -253,6 +253,19 @@ fn clear(path: &Path, target: &Path, leftover: Leftover) -> Result<(), Error> {
     };
     let _ = file.unlock();
     result
+}
+
+/// Opens what an earlier writer left at `path`.
+///
+/// No writer leaves a symbolic link. Behind one would be a file of another name, which
+/// [`is_named`] takes for one that was just renamed, however often it is tried again.
+fn open_leftover(path: &Path) -> io::Result<File> {
+    if path.symlink_metadata()?.is_symlink() {
+        return Err(io::Error::other(
+            "it is a symbolic link, which no save makes; remove it or move the file here",
+        ));
+    }
+    OpenOptions::new().read(true).write(true).open(path)
 }
 
 /// Takes the lock; `false` where another process has it.
