@@ -397,6 +397,34 @@ fn two_saves_of_one_file_do_not_mix() {
     assert_eq!(bytes_of(&path, "x"), [2]);
 }
 
+/// A save renamed whatever had the name of its unfinished file. Where that had been removed (by
+/// somebody who cleans up, or by a second save on a file system without locks) and a second save
+/// had begun under the same name, the first one put the second one's incomplete file under the
+/// final name; dropped, it removed that file.
+#[test]
+fn a_save_renames_and_removes_only_its_own_file() {
+    let (folder, path) = new_path();
+    let partial = folder.path().join(".1.5d_mask.safetensors.partial");
+    let declare = || Save::new(&path).declare::<u8>("x", [4]).start().unwrap();
+    let mut first = declare();
+    first.write("x", &[1_u8; 4]).unwrap();
+    fs::remove_file(&partial).unwrap();
+    let mut second = declare();
+    named(&first.finish().unwrap_err(), &partial);
+    assert_eq!(names(folder.path()), [".1.5d_mask.safetensors.partial"]);
+    second.write("x", &[2_u8; 4]).unwrap();
+    second.finish().unwrap();
+    assert_eq!(bytes_of(&path, "x"), [2; 4]);
+
+    let first = declare();
+    fs::remove_file(&partial).unwrap();
+    let mut second = declare();
+    drop(first);
+    second.write("x", &[3_u8; 4]).unwrap();
+    second.finish().unwrap();
+    assert_eq!(bytes_of(&path, "x"), [3; 4]);
+}
+
 #[test]
 fn what_a_killed_save_left_is_removed_by_the_next() {
     let (folder, path) = new_path();

@@ -166,6 +166,18 @@ impl Partial {
                 .sync_all()
                 .map_err(Error::io(&self.target, "put on the disk"))?;
         }
+        // Under its name can be another save's file by now, which may have just begun.
+        if !is_named(&self.file, &self.path) {
+            self.remove = false;
+            return Err(Error::Io {
+                path: self.path.clone(),
+                action: "rename",
+                source: io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "another program removed or replaced it while it was written",
+                ),
+            });
+        }
         let renamed = if overwrite {
             fs::rename(&self.path, &self.target)
         } else {
@@ -211,7 +223,7 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        if self.remove {
+        if self.remove && is_named(&self.file, &self.path) {
             let _ = fs::remove_file(&self.path);
         }
         // The lock belongs to the open file, and so would live on in a process that was forked
