@@ -293,6 +293,18 @@ fn a_folder_is_no_file() {
     named(&error, &file);
 }
 
+/// A save renamed its file over whatever was there: a pipe, or, for root, `/dev/null` was then a
+/// plain file.
+#[test]
+fn what_is_no_regular_file_is_not_replaced() {
+    let (folder, path) = new_path();
+    let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let error = Save::new(&path).scalar("x", 1_u8).write().unwrap_err();
+    assert!(named(&error, &path).contains("not a regular file"));
+    assert!(!fs::symlink_metadata(&path).unwrap().is_file());
+    assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
+}
+
 #[test]
 fn a_name_without_a_folder_is_in_this_one() {
     // The working directory of tests is the crate's, where nothing may be left.
