@@ -135,6 +135,14 @@ fn child_on_a_small_file_system() {
     assert!(matches!(error, Error::DiskTooSmall { .. }), "{error}");
     named(&error, &path);
 
+    // What a killed save left took the room that the next save needs, which was then refused and
+    // left it there: hidden, so that nobody knew what to remove.
+    let partial = folder.join(".1.5d_mask.safetensors.partial");
+    fs::write(&partial, vec![1; 6 << 20]).unwrap();
+    let save = Save::new(&path).declare::<u8>("W", [5 << 20]);
+    drop(save.start().unwrap());
+    assert_eq!(names(&folder), ["1.5d_mask.safetensors"]);
+
     // Another program takes the room meanwhile; when it is given back, the save goes on.
     let mut file = Save::new(&path)
         .declare::<u32>("W", [1 << 20])

@@ -262,7 +262,6 @@ impl<'data> Save<'data> {
         check_target(&path, self.overwrite)?;
         let folder = folder_of(&path);
         fs::create_dir_all(folder).map_err(Error::io(folder, "create the folder"))?;
-        check_disk(&path, layout.end)?;
         let partial = if growing.is_some() {
             let leftover = if self.discard_unfinished {
                 Leftover::Discard
@@ -273,6 +272,8 @@ impl<'data> Save<'data> {
         } else {
             Partial::create(partial_path(&path), path, Leftover::Discard)?
         };
+        // What a killed save left is removed by now, and its room counts as free.
+        check_disk(partial.target(), layout.end)?;
         let mut writer = Writer::new(partial, layout, specs, self.sync, self.overwrite)?;
         for (index, bytes) in data.into_iter().enumerate() {
             if let Some(bytes) = bytes {
