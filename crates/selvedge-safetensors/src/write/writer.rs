@@ -240,7 +240,7 @@ impl Writer {
     /// [`Error::Incomplete`] names what is missing, [`Error::PartialRow`] a growing tensor that ends
     /// within a row; [`Error::Io`]; [`Error::AlreadyExists`] where a file came up meanwhile and is
     /// not to be replaced. What is left then is what a writer leaves that is dropped.
-    pub fn finish(self) -> Result<Summary, Error> {
+    pub fn finish(mut self) -> Result<Summary, Error> {
         let missing = self.missing();
         if !missing.is_empty() {
             return Err(Error::Incomplete {
@@ -248,6 +248,8 @@ impl Writer {
                 missing,
             });
         }
+        // Where that failed after the last tensor was complete, the length is not there yet.
+        self.commit_header()?;
         let rows = self.rows();
         if let Some(growing) = &self.growing {
             let extra = self.grown % growing.row_bytes;
