@@ -293,6 +293,18 @@ fn a_folder_is_no_file() {
     named(&error, &file);
 }
 
+/// A save renamed its file over whatever was there: a pipe, or, for root, `/dev/null` was then a
+/// plain file.
+#[test]
+fn what_is_no_regular_file_is_not_replaced() {
+    let (folder, path) = new_path();
+    let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let error = Save::new(&path).scalar("x", 1_u8).write().unwrap_err();
+    assert!(named(&error, &path).contains("not a regular file"));
+    assert!(!fs::symlink_metadata(&path).unwrap().is_file());
+    assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
+}
+
 #[test]
 fn a_name_without_a_folder_is_in_this_one() {
     // The working directory of tests is the crate's, where nothing may be left.
@@ -397,6 +409,34 @@ fn two_saves_of_one_file_do_not_mix() {
     assert_eq!(bytes_of(&path, "x"), [2]);
 }
 
+/// A save renamed whatever had the name of its unfinished file. Where that had been removed (by
+/// somebody who cleans up, or by a second save on a file system without locks) and a second save
+/// had begun under the same name, the first one put the second one's incomplete file under the
+/// final name; dropped, it removed that file.
+#[test]
+fn a_save_renames_and_removes_only_its_own_file() {
+    let (folder, path) = new_path();
+    let partial = folder.path().join(".1.5d_mask.safetensors.partial");
+    let declare = || Save::new(&path).declare::<u8>("x", [4]).start().unwrap();
+    let mut first = declare();
+    first.write("x", &[1_u8; 4]).unwrap();
+    fs::remove_file(&partial).unwrap();
+    let mut second = declare();
+    named(&first.finish().unwrap_err(), &partial);
+    assert_eq!(names(folder.path()), [".1.5d_mask.safetensors.partial"]);
+    second.write("x", &[2_u8; 4]).unwrap();
+    second.finish().unwrap();
+    assert_eq!(bytes_of(&path, "x"), [2; 4]);
+
+    let first = declare();
+    fs::remove_file(&partial).unwrap();
+    let mut second = declare();
+    drop(first);
+    second.write("x", &[3_u8; 4]).unwrap();
+    second.finish().unwrap();
+    assert_eq!(bytes_of(&path, "x"), [3; 4]);
+}
+
 #[test]
 fn what_a_killed_save_left_is_removed_by_the_next() {
     let (folder, path) = new_path();
@@ -405,6 +445,33 @@ fn what_a_killed_save_left_is_removed_by_the_next() {
     Save::new(&path).scalar("x", 1_u8).write().unwrap();
     assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
     assert_eq!(bytes_of(&path, "x"), [1]);
+}
+
+/// A symbolic link where a leftover would be was followed, and what lay behind it had another name:
+/// as if the leftover had been renamed that moment, which is tried again. So a save, or `recover`
+/// after somebody had moved the unfinished file to another disk, ran for ever.
+#[test]
+fn a_link_in_the_place_of_a_leftover_is_refused() {
+    let (folder, path) = new_path();
+    fs::write(folder.path().join("other"), "other").unwrap();
+    for link in ["nowhere", "other"] {
+        let partial = folder.path().join(".1.5d_mask.safetensors.partial");
+        let unfinished = folder.path().join("1.5d_mask.safetensors.unfinished");
+        std::os::unix::fs::symlink(link, &partial).unwrap();
+        std::os::unix::fs::symlink(link, &unfinished).unwrap();
+        let plain = Save::new(&path).scalar("x", 1_u8).write();
+        assert!(named(&plain.unwrap_err(), &partial).contains("symbolic link"));
+        let growing = Save::new(&path).growing::<u8>("x", []).start();
+        assert!(named(&growing.unwrap_err(), &unfinished).contains("symbolic link"));
+        let recovered = selvedge_safetensors::recover(&path);
+        assert!(named(&recovered.unwrap_err(), &unfinished).contains("symbolic link"));
+        fs::remove_file(&partial).unwrap();
+        fs::remove_file(&unfinished).unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(folder.path().join("other")).unwrap(),
+        "other"
+    );
 }
 
 /// Saving what is mapped from the file that is replaced once gave zeros elsewhere

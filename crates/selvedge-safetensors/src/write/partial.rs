@@ -117,7 +117,7 @@ impl Partial {
     /// Opens and locks the file `path`, which a writer left.
     pub(crate) fn reopen(path: PathBuf, target: PathBuf) -> Result<Option<Self>, Error> {
         loop {
-            let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            let file = match open_leftover(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(Error::io(&path, "open")(error)),
@@ -166,6 +166,18 @@ impl Partial {
                 .sync_all()
                 .map_err(Error::io(&self.target, "put on the disk"))?;
         }
+        // Under its name can be another save's file by now, which may have just begun.
+        if !is_named(&self.file, &self.path) {
+            self.remove = false;
+            return Err(Error::Io {
+                path: self.path.clone(),
+                action: "rename",
+                source: io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "another program removed or replaced it while it was written",
+                ),
+            });
+        }
         let renamed = if overwrite {
             fs::rename(&self.path, &self.target)
         } else {
@@ -211,7 +223,7 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        if self.remove {
+        if self.remove && is_named(&self.file, &self.path) {
             let _ = fs::remove_file(&self.path);
         }
         // The lock belongs to the open file, and so would live on in a process that was forked
@@ -230,7 +242,7 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 
 /// Removes what an earlier writer left at `path`, unless that is to be kept.
 fn clear(path: &Path, target: &Path, leftover: Leftover) -> Result<(), Error> {
-    let file = match OpenOptions::new().read(true).write(true).open(path) {
+    let file = match open_leftover(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Error::io(path, "remove")(error)),
@@ -253,6 +265,19 @@ fn clear(path: &Path, target: &Path, leftover: Leftover) -> Result<(), Error> {
     };
     let _ = file.unlock();
     result
+}
+
+/// Opens what an earlier writer left at `path`.
+///
+/// No writer leaves a symbolic link. Behind one would be a file of another name, which
+/// [`is_named`] takes for one that was just renamed, however often it is tried again.
+fn open_leftover(path: &Path) -> io::Result<File> {
+    if path.symlink_metadata()?.is_symlink() {
+        return Err(io::Error::other(
+            "it is a symbolic link, which no save makes; remove it or move the file here",
+        ));
+    }
+    OpenOptions::new().read(true).write(true).open(path)
 }
 
 /// Takes the lock; `false` where another process has it.

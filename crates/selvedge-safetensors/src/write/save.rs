@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -261,7 +262,6 @@ impl<'data> Save<'data> {
         check_target(&path, self.overwrite)?;
         let folder = folder_of(&path);
         fs::create_dir_all(folder).map_err(Error::io(folder, "create the folder"))?;
-        check_disk(&path, layout.end)?;
         let partial = if growing.is_some() {
             let leftover = if self.discard_unfinished {
                 Leftover::Discard
@@ -272,6 +272,8 @@ impl<'data> Save<'data> {
         } else {
             Partial::create(partial_path(&path), path, Leftover::Discard)?
         };
+        // What a killed save left is removed by now, and its room counts as free.
+        check_disk(partial.target(), layout.end)?;
         let options = (self.sync, self.overwrite);
         Writer::new(partial, layout, specs, &data, options)
     }
@@ -332,12 +334,17 @@ impl<'data> Save<'data> {
 
 /// Checks that a file may be put at `path`, before it is written.
 fn check_target(path: &Path, overwrite: bool) -> Result<(), Error> {
-    if path.symlink_metadata().is_err() {
+    let Ok(old) = path.symlink_metadata() else {
         return Ok(());
-    }
+    };
     let path = path.to_owned();
     if !overwrite {
         return Err(Error::AlreadyExists { path });
+    }
+    // A rename would replace a pipe or a device, `/dev/null` for one, by a file.
+    if !old.is_file() {
+        let source = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+        return Err(Error::io(&path, "save to")(source));
     }
     // A rename asks the folder only, and would replace what somebody has protected.
     if !sys::may_write(&path) {

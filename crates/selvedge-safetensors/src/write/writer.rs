@@ -243,7 +243,7 @@ impl Writer {
     /// [`Error::Incomplete`] names what is missing, [`Error::PartialRow`] a growing tensor that ends
     /// within a row; [`Error::Io`]; [`Error::AlreadyExists`] where a file came up meanwhile and is
     /// not to be replaced. What is left then is what a writer leaves that is dropped.
-    pub fn finish(self) -> Result<Summary, Error> {
+    pub fn finish(mut self) -> Result<Summary, Error> {
         let missing = self.missing();
         if !missing.is_empty() {
             return Err(Error::Incomplete {
@@ -251,6 +251,8 @@ impl Writer {
                 missing,
             });
         }
+        // Where that failed after the last tensor was complete, the length is not there yet.
+        self.commit_header()?;
         let rows = self.rows();
         if let Some(growing) = &self.growing {
             let extra = self.grown % growing.row_bytes;
@@ -374,8 +376,14 @@ impl Writer {
         let Some(growing) = &self.growing else {
             return Ok(());
         };
-        write_pieces(self.partial.file(), bytes, growing.begin + self.grown)
-            .map_err(|source| self.failed(&growing.spec.name, self.grown, source))?;
+        let end = growing.begin + self.grown;
+        if let Err(source) = write_pieces(self.partial.file(), bytes, end) {
+            // What did arrive is not to be taken for rows by `recover`, least of all behind rows
+            // that are written later and reach less far. Where even this fails, the call's error
+            // has said that the file is in trouble.
+            let _ = self.partial.file().set_len(end);
+            return Err(self.failed(&growing.spec.name, self.grown, source));
+        }
         self.grown += bytes.len() as u64;
         Ok(())
     }
