@@ -107,7 +107,11 @@ impl Workload {
             header: Vec::new(),
         };
         let path = scratch.file("header.safetensors");
-        workload.save(&path).provenance(false).sync(false).write()?;
+        workload
+            .save(&path)
+            .reproducible(true)
+            .sync(false)
+            .write()?;
         let begin = Reader::open(&path)?.header().tensors()[0].range.start;
         std::fs::File::open(&path)?
             .take(begin)

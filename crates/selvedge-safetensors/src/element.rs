@@ -1,6 +1,7 @@
 //! The Rust types that an element can have, and their bytes.
 
-use half::{bf16, f16};
+use half::f16;
+use selvedge_bf16::bf16;
 
 use crate::{Dtype, Error, TensorInfo};
 
@@ -12,8 +13,8 @@ mod sealed {
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoView {
-    /// They begin at an address that is no multiple of the type's alignment.
-    Misaligned,
+    /// They begin at an address that is no multiple of this alignment, the type's.
+    Misaligned(usize),
     /// The byte at this index is neither `false` nor `true`.
     NotBool(usize, u8),
 }
@@ -23,11 +24,11 @@ impl NoView {
     pub(crate) fn into_error(self, info: &TensorInfo, begin: usize) -> Error {
         let tensor = info.name.clone();
         match self {
-            Self::Misaligned => Error::Misaligned {
+            Self::Misaligned(alignment) => Error::Misaligned {
                 tensor,
                 dtype: info.dtype,
                 offset: info.range.start + begin as u64,
-                alignment: info.dtype.bitsize().div_ceil(8),
+                alignment,
             },
             Self::NotBool(index, found) => Error::InvalidBool {
                 tensor,
@@ -92,7 +93,7 @@ macro_rules! elements {
                     // No bytes may sit at any address.
                     return Ok(&[]);
                 }
-                bytemuck::try_cast_slice(bytes).map_err(|_| NoView::Misaligned)
+                bytemuck::try_cast_slice(bytes).map_err(|_| NoView::Misaligned(align_of::<$type>()))
             }
 
             fn zeroed(len: usize) -> Vec<Self> {
@@ -156,7 +157,7 @@ impl Element for bool {
 
 fn not_bool(bytes: &[u8]) -> NoView {
     let at = bytes.iter().position(|&byte| byte > 1);
-    at.map_or(NoView::Misaligned, |at| NoView::NotBool(at, bytes[at]))
+    at.map_or(NoView::Misaligned(1), |at| NoView::NotBool(at, bytes[at]))
 }
 
 #[cfg(test)]
@@ -189,7 +190,7 @@ mod tests {
     fn misaligned_bytes_are_refused() {
         let words = [0_u32; 2];
         let bytes = u32::as_bytes(&words);
-        assert_eq!(u32::view(&bytes[1..5]), Err(NoView::Misaligned));
+        assert_eq!(u32::view(&bytes[1..5]), Err(NoView::Misaligned(4)));
         assert_eq!(bf16::view(&bytes[2..6]).map(<[_]>::len), Ok(2));
         assert_eq!(f64::view(&bytes[1..1]), Ok(&[][..]));
     }

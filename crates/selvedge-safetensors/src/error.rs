@@ -246,7 +246,10 @@ pub enum Error {
         found: u64,
     },
     /// A streamed file that lacks data. Nothing has the final name; write the rest and `finish`.
-    #[error("{} is not complete: missing are {}", path.display(), list_of(missing))]
+    #[error(
+        "{} is not complete: missing are {}; write them and `finish` again",
+        path.display(), list_of(missing)
+    )]
     Incomplete {
         /// The file that was to be.
         path: PathBuf,
@@ -263,8 +266,11 @@ pub enum Error {
         /// Bytes that came; they are written.
         found: u64,
     },
-    /// A writer that was left without a call of `finish`, and is asked for more.
-    #[error("growing tensor `{tensor}` ends within a row: {extra} bytes of a row of {row_bytes}")]
+    /// A growing tensor that ends within a row.
+    #[error(
+        "growing tensor `{tensor}` ends within a row: {extra} bytes of a row of {row_bytes}; write \
+         the rest of it, or drop the writer and `recover` the whole rows"
+    )]
     PartialRow {
         /// The tensor.
         tensor: String,
@@ -272,6 +278,13 @@ pub enum Error {
         row_bytes: u64,
         /// Bytes behind the last whole row.
         extra: u64,
+    },
+
+    /// A writer that has finished its file.
+    #[error("{} is finished; start another save to write it anew", path.display())]
+    Finished {
+        /// The file.
+        path: PathBuf,
     },
 
     /// The file is not sound safetensors.

@@ -58,8 +58,9 @@ mod spec;
 mod sys;
 mod write;
 
-pub use half::{bf16, f16};
+pub use half::f16;
 pub use safetensors::{Dtype, View};
+pub use selvedge_bf16::bf16;
 
 pub use crate::element::Element;
 pub use crate::error::{Error, MissingBytes};

@@ -3,24 +3,17 @@
 //! Linux is what this code has run on; the macOS branches are written from its manual pages and
 //! have not run yet.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use rustix::io::Errno;
 
-/// Puts a folder's entries on the medium, so that a new name survives a power cut.
-///
-/// For files the standard library does what is needed: on macOS its `sync_all` is
-/// `fcntl(F_FULLFSYNC)`, which empties the drive's cache too, as `fsync` does on Linux.
-pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-/// Bytes that an unprivileged process can still write to the file system of `path`.
-pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
-    let status = rustix::fs::statvfs(path)?;
-    Ok(status.f_bavail.saturating_mul(status.f_frsize))
+/// Bytes that an unprivileged process can still write to the file system of `path`; `None` where it
+/// does not say.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    let status = rustix::fs::statvfs(path).ok()?;
+    // Some network file systems report no blocks at all.
+    (status.f_blocks > 0).then(|| status.f_bavail.saturating_mul(status.f_frsize))
 }
 
 /// Renames `from` to `to`, and fails with `AlreadyExists` where `to` exists.
@@ -28,7 +21,7 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // A file system without the flag: the check and the rename are then two calls.
-        Err(Errno::INVAL | Errno::NOSYS) => {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
             if to.symlink_metadata().is_ok() {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }

@@ -322,6 +322,39 @@ fn odd_files_that_are_sound_are_read() {
     assert_eq!(order, ["a", "b"]);
 }
 
+/// Fields of other programs were skipped without being parsed, where the safetensors crate refuses
+/// what is no JSON in them.
+#[test]
+fn what_is_no_json_in_a_field_of_another_program_is_refused() {
+    let deep = format!("{}1{}", "[".repeat(130), "]".repeat(130));
+    for value in ["1e999", "\"\\ud800\"", &deep, "nul", "01"] {
+        let described = "\"dtype\":\"I32\",\"shape\":[],\"data_offsets\":[0,4]";
+        refusal(&one(&format!("{{{described},\"other\":{value}}}"), 4));
+    }
+}
+
+/// Opening a pipe waits for somebody to write to it, for ever.
+#[test]
+fn a_pipe_is_not_opened() {
+    let (_folder, path) = new_path();
+    let made = std::process::Command::new("mkfifo")
+        .arg(&path)
+        .status()
+        .expect("mkfifo");
+    assert!(made.success());
+    for error in [
+        Reader::open(&path).unwrap_err(),
+        Header::open(&path).unwrap_err(),
+        // SAFETY: it is not even opened.
+        unsafe { Mapped::open(&path) }.unwrap_err(),
+    ] {
+        assert!(
+            named(&error, &path).contains("a pipe or a device"),
+            "{error}"
+        );
+    }
+}
+
 #[test]
 fn errors_of_files_name_the_file() {
     let (folder, path) = new_path();

@@ -126,7 +126,7 @@ fn every_dtype() -> Vec<(Dtype, &'static str, Vec<u8>)> {
 /// A file with everything that can be in one, always the same bytes.
 fn write_golden(path: &Path) {
     let tensors = every_dtype();
-    let mut save = Save::new(path).provenance(false);
+    let mut save = Save::new(path).reproducible(true);
     for (dtype, name, bytes) in &tensors {
         save = save.raw(*name, *dtype, [bytes.len() * 8 / dtype.bitsize()], bytes);
     }

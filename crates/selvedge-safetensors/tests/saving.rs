@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
 
 use common::{DTYPES, bytes_of, named, names, new_path};
 use safetensors::SafeTensors;
@@ -127,10 +128,10 @@ fn equal_tensors_make_equal_files_without_provenance() {
     let other = folder.path().join("other.safetensors");
     let values = [1.5_f32, 2.5];
     // In another order.
-    let one = Save::new(&path).provenance(false).scalar("b", 1_u8);
+    let one = Save::new(&path).reproducible(true).scalar("b", 1_u8);
     one.tensor("a", [2], &values).write().unwrap();
     let two = Save::new(&other)
-        .provenance(false)
+        .reproducible(true)
         .tensor("a", [2], &values);
     two.scalar("b", 1_u8).write().unwrap();
     assert_eq!(fs::read(&path).unwrap(), fs::read(&other).unwrap());
@@ -166,7 +167,7 @@ fn names_of_every_kind_come_back() {
 #[test]
 fn an_empty_file_and_empty_tensors_are_files() {
     let (_folder, path) = new_path();
-    Save::new(&path).provenance(false).write().unwrap();
+    Save::new(&path).reproducible(true).write().unwrap();
     assert_eq!(Header::open(&path).unwrap().tensors().len(), 0);
     Save::new(&path)
         .tensor::<f64>("none", [0, 64], &[])
@@ -249,7 +250,7 @@ fn a_file_is_kept_where_it_is_asked_to_be() {
 
     // Also where it comes up while another is being written.
     fs::remove_file(&path).unwrap();
-    let writer = Save::new(&path)
+    let mut writer = Save::new(&path)
         .scalar("x", 2_u8)
         .overwrite(false)
         .start()
@@ -258,6 +259,11 @@ fn a_file_is_kept_where_it_is_asked_to_be() {
     let error = writer.finish().unwrap_err();
     assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+    // When that is out of the way, the file can have its name.
+    fs::remove_file(&path).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(bytes_of(&path, "x"), [2]);
+    drop(writer);
     assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
 }
 
@@ -343,8 +349,8 @@ fn mistakes_are_named_before_anything_is_written() {
         ),
         (
             error(Save::new(&path).metadata("created", "today")),
-            "`created` cannot be the name of a metadata key: expected one that the save does not \
-             write itself, as it does without `provenance(false)`",
+            "`created` cannot be the name of a metadata key: expected another one: the save writes \
+             this itself, unless it is `reproducible`",
         ),
         (
             error(Save::new(&path).declare::<f64>("W", [usize::MAX, 2])),
@@ -395,7 +401,7 @@ fn mistakes_are_named_before_anything_is_written() {
 #[test]
 fn two_saves_of_one_file_do_not_mix() {
     let (folder, path) = new_path();
-    let first = Save::new(&path).scalar("x", 1_u8).start().unwrap();
+    let mut first = Save::new(&path).scalar("x", 1_u8).start().unwrap();
     let error = Save::new(&path).scalar("x", 2_u8).write().unwrap_err();
     assert!(matches!(error, Error::InUse { .. }), "{error}");
     named(&error, &path);
@@ -523,4 +529,53 @@ fn a_thousand_saves_leave_nothing_open() {
     assert!(open() < before + 100);
     assert_eq!(bytes_of(&path, "step"), 999_u32.to_le_bytes());
     assert_eq!(names(folder.path()).len(), 1);
+}
+
+/// The name of the partial file is longer than that of the file, and once was too long.
+#[test]
+fn a_name_may_be_as_long_as_any() {
+    let (folder, _) = new_path();
+    for length in [244, 247, 255] {
+        for other in ["a", "b"] {
+            let name = format!("{}{other}", "n".repeat(length - 1));
+            let path = folder.path().join(&name);
+            let mut grows = Save::new(&path).growing::<u8>("rows", []).start().unwrap();
+            grows.write("rows", &[1_u8]).unwrap();
+            drop(grows);
+            selvedge_safetensors::recover(&path).unwrap();
+            Save::new(&path).scalar("x", 1_u8).write().unwrap();
+            assert_eq!(bytes_of(&path, "x"), [1]);
+        }
+    }
+    assert_eq!(names(folder.path()).len(), 6, "no leftovers");
+}
+
+#[test]
+fn a_path_that_is_no_file_is_refused_at_once() {
+    let (folder, path) = new_path();
+    let slash = format!("{}/", path.display());
+    let error = Save::new(&slash).scalar("x", 1_u8).start().unwrap_err();
+    assert!(
+        named(&error, Path::new(&slash)).contains("directory"),
+        "{error}"
+    );
+    let error = Save::new("").start().unwrap_err();
+    assert!(
+        format!("{error:?}").contains("the path is empty"),
+        "{error:?}"
+    );
+    assert_eq!(names(folder.path()), [""; 0]);
+}
+
+/// While it was written, a file that was to be private could be read by anybody.
+#[test]
+fn a_private_file_is_private_while_it_is_written() {
+    let (folder, path) = new_path();
+    fs::write(&path, "old").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut file = Save::new(&path).scalar("x", 1_u8).start().unwrap();
+    let partial = folder.path().join(".1.5d_mask.safetensors.partial");
+    assert_eq!(fs::metadata(&partial).unwrap().mode() & 0o777, 0o600);
+    file.finish().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
 }

@@ -93,7 +93,8 @@ fn mistakes_are_named_and_cost_nothing() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} is not complete: missing are `a` (0 of 12 bytes), `b` (1 of 2 bytes)",
+            "{} is not complete: missing are `a` (0 of 12 bytes), `b` (1 of 2 bytes); \
+             write them and `finish` again",
             path.display()
         )
     );
@@ -218,18 +219,104 @@ fn rows_may_come_from_a_source_and_in_parts_of_rows() {
         .growing::<u32>("rows", [3])
         .start()
         .unwrap();
-    assert_eq!(file.write_from("rows", &[1; 12 + 5][..]).unwrap(), 17);
-    assert_eq!(file.rows(), 1);
+    assert_eq!(file.write_from("rows", &[1; 24][..]).unwrap(), 24);
+    file.write("rows", &[u32::from_le_bytes([1; 4])]).unwrap();
     file.write_bytes("rows", &[1; 6]).unwrap();
+    assert_eq!(file.rows(), 2);
     let error = file.finish().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "growing tensor `rows` ends within a row: 11 bytes of a row of 12"
+        "growing tensor `rows` ends within a row: 10 bytes of a row of 12; write the rest of it, or \
+         drop the writer and `recover` the whole rows"
     );
-    // The whole rows are not lost.
-    let saved = recover(&path).unwrap();
-    assert_eq!(saved.rows, Some(1));
-    assert_eq!(bytes_of(&path, "rows"), [1; 12]);
+    file.write_bytes("rows", &[1; 2]).unwrap();
+    assert_eq!(file.finish().unwrap().rows, Some(3));
+    assert_eq!(bytes_of(&path, "rows"), [1; 36]);
+}
+
+/// A source that ended within a row left half of it, and every row behind it was shifted.
+#[test]
+fn a_source_that_ends_within_a_row_leaves_whole_rows() {
+    let (_folder, path) = new_path();
+    let mut file = Save::new(&path).growing::<u8>("rows", [4]).start().unwrap();
+    let error = file.write_from("rows", &[1; 4 + 3][..]).unwrap_err();
+    assert!(
+        matches!(error, Error::PartialRow { extra: 3, .. }),
+        "{error}"
+    );
+    assert_eq!(file.rows(), 1);
+    let error = file.write_from("rows", Failing(&[2; 8 + 1])).unwrap_err();
+    assert!(matches!(error, Error::Source { .. }), "{error}");
+    assert_eq!(file.rows(), 3);
+    file.write("rows", &[3_u8; 4]).unwrap();
+    file.finish().unwrap();
+    let expected = [[1_u8; 4], [2; 4], [2; 4], [3; 4]].concat();
+    assert_eq!(bytes_of(&path, "rows"), expected);
+}
+
+/// `finish` once took the writer with it: a forgotten scalar cost everything that was written.
+#[test]
+fn a_file_that_is_not_complete_can_be_completed() {
+    let (folder, path) = new_path();
+    let save = Save::new(&path)
+        .declare::<u8>("n", [])
+        .growing::<u8>("rows", []);
+    let mut file = save.start().unwrap();
+    file.write("rows", &[7_u8; 1000]).unwrap();
+    let error = file.finish().unwrap_err();
+    assert!(matches!(error, Error::Incomplete { .. }), "{error}");
+    file.write("n", &[1_u8]).unwrap();
+    assert_eq!(file.finish().unwrap().rows, Some(1000));
+    assert_eq!(bytes_of(&path, "rows"), [7; 1000]);
+
+    // And then it is over.
+    for error in [
+        file.write("rows", &[7_u8]).unwrap_err(),
+        file.write_from("rows", &[7_u8][..]).unwrap_err(),
+        file.finish().unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::Finished { .. }), "{error}");
+        named(&error, &path);
+    }
+    drop(file);
+    assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
+    assert_eq!(bytes_of(&path, "rows"), [7; 1000]);
+}
+
+#[test]
+fn a_growing_save_and_one_of_fixed_size_do_not_mix() {
+    let (folder, path) = new_path();
+    let mut grows = growing(&path).start().unwrap();
+    let error = Save::new(&path).write().unwrap_err();
+    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    grows.finish().unwrap();
+    let mut fixed = Save::new(&path).scalar("n", 1_u8).start().unwrap();
+    let error = growing(&path).start().unwrap_err();
+    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    fixed.finish().unwrap();
+    fs::write(folder.path().join(".1.5d_mask.safetensors.partial"), "left").unwrap();
+    growing(&path).start().unwrap().finish().unwrap();
+    assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
+}
+
+/// Text that looks like the numbers of a growing tensor, in a field that is none of the format's.
+#[test]
+fn what_only_looks_like_a_growing_file_is_not_made_one() {
+    let (folder, path) = new_path();
+    let unfinished = folder.path().join("1.5d_mask.safetensors.unfinished");
+    let numbers = format!("{:<20}],\"shape\":[{:<20}", 0, 0);
+    let head = "{\"rows\":{\"dtype\":\"U8\",\"data_offsets\":[0,0],\"shape\":[0],\"x\":[[0,";
+    let pad = " ".repeat(128 - 8 - head.len());
+    let header = format!(
+        "{head}{pad}{}]]}}}}",
+        numbers.replace("],\"shape\":[", "],\"shape\",[")
+    );
+    for header in [header, format!("{head}{pad}{numbers}]]}}}}")] {
+        fs::write(&unfinished, common::by_hand(&header, &[1; 20])).unwrap();
+        let error = recover(&path).unwrap_err();
+        assert!(matches!(error, Error::NotRecoverable { .. }), "{error}");
+        assert!(!path.exists());
+    }
 }
 
 /// A writer that was dropped, as an error in the loop or a notebook's restart does.
@@ -287,7 +374,7 @@ fn what_a_writer_left_is_not_thrown_away() {
     let error = growing(&path).start().unwrap_err();
     assert!(matches!(error, Error::Unfinished { .. }), "{error}");
     assert!(named(&error, &path).contains("recover"));
-    let file = growing(&path).discard_unfinished(true).start().unwrap();
+    let mut file = growing(&path).discard_unfinished(true).start().unwrap();
     let error = recover(&path).unwrap_err();
     assert!(
         matches!(error, Error::InUse { .. }),

@@ -1,7 +1,6 @@
 //! The checks of a header: names, shapes, and that the data are covered without a gap.
 
-use safetensors::tensor::TensorInfo as Described;
-
+use super::json::Described;
 use super::{HeaderError, TensorInfo};
 use crate::spec::Size;
 
@@ -84,17 +83,17 @@ fn check_cover(tensors: &[TensorInfo], data_bytes: u64) -> Result<(), HeaderErro
     for tensor in tensors {
         let end = previous.map_or(0, |previous| previous.range.end);
         let begin = tensor.range.start;
-        let name = tensor.name.clone();
+        let name = || tensor.name.clone();
         if begin > end {
             return Err(HeaderError::Hole {
-                tensor: name,
+                tensor: name(),
                 begin,
                 end,
             });
         }
         if begin < end {
             return Err(HeaderError::Overlap {
-                tensor: name,
+                tensor: name(),
                 begin,
                 other: previous.map_or_else(String::new, |previous| previous.name.clone()),
                 end,

@@ -3,11 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use safetensors::tensor::TensorInfo as Described;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::HeaderError;
+use crate::Dtype;
 use crate::spec::METADATA;
+
+/// The description of a tensor, as it stands in the text.
+#[derive(Debug)]
+pub(super) struct Described {
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    pub(super) data_offsets: (usize, usize),
+}
 
 /// What the JSON says, not yet checked.
 #[derive(Debug, Default)]
@@ -106,5 +114,63 @@ impl<'de> Visitor<'de> for StringsVisitor {
             strings.insert(key, value);
         }
         Ok(Strings(strings))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Described {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DescribedVisitor)
+    }
+}
+
+struct DescribedVisitor;
+
+impl<'de> Visitor<'de> for DescribedVisitor {
+    type Value = Described;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with dtype, shape and data_offsets")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Described, A::Error> {
+        let (mut dtype, mut shape, mut data_offsets) = (None, None, None);
+        while let Some(field) = map.next_key::<String>()? {
+            match &*field {
+                "dtype" => set(&mut dtype, "dtype", map.next_value()?)?,
+                "shape" => set(&mut shape, "shape", map.next_value()?)?,
+                "data_offsets" => set(&mut data_offsets, "data_offsets", map.next_value()?)?,
+                // A field of another program. It is parsed, because other readers do so, too, and
+                // refuse what is no JSON within it.
+                _ => {
+                    map.next_value::<serde_json::Value>()?;
+                }
+            }
+        }
+        Ok(Described {
+            dtype: dtype.ok_or_else(|| A::Error::missing_field("dtype"))?,
+            shape: shape.ok_or_else(|| A::Error::missing_field("shape"))?,
+            data_offsets: data_offsets.ok_or_else(|| A::Error::missing_field("data_offsets"))?,
+        })
+    }
+
+    /// The three values without their names, which the safetensors crate reads, too.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Described, A::Error> {
+        let short = |found| A::Error::invalid_length(found, &self);
+        Ok(Described {
+            dtype: seq.next_element()?.ok_or_else(|| short(0))?,
+            shape: seq.next_element()?.ok_or_else(|| short(1))?,
+            data_offsets: seq.next_element()?.ok_or_else(|| short(2))?,
+        })
+    }
+}
+
+fn set<T, E: serde::de::Error>(
+    field: &mut Option<T>,
+    name: &'static str,
+    value: T,
+) -> Result<(), E> {
+    match field.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(E::duplicate_field(name)),
     }
 }

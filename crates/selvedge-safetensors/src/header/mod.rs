@@ -121,8 +121,7 @@ impl Header {
     /// [`Error::Io`], and [`Error::Header`] where the file is not sound.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(Error::io(path, "open"))?;
-        Self::read(path, &file)
+        Self::read(path, &open_file(path)?)
     }
 
     pub(crate) fn read(path: &Path, file: &File) -> Result<Self, Error> {
@@ -188,15 +187,25 @@ impl Header {
     }
 }
 
+/// Opens a file for reading: a plain one. Opening a pipe would wait for somebody to write to it.
+pub(crate) fn open_file(path: &Path) -> Result<File, Error> {
+    let metadata = std::fs::metadata(path).map_err(Error::io(path, "open"))?;
+    if metadata.is_dir() {
+        let folder = std::io::ErrorKind::IsADirectory.into();
+        return Err(Error::io(path, "read")(folder));
+    }
+    if !metadata.is_file() {
+        let special = std::io::Error::other("it is a pipe or a device, and no plain file");
+        return Err(Error::io(path, "read")(special));
+    }
+    File::open(path).map_err(Error::io(path, "open"))
+}
+
 /// The start of a file up to the end of its header, and the bytes of the whole file.
 ///
 /// A header that cannot be is cut short, and left for [`Header::parse`] to complain of.
 pub(crate) fn read_start(path: &Path, file: &File) -> Result<(Vec<u8>, u64), Error> {
     let metadata = file.metadata().map_err(Error::io(path, "look at"))?;
-    if metadata.is_dir() {
-        let error = std::io::ErrorKind::IsADirectory.into();
-        return Err(Error::io(path, "read")(error));
-    }
     let file_bytes = metadata.len();
     let mut start = vec![0; usize::try_from(file_bytes.min(PREFIX)).unwrap_or(0)];
     file.read_exact_at(&mut start, 0)

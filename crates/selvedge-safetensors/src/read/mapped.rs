@@ -1,13 +1,13 @@
 //! The load without a copy.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
 use super::rows::{Rows, check_buffer, check_dtype};
+use crate::header::open_file;
 use crate::{Dtype, Element, Error, Header, TensorInfo};
 
 /// A file mapped into memory: its tensors are views of the page cache, without a copy.
@@ -51,7 +51,7 @@ impl Mapped {
     /// [`Error::Io`], and [`Error::Header`] where the file is not sound.
     pub unsafe fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
-        let file = File::open(&path).map_err(Error::io(&path, "open"))?;
+        let file = open_file(&path)?;
         // An empty file cannot be mapped, and has no header either.
         let header = Header::read(&path, &file)?;
         // SAFETY: the caller promises that the file does not change.

@@ -1,14 +1,15 @@
 //! Filling a large buffer with several threads.
 
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Bytes below which starting a thread costs more than it saves.
+/// Bytes below which starting a thread costs more than it saves, and that one takes at a time.
 const PER_THREAD: usize = 4 << 20;
 /// More threads than this are no faster: memory is the limit.
 const MOST_THREADS: usize = 8;
 
 /// Calls `fill` with pieces of `buffer` and the offset of each, from several threads where the
-/// buffer is large. The first error, by offset, is returned.
+/// buffer is large and the system has threads to give. An error ends it; of several, one is returned.
 pub(super) fn fill<E: Send>(
     buffer: &mut [u8],
     fill: impl Fn(&mut [u8], usize) -> Result<(), E> + Sync,
@@ -18,16 +19,21 @@ pub(super) fn fill<E: Send>(
     if threads < 2 {
         return fill(buffer, 0);
     }
-    // Whole pages, so that no page is touched by two threads.
-    let piece = buffer.len().div_ceil(threads).next_multiple_of(4096);
-    let fill = &fill;
+    let pieces = buffer.chunks_mut(PER_THREAD).zip((0..).step_by(PER_THREAD));
+    let pieces = Mutex::new(pieces);
+    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((piece, offset)) = next() {
+            fill(piece, offset)?;
+        }
+        Ok(())
+    };
     thread::scope(|scope| {
-        let mut pieces = buffer.chunks_mut(piece).enumerate();
-        let own = pieces.next();
-        let others: Vec<_> = pieces
-            .map(|(index, bytes)| scope.spawn(move || fill(bytes, index * piece)))
+        // A thread that cannot be started is one that helps less.
+        let others: Vec<_> = (1..threads)
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();
-        let mut result = own.map_or(Ok(()), |(_, bytes)| fill(bytes, 0));
+        let mut result = work();
         for other in others {
             let other = other
                 .join()
@@ -61,9 +67,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_error_is_told() {
+    fn an_error_is_told() {
         let mut buffer = vec![0; 4 * PER_THREAD];
-        let result = fill(&mut buffer, |_, offset| Err::<(), usize>(offset));
-        assert_eq!(result, Err(0));
+        let result = fill(&mut buffer, |_, offset| match offset / PER_THREAD {
+            3 => Err("the last piece"),
+            _ => Ok(()),
+        });
+        assert_eq!(result, Err("the last piece"));
     }
 }

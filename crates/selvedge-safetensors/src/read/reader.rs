@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::parallel;
 use super::rows::{Rows, check_buffer, check_dtype};
 use crate::element::NoView;
+use crate::header::open_file;
 use crate::{Dtype, Element, Error, Header, TensorInfo};
 
 /// A file whose tensors are copied into memory, whole or in part.
@@ -47,7 +48,7 @@ impl Reader {
     /// [`Error::Io`], and [`Error::Header`] where the file is not sound.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
-        let file = File::open(&path).map_err(Error::io(&path, "open"))?;
+        let file = open_file(&path)?;
         let header = Header::read(&path, &file)?;
         Ok(Self { path, file, header })
     }

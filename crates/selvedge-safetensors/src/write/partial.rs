@@ -5,10 +5,11 @@
 //! growing one: what a killed one leaves is worth keeping, so it is in plain sight, and nothing
 //! removes it but `recover` or somebody who says so. Each is locked while its writer lives.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::{Error, sys};
@@ -23,6 +24,9 @@ pub(crate) enum Leftover {
     KeepWithHeader,
 }
 
+/// Bytes of the longest name that file systems have.
+const LONGEST_NAME: usize = 255;
+
 /// The name under which the file at `path` is written until it is complete.
 pub(crate) fn partial_path(path: &Path) -> PathBuf {
     renamed(path, ".", ".partial")
@@ -34,10 +38,25 @@ pub(crate) fn unfinished_path(path: &Path) -> PathBuf {
 }
 
 fn renamed(path: &Path, before: &str, after: &str) -> PathBuf {
+    let own = path.file_name().unwrap_or_default();
     let mut name = OsString::from(before);
-    name.push(path.file_name().unwrap_or_default());
+    if own.len() + before.len() + after.len() <= LONGEST_NAME {
+        name.push(own);
+    } else {
+        // What is left of it, and a number that tells it from others that begin so.
+        let bytes = own.as_bytes();
+        name.push(OsStr::from_bytes(&bytes[..LONGEST_NAME - 40]));
+        name.push(format!("-{:016x}", fnv1a(bytes)));
+    }
     name.push(after);
     path.with_file_name(name)
+}
+
+/// The hash function FNV-1a of 64 bits, by G. Fowler, L. Noll and K.-P. Vo.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
 }
 
 /// Where a save of `path` goes: behind a symbolic link, as an `open` for writing would.
@@ -47,6 +66,14 @@ fn renamed(path: &Path, before: &str, after: &str) -> PathBuf {
 /// [`Error::Io`] where that is a folder, or where links lead in a circle.
 pub(crate) fn target(path: &Path) -> Result<PathBuf, Error> {
     const MOST_LINKS: usize = 40;
+    if path.as_os_str().is_empty() {
+        let empty = io::Error::new(io::ErrorKind::InvalidInput, "the path is empty");
+        return Err(Error::io(path, "save")(empty));
+    }
+    let is_folder = || Error::io(path, "save to")(io::ErrorKind::IsADirectory.into());
+    if path.as_os_str().as_bytes().ends_with(b"/") {
+        return Err(is_folder());
+    }
     let mut target = path.to_owned();
     for _ in 0..MOST_LINKS {
         match fs::read_link(&target) {
@@ -57,9 +84,7 @@ pub(crate) fn target(path: &Path) -> Result<PathBuf, Error> {
                 };
             }
             Err(_) if target.is_dir() || target.file_name().is_none() => {
-                return Err(Error::io(path, "save to")(
-                    io::ErrorKind::IsADirectory.into(),
-                ));
+                return Err(is_folder());
             }
             Err(_) => return Ok(target),
         }
@@ -79,20 +104,30 @@ pub(crate) struct Partial {
     target: PathBuf,
     /// Whether it is removed when it is given up.
     remove: bool,
+    /// The first folder above it that was there before: those below it are new, and to be put on
+    /// the disk with the file.
+    oldest: PathBuf,
 }
 
 impl Partial {
-    /// Makes the file `path`, which shall become `target`, and locks it.
+    /// Makes the file `path`, which shall become `target`, and locks it. Missing folders are made.
     pub(crate) fn create(
         path: PathBuf,
         target: PathBuf,
         leftover: Leftover,
     ) -> Result<Self, Error> {
+        let folder = folder_of(&target);
+        let oldest = folder.ancestors().find(|folder| folder.is_dir());
+        let oldest = oldest.unwrap_or(Path::new(".")).to_owned();
+        fs::create_dir_all(folder).map_err(Error::io(folder, "create the folder"))?;
+        // What the old file keeps to itself, the new one does not show while it is written.
+        let mode = fs::metadata(&target).map_or(0o666, |old| old.mode() & 0o666 | 0o600);
         loop {
             let created = OpenOptions::new()
                 .read(true)
                 .write(true)
                 .create_new(true)
+                .mode(mode)
                 .open(&path);
             match created {
                 Ok(file) => {
@@ -103,6 +138,7 @@ impl Partial {
                             path,
                             target,
                             remove: true,
+                            oldest,
                         });
                     }
                 }
@@ -126,12 +162,14 @@ impl Partial {
                 return Err(in_use(&path, &target));
             }
             if is_named(&file, &path) {
+                let oldest = folder_of(&target).to_owned();
                 let remove = false;
                 return Ok(Some(Self {
                     file,
                     path,
                     target,
                     remove,
+                    oldest,
                 }));
             }
         }
@@ -157,10 +195,14 @@ impl Partial {
     /// Gives the file its name, and with `sync` makes sure that it keeps it through a power cut.
     ///
     /// A file that it replaces hands down its permissions.
-    pub(crate) fn publish(mut self, sync: bool, overwrite: bool) -> Result<(), Error> {
+    ///
+    /// An error leaves it as it was, but for one of the disk after the renaming.
+    pub(crate) fn publish(&mut self, sync: bool, overwrite: bool) -> Result<(), Error> {
         if overwrite {
             self.inherit()?;
         }
+        // Opened before the renaming, behind which there is no way back.
+        let folders = if sync { self.folders()? } else { Vec::new() };
         if sync {
             self.file
                 .sync_all()
@@ -168,7 +210,6 @@ impl Partial {
         }
         // Under its name can be another save's file by now, which may have just begun.
         if !is_named(&self.file, &self.path) {
-            self.remove = false;
             return Err(Error::Io {
                 path: self.path.clone(),
                 action: "rename",
@@ -192,11 +233,29 @@ impl Partial {
             }
             Err(error) => return Err(Error::io(&self.target, "rename a file to")(error)),
         }
-        if sync {
-            let folder = folder_of(&self.target);
-            sys::sync_directory(folder).map_err(Error::io(folder, "put on the disk"))?;
+        folders.iter().try_for_each(|(path, folder)| {
+            folder
+                .sync_all()
+                .map_err(Error::io(path, "put on the disk"))
+        })
+    }
+
+    /// The folder of the file, and those above it up to the first that was there before.
+    fn folders(&self) -> Result<Vec<(PathBuf, File)>, Error> {
+        let mut folders = Vec::new();
+        for folder in folder_of(&self.target).ancestors() {
+            let folder = if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            };
+            let open = File::open(folder).map_err(Error::io(folder, "open the folder"))?;
+            folders.push((folder.to_owned(), open));
+            if folder == self.oldest {
+                break;
+            }
         }
-        Ok(())
+        Ok(folders)
     }
 
     /// Takes over the permissions and, as far as this user may, the owner of the file to be replaced.
@@ -240,8 +299,17 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// Refuses to go on while a writer of `target` is at work under another name, `path`.
+pub(crate) fn check_unused(path: &Path, target: &Path) -> Result<(), Error> {
+    match open_leftover(path) {
+        Ok(file) if !lock(&file, path)? => Err(in_use(path, target)),
+        // The lock goes with the file.
+        _ => Ok(()),
+    }
+}
+
 /// Removes what an earlier writer left at `path`, unless that is to be kept.
-fn clear(path: &Path, target: &Path, leftover: Leftover) -> Result<(), Error> {
+pub(crate) fn clear(path: &Path, target: &Path, leftover: Leftover) -> Result<(), Error> {
     let file = match open_leftover(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

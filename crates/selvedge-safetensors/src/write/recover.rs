@@ -37,7 +37,7 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Summary, Error> {
         let unfinished = unfinished_path(&path);
         (path, unfinished)
     };
-    let Some(partial) = Partial::reopen(unfinished.clone(), path.clone())? else {
+    let Some(mut partial) = Partial::reopen(unfinished.clone(), path.clone())? else {
         return Err(Error::NothingToRecover { path, unfinished });
     };
     if path.symlink_metadata().is_ok() {
@@ -71,6 +71,10 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Summary, Error> {
     set_rows(&partial, &growing, rows)?;
     let bytes = growing.begin + rows * growing.row_bytes;
     let tensors = header.tensors().len();
+    // What has the form of a growing file need not be one: it is looked at again, as a reader will.
+    let (start, file_bytes) = read_start(&unfinished, partial.file())?;
+    Header::parse(&start, file_bytes)
+        .map_err(|error| not_recoverable(format!("its header is damaged: {error}")))?;
     partial.publish(true, false)?;
     Ok(Summary {
         path,

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -10,7 +9,9 @@ use std::time::SystemTime;
 use safetensors::View;
 
 use super::layout::Layout;
-use super::partial::{Leftover, Partial, folder_of, partial_path, target, unfinished_path};
+use super::partial::{
+    Leftover, Partial, check_unused, clear, folder_of, partial_path, target, unfinished_path,
+};
 use super::{Summary, Writer};
 use crate::provenance::{CREATED, NOTEBOOK, PARAMETER, VERSION, format_time};
 use crate::{Dtype, Element, Error, TensorSpec, sys};
@@ -53,7 +54,7 @@ pub struct Save<'data> {
     tensors: Vec<(TensorSpec, Option<Cow<'data, [u8]>>)>,
     growing: Vec<TensorSpec>,
     metadata: Vec<(String, String)>,
-    provenance: bool,
+    reproducible: bool,
     overwrite: bool,
     discard_unfinished: bool,
     sync: bool,
@@ -69,7 +70,7 @@ impl<'data> Save<'data> {
             tensors: Vec::new(),
             growing: Vec::new(),
             metadata: Vec::new(),
-            provenance: true,
+            reproducible: false,
             overwrite: true,
             discard_unfinished: false,
             sync: true,
@@ -195,10 +196,10 @@ impl<'data> Save<'data> {
         self
     }
 
-    /// Whether `created` and `selvedge_version` are written: `true` unless called. Without them,
-    /// equal tensors make files that are equal byte for byte.
-    pub fn provenance(mut self, write: bool) -> Self {
-        self.provenance = write;
+    /// Whether `created` and `selvedge_version` are left out, so that equal tensors make files that
+    /// are equal byte for byte: `false` unless called.
+    pub fn reproducible(mut self, reproducible: bool) -> Self {
+        self.reproducible = reproducible;
         self
     }
 
@@ -240,8 +241,8 @@ impl<'data> Save<'data> {
     /// [`Error::DuplicateName`], [`Error::TooLarge`], [`Error::PartialByte`],
     /// [`Error::SizeMismatch`], [`Error::TwoGrowing`], [`Error::EmptyRow`],
     /// [`Error::HeaderTooLarge`]. So do [`Error::AlreadyExists`], [`Error::WriteProtected`],
-    /// [`Error::InUse`], [`Error::Unfinished`] and [`Error::DiskTooSmall`]. Then [`Error::Io`] and
-    /// [`Error::WriteTensor`].
+    /// [`Error::InUse`] and [`Error::Unfinished`]; and [`Error::DiskTooSmall`] when what a killed
+    /// save of the same name left has been removed. Then [`Error::Io`] and [`Error::WriteTensor`].
     pub fn start(self) -> Result<Writer, Error> {
         let growing = match &self.growing[..] {
             [] => None,
@@ -260,17 +261,20 @@ impl<'data> Save<'data> {
 
         let path = target(&self.path)?;
         check_target(&path, self.overwrite)?;
-        let folder = folder_of(&path);
-        fs::create_dir_all(folder).map_err(Error::io(folder, "create the folder"))?;
+        let (hidden, in_sight) = (partial_path(&path), unfinished_path(&path));
         let partial = if growing.is_some() {
             let leftover = if self.discard_unfinished {
                 Leftover::Discard
             } else {
                 Leftover::KeepWithHeader
             };
-            Partial::create(unfinished_path(&path), path, leftover)?
+            check_unused(&hidden, &path)?;
+            // What a killed save of fixed size left there is in nobody's way.
+            let _ = clear(&hidden, &path, Leftover::Discard);
+            Partial::create(in_sight, path, leftover)?
         } else {
-            Partial::create(partial_path(&path), path, Leftover::Discard)?
+            check_unused(&in_sight, &path)?;
+            Partial::create(hidden, path, Leftover::Discard)?
         };
         // What a killed save left is removed by now, and its room counts as free.
         check_disk(partial.target(), layout.end)?;
@@ -280,18 +284,18 @@ impl<'data> Save<'data> {
 
     fn collect_metadata(&self) -> Result<BTreeMap<String, String>, Error> {
         let mut metadata = BTreeMap::new();
-        if self.provenance {
+        if !self.reproducible {
             let version = env!("CARGO_PKG_VERSION").to_owned();
             metadata.insert(CREATED.to_owned(), format_time(SystemTime::now()));
             metadata.insert(VERSION.to_owned(), version);
         }
         for (key, value) in &self.metadata {
-            if self.provenance && [CREATED, VERSION].contains(&key.as_str()) {
+            if !self.reproducible && [CREATED, VERSION].contains(&key.as_str()) {
                 return Err(Error::InvalidName {
                     name: key.clone(),
                     what: "metadata key",
-                    expected: "one that the save does not write itself, as it does without \
-                               `provenance(false)`",
+                    expected: "another one: the save writes this itself, unless it is \
+                               `reproducible`",
                 });
             }
             if metadata.insert(key.clone(), value.clone()).is_some() {
@@ -356,7 +360,7 @@ fn check_target(path: &Path, overwrite: bool) -> Result<(), Error> {
 fn check_disk(path: &Path, needed: u64) -> Result<(), Error> {
     // A file system that does not tell is no error.
     match sys::free_bytes(folder_of(path)) {
-        Ok(free) if free < needed => Err(Error::DiskTooSmall {
+        Some(free) if free < needed => Err(Error::DiskTooSmall {
             path: path.to_owned(),
             needed,
             free,

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 use super::Summary;
 use super::layout::{Growing, Layout};
@@ -67,13 +68,17 @@ impl Fixed {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A writer that is dropped without [`finish`](Self::finish) leaves nothing, but for a growing file
+/// A mistake costs nothing: what was written stays written, also where `finish` finds that something
+/// is missing. A writer that is dropped without [`finish`](Self::finish) leaves nothing, but for a growing file
 /// whose fixed tensors are complete: that stays as `NAME.unfinished`, for
 /// [`recover`](crate::recover).
 #[derive(Debug)]
 #[must_use = "there is no file before `finish`"]
 pub struct Writer {
-    partial: Partial,
+    /// The file that is to be.
+    target: PathBuf,
+    /// The file on its way; `None` when it is finished.
+    partial: Option<Partial>,
     fixed: Vec<Fixed>,
     growing: Option<Growing>,
     slots: HashMap<String, Slot>,
@@ -82,6 +87,8 @@ pub struct Writer {
     /// The length of the header, while it is not in the file: what makes a growing file
     /// recoverable.
     length: Option<[u8; 8]>,
+    /// Tensors of fixed size that are not complete.
+    incomplete: usize,
     sync: bool,
     overwrite: bool,
 }
@@ -109,15 +116,18 @@ impl Writer {
             slots.insert(growing.spec.name.clone(), Slot::Growing);
         }
         let fixed = specs.into_iter().zip(layout.places);
+        let fixed: Vec<Fixed> = fixed
+            .map(|(spec, place)| Fixed {
+                spec,
+                place,
+                written: 0,
+            })
+            .collect();
         let mut writer = Self {
-            partial,
-            fixed: fixed
-                .map(|(spec, place)| Fixed {
-                    spec,
-                    place,
-                    written: 0,
-                })
-                .collect(),
+            target: partial.target().to_owned(),
+            partial: Some(partial),
+            incomplete: fixed.iter().filter(|fixed| fixed.bytes() > 0).count(),
+            fixed,
             growing: layout.growing,
             slots,
             grown: 0,
@@ -134,11 +144,12 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownTensor`], [`Error::DtypeMismatch`], [`Error::TooManyBytes`] and
-    /// [`Error::WriteTensor`]. Then none of the values count as written, and the call can be
-    /// repeated, for example when the disk has room again.
+    /// [`Error::UnknownTensor`], [`Error::DtypeMismatch`], [`Error::TooManyBytes`],
+    /// [`Error::WriteTensor`] and [`Error::Finished`]. Then none of the values count as written, and
+    /// the call can be repeated, for example when the disk has room again.
     pub fn write<T: Element>(&mut self, name: &str, values: &[T]) -> Result<(), Error> {
-        let dtype = match self.slot(name)? {
+        let slot = self.slot(name)?;
+        let dtype = match slot {
             Slot::Fixed(index) => Some(self.fixed[index].spec.dtype),
             Slot::Growing => self.growing.as_ref().map(|growing| growing.spec.dtype),
         };
@@ -148,7 +159,7 @@ impl Writer {
                 expected,
                 found: T::DTYPE,
             }),
-            _ => self.write_bytes(name, T::as_bytes(values)),
+            _ => self.put(slot, T::as_bytes(values)),
         }
     }
 
@@ -159,22 +170,30 @@ impl Writer {
     ///
     /// As [`write`](Self::write).
     pub fn write_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        match self.slot(name)? {
-            Slot::Fixed(index) => {
-                self.write_at(index, bytes)?;
-                self.commit_header()
-            }
-            Slot::Growing => self.grow(bytes),
-        }
+        self.put(self.slot(name)?, bytes)
     }
 
-    /// Writes what tensor `name` still lacks from `source`, and returns the number of bytes. For the
-    /// growing tensor it reads up to the source's end.
+    fn put(&mut self, slot: Slot, bytes: &[u8]) -> Result<(), Error> {
+        let Slot::Fixed(index) = slot else {
+            return self.grow(bytes);
+        };
+        self.write_at(index, bytes)?;
+        // The values are in the file, whatever becomes of this. It is tried again by the next call,
+        // and at last by `finish`, which tells.
+        let _ = self.commit_header();
+        Ok(())
+    }
+
+    /// Writes what tensor `name` still lacks from `source`, and returns the number of bytes; what
+    /// the source has beyond that is left in it. For the growing tensor it reads up to the source's
+    /// end, which has to be that of a row.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownTensor`]; [`Error::SourceEnded`] where a tensor of fixed size is not full
-    /// then; [`Error::Source`] and [`Error::WriteTensor`]. What was written up to then stays.
+    /// then, and [`Error::PartialRow`] where a row of the growing one is not; [`Error::Source`],
+    /// [`Error::WriteTensor`] and [`Error::Finished`]. What was written up to then stays; of the
+    /// growing tensor its whole rows.
     pub fn write_from(&mut self, name: &str, mut source: impl Read) -> Result<u64, Error> {
         let slot = self.slot(name)?;
         let lacking = match slot {
@@ -191,11 +210,12 @@ impl Writer {
                 Ok(read) => (read, None),
                 Err((read, error)) => (read, Some(error)),
             };
-            self.write_bytes(name, &buffer[..read])?;
+            self.put(slot, &buffer[..read])?;
             done += read as u64;
             if let Some(source) = failure {
+                let _ = self.cut_row();
                 return Err(Error::Source {
-                    path: self.partial.target().to_owned(),
+                    path: self.target.clone(),
                     tensor: name.to_owned(),
                     offset: done,
                     source,
@@ -205,14 +225,41 @@ impl Writer {
                 break;
             }
         }
-        if matches!(slot, Slot::Fixed(_)) && done < lacking {
-            return Err(Error::SourceEnded {
+        match slot {
+            Slot::Fixed(_) if done < lacking => Err(Error::SourceEnded {
                 tensor: name.to_owned(),
                 expected: lacking,
                 found: done,
-            });
+            }),
+            Slot::Fixed(_) => Ok(done),
+            Slot::Growing => self.cut_row().map(|()| done),
         }
-        Ok(done)
+    }
+
+    /// Cuts off what is behind the last whole row, and says so, so that the next row does not begin
+    /// within one.
+    fn cut_row(&mut self) -> Result<(), Error> {
+        let checked = self.check_rows();
+        if let (Err(Error::PartialRow { extra, .. }), Some(growing)) = (&checked, &self.growing) {
+            self.grown -= extra;
+            let end = growing.begin + self.grown;
+            let cut = self.file()?.set_len(end);
+            cut.map_err(Error::io(&self.target, "set the length of"))?;
+        }
+        checked
+    }
+
+    fn check_rows(&self) -> Result<(), Error> {
+        match &self.growing {
+            Some(growing) if !self.grown.is_multiple_of(growing.row_bytes) => {
+                Err(Error::PartialRow {
+                    tensor: growing.spec.name.clone(),
+                    row_bytes: growing.row_bytes,
+                    extra: self.grown % growing.row_bytes,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whole rows of the growing tensor that are in the file; 0 where none grows.
@@ -230,10 +277,9 @@ impl Writer {
     ///
     /// [`Error::Io`].
     pub fn sync(&mut self) -> Result<(), Error> {
-        self.partial
-            .file()
+        self.file()?
             .sync_data()
-            .map_err(Error::io(self.partial.path(), "put on the disk"))
+            .map_err(Error::io(&self.target, "put on the disk"))
     }
 
     /// Checks that every byte arrived, and gives the file its name.
@@ -242,42 +288,51 @@ impl Writer {
     ///
     /// [`Error::Incomplete`] names what is missing, [`Error::PartialRow`] a growing tensor that ends
     /// within a row; [`Error::Io`]; [`Error::AlreadyExists`] where a file came up meanwhile and is
-    /// not to be replaced. What is left then is what a writer leaves that is dropped.
-    pub fn finish(mut self) -> Result<Summary, Error> {
+    /// not to be replaced. The writer is as it was then: what is missing can be written, or what was
+    /// in the way be removed, and `finish` called again. [`Error::Finished`] the second time.
+    pub fn finish(&mut self) -> Result<Summary, Error> {
+        self.partial()?;
         let missing = self.missing();
         if !missing.is_empty() {
             return Err(Error::Incomplete {
-                path: self.partial.target().to_owned(),
+                path: self.target.clone(),
                 missing,
             });
         }
         // Where that failed after the last tensor was complete, the length is not there yet.
         self.commit_header()?;
+        self.check_rows()?;
         let rows = self.rows();
         if let Some(growing) = &self.growing {
-            let extra = self.grown % growing.row_bytes;
-            if extra != 0 {
-                return Err(Error::PartialRow {
-                    tensor: growing.spec.name.clone(),
-                    row_bytes: growing.row_bytes,
-                    extra,
-                });
-            }
-            set_rows(&self.partial, growing, rows)?;
+            set_rows(self.partial()?, growing, rows)?;
         }
         let summary = Summary {
-            path: self.partial.target().to_owned(),
+            path: self.target.clone(),
             tensors: self.fixed.len() + usize::from(self.growing.is_some()),
             rows: self.growing.is_some().then_some(rows),
             bytes: self
-                .partial
-                .file()
+                .file()?
                 .metadata()
-                .map_err(Error::io(self.partial.path(), "look at"))?
+                .map_err(Error::io(&self.target, "look at"))?
                 .len(),
         };
-        self.partial.publish(self.sync, self.overwrite)?;
+        let (sync, overwrite) = (self.sync, self.overwrite);
+        if let Some(partial) = &mut self.partial {
+            partial.publish(sync, overwrite)?;
+        }
+        // And closed: a file that somebody removes then is gone.
+        self.partial = None;
         Ok(summary)
+    }
+
+    fn partial(&self) -> Result<&Partial, Error> {
+        self.partial.as_ref().ok_or_else(|| Error::Finished {
+            path: self.target.clone(),
+        })
+    }
+
+    fn file(&self) -> Result<&File, Error> {
+        Ok(self.partial()?.file())
     }
 
     /// What the tensors of fixed size still lack.
@@ -320,7 +375,7 @@ impl Writer {
             }
             if bytes.len() <= SMALL {
                 run.1.extend_from_slice(bytes);
-                self.fixed[index].written = bytes.len() as u64;
+                self.count(index, bytes.len() as u64);
             } else {
                 self.write_at(index, bytes)?;
                 run.0 = self.fixed[index].place.end;
@@ -330,14 +385,14 @@ impl Writer {
     }
 
     fn write_run(&self, (at, bytes): &(u64, Vec<u8>)) -> Result<(), Error> {
-        self.partial
-            .file()
+        self.file()?
             .write_all_at(bytes, *at)
-            .map_err(Error::io(self.partial.target(), "write to"))
+            .map_err(Error::io(&self.target, "write to"))
     }
 
     /// Writes the next bytes of a tensor of fixed size.
     fn write_at(&mut self, index: usize, bytes: &[u8]) -> Result<(), Error> {
+        let file = self.file()?;
         let fixed = &self.fixed[index];
         let found = bytes.len() as u64;
         if found > fixed.bytes() - fixed.written {
@@ -349,10 +404,19 @@ impl Writer {
             });
         }
         let at = fixed.place.start + fixed.written;
-        write_pieces(self.partial.file(), bytes, at)
+        write_pieces(file, bytes, at)
             .map_err(|source| self.failed(&fixed.spec.name, fixed.written, source))?;
-        self.fixed[index].written += found;
+        self.count(index, found);
         Ok(())
+    }
+
+    /// Counts bytes of a tensor as written.
+    fn count(&mut self, index: usize, bytes: u64) {
+        let fixed = &mut self.fixed[index];
+        fixed.written += bytes;
+        if bytes > 0 && fixed.written == fixed.bytes() {
+            self.incomplete -= 1;
+        }
     }
 
     /// Makes a growing file recoverable, once its tensors of fixed size are complete.
@@ -360,28 +424,30 @@ impl Writer {
         let Some(length) = self.length else {
             return Ok(());
         };
-        if self.fixed.iter().any(|fixed| fixed.written < fixed.bytes()) {
+        if self.incomplete > 0 {
             return Ok(());
         }
-        self.partial
-            .file()
+        self.file()?
             .write_all_at(&length, 0)
-            .map_err(Error::io(self.partial.target(), "write the header of"))?;
+            .map_err(Error::io(&self.target, "write the header of"))?;
         self.length = None;
-        self.partial.keep();
+        if let Some(partial) = &mut self.partial {
+            partial.keep();
+        }
         Ok(())
     }
 
     fn grow(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let file = self.file()?;
         let Some(growing) = &self.growing else {
             return Ok(());
         };
         let end = growing.begin + self.grown;
-        if let Err(source) = write_pieces(self.partial.file(), bytes, end) {
+        if let Err(source) = write_pieces(file, bytes, end) {
             // What did arrive is not to be taken for rows by `recover`, least of all behind rows
             // that are written later and reach less far. Where even this fails, the call's error
             // has said that the file is in trouble.
-            let _ = self.partial.file().set_len(end);
+            let _ = file.set_len(end);
             return Err(self.failed(&growing.spec.name, self.grown, source));
         }
         self.grown += bytes.len() as u64;
@@ -401,7 +467,7 @@ impl Writer {
 
     fn failed(&self, tensor: &str, offset: u64, source: io::Error) -> Error {
         Error::WriteTensor {
-            path: self.partial.target().to_owned(),
+            path: self.target.clone(),
             tensor: tensor.to_owned(),
             offset,
             source,

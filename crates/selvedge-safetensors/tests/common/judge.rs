@@ -1,5 +1,7 @@
 //! Whether a file is judged as the safetensors crate judges it: for the tests and the fuzz target.
 
+use std::collections::BTreeMap;
+
 use safetensors::SafeTensors;
 use selvedge_safetensors::{Header, HeaderError};
 
@@ -22,6 +24,13 @@ fn same(file: &[u8], ours: &Header, theirs: &SafeTensors<'_>) -> Result<(), Stri
             ours.tensors().len(),
             theirs.len()
         ));
+    }
+    let length = u64::from_le_bytes(*file.first_chunk().unwrap_or(&[0; 8]));
+    let (_, metadata) = SafeTensors::read_metadata(file).map_err(|error| error.to_string())?;
+    let theirs_of = metadata.metadata().iter().flatten();
+    let found: BTreeMap<_, _> = theirs_of.map(|(k, v)| (k.clone(), v.clone())).collect();
+    if (ours.metadata(), ours.data_start()) != (&found, length + 8) {
+        return Err(format!("{:?} and {found:?}", ours.metadata()));
     }
     for tensor in ours.tensors() {
         let found = theirs

@@ -110,7 +110,10 @@ impl Job<'_> {
             return work();
         }
         thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            // A thread that cannot be started is one that helps less.
+            let others: Vec<_> = (1..threads)
+                .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
+                .collect();
             let mut result = work();
             for other in others {
                 let other = other
