@@ -99,6 +99,7 @@ fn mistakes_are_named_and_cost_nothing() {
         )
     );
     assert_eq!(bytes_of(&path, "b"), [1, 2]);
+    drop(file);
     drop(start().unwrap());
     assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
 }
