@@ -51,8 +51,7 @@ pub(crate) fn files(
         second,
     } in &differences.tensors
     {
-        let cells = [tensor, *property, first, second].map(|cell| shown(cell));
-        table.row(cells);
+        table.row([shown(tensor), shown(property), shown(first), shown(second)]);
     }
     for AttributeDifference {
         tensor,

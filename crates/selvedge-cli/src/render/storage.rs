@@ -4,11 +4,11 @@
 use selvedge_hdf5::{Bytes, Grouped, Shape};
 
 use super::numbers::percent;
-use super::text::{counted, shown, wrapped};
+use super::text::{counted, shown, some, wrapped};
 use crate::facts::{Storage, TensorFacts};
 
-/// Names of a group that are spelled out.
-const NAMED: usize = 12;
+const SHUFFLE: i32 = 2;
+const FLETCHER32: i32 = 3;
 
 /// For a cell of a table.
 pub(super) fn word(storage: &Storage) -> String {
@@ -19,12 +19,12 @@ pub(super) fn word(storage: &Storage) -> String {
         Storage::Chunked {
             chunks, filters, ..
         } => {
-            let filters: Vec<&str> = filters.iter().map(|filter| &*filter.name).collect();
-            let packed = if filters.is_empty() {
-                String::new()
-            } else {
-                format!(", {}", filters.join("+"))
-            };
+            // What moves bytes or checks them is in the paragraph.
+            let packed = filters
+                .iter()
+                .find(|filter| !matches!(filter.id, SHUFFLE | FLETCHER32));
+            let packed =
+                packed.map_or_else(String::new, |filter| format!(", {}", shown(&filter.name)));
             format!("{}{packed}", counted(*chunks, "chunk"))
         }
     }
@@ -44,12 +44,8 @@ pub(super) fn paragraphs(tensors: &[TensorFacts], indent: usize, columns: usize)
     }
     let mut text = String::new();
     for (description, names) in groups {
-        let shown: Vec<String> = names.iter().take(NAMED).map(|name| shown(name)).collect();
-        let more = match names.len() - shown.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let paragraph = format!("{}{more}: {description}", shown.join(", "));
+        let names: Vec<String> = names.iter().map(|name| shown(name)).collect();
+        let paragraph = format!("{}: {description}", some(&names));
         text.push_str(&" ".repeat(indent));
         text.push_str(&wrapped(&paragraph, indent + 2, columns));
         text.push('\n');

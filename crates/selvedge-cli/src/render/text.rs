@@ -76,6 +76,16 @@ pub(super) fn wrapped(text: &str, indent: usize, columns: usize) -> String {
     lines.join(&format!("\n{}", " ".repeat(indent)))
 }
 
+/// The names, or the first of them and how many more there are.
+pub(super) fn some(names: &[String]) -> String {
+    const NAMED: usize = 12;
+    let first = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 /// `1 step`, `2 steps`.
 pub(super) fn counted(count: u64, one: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
