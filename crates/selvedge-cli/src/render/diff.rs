@@ -31,7 +31,7 @@ pub(crate) fn files(
         return text;
     }
     let mut table = Table::new([
-        ("", Align::Left),
+        ("tensor", Align::Left),
         ("differs in", Align::Left),
         ("first", Align::Left),
         ("second", Align::Left),

@@ -2,9 +2,11 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-/// Columns of the terminal that a text takes.
+/// Columns of the terminal that a text takes, with its styles.
 pub(super) fn width(text: &str) -> usize {
-    text.width()
+    anstream::adapter::strip_str(text)
+        .map(|part| part.width())
+        .sum()
 }
 
 /// Text from a file, which can hold anything: control characters are escaped, so that none reaches
@@ -117,5 +119,7 @@ mod tests {
         let word = "0123456789012345678901234";
         assert_eq!(wrapped(word, 0, 16), "0123456789012345\n678901234");
         assert_eq!(wrapped("", 4, 20), "");
+        let styled = "\u{1b}[1m0123\u{1b}[0m 567 901 345";
+        assert_eq!(wrapped(styled, 0, 16), styled, "a style takes no room");
     }
 }
