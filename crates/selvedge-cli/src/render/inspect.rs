@@ -6,7 +6,7 @@ use super::style::{GOOD, HEADING, TITLE, WARNING, styled};
 use super::table::{Align, Table};
 use super::text::{counted, shown, some, wrapped};
 use super::{Page, attributes, python, stats, storage};
-use crate::facts::{FileFacts, Format, Recording, RecordingState, Role, Storage, TensorFacts};
+use crate::facts::{FileFacts, Format, Recording, RecordingState, Storage, TensorFacts};
 use crate::stats::TensorStats;
 
 /// Everything below the path is indented.
@@ -17,7 +17,7 @@ pub(crate) fn file(facts: &FileFacts, values: Option<&[TensorStats]>, page: Page
     let path = shown(&facts.path.display().to_string());
     let mut text = format!("{}\n", styled(TITLE, path));
     for line in header(facts) {
-        text.push_str(&format!("  {}\n", wrapped(&line, INDENT + 2, page.text)));
+        text.push_str(&format!("  {}\n", wrapped(&line, INDENT, page.text)));
     }
     let mut section = |heading: &str, body: &str| {
         if body.is_empty() {
@@ -36,7 +36,7 @@ pub(crate) fn file(facts: &FileFacts, values: Option<&[TensorStats]>, page: Page
     }
     section("stored as", &stored_types(facts, page));
     section("axes", &axes(facts, page));
-    let chunks = storage::paragraphs(&facts.tensors, INDENT + 2, page.text);
+    let chunks = storage::paragraphs(facts, INDENT + 2, page.text);
     section("chunks", &chunks);
     if let Some(values) = values {
         section("", &stats::tables(values, INDENT, page));
@@ -148,17 +148,7 @@ fn tensors(facts: &FileFacts, page: Page) -> String {
         .tensors
         .iter()
         .any(|tensor| !matches!(tensor.storage, Storage::Contiguous { .. }));
-    // The tensors of a run first, then those that stay as they are.
-    let of_role = |role: Role| {
-        facts
-            .tensors
-            .iter()
-            .filter(move |tensor| tensor.role == role)
-    };
-    for tensor in [Role::Step, Role::Tensor, Role::Constant]
-        .into_iter()
-        .flat_map(of_role)
-    {
+    for tensor in &facts.tensors {
         table.row([
             shown(&tensor.name),
             // What is no number is described below the table.
@@ -212,13 +202,14 @@ fn axes(facts: &FileFacts, page: Page) -> String {
         .iter()
         .filter(|tensor| !tensor.axes.is_empty());
     let axes = named.map(|tensor| {
-        let axes: Vec<String> = tensor
-            .axes
-            .iter()
-            .map(|axis| axis.as_deref().map_or_else(|| "·".to_owned(), shown))
-            .collect();
-        let comma = if axes.len() == 1 { "," } else { "" };
-        (format!("({}{comma})", axes.join(", ")), shown(&tensor.name))
+        let axes = (0..)
+            .zip(&tensor.axes)
+            .filter_map(|(axis, name): (u64, _)| {
+                let name = shown(name.as_deref()?);
+                Some(format!("axis {axis} is {name}"))
+            });
+        let axes: Vec<String> = axes.collect();
+        (axes.join(", "), shown(&tensor.name))
     });
     grouped(axes, page)
 }

@@ -5,7 +5,7 @@ use selvedge_hdf5::{Bytes, Grouped, Shape};
 
 use super::numbers::percent;
 use super::text::{counted, shown, some, wrapped};
-use crate::facts::{Storage, TensorFacts};
+use crate::facts::{FileFacts, Role, Storage, TensorFacts};
 
 const SHUFFLE: i32 = 2;
 const FLETCHER32: i32 = 3;
@@ -31,10 +31,13 @@ pub(super) fn word(storage: &Storage) -> String {
 }
 
 /// A paragraph for each way of chunking: the tensors, and what their chunks are like.
-pub(super) fn paragraphs(tensors: &[TensorFacts], indent: usize, columns: usize) -> String {
+pub(super) fn paragraphs(facts: &FileFacts, indent: usize, columns: usize) -> String {
+    let recording = facts.recording.as_ref();
+    let open_ended = recording.is_some_and(|recording| recording.planned_steps.is_none());
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-    for tensor in tensors {
-        let Some(description) = description(tensor) else {
+    for tensor in &facts.tensors {
+        let open_ended = open_ended && tensor.role == Role::Step;
+        let Some(description) = description(tensor, open_ended) else {
             continue;
         };
         match groups.iter_mut().find(|(found, _)| *found == description) {
@@ -54,7 +57,9 @@ pub(super) fn paragraphs(tensors: &[TensorFacts], indent: usize, columns: usize)
 }
 
 /// `4 of (1501, 10000, 64), 1.92 GB each; tail 3 steps (0.05 %)`.
-fn description(tensor: &TensorFacts) -> Option<String> {
+///
+/// Of a run of unknown length the rest of the last chunk is no waste, but room.
+fn description(tensor: &TensorFacts, open_ended: bool) -> Option<String> {
     let Storage::Chunked {
         chunk_shape,
         chunk_bytes,
@@ -72,17 +77,16 @@ fn description(tensor: &TensorFacts) -> Option<String> {
         let each = if *chunks == 1 { "" } else { " each" };
         text.push_str(&format!(", {}{each}", Bytes(*bytes)));
     }
-    if *tail_steps > 0 {
-        text.push_str(&format!("; tail {}", counted(*tail_steps, "step")));
-    }
-    if *waste > 0.0 {
-        let unused = if *tail_steps > 0 { "" } else { "; unused " };
-        let (open, close) = if *tail_steps > 0 {
-            (" (", ")")
-        } else {
-            ("", "")
-        };
-        text.push_str(&format!("{unused}{open}{}{close}", percent(*waste)));
+    match (*tail_steps, *waste) {
+        (0, 0.0) => {}
+        (0, waste) => text.push_str(&format!("; {} unused", percent(waste))),
+        (tail, _) if open_ended => {
+            text.push_str(&format!("; room for {}", counted(tail, "more step")));
+        }
+        (tail, waste) => {
+            let tail = counted(tail, "step");
+            text.push_str(&format!("; tail {tail} ({})", percent(waste)));
+        }
     }
     if stored_chunks < chunks {
         text.push_str(&format!("; {} written", Grouped(*stored_chunks)));

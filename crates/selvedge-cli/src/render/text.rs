@@ -4,9 +4,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 /// Columns of the terminal that a text takes, with its styles.
 pub(super) fn width(text: &str) -> usize {
-    anstream::adapter::strip_str(text)
-        .map(|part| part.width())
-        .sum()
+    anstream::adapter::strip_str(text).map(str::width).sum()
 }
 
 /// Text from a file, which can hold anything: control characters are escaped, so that none reaches
