@@ -15,6 +15,12 @@ pub(super) trait Sample:
     /// equal to 0.
     fn bits(self) -> u64;
 
+    /// How many values have the same bits in both.
+    fn same(one: &[Self], two: &[Self]) -> u64 {
+        let pairs = one.iter().zip(two);
+        pairs.filter(|(one, two)| one.bits() == two.bits()).count() as u64
+    }
+
     /// The value of a 16-bit pattern.
     fn from_pattern(_: u16) -> Self {
         Self::default()

@@ -12,8 +12,8 @@ const PARTS: u64 = 16;
 /// Takes the blocks of a tensor in their order.
 pub(super) struct Tally<T> {
     distribution: Distribution<T>,
-    /// How often each 16-bit pattern occurs; empty for other types.
-    patterns: Vec<u64>,
+    /// How often each 16-bit pattern occurs in each part of the steps; empty for other types.
+    patterns: Vec<Vec<u64>>,
     count: u64,
     /// None for a tensor without steps.
     steps: Option<Steps>,
@@ -27,8 +27,16 @@ struct Steps {
     single: bool,
     compared: u64,
     same: u64,
-    /// Sum and number of the finite values of each part of the steps.
-    parts: Vec<(f64, u64)>,
+    /// Equal parts of the steps, at least one.
+    parts: Vec<Part>,
+}
+
+/// Some steps that follow each other.
+#[derive(Clone, Copy, Default)]
+struct Part {
+    sum: f64,
+    /// Finite values.
+    count: u64,
 }
 
 impl<T: Sample> Tally<T> {
@@ -41,42 +49,56 @@ impl<T: Sample> Tally<T> {
             Role::Constant => false,
             Role::Tensor => chunked,
         });
-        let patterns = if T::PATTERNS { 1 << 16 } else { 0 };
+        let parts = steps.map_or(1, |steps| usize::try_from(steps.min(PARTS)).unwrap_or(1));
+        let patterns = if T::PATTERNS { parts } else { 0 };
         Self {
             distribution: Distribution::new(),
-            patterns: vec![0; patterns],
+            patterns: vec![vec![0; 1 << 16]; patterns],
             count: 0,
             steps: steps.map(|steps| Steps {
                 steps,
                 single: tensor.shape[1..].iter().all(|&axis| axis == 1),
                 compared: 0,
                 same: 0,
-                parts: vec![(0.0, 0); usize::try_from(steps.min(PARTS)).unwrap_or(0)],
+                parts: vec![Part::default(); parts],
             }),
         }
     }
 
     pub(super) fn add(&mut self, block: &Block<'_, T>) {
         self.count += block.values.len() as u64;
-        if T::PATTERNS {
-            for value in block.values {
-                // The bits of such a type are 16.
-                self.patterns[usize::try_from(value.bits()).unwrap_or(0)] += 1;
-            }
-        } else {
+        if !T::PATTERNS {
             for &value in block.values {
                 self.distribution.add(value, 1);
             }
         }
+        for (step, now) in (block.first_row..).zip(block.values.chunks_exact(block.row_len)) {
+            let part = self.steps.as_ref().map_or(0, |steps| steps.part(step));
+            if let Some(patterns) = self.patterns.get_mut(part) {
+                for value in now {
+                    // The bits of such a type are 16.
+                    patterns[usize::try_from(value.bits()).unwrap_or(0)] += 1;
+                }
+            } else if let Some(steps) = &mut self.steps {
+                steps.parts[part].add(now.iter().map(|&value| (value, 1)), steps.single);
+            }
+        }
         if let Some(steps) = &mut self.steps {
-            steps.add(block);
+            steps.compare(block);
         }
     }
 
     pub(super) fn finish(mut self) -> ValueStats {
-        for (pattern, &count) in (0..=u16::MAX).zip(&self.patterns) {
-            if count > 0 {
-                self.distribution.add(T::from_pattern(pattern), count);
+        for (part, patterns) in self.patterns.iter().enumerate() {
+            let values = (0..=u16::MAX)
+                .zip(patterns)
+                .filter(|(_, count)| **count > 0);
+            let values = values.map(|(pattern, &count)| (T::from_pattern(pattern), count));
+            if let Some(steps) = &mut self.steps {
+                steps.parts[part].add(values.clone(), steps.single);
+            }
+            for (value, count) in values {
+                self.distribution.add(value, count);
             }
         }
         let of = &self.distribution;
@@ -96,29 +118,22 @@ impl<T: Sample> Tally<T> {
 }
 
 impl Steps {
-    fn add<T: Sample>(&mut self, block: &Block<'_, T>) {
-        if block.row_len == 0 {
-            return;
-        }
+    /// The part that a step belongs to.
+    fn part(&self, step: u64) -> usize {
+        let parts = self.parts.len();
+        let part = u128::from(step) * parts as u128 / u128::from(self.steps);
+        usize::try_from(part).unwrap_or(parts).min(parts - 1)
+    }
+
+    /// Counts the values that are what they were a step before.
+    fn compare<T: Sample>(&mut self, block: &Block<'_, T>) {
         let mut before = block.before;
-        for (step, now) in (block.first_row..).zip(block.values.chunks_exact(block.row_len)) {
+        for now in block.values.chunks_exact(block.row_len) {
             if let Some(before) = before {
-                let same = before.iter().zip(now).filter(|(a, b)| a.bits() == b.bits());
-                self.same += same.count() as u64;
+                self.same += T::same(before, now);
                 self.compared += now.len() as u64;
             }
             before = Some(now);
-            let (sum, count) = sum(now, self.single);
-            let parts = self.parts.len() as u64;
-            let part = u128::from(step) * u128::from(parts) / u128::from(self.steps);
-            // Within the parts, as the step is within the steps.
-            if let Some(part) = self
-                .parts
-                .get_mut(usize::try_from(part).unwrap_or(usize::MAX))
-            {
-                part.0 += sum;
-                part.1 += count;
-            }
         }
     }
 
@@ -127,23 +142,23 @@ impl Steps {
     }
 
     fn over(&self) -> Vec<Option<f64>> {
-        self.parts
-            .iter()
-            .map(|&(sum, count)| (count > 0).then(|| sum / count as f64))
-            .collect()
+        self.parts.iter().map(Part::mean).collect()
     }
 }
 
-/// Sum and number of the finite values, or of their magnitudes.
-fn sum<T: Sample>(values: &[T], signed: bool) -> (f64, u64) {
-    let mut sum = 0.0;
-    let mut count = 0;
-    for value in values {
-        let value = value.to_f64();
-        let finite = value.is_finite();
-        let value = if signed { value } else { value.abs() };
-        sum += if finite { value } else { 0.0 };
-        count += u64::from(finite);
+impl Part {
+    /// Adds finite values, or their magnitudes, each as often as the number beside it says.
+    fn add<T: Sample>(&mut self, values: impl Iterator<Item = (T, u64)>, signed: bool) {
+        for (value, count) in values {
+            let value = value.to_f64();
+            if value.is_finite() {
+                self.sum += (if signed { value } else { value.abs() }) * count as f64;
+                self.count += count;
+            }
+        }
     }
-    (sum, count)
+
+    fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / self.count as f64)
+    }
 }
