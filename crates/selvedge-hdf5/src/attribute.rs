@@ -43,6 +43,23 @@ impl Attribute {
     }
 }
 
+impl Attribute {
+    /// Whether two attributes are the same; a NaN is the same as itself.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Float(left), Self::Float(right)) => left.total_cmp(right).is_eq(),
+            (Self::Floats(left), Self::Floats(right)) => {
+                left.len() == right.len()
+                    && left
+                        .iter()
+                        .zip(right)
+                        .all(|(left, right)| left.total_cmp(right).is_eq())
+            }
+            _ => self == other,
+        }
+    }
+}
+
 impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

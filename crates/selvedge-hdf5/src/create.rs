@@ -10,7 +10,7 @@ use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
 
 use crate::error::LibraryError;
 use crate::grid::to_usize;
-use crate::plan::{ChunkPlan, RunPlan};
+use crate::plan::ChunkPlan;
 use crate::provenance::{FORMAT, FORMAT_VERSION, LOGICAL_DTYPE, STATE, STEPS_PLANNED, VERSION};
 use crate::{Attribute, Dtype, Error, RunState, TensorSpec, provenance};
 
@@ -27,10 +27,29 @@ pub(crate) struct Constant {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// What a new file is to hold.
+pub(crate) struct Contents<'a> {
+    /// Planned steps; `None` for a run of unknown length.
+    pub(crate) steps: Option<u64>,
+    /// The step tensors.
+    pub(crate) tensors: &'a [ChunkPlan],
+    /// The constants, without their values.
+    pub(crate) constants: &'a [TensorSpec],
+    /// Attributes of the root, beside those that every file has.
+    pub(crate) attributes: &'a [(String, Attribute)],
+    /// Attributes of datasets: the dataset's name, and name and value of the attribute.
+    pub(crate) tensor_attributes: &'a [(String, String, Attribute)],
+}
+
 impl Constant {
+    /// Its declaration.
+    pub(crate) fn spec(&self) -> TensorSpec {
+        TensorSpec::new(self.name.clone(), self.dtype, &self.shape)
+    }
+
     /// Checks that the values fill the shape.
     pub(crate) fn validate(&self) -> Result<(), Error> {
-        let spec = TensorSpec::new(self.name.clone(), self.dtype, &self.shape);
+        let spec = self.spec();
         let expected = self
             .shape
             .iter()
@@ -77,9 +96,7 @@ pub(crate) fn stored_type(dtype: Dtype) -> TypeDescriptor {
 pub(crate) fn create(
     path: &Path,
     name: &Path,
-    plan: &RunPlan,
-    constants: &[Constant],
-    attributes: &[(String, Attribute)],
+    contents: &Contents<'_>,
 ) -> Result<Vec<Option<u64>>, Error> {
     let failed = |action: String| {
         move |error: hdf5::Error| Error::library(name, action, LibraryError::from(error))
@@ -98,7 +115,7 @@ pub(crate) fn create(
         .create(path)
         .map_err(failed("create".to_owned()))?;
 
-    let planned = plan.steps.map_or(provenance::OPEN_ENDED, |steps| {
+    let planned = contents.steps.map_or(provenance::OPEN_ENDED, |steps| {
         i64::try_from(steps).unwrap_or(i64::MAX)
     });
     let own = [
@@ -109,22 +126,30 @@ pub(crate) fn create(
     ];
     let own = own.iter().map(|(name, value)| (*name, value));
     for (name, value) in own.chain(
-        attributes
+        contents
+            .attributes
             .iter()
             .map(|(name, value)| (name.as_str(), value)),
     ) {
         write_attribute(&file, name, value)
             .map_err(failed(format!("write attribute `{name}` of")))?;
     }
-    for tensor in &plan.tensors {
+    for tensor in contents.tensors {
         create_step_tensor(&file, tensor)
             .map_err(failed(format!("create tensor `{}` in", tensor.tensor)))?;
     }
-    let mut addresses = Vec::with_capacity(constants.len());
-    for constant in constants {
+    let mut addresses = Vec::with_capacity(contents.constants.len());
+    for constant in contents.constants {
         let address = create_constant(&file, constant)
             .map_err(failed(format!("create constant `{}` in", constant.name)))?;
         addresses.push(address);
+    }
+    for (tensor, name, value) in contents.tensor_attributes {
+        file.dataset(tensor)
+            .and_then(|dataset| write_attribute(&dataset, name, value))
+            .map_err(failed(format!(
+                "write attribute `{name}` of tensor `{tensor}` in"
+            )))?;
     }
     file.close().map_err(failed("close".to_owned()))?;
     Ok(addresses)
@@ -152,7 +177,7 @@ fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
 }
 
 /// Returns the address of the constant's values; `None` for one without elements.
-fn create_constant(file: &File, constant: &Constant) -> hdf5::Result<Option<u64>> {
+fn create_constant(file: &File, constant: &TensorSpec) -> hdf5::Result<Option<u64>> {
     let dataset = file
         .new_dataset_builder()
         .empty_as(stored_type(constant.dtype))

@@ -410,6 +410,58 @@ pub enum Error {
         /// Elements of the buffer.
         found: u64,
     },
+    /// A file without steps, which has no chunks to choose.
+    #[error("{} has no steps, so there is nothing to rechunk", path.display())]
+    NothingToRechunk {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Datasets that the new file cannot hold.
+    #[error(
+        "{} has datasets that a trajectory cannot hold: {}; call `skip_unsupported(true)` to leave \
+         them out", path.display(), datasets.join(", ")
+    )]
+    CannotKeep {
+        /// The file.
+        path: PathBuf,
+        /// Names and types.
+        datasets: Vec<String>,
+    },
+    /// A tensor whose rows of chunks do not fit the memory.
+    #[error(
+        "tensor `{tensor}` needs {} of memory at a time, and the limit is {}; raise the limit",
+        Bytes(*needed), Bytes(*limit)
+    )]
+    WorkingMemory {
+        /// The tensor.
+        tensor: String,
+        /// Bytes needed.
+        needed: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// What was written is not what is read back.
+    #[error(
+        "step {step} of tensor `{tensor}` in {} is not read back as it was written; the disk or \
+         the memory of this machine may be failing", path.display()
+    )]
+    NotAsWritten {
+        /// The new file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The step; of a constant the index along its first axis.
+        step: u64,
+    },
+    /// The recording of the file has not ended.
+    #[error(
+        "{} was not finished: its recorder is at work or died; finish it, or call `recover`",
+        path.display()
+    )]
+    NotFinished {
+        /// The file.
+        path: PathBuf,
+    },
     /// A dtype that has no counterpart here.
     #[error("tensor `{tensor}` holds {found}, which Selvedge does not read; {hint}")]
     UnsupportedDtype {

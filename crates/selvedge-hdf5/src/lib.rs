@@ -16,17 +16,23 @@
 //! of the repository.
 
 mod attribute;
+mod bulk;
+mod checksum;
+mod compare;
 mod create;
 mod dtype;
 mod element;
 mod error;
 mod ffi;
+mod float16;
 mod grid;
 mod layout;
 mod lock;
 mod plan;
 mod provenance;
+mod publish;
 mod reader;
+mod rechunk;
 mod recorder;
 mod recover;
 mod spec;
@@ -35,15 +41,20 @@ mod sys;
 mod trajectory;
 
 pub use attribute::Attribute;
+pub use bulk::Progress;
+pub use checksum::{ChecksumReport, TensorChecksums, add_checksums, verify_checksums};
+pub use compare::{CompareOptions, Comparison, Difference, TensorComparison, Verdict, compare};
 pub use dtype::Dtype;
 pub use element::{Element, Values};
 pub use error::{Error, LibraryError};
+pub use float16::{Float16Survey, survey_float16};
 pub use half::{bf16, f16};
 pub use plan::{
     Bytes, ChunkPlan, Grouped, Limits, MAX_CHUNK_BYTES, QueuePlan, ReadPattern, RunPlan, Shape,
 };
 pub use provenance::RunState;
 pub use reader::{Block, Blocks, DataLayout, Filter, Reader, Role, Selection, Tensor};
+pub use rechunk::{Rechunk, RechunkPlan, RechunkSummary};
 pub use recorder::{AppendTimes, Durability, Recorder, RecorderBuilder, Step, Summary};
 pub use recover::{Recovery, plan_recovery, recover};
 pub use spec::TensorSpec;

@@ -61,6 +61,16 @@ pub(crate) fn open_locked(path: &Path, name: &Path, create: bool) -> Result<Lock
     }
 }
 
+/// Takes both locks on the file at `path` that is to be replaced; `None` where there is no file.
+pub(crate) fn claim(path: &Path) -> Result<Option<LockedFile>, Error> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let file = open_locked(path, path, false)?;
+    share(path, &file)?;
+    Ok(Some(file))
+}
+
 /// Takes the shared `flock` that lets HDF5 programs read the file, and keeps them from writing it.
 pub(crate) fn share(path: &Path, file: &File) -> Result<(), Error> {
     match file.try_lock_shared() {

@@ -19,9 +19,12 @@ pub(crate) const NOTEBOOK: &str = "notebook";
 /// The dtype of a dataset whose stored dtype is another: `bfloat16`.
 pub(crate) const LOGICAL_DTYPE: &str = "logical_dtype";
 
+/// How the names begin that only this crate gives.
+pub(crate) const PREFIX: &str = "selvedge_";
+
 /// Names that only this crate writes at the root.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    name.starts_with("selvedge_") || name == CREATED || name == NOTEBOOK
+    name.starts_with(PREFIX) || name == CREATED || name == NOTEBOOK
 }
 
 /// How the recording of a file ended, as far as the file says.

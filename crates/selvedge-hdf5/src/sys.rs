@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Puts the file's data, and the metadata needed to read it back, on the medium.
@@ -15,6 +16,43 @@ use std::path::{Path, PathBuf};
 /// cache too, as `fdatasync` does on Linux. (Untested there.)
 pub(crate) fn sync_data(file: &File) -> io::Result<()> {
     file.sync_data()
+}
+
+/// Writes `parts` one behind the other at `offset`, by one call where the system has one.
+pub(crate) fn write_gathered_at(file: &File, parts: &[&[u8]], offset: u64) -> io::Result<()> {
+    let mut offset = offset;
+    for parts in parts.chunks(1024) {
+        let bytes: usize = parts.iter().map(|part| part.len()).sum();
+        let mut written = gathered(file, parts, offset)?;
+        // A call can end early: the rest goes part by part.
+        let mut at = 0;
+        for part in parts {
+            let done = written.saturating_sub(at).min(part.len());
+            if done < part.len() {
+                FileExt::write_all_at(file, &part[done..], offset + (at + done) as u64)?;
+                written = written.max(at + part.len());
+            }
+            at += part.len();
+        }
+        offset += bytes as u64;
+    }
+    Ok(())
+}
+
+/// Writes a beginning of `parts`, and returns its length in bytes.
+#[cfg(target_os = "linux")]
+fn gathered(file: &File, parts: &[&[u8]], offset: u64) -> io::Result<usize> {
+    let slices: Vec<_> = parts.iter().map(|part| io::IoSlice::new(part)).collect();
+    match rustix::io::pwritev(file, &slices, offset) {
+        Err(rustix::io::Errno::INTR) => Ok(0),
+        other => Ok(other?),
+    }
+}
+
+/// There is no such call in the oldest versions of macOS. (Untested there.)
+#[cfg(not(target_os = "linux"))]
+fn gathered(_: &File, _: &[&[u8]], _: u64) -> io::Result<usize> {
+    Ok(0)
 }
 
 /// Puts a directory's entries on the medium, so that a new name survives a power cut.

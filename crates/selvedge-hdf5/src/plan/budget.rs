@@ -172,15 +172,8 @@ impl RunPlan {
     /// Looks up the free disk for a file at `path`, and checks that there is room for `needed` bytes
     /// when `freed` bytes more are free.
     pub(crate) fn check_disk(&mut self, path: &Path, needed: u64, freed: u64) -> Result<(), Error> {
-        // The parent of a bare name is the empty path, which is no folder and stands for this one.
-        let existing = path.ancestors().skip(1).find(|folder| folder.is_dir());
-        let folder = existing.unwrap_or(Path::new("."));
-        // A file system that does not tell is no error.
-        let free = sys::free_bytes(folder)
-            .ok()
-            .map(|free| free.saturating_add(freed));
-        self.free_disk = free;
-        match free {
+        self.free_disk = free_disk(path, freed);
+        match self.free_disk {
             Some(free) if free < needed => Err(Error::DiskTooSmall {
                 path: path.to_owned(),
                 needed,
@@ -189,6 +182,16 @@ impl RunPlan {
             _ => Ok(()),
         }
     }
+}
+
+/// The free disk for a file at `path` when `freed` bytes more are free, in bytes. A file system that
+/// does not tell is no error.
+pub(crate) fn free_disk(path: &Path, freed: u64) -> Option<u64> {
+    // The parent of a bare name is the empty path, which is no folder and stands for this one.
+    let existing = path.ancestors().skip(1).find(|folder| folder.is_dir());
+    let folder = existing.unwrap_or(Path::new("."));
+    let free = sys::free_bytes(folder).ok()?;
+    Some(free.saturating_add(freed))
 }
 
 /// The queue of a run of `steps` steps, of which at most `together` may be written together.

@@ -4,7 +4,7 @@ mod budget;
 mod chunks;
 mod units;
 
-pub(crate) use budget::region_bytes;
 pub use budget::{Limits, QueuePlan, RunPlan};
+pub(crate) use budget::{free_disk, region_bytes};
 pub use chunks::{ChunkPlan, MAX_CHUNK_BYTES, ReadPattern};
 pub use units::{Bytes, Grouped, Shape};

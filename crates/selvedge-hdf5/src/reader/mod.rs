@@ -6,6 +6,7 @@ mod dtype;
 mod library;
 mod live;
 mod place;
+mod raw;
 mod select;
 mod tensor;
 

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytemuck::allocation::try_zeroed_vec;
@@ -15,6 +15,7 @@ use super::library::{self, Stride};
 use super::place::{Place, Wanted};
 use super::select::Selection;
 use super::{attributes, live};
+use crate::checksum::{self, Checksums};
 use crate::element::Element;
 use crate::error::LibraryError;
 use crate::grid::to_usize;
@@ -237,11 +238,23 @@ impl Tensor {
         Ok(self.all_attributes()?.1)
     }
 
+    /// Its checksums are no attributes of its own.
     fn all_attributes(&self) -> Result<attributes::Attributes, Error> {
-        attributes::read(&self.dataset).map_err(|error| {
+        let (mut read, mut skipped) = attributes::read(&self.dataset).map_err(|error| {
             let action = format!("read the attributes of tensor `{}` of", self.name);
             Error::library(&self.source.path, action, error)
-        })
+        })?;
+        read.retain(|(name, _)| !checksum::is_own(name));
+        skipped.retain(|(name, _)| !checksum::is_own(name));
+        Ok((read, skipped))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.source.path
+    }
+
+    pub(super) fn stored_checksums(&self) -> Result<Option<Checksums>, LibraryError> {
+        checksum::read(&self.dataset)
     }
 
     /// Elements of one step, or of a whole constant.
@@ -437,7 +450,7 @@ impl Tensor {
     }
 
     /// Fills `bytes` with the one value of a tensor without axes.
-    fn fill_single(&self, bytes: &mut [u8]) -> Result<(), Error> {
+    pub(super) fn fill_single(&self, bytes: &mut [u8]) -> Result<(), Error> {
         match self.place() {
             Some(place) => place
                 .read_rows(self.data(), 0..1, bytes)

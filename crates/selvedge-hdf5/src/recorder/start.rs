@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,11 +11,13 @@ use super::block::{Block, BlockLayout, step_bytes};
 use super::queue::Queue;
 use super::writer::{Durability, Writer};
 use super::{AppendTimes, Recorder, RecorderBuilder, Shared};
-use crate::lock::{LockedFile, open_locked, share};
+use crate::create::{self, Constant, Contents};
+use crate::lock::{LockedFile, open_locked};
 use crate::plan::RunPlan;
+use crate::publish::{make_folder, publish};
 use crate::reader::Reader;
 use crate::trajectory::TrajectoryFile;
-use crate::{Attribute, Error, RunState, TensorSpec, create, provenance, sys};
+use crate::{Error, RunState, TensorSpec, lock, provenance, sys};
 
 /// What a run needs of memory.
 struct Memory {
@@ -43,30 +44,21 @@ impl RecorderBuilder {
     pub(super) fn start_new(self) -> Result<Recorder, Error> {
         let plan = self.plan_new()?;
         let path = self.path.clone();
-        if path.is_dir() || path.file_name().is_none() {
-            return Err(Error::io(
-                &path,
-                "create",
-                io::ErrorKind::IsADirectory.into(),
-            ));
-        }
-        if !self.overwrite && path.symlink_metadata().is_ok() {
-            return Err(Error::AlreadyExists { path });
-        }
-        if let Some(folder) = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
-            std::fs::create_dir_all(folder)
-                .map_err(|error| Error::io(folder, "create the folder", error))?;
-        }
+        make_folder(&path, self.overwrite)?;
         // Before the file gets its name: there must be nothing left to fail then.
         let memory = self.allocate(&self.specs, &plan)?;
         let partial = sys::partial_path(&path);
         // The lock is taken on the inode that is to be the file, before libhdf5 opens it.
         let file = open_locked(&partial, &path, true)?;
         let built = self.build(&partial, &plan, &file).and_then(|trajectory| {
-            self.publish(&partial, &file)?;
+            // Whoever still writes the old file keeps it, and nobody may start to meanwhile.
+            let _old = if self.overwrite {
+                lock::claim(&path)?
+            } else {
+                None
+            };
+            let sync = self.durability != Durability::Never;
+            publish(&partial, &path, &file, self.overwrite, sync)?;
             Ok(trajectory)
         });
         match built {
@@ -86,7 +78,15 @@ impl RecorderBuilder {
         if let Some(notebook) = &self.notebook {
             attributes.push((provenance::NOTEBOOK.to_owned(), notebook.into()));
         }
-        let addresses = create::create(partial, &self.path, plan, &self.constants, &attributes)?;
+        let constants: Vec<TensorSpec> = self.constants.iter().map(Constant::spec).collect();
+        let contents = Contents {
+            steps: plan.steps,
+            tensors: &plan.tensors,
+            constants: &constants,
+            attributes: &attributes,
+            tensor_attributes: &[],
+        };
+        let addresses = create::create(partial, &self.path, &contents)?;
         for (constant, address) in self.constants.iter().zip(addresses) {
             if let Some(address) = address {
                 file.write_all_at(&constant.bytes, address)
@@ -100,43 +100,6 @@ impl RecorderBuilder {
             trajectory.announce_room()?;
         }
         Ok(trajectory)
-    }
-
-    /// Gives the complete new file its name.
-    fn publish(&self, partial: &Path, file: &File) -> Result<(), Error> {
-        let path = &self.path;
-        share(path, file)?;
-        if self.durability != Durability::Never {
-            sys::sync_data(file).map_err(|error| Error::io(path, "sync", error))?;
-        }
-        let renamed = if self.overwrite {
-            // Whoever still writes the old file keeps it, and nobody may start to meanwhile.
-            let _old = if path.is_file() {
-                let old = open_locked(path, path, false)?;
-                share(path, &old)?;
-                Some(old)
-            } else {
-                None
-            };
-            std::fs::rename(partial, path)
-        } else {
-            sys::rename_new(partial, path)
-        };
-        match renamed {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Error::AlreadyExists { path: path.clone() });
-            }
-            Err(error) => return Err(Error::io(path, "give its name to", error)),
-        }
-        if self.durability != Durability::Never {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new("."));
-            sys::sync_directory(folder).map_err(|error| Error::io(folder, "sync", error))?;
-        }
-        Ok(())
     }
 
     /// The plan of a run that goes on in the file of `reader`, checked against its declaration and
@@ -177,7 +140,7 @@ impl RecorderBuilder {
     pub(super) fn start_resumed(mut self) -> Result<Recorder, Error> {
         let path = self.path.clone();
         let file = open_locked(&path, &path, false)?;
-        share(&path, &file)?;
+        lock::share(&path, &file)?;
         let plan;
         (plan, self.specs) = self.plan_resumed(&Reader::open(&path)?)?;
         let mut trajectory = self.open_trajectory(&file, &self.specs)?;
@@ -246,7 +209,7 @@ impl RecorderBuilder {
         for (name, value) in &self.attributes {
             let what = format!("attribute `{name}`");
             match reader.attribute(name) {
-                Some(found) if same(found, value) => {}
+                Some(found) if found.same(value) => {}
                 Some(found) => return Err(self.mismatch(what, value, found)),
                 None => return Err(self.mismatch(what, value, &"nothing")),
             }
@@ -323,20 +286,5 @@ impl RecorderBuilder {
             checked: now,
             times: AppendTimes::default(),
         })
-    }
-}
-
-/// Whether two attributes are the same; a NaN is the same as itself.
-fn same(left: &Attribute, right: &Attribute) -> bool {
-    match (left, right) {
-        (Attribute::Float(left), Attribute::Float(right)) => left.total_cmp(right).is_eq(),
-        (Attribute::Floats(left), Attribute::Floats(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| left.total_cmp(right).is_eq())
-        }
-        _ => left == right,
     }
 }

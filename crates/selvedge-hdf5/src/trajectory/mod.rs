@@ -409,6 +409,11 @@ impl TrajectoryFile {
 }
 
 impl StepTensor {
+    /// Addresses of the chunks, in the order of the index.
+    pub(crate) fn chunks(&self) -> &[u64] {
+        &self.chunks
+    }
+
     fn read(
         path: &Path,
         storage: &dyn Storage,

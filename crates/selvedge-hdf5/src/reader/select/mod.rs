@@ -138,7 +138,7 @@ impl Selection {
     }
 
     /// Reads the bytes of the selected values, as they lie in memory.
-    pub(super) fn read_bytes_into(&self, bytes: &mut [u8]) -> Result<(), Error> {
+    pub(in crate::reader) fn read_bytes_into(&self, bytes: &mut [u8]) -> Result<(), Error> {
         self.run(&self.check()?, Convert::None, bytes)
     }
 

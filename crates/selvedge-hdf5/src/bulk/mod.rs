@@ -1,0 +1,29 @@
+//! Going through whole files in bounded memory, by several threads: what `Rechunk`, `compare` and
+//! checksums have in common.
+//!
+//! Each thread takes some rows of a tensor, and does all there is to do with them before it takes the
+//! next: so they are still in its cache when they are looked at again, and no thread waits for
+//! another. A system that lets one thread at a time write to a file lets the others read meanwhile.
+
+mod buffer;
+mod pool;
+mod progress;
+mod walk;
+
+pub(crate) use buffer::Buffer;
+pub(crate) use pool::{run, threads};
+pub use progress::Progress;
+pub(crate) use progress::{Callback, Meter};
+pub(crate) use walk::{Piece, Walk};
+
+/// The memory limit of those who are not told one: 256 MiB.
+pub(crate) const MEMORY: u64 = 256 << 20;
+
+/// What libhdf5, the allocator and the threads take beside the buffers, at most: this part of the
+/// memory limit is left to them.
+const RESERVE: u64 = 32 << 20;
+
+/// The part of a memory limit that is there for buffers, in bytes.
+pub(crate) fn buffer_memory(memory: u64) -> u64 {
+    memory.saturating_sub(RESERVE).max(memory / 4)
+}

@@ -1,0 +1,57 @@
+//! Threads that take one task after the other.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use crate::Error;
+
+/// More threads than this are no faster: memory and the lock of the file written to are the limit.
+const MOST_THREADS: usize = 4;
+
+/// How many threads fit into `memory` bytes, of `each` bytes each; 0 where not even one does.
+pub(crate) fn threads(memory: u64, each: u64) -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let room = usize::try_from(memory / each.max(1)).unwrap_or(usize::MAX);
+    cores.min(MOST_THREADS).min(room)
+}
+
+/// Works through `tasks` with `threads` threads, each with a state of its own, in about their order.
+/// The first error ends all.
+pub(crate) fn run<T: Sync, S>(
+    tasks: &[T],
+    threads: usize,
+    state: impl Fn() -> Result<S, Error> + Sync,
+    work: impl Fn(&mut S, &T) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let one = || -> Result<(), Error> {
+        let mut state = state()?;
+        while !stopped.load(Ordering::Relaxed) {
+            let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                break;
+            };
+            work(&mut state, task)?;
+        }
+        Ok(())
+    };
+    let one = || {
+        let result = one();
+        if result.is_err() {
+            stopped.store(true, Ordering::Relaxed);
+        }
+        result
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(tasks.len()))
+            .map(|_| scope.spawn(one))
+            .collect();
+        let mut result = one();
+        for other in others {
+            let other = other
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            result = result.and(other);
+        }
+        result
+    })
+}

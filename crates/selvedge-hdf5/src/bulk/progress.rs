@@ -1,0 +1,36 @@
+//! How far the work has come.
+
+use std::sync::{Mutex, PoisonError};
+
+/// How far the work has come, in bytes of tensors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Bytes that are done.
+    pub done: u64,
+    /// Bytes that there are to do.
+    pub total: u64,
+}
+
+/// Who is told how far the work has come.
+pub(crate) type Callback<'a> = &'a mut (dyn FnMut(Progress) + Send);
+
+/// Adds up what the threads have done, and tells it.
+pub(crate) struct Meter<'a>(Mutex<(Progress, Callback<'a>)>);
+
+impl<'a> Meter<'a> {
+    /// A meter of `total` bytes, of which it is told that none are done.
+    pub(crate) fn new(total: u64, callback: Callback<'a>) -> Self {
+        let progress = Progress { done: 0, total };
+        callback(progress);
+        Self(Mutex::new((progress, callback)))
+    }
+
+    /// `bytes` bytes more are done.
+    pub(crate) fn add(&self, bytes: u64) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (progress, callback) = &mut *inner;
+        progress.done = progress.done.saturating_add(bytes).min(progress.total);
+        callback(*progress);
+    }
+}

@@ -1,0 +1,167 @@
+//! How a tensor is cut into what is worked on at a time.
+
+use std::ops::Range;
+
+use crate::Error;
+use crate::grid::to_usize;
+use crate::reader::Tensor;
+
+/// Bytes that are worked on at a time: few enough for a cache, and enough that a call for each of
+/// some tens of chunks costs nothing.
+const PIECE: u64 = 4 << 20;
+/// Parts of rows have at least this many bytes.
+const LEAST: u64 = 64 << 10;
+
+/// Bytes that are worked on at a time: whole rows, or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) rows: Range<u64>,
+    /// Of a part of a row, its bytes.
+    pub(crate) part: Option<Range<usize>>,
+    /// All bytes of it.
+    pub(crate) len: usize,
+}
+
+impl Piece {
+    /// Reads it, into exactly its length of bytes.
+    pub(crate) fn read(&self, tensor: &Tensor, bytes: &mut [u8]) -> Result<(), Error> {
+        match &self.part {
+            Some(part) => tensor.read_raw_part(self.rows.start, part.start, bytes),
+            None => tensor.read_raw_rows(self.rows.clone(), bytes),
+        }
+    }
+
+    /// The row that holds the byte `byte` of the piece, and its place in that row.
+    pub(crate) fn row_of(&self, byte: usize) -> (u64, usize) {
+        match &self.part {
+            Some(part) => (self.rows.start, part.start + byte),
+            None => {
+                let rows = to_usize(self.rows.end - self.rows.start).max(1);
+                let row_bytes = (self.len / rows).max(1);
+                (
+                    self.rows.start + (byte / row_bytes) as u64,
+                    byte % row_bytes,
+                )
+            }
+        }
+    }
+}
+
+/// A way through a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Walk {
+    row_bytes: u64,
+    /// Rows of a piece; pieces start at multiples of it.
+    rows: u64,
+    /// Bytes of a piece that is a part of a row.
+    part: Option<u64>,
+    /// What libhdf5 takes beside a buffer of the piece's size, in bytes.
+    library: u64,
+}
+
+impl Walk {
+    /// A way through the tensors, which have rows of the same size, in pieces of `memory` bytes at
+    /// most where that can be.
+    ///
+    /// The chunks of a filtered tensor are unpacked whole, so its pieces are rows of chunks: else a
+    /// chunk would be unpacked for each piece.
+    pub(crate) fn new<'a>(
+        tensors: impl IntoIterator<Item = &'a Tensor>,
+        memory: u64,
+    ) -> Result<Self, Error> {
+        let most = (memory.min(PIECE) / LEAST).max(1) * LEAST;
+        let (mut row_bytes, mut unit, mut direct) = (0, 1, true);
+        let mut library = 0_u64;
+        let mut unpacked = 0_u64;
+        for tensor in tensors {
+            row_bytes = tensor.row_bytes()?;
+            direct &= tensor.is_direct();
+            if let Some((rows, chunk_bytes)) = tensor.unpacked()? {
+                // Two filtered tensors with different rows: the pieces fit the larger.
+                unit = rows.min(tensor.rows().max(1)).max(unit);
+                unpacked = unpacked.saturating_add(chunk_bytes.saturating_mul(2));
+            }
+            library += u64::from(!tensor.is_direct());
+        }
+        let rows = (most / row_bytes.max(1)).max(1);
+        let rows = rows.max(unit) / unit * unit;
+        let part = (direct && row_bytes > most).then_some(most);
+        let mut walk = Self {
+            row_bytes,
+            rows,
+            part,
+            library: 0,
+        };
+        walk.library = walk
+            .piece_bytes()
+            .saturating_mul(library)
+            .saturating_add(unpacked);
+        Ok(walk)
+    }
+
+    /// Bytes of the largest piece.
+    pub(crate) fn piece_bytes(&self) -> u64 {
+        self.part
+            .unwrap_or_else(|| self.rows.saturating_mul(self.row_bytes))
+    }
+
+    /// Memory of a thread with `buffers` buffers, in bytes.
+    pub(crate) fn thread_bytes(&self, buffers: u64) -> u64 {
+        self.piece_bytes()
+            .saturating_mul(buffers)
+            .saturating_add(self.library)
+    }
+
+    /// The tasks of a tensor with `rows` rows: ranges of rows that start at multiples of `multiple`
+    /// and are about a piece, or more.
+    pub(crate) fn tasks(&self, rows: u64, multiple: u64) -> impl Iterator<Item = Range<u64>> {
+        let each = self.rows.div_ceil(multiple).saturating_mul(multiple).max(1);
+        let count = if self.row_bytes == 0 {
+            0
+        } else {
+            rows.div_ceil(each)
+        };
+        (0..count).map(move |task| {
+            let first = task * each;
+            first..first.saturating_add(each).min(rows)
+        })
+    }
+
+    /// The pieces of these rows, in their order.
+    pub(crate) fn pieces(&self, rows: Range<u64>) -> impl Iterator<Item = Piece> + use<> {
+        let Self {
+            row_bytes,
+            rows: each,
+            part,
+            ..
+        } = *self;
+        let (mut row, mut start) = (rows.start, 0);
+        std::iter::from_fn(move || {
+            if row >= rows.end {
+                return None;
+            }
+            if let Some(part) = part {
+                let end = (start + part).min(row_bytes);
+                let bytes = to_usize(start)..to_usize(end);
+                let piece = Piece {
+                    rows: row..row + 1,
+                    len: bytes.len(),
+                    part: Some(bytes),
+                };
+                start = end;
+                if start == row_bytes {
+                    (row, start) = (row + 1, 0);
+                }
+                return Some(piece);
+            }
+            let end = ((row / each).saturating_add(1).saturating_mul(each)).min(rows.end);
+            let piece = Piece {
+                rows: row..end,
+                part: None,
+                len: to_usize((end - row).saturating_mul(row_bytes)),
+            };
+            row = end;
+            Some(piece)
+        })
+    }
+}

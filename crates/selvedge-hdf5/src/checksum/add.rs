@@ -1,0 +1,103 @@
+//! Writing checksums into a file.
+
+use std::path::Path;
+
+use super::verify::compute;
+use super::{COVERED, Checksums, STEPS, SUMS};
+use crate::bulk::{Meter, Progress};
+use crate::error::LibraryError;
+use crate::lock::{open_locked, share};
+use crate::reader::{Reader, Tensor};
+use crate::trajectory::TrajectoryFile;
+use crate::{Error, RunState};
+
+/// Adds checksums to every tensor of the finished trajectory at `path`, in place of those that are
+/// there. `progress` is told how far it has come.
+///
+/// It reads the whole file, and then libhdf5 adds some attributes, which takes milliseconds: a kill
+/// within those can leave a file that does not open. [`Rechunk::checksums`](crate::Rechunk::checksums)
+/// writes them into a new file, which has no such moment.
+///
+/// # Errors
+///
+/// [`Error::NotFinished`] for a file whose recording has not ended (see
+/// [`recover`](crate::recover())); [`Error::InUse`] while a recorder writes it, and
+/// [`Error::LockedByHdf5`] while another program does; [`Error::NotATrajectory`] for a file of
+/// another program; [`Error::Library`] also where this process has the file open; those of reading.
+pub fn add_checksums(
+    path: impl AsRef<Path>,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<(), Error> {
+    let path = path.as_ref();
+    let file = open_locked(path, path, false)?;
+    share(path, &file)?;
+    let storage = file.try_clone().map_err(|e| Error::io(path, "open", e))?;
+    let trajectory = TrajectoryFile::open(path, Box::new(storage), true)?;
+    if !matches!(trajectory.state(), RunState::Finished | RunState::Recovered) {
+        let path = path.to_owned();
+        return Err(Error::NotFinished { path });
+    }
+    trajectory.check_ahead()?;
+    let reader = Reader::open(path)?;
+    let mut tensors: Vec<&Tensor> = Vec::new();
+    let mut total = 0_u64;
+    for tensor in reader.tensors() {
+        if tensor.dtype().is_ok() && tensor.all_bytes()? > 0 {
+            tensors.push(tensor);
+            total = total.saturating_add(tensor.all_bytes()?);
+        }
+    }
+    let meter = Meter::new(total, &mut progress);
+    let sums = compute(&reader, &tensors, &meter)?;
+    let names = tensors.iter().map(|tensor| tensor.name().to_owned());
+    let named: Vec<(String, Checksums)> = names.zip(sums).collect();
+    // libhdf5 does not open a file for writing that it has open for reading.
+    drop(reader);
+    write_checksums(path, path, &named)?;
+    trajectory.sync()
+}
+
+/// Writes checksums into the file at `path`, which nobody else has open; errors name it `name`.
+pub(crate) fn write_checksums(
+    path: &Path,
+    name: &Path,
+    tensors: &[(String, Checksums)],
+) -> Result<(), Error> {
+    let failed =
+        |error: hdf5::Error| Error::library(name, "add checksums to", LibraryError::from(error));
+    let file = hdf5::File::with_options()
+        .with_fapl(|access| {
+            use hdf5::file::LibraryVersion;
+            access
+                .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)
+                .file_locking(false)
+        })
+        .open_rw(path)
+        .map_err(failed)?;
+    for (tensor, checksums) in tensors {
+        let dataset = file.dataset(tensor).map_err(failed)?;
+        write(&dataset, checksums).map_err(failed)?;
+    }
+    file.close().map_err(failed)
+}
+
+fn write(dataset: &hdf5::Dataset, checksums: &Checksums) -> hdf5::Result<()> {
+    let present = dataset.attr_names()?;
+    for name in [SUMS, COVERED, STEPS] {
+        if present.iter().any(|found| found == name) {
+            dataset.delete_attr(name)?;
+        }
+    }
+    for (name, value) in [(STEPS, checksums.steps), (COVERED, checksums.covered)] {
+        let value = i64::try_from(value).unwrap_or(i64::MAX);
+        dataset
+            .new_attr::<i64>()
+            .create(name)?
+            .write_scalar(&value)?;
+    }
+    dataset
+        .new_attr::<u64>()
+        .shape(checksums.sums.len())
+        .create(SUMS)?
+        .write_raw(&checksums.sums)
+}

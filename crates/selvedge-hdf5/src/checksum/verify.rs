@@ -1,0 +1,247 @@
+//! Holding the values of a file against its checksums.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Checksums, RangeHasher};
+use crate::bulk::{self, Buffer, MEMORY, Meter, Progress, Walk};
+use crate::plan::{Bytes, Grouped};
+use crate::reader::{Reader, Tensor};
+use crate::{Error, Role};
+
+/// What became of the checksums of one tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TensorChecksums {
+    /// The tensor.
+    pub tensor: String,
+    /// What it is to the run.
+    pub role: Role,
+    /// Whether it has checksums.
+    pub present: bool,
+    /// Steps that it has; of a constant the length of its first axis.
+    pub steps: u64,
+    /// Steps that its checksums cover. A run that was resumed since has more.
+    pub covered: u64,
+    /// Steps whose values are not those that the checksums were made of, in ranges of one checksum.
+    pub mismatched: Vec<Range<u64>>,
+}
+
+/// What [`verify_checksums`] found. Its [`Display`](fmt::Display) is some lines for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChecksumReport {
+    /// The file.
+    pub path: PathBuf,
+    /// The tensors, in the order of their names. Those without values are left out.
+    pub tensors: Vec<TensorChecksums>,
+    /// Bytes that were read and found to be right.
+    pub verified: u64,
+}
+
+impl ChecksumReport {
+    /// Whether any tensor has checksums.
+    #[must_use]
+    pub fn has_checksums(&self) -> bool {
+        self.tensors.iter().any(|tensor| tensor.present)
+    }
+
+    /// Whether no checksum is wrong, and none is of steps that are gone. True for a file without
+    /// checksums, too.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.tensors
+            .iter()
+            .all(|tensor| tensor.mismatched.is_empty() && tensor.covered <= tensor.steps)
+    }
+}
+
+/// Reads every tensor of an open file that has checksums, and compares. `progress` is told how far
+/// it has come.
+///
+/// A checksum is of a range of steps as they were when it was made. Steps that were recorded since
+/// have none, and the report tells how many steps are covered.
+///
+/// # Errors
+///
+/// Those of reading, and [`Error::Library`] for checksums that do not fit together. Values that do
+/// not match are no error, but in the report.
+pub fn verify_checksums(
+    file: &Reader,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<ChecksumReport, Error> {
+    let mut tensors = Vec::new();
+    let mut items = Vec::new();
+    for tensor in file.tensors() {
+        if tensor.dtype().is_err() || tensor.all_bytes()? == 0 {
+            continue;
+        }
+        let sums = tensor.checksums()?;
+        tensors.push(TensorChecksums {
+            tensor: tensor.name().to_owned(),
+            role: tensor.role(),
+            present: sums.is_some(),
+            steps: tensor.rows(),
+            covered: sums.as_ref().map_or(0, |sums| sums.covered),
+            mismatched: Vec::new(),
+        });
+        if let Some(sums) = sums {
+            items.push((tensors.len() - 1, tensor, sums));
+        }
+    }
+    let found = Mutex::new(tensors);
+    let total = items
+        .iter()
+        .map(|(_, tensor, sums)| Ok(sums.covered.min(tensor.rows()) * tensor.row_bytes()?))
+        .sum::<Result<u64, Error>>()?;
+    let sources: Vec<_> = items
+        .iter()
+        .map(|(_, tensor, sums)| (*tensor, sums.steps, sums.covered.min(tensor.rows())))
+        .collect();
+    let meter = Meter::new(total, &mut progress);
+    let wrong = Mutex::new(0_u64);
+    hash(file, &sources, &meter, |item, first, sums| {
+        let (nth, tensor, expected) = &items[item];
+        for (range, sum) in (first..).zip(sums) {
+            let rows = expected.range(range);
+            // The end of a range can be gone, with steps that another program cut off.
+            if rows.end > tensor.rows() || expected.sums.get(range) == Some(sum) {
+                continue;
+            }
+            let bytes = (rows.end - rows.start) * tensor.row_bytes()?;
+            *wrong.lock().unwrap_or_else(PoisonError::into_inner) += bytes;
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            found[*nth].mismatched.push(rows);
+        }
+        Ok(())
+    })?;
+    let mut tensors = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for tensor in &mut tensors {
+        tensor.mismatched.sort_by_key(|range| range.start);
+    }
+    let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(ChecksumReport {
+        path: file.path().to_owned(),
+        tensors,
+        verified: total - wrong,
+    })
+}
+
+/// Hashes ranges of rows: for each of `sources` a tensor, the rows of a range, and the number of rows
+/// from its beginning on. `each` gets the number of the source, the number of a first range, and the
+/// checksums from there on.
+pub(super) fn hash(
+    file: &Reader,
+    sources: &[(&Tensor, u64, u64)],
+    meter: &Meter<'_>,
+    each: impl Fn(usize, usize, &[u64]) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    let memory = bulk::buffer_memory(MEMORY);
+    let mut tasks = Vec::new();
+    let mut walks = Vec::new();
+    for (number, &(tensor, range, rows)) in sources.iter().enumerate() {
+        let walk = Walk::new([tensor], memory / 4)?;
+        tasks.extend(walk.tasks(rows, range).map(|rows| (number, rows)));
+        walks.push(walk);
+    }
+    let largest = walks.iter().map(Walk::piece_bytes).max().unwrap_or(0);
+    let thread = walks.iter().map(|walk| walk.thread_bytes(1)).max();
+    let threads = bulk::threads(memory, thread.unwrap_or(0)).max(1);
+    let buffer = || {
+        Buffer::new(largest).ok_or_else(|| {
+            let error = std::io::ErrorKind::OutOfMemory.into();
+            Error::io(file.path(), "allocate memory to read", error)
+        })
+    };
+    bulk::run(&tasks, threads, buffer, |buffer, (number, rows)| {
+        let (tensor, range, _) = sources[*number];
+        let mut hasher = RangeHasher::new(range.saturating_mul(tensor.row_bytes()?));
+        for piece in walks[*number].pieces(rows.clone()) {
+            let bytes = buffer.get(piece.len);
+            piece.read(tensor, bytes)?;
+            hasher.add(bytes);
+            meter.add(piece.len as u64);
+        }
+        let first = usize::try_from(rows.start / range).unwrap_or(usize::MAX);
+        each(*number, first, &hasher.finish())
+    })
+}
+
+/// The checksums of all of `tensors`, none of which is empty.
+pub(super) fn compute(
+    file: &Reader,
+    tensors: &[&Tensor],
+    meter: &Meter<'_>,
+) -> Result<Vec<Checksums>, Error> {
+    let mut sources = Vec::new();
+    let mut results = Vec::new();
+    for &tensor in tensors {
+        let (rows, row_bytes) = (tensor.rows(), tensor.row_bytes()?);
+        let steps = Checksums::range_rows(rows, row_bytes);
+        sources.push((tensor, steps, rows));
+        results.push(Checksums {
+            steps,
+            covered: rows,
+            sums: vec![0; crate::grid::to_usize(rows.div_ceil(steps))],
+        });
+    }
+    let results = Mutex::new(results);
+    hash(file, &sources, meter, |number, first, sums| {
+        let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+        results[number].sums[first..first + sums.len()].copy_from_slice(sums);
+        Ok(())
+    })?;
+    Ok(results.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+impl fmt::Display for ChecksumReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.path.display())?;
+        if !self.has_checksums() {
+            return f.write_str("it has no checksums");
+        }
+        let wrong = self.tensors.iter().map(|tensor| tensor.mismatched.len());
+        match wrong.sum::<usize>() {
+            0 => write!(f, "{} match their checksums", Bytes(self.verified))?,
+            wrong => write!(
+                f,
+                "{} range{} of steps with a wrong checksum, {} match",
+                Grouped(wrong as u64),
+                if wrong == 1 { "" } else { "s" },
+                Bytes(self.verified)
+            )?,
+        }
+        for tensor in &self.tensors {
+            let name = &tensor.tensor;
+            let unit = match tensor.role {
+                Role::Step => "steps",
+                Role::Constant => "rows",
+            };
+            for range in &tensor.mismatched {
+                let Range { start, end } = range;
+                write!(
+                    f,
+                    "\n  `{name}`: {unit} {start}..{end} are not as they were"
+                )?;
+            }
+            if !tensor.present {
+                write!(f, "\n  `{name}`: no checksums")?;
+            } else if tensor.covered > tensor.steps {
+                let (covered, found) = (Grouped(tensor.covered), Grouped(tensor.steps));
+                write!(
+                    f,
+                    "\n  `{name}`: checksums of {covered} {unit}, and {found} are there"
+                )?;
+            } else if tensor.covered < tensor.steps {
+                let (covered, found) = (Grouped(tensor.covered), Grouped(tensor.steps));
+                write!(
+                    f,
+                    "\n  `{name}`: {covered} of {found} {unit} have checksums"
+                )?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,177 @@
+//! What a comparison found.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::Attribute;
+use crate::plan::{Bytes, Grouped, Shape};
+
+/// The first element that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// Its step; of a constant its index along the first axis.
+    pub step: u64,
+    /// Its index along each axis of the step.
+    pub index: Vec<u64>,
+    /// Its bits in the first file.
+    pub left: u64,
+    /// Its bits in the second file.
+    pub right: u64,
+    /// Bytes of an element.
+    pub element: usize,
+}
+
+/// How two tensors of one name compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// They are equal, bit for bit.
+    Equal,
+    /// One has more steps; those that both have are equal.
+    Steps,
+    /// Values differ; the number of steps may, too.
+    Values,
+    /// Their dtypes differ: the values were not compared.
+    Dtype,
+    /// The shapes of their steps differ: the values were not compared.
+    Shape,
+    /// Both are of a type that is not read: the values were not compared.
+    Unreadable,
+}
+
+/// What was found of one tensor that both files have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TensorComparison {
+    /// Its name.
+    pub tensor: String,
+    /// The names of its dtypes, in the first and the second file.
+    pub dtypes: [String; 2],
+    /// Its shapes in elements: of a step tensor the steps first.
+    pub shapes: [Vec<u64>; 2],
+    /// The result.
+    pub verdict: Verdict,
+    /// The first element that differs, in row-major order.
+    pub first: Option<Difference>,
+    /// How many elements differ, among the steps that both have; where that was asked for.
+    pub differing: Option<u64>,
+}
+
+/// What [`compare`](super::compare) found. Its [`Display`](fmt::Display) is some lines for people.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// The first file.
+    pub left: PathBuf,
+    /// The second file.
+    pub right: PathBuf,
+    /// Tensors that only the first has.
+    pub only_left: Vec<String>,
+    /// Tensors that only the second has.
+    pub only_right: Vec<String>,
+    /// Tensors that both have, in the order of their names.
+    pub tensors: Vec<TensorComparison>,
+    /// Attributes that differ, where that was asked for: name (of a tensor's `tensor: name`), and
+    /// the values in both files.
+    pub attributes: Vec<(String, [Option<Attribute>; 2])>,
+    /// Bytes of the tensors that were compared, of one file.
+    pub bytes: u64,
+}
+
+impl Comparison {
+    /// Whether both files have the same tensors with the same values, and the same attributes where
+    /// those were compared. A tensor that could not be compared is none of those.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        let equal = |tensor: &TensorComparison| tensor.verdict == Verdict::Equal;
+        self.only_left.is_empty()
+            && self.only_right.is_empty()
+            && self.attributes.is_empty()
+            && self.tensors.iter().all(equal)
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = 2 + 2 * self.element;
+        write!(f, "step {}", Grouped(self.step))?;
+        if !self.index.is_empty() {
+            write!(f, ", index {}", Shape(&self.index))?;
+        }
+        write!(
+            f,
+            ": {:#0digits$x} and {:#0digits$x}",
+            self.left, self.right
+        )
+    }
+}
+
+impl fmt::Display for TensorComparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: ", self.tensor)?;
+        let [left, right] = &self.shapes;
+        match self.verdict {
+            Verdict::Equal => return f.write_str("equal"),
+            Verdict::Unreadable => {
+                return write!(f, "holds {}, which is not compared", self.dtypes[0]);
+            }
+            Verdict::Dtype => return write!(f, "{} and {}", self.dtypes[0], self.dtypes[1]),
+            Verdict::Shape => return write!(f, "shapes {} and {}", Shape(left), Shape(right)),
+            Verdict::Steps | Verdict::Values => {}
+        }
+        if left.first() != right.first() {
+            let steps = [left, right].map(|shape| Grouped(shape.first().copied().unwrap_or(0)));
+            write!(f, "{} and {} steps", steps[0], steps[1])?;
+            f.write_str(match self.verdict {
+                Verdict::Steps => "; those that both have are equal",
+                _ => "; ",
+            })?;
+        }
+        match (&self.first, self.differing) {
+            (Some(first), Some(1)) => write!(f, "1 element differs: {first}"),
+            (Some(first), Some(count)) => {
+                write!(
+                    f,
+                    "{} elements differ, the first at {first}",
+                    Grouped(count)
+                )
+            }
+            (Some(first), None) => write!(f, "differs first at {first}"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (left, right) = (self.left.display(), self.right.display());
+        if self.is_equal() {
+            return write!(
+                f,
+                "{left} and {right} are equal: {} tensor{}, {}",
+                Grouped(self.tensors.len() as u64),
+                if self.tensors.len() == 1 { "" } else { "s" },
+                Bytes(self.bytes)
+            );
+        }
+        write!(f, "{left} and {right} differ")?;
+        for (names, path) in [(&self.only_left, &left), (&self.only_right, &right)] {
+            for name in names {
+                write!(f, "\n  `{name}`: only in {path}")?;
+            }
+        }
+        let differs = |tensor: &&TensorComparison| tensor.verdict != Verdict::Equal;
+        for tensor in self.tensors.iter().filter(differs) {
+            write!(f, "\n  {tensor}")?;
+        }
+        for (name, values) in &self.attributes {
+            let [left, right] = values.each_ref().map(|value| match value {
+                Some(value) => value.to_string(),
+                None => "nothing".to_owned(),
+            });
+            write!(f, "\n  attribute `{name}`: {left} and {right}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! The values of two tensors of the same dtype and shape.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::{CompareOptions, Difference, Found};
+use crate::Error;
+use crate::bulk::Piece;
+use crate::checksum::Checksums;
+use crate::reader::Tensor;
+
+/// Two tensors, and what was found so far.
+pub(super) struct Pair<'a> {
+    tensors: [&'a Tensor; 2],
+    rows: u64,
+    /// Bytes of an element.
+    element: usize,
+    /// Shape of a row in elements.
+    row_shape: Vec<u64>,
+    count: bool,
+    /// Checksums of both, where they are of the same ranges and trusted.
+    checksums: Option<[Checksums; 2]>,
+    /// The row of the first difference so far: later ones are of no interest.
+    first_row: AtomicU64,
+    first: Mutex<Option<Difference>>,
+    differing: AtomicU64,
+}
+
+impl<'a> Pair<'a> {
+    pub(super) fn new(
+        left: &'a Tensor,
+        right: &'a Tensor,
+        rows: u64,
+        options: &CompareOptions,
+    ) -> Result<Self, Error> {
+        let checksums = match options.trust_checksums {
+            true => left.checksums()?.zip(right.checksums()?),
+            false => None,
+        };
+        Ok(Self {
+            tensors: [left, right],
+            rows,
+            element: left.dtype()?.size(),
+            row_shape: left.shape().get(1..).unwrap_or_default().to_vec(),
+            count: options.count,
+            checksums: checksums
+                .filter(|(left, right)| left.steps == right.steps)
+                .map(|(left, right)| [left, right]),
+            first_row: AtomicU64::new(u64::MAX),
+            first: Mutex::new(None),
+            differing: AtomicU64::new(0),
+        })
+    }
+
+    /// Whether the checksums tell that these rows are equal.
+    fn have_equal_checksums(&self, piece: &Piece) -> bool {
+        let Some([left, right]) = &self.checksums else {
+            return false;
+        };
+        if piece.rows.end > left.covered.min(right.covered) {
+            return false;
+        }
+        let ranges = piece.rows.start / left.steps..(piece.rows.end - 1) / left.steps + 1;
+        ranges.into_iter().all(|range| {
+            let range = usize::try_from(range).unwrap_or(usize::MAX);
+            let same_rows = left.range(range) == right.range(range);
+            let sums = left.sums.get(range).zip(right.sums.get(range));
+            same_rows && sums.is_some_and(|(left, right)| left == right)
+        })
+    }
+
+    /// Compares a piece, with two buffers of its length.
+    pub(super) fn compare(
+        &self,
+        piece: &Piece,
+        left: &mut [u8],
+        right: &mut [u8],
+    ) -> Result<(), Error> {
+        let behind = piece.rows.start > self.first_row.load(Ordering::Relaxed);
+        if (behind && !self.count) || self.have_equal_checksums(piece) {
+            return Ok(());
+        }
+        piece.read(self.tensors[0], left)?;
+        piece.read(self.tensors[1], right)?;
+        if left == right {
+            return Ok(());
+        }
+        let elements = || {
+            let left = left.chunks_exact(self.element);
+            left.zip(right.chunks_exact(self.element)).enumerate()
+        };
+        if self.count {
+            let differing = elements()
+                .filter(|(_, (left, right))| left != right)
+                .count();
+            self.differing
+                .fetch_add(differing as u64, Ordering::Relaxed);
+        }
+        if let Some((nth, (left, right))) = elements().find(|(_, (left, right))| left != right) {
+            let (row, byte) = piece.row_of(nth * self.element);
+            self.first_row.fetch_min(row, Ordering::Relaxed);
+            let difference = Difference {
+                step: row,
+                index: self.index((byte / self.element) as u64),
+                left: bits(left),
+                right: bits(right),
+                element: self.element,
+            };
+            let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+            let place = |difference: &Difference| (difference.step, difference.index.clone());
+            if first
+                .as_ref()
+                .is_none_or(|first| place(&difference) < place(first))
+            {
+                *first = Some(difference);
+            }
+        }
+        Ok(())
+    }
+
+    /// The index along each axis of an element of a row.
+    fn index(&self, mut element: u64) -> Vec<u64> {
+        let mut index = vec![0; self.row_shape.len()];
+        for (at, &axis) in index.iter_mut().zip(&self.row_shape).rev() {
+            (*at, element) = (element % axis, element / axis);
+        }
+        index
+    }
+
+    pub(super) fn into_found(self) -> Found {
+        let first = self
+            .first
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        (first, self.differing.into_inner(), self.rows)
+    }
+}
+
+/// The bits of an element of at most 8 bytes.
+fn bits(bytes: &[u8]) -> u64 {
+    let mut all = [0; 8];
+    all[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(all)
+}

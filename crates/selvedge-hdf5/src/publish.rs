@@ -1,0 +1,66 @@
+//! Giving a new file its name, when it is complete.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use crate::lock::share;
+use crate::{Error, sys};
+
+/// Makes the folder of a new file at `path`; fails where there is a file and it is not to be
+/// replaced, or where no file can be.
+pub(crate) fn make_folder(path: &Path, overwrite: bool) -> Result<(), Error> {
+    if path.is_dir() || path.file_name().is_none() {
+        let error = io::ErrorKind::IsADirectory.into();
+        return Err(Error::io(path, "create", error));
+    }
+    if !overwrite && path.symlink_metadata().is_ok() {
+        return Err(Error::AlreadyExists {
+            path: path.to_owned(),
+        });
+    }
+    match folder(path) {
+        Some(folder) => std::fs::create_dir_all(folder)
+            .map_err(|error| Error::io(folder, "create the folder", error)),
+        None => Ok(()),
+    }
+}
+
+/// Renames `partial`, which is open as `file`, to `path`. With `sync` its data are put on the medium
+/// before, and its name after.
+pub(crate) fn publish(
+    partial: &Path,
+    path: &Path,
+    file: &File,
+    overwrite: bool,
+    sync: bool,
+) -> Result<(), Error> {
+    share(path, file)?;
+    if sync {
+        sys::sync_data(file).map_err(|error| Error::io(path, "sync", error))?;
+    }
+    let renamed = if overwrite {
+        std::fs::rename(partial, path)
+    } else {
+        sys::rename_new(partial, path)
+    };
+    match renamed {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let path = path.to_owned();
+            return Err(Error::AlreadyExists { path });
+        }
+        Err(error) => return Err(Error::io(path, "give its name to", error)),
+    }
+    if sync {
+        let folder = folder(path).unwrap_or(Path::new("."));
+        sys::sync_directory(folder).map_err(|error| Error::io(folder, "sync", error))?;
+    }
+    Ok(())
+}
+
+/// The folder in a path; `None` for a bare name.
+fn folder(path: &Path) -> Option<&Path> {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+}

@@ -1,0 +1,85 @@
+//! The bytes of a tensor by its rows, for those who pass them on: `Rechunk`, `compare`, checksums.
+//!
+//! A row is what lies at one index of the first axis: of a step tensor a step. A single value is one
+//! row.
+
+use std::ops::Range;
+
+use super::Tensor;
+use super::data_layout::DataLayout;
+use super::tensor::product;
+use crate::Error;
+use crate::checksum::Checksums;
+
+impl Tensor {
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> u64 {
+        self.leading().unwrap_or(1)
+    }
+
+    /// Bytes of a row.
+    pub(crate) fn row_bytes(&self) -> Result<u64, Error> {
+        Ok(self.row_len().saturating_mul(self.dtype()?.size() as u64))
+    }
+
+    /// Bytes of all rows.
+    pub(crate) fn all_bytes(&self) -> Result<u64, Error> {
+        Ok(self.row_bytes()?.saturating_mul(self.rows()))
+    }
+
+    /// Whether its bytes are read as they lie in the file, without libhdf5.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.place().is_some()
+    }
+
+    /// Of a filtered tensor, whose chunks are unpacked whole: rows of a chunk, and bytes of a chunk.
+    pub(crate) fn unpacked(&self) -> Result<Option<(u64, u64)>, Error> {
+        if self.is_direct() {
+            return Ok(None);
+        }
+        let element = self.dtype()?.size() as u64;
+        Ok(match self.data_layout()? {
+            DataLayout::Chunked { shape, filters, .. } if !filters.is_empty() => {
+                let rows = shape.first().copied().unwrap_or(1).max(1);
+                Some((rows, product(&shape).saturating_mul(element)))
+            }
+            _ => None,
+        })
+    }
+
+    /// Its checksums, where it has some.
+    pub(crate) fn checksums(&self) -> Result<Option<Checksums>, Error> {
+        self.stored_checksums().map_err(|error| {
+            let action = format!("read the checksums of tensor `{}` of", self.name());
+            Error::library(self.path(), action, error)
+        })
+    }
+
+    /// Fills `bytes` with these rows, which have exactly its length.
+    pub(crate) fn read_raw_rows(&self, rows: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
+        match self.place() {
+            Some(place) => place
+                .read_rows(self.data(), rows, bytes)
+                .map_err(|error| self.read_failed(error)),
+            None if self.leading().is_none() => self.fill_single(bytes),
+            None => self.select().steps(rows).read_bytes_into(bytes),
+        }
+    }
+
+    /// Fills `bytes` with a part of a row, from its byte `start` on. Only of a
+    /// [direct](Self::is_direct) tensor.
+    pub(crate) fn read_raw_part(
+        &self,
+        row: u64,
+        start: usize,
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        let failed = |error| self.read_failed(error);
+        match self.place() {
+            Some(place) => place
+                .read_within(self.data(), row, start, bytes)
+                .map_err(failed),
+            None => Err(failed(std::io::ErrorKind::Unsupported.into())),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What of the input becomes what of the output.
+
+use crate::grid::to_usize;
+use crate::provenance::{FORMAT, LOGICAL_DTYPE, PREFIX};
+use crate::reader::{Reader, Tensor};
+use crate::spec::validate_name;
+use crate::{Attribute, Dtype, Error, Role, TensorSpec};
+
+/// Room for an attribute's value and name in an object header message, in bytes.
+const ATTRIBUTE_BYTES: usize = 64_000;
+
+/// What was asked for of single tensors.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    pub(super) bf16: Vec<String>,
+    pub(super) assume_bf16: Vec<String>,
+    pub(super) skip_unsupported: bool,
+}
+
+/// A tensor of the output and where it comes from.
+pub(super) struct Member<'a> {
+    pub(super) tensor: &'a Tensor,
+    /// What it is to be. Of a step tensor the shape of a step, of a constant its whole shape.
+    pub(super) spec: TensorSpec,
+    pub(super) role: Role,
+    /// Whether its values are float16 that become bfloat16.
+    pub(super) convert: bool,
+}
+
+/// All that the output has.
+pub(super) struct Members<'a> {
+    pub(super) steps: u64,
+    /// The step tensors, and then the constants.
+    pub(super) all: Vec<Member<'a>>,
+    pub(super) attributes: Vec<(String, Attribute)>,
+    /// Tensor, name and value.
+    pub(super) tensor_attributes: Vec<(String, String, Attribute)>,
+    /// What is not kept: a name and why.
+    pub(super) left_out: Vec<(String, String)>,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn find(input: &'a Reader, asked: &Asked) -> Result<Self, Error> {
+        for name in &asked.bf16 {
+            let (tensor, expected) = (name.clone(), Dtype::F16);
+            let found = input.tensor(name)?.dtype()?;
+            if found != expected {
+                return Err(Error::DtypeMismatch {
+                    tensor,
+                    expected,
+                    found,
+                });
+            }
+        }
+        let (tensors, mut left_out) = supported(input, asked.skip_unsupported)?;
+        let steps = steps(input, &tensors)?;
+        let ours = input.attribute(FORMAT).is_some();
+        let mut all = Vec::new();
+        for tensor in tensors {
+            let is_step = if ours {
+                tensor.role() == Role::Step
+            } else {
+                let shape = tensor.shape();
+                shape.first() == Some(&steps) && !shape.contains(&0)
+            };
+            let (role, shape) = match is_step {
+                true => (Role::Step, tensor.shape().split_off(1)),
+                false => (Role::Constant, tensor.shape()),
+            };
+            let convert = asked.bf16.iter().any(|name| name == tensor.name());
+            let dtype = match convert {
+                true => Dtype::Bf16,
+                false => tensor.dtype()?,
+            };
+            let shape: Vec<usize> = shape.into_iter().map(to_usize).collect();
+            let name = tensor.name().replace('/', ".");
+            validate_name(&name)?;
+            all.push(Member {
+                tensor,
+                spec: TensorSpec::new(name, dtype, shape),
+                role,
+                convert,
+            });
+        }
+        all.sort_by_key(|member| member.role == Role::Constant);
+        let mut names: Vec<&str> = all.iter().map(|member| member.spec.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let name = twice[0].to_owned();
+            return Err(Error::DuplicateName { name });
+        }
+        let attributes = keep(input.attributes(), "", &mut left_out, |name| {
+            !name.starts_with(PREFIX)
+        });
+        left_out.extend(input.skipped_attributes().iter().map(attribute_of("")));
+        let mut tensor_attributes = Vec::new();
+        for member in &all {
+            let (name, is_bf16) = (&member.spec.name, member.spec.dtype == Dtype::Bf16);
+            let of = format!("{name}: ");
+            // The marker of a bfloat16 is written with its dataset.
+            let found = member.tensor.attributes()?;
+            let kept = keep(&found, &of, &mut left_out, |attribute| {
+                !is_bf16 || attribute != LOGICAL_DTYPE
+            });
+            tensor_attributes.extend(
+                kept.into_iter()
+                    .map(|(attribute, value)| (name.clone(), attribute, value)),
+            );
+            let skipped = member.tensor.skipped_attributes()?;
+            left_out.extend(skipped.iter().map(attribute_of(&of)));
+        }
+        Ok(Self {
+            steps,
+            all,
+            attributes,
+            tensor_attributes,
+            left_out,
+        })
+    }
+
+    /// Those with this role.
+    pub(super) fn of(&self, role: Role) -> impl Iterator<Item = &Member<'a>> {
+        self.all.iter().filter(move |member| member.role == role)
+    }
+}
+
+/// The tensors of types that there are counterparts for, and the others.
+fn supported(input: &Reader, skip: bool) -> Result<(Vec<&Tensor>, Vec<(String, String)>), Error> {
+    let (mut tensors, mut left_out) = (Vec::new(), Vec::new());
+    for tensor in input.tensors() {
+        match tensor.dtype() {
+            Ok(_) => tensors.push(tensor),
+            Err(_) => left_out.push((
+                format!("`{}`", tensor.name()),
+                format!("it holds {}", tensor.dtype_name()),
+            )),
+        }
+    }
+    if left_out.is_empty() || skip {
+        return Ok((tensors, left_out));
+    }
+    let datasets = left_out
+        .into_iter()
+        .map(|(name, why)| format!("{name} ({why})"));
+    Err(Error::CannotKeep {
+        path: input.path().to_owned(),
+        datasets: datasets.collect(),
+    })
+}
+
+/// The number of steps of the output.
+fn steps(input: &Reader, tensors: &[&Tensor]) -> Result<u64, Error> {
+    let steps = if input.attribute(FORMAT).is_some() {
+        input.committed_steps()
+    } else {
+        let mut largest = (0, 0);
+        for tensor in tensors {
+            let bytes = tensor.all_bytes()?;
+            // The first of equal ones.
+            if let Some(&leading) = tensor.shape().first()
+                && bytes > largest.0
+            {
+                largest = (bytes, leading);
+            }
+        }
+        largest.1
+    };
+    if steps == 0 {
+        let path = input.path().to_owned();
+        return Err(Error::NothingToRechunk { path });
+    }
+    Ok(steps)
+}
+
+/// The attributes that are kept; those too large are told.
+fn keep(
+    attributes: &[(String, Attribute)],
+    of: &str,
+    left_out: &mut Vec<(String, String)>,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<(String, Attribute)> {
+    let mut kept = Vec::new();
+    for (name, value) in attributes {
+        let bytes = value.header_bytes() + name.len();
+        if !wanted(name) {
+        } else if bytes <= ATTRIBUTE_BYTES {
+            kept.push((name.clone(), value.clone()));
+        } else {
+            let why = format!("it takes {bytes} bytes, and there is room for {ATTRIBUTE_BYTES}");
+            left_out.push((format!("attribute `{of}{name}`"), why));
+        }
+    }
+    kept
+}
+
+/// How an attribute that is not read is told.
+fn attribute_of(of: &str) -> impl Fn(&(String, String)) -> (String, String) {
+    move |(name, found)| {
+        (
+            format!("attribute `{of}{name}`"),
+            format!("it holds {found}"),
+        )
+    }
+}

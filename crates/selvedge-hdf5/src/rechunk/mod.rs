@@ -1,0 +1,335 @@
+//! Writing a trajectory anew, with other chunks.
+
+mod copy;
+mod members;
+mod plan;
+mod summary;
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+pub use plan::RechunkPlan;
+pub use summary::RechunkSummary;
+
+use crate::bulk::{self, Callback, MEMORY, Progress};
+use crate::checksum::write_checksums;
+use crate::create::{self, Contents};
+use crate::lock::{self, open_locked};
+use crate::plan::free_disk;
+use crate::publish::{make_folder, publish};
+use crate::reader::Reader;
+use crate::trajectory::TrajectoryFile;
+use crate::{Attribute, Error, ReadPattern, RunState, TensorSpec, provenance, sys};
+use copy::{Copied, Copying};
+use members::{Asked, Members};
+
+/// Writes a file anew as a finished trajectory, with chunks for another purpose.
+///
+/// The input is any file that [`Reader`] opens: recorded by Selvedge or by h5py, filtered,
+/// contiguous, big-endian, or being recorded (then it is the steps that were committed when it was
+/// opened). In a file of Selvedge's the step tensors are what they are. In another file they are the
+/// tensors whose first axis is as long as that of the largest tensor, chunked or not. All other
+/// tensors become constants. Datasets in groups come to the root: `model/W` as `model.W`.
+///
+/// All values keep their bits. Attributes of the root and of the tensors are kept, but for those of
+/// types that have no counterpart here, which the plan lists. Groups' own attributes are not kept.
+///
+/// Memory is bounded, whatever the size of the file. Every value is read back through a [`Reader`]
+/// of the new file and compared. The file is built under the name `.NAME.partial` in the same
+/// folder, put on the disk, and renamed: under its name there is the old file, or none, or the whole
+/// new one, after a kill and after a power cut too. What a kill leaves there, the next run replaces.
+///
+/// With [`overwrite`](Self::overwrite) the output may be the input: it is replaced when the new file
+/// is complete.
+///
+/// ```
+/// # use selvedge_hdf5::{ReadPattern, Reader, Rechunk, Recorder, bf16};
+/// # let folder = tempfile::tempdir()?;
+/// # let [path, output] = ["thimble_1.h5", "thimble_1_tokens.h5"].map(|name| folder.path().join(name));
+/// # let mut run = Recorder::create(&path).steps(20).tensor::<bf16>("W", [4, 2]).start()?;
+/// # for _ in 0..20 { run.append(|step| step.put("W", &[bf16::ONE; 8]))?; }
+/// # run.finish()?;
+/// let rechunk = Rechunk::new(&path, &output).pattern(ReadPattern::TokenSubset);
+/// println!("{}", rechunk.plan()?);
+/// let summary = rechunk.run(|progress| assert!(progress.done <= progress.total))?;
+/// assert_eq!(summary.plan.steps, 20);
+/// assert_eq!(Reader::open(&output)?.tensor("W")?.read::<bf16>()?, [bf16::ONE; 160]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing happens before `run`"]
+pub struct Rechunk {
+    input: PathBuf,
+    output: PathBuf,
+    pattern: ReadPattern,
+    chunk_target: u64,
+    memory: u64,
+    overwrite: bool,
+    checksums: bool,
+    sync: bool,
+    asked: Asked,
+}
+
+impl Rechunk {
+    /// Starts to declare that the file `input` is written anew as `output`.
+    pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>) -> Self {
+        Self {
+            input: input.into(),
+            output: output.into(),
+            pattern: ReadPattern::default(),
+            chunk_target: crate::Limits::default().chunk_target,
+            memory: MEMORY,
+            overwrite: false,
+            checksums: false,
+            sync: true,
+            asked: Asked::default(),
+        }
+    }
+
+    /// How the tensors will mostly be read, which decides the chunks. Default: whole tensors.
+    pub fn pattern(mut self, pattern: ReadPattern) -> Self {
+        self.pattern = pattern;
+        self
+    }
+
+    /// The chunks' target size in bytes. Default: 2 GB.
+    pub fn chunk_target(mut self, bytes: u64) -> Self {
+        self.chunk_target = bytes;
+        self
+    }
+
+    /// The most memory it takes, in bytes. Default: 256 MiB.
+    ///
+    /// A filtered tensor needs memory for its chunks, since a chunk is unpacked whole.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Lets it replace an existing file, if nobody writes that. Default: no.
+    pub fn overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
+        self
+    }
+
+    /// Writes checksums of the values, which [`verify_checksums`](crate::verify_checksums) holds
+    /// them against later. Default: no.
+    pub fn checksums(mut self, checksums: bool) -> Self {
+        self.checksums = checksums;
+        self
+    }
+
+    /// Puts the new file on the disk before it gets its name. Default: yes. Without it a power cut
+    /// can leave a file that is not whole; a kill cannot.
+    pub fn sync(mut self, sync: bool) -> Self {
+        self.sync = sync;
+        self
+    }
+
+    /// Turns these float16 tensors into bfloat16, each value into the nearest: for bfloat16 data
+    /// that were stored as float16. What was lost then does not come back; the summary counts it.
+    pub fn bf16<S: Into<String>>(mut self, tensors: impl IntoIterator<Item = S>) -> Self {
+        let tensors = tensors.into_iter().map(Into::into);
+        self.asked.bf16.extend(tensors);
+        self
+    }
+
+    /// Takes the `uint16` of these tensors for the bits of bfloat16, and marks them as such.
+    pub fn assume_bf16<S: Into<String>>(mut self, tensors: impl IntoIterator<Item = S>) -> Self {
+        let tensors = tensors.into_iter().map(Into::into);
+        self.asked.assume_bf16.extend(tensors);
+        self
+    }
+
+    /// Leaves datasets out that a trajectory cannot hold, such as strings and complex numbers.
+    /// Default: no, they are an error. The plan lists them.
+    pub fn skip_unsupported(mut self, skip: bool) -> Self {
+        self.asked.skip_unsupported = skip;
+        self
+    }
+
+    /// What [`run`](Self::run) would make, without writing anything.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening the input; [`Error::NothingToRechunk`] for one without steps;
+    /// [`Error::CannotKeep`]; [`Error::InvalidName`] and [`Error::DuplicateName`] for names that the
+    /// output cannot have; [`Error::NoSuchTensor`] and [`Error::DtypeMismatch`] for a tensor that is
+    /// to be bfloat16; [`Error::WorkingMemory`] and [`Error::DiskTooSmall`].
+    pub fn plan(&self) -> Result<RechunkPlan, Error> {
+        let input = self.open()?;
+        let members = Members::find(&input, &self.asked)?;
+        self.plan_of(&members)
+    }
+
+    /// Writes the output. `progress` is told how far it has come.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`plan`](Self::plan), before anything is written. [`Error::AlreadyExists`];
+    /// [`Error::InUse`] and [`Error::LockedByHdf5`] where somebody writes the output, or another
+    /// call is making it; [`Error::NotAsWritten`] where the new file does not give back what was
+    /// written; [`Error::WriteStep`], [`Error::Io`] and [`Error::Library`]. After any of them there
+    /// is no new file.
+    pub fn run(&self, mut progress: impl FnMut(Progress) + Send) -> Result<RechunkSummary, Error> {
+        let started = Instant::now();
+        let input = self.open()?;
+        let members = Members::find(&input, &self.asked)?;
+        let plan = self.plan_of(&members)?;
+        let path = &self.output;
+        make_folder(path, self.overwrite)?;
+        // Whoever still writes the old file keeps it, and nobody may start to meanwhile: its steps
+        // would be lost.
+        let _old = if self.overwrite {
+            lock::claim(path)?
+        } else {
+            None
+        };
+        let partial = sys::partial_path(path);
+        let file = open_locked(&partial, path, true)?;
+        let build = Build {
+            rechunk: self,
+            members: &members,
+            plan: &plan,
+            partial: &partial,
+            file: &file,
+        };
+        let built = build.run(&mut progress).and_then(|copied| {
+            let synced = Instant::now();
+            publish(&partial, path, &file, self.overwrite, self.sync)?;
+            Ok((copied, synced.elapsed()))
+        });
+        match built {
+            Ok((copied, sync)) => Ok(RechunkSummary {
+                path: path.clone(),
+                bytes: plan.bytes,
+                converted: copied.converted,
+                plan,
+                elapsed: started.elapsed(),
+                sync,
+            }),
+            Err(error) => {
+                let _ = std::fs::remove_file(&partial);
+                Err(error)
+            }
+        }
+    }
+
+    fn open(&self) -> Result<Reader, Error> {
+        let mut input = Reader::open(&self.input)?;
+        for tensor in &self.asked.assume_bf16 {
+            input.assume_bf16(tensor)?;
+        }
+        Ok(input)
+    }
+
+    fn plan_of(&self, members: &Members<'_>) -> Result<RechunkPlan, Error> {
+        let mut plan = RechunkPlan::new(self, members)?;
+        let leftover = sys::partial_path(&self.output);
+        let freed = leftover
+            .metadata()
+            .map_or(0, |left| left.blocks().saturating_mul(512));
+        plan.free_disk = free_disk(&self.output, freed);
+        match plan.free_disk {
+            Some(free) if free < plan.bytes => Err(Error::DiskTooSmall {
+                path: self.output.clone(),
+                needed: plan.bytes,
+                free,
+            }),
+            _ => Ok(plan),
+        }
+    }
+}
+
+/// A new file in the making.
+struct Build<'a> {
+    rechunk: &'a Rechunk,
+    members: &'a Members<'a>,
+    plan: &'a RechunkPlan,
+    partial: &'a Path,
+    file: &'a File,
+}
+
+impl Build<'_> {
+    /// Builds the file under its partial name, complete and verified.
+    fn run(&self, progress: Callback<'_>) -> Result<Copied, Error> {
+        let path = &self.rechunk.output;
+        let addresses = self.create()?;
+        let mut trajectory = self.open_trajectory()?;
+        trajectory.order_tensors(self.plan.tensors.iter().map(|plan| plan.tensor.as_str()))?;
+        trajectory.check_plan(&self.plan.tensors)?;
+        // Extents and chunks as any reader finds them, before there are values.
+        let written = Reader::open(self.partial)?;
+        let copying = Copying {
+            members: self.members,
+            file: self.file,
+            written: &written,
+            path,
+            tensors: &trajectory.tensors,
+            addresses: &addresses,
+            memory: bulk::buffer_memory(self.rechunk.memory),
+            threads: self.plan.threads,
+            checksums: self.rechunk.checksums,
+        };
+        let copied = copying.run(progress)?;
+        // libhdf5 does not open a file for writing that it has open for reading.
+        drop(written);
+        if self.rechunk.checksums {
+            write_checksums(self.partial, path, &copied.checksums)?;
+            trajectory = self.open_trajectory()?;
+        }
+        trajectory.set_state(RunState::Finished)?;
+        self.check()?;
+        Ok(copied)
+    }
+
+    fn create(&self) -> Result<Vec<Option<u64>>, Error> {
+        let mut attributes = self.members.attributes.clone();
+        if !attributes
+            .iter()
+            .any(|(name, _)| name == provenance::CREATED)
+        {
+            let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+            attributes.push((provenance::CREATED.to_owned(), Attribute::Text(now)));
+        }
+        let contents = Contents {
+            steps: Some(self.plan.steps),
+            tensors: &self.plan.tensors,
+            constants: &self.plan.constants,
+            attributes: &attributes,
+            tensor_attributes: &self.members.tensor_attributes,
+        };
+        create::create(self.partial, &self.rechunk.output, &contents)
+    }
+
+    fn open_trajectory(&self) -> Result<TrajectoryFile, Error> {
+        let path = &self.rechunk.output;
+        let storage = self.file.try_clone();
+        let storage = storage.map_err(|error| Error::io(path, "open", error))?;
+        TrajectoryFile::open(path, Box::new(storage), false)
+    }
+
+    /// The last look: the file is a finished trajectory of all steps.
+    fn check(&self) -> Result<(), Error> {
+        let written = Reader::open(self.partial)?;
+        let specs: Vec<TensorSpec> = written.step_specs()?;
+        if written.committed_steps() == self.plan.steps
+            && written.state() == RunState::Finished
+            && specs.len() == self.plan.tensors.len()
+        {
+            return Ok(());
+        }
+        Err(Error::NotATrajectory {
+            path: self.rechunk.output.clone(),
+            reason: format!(
+                "it was to have {} steps of {} tensors, and has {} of {}",
+                self.plan.steps,
+                self.plan.tensors.len(),
+                written.committed_steps(),
+                specs.len()
+            ),
+        })
+    }
+}
