@@ -124,6 +124,8 @@ fn damage_is_found_at_its_range() {
     assert!(verify(&path).is_clean());
 }
 
+/// The first checksums that were added to a file with a chunk of an odd number of bytes moved the
+/// leading extents to an odd address, and the run could not go on.
 #[test]
 fn a_resumed_run_has_checksums_of_what_it_had() {
     let (_folder, path) = new_path();

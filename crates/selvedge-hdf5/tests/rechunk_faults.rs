@@ -1,7 +1,6 @@
 //! Rechunking under faults: kills, a full disk, little memory.
 #![cfg(target_os = "linux")]
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
