@@ -24,6 +24,7 @@ mod ffi;
 mod grid;
 mod layout;
 mod lock;
+mod mark;
 mod plan;
 mod provenance;
 mod reader;
@@ -39,6 +40,7 @@ pub use dtype::Dtype;
 pub use element::{Element, Values};
 pub use error::{Error, LibraryError};
 pub use half::{bf16, f16};
+pub use mark::mark_bf16;
 pub use plan::{
     Bytes, ChunkPlan, Grouped, Limits, MAX_CHUNK_BYTES, QueuePlan, ReadPattern, RunPlan, Shape,
 };
