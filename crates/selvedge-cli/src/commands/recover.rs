@@ -75,8 +75,8 @@ fn in_words(recovery: &Recovery, dry_run: bool) -> String {
     let done = match (recovery.changed, dry_run) {
         (false, _) => "nothing: it is in order".to_owned(),
         (true, true) => format!(
-            "nothing, as this is a dry run; without --dry-run all step tensors would end at \
-             {},\n           and the file would be marked as recovered",
+            "nothing in a dry run; without --dry-run all step tensors would end at {},\n           \
+             and the file would be marked as recovered",
             Grouped(steps)
         ),
         (true, false) => format!(

@@ -66,12 +66,12 @@ fn parse_dtype(text: &str) -> Result<Dtype, String> {
         .min()
         .filter(|(distance, name)| *distance <= (name.len() / 2).max(1));
     let meant = match nearest {
-        Some((_, name)) => format!("did you mean `{name}`? "),
+        Some((_, name)) => format!("; did you mean `{name}`?"),
         None => String::new(),
     };
     let all: Vec<&str> = SHORT.iter().map(|(name, _)| *name).collect();
     Err(format!(
-        "unknown dtype `{text}`; {meant}The dtypes are {}",
+        "unknown dtype `{text}`{meant} (valid: {})",
         all.join(", ")
     ))
 }
@@ -138,7 +138,7 @@ mod tests {
             ("W:flaot32:3", "did you mean `float32`?"),
             (
                 "W:quaternion:3",
-                "unknown dtype `quaternion`; The dtypes are bf16, f16",
+                "unknown dtype `quaternion` (valid: bf16, f16",
             ),
             ("W:bf16:10000*64", "`10000*64` is no length"),
             ("W:bf16:3x0", "`0` is no length"),

@@ -41,11 +41,12 @@ pub(super) fn gather(
             .try_for_each(|name| reader.assume_bf16(name))?;
     }
     let recording = recording(&reader);
-    let tensors = reader
+    let mut tensors = reader
         .tensors()
         .iter()
         .map(|tensor| tensor_facts(tensor, recording.as_ref()))
         .collect::<Result<Vec<_>, _>>()?;
+    tensors.sort_by_key(|tensor| tensor.role);
     let text = |name: &str| match reader.attribute(name) {
         Some(Stored::Text(text)) => Some(text.clone()),
         _ => None,

@@ -25,6 +25,7 @@ pub(crate) struct FileFacts {
     pub(crate) unread_attributes: Vec<UnreadAttribute>,
     /// The lines of Python that open it, for the expressions of the tensors.
     pub(crate) python: Vec<String>,
+    /// In the order of the file; of a recording the step tensors first.
     pub(crate) tensors: Vec<TensorFacts>,
 }
 
@@ -101,7 +102,7 @@ pub(crate) struct TensorFacts {
 }
 
 /// What a tensor is to its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Role {
     /// It has a value for each step of a recording.

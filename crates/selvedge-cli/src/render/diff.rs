@@ -31,7 +31,7 @@ pub(crate) fn files(
         return text;
     }
     let mut table = Table::new([
-        ("", Align::Left),
+        ("tensor", Align::Left),
         ("differs in", Align::Left),
         ("first", Align::Left),
         ("second", Align::Left),
@@ -51,8 +51,7 @@ pub(crate) fn files(
         second,
     } in &differences.tensors
     {
-        let cells = [tensor, *property, first, second].map(shown);
-        table.row(cells);
+        table.row([shown(tensor), shown(property), shown(first), shown(second)]);
     }
     for AttributeDifference {
         tensor,

@@ -4,9 +4,9 @@ use selvedge_hdf5::{Bytes, Grouped, Shape};
 
 use super::style::{GOOD, HEADING, TITLE, WARNING, styled};
 use super::table::{Align, Table};
-use super::text::{counted, shown, wrapped};
+use super::text::{counted, shown, some, wrapped};
 use super::{Page, attributes, python, stats, storage};
-use crate::facts::{FileFacts, Recording, RecordingState, Role, Storage, TensorFacts};
+use crate::facts::{FileFacts, Format, Recording, RecordingState, Storage, TensorFacts};
 use crate::stats::TensorStats;
 
 /// Everything below the path is indented.
@@ -17,7 +17,7 @@ pub(crate) fn file(facts: &FileFacts, values: Option<&[TensorStats]>, page: Page
     let path = shown(&facts.path.display().to_string());
     let mut text = format!("{}\n", styled(TITLE, path));
     for line in header(facts) {
-        text.push_str(&format!("  {}\n", wrapped(&line, INDENT + 2, page.text)));
+        text.push_str(&format!("  {}\n", wrapped(&line, INDENT, page.text)));
     }
     let mut section = |heading: &str, body: &str| {
         if body.is_empty() {
@@ -34,8 +34,9 @@ pub(crate) fn file(facts: &FileFacts, values: Option<&[TensorStats]>, page: Page
     } else {
         section("", &tensors(facts, page));
     }
+    section("stored as", &stored_types(facts, page));
     section("axes", &axes(facts, page));
-    let chunks = storage::paragraphs(&facts.tensors, INDENT + 2, page.text);
+    let chunks = storage::paragraphs(facts, INDENT + 2, page.text);
     section("chunks", &chunks);
     if let Some(values) = values {
         section("", &stats::tables(values, INDENT, page));
@@ -139,7 +140,6 @@ fn tensors(facts: &FileFacts, page: Page) -> String {
     let mut table = Table::new([
         ("tensor", Align::Left),
         ("dtype", Align::Left),
-        ("stored as", Align::Left),
         ("shape", Align::Left),
         ("size", Align::Right),
         ("storage", Align::Left),
@@ -148,21 +148,14 @@ fn tensors(facts: &FileFacts, page: Page) -> String {
         .tensors
         .iter()
         .any(|tensor| !matches!(tensor.storage, Storage::Contiguous { .. }));
-    // The tensors of a run first, then those that stay as they are.
-    let of_role = |role: Role| {
-        facts
-            .tensors
-            .iter()
-            .filter(move |tensor| tensor.role == role)
-    };
-    for tensor in [Role::Step, Role::Tensor, Role::Constant]
-        .into_iter()
-        .flat_map(of_role)
-    {
+    for tensor in &facts.tensors {
         table.row([
             shown(&tensor.name),
-            shown(&tensor.dtype),
-            stored_as(facts, tensor),
+            // What is no number is described below the table.
+            match tensor.element_bits {
+                Some(_) => shown(&tensor.dtype),
+                None => "other".to_owned(),
+            },
             Shape(&tensor.shape).to_string(),
             tensor
                 .bytes
@@ -191,45 +184,49 @@ fn tensors(facts: &FileFacts, page: Page) -> String {
     text
 }
 
-/// The type of the bytes, where it is another than the rule has it for this dtype.
-fn stored_as(facts: &FileFacts, tensor: &TensorFacts) -> String {
-    let usual = match facts.format {
-        crate::facts::Format::Safetensors => true,
-        crate::facts::Format::Hdf5 => {
-            tensor.stored_dtype == tensor.dtype
-                || (tensor.logical_dtype.is_some() && tensor.stored_dtype == "uint16")
-        }
-    };
-    if usual {
-        String::new()
-    } else {
-        shown(&tensor.stored_dtype)
-    }
+/// The types of bytes that the dtype does not tell, with the tensors that have them.
+fn stored_types(facts: &FileFacts, page: Page) -> String {
+    let types = facts.tensors.iter().filter_map(|tensor| {
+        let told = tensor.element_bits.is_some()
+            && (facts.format == Format::Safetensors
+                || tensor.stored_dtype == tensor.dtype
+                || (tensor.logical_dtype.is_some() && tensor.stored_dtype == "uint16"));
+        (!told).then(|| (shown(&tensor.stored_dtype), shown(&tensor.name)))
+    });
+    grouped(types, page)
 }
 
 fn axes(facts: &FileFacts, page: Page) -> String {
+    let named = facts
+        .tensors
+        .iter()
+        .filter(|tensor| !tensor.axes.is_empty());
+    let axes = named.map(|tensor| {
+        let axes = (0..)
+            .zip(&tensor.axes)
+            .filter_map(|(axis, name): (u64, _)| {
+                let name = shown(name.as_deref()?);
+                Some(format!("axis {axis} is {name}"))
+            });
+        let axes: Vec<String> = axes.collect();
+        (axes.join(", "), shown(&tensor.name))
+    });
+    grouped(axes, page)
+}
+
+/// A line for each property, with the names that have it.
+fn grouped(pairs: impl Iterator<Item = (String, String)>, page: Page) -> String {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for tensor in &facts.tensors {
-        if tensor.axes.is_empty() {
-            continue;
-        }
-        let axes: Vec<String> = tensor
-            .axes
-            .iter()
-            .map(|axis| axis.as_deref().map_or_else(|| "·".to_owned(), shown))
-            .collect();
-        let comma = if axes.len() == 1 { "," } else { "" };
-        let axes = format!("({}{comma})", axes.join(", "));
-        let name = shown(&tensor.name);
-        match groups.iter_mut().find(|(found, _)| *found == axes) {
+    for (property, name) in pairs {
+        match groups.iter_mut().find(|(found, _)| *found == property) {
             Some((_, names)) => names.push(name),
-            None => groups.push((axes, vec![name])),
+            None => groups.push((property, vec![name])),
         }
     }
     groups
         .iter()
-        .map(|(axes, names)| {
-            let line = format!("{}: {axes}", names.join(", "));
+        .map(|(property, names)| {
+            let line = format!("{}: {property}", some(names));
             let line = wrapped(&line, INDENT + 4, page.text);
             format!("{}{line}\n", " ".repeat(INDENT + 2))
         })
@@ -262,7 +259,7 @@ fn notes(facts: &FileFacts, page: Page) -> String {
         .tensors
         .iter()
         .filter(|tensor| tensor.dtype == "uint16" && facts.recording.is_none())
-        .filter(|_| facts.format == crate::facts::Format::Hdf5)
+        .filter(|_| facts.format == Format::Hdf5)
         .map(|tensor| shown(&tensor.name))
         .collect();
     if !unmarked.is_empty() {
@@ -270,7 +267,7 @@ fn notes(facts: &FileFacts, page: Page) -> String {
         notes.push(format!(
             "{} {are} uint16 and not marked as anything else; if these are the bits of bfloat16, \
              add `.view(torch.bfloat16)`, and pass --assume-bf16 here",
-            unmarked.join(", ")
+            some(&unmarked)
         ));
     }
     notes

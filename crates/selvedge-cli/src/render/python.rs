@@ -1,15 +1,14 @@
 //! The lines of Python that read a file.
 
 use super::text::{counted, width};
-use crate::facts::{FileFacts, Role, TensorFacts, identifier};
+use crate::facts::{FileFacts, TensorFacts, identifier};
 
 /// More lines than this are for nobody: then there is one for each dtype.
 const MOST: usize = 8;
 
-/// The lines, indented by `indent` columns; the tensors of a run come first.
+/// The lines, indented by `indent` columns.
 pub(super) fn lines(facts: &FileFacts, indent: usize, columns: usize) -> String {
     let mut tensors: Vec<&TensorFacts> = facts.tensors.iter().collect();
-    tensors.sort_by_key(|tensor| tensor.role == Role::Constant);
     let all = tensors.len();
     if all > MOST {
         let mut kinds: Vec<(&str, &str, bool)> = Vec::new();

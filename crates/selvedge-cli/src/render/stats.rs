@@ -20,7 +20,7 @@ pub(super) fn tables(stats: &[TensorStats], indent: usize, page: Page) -> String
 
 fn numbers(stats: &[TensorStats], indent: usize, page: Page) -> String {
     let mut table = Table::new([
-        ("values", Align::Left),
+        ("tensor", Align::Left),
         ("min", Align::Right),
         ("max", Align::Right),
         ("mean", Align::Right),
@@ -69,11 +69,11 @@ fn share(count: u64, all: u64) -> String {
 
 fn charts(stats: &[TensorStats], indent: usize, page: Page) -> Option<String> {
     let mut table = Table::new([
-        ("magnitudes", Align::Left),
+        ("tensor", Align::Left),
         ("from", Align::Right),
-        ("", Align::Left),
+        ("magnitude", Align::Left),
         ("to", Align::Left),
-        ("mean over steps", Align::Left),
+        ("over steps", Align::Left),
         ("first", Align::Right),
         ("last", Align::Right),
     ]);

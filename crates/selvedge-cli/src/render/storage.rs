@@ -4,11 +4,11 @@
 use selvedge_hdf5::{Bytes, Grouped, Shape};
 
 use super::numbers::percent;
-use super::text::{counted, shown, wrapped};
-use crate::facts::{Storage, TensorFacts};
+use super::text::{counted, shown, some, wrapped};
+use crate::facts::{FileFacts, Role, Storage, TensorFacts};
 
-/// Names of a group that are spelled out.
-const NAMED: usize = 12;
+const SHUFFLE: i32 = 2;
+const FLETCHER32: i32 = 3;
 
 /// For a cell of a table.
 pub(super) fn word(storage: &Storage) -> String {
@@ -19,22 +19,25 @@ pub(super) fn word(storage: &Storage) -> String {
         Storage::Chunked {
             chunks, filters, ..
         } => {
-            let filters: Vec<&str> = filters.iter().map(|filter| &*filter.name).collect();
-            let packed = if filters.is_empty() {
-                String::new()
-            } else {
-                format!(", {}", filters.join("+"))
-            };
+            // What moves bytes or checks them is in the paragraph.
+            let packed = filters
+                .iter()
+                .find(|filter| !matches!(filter.id, SHUFFLE | FLETCHER32));
+            let packed =
+                packed.map_or_else(String::new, |filter| format!(", {}", shown(&filter.name)));
             format!("{}{packed}", counted(*chunks, "chunk"))
         }
     }
 }
 
 /// A paragraph for each way of chunking: the tensors, and what their chunks are like.
-pub(super) fn paragraphs(tensors: &[TensorFacts], indent: usize, columns: usize) -> String {
+pub(super) fn paragraphs(facts: &FileFacts, indent: usize, columns: usize) -> String {
+    let recording = facts.recording.as_ref();
+    let open_ended = recording.is_some_and(|recording| recording.planned_steps.is_none());
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-    for tensor in tensors {
-        let Some(description) = description(tensor) else {
+    for tensor in &facts.tensors {
+        let open_ended = open_ended && tensor.role == Role::Step;
+        let Some(description) = description(tensor, open_ended) else {
             continue;
         };
         match groups.iter_mut().find(|(found, _)| *found == description) {
@@ -44,12 +47,8 @@ pub(super) fn paragraphs(tensors: &[TensorFacts], indent: usize, columns: usize)
     }
     let mut text = String::new();
     for (description, names) in groups {
-        let shown: Vec<String> = names.iter().take(NAMED).map(|name| shown(name)).collect();
-        let more = match names.len() - shown.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let paragraph = format!("{}{more}: {description}", shown.join(", "));
+        let names: Vec<String> = names.iter().map(|name| shown(name)).collect();
+        let paragraph = format!("{}: {description}", some(&names));
         text.push_str(&" ".repeat(indent));
         text.push_str(&wrapped(&paragraph, indent + 2, columns));
         text.push('\n');
@@ -58,7 +57,9 @@ pub(super) fn paragraphs(tensors: &[TensorFacts], indent: usize, columns: usize)
 }
 
 /// `4 of (1501, 10000, 64), 1.92 GB each; tail 3 steps (0.05 %)`.
-fn description(tensor: &TensorFacts) -> Option<String> {
+///
+/// Of a run of unknown length the rest of the last chunk is no waste, but room.
+fn description(tensor: &TensorFacts, open_ended: bool) -> Option<String> {
     let Storage::Chunked {
         chunk_shape,
         chunk_bytes,
@@ -76,17 +77,16 @@ fn description(tensor: &TensorFacts) -> Option<String> {
         let each = if *chunks == 1 { "" } else { " each" };
         text.push_str(&format!(", {}{each}", Bytes(*bytes)));
     }
-    if *tail_steps > 0 {
-        text.push_str(&format!("; tail {}", counted(*tail_steps, "step")));
-    }
-    if *waste > 0.0 {
-        let unused = if *tail_steps > 0 { "" } else { "; unused " };
-        let (open, close) = if *tail_steps > 0 {
-            (" (", ")")
-        } else {
-            ("", "")
-        };
-        text.push_str(&format!("{unused}{open}{}{close}", percent(*waste)));
+    match (*tail_steps, *waste) {
+        (0, 0.0) => {}
+        (0, waste) => text.push_str(&format!("; {} unused", percent(waste))),
+        (tail, _) if open_ended => {
+            text.push_str(&format!("; room for {}", counted(tail, "more step")));
+        }
+        (tail, waste) => {
+            let tail = counted(tail, "step");
+            text.push_str(&format!("; tail {tail} ({})", percent(waste)));
+        }
     }
     if stored_chunks < chunks {
         text.push_str(&format!("; {} written", Grouped(*stored_chunks)));

@@ -1,4 +1,4 @@
-//! Tables: columns two spaces apart, the first of which gives way where the page is narrow.
+//! Tables: columns two spaces apart, of which the text gives way where the page is narrow.
 
 use super::page::Page;
 use super::style::{HEADING, styled};
@@ -21,6 +21,8 @@ pub(super) struct Table<const N: usize> {
 
 /// Names are not shortened below this.
 const LEAST_NAME: usize = 8;
+/// … and other text not below this.
+const LEAST_TEXT: usize = 16;
 const GAP: usize = 2;
 
 impl<const N: usize> Table<N> {
@@ -51,11 +53,15 @@ impl<const N: usize> Table<N> {
             let columns = widths.iter().filter(|&&width| width > 0);
             indent + columns.map(|width| width + GAP).sum::<usize>() - GAP
         };
-        if let (Some(room), Some(&name)) = (page.table, widths.first())
-            && used(&widths) > room
-        {
-            let over = used(&widths) - room;
-            widths[0] = name.saturating_sub(over).max(LEAST_NAME.min(name));
+        // Names give way first, then other text. Numbers never do.
+        for column in 0..N {
+            let over = used(&widths).saturating_sub(page.table.unwrap_or(usize::MAX));
+            let text = self.aligns[column] == Align::Left && over > 0;
+            let least = if column == 0 { LEAST_NAME } else { LEAST_TEXT };
+            if text && widths[column] > least {
+                let narrower = widths[column].saturating_sub(over);
+                widths[column] = narrower.max(least).max(width(self.heads[column]));
+            }
         }
         let mut text = styled(HEADING, self.line(&self.heads, &widths, indent)).to_string();
         text.push('\n');
@@ -73,7 +79,6 @@ impl<const N: usize> Table<N> {
             if room == 0 {
                 continue;
             }
-            // Only names are ever wider than their column.
             let cell = shortened(cell.as_ref(), room);
             let padding = " ".repeat(room - width(&cell).min(room));
             match self.aligns[column] {

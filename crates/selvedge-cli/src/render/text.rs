@@ -2,9 +2,9 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-/// Columns of the terminal that a text takes.
+/// Columns of the terminal that a text takes, with its styles.
 pub(super) fn width(text: &str) -> usize {
-    text.width()
+    anstream::adapter::strip_str(text).map(str::width).sum()
 }
 
 /// Text from a file, which can hold anything: control characters are escaped, so that none reaches
@@ -76,6 +76,16 @@ pub(super) fn wrapped(text: &str, indent: usize, columns: usize) -> String {
     lines.join(&format!("\n{}", " ".repeat(indent)))
 }
 
+/// The names, or the first of them and how many more there are.
+pub(super) fn some(names: &[String]) -> String {
+    const NAMED: usize = 12;
+    let first = names[..names.len().min(NAMED)].join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 /// `1 step`, `2 steps`.
 pub(crate) fn counted(count: u64, one: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
@@ -107,5 +117,7 @@ mod tests {
         let word = "0123456789012345678901234";
         assert_eq!(wrapped(word, 0, 16), "0123456789012345\n678901234");
         assert_eq!(wrapped("", 4, 20), "");
+        let styled = "\u{1b}[1m0123\u{1b}[0m 567 901 345";
+        assert_eq!(wrapped(styled, 0, 16), styled, "a style takes no room");
     }
 }

@@ -6,7 +6,7 @@ use super::{Magnitudes, Number};
 /// Powers of two that an `f64` can have as its exponent field.
 const EXPONENTS: usize = 2048;
 /// Bars of a histogram at most.
-const BARS: u32 = 16;
+const BARS: u32 = 12;
 
 /// Adds values up.
 #[derive(Clone, Debug)]
@@ -138,8 +138,8 @@ mod tests {
         sum.add(1e-30, 1);
         sum.add(1e30, 3);
         let magnitudes = sum.magnitudes().unwrap();
-        assert!(magnitudes.counts.len() <= 16, "{magnitudes:?}");
+        assert!(magnitudes.counts.len() <= 12, "{magnitudes:?}");
         assert_eq!(magnitudes.counts.iter().sum::<u64>(), 4);
-        assert_eq!(magnitudes.exponents_each, 13);
+        assert_eq!(magnitudes.exponents_each, 17);
     }
 }

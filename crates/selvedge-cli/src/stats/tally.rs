@@ -7,7 +7,7 @@ use super::sample::Sample;
 use crate::facts::{Role, Storage, TensorFacts};
 
 /// Parts of the steps that are told apart.
-const PARTS: u64 = 24;
+const PARTS: u64 = 16;
 
 /// Takes the blocks of a tensor in their order.
 pub(super) struct Tally<T> {

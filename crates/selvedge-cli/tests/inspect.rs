@@ -1,0 +1,230 @@
+//! `selvedge inspect` on files of the recorder, of stock h5py and of Python's safetensors.
+//!
+//! The outputs are in `snapshots/`, as insta keeps them: it is what the checker's tests use, too, and
+//! without its default features it is one more crate. `INSTA_UPDATE=always cargo test` writes them.
+
+mod common;
+
+use common::{Place, die_if_child, died, finished, live, masked};
+use insta::assert_snapshot;
+use selvedge_safetensors::{Save, bf16};
+use selvedge_testing::python;
+use serde_json::Value;
+
+#[test]
+fn a_finished_run() {
+    let place = Place::new();
+    finished(&place.path("thimble_1.h5"));
+    assert_snapshot!(masked(&place.print(&["inspect", "thimble_1.h5"])));
+}
+
+#[test]
+fn the_values_of_a_run() {
+    let place = Place::new();
+    finished(&place.path("thimble_1.h5"));
+    assert_snapshot!(masked(&place.print(&[
+        "inspect",
+        "--stats",
+        "thimble_1.h5"
+    ])));
+}
+
+#[test]
+fn a_live_run() {
+    let place = Place::new();
+    let run = live(&place.path("thimble_1.h5"));
+    assert_snapshot!(masked(&place.print(&["inspect", "thimble_1.h5"])));
+    run.finish().unwrap();
+}
+
+#[test]
+fn a_run_whose_writer_died() {
+    const NAME: &str = "a_run_whose_writer_died";
+    die_if_child(NAME);
+    let place = Place::new();
+    died(&place.path("thimble_1.h5"), NAME);
+    assert_snapshot!(masked(&place.print(&["inspect", "thimble_1.h5"])));
+}
+
+/// What people have: float16, chunks of one step with gzip, no marker, labels of axes, groups, and
+/// types that are no numbers.
+const H5PY: &str = r#"
+import sys, h5py, numpy as np
+values = (np.arange(60 * 8 * 4).reshape(60, 8, 4) % 97 / 50 - 1).astype("f4")
+with h5py.File(sys.argv[1], "w") as f:
+    bits = (values.view(np.uint32) >> 16).astype(np.uint16)
+    f.create_dataset("W", data=bits, chunks=(16, 8, 4))
+    f.create_dataset("grad_W", data=values.astype("f2"), chunks=(1, 8, 4), compression="gzip", compression_opts=1, shuffle=True)
+    f["grad_W"].dims[0].label = "step"
+    f["grad_W"].dims[1].label = "token"
+    f["grad_W"].attrs["unit"] = "per token"
+    f.create_dataset("losses", data=np.linspace(4, 1, 60), dtype=">f8")
+    spoiled = values[0].copy()
+    spoiled[0, :3] = [np.nan, np.inf, -np.inf]
+    f.create_dataset("spoiled", data=spoiled)
+    f.create_dataset("words", data=["a", "b"])
+    f.create_dataset("nothing", data=h5py.Empty("f4"))
+    f.create_dataset("model/layers.0.attention.query/weight", data=values[0])
+    f.attrs["lr"] = 1e-3
+    f.attrs["notebook"] = "1.5d_by_hand.ipynb"
+    f.attrs["escape"] = "\x1b[31mred"
+"#;
+
+#[test]
+fn a_file_of_h5py() {
+    let place = Place::new();
+    python::on_file(H5PY, &place.path("by_hand.h5"));
+    assert_snapshot!(place.print(&["inspect", "--stats", "by_hand.h5"]));
+}
+
+#[test]
+fn bits_that_are_taken_for_bf16() {
+    let place = Place::new();
+    python::on_file(H5PY, &place.path("by_hand.h5"));
+    let text = place.print(&["inspect", "--assume-bf16", "--stats", "by_hand.h5"]);
+    assert!(text.contains("bfloat16  (60, 8, 4)"), "{text}");
+    assert!(text.contains("W = torch.from_numpy(f[\"W\"][:]).view(torch.bfloat16)"));
+    assert!(!text.contains("notes"), "{text}");
+}
+
+/// All that is printed for Python runs there, and gives the shape and the bits that it should. torch
+/// is not among the tests' tools, so ml_dtypes stands in for it.
+#[test]
+fn the_lines_for_python_run() {
+    const CHECK: &str = r#"
+import sys, json, types, numpy as np, ml_dtypes
+class Tensor:
+    def __init__(self, a): self.a = a
+    def view(self, dtype): return Tensor(self.a.view(dtype))
+    def to(self, dtype): return Tensor(self.a.astype(dtype))
+torch = types.ModuleType("torch")
+torch.bfloat16 = ml_dtypes.bfloat16
+def from_numpy(a):
+    assert isinstance(a, np.ndarray) and a.dtype.isnative, a
+    return Tensor(a)
+torch.from_numpy = from_numpy
+sys.modules["torch"] = torch
+for file in json.loads(sys.argv[1])["files"]:
+    names = {}
+    for line in file["python"]:
+        exec(line.replace('safetensors.torch', 'safetensors.numpy'), names)
+    for tensor in file["tensors"]:
+        value = eval(tensor["python"], names)
+        value = value.a if isinstance(value, Tensor) else value
+        if tensor["element_bits"]:
+            assert list(value.shape) == tensor["shape"], tensor
+            assert str(value.dtype) == tensor["dtype"], (value.dtype, tensor)
+"#;
+    let place = Place::new();
+    python::on_file(H5PY, &place.path("by_hand.h5"));
+    finished(&place.path("thimble_1.h5"));
+    mask(&place);
+    let files = ["by_hand.h5", "thimble_1.h5", "1.5d_mask.safetensors"]
+        .map(|name| place.path(name).display().to_string());
+    let [one, two, three] = files.each_ref().map(String::as_str);
+    let json = place.print(&["inspect", "--json", "--assume-bf16", one, two, three]);
+    python::run(CHECK, [json]);
+}
+
+fn mask(place: &Place) {
+    Save::new(place.path("1.5d_mask.safetensors"))
+        .tensor(
+            "cluster_mask",
+            [2, 3],
+            &[true, false, true, false, false, true],
+        )
+        .tensor("centers", [3], &[bf16::ONE, bf16::NEG_ZERO, bf16::INFINITY])
+        .scalar("n_clusters", 2_i64)
+        .notebook("1.5d_clusters.ipynb")
+        .parameter("threshold", 0.5)
+        .write()
+        .unwrap();
+}
+
+#[test]
+fn a_safetensors_file() {
+    let place = Place::new();
+    mask(&place);
+    assert_snapshot!(masked(&place.print(&[
+        "inspect",
+        "--stats",
+        "1.5d_mask.safetensors"
+    ])));
+}
+
+#[test]
+fn json_is_read_back() {
+    let place = Place::new();
+    finished(&place.path("thimble_1.h5"));
+    let json = place.print(&["inspect", "--json", "--stats", "thimble_1.h5"]);
+    let report: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["errors"], serde_json::json!([]));
+    let file = &report["files"][0];
+    assert_eq!(file["format"], "hdf5");
+    assert_eq!(file["recording"]["state"], "finished");
+    assert_eq!(file["recording"]["committed_steps"], 7);
+    assert_eq!(file["recording"]["planned_steps"], 8);
+    assert_eq!(file["provenance"]["notebook"], "1.5d_train.ipynb");
+    let tensor = |name: &str| {
+        let tensors = file["tensors"].as_array().unwrap();
+        tensors
+            .iter()
+            .find(|tensor| tensor["name"] == name)
+            .unwrap()
+    };
+    let w = tensor("W");
+    assert_eq!(w["shape"], serde_json::json!([7, 6, 4]));
+    assert_eq!(w["axes"], serde_json::json!(["steps", null, null]));
+    assert_eq!(
+        (&w["dtype"], &w["stored_dtype"]),
+        (&"bfloat16".into(), &"uint16".into())
+    );
+    assert_eq!(w["storage"]["layout"], "chunked");
+    assert_eq!(w["storage"]["chunk_shape"], serde_json::json!([3, 6, 4]));
+    assert_eq!(w["storage"]["tail_steps"], 1);
+    assert_eq!(tensor("dead_mask")["storage"]["layout"], "contiguous");
+    let stats = file["stats"].as_array().unwrap();
+    let w = stats.iter().find(|stats| stats["tensor"] == "W").unwrap();
+    assert_eq!(w["values"]["count"], 7 * 24);
+    assert_eq!(w["values"]["unchanged"], 0.5);
+    assert_eq!(w["values"]["min"], -2.0);
+}
+
+#[test]
+fn files_that_differ() {
+    let place = Place::new();
+    finished(&place.path("one.h5"));
+    live(&place.path("two.h5")).finish().unwrap();
+    python::on_file(
+        r#"
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], "r+") as f:
+    del f["dead_mask"]
+    f.create_dataset("live_mask", data=np.zeros(6, bool))
+    f.attrs["learning_rate"] = 3e-3
+    f["W"].attrs["note"] = "shifted"
+"#,
+        &place.path("two.h5"),
+    );
+    let run = place.run(&["inspect", "--diff", "one.h5", "two.h5"]);
+    assert_eq!((run.code, &*run.stderr), (1, ""));
+    assert_snapshot!(run.stdout);
+    let run = place.run(&["inspect", "--diff", "--json", "one.h5", "two.h5"]);
+    assert_eq!(run.code, 1);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["equal"], false);
+    assert_eq!(report["only_in_first"], serde_json::json!(["dead_mask"]));
+    assert_eq!(report["tensors"][0]["property"], "shape");
+    let same = place.print(&["inspect", "--diff", "one.h5", "one.h5"]);
+    assert!(
+        same.ends_with("alike: 3 tensors; values were not compared\n"),
+        "{same}"
+    );
+    let run = place.run(&["inspect", "--diff", "one.h5", "none.h5"]);
+    assert_eq!(run.code, 2);
+    assert_eq!(
+        run.stderr,
+        "error: there is no none.h5; did you mean one.h5?\n"
+    );
+    assert_eq!(place.run(&["inspect", "--diff", "one.h5"]).code, 2);
+}
