@@ -23,7 +23,7 @@ use std::thread;
 
 use anyhow::Context as _;
 use selvedge_conventions::{
-    Artifact, Checker, Contents, Finding, Notebook, Selection, Tree, TreeFile, TreePath,
+    Artifact, Checker, Contents, Finding, Notebook, Project, Selection, Tree, TreeFile, TreePath,
 };
 
 use crate::facts::{FileFacts, Format};
@@ -212,11 +212,14 @@ fn panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
 }
 
 /// What the rules find in one file whose facts are gathered already, without a look at any other:
-/// so it cannot be told whether its notebook exists.
+/// so it cannot be told whether its notebook exists. Of a file that lies in no project, such as a
+/// download, nobody expects a name or a place.
 pub(crate) fn one_file(facts: &FileFacts) -> anyhow::Result<Vec<Finding>> {
-    const ABOUT_OTHER_FILES: &str = "NAM002";
     let scope = Scope::find(std::slice::from_ref(&facts.path), None)?;
-    let selection = Selection::new(&scope.config, &[], &[ABOUT_OTHER_FILES.parse()?]);
+    let folder = facts.path.parent().unwrap_or(&facts.path);
+    let in_project = scope.has_file || Project::find(folder).is_some();
+    let ignored = if in_project { "NAM002" } else { "NAM" };
+    let selection = Selection::new(&scope.config, &[], &[ignored.parse()?]);
     let reading = Reading::new(&scope.config, &selection);
     let contents = match facts.format {
         Format::Hdf5 => Contents::from(artifact::hdf5(facts, &reading)),

@@ -10,6 +10,8 @@ pub(crate) struct Scope {
     /// Absolute. Paths of findings are relative to it.
     pub(crate) root: PathBuf,
     pub(crate) config: Config,
+    /// Whether there is a file that the configuration is from.
+    pub(crate) has_file: bool,
     /// Files and folders whose files are checked, absolute.
     pub(crate) checked: Vec<PathBuf>,
     /// Whether the whole root is checked, so that what belongs to no file is, too.
@@ -41,7 +43,8 @@ impl Scope {
             _ => None,
         };
         let root = root.or_else(|| top_of_git(&start)).unwrap_or(start);
-        let config = match config.or(found.as_deref()) {
+        let file = config.or(found.as_deref());
+        let config = match file {
             Some(file) => Config::load(file)?,
             None => Config::default(),
         };
@@ -59,6 +62,7 @@ impl Scope {
         Ok(Self {
             root,
             config,
+            has_file: file.is_some(),
             checked,
             whole,
         })

@@ -205,9 +205,7 @@ fn write_report(args: &Args, report: &Report) -> anyhow::Result<()> {
     let text = match format {
         Format::Full if args.quiet || is_apart => render::findings::report(report, page),
         Format::Full => render::findings::report(report, page) + &summary,
-        _ if args.quiet && !format.is_for_programs() => {
-            without_summary(report.render(format), report)
-        }
+        _ if args.quiet && !format.is_for_programs() => without_summary(&report.render(format)),
         _ => report.render(format),
     };
     match &args.output {
@@ -221,9 +219,10 @@ fn write_report(args: &Args, report: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn without_summary(text: String, report: &Report) -> String {
-    let end = format!("{}\n", report.summary());
-    text.strip_suffix(&end).map_or(text.clone(), str::to_owned)
+/// The summary is the last line.
+fn without_summary(text: &str) -> String {
+    let lines = text.trim_end().rsplit_once('\n');
+    lines.map_or_else(String::new, |(rest, _)| format!("{rest}\n"))
 }
 
 fn tell_failures(failures: &[Failure]) {
