@@ -2,16 +2,18 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, inspect, man, plan, recover};
+use crate::commands::{check, completions, inspect, man, plan, recover, rules};
 
 /// What all commands return to the shell.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  done, and the answer is no: the files differ, the run does not fit
+  1  done, and the answer is no: the files differ, the run does not fit,
+     there are findings
   2  something could not be done, or the command line is wrong";
 
-/// Looks into tensor files, plans recordings, and recovers files whose writer died.
+/// Looks into tensor files, plans recordings, recovers files whose writer died, and checks a
+/// repository against the conventions.
 #[derive(Debug, Parser)]
 #[command(
     name = "selvedge",
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Plan(plan::Args),
     Recover(recover::Args),
+    Check(check::Args),
+    Rules(rules::Args),
     Completions(completions::Args),
     Man(man::Args),
 }

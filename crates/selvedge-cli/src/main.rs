@@ -1,9 +1,10 @@
-//! `selvedge`: look into tensor files, plan recordings, recover files whose writer died.
+//! `selvedge`: look into tensor files, plan recordings, recover files, check a repository.
 //!
 //! One file per command under `commands/`. A command gathers plain facts (`facts/`, and `stats/`
-//! where the values are read), and has them put into words (`render/`); what gathers does not
+//! where the values are read; `check/` for a whole repository), and has them put into words (`render/`); what gathers does not
 //! print, and what prints does not open files.
 
+mod check;
 mod cli;
 mod commands;
 mod facts;
@@ -19,6 +20,16 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    // This program again, for one thread of a check: no command, and nothing for people.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == check::isolated::WORD)
+    {
+        return match check::isolated::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => outcome::Outcome::Failed.into(),
+        };
+    }
     let cli = cli::Cli::parse();
     cli.color.write_global();
     match commands::run(cli.command) {

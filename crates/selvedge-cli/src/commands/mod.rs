@@ -1,11 +1,13 @@
 //! The commands, one file each: arguments with their help, and what is done.
 
+pub(crate) mod check;
 pub(crate) mod completions;
 mod diff;
 pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod recover;
+pub(crate) mod rules;
 mod tensor_spec;
 
 use crate::cli::Command;
@@ -22,6 +24,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Plan(args) => plan::run(args),
         Command::Recover(args) => recover::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -3,11 +3,13 @@
 
 mod attributes;
 pub(crate) mod diff;
+pub(crate) mod findings;
 pub(crate) mod inspect;
 mod numbers;
 mod page;
 pub(crate) mod plan;
 mod python;
+pub(crate) mod rules;
 mod sparkline;
 mod stats;
 mod storage;
@@ -16,3 +18,4 @@ mod table;
 mod text;
 
 pub(crate) use page::Page;
+pub(crate) use text::counted;
