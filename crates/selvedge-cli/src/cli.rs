@@ -2,13 +2,14 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, inspect, man, plan, recover};
+use crate::commands::{checksum, completions, inspect, man, plan, rechunk, recover, verify};
 
 /// What all commands return to the shell.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  done, and the answer is no: the files differ, the run does not fit
+  1  done, and the answer is no: the files differ, the run does not fit,
+     a checksum is wrong
   2  something could not be done, or the command line is wrong";
 
 /// Looks into tensor files, plans recordings, and recovers files whose writer died.
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Plan(plan::Args),
     Recover(recover::Args),
+    Rechunk(rechunk::Args),
+    Verify(verify::Args),
+    Checksum(checksum::Args),
     Completions(completions::Args),
     Man(man::Args),
 }

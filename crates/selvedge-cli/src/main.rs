@@ -6,6 +6,7 @@
 
 mod cli;
 mod commands;
+mod compare;
 mod facts;
 mod outcome;
 mod output;
@@ -13,6 +14,7 @@ mod progress;
 mod render;
 mod sizes;
 mod stats;
+mod values;
 
 use std::process::ExitCode;
 

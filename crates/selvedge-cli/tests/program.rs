@@ -7,7 +7,16 @@ use std::fs;
 use common::Place;
 use insta::assert_snapshot;
 
-const COMMANDS: [&str; 5] = ["inspect", "plan", "recover", "completions", "man"];
+const COMMANDS: [&str; 8] = [
+    "inspect",
+    "plan",
+    "recover",
+    "rechunk",
+    "verify",
+    "checksum",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_tells_commands_examples_and_exit_codes() {

@@ -1,12 +1,15 @@
 //! The commands, one file each: arguments with their help, and what is done.
 
+pub(crate) mod checksum;
 pub(crate) mod completions;
 mod diff;
 pub(crate) mod inspect;
 pub(crate) mod man;
 pub(crate) mod plan;
+pub(crate) mod rechunk;
 pub(crate) mod recover;
 mod tensor_spec;
+pub(crate) mod verify;
 
 use crate::cli::Command;
 use crate::outcome::Outcome;
@@ -22,6 +25,9 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Plan(args) => plan::run(args),
         Command::Recover(args) => recover::run(&args),
+        Command::Rechunk(args) => rechunk::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Checksum(args) => checksum::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }

@@ -8,11 +8,13 @@ mod numbers;
 mod page;
 pub(crate) mod plan;
 mod python;
+pub(crate) mod rechunk;
 mod sparkline;
 mod stats;
 mod storage;
 pub(crate) mod style;
 mod table;
 mod text;
+pub(crate) mod verify;
 
 pub(crate) use page::Page;

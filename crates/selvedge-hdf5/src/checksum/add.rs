@@ -68,8 +68,11 @@ pub(crate) fn write_checksums(
     let file = hdf5::File::with_options()
         .with_fapl(|access| {
             use hdf5::file::LibraryVersion;
+            // libhdf5 may move what the recorder patches to the end of the file, which can have any
+            // length.
             access
                 .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)
+                .alignment(1, 8)
                 .file_locking(false)
         })
         .open_rw(path)

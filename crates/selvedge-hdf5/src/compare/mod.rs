@@ -169,12 +169,12 @@ fn values(
     Ok(states.into_iter().map(Pair::into_found).collect())
 }
 
+/// The name of an attribute, and its values in both files.
+type AttributePair = (String, [Option<Attribute>; 2]);
+
 /// Root attributes that differ: their name, and their values where they are there. What says how
 /// and when a file was made is left out.
-fn attributes(
-    left: &Reader,
-    right: &Reader,
-) -> Result<Vec<(String, [Option<Attribute>; 2])>, Error> {
+fn attributes(left: &Reader, right: &Reader) -> Result<Vec<AttributePair>, Error> {
     let mut differing = differing("", left.attributes(), right.attributes());
     differing
         .retain(|(name, _)| name != provenance::CREATED && !name.starts_with(provenance::PREFIX));
@@ -192,7 +192,7 @@ fn differing(
     prefix: &str,
     left: &[(String, Attribute)],
     right: &[(String, Attribute)],
-) -> Vec<(String, [Option<Attribute>; 2])> {
+) -> Vec<AttributePair> {
     let find = |list: &[(String, Attribute)], name: &str| {
         let found = list.iter().find(|(found, _)| found == name);
         found.map(|(_, value)| value.clone())

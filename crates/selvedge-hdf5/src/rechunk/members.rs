@@ -35,8 +35,7 @@ pub(super) struct Members<'a> {
     pub(super) attributes: Vec<(String, Attribute)>,
     /// Tensor, name and value.
     pub(super) tensor_attributes: Vec<(String, String, Attribute)>,
-    /// What is not kept: a name and why.
-    pub(super) left_out: Vec<(String, String)>,
+    pub(super) left_out: LeftOut,
 }
 
 impl<'a> Members<'a> {
@@ -124,8 +123,11 @@ impl<'a> Members<'a> {
     }
 }
 
+/// What is not kept: a name and why.
+type LeftOut = Vec<(String, String)>;
+
 /// The tensors of types that there are counterparts for, and the others.
-fn supported(input: &Reader, skip: bool) -> Result<(Vec<&Tensor>, Vec<(String, String)>), Error> {
+fn supported(input: &Reader, skip: bool) -> Result<(Vec<&Tensor>, LeftOut), Error> {
     let (mut tensors, mut left_out) = (Vec::new(), Vec::new());
     for tensor in input.tensors() {
         match tensor.dtype() {
@@ -176,7 +178,7 @@ fn steps(input: &Reader, tensors: &[&Tensor]) -> Result<u64, Error> {
 fn keep(
     attributes: &[(String, Attribute)],
     of: &str,
-    left_out: &mut Vec<(String, String)>,
+    left_out: &mut LeftOut,
     wanted: impl Fn(&str) -> bool,
 ) -> Vec<(String, Attribute)> {
     let mut kept = Vec::new();

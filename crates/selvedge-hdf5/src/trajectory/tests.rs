@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use super::TrajectoryFile;
-use crate::create::create;
+use crate::create::{Contents, create};
 use crate::storage::{Status, Storage};
 use crate::{Dtype, Limits, ReadPattern, Reader, RunPlan, TensorSpec, bf16};
 
@@ -103,7 +103,14 @@ fn empty_file(folder: &Path) -> Vec<u8> {
     plan.tensors[0].chunk_shape = vec![1, 1, 3];
     plan.tensors[0].chunk_bytes = 6;
     plan.tensors[0].chunks_per_step = 2;
-    create(&path, &path, &plan, &[], &[]).unwrap();
+    let contents = Contents {
+        steps: plan.steps,
+        tensors: &plan.tensors,
+        constants: &[],
+        attributes: &[],
+        tensor_attributes: &[],
+    };
+    create(&path, &path, &contents).unwrap();
     let memory = Memory::new(std::fs::read(path).unwrap());
     let mut file =
         TrajectoryFile::open(Path::new("memory"), Box::new(memory.clone()), true).unwrap();
