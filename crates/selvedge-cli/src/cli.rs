@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{checksum, completions, inspect, man, plan, rechunk, recover, verify};
+use crate::commands::{
+    checksum, completions, convert, inspect, man, plan, rechunk, recover, verify,
+};
 
 /// What all commands return to the shell.
 const EXIT_CODES: &str = "\
@@ -36,6 +38,7 @@ pub(crate) enum Command {
     Plan(plan::Args),
     Recover(recover::Args),
     Rechunk(rechunk::Args),
+    Convert(convert::Args),
     Verify(verify::Args),
     Checksum(checksum::Args),
     Completions(completions::Args),

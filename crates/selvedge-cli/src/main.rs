@@ -7,7 +7,9 @@
 mod cli;
 mod commands;
 mod compare;
+mod convert;
 mod facts;
+mod metadata;
 mod outcome;
 mod output;
 mod progress;

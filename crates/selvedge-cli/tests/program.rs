@@ -7,11 +7,12 @@ use std::fs;
 use common::Place;
 use insta::assert_snapshot;
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "inspect",
     "plan",
     "recover",
     "rechunk",
+    "convert",
     "verify",
     "checksum",
     "completions",

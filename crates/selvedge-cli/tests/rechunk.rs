@@ -133,7 +133,10 @@ fn what_cannot_be_done_is_said() {
     for (args, expected) in [
         (&["none.h5", "out.h5"][..], "cannot open none.h5"),
         (&["text.h5", "out.h5"], "text.h5"),
-        (&["thimble_1.h5", "out.h5", "--as-bf16", "W"], "tensor `W`"),
+        (
+            &["thimble_1.h5", "out.h5", "--as-bf16", "W"],
+            "--as-bf16 takes a float16 tensor, and `W` is bfloat16",
+        ),
         (
             &["thimble_1.h5", "out.h5", "--assume-bf16", "X"],
             "has no tensor `X`",

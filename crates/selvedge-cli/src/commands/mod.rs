@@ -2,6 +2,7 @@
 
 pub(crate) mod checksum;
 pub(crate) mod completions;
+pub(crate) mod convert;
 mod diff;
 pub(crate) mod inspect;
 pub(crate) mod man;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Plan(args) => plan::run(args),
         Command::Recover(args) => recover::run(&args),
         Command::Rechunk(args) => rechunk::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Checksum(args) => checksum::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -3,7 +3,6 @@
 //! Two HDF5 files are compared by `selvedge-hdf5`, with several threads. Where one is safetensors,
 //! the values are compared here, block by block.
 
-mod metadata;
 mod model;
 mod values;
 
@@ -82,7 +81,7 @@ fn across(
         bytes: 0,
     };
     if options.attributes {
-        compared.attributes = metadata::differences(&first.0, &second.0);
+        compared.attributes = crate::metadata::differences(&first.0, &second.0);
     }
     for one in &first.0.tensors {
         let Some(two) = find(&second.0, &one.name) else {

@@ -2,6 +2,7 @@
 //! styles that `output` leaves out where they are not wanted.
 
 mod attributes;
+pub(crate) mod convert;
 pub(crate) mod diff;
 pub(crate) mod inspect;
 mod numbers;

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 pub(crate) use part::Part;
 
+use crate::convert::Npy;
 use crate::facts::{OpenFile, Storage, TensorFacts};
 
 /// Bytes of a block, or one step where a step is larger.
@@ -34,6 +35,7 @@ enum Tensor<'a> {
         bool: bool,
     },
     Safetensors(selvedge_safetensors::Tensor<'a>),
+    Npy(&'a Npy),
 }
 
 impl<'a> Source<'a> {
@@ -41,7 +43,7 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     ///
-    /// [`NoSuchPart`]. The dtype is one whose size is known.
+    /// [`NoSuchPart`](part::NoSuchPart). The dtype is one whose size is known.
     pub(crate) fn open(
         file: &'a OpenFile,
         facts: &TensorFacts,
@@ -62,22 +64,36 @@ impl<'a> Source<'a> {
             } if !filters.is_empty() => chunk_shape.first().copied(),
             _ => None,
         };
-        Self::new(tensor, facts, part, packed)
+        let bytes = facts.bytes.unwrap_or(0);
+        // Elements of less than a byte have no steps of their own.
+        let shape = match facts.element_bits {
+            Some(bits) if bits % 8 == 0 => &facts.shape[..],
+            _ => &[bytes],
+        };
+        Self::new(tensor, (&facts.name, shape, bytes), part, packed)
+    }
+
+    /// A part of the array of a file of `NumPy`.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchPart`](part::NoSuchPart).
+    pub(crate) fn of_npy(npy: &'a Npy, name: &str, part: &Part) -> anyhow::Result<Self> {
+        Self::new(
+            Tensor::Npy(npy),
+            (name, npy.shape(), npy.bytes()),
+            part,
+            None,
+        )
     }
 
     fn new(
         tensor: Tensor<'a>,
-        facts: &TensorFacts,
+        (name, shape, bytes): (&str, &[u64], u64),
         part: &Part,
         packed: Option<u64>,
     ) -> anyhow::Result<Self> {
-        let bytes = facts.bytes.unwrap_or(0);
-        // Elements of less than a byte have no steps of their own.
-        let shape = match facts.element_bits {
-            Some(bits) if bits % 8 == 0 => facts.shape.clone(),
-            _ => vec![bytes],
-        };
-        let part = part.check(&facts.name, &shape)?;
+        let part = part.check(name, shape)?;
         let whole_step = match shape.first() {
             Some(&steps) => bytes.checked_div(steps).unwrap_or(0),
             None => bytes,
@@ -96,6 +112,11 @@ impl<'a> Source<'a> {
             of_step,
             packed,
         })
+    }
+
+    /// The shape of what is read, in elements.
+    pub(crate) fn shape(&self) -> &[u64] {
+        &self.part.shape
     }
 
     /// Steps that are read.
@@ -187,6 +208,9 @@ impl<'a> Source<'a> {
             Tensor::Safetensors(tensor) => {
                 let read = |at, piece: &mut [u8]| tensor.read_bytes_at(at, piece);
                 self.runs(first, buffer, read)?;
+            }
+            Tensor::Npy(npy) => {
+                self.runs(first, buffer, |at, piece: &mut [u8]| npy.read_at(at, piece))?;
             }
         }
         Ok(())

@@ -30,7 +30,7 @@ pub(super) struct Checked {
 /// A part that a tensor does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("tensor `{tensor}` has no {what} {}..{}: it has {}", Grouped(*start), Grouped(*end), Grouped(*found))]
-pub(crate) struct NoSuchPart {
+pub(super) struct NoSuchPart {
     tensor: String,
     /// `steps` or `rows`.
     what: &'static str,
