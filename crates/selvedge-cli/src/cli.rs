@@ -2,14 +2,16 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, completions, inspect, man, plan, recover, rules};
+use crate::commands::{
+    check, checksum, completions, convert, inspect, man, plan, rechunk, recover, rules, verify,
+};
 
 /// What all commands return to the shell.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  done, and the answer is no: the files differ, the run does not fit,
-     there are findings
+     there are findings, a checksum is wrong
   2  something could not be done, or the command line is wrong";
 
 /// Looks into tensor files, plans recordings, recovers files whose writer died, and checks a
@@ -36,6 +38,10 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Plan(plan::Args),
     Recover(recover::Args),
+    Rechunk(rechunk::Args),
+    Convert(convert::Args),
+    Verify(verify::Args),
+    Checksum(checksum::Args),
     Check(check::Args),
     Rules(rules::Args),
     Completions(completions::Args),

@@ -7,13 +7,17 @@
 mod check;
 mod cli;
 mod commands;
+mod compare;
+mod convert;
 mod facts;
+mod metadata;
 mod outcome;
 mod output;
 mod progress;
 mod render;
 mod sizes;
 mod stats;
+mod values;
 
 use std::process::ExitCode;
 

@@ -42,6 +42,18 @@ impl Progress {
 
     /// So many more bytes are read, or files, of `name`.
     pub(crate) fn add(&mut self, name: &str, count: u64) {
+        self.show(name);
+        self.bar.inc(count);
+    }
+
+    /// What `selvedge-hdf5` tells of its work, which goes by `name`.
+    pub(crate) fn follow(&mut self, name: &str, progress: selvedge_hdf5::Progress) {
+        self.show(name);
+        self.bar.set_length(progress.total);
+        self.bar.set_position(progress.done);
+    }
+
+    fn show(&mut self, name: &str) {
         if !self.shown && self.started.elapsed() >= Self::PATIENCE {
             // Draws nothing where standard error is no terminal.
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
@@ -50,7 +62,6 @@ impl Progress {
         if self.bar.message() != name {
             self.bar.set_message(name.to_owned());
         }
-        self.bar.inc(count);
     }
 
     pub(crate) fn finish(self) {

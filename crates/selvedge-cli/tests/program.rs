@@ -7,7 +7,17 @@ use std::fs;
 use common::Place;
 use insta::assert_snapshot;
 
-const COMMANDS: [&str; 5] = ["inspect", "plan", "recover", "completions", "man"];
+const COMMANDS: [&str; 9] = [
+    "inspect",
+    "plan",
+    "recover",
+    "rechunk",
+    "convert",
+    "verify",
+    "checksum",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_tells_commands_examples_and_exit_codes() {

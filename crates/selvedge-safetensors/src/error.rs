@@ -340,6 +340,21 @@ pub enum Error {
         /// Its byte.
         found: u8,
     },
+    /// Bytes were asked for that a tensor does not have.
+    #[error(
+        "bytes {first}..{} of tensor `{tensor}` were asked for, and it has {bytes}",
+        first.saturating_add(*count)
+    )]
+    ByteOutOfRange {
+        /// The tensor.
+        tensor: String,
+        /// The first byte that was asked for.
+        first: u64,
+        /// Bytes that were asked for.
+        count: u64,
+        /// Bytes that it has.
+        bytes: u64,
+    },
     /// Rows that the tensor does not have.
     #[error("tensor `{tensor}` has rows 0..{rows}, asked for {}", asked(range))]
     RowOutOfRange {

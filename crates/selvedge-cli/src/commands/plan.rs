@@ -64,8 +64,9 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// What chunks are made for.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Read {
+pub(super) enum Read {
     /// All steps at once
     Whole,
     /// One step at a time
@@ -111,7 +112,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
         let json = serde_json::to_string_pretty(&render::plan::Report::new(&plan, room.is_ok()))?;
         output::print_bytes(format!("{json}\n").as_bytes())?;
     } else {
-        output::print(&render::plan::table(&plan, Page::of_stdout()))?;
+        output::print(&render::plan::table(
+            &plan,
+            &plan.tensors,
+            Page::of_stdout(),
+        ))?;
     }
     match room {
         Ok(()) => Ok(Outcome::Success),

@@ -2,6 +2,7 @@
 //! styles that `output` leaves out where they are not wanted.
 
 mod attributes;
+pub(crate) mod convert;
 pub(crate) mod diff;
 pub(crate) mod findings;
 pub(crate) mod inspect;
@@ -9,6 +10,7 @@ mod numbers;
 mod page;
 pub(crate) mod plan;
 mod python;
+pub(crate) mod rechunk;
 pub(crate) mod rules;
 mod sparkline;
 mod stats;
@@ -16,6 +18,7 @@ mod storage;
 pub(crate) mod style;
 mod table;
 mod text;
+pub(crate) mod verify;
 
 pub(crate) use page::Page;
 pub(crate) use text::counted;

@@ -1,22 +1,25 @@
 //! What `selvedge plan` prints: the plan's own table, or JSON.
 
+use std::fmt::Display;
+
 use selvedge_hdf5::{ChunkPlan, ReadPattern, RunPlan};
 use serde::Serialize;
 
 use super::Page;
-use super::text::width;
+use super::text::{shown, width};
 
-/// The table of the plan. Where it is wider than the page, the chunks get lines of their own.
-pub(crate) fn table(plan: &RunPlan, page: Page) -> String {
+/// The table of a plan of chunks. Where it is wider than the page, the chunks get lines of their
+/// own.
+pub(crate) fn table(plan: &impl Display, tensors: &[ChunkPlan], page: Page) -> String {
     let mut text = plan.to_string();
     let room = page.table.unwrap_or(usize::MAX);
     if text.lines().any(|line| width(line) > room) {
-        for tensor in &plan.tensors {
+        for tensor in tensors {
             let chunks = tensor.to_string();
             text = text.replace(&format!("  {chunks}\n"), &format!("\n    {chunks}\n"));
         }
     }
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    let lines: Vec<String> = text.lines().map(|line| shown(line.trim_end())).collect();
     format!("{}\n", lines.join("\n"))
 }
 

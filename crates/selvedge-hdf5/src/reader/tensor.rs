@@ -380,8 +380,13 @@ impl Tensor {
         T::fill_bytes(buffer, |bytes| self.fill_single(bytes))
     }
 
-    /// All values as bytes, as they lie in memory.
-    pub(crate) fn read_bytes(&self) -> Result<Vec<u8>, Error> {
+    /// The bytes of all values, whatever their dtype: row-major, little-endian, a bool as the byte
+    /// that the file has.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read`](Self::read).
+    pub fn read_bytes(&self) -> Result<Vec<u8>, Error> {
         let len = product(&self.shape()).saturating_mul(self.dtype()?.size() as u64);
         let mut bytes = self.allocate(len)?;
         match self.leading() {

@@ -106,6 +106,18 @@ impl RecorderBuilder {
         self
     }
 
+    /// Declares a constant of a dtype that is known at run time only: of `shape` (elements, outermost
+    /// axis first), with its values as bytes in row-major order, little-endian.
+    pub fn constant_bytes(mut self, spec: TensorSpec, bytes: Vec<u8>) -> Self {
+        self.constants.push(Constant {
+            name: spec.name,
+            dtype: spec.dtype,
+            shape: spec.shape,
+            bytes,
+        });
+        self
+    }
+
     /// Sets an attribute at the root of the file: a hyperparameter, say.
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<Attribute>) -> Self {
         self.attributes.push((name.into(), value.into()));

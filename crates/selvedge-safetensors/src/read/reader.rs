@@ -151,6 +151,28 @@ impl<'a> Tensor<'a> {
         Ok(bytes)
     }
 
+    /// Some bytes that follow each other, from the tensor's byte `offset` on, whatever the dtype: as
+    /// many as `buffer` has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ByteOutOfRange`], and as [`read_bytes`](Self::read_bytes).
+    pub fn read_bytes_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+        let end = offset.checked_add(buffer.len() as u64);
+        let offset = match (end, usize::try_from(offset)) {
+            (Some(end), Ok(offset)) if end <= self.info.bytes() => offset,
+            _ => {
+                return Err(Error::ByteOutOfRange {
+                    tensor: self.info.name.clone(),
+                    first: offset,
+                    count: buffer.len() as u64,
+                    bytes: self.info.bytes(),
+                });
+            }
+        };
+        parallel::fill(buffer, |piece, at| self.read_at(piece, offset + at))
+    }
+
     /// Some rows that follow each other, and nothing of the rest.
     ///
     /// # Errors

@@ -137,9 +137,18 @@ impl Selection {
         self.fill(&checked, buffer)
     }
 
-    /// Reads the bytes of the selected values, as they lie in memory.
-    pub(in crate::reader) fn read_bytes_into(&self, bytes: &mut [u8]) -> Result<(), Error> {
-        self.run(&self.check()?, Convert::None, bytes)
+    /// Reads the bytes of the selected values, whatever their dtype: row-major, little-endian, a
+    /// bool as the byte that the file has. `bytes` has exactly their number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BufferLength`], counted in bytes, and those of [`read`](Self::read).
+    pub fn read_bytes_into(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        let checked = self.check()?;
+        let element = self.tensor.dtype()?.size() as u64;
+        let expected = checked.len().saturating_mul(element);
+        self.tensor.check_buffer(expected, bytes.len())?;
+        self.run(&checked, Convert::None, bytes)
     }
 
     /// Reads the selected values as float32, widened in the same pass: of bfloat16, float16 and

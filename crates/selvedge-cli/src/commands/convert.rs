@@ -1,0 +1,155 @@
+//! `selvedge convert`: tensors from one format into another.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+
+use super::rechunk::check_unused;
+use crate::convert::{self, Asked, Input, Opened, Output, Target};
+use crate::outcome::Outcome;
+use crate::output;
+use crate::progress::Progress;
+use crate::render;
+use crate::values::Part;
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge convert thimble_7.h5 thimble_7.safetensors
+  selvedge convert thimble_7.h5 last.safetensors --tensor W --steps 6000..6001
+  selvedge convert thimble_7.h5 W.npy --tensor W --every 100 --rows 0..3699
+  selvedge convert embedding.npy embedding.safetensors --assume-bf16 embedding
+  selvedge convert thimble_7.safetensors thimble_7.h5
+
+Attributes become metadata of safetensors: `parameter.NAME`, and back. Into HDF5, the tensors become
+step tensors whose first axis is as long as that of the largest tensor of at least two axes, unless
+the file says which have steps, as one does that was converted from a trajectory; others are
+constants. The new file gets its name when it is complete. Memory is bounded, but for constants.";
+
+/// Convert tensors, or parts of them, between HDF5, safetensors and .npy.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The HDF5, safetensors or .npy file to read
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+
+    /// The file to write; its ending tells the format
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+
+    /// The format to write, where the ending of OUT does not tell
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    to: Option<To>,
+
+    /// Take this tensor, and not all; of a .npy file, the name that it gets
+    #[arg(long = "tensor", short, value_name = "TENSOR")]
+    tensors: Vec<String>,
+
+    /// Take these steps: indices of the first axis, without B
+    #[arg(long, value_name = "A..B", value_parser = range)]
+    steps: Option<Range<u64>>,
+
+    /// Take every Nth step
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    every: Option<u64>,
+
+    /// Take these rows of each step: indices of the second axis, without B
+    #[arg(long, value_name = "A..B", value_parser = range)]
+    rows: Option<Range<u64>>,
+
+    /// Into HDF5: make all tensors constants
+    #[arg(long)]
+    constants: bool,
+
+    /// Take the uint16 of this tensor for the bits of bfloat16
+    #[arg(long, value_name = "TENSOR")]
+    assume_bf16: Vec<String>,
+
+    /// Replace a file that is there
+    #[arg(long)]
+    overwrite: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum To {
+    /// A trajectory: .h5, .hdf5
+    Hdf5,
+    /// .safetensors
+    Safetensors,
+    /// One array of NumPy: .npy
+    Npy,
+}
+
+impl From<To> for Target {
+    fn from(to: To) -> Self {
+        match to {
+            To::Hdf5 => Self::Hdf5,
+            To::Safetensors => Self::Safetensors,
+            To::Npy => Self::Npy,
+        }
+    }
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let target = args.to.map(Target::from).or(Target::of(&args.output));
+    let target = target.with_context(|| {
+        format!(
+            "the ending of {} tells no format; expected .h5, .hdf5, .safetensors or .npy, or --to",
+            args.output.display()
+        )
+    })?;
+    let asked = Asked {
+        tensors: args.tensors.clone(),
+        part: Part {
+            steps: args.steps.clone(),
+            every: args.every,
+            rows: args.rows.clone(),
+        },
+        assume_bf16: args.assume_bf16.clone(),
+    };
+    let opened = Opened::open(&args.input, &asked)?;
+    let input = Input::new(&opened, &asked)?;
+    check_unused(&args.output, args.overwrite)?;
+    let total = input.tensors.iter().map(|tensor| tensor.source.bytes());
+    let mut progress = Progress::new(total.fold(0, u64::saturating_add));
+    let output = Output {
+        path: &args.output,
+        target,
+        overwrite: args.overwrite,
+        constants: args.constants,
+    };
+    let summary = convert::convert(&input, output, &mut progress);
+    progress.finish();
+    let text = render::convert::summary(&args.output, &summary?);
+    output::print(&text)?;
+    Ok(Outcome::Success)
+}
+
+/// Reads `A..B`, for clap.
+fn range(text: &str) -> Result<Range<u64>, String> {
+    let expected = || format!("expected A..B with A less than B, such as 0..100, found `{text}`");
+    let (start, end) = text.split_once("..").ok_or_else(expected)?;
+    let number = |text: &str| text.trim().replace('_', "").parse::<u64>();
+    match (number(start), number(end)) {
+        (Ok(start), Ok(end)) if start < end => Ok(start..end),
+        _ => Err(expected()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::range;
+
+    #[test]
+    fn ranges_are_read() {
+        assert_eq!(range("0..6_001"), Ok(0..6001));
+        for text in ["", "3", "3..", "..3", "3..3", "4..3", "-1..3", "0..=3"] {
+            assert!(
+                range(text).unwrap_err().starts_with("expected A..B"),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! `selvedge rechunk`: writes a trajectory anew, with chunks for another purpose.
+
+use std::path::{Path, PathBuf};
+
+use selvedge_hdf5::{Error, Rechunk};
+
+use super::plan::Read;
+use crate::outcome::Outcome;
+use crate::output;
+use crate::progress::Progress;
+use crate::render::{self, Page};
+use crate::sizes;
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge rechunk --dry-run thimble_7.h5 thimble_7_tokens.h5 --for tokens
+  selvedge rechunk thimble_7.h5 thimble_7_tokens.h5 --for tokens --checksums
+  selvedge rechunk old.h5 thimble_1.h5 --as-bf16 W      (float16 that was bfloat16 once)
+  selvedge rechunk thimble_7.h5 thimble_7.h5 --overwrite
+
+The input is any HDF5 file: of Selvedge or of h5py, compressed, or being recorded. All values keep
+their bits, and every one is read back and compared. The new file gets its name when it is complete;
+until then there is the old one, or none.";
+
+/// Write a trajectory anew, with chunks for the way it is read.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The HDF5 file to read
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+
+    /// The HDF5 file to write
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+
+    /// How the tensors will mostly be read
+    #[arg(long = "for", value_name = "PURPOSE", value_enum, default_value_t = Read::Whole)]
+    pattern: Read,
+
+    /// The size that chunks stay under
+    #[arg(long, value_name = "SIZE", default_value = "2GB", value_parser = sizes::parse)]
+    chunk_target: u64,
+
+    /// The most memory it takes
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = sizes::parse)]
+    memory: u64,
+
+    /// Replace a file that is there; it may be the input
+    #[arg(long)]
+    overwrite: bool,
+
+    /// Add checksums, which `selvedge verify` holds the values against later
+    #[arg(long)]
+    checksums: bool,
+
+    /// Turn this float16 tensor into bfloat16, and count what float16 had lost
+    #[arg(long, value_name = "TENSOR")]
+    as_bf16: Vec<String>,
+
+    /// Take the uint16 of this tensor for the bits of bfloat16, and mark it
+    #[arg(long, value_name = "TENSOR")]
+    assume_bf16: Vec<String>,
+
+    /// Leave out what a trajectory cannot hold, such as strings
+    #[arg(long)]
+    skip_unsupported: bool,
+
+    /// Only show the plan
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let rechunk = Rechunk::new(&args.input, &args.output)
+        .pattern(args.pattern.into())
+        .chunk_target(args.chunk_target)
+        .memory(args.memory)
+        .overwrite(args.overwrite)
+        .checksums(args.checksums)
+        .bf16(&args.as_bf16)
+        .assume_bf16(&args.assume_bf16)
+        .skip_unsupported(args.skip_unsupported);
+    let plan = rechunk.plan().map_err(|error| said(error, args))?;
+    // Before the plan is shown, which would look as if it were carried out.
+    check_unused(&args.output, args.overwrite)?;
+    let table = render::plan::table(&plan, &plan.tensors, Page::of_stdout());
+    output::print(&table)?;
+    if args.dry_run {
+        return Ok(Outcome::Success);
+    }
+    let name = args.output.display().to_string();
+    let mut progress = Progress::new(plan.bytes);
+    let summary = rechunk.run(|done| progress.follow(&name, done));
+    progress.finish();
+    output::print(&render::rechunk::summary(&summary?))?;
+    Ok(Outcome::Success)
+}
+
+/// A tensor of another dtype than a flag takes, by the name of the flag.
+fn said(error: Error, args: &Args) -> anyhow::Error {
+    match &error {
+        Error::DtypeMismatch { tensor, found, .. } if args.as_bf16.contains(tensor) => {
+            anyhow::anyhow!("--as-bf16 takes a float16 tensor, and `{tensor}` is {found}")
+        }
+        _ => error.into(),
+    }
+}
+
+/// Checks that no file is in the way of a new one.
+pub(super) fn check_unused(path: &Path, overwrite: bool) -> anyhow::Result<()> {
+    if !overwrite && path.symlink_metadata().is_ok() {
+        let path = path.display();
+        anyhow::bail!("{path} exists already; another name keeps it, --overwrite replaces it");
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! `selvedge verify`: whether two files hold the same values, or a file those it was written with.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use selvedge_hdf5::{ChecksumReport, Role, verify_checksums};
+use serde::Serialize;
+
+use crate::compare::{self, FilesCompared, Opened, Options};
+use crate::facts::{Assumptions, OpenFile, gather};
+use crate::outcome::Outcome;
+use crate::output;
+use crate::progress::Progress;
+use crate::render;
+use crate::stats;
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge verify thimble_7.h5 thimble_7_tokens.h5      (whatever their chunks)
+  selvedge verify thimble_7.h5 thimble_7.safetensors --attributes
+  selvedge verify thimble_7.h5                          (against its own checksums)
+  selvedge verify a.h5 b.h5 --json | jq '.tensors[] | select(.verdict != \"equal\")'
+
+The exit code is 0 if all is equal, 1 if something differs, 2 if it could not be told. Two HDF5 files
+are compared in at most 256 MiB of memory, others block by block of 16 MB, or one step where a step
+is larger.";
+
+/// Compare the values of two files bit for bit, or of one with its checksums.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// An HDF5 or a safetensors file
+    #[arg(value_name = "A")]
+    first: PathBuf,
+
+    /// The file to compare it with; without it, A is held against its own checksums
+    #[arg(value_name = "B")]
+    second: Option<PathBuf>,
+
+    /// Count all elements that differ, and do not stop at the first of a tensor
+    #[arg(long, requires = "second")]
+    count: bool,
+
+    /// Compare attributes, too, but for times and versions
+    #[arg(long, requires = "second")]
+    attributes: bool,
+
+    /// Take steps of two HDF5 files for equal that have equal checksums, without reading them
+    #[arg(long, requires = "second")]
+    trust_checksums: bool,
+
+    /// Take uint16 without a marker for the bits of bfloat16
+    #[arg(long, requires = "second")]
+    assume_bf16: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints of two files.
+#[derive(Serialize)]
+struct Report<'a> {
+    selvedge_version: &'static str,
+    #[serde(flatten)]
+    found: &'a FilesCompared,
+}
+
+/// What `--json` prints of one file.
+#[derive(Serialize)]
+struct Checksums {
+    selvedge_version: &'static str,
+    path: String,
+    clean: bool,
+    verified_bytes: u64,
+    tensors: Vec<TensorChecksums>,
+}
+
+#[derive(Serialize)]
+struct TensorChecksums {
+    tensor: String,
+    role: &'static str,
+    present: bool,
+    steps: u64,
+    covered: u64,
+    /// First step, and the one behind the last.
+    mismatched: Vec<[u64; 2]>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    match &args.second {
+        Some(second) => two(&args.first, second, args),
+        None => one(&args.first, args.json),
+    }
+}
+
+fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
+    let assumptions = Assumptions {
+        bf16: args.assume_bf16,
+    };
+    // Both are opened before anything is said, so that both errors are told.
+    let open = |path: &Path| -> Option<Opened> {
+        gather(path, assumptions)
+            .map_err(|error| output::error(&error.into()))
+            .ok()
+    };
+    let (one, two) = (open(first), open(second));
+    let (Some(one), Some(two)) = (one, two) else {
+        return Ok(Outcome::Failed);
+    };
+    let options = Options {
+        count: args.count,
+        attributes: args.attributes,
+        trust_checksums: args.trust_checksums,
+    };
+    let mut progress = Progress::new(stats::bytes(&one.0));
+    let found = compare::files(&one, &two, options, &mut progress);
+    progress.finish();
+    let found = found?;
+    if args.json {
+        print_json(&Report {
+            selvedge_version: env!("CARGO_PKG_VERSION"),
+            found: &found,
+        })?;
+    } else {
+        output::print(&render::verify::files(&found))?;
+    }
+    Ok(answer(found.equal))
+}
+
+fn one(path: &Path, json: bool) -> anyhow::Result<Outcome> {
+    let (_, file) = gather(path, Assumptions::default())?;
+    let OpenFile::Hdf5(reader) = file else {
+        bail!(
+            "{} is a safetensors file, and those have no checksums; name a second file to compare it \
+             with",
+            path.display()
+        );
+    };
+    let name = path.display().to_string();
+    let mut progress = Progress::new(0);
+    let report = verify_checksums(&reader, |done| progress.follow(&name, done));
+    progress.finish();
+    let report = report?;
+    if !report.has_checksums() {
+        bail!("{name} has no checksums; `selvedge checksum {name}` adds them");
+    }
+    if json {
+        print_json(&Checksums::new(&report))?;
+    } else {
+        output::print(&render::verify::checksums(&report))?;
+    }
+    Ok(answer(report.is_clean()))
+}
+
+fn answer(equal: bool) -> Outcome {
+    if equal {
+        Outcome::Success
+    } else {
+        Outcome::Negative
+    }
+}
+
+fn print_json(report: &impl Serialize) -> anyhow::Result<()> {
+    let json = serde_json::to_string_pretty(report)?;
+    output::print_bytes(format!("{json}\n").as_bytes())
+}
+
+impl Checksums {
+    fn new(report: &ChecksumReport) -> Self {
+        let tensors = report.tensors.iter().map(|tensor| TensorChecksums {
+            tensor: tensor.tensor.clone(),
+            role: match tensor.role {
+                Role::Step => "step",
+                _ => "constant",
+            },
+            present: tensor.present,
+            steps: tensor.steps,
+            covered: tensor.covered,
+            mismatched: tensor
+                .mismatched
+                .iter()
+                .map(|range| [range.start, range.end])
+                .collect(),
+        });
+        Self {
+            selvedge_version: env!("CARGO_PKG_VERSION"),
+            path: report.path.display().to_string(),
+            clean: report.is_clean(),
+            verified_bytes: report.verified,
+            tensors: tensors.collect(),
+        }
+    }
+}

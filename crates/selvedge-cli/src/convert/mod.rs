@@ -1,0 +1,143 @@
+//! Tensors from one format into another: HDF5, safetensors, and the `.npy` of `NumPy`.
+//!
+//! What is read is an [`Input`]: tensors or parts of them, and what the file says of itself. Each
+//! format has a writer that takes it block by block, so that memory does not grow with the file.
+
+mod dtype;
+mod input;
+mod npy;
+mod publish;
+mod to_hdf5;
+mod to_npy;
+mod to_safetensors;
+
+use std::path::Path;
+
+use selvedge_hdf5::{Bytes, Float16Survey, f16};
+use selvedge_safetensors::Dtype;
+
+pub(crate) use input::{Asked, Input, Opened};
+pub(crate) use npy::Npy;
+
+use crate::progress::Progress;
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Hdf5,
+    Safetensors,
+    Npy,
+}
+
+impl Target {
+    /// The format that the ending of a name tells.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "h5" | "hdf5" => Some(Self::Hdf5),
+            "safetensors" => Some(Self::Safetensors),
+            "npy" => Some(Self::Npy),
+            _ => None,
+        }
+    }
+}
+
+/// Where a conversion goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) target: Target,
+    pub(crate) overwrite: bool,
+    /// Into HDF5: all tensors become constants.
+    pub(crate) constants: bool,
+}
+
+/// What was made.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    pub(crate) tensors: u64,
+    /// Bytes of values.
+    pub(crate) bytes: u64,
+    /// What there is to know of it, in sentences.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Writes the tensors of `input`.
+///
+/// # Errors
+///
+/// Those of reading and writing. Then there is no new file, and the old one if there was one.
+pub(crate) fn convert(
+    input: &Input<'_>,
+    output: Output<'_>,
+    progress: &mut Progress,
+) -> anyhow::Result<Summary> {
+    let mut watch = Watch {
+        progress,
+        surveys: Vec::new(),
+    };
+    let mut notes = match output.target {
+        Target::Hdf5 => to_hdf5::write(input, output, &mut watch)?,
+        Target::Safetensors => to_safetensors::write(input, output, &mut watch)?,
+        Target::Npy => to_npy::write(input, output, &mut watch)?,
+    };
+    notes.extend(watch.notes());
+    let bytes = input.tensors.iter().map(|tensor| tensor.source.bytes());
+    Ok(Summary {
+        tensors: input.tensors.len() as u64,
+        bytes: bytes.fold(0, u64::saturating_add),
+        notes,
+    })
+}
+
+/// Looks at the values on their way.
+struct Watch<'a> {
+    progress: &'a mut Progress,
+    /// Of the float16 tensors.
+    surveys: Vec<(String, Float16Survey)>,
+}
+
+impl Watch<'_> {
+    /// `bytes` of tensor `name` go by.
+    fn see(&mut self, name: &str, dtype: Dtype, bytes: &[u8]) {
+        self.progress.add(name, bytes.len() as u64);
+        if dtype != Dtype::F16 {
+            return;
+        }
+        if !self.surveys.iter().any(|(found, _)| found == name) {
+            let survey = Float16Survey::default();
+            self.surveys.push((name.to_owned(), survey));
+        }
+        if let Some((_, survey)) = self.surveys.iter_mut().find(|(found, _)| found == name) {
+            let values = bytes.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
+            let values: Vec<f16> = values.map(f16::from_le_bytes).collect();
+            *survey += Float16Survey::of(&values);
+        }
+    }
+
+    /// float16 whose values can all have been bfloat16 is the well-known accident.
+    fn notes(self) -> impl Iterator<Item = String> {
+        let suspects = self.surveys.into_iter();
+        suspects
+            .filter(|(_, survey)| survey.can_be_bf16() && survey.exact > 0)
+            .map(|(name, survey)| {
+                format!(
+                    "`{name}` is float16: {survey}. If it was bfloat16, `selvedge rechunk --as-bf16 \
+                     {name}` makes an HDF5 file with its marker"
+                )
+            })
+    }
+}
+
+/// The error for a dtype that a format has not.
+fn cannot_hold(
+    format: &str,
+    name: &str,
+    dtype: impl std::fmt::Display,
+    bytes: u64,
+) -> anyhow::Error {
+    anyhow::anyhow!(
+        "tensor `{name}` holds {dtype} ({}), which {format} cannot hold; name the other tensors with \
+         --tensor, or write another format",
+        Bytes(bytes)
+    )
+}

@@ -1,0 +1,37 @@
+//! Writing safetensors: tensor by tensor, block by block.
+
+use selvedge_safetensors::{Save, TensorSpec};
+
+use super::{Input, Output, Watch};
+
+pub(super) fn write(
+    input: &Input<'_>,
+    output: Output<'_>,
+    watch: &mut Watch<'_>,
+) -> anyhow::Result<Vec<String>> {
+    let mut save = Save::new(output.path).overwrite(output.overwrite);
+    if let Some(created) = &input.created {
+        // The tensors are as old as they were.
+        save = save
+            .reproducible(true)
+            .metadata("created", created)
+            .metadata("selvedge_version", env!("CARGO_PKG_VERSION"));
+    }
+    for (key, value) in &input.metadata {
+        save = save.metadata(key, value);
+    }
+    for tensor in &input.tensors {
+        let spec = TensorSpec::new(&tensor.name, tensor.dtype, tensor.sizes(false));
+        save = save.declare_spec(spec);
+    }
+    let mut writer = save.start()?;
+    for tensor in &input.tensors {
+        tensor.source.blocks(|bytes| {
+            writer.write_bytes(&tensor.name, bytes)?;
+            watch.see(&tensor.name, tensor.dtype, bytes);
+            Ok(true)
+        })?;
+    }
+    writer.finish()?;
+    Ok(input.notes.clone())
+}

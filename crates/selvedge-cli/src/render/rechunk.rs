@@ -1,0 +1,26 @@
+//! What `selvedge rechunk` says when it is done.
+
+use selvedge_hdf5::{Bytes, RechunkSummary};
+
+use super::text::{counted, shown};
+
+/// What was made, and what became of tensors that were float16.
+pub(crate) fn summary(summary: &RechunkSummary) -> String {
+    // Truncated: it is a speed for people.
+    let speed = summary.bytes_per_second() as u64;
+    let mut text = format!(
+        "{}: {}, {} written and verified in {:.1} s, {}/s\n",
+        summary.path.display(),
+        counted(summary.plan.steps, "step"),
+        Bytes(summary.bytes),
+        summary.elapsed.as_secs_f64(),
+        Bytes(speed),
+    );
+    for (tensor, survey) in &summary.converted {
+        let tensor = shown(tensor);
+        text.push_str(&format!(
+            "  `{tensor}` was float16 and is bfloat16 now: {survey}\n"
+        ));
+    }
+    text
+}

@@ -1,0 +1,185 @@
+//! `selvedge verify` and `selvedge checksum`.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+
+use common::{Place, finished};
+use selvedge_safetensors::{Save, bf16};
+use selvedge_testing::python;
+
+/// Changes the lowest bit of element (5, 3, 1) of `W`, and of (6, 0, 0).
+const PLANT: &str = "
+import sys, h5py
+with h5py.File(sys.argv[1], 'r+') as f:
+    for step, row, column in ((5, 3, 1), (6, 0, 0)):
+        f['W'][step, row, column] ^= 1
+";
+
+/// All bits of bfloat16, as HDF5 by h5py and as safetensors by its own library.
+const BOTH: &str = "
+import sys, h5py, numpy as np, ml_dtypes
+from safetensors.numpy import save_file
+bits = np.arange(1 << 16, dtype=np.uint16).reshape(8, 128, 64)
+mask = np.arange(64) % 3 == 0
+loss = np.linspace(0, 1, 8, dtype=np.float32)
+with h5py.File(sys.argv[1], 'w') as f:
+    f.create_dataset('W', data=bits, chunks=(3, 50, 64), compression='gzip')
+    f['W'].attrs['logical_dtype'] = 'bfloat16'
+    f['mask'] = mask
+    f['loss'] = loss.astype('>f4')
+    f['count'] = np.int64(3)
+save_file({'W': bits.view(ml_dtypes.bfloat16), 'mask': mask, 'loss': loss, 'count': np.array(3)},
+          sys.argv[2])
+";
+
+#[test]
+fn a_planted_difference_is_found() {
+    let place = Place::new();
+    for name in ["a.h5", "b.h5"] {
+        finished(&place.path(name));
+    }
+    let equal = "a.h5 and b.h5 are equal, bit for bit: 3 tensors, 370 B\n";
+    assert_eq!(place.print(&["verify", "a.h5", "b.h5"]), equal);
+    python::on_file(PLANT, &place.path("b.h5"));
+    let run = place.run(&["verify", "a.h5", "b.h5"]);
+    assert_eq!(run.code, 1);
+    assert!(
+        run.stdout
+            .starts_with("a.h5 and b.h5 differ\n  `W`: differs first at step 5, index (3, 1): 0x"),
+        "{}",
+        run.stdout
+    );
+    let run = place.run(&["verify", "a.h5", "b.h5", "--count"]);
+    assert!(
+        run.stdout
+            .contains("`W`: 2 elements differ, the first at step 5, index (3, 1): "),
+        "{}",
+        run.stdout
+    );
+    let run = place.run(&["verify", "a.h5", "b.h5", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(json["equal"], false);
+    let tensors = json["tensors"].as_array().unwrap();
+    let w = tensors
+        .iter()
+        .find(|tensor| tensor["tensor"] == "W")
+        .unwrap();
+    assert_eq!(w["verdict"], "values");
+    assert_eq!(w["first_difference"]["step"], 5);
+    assert_eq!(w["first_difference"]["index"], serde_json::json!([3, 1]));
+}
+
+#[test]
+fn across_formats() {
+    let place = Place::new();
+    let paths = ["a.h5", "b.safetensors"].map(|name| place.path(name));
+    python::run(BOTH, &paths);
+    let equal = "a.h5 and b.safetensors are equal, bit for bit: 4 tensors, 131.18 kB\n";
+    assert_eq!(place.print(&["verify", "a.h5", "b.safetensors"]), equal);
+    // One bit of the last value of `W`, which is the largest tensor and lies first or last.
+    let file = selvedge_safetensors::Reader::open(&paths[1]).unwrap();
+    let end = file.tensor("W").unwrap().info().range.end;
+    let opened = fs::File::options().write(true).open(&paths[1]).unwrap();
+    opened.write_all_at(&[0xfe], end - 2).unwrap();
+    for (args, bits) in [
+        (["a.h5", "b.safetensors"], "0xffff and 0xfffe"),
+        (["b.safetensors", "a.h5"], "0xfffe and 0xffff"),
+    ] {
+        let run = place.run(&["verify", args[0], args[1]]);
+        assert_eq!(run.code, 1);
+        let expected = format!(
+            "{} and {} differ\n  `W`: differs first at step 7, index (127, 63): {bits}\n",
+            args[0], args[1]
+        );
+        assert_eq!(run.stdout, expected);
+    }
+}
+
+#[test]
+fn safetensors_against_safetensors() {
+    let place = Place::new();
+    let values: Vec<bf16> = (0..12_u16).map(bf16::from_bits).collect();
+    let save = |name: &str, rows: usize, extra: bool| {
+        let save = Save::new(place.path(name))
+            .tensor("W", [rows, 3], &values[..rows * 3])
+            .parameter("threshold", rows);
+        let save = if extra {
+            save.scalar("n", 3_i64)
+        } else {
+            save.scalar("n", 3_i32)
+        };
+        save.write().unwrap();
+    };
+    save("a.safetensors", 4, true);
+    save("b.safetensors", 3, false);
+    let text = place.print(&["verify", "a.safetensors", "a.safetensors", "--attributes"]);
+    assert!(text.contains("are equal, bit for bit"), "{text}");
+    let run = place.run(&["verify", "a.safetensors", "b.safetensors", "--attributes"]);
+    assert_eq!(run.code, 1);
+    let mut lines: Vec<&str> = run.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "  `W`: 4 and 3 steps; those that both have are equal",
+            "  `n`: int64 and int32",
+            "  attribute `parameter.threshold`: \"4\" and \"3\"",
+            "a.safetensors and b.safetensors differ",
+        ]
+    );
+}
+
+#[test]
+fn checksums() {
+    let place = Place::new();
+    let path = place.path("thimble_1.h5");
+    finished(&path);
+    let none = place.run(&["verify", "thimble_1.h5"]);
+    assert_eq!(none.code, 2);
+    assert!(
+        none.stderr
+            .contains("has no checksums; `selvedge checksum thimble_1.h5` adds them"),
+        "{}",
+        none.stderr
+    );
+    let added = place.print(&["checksum", "thimble_1.h5"]);
+    assert_eq!(added, "thimble_1.h5: all tensors have checksums now\n");
+    let found = place.print(&["verify", "thimble_1.h5"]);
+    assert_eq!(found, "thimble_1.h5: 370 B match their checksums\n");
+    python::on_file(PLANT, &path);
+    let wrong = place.run(&["verify", "thimble_1.h5"]);
+    assert_eq!(wrong.code, 1);
+    assert!(
+        wrong
+            .stdout
+            .contains("`W`: steps 0..7 are not as they were"),
+        "{}",
+        wrong.stdout
+    );
+    let json = place.run(&["verify", "thimble_1.h5", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["clean"], false);
+}
+
+#[test]
+fn what_cannot_be_told_is_2() {
+    let place = Place::new();
+    finished(&place.path("a.h5"));
+    let run = place.run(&["verify", "none.h5", "neither.h5"]);
+    assert_eq!(run.code, 2);
+    for name in ["none.h5", "neither.h5"] {
+        assert!(run.stderr.contains(name), "{}", run.stderr);
+    }
+    assert_eq!(place.run(&["verify", "a.h5", "--count"]).code, 2);
+    assert_eq!(place.run(&["checksum", "none.h5"]).code, 2);
+    Save::new(place.path("a.safetensors"))
+        .scalar("n", 3_i64)
+        .write()
+        .unwrap();
+    let run = place.run(&["verify", "a.safetensors"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("name a second file"), "{}", run.stderr);
+    assert_eq!(place.run(&["checksum", "a.safetensors"]).code, 2);
+}
