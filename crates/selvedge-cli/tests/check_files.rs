@@ -146,7 +146,7 @@ fn a_file_that_may_not_be_read_is_a_failure_and_the_rest_is_checked() {
     let place = sound();
     place.write("notebooks/1.6a_broken.ipynb", "{");
     let locked = place.write("notebooks/1.7a_locked.ipynb", NOTEBOOK);
-    fs::set_permissions(&locked, fs::Permissions::from_mode(0o0)).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     // Root reads everything.
     if fs::read(&locked).is_ok() {
         return;
