@@ -14,7 +14,7 @@ Exit codes:
      a checksum is wrong
   2  something could not be done, or the command line is wrong";
 
-/// Looks into tensor files, plans recordings, and recovers files whose writer died.
+/// Looks into tensor files, plans recordings, recovers, reshapes, converts and compares files.
 #[derive(Debug, Parser)]
 #[command(
     name = "selvedge",

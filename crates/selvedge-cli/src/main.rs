@@ -1,7 +1,7 @@
-//! `selvedge`: look into tensor files, plan recordings, recover files whose writer died.
+//! `selvedge`: look into tensor files, plan recordings, recover, reshape, convert and compare files.
 //!
 //! One file per command under `commands/`. A command gathers plain facts (`facts/`, and `stats/`
-//! where the values are read), and has them put into words (`render/`); what gathers does not
+//! where the values are read, `compare/`, `convert/`), and has them put into words (`render/`); what gathers does not
 //! print, and what prints does not open files.
 
 mod cli;
