@@ -14,8 +14,8 @@ Exit codes:
      there are findings, a checksum is wrong
   2  something could not be done, or the command line is wrong";
 
-/// Looks into tensor files, plans recordings, recovers files whose writer died, and checks a
-/// repository against the conventions.
+/// Looks into tensor files, plans recordings, recovers, reshapes, converts and compares files, and
+/// checks a repository against the conventions.
 #[derive(Debug, Parser)]
 #[command(
     name = "selvedge",

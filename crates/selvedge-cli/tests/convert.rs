@@ -115,8 +115,28 @@ fn a_recording_says_which_tensors_have_steps() {
         json["files"][0]["provenance"]["created"].to_string()
     };
     assert_eq!(created("thimble_1.h5"), created("a.safetensors"));
-    place.print(&["convert", "a.safetensors", "constants.h5", "--constants"]);
-    place.print(&["verify", "a.safetensors", "constants.h5"]);
+    // Where the file does not say, the shapes do: a mask that happens to be as long is told.
+    let make = "
+import sys, numpy as np
+from safetensors.numpy import save_file
+save_file({'W': np.zeros((7, 5, 2), np.float32), 'loss': np.arange(7.), 'mask': np.ones(7, bool),
+           'n': np.array(7)}, sys.argv[1])
+";
+    python::on_file(make, &place.path("b.safetensors"));
+    let roles = |name: &str| -> Vec<String> {
+        let json: serde_json::Value =
+            serde_json::from_str(&place.print(&["inspect", "--json", name])).unwrap();
+        let tensors = json["files"][0]["tensors"].as_array().unwrap();
+        let role = |tensor: &serde_json::Value| format!("{}: {}", tensor["name"], tensor["role"]);
+        tensors.iter().map(|t| role(t).replace('"', "")).collect()
+    };
+    place.print(&["convert", "b.safetensors", "b.h5"]);
+    let steps = ["W: step", "loss: step", "mask: step", "n: constant"];
+    assert_eq!(roles("b.h5"), steps);
+    place.print(&["convert", "b.safetensors", "c.h5", "--constant", "mask"]);
+    let steps = ["W: step", "loss: step", "mask: constant", "n: constant"];
+    assert_eq!(roles("c.h5"), steps);
+    place.print(&["verify", "b.safetensors", "c.h5"]);
 }
 
 #[test]
@@ -371,6 +391,18 @@ f['x'] = 1.5
             "has no tensor with steps",
         ),
         (
+            &["a.h5", "x.h5", "--assume-bf16", "losses"],
+            "--assume-bf16 takes a uint16 tensor, and `losses` is float32",
+        ),
+        (
+            &["a.h5", "x.h5", "-t", "dead_mask"],
+            "none of the tensors has steps",
+        ),
+        (
+            &["a.h5", "x.h5", "--constant", "V"],
+            "a.h5 has no tensor `V`",
+        ),
+        (
             &["text.npy", "x.h5"],
             "text.npy is neither HDF5 nor safetensors",
         ),
@@ -378,7 +410,6 @@ f['x'] = 1.5
             &["strings.h5", "x.safetensors"],
             "tensor `name` of strings.h5 holds",
         ),
-        (&["a.h5", "x.h5", "--assume-bf16", "losses"], "losses"),
     ] {
         let args: Vec<&str> = ["convert"].iter().chain(args).copied().collect();
         let run = place.run(&args);

@@ -142,6 +142,10 @@ fn what_cannot_be_done_is_said() {
             "has no tensor `X`",
         ),
         (
+            &["thimble_1.h5", "out.h5", "--assume-bf16", "losses"],
+            "--assume-bf16 takes a uint16 tensor, and `losses` is float32",
+        ),
+        (
             &["thimble_1.h5", "out.h5", "--for", "tokn"],
             "invalid value 'tokn'",
         ),

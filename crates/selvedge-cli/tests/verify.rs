@@ -174,6 +174,20 @@ fn what_cannot_be_told_is_2() {
     }
     assert_eq!(place.run(&["verify", "a.h5", "--count"]).code, 2);
     assert_eq!(place.run(&["checksum", "none.h5"]).code, 2);
+    // Strings are not compared.
+    let strings = "
+import sys, h5py
+f = h5py.File(sys.argv[1], 'w')
+f['name'], f['x'] = ['a', 'b'], 1.5
+";
+    python::on_file(strings, &place.path("s.h5"));
+    let run = place.run(&["verify", "s.h5", "s.h5"]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stdout.contains("which is not compared"),
+        "{}",
+        run.stdout
+    );
     Save::new(place.path("a.safetensors"))
         .scalar("n", 3_i64)
         .write()

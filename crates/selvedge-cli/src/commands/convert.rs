@@ -59,9 +59,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "A..B", value_parser = range)]
     rows: Option<Range<u64>>,
 
-    /// Into HDF5: make all tensors constants
-    #[arg(long)]
-    constants: bool,
+    /// This tensor has no steps, though its first axis is as long as they are
+    #[arg(long = "constant", value_name = "TENSOR")]
+    constants: Vec<String>,
 
     /// Take the uint16 of this tensor for the bits of bfloat16
     #[arg(long, value_name = "TENSOR")]
@@ -108,6 +108,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
             rows: args.rows.clone(),
         },
         assume_bf16: args.assume_bf16.clone(),
+        constants: args.constants.clone(),
     };
     let opened = Opened::open(&args.input, &asked)?;
     let input = Input::new(&opened, &asked)?;
@@ -118,7 +119,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         path: &args.output,
         target,
         overwrite: args.overwrite,
-        constants: args.constants,
     };
     let summary = convert::convert(&input, output, &mut progress);
     progress.finish();

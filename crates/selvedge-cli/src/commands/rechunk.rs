@@ -103,6 +103,11 @@ fn said(error: Error, args: &Args) -> anyhow::Error {
         Error::DtypeMismatch { tensor, found, .. } if args.as_bf16.contains(tensor) => {
             anyhow::anyhow!("--as-bf16 takes a float16 tensor, and `{tensor}` is {found}")
         }
+        Error::DtypeMismatch {
+            tensor, expected, ..
+        } if args.assume_bf16.contains(tensor) => {
+            anyhow::anyhow!("--assume-bf16 takes a uint16 tensor, and `{tensor}` is {expected}")
+        }
         _ => error.into(),
     }
 }

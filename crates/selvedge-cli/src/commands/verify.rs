@@ -125,6 +125,10 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
     } else {
         output::print(&render::verify::files(&found))?;
     }
+    // Where nothing else differs than what was not compared, nobody knows.
+    if found.is_unknown() {
+        return Ok(Outcome::Failed);
+    }
     Ok(answer(found.equal))
 }
 

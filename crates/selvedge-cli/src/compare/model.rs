@@ -68,6 +68,16 @@ pub(crate) struct AttributePair {
 }
 
 impl FilesCompared {
+    /// Whether no difference was found, and not all could be compared.
+    pub(crate) fn is_unknown(&self) -> bool {
+        let known = [Verdict::Equal, Verdict::Unreadable];
+        !self.equal
+            && self.only_in_first.is_empty()
+            && self.only_in_second.is_empty()
+            && self.attributes.is_empty()
+            && self.tensors.iter().all(|t| known.contains(&t.verdict))
+    }
+
     /// Decides whether the files are equal, when all is found.
     pub(super) fn settle(&mut self) {
         self.equal = self.only_in_first.is_empty()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::bail;
-use selvedge_hdf5::{Attribute, Dtype as Hdf5};
+use selvedge_hdf5::{Attribute, Dtype as Hdf5, Error};
 use selvedge_safetensors::Dtype;
 
 use super::{Npy, dtype};
@@ -26,6 +26,8 @@ pub(crate) struct Asked {
     pub(crate) part: Part,
     /// uint16 tensors that are the bits of bfloat16.
     pub(crate) assume_bf16: Vec<String>,
+    /// Tensors that have no steps, whatever their shape.
+    pub(crate) constants: Vec<String>,
 }
 
 /// Tensors to be written.
@@ -77,7 +79,12 @@ impl Opened {
         let (mut facts, mut file) = gather(path, Assumptions::default())?;
         for name in &asked.assume_bf16 {
             match &mut file {
-                OpenFile::Hdf5(reader) => reader.assume_bf16(name)?,
+                OpenFile::Hdf5(reader) => match reader.assume_bf16(name) {
+                    Err(Error::DtypeMismatch { expected, .. }) => {
+                        bail!("--assume-bf16 takes a uint16 tensor, and `{name}` is {expected}")
+                    }
+                    other => other?,
+                },
                 OpenFile::Safetensors(_) => bail!(
                     "--assume-bf16 {name}: {} is a safetensors file, whose dtypes are what they say",
                     path.display()
@@ -117,7 +124,7 @@ impl<'a> Input<'a> {
         };
         let source = Source::of_npy(npy, &name, &asked.part)?;
         let shape = source.shape().to_vec();
-        let is_step = shape.len() >= 2;
+        let is_step = shape.len() >= 2 && !asked.constants.contains(&name);
         Ok(Self {
             steps: shape.first().copied().filter(|_| is_step),
             tensors: vec![Member {
@@ -137,7 +144,8 @@ impl<'a> Input<'a> {
 
     fn of_tensors(facts: &'a FileFacts, file: &'a OpenFile, asked: &Asked) -> anyhow::Result<Self> {
         let chosen = chosen(facts, &asked.tensors)?;
-        let steps = StepTensors::of(facts, &chosen, !asked.part.is_all());
+        check_names(facts, &asked.constants)?;
+        let steps = StepTensors::of(facts, &chosen, asked);
         let mut tensors = Vec::new();
         for tensor in &chosen {
             let is_step = steps.has(tensor);
@@ -189,6 +197,20 @@ impl<'a> Input<'a> {
 
 /// The tensors of these names, in the order of the file; without names all.
 fn chosen<'a>(facts: &'a FileFacts, names: &[String]) -> anyhow::Result<Vec<&'a TensorFacts>> {
+    check_names(facts, names)?;
+    let chosen: Vec<&TensorFacts> = facts
+        .tensors
+        .iter()
+        .filter(|tensor| names.is_empty() || names.contains(&tensor.name))
+        .collect();
+    if chosen.is_empty() {
+        bail!("{} has no tensors", facts.path.display());
+    }
+    Ok(chosen)
+}
+
+/// Checks that there are tensors of these names.
+fn check_names(facts: &FileFacts, names: &[String]) -> anyhow::Result<()> {
     let all = || facts.tensors.iter();
     if let Some(unknown) = names.iter().find(|name| all().all(|t| t.name != **name)) {
         let there: Vec<String> = all().map(|tensor| format!("`{}`", tensor.name)).collect();
@@ -198,13 +220,7 @@ fn chosen<'a>(facts: &'a FileFacts, names: &[String]) -> anyhow::Result<Vec<&'a 
             there.join(", ")
         );
     }
-    let chosen: Vec<&TensorFacts> = all()
-        .filter(|tensor| names.is_empty() || names.contains(&tensor.name))
-        .collect();
-    if chosen.is_empty() {
-        bail!("{} has no tensors", facts.path.display());
-    }
-    Ok(chosen)
+    Ok(())
 }
 
 /// Which tensors have steps.
@@ -217,10 +233,12 @@ struct StepTensors {
 impl StepTensors {
     /// A recording says which they are, and what was made of one by a conversion. In another file
     /// they are the tensors whose first axis is as long as that of the largest tensor of at least two
-    /// axes; with `any`, where there is none, of one axis.
-    fn of(facts: &FileFacts, chosen: &[&TensorFacts], any: bool) -> Self {
+    /// axes. Where a part is asked for, and none has two axes, one axis will do.
+    fn of(facts: &FileFacts, chosen: &[&TensorFacts], asked: &Asked) -> Self {
+        let constant = |tensor: &TensorFacts| asked.constants.contains(&tensor.name);
         let names = |is_step: &dyn Fn(&TensorFacts) -> bool| {
             let steps = chosen.iter().filter(|tensor| is_step(tensor));
+            let steps = steps.filter(|tensor| !constant(tensor));
             steps.map(|tensor| tensor.name.clone()).collect()
         };
         if facts.recording.is_some() {
@@ -239,10 +257,11 @@ impl StepTensors {
             };
         }
         let largest = |axes: usize| {
-            let candidates = chosen.iter().filter(|tensor| tensor.shape.len() >= axes);
+            let candidates = chosen.iter().filter(|tensor| !constant(tensor));
+            let candidates = candidates.filter(|tensor| tensor.shape.len() >= axes);
             candidates.max_by_key(|tensor| (tensor.bytes, std::cmp::Reverse(&tensor.name)))
         };
-        let largest = largest(2).or_else(|| largest(1).filter(|_| any));
+        let largest = largest(2).or_else(|| largest(1).filter(|_| !asked.part.is_all()));
         let leading = largest.and_then(|tensor| tensor.shape.first());
         Self {
             names: names(&|tensor| leading.is_some() && tensor.shape.first() == leading),

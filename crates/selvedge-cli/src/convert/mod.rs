@@ -47,8 +47,6 @@ pub(crate) struct Output<'a> {
     pub(crate) path: &'a Path,
     pub(crate) target: Target,
     pub(crate) overwrite: bool,
-    /// Into HDF5: all tensors become constants.
-    pub(crate) constants: bool,
 }
 
 /// What was made.

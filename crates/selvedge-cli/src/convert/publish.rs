@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -24,6 +25,12 @@ pub(super) fn hidden(path: &Path) -> anyhow::Result<PathBuf> {
         made.with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     Ok(path.with_file_name(hidden))
+}
+
+/// Whether `path` is the name of this open file.
+pub(super) fn is_named(file: &File, path: &Path) -> bool {
+    let found = file.metadata().ok().zip(path.symlink_metadata().ok());
+    found.is_some_and(|(file, named)| (file.dev(), file.ino()) == (named.dev(), named.ino()))
 }
 
 /// Removes a file that did not get its name.

@@ -1,6 +1,6 @@
 //! Writing HDF5: a finished trajectory of Selvedge.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use selvedge_hdf5::{Dtype, Recorder, TensorSpec};
 
 use super::input::Member;
@@ -25,13 +25,19 @@ pub(super) fn write(
     watch: &mut Watch<'_>,
 ) -> anyhow::Result<Vec<String>> {
     let path = output.path;
+    if input.steps.is_none() {
+        bail!(
+            "none of the tensors has steps, and a trajectory has at least one that does: of two axes \
+             or more, the first of them the steps; write safetensors instead"
+        );
+    }
     let partial = hidden(path)?;
     if output.overwrite {
         check_writers(path)?;
     }
     let failed = || format!("cannot write {}", path.display());
     let mut notes = input.notes.clone();
-    let steps = input.steps.filter(|_| !output.constants);
+    let steps = input.steps;
     let mut run = Recorder::create(&partial).overwrite(true);
     if let Some(steps) = steps.filter(|&steps| steps > 0) {
         run = run.steps(steps);
@@ -57,7 +63,7 @@ pub(super) fn write(
         if name != tensor.name {
             notes.push(format!("`{}` became `{name}`", tensor.name));
         }
-        let of_step = tensor.is_step && !output.constants;
+        let of_step = tensor.is_step;
         let spec = TensorSpec::new(&name, dtype, tensor.sizes(of_step));
         if of_step {
             run = run.tensor_spec(spec);

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use anyhow::{Context as _, bail};
 use selvedge_safetensors::Dtype;
 
-use super::publish::{Unnamed, check_writers, hidden};
+use super::publish::{Unnamed, check_writers, hidden, is_named};
 use super::{Input, Output, Watch, cannot_hold, dtype, npy};
 
 pub(super) fn write(
@@ -42,7 +42,8 @@ pub(super) fn write(
         .write(true)
         .open(&partial);
     let mut file = opened.with_context(failed)?;
-    if file.try_lock().is_err() {
+    // One that ended since it was opened has given the file its name.
+    if file.try_lock().is_err() || !is_named(&file, &partial) {
         bail!("another conversion is writing {}", path.display());
     }
     let unnamed = Unnamed::new(partial);

@@ -2,6 +2,7 @@
 
 use selvedge_safetensors::{Save, TensorSpec};
 
+use super::publish::check_writers;
 use super::{Input, Output, Watch};
 
 pub(super) fn write(
@@ -9,6 +10,9 @@ pub(super) fn write(
     output: Output<'_>,
     watch: &mut Watch<'_>,
 ) -> anyhow::Result<Vec<String>> {
+    if output.overwrite {
+        check_writers(output.path)?;
+    }
     let mut save = Save::new(output.path).overwrite(output.overwrite);
     if let Some(created) = &input.created {
         // The tensors are as old as they were.

@@ -6,8 +6,8 @@ use super::text::{counted, shown};
 
 /// What was made, and what became of tensors that were float16.
 pub(crate) fn summary(summary: &RechunkSummary) -> String {
-    // Truncated: it is a speed for people.
-    let speed = summary.bytes_per_second() as u64;
+    let millis = u64::try_from(summary.elapsed.as_millis()).unwrap_or(u64::MAX);
+    let speed = summary.bytes.saturating_mul(1000) / millis.max(1);
     let mut text = format!(
         "{}: {}, {} written and verified in {:.1} s, {}/s\n",
         summary.path.display(),

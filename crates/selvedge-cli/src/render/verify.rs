@@ -13,7 +13,11 @@ pub(crate) fn files(found: &FilesCompared) -> String {
         let bytes = Bytes(found.bytes);
         return format!("{first} and {second} are equal, bit for bit: {count}, {bytes}\n");
     }
-    let mut text = format!("{first} and {second} differ\n");
+    let mut text = if found.is_unknown() {
+        format!("{first} and {second} are equal as far as they were compared\n")
+    } else {
+        format!("{first} and {second} differ\n")
+    };
     for (names, path) in [
         (&found.only_in_first, first),
         (&found.only_in_second, second),
