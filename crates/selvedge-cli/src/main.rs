@@ -1,8 +1,8 @@
 //! `selvedge`: look into tensor files, plan recordings, recover, reshape, convert and compare files.
 //!
 //! One file per command under `commands/`. A command gathers plain facts (`facts/`, and `stats/`
-//! where the values are read, `compare/`, `convert/`), and has them put into words (`render/`); what gathers does not
-//! print, and what prints does not open files.
+//! and `compare/` where the values are read), or makes a file (`convert/`), and has what there is to
+//! say put into words (`render/`); what gathers does not print, and what prints does not open files.
 
 mod cli;
 mod commands;
