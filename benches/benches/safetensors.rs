@@ -136,14 +136,11 @@ impl Bench {
     fn save(&mut self, workload: &Workload, medium: Medium, group: &str) -> Result<()> {
         use save::Contender;
         let sync = medium == Medium::Disk;
-        let mut contenders = vec![
-            Contender::Plain,
-            Contender::PlainRenamed,
-            Contender::Save,
-            Contender::Pieces,
-            Contender::Growing,
-            Contender::Crate,
-        ];
+        let mut contenders = vec![Contender::Plain];
+        contenders.extend(sync.then_some(Contender::PlainRenamed));
+        contenders.extend([Contender::Save, Contender::Pieces]);
+        contenders.extend((workload.name == "large").then_some(Contender::Growing));
+        contenders.push(Contender::Crate);
         if let Some(peer) = self.peer.as_mut() {
             peer.prepare(workload, &[], &self.scratch)?;
             contenders.push(Contender::Python);

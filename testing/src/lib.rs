@@ -9,8 +9,10 @@ mod limits;
 mod memory;
 pub mod python;
 mod random;
+mod repository;
 
 pub use child::{Guard, again, is_child, setting, tell, told};
 pub use limits::{Limit, on_small_file_system, run_limited, with_file_limit};
 pub use memory::peak;
 pub use random::{Random, seed};
+pub use repository::make_repository;

@@ -1,6 +1,7 @@
 //! The table of commands.
 
 mod bench;
+mod check_conventions;
 mod demo;
 mod deny;
 mod fuzz;
@@ -30,6 +31,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     setup::COMMAND,
     demo::COMMAND,
     bench::COMMAND,
+    check_conventions::COMMAND,
     deny::COMMAND,
     fuzz::COMMAND,
 ];

@@ -61,7 +61,7 @@ fn dispatch(args: &[OsString]) -> Result<()> {
 fn overview() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND [ARGS]\n\nCommands:\n");
     for Command { name, about, .. } in COMMANDS {
-        text.push_str(&format!("  {name:<7} {about}\n"));
+        text.push_str(&format!("  {name:<17} {about}\n"));
     }
     text.push_str("\n`cargo xtask COMMAND --help` tells more.\n");
     text

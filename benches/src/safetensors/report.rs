@@ -107,6 +107,8 @@ pub fn loads(report: &mut Report, workload: &Workload, medium: Medium, outcomes:
         report,
         &format!("load and sum, {how}"),
         (outcomes, load::Contender::Mapped),
+        // It maps too, and does the same then.
+        |other| other != load::Contender::Crate,
         load::Contender::name,
         |sample| sample.total,
     );
@@ -149,31 +151,42 @@ pub fn rows(
         report,
         &format!("random rows, {how}"),
         (outcomes, rows::Contender::Mapped),
+        rows::Contender::loads_all,
+        rows::Contender::name,
+        |&seconds| seconds,
+    );
+    require_first(
+        report,
+        &format!("random rows, {how}"),
+        (outcomes, rows::Contender::Mapped),
+        |other| !other.loads_all(),
         rows::Contender::name,
         |&seconds| seconds,
     );
 }
 
-/// Requires that contender `who` is the fastest: its speed over that of the next best, by the median
-/// of the ratios.
+/// Requires that contender `who` is faster than those that are `against` it: its speed over that of
+/// the best of them, by the median of the ratios.
 fn require_first<C: Copy + PartialEq, S>(
     report: &mut Report,
     what: &str,
     (outcomes, who): (&[Outcome<C, S>], C),
+    against: impl Fn(C) -> bool,
     name: impl Fn(C) -> &'static str,
     time: impl Fn(&S) -> f64,
 ) {
     let ours = outcomes.iter().find(|outcome| outcome.contender == who);
     let others = outcomes.iter().filter(|outcome| outcome.contender != who);
+    let others = others.filter(|outcome| against(outcome.contender));
     let ratios = others.filter_map(|other| {
         let ratio = ours?.speed_by(other, &time)?;
         Some((other.contender, ratio))
     });
     let next: Option<(C, Spread)> =
         ratios.min_by(|(_, one), (_, other)| one.median.total_cmp(&other.median));
-    let against = next.map_or("any other", |(contender, _)| name(contender));
+    let next_name = next.map_or("any other", |(contender, _)| name(contender));
     report.require(
-        format!("{what}: {}, speed over that of {against}", name(who)),
+        format!("{what}: {}, speed over {next_name}", name(who)),
         "above 1: first",
         next.map(|(_, ratio)| ratio),
     );

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    checksum, completions, convert, inspect, man, plan, rechunk, recover, verify,
+    check, checksum, completions, convert, inspect, man, plan, rechunk, recover, rules, verify,
 };
 
 /// What all commands return to the shell.
@@ -11,10 +11,11 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  done, and the answer is no: the files differ, the run does not fit,
-     a checksum is wrong
+     there are findings, a checksum is wrong
   2  something could not be done, or the command line is wrong";
 
-/// Looks into tensor files, plans recordings, recovers, reshapes, converts and compares files.
+/// Looks into tensor files, plans recordings, recovers, reshapes, converts and compares files, and
+/// checks a repository against the conventions.
 #[derive(Debug, Parser)]
 #[command(
     name = "selvedge",
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Convert(convert::Args),
     Verify(verify::Args),
     Checksum(checksum::Args),
+    Check(check::Args),
+    Rules(rules::Args),
     Completions(completions::Args),
     Man(man::Args),
 }

@@ -1,9 +1,12 @@
-//! `selvedge`: look into tensor files, plan recordings, recover, reshape, convert and compare files.
+//! `selvedge`: look into tensor files, plan recordings, recover, reshape, convert and compare files,
+//! check a repository.
 //!
-//! One file per command under `commands/`. A command gathers plain facts (`facts/`, and `stats/`
-//! and `compare/` where the values are read), or makes a file (`convert/`), and has what there is to
-//! say put into words (`render/`); what gathers does not print, and what prints does not open files.
+//! One file per command under `commands/`. A command gathers plain facts (`facts/`, `stats/` and
+//! `compare/` where the values are read, `check/` for a whole repository), or makes a file
+//! (`convert/`), and has what there is to say put into words (`render/`); what gathers does not
+//! print, and what prints does not open files.
 
+mod check;
 mod cli;
 mod commands;
 mod compare;
@@ -23,6 +26,16 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    // This program again, for one thread of a check: no command, and nothing for people.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == check::isolated::WORD)
+    {
+        return match check::isolated::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => outcome::Outcome::Failed.into(),
+        };
+    }
     let cli = cli::Cli::parse();
     cli.color.write_global();
     match commands::run(cli.command) {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub(crate) enum Outcome {
     /// 0: done, and nothing found.
     Success,
-    /// 1: done, and the answer is no: the files differ, the run does not fit.
+    /// 1: done, and the answer is no: the files differ, the run does not fit, there are findings.
     Negative,
     /// 2: it could not be done, at least not all of it.
     Failed,

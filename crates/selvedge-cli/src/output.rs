@@ -48,6 +48,11 @@ pub(crate) fn error(error: &anyhow::Error) {
     line(&format!("{} {error:#}", styled(ERROR, "error:")));
 }
 
+/// Tells people something on standard error.
+pub(crate) fn note(text: &str) {
+    line(text);
+}
+
 /// There is nobody to tell that standard error is closed.
 fn line(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");

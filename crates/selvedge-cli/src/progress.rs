@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Counts bytes.
+/// Counts bytes or files.
 pub(crate) struct Progress {
     bar: ProgressBar,
     started: Instant,
@@ -17,12 +17,21 @@ impl Progress {
 
     /// Of `bytes` bytes.
     pub(crate) fn new(bytes: u64) -> Self {
-        let style = ProgressStyle::with_template(
+        Self::with_template(
+            bytes,
             "{msg:.bold} {wide_bar} {decimal_bytes}/{decimal_total_bytes}  \
              {decimal_bytes_per_sec}  {eta} left",
         )
-        .expect("the template is well-formed");
-        let bar = ProgressBar::with_draw_target(Some(bytes), ProgressDrawTarget::hidden())
+    }
+
+    /// Of `files` files.
+    pub(crate) fn of_files(files: u64) -> Self {
+        Self::with_template(files, "{wide_bar} {pos}/{len} files  {eta} left")
+    }
+
+    fn with_template(total: u64, template: &str) -> Self {
+        let style = ProgressStyle::with_template(template).expect("the template is well-formed");
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden())
             .with_style(style);
         Self {
             bar,
@@ -31,10 +40,10 @@ impl Progress {
         }
     }
 
-    /// `bytes` more are read, of `name`.
-    pub(crate) fn add(&mut self, name: &str, bytes: u64) {
+    /// So many more bytes are read, or files, of `name`.
+    pub(crate) fn add(&mut self, name: &str, count: u64) {
         self.show(name);
-        self.bar.inc(bytes);
+        self.bar.inc(count);
     }
 
     /// What `selvedge-hdf5` tells of its work, which goes by `name`.

@@ -190,7 +190,8 @@ fn create_constant(file: &File, constant: &TensorSpec) -> hdf5::Result<Option<u6
     Ok(dataset.offset())
 }
 
-fn mark(dataset: &Dataset, dtype: Dtype) -> hdf5::Result<()> {
+/// Says that the values are the bits of bfloat16, if they are.
+pub(crate) fn mark(dataset: &Dataset, dtype: Dtype) -> hdf5::Result<()> {
     if dtype == Dtype::Bf16 {
         write_attribute(dataset, LOGICAL_DTYPE, &Attribute::from(dtype.name()))?;
     }

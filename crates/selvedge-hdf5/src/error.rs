@@ -97,6 +97,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file is open in another program, or elsewhere in this one, and is to be changed.
+    #[error("{} is open elsewhere; close it there first", path.display())]
+    OpenElsewhere {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is open in a program that holds HDF5's exclusive lock on it.
     #[error("another program has {} open for writing; close it there first", path.display())]
     LockedByHdf5 {

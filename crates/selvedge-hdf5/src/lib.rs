@@ -28,6 +28,7 @@ mod float16;
 mod grid;
 mod layout;
 mod lock;
+mod mark;
 mod plan;
 mod provenance;
 mod publish;
@@ -49,6 +50,7 @@ pub use element::{Element, Values};
 pub use error::{Error, LibraryError};
 pub use float16::{Float16Survey, survey_float16};
 pub use half::{bf16, f16};
+pub use mark::mark_bf16;
 pub use plan::{
     Bytes, ChunkPlan, Grouped, Limits, MAX_CHUNK_BYTES, QueuePlan, ReadPattern, RunPlan, Shape,
 };

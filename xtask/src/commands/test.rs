@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process;
 use std::time::{Duration, Instant};
 
-use super::{Command, deny};
+use super::{Command, check_conventions, deny};
 use crate::args;
 use crate::failure::{Failure, Result};
 use crate::tools::{Python, Tools};
@@ -22,7 +22,7 @@ pub(super) const COMMAND: Command = Command {
     help: "\
 Usage: cargo xtask test [--no-python]
 
-Format, clippy, tests, doc tests, docs, packages, and licences where cargo-deny is installed. Stops at the first
+Format, clippy, tests, doc tests, the conventions, docs, packages, and licences where cargo-deny is installed. Stops at the first
 failure. Installs missing tools under the target directory first (see `cargo xtask setup`).
 
   --no-python  don't install the Python peers; SELVEDGE_PYTHON stays as it is
@@ -78,7 +78,7 @@ fn run(args: &[OsString]) -> Result<()> {
     println!();
     rows.push(("total", took(start.elapsed())));
     for (name, cell) in &rows {
-        println!("  {name:<9} {cell:>9}");
+        println!("  {name:<11} {cell:>9}");
     }
     let failed = rows.iter().find(|(_, cell)| cell.ends_with("FAILED"));
     match (outcome, failed) {
@@ -102,6 +102,11 @@ fn steps(workspace: &Workspace, tools: &Tools) -> Result<Vec<Step>> {
 
     let mut docs = cargo("doc --workspace --all-features --no-deps");
     docs.env("RUSTDOCFLAGS", "-D warnings");
+
+    let mut conventions = check_conventions::command(workspace, tools);
+    conventions
+        .env("CARGO_TARGET_DIR", &workspace.target)
+        .current_dir(&workspace.root);
 
     // Each crate is unpacked and built by itself. Packaged, it has lost the workspace's profile; without it,
     // dependencies would be built again, HDF5 among them.
@@ -139,6 +144,7 @@ fn steps(workspace: &Workspace, tools: &Tools) -> Result<Vec<Step>> {
             "doc tests",
             Ok(cargo("test --workspace --all-features --doc")),
         ),
+        ("conventions", Ok(conventions)),
         ("docs", Ok(docs)),
         ("packages", Ok(package)),
         ("licences", deny),

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use selvedge_conventions::{Finding, Place};
+use serde::{Serialize, Serializer};
 
 use super::diff;
+use crate::check;
 use crate::facts::{Assumptions, FileFacts, gather};
 use crate::outcome::Outcome;
 use crate::output;
@@ -61,6 +63,34 @@ struct Inspected {
     facts: FileFacts,
     #[serde(skip_serializing_if = "Option::is_none")]
     stats: Option<Vec<TensorStats>>,
+    /// What `selvedge check` finds in the file, sorted.
+    #[serde(serialize_with = "found")]
+    findings: Vec<Finding>,
+}
+
+/// A finding, under the names that `selvedge check --output-format json` gives.
+#[derive(Serialize)]
+struct Found<'f> {
+    code: &'static str,
+    name: &'static str,
+    severity: &'static str,
+    message: &'f str,
+    tensor: Option<&'f str>,
+    help: Option<&'f str>,
+}
+
+fn found<S: Serializer>(findings: &[Finding], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(findings.iter().map(|finding| Found {
+        code: finding.code,
+        name: finding.rule_name(),
+        severity: finding.severity.as_str(),
+        message: &finding.message,
+        tensor: match &finding.place {
+            Place::Tensor(name) => Some(name),
+            _ => None,
+        },
+        help: finding.help.as_deref(),
+    }))
 }
 
 #[derive(Serialize)]
@@ -89,8 +119,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     for path in &args.files {
         match inspect(path, assumptions, args.stats) {
             Ok(inspected) if args.json => report.files.push(inspected),
-            Ok(Inspected { facts, stats }) => {
-                let text = render::inspect::file(&facts, stats.as_deref(), page);
+            Ok(Inspected {
+                facts,
+                stats,
+                findings,
+            }) => {
+                let text = render::inspect::file(&facts, stats.as_deref(), &findings, page);
                 output::print(if first { "" } else { "\n" })?;
                 output::print(&text)?;
                 first = false;
@@ -125,5 +159,14 @@ fn inspect(path: &Path, assumptions: Assumptions, values: bool) -> anyhow::Resul
     } else {
         None
     };
-    Ok(Inspected { facts, stats })
+    // A broken selvedge.toml is no reason to show nothing of the file.
+    let findings = check::one_file(&facts).unwrap_or_else(|error| {
+        output::error(&error);
+        Vec::new()
+    });
+    Ok(Inspected {
+        facts,
+        stats,
+        findings,
+    })
 }

@@ -1,5 +1,6 @@
 //! The commands, one file each: arguments with their help, and what is done.
 
+pub(crate) mod check;
 pub(crate) mod checksum;
 pub(crate) mod completions;
 pub(crate) mod convert;
@@ -9,6 +10,7 @@ pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod rechunk;
 pub(crate) mod recover;
+pub(crate) mod rules;
 mod tensor_spec;
 pub(crate) mod verify;
 
@@ -26,6 +28,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Plan(args) => plan::run(args),
         Command::Recover(args) => recover::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Rechunk(args) => rechunk::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Verify(args) => verify::run(&args),

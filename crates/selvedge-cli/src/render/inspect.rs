@@ -1,5 +1,6 @@
 //! What `selvedge inspect` prints of a file.
 
+use selvedge_conventions::Finding;
 use selvedge_hdf5::{Bytes, Grouped, Shape};
 
 use super::style::{GOOD, HEADING, TITLE, WARNING, styled};
@@ -13,7 +14,12 @@ use crate::stats::TensorStats;
 const INDENT: usize = 2;
 
 /// The text of one file; `stats` where the values were read.
-pub(crate) fn file(facts: &FileFacts, values: Option<&[TensorStats]>, page: Page) -> String {
+pub(crate) fn file(
+    facts: &FileFacts,
+    values: Option<&[TensorStats]>,
+    findings: &[Finding],
+    page: Page,
+) -> String {
     let path = shown(&facts.path.display().to_string());
     let mut text = format!("{}\n", styled(TITLE, path));
     for line in header(facts) {
@@ -60,6 +66,8 @@ pub(crate) fn file(facts: &FileFacts, values: Option<&[TensorStats]>, page: Page
         section(&format!("attributes of {}", shown(&tensor.name)), &lines);
     }
     section("notes", &notes(facts, page));
+    let findings = super::findings::of_file(findings, INDENT + 2, page);
+    section("findings", &findings);
     if !facts.tensors.is_empty() {
         section(
             "to read it in Python",

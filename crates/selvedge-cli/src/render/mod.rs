@@ -4,12 +4,14 @@
 mod attributes;
 pub(crate) mod convert;
 pub(crate) mod diff;
+pub(crate) mod findings;
 pub(crate) mod inspect;
 mod numbers;
 mod page;
 pub(crate) mod plan;
 mod python;
 pub(crate) mod rechunk;
+pub(crate) mod rules;
 mod sparkline;
 mod stats;
 mod storage;
@@ -19,3 +21,4 @@ mod text;
 pub(crate) mod verify;
 
 pub(crate) use page::Page;
+pub(crate) use text::counted;

@@ -9,6 +9,7 @@ pub(crate) const HEADING: Style = Style::new().dimmed();
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default();
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const NOTE: Style = AnsiColor::Cyan.on_default();
 
 /// Something to display in a style.
 pub(crate) fn styled(style: Style, content: impl fmt::Display) -> impl fmt::Display {

@@ -87,7 +87,7 @@ pub(super) fn some(names: &[String]) -> String {
 }
 
 /// `1 step`, `2 steps`.
-pub(super) fn counted(count: u64, one: &str) -> String {
+pub(crate) fn counted(count: u64, one: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {one}{plural}", selvedge_hdf5::Grouped(count))
 }

@@ -12,6 +12,8 @@ mod tests;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, IdPattern, Rule, Selector, Severity, TreePath};
 
 pub use limits::Limits;
@@ -84,7 +86,7 @@ pub struct TrajectoriesConfig {
 }
 
 /// How the tensors of a trajectory are mostly read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ReadPattern {
     /// All steps at once.
     #[default]

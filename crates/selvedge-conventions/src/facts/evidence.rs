@@ -5,11 +5,13 @@
 
 use std::ops::AddAssign;
 
+use serde::{Deserialize, Serialize};
+
 /// Counts over the values of a `uint16` tensor, read as the bfloat16 that they may be.
 ///
 /// Numbers that a network computes with mostly lie between 2⁻⁴⁰ and 2²⁰ and have both signs.
 /// Indices and ids, read as bfloat16, are positive and far below: 10,000 would be 2⁻⁴⁹.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uint16Evidence {
     /// Values that were looked at.
     pub values: u64,
@@ -68,7 +70,7 @@ impl AddAssign for Uint16Evidence {
 /// bfloat16 has 8 significant bits, float16 has 11 down to 2⁻¹⁴ and one fewer for each halving below.
 /// So from 2⁻¹⁷ upwards it holds every bfloat16 number, and values that never need more than 8 bits
 /// there were bfloat16; below, most lost some bits on the way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Float16Evidence {
     /// Values that were looked at.
     pub values: u64,

@@ -1,10 +1,12 @@
 //! An HDF5 file, as its structures describe it.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Damage, TensorFacts};
 use crate::ReadPattern;
 
 /// What is known of an HDF5 file without reading its data.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Hdf5Facts {
     /// Why it cannot be read, if it cannot.
     pub damage: Option<Damage>,
@@ -25,7 +27,7 @@ pub struct Hdf5Facts {
 }
 
 /// How the recording of a file ended, as far as the file says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RunState {
     /// The recorder was finished.

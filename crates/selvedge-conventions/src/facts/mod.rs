@@ -18,6 +18,8 @@ pub(crate) use tensor::{Chunks, element_count};
 pub use tensor::{Dtype, Filter, Storage, TensorFacts};
 pub use tree::{Tree, TreeFile};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Notebook, NotebookProblem, TreePath};
 
 /// One file that is checked, with what is known of it.
@@ -105,7 +107,7 @@ impl From<Result<Notebook, NotebookProblem>> for Contents {
 }
 
 /// Why a tensor file cannot be read as what it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Damage {
     /// The file is shorter than it says.

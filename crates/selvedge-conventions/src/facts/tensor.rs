@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Float16Evidence, Uint16Evidence};
 
 /// A tensor, of either format.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TensorFacts {
     /// Its name in the file.
     pub name: String,
@@ -85,7 +87,7 @@ fn bytes(shape: &[u64], element_bytes: u64) -> u64 {
 }
 
 /// A stored dtype. The rules tell three from the rest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Dtype {
     /// bfloat16, which safetensors has, and HDF5 has not until its version 2.
@@ -128,7 +130,7 @@ impl fmt::Display for Dtype {
 }
 
 /// How a tensor lies in its file.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Storage {
     /// In one piece.
@@ -147,7 +149,7 @@ pub enum Storage {
 }
 
 /// A step of HDF5's filter pipeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
     /// The number that HDF5 registers it under: 1 is deflate.
     pub id: i32,

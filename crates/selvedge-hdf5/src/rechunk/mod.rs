@@ -115,7 +115,7 @@ impl Rechunk {
     }
 
     /// Writes checksums of the values, which [`verify_checksums`](crate::verify_checksums) holds
-    /// them against later. Default: no.
+    /// them against later. Default: no; then the output has none, also where the input has some.
     pub fn checksums(mut self, checksums: bool) -> Self {
         self.checksums = checksums;
         self

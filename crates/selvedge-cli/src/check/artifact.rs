@@ -1,0 +1,212 @@
+//! The facts of a file as the rules of the conventions take them.
+
+use selvedge_conventions as conventions;
+use selvedge_conventions::{Damage, Dtype, Hdf5Facts, RunState, SafetensorsFacts};
+use selvedge_hdf5::{ChunkPlan, Error, ReadPattern, TensorSpec};
+use selvedge_safetensors::{Error as SafetensorsError, HeaderError};
+
+use super::reading::Reading;
+use crate::facts::{FileFacts, RecordingState, Role, Storage, TensorFacts, Unreadable};
+
+/// Of an HDF5 file.
+pub(crate) fn hdf5(facts: &FileFacts, reading: &Reading) -> Hdf5Facts {
+    let recording = facts.recording.as_ref();
+    Hdf5Facts {
+        damage: None,
+        state: match recording.map(|recording| recording.state) {
+            // Where nobody can tell, nobody is accused.
+            Some(RecordingState::Live | RecordingState::LiveOrDied) => RunState::Live,
+            Some(RecordingState::Died) => RunState::Died,
+            Some(RecordingState::Finished) => RunState::Finished,
+            Some(RecordingState::Recovered) => RunState::Recovered,
+            Some(RecordingState::Unknown) | None => RunState::Unknown,
+        },
+        committed_steps: recording.map(|recording| recording.committed_steps),
+        planned_steps: recording.and_then(|recording| recording.planned_steps),
+        read_pattern: None,
+        selvedge_version: facts.provenance.selvedge_version.clone(),
+        notebook: facts.provenance.notebook.clone(),
+        tensors: facts
+            .tensors
+            .iter()
+            .map(|tensor| hdf5_tensor(facts, tensor, reading))
+            .collect(),
+    }
+}
+
+fn hdf5_tensor(
+    facts: &FileFacts,
+    tensor: &TensorFacts,
+    reading: &Reading,
+) -> conventions::TensorFacts {
+    let mut converted = plain_tensor(tensor);
+    let Storage::Chunked {
+        chunk_shape,
+        filters,
+        ..
+    } = &tensor.storage
+    else {
+        return converted;
+    };
+    converted.storage = conventions::Storage::Chunked {
+        chunk: chunk_shape.clone(),
+        filters: filters
+            .iter()
+            .map(|filter| conventions::Filter {
+                id: filter.id,
+                name: filter.name.clone(),
+            })
+            .collect(),
+        fast_encoder: None,
+    };
+    // Of an open-ended run, what the last chunk holds beyond the steps is a hole in the file, which
+    // takes no room on the disk.
+    let recording = facts.recording.as_ref();
+    let open_ended = recording.is_some_and(|recording| recording.planned_steps.is_none());
+    let stored = if open_ended {
+        tensor.stored_bytes.min(converted.bytes())
+    } else {
+        tensor.stored_bytes
+    };
+    converted.stored_bytes = Some(stored);
+    if facts.recording.is_none() || tensor.role == Role::Step {
+        converted.advised_chunk = advised_chunk(facts, tensor, reading);
+    }
+    converted
+}
+
+/// The chunks that the planner advises for the run as it was declared. A file of another program
+/// declares nothing, and has as many steps as it was made for.
+fn advised_chunk(facts: &FileFacts, tensor: &TensorFacts, reading: &Reading) -> Option<Vec<u64>> {
+    let (&steps, shape) = tensor.shape.split_first()?;
+    let shape = shape
+        .iter()
+        .map(|&axis| usize::try_from(axis).ok())
+        .collect::<Option<Vec<_>>>()?;
+    let dtype = selvedge_hdf5::Dtype::ALL
+        .into_iter()
+        .find(|dtype| dtype.name() == tensor.dtype)?;
+    let steps = match &facts.recording {
+        Some(recording) => recording.planned_steps,
+        None => Some(steps),
+    };
+    let pattern = match reading.pattern {
+        conventions::ReadPattern::WholeTensors => ReadPattern::WholeTensor,
+        conventions::ReadPattern::SingleSteps => ReadPattern::SingleSteps,
+        conventions::ReadPattern::TokenSubsets => ReadPattern::TokenSubset,
+    };
+    // Its name does not matter, and that of a tensor in a group is none that a recorder takes.
+    let spec = TensorSpec::new("tensor", dtype, shape);
+    let plan = ChunkPlan::new(&spec, steps, pattern, reading.chunk_size).ok()?;
+    Some(plan.chunk_shape)
+}
+
+/// Of a safetensors file.
+pub(crate) fn safetensors(facts: &FileFacts) -> SafetensorsFacts {
+    SafetensorsFacts {
+        damage: None,
+        uncovered: Vec::new(),
+        tensors: facts.tensors.iter().map(plain_tensor).collect(),
+        notebook: facts.provenance.notebook.clone(),
+    }
+}
+
+fn plain_tensor(tensor: &TensorFacts) -> conventions::TensorFacts {
+    conventions::TensorFacts {
+        logical_dtype: tensor.logical_dtype.clone(),
+        ..conventions::TensorFacts::new(
+            &tensor.name,
+            Dtype::named(&tensor.stored_dtype),
+            tensor.element_bits.unwrap_or(0).div_ceil(8),
+            &tensor.shape,
+        )
+    }
+}
+
+/// Of an HDF5 file that cannot be read, if that is for what is in it.
+pub(crate) fn unreadable_hdf5(error: Unreadable) -> Result<Hdf5Facts, Unreadable> {
+    let damage = match error {
+        // What it points to may be sound.
+        Unreadable::LfsPointer { .. } => None,
+        // h5py writes it at this moment.
+        Unreadable::Hdf5(Error::LockedByHdf5 { .. }) => {
+            return Ok(Hdf5Facts {
+                state: RunState::Live,
+                ..Hdf5Facts::default()
+            });
+        }
+        Unreadable::Hdf5(Error::Truncated {
+            expected, found, ..
+        }) => Some(Damage::Truncated { expected, found }),
+        Unreadable::Hdf5(Error::Library { action, source, .. }) => {
+            Some(reason(&format!("libhdf5 cannot {action} it: {source}")))
+        }
+        other => Some(not_that_format(other)?),
+    };
+    Ok(Hdf5Facts {
+        damage,
+        ..Hdf5Facts::default()
+    })
+}
+
+/// Of a safetensors file that cannot be read, if that is for what is in it. `data_start` is where
+/// its data begin, as far as its first bytes tell.
+pub(crate) fn unreadable_safetensors(
+    error: Unreadable,
+    data_start: u64,
+) -> Result<SafetensorsFacts, Unreadable> {
+    let mut facts = SafetensorsFacts::default();
+    match error {
+        Unreadable::LfsPointer { .. } => {}
+        Unreadable::Safetensors(SafetensorsError::Header { source, .. }) => match source {
+            HeaderError::Hole { begin, end, .. } => facts.uncovered.push(end..begin),
+            HeaderError::TrailingBytes { expected, found } => {
+                facts.uncovered.push(expected..found);
+            }
+            HeaderError::Truncated {
+                expected, found, ..
+            } => {
+                facts.damage = Some(Damage::Truncated {
+                    expected: expected.saturating_add(data_start),
+                    found: found.saturating_add(data_start),
+                });
+            }
+            HeaderError::Cut { expected, found } => {
+                facts.damage = Some(Damage::Truncated {
+                    expected: expected.saturating_add(8),
+                    found: found.saturating_add(8),
+                });
+            }
+            other => facts.damage = Some(reason(&chain(&other))),
+        },
+        other => facts.damage = Some(not_that_format(other)?),
+    }
+    Ok(facts)
+}
+
+/// What both formats have in common.
+fn not_that_format(error: Unreadable) -> Result<Damage, Unreadable> {
+    match error {
+        Unreadable::Empty { .. } => Ok(reason("it is empty")),
+        Unreadable::UnknownFormat { start, .. } => Ok(reason(&format!("it starts with {start}"))),
+        other => Err(other),
+    }
+}
+
+/// Damage of a clause, which it ends with no full stop.
+pub(crate) fn reason(text: &str) -> Damage {
+    Damage::Unreadable {
+        reason: text.trim_end_matches('.').to_owned(),
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
+}

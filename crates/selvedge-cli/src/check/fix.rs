@@ -1,0 +1,59 @@
+//! Mending what was found.
+
+use std::io;
+use std::path::Path;
+
+use selvedge_conventions::{Finding, Fix, FixAction, FixSafety};
+use selvedge_hdf5::{Reader, mark_bf16};
+
+use super::Scope;
+
+/// The fixes of the findings: those that are safe, and with `all` the others.
+pub(crate) fn of(findings: &[Finding], all: bool) -> Vec<(&Finding, &Fix)> {
+    let fixes = findings.iter();
+    fixes
+        .filter_map(|finding| Some((finding, finding.fix.as_ref()?)))
+        .filter(|(_, fix)| all || fix.safety == FixSafety::Safe)
+        .collect()
+}
+
+/// Mends one finding.
+///
+/// # Errors
+///
+/// Why it was left as it was.
+pub(crate) fn apply(scope: &Scope, finding: &Finding, fix: &Fix) -> anyhow::Result<()> {
+    let path = scope.path(&finding.path);
+    match &fix.action {
+        FixAction::AddBf16Marker { tensor } => {
+            mark_bf16(&path, tensor)?;
+        }
+        FixAction::Rename { to } => {
+            // Its recorder would take the file for one that was deleted.
+            let is_recorded = path.extension().is_some_and(|end| end != "safetensors")
+                && Reader::open(&path).is_ok_and(|file| file.has_recorder().unwrap_or(true));
+            anyhow::ensure!(!is_recorded, "it is being recorded");
+            match rename_new(&path, &scope.path(to)) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    anyhow::bail!("there is a `{}` already", to.file_name());
+                }
+                other => other?,
+            }
+        }
+        other => anyhow::bail!("this version cannot {other}"),
+    }
+    Ok(())
+}
+
+/// Renames `from` to `to`, and fails with `AlreadyExists` where `to` exists.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system without the flag: a second name is never an old one's, either.
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+            std::fs::hard_link(from, to)?;
+            std::fs::remove_file(from)
+        }
+        other => Ok(other?),
+    }
+}

@@ -1,0 +1,221 @@
+//! Reading HDF5 files in processes of their own.
+//!
+//! libhdf5 has one lock for the whole process, and a damaged file can make it crash or loop. So each
+//! thread that checks has a child, this program again, which reads one file after another; one that
+//! dies or is silent for too long costs the file that it read, and is replaced.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use selvedge_conventions::Hdf5Facts;
+use serde::{Deserialize, Serialize};
+
+use super::artifact;
+use super::reading::{self, Reading};
+
+/// The word on the command line that makes this program a child.
+pub(crate) const WORD: &str = "read-hdf5-for-check";
+/// Headers are read in milliseconds, over a slow network in seconds.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[derive(Serialize, Deserialize)]
+struct Request {
+    /// The bytes of the path, which need not be Unicode.
+    path: Vec<u8>,
+    reading: Reading,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Answer {
+    Facts(Hdf5Facts),
+    /// What the file is not to blame for.
+    Failed(String),
+}
+
+/// Answers requests, a line each, until there are no more.
+pub(crate) fn serve() -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    for line in io::stdin().lock().lines() {
+        let Request { path, reading } = serde_json::from_str(&line?)?;
+        let path = PathBuf::from(OsString::from_vec(path));
+        let answer = match reading::hdf5(&path, &reading) {
+            Ok(facts) => Answer::Facts(facts),
+            Err(error) => Answer::Failed(format!("{:#}", anyhow::Error::from(error))),
+        };
+        let mut answer = serde_json::to_vec(&answer)?;
+        answer.push(b'\n');
+        stdout.write_all(&answer)?;
+        stdout.flush()?;
+    }
+    Ok(())
+}
+
+/// A child to be, started with the first file.
+pub(super) struct Worker {
+    command: Box<dyn Fn() -> Command + Send>,
+    patience: Duration,
+    running: Option<Running>,
+}
+
+struct Running {
+    child: Child,
+    requests: ChildStdin,
+    answers: Receiver<String>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may be in the middle of a file. Nothing that it does has to be finished.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Worker {
+    pub(super) fn new(program: PathBuf) -> Self {
+        let command = move || {
+            let mut command = Command::new(&program);
+            command.arg(WORD);
+            command
+        };
+        Self {
+            command: Box::new(command),
+            patience: PATIENCE,
+            running: None,
+        }
+    }
+
+    /// The facts of an HDF5 file of `bytes` bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the file is not to blame for.
+    pub(super) fn read(
+        &mut self,
+        path: &Path,
+        bytes: u64,
+        reading: &Reading,
+    ) -> anyhow::Result<Hdf5Facts> {
+        let request = serde_json::to_vec(&Request {
+            path: path.as_os_str().as_bytes().to_vec(),
+            reading: *reading,
+        })?;
+        let running = match &mut self.running {
+            Some(running) => running,
+            None => self.running.insert(Running::start(&(self.command)())?),
+        };
+        // Where all values are read, a slow disk has its time, at 10 MB/s.
+        let patience = if reading.float16 {
+            self.patience + Duration::from_secs(bytes / 10_000_000)
+        } else {
+            self.patience
+        };
+        // A child that is gone cannot be written to, and does not answer.
+        let _ = running.requests.write_all(&[&request[..], b"\n"].concat());
+        let damage = match running.answers.recv_timeout(patience) {
+            Ok(line) => match serde_json::from_str(&line)? {
+                Answer::Facts(facts) => return Ok(facts),
+                Answer::Failed(message) => anyhow::bail!(message),
+            },
+            Err(RecvTimeoutError::Timeout) => {
+                format!("libhdf5 does not come to an end with it in {patience:?}")
+            }
+            Err(RecvTimeoutError::Disconnected) => match running.child.wait() {
+                Ok(status) => format!("libhdf5 crashes on it ({status})"),
+                Err(_) => "libhdf5 crashes on it".to_owned(),
+            },
+        };
+        self.running = None;
+        Ok(Hdf5Facts {
+            damage: Some(artifact::reason(&damage)),
+            ..Hdf5Facts::default()
+        })
+    }
+}
+
+impl Running {
+    fn start(command: &Command) -> anyhow::Result<Self> {
+        let mut started = Command::new(command.get_program());
+        let mut child = started
+            .args(command.get_args())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // What a crash has to say is in the finding.
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot start a process that reads HDF5 files")?;
+        let requests = child.stdin.take().context("its input is a pipe")?;
+        let stdout = child.stdout.take().context("its output is a pipe")?;
+        let (sender, answers) = channel();
+        // A read that waits for a time only is a thread that waits.
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines() {
+                let Ok(line) = line else { return };
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self {
+            child,
+            requests,
+            answers,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selvedge_conventions::{Damage, ReadPattern};
+
+    use super::*;
+
+    fn reading() -> Reading {
+        Reading {
+            pattern: ReadPattern::WholeTensors,
+            chunk_size: 2_000_000_000,
+            samples: true,
+            float16: false,
+        }
+    }
+
+    /// A child that is a line of shell, and the damage that it leads to, twice.
+    #[track_caller]
+    fn check(script: &'static str, expected: &str) {
+        let command = move || {
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            command
+        };
+        let mut worker = Worker {
+            command: Box::new(command),
+            patience: Duration::from_millis(200),
+            running: None,
+        };
+        for _ in 0..2 {
+            let facts = worker.read(Path::new("a.h5"), 1, &reading()).unwrap();
+            let Some(Damage::Unreadable { reason }) = facts.damage else {
+                panic!("no damage: {facts:?}");
+            };
+            assert!(reason.contains(expected), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_crash_is_damage_of_one_file() {
+        check("read request; kill -SEGV $$", "signal: 11");
+        check("exit 101", "exit status: 101");
+    }
+
+    #[test]
+    fn silence_is_damage_of_one_file() {
+        check("read request; exec sleep 60", "in 200ms");
+    }
+}

@@ -1,0 +1,232 @@
+//! Holding a repository to the conventions: finding its files, gathering facts, running the rules.
+
+mod artifact;
+mod evidence;
+pub(crate) mod fix;
+mod hashes;
+pub(crate) mod isolated;
+mod reading;
+mod repository;
+mod scope;
+mod walk;
+
+use std::any::Any;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read as _;
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use anyhow::Context as _;
+use selvedge_conventions::{
+    Artifact, Checker, Contents, Finding, Notebook, Project, Selection, Tree, TreeFile, TreePath,
+};
+
+use crate::facts::{FileFacts, Format};
+use crate::progress::Progress;
+use isolated::Worker;
+use reading::Reading;
+use walk::{Found, Kind};
+
+pub(crate) use scope::Scope;
+
+/// What could not be checked, in a sentence. It is no finding, since the file is not to blame.
+pub(crate) struct Failure(pub(crate) String);
+
+/// What a check found.
+pub(crate) struct Checked {
+    pub(crate) findings: Vec<Finding>,
+    /// The files that were checked.
+    pub(crate) files: HashSet<TreePath>,
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// The threads that walk and check. Files are opened and read more than computed with, so that even
+/// one processor has use for two.
+fn threads() -> usize {
+    thread::available_parallelism()
+        .map_or(2, NonZero::get)
+        .clamp(2, 16)
+}
+
+/// Checks the files of the scope.
+///
+/// # Errors
+///
+/// What keeps all files from being checked.
+pub(crate) fn run(scope: &Scope, selection: &Selection) -> anyhow::Result<Checked> {
+    let mut failures = Vec::new();
+    let (files, settings) = thread::scope(|threads| {
+        let settings = threads.spawn(|| repository::GitSettings::ask(&scope.root));
+        let files = walk::walk(scope, &mut failures);
+        (files, settings.join().unwrap_or_default())
+    });
+    let repository = repository::facts(scope, settings, &files);
+    let (tensors, notebooks): (Vec<&Found>, Vec<&Found>) = files
+        .iter()
+        .filter(|file| file.kind == Kind::Notebook || file.kind.is_tensor_file())
+        .partition(|file| file.kind.is_tensor_file());
+    let tree_file = |file: &&Found| TreeFile::new(scope.tree_path(&file.path), file.bytes);
+    let mut in_tree: Vec<TreeFile> = tensors.iter().map(tree_file).collect();
+    if selection.contains("TEN006") {
+        let paths: Vec<&Path> = tensors.iter().map(|file| &*file.path).collect();
+        hashes::fill(&mut in_tree, &paths);
+    }
+    in_tree.extend(notebooks.iter().map(tree_file));
+    let tree = Tree {
+        files: in_tree,
+        repository,
+    };
+    let checker = Checker::new(&scope.config, &tree, selection.clone());
+    let checked: Vec<&Found> = tensors
+        .into_iter()
+        .chain(notebooks)
+        .filter(|file| scope.contains(&file.path))
+        .filter(|file| !scope.config.excludes(&scope.tree_path(&file.path)))
+        .collect();
+    let reading = Reading::new(&scope.config, selection);
+    let mut findings = check_all(scope, &checker, &checked, &reading, &mut failures)?;
+    findings.extend(
+        checker
+            .check_tree()
+            .into_iter()
+            .filter(|finding| scope.whole || scope.contains(&scope.path(&finding.path))),
+    );
+    Ok(Checked {
+        findings,
+        files: checked
+            .iter()
+            .map(|file| scope.tree_path(&file.path))
+            .collect(),
+        failures,
+    })
+}
+
+fn check_all(
+    scope: &Scope,
+    checker: &Checker<'_>,
+    files: &[&Found],
+    reading: &Reading,
+    failures: &mut Vec<Failure>,
+) -> anyhow::Result<Vec<Finding>> {
+    let program = std::env::current_exe().context("cannot find this program itself")?;
+    let mut progress = Progress::of_files(files.len() as u64);
+    let mut findings = Vec::new();
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scoped| {
+        for _ in 0..threads().min(files.len()) {
+            let (sender, next) = (sender.clone(), &next);
+            let mut thread = Checking {
+                scope,
+                checker,
+                reading,
+                worker: Worker::new(program.clone()),
+                buffer: Vec::new(),
+            };
+            scoped.spawn(move || {
+                while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let checked = catch_unwind(AssertUnwindSafe(|| thread.check(file)));
+                    let checked = checked.unwrap_or_else(|panic| Err(panicked(&*panic)));
+                    let _ = sender.send((*file, checked));
+                }
+            });
+        }
+        drop(sender);
+        for (file, checked) in receiver {
+            progress.add(&file.path.to_string_lossy(), 1);
+            match checked {
+                Ok(found) => findings.extend(found),
+                Err(error) => failures.push(Failure(format!(
+                    "cannot check {}: {error:#}",
+                    scope.tree_path(&file.path)
+                ))),
+            }
+        }
+    });
+    progress.finish();
+    failures.sort_by(|one, two| one.0.cmp(&two.0));
+    Ok(findings)
+}
+
+/// What one thread has.
+struct Checking<'a> {
+    scope: &'a Scope,
+    checker: &'a Checker<'a>,
+    reading: &'a Reading,
+    worker: Worker,
+    /// The bytes of a notebook; used again, since fresh memory is slow.
+    buffer: Vec<u8>,
+}
+
+impl Checking<'_> {
+    fn check(&mut self, file: &Found) -> anyhow::Result<Vec<Finding>> {
+        let contents = match file.kind {
+            Kind::Notebook => {
+                self.buffer.clear();
+                // One that was removed meanwhile is no failure.
+                let Some(mut opened) = still_there(File::open(&file.path))? else {
+                    return Ok(Vec::new());
+                };
+                opened.read_to_end(&mut self.buffer)?;
+                Contents::from(Notebook::parse(&self.buffer))
+            }
+            Kind::Hdf5 => {
+                if still_there(file.path.metadata())?.is_none() {
+                    return Ok(Vec::new());
+                }
+                let read = self.worker.read(&file.path, file.bytes, self.reading);
+                Contents::from(read?)
+            }
+            _ => {
+                if still_there(file.path.metadata())?.is_none() {
+                    return Ok(Vec::new());
+                }
+                Contents::from(reading::safetensors(&file.path, self.reading)?)
+            }
+        };
+        let path = self.scope.tree_path(&file.path);
+        let artifact = Artifact::new(path, file.bytes, contents);
+        Ok(self.checker.check(&artifact))
+    }
+}
+
+fn still_there<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
+    let message = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    anyhow::anyhow!("a mistake of Selvedge ({message}); please report it")
+}
+
+/// What the rules find in one file whose facts are gathered already, without a look at any other:
+/// so it cannot be told whether its notebook exists. Of a file that lies in no project, such as a
+/// download, nobody expects a name or a place.
+pub(crate) fn one_file(facts: &FileFacts) -> anyhow::Result<Vec<Finding>> {
+    let scope = Scope::find(std::slice::from_ref(&facts.path), None)?;
+    let folder = facts.path.parent().unwrap_or(&facts.path);
+    let in_project = scope.has_file || Project::find(folder).is_some();
+    let ignored = if in_project { "NAM002" } else { "NAM" };
+    let selection = Selection::new(&scope.config, &[], &[ignored.parse()?]);
+    let reading = Reading::new(&scope.config, &selection);
+    let contents = match facts.format {
+        Format::Hdf5 => Contents::from(artifact::hdf5(facts, &reading)),
+        Format::Safetensors => Contents::from(artifact::safetensors(facts)),
+    };
+    let path: PathBuf = scope.checked.first().cloned().unwrap_or_default();
+    let artifact = Artifact::new(scope.tree_path(&path), facts.file_bytes, contents);
+    let tree = Tree::default();
+    Ok(Checker::new(&scope.config, &tree, selection).check(&artifact))
+}

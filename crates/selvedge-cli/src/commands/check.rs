@@ -1,0 +1,311 @@
+//! `selvedge check`: a repository against the conventions.
+
+use std::fs;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use selvedge_conventions::{Baseline, Error, Finding, Fix, Format, Report, Selection, Selector};
+
+use crate::check::{self, Checked, Failure, Scope, fix};
+use crate::outcome::Outcome;
+use crate::output;
+use crate::render::{self, Page};
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge check
+  selvedge check --select TEN,TRJ --ignore TEN003 tensors/Thimble
+  selvedge check --output-format sarif --output selvedge.sarif
+  selvedge check --write-baseline                  (what is known is in selvedge-baseline.toml)
+  selvedge check --baseline selvedge-baseline.toml
+  selvedge check --fix --dry-run
+
+Paths are shown from the root: the folder of the nearest selvedge.toml, or else the top of the git
+repository. Notebooks that git ignores are left out; tensor files are found although it ignores them.
+`selvedge rules` lists the rules.
+
+Exit codes:
+  0  no findings
+  1  there are findings, or entries of the baseline that are stale
+  2  something could not be checked, or the command line is wrong";
+
+/// The baseline that is written where no name is given, in the root.
+const BASELINE: &str = "selvedge-baseline.toml";
+
+/// Check a repository of tensors and notebooks against the conventions.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Files and folders; without any, the roots that selvedge.toml names, or all of the repository
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// How findings are written: full, concise, json, github or sarif
+    #[arg(long, value_name = "FORMAT", default_value = "full", value_parser = str::parse::<Format>)]
+    output_format: Format,
+
+    /// Write the findings to a file
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Only these rules: codes, starts of codes or names; more than one with commas
+    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = str::parse::<Selector>)]
+    select: Vec<Selector>,
+
+    /// All but these rules
+    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = str::parse::<Selector>)]
+    ignore: Vec<Selector>,
+
+    /// Take this configuration, and look for no selvedge.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print the configuration as it is in effect, and check nothing
+    #[arg(long)]
+    print_config: bool,
+
+    /// Hide the findings that this file knows
+    #[arg(long, value_name = "FILE", conflicts_with = "write_baseline")]
+    baseline: Option<PathBuf>,
+
+    /// Write down what is found as known, in selvedge-baseline.toml of the root or in FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    #[allow(
+        clippy::option_option,
+        reason = "clap's form of a flag with an optional value"
+    )]
+    write_baseline: Option<Option<PathBuf>>,
+
+    /// Mend what can be mended without a doubt: mark bfloat16
+    #[arg(long, conflicts_with = "write_baseline")]
+    fix: bool,
+
+    /// Mend also what needs a look, such as names: shows it and asks first
+    #[arg(long, conflicts_with = "write_baseline")]
+    unsafe_fixes: bool,
+
+    /// With --fix or --unsafe-fixes: only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+
+    /// With --unsafe-fixes: don't ask
+    #[arg(long, short)]
+    yes: bool,
+
+    /// Exit with 0 also if there are findings
+    #[arg(long)]
+    exit_zero: bool,
+
+    /// Print the findings and errors, and nothing else
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let mends = args.fix || args.unsafe_fixes;
+    if args.dry_run && !mends {
+        bail!("--dry-run is for --fix and --unsafe-fixes");
+    }
+    let scope = Scope::find(&args.paths, args.config.as_deref())?;
+    if args.print_config {
+        output::print(&scope.config.to_toml())?;
+        return Ok(Outcome::Success);
+    }
+    let baseline = args.baseline.as_ref().map(Baseline::load).transpose()?;
+    let selection = Selection::new(&scope.config, &args.select, &args.ignore);
+    let checked = check::run(&scope, &selection)?;
+    if let Some(path) = &args.write_baseline {
+        return write_baseline(args, &scope, path.as_deref(), &checked);
+    }
+    let (mut report, mut failures) = judged(&scope, &selection, baseline.as_ref(), checked);
+    let mut refused = false;
+    if mends {
+        let fixes = fix::of(&report.findings, args.unsafe_fixes);
+        let mended = mend(args, &scope, &fixes)?;
+        refused = mended.refused;
+        if mended.changed {
+            // What is left, as a new check finds it: a new name can be found fault with, too.
+            let checked = check::run(&scope, &selection)?;
+            (report, failures) = judged(&scope, &selection, baseline.as_ref(), checked);
+        }
+    }
+    write_report(args, &report)?;
+    tell_failures(&failures);
+    if refused || !failures.is_empty() {
+        return Ok(Outcome::Failed);
+    }
+    let clean = report.findings.is_empty() && report.stale.is_empty();
+    Ok(if clean || args.exit_zero {
+        Outcome::Success
+    } else {
+        Outcome::Negative
+    })
+}
+
+/// The report, without what the baseline knows.
+fn judged(
+    scope: &Scope,
+    selection: &Selection,
+    baseline: Option<&Baseline>,
+    checked: Checked,
+) -> (Report, Vec<Failure>) {
+    let report = Report::new(checked.findings, checked.files.len());
+    let Some(baseline) = baseline else {
+        return (report, checked.failures);
+    };
+    let known = |code: &str| selvedge_conventions::rule(code).is_some();
+    let report = report.with_baseline(baseline, |path, code| {
+        let on_disk = scope.path(path);
+        let file = checked.files.contains(path)
+            || (scope.contains(&on_disk) && (!on_disk.exists() || !is_data(&on_disk)));
+        file && (selection.contains(code) || !known(code))
+    });
+    (report, checked.failures)
+}
+
+/// Whether a check of the files tells something about it. The settings of git are always checked.
+fn is_data(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    ["ipynb", "safetensors", "h5", "hdf5"]
+        .iter()
+        .any(|known| extension == *known)
+}
+
+fn write_baseline(
+    args: &Args,
+    scope: &Scope,
+    path: Option<&Path>,
+    checked: &Checked,
+) -> anyhow::Result<Outcome> {
+    let path = path.map_or_else(|| scope.root.join(BASELINE), Path::to_owned);
+    write(&path, &Baseline::of(&checked.findings).to_toml())?;
+    if !args.quiet {
+        let findings = render::counted(checked.findings.len() as u64, "finding");
+        output::note(&format!(
+            "{} knows {findings} now; `--baseline {}` hides them",
+            path.display(),
+            path.display()
+        ));
+    }
+    tell_failures(&checked.failures);
+    Ok(if checked.failures.is_empty() {
+        Outcome::Success
+    } else {
+        Outcome::Failed
+    })
+}
+
+fn write_report(args: &Args, report: &Report) -> anyhow::Result<()> {
+    let format = args.output_format;
+    let page = Page::of_stdout();
+    // The summary is for people, and goes to them where the rest does not.
+    let is_apart = format.is_for_programs() || args.output.is_some();
+    let summary = render::findings::summary(report, page);
+    let text = match format {
+        Format::Full if args.quiet || is_apart => render::findings::report(report, page),
+        Format::Full => render::findings::report(report, page) + &summary,
+        _ if args.quiet && !format.is_for_programs() => without_summary(&report.render(format)),
+        _ => report.render(format),
+    };
+    match &args.output {
+        Some(path) => write(path, &anstream::adapter::strip_str(&text).to_string())?,
+        None if format == Format::Full => output::print(&text)?,
+        None => output::print_bytes(text.as_bytes())?,
+    }
+    if is_apart && !args.quiet {
+        output::note(summary.trim_end());
+    }
+    Ok(())
+}
+
+/// The summary is the last line.
+fn without_summary(text: &str) -> String {
+    let lines = text.trim_end().rsplit_once('\n');
+    lines.map_or_else(String::new, |(rest, _)| format!("{rest}\n"))
+}
+
+fn tell_failures(failures: &[Failure]) {
+    for Failure(message) in failures {
+        output::error(&anyhow::anyhow!("{message}"));
+    }
+}
+
+/// What came of the fixes.
+struct Mended {
+    /// Whether files were changed.
+    changed: bool,
+    /// Whether one could not be mended.
+    refused: bool,
+}
+
+fn mend(args: &Args, scope: &Scope, fixes: &[(&Finding, &Fix)]) -> anyhow::Result<Mended> {
+    let mut mended = Mended {
+        changed: false,
+        refused: false,
+    };
+    if fixes.is_empty() {
+        return Ok(mended);
+    }
+    let shown = |(finding, fix): &(&Finding, &Fix)| format!("{}: {}", finding.path, fix.action);
+    if args.dry_run {
+        for fix in fixes {
+            output::note(&format!("would mend {}", shown(fix)));
+        }
+        return Ok(mended);
+    }
+    let needs_a_look =
+        |(_, fix): &(&Finding, &Fix)| fix.safety != selvedge_conventions::FixSafety::Safe;
+    if args.unsafe_fixes && !args.yes && fixes.iter().any(needs_a_look) {
+        for fix in fixes {
+            output::note(&format!("will mend {}", shown(fix)));
+        }
+        if !agreed(fixes.len())? {
+            output::note("nothing was changed");
+            return Ok(mended);
+        }
+    }
+    for (finding, fix) in fixes {
+        match fix::apply(scope, finding, fix) {
+            Ok(()) => {
+                mended.changed = true;
+                if !args.quiet {
+                    output::note(&format!("mended {}", shown(&(*finding, *fix))));
+                }
+            }
+            Err(error) => {
+                mended.refused = true;
+                output::error(&error.context(format!("cannot mend {}", finding.path)));
+            }
+        }
+    }
+    Ok(mended)
+}
+
+/// Asks whoever sits at the terminal.
+fn agreed(fixes: usize) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        bail!("nobody is there to be asked: look at the list with --dry-run, and pass --yes");
+    }
+    let fixes = render::counted(fixes as u64, "change");
+    eprint!("Make {fixes}? What refers to a renamed file stays as it is. [y/N] ");
+    std::io::stderr().flush().context("cannot ask")?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .context("cannot read the answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The configuration that holds in the working directory.
+pub(super) fn configuration(file: Option<&Path>) -> Result<selvedge_conventions::Config, Error> {
+    use selvedge_conventions::Config;
+    match file {
+        Some(file) => Config::load(file),
+        None => Config::find(Path::new(".")).map_or_else(|| Ok(Config::default()), Config::load),
+    }
+}

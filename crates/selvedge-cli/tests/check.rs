@@ -1,0 +1,241 @@
+//! `selvedge check`: formats, selections, baselines, configuration, exit codes.
+
+mod common;
+
+use std::fs;
+
+use common::Place;
+use common::tree::{safetensors, sound};
+
+/// A place with an error, a warning with a fix, and a warning without one.
+fn faulty() -> Place {
+    let place = sound();
+    place.write("notebooks/1.6a_norms.ipynb", "{");
+    place.write("tensors/Flannel/1.5d.safetensors", safetensors("BF16"));
+    place.write("tensors/Flannel/1.6a_norms.safetensors", safetensors("F16"));
+    place
+}
+
+#[test]
+fn a_sound_repository_is_clean() {
+    let run = sound().run(&["check"]);
+    assert_eq!(
+        (run.code, &*run.stdout, &*run.stderr),
+        (0, "no findings in 2 files\n", "")
+    );
+}
+
+#[test]
+fn findings_are_told_in_full() {
+    let run = faulty().run(&["check"]);
+    assert_eq!((run.code, &*run.stderr), (1, ""));
+    assert!(run.stdout.lines().all(|line| line.chars().count() <= 80));
+    insta::assert_snapshot!(run.stdout);
+}
+
+#[test]
+fn findings_are_told_concisely() {
+    let run = faulty().check(&[]);
+    assert_eq!((run.code, &*run.stderr), (1, ""));
+    insta::assert_snapshot!(run.stdout);
+}
+
+#[test]
+fn findings_are_told_to_github() {
+    let run = faulty().run(&["check", "--output-format", "github"]);
+    assert_eq!((run.code, &*run.stderr), (1, ""));
+    insta::assert_snapshot!(run.stdout);
+}
+
+/// What programs read is all that standard output has; the summary is for people.
+#[test]
+fn programs_get_json_and_sarif_and_people_the_summary() {
+    for (format, findings) in [("json", "/findings"), ("sarif", "/runs/0/results")] {
+        let run = faulty().run(&["check", "--output-format", format]);
+        assert_eq!(run.code, 1);
+        assert_eq!(
+            run.stderr,
+            "1 error and 2 warnings in 3 of 5 files; 1 with `--unsafe-fixes`, after a look\n"
+        );
+        let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let found = json.pointer(findings).unwrap();
+        assert_eq!(found.as_array().unwrap().len(), 3);
+    }
+}
+
+#[test]
+fn the_output_goes_to_a_file() {
+    let place = faulty();
+    for format in ["full", "concise", "json", "github", "sarif"] {
+        let printed = place.run(&["check", "--output-format", format, "--quiet"]);
+        let run = place.run(&["check", "--output-format", format, "--output", "found"]);
+        assert_eq!((run.code, &*run.stdout), (1, ""));
+        assert!(run.stderr.starts_with("1 error and 2 warnings"), "{format}");
+        let text = fs::read_to_string(place.path("found")).unwrap();
+        assert!(
+            text.starts_with(printed.stdout.trim_end()),
+            "{format}: {text}"
+        );
+    }
+    let run = place.run(&["check", "--output", "no/such/folder"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("cannot write no/such/folder"));
+}
+
+#[test]
+fn colour_is_for_terminals() {
+    let place = faulty();
+    let coloured = place.run(&["check", "--color", "always"]).stdout;
+    assert!(coloured.contains("\u{1b}[31merror[NBK001]:") || coloured.contains("\u{1b}[1m"));
+    assert!(!place.run(&["check"]).stdout.contains('\u{1b}'));
+    let plain = anstream::adapter::strip_str(&coloured).to_string();
+    assert_eq!(plain, place.run(&["check"]).stdout);
+}
+
+#[test]
+fn rules_are_selected_and_ignored() {
+    let place = faulty();
+    let f16 = "tensors/Flannel/1.6a_norms.safetensors TEN002";
+    assert_eq!(place.findings(&["--select", "TEN,TRJ"]), [f16]);
+    assert_eq!(
+        place.findings(&["--ignore", "NBK", "--ignore", "NAM001"]),
+        [f16]
+    );
+    assert_eq!(place.findings(&["--select", "float16-for-bfloat16"]), [f16]);
+    let run = place.run(&["check", "--select", "TEN02"]);
+    assert_eq!((run.code, &*run.stdout), (2, ""));
+    assert!(
+        run.stderr.contains("did you mean `TEN002`?"),
+        "{}",
+        run.stderr
+    );
+    let run = place.run(&["check", "--output-format", "jsn"]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("did you mean `json`?"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn the_exit_code_can_be_zero_and_quiet_says_nothing_else() {
+    let place = faulty();
+    let run = place.check(&["--exit-zero", "--quiet"]);
+    assert_eq!((run.code, &*run.stderr), (0, ""));
+    assert_eq!(run.stdout.lines().count(), 3);
+    let run = sound().check(&["--quiet"]);
+    assert_eq!((run.code, &*run.stdout, &*run.stderr), (0, "", ""));
+}
+
+#[test]
+fn paths_narrow_what_is_checked_and_not_what_is_known() {
+    let place = faulty();
+    // Its notebook is found, although it is not checked.
+    let tensor = "tensors/Flannel/1.5d_mask.safetensors";
+    assert!(place.findings(&[tensor]).is_empty());
+    assert_eq!(
+        place.findings(&["notebooks"]),
+        ["notebooks/1.6a_norms.ipynb NBK001"]
+    );
+    let run = place.run(&["check", "tensor"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("there is no tensor"), "{}", run.stderr);
+}
+
+/// Paths are those below the root, wherever the check is started.
+#[test]
+fn the_root_is_found_from_inside() {
+    let place = faulty();
+    let output = place
+        .command(&["check", "--quiet", "--output-format", "concise"])
+        .current_dir(place.path("tensors/Flannel"))
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        place
+            .check(&["--quiet"])
+            .stdout
+            .lines()
+            .filter(|line| !line.is_empty())
+            .map(|line| format!("{line}\n"))
+            .collect::<String>()
+    );
+}
+
+#[test]
+fn the_printed_configuration_reads_back() {
+    let place = faulty();
+    place.write(
+        "selvedge.toml",
+        "rules.NBK = 'off'\n[limits]\nmemory = '16 GB'\n",
+    );
+    let printed = place.print(&["check", "--print-config"]);
+    assert!(printed.contains("memory = \"16 GB\"\n"), "{printed}");
+    place.write("printed.toml", &printed);
+    assert_eq!(
+        place.print(&["check", "--print-config", "--config", "printed.toml"]),
+        printed
+    );
+    assert_eq!(place.findings(&[]).len(), 2);
+    place.write("selvedge.toml", "[limit]\n");
+    let run = place.run(&["check"]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr
+            .contains("selvedge.toml:1:2: unknown key `limit`; did you mean `limits`?"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_baseline_hides_what_is_known_and_tells_what_is_stale() {
+    let place = faulty();
+    let run = place.run(&["check", "--write-baseline"]);
+    assert_eq!((run.code, &*run.stdout), (0, ""));
+    assert!(
+        run.stderr.contains("knows 3 findings now"),
+        "{}",
+        run.stderr
+    );
+    let known = ["--baseline", "selvedge-baseline.toml"];
+    let run = place.check(&known);
+    assert_eq!(run.code, 0);
+    assert_eq!(
+        run.stdout,
+        "no findings in 5 files; the baseline hides 3 more findings\n"
+    );
+
+    place.write("notebooks/1.7a_new.ipynb", "{");
+    let run = place.check(&known);
+    assert_eq!(run.code, 1);
+    assert_eq!(run.stdout.lines().count(), 2, "{}", run.stdout);
+
+    fs::remove_file(place.path("notebooks/1.7a_new.ipynb")).unwrap();
+    fs::remove_file(place.path("notebooks/1.6a_norms.ipynb")).unwrap();
+    let run = place.check(&[&known[..], &["--select", "NBK"]].concat());
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    assert!(run.stdout.contains("1 entry of the baseline is stale"));
+    // Nothing is known of files and rules that were not checked.
+    let run = place.check(&[&known[..], &["tensors", "--ignore", "NAM002"]].concat());
+    assert_eq!(run.code, 0, "{}", run.stdout);
+
+    let run = place.check(&["--baseline", "none.toml"]);
+    assert_eq!(run.code, 2);
+    let run = place.run(&["check", "--write-baseline=other.toml"]);
+    assert_eq!(run.code, 0);
+    assert!(place.path("other.toml").is_file());
+}
+
+#[test]
+fn flags_that_need_others_say_so() {
+    let run = sound().run(&["check", "--dry-run"]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("--dry-run is for --fix"),
+        "{}",
+        run.stderr
+    );
+}

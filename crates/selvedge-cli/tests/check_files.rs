@@ -1,0 +1,213 @@
+//! `selvedge check`: which files it finds, broken ones among them, and a whole repository whose
+//! findings are known.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use common::Place;
+use common::tree::{NOTEBOOK, safetensors, sound};
+use selvedge_testing::make_repository;
+
+#[test]
+fn every_planted_fault_is_found_and_nothing_else() {
+    let place = Place::new();
+    let expected = make_repository(&place.path("repository"), 60, 120);
+    let mut found = place.findings(&["repository"]);
+    found.sort();
+    assert_eq!(found, expected);
+    for rule in ["NAM", "TEN", "TRJ", "NBK", "GIT"] {
+        assert!(expected.iter().any(|line| line.contains(rule)), "{rule}");
+    }
+}
+
+/// This repository holds its own conventions: its notebooks, and the files of its demo if it has run.
+#[test]
+fn this_repository_is_clean() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let run = Place::new().run(&["check", &root.display().to_string()]);
+    assert_eq!((run.code, &*run.stderr), (0, ""), "{}", run.stdout);
+    assert!(!run.stdout.contains("in 0 files"), "{}", run.stdout);
+}
+
+#[test]
+fn tensor_files_are_found_although_git_ignores_them_and_notebooks_are_not() {
+    let place = sound();
+    place.write(".gitignore", "*.safetensors\nscratch/\n");
+    place.write("tensors/Flannel/mask.safetensors", safetensors("BF16"));
+    place.write("scratch/notebooks/1.9a_trial.ipynb", "{");
+    let found = ["tensors/Flannel/mask.safetensors NAM001"];
+    assert_eq!(place.findings(&[]), found);
+    // What is named is checked.
+    assert_eq!(
+        place.findings(&["scratch"]),
+        ["scratch/notebooks/1.9a_trial.ipynb NBK001"]
+    );
+}
+
+#[test]
+fn folders_that_programs_fill_are_left_out() {
+    let place = sound();
+    for folder in [
+        ".hidden",
+        "node_modules",
+        "notebooks/.ipynb_checkpoints",
+        "env",
+        "crate/target",
+        "cache",
+    ] {
+        place.write(&format!("{folder}/1.9a_broken.ipynb"), "{");
+        place.write(&format!("{folder}/broken.safetensors"), "");
+    }
+    place.write("env/pyvenv.cfg", "");
+    place.write("crate/Cargo.toml", "");
+    place.write("cache/CACHEDIR.TAG", "");
+    assert!(place.findings(&[]).is_empty());
+    assert_eq!(place.findings(&["cache"]).len(), 4);
+    // A folder of results may have that name, too.
+    place.write("target/1.9a_broken.ipynb", "{");
+    assert_eq!(place.findings(&[]).len(), 1);
+}
+
+#[test]
+fn links_to_files_are_followed() {
+    let place = sound();
+    let elsewhere = Place::new();
+    let broken = elsewhere.write("broken.h5", "nothing");
+    symlink(broken, place.path("tensors/Flannel/flannel_1.h5")).unwrap();
+    symlink(
+        place.path("none"),
+        place.path("tensors/Flannel/flannel_2.h5"),
+    )
+    .unwrap();
+    symlink(place.path("."), place.path("tensors/again")).unwrap();
+    assert_eq!(place.findings(&[]), ["tensors/Flannel/flannel_1.h5 TRJ006"]);
+}
+
+#[test]
+fn broken_files_are_findings_and_stop_nothing() {
+    let place = sound();
+    let good = place.hdf5(
+        "tensors/Flannel/flannel_1.h5",
+        "f['W'] = np.zeros((64, 64))",
+    );
+    let whole = fs::read(good).unwrap();
+    for (number, contents) in (2..).zip([
+        &whole[..whole.len() / 2],
+        b"",
+        b"not HDF5 at all, but a text of some length",
+        &safetensors("BF16"),
+        &[&whole[..8], &[0xFF; 4000]].concat(),
+    ]) {
+        place.write(&format!("tensors/Flannel/flannel_{number}.h5"), contents);
+    }
+    let found = place.findings(&[]);
+    let expected: Vec<_> = (2..=6)
+        .map(|number| format!("tensors/Flannel/flannel_{number}.h5 TRJ006"))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+/// Bytes of a sound file, changed one after the other: each check ends with 0 or 1.
+#[test]
+fn no_damage_to_the_structures_of_hdf5_stops_a_check() {
+    let place = sound();
+    let good = place.hdf5(
+        "whole.h5",
+        "f.create_dataset('W', data=np.zeros((8, 8), 'u2'), chunks=(4, 8), maxshape=(None, 8))",
+    );
+    let whole = fs::read(good).unwrap();
+    fs::remove_file(place.path("whole.h5")).unwrap();
+    for at in (0..whole.len().min(2400)).step_by(41) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0xFF;
+        place.write(&format!("tensors/Flannel/flannel_{at}.h5"), &damaged);
+    }
+    let run = place.check(&[]);
+    assert!(run.code <= 1, "{}", run.stderr);
+    assert_eq!(run.stderr, "");
+}
+
+/// A pointer of Git LFS stands for a file that may well be sound.
+#[test]
+fn pointers_of_git_lfs_are_not_damaged() {
+    let place = sound();
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n";
+    place.write("tensors/Flannel/1.5d_other.safetensors", pointer);
+    place.write("tensors/Flannel/flannel_1.h5", pointer);
+    assert!(place.findings(&[]).is_empty());
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_a_failure_and_the_rest_is_checked() {
+    let place = sound();
+    place.write("notebooks/1.6a_broken.ipynb", "{");
+    let locked = place.write("notebooks/1.7a_locked.ipynb", NOTEBOOK);
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
+    // Root reads everything.
+    if fs::read(&locked).is_ok() {
+        return;
+    }
+    let run = place.check(&[]);
+    assert_eq!(run.code, 2);
+    assert!(run.stdout.contains("1.6a_broken.ipynb: error[NBK001]"));
+    assert!(
+        run.stderr
+            .contains("cannot check notebooks/1.7a_locked.ipynb: "),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn what_git_does_to_notebooks_is_found() {
+    let place = sound();
+    let git = |args: &[&str]| {
+        let status = Command::new("git")
+            .current_dir(place.path("."))
+            .args(args)
+            .status()
+            .unwrap();
+        assert!(status.success());
+    };
+    git(&["init", "--quiet"]);
+    git(&["config", "filter.strip.clean", "nbstripout"]);
+    place.write(".gitattributes", "*.ipynb filter=strip\n");
+    place.write(
+        ".git/hooks/pre-commit",
+        "#!/bin/sh\njupyter nbconvert --clear-output --inplace *.ipynb\n",
+    );
+    let run = place
+        .command(&["check", "--quiet", "--output-format", "concise"])
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .output()
+        .unwrap();
+    let found = String::from_utf8(run.stdout).unwrap();
+    assert!(found.contains(".gitattributes:1: error[GIT001]"), "{found}");
+    assert!(
+        found.contains(".git/hooks/pre-commit:2: error[GIT002]"),
+        "{found}"
+    );
+}
+
+#[test]
+fn rules_that_read_the_data_do_so_when_they_are_selected() {
+    let place = sound();
+    place.write("tensors/Flannel/1.5d_copy.safetensors", safetensors("BF16"));
+    place.hdf5(
+        "tensors/Flannel/flannel_1.h5",
+        "v = np.random.default_rng(1).standard_normal(4096).astype('f4').view('u4') & 0xFFFF0000\n\
+         f['W'] = v.view('f4').astype('f2').reshape(64, 64)",
+    );
+    assert!(place.findings(&["--ignore", "TEN002"]).is_empty());
+    assert_eq!(
+        place.findings(&["--select", "TEN006,TEN007"]),
+        [
+            "tensors/Flannel/1.5d_mask.safetensors TEN006",
+            "tensors/Flannel/flannel_1.h5 TEN007",
+        ]
+    );
+}

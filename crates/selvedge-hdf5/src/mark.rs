@@ -1,0 +1,80 @@
+//! Marking a `uint16` dataset of another program as bfloat16.
+
+use std::path::Path;
+
+use hdf5::types::{IntSize, TypeDescriptor};
+
+use crate::create::mark;
+use crate::error::LibraryError;
+use crate::lock::open_locked;
+use crate::provenance::LOGICAL_DTYPE;
+use crate::{Dtype, Error};
+
+/// Gives the `uint16` dataset `tensor` of the file at `path` the attribute
+/// `logical_dtype = "bfloat16"`, which says that its values are the bits of bfloat16. Returns whether
+/// the file was changed: one that is marked already is not.
+///
+/// No value changes, and no chunk is touched: libhdf5 adds some hundred bytes to the dataset's header
+/// and moves the end of the file. It does so in place, since a copy of a trajectory can be larger
+/// than the disk has room, and a new file would have none of the links to the old one; a power cut
+/// within the few milliseconds can leave a header that is written in part.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("by_hand.h5");
+/// # let file = hdf5::File::create(&path)?;
+/// # file.new_dataset_builder().with_data(&[0x3F80_u16; 4]).create("W")?;
+/// # file.close()?;
+/// use selvedge_hdf5::{Dtype, Reader, mark_bf16};
+///
+/// assert!(mark_bf16(&path, "W")?);
+/// assert_eq!(Reader::open(&path)?.tensor("W")?.dtype()?, Dtype::Bf16);
+/// assert!(!mark_bf16(&path, "W")?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::InUse`] while a recorder writes the file, and [`Error::OpenElsewhere`] while another
+/// program has it open; [`Error::UnsupportedDtype`] for a tensor of another dtype; [`Error::Io`] and
+/// [`Error::Library`].
+pub fn mark_bf16(path: impl AsRef<Path>, tensor: &str) -> Result<bool, Error> {
+    let path = path.as_ref();
+    let lock = open_locked(path, path, false)?;
+    // Alone: a reader may have cached the header that is about to change. Not all file systems have
+    // locks.
+    if let Err(std::fs::TryLockError::WouldBlock) = lock.try_lock() {
+        return Err(Error::OpenElsewhere {
+            path: path.to_owned(),
+        });
+    }
+    let failed = |action: String| {
+        move |error: hdf5::Error| Error::library(path, action, LibraryError::from(error))
+    };
+    let file = hdf5::File::with_options()
+        .with_fapl(|access| access.file_locking(false))
+        .open_rw(path)
+        .map_err(failed("open".to_owned()))?;
+    let action = || format!("mark tensor `{tensor}` in");
+    let dataset = file.dataset(tensor).map_err(failed(action()))?;
+    if dataset.attr(LOGICAL_DTYPE).is_ok() {
+        return Ok(false);
+    }
+    let stored = dataset
+        .dtype()
+        .and_then(|stored| stored.to_descriptor())
+        .map_err(failed(action()))?;
+    if stored != TypeDescriptor::Unsigned(IntSize::U2) {
+        return Err(Error::UnsupportedDtype {
+            tensor: tensor.to_owned(),
+            found: stored.to_string(),
+            hint: "only uint16 can be marked as bfloat16",
+        });
+    }
+    mark(&dataset, Dtype::Bf16).map_err(failed(action()))?;
+    drop(dataset);
+    file.close().map_err(failed("close".to_owned()))?;
+    lock.sync_all()
+        .map_err(|error| Error::io(path, "sync", error))?;
+    Ok(true)
+}
