@@ -1,9 +1,10 @@
 //! `selvedge`: look into tensor files, plan recordings, recover, reshape, convert and compare files,
 //! check a repository.
 //!
-//! One file per command under `commands/`. A command gathers plain facts (`facts/`; `stats/`,
-//! `compare/` and `convert/` where values are read; `check/` for a whole repository), and has them
-//! put into words (`render/`); what gathers does not print, and what prints does not open files.
+//! One file per command under `commands/`. A command gathers plain facts (`facts/`, `stats/` and
+//! `compare/` where the values are read, `check/` for a whole repository), or makes a file
+//! (`convert/`), and has what there is to say put into words (`render/`); what gathers does not
+//! print, and what prints does not open files.
 
 mod check;
 mod cli;

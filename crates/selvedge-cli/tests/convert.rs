@@ -137,6 +137,14 @@ save_file({'W': np.zeros((7, 5, 2), np.float32), 'loss': np.arange(7.), 'mask': 
     let steps = ["W: step", "loss: step", "mask: constant", "n: constant"];
     assert_eq!(roles("c.h5"), steps);
     place.print(&["verify", "b.safetensors", "c.h5"]);
+    // Metadata that do not fit the tensors are not believed.
+    let make = make.replace(
+        "sys.argv[1])",
+        r#"sys.argv[1], {'step_tensors': '["W", "n"]'})"#,
+    );
+    python::on_file(&make, &place.path("d.safetensors"));
+    place.print(&["convert", "d.safetensors", "d.h5"]);
+    place.print(&["verify", "b.h5", "d.h5"]);
 }
 
 #[test]

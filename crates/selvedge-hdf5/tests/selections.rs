@@ -373,3 +373,42 @@ fn threads_may_share_a_tensor() {
         }
     });
 }
+
+/// What is read without a Rust type, and written without one.
+#[test]
+fn bytes_of_a_selection_and_of_a_constant() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("thimble_1.h5");
+    let bits: Vec<u8> = (0..6_u16).flat_map(u16::to_le_bytes).collect();
+    let spec = selvedge_hdf5::TensorSpec::new("centers", selvedge_hdf5::Dtype::Bf16, [3, 2]);
+    let mut run = Recorder::create(&path)
+        .scalar::<f32>("loss")
+        .constant_bytes(spec.clone(), bits.clone())
+        .start()
+        .unwrap();
+    for loss in [0.5_f32, 0.25, 0.125] {
+        run.append(|step| step.put("loss", &loss)).unwrap();
+    }
+    run.finish().unwrap();
+    let file = Reader::open(&path).unwrap();
+    let centers = file.tensor("centers").unwrap();
+    assert_eq!(centers.read_bytes().unwrap(), bits);
+    let mut last = [0; 4];
+    centers
+        .select()
+        .steps(2..3)
+        .read_bytes_into(&mut last)
+        .unwrap();
+    assert_eq!(last, bits[8..]);
+    let loss = file.tensor("loss").unwrap().select().every(2);
+    let mut found = [0; 8];
+    loss.read_bytes_into(&mut found).unwrap();
+    assert_eq!(found[..4], 0.5_f32.to_le_bytes());
+    assert_eq!(found[4..], 0.125_f32.to_le_bytes());
+    let error = loss.read_bytes_into(&mut [0; 7]).unwrap_err();
+    assert!(error.to_string().contains('8'), "{error}");
+    let short = Recorder::create(folder.path().join("thimble_2.h5"))
+        .scalar::<f32>("loss")
+        .constant_bytes(spec, bits[1..].to_vec());
+    assert!(short.start().is_err());
+}

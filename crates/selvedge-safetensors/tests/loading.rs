@@ -337,3 +337,30 @@ proptest! {
         });
     }
 }
+
+#[test]
+fn some_bytes_of_a_tensor() {
+    let (_folder, path) = new_path();
+    let values: Vec<u16> = (0..1000).collect();
+    Save::new(&path)
+        .tensor("before", [3], &[1.0_f32; 3])
+        .tensor("bits", [10, 100], &values)
+        .write()
+        .unwrap();
+    let file = Reader::open(&path).unwrap();
+    let bits = file.tensor("bits").unwrap();
+    let all = bits.read_bytes().unwrap();
+    for (offset, len) in [(0, 2000), (3, 7), (1999, 1), (2000, 0)] {
+        let mut found = vec![0; len];
+        bits.read_bytes_at(offset as u64, &mut found).unwrap();
+        assert_eq!(found, all[offset..offset + len]);
+    }
+    for (offset, len) in [(1999, 2), (2001, 0), (u64::MAX, 1)] {
+        let error = bits.read_bytes_at(offset, &mut vec![0; len]).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.contains("of tensor `bits` were asked for, and it has 2000"),
+            "{message}"
+        );
+    }
+}

@@ -250,6 +250,7 @@ impl StepTensors {
         let said = facts.attributes.iter().find(|a| a.name == STEP_TENSORS);
         if let Some(Attribute::Text(text)) = said.map(|said| &said.value.0)
             && let Ok(list) = serde_json::from_str::<Vec<String>>(text)
+            && in_step(chosen, &list)
         {
             return Self {
                 names: names(&|tensor| list.contains(&tensor.name)),
@@ -271,6 +272,17 @@ impl StepTensors {
 
     fn has(&self, tensor: &TensorFacts) -> bool {
         self.names.contains(&tensor.name)
+    }
+}
+
+/// Whether the tensors of these names have as many steps, each as the others: metadata can be older
+/// than the tensors.
+fn in_step(tensors: &[&TensorFacts], names: &[String]) -> bool {
+    let listed = tensors.iter().filter(|tensor| names.contains(&tensor.name));
+    let mut steps = listed.map(|tensor| tensor.shape.first());
+    match steps.next() {
+        Some(first) => first.is_some() && steps.all(|other| other == first),
+        None => true,
     }
 }
 

@@ -8,6 +8,7 @@ use selvedge_safetensors::Dtype;
 
 use super::publish::{Unnamed, check_writers, hidden, is_named};
 use super::{Input, Output, Watch, cannot_hold, dtype, npy};
+use crate::metadata::STEP_TENSORS;
 
 pub(super) fn write(
     input: &Input<'_>,
@@ -65,7 +66,7 @@ pub(super) fn write(
             path.display().to_string()
         ));
     }
-    if !input.metadata.is_empty() {
+    if input.metadata.keys().any(|key| key != STEP_TENSORS) {
         notes.push("attributes are not kept: an array of NumPy has none".to_owned());
     }
     Ok(notes)
