@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use selvedge_conventions::{
@@ -11,16 +12,19 @@ use selvedge_conventions::{
     TrajectoryName, TreePath,
 };
 
+static DEFAULT: LazyLock<IdPattern> = LazyLock::new(IdPattern::default);
+
 fuzz_target!(|text: &str| {
     round_trip::<NotebookId>(text);
     round_trip::<TensorFileName>(text);
     round_trip::<TrajectoryName>(text);
     round_trip::<ModelName>(text);
     let _ = text.parse::<Selector>();
-    let _ = IdPattern::default().id_of_notebook(text);
-    // The first line as a pattern, the others as names.
-    let (pattern, name) = text.split_once('\n').unwrap_or((text, text));
-    if let Ok(pattern) = IdPattern::new(pattern) {
+    let _ = DEFAULT.id_of_notebook(text);
+    // The first of several lines as a pattern, the others as a name: a pattern takes long to compile.
+    if let Some((pattern, name)) = text.split_once('\n')
+        && let Ok(pattern) = IdPattern::new(pattern)
+    {
         let _ = pattern.id_of_notebook(name);
     }
     let path = TreePath::new(text);

@@ -19,7 +19,8 @@ fuzz_target!(|text: &str| {
     }
     if let Ok(baseline) = Baseline::parse(text, "baseline.toml") {
         let printed = baseline.to_toml();
-        let read = Baseline::parse(&printed, "printed.toml").expect("what is printed is a baseline");
+        let read =
+            Baseline::parse(&printed, "printed.toml").expect("what is printed is a baseline");
         assert_eq!(read, baseline);
     }
 });
