@@ -11,13 +11,15 @@ use super::Summary;
 use super::layout::{Growing, Layout};
 use super::partial::Partial;
 use crate::header::PREFIX;
-use crate::{Element, Error, MissingBytes, TensorSpec};
+use crate::{Element, Error, MissingBytes, TensorSpec, sys};
 
 /// Bytes that go to the system in one call: larger ones are slower on Linux, where the page cache
 /// then takes its memory in larger pieces.
 const PIECE: usize = 1 << 20;
 /// Tensors of so many bytes are copied next to their neighbours, and written with them.
 const SMALL: usize = 64 << 10;
+/// Files of so many bytes are given their blocks beforehand, where their size is known.
+const LARGE: u64 = 8 << 20;
 
 /// A tensor of fixed size.
 #[derive(Debug)]
@@ -107,6 +109,10 @@ impl Writer {
             .collect();
         if let Some(growing) = &layout.growing {
             slots.insert(growing.spec.name.clone(), Slot::Growing);
+        }
+        // The length of a growing file tells what was written to it.
+        if layout.growing.is_none() && layout.end >= LARGE {
+            sys::preallocate(partial.file(), layout.end);
         }
         let fixed = specs.into_iter().zip(layout.places);
         let mut writer = Self {
