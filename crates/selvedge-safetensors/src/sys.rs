@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -33,6 +34,23 @@ pub(crate) fn preallocate(file: &File, length: u64) {
     let _ = rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, length);
     #[cfg(not(target_os = "linux"))]
     let _ = (file, length);
+}
+
+/// Tells the system to write some bytes of a file to the disk now, and does not wait for it.
+///
+/// That promises nothing, and no error counts: a later `fsync` does all and reports all.
+pub(crate) fn start_writeback(file: &File, bytes: Range<u64>) {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+        let offset = bytes.start.cast_signed();
+        let length = (bytes.end - bytes.start).cast_signed();
+        let flags = libc::SYNC_FILE_RANGE_WRITE;
+        // SAFETY: the call takes no memory of ours, and the descriptor is open while `file` lives.
+        unsafe { libc::sync_file_range(file.as_raw_fd(), offset, length, flags) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, bytes);
 }
 
 /// Renames `from` to `to`, and fails with `AlreadyExists` where `to` exists.

@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use super::Summary;
 use super::layout::{Growing, Layout};
 use super::partial::Partial;
+use super::writeback::Writeback;
 use crate::header::PREFIX;
 use crate::{Element, Error, MissingBytes, TensorSpec, sys};
 
@@ -84,7 +85,8 @@ pub struct Writer {
     /// The length of the header, while it is not in the file: what makes a growing file
     /// recoverable.
     length: Option<[u8; 8]>,
-    sync: bool,
+    /// Where the file is put on the disk in the end.
+    writeback: Option<Writeback>,
     overwrite: bool,
 }
 
@@ -128,7 +130,7 @@ impl Writer {
             slots,
             grown: 0,
             length,
-            sync,
+            writeback: sync.then(Writeback::default),
             overwrite,
         };
         writer.write_first(header, data)?;
@@ -282,7 +284,8 @@ impl Writer {
                 .map_err(Error::io(self.partial.path(), "look at"))?
                 .len(),
         };
-        self.partial.publish(self.sync, self.overwrite)?;
+        self.partial
+            .publish(self.writeback.is_some(), self.overwrite)?;
         Ok(summary)
     }
 
@@ -355,7 +358,7 @@ impl Writer {
             });
         }
         let at = fixed.place.start + fixed.written;
-        write_pieces(self.partial.file(), bytes, at)
+        write_pieces(self.partial.file(), bytes, at, self.writeback.as_mut())
             .map_err(|source| self.failed(&fixed.spec.name, fixed.written, source))?;
         self.fixed[index].written += found;
         Ok(())
@@ -383,7 +386,8 @@ impl Writer {
             return Ok(());
         };
         let end = growing.begin + self.grown;
-        if let Err(source) = write_pieces(self.partial.file(), bytes, end) {
+        let written = write_pieces(self.partial.file(), bytes, end, self.writeback.as_mut());
+        if let Err(source) = written {
             // What did arrive is not to be taken for rows by `recover`, least of all behind rows
             // that are written later and reach less far. Where even this fails, the call's error
             // has said that the file is in trouble.
@@ -424,11 +428,20 @@ pub(super) fn set_rows(partial: &Partial, growing: &Growing, rows: u64) -> Resul
         .map_err(Error::io(partial.path(), "write the number of rows to"))
 }
 
-fn write_pieces(file: &File, bytes: &[u8], mut at: u64) -> io::Result<()> {
+fn write_pieces(
+    file: &File,
+    bytes: &[u8],
+    mut at: u64,
+    mut writeback: Option<&mut Writeback>,
+) -> io::Result<()> {
     debug_assert!(at >= PREFIX, "the header is there");
     for piece in bytes.chunks(PIECE) {
         file.write_all_at(piece, at)?;
-        at += piece.len() as u64;
+        let end = at + piece.len() as u64;
+        if let Some(writeback) = &mut writeback {
+            writeback.wrote(file, at..end);
+        }
+        at = end;
     }
     Ok(())
 }
