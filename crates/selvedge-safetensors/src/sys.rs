@@ -53,6 +53,27 @@ pub(crate) fn start_writeback(file: &File, bytes: Range<u64>) {
     let _ = (file, bytes);
 }
 
+/// Asks for large pages behind memory that was not touched yet: the system finds and clears it in
+/// fewer steps then.
+///
+/// It is a wish, so no error counts.
+pub(crate) fn prefer_large_pages(memory: &mut [u8]) {
+    #[cfg(target_os = "linux")]
+    {
+        let page = rustix::param::page_size();
+        // The call wants whole pages: those that are within.
+        let begin = memory.as_ptr().align_offset(page).min(memory.len());
+        let length = (memory.len() - begin) / page * page;
+        let begin = memory[begin..].as_mut_ptr();
+        // SAFETY: the pages are part of `memory`, which is borrowed for the call, and this advice
+        // leaves their content as it is.
+        let _ =
+            unsafe { rustix::mm::madvise(begin.cast(), length, rustix::mm::Advice::LinuxHugepage) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = memory;
+}
+
 /// Renames `from` to `to`, and fails with `AlreadyExists` where `to` exists.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};

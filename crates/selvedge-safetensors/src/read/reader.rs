@@ -145,7 +145,7 @@ impl<'a> Tensor<'a> {
     /// [`Error::Truncated`] and [`Error::ReadTensor`].
     pub fn read_bytes(&self) -> Result<Vec<u8>, Error> {
         // Within the file, so it fits memory if any buffer does.
-        let mut bytes = vec![0; usize::try_from(self.info.bytes()).unwrap_or(usize::MAX)];
+        let mut bytes = u8::zeroed(usize::try_from(self.info.bytes()).unwrap_or(usize::MAX));
         self.read_at(&mut bytes, 0)?;
         Ok(bytes)
     }
