@@ -3,7 +3,11 @@
 //! Linux is what this code has run on; the macOS branches are written from its manual pages and
 //! have not run yet.
 
+use std::fs::File;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -14,6 +18,78 @@ pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
     let status = rustix::fs::statvfs(path).ok()?;
     // Some network file systems report no blocks at all.
     (status.f_blocks > 0).then(|| status.f_bavail.saturating_mul(status.f_frsize))
+}
+
+/// Takes the blocks of a file that will be `length` bytes long, and makes it as long, where the file
+/// system can do that without writing them.
+///
+/// Writes are faster then: each finds its block. That is all, so no error counts; where room is
+/// missing, the write that needs it will say so.
+pub(crate) fn preallocate(file: &File, length: u64) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, length);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, length);
+}
+
+/// Tells the system to write some bytes of a file to the disk now, and does not wait for it.
+///
+/// That promises nothing, and no error counts: a later `fsync` does all and reports all.
+pub(crate) fn start_writeback(file: &File, bytes: Range<u64>) {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+        let offset = bytes.start.cast_signed();
+        let length = (bytes.end - bytes.start).cast_signed();
+        let flags = libc::SYNC_FILE_RANGE_WRITE;
+        // SAFETY: the call takes no memory of ours, and the descriptor is open while `file` lives.
+        unsafe { libc::sync_file_range(file.as_raw_fd(), offset, length, flags) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (file, bytes);
+}
+
+/// Reads what follows `offset` in a file as far as it is in memory already, and returns the number
+/// of bytes. It does not wait for the disk, but lets it begin with the rest of `buffer`.
+pub(crate) fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> usize {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{Advice, fadvise};
+        use rustix::io::{ReadWriteFlags, preadv2};
+        let length = buffer.len();
+        let mut buffer = [io::IoSliceMut::new(buffer)];
+        let read = preadv2(file, &mut buffer, offset, ReadWriteFlags::NOWAIT).unwrap_or(0);
+        if let Some(rest) = NonZeroU64::new((length - read) as u64) {
+            let _ = fadvise(file, offset + read as u64, Some(rest), Advice::WillNeed);
+        }
+        read
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (file, buffer, offset);
+        0
+    }
+}
+
+/// Asks for large pages behind memory that was not touched yet: the system finds and clears it in
+/// fewer steps then.
+///
+/// It is a wish, so no error counts.
+pub(crate) fn prefer_large_pages(memory: &mut [u8]) {
+    #[cfg(target_os = "linux")]
+    {
+        let page = rustix::param::page_size();
+        // The call wants whole pages: those that are within.
+        let begin = memory.as_ptr().align_offset(page).min(memory.len());
+        let length = (memory.len() - begin) / page * page;
+        let begin = memory[begin..].as_mut_ptr();
+        // SAFETY: the pages are part of `memory`, which is borrowed for the call, and this advice
+        // leaves their content as it is.
+        let _ =
+            unsafe { rustix::mm::madvise(begin.cast(), length, rustix::mm::Advice::LinuxHugepage) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = memory;
 }
 
 /// Renames `from` to `to`, and fails with `AlreadyExists` where `to` exists.
@@ -46,4 +122,33 @@ pub(crate) fn is_without_locks(error: &io::Error) -> bool {
     let known = [Errno::NOSYS, Errno::NOLCK, Errno::NOTSUP, Errno::OPNOTSUPP];
     let found = error.raw_os_error().map(Errno::from_raw_os_error);
     found.is_some_and(|found| known.contains(&found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_any_place_and_size_may_prefer_large_pages() {
+        let mut memory = vec![7; 3 << 20];
+        let end = memory.len();
+        for range in [0..end, 1..end - 1, 5..6, 5..5, 0..4096, 4095..2 << 20] {
+            prefer_large_pages(&mut memory[range]);
+        }
+        assert!(memory.iter().all(|&byte| byte == 7));
+    }
+
+    #[test]
+    fn what_is_in_memory_is_read_and_nothing_behind_the_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, [1, 2, 3, 4]).unwrap();
+        let file = file.as_file();
+        preallocate(file, 4);
+        start_writeback(file, 0..4);
+        let mut buffer = [0; 8];
+        // A file system may not be able to say what is in memory, and then nothing is.
+        let read = read_cached(file, &mut buffer, 1);
+        assert!(read == 0 || buffer[..read] == [2, 3, 4]);
+        assert_eq!(read_cached(file, &mut buffer, 9), 0);
+    }
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
-use super::rows::{Rows, check_buffer, check_dtype};
-use crate::header::open_file;
+use super::gather::Source;
+use super::reader::{Reader, Tensor};
+use super::rows::{Rows, check_dtype};
 use crate::{Dtype, Element, Error, Header, TensorInfo};
 
 /// A file mapped into memory: its tensors are views of the page cache, without a copy.
@@ -29,9 +30,9 @@ use crate::{Dtype, Element, Error, Header, TensorInfo};
 /// ```
 #[derive(Debug)]
 pub struct Mapped {
-    path: PathBuf,
+    /// The file, for what is faster through it.
+    reader: Reader,
     map: Mmap,
-    header: Header,
 }
 
 impl Mapped {
@@ -50,29 +51,28 @@ impl Mapped {
     ///
     /// [`Error::Io`], and [`Error::Header`] where the file is not sound.
     pub unsafe fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
-        let path = path.into();
-        let file = open_file(&path)?;
         // An empty file cannot be mapped, and has no header either.
-        let header = Header::read(&path, &file)?;
+        let reader = Reader::open(path)?;
         // SAFETY: the caller promises that the file does not change.
-        let map = unsafe { Mmap::map(&file) }.map_err(Error::io(&path, "map"))?;
-        if (map.len() as u64) < header.file_bytes() {
+        let map = unsafe { Mmap::map(reader.file()) };
+        let map = map.map_err(Error::io(reader.path(), "map"))?;
+        if (map.len() as u64) < reader.header().file_bytes() {
             let error = std::io::ErrorKind::UnexpectedEof.into();
-            return Err(Error::io(&path, "map all of")(error));
+            return Err(Error::io(reader.path(), "map all of")(error));
         }
-        Ok(Self { path, map, header })
+        Ok(Self { reader, map })
     }
 
     /// What is where, and the metadata.
     #[must_use]
     pub fn header(&self) -> &Header {
-        &self.header
+        self.reader.header()
     }
 
     /// The path that it was opened by.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.reader.path()
     }
 
     /// The tensor `name`.
@@ -81,19 +81,20 @@ impl Mapped {
     ///
     /// [`Error::NoSuchTensor`].
     pub fn tensor(&self, name: &str) -> Result<TensorView<'_>, Error> {
-        Ok(self.view(self.header.find(&self.path, name)?))
+        Ok(self.view(self.reader.tensor(name)?))
     }
 
     /// All tensors, in the order of their data.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = TensorView<'_>> {
-        self.header.tensors().iter().map(|info| self.view(info))
+        self.reader.tensors().map(|tensor| self.view(tensor))
     }
 
-    fn view<'a>(&'a self, info: &'a TensorInfo) -> TensorView<'a> {
+    fn view<'a>(&'a self, tensor: Tensor<'a>) -> TensorView<'a> {
+        let info = tensor.info();
         // The map is as long as the header says, so its offsets are those of memory.
         let range = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
         TensorView {
-            info,
+            tensor,
             shape: Cow::Borrowed(&info.shape),
             begin: 0,
             bytes: &self.map[range(info.range.start)..range(info.range.end)],
@@ -105,7 +106,7 @@ impl Mapped {
 /// axis.
 #[derive(Clone, Debug)]
 pub struct TensorView<'a> {
-    info: &'a TensorInfo,
+    tensor: Tensor<'a>,
     shape: Cow<'a, [usize]>,
     /// Where the bytes begin, in bytes from the start of the tensor.
     begin: usize,
@@ -116,13 +117,13 @@ impl<'a> TensorView<'a> {
     /// The tensor's name.
     #[must_use]
     pub fn name(&self) -> &'a str {
-        &self.info.name
+        self.tensor.name()
     }
 
     /// The type of its elements.
     #[must_use]
     pub fn dtype(&self) -> Dtype {
-        self.info.dtype
+        self.tensor.dtype()
     }
 
     /// The shape of the view in elements, outermost axis first; empty for a scalar.
@@ -134,7 +135,7 @@ impl<'a> TensorView<'a> {
     /// What the header says of the whole tensor.
     #[must_use]
     pub fn info(&self) -> &'a TensorInfo {
-        self.info
+        self.tensor.info()
     }
 
     /// Its bytes, whatever the dtype: row-major, little-endian.
@@ -150,8 +151,8 @@ impl<'a> TensorView<'a> {
     /// [`Error::DtypeMismatch`]; [`Error::Misaligned`] in a file whose writer did not care, which
     /// none of this crate's is; [`Error::InvalidBool`], as every byte of a BOOL is looked at.
     pub fn as_slice<T: Element>(&self) -> Result<&'a [T], Error> {
-        check_dtype::<T>(self.info)?;
-        T::view(self.bytes).map_err(|no_view| no_view.into_error(self.info, self.begin))
+        check_dtype::<T>(self.info())?;
+        T::view(self.bytes).map_err(|no_view| no_view.into_error(self.info(), self.begin))
     }
 
     /// Its elements as an array, in place.
@@ -163,8 +164,8 @@ impl<'a> TensorView<'a> {
     pub fn array<T: Element>(&self) -> Result<ndarray::ArrayViewD<'a, T>, Error> {
         let values = self.as_slice()?;
         ndarray::ArrayViewD::from_shape(self.shape(), values).map_err(|_| Error::TooLarge {
-            tensor: self.info.name.clone(),
-            dtype: self.info.dtype,
+            tensor: self.info().name.clone(),
+            dtype: self.tensor.dtype(),
             shape: self.shape.to_vec(),
         })
     }
@@ -176,11 +177,11 @@ impl<'a> TensorView<'a> {
     /// [`Error::NoRows`], [`Error::RowOutOfRange`], and [`Error::PartialByte`] where a row of 4-bit
     /// or 6-bit elements does not fill whole bytes.
     pub fn rows(&self, rows: Range<usize>) -> Result<Self, Error> {
-        let range = Rows::of(self.info, &self.shape)?.bytes_of(&rows)?;
+        let range = Rows::of(self.info(), &self.shape)?.bytes_of(&rows)?;
         let mut shape = self.shape.clone();
         shape.to_mut()[0] = rows.len();
         Ok(Self {
-            info: self.info,
+            tensor: self.tensor,
             shape,
             begin: self.begin + range.start,
             bytes: &self.bytes[range],
@@ -189,44 +190,38 @@ impl<'a> TensorView<'a> {
 
     /// The rows of these indices, in their order, copied; an index may come again.
     ///
+    /// They are read through the file: single rows of a map would each cost a page fault, and the
+    /// disk would read a multiple of what was asked for, one row after the other.
+    ///
     /// # Errors
     ///
-    /// As [`rows`](Self::rows) and [`as_slice`](Self::as_slice).
+    /// As [`Tensor::gather`].
     pub fn gather<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, Error> {
-        let (values, row_len) = self.rows_of(rows)?;
-        let mut gathered = Vec::with_capacity(rows.len() * row_len);
-        for row in rows {
-            gathered.extend_from_slice(&values[row * row_len..][..row_len]);
-        }
-        Ok(gathered)
+        self.source().gather(rows)
     }
 
     /// The rows of these indices, copied into a buffer of as many elements.
     ///
     /// # Errors
     ///
-    /// [`Error::BufferLength`], and as [`gather`](Self::gather).
+    /// As [`Tensor::gather_into`].
     pub fn gather_into<T: Element>(&self, rows: &[usize], buffer: &mut [T]) -> Result<(), Error> {
-        let (values, row_len) = self.rows_of(rows)?;
-        check_buffer(self.info, rows.len() * row_len, buffer.len())?;
-        for (row, to) in rows.iter().zip(buffer.chunks_mut(row_len.max(1))) {
-            to.copy_from_slice(&values[row * row_len..][..row_len]);
-        }
-        Ok(())
+        self.source().gather_into(rows, buffer)
     }
 
-    /// All elements and the number of them in a row, where the tensor has all these rows.
-    fn rows_of<T: Element>(&self, rows: &[usize]) -> Result<(&'a [T], usize), Error> {
-        let found = Rows::of(self.info, &self.shape)?;
-        found.check(rows)?;
-        Ok((self.as_slice()?, found.row_len::<T>()))
+    fn source(&self) -> Source<'_> {
+        Source {
+            tensor: self.tensor,
+            shape: &self.shape,
+            begin: self.begin,
+        }
     }
 }
 
 /// So that libraries on the `safetensors` crate take it, and a save of this crate.
 impl safetensors::View for TensorView<'_> {
     fn dtype(&self) -> Dtype {
-        self.info.dtype
+        self.tensor.dtype()
     }
 
     fn shape(&self) -> &[usize] {

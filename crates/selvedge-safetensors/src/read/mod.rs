@@ -1,5 +1,6 @@
 //! Loading a file: copied, or mapped into memory.
 
+mod gather;
 mod mapped;
 mod parallel;
 mod reader;

@@ -6,11 +6,12 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::gather::Source;
 use super::parallel;
 use super::rows::{Rows, check_buffer, check_dtype};
 use crate::element::NoView;
 use crate::header::open_file;
-use crate::{Dtype, Element, Error, Header, TensorInfo};
+use crate::{Dtype, Element, Error, Header, TensorInfo, sys};
 
 /// A file whose tensors are copied into memory, whole or in part.
 ///
@@ -63,6 +64,10 @@ impl Reader {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// The tensor `name`.
@@ -146,7 +151,7 @@ impl<'a> Tensor<'a> {
     /// [`Error::Truncated`] and [`Error::ReadTensor`].
     pub fn read_bytes(&self) -> Result<Vec<u8>, Error> {
         // Within the file, so it fits memory if any buffer does.
-        let mut bytes = vec![0; usize::try_from(self.info.bytes()).unwrap_or(usize::MAX)];
+        let mut bytes = u8::zeroed(usize::try_from(self.info.bytes()).unwrap_or(usize::MAX));
         self.read_at(&mut bytes, 0)?;
         Ok(bytes)
     }
@@ -210,12 +215,7 @@ impl<'a> Tensor<'a> {
     ///
     /// As [`read_rows`](Self::read_rows).
     pub fn gather<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, Error> {
-        check_dtype::<T>(self.info)?;
-        let found = Rows::of(self.info, &self.info.shape)?;
-        found.check(rows)?;
-        let mut values = T::zeroed(rows.len() * found.row_len::<T>());
-        self.gather_into(rows, &mut values)?;
-        Ok(values)
+        self.source().gather(rows)
     }
 
     /// The rows of these indices, into a buffer of as many elements.
@@ -224,16 +224,15 @@ impl<'a> Tensor<'a> {
     ///
     /// [`Error::BufferLength`], and as [`read_rows`](Self::read_rows).
     pub fn gather_into<T: Element>(&self, rows: &[usize], buffer: &mut [T]) -> Result<(), Error> {
-        check_dtype::<T>(self.info)?;
-        let found = Rows::of(self.info, &self.info.shape)?;
-        found.check(rows)?;
-        check_buffer(self.info, rows.len() * found.row_len::<T>(), buffer.len())?;
-        T::fill(buffer, |bytes| {
-            found
-                .runs(rows, |from, to| self.read_at(&mut bytes[to], from.start))
-                .map_err(Failure::Read)
-        })
-        .map_err(|failure| failure.into_error(self.info))
+        self.source().gather_into(rows, buffer)
+    }
+
+    fn source(&self) -> Source<'a> {
+        Source {
+            tensor: *self,
+            shape: &self.info.shape,
+            begin: 0,
+        }
     }
 
     /// Fills `buffer` from the tensor's byte `offset` on.
@@ -245,7 +244,13 @@ impl<'a> Tensor<'a> {
         .map_err(|failure| failure.into_error(self.info))
     }
 
-    fn read_at(&self, bytes: &mut [u8], offset: usize) -> Result<(), Error> {
+    /// Reads from the tensor's byte `offset` on what is in memory, and returns the number of bytes.
+    pub(super) fn read_cached(&self, bytes: &mut [u8], offset: usize) -> usize {
+        let at = self.info.range.start + offset as u64;
+        sys::read_cached(&self.reader.file, bytes, at)
+    }
+
+    pub(super) fn read_at(&self, bytes: &mut [u8], offset: usize) -> Result<(), Error> {
         let at = self.info.range.start + offset as u64;
         let read = self.reader.file.read_exact_at(bytes, at);
         read.map_err(|source| match source.kind() {
@@ -264,7 +269,7 @@ impl<'a> Tensor<'a> {
 }
 
 /// Why a buffer could not be filled.
-enum Failure {
+pub(super) enum Failure {
     Read(Error),
     View(NoView),
 }
@@ -276,7 +281,7 @@ impl From<NoView> for Failure {
 }
 
 impl Failure {
-    fn into_error(self, info: &TensorInfo) -> Error {
+    pub(super) fn into_error(self, info: &TensorInfo) -> Error {
         match self {
             Self::Read(error) => error,
             Self::View(no_view) => no_view.into_error(info, 0),

@@ -5,6 +5,7 @@ mod partial;
 mod recover;
 mod save;
 mod summary;
+mod writeback;
 mod writer;
 
 pub use recover::recover;

@@ -6,19 +6,22 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Summary;
 use super::layout::{Growing, Layout};
 use super::partial::Partial;
+use super::writeback::Writeback;
 use crate::header::PREFIX;
-use crate::{Element, Error, MissingBytes, TensorSpec};
+use crate::{Element, Error, MissingBytes, TensorSpec, sys};
 
 /// Bytes that go to the system in one call: larger ones are slower on Linux, where the page cache
 /// then takes its memory in larger pieces.
 const PIECE: usize = 1 << 20;
 /// Tensors of so many bytes are copied next to their neighbours, and written with them.
 const SMALL: usize = 64 << 10;
+/// Files of so many bytes are given their blocks beforehand, where their size is known.
+const LARGE: u64 = 8 << 20;
 
 /// A tensor of fixed size.
 #[derive(Debug)]
@@ -89,7 +92,8 @@ pub struct Writer {
     length: Option<[u8; 8]>,
     /// Tensors of fixed size that are not complete.
     incomplete: usize,
-    sync: bool,
+    /// Where the file is put on the disk in the end.
+    writeback: Option<Writeback>,
     overwrite: bool,
 }
 
@@ -115,6 +119,10 @@ impl Writer {
         if let Some(growing) = &layout.growing {
             slots.insert(growing.spec.name.clone(), Slot::Growing);
         }
+        // The length of a growing file tells what was written to it.
+        if layout.growing.is_none() && layout.end >= LARGE {
+            sys::preallocate(partial.file(), layout.end);
+        }
         let fixed = specs.into_iter().zip(layout.places);
         let fixed: Vec<Fixed> = fixed
             .map(|(spec, place)| Fixed {
@@ -132,7 +140,7 @@ impl Writer {
             slots,
             grown: 0,
             length,
-            sync,
+            writeback: sync.then(Writeback::default),
             overwrite,
         };
         writer.write_first(header, data)?;
@@ -316,7 +324,7 @@ impl Writer {
                 .map_err(Error::io(&self.target, "look at"))?
                 .len(),
         };
-        let (sync, overwrite) = (self.sync, self.overwrite);
+        let (sync, overwrite) = (self.writeback.is_some(), self.overwrite);
         if let Some(partial) = &mut self.partial {
             partial.publish(sync, overwrite)?;
         }
@@ -326,9 +334,7 @@ impl Writer {
     }
 
     fn partial(&self) -> Result<&Partial, Error> {
-        self.partial.as_ref().ok_or_else(|| Error::Finished {
-            path: self.target.clone(),
-        })
+        open(self.partial.as_ref(), &self.target)
     }
 
     fn file(&self) -> Result<&File, Error> {
@@ -392,7 +398,7 @@ impl Writer {
 
     /// Writes the next bytes of a tensor of fixed size.
     fn write_at(&mut self, index: usize, bytes: &[u8]) -> Result<(), Error> {
-        let file = self.file()?;
+        let file = open(self.partial.as_ref(), &self.target)?.file();
         let fixed = &self.fixed[index];
         let found = bytes.len() as u64;
         if found > fixed.bytes() - fixed.written {
@@ -404,7 +410,7 @@ impl Writer {
             });
         }
         let at = fixed.place.start + fixed.written;
-        write_pieces(file, bytes, at)
+        write_pieces(file, bytes, at, self.writeback.as_mut())
             .map_err(|source| self.failed(&fixed.spec.name, fixed.written, source))?;
         self.count(index, found);
         Ok(())
@@ -438,12 +444,13 @@ impl Writer {
     }
 
     fn grow(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let file = self.file()?;
+        let file = open(self.partial.as_ref(), &self.target)?.file();
         let Some(growing) = &self.growing else {
             return Ok(());
         };
         let end = growing.begin + self.grown;
-        if let Err(source) = write_pieces(file, bytes, end) {
+        let written = write_pieces(file, bytes, end, self.writeback.as_mut());
+        if let Err(source) = written {
             // What did arrive is not to be taken for rows by `recover`, least of all behind rows
             // that are written later and reach less far. Where even this fails, the call's error
             // has said that the file is in trouble.
@@ -475,6 +482,13 @@ impl Writer {
     }
 }
 
+/// The file on its way to `target`, unless it is finished.
+fn open<'a>(partial: Option<&'a Partial>, target: &Path) -> Result<&'a Partial, Error> {
+    partial.ok_or_else(|| Error::Finished {
+        path: target.to_owned(),
+    })
+}
+
 /// Writes the number of rows into the header of a growing file, and cuts off what is behind them.
 pub(super) fn set_rows(partial: &Partial, growing: &Growing, rows: u64) -> Result<(), Error> {
     let file = partial.file();
@@ -484,11 +498,20 @@ pub(super) fn set_rows(partial: &Partial, growing: &Growing, rows: u64) -> Resul
         .map_err(Error::io(partial.path(), "write the number of rows to"))
 }
 
-fn write_pieces(file: &File, bytes: &[u8], mut at: u64) -> io::Result<()> {
+fn write_pieces(
+    file: &File,
+    bytes: &[u8],
+    mut at: u64,
+    mut writeback: Option<&mut Writeback>,
+) -> io::Result<()> {
     debug_assert!(at >= PREFIX, "the header is there");
     for piece in bytes.chunks(PIECE) {
         file.write_all_at(piece, at)?;
-        at += piece.len() as u64;
+        let end = at + piece.len() as u64;
+        if let Some(writeback) = &mut writeback {
+            writeback.wrote(file, at..end);
+        }
+        at = end;
     }
     Ok(())
 }
