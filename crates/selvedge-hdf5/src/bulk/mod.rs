@@ -11,7 +11,7 @@ mod progress;
 mod walk;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use pool::{run, threads};
+pub(crate) use pool::{run, threads, together};
 pub use progress::Progress;
 pub(crate) use progress::{Callback, Meter};
 pub(crate) use walk::{Piece, Walk};

@@ -41,11 +41,22 @@ pub(crate) fn run<T: Sync, S>(
         }
         result
     };
+    together(threads.min(tasks.len()), one)
+}
+
+/// Calls `work` in `threads` threads at once, of which this one is the first, and waits for all. Of
+/// several errors one is returned.
+pub(crate) fn together(
+    threads: usize,
+    work: impl Fn() -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    let work = &work;
     thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(tasks.len()))
-            .map(|_| scope.spawn(one))
+        // A thread that cannot be started is one that helps less.
+        let others: Vec<_> = (1..threads)
+            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();
-        let mut result = one();
+        let mut result = work();
         for other in others {
             let other = other
                 .join()

@@ -9,6 +9,7 @@ use half::{bf16, f16};
 
 use super::rows::Span;
 use crate::Error;
+use crate::bulk;
 use crate::reader::Tensor;
 use crate::reader::library::Stride;
 use crate::reader::place::Place;
@@ -106,23 +107,7 @@ impl Job<'_> {
             }
             Ok(())
         };
-        if threads == 1 {
-            return work();
-        }
-        thread::scope(|scope| {
-            // A thread that cannot be started is one that helps less.
-            let others: Vec<_> = (1..threads)
-                .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
-                .collect();
-            let mut result = work();
-            for other in others {
-                let other = other
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                result = result.and(other);
-            }
-            result
-        })
+        bulk::together(threads, work)
     }
 
     /// Bytes that are read, of all steps.
