@@ -3,11 +3,12 @@
 //! Linux is what this code has run on; the macOS branches are written from its manual pages and
 //! have not run yet.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 #[cfg(target_os = "linux")]
 use std::num::NonZeroU64;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -114,6 +115,11 @@ pub(crate) fn may_write(path: &Path) -> bool {
         access(path, Access::WRITE_OK),
         Err(Errno::ACCESS | Errno::PERM | Errno::ROFS)
     )
+}
+
+/// Whether two metadata are those of one file, whatever names it has.
+pub(crate) fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
 /// Whether an error of `flock` means that the file system has no locks.

@@ -1,10 +1,7 @@
 //! The load without a copy.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -13,7 +10,7 @@ use super::gather::Source;
 use super::reader::{Reader, Tensor};
 use super::rows::{Rows, check_dtype};
 use crate::header::open_file;
-use crate::{Dtype, Element, Error, Header, TensorInfo};
+use crate::{Dtype, Element, Error, Header, TensorInfo, sys};
 
 /// A file mapped into memory: its tensors are views of the page cache, without a copy.
 ///
@@ -63,7 +60,9 @@ impl Mapped {
             let reader = Reader::open(&path)?;
             let file = open_file(&path)?;
             // A save can have replaced it between the two.
-            if is_same(reader.file(), &file).map_err(Error::io(&path, "look at"))? {
+            let look = || Ok((reader.file().metadata()?, file.metadata()?));
+            let (one, other) = look().map_err(Error::io(&path, "look at"))?;
+            if sys::is_same(&one, &other) {
                 break (reader, file);
             }
         };
@@ -114,12 +113,6 @@ impl Mapped {
             bytes: &self.map[range(info.range.start)..range(info.range.end)],
         }
     }
-}
-
-/// Whether two open files are one.
-fn is_same(one: &File, other: &File) -> io::Result<bool> {
-    let (one, other) = (one.metadata()?, other.metadata()?);
-    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
 /// A tensor of a [`Mapped`] file, or some rows of one. A row is what lies at one index of the first

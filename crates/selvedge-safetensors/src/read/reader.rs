@@ -152,7 +152,7 @@ impl<'a> Tensor<'a> {
     pub fn read_bytes(&self) -> Result<Vec<u8>, Error> {
         // Within the file, so it fits memory if any buffer does.
         let mut bytes = u8::zeroed(usize::try_from(self.info.bytes()).unwrap_or(usize::MAX));
-        self.read_at(&mut bytes, 0)?;
+        self.read_bytes_at(0, &mut bytes)?;
         Ok(bytes)
     }
 

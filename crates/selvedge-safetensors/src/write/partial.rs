@@ -6,7 +6,7 @@
 //! removes it but `recover` or somebody who says so. Each is locked while its writer lives.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -363,10 +363,8 @@ fn lock(file: &File, path: &Path) -> Result<bool, Error> {
 
 /// Whether `path` is still a name of the open file.
 fn is_named(file: &File, path: &Path) -> bool {
-    let same =
-        |named: Metadata, open: Metadata| (named.dev(), named.ino()) == (open.dev(), open.ino());
     match (fs::symlink_metadata(path), file.metadata()) {
-        (Ok(named), Ok(open)) => same(named, open),
+        (Ok(named), Ok(open)) => sys::is_same(&named, &open),
         _ => false,
     }
 }
