@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use selvedge_benches::Result;
 use selvedge_benches::machine;
 use selvedge_benches::options::{Options, Scale};
 use selvedge_benches::report::Report;
 use selvedge_benches::rounds::take_turns;
 use selvedge_benches::scratch::Scratch;
+use selvedge_benches::{Result, exit_code};
 use selvedge_testing::make_repository;
 
 const NAME: &str = "check/repository";
@@ -29,13 +29,7 @@ enum Contender {
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run())
 }
 
 fn run() -> Result<()> {

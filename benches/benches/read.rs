@@ -8,7 +8,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use selvedge_benches::Result;
 use selvedge_benches::machine;
 use selvedge_benches::options::{Options, Scale};
 use selvedge_benches::read::contender::{Contender, Memory, What};
@@ -18,6 +17,7 @@ use selvedge_benches::read::report::{Cache, table};
 use selvedge_benches::report::Report;
 use selvedge_benches::rounds::take_turns;
 use selvedge_benches::scratch::Scratch;
+use selvedge_benches::{Result, exit_code};
 
 /// The groups, in the order of the report.
 const GROUPS: [What; 5] = [
@@ -29,13 +29,7 @@ const GROUPS: [What; 5] = [
 ];
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run())
 }
 
 fn run() -> Result<()> {

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use criterion::{Bencher, Criterion};
-use selvedge_benches::Result;
 use selvedge_benches::contender::{Contender, append, builder};
 use selvedge_benches::h5py::Peer;
 use selvedge_benches::latency;
@@ -22,18 +21,13 @@ use selvedge_benches::report::Report;
 use selvedge_benches::rounds;
 use selvedge_benches::scratch::Scratch;
 use selvedge_benches::workload::Workload;
+use selvedge_benches::{Result, exit_code};
 
 /// Groups of rounds, in the order of the report.
 const GROUPS: [&str; 5] = ["large", "small", "scalars", "append-large", "append-small"];
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run())
 }
 
 fn run() -> Result<()> {

@@ -10,7 +10,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use selvedge_benches::Result;
 use selvedge_benches::machine;
 use selvedge_benches::options::{Options, Scale};
 use selvedge_benches::report::Report;
@@ -21,15 +20,10 @@ use selvedge_benches::safetensors::report::{self, Medium};
 use selvedge_benches::safetensors::sum::sum;
 use selvedge_benches::safetensors::{load, rows, save};
 use selvedge_benches::scratch::Scratch;
+use selvedge_benches::{Result, exit_code};
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(run())
 }
 
 /// The groups, in the order of the report.

@@ -11,6 +11,8 @@
 //!
 //! `benches/README.md` says how to run and how to read them.
 
+use std::process::ExitCode;
+
 pub mod contender;
 pub mod h5py;
 pub mod latency;
@@ -25,6 +27,18 @@ pub mod scratch;
 pub mod stats;
 pub mod table;
 pub mod workload;
+
+/// What a bench returns to the shell, when it has told its error.
+#[must_use]
+pub fn exit_code(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Any error of a benchmark: it ends the run with its message.
 pub type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
