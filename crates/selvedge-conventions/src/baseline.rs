@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
-use crate::document::{Document, Entry, each, quoted};
+use crate::document::{self, Document, Entry, each, quoted};
 use crate::{Error, Finding, TreePath};
 
 /// How many findings of each rule are known in each file.
@@ -59,11 +58,7 @@ impl Baseline {
     /// [`Error::Read`], and what [`parse`](Self::parse) returns.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::parse(&text, path)
+        Self::parse(&document::read(path)?, path)
     }
 
     /// Reads the text of a baseline; the path is for messages.

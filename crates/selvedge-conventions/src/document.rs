@@ -1,6 +1,7 @@
 //! A TOML document with the places of its keys and values, so that messages have lines.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
@@ -16,6 +17,14 @@ use crate::nearest::nearest;
 pub(crate) struct Document<'a> {
     pub(crate) text: &'a str,
     pub(crate) path: &'a Path,
+}
+
+/// Reads the text of a file.
+pub(crate) fn read(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 impl<'a> Document<'a> {

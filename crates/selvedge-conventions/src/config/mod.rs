@@ -9,11 +9,11 @@ mod rule_levels;
 #[cfg(test)]
 mod tests;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::document;
 use crate::{Error, IdPattern, Rule, Selector, Severity, TreePath};
 
 pub use limits::Limits;
@@ -172,11 +172,7 @@ impl Config {
     /// [`Error::Read`], and what [`parse`](Self::parse) returns.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::parse(&text, path)
+        Self::parse(&document::read(path)?, path)
     }
 
     /// Reads the text of a configuration file; the path is for messages.

@@ -29,7 +29,7 @@
 //! - `limits.chunk-size`: what the planner aims at.
 //! - `trajectories.read-pattern`: how the tensors are read.
 
-use super::SMALL;
+use super::large_tensors;
 use crate::facts::{Chunks, element_count};
 use crate::rule::Metadata;
 use crate::units::{Bytes, Shape};
@@ -49,14 +49,7 @@ impl Rule for ChunkFarFromPlan {
     }
 
     fn check(&self, artifact: &Artifact, _: &Context<'_>) -> Vec<Diagnosis> {
-        let Some(facts) = artifact.hdf5() else {
-            return Vec::new();
-        };
-        let tensors = facts
-            .tensors
-            .iter()
-            .filter(|tensor| tensor.bytes() >= SMALL);
-        tensors
+        large_tensors(artifact.hdf5())
             .filter_map(|tensor| {
                 let chunks = tensor.chunks()?;
                 diagnosis(tensor, &chunks, tensor.advised_chunk.as_deref()?)

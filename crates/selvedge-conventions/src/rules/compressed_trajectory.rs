@@ -24,7 +24,7 @@
 //! f.create_dataset("W", shape=shape, dtype="uint16", chunks=chunks)
 //! ```
 
-use super::SMALL;
+use super::large_tensors;
 use crate::rule::Metadata;
 use crate::{Artifact, Context, Diagnosis, Filter, Rule, Severity, Storage};
 
@@ -42,14 +42,7 @@ impl Rule for CompressedTrajectory {
     }
 
     fn check(&self, artifact: &Artifact, _: &Context<'_>) -> Vec<Diagnosis> {
-        let Some(facts) = artifact.hdf5() else {
-            return Vec::new();
-        };
-        let tensors = facts
-            .tensors
-            .iter()
-            .filter(|tensor| tensor.bytes() >= SMALL);
-        tensors
+        large_tensors(artifact.hdf5())
             .filter_map(|tensor| {
                 let Storage::Chunked {
                     filters,

@@ -39,7 +39,8 @@ mod unknown_directory;
 mod unmarked_bfloat16;
 mod writer_died;
 
-use crate::Rule;
+use crate::facts::Hdf5Facts;
+use crate::{Rule, TensorFacts};
 
 /// All rules, by code.
 pub const RULES: &[&dyn Rule] = &[
@@ -74,3 +75,9 @@ pub const RULES: &[&dyn Rule] = &[
 /// Tensors with less data than this are left alone by the rules about chunks: they are read at once
 /// whatever their chunks.
 const SMALL: u64 = 16_000_000;
+
+/// The tensors of a trajectory that are not [`SMALL`].
+fn large_tensors(facts: Option<&Hdf5Facts>) -> impl Iterator<Item = &TensorFacts> {
+    let tensors = facts.into_iter().flat_map(|facts| &facts.tensors);
+    tensors.filter(|tensor| tensor.bytes() >= SMALL)
+}

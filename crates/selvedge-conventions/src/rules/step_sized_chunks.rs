@@ -28,7 +28,7 @@
 //!
 //! - `trajectories.read-pattern`: `whole-tensors`, `single-steps` or `token-subsets`.
 
-use super::SMALL;
+use super::large_tensors;
 use crate::rule::Metadata;
 use crate::units::{Bytes, Grouped, Shape};
 use crate::{Artifact, Context, Diagnosis, ReadPattern, Rule, Severity};
@@ -54,11 +54,7 @@ impl Rule for StepSizedChunks {
         if facts.read_pattern.unwrap_or(configured) == ReadPattern::SingleSteps {
             return Vec::new();
         }
-        let tensors = facts
-            .tensors
-            .iter()
-            .filter(|tensor| tensor.bytes() >= SMALL);
-        tensors
+        large_tensors(Some(facts))
             .filter_map(|tensor| {
                 let chunks = tensor.chunks()?;
                 // A step so large that the planner makes it a chunk of its own is no mistake.
