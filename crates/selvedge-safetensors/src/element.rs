@@ -3,10 +3,7 @@
 use half::f16;
 use selvedge_bf16::bf16;
 
-use crate::{Dtype, Error, TensorInfo, sys};
-
-/// Bytes from which on new memory is better had in large pages: some of them.
-const LARGE: usize = 8 << 20;
+use crate::{Dtype, Error, TensorInfo};
 
 mod sealed {
     pub trait Sealed {}
@@ -100,11 +97,7 @@ macro_rules! elements {
             }
 
             fn zeroed(len: usize) -> Vec<Self> {
-                let mut elements = bytemuck::zeroed_vec(len);
-                if size_of_val(&elements[..]) >= LARGE {
-                    sys::prefer_large_pages(bytemuck::must_cast_slice_mut(&mut elements));
-                }
-                elements
+                bytemuck::zeroed_vec(len)
             }
 
             fn fill<E: From<NoView>>(

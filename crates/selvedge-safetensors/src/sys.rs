@@ -72,27 +72,6 @@ pub(crate) fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> usize 
     }
 }
 
-/// Asks for large pages behind memory that was not touched yet: the system finds and clears it in
-/// fewer steps then.
-///
-/// It is a wish, so no error counts.
-pub(crate) fn prefer_large_pages(memory: &mut [u8]) {
-    #[cfg(target_os = "linux")]
-    {
-        let page = rustix::param::page_size();
-        // The call wants whole pages: those that are within.
-        let begin = memory.as_ptr().align_offset(page).min(memory.len());
-        let length = (memory.len() - begin) / page * page;
-        let begin = memory[begin..].as_mut_ptr();
-        // SAFETY: the pages are part of `memory`, which is borrowed for the call, and this advice
-        // leaves their content as it is.
-        let _ =
-            unsafe { rustix::mm::madvise(begin.cast(), length, rustix::mm::Advice::LinuxHugepage) };
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = memory;
-}
-
 /// Renames `from` to `to`, and fails with `AlreadyExists` where `to` exists.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -133,16 +112,6 @@ pub(crate) fn is_without_locks(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn memory_of_any_place_and_size_may_prefer_large_pages() {
-        let mut memory = vec![7; 3 << 20];
-        let end = memory.len();
-        for range in [0..end, 1..end - 1, 5..6, 5..5, 0..4096, 4095..2 << 20] {
-            prefer_large_pages(&mut memory[range]);
-        }
-        assert!(memory.iter().all(|&byte| byte == 7));
-    }
 
     #[test]
     fn what_is_in_memory_is_read_and_nothing_behind_the_end() {
