@@ -11,6 +11,7 @@ mod args;
 mod cargo_tool;
 mod commands;
 mod failure;
+mod packages;
 mod tools;
 mod venv;
 mod workspace;

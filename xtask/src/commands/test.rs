@@ -2,10 +2,9 @@
 //!
 //! Stops at the first failure and ends with a table of the steps and their times. Cargo's own output passes through
 //! unchanged. Built artifacts are shared between the steps as far as cargo can: clippy and rustdoc check the same
-//! dependencies, and packaging verifies each crate with those that the tests were built with.
+//! dependencies, and the packages are built with those that the tests were built with.
 
 use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 use std::process;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use super::{Command, check_conventions, deny};
 use crate::args;
 use crate::failure::{Failure, Result};
+use crate::packages;
 use crate::tools::{Python, Tools};
 use crate::workspace::{Workspace, run as run_child};
 
@@ -31,8 +31,11 @@ failure. Installs missing tools under the target directory first (see `cargo xta
     run,
 };
 
-/// A step: its name, and the command or the reason why there is none.
-type Step = (&'static str, std::result::Result<process::Command, String>);
+/// A step: its name, and the commands or the reason why there are none.
+type Step = (
+    &'static str,
+    std::result::Result<Vec<process::Command>, String>,
+);
 
 fn run(args: &[OsString]) -> Result<()> {
     let [no_python] = args::switches(args, ["--no-python"])?;
@@ -51,17 +54,20 @@ fn run(args: &[OsString]) -> Result<()> {
     let mut outcome = Ok(());
     let steps = steps(&workspace, &tools)?;
     let count = steps.len();
-    for (number, (name, command)) in (1..).zip(steps) {
-        let cell = match command {
+    for (number, (name, commands)) in (1..).zip(steps) {
+        let cell = match commands {
             _ if outcome.is_err() => "not run".to_owned(),
             Err(reason) => {
                 println!("\n=== {number}/{count} {name}: skipped: {reason}");
                 "skipped".to_owned()
             }
-            Ok(mut command) => {
-                println!("\n=== {number}/{count} {name}: {}", shown(&command));
+            Ok(commands) => {
                 let start = Instant::now();
-                outcome = run_child(&mut command);
+                println!();
+                outcome = commands.into_iter().try_for_each(|mut command| {
+                    println!("=== {number}/{count} {name}: {}", shown(&command));
+                    run_child(&mut command)
+                });
                 let time = took(start.elapsed());
                 let verdict = if outcome.is_ok() { "passed" } else { "FAILED" };
                 println!("=== {name}: {verdict} in {time}");
@@ -108,63 +114,37 @@ fn steps(workspace: &Workspace, tools: &Tools) -> Result<Vec<Step>> {
         .env("CARGO_TARGET_DIR", &workspace.target)
         .current_dir(&workspace.root);
 
-    // Each crate is unpacked and built by itself. Packaged, it has lost the workspace's profile; without it,
-    // dependencies would be built again, HDF5 among them.
-    let mut package = cargo("package --allow-dirty");
-    let manifest = workspace.root.join("Cargo.toml");
-    let manifest = fs::read_to_string(&manifest).map_err(Failure::io("read", &manifest))?;
-    for setting in dev_profile(&manifest) {
-        package.args(["--config", &setting]);
-    }
-    for name in workspace.published()? {
-        package.args(["--package", &name]);
-    }
+    let packages = packages::commands(workspace, cargo)?;
 
     let deny = deny::find(workspace).map_or_else(
         || Err("cargo-deny is not installed; `cargo xtask deny` does it".to_owned()),
-        |program| Ok(deny::check(workspace, &program)),
+        |program| Ok(vec![deny::check(workspace, &program)]),
     );
 
     Ok(vec![
-        ("format", Ok(cargo("fmt --all --check"))),
+        ("format", Ok(vec![cargo("fmt --all --check")])),
         (
             "clippy",
-            Ok(cargo(
+            Ok(vec![cargo(
                 "clippy --workspace --all-targets --all-features -- -D warnings",
-            )),
+            )]),
         ),
         // Not `--all-targets`: that would run the benches as tests.
         (
             "tests",
-            Ok(cargo(
+            Ok(vec![cargo(
                 "test --workspace --all-features --lib --bins --tests --examples",
-            )),
+            )]),
         ),
         (
             "doc tests",
-            Ok(cargo("test --workspace --all-features --doc")),
+            Ok(vec![cargo("test --workspace --all-features --doc")]),
         ),
-        ("conventions", Ok(conventions)),
-        ("docs", Ok(docs)),
-        ("packages", Ok(package)),
+        ("conventions", Ok(vec![conventions])),
+        ("docs", Ok(vec![docs])),
+        ("packages", Ok(packages)),
         ("licences", deny),
     ])
-}
-
-/// The settings under `[profile.dev]` and its sub-tables, as cargo's `--config` takes them.
-fn dev_profile(manifest: &str) -> Vec<String> {
-    let mut table = "";
-    let mut settings = Vec::new();
-    for line in manifest.lines() {
-        if let Some(header) = line.strip_prefix('[') {
-            table = header.trim_end().trim_end_matches(']');
-        } else if let Some((key, value)) = line.split_once('=')
-            && (table == "profile.dev" || table.starts_with("profile.dev."))
-        {
-            settings.push(format!("{table}.{}={}", key.trim(), value.trim()));
-        }
-    }
-    settings
 }
 
 /// A command as somebody would type it.
@@ -191,29 +171,6 @@ fn took(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_dev_profile_is_read_from_the_manifest() {
-        let manifest = "\
-[profile.dev]
-debug = 1
-
-# With a comment.
-[profile.dev.package.\"*\"]
-opt-level = 2
-
-[profile.release]
-debug = \"line-tables-only\"
-";
-        assert_eq!(
-            dev_profile(manifest),
-            [
-                "profile.dev.debug=1",
-                "profile.dev.package.\"*\".opt-level=2"
-            ]
-        );
-        assert!(dev_profile("[package]\nname = \"a\"\n").is_empty());
-    }
 
     #[test]
     fn times_are_readable() {
