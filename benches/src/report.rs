@@ -190,7 +190,8 @@ impl Report {
         );
     }
 
-    pub(crate) fn require(&mut self, what: String, asked: &'static str, found: Option<Spread>) {
+    /// What the project asks of a ratio, for the table of [`requirements`](Self::requirements).
+    pub fn require(&mut self, what: String, asked: &'static str, found: Option<Spread>) {
         let found = or_dash(found, |found| found.to_string());
         self.requirements.push(Requirement { what, asked, found });
     }
@@ -211,7 +212,8 @@ impl Report {
         ));
     }
 
-    pub(crate) fn add(&mut self, text: &str) {
+    /// Markdown, printed at once.
+    pub fn add(&mut self, text: &str) {
         print!("{text}");
         self.text.push_str(text);
     }

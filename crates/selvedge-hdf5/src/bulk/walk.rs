@@ -6,9 +6,10 @@ use crate::Error;
 use crate::grid::to_usize;
 use crate::reader::Tensor;
 
-/// Bytes that are worked on at a time: few enough for a cache, and enough that a call for each of
-/// some tens of chunks costs nothing.
-const PIECE: u64 = 4 << 20;
+/// Bytes that are worked on at a time. Copied, read back and compared, a piece passes through two
+/// buffers: both fit into the cache of one core, where there are 1 MiB or more. Pieces of 4 MiB made
+/// `Rechunk` take 1.7 times as long.
+const PIECE: u64 = 512 << 10;
 /// Parts of rows have at least this many bytes.
 const LEAST: u64 = 64 << 10;
 
