@@ -164,11 +164,10 @@ impl fmt::Display for Float16Survey {
 pub fn survey_float16(tensor: &Tensor) -> Result<Float16Survey, Error> {
     let found = tensor.dtype()?;
     if found != Dtype::F16 {
-        let (tensor, expected) = (tensor.name().to_owned(), Dtype::F16);
         return Err(Error::DtypeMismatch {
-            tensor,
-            expected,
-            found,
+            tensor: tensor.name().to_owned(),
+            expected: found,
+            found: Dtype::F16,
         });
     }
     if tensor.shape().is_empty() {

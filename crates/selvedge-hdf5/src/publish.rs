@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::lock::share;
@@ -57,6 +58,22 @@ pub(crate) fn publish(
         sys::sync_directory(folder).map_err(|error| Error::io(folder, "sync", error))?;
     }
     Ok(())
+}
+
+/// Gives a new file the permissions of the `old` one that it is to replace and, as far as this user
+/// may, its owner.
+pub(crate) fn inherit(path: &Path, old: &File, new: &File) -> Result<(), Error> {
+    let failed = |error| Error::io(path, "keep the permissions of", error);
+    let old = old.metadata().map_err(failed)?;
+    let found = new.metadata().map_err(failed)?;
+    if (found.uid(), found.gid()) != (old.uid(), old.gid()) {
+        // Root may, and others did not expect it.
+        let _ = std::os::unix::fs::fchown(new, Some(old.uid()), Some(old.gid()));
+    }
+    if found.mode() == old.mode() {
+        return Ok(());
+    }
+    new.set_permissions(old.permissions()).map_err(failed)
 }
 
 /// The folder in a path; `None` for a bare name.

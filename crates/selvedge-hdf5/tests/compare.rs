@@ -165,3 +165,27 @@ fn what_else_can_differ_is_told() {
             .contains("6 and 4 steps; those that both have are equal")
     );
 }
+
+#[test]
+fn a_dataset_in_a_group_goes_with_the_one_at_the_root() {
+    let (folder, left) = new_path();
+    let right = folder.path().join("right.h5");
+    let make = |path: &Path, names: &str| {
+        let script = "import sys, h5py\nwith h5py.File(sys.argv[1], 'w') as f:\n    \
+                      for n in sys.argv[2].split(): f[n] = [1, 2]";
+        python::run(script, [path.as_os_str(), names.as_ref()]);
+    };
+    let check = |left_names: &str, right_names: &str, equal: bool| {
+        make(&left, left_names);
+        make(&right, right_names);
+        let found = of([&left, &right], &CompareOptions::default());
+        assert_eq!(found.is_equal(), equal, "{left_names} and {right_names}");
+    };
+    check("model/a/W", "model.a.W", true);
+    check("model.W", "model/W", true);
+    // One of two is nobody's.
+    check("model/W model.W", "model.W", false);
+    check("model/W model.W", "model/W model.W", true);
+    check("a/b.c", "a.b/c", true);
+    check("a/b.c a.b/c", "a.b.c", false);
+}

@@ -100,8 +100,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
 /// A tensor of another dtype than a flag takes, by the name of the flag.
 fn said(error: Error, args: &Args) -> anyhow::Error {
     match &error {
-        Error::DtypeMismatch { tensor, found, .. } if args.as_bf16.contains(tensor) => {
-            anyhow::anyhow!("--as-bf16 takes a float16 tensor, and `{tensor}` is {found}")
+        Error::DtypeMismatch {
+            tensor, expected, ..
+        } if args.as_bf16.contains(tensor) => {
+            anyhow::anyhow!("--as-bf16 takes a float16 tensor, and `{tensor}` is {expected}")
         }
         Error::DtypeMismatch {
             tensor, expected, ..

@@ -16,7 +16,8 @@ use values::Pair;
 /// value. Layouts, filters and byte orders make no difference, and no NaN differs from itself.
 /// `progress` is told how far it has come.
 ///
-/// A tensor is compared over the steps that both files have; a different number of steps is a
+/// A dataset in a group goes with the tensor that [`Rechunk`](crate::Rechunk) makes of it, `model/W`
+/// with `model.W`. A tensor is compared over the steps that both files have; a different number of steps is a
 /// difference, too. Memory is bounded by [`CompareOptions::memory`], whatever the size of the files.
 ///
 /// ```
@@ -60,7 +61,7 @@ pub fn compare(
     }
     let mut pairs = Vec::new();
     for tensor in left.tensors() {
-        let Ok(other) = right.tensor(tensor.name()) else {
+        let Some(other) = counterpart(tensor, left, right) else {
             continue;
         };
         let found = describe(tensor, other);
@@ -88,11 +89,25 @@ pub fn compare(
 
 /// Names of the tensors that only `left` has.
 fn only(left: &Reader, right: &Reader) -> Vec<String> {
-    let names = left.tensors().iter().map(Tensor::name);
-    names
-        .filter(|name| right.tensor(name).is_err())
-        .map(str::to_owned)
-        .collect()
+    let alone = |tensor: &&Tensor| counterpart(tensor, left, right).is_none();
+    let tensors = left.tensors().iter().filter(alone);
+    tensors.map(|tensor| tensor.name().to_owned()).collect()
+}
+
+/// What `right` has for a tensor of `left`: the tensor of its name; or, where none of the two files
+/// has both names, the one whose name differs in that it lies in a group, or was taken out of one.
+fn counterpart<'a>(tensor: &Tensor, left: &Reader, right: &'a Reader) -> Option<&'a Tensor> {
+    let name = tensor.name();
+    right.tensor(name).ok().or_else(|| {
+        let at_root = |name: &str| name.replace('/', ".");
+        let alike = |tensor: &&Tensor| at_root(tensor.name()) == at_root(name);
+        let only = |reader: &'a Reader| {
+            let mut found = reader.tensors().iter().filter(alike);
+            found.next().filter(|_| found.next().is_none())
+        };
+        let is_only = left.tensors().iter().filter(alike).count() == 1;
+        only(right).filter(|_| is_only)
+    })
 }
 
 /// What two tensors are; [`Verdict::Equal`] where it depends on their values.
@@ -179,7 +194,7 @@ fn attributes(left: &Reader, right: &Reader) -> Result<Vec<AttributePair>, Error
     differing
         .retain(|(name, _)| name != provenance::CREATED && !name.starts_with(provenance::PREFIX));
     for tensor in left.tensors() {
-        if let Ok(other) = right.tensor(tensor.name()) {
+        if let Some(other) = counterpart(tensor, left, right) {
             let prefix = format!("{}: ", tensor.name());
             let found = [tensor.attributes()?, other.attributes()?];
             differing.extend(self::differing(&prefix, &found[0], &found[1]));

@@ -41,13 +41,12 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     pub(super) fn find(input: &'a Reader, asked: &Asked) -> Result<Self, Error> {
         for name in &asked.bf16 {
-            let (tensor, expected) = (name.clone(), Dtype::F16);
-            let found = input.tensor(name)?.dtype()?;
-            if found != expected {
+            let dtype = input.tensor(name)?.dtype()?;
+            if dtype != Dtype::F16 {
                 return Err(Error::DtypeMismatch {
-                    tensor,
-                    expected,
-                    found,
+                    tensor: name.clone(),
+                    expected: dtype,
+                    found: Dtype::F16,
                 });
             }
         }

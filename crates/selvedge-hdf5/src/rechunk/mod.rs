@@ -18,7 +18,7 @@ use crate::checksum::write_checksums;
 use crate::create::{self, Contents};
 use crate::lock::{self, open_locked};
 use crate::plan::free_disk;
-use crate::publish::{make_folder, publish};
+use crate::publish::{inherit, make_folder, publish};
 use crate::reader::Reader;
 use crate::trajectory::TrajectoryFile;
 use crate::{Attribute, Error, ReadPattern, RunState, TensorSpec, provenance, sys};
@@ -108,7 +108,8 @@ impl Rechunk {
         self
     }
 
-    /// Lets it replace an existing file, if nobody writes that. Default: no.
+    /// Lets it replace an existing file, if nobody writes that; the new one gets its permissions.
+    /// Default: no.
     pub fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
         self
@@ -182,7 +183,7 @@ impl Rechunk {
         make_folder(path, self.overwrite)?;
         // Whoever still writes the old file keeps it, and nobody may start to meanwhile: its steps
         // would be lost.
-        let _old = if self.overwrite {
+        let old = if self.overwrite {
             lock::claim(path)?
         } else {
             None
@@ -198,6 +199,9 @@ impl Rechunk {
         };
         let built = build.run(&mut progress).and_then(|copied| {
             let synced = Instant::now();
+            if let Some(old) = &old {
+                inherit(path, old, &file)?;
+            }
             publish(&partial, path, &file, self.overwrite, self.sync)?;
             Ok((copied, synced.elapsed()))
         });
