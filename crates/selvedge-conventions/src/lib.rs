@@ -72,6 +72,7 @@ pub use rules::RULES;
 pub use selection::Selection;
 pub use selector::Selector;
 pub use severity::Severity;
+pub use units::parse_size;
 
 /// Runs the README's example as a doctest.
 #[cfg(doctest)]

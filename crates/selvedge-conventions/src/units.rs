@@ -39,9 +39,17 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// Reads a size such as `24 GB`, `2GiB` or `1.5 MB`; a number alone is bytes. `None` if the text is
-/// no size, or no whole number of bytes that fits 64 bits.
-pub(crate) fn parse_size(text: &str) -> Option<u64> {
+/// Reads a size such as `24 GB`, `2GiB` or `1.5 MB` into bytes; a number alone is bytes. Units are
+/// decimal (`kB`, 1,000 bytes) or binary (`KiB`, 1,024), in any case. `None` if the text is no size,
+/// or no whole number of bytes that fits 64 bits.
+///
+/// ```
+/// # use selvedge_conventions::parse_size;
+/// assert_eq!(parse_size("1.5 MB"), Some(1_500_000));
+/// assert_eq!(parse_size("1.5 B"), None);
+/// ```
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();
     let end = text
         .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_'))
@@ -154,7 +162,8 @@ mod tests {
         assert_eq!(parse_size("2GiB"), Some(2 << 30));
         assert_eq!(parse_size("1.5 MB"), Some(1_500_000));
         assert_eq!(parse_size("1.28 mb"), Some(1_280_000));
-        assert_eq!(parse_size("4_096"), Some(4096));
+        assert_eq!(parse_size(" 4_096 "), Some(4096));
+        assert_eq!(parse_size("1.1GB"), Some(1_100_000_000));
         for wrong in [
             "",
             "GB",
