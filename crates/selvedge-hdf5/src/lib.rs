@@ -3,7 +3,7 @@
 //! A [`Recorder`] appends every step of a live training loop to a file that stock h5py reads, at any
 //! moment: while it is written, after a kill, and when it is finished. [`Reader`] reads it back,
 //! bfloat16 as [`half::bf16`], bit for bit. [`RunPlan`] says beforehand what a run takes of disk and
-//! memory, and [`recover`] puts a file in order whose writer died.
+//! memory, and [`recover`](recover()) puts a file in order whose writer died.
 //!
 //! libhdf5 builds the file. During the run its metadata do not change, but for the leading extents:
 //! the recorder writes the data of a step at the addresses of the chunks, and then moves the extents

@@ -35,7 +35,7 @@ pub enum RunState {
     Recording,
     /// `finish` was called.
     Finished,
-    /// The recorder died and [`recover`](crate::recover) put the file in order.
+    /// The recorder died and [`recover`](crate::recover()) put the file in order.
     Recovered,
     /// The file does not say: another program made it.
     Unknown,
