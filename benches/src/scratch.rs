@@ -1,6 +1,6 @@
 //! The folder for the files of a run, and the page cache around them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -12,25 +12,44 @@ use crate::table::bytes;
 /// likes: so this many of the largest file have to fit.
 const FILES: u64 = 3;
 
+/// How the names of the folders begin.
+const PREFIX: &str = "selvedge-bench-";
+
+/// The file in a folder that is locked while its run lives.
+const LOCK: &str = ".lock";
+
 /// A folder that is deleted with everything in it at the end.
 #[derive(Debug)]
 pub struct Scratch {
     folder: TempDir,
     settles: bool,
+    /// Its lock goes with the process.
+    _lock: File,
 }
 
 impl Scratch {
-    /// Makes a folder in `parent`. With `settles`, [`settle`](Self::settle) waits for the disk.
+    /// Makes a folder in `parent`, and deletes there what runs have left that were killed. With `settles`,
+    /// [`settle`](Self::settle) waits for the disk.
     ///
     /// # Errors
     ///
     /// Those of the file system.
     pub fn new(parent: &Path, settles: bool) -> Result<Self> {
         fs::create_dir_all(parent)?;
-        let folder = tempfile::Builder::new()
-            .prefix("selvedge-bench-")
-            .tempdir_in(parent)?;
-        Ok(Self { folder, settles })
+        for entry in parent.read_dir()? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+                delete_dead(&entry.path())?;
+            }
+        }
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+        let lock = File::create(folder.path().join(LOCK))?;
+        lock.lock()?;
+        Ok(Self {
+            folder,
+            settles,
+            _lock: lock,
+        })
     }
 
     /// The folder.
@@ -108,9 +127,36 @@ impl Scratch {
     }
 }
 
+/// Deletes the folder of a run that is no more. One without a lock has just begun, or is somebody else's.
+fn delete_dead(folder: &Path) -> Result<()> {
+    let Ok(lock) = File::open(folder.join(LOCK)) else {
+        return Ok(());
+    };
+    if lock.try_lock().is_ok() {
+        fs::remove_dir_all(folder)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::Scratch;
+
+    #[test]
+    fn what_killed_runs_left_is_deleted_and_what_lives_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let alive = Scratch::new(parent.path(), false).unwrap();
+        let dead = parent.path().join("selvedge-bench-dead");
+        let foreign = parent.path().join("selvedge-bench-notes");
+        for folder in [&dead, &foreign] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        std::fs::write(dead.join(".lock"), "").unwrap();
+        std::fs::write(dead.join("sample"), "left").unwrap();
+        let other = Scratch::new(parent.path(), false).unwrap();
+        assert!(!dead.exists() && foreign.exists());
+        assert!(alive.path().exists() && other.path().exists());
+    }
 
     #[test]
     fn a_small_disk_scales_down_and_says_so() {

@@ -61,7 +61,7 @@ fn the_report_is_whole_and_agrees_with_itself() {
         );
     }
     assert_eq!(report.failures().count(), 0);
-    assert_eq!(report::conclusions(&report).len(), 4);
+    assert_eq!(report::conclusions(&report).len(), 7);
     assert!(
         report::compare(&report, &report)
             .iter()

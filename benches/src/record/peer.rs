@@ -97,7 +97,8 @@ impl Peer {
     ///
     /// Where they differ, and those of [`record`](Self::record).
     pub fn check(&mut self, layout: Layout, path: &Path, steps: u64) -> Result<()> {
-        let checked = Workload::checked_steps(steps).map(|step| step.to_string());
+        let checked = Workload::checked_steps(steps);
+        let checked: Vec<String> = checked.iter().map(u64::to_string).collect();
         let steps = steps.to_string();
         let mut command = vec!["check", layout.method(), text(path)?, &steps];
         command.extend(checked.iter().map(String::as_str));
@@ -110,7 +111,8 @@ impl Peer {
     ///
     /// Those of [`check`](Self::check).
     pub fn check_hdf5(&mut self, path: &Path, steps: u64) -> Result<()> {
-        let checked = Workload::checked_steps(steps).map(|step| step.to_string());
+        let checked = Workload::checked_steps(steps);
+        let checked: Vec<String> = checked.iter().map(u64::to_string).collect();
         let steps = steps.to_string();
         let mut command = vec!["check_h5py", text(path)?, &steps];
         command.extend(checked.iter().map(String::as_str));

@@ -85,6 +85,7 @@ mod tests {
                 low,
                 high,
                 pairs: 9,
+                t: 9.0,
             })
         };
         Agreement {

@@ -1,7 +1,7 @@
 //! What a report says in words: computed from its samples, so that no sentence outlives its figures.
 
 use super::{Figure, Group, Ratio, Report};
-use crate::table::{factor, seconds};
+use crate::table::{bytes, factor, seconds};
 
 /// What the document that Selvedge was made from says of gzip-1: "adds 20× write slowdown".
 const SEED_GZIP: f64 = 20.0;
@@ -15,7 +15,10 @@ pub fn conclusions(report: &Report) -> Vec<String> {
     let mut sentences = Vec::new();
     sentences.extend(report.group("record/large").and_then(recording));
     sentences.extend(report.group("record/small").and_then(small_steps));
+    sentences.extend(report.group("read/whole").and_then(whole_tensor));
     sentences.extend(report.group("read/rows").and_then(token_subset));
+    sentences.extend(saving(report));
+    sentences.extend(report.group("safetensors/load-sum").and_then(loading));
     sentences.extend(gzip(report));
     sentences
 }
@@ -65,12 +68,61 @@ fn small_steps(group: &Group) -> Option<String> {
     ))
 }
 
+fn whole_tensor(group: &Group) -> Option<String> {
+    let (plain, peer) = (
+        group.speed(OURS, "plain pread")?,
+        group.speed(OURS, "h5py, read_direct")?,
+    );
+    Some(format!(
+        "Reading a whole tensor of {} from the page cache is {} times as fast as plain `pread` by a thread for each \
+         core{}, and {} times as fast as by h5py{}.",
+        bytes(group.bytes as f64),
+        factor(plain.median),
+        doubt(plain),
+        factor(peer.median),
+        doubt(peer),
+    ))
+}
+
 fn token_subset(group: &Group) -> Option<String> {
     let ours = group.speed(OURS, "h5py, d[:][:, mask]")?;
     Some(format!(
         "Reading 3,699 of 10,000 tokens of every step is {} times as fast as h5py's slice-then-mask{}.",
         factor(ours.median),
         doubt(ours),
+    ))
+}
+
+fn saving(report: &Report) -> Option<String> {
+    let speed = |name| report.group(name)?.speed("Save::write", "plain write");
+    let (cache, disk) = (
+        speed("safetensors/save-large")?,
+        speed("safetensors/save-sync-large")?,
+    );
+    let size = report.group("safetensors/save-large")?.bytes;
+    Some(format!(
+        "Saving {} as safetensors is {} times as fast as a plain `write` into the page cache{}, and {} times onto the \
+         disk{}.",
+        bytes(size as f64),
+        factor(cache.median),
+        doubt(cache),
+        factor(disk.median),
+        doubt(disk),
+    ))
+}
+
+fn loading(group: &Group) -> Option<String> {
+    let (plain, python) = (
+        group.speed("Mapped", "plain read")?,
+        group.speed("Mapped", "Python, load_file")?,
+    );
+    Some(format!(
+        "Such a file, mapped, is loaded and summed {} times as fast as by `std::fs::read`{}, and {} times as fast as by \
+         Python's `load_file`{}.",
+        factor(plain.median),
+        doubt(plain),
+        factor(python.median),
+        doubt(python),
     ))
 }
 

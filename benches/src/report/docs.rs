@@ -35,8 +35,8 @@ pub(super) fn how_to_read(report: &Report) -> String {
     format!(
         "Contenders took turns, round after round. Times are medians of {} rounds; a speed is the median of the rounds' \
          ratios, and in brackets the interval that the true median is in, as ranks tell ({certainty:.1} % or more). \
-         Above 1 is faster than the contender that is named. **noise**: the interval has 1 inside, or there are fewer \
-         than five pairs, so this run does not tell which of both is faster.",
+         Above 1 is faster than the contender that is named. **noise**: this run does not tell which of both is faster, \
+         for the interval has 1 inside, or the ratios differ too much to be sure (Student's t, 99 %).",
         report.rounds
     )
 }

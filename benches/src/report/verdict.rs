@@ -5,6 +5,10 @@
 //! distribution of `n` fair coins has for it, whatever the ratios' distribution is. `k` is the largest with a
 //! probability of at least [`CERTAINTY`]; of up to seven pairs it is 1, the whole range, and the certainty is what that
 //! gives: 93.75 % for five.
+//!
+//! That alone would be wrong by chance in one of sixteen such rows, and noise comes in spells: five pairs in one of them
+//! say the same, each by another amount. So a row is certain only if, besides, Student's t of the logarithms of the
+//! ratios is beyond what chance reaches in one of a hundred: the ratios have to be as far from 1 as they are alike.
 
 use std::fmt;
 
@@ -25,6 +29,8 @@ pub struct Ratio {
     pub high: f64,
     /// How many pairs there are.
     pub pairs: usize,
+    /// Student's t of the logarithms of the pairs' ratios: how far their mean is from 0, in units of its own error.
+    pub t: f64,
 }
 
 /// What is certain of a contender against the reference.
@@ -54,13 +60,16 @@ impl Ratio {
             low: *ratios.get(cut)?,
             high: *ratios.get(ratios.len() - 1 - cut)?,
             pairs: ratios.len(),
+            t: student(&ratios),
         })
     }
 
     /// Whether the interval leaves no doubt on which side of 1 the ratio is.
     #[must_use]
     pub fn is_certain(&self) -> bool {
-        self.pairs >= FEWEST_PAIRS && (self.low > 1.0 || self.high < 1.0)
+        self.pairs >= FEWEST_PAIRS
+            && (self.low > 1.0 || self.high < 1.0)
+            && self.t.abs() > critical(self.pairs)
     }
 
     /// The ratio the other way round.
@@ -71,6 +80,7 @@ impl Ratio {
             low: 1.0 / self.high,
             high: 1.0 / self.low,
             pairs: self.pairs,
+            t: -self.t,
         }
     }
 }
@@ -120,6 +130,29 @@ impl Verdict {
     }
 }
 
+/// Student's t of the logarithms; without a spread, infinite on the side of the ratios.
+fn student(ratios: &[f64]) -> f64 {
+    let logs: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
+    let count = logs.len() as f64;
+    let mean = logs.iter().sum::<f64>() / count;
+    let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
+    let error = (squares / (count - 1.0) / count).sqrt();
+    if error > 0.0 {
+        mean / error
+    } else {
+        mean.signum() * f64::INFINITY
+    }
+}
+
+/// What t does not exceed by chance in 99 of 100 samples of so many pairs, to either side: a table of its distribution.
+fn critical(pairs: usize) -> f64 {
+    const TABLE: [f64; 11] = [
+        4.604, 4.032, 3.707, 3.499, 3.355, 3.250, 3.169, 3.106, 3.055, 3.012, 2.977,
+    ];
+    let index = pairs.saturating_sub(FEWEST_PAIRS).min(TABLE.len() - 1);
+    TABLE[index]
+}
+
 /// The probability that the median is inside an interval of `pairs` sorted values that leaves out `cut` at each end.
 #[must_use]
 pub(super) fn certainty(pairs: usize, cut: usize) -> f64 {
@@ -163,14 +196,16 @@ mod tests {
         let of = |ratios: &[f64]| {
             Verdict::of(Ratio::of_pairs(ratios, &vec![1.0; ratios.len()]).unwrap())
         };
-        assert_eq!(of(&[1.4, 1.5, 1.6, 1.5, 1.1]).word(), "faster");
-        assert_eq!(of(&[0.4, 0.5, 0.6, 0.5, 0.9]).word(), "slower");
+        assert_eq!(of(&[1.4, 1.5, 1.6, 1.5, 1.2]).word(), "faster");
+        assert_eq!(of(&[0.4, 0.5, 0.6, 0.5, 0.7]).word(), "slower");
         assert_eq!(of(&[1.4, 1.5, 1.6, 1.5, 0.9]).word(), "noise");
         // Four pairs are too few, however far off they are.
         assert_eq!(of(&[9.0, 9.0, 9.0, 9.0]).word(), "noise");
+        // All on one side, and so unlike each other that the next may be on the other.
+        assert_eq!(of(&[0.2, 0.5, 0.87, 0.3, 0.8]).word(), "noise");
         // Of twelve one may.
         let mut many = vec![2.0; 11];
-        many.push(0.5);
+        many.push(0.9);
         assert_eq!(of(&many).word(), "faster");
     }
 }

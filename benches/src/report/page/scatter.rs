@@ -115,7 +115,13 @@ fn draw(svg: &mut String, points: &[Point]) {
         .map(|point| [point.x - DOT, point.y - DOT, point.x + DOT, point.y + DOT])
         .collect();
     for point in points {
-        let width = LETTER * point.name.chars().count() as f64;
+        // Ours are bold.
+        let letter = if point.class == "ours" {
+            1.15 * LETTER
+        } else {
+            LETTER
+        };
+        let width = letter * point.name.chars().count() as f64;
         let (area, far) = place(point, width, &taken);
         taken.push(area);
         if far {
