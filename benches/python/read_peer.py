@@ -1,16 +1,16 @@
-"""The h5py side of the reading benchmark.
+"""The h5py side of the groups `read`.
 
 `commands.py` says how it is driven. Times are in seconds and measured here; each answer has the time
 and the sum of what was read, as 64-bit words, so that nobody is fast by reading something else.
 """
 
-import sys
+import json
 from time import perf_counter
 
 import h5py
 import numpy as np
 
-from commands import serve
+from commands import Meter, serve, versions
 
 
 def total(values):
@@ -23,9 +23,8 @@ class Peer:
         self.rows = self.mask = self.steps = self.memory = None
         self.first = 0
 
-    def version(self):
-        python = ".".join(map(str, sys.version_info[:3]))
-        return f"h5py {h5py.__version__}, HDF5 {h5py.version.hdf5_version}, Python {python}"
+    def versions(self):
+        return versions(h5py, np)
 
     def prepare(self, path, rows, steps):
         """Reads the rows of a step and the single steps that will be asked for."""
@@ -42,11 +41,13 @@ class Peer:
     def read(self, how, path, first):
         """Reads of the tensor `W` by the method `how`; by the fancy index from step `first` on."""
         self.first = int(first)
+        meter = Meter()
         begin = perf_counter()
         with h5py.File(path) as file:
             found = getattr(self, how)(file["W"])
         seconds = perf_counter() - begin
-        return f"{seconds!r}\t{found if isinstance(found, int) else total(found)}"
+        figures = {"seconds": seconds, "peak_memory": meter.figures().get("peak_memory", 0)}
+        return f"{json.dumps(figures)}\t{found if isinstance(found, int) else total(found)}"
 
     def whole_into(self, dataset):
         dataset.read_direct(self.memory)

@@ -3,19 +3,16 @@
 `commands.py` says how it is driven. Times are in seconds and measured here.
 """
 
-import os
-import sys
 from time import perf_counter
 
 import h5py
 
-from commands import serve
+from commands import serve, sync, versions
 
 
 class Peer:
-    def version(self):
-        python = ".".join(map(str, sys.version_info[:3]))
-        return f"h5py {h5py.__version__}, HDF5 {h5py.version.hdf5_version}, Python {python}"
+    def versions(self):
+        return versions(h5py)
 
     def rechunk(self, path, new, *chunk):
         """Copies the tensor `W` into chunks of the shape `chunk`, some steps at a time, and puts it on the disk."""
@@ -29,8 +26,7 @@ class Peer:
             dataset.attrs.update(old.attrs)
             for first in range(0, len(old), 64):
                 dataset[first : first + 64] = old[first : first + 64]
-        with open(new, "rb") as out:
-            os.fsync(out.fileno())
+        sync(new)
         return repr(perf_counter() - begin)
 
 

@@ -1,11 +1,10 @@
-"""The Python side of the safetensors benchmark.
+"""The Python side of the groups `safetensors`.
 
 `commands.py` says how it is driven. Times are in seconds and measured here, so neither the start of
 Python nor its imports are in them.
 """
 
 import os
-import sys
 from time import perf_counter
 
 import ml_dtypes
@@ -14,7 +13,7 @@ import safetensors
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from commands import serve
+from commands import serve, versions
 
 # Elements that are widened at a time: of the sizes and ways that were tried, the fastest in numpy.
 BLOCK = 1 << 16
@@ -25,12 +24,8 @@ class Peer:
         self.tensors = {}  # name: array
         self.rows = None  # indices
 
-    def version(self):
-        python = ".".join(map(str, sys.version_info[:3]))
-        return (
-            f"safetensors {safetensors.__version__}, numpy {np.__version__}, "
-            f"ml_dtypes {ml_dtypes.__version__}, Python {python}"
-        )
+    def versions(self):
+        return versions(safetensors, np, ml_dtypes)
 
     def prepare(self, source, rows, height, width, *names):
         """Reads the values of tensors of one shape, without gaps, and the rows to be taken."""

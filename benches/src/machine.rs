@@ -1,17 +1,15 @@
 //! What a figure depends on: the day, processor, memory, kernel, file system, and how busy it all is.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::SystemTime;
 
-/// The head of a report: a line for each fact that the system tells.
+/// A line for each fact that the system tells: what, and its value.
 #[must_use]
-pub fn describe(folder: &Path) -> Vec<(&'static str, String)> {
+pub fn describe(folder: &Path) -> Vec<(String, String)> {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZeroUsize::get);
-    let now = humantime::format_rfc3339_seconds(SystemTime::now());
     let mut facts = vec![
-        ("date", now.to_string()),
         (
             "processor",
             format!("{}, {cores} cores", processor().unwrap_or_else(unknown)),
@@ -22,7 +20,7 @@ pub fn describe(folder: &Path) -> Vec<(&'static str, String)> {
             "file system",
             file_system(folder).map_or_else(unknown, |(kind, device)| {
                 if kind == "tmpfs" {
-                    "tmpfs: MEMORY, NOT A DISK; set SELVEDGE_BENCH_DIR".to_owned()
+                    "tmpfs: MEMORY, NOT A DISK; choose another place with --scratch".to_owned()
                 } else {
                     format!("{kind} on {device}")
                 }
@@ -33,10 +31,76 @@ pub fn describe(folder: &Path) -> Vec<(&'static str, String)> {
     if let Some(load) = read("/proc/loadavg").and_then(|text| first_word(&text)) {
         facts.push(("load before", load));
     }
-    if let Some(commit) = output("git", &["describe", "--always", "--dirty"]) {
-        facts.push(("commit", commit));
+    let owned = facts
+        .into_iter()
+        .map(|(what, value)| (what.to_owned(), value));
+    owned.collect()
+}
+
+/// The commit that is measured.
+#[must_use]
+pub fn commit() -> String {
+    output("git", &["describe", "--always", "--dirty"]).unwrap_or_else(unknown)
+}
+
+/// The versions of what is measured in this process; those of the peers in Python come from there.
+#[must_use]
+pub fn versions() -> BTreeMap<String, String> {
+    let (major, minor, release) = hdf5::library_version();
+    let hdf5 = format!("{major}.{minor}.{release}");
+    let rust =
+        output("rustc", &["--version"]).and_then(|text| text.split(' ').nth(1).map(str::to_owned));
+    BTreeMap::from([
+        ("Selvedge".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        ("HDF5 of Selvedge".to_owned(), hdf5),
+        ("Rust".to_owned(), rust.unwrap_or_else(unknown)),
+    ])
+}
+
+/// What the processors have done since the start of the system, and what this process and its ended children have.
+#[derive(Clone, Copy, Debug)]
+pub struct Busy {
+    /// Ticks in which any processor was busy, or taken away by the host.
+    all: f64,
+    /// Those of ours.
+    ours: f64,
+    /// Ticks of all processors.
+    total: f64,
+}
+
+impl Busy {
+    /// Up to now; `None` where the system does not tell.
+    #[must_use]
+    pub fn now() -> Option<Self> {
+        let stat = read("/proc/stat")?;
+        let ticks = numbers(stat.lines().next()?.strip_prefix("cpu")?);
+        // user, nice, system, idle, iowait, irq, softirq, steal; guests are in the first two.
+        let total: f64 = ticks.iter().take(8).sum();
+        let idle = ticks.get(3)? + ticks.get(4)?;
+        let own = read("/proc/self/stat")?;
+        // Behind the name, which may hold anything: utime, stime, cutime and cstime are numbers 12 to 15.
+        let (_, behind) = own.rsplit_once(')')?;
+        let fields: Vec<&str> = behind.split_whitespace().collect();
+        let ours = numbers(&fields.get(11..15)?.join(" "));
+        Some(Self {
+            all: total - idle,
+            ours: ours.iter().sum(),
+            total,
+        })
     }
-    facts
+
+    /// The part of all processors that others had since `begin`, from 0 to 1.
+    #[must_use]
+    pub fn of_others_since(self, begin: Self) -> f64 {
+        let others = (self.all - begin.all) - (self.ours - begin.ours);
+        (others / (self.total - begin.total).max(1.0)).clamp(0.0, 1.0)
+    }
+}
+
+fn numbers(text: &str) -> Vec<f64> {
+    text.split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }
 
 fn unknown() -> String {
@@ -96,4 +160,22 @@ fn file_system(folder: &Path) -> Option<(String, String)> {
         // Of two mounts on one point the later one is seen.
         .max_by_key(|&(depth, ..)| depth)
         .map(|(_, kind, device)| (kind, device))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Busy;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_this_process_does_is_not_of_others() {
+        let begin = Busy::now().unwrap();
+        let end = Busy {
+            all: begin.all + 100.0,
+            ours: begin.ours + 60.0,
+            total: begin.total + 200.0,
+        };
+        assert!((end.of_others_since(begin) - 0.2).abs() < 1e-9);
+        assert!(Busy::now().unwrap().total >= begin.total);
+    }
 }

@@ -1,46 +1,74 @@
-//! Options of a run, from the arguments and the environment.
-//!
-//! cargo hands the same arguments to every bench, and most of them are criterion's. So this takes
-//! from them what concerns the rounds too, and leaves the judgement of the rest to criterion; what
-//! is ours alone comes from the environment.
+//! Options of a run.
 
 use std::env;
 use std::path::PathBuf;
 
-use crate::Result;
+use clap::Parser;
 
-/// Options of criterion that are followed by a value, which is no filter.
-const WITH_VALUE: &[&str] = &[
-    "-b",
-    "-c",
-    "--baseline",
-    "--baseline-lenient",
-    "--color",
-    "--colour",
-    "--confidence-level",
-    "--format",
-    "--load-baseline",
-    "--logfile",
-    "--measurement-time",
-    "--noise-threshold",
-    "--nresamples",
-    "--output-format",
-    "--plotting-backend",
-    "--profile-time",
-    "--sample-size",
-    "--save-baseline",
-    "--significance-level",
-    "--warm-up-time",
-];
+use crate::Result;
+use crate::groups;
+
+/// Selvedge beside its peers, as a report.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
+pub struct Cli {
+    /// A tenth of the data and five rounds, in under three minutes: to see that it works, and roughly how fast.
+    #[arg(long)]
+    pub quick: bool,
+
+    /// Only the groups that begin with this: `read`, `record/small`. May be given several times.
+    #[arg(long, value_name = "GROUP")]
+    pub only: Vec<String>,
+
+    /// Folder for report.json and report.html.
+    #[arg(long, value_name = "DIR", default_value = "target/bench")]
+    pub out: PathBuf,
+
+    /// Folder for the files that are written and read; the default is one in --out. Not a tmpfs: that is memory.
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+
+    /// Rounds that count.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: Option<u16>,
+
+    /// Without the Python peers.
+    #[arg(long)]
+    pub no_peers: bool,
+
+    /// Also keep the report in benches/record/, and make docs/benchmarks.md and the README's figures from it.
+    #[arg(long, conflicts_with_all = ["only", "no_peers"])]
+    pub record: bool,
+
+    /// Measure nothing: make docs/benchmarks.md and the README's figures from benches/record/report.json.
+    #[arg(long, conflicts_with_all = ["quick", "record"])]
+    pub docs: bool,
+
+    /// Measure nothing: tell where two reports (report.json) disagree on who is faster.
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["quick", "record", "docs"])]
+    pub compare: Option<Vec<PathBuf>>,
+
+    /// List the groups.
+    #[arg(long)]
+    pub list: bool,
+
+    /// A trajectory of the demo; `cargo xtask bench` makes it.
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub trajectory: Option<PathBuf>,
+}
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// `cargo bench`: samples of 1.5 GB, several rounds.
+    /// Files of 1.5 GB, many rounds.
     Full,
-    /// `--quick`: a tenth of it, to see that everything works. No figures to quote.
+    /// A tenth of it.
     Quick,
-    /// `cargo test`: a few steps, for the checks alone. No report is written.
+    /// A few steps, for the checks alone: the tests.
     Smoke,
 }
 
@@ -54,85 +82,64 @@ impl Scale {
             Self::Smoke => smoke,
         }
     }
+
+    /// Its name in a report.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.pick("full", "quick", "smoke")
+    }
 }
 
-/// Options of the rounds.
-#[derive(Debug)]
+/// What a run measures, and with whom.
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// How much is measured.
+    /// How much.
     pub scale: Scale,
     /// Rounds that count.
     pub rounds: usize,
-    /// Where the files are written; `None` for a folder under the target directory.
-    pub folder: Option<PathBuf>,
+    /// The folder in which files are written.
+    pub scratch: PathBuf,
     /// The Python with the peers, where there is one.
     pub python: Option<PathBuf>,
-    /// Whether the rounds run at all: not when criterion only lists or profiles its benches.
-    pub enabled: bool,
-    filter: Option<String>,
+    /// A trajectory of the demo, where there is one.
+    pub trajectory: Option<PathBuf>,
+    /// The beginnings of the groups that run; none for all.
+    pub only: Vec<String>,
 }
 
 impl Options {
-    /// Reads `--quick`, `--test`, `--list`, `--profile-time` and the filter from the arguments, and
-    /// `SELVEDGE_BENCH_DIR`, `SELVEDGE_BENCH_ROUNDS` and `SELVEDGE_PYTHON` from the environment.
+    /// The options of a command line; the Python with the peers is `SELVEDGE_PYTHON`.
     ///
     /// # Errors
     ///
-    /// A number of rounds that is none.
-    pub fn read() -> Result<Self> {
-        let mut args = env::args().skip(1);
-        let mut scale = Scale::Smoke;
-        let (mut quick, mut test, mut enabled, mut filter) = (false, false, true, None);
-        while let Some(arg) = args.next() {
-            match arg.as_str() {
-                "--bench" => scale = Scale::Full,
-                "--test" => test = true,
-                "--quick" | "-n" => quick = true,
-                "--list" => enabled = false,
-                option if option.starts_with('-') => {
-                    let (name, value) = option.split_once('=').unzip();
-                    let name = name.unwrap_or(option);
-                    enabled &= name != "--profile-time" && name != "--load-baseline";
-                    if value.is_none() && WITH_VALUE.contains(&name) {
-                        args.next();
-                    }
-                }
-                _ => filter = Some(arg),
+    /// An `--only` that is the beginning of no group.
+    pub fn of(cli: &Cli) -> Result<Self> {
+        for only in &cli.only {
+            if !groups::names().any(|name| name.starts_with(only.as_str())) {
+                let all: Vec<&str> = groups::names().collect();
+                return Err(format!(
+                    "no group begins with `{only}`; there are {}",
+                    all.join(", ")
+                )
+                .into());
             }
         }
-        if test {
-            scale = Scale::Smoke;
-        } else if quick && scale == Scale::Full {
-            scale = Scale::Quick;
-        }
-        let rounds = match env::var("SELVEDGE_BENCH_ROUNDS") {
-            Ok(rounds) => rounds
-                .parse::<usize>()
-                .ok()
-                .filter(|&rounds| rounds > 0)
-                .ok_or_else(|| {
-                    format!("SELVEDGE_BENCH_ROUNDS is {rounds:?}, not a number of rounds")
-                })?,
-            Err(_) => scale.pick(9, 2, 1),
-        };
-        let path = |name| env::var_os(name).filter(|path| !path.is_empty());
+        let scale = if cli.quick { Scale::Quick } else { Scale::Full };
         Ok(Self {
             scale,
-            rounds,
-            folder: path("SELVEDGE_BENCH_DIR").map(PathBuf::from),
-            python: path("SELVEDGE_PYTHON").map(PathBuf::from),
-            enabled,
-            filter,
+            rounds: cli.rounds.map_or(scale.pick(9, 5, 1), usize::from),
+            scratch: cli.scratch.clone().unwrap_or_else(|| cli.out.clone()),
+            python: env::var_os("SELVEDGE_PYTHON")
+                .filter(|path| !path.is_empty() && !cli.no_peers)
+                .map(PathBuf::from),
+            trajectory: cli.trajectory.clone(),
+            only: cli.only.clone(),
         })
     }
 
-    /// Whether the group `name`, which is that of its bench and its own, runs.
+    /// Whether the group `name` runs.
     #[must_use]
     pub fn selects(&self, name: &str) -> bool {
-        self.enabled
-            && self
-                .filter
-                .as_ref()
-                .is_none_or(|filter| name.contains(filter))
+        self.only.is_empty() || self.only.iter().any(|only| name.starts_with(only.as_str()))
     }
 }

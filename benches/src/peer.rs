@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::Result;
+use crate::report::Sample;
 
 /// A running Python; it is ended when this is dropped.
 #[derive(Debug)]
@@ -15,16 +16,17 @@ pub struct Python {
 }
 
 impl Python {
-    /// Starts `python` with a script of `benches/python`.
+    /// Starts `python` with a script of `benches/python` and its arguments.
     ///
     /// # Errors
     ///
     /// Where it cannot be started; where it lacks a package, the first command fails.
-    pub fn start(python: &Path, script: &str) -> Result<Self> {
+    pub fn start(python: &Path, script: &str, args: &[&str]) -> Result<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
         let mut child = Command::new(python)
             .arg("-u")
             .arg(folder.join(script))
+            .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -54,6 +56,15 @@ impl Python {
             Some((_, error)) => Err(format!("Python, {}: {error}", fields[0]).into()),
             None => Err(format!("Python ended during {}", fields[0]).into()),
         }
+    }
+
+    /// The same for a command whose result is the figures of a sample.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`call`](Self::call), and other results.
+    pub fn sample(&mut self, fields: &[&str]) -> Result<Sample> {
+        Ok(serde_json::from_str(&self.call(fields)?)?)
     }
 
     /// The same for a command whose results are `N` numbers.

@@ -1,35 +1,55 @@
 //! The folder for the files of a run, and the page cache around them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::workload::Workload;
+use crate::table::bytes;
 
 /// A sample is deleted before the next is made, but a file system gives its blocks back when it
 /// likes: so this many of the largest file have to fit.
 const FILES: u64 = 3;
 
+/// How the names of the folders begin.
+const PREFIX: &str = "selvedge-bench-";
+
+/// The file in a folder that is locked while its run lives.
+const LOCK: &str = ".lock";
+
 /// A folder that is deleted with everything in it at the end.
 #[derive(Debug)]
 pub struct Scratch {
     folder: TempDir,
+    settles: bool,
+    /// Its lock goes with the process.
+    _lock: File,
 }
 
 impl Scratch {
-    /// Makes a folder in `parent`.
+    /// Makes a folder in `parent`, and deletes there what runs have left that were killed. With `settles`,
+    /// [`settle`](Self::settle) waits for the disk.
     ///
     /// # Errors
     ///
     /// Those of the file system.
-    pub fn new(parent: &Path) -> Result<Self> {
+    pub fn new(parent: &Path, settles: bool) -> Result<Self> {
         fs::create_dir_all(parent)?;
-        let folder = tempfile::Builder::new()
-            .prefix("selvedge-bench-")
-            .tempdir_in(parent)?;
-        Ok(Self { folder })
+        for entry in parent.read_dir()? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+                delete_dead(&entry.path())?;
+            }
+        }
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+        let lock = File::create(folder.path().join(LOCK))?;
+        lock.lock()?;
+        Ok(Self {
+            folder,
+            settles,
+            _lock: lock,
+        })
     }
 
     /// The folder.
@@ -44,55 +64,51 @@ impl Scratch {
         self.path().join(name)
     }
 
-    /// Whether files of `bytes` fit.
+    /// How many things of `size` bytes a file can have: `count`, or less where the disk is too small, with a note
+    /// that says so.
     ///
     /// # Errors
     ///
-    /// Those of the file system.
-    pub fn fits(&self, bytes: u64) -> Result<bool> {
-        Ok(self.free()? / FILES >= bytes)
-    }
-
-    fn free(&self) -> Result<u64> {
+    /// Those of the file system, and a disk without room for `fewest`.
+    pub fn fit(&self, count: u64, size: u64, fewest: u64) -> Result<(u64, Option<String>)> {
         let status = rustix::fs::statvfs(self.path())?;
-        Ok(status.f_bavail.saturating_mul(status.f_frsize))
-    }
-
-    /// Cuts the workload's steps to what fits, and says so.
-    ///
-    /// # Errors
-    ///
-    /// Those of the file system, and a disk without room for a hundred steps.
-    pub fn fit(&self, workload: &mut Workload) -> Result<Option<String>> {
-        let free = self.free()?;
-        let most = free / FILES / workload.step_bytes;
-        if workload.steps <= most {
-            return Ok(None);
+        let free = status.f_bavail.saturating_mul(status.f_frsize);
+        let most = free / FILES / size.max(1);
+        let left = bytes(free as f64);
+        if count <= most {
+            return Ok((count, None));
         }
-        if most < 100 {
+        if most < fewest {
             let folder = self.path().display();
-            return Err(
-                format!("{folder} has only {free} bytes left; set SELVEDGE_BENCH_DIR").into(),
-            );
+            return Err(format!(
+                "{folder} has only {left} left; choose another place with --scratch"
+            )
+            .into());
         }
-        workload.steps = most;
-        Ok(Some(format!(
-            "cut to {most} steps: the disk has {free} bytes left"
-        )))
+        let note = format!("Scaled down from {count} to {most}: the disk has {left} left.");
+        Ok((most, Some(note)))
     }
 
-    /// Deletes `path`, and waits until nothing is left to be written: what one contender left in the
-    /// page cache would be written during the time of the next.
+    /// Deletes `path`, a file or a folder, and in a full run waits until nothing is left to be written: what one
+    /// contender left in the page cache would be written during the time of the next. A short run has not the time:
+    /// what was deleted is no longer written, and what others write takes as long as it takes.
     ///
     /// # Errors
     ///
     /// Those of the file system.
     pub fn settle(&self, path: &Path) -> Result<()> {
-        match fs::remove_file(path) {
+        let deleted = if path.is_dir() {
+            fs::remove_dir_all(path)
+        } else {
+            fs::remove_file(path)
+        };
+        match deleted {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        rustix::fs::sync();
+        if self.settles {
+            rustix::fs::sync();
+        }
         Ok(())
     }
 
@@ -108,5 +124,50 @@ impl Scratch {
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
         drop(file);
         Ok(cfg!(target_os = "linux"))
+    }
+}
+
+/// Deletes the folder of a run that is no more. One without a lock has just begun, or is somebody else's.
+fn delete_dead(folder: &Path) -> Result<()> {
+    let Ok(lock) = File::open(folder.join(LOCK)) else {
+        return Ok(());
+    };
+    if lock.try_lock().is_ok() {
+        fs::remove_dir_all(folder)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Scratch;
+
+    #[test]
+    fn what_killed_runs_left_is_deleted_and_what_lives_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let alive = Scratch::new(parent.path(), false).unwrap();
+        let dead = parent.path().join("selvedge-bench-dead");
+        let foreign = parent.path().join("selvedge-bench-notes");
+        for folder in [&dead, &foreign] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        std::fs::write(dead.join(".lock"), "").unwrap();
+        std::fs::write(dead.join("sample"), "left").unwrap();
+        let other = Scratch::new(parent.path(), false).unwrap();
+        assert!(!dead.exists() && foreign.exists());
+        assert!(alive.path().exists() && other.path().exists());
+    }
+
+    #[test]
+    fn a_small_disk_scales_down_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = Scratch::new(folder.path(), false).unwrap();
+        assert_eq!(scratch.fit(100, 1, 10).unwrap(), (100, None));
+        // No disk has room for a million files of a terabyte.
+        let (count, note) = scratch.fit(1 << 60, 1 << 10, 1).unwrap();
+        assert!(count < 1 << 60);
+        assert!(note.unwrap().starts_with("Scaled down from"));
+        let error = scratch.fit(1 << 60, 1 << 10, 1 << 60).unwrap_err();
+        assert!(error.to_string().contains("--scratch"), "{error}");
     }
 }

@@ -17,11 +17,16 @@ const OLDEST_CMAKE: (u32, u32) = (3, 26);
 
 const PEERS: &[&str] = &["h5py", "ml_dtypes", "numpy", "safetensors"];
 
+/// What the benches import besides. Without zarr, which needs a newer Python, they only lack a contender.
+const BENCH_PEERS: &[&str] = &["h5py", "hdf5plugin", "ml_dtypes", "numpy", "safetensors"];
+
 /// What to do where there is no Python.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Python {
     /// Fail.
     Required,
+    /// Fail; with the packages of the benches besides.
+    Benches,
     /// Go on without, with a note.
     Wanted,
     /// Don't look.
@@ -41,8 +46,9 @@ impl Tools {
         let cmake = find_cmake(workspace)?;
         let python = match python {
             Python::Unused => None,
-            Python::Required => Some(find_python(workspace)?),
-            Python::Wanted => find_python(workspace)
+            Python::Required => Some(find_python(workspace, false)?),
+            Python::Benches => Some(find_python(workspace, true)?),
+            Python::Wanted => find_python(workspace, false)
                 .inspect_err(|failure| eprintln!("note: going on without Python: {failure}"))
                 .ok(),
         };
@@ -110,7 +116,7 @@ fn find_cmake(workspace: &Workspace) -> Result<PathBuf> {
     }
     let venv = Venv {
         dir: workspace.tools().join("venv"),
-        requirements: workspace.root.join("tools/python/cmake.txt"),
+        requirements: vec![workspace.root.join("tools/python/cmake.txt")],
         modules: &["cmake"],
         oldest_python: (3, 8),
         what: "CMake (30 MB to download, 110 MB on disk)",
@@ -139,7 +145,7 @@ fn find_cmake(workspace: &Workspace) -> Result<PathBuf> {
     }
 }
 
-fn find_python(workspace: &Workspace) -> Result<PathBuf> {
+fn find_python(workspace: &Workspace, benches: bool) -> Result<PathBuf> {
     if let Some(path) = chosen(workspace, "SELVEDGE_PYTHON") {
         return if imports(&path, PEERS) {
             Ok(path)
@@ -151,12 +157,26 @@ fn find_python(workspace: &Workspace) -> Result<PathBuf> {
             )))
         };
     }
-    let venv = Venv {
-        dir: workspace.target.join("python"),
-        requirements: workspace.root.join("tools/python/requirements.txt"),
-        modules: PEERS,
-        oldest_python: (3, 10),
-        what: "Python with h5py, ml_dtypes, numpy and safetensors (25 MB to download, 120 MB on disk)",
+    let requirements = workspace.root.join("tools/python/requirements.txt");
+    let venv = if benches {
+        Venv {
+            dir: workspace.target.join("bench-python"),
+            requirements: vec![
+                requirements,
+                workspace.root.join("tools/python/benches.txt"),
+            ],
+            modules: BENCH_PEERS,
+            oldest_python: (3, 10),
+            what: "Python with the peers of the benches (90 MB to download, 350 MB on disk)",
+        }
+    } else {
+        Venv {
+            dir: workspace.target.join("python"),
+            requirements: vec![requirements],
+            modules: PEERS,
+            oldest_python: (3, 10),
+            what: "Python with h5py, ml_dtypes, numpy and safetensors (25 MB to download, 120 MB on disk)",
+        }
     };
     venv.ensure()
 }

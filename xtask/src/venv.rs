@@ -14,8 +14,8 @@ const STAMP: &str = "selvedge-requirements.txt";
 /// A virtual environment: what is in it, and where.
 pub(crate) struct Venv {
     pub(crate) dir: PathBuf,
-    /// The file of pinned requirements.
-    pub(crate) requirements: PathBuf,
+    /// The files of pinned requirements.
+    pub(crate) requirements: Vec<PathBuf>,
     /// What it has to be able to import.
     pub(crate) modules: &'static [&'static str],
     /// The oldest Python that the pins have wheels for.
@@ -39,8 +39,10 @@ impl Venv {
     /// # Errors
     /// Says what is missing (Python, its venv module, the network, a wheel) and what to do about it.
     pub(crate) fn ensure(&self) -> Result<PathBuf> {
-        let requirements = fs::read_to_string(&self.requirements)
-            .map_err(Failure::io("read", &self.requirements))?;
+        let mut requirements = String::new();
+        for path in &self.requirements {
+            requirements += &fs::read_to_string(path).map_err(Failure::io("read", path))?;
+        }
         if self.is_current(&requirements) {
             return Ok(self.python());
         }
@@ -117,8 +119,10 @@ impl Venv {
             "--no-input",
             "--disable-pip-version-check",
         ])
-        .args(["--only-binary", ":all:", "--requirement"])
-        .arg(&self.requirements);
+        .args(["--only-binary", ":all:"]);
+        for path in &self.requirements {
+            pip.arg("--requirement").arg(path);
+        }
         let installed = output(&mut pip)?;
         if installed.status.success() {
             return Ok(());
@@ -131,7 +135,7 @@ impl Venv {
         };
         Err(Failure::Failed(format!(
             "pip could not install {}\n{}\n{hint}",
-            self.requirements.display(),
+            self.what,
             indent(&text)
         )))
     }
@@ -243,7 +247,7 @@ mod tests {
         let requirements = dir.join("requirements.txt");
         Venv {
             dir,
-            requirements,
+            requirements: vec![requirements],
             modules: &["json"],
             oldest_python: (3, 8),
             what: "a test",

@@ -12,6 +12,9 @@ use selvedge_hdf5::{Reader, Tensor};
 use super::data::{Data, ROW_BYTES, STEP_BYTES, STRIDE, TENSOR, sum};
 use super::peer::Peer;
 use crate::Result;
+use crate::bench::Contender as Named;
+use crate::meter::Meter;
+use crate::report::{Figure, Kind, Sample};
 
 /// Bytes of a `pread` of the baseline: of the sizes that were tried, among the fastest.
 const PIECE: usize = 1 << 20;
@@ -30,7 +33,7 @@ pub enum What {
     Rows,
     /// Every tenth step.
     Strided,
-    /// 1,000 single steps, at random.
+    /// Single steps, at random.
     Single,
 }
 
@@ -89,7 +92,7 @@ impl What {
             Self::Fresh => "The whole tensor, into new memory",
             Self::Rows => "3,699 of 10,000 rows of every step",
             Self::Strided => "Every tenth step",
-            Self::Single => "1,000 single steps",
+            Self::Single => "Single steps, at random",
         }
     }
 
@@ -106,6 +109,27 @@ impl What {
         }
     }
 
+    /// Whom the others are compared with: what the system can do, and where that is no one call, Selvedge.
+    #[must_use]
+    pub fn reference(self) -> Contender {
+        match self {
+            Self::Whole | Self::Fresh => Contender::Plain,
+            Self::Rows | Self::Strided | Self::Single => Contender::Ours,
+        }
+    }
+
+    /// Bytes of the result.
+    #[must_use]
+    pub fn bytes(self, data: &Data) -> u64 {
+        let step = STEP_BYTES as u64;
+        match self {
+            Self::Whole | Self::Fresh => data.steps * step,
+            Self::Rows => data.steps * (data.rows.len() * ROW_BYTES) as u64,
+            Self::Strided => data.steps.div_ceil(STRIDE) * step,
+            Self::Single => data.single.len() as u64 * step,
+        }
+    }
+
     /// The sum that a read has.
     fn expected(self, data: &Data) -> u64 {
         match self {
@@ -117,27 +141,34 @@ impl What {
     }
 }
 
-impl Contender {
-    /// Its name in tables.
-    #[must_use]
-    pub fn name(self) -> &'static str {
+impl Named for Contender {
+    fn name(self) -> &'static str {
         match self {
-            Self::Plain => "plain pread, a thread for each core",
+            Self::Plain => "plain pread",
             Self::Ours => "Selvedge",
             Self::OursThenTake => "Selvedge, load all, then take",
             Self::Blocks => "Selvedge, in blocks of 64 MiB",
             Self::H5py("whole_into") => "h5py, read_direct",
             Self::H5py("whole") => "h5py, d[:]",
             Self::H5py("rows_masked") => "h5py, d[:][:, mask]",
-            Self::H5py("rows_fancy") => "h5py, d[:, rows]*",
+            Self::H5py("rows_fancy") => "h5py, d[:, rows]",
             Self::H5py("strided") => "h5py, d[::10]",
             Self::H5py("strided_loop") => "h5py, a loop over d[i]",
             Self::H5py(_) => "h5py, d[i]",
         }
     }
 
-    /// Reads `what` of the file at `path`, and returns the seconds. From opening the file on; summing
-    /// is not in it.
+    fn kind(self) -> Kind {
+        match self {
+            Self::Plain => Kind::Plain,
+            Self::Ours | Self::OursThenTake | Self::Blocks => Kind::Ours,
+            Self::H5py(_) => Kind::Peer,
+        }
+    }
+}
+
+impl Contender {
+    /// Reads `what` of the file at `path`: from opening it on; summing is not in the time.
     ///
     /// # Errors
     ///
@@ -149,32 +180,43 @@ impl Contender {
         data: &Data,
         memory: &mut Memory,
         peer: Option<&mut Peer>,
-    ) -> Result<f64> {
-        let (seconds, found) = match self {
-            Self::Plain => plain(what, path, memory)?,
-            Self::Ours => ours(what, path, data, memory)?,
-            Self::OursThenTake => then_take(path, data, memory)?,
-            Self::Blocks => blocks(path)?,
+    ) -> Result<Sample> {
+        let meter = Meter::start();
+        let (mut sample, found) = match self {
+            Self::Plain => timed(plain(what, path, memory)?),
+            Self::Ours => timed(ours(what, path, data, memory)?),
+            Self::OursThenTake => timed(then_take(path, data, memory)?),
+            Self::Blocks => timed(blocks(path)?),
             Self::H5py("rows_fancy") => {
                 let first = data.steps - data.steps / FANCY_PARTS;
-                let (seconds, sum) = peer.ok_or("no Python")?.read("rows_fancy", path, first)?;
+                let (mut sample, sum) = peer.ok_or("no Python")?.read("rows_fancy", path, first)?;
                 let expected = data.expected(first..data.steps, 1);
                 // As if it were all of them.
                 let found = sum.wrapping_sub(expected).wrapping_add(what.expected(data));
-                (
-                    seconds * data.steps as f64 / (data.steps - first) as f64,
-                    found,
-                )
+                let parts = data.steps as f64 / (data.steps - first) as f64;
+                sample
+                    .entry(Figure::Seconds)
+                    .and_modify(|seconds| *seconds *= parts);
+                (sample, found)
             }
             Self::H5py(how) => peer.ok_or("no Python")?.read(how, path, 0)?,
         };
+        if !matches!(self, Self::H5py(_)) {
+            meter.stop(&mut sample);
+            // A read writes nothing.
+            sample.remove(&Figure::Written);
+        }
         let expected = what.expected(data);
         if found == expected {
-            Ok(seconds)
+            Ok(sample)
         } else {
-            Err(format!("{}: the sum is {found}, not {expected}", self.name()).into())
+            Err(format!("the sum is {found}, not {expected}").into())
         }
     }
+}
+
+fn timed((seconds, found): (f64, u64)) -> (Sample, u64) {
+    (Sample::from([(Figure::Seconds, seconds)]), found)
 }
 
 fn open(path: &Path) -> Result<Tensor> {

@@ -5,8 +5,8 @@ use std::path::Path;
 use selvedge_hdf5::{Recorder, TensorSpec};
 
 use crate::Result;
+use crate::record::workload::{DISTINCT, Workload};
 use crate::safetensors::data::random_rows;
-use crate::workload::{DISTINCT, Workload};
 
 /// The tensor that is read: (steps, 10000, 64) of bfloat16, the weights of the small model.
 pub const TENSOR: &str = "W";
@@ -20,8 +20,6 @@ pub const TAKEN: usize = 3_699;
 pub const STEP_BYTES: usize = ROWS * ROW_BYTES;
 /// Every so many steps of the strided read.
 pub const STRIDE: u64 = 10;
-/// Single steps that are read.
-pub const SINGLE: usize = 1_000;
 
 /// The trajectory, and what is asked of it.
 #[derive(Debug)]
@@ -37,12 +35,12 @@ pub struct Data {
 }
 
 impl Data {
-    /// Records a trajectory of `steps` steps at `path`.
+    /// Records a trajectory of `steps` steps at `path`, of which `single` will be read alone.
     ///
     /// # Errors
     ///
     /// Those of the recorder.
-    pub fn record(path: &Path, steps: u64) -> Result<Self> {
+    pub fn record(path: &Path, steps: u64, single: usize) -> Result<Self> {
         let source = Workload::large(steps)?;
         let dtype = source.tensors[0].dtype;
         let spec = TensorSpec::new(TENSOR, dtype, [ROWS, 64]);
@@ -63,7 +61,7 @@ impl Data {
             }
         }
         rows.sort_unstable();
-        let single = random_rows(SINGLE, usize::try_from(steps)?);
+        let single = random_rows(single, usize::try_from(steps)?);
         let sums = (0..DISTINCT).map(|step| {
             let bytes = source.step(step).next().unwrap_or_default();
             let taken = rows

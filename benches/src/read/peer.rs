@@ -1,10 +1,11 @@
-//! The peer of the bench `read`: h5py, in another process.
+//! The peer of the groups `read`: h5py, in another process.
 
 use std::path::Path;
 
 use super::data::Data;
 use crate::Result;
 use crate::peer::{Python, text};
+use crate::report::Sample;
 use crate::scratch::Scratch;
 
 /// A running Python with h5py; it is ended when this is dropped.
@@ -12,22 +13,10 @@ use crate::scratch::Scratch;
 pub struct Peer(Python);
 
 impl Peer {
-    /// Starts `python`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Python::start`].
-    pub fn start(python: &Path) -> Result<Self> {
-        Python::start(python, "read_peer.py").map(Self)
-    }
-
-    /// The versions of h5py, HDF5 and Python.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Python::call`].
-    pub fn version(&mut self) -> Result<String> {
-        self.0.call(&["version"])
+    /// Of a Python that runs `read_peer.py`.
+    #[must_use]
+    pub fn new(python: Python) -> Self {
+        Self(python)
     }
 
     /// Tells Python what will be asked of the file at `path`.
@@ -51,16 +40,16 @@ impl Peer {
         Ok(())
     }
 
-    /// Reads by the method `how`, by some from step `first` on, and returns the seconds and the sum.
+    /// Reads by the method `how`, by some from step `first` on, and returns the figures and the sum.
     ///
     /// # Errors
     ///
     /// Those of [`Python::call`].
-    pub fn read(&mut self, how: &str, path: &Path, first: u64) -> Result<(f64, u64)> {
+    pub fn read(&mut self, how: &str, path: &Path, first: u64) -> Result<(Sample, u64)> {
         let answer = self
             .0
             .call(&["read", how, text(path)?, &first.to_string()])?;
-        let (seconds, sum) = answer.split_once('\t').ok_or("no sum")?;
-        Ok((seconds.parse()?, sum.parse()?))
+        let (figures, sum) = answer.split_once('\t').ok_or("no sum")?;
+        Ok((serde_json::from_str(figures)?, sum.parse()?))
     }
 }

@@ -8,8 +8,8 @@ use half::bf16;
 use selvedge_safetensors::{Mapped, Reader, Save};
 
 use crate::Result;
+use crate::record::workload::random_bytes;
 use crate::scratch::Scratch;
-use crate::workload::random_bytes;
 
 /// The tensor that is loaded, and that rows are taken out of.
 pub const TENSOR: &str = "embedding";

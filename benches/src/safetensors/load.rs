@@ -15,6 +15,8 @@ use super::data::{TENSOR, Workload};
 use super::peer::Peer;
 use super::sum::sum;
 use crate::Result;
+use crate::bench::Contender as Named;
+use crate::report::Kind;
 
 /// A contender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +66,8 @@ pub struct Sample {
     pub total: f64,
 }
 
-impl Contender {
-    /// Its name in tables.
-    #[must_use]
-    pub fn name(self) -> &'static str {
+impl Named for Contender {
+    fn name(self) -> &'static str {
         match self {
             Self::Mapped => "Mapped",
             Self::Read => "Reader, read",
@@ -79,6 +79,16 @@ impl Contender {
         }
     }
 
+    fn kind(self) -> Kind {
+        match self {
+            Self::Mapped | Self::Read | Self::ReadInto => Kind::Ours,
+            Self::Plain | Self::PlainInto => Kind::Plain,
+            _ => Kind::Peer,
+        }
+    }
+}
+
+impl Contender {
     /// Loads the file at `path` and sums its one tensor, which shall have the sum `expected`.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The peer of the bench `safetensors`: Python's `safetensors`, in another process.
+//! The peer of the groups `safetensors`: Python's `safetensors`, in another process.
 
 use std::io::Write;
 use std::path::Path;
@@ -16,22 +16,10 @@ use crate::scratch::Scratch;
 pub struct Peer(Python);
 
 impl Peer {
-    /// Starts `python`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Python::start`].
-    pub fn start(python: &Path) -> Result<Self> {
-        Python::start(python, "safetensors_peer.py").map(Self)
-    }
-
-    /// The versions of safetensors, numpy, ml_dtypes and Python.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Python::call`].
-    pub fn version(&mut self) -> Result<String> {
-        self.0.call(&["version"])
+    /// Of a Python that runs `safetensors_peer.py`.
+    #[must_use]
+    pub fn new(python: Python) -> Self {
+        Self(python)
     }
 
     /// Gives Python the tensors of `workload`, and the `rows` that will be asked for.

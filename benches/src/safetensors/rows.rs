@@ -12,6 +12,8 @@ use selvedge_safetensors::{Mapped, Reader};
 use super::data::{TENSOR, Workload};
 use super::peer::Peer;
 use crate::Result;
+use crate::bench::Contender as Named;
+use crate::report::Kind;
 
 /// A contender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +32,8 @@ pub enum Contender {
     PythonAll,
 }
 
-impl Contender {
-    /// Its name in tables.
-    #[must_use]
-    pub fn name(self) -> &'static str {
+impl Named for Contender {
+    fn name(self) -> &'static str {
         match self {
             Self::Mapped => "Mapped, gather",
             Self::Reader => "Reader, gather",
@@ -44,12 +44,16 @@ impl Contender {
         }
     }
 
-    /// Whether it loads the whole tensor.
-    #[must_use]
-    pub fn loads_all(self) -> bool {
-        matches!(self, Self::All | Self::PythonAll)
+    fn kind(self) -> Kind {
+        match self {
+            Self::Mapped | Self::Reader | Self::All => Kind::Ours,
+            Self::Plain => Kind::Plain,
+            _ => Kind::Peer,
+        }
     }
+}
 
+impl Contender {
     /// Takes `rows` out of the file of `workload` at `path`, and returns the seconds from its
     /// opening to the last row.
     ///

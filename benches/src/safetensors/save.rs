@@ -14,6 +14,8 @@ use selvedge_safetensors::{Save, Writer};
 use super::data::Workload;
 use super::peer::Peer;
 use crate::Result;
+use crate::bench::Contender as Named;
+use crate::report::Kind;
 
 /// Bytes of a piece of the contenders that write in pieces.
 const PIECE: usize = 1 << 20;
@@ -38,10 +40,8 @@ pub enum Contender {
     Python,
 }
 
-impl Contender {
-    /// Its name in tables.
-    #[must_use]
-    pub fn name(self) -> &'static str {
+impl Named for Contender {
+    fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain write",
             Self::PlainRenamed => "plain write, renamed",
@@ -53,6 +53,16 @@ impl Contender {
         }
     }
 
+    fn kind(self) -> Kind {
+        match self {
+            Self::Save | Self::Pieces | Self::Growing => Kind::Ours,
+            Self::Plain | Self::PlainRenamed => Kind::Plain,
+            _ => Kind::Peer,
+        }
+    }
+}
+
+impl Contender {
     /// Saves `workload` at `path`, where no file is, and returns the seconds that it took; with
     /// `sync` those until the file is on the disk.
     ///

@@ -10,12 +10,11 @@ use std::time::Instant;
 
 use memmap2::MmapMut;
 
+use super::contender::{append, builder};
+use super::workload::Workload;
 use crate::Result;
-use crate::contender::{append, builder};
-use crate::stats::percentile;
-use crate::workload::Workload;
 
-/// The times of single calls in seconds, sorted.
+/// The times of single calls, in seconds.
 #[derive(Debug)]
 pub struct Calls {
     /// Of `append`.
@@ -24,19 +23,6 @@ pub struct Calls {
     pub copy: Vec<f64>,
     /// Calls that found the queue full, which was not to happen.
     pub waits: u64,
-    /// Steps in a burst.
-    pub burst: u64,
-}
-
-impl Calls {
-    /// One percentile of both: `append`, then the copy.
-    #[must_use]
-    pub fn percentile(&self, percent: usize) -> (f64, f64) {
-        (
-            percentile(&self.append, percent),
-            percentile(&self.copy, percent),
-        )
-    }
 }
 
 /// Records `bursts` bursts of half the queue into `path`.
@@ -84,24 +70,11 @@ pub fn measure(workload: &Workload, path: &Path, bursts: u64) -> Result<Calls> {
     if summary.recorded != steps {
         return Err(format!("{} steps, not {steps}", summary.recorded).into());
     }
-    appends.sort_by(f64::total_cmp);
-    copies.sort_by(f64::total_cmp);
     Ok(Calls {
         append: appends,
         copy: copies,
         waits: summary.append.waits,
-        burst,
     })
-}
-
-/// The time of asking for the time, which is in every call's: its median in seconds.
-#[must_use]
-pub fn clock() -> f64 {
-    let mut times: Vec<f64> = (0..10_001)
-        .map(|_| black_box(Instant::now()).elapsed().as_secs_f64())
-        .collect();
-    times.sort_by(f64::total_cmp);
-    percentile(&times, 50)
 }
 
 /// Memory as the recorder's queue has it: large pages where there are any, and every page touched.

@@ -10,24 +10,29 @@ use crate::Result;
 /// its would be. Seven divides no round number, so the first, middle and last step differ.
 pub const DISTINCT: u64 = 7;
 
+/// The same of steps of 64 MB, which are too large for any cache.
+const DISTINCT_WIDE: u64 = 3;
+
 /// Each tensor of a source step starts at a multiple of this many bytes: a cache line.
 const ALIGNMENT: usize = 64;
 
 /// A run to record, with its bytes.
 #[derive(Debug)]
 pub struct Workload {
-    /// The name by which a filter selects it.
+    /// The end of its groups' names.
     pub name: &'static str,
     /// The title of its table.
     pub title: &'static str,
     /// What a step holds, in words.
-    pub what: &'static str,
+    pub what: String,
     /// The step tensors, in the order in which they are recorded.
     pub tensors: Vec<TensorSpec>,
     /// Steps of a sample.
     pub steps: u64,
     /// Bytes of one step of all tensors.
     pub step_bytes: u64,
+    /// Different steps that there are.
+    pub distinct: u64,
     source: Vec<u8>,
     /// For each distinct step and tensor: where its bytes are.
     places: Vec<std::ops::Range<usize>>,
@@ -55,6 +60,23 @@ impl Workload {
         Self::new("small", ("Small steps", what), &[2048], steps)
     }
 
+    /// One tensor of `rows` rows of 2 kB: 64 MB where there are 32,000.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TensorSpec::step_bytes`].
+    pub fn wide(steps: u64, rows: usize) -> Result<Self> {
+        let spec = TensorSpec::new("W", Dtype::Bf16, [rows, 1000]);
+        let what = format!("one bfloat16 tensor ({rows}, 1000)");
+        Self::of(
+            "wide",
+            ("Steps of one large tensor", what),
+            vec![spec],
+            DISTINCT_WIDE,
+            steps,
+        )
+    }
+
     /// The loss alone.
     ///
     /// # Errors
@@ -76,10 +98,19 @@ impl Workload {
             tensors.extend(names.map(|name| TensorSpec::new(name, Dtype::Bf16, shape)));
         }
         tensors.push(TensorSpec::new("losses", Dtype::F32, []));
+        Self::of(name, (title, what.to_owned()), tensors, DISTINCT, steps)
+    }
 
+    fn of(
+        name: &'static str,
+        (title, what): (&'static str, String),
+        tensors: Vec<TensorSpec>,
+        distinct: u64,
+        steps: u64,
+    ) -> Result<Self> {
         let mut places = Vec::new();
         let (mut end, mut step_bytes) = (0_usize, 0);
-        for step in 0..DISTINCT {
+        for step in 0..distinct {
             for tensor in &tensors {
                 let bytes = tensor.step_bytes()?;
                 let start = end.next_multiple_of(ALIGNMENT);
@@ -95,6 +126,7 @@ impl Workload {
             tensors,
             steps,
             step_bytes,
+            distinct,
             source: random_bytes(end),
             places,
         })
@@ -104,7 +136,7 @@ impl Workload {
     pub fn step(&self, step: u64) -> impl Iterator<Item = &[u8]> {
         let count = self.tensors.len();
         // Below 7 times the number of tensors, which are five at most.
-        let first = usize::try_from(step % DISTINCT).unwrap_or(0) * count;
+        let first = usize::try_from(step % self.distinct).unwrap_or(0) * count;
         self.places[first..first + count]
             .iter()
             .map(|place| &self.source[place.clone()])
@@ -113,7 +145,7 @@ impl Workload {
     /// The distinct steps, one behind the other and without gaps, for a peer in another process.
     #[must_use]
     pub fn source(&self) -> Vec<u8> {
-        (0..DISTINCT)
+        (0..self.distinct)
             .flat_map(|step| self.step(step))
             .flatten()
             .copied()
@@ -128,13 +160,15 @@ impl Workload {
 
     /// Steps whose content is checked: the first, the middle and the last of `steps`.
     #[must_use]
-    pub fn checked_steps(steps: u64) -> [u64; 3] {
-        [0, steps / 2, steps.saturating_sub(1)]
+    pub fn checked_steps(steps: u64) -> Vec<u64> {
+        let mut checked = vec![0, steps / 2, steps.saturating_sub(1)];
+        checked.dedup();
+        checked
     }
 }
 
 /// Random bytes, the same in every run (SplitMix64, by S. Vigna).
-pub(crate) fn random_bytes(len: usize) -> Vec<u8> {
+pub fn random_bytes(len: usize) -> Vec<u8> {
     let mut state = 0_u64;
     let words = (0..len.div_ceil(8)).map(|_| {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);

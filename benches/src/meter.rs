@@ -1,0 +1,132 @@
+//! What a sample costs besides its time: memory, bytes handed to the system, room on the disk.
+//!
+//! As Linux counts them; elsewhere a sample is without these figures.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use crate::report::{Figure, Sample};
+use crate::stats::percentile;
+
+/// What the process had when the sample began.
+#[derive(Debug)]
+pub struct Meter {
+    memory: Option<f64>,
+    written: Option<f64>,
+}
+
+impl Meter {
+    /// Begins: the peak of the memory is what there is now.
+    #[must_use]
+    pub fn start() -> Self {
+        let reset = fs::write("/proc/self/clear_refs", "5").is_ok();
+        Self {
+            memory: status("VmRSS").filter(|_| reset),
+            written: written(),
+        }
+    }
+
+    /// Adds the figures since the start to `sample`.
+    pub fn stop(self, sample: &mut Sample) {
+        let since = |end: Option<f64>, begin: Option<f64>| Some((end? - begin?).max(0.0));
+        let figures = [
+            (Figure::PeakMemory, since(status("VmHWM"), self.memory)),
+            (Figure::Written, since(written(), self.written)),
+        ];
+        sample.extend(
+            figures
+                .into_iter()
+                .filter_map(|(figure, value)| Some((figure, value?))),
+        );
+    }
+}
+
+/// A line of `/proc/self/status`, in bytes.
+fn status(key: &str) -> Option<f64> {
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+    let kib: f64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024.0)
+}
+
+/// Bytes that this process gave to `write` calls, or dirtied pages for where those are more: a map has no calls.
+fn written() -> Option<f64> {
+    let text = fs::read_to_string("/proc/self/io").ok()?;
+    let value = |key: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(key))?;
+        value.trim().parse::<f64>().ok()
+    };
+    Some(value("wchar:")?.max(value("write_bytes:")?))
+}
+
+/// What the file at `path`, or all files of the folder, take on the disk.
+///
+/// # Errors
+///
+/// Those of the file system.
+pub fn on_disk(path: &Path) -> io::Result<f64> {
+    let mut bytes = 0;
+    for_each_file(path, &mut |file| {
+        bytes += file.symlink_metadata()?.blocks() * 512;
+        Ok(())
+    })?;
+    Ok(bytes as f64)
+}
+
+/// Waits until the file at `path`, or all files of the folder, are on the disk.
+///
+/// # Errors
+///
+/// Those of the file system.
+pub fn sync_data(path: &Path) -> io::Result<()> {
+    for_each_file(path, &mut |file| fs::File::open(file)?.sync_data())
+}
+
+fn for_each_file(path: &Path, call: &mut impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+    if !path.is_dir() {
+        return call(path);
+    }
+    for entry in path.read_dir()? {
+        for_each_file(&entry?.path(), call)?;
+    }
+    Ok(())
+}
+
+/// The times for which single steps kept the caller, in seconds, as figures.
+pub fn blocked(mut times: Vec<f64>, sample: &mut Sample) {
+    times.sort_by(f64::total_cmp);
+    if let Some(&longest) = times.last() {
+        sample.insert(Figure::BlockedP50, percentile(&times, 50));
+        sample.insert(Figure::BlockedP99, percentile(&times, 99));
+        sample.insert(Figure::BlockedMax, longest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Meter, on_disk};
+    use crate::report::{Figure, Sample};
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_and_bytes_are_those_of_the_sample() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let meter = Meter::start();
+        let bytes = vec![1_u8; 64 << 20];
+        std::fs::write(&path, &bytes).unwrap();
+        drop(bytes);
+        let mut sample = Sample::new();
+        meter.stop(&mut sample);
+        let size = f64::from(64 << 20);
+        // Other tests of this process have their memory and their files, too.
+        assert!(sample[&Figure::PeakMemory] > 0.9 * size, "{sample:?}");
+        assert!(sample[&Figure::Written] >= size, "{sample:?}");
+        std::fs::File::open(&path).unwrap().sync_all().unwrap();
+        assert!(on_disk(folder.path()).unwrap() >= size);
+    }
+}

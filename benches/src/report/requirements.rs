@@ -1,0 +1,115 @@
+//! What the project asks of itself, next to what a run has. Nothing fails by it: a figure depends on the machine.
+
+use super::{Ratio, Report};
+
+/// A ratio that the project asks for.
+struct Requirement {
+    group: &'static str,
+    who: &'static str,
+    over: &'static str,
+
+    asked: &'static str,
+}
+
+/// The speed of `who` over that of `over`, in `group`.
+const fn speed(
+    group: &'static str,
+    who: &'static str,
+    over: &'static str,
+    asked: &'static str,
+) -> Requirement {
+    Requirement {
+        group,
+        who,
+        over,
+
+        asked,
+    }
+}
+
+const REQUIREMENTS: &[Requirement] = &[
+    speed(
+        "record/large",
+        "Selvedge",
+        "plain write",
+        "at least 0.80, aim 0.95",
+    ),
+    speed(
+        "record/small",
+        "Selvedge",
+        "h5py, tuned",
+        "at least 5, aim 20",
+    ),
+    speed("record/append-large", "append", "memcpy", "at least 0.67"),
+    speed("record/append-small", "append", "memcpy", "at least 0.67"),
+    speed(
+        "read/whole",
+        "Selvedge",
+        "plain pread",
+        "at least 0.63, aim 0.80",
+    ),
+    speed(
+        "read/rows",
+        "Selvedge",
+        "h5py, d[:][:, mask]",
+        "at least 2, aim 3",
+    ),
+    speed("read/rows", "Selvedge", "h5py, d[:, rows]", "at least 20"),
+    speed("read/strided", "Selvedge", "h5py, d[::10]", "at least 10"),
+    speed(
+        "safetensors/save-large",
+        "Save::write",
+        "plain write",
+        "at least 0.80, aim 0.95",
+    ),
+    speed(
+        "safetensors/save-sync-large",
+        "Save::write",
+        "plain write",
+        "at least 0.80, aim 0.95",
+    ),
+    speed(
+        "safetensors/save-small",
+        "Save::write",
+        "plain write",
+        "at least 0.80, aim 0.95",
+    ),
+    speed(
+        "safetensors/load-sum",
+        "Mapped",
+        "Reader, read_into",
+        "above 1",
+    ),
+    speed(
+        "safetensors/rows",
+        "Mapped, gather",
+        "Reader, read all",
+        "above 1",
+    ),
+];
+
+/// The requirements of the groups that ran: which ratio, what is asked, and what the run has.
+pub(super) fn requirements(report: &Report) -> Vec<(String, &'static str, Ratio)> {
+    let found = |requirement: &Requirement| {
+        let group = report.group(requirement.group)?;
+        let (who, over) = (group.row(requirement.who)?, group.row(requirement.over)?);
+        let name = format!("{}: {} over {}", group.name, who.name, over.name);
+        Some((name, requirement.asked, who.speed_over(over)?))
+    };
+    REQUIREMENTS.iter().filter_map(found).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{REQUIREMENTS, requirements};
+
+    /// A requirement of a contender that was renamed would be left out in silence.
+    #[test]
+    fn the_committed_report_has_all_of_them() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("record/report.json");
+        let report = crate::report::read(&path).unwrap();
+        assert_eq!(requirements(&report).len(), REQUIREMENTS.len());
+    }
+}
