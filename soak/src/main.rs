@@ -1,0 +1,5 @@
+//! The program behind `cargo xtask soak`.
+
+fn main() -> std::process::ExitCode {
+    selvedge_soak::main()
+}
