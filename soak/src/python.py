@@ -24,12 +24,12 @@ def version(path):
     return list(found)
 
 def rows(path):
-    """Of a safetensors file that has grown: its rows."""
+    """Of a safetensors file that has grown: its rows, and how many of them are right, in a row from the first on."""
     tensors = load_file(path)
-    assert (tensors["fixed"] == 7).all()
-    for row, values in enumerate(tensors["rows"]):
-        assert (values == row).all(), (row, values)
-    return [len(tensors["rows"])]
+    right = [(values == row).all() for row, values in enumerate(tensors["rows"])]
+    if not (tensors["fixed"] == 7).all():
+        right = [False]
+    return [len(tensors["rows"]), (right + [False]).index(False)]
 
 def opens(path):
     """Whether every value of any HDF5 file can be read."""

@@ -1,14 +1,12 @@
-//! A process that is killed before each of its calls on the file, and within each that writes more than a number.
+//! A process that is killed before each of its calls on the file, and within each write that crosses sectors.
 
 use crate::budget::Budget;
 use crate::result::Row;
 use crate::subject::{PEERS, SUBJECTS, judge};
 use crate::trace::{Call, Fault, Kind};
 
-/// Sectors of a disk, in bytes.
-const SECTOR: u64 = 512;
-/// A write of so many bytes, aligned, is not torn.
-const WHOLE: usize = 8;
+/// Bytes of a sector, within which no write is torn.
+pub(super) const SECTOR: u64 = 512;
 
 pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), String> {
     let subjects: Vec<_> = SUBJECTS.iter().chain(PEERS).collect();
@@ -40,7 +38,8 @@ fn points(calls: &[Call]) -> (Vec<(usize, Fault)>, Vec<(usize, Fault)>) {
     let kills = (0..calls.len()).map(|at| (at, Fault::Kill)).collect();
     let mut tears = Vec::new();
     for (at, call) in calls.iter().enumerate() {
-        if call.kind != Kind::Write || call.len <= WHOLE {
+        let last = call.offset + (call.len as u64).saturating_sub(1);
+        if call.kind != Kind::Write || call.offset / SECTOR == last / SECTOR {
             continue;
         }
         let mut cuts = vec![call.len / 2];

@@ -27,8 +27,8 @@ pub struct Group {
 pub const GROUPS: &[Group] = &[
     Group {
         name: "kills",
-        about: "The process is killed before each of its calls on the file, and within each write of more than 8 bytes: \
-                half-way, and at each border of a sector.",
+        about: "The process is killed before each of its calls on the file, and within each write that crosses \
+                sectors of 512 bytes: half-way, and at each border of a sector.",
         weight: 40,
         run: kills::run,
     },

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use selvedge_testing::python;
 
-pub(crate) use self::judge::{Verdict, judge, judge_trajectory, quietly};
+pub(crate) use self::judge::{After, Verdict, judge, judge_file};
 use crate::sample::{PYTHON_SAMPLE, shape_words};
 use crate::trace::{self, Fault, Outcome};
 use crate::victim::{self, Recording, SHAPE, Work};
@@ -159,6 +159,15 @@ impl Subject {
             Work::ByHand { .. } => "run_1.h5",
             _ => "1.5d_mask.safetensors",
         })
+    }
+
+    /// Steps that lie there before.
+    pub(crate) fn begins_with(&self) -> Option<u64> {
+        match self.base {
+            Base::Run(recording, _) => Some(recording.until),
+            Base::Ahead => Some(OPEN.until - 1),
+            _ => None,
+        }
     }
 
     /// The process, at work in `folder`.

@@ -57,6 +57,8 @@ pub(crate) struct Call {
     pub(crate) len: usize,
     /// The bytes, where they are wanted.
     pub(crate) data: Vec<u8>,
+    /// Whether the system, or a fault, refused it.
+    pub(crate) failed: bool,
     /// Lines that the process had printed before.
     pub(crate) told: usize,
     /// Where the bytes lie one behind the other in a call that can be cut short by its registers.
@@ -167,6 +169,7 @@ impl Call {
             offset: 0,
             len: 0,
             data: Vec::new(),
+            failed: false,
             told: 0,
             plain: false,
             fd: None,

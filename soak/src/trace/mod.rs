@@ -153,10 +153,12 @@ fn broken_pipe() -> io::Error {
 /// What a thread's call is to come to.
 #[derive(Clone, Copy)]
 enum Awaited {
-    /// Whatever the system says.
+    /// Whatever the system says, to a call that is none of those that count.
     Nothing,
-    /// This is what it returns.
-    Return(i64),
+    /// Whatever the system says to the call of this number.
+    Result(usize),
+    /// This is what the call of this number returns.
+    Return(usize, i64),
     /// The process ends with it.
     Kill,
 }
@@ -235,10 +237,15 @@ impl Tracer<'_> {
         };
         match awaited {
             Awaited::Nothing => {}
-            Awaited::Return(value) => {
+            Awaited::Result(number) => {
+                let result = ptrace::getregs(thread)?.rax.cast_signed();
+                self.calls[number].failed = result < 0;
+            }
+            Awaited::Return(number, value) => {
                 let mut regs = ptrace::getregs(thread)?;
                 regs.rax = value.cast_unsigned();
                 ptrace::setregs(thread, regs)?;
+                self.calls[number].failed = value < 0;
             }
             Awaited::Kill => return self.kill(),
         }
@@ -278,7 +285,7 @@ impl Tracer<'_> {
             _ => None,
         };
         let Some(fault) = fault else {
-            return Ok(Awaited::Nothing);
+            return Ok(Awaited::Result(number));
         };
         self.hit = true;
         let writes = call.kind == Kind::Write;
@@ -287,7 +294,7 @@ impl Tracer<'_> {
                 let after = if matches!(fault, Fault::Tear(_)) {
                     Awaited::Kill
                 } else {
-                    Awaited::Return(bytes as i64)
+                    Awaited::Return(number, bytes as i64)
                 };
                 if call.plain {
                     regs.rdx = bytes as u64;
@@ -298,7 +305,7 @@ impl Tracer<'_> {
                 ptrace::setregs(thread, regs)?;
                 Ok(after)
             }
-            Fault::Short(_) => Ok(Awaited::Nothing),
+            Fault::Short(_) => Ok(Awaited::Result(number)),
             Fault::Kill | Fault::Tear(_) => {
                 self.kill()?;
                 Ok(Awaited::Nothing)
@@ -309,7 +316,7 @@ impl Tracer<'_> {
                 }
                 regs.orig_rax = u64::MAX;
                 ptrace::setregs(thread, regs)?;
-                Ok(Awaited::Return(-i64::from(errno as i32)))
+                Ok(Awaited::Return(number, -i64::from(errno as i32)))
             }
         }
     }

@@ -179,7 +179,7 @@ impl Rechunk {
         let members = Members::find(&input, &self.asked)?;
         let plan = self.plan_of(&members)?;
         let path = &self.output;
-        make_folder(path, self.overwrite)?;
+        let oldest = make_folder(path, self.overwrite)?;
         // Whoever still writes the old file keeps it, and nobody may start to meanwhile: its steps
         // would be lost.
         let _old = if self.overwrite {
@@ -198,7 +198,8 @@ impl Rechunk {
         };
         let built = build.run(&mut progress).and_then(|copied| {
             let synced = Instant::now();
-            publish(&partial, path, &file, self.overwrite, self.sync)?;
+            let sync = self.sync.then_some(&*oldest);
+            publish(&partial, path, &file, self.overwrite, sync)?;
             Ok((copied, synced.elapsed()))
         });
         match built {

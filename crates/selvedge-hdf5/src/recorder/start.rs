@@ -44,7 +44,7 @@ impl RecorderBuilder {
     pub(super) fn start_new(self) -> Result<Recorder, Error> {
         let plan = self.plan_new()?;
         let path = self.path.clone();
-        make_folder(&path, self.overwrite)?;
+        let oldest = make_folder(&path, self.overwrite)?;
         // Before the file gets its name: there must be nothing left to fail then.
         let memory = self.allocate(&self.specs, &plan)?;
         let partial = sys::partial_path(&path);
@@ -57,7 +57,7 @@ impl RecorderBuilder {
             } else {
                 None
             };
-            let sync = self.durability != Durability::Never;
+            let sync = (self.durability != Durability::Never).then_some(&*oldest);
             publish(&partial, &path, &file, self.overwrite, sync)?;
             Ok(trajectory)
         });
