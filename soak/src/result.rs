@@ -31,6 +31,8 @@ pub struct Row {
     pub lost: u64,
     /// Processes that did not come to an end.
     pub hangs: usize,
+    /// Points at which the library returned an error.
+    pub errors: usize,
     /// Whether anything was promised.
     pub promised: bool,
     /// What else there is to say.
@@ -58,6 +60,7 @@ impl Row {
         self.opened += usize::from(verdict.file && verdict.stock);
         self.lost += verdict.lost;
         self.hangs += usize::from(verdict.hung);
+        self.errors += usize::from(verdict.error);
         for complaint in &verdict.complaints {
             if self.complaints.len() < MOST_COMPLAINTS {
                 self.complaints.push(format!("{point}: {complaint}"));

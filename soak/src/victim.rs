@@ -132,7 +132,7 @@ pub(crate) fn work(work: Work, path: &Path) -> Result<(), Failure> {
             return Ok(());
         };
         tell(&format!("failed {}", chain(&*error)));
-        tell(&format!("threads {}", fs::read_dir("/proc/self/task")?.count()));
+        tell(&format!("threads {}", threads()?));
         if let Work::Record(_) | Work::Recover = work
             && path.exists()
         {
@@ -144,6 +144,19 @@ pub(crate) fn work(work: Work, path: &Path) -> Result<(), Failure> {
         tell("freed");
     }
     Err("it failed again and again".into())
+}
+
+/// The number of threads of this process. One that was waited for can be there for a moment more.
+fn threads() -> std::io::Result<usize> {
+    let mut left = 0;
+    for _ in 0..1000 {
+        left = fs::read_dir("/proc/self/task")?.count();
+        if left == 1 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Ok(left)
 }
 
 /// Two versions of one file: all values of version `n` are `n`.

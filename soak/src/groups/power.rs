@@ -16,7 +16,7 @@ use super::pool;
 use crate::budget::Budget;
 use crate::result::Row;
 use crate::stock::Stock;
-use crate::subject::{After, Base, SUBJECTS, Subject, Verdict, judge_file};
+use crate::subject::{After, Base, SUBJECTS, Subject, Verdict, folder_in_memory, judge_file};
 use crate::trace::{Call, Kind, Outcome};
 use crate::victim::Work;
 
@@ -310,7 +310,8 @@ fn judge(
     state: &State,
     stock: &mut Stock,
 ) -> Result<Verdict, String> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    // The disk is what is simulated.
+    let folder = folder_in_memory().map_err(|error| error.to_string())?;
     let path = subject.path(folder.path());
     let made = path.parent().map_or(Ok(()), fs::create_dir_all);
     let image = image(epoch, state);

@@ -25,6 +25,8 @@ pub(crate) struct Verdict {
     /// Steps (or versions, or rows) that were reported and are not in the file, or wrong.
     pub(crate) lost: u64,
     pub(crate) hung: bool,
+    /// Whether the library returned an error.
+    pub(crate) error: bool,
     /// Whatever else is not as it should be.
     pub(crate) complaints: Vec<String>,
 }

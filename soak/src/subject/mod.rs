@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use selvedge_testing::python;
 
-pub(crate) use self::judge::{After, Verdict, judge, judge_file};
+pub(crate) use self::judge::{After, Verdict, judge, judge_file, quietly};
 use crate::sample::{PYTHON_SAMPLE, shape_words};
 use crate::trace::{self, Fault, Outcome};
 use crate::victim::{self, Recording, SHAPE, Work};
@@ -141,6 +141,30 @@ pub(crate) const SUBJECTS: &[Subject] = &[
     subject("`recover` of safetensors", Work::RecoverGrown, Base::Unfinished),
 ];
 
+/// Runs that others read meanwhile.
+pub(crate) const LIVE: &[Subject] = &[
+    subject(
+        "long run of known length",
+        Work::Record(Recording {
+            planned: Some(4000),
+            until: 4000,
+            chunk_steps: 300,
+            ..PLANNED
+        }),
+        Base::Nothing,
+    ),
+    subject(
+        "long open-ended run",
+        Work::Record(Recording {
+            until: 4000,
+            chunk_steps: 10,
+            burst: 3,
+            ..OPEN
+        }),
+        Base::Nothing,
+    ),
+];
+
 /// The same run, as it is written by hand with h5py.
 pub(crate) const PEERS: &[Subject] = &[
     subject("plain h5py", Work::ByHand { flush: false }, Base::Nothing),
@@ -208,11 +232,16 @@ impl Subject {
     }
 }
 
+/// A folder in memory, where there is one: for files of which it does not matter where they lie.
+pub(crate) fn folder_in_memory() -> std::io::Result<tempfile::TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
+}
+
 /// Runs this program as a child of another one, where the arguments ask for it.
 pub(crate) fn serve(args: &[String]) -> Option<ExitCode> {
     match args {
         [word, name, path] if word == victim::WORD => {
-            let subject = SUBJECTS.iter().find(|subject| subject.name == name)?;
+            let subject = SUBJECTS.iter().chain(LIVE).find(|subject| subject.name == name)?;
             Some(match victim::work(subject.work, Path::new(path)) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
