@@ -297,8 +297,12 @@ fn read_hdf5(path: &Path) -> Result<(), String> {
         // Values that fit nowhere are refused by whoever asks for them.
         if elements.is_none_or(|elements| elements > 1 << 20) {
             result = Err(format!("{} is large", tensor.name()));
-        } else if let Err(error) = tensor.read_bytes() {
-            result = Err(error.to_string());
+        } else {
+            match tensor.read_bytes() {
+                // Strings, for one, are no tensors.
+                Ok(_) | Err(selvedge_hdf5::Error::UnsupportedDtype { .. }) => {}
+                Err(error) => result = Err(error.to_string()),
+            }
         }
     }
     result

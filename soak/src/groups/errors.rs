@@ -27,12 +27,15 @@ pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), St
             pool::each(&points, &budget.share(count - nth), &mut row, |&point, stock| {
                 let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
                 let outcome = subject.run(folder.path(), Some(point), false)?;
+                if !outcome.hit {
+                    return Ok(None);
+                }
                 let path = subject.path(folder.path());
                 let told = usize::MAX;
                 let mut verdict =
                     judge_file(subject, &path, &outcome, told, After::Process, stock);
                 judge_process(subject, &outcome, &folder.path().display().to_string(), &mut verdict);
-                Ok(verdict)
+                Ok(Some(verdict))
             })?;
             row.note = format!("{} came back as an error, {} did no harm", row.errors, row.tried - row.errors);
             report(row);

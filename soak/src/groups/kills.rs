@@ -25,7 +25,7 @@ pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), St
             super::pool::each(&points, &budget.share(2 - nth), &mut row, |&point, stock| {
                 let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
                 let outcome = subject.run(folder.path(), Some(point), false)?;
-                Ok(judge(subject, folder.path(), &outcome, stock))
+                Ok(outcome.hit.then(|| judge(subject, folder.path(), &outcome, stock)))
             })?;
             report(row);
         }

@@ -12,11 +12,12 @@ use crate::subject::Verdict;
 const MOST_THREADS: usize = 4;
 
 /// Tries `points` until the budget is used up, spread over all of them, and adds what came of it to `row`.
+/// `attempt` returns nothing for a point that there was not.
 pub(crate) fn each<P: Sync + std::fmt::Debug>(
     points: &[P],
     budget: &Budget,
     row: &mut Row,
-    attempt: impl Fn(&P, &mut Stock) -> Result<Verdict, String> + Sync,
+    attempt: impl Fn(&P, &mut Stock) -> Result<Option<Verdict>, String> + Sync,
 ) -> Result<(), String> {
     row.of += points.len();
     let next = AtomicUsize::new(0);
@@ -26,7 +27,7 @@ pub(crate) fn each<P: Sync + std::fmt::Debug>(
     std::thread::scope(|scope| {
         for _ in 0..threads.min(MOST_THREADS).min(points.len()) {
             scope.spawn(|| {
-                let mut stock = Stock::default();
+                let mut stock = lend();
                 while !budget.is_over() {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= budget.most.min(points.len()) {
@@ -36,15 +37,31 @@ pub(crate) fn each<P: Sync + std::fmt::Debug>(
                     let verdict = attempt(point, &mut stock);
                     let Ok(mut shared) = shared.lock() else { break };
                     match verdict {
-                        Ok(verdict) => shared.0.add(&verdict, &format!("{point:?}")),
+                        Ok(Some(verdict)) => shared.0.add(&verdict, &format!("{point:?}")),
+                        // A run need not make as many calls as another one.
+                        Ok(None) => shared.0.of -= 1,
                         Err(error) => shared.1 = Some(error),
                     }
                 }
+                give_back(stock);
             });
         }
     });
     let (_, error) = shared.into_inner().map_err(|_| "a thread panicked")?;
     error.map_or(Ok(()), Err)
+}
+
+/// Python processes that nobody has at the moment: the next row has use for them.
+static IDLE: Mutex<Vec<Stock>> = Mutex::new(Vec::new());
+
+fn lend() -> Stock {
+    IDLE.lock().map_or_else(|_| None, |mut idle| idle.pop()).unwrap_or_default()
+}
+
+fn give_back(stock: Stock) {
+    if let Ok(mut idle) = IDLE.lock() {
+        idle.push(stock);
+    }
 }
 
 /// The numbers below `count` in an order whose beginnings are spread evenly.

@@ -73,7 +73,7 @@ pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), St
         }
         let budget = budget.share(subjects.len() - done);
         pool::each(&states, &budget, &mut row, |state, stock| {
-            judge(subject, &run, &epochs[state.epoch], state, stock)
+            judge(subject, &run, &epochs[state.epoch], state, stock).map(Some)
         })?;
         if !row.promised {
             row.complaints.clear();

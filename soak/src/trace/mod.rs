@@ -305,7 +305,10 @@ impl Tracer<'_> {
                 ptrace::setregs(thread, regs)?;
                 Ok(after)
             }
-            Fault::Short(_) => Ok(Awaited::Result(number)),
+            Fault::Short(_) => {
+                self.hit = false;
+                Ok(Awaited::Result(number))
+            }
             Fault::Kill | Fault::Tear(_) => {
                 self.kill()?;
                 Ok(Awaited::Nothing)
