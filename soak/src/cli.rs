@@ -63,7 +63,11 @@ fn parse(args: &[String]) -> Result<Options, String> {
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let value = args.next().ok_or_else(|| format!("{arg} takes a value"))?;
-        let number = || value.parse().map_err(|_| format!("{arg} takes a number, found `{value}`"));
+        let number = || {
+            value
+                .parse()
+                .map_err(|_| format!("{arg} takes a number, found `{value}`"))
+        };
         match arg.as_str() {
             "--minutes" => options.minutes = number()?,
             "--most" => options.most = usize::try_from(number()?).unwrap_or(usize::MAX),
@@ -110,7 +114,9 @@ fn soak(options: &Options) -> Result<bool, String> {
             kept &= !row.failed();
             rows.push(row);
         })?;
-        let Some(root) = &options.record else { continue };
+        let Some(root) = &options.record else {
+            continue;
+        };
         let run = GroupRecord {
             name: group.name.to_owned(),
             about: group.about.to_owned(),
@@ -135,7 +141,10 @@ fn write(root: &Path, run: GroupRecord) -> Result<(), String> {
         let path = path.display().to_string();
         move |error: std::io::Error| format!("{path}: {error}")
     };
-    let (record_at, docs_at) = (root.join("soak/record.json"), root.join("docs/durability.md"));
+    let (record_at, docs_at) = (
+        root.join("soak/record.json"),
+        root.join("docs/durability.md"),
+    );
     let mut record: Record = match fs::read(&record_at) {
         Ok(text) => serde_json::from_slice(&text).map_err(|error| error.to_string())?,
         Err(_) => Record::default(),

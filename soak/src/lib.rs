@@ -24,6 +24,11 @@ mod subject;
 mod trace;
 mod victim;
 
+/// A number of bytes, or of whatever fits memory: the crate runs where `usize` has 64 bits.
+fn to_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 pub use budget::Budget;
 pub use cli::{MARKERS, main};
 pub use groups::{GROUPS, Group};

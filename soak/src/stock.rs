@@ -57,7 +57,9 @@ impl Running {
         // A read that waits for a time only is a thread that waits.
         std::thread::spawn(move || {
             let lines = BufReader::new(stdout).lines();
-            lines.map_while(Result::ok).try_for_each(|line| sender.send(line))
+            lines
+                .map_while(Result::ok)
+                .try_for_each(|line| sender.send(line))
         });
         Self {
             process: Guard(process),
@@ -84,9 +86,13 @@ impl Peer {
 
     /// Sends a line and waits for the answer: `ok` and numbers, or an error.
     pub(crate) fn ask(&mut self, request: &str) -> Look {
-        let running = self.running.get_or_insert_with(|| Running::start((self.command)()));
+        let running = self
+            .running
+            .get_or_insert_with(|| Running::start((self.command)()));
         // One that is gone does not answer either.
-        let _ = running.requests.write_all(format!("{request}\n").as_bytes());
+        let _ = running
+            .requests
+            .write_all(format!("{request}\n").as_bytes());
         let look = match running.answers.recv_timeout(self.patience) {
             Ok(answer) => {
                 return match answer.strip_prefix("ok") {

@@ -58,15 +58,17 @@ pub(crate) struct Recording {
     pub(crate) burst: u64,
     /// Steps in the end.
     pub(crate) until: u64,
+    /// Whether it replaces what is there, and does not go on with it.
+    pub(crate) overwrite: bool,
 }
 
 impl Recording {
     /// The recorder of this run: of a new file, or of the one that is there.
     pub(crate) fn start(&self, path: &Path) -> Result<Recorder, selvedge_hdf5::Error> {
-        let builder = if path.exists() {
+        let builder = if path.exists() && !self.overwrite {
             Recorder::resume(path)
         } else {
-            Recorder::create(path)
+            Recorder::create(path).overwrite(self.overwrite)
         };
         let step = 2 * SHAPE.w.iter().product::<usize>() as u64;
         let mut builder = sample::declare(builder, SHAPE).chunk_target(self.chunk_steps * step);
@@ -80,11 +82,7 @@ impl Recording {
     }
 
     /// Records to the end, and tells what is committed.
-    pub(crate) fn record(
-        &self,
-        path: &Path,
-        tell: &mut dyn FnMut(&str),
-    ) -> Result<(), Failure> {
+    pub(crate) fn record(&self, path: &Path, tell: &mut dyn FnMut(&str)) -> Result<(), Failure> {
         let mut run = self.start(path)?;
         tell(&format!("committed {}", run.committed()));
         while run.appended() < self.until {
@@ -122,7 +120,9 @@ pub(crate) fn work(work: Work, path: &Path) -> Result<(), Failure> {
             Work::Grow { sync } => grow(path, sync),
             Work::RecoverGrown => match selvedge_safetensors::recover(path) {
                 // An error behind the renaming: it had been done.
-                Err(selvedge_safetensors::Error::NothingToRecover { .. }) if path.exists() => Ok(()),
+                Err(selvedge_safetensors::Error::NothingToRecover { .. }) if path.exists() => {
+                    Ok(())
+                }
                 done => done.map(|_| ()).map_err(Into::into),
             },
             Work::ByHand { .. } => Err("that is for Python".into()),

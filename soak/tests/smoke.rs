@@ -8,13 +8,23 @@ use std::process::Command;
 #[track_caller]
 fn soak(group: &str, most: usize, rows: usize) {
     let output = Command::new(env!("CARGO_BIN_EXE_selvedge-soak"))
-        .args(["--only", group, "--most", &most.to_string(), "--minutes", "1"])
+        .args([
+            "--only",
+            group,
+            "--most",
+            &most.to_string(),
+            "--minutes",
+            "1",
+        ])
         .output()
         .expect("the program starts");
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stdout}\n{stderr}");
-    let found = stdout.lines().filter(|line| line.starts_with(group)).count();
+    let found = stdout
+        .lines()
+        .filter(|line| line.starts_with(group))
+        .count();
     assert!(found >= rows, "{found} rows of {rows}:\n{stdout}");
     // What is promised was tried, and not only looked for.
     assert!(!stdout.contains(": 0 of 1"), "{stdout}");

@@ -28,7 +28,7 @@ pub(crate) fn make_folder(path: &Path, overwrite: bool) -> Result<PathBuf, Error
     Ok(oldest)
 }
 
-/// Renames `partial`, which is open as `file`, to `path`. Where `sync` names the first folder above
+/// Renames `partial`, which is open as `file`, to `path`. Where `synced` names the first folder above
 /// that is older than the file, its data are put on the medium before, and the names below that
 /// folder after.
 pub(crate) fn publish(
@@ -36,10 +36,10 @@ pub(crate) fn publish(
     path: &Path,
     file: &File,
     overwrite: bool,
-    sync: Option<&Path>,
+    synced: Option<&Path>,
 ) -> Result<(), Error> {
     share(path, file)?;
-    if sync.is_some() {
+    if synced.is_some() {
         sys::sync_data(file).map_err(|error| Error::io(path, "sync", error))?;
     }
     let renamed = if overwrite {
@@ -55,16 +55,25 @@ pub(crate) fn publish(
         }
         Err(error) => return Err(Error::io(path, "give its name to", error)),
     }
-    if let Some(oldest) = sync {
+    if let Some(oldest) = synced {
         for folder in folder(path).ancestors() {
             let folder = or_here(folder);
-            sys::sync_directory(folder).map_err(|error| Error::io(folder, "sync", error))?;
+            sync(folder)?;
             if folder == oldest {
                 break;
             }
         }
     }
     Ok(())
+}
+
+/// Puts the name of the file at `path` on the medium.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), Error> {
+    sync(folder(path))
+}
+
+fn sync(folder: &Path) -> Result<(), Error> {
+    sys::sync_directory(folder).map_err(|error| Error::io(folder, "sync", error))
 }
 
 /// The folder of a file.

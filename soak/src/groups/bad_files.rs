@@ -18,6 +18,7 @@ use crate::budget::Budget;
 use crate::result::Row;
 use crate::stock::{Look, Peer, Stock};
 use crate::subject::{SUBJECTS, Subject, folder_in_memory};
+use crate::to_usize;
 use crate::victim::{Work, program};
 
 /// The word on the command line that makes this program a reader of bad files.
@@ -93,7 +94,11 @@ fn bases() -> Result<Vec<Base>, String> {
     let mut bases = Vec::new();
     let chosen = |subject: &&Subject| match subject.work {
         Work::Record(recording) => recording.sync == 0,
-        Work::Grow { sync } | Work::Save { sync, streamed: false } => sync,
+        Work::Grow { sync }
+        | Work::Save {
+            sync,
+            streamed: false,
+        } => sync,
         _ => false,
     };
     for subject in SUBJECTS.iter().filter(chosen) {
@@ -139,7 +144,11 @@ fn mutate(
         .collect();
     let mut counts = vec![(0, 0); readings.len()];
     let structure = structure(base);
-    let end = if readings[0].word == "safetensors" { "unfinished" } else { "h5" };
+    let end = if readings[0].word == "safetensors" {
+        "unfinished"
+    } else {
+        "h5"
+    };
     let path = folder.path().join(format!("a.safetensors.{end}"));
     let mut seed = budget.seed;
     while !budget.is_over() && rows[0].tried < budget.most {
@@ -210,7 +219,7 @@ fn structure(base: &[u8]) -> Vec<usize> {
 fn mutated(base: &[u8], structure: &[usize], random: &mut Random) -> Vec<u8> {
     let mut image = base.to_vec();
     let len = base.len() as u64;
-    let mut below = |bound: usize| random.below(bound.max(1) as u64) as usize;
+    let mut below = |bound: usize| to_usize(random.below(bound.max(1) as u64));
     for _ in 0..=below(3) {
         let at = if below(8) == 0 {
             below(image.len())
@@ -235,7 +244,7 @@ fn mutated(base: &[u8], structure: &[usize], random: &mut Random) -> Vec<u8> {
         ];
         let number = numbers[below(numbers.len())];
         let bytes = match below(7) {
-            0 => vec![below(256) as u8],
+            0 => below(256).to_le_bytes()[..1].to_vec(),
             1 => number.to_le_bytes()[..2].to_vec(),
             2 => number.to_le_bytes()[..4].to_vec(),
             3 => number.to_le_bytes().to_vec(),
@@ -272,7 +281,9 @@ pub(crate) fn serve() -> ExitCode {
         let (word, path) = line.split_once('\t').unwrap_or((&line, ""));
         let path = Path::new(path);
         let answer = match word {
-            "recover" => selvedge_hdf5::recover(path).map(|_| ()).map_err(|e| e.to_string()),
+            "recover" => selvedge_hdf5::recover(path)
+                .map(|_| ())
+                .map_err(|e| e.to_string()),
             "read" => read_hdf5(path),
             _ => read_safetensors(path),
         };
@@ -281,7 +292,10 @@ pub(crate) fn serve() -> ExitCode {
             Err(error) => format!("error {}", error.replace('\n', " ")),
         };
         let mut stdout = io::stdout().lock();
-        if writeln!(stdout, "{answer}").and_then(|()| stdout.flush()).is_err() {
+        if writeln!(stdout, "{answer}")
+            .and_then(|()| stdout.flush())
+            .is_err()
+        {
             break;
         }
     }
@@ -293,7 +307,10 @@ fn read_hdf5(path: &Path) -> Result<(), String> {
     let file = Reader::open(path).map_err(|error| error.to_string())?;
     let mut result = Ok(());
     for tensor in file.tensors() {
-        let elements = tensor.shape().iter().try_fold(1_u64, |all, &axis| all.checked_mul(axis));
+        let elements = tensor
+            .shape()
+            .iter()
+            .try_fold(1_u64, |all, &axis| all.checked_mul(axis));
         // Values that fit nowhere are refused by whoever asks for them.
         if elements.is_none_or(|elements| elements > 1 << 20) {
             result = Err(format!("{} is large", tensor.name()));
@@ -311,8 +328,10 @@ fn read_hdf5(path: &Path) -> Result<(), String> {
 fn read_safetensors(path: &Path) -> Result<(), String> {
     let read = (|| {
         let file = safetensors::Reader::open(path)?;
-        file.tensors().try_for_each(|tensor| tensor.read_bytes().map(|_| ()))
+        file.tensors()
+            .try_for_each(|tensor| tensor.read_bytes().map(|_| ()))
     })();
     let recovered = safetensors::recover(path).map(|_| ());
-    read.and(recovered).map_err(|error: safetensors::Error| error.to_string())
+    read.and(recovered)
+        .map_err(|error: safetensors::Error| error.to_string())
 }

@@ -24,20 +24,34 @@ pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), St
         let count = families.len();
         for (nth, (name, points)) in families.into_iter().enumerate() {
             let mut row = Row::new("errors", subject.name, name);
-            pool::each(&points, &budget.share(count - nth), &mut row, |&point, stock| {
-                let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-                let outcome = subject.run(folder.path(), Some(point), false)?;
-                if !outcome.hit {
-                    return Ok(None);
-                }
-                let path = subject.path(folder.path());
-                let told = usize::MAX;
-                let mut verdict =
-                    judge_file(subject, &path, &outcome, told, After::Process, stock);
-                judge_process(subject, &outcome, &folder.path().display().to_string(), &mut verdict);
-                Ok(Some(verdict))
-            })?;
-            row.note = format!("{} came back as an error, {} did no harm", row.errors, row.tried - row.errors);
+            pool::each(
+                &points,
+                &budget.share(count - nth),
+                &mut row,
+                |&point, stock| {
+                    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+                    let outcome = subject.run(folder.path(), Some(point), false)?;
+                    if !outcome.hit {
+                        return Ok(None);
+                    }
+                    let path = subject.path(folder.path());
+                    let told = usize::MAX;
+                    let mut verdict =
+                        judge_file(subject, &path, &outcome, told, After::Process, stock);
+                    judge_process(
+                        subject,
+                        &outcome,
+                        &folder.path().display().to_string(),
+                        &mut verdict,
+                    );
+                    Ok(Some(verdict))
+                },
+            )?;
+            row.note = format!(
+                "{} came back as an error, {} did no harm",
+                row.errors,
+                row.tried - row.errors
+            );
             report(row);
         }
     }
@@ -72,7 +86,10 @@ fn judge_process(subject: &Subject, outcome: &Outcome, folder: &str, verdict: &m
     match outcome.end {
         End::Exited(0) if outcome.lines.last().is_some_and(|line| line == "finished") => {}
         End::Hung => verdict.hung = true,
-        end => complain(format!("it ended with {end:?}: {:?} {}", outcome.lines, outcome.stderr)),
+        end => complain(format!(
+            "it ended with {end:?}: {:?} {}",
+            outcome.lines, outcome.stderr
+        )),
     }
     if outcome.stderr.contains("panicked") {
         complain(format!("a panic: {}", outcome.stderr));
@@ -91,7 +108,9 @@ fn judge_process(subject: &Subject, outcome: &Outcome, folder: &str, verdict: &m
             }
             "threads" if number() != 1 => complain(format!("{rest} threads are left")),
             "seen" if number() < committed => {
-                complain(format!("a reader sees {rest} steps, and {committed} were committed"));
+                complain(format!(
+                    "a reader sees {rest} steps, and {committed} were committed"
+                ));
             }
             "unreadable" => complain(line.clone()),
             _ => {}
@@ -101,6 +120,9 @@ fn judge_process(subject: &Subject, outcome: &Outcome, folder: &str, verdict: &m
     if let Work::Record(recording) = subject.work
         && committed != recording.until
     {
-        complain(format!("{committed} of {} steps in the end", recording.until));
+        complain(format!(
+            "{committed} of {} steps in the end",
+            recording.until
+        ));
     }
 }

@@ -3,6 +3,7 @@
 use crate::budget::Budget;
 use crate::result::Row;
 use crate::subject::{PEERS, SUBJECTS, judge};
+use crate::to_usize;
 use crate::trace::{Call, Fault, Kind};
 
 /// Bytes of a sector, within which no write is torn.
@@ -16,25 +17,38 @@ pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), St
         drop(folder);
         let budget = budget.share(subjects.len() - done);
         let (kills, tears) = points(&calls);
-        for (nth, (fault, points)) in [("killed before a call", kills), ("killed within a write", tears)]
-            .into_iter()
-            .enumerate()
+        for (nth, (fault, points)) in [
+            ("killed before a call", kills),
+            ("killed within a write", tears),
+        ]
+        .into_iter()
+        .enumerate()
         {
             let mut row = Row::new("kills", subject.name, fault);
             row.promised = SUBJECTS.iter().any(|ours| ours.name == subject.name);
-            super::pool::each(&points, &budget.share(2 - nth), &mut row, |&point, stock| {
-                let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-                let outcome = subject.run(folder.path(), Some(point), false)?;
-                Ok(outcome.hit.then(|| judge(subject, folder.path(), &outcome, stock)))
-            })?;
+            super::pool::each(
+                &points,
+                &budget.share(2 - nth),
+                &mut row,
+                |&point, stock| {
+                    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+                    let outcome = subject.run(folder.path(), Some(point), false)?;
+                    Ok(outcome
+                        .hit
+                        .then(|| judge(subject, folder.path(), &outcome, stock)))
+                },
+            )?;
             report(row);
         }
     }
     Ok(())
 }
 
+/// The number of a call, and what becomes of it.
+type Point = (usize, Fault);
+
 /// Where a process that makes `calls` can be killed: before each, and within some.
-fn points(calls: &[Call]) -> (Vec<(usize, Fault)>, Vec<(usize, Fault)>) {
+fn points(calls: &[Call]) -> (Vec<Point>, Vec<Point>) {
     let kills = (0..calls.len()).map(|at| (at, Fault::Kill)).collect();
     let mut tears = Vec::new();
     for (at, call) in calls.iter().enumerate() {
@@ -44,7 +58,7 @@ fn points(calls: &[Call]) -> (Vec<(usize, Fault)>, Vec<(usize, Fault)>) {
         }
         let mut cuts = vec![call.len / 2];
         let first = call.offset.next_multiple_of(SECTOR) - call.offset;
-        cuts.extend((usize::try_from(first).unwrap_or(0)..call.len).step_by(SECTOR as usize));
+        cuts.extend((to_usize(first)..call.len).step_by(to_usize(SECTOR)));
         cuts.retain(|&cut| cut > 0);
         cuts.sort_unstable();
         cuts.dedup();

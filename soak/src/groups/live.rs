@@ -66,7 +66,8 @@ fn readers(name: &str, budget: &Budget) -> Result<Row, String> {
             }
             if let Some(status) = ended {
                 if !status.success() {
-                    row.complaints.push(format!("the recorder ended with {status}"));
+                    row.complaints
+                        .push(format!("the recorder ended with {status}"));
                 }
                 break;
             }
@@ -83,7 +84,9 @@ fn readers(name: &str, budget: &Budget) -> Result<Row, String> {
 /// Whether a value was wrong. That a file does not open at the moment when it grows is no promise broken: see
 /// docs/format.md.
 fn is_wrong(error: &str) -> bool {
-    ["wrong", "AssertionError", "panic"].iter().any(|word| error.contains(word))
+    ["wrong", "AssertionError", "panic"]
+        .iter()
+        .any(|word| error.contains(word))
 }
 
 /// Steps that were seen are seen again, and a tensor is ahead of the others by a commit at most.
@@ -91,14 +94,19 @@ fn check_prefix(seen: &Seen, last: &mut u64, row: &mut Row) {
     let committed = seen.committed();
     if committed < *last {
         row.lost += *last - committed;
-        row.complaints.push(format!("{committed} steps after {last}"));
+        row.complaints
+            .push(format!("{committed} steps after {last}"));
     }
     *last = committed;
 }
 
 /// Some processes want to record one file: each step is recorded once, whoever wins.
 fn writers(budget: &Budget) -> Result<Row, String> {
-    let mut row = Row::new("live", "run of known length", "three processes record one file");
+    let mut row = Row::new(
+        "live",
+        "run of known length",
+        "three processes record one file",
+    );
     let subject = SUBJECTS
         .iter()
         .find(|subject| subject.name == row.mode)
@@ -112,7 +120,10 @@ fn writers(budget: &Budget) -> Result<Row, String> {
         let path = folder.path().join("run_1.h5");
         let start = || {
             let mut command: Command = victim::command(subject.name, &path);
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+            command
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
         };
         let started: Vec<_> = (0..WRITERS).map(|_| start()).collect();
         let mut finished = 0;
@@ -123,7 +134,8 @@ fn writers(budget: &Budget) -> Result<Row, String> {
             finished += usize::from(said.contains("\nfinished"));
             refused += said.matches("failed ").count();
             if String::from_utf8_lossy(&output.stderr).contains("panicked") {
-                row.complaints.push(String::from_utf8_lossy(&output.stderr).into_owned());
+                row.complaints
+                    .push(String::from_utf8_lossy(&output.stderr).into_owned());
             }
         }
         row.tried += 1;
@@ -132,7 +144,8 @@ fn writers(budget: &Budget) -> Result<Row, String> {
             Ok(seen) if seen.committed() == until && seen.state == 1 => row.opened += 1,
             other => {
                 row.lost += 1;
-                row.complaints.push(format!("{finished} finished, and the file is {other:?}"));
+                row.complaints
+                    .push(format!("{finished} finished, and the file is {other:?}"));
             }
         }
     }
@@ -143,7 +156,11 @@ fn writers(budget: &Budget) -> Result<Row, String> {
 
 /// Recorders that are opened and dropped leave no thread and no descriptor.
 fn recorders(budget: &Budget) -> Result<Row, String> {
-    let mut row = Row::new("live", "recorders, one after another", "dropped without `finish`");
+    let mut row = Row::new(
+        "live",
+        "recorders, one after another",
+        "dropped without `finish`",
+    );
     let folder = folder_in_memory().map_err(|error| error.to_string())?;
     row.of = RECORDERS.min(budget.most);
     let mut before = None;
@@ -161,7 +178,9 @@ fn recorders(budget: &Budget) -> Result<Row, String> {
         build().map_err(|error| error.to_string())?;
         row.tried += 1;
         row.files += 1;
-        let steps = Reader::open(&path).map_err(|error| error.to_string())?.committed_steps();
+        let steps = Reader::open(&path)
+            .map_err(|error| error.to_string())?
+            .committed_steps();
         row.opened += usize::from(steps == 1);
         row.lost += 1_u64.saturating_sub(steps);
         // The first ones find what a process sets up once.
@@ -201,8 +220,11 @@ fn threads(budget: &Budget) -> Result<Row, String> {
         sync: 0,
         burst: 50,
         until: 50,
+        overwrite: false,
     };
-    recording.record(&path, &mut |_| {}).map_err(|error| error.to_string())?;
+    recording
+        .record(&path, &mut |_| {})
+        .map_err(|error| error.to_string())?;
     let file = Reader::open(&path).map_err(|error| error.to_string())?;
     let file = &file;
     while !budget.is_over() && row.tried < budget.most {
@@ -210,7 +232,10 @@ fn threads(budget: &Budget) -> Result<Row, String> {
             let threads: Vec<_> = (0..THREADS as u64)
                 .map(|thread| scope.spawn(move || read_all(file, thread, recording.until)))
                 .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap_or(1)).sum()
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or(1))
+                .sum()
         });
         row.tried += 1;
         row.files += 1;
@@ -227,14 +252,16 @@ fn read_all(file: &Reader, thread: u64, steps: u64) -> usize {
         let w = file.tensor("W")?.read_step::<bf16>(step)?;
         let moment = file.tensor("moment")?.read_step::<f32>(step)?;
         let number = u32::try_from(step).unwrap_or(u32::MAX);
-        let w = (0..).zip(&w).all(|(index, value)| {
-            value.to_bits() == (sample::bits(0, number, index) >> 16) as u16
-        });
+        let w = (0..)
+            .zip(&w)
+            .all(|(index, value)| value.to_bits() == (sample::bits(0, number, index) >> 16) as u16);
         let moment = (0..)
             .zip(&moment)
             .all(|(index, &value)| value == (sample::bits(1, number, index) >> 8) as f32);
         Ok::<_, Error>(w && moment)
     };
     let order = (0..steps).map(|step| (step + thread * 6) % steps);
-    order.filter(|&step| !matches!(right(step), Ok(true))).count()
+    order
+        .filter(|&step| !matches!(right(step), Ok(true)))
+        .count()
 }

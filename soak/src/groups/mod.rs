@@ -20,8 +20,11 @@ pub struct Group {
     pub about: &'static str,
     /// Its part of the time, of 100.
     pub weight: u32,
-    run: fn(&Budget, &mut dyn FnMut(Row)) -> Result<(), String>,
+    run: Run,
 }
+
+/// Tries what there is within the budget, and reports each row.
+type Run = fn(&Budget, &mut dyn FnMut(Row)) -> Result<(), String>;
 
 /// All groups, in the order in which they run.
 pub const GROUPS: &[Group] = &[

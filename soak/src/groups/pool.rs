@@ -55,7 +55,9 @@ pub(crate) fn each<P: Sync + std::fmt::Debug>(
 static IDLE: Mutex<Vec<Stock>> = Mutex::new(Vec::new());
 
 fn lend() -> Stock {
-    IDLE.lock().map_or_else(|_| None, |mut idle| idle.pop()).unwrap_or_default()
+    IDLE.lock()
+        .map_or_else(|_| None, |mut idle| idle.pop())
+        .unwrap_or_default()
 }
 
 fn give_back(stock: Stock) {

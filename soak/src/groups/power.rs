@@ -17,6 +17,7 @@ use crate::budget::Budget;
 use crate::result::Row;
 use crate::stock::Stock;
 use crate::subject::{After, Base, SUBJECTS, Subject, Verdict, folder_in_memory, judge_file};
+use crate::to_usize;
 use crate::trace::{Call, Kind, Outcome};
 use crate::victim::Work;
 
@@ -49,19 +50,31 @@ struct State {
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let versions: String = self.versions.iter().map(ToString::to_string).collect();
-        write!(f, "epoch {}, sectors {versions}, length {}", self.epoch, self.length)
+        write!(
+            f,
+            "epoch {}, sectors {versions}, length {}",
+            self.epoch, self.length
+        )
     }
 }
 
 pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), String> {
-    let subjects: Vec<&Subject> = SUBJECTS.iter().filter(|subject| is_tried(subject)).collect();
+    let subjects: Vec<&Subject> = SUBJECTS
+        .iter()
+        .filter(|subject| is_tried(subject))
+        .collect();
     for (done, subject) in subjects.iter().enumerate() {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let run = subject.run_whole(folder.path(), true)?;
         let mut row = Row::new("power", subject.name, "any sectors since the last sync");
         row.promised = subject.is_synced();
         let names = Names::of(subject, &run.calls);
-        row.complaints.extend(names.complaints(subject, &run).into_iter().filter(|_| row.promised));
+        row.complaints.extend(
+            names
+                .complaints(subject, &run)
+                .into_iter()
+                .filter(|_| row.promised),
+        );
         let epochs = epochs(subject, folder.path(), &run, &names)?;
         let mut random = Random(budget.seed);
         let states: Vec<State> = (0..epochs.len())
@@ -124,14 +137,29 @@ impl Names {
     /// What was promised while a name of it was not on the disk for certain: the name itself, or that of a folder
     /// above it.
     fn complaints(&self, subject: &Subject, run: &Outcome) -> Vec<String> {
-        let mut unsynced: Vec<&Path> = Vec::new();
+        let path = subject.path(Path::new(""));
+        // A run that did not sync may have left nothing but what the system remembers.
+        let unsynced_base = matches!(subject.base, Base::Run(recording, _) if recording.sync == 0);
+        let mut unsynced: Vec<&Path> = if unsynced_base {
+            vec![&path]
+        } else {
+            Vec::new()
+        };
+        let mut data_unsynced = unsynced_base;
         let mut complaints = Vec::new();
         let mut told = 0;
         for call in &run.calls {
-            let promises = run.lines[told..call.told].iter().any(|line| is_promise(line));
+            let promises = run.lines[told..call.told]
+                .iter()
+                .any(|line| is_promise(line));
             told = call.told;
             if promises && !unsynced.is_empty() {
-                complaints.push(format!("{} told before the folders of {unsynced:?} were synced", subject.name));
+                complaints.push(format!(
+                    "told before the folders of {unsynced:?} were synced"
+                ));
+            }
+            if promises && data_unsynced {
+                complaints.push("told before what was there was synced".to_owned());
             }
             if call.failed {
                 continue;
@@ -143,7 +171,10 @@ impl Names {
                 }
                 (Kind::Create, _) if self.has(call) => unsynced.push(&call.path),
                 (Kind::MakeFolder, _) => unsynced.push(&call.path),
-                (Kind::Sync, _) => unsynced.retain(|name| name.parent() != Some(&call.path)),
+                (Kind::Sync, _) => {
+                    data_unsynced &= !self.has(call);
+                    unsynced.retain(|name| name.parent() != Some(&call.path));
+                }
                 _ => {}
             }
         }
@@ -154,7 +185,9 @@ impl Names {
 
 /// Whether a line says that something is safe.
 fn is_promise(line: &str) -> bool {
-    let number = line.strip_prefix("committed ").or(line.strip_prefix("saved "));
+    let number = line
+        .strip_prefix("committed ")
+        .or(line.strip_prefix("saved "));
     number.is_some_and(|number| number != "0") || line == "finished"
 }
 
@@ -167,18 +200,34 @@ fn epochs(
     names: &Names,
 ) -> Result<Vec<Epoch>, String> {
     let base = tempfile::tempdir().map_err(|error| error.to_string())?;
-    subject.lay(base.path()).map_err(|error| error.to_string())?;
-    let begins = names.written.iter().find_map(|name| fs::read(base.path().join(name)).ok());
+    subject
+        .lay(base.path())
+        .map_err(|error| error.to_string())?;
+    let begins = names
+        .written
+        .iter()
+        .find_map(|name| fs::read(base.path().join(name)).ok());
     let starts_anew = matches!(subject.work, Work::Save { .. });
-    let mut synced = if starts_anew { Vec::new() } else { begins.unwrap_or_default() };
+    let mut synced = if starts_anew {
+        Vec::new()
+    } else {
+        begins.unwrap_or_default()
+    };
     let mut current = synced.clone();
     let mut sectors: BTreeMap<u64, Vec<Vec<u8>>> = BTreeMap::new();
     let mut lengths = vec![current.len() as u64];
     let mut epochs = Vec::new();
-    let calls = run.calls.iter().filter(|call| names.has(call) && !call.failed);
+    let calls = run
+        .calls
+        .iter()
+        .filter(|call| names.has(call) && !call.failed);
     // Before that it has the name under which it is built, and nobody looks for it there.
     let grows = matches!(subject.work, Work::Grow { .. } | Work::RecoverGrown);
-    let renames = run.calls.iter().filter(|call| call.kind == Kind::Rename).count();
+    let renames = run
+        .calls
+        .iter()
+        .filter(|call| call.kind == Kind::Rename)
+        .count();
     let mut named = grows || renames == 0;
     // A save that is made twice: the second file.
     let first = if starts_anew {
@@ -203,11 +252,17 @@ fn epochs(
                 }
                 current[begin..end].copy_from_slice(&call.data);
                 for sector in call.offset / SECTOR..(end as u64).div_ceil(SECTOR) {
-                    sectors.entry(sector).or_default().push(sector_of(&current, sector));
+                    sectors
+                        .entry(sector)
+                        .or_default()
+                        .push(sector_of(&current, sector));
                 }
             }
             Kind::SetLength => {
-                current.resize(usize::try_from(call.offset).map_err(|error| error.to_string())?, 0);
+                current.resize(
+                    usize::try_from(call.offset).map_err(|error| error.to_string())?,
+                    0,
+                );
                 lengths.push(call.offset);
             }
             Kind::Sync => {
@@ -217,7 +272,12 @@ fn epochs(
                 let lengths = std::mem::replace(&mut lengths, next);
                 let synced = std::mem::replace(&mut synced, current.clone());
                 if named {
-                    epochs.push(Epoch { synced, sectors, lengths, told });
+                    epochs.push(Epoch {
+                        synced,
+                        sectors,
+                        lengths,
+                        told,
+                    });
                 }
             }
             Kind::Rename => named = true,
@@ -225,24 +285,38 @@ fn epochs(
         }
     }
     let told = run.lines.len();
-    epochs.push(Epoch { synced, sectors, lengths, told });
+    epochs.push(Epoch {
+        synced,
+        sectors,
+        lengths,
+        told,
+    });
     // Or else the sum of what was traced is not the file.
     let left = fs::read(subject.path(folder)).map_err(|error| error.to_string())?;
     if left != current {
-        return Err(format!("the calls of {} do not add up to its file", subject.name));
+        return Err(format!(
+            "the calls of {} do not add up to its file",
+            subject.name
+        ));
     }
     Ok(epochs)
 }
 
 fn sector_of(file: &[u8], sector: u64) -> Vec<u8> {
-    let begin = usize::try_from(sector * SECTOR).unwrap_or(usize::MAX).min(file.len());
-    let end = (begin + SECTOR as usize).min(file.len());
+    let begin = usize::try_from(sector * SECTOR)
+        .unwrap_or(usize::MAX)
+        .min(file.len());
+    let end = (begin + to_usize(SECTOR)).min(file.len());
     file[begin..end].to_vec()
 }
 
 /// The states of an epoch: all of them, or a choice.
 fn states(epoch: &Epoch, number: usize, random: &mut Random) -> Vec<State> {
-    let counts: Vec<usize> = epoch.sectors.values().map(|versions| versions.len() + 1).collect();
+    let counts: Vec<usize> = epoch
+        .sectors
+        .values()
+        .map(|versions| versions.len() + 1)
+        .collect();
     let state = |versions: Vec<usize>, length: usize| State {
         epoch: number,
         versions,
@@ -278,7 +352,7 @@ fn states(epoch: &Epoch, number: usize, random: &mut Random) -> Vec<State> {
             states.extend([state(lacks, length), state(only, length)]);
         }
     }
-    let mut below = |count: usize| random.below(count as u64) as usize;
+    let mut below = |count: usize| to_usize(random.below(count as u64));
     for _ in 0..SAMPLES {
         let versions = counts.iter().map(|&count| below(count)).collect();
         states.push(state(versions, below(last + 1)));
@@ -293,13 +367,16 @@ fn image(epoch: &Epoch, state: &State) -> Vec<u8> {
     let mut image = epoch.synced.clone();
     for ((&sector, contents), &version) in epoch.sectors.iter().zip(&state.versions) {
         if let Some(content) = version.checked_sub(1).map(|version| &contents[version]) {
-            let begin = (sector * SECTOR) as usize;
+            let begin = to_usize(sector * SECTOR);
             image.resize(image.len().max(begin + content.len()), 0);
             image[begin..begin + content.len()].copy_from_slice(content);
         }
     }
     // What lies behind the length is not there, and what no sector has been written for is zeros.
-    image.resize(usize::try_from(epoch.lengths[state.length]).unwrap_or(usize::MAX), 0);
+    image.resize(
+        usize::try_from(epoch.lengths[state.length]).unwrap_or(usize::MAX),
+        0,
+    );
     image
 }
 
@@ -320,13 +397,27 @@ fn judge(
         Work::Grow { .. } | Work::RecoverGrown => path.with_extension("safetensors.unfinished"),
         _ => path.clone(),
     };
-    made.and_then(|()| write_sparse(&name, &image)).map_err(|error| error.to_string())?;
-    Ok(judge_file(subject, &path, run, epoch.told, After::Power, stock))
+    made.and_then(|()| write_sparse(&name, &image))
+        .map_err(|error| error.to_string())?;
+    Ok(judge_file(
+        subject,
+        &path,
+        run,
+        epoch.told,
+        After::Power,
+        stock,
+    ))
 }
 
 /// Writes a file without the zeros at its end.
 fn write_sparse(path: &Path, image: &[u8]) -> std::io::Result<()> {
-    let end = image.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let end = image
+        .iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |last| last + 1);
     fs::write(path, &image[..end])?;
-    fs::OpenOptions::new().write(true).open(path)?.set_len(image.len() as u64)
+    fs::OpenOptions::new()
+        .write(true)
+        .open(path)?
+        .set_len(image.len() as u64)
 }

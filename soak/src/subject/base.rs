@@ -83,7 +83,9 @@ fn ahead() -> Result<Files, String> {
         subject.run(folder.path(), Some((at, Fault::Kill)), false)?;
         let file = Reader::open(subject.path(folder.path())).map_err(|error| error.to_string())?;
         let extent = |name: &&str| file.tensor(name).ok()?.extent();
-        let ahead = TENSORS.iter().filter(|name| extent(name) > Some(file.committed_steps()));
+        let ahead = TENSORS
+            .iter()
+            .filter(|name| extent(name) > Some(file.committed_steps()));
         if ahead.count() > 1 {
             return files(folder.path());
         }
@@ -107,7 +109,9 @@ fn unfinished() -> Result<Files, String> {
 
 fn subject(work: Work) -> Result<Subject, String> {
     let found = SUBJECTS.iter().find(|subject| subject.work == work);
-    found.copied().ok_or_else(|| format!("no subject does {work:?}"))
+    found
+        .copied()
+        .ok_or_else(|| format!("no subject does {work:?}"))
 }
 
 fn files(folder: &Path) -> Result<Files, String> {
@@ -121,7 +125,9 @@ fn files(folder: &Path) -> Result<Files, String> {
                 continue;
             }
             let bytes = fs::read(&path).map_err(|error| error.to_string())?;
-            let inside = path.strip_prefix(folder).map_err(|error| error.to_string())?;
+            let inside = path
+                .strip_prefix(folder)
+                .map_err(|error| error.to_string())?;
             files.push((inside.to_owned(), bytes));
         }
     }

@@ -77,7 +77,11 @@ pub(crate) fn judge_file(
         Work::Record(recording) => {
             let promised = said("committed ").or(subject.begins_with());
             if verdict.file {
-                let most = promised.unwrap_or(0) + recording.burst;
+                let most = match promised {
+                    // It can still be the old one.
+                    None if subject.overwrites() => recording.until,
+                    _ => promised.unwrap_or(0) + recording.burst,
+                };
                 let steps = (promised.unwrap_or(0), most);
                 judge_trajectory(path, steps, after, stock, &mut verdict);
             } else if let Some(promised) = promised {
@@ -141,9 +145,10 @@ pub(crate) fn quietly<T>(
     match looked {
         Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(panic) => Err(panic
-            .downcast_ref::<String>()
-            .map_or_else(|| "a panic".to_owned(), |message| format!("wrong: {message}"))),
+        Err(panic) => Err(panic.downcast_ref::<String>().map_or_else(
+            || "a panic".to_owned(),
+            |message| format!("wrong: {message}"),
+        )),
     }
 }
 
@@ -224,6 +229,7 @@ fn go_on(recording: &Recording, path: &Path, verdict: &mut Verdict) {
     // The disk has nothing to do with it.
     let recording = Recording {
         sync: 0,
+        overwrite: false,
         ..*recording
     };
     if let Err(error) = recording.record(path, &mut silent) {
@@ -251,7 +257,9 @@ fn judge_version(path: &Path, promised: u64, stock: &mut Stock, verdict: &mut Ve
             verdict.complain(format!("safetensors: {other:?}"));
         }
     }
-    let next = selvedge_safetensors::Save::new(path).scalar("x", 1_u8).write();
+    let next = selvedge_safetensors::Save::new(path)
+        .scalar("x", 1_u8)
+        .write();
     if let Err(error) = next {
         verdict.complain(format!("it cannot be saved again: {error}"));
     }
@@ -273,9 +281,9 @@ fn judge_rows(
         match selvedge_safetensors::recover(path) {
             Ok(_) => {}
             // Nothing was reported yet.
-            Err(SafetensorsError::NothingToRecover { .. } | SafetensorsError::NotRecoverable { .. })
-                if promised.is_none() =>
-            {
+            Err(
+                SafetensorsError::NothingToRecover { .. } | SafetensorsError::NotRecoverable { .. },
+            ) if promised.is_none() => {
                 return;
             }
             Err(error) => {
@@ -288,7 +296,10 @@ fn judge_rows(
         Look::Found(numbers) => {
             verdict.stock = true;
             verdict.file = true;
-            let numbers: Vec<u64> = numbers.iter().map(|number| number.cast_unsigned()).collect();
+            let numbers: Vec<u64> = numbers
+                .iter()
+                .map(|number| number.cast_unsigned())
+                .collect();
             let [found, right] = numbers[..] else {
                 return verdict.complain(format!("{numbers:?} of two numbers"));
             };
@@ -296,7 +307,9 @@ fn judge_rows(
             verdict.lost += promised.saturating_sub(right);
             // Behind the last sync can be zeros.
             if found > promised + 1 || (right < found && after == After::Process) {
-                verdict.complain(format!("{right} of {found} rows, and {promised} were reported"));
+                verdict.complain(format!(
+                    "{right} of {found} rows, and {promised} were reported"
+                ));
             }
         }
         other => {

@@ -46,6 +46,7 @@ const PLANNED: Recording = Recording {
     sync: 0,
     burst: 1,
     until: 7,
+    overwrite: false,
 };
 const OPEN: Recording = Recording {
     planned: None,
@@ -80,9 +81,17 @@ const fn until(recording: Recording, until: u64) -> Recording {
 /// All work of ours. A new way to write a file gets a line here.
 pub(crate) const SUBJECTS: &[Subject] = &[
     subject("run of known length", Work::Record(PLANNED), Base::Nothing),
-    subject("run of known length, every step synced", synced(PLANNED, 1), Base::Nothing),
+    subject(
+        "run of known length, every step synced",
+        synced(PLANNED, 1),
+        Base::Nothing,
+    ),
     subject("open-ended run", Work::Record(OPEN), Base::Nothing),
-    subject("open-ended run, every step synced", synced(OPEN, 1), Base::Nothing),
+    subject(
+        "open-ended run, every step synced",
+        synced(OPEN, 1),
+        Base::Nothing,
+    ),
     subject(
         "open-ended run, every 3 steps synced",
         synced(until(OPEN, 7), 3),
@@ -103,6 +112,14 @@ pub(crate) const SUBJECTS: &[Subject] = &[
         Work::Record(Recording {
             planned: Some(10),
             until: 10,
+            ..PLANNED
+        }),
+        Base::Run(PLANNED, true),
+    ),
+    subject(
+        "run of known length, over a finished one",
+        Work::Record(Recording {
+            overwrite: true,
             ..PLANNED
         }),
         Base::Run(PLANNED, true),
@@ -132,13 +149,21 @@ pub(crate) const SUBJECTS: &[Subject] = &[
         },
         Base::OldVersion,
     ),
-    subject("safetensors, growing", Work::Grow { sync: false }, Base::Nothing),
+    subject(
+        "safetensors, growing",
+        Work::Grow { sync: false },
+        Base::Nothing,
+    ),
     subject(
         "safetensors, growing, every row synced",
         Work::Grow { sync: true },
         Base::Nothing,
     ),
-    subject("`recover` of safetensors", Work::RecoverGrown, Base::Unfinished),
+    subject(
+        "`recover` of safetensors",
+        Work::RecoverGrown,
+        Base::Unfinished,
+    ),
 ];
 
 /// Runs that others read meanwhile.
@@ -168,7 +193,11 @@ pub(crate) const LIVE: &[Subject] = &[
 /// The same run, as it is written by hand with h5py.
 pub(crate) const PEERS: &[Subject] = &[
     subject("plain h5py", Work::ByHand { flush: false }, Base::Nothing),
-    subject("plain h5py, flush after every step", Work::ByHand { flush: true }, Base::Nothing),
+    subject(
+        "plain h5py, flush after every step",
+        Work::ByHand { flush: true },
+        Base::Nothing,
+    ),
 ];
 
 const fn subject(name: &'static str, work: Work, base: Base) -> Subject {
@@ -185,13 +214,25 @@ impl Subject {
         })
     }
 
-    /// Steps that lie there before.
+    /// Steps that lie there before, and are to stay.
     pub(crate) fn begins_with(&self) -> Option<u64> {
         match self.base {
+            _ if self.overwrites() => None,
             Base::Run(recording, _) => Some(recording.until),
             Base::Ahead => Some(OPEN.until - 1),
             _ => None,
         }
+    }
+
+    /// Whether a run replaces what lies there before.
+    pub(crate) fn overwrites(&self) -> bool {
+        matches!(
+            self.work,
+            Work::Record(Recording {
+                overwrite: true,
+                ..
+            })
+        )
     }
 
     /// The process, at work in `folder`.
@@ -228,7 +269,10 @@ impl Subject {
         if whole.lines.last().is_some_and(|line| line == "finished") {
             return Ok(whole);
         }
-        Err(format!("{} does not work undisturbed: {whole:?}", self.name))
+        Err(format!(
+            "{} does not work undisturbed: {whole:?}",
+            self.name
+        ))
     }
 }
 
@@ -241,7 +285,10 @@ pub(crate) fn folder_in_memory() -> std::io::Result<tempfile::TempDir> {
 pub(crate) fn serve(args: &[String]) -> Option<ExitCode> {
     match args {
         [word, name, path] if word == victim::WORD => {
-            let subject = SUBJECTS.iter().chain(LIVE).find(|subject| subject.name == name)?;
+            let subject = SUBJECTS
+                .iter()
+                .chain(LIVE)
+                .find(|subject| subject.name == name)?;
             Some(match victim::work(subject.work, Path::new(path)) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {

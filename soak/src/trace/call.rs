@@ -78,8 +78,8 @@ pub(super) fn decode(
     folder: &Path,
 ) -> Result<Option<Call>, String> {
     let args = [regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8];
-    let by_fd = |fd: u64| below(folder, descriptor(pid, fd)?);
-    let by_name = |at: u64, name: u64| below(folder, named(pid, at, name)?);
+    let by_fd = |fd: u64| below(folder, &descriptor(pid, fd)?);
+    let by_name = |at: u64, name: u64| below(folder, &named(pid, at, name)?);
     let cwd = i64::from(libc::AT_FDCWD).cast_unsigned();
     let creates = |flags: u64| flags & (libc::O_CREAT as u64) != 0;
     let on_fd = |kind, offset, len, plain| {
@@ -177,7 +177,7 @@ impl Call {
     }
 }
 
-fn below(folder: &Path, path: PathBuf) -> Option<PathBuf> {
+fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
     path.strip_prefix(folder).ok().map(Path::to_owned)
 }
 
@@ -213,7 +213,9 @@ fn named(pid: Pid, at: u64, name: u64) -> Option<PathBuf> {
     if path.is_absolute() {
         return Some(path.to_owned());
     }
-    let at = i32::try_from(at.cast_signed()).unwrap_or(at as u32 as i32);
+    // The register holds an `int`, with or without its sign.
+    let [a, b, c, d, ..] = at.to_le_bytes();
+    let at = i32::from_le_bytes([a, b, c, d]);
     let folder = if at == libc::AT_FDCWD {
         fs::read_link(format!("/proc/{pid}/cwd")).ok()?
     } else {

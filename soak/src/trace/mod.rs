@@ -223,17 +223,17 @@ impl Tracer<'_> {
 
     fn stopped_at_call(&mut self, thread: Pid) -> io::Result<()> {
         let inside = self.threads.entry(thread).or_default().take();
-        let awaited = match inside {
-            None => {
-                let awaited = match self.before(thread) {
-                    // It can be killed at any moment by the watch.
-                    Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => return Ok(()),
-                    awaited => awaited?,
-                };
-                self.threads.insert(thread, Some(awaited));
-                return Ok(go_on(thread, None));
+        let Some(awaited) = inside else {
+            match self.before(thread) {
+                Ok(awaited) => {
+                    self.threads.insert(thread, Some(awaited));
+                    go_on(thread, None);
+                }
+                // It can be killed at any moment by the watch.
+                Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => {}
+                Err(error) => return Err(error),
             }
-            Some(awaited) => awaited,
+            return Ok(());
         };
         match awaited {
             Awaited::Nothing => {}

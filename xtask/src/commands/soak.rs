@@ -41,7 +41,10 @@ fn run(args: &[OsString]) -> Result<()> {
             return Err(args::unknown("option", option, &known));
         }
     }
-    if given.windows(2).any(|pair| pair[0] == "--only" && pair[1] == "miri") {
+    if given
+        .windows(2)
+        .any(|pair| pair[0] == "--only" && pair[1] == "miri")
+    {
         return run_child(&mut miri(&workspace)?);
     }
     let tools = Tools::prepare(&workspace, Python::Required)?;
@@ -58,7 +61,7 @@ fn run(args: &[OsString]) -> Result<()> {
 /// The tests of the crate with `unsafe` that Miri can run; the others call the system or C.
 fn miri(workspace: &Workspace) -> Result<process::Command> {
     let output = process::Command::new("rustup")
-        .args(["run", "nightly", "cargo-miri", "--version"])
+        .args(["run", "nightly", "cargo", "miri", "--version"])
         .output();
     if !output.is_ok_and(|output| output.status.success()) {
         return Err(Failure::Failed(
@@ -67,7 +70,16 @@ fn miri(workspace: &Workspace) -> Result<process::Command> {
     }
     let mut command = process::Command::new("rustup");
     command
-        .args(["run", "nightly", "cargo", "miri", "test", "--package", "selvedge-bf16", "--lib"])
+        .args([
+            "run",
+            "nightly",
+            "cargo",
+            "miri",
+            "test",
+            "--package",
+            "selvedge-bf16",
+            "--lib",
+        ])
         .current_dir(&workspace.root)
         .env("CARGO_TARGET_DIR", workspace.target.join("miri"))
         .env("MIRIFLAGS", "-Zmiri-disable-isolation");

@@ -14,7 +14,7 @@ use super::{AppendTimes, Recorder, RecorderBuilder, Shared};
 use crate::create::{self, Constant, Contents};
 use crate::lock::{LockedFile, open_locked};
 use crate::plan::RunPlan;
-use crate::publish::{make_folder, publish};
+use crate::publish::{make_folder, publish, sync_folder};
 use crate::reader::Reader;
 use crate::trajectory::TrajectoryFile;
 use crate::{Error, RunState, TensorSpec, lock, provenance, sys};
@@ -154,6 +154,11 @@ impl RecorderBuilder {
             && let Some(steps) = plan.steps
         {
             trajectory.set_planned(steps)?;
+        }
+        if self.durability != Durability::Never {
+            // What is there counts as committed from now on, and the run before need not have synced.
+            trajectory.sync()?;
+            sync_folder(&path)?;
         }
         self.run(plan, memory, file, trajectory)
     }
