@@ -32,31 +32,31 @@ pub const GROUPS: &[Group] = &[
         name: "kills",
         about: "The process is killed before each of its calls on the file, and within each write that crosses \
                 sectors of 512 bytes: half-way, and at each border of a sector.",
-        weight: 40,
+        weight: 20,
         run: kills::run,
     },
     Group {
         name: "power",
         about: "The power goes at each moment: of what was written since the last sync, the disk has any sectors.",
-        weight: 20,
+        weight: 28,
         run: power::run,
     },
     Group {
         name: "errors",
         about: "Each of the calls on the file fails, or writes less than it was asked to.",
-        weight: 20,
+        weight: 38,
         run: errors::run,
     },
     Group {
         name: "files",
         about: "Files with fields, lengths and links that somebody has changed.",
-        weight: 10,
+        weight: 7,
         run: bad_files::run,
     },
     Group {
         name: "live",
         about: "Several at once: writers, readers of a live file, threads.",
-        weight: 10,
+        weight: 7,
         run: live::run,
     },
 ];

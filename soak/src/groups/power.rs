@@ -421,3 +421,62 @@ fn write_sparse(path: &Path, image: &[u8]) -> std::io::Result<()> {
         .open(path)?
         .set_len(image.len() as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1,000 bytes, of which the first sector was written twice since, and the file cut in between.
+    fn epoch() -> Epoch {
+        Epoch {
+            synced: vec![1; 1000],
+            sectors: BTreeMap::from([
+                (0, vec![vec![2; 512], vec![3; 512]]),
+                (1, vec![vec![4; 488]]),
+            ]),
+            lengths: vec![1000, 600],
+            told: 0,
+        }
+    }
+
+    #[test]
+    fn all_states_of_a_small_epoch_are_tried_once() {
+        let mut found = states(&epoch(), 7, &mut Random(1));
+        assert_eq!(found.len(), 3 * 2 * 2);
+        found.sort();
+        found.dedup();
+        assert_eq!(found.len(), 12);
+    }
+
+    #[test]
+    fn a_state_is_any_version_of_each_sector_and_any_length() {
+        let state = |versions: [usize; 2], length| State {
+            epoch: 0,
+            versions: versions.to_vec(),
+            length,
+        };
+        let epoch = epoch();
+        assert_eq!(image(&epoch, &state([0, 0], 0)), epoch.synced);
+        let mixed = image(&epoch, &state([1, 0], 1));
+        assert_eq!(mixed, [vec![2; 512], vec![1; 88]].concat());
+        let other = image(&epoch, &state([2, 1], 0));
+        assert_eq!(other, [vec![3; 512], vec![4; 488]].concat());
+    }
+
+    #[test]
+    fn a_large_epoch_is_sampled_with_its_corners() {
+        let mut large = epoch();
+        for sector in 2..40 {
+            large.sectors.insert(sector, vec![vec![5; 512]]);
+        }
+        let found = states(&large, 0, &mut Random(1));
+        assert!((300..600).contains(&found.len()), "{}", found.len());
+        let dropped = |state: &State| state.versions.iter().filter(|&&v| v == 0).count();
+        assert!(found.iter().any(|state| dropped(state) == 40));
+        assert!(found.iter().any(|state| dropped(state) == 0));
+        assert_eq!(
+            found.iter().filter(|state| dropped(state) == 39).count(),
+            80
+        );
+    }
+}
