@@ -2,8 +2,8 @@
 //! is in the file, and the file opens.
 //!
 //! `cargo xtask soak` runs it and writes the table of `docs/durability.md`; a short smoke of each group runs with the
-//! tests. The product is not changed for it: calls are counted and made to fail by ptrace ([`trace`]), and the processes
-//! that are killed are this program again ([`victim`]).
+//! tests. The product is not changed for it: calls are counted and made to fail by ptrace (`trace`), and the processes
+//! that are killed are this program again (`victim`).
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 

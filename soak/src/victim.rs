@@ -71,7 +71,9 @@ impl Recording {
             Recorder::create(path).overwrite(self.overwrite)
         };
         let step = 2 * SHAPE.w.iter().product::<usize>() as u64;
-        let mut builder = sample::declare(builder, SHAPE).chunk_target(self.chunk_steps * step);
+        let mut builder = sample::declare(builder, SHAPE)
+            .chunk_target(self.chunk_steps * step)
+            .queue_bytes(64 << 10);
         if let Some(planned) = self.planned {
             builder = builder.steps(planned);
         }

@@ -8,8 +8,8 @@ use crate::result::Row;
 use crate::stock::Stock;
 use crate::subject::Verdict;
 
-/// Threads that try. A system with a slow disk waits, so two do not take more than they give on a small machine.
-const MOST_THREADS: usize = 4;
+/// Threads that try, for each core: a thread waits for a victim or for Python most of the time.
+const THREADS_PER_CORE: usize = 2;
 
 /// Tries `points` until the budget is used up, spread over all of them, and adds what came of it to `row`.
 /// `attempt` returns nothing for a point that there was not.
@@ -25,7 +25,7 @@ pub(crate) fn each<P: Sync + std::fmt::Debug>(
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let order = order(points.len());
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(MOST_THREADS).min(points.len()) {
+        for _ in 0..(threads * THREADS_PER_CORE).min(points.len()) {
             scope.spawn(|| {
                 let mut stock = lend();
                 while !budget.is_over() {
