@@ -6,6 +6,7 @@ mod demo;
 mod deny;
 mod fuzz;
 mod setup;
+mod soak;
 mod test;
 
 use std::ffi::OsString;
@@ -29,6 +30,7 @@ pub(crate) struct Command {
 pub(crate) const COMMANDS: &[Command] = &[
     test::COMMAND,
     setup::COMMAND,
+    soak::COMMAND,
     demo::COMMAND,
     bench::COMMAND,
     check_conventions::COMMAND,

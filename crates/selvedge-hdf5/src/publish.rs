@@ -3,14 +3,15 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::lock::share;
 use crate::{Error, sys};
 
 /// Makes the folder of a new file at `path`; fails where there is a file and it is not to be
-/// replaced, or where no file can be.
-pub(crate) fn make_folder(path: &Path, overwrite: bool) -> Result<(), Error> {
+/// replaced, or where no file can be. Returns the first folder above that was there before: those
+/// below it are new, and to be put on the medium with the file.
+pub(crate) fn make_folder(path: &Path, overwrite: bool) -> Result<PathBuf, Error> {
     if path.is_dir() || path.file_name().is_none() {
         let error = io::ErrorKind::IsADirectory.into();
         return Err(Error::io(path, "create", error));
@@ -20,24 +21,26 @@ pub(crate) fn make_folder(path: &Path, overwrite: bool) -> Result<(), Error> {
             path: path.to_owned(),
         });
     }
-    match folder(path) {
-        Some(folder) => std::fs::create_dir_all(folder)
-            .map_err(|error| Error::io(folder, "create the folder", error)),
-        None => Ok(()),
-    }
+    let folder = folder(path);
+    let oldest = folder.ancestors().find(|folder| folder.is_dir());
+    let oldest = oldest.unwrap_or(Path::new(".")).to_owned();
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Error::io(folder, "create the folder", error))?;
+    Ok(oldest)
 }
 
-/// Renames `partial`, which is open as `file`, to `path`. With `sync` its data are put on the medium
-/// before, and its name after.
+/// Renames `partial`, which is open as `file`, to `path`. Where `synced` names the first folder above
+/// that is older than the file, its data are put on the medium before, and the names below that
+/// folder after.
 pub(crate) fn publish(
     partial: &Path,
     path: &Path,
     file: &File,
     overwrite: bool,
-    sync: bool,
+    synced: Option<&Path>,
 ) -> Result<(), Error> {
     share(path, file)?;
-    if sync {
+    if synced.is_some() {
         sys::sync_data(file).map_err(|error| Error::io(path, "sync", error))?;
     }
     let renamed = if overwrite {
@@ -53,9 +56,14 @@ pub(crate) fn publish(
         }
         Err(error) => return Err(Error::io(path, "give its name to", error)),
     }
-    if sync {
-        let folder = folder(path).unwrap_or(Path::new("."));
-        sys::sync_directory(folder).map_err(|error| Error::io(folder, "sync", error))?;
+    if let Some(oldest) = synced {
+        for folder in folder(path).ancestors() {
+            let folder = or_here(folder);
+            sync(folder)?;
+            if folder == oldest {
+                break;
+            }
+        }
     }
     Ok(())
 }
@@ -76,8 +84,25 @@ pub(crate) fn inherit(path: &Path, old: &File, new: &File) -> Result<(), Error> 
     new.set_permissions(old.permissions()).map_err(failed)
 }
 
-/// The folder in a path; `None` for a bare name.
-fn folder(path: &Path) -> Option<&Path> {
-    path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
+/// Puts the name of the file at `path` on the medium.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), Error> {
+    sync(folder(path))
+}
+
+fn sync(folder: &Path) -> Result<(), Error> {
+    sys::sync_directory(folder).map_err(|error| Error::io(folder, "sync", error))
+}
+
+/// The folder of a file.
+fn folder(path: &Path) -> &Path {
+    or_here(path.parent().unwrap_or(Path::new("")))
+}
+
+/// The folder itself, where a relative path ends, which has no name for it.
+fn or_here(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    }
 }

@@ -180,7 +180,7 @@ impl Rechunk {
         let members = Members::find(&input, &self.asked)?;
         let plan = self.plan_of(&members)?;
         let path = &self.output;
-        make_folder(path, self.overwrite)?;
+        let oldest = make_folder(path, self.overwrite)?;
         // Whoever still writes the old file keeps it, and nobody may start to meanwhile: its steps
         // would be lost.
         let old = if self.overwrite {
@@ -202,7 +202,8 @@ impl Rechunk {
             if let Some(old) = &old {
                 inherit(path, old, &file)?;
             }
-            publish(&partial, path, &file, self.overwrite, self.sync)?;
+            let sync = self.sync.then_some(&*oldest);
+            publish(&partial, path, &file, self.overwrite, sync)?;
             Ok((copied, synced.elapsed()))
         });
         match built {

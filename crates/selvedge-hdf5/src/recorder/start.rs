@@ -14,7 +14,7 @@ use super::{AppendTimes, Recorder, RecorderBuilder, Shared};
 use crate::create::{self, Constant, Contents};
 use crate::lock::{LockedFile, open_locked};
 use crate::plan::RunPlan;
-use crate::publish::{make_folder, publish};
+use crate::publish::{make_folder, publish, sync_folder};
 use crate::reader::Reader;
 use crate::trajectory::TrajectoryFile;
 use crate::{Error, RunState, TensorSpec, lock, provenance, sys};
@@ -44,7 +44,7 @@ impl RecorderBuilder {
     pub(super) fn start_new(self) -> Result<Recorder, Error> {
         let plan = self.plan_new()?;
         let path = self.path.clone();
-        make_folder(&path, self.overwrite)?;
+        let oldest = make_folder(&path, self.overwrite)?;
         // Before the file gets its name: there must be nothing left to fail then.
         let memory = self.allocate(&self.specs, &plan)?;
         let partial = sys::partial_path(&path);
@@ -57,7 +57,7 @@ impl RecorderBuilder {
             } else {
                 None
             };
-            let sync = self.durability != Durability::Never;
+            let sync = (self.durability != Durability::Never).then_some(&*oldest);
             publish(&partial, &path, &file, self.overwrite, sync)?;
             Ok(trajectory)
         });
@@ -154,6 +154,11 @@ impl RecorderBuilder {
             && let Some(steps) = plan.steps
         {
             trajectory.set_planned(steps)?;
+        }
+        if self.durability != Durability::Never {
+            // What is there counts as committed from now on, and the run before need not have synced.
+            trajectory.sync()?;
+            sync_folder(&path)?;
         }
         self.run(plan, memory, file, trajectory)
     }

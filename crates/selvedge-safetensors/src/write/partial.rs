@@ -233,11 +233,12 @@ impl Partial {
             }
             Err(error) => return Err(Error::io(&self.target, "rename a file to")(error)),
         }
-        folders.iter().try_for_each(|(path, folder)| {
-            folder
-                .sync_all()
-                .map_err(Error::io(path, "put on the disk"))
-        })
+        sync_all(&folders)
+    }
+
+    /// Makes sure that the file keeps the name that it has now through a power cut.
+    pub(crate) fn sync_names(&self) -> Result<(), Error> {
+        sync_all(&self.folders()?)
     }
 
     /// The folder of the file, and those above it up to the first that was there before.
@@ -289,6 +290,14 @@ impl Drop for Partial {
         // meanwhile and still has its descriptor.
         let _ = self.file.unlock();
     }
+}
+
+fn sync_all(folders: &[(PathBuf, File)]) -> Result<(), Error> {
+    folders.iter().try_for_each(|(path, folder)| {
+        folder
+            .sync_all()
+            .map_err(Error::io(path, "put on the disk"))
+    })
 }
 
 /// The folder of a file.

@@ -92,6 +92,8 @@ pub struct Writer {
     length: Option<[u8; 8]>,
     /// Tensors of fixed size that are not complete.
     incomplete: usize,
+    /// Whether the name that it has meanwhile is on the disk.
+    named: bool,
     /// Where the file is put on the disk in the end.
     writeback: Option<Writeback>,
     overwrite: bool,
@@ -140,6 +142,7 @@ impl Writer {
             slots,
             grown: 0,
             length,
+            named: false,
             writeback: sync.then(Writeback::default),
             overwrite,
         };
@@ -287,7 +290,13 @@ impl Writer {
     pub fn sync(&mut self) -> Result<(), Error> {
         self.file()?
             .sync_data()
-            .map_err(Error::io(&self.target, "put on the disk"))
+            .map_err(Error::io(&self.target, "put on the disk"))?;
+        if !self.named {
+            // A file is found again by its name, which is no part of it.
+            self.partial()?.sync_names()?;
+            self.named = true;
+        }
+        Ok(())
     }
 
     /// Checks that every byte arrived, and gives the file its name.

@@ -1,0 +1,91 @@
+//! `cargo xtask soak [--minutes N] [--only GROUP]`: tries to break the promise, and writes down what came of it.
+//!
+//! The program is the package `soak/`; it runs on Linux. `miri` is a group of its own here, since it needs a nightly
+//! toolchain and no program of ours: the tests of the crate whose `unsafe` it can run.
+
+use std::ffi::{OsStr, OsString};
+use std::process;
+
+use super::Command;
+use crate::args;
+use crate::failure::{Failure, Result};
+use crate::tools::{Python, Tools};
+use crate::workspace::{Workspace, run as run_child};
+
+pub(super) const COMMAND: Command = Command {
+    name: "soak",
+    about: "Kill, tear, starve and damage files, and record what is lost",
+    help: "\
+Usage: cargo xtask soak [--minutes N] [--only GROUP] [--most N] [--seed N] [--dry]
+
+Runs the groups kills, power, errors, files and live, or GROUP alone, and writes soak/record.json and the tables of
+docs/durability.md. Fails where a promise was broken. Linux on x86-64 only. `--only miri` runs the tests of
+selvedge-bf16 under Miri, which needs a nightly toolchain (`rustup +nightly component add miri`).
+
+  --minutes N   how long, for all groups together (default: 10)
+  --most N      most points that are tried of each row
+  --seed N      where what is random begins
+  --dry         write nothing
+",
+    forwards_help: false,
+    run,
+};
+
+fn run(args: &[OsString]) -> Result<()> {
+    let workspace = Workspace::find()?;
+    let given: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+    let known = ["--minutes", "--only", "--most", "--seed", "--dry", "--help"];
+    let options = given.iter().filter(|arg| arg.starts_with('-'));
+    for option in options {
+        if !known.contains(&&**option) {
+            return Err(args::unknown("option", option, &known));
+        }
+    }
+    if given
+        .windows(2)
+        .any(|pair| pair[0] == "--only" && pair[1] == "miri")
+    {
+        return run_child(&mut miri(&workspace)?);
+    }
+    let tools = Tools::prepare(&workspace, Python::Required)?;
+    let mut command = tools.cargo();
+    command.current_dir(&workspace.root);
+    command.args(["run", "--quiet", "--package", "selvedge-soak", "--"]);
+    command.args(args.iter().filter(|arg| *arg != OsStr::new("--dry")));
+    if !given.iter().any(|arg| arg == "--dry") {
+        command.arg("--record").arg(&workspace.root);
+    }
+    run_child(&mut command)
+}
+
+/// The tests of the crate with `unsafe` that Miri can run; the others call the system or C.
+fn miri(workspace: &Workspace) -> Result<process::Command> {
+    let output = process::Command::new("rustup")
+        .args(["run", "nightly", "cargo", "miri", "--version"])
+        .output();
+    if !output.is_ok_and(|output| output.status.success()) {
+        return Err(Failure::Failed(
+            "there is no Miri: `rustup toolchain install nightly --component miri`".to_owned(),
+        ));
+    }
+    let mut command = process::Command::new("rustup");
+    command
+        .args([
+            "run",
+            "nightly",
+            "cargo",
+            "miri",
+            "test",
+            "--package",
+            "selvedge-bf16",
+            "--lib",
+            "--",
+        ])
+        // Not the sweeps through all values, which take hours there.
+        .args(["view::", "known_values", "refuses", "part_of_a_slice"])
+        .current_dir(&workspace.root)
+        .env("CARGO_TARGET_DIR", workspace.target.join("miri"))
+        .env("MIRIFLAGS", "-Zmiri-disable-isolation")
+        .env("PROPTEST_CASES", "4");
+    Ok(command)
+}
