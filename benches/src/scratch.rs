@@ -43,8 +43,11 @@ impl Scratch {
             }
         }
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
-        let lock = File::create(folder.path().join(LOCK))?;
+        // Under its name it is locked already: another run may be looking for those that are not.
+        let unlocked = folder.path().join("lock");
+        let lock = File::create(&unlocked)?;
         lock.lock()?;
+        fs::rename(unlocked, folder.path().join(LOCK))?;
         Ok(Self {
             folder,
             settles,
@@ -132,10 +135,14 @@ fn delete_dead(folder: &Path) -> Result<()> {
     let Ok(lock) = File::open(folder.join(LOCK)) else {
         return Ok(());
     };
-    if lock.try_lock().is_ok() {
-        fs::remove_dir_all(folder)?;
+    if lock.try_lock().is_err() {
+        return Ok(());
     }
-    Ok(())
+    match fs::remove_dir_all(folder) {
+        // Another run deletes it, too.
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
