@@ -25,11 +25,11 @@ impl Budget {
         }
     }
 
-    /// The part of the time left that falls to one of `parts`.
+    /// The most of the time left that one of `parts` may use: three times its part, since others need less.
     pub(crate) fn share(&self, parts: usize) -> Self {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let parts = u32::try_from(parts.max(1)).unwrap_or(u32::MAX);
-        Self::new(left / parts, self.most, self.seed)
+        let parts = u32::try_from(parts.max(3)).unwrap_or(u32::MAX);
+        Self::new(left * 3 / parts, self.most, self.seed)
     }
 
     /// Whether the time is up.

@@ -24,10 +24,13 @@ const THREADS: usize = 8;
 
 pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), String> {
     for (done, subject) in LIVE.iter().enumerate() {
-        report(readers(subject.name, &budget.share(LIVE.len() + 3 - done))?);
+        report(readers(
+            subject.name,
+            &budget.share(3 * (LIVE.len() + 3 - done)),
+        )?);
     }
-    report(writers(&budget.share(3))?);
-    report(recorders(&budget.share(2))?);
+    report(writers(&budget.share(9))?);
+    report(recorders(budget)?);
     report(threads(budget)?);
     Ok(())
 }
