@@ -79,7 +79,7 @@ pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), St
     let count = bases.len();
     for (done, (name, base, readings)) in bases.into_iter().enumerate() {
         // All of them go on for as long as they may.
-        let budget = budget.share(3 * (count - done));
+        let budget = budget.even_share(count - done);
         for row in mutate(&name, &base, readings, &budget)? {
             report(row);
         }

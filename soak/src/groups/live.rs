@@ -26,10 +26,10 @@ pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), St
     for (done, subject) in LIVE.iter().enumerate() {
         report(readers(
             subject.name,
-            &budget.share(3 * (LIVE.len() + 3 - done)),
+            &budget.even_share(LIVE.len() + 3 - done),
         )?);
     }
-    report(writers(&budget.share(9))?);
+    report(writers(&budget.even_share(3))?);
     report(recorders(budget)?);
     report(threads(budget)?);
     Ok(())
