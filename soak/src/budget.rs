@@ -25,11 +25,21 @@ impl Budget {
         }
     }
 
-    /// The part of the time left that falls to one of `parts`.
+    /// The part of the time left that falls to one of `parts`, which all need about as much.
+    pub(crate) fn even_share(&self, parts: usize) -> Self {
+        self.part(1, parts.max(1))
+    }
+
+    /// The most of the time left that one of `parts` may use where others need less: three times its part, but not
+    /// all of it while others wait.
     pub(crate) fn share(&self, parts: usize) -> Self {
+        self.part(3, (parts + 2).max(3))
+    }
+
+    fn part(&self, numerator: u32, denominator: usize) -> Self {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let parts = u32::try_from(parts.max(1)).unwrap_or(u32::MAX);
-        Self::new(left / parts, self.most, self.seed)
+        let denominator = u32::try_from(denominator).unwrap_or(u32::MAX);
+        Self::new(left * numerator / denominator, self.most, self.seed)
     }
 
     /// Whether the time is up.

@@ -122,7 +122,7 @@ pub fn render(record: &Record) -> String {
             group.name, group.about, group.command, group.date, group.seconds, group.machine
         );
         text.push_str(
-            "| what | fault | points tried | files | opened by stock readers | committed steps lost | hangs | |\n\
+            "| what | fault | points tried | files | opened by stock readers | committed steps lost | hangs | notes |\n\
              |---|---|--:|--:|--:|--:|--:|---|\n",
         );
         for row in &group.rows {

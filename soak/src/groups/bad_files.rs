@@ -78,7 +78,8 @@ pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), St
     let bases = bases()?;
     let count = bases.len();
     for (done, (name, base, readings)) in bases.into_iter().enumerate() {
-        let budget = budget.share(count - done);
+        // All of them go on for as long as they may.
+        let budget = budget.even_share(count - done);
         for row in mutate(&name, &base, readings, &budget)? {
             report(row);
         }
@@ -139,10 +140,7 @@ fn mutate(
     let mut ours = Peer::new(reader);
     let mut rows: Vec<Row> = readings
         .iter()
-        .map(|reading| Row {
-            note: String::new(),
-            ..Row::new("files", name, reading.name)
-        })
+        .map(|reading| Row::new("files", name, reading.name))
         .collect();
     let mut counts = vec![(0, 0); readings.len()];
     let structure = structure(base);
@@ -188,7 +186,6 @@ fn mutate(
                     reading.ours.then_some("a hang".to_owned())
                 }
             };
-            row.promised = true;
             if let Some(complaint) = complaint {
                 row.complaints.push(format!("seed {seed}: {complaint}"));
             }

@@ -26,7 +26,7 @@ pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), St
             let mut row = Row::new("errors", subject.name, name);
             pool::each(
                 &points,
-                &budget.share(count - nth),
+                &budget.even_share(count - nth),
                 &mut row,
                 |&point, stock| {
                     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;

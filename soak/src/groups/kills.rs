@@ -28,7 +28,7 @@ pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), St
             row.promised = SUBJECTS.iter().any(|ours| ours.name == subject.name);
             super::pool::each(
                 &points,
-                &budget.share(2 - nth),
+                &budget.even_share(2 - nth),
                 &mut row,
                 |&point, stock| {
                     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;

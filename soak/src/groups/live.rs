@@ -24,10 +24,13 @@ const THREADS: usize = 8;
 
 pub(super) fn run(budget: &Budget, report: &mut dyn FnMut(Row)) -> Result<(), String> {
     for (done, subject) in LIVE.iter().enumerate() {
-        report(readers(subject.name, &budget.share(LIVE.len() + 3 - done))?);
+        report(readers(
+            subject.name,
+            &budget.even_share(LIVE.len() + 3 - done),
+        )?);
     }
-    report(writers(&budget.share(3))?);
-    report(recorders(&budget.share(2))?);
+    report(writers(&budget.even_share(3))?);
+    report(recorders(budget)?);
     report(threads(budget)?);
     Ok(())
 }
@@ -44,7 +47,8 @@ fn readers(name: &str, budget: &Budget) -> Result<Row, String> {
         let process = victim::command(name, &path).stdout(Stdio::null()).spawn();
         let mut process = Guard(process.map_err(|error| error.to_string())?);
         let mut last = 0;
-        loop {
+        // A smoke does not wait for the end of the run.
+        while row.tried < budget.most {
             let ended = process.0.try_wait().map_err(|error| error.to_string())?;
             if path.exists() {
                 row.tried += 1;

@@ -28,9 +28,11 @@ pub(crate) fn each<P: Sync + std::fmt::Debug>(
         for _ in 0..(threads * THREADS_PER_CORE).min(points.len()) {
             scope.spawn(|| {
                 let mut stock = lend();
-                while !budget.is_over() {
+                loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= budget.most.min(points.len()) {
+                    // The first one in any case, so that no row is empty.
+                    let over = number > 0 && budget.is_over();
+                    if over || number >= budget.most.min(points.len()) {
                         break;
                     }
                     let point = &points[order[number]];
