@@ -13,9 +13,10 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    pub(crate) const fn at(byte: usize) -> Self {
+    /// The beginning.
+    pub(crate) const fn new() -> Self {
         Self {
-            byte,
+            byte: 0,
             pending: 0,
             count: 0,
         }
@@ -32,7 +33,7 @@ impl Position {
     /// needs 8 bytes behind its last bit.
     #[inline(always)]
     pub(crate) fn put(&mut self, out: &mut [u8], value: u64, count: u32) {
-        debug_assert!(count <= 56 && (count == 64 || value >> count == 0));
+        debug_assert!(count <= 56 && value >> count == 0);
         self.pending |= value << self.count;
         self.count += count;
         out[self.byte..self.byte + 8].copy_from_slice(&self.pending.to_le_bytes());
@@ -41,18 +42,16 @@ impl Position {
         self.count &= 7;
     }
 
-    /// Fills up the current byte with zeros and returns the index of the next.
-    pub(crate) fn align(&mut self, out: &mut [u8]) -> usize {
+    /// Fills up the current byte with zeros.
+    pub(crate) fn align(&mut self, out: &mut [u8]) {
         if self.count > 0 {
             self.put(out, 0, 8 - self.count);
         }
-        self.byte
     }
 
-    /// Appends whole bytes, at a byte boundary.
-    pub(crate) fn copy(&mut self, out: &mut [u8], bytes: &[u8]) {
-        debug_assert_eq!(self.count, 0);
-        out[self.byte..self.byte + bytes.len()].copy_from_slice(bytes);
-        self.byte += bytes.len();
+    /// The whole bytes before this place, which are to be moved elsewhere: it is that of the same
+    /// pending bits at the beginning of `out`.
+    pub(crate) fn take<'a>(&mut self, out: &'a [u8]) -> &'a [u8] {
+        &out[..std::mem::take(&mut self.byte)]
     }
 }

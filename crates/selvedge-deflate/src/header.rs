@@ -111,9 +111,9 @@ impl Header {
         self.bits
     }
 
-    /// Writes the block's first bits, up to where its symbols begin.
-    pub(crate) fn write(&self, out: &mut [u8], at: &mut Position, last: bool) {
-        at.put(out, u64::from(last) | 2 << 1, 3);
+    /// Writes the first bits of a block that is not the last, up to where its symbols begin.
+    pub(crate) fn write(&self, out: &mut [u8], at: &mut Position) {
+        at.put(out, 2 << 1, 3);
         let counts = (self.literals - 257) | (self.distances - 1) << 5 | (self.written - 4) << 10;
         at.put(out, counts as u64, 14);
         for &symbol in &ORDER[..self.written] {

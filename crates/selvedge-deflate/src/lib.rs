@@ -5,11 +5,20 @@ mod blocks;
 mod encode;
 mod header;
 mod huffman;
+mod kernel;
 mod matches;
+mod path;
+#[cfg(target_arch = "x86_64")]
+mod pext;
 mod sample;
 mod split;
+mod stored;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use crate::blocks::Scratch;
+use crate::encode::Chunk;
+use crate::path::Path;
 
 /// Most bytes that `encode` writes for `elements` elements.
 #[must_use]
@@ -23,6 +32,7 @@ pub const fn max_encoded_len(elements: usize) -> usize {
 pub struct Encoder {
     planes: Vec<u8>,
     scratch: Scratch,
+    path: Path,
 }
 
 impl Default for Encoder {
@@ -33,7 +43,9 @@ impl Default for Encoder {
 
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Encoder").finish_non_exhaustive()
+        f.debug_struct("Encoder")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -41,9 +53,28 @@ impl Encoder {
     /// An encoder without buffers; the first call makes them.
     #[must_use]
     pub fn new() -> Self {
+        Self::on(Path::best())
+    }
+
+    /// An encoder for each set of instructions that this CPU has, the one that [`new`](Self::new)
+    /// takes last: to hold them against each other.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn on_every_path() -> Vec<Self> {
+        Path::all().into_iter().map(Self::on).collect()
+    }
+
+    /// The name of the instructions that this encoder uses.
+    #[must_use]
+    pub fn instructions(&self) -> &'static str {
+        self.path.name()
+    }
+
+    fn on(path: Path) -> Self {
         Self {
             planes: Vec::new(),
             scratch: Scratch::new(),
+            path,
         }
     }
 
@@ -74,16 +105,15 @@ impl Encoder {
         step_elements: Option<usize>,
         out: &mut Vec<u8>,
     ) -> usize {
-        let bytes = 2 * elements.len();
-        if self.planes.len() < bytes {
-            self.planes.resize(bytes, 0);
-        }
-        let planes = &mut self.planes[..bytes];
         let begin = out.len();
-        out.resize(begin + max_encoded_len(elements.len()) + encode::BEHIND, 0);
-        let scratch = &mut self.scratch;
-        let written = encode::encode(elements, step_elements, planes, scratch, &mut out[begin..]);
-        out.truncate(begin + written);
-        written
+        out.reserve(max_encoded_len(elements.len()));
+        self.path.encode(Chunk {
+            elements,
+            step_elements,
+            planes: &mut self.planes,
+            scratch: &mut self.scratch,
+            out,
+        });
+        out.len() - begin
     }
 }

@@ -11,39 +11,43 @@ pub(crate) struct Run {
 /// Longest repetition that deflate can name.
 pub(crate) const LONGEST: usize = 258;
 
-/// Appends the runs that make up `data[start..end]`, where repetitions are of bytes `distance` before,
-/// not before `floor`, and at least `least` (not less than 3) long.
+/// Where repetitions are looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Repeats {
+    /// How far before.
+    pub(crate) distance: usize,
+    /// Nothing before this index is repeated.
+    pub(crate) floor: usize,
+}
+
+/// Appends the runs that make up `data[start..]`, with repetitions of at least `least` bytes, and
+/// not less than 3.
 #[inline(always)]
-pub(crate) fn find(
-    data: &[u8],
-    (floor, start, end): (usize, usize, usize),
-    distance: usize,
-    least: usize,
-    runs: &mut Vec<Run>,
-) {
-    let first = start.max(floor + distance).min(end);
-    let now = &data[first..end];
-    let before = &data[first - distance.min(first)..];
-    let before = &before[..now.len()];
-    let mut literals_from = 0;
-    let skipped = first - start;
+pub(crate) fn find(data: &[u8], start: usize, repeats: Repeats, least: usize, runs: &mut Vec<Run>) {
+    // The first byte that has one at the distance before it.
+    let first = start.max(repeats.floor + repeats.distance).min(data.len());
+    let now = &data[first..];
+    let before = &data[first.saturating_sub(repeats.distance)..][..now.len()];
+    // Bytes that are in no run yet, up to `at`.
+    let mut literals = first - start;
     let mut at = 0;
-    let mut pending = skipped;
-    while at < now.len() {
-        let Some(equal) = first_equal(now, before, at) else {
-            break;
-        };
+    while let Some(equal) = first_equal(now, before, at) {
         let length = equal_length(now, before, equal);
-        at = equal + length;
+        literals += equal - at;
         if length >= least {
-            push(pending + equal - literals_from, length, runs);
-            pending = 0;
-            literals_from = at;
+            push(literals, length, runs);
+            literals = 0;
+        } else {
+            literals += length;
         }
+        at = equal + length;
         // The next byte is known to differ.
-        at += 1;
+        if at < now.len() {
+            literals += 1;
+            at += 1;
+        }
     }
-    let literals = pending + now.len() - literals_from.min(now.len());
+    literals += now.len() - at;
     if literals > 0 {
         runs.push(Run {
             literals: small(literals),

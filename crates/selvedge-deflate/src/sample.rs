@@ -20,8 +20,8 @@ pub(crate) struct Sample {
 pub(crate) struct Range {
     pub(crate) least: u8,
     pub(crate) greatest: u8,
-    least_low: u8,
-    greatest_low: u8,
+    pub(crate) least_low: u8,
+    pub(crate) greatest_low: u8,
 }
 
 impl Range {
@@ -91,4 +91,31 @@ impl Sample {
             runs: uniform * 8 > pieces,
         }
     }
+}
+
+/// Whether no code can make much of these bytes: their collision entropy, which is never above
+/// Shannon's, is more than 7.6 bits, as the sample has it.
+///
+/// Cheaper than making a code to see that it does not pay, which would be half of all codes: low
+/// planes are noise of 7.95 bits. Of fewer bytes than [`WHOLE`] too little is seen to tell.
+#[inline(always)]
+pub(crate) fn is_noise(bytes: &[u8]) -> bool {
+    const STRIDE: usize = 256;
+    if bytes.len() < WHOLE {
+        return false;
+    }
+    let mut tables = [[0_u16; 256]; 2];
+    let mut total = 0;
+    for (index, line) in bytes.as_chunks::<STRIDE>().0.iter().enumerate() {
+        let piece: &[u8; PIECE] = &line.as_chunks().0[index % (STRIDE / PIECE)];
+        for two in piece.as_chunks::<2>().0 {
+            tables[0][usize::from(two[0])] += 1;
+            tables[1][usize::from(two[1])] += 1;
+        }
+        total += PIECE as u64;
+    }
+    let counts = tables[0].iter().zip(&tables[1]);
+    let squares: u32 = counts.map(|(&a, &b)| u32::from(a + b).pow(2)).sum();
+    // How many ordered pairs of the sample are equal, of all pairs; 2^-7.6 is 1 / 194.
+    (u64::from(squares) - total) * 194 < total * (total - 1)
 }

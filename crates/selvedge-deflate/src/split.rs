@@ -1,11 +1,17 @@
-//! HDF5's shuffle filter for elements of two bytes.
+//! HDF5's shuffle filter for elements of two bytes, a plane at a time.
 
-/// All low bytes to `low`, all high bytes to `high`.
+/// The low bytes.
 #[inline(always)]
-pub(crate) fn split(elements: &[u16], low: &mut [u8], high: &mut [u8]) {
-    for ((&element, low), high) in elements.iter().zip(low).zip(high) {
-        let [first, second] = element.to_le_bytes();
-        *low = first;
-        *high = second;
+pub(crate) fn low(elements: &[u16], plane: &mut [u8]) {
+    for (&element, byte) in elements.iter().zip(plane) {
+        *byte = (element & 0xFF) as u8;
+    }
+}
+
+/// The high bytes.
+#[inline(always)]
+pub(crate) fn high(elements: &[u16], plane: &mut [u8]) {
+    for (&element, byte) in elements.iter().zip(plane) {
+        *byte = (element >> 8) as u8;
     }
 }
