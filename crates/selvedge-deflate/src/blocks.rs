@@ -8,13 +8,17 @@ use crate::bits::Position;
 use crate::header::{DISTANCES, Header, LITERALS, MOST_BITS};
 use crate::huffman::{self, LITERAL_LIMIT};
 use crate::kernel::{self, Kernel};
-use crate::matches::{self, Repeats, Run};
+use crate::matches::{self, Found, Repeats, Run};
 use crate::sample::{self, Range, Sample};
 use crate::stored::Stored;
 
 /// Bytes that are coded together, at most. Rows that are alike lie side by side in a tensor, and
 /// shorter blocks follow them better; a header takes some 60 bytes.
 pub(crate) const BLOCK: usize = 16 << 10;
+
+/// The same for bytes of several steps: they are alike already, and repetitions are read from further
+/// back than a block.
+pub(crate) const REPEATING: usize = 32 << 10;
 
 /// Bits that a coded block must save: a stored block behind it takes 42 more than its bytes.
 const SAVING: usize = 48;
@@ -24,19 +28,18 @@ const END: usize = 256;
 
 /// Bytes of a block at its longest, when it turns out to be longer coded than stored: then it is
 /// not kept, but that is seen when it has been written.
-const LONGEST: usize = (BLOCK + 1) * LITERAL_LIMIT as usize / 8 + MOST_BITS / 8 + 16;
+const LONGEST: usize = (REPEATING + 1) * LITERAL_LIMIT as usize / 8 + MOST_BITS / 8 + 16;
 
 /// Room for what is made anew for each block.
 pub(crate) struct Scratch {
-    runs: Vec<Run>,
+    found: Found,
     buffer: Vec<u8>,
 }
 
 impl Scratch {
     pub(crate) fn new() -> Self {
         Self {
-            // A repetition has three bytes or more.
-            runs: Vec::with_capacity(BLOCK / 3 + 2),
+            found: Found::with_room_for(REPEATING),
             buffer: vec![0; LONGEST],
         }
     }
@@ -50,6 +53,24 @@ pub(crate) struct Blocks<'a, K> {
     at: Position,
     stored: Option<Stored>,
     scratch: &'a mut Scratch,
+}
+
+/// What a byte is of its element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plane {
+    Low,
+    High,
+}
+
+impl Plane {
+    /// The shortest repetition worth naming. It takes some 5 bits and those of its distance; a low byte
+    /// takes 8 and a high byte about 3.
+    fn least(self, distance: usize) -> usize {
+        match self {
+            Self::Low => 3,
+            Self::High => 4 + (matches::distance_symbol(distance).2 as usize).div_ceil(3),
+        }
+    }
 }
 
 impl<'a, K: Kernel> Blocks<'a, K> {
@@ -79,11 +100,7 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         let range = Range::of(bytes);
         let sample = Sample::of(bytes, range);
         if sample.runs {
-            let repeats = Repeats {
-                floor: 0,
-                distance: 1,
-            };
-            return self.repeating(bytes, 0, repeats);
+            return self.same(bytes);
         }
         let mut counts = [0; LITERALS];
         counts[..END].copy_from_slice(&sample.counts);
@@ -119,18 +136,44 @@ impl<'a, K: Kernel> Blocks<'a, K> {
 
     /// The bytes of `data` from `start` on, which may repeat what is before them.
     #[inline(always)]
-    pub(crate) fn repeating(&mut self, data: &[u8], start: usize, repeats: Repeats) {
+    pub(crate) fn repeating(&mut self, data: &[u8], start: usize, repeats: Repeats, plane: Plane) {
+        let mut found = std::mem::take(&mut self.scratch.found);
+        let least = plane.least(repeats.distance);
+        let repeated = matches::find(self.kernel, data, start, repeats, least, &mut found);
         let bytes = &data[start..];
-        let (symbol, extra, extra_bits) = matches::distance_symbol(repeats.distance);
-        let mut runs = std::mem::take(&mut self.scratch.runs);
-        runs.clear();
-        matches::find(data, start, repeats, 3, &mut runs);
+        if repeated * 32 >= bytes.len() {
+            self.runs(bytes, &found.runs, repeats.distance);
+        } else {
+            for bytes in bytes.chunks(BLOCK) {
+                match plane {
+                    Plane::Low => self.noise(bytes),
+                    Plane::High => self.code(bytes),
+                }
+            }
+        }
+        self.scratch.found = found;
+    }
 
+    /// Bytes that have runs of one byte.
+    fn same(&mut self, bytes: &[u8]) {
+        let mut found = std::mem::take(&mut self.scratch.found);
+        let repeats = Repeats {
+            floor: 0,
+            distance: 1,
+        };
+        matches::find(self.kernel, bytes, 0, repeats, 4, &mut found);
+        self.runs(bytes, &found.runs, repeats.distance);
+        self.scratch.found = found;
+    }
+
+    #[inline(always)]
+    fn runs(&mut self, bytes: &[u8], runs: &[Run], distance: usize) {
+        let (symbol, extra, extra_bits) = matches::distance_symbol(distance);
         let mut counts = [0_u32; LITERALS];
         counts[END] = 1;
         let mut at = 0;
         let mut other = 0;
-        for run in &runs {
+        for run in runs {
             let literals = at + run.literals as usize;
             for &byte in &bytes[at..literals] {
                 counts[usize::from(byte)] += 1;
@@ -157,14 +200,13 @@ impl<'a, K: Kernel> Blocks<'a, K> {
             header.write(&mut self.scratch.buffer, &mut self.at);
             // Symbol 0 has the code 0 and the other the code 1, both of one bit.
             let distance = (u64::from(symbol > 0) | extra << 1, 1 + extra_bits);
-            self.repetitions(bytes, &runs, &codes, distance);
+            self.repetitions(bytes, runs, &codes, distance);
             self.put_symbol(codes[END]);
             self.out
                 .extend_from_slice(self.at.take(&self.scratch.buffer));
         } else {
             self.store(bytes);
         }
-        self.scratch.runs = runs;
     }
 
     #[inline(always)]

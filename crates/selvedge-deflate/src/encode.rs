@@ -2,7 +2,7 @@
 
 use simd_adler32::Adler32;
 
-use crate::blocks::{BLOCK, Blocks, Scratch};
+use crate::blocks::{BLOCK, Blocks, Plane, REPEATING, Scratch};
 use crate::kernel::Kernel;
 use crate::matches::Repeats;
 use crate::split;
@@ -78,24 +78,19 @@ fn temporal<K: Kernel>(
     split::low(elements, low);
     split::high(elements, high);
 
-    for floor in [0, count] {
-        // The first step repeats nothing.
-        let begin = floor + step;
-        for start in (floor..begin).step_by(BLOCK) {
-            let bytes = &planes[start..begin.min(start + BLOCK)];
-            if floor == 0 {
-                blocks.noise(bytes);
-            } else {
-                blocks.code(bytes);
-            }
-        }
+    // The first step of a low plane repeats nothing, and is noise.
+    for bytes in planes[..step].chunks(BLOCK) {
+        blocks.noise(bytes);
+    }
+    for (plane, floor, start) in [(Plane::Low, 0, step), (Plane::High, count, count)] {
         let repeats = Repeats {
             floor,
             distance: step,
         };
         let end = floor + count;
-        for start in (begin..end).step_by(BLOCK) {
-            blocks.repeating(&planes[..end.min(start + BLOCK)], start, repeats);
+        for start in (start..end).step_by(REPEATING) {
+            let end = end.min(start + REPEATING);
+            blocks.repeating(&planes[..end], start, repeats, plane);
         }
     }
     blocks.finish();

@@ -15,6 +15,9 @@ pub(crate) trait Kernel: Copy {
         codes: &[u32; LITERALS],
         range: Range,
     );
+
+    /// A bit for each byte that is the same in both, that of the first byte lowest.
+    fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64;
 }
 
 /// For every CPU, by looking up one byte after the other.
@@ -32,6 +35,20 @@ impl Kernel for Portable {
         _: Range,
     ) {
         literals(out, at, bytes, codes);
+    }
+
+    #[inline(always)]
+    fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64 {
+        const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+        let words = a.as_chunks().0.iter().zip(b.as_chunks().0);
+        let mut mask = 0;
+        for (i, (&a, &b)) in words.enumerate() {
+            let differ = u64::from_le_bytes(a) ^ u64::from_le_bytes(b);
+            // The highest bit of each byte that is zero, exactly, and then the eight side by side.
+            let equal = !(((differ & LOW) + LOW) | differ) & !LOW;
+            mask |= ((equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i);
+        }
+        mask
     }
 }
 
@@ -51,9 +68,14 @@ pub(crate) fn literals(out: &mut [u8], at: &mut Position, bytes: &[u8], codes: &
         let two = (a + b) & 63;
         to.put(out, ab | cd << two, (two + c + d) & 63);
     }
-    for &byte in rest {
-        let entry = codes[usize::from(byte)];
-        to.put(out, u64::from(entry >> 8), entry & 0xFF);
+    if !rest.is_empty() {
+        let (mut bits, mut count) = (0, 0);
+        for &byte in rest {
+            let entry = codes[usize::from(byte)];
+            bits |= u64::from(entry >> 8) << (count & 63);
+            count += entry & 0xFF;
+        }
+        to.put(out, bits, count);
     }
     *at = to;
 }

@@ -1,11 +1,32 @@
 //! Repetitions at one fixed distance, found by comparison.
 
+use crate::kernel::Kernel;
+
 /// Literals, and the repetition that follows them. At the end of a block it may be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) literals: u32,
     /// 0, or from 3 to 258 bytes.
     pub(crate) length: u32,
+}
+
+/// What a search finds, and room for finding it.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// A bit for each byte.
+    masks: Vec<u64>,
+    pub(crate) runs: Vec<Run>,
+}
+
+impl Found {
+    /// With room for a block of that many bytes.
+    pub(crate) fn with_room_for(block: usize) -> Self {
+        Self {
+            masks: Vec::with_capacity(block / MASKED + 2),
+            // A repetition has three bytes or more.
+            runs: Vec::with_capacity(block / 3 + 2),
+        }
+    }
 }
 
 /// Longest repetition that deflate can name.
@@ -20,40 +41,98 @@ pub(crate) struct Repeats {
     pub(crate) floor: usize,
 }
 
-/// Appends the runs that make up `data[start..]`, with repetitions of at least `least` bytes, and
-/// not less than 3.
+/// Bytes that one mask tells about.
+const MASKED: usize = 64;
+
+/// Appends the runs that make up `data[start..]`, with repetitions of at least `least` bytes, from 3 to
+/// 64. Returns how many bytes are repeated.
+///
+/// First each byte is compared with that at the distance before it, which gives a bit; then the bits are
+/// searched for as many ones in a row. So bytes that are equal by chance, one here and one there, cost
+/// nothing.
 #[inline(always)]
-pub(crate) fn find(data: &[u8], start: usize, repeats: Repeats, least: usize, runs: &mut Vec<Run>) {
+pub(crate) fn find<K: Kernel>(
+    kernel: K,
+    data: &[u8],
+    start: usize,
+    repeats: Repeats,
+    least: usize,
+    found: &mut Found,
+) -> usize {
     // The first byte that has one at the distance before it.
     let first = start.max(repeats.floor + repeats.distance).min(data.len());
     let now = &data[first..];
     let before = &data[first.saturating_sub(repeats.distance)..][..now.len()];
-    // Bytes that are in no run yet, up to `at`.
-    let mut literals = first - start;
-    let mut at = 0;
-    while let Some(equal) = first_equal(now, before, at) {
-        let length = equal_length(now, before, equal);
-        literals += equal - at;
-        if length >= least {
-            push(literals, length, runs);
-            literals = 0;
-        } else {
-            literals += length;
+    let Found { masks, runs } = found;
+    masks.clear();
+    runs.clear();
+    let (whole, rest) = now.as_chunks::<MASKED>();
+    let (whole_before, rest_before) = before.as_chunks::<MASKED>();
+    let words = whole.iter().zip(whole_before);
+    masks.extend(words.map(|(now, before)| kernel.equal(now, before)));
+    let bits = rest.iter().zip(rest_before).enumerate();
+    masks.push(bits.fold(0, |mask, (i, (a, b))| mask | u64::from(a == b) << i));
+    // So that there is one behind each that is looked at.
+    masks.push(0);
+
+    // Bytes that are in no run yet lie from `open` to `at`, and in front of `first`.
+    let mut skipped = first - start;
+    let (mut open, mut at) = (0, 0);
+    let mut repeated = 0;
+    while at < now.len() {
+        let (word, bit) = (at / MASKED, at % MASKED);
+        let starts = in_a_row(masks[word], masks[word + 1], least) >> bit;
+        if starts == 0 {
+            at = (word + 1) * MASKED;
+            continue;
         }
-        at = equal + length;
-        // The next byte is known to differ.
-        if at < now.len() {
-            literals += 1;
-            at += 1;
-        }
+        at += starts.trailing_zeros() as usize;
+        let length = ones(masks, at);
+        push(skipped + at - open, length, runs);
+        repeated += length;
+        skipped = 0;
+        at += length;
+        open = at;
     }
-    literals += now.len() - at;
+    let literals = skipped + now.len() - open;
     if literals > 0 {
         runs.push(Run {
             literals: small(literals),
             length: 0,
         });
     }
+    repeated
+}
+
+/// The bits of `mask` that are the first of at least `least` ones, some of which may be in `next`.
+#[inline(always)]
+fn in_a_row(mask: u64, next: u64, least: usize) -> u64 {
+    let mut ones = u128::from(mask) | u128::from(next) << 64;
+    let mut known = 1;
+    while known < least {
+        let more = known.min(least - known);
+        ones &= ones >> more;
+        known += more;
+    }
+    (ones & u128::from(u64::MAX)) as u64
+}
+
+/// How many bits from `at` on are ones.
+#[inline(always)]
+fn ones(masks: &[u64], at: usize) -> usize {
+    let (mut word, bit) = (at / MASKED, at % MASKED);
+    let mut count = (masks[word] >> bit).trailing_ones() as usize;
+    if count == MASKED - bit {
+        loop {
+            word += 1;
+            let more = masks[word].trailing_ones() as usize;
+            count += more;
+            if more < MASKED {
+                break;
+            }
+        }
+    }
+    count
 }
 
 /// A repetition of any length, in pieces that deflate can name.
@@ -77,43 +156,6 @@ fn push(literals: usize, mut length: usize, runs: &mut Vec<Run>) {
 
 fn small(count: usize) -> u32 {
     u32::try_from(count).expect("a block is small")
-}
-
-#[inline(always)]
-fn eight(bytes: &[u8], at: usize) -> Option<u64> {
-    let bytes = bytes.get(at..at + 8)?;
-    Some(u64::from_le_bytes(bytes.try_into().expect("8 bytes")))
-}
-
-/// The first index from `at` on with equal bytes.
-#[inline(always)]
-fn first_equal(now: &[u8], before: &[u8], mut at: usize) -> Option<usize> {
-    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
-    while let (Some(a), Some(b)) = (eight(now, at), eight(before, at)) {
-        let differ = a ^ b;
-        // The highest bit of each byte that is zero, exactly.
-        let equal = !(((differ & LOW) + LOW) | differ) & !LOW;
-        if equal != 0 {
-            return Some(at + (equal.trailing_zeros() >> 3) as usize);
-        }
-        at += 8;
-    }
-    (at..now.len()).find(|&at| now[at] == before[at])
-}
-
-/// How many bytes from `at` on are equal.
-#[inline(always)]
-fn equal_length(now: &[u8], before: &[u8], at: usize) -> usize {
-    let mut end = at;
-    while let (Some(a), Some(b)) = (eight(now, end), eight(before, end)) {
-        let differ = a ^ b;
-        if differ != 0 {
-            return end + (differ.trailing_zeros() >> 3) as usize - at;
-        }
-        end += 8;
-    }
-    let rest = now[end..].iter().zip(&before[end..]);
-    end + rest.take_while(|(a, b)| a == b).count() - at
 }
 
 /// The symbol of a length from 3 to 258, and the bits that follow it: value and count.

@@ -9,8 +9,9 @@
 //! There is no `unsafe` here: registers are cast from and to arrays, never loaded through pointers.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_and_si256, _mm256_blendv_epi8, _mm256_set1_epi8, _mm256_shuffle_epi8,
-    _mm256_slli_epi16, _mm256_sub_epi8, _mm256_unpackhi_epi8, _mm256_unpacklo_epi8, _pext_u64,
+    __m256i, _mm256_and_si256, _mm256_blendv_epi8, _mm256_cmpeq_epi8, _mm256_movemask_epi8,
+    _mm256_set1_epi8, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_sub_epi8,
+    _mm256_unpackhi_epi8, _mm256_unpacklo_epi8, _pext_u64,
 };
 
 use bytemuck::must_cast;
@@ -97,6 +98,16 @@ pub(crate) fn literals(
     }
     kernel::literals(out, &mut to, rest, codes);
     *at = to;
+}
+
+/// A bit for each byte that is the same in both.
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(crate) fn equal(a: &[u8; 64], b: &[u8; 64]) -> u64 {
+    let [a, b] = [a, b].map(|bytes| must_cast::<_, [__m256i; 2]>(*bytes));
+    let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(a[0], b[0])).cast_unsigned();
+    let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(a[1], b[1])).cast_unsigned();
+    u64::from(low) | u64::from(high) << 32
 }
 
 /// The byte of each entry that is `shift` bits up.

@@ -79,4 +79,10 @@ impl Kernel for Avx2 {
         // has seen all of them on this CPU.
         unsafe { pext::literals(out, at, bytes, codes, range) }
     }
+
+    #[inline(always)]
+    fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64 {
+        // SAFETY: it needs AVX2; `self` exists only because `detect` has seen it on this CPU.
+        unsafe { pext::equal(a, b) }
+    }
 }
