@@ -5,7 +5,7 @@
 //! contenders have to take turns and be compared within a round; a sample is one file of a given
 //! size, which has to be checked, deleted and synced between two timings; and one contender runs in
 //! another process. [`rounds`] does that, and [`latency`] does it for single calls of `append`;
-//! [`read`] and [`safetensors`] have the contenders of the benches of their names, and the other
+//! [`deflate`], [`read`] and [`safetensors`] have the contenders of the benches of their names, and the other
 //! modules those of `record` and what all need.
 //! criterion stays in charge of what is short and needs no file of a given size.
 //!
@@ -14,6 +14,7 @@
 use std::process::ExitCode;
 
 pub mod contender;
+pub mod deflate;
 pub mod h5py;
 pub mod latency;
 pub mod machine;

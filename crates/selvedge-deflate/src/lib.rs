@@ -7,6 +7,8 @@ mod header;
 mod huffman;
 mod kernel;
 mod matches;
+#[cfg(test)]
+mod naive;
 mod path;
 #[cfg(target_arch = "x86_64")]
 mod pext;

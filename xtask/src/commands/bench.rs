@@ -17,7 +17,7 @@ pub(super) const COMMAND: Command = Command {
 Usage: cargo xtask bench [--bench NAME] [ARGS]
 
 Installs the tools where they are missing (see `cargo xtask setup`) and runs the benches: all of them, or NAME alone
-(`convert`, `read`, `record`, `safetensors`). ARGS go to the benches: a filter, `--quick`, ... `benches/README.md` has them.
+(`convert`, `deflate`, `read`, ...). ARGS go to the benches: a filter, `--quick`, ... `benches/README.md` has them.
 ",
     forwards_help: false,
     run,
