@@ -69,6 +69,8 @@ mod huffman;
 mod kernel;
 mod matches;
 #[cfg(test)]
+// Its numbers are small, and some are cut to a byte on purpose.
+#[allow(clippy::cast_possible_truncation)]
 mod naive;
 mod path;
 #[cfg(target_arch = "x86_64")]

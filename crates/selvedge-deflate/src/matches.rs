@@ -114,7 +114,7 @@ fn in_a_row(mask: u64, next: u64, least: usize) -> u64 {
         ones &= ones >> more;
         known += more;
     }
-    (ones & u128::from(u64::MAX)) as u64
+    u64::from_le_bytes(*ones.to_le_bytes().first_chunk().expect("more than 8 bytes"))
 }
 
 /// How many bits from `at` on are ones.

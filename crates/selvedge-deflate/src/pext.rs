@@ -49,10 +49,9 @@ pub(crate) fn literals(
     let lower = table(codes, base, 8);
     let upper = table(codes, base, 16);
     let mut masks = [[0; 16]; 2];
-    for length in 0..16 {
-        let mask = (1_u32 << length) - 1;
-        let [low, high, ..] = mask.to_le_bytes();
-        (masks[0][length], masks[1][length]) = (low, high);
+    let [low, high] = &mut masks;
+    for (length, (low, high)) in low.iter_mut().zip(high).enumerate() {
+        [*low, *high] = ((1_u16 << length) - 1).to_le_bytes();
     }
     let masks = masks.map(|half| twice(&half));
     let base = _mm256_set1_epi8(base.cast_signed());

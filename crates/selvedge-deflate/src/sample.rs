@@ -4,6 +4,10 @@
 const PIECE: usize = 16;
 const STRIDE: usize = 64;
 
+/// How many bytes a counted one stands for.
+const SCALE: u32 = 4;
+const _: () = assert!(SCALE as usize * PIECE == STRIDE);
+
 /// Blocks shorter than this are counted byte by byte.
 const WHOLE: usize = 4096;
 
@@ -78,7 +82,7 @@ impl Sample {
             }
         }
         let [a, b, c, d] = &tables;
-        let scale = if exact { 1 } else { (STRIDE / PIECE) as u32 };
+        let scale = if exact { 1 } else { SCALE };
         let mut counts = [0; 256];
         for byte in 0..=255 {
             let i = usize::from(byte);

@@ -1,5 +1,8 @@
 //! What the encoder writes, read by zlib, libdeflate and miniz.
 
+// Random bits are cut to the width that is needed.
+#![allow(clippy::cast_possible_truncation)]
+
 use std::io::Read as _;
 
 use proptest::prelude::*;
@@ -137,7 +140,13 @@ fn one_and_two_symbols() {
             .collect();
         check(&two);
         let rare: Vec<u16> = (0..length)
-            .map(|_| if next() % 5000 == 0 { 0x8001 } else { 0x3F80 })
+            .map(|_| {
+                if next().is_multiple_of(5000) {
+                    0x8001
+                } else {
+                    0x3F80
+                }
+            })
             .collect();
         check(&rare);
         check_temporal(&rare, 64);
@@ -193,7 +202,7 @@ fn every_edge_of_the_distance() {
         let mut elements = values.clone();
         for _ in 0..(70_000 / step).clamp(3, 300) {
             for value in &mut values {
-                if next() % 20 == 0 {
+                if next().is_multiple_of(20) {
                     *value = value.wrapping_add(1);
                 }
             }
