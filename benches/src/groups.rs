@@ -3,7 +3,7 @@
 use crate::bench::Bench;
 use crate::report::{Report, markdown_of_group};
 use crate::scratch::Scratch;
-use crate::{Result, check, compress, convert, read, rechunk, record, safetensors};
+use crate::{Result, check, compress, convert, encode, read, rechunk, record, safetensors};
 
 /// A section: the names of its groups, and what runs those that are selected.
 type Section = (
@@ -14,6 +14,7 @@ type Section = (
 const SECTIONS: &[Section] = &[
     (record::GROUPS, record::run),
     (compress::GROUPS, compress::run),
+    (encode::GROUPS, encode::run),
     (read::GROUPS, read::run),
     (rechunk::GROUPS, rechunk::run),
     (safetensors::GROUPS, safetensors::run),

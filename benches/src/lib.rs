@@ -13,6 +13,7 @@ pub mod bench;
 pub mod check;
 pub mod compress;
 pub mod convert;
+pub mod encode;
 pub mod groups;
 pub mod machine;
 pub mod meter;

@@ -42,7 +42,7 @@ pub(super) fn recorded(path: &Path, tensor: &str, steps: u64) -> Result<Vec<u8>>
 
 /// `steps` steps of normally distributed values: what no step shares with another, and no value with its neighbour.
 #[must_use]
-pub(super) fn gaussian(steps: u64) -> Vec<u8> {
+pub(crate) fn gaussian(steps: u64) -> Vec<u8> {
     let count = usize::try_from(steps).unwrap_or(0) * STEP_BYTES / 2;
     let words = random_bytes(8 * count);
     let (words, _) = words.as_chunks::<8>();

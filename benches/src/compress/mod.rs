@@ -1,7 +1,7 @@
 //! What compression costs: recorded trajectories and normal values, by the filters that HDF5 files are written with.
 
 pub mod codec;
-mod data;
+pub(crate) mod data;
 
 use std::path::Path;
 use std::time::Instant;

@@ -17,6 +17,7 @@ pub const REGION: [&str; 2] = [
 const SECTIONS: &[(&str, &str)] = &[
     ("record", "Recording"),
     ("compress", "What compression costs"),
+    ("encode", "Encoding in memory"),
     ("read", "Reading trajectories"),
     ("rechunk", "Rechunking"),
     ("safetensors", "safetensors"),

@@ -31,7 +31,7 @@ pub fn page(report: &Report) -> String {
             "<section id=\"{section}\">\n<h2>{}</h2>\n",
             escape(docs::title(section))
         );
-        if section == "compress" {
+        if section == "compress" || section == "encode" {
             html.push_str(
                 "<p class=\"quiet\">Best is at the top right: small, and written fast.</p>\n",
             );

@@ -1,0 +1,280 @@
+//! Deflate blocks: stored bytes, coded bytes, and coded bytes with repetitions.
+//!
+//! A block that is coded is at least 6 bytes shorter than what it codes, or it is not written; what
+//! is not coded is stored, and stored bytes that follow one another share blocks of up to 65,535.
+//! Hence the bound of `max_encoded_len`: a coded block pays for starting a stored one behind it.
+
+use crate::bits::Position;
+use crate::header::{DISTANCES, Header, LITERALS, MOST_BITS};
+use crate::huffman::{self, LITERAL_LIMIT};
+use crate::kernel::{self, Kernel};
+use crate::matches::{self, Found, Repeats, Run};
+use crate::sample::{self, Range, Sample};
+use crate::stored::Stored;
+
+/// Bytes that are coded together, at most. Rows that are alike lie side by side in a tensor, and
+/// shorter blocks follow them better; a header takes some 60 bytes.
+pub(crate) const BLOCK: usize = 16 << 10;
+
+/// The same for bytes of several steps: they are alike already, and repetitions are read from further
+/// back than a block.
+pub(crate) const REPEATING: usize = 32 << 10;
+
+/// Bits that a coded block must save: a stored block behind it takes 42 more than its bytes.
+const SAVING: usize = 48;
+
+/// The symbol that ends a block.
+const END: usize = 256;
+
+/// Bytes of a block at its longest, when it turns out to be longer coded than stored: then it is
+/// not kept, but that is seen when it has been written.
+const LONGEST: usize = (REPEATING + 1) * LITERAL_LIMIT as usize / 8 + MOST_BITS / 8 + 16;
+
+/// Room for what is made anew for each block.
+pub(crate) struct Scratch {
+    found: Found,
+    buffer: Vec<u8>,
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        Self {
+            found: Found::with_room_for(REPEATING),
+            buffer: vec![0; LONGEST],
+        }
+    }
+}
+
+/// A stream of blocks that is being written.
+pub(crate) struct Blocks<'a, K> {
+    kernel: K,
+    out: &'a mut Vec<u8>,
+    /// Where the stream goes on: its whole bytes are in `out`, unless a block is being written.
+    at: Position,
+    stored: Option<Stored>,
+    scratch: &'a mut Scratch,
+}
+
+/// What a byte is of its element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plane {
+    Low,
+    High,
+}
+
+impl Plane {
+    /// The shortest repetition worth naming. It takes some 5 bits and those of its distance; a low byte
+    /// takes 8 and a high byte about 3.
+    fn least(self, distance: usize) -> usize {
+        match self {
+            Self::Low => 3,
+            Self::High => 4 + (matches::distance_symbol(distance).2 as usize).div_ceil(3),
+        }
+    }
+}
+
+impl<'a, K: Kernel> Blocks<'a, K> {
+    pub(crate) fn new(kernel: K, out: &'a mut Vec<u8>, scratch: &'a mut Scratch) -> Self {
+        Self {
+            kernel,
+            out,
+            at: Position::new(),
+            stored: None,
+            scratch,
+        }
+    }
+
+    /// Bytes that are likely to be noise.
+    #[inline(always)]
+    pub(crate) fn noise(&mut self, bytes: &[u8]) {
+        if sample::is_noise(bytes) {
+            self.store(bytes);
+        } else {
+            self.code(bytes);
+        }
+    }
+
+    /// Bytes that are likely not to be noise.
+    #[inline(always)]
+    pub(crate) fn code(&mut self, bytes: &[u8]) {
+        let range = Range::of(bytes);
+        let sample = Sample::of(bytes, range);
+        if sample.runs {
+            return self.same(bytes);
+        }
+        let mut counts = [0; LITERALS];
+        counts[..END].copy_from_slice(&sample.counts);
+        counts[END] = 1;
+        let mut lengths = [0; LITERALS];
+        huffman::lengths(&counts, LITERAL_LIMIT, &mut lengths);
+        let limit = (bytes.len() * 8).saturating_sub(SAVING);
+        if cost(&counts, &lengths) > limit {
+            return self.store(bytes);
+        }
+        let mut codes = [0; LITERALS];
+        huffman::codes(&lengths, &mut codes);
+        // No distances; two, because a code of one is incomplete.
+        let header = Header::new(&lengths, &[1, 1]);
+
+        let before = (self.at, self.stored);
+        self.end_stored(false);
+        let from = self.at.bits();
+        let buffer = &mut self.scratch.buffer;
+        header.write(buffer, &mut self.at);
+        self.kernel
+            .literals(buffer, &mut self.at, bytes, &codes, range);
+        self.put_symbol(codes[END]);
+        if self.at.bits() - from <= limit {
+            self.out
+                .extend_from_slice(self.at.take(&self.scratch.buffer));
+        } else {
+            // The sample misled. Nothing of the block is in `out` yet.
+            (self.at, self.stored) = before;
+            self.store(bytes);
+        }
+    }
+
+    /// The bytes of `data` from `start` on, which may repeat what is before them.
+    #[inline(always)]
+    pub(crate) fn repeating(&mut self, data: &[u8], start: usize, repeats: Repeats, plane: Plane) {
+        let mut found = std::mem::take(&mut self.scratch.found);
+        let least = plane.least(repeats.distance);
+        let repeated = matches::find(self.kernel, data, start, repeats, least, &mut found);
+        let bytes = &data[start..];
+        if repeated * 32 >= bytes.len() {
+            self.runs(bytes, &found.runs, repeats.distance);
+        } else {
+            for bytes in bytes.chunks(BLOCK) {
+                match plane {
+                    Plane::Low => self.noise(bytes),
+                    Plane::High => self.code(bytes),
+                }
+            }
+        }
+        self.scratch.found = found;
+    }
+
+    /// Bytes that have runs of one byte.
+    fn same(&mut self, bytes: &[u8]) {
+        let mut found = std::mem::take(&mut self.scratch.found);
+        let repeats = Repeats {
+            floor: 0,
+            distance: 1,
+        };
+        matches::find(self.kernel, bytes, 0, repeats, 4, &mut found);
+        self.runs(bytes, &found.runs, repeats.distance);
+        self.scratch.found = found;
+    }
+
+    #[inline(always)]
+    fn runs(&mut self, bytes: &[u8], runs: &[Run], distance: usize) {
+        let (symbol, extra, extra_bits) = matches::distance_symbol(distance);
+        let mut counts = [0_u32; LITERALS];
+        counts[END] = 1;
+        let mut at = 0;
+        let mut other = 0;
+        for run in runs {
+            let literals = at + run.literals as usize;
+            for &byte in &bytes[at..literals] {
+                counts[usize::from(byte)] += 1;
+            }
+            if run.length > 0 {
+                let (symbol, _, bits) = matches::length_symbol(run.length as usize);
+                counts[symbol] += 1;
+                other += (1 + bits + extra_bits) as usize;
+            }
+            at = literals + run.length as usize;
+        }
+        let mut lengths = [0; LITERALS];
+        huffman::lengths(&counts, LITERAL_LIMIT, &mut lengths);
+        let mut distances = [0; DISTANCES];
+        // Two, because a code of one is incomplete.
+        distances[0] = 1;
+        distances[symbol.max(1)] = 1;
+        let header = Header::new(&lengths, &distances);
+        let bits = header.bits() + cost(&counts, &lengths) + other;
+        if bits <= (bytes.len() * 8).saturating_sub(SAVING) {
+            let mut codes = [0; LITERALS];
+            huffman::codes(&lengths, &mut codes);
+            self.end_stored(false);
+            header.write(&mut self.scratch.buffer, &mut self.at);
+            // Symbol 0 has the code 0 and the other the code 1, both of one bit.
+            let distance = (u64::from(symbol > 0) | extra << 1, 1 + extra_bits);
+            self.repetitions(bytes, runs, &codes, distance);
+            self.put_symbol(codes[END]);
+            self.out
+                .extend_from_slice(self.at.take(&self.scratch.buffer));
+        } else {
+            self.store(bytes);
+        }
+    }
+
+    #[inline(always)]
+    fn repetitions(
+        &mut self,
+        bytes: &[u8],
+        runs: &[Run],
+        codes: &[u32; LITERALS],
+        (distance, distance_bits): (u64, u32),
+    ) {
+        let buffer = &mut self.scratch.buffer[..];
+        // A copy, so that it stays in registers.
+        let mut to = self.at;
+        let mut rest = bytes;
+        for run in runs {
+            let (literals, repeated) = rest.split_at(run.literals as usize);
+            kernel::literals(buffer, &mut to, literals, codes);
+            rest = &repeated[run.length as usize..];
+            if run.length > 0 {
+                let (symbol, extra, bits) = matches::length_symbol(run.length as usize);
+                let length = codes[symbol] & 0xFF;
+                let value =
+                    u64::from(codes[symbol] >> 8) | extra << length | distance << (length + bits);
+                to.put(buffer, value, length + bits + distance_bits);
+            }
+        }
+        self.at = to;
+    }
+
+    fn put_symbol(&mut self, code: u32) {
+        let buffer = &mut self.scratch.buffer;
+        self.at.put(buffer, u64::from(code >> 8), code & 0xFF);
+    }
+
+    fn store(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let stored = self.stored();
+            bytes = stored.extend(self.out, bytes);
+            if !bytes.is_empty() {
+                self.end_stored(false);
+            }
+        }
+    }
+
+    /// The stored block that the stream ends with now.
+    fn stored(&mut self) -> Stored {
+        let (buffer, at) = (&mut self.scratch.buffer, &mut self.at);
+        *self
+            .stored
+            .get_or_insert_with(|| Stored::begin(buffer, at, self.out))
+    }
+
+    fn end_stored(&mut self, last: bool) {
+        if let Some(stored) = self.stored.take() {
+            stored.end(self.out, last);
+        }
+    }
+
+    /// Ends the stream: its last block is a stored one, maybe an empty one.
+    pub(crate) fn finish(mut self) {
+        self.stored();
+        self.end_stored(true);
+    }
+}
+
+/// Bits of all symbols, without what follows them.
+fn cost(counts: &[u32], lengths: &[u8]) -> usize {
+    let bits = counts.iter().zip(lengths);
+    bits.map(|(&count, &length)| count as usize * usize::from(length))
+        .sum()
+}

@@ -1,0 +1,81 @@
+//! The loop that writes the codes of bytes: the one loop that has another source for some CPUs.
+
+use crate::bits::Position;
+use crate::header::LITERALS;
+use crate::sample::Range;
+
+/// Writes the codes of all bytes, one behind the other.
+pub(crate) trait Kernel: Copy {
+    /// `range` holds all bytes; `codes` are of at most 14 bits, and there is one for each byte.
+    fn literals(
+        self,
+        out: &mut [u8],
+        at: &mut Position,
+        bytes: &[u8],
+        codes: &[u32; LITERALS],
+        range: Range,
+    );
+
+    /// A bit for each byte that is the same in both, that of the first byte lowest.
+    fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64;
+}
+
+/// For every CPU, by looking up one byte after the other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Portable;
+
+impl Kernel for Portable {
+    #[inline(always)]
+    fn literals(
+        self,
+        out: &mut [u8],
+        at: &mut Position,
+        bytes: &[u8],
+        codes: &[u32; LITERALS],
+        _: Range,
+    ) {
+        literals(out, at, bytes, codes);
+    }
+
+    #[inline(always)]
+    fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64 {
+        const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+        let words = a.as_chunks().0.iter().zip(b.as_chunks().0);
+        let mut mask = 0;
+        for (i, (&a, &b)) in words.enumerate() {
+            let differ = u64::from_le_bytes(a) ^ u64::from_le_bytes(b);
+            // The highest bit of each byte that is zero, exactly, and then the eight side by side.
+            let equal = !(((differ & LOW) + LOW) | differ) & !LOW;
+            mask |= ((equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i);
+        }
+        mask
+    }
+}
+
+/// Four bytes at a time: their codes are joined in pairs, which do not wait for one another, and
+/// written at once.
+#[inline(always)]
+pub(crate) fn literals(out: &mut [u8], at: &mut Position, bytes: &[u8], codes: &[u32; LITERALS]) {
+    let codes: &[u32; 256] = codes.first_chunk().expect("more than 256");
+    // A copy, so that it stays in registers.
+    let mut to = *at;
+    let (fours, rest) = bytes.as_chunks::<4>();
+    for four in fours {
+        let [a, b, c, d] = four.map(|byte| codes[usize::from(byte)]);
+        // The length is in the lowest bits of an entry, and the sum of four is below 64.
+        let ab = u64::from(a >> 8) | u64::from(b >> 8) << (a & 63);
+        let cd = u64::from(c >> 8) | u64::from(d >> 8) << (c & 63);
+        let two = (a + b) & 63;
+        to.put(out, ab | cd << two, (two + c + d) & 63);
+    }
+    if !rest.is_empty() {
+        let (mut bits, mut count) = (0, 0);
+        for &byte in rest {
+            let entry = codes[usize::from(byte)];
+            bits |= u64::from(entry >> 8) << (count & 63);
+            count += entry & 0xFF;
+        }
+        to.put(out, bits, count);
+    }
+    *at = to;
+}

@@ -1,0 +1,184 @@
+//! Repetitions at one fixed distance, found by comparison.
+
+use crate::kernel::Kernel;
+
+/// Literals, and the repetition that follows them. At the end of a block it may be empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) literals: u32,
+    /// 0, or from 3 to 258 bytes.
+    pub(crate) length: u32,
+}
+
+/// What a search finds, and room for finding it.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// A bit for each byte.
+    masks: Vec<u64>,
+    pub(crate) runs: Vec<Run>,
+}
+
+impl Found {
+    /// With room for a block of that many bytes.
+    pub(crate) fn with_room_for(block: usize) -> Self {
+        Self {
+            masks: Vec::with_capacity(block / MASKED + 2),
+            // A repetition has three bytes or more.
+            runs: Vec::with_capacity(block / 3 + 2),
+        }
+    }
+}
+
+/// Longest repetition that deflate can name.
+pub(crate) const LONGEST: usize = 258;
+
+/// Where repetitions are looked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Repeats {
+    /// How far before.
+    pub(crate) distance: usize,
+    /// Nothing before this index is repeated.
+    pub(crate) floor: usize,
+}
+
+/// Bytes that one mask tells about.
+const MASKED: usize = 64;
+
+/// Appends the runs that make up `data[start..]`, with repetitions of at least `least` bytes, from 3 to
+/// 64. Returns how many bytes are repeated.
+///
+/// First each byte is compared with that at the distance before it, which gives a bit; then the bits are
+/// searched for as many ones in a row. So bytes that are equal by chance, one here and one there, cost
+/// nothing.
+#[inline(always)]
+pub(crate) fn find<K: Kernel>(
+    kernel: K,
+    data: &[u8],
+    start: usize,
+    repeats: Repeats,
+    least: usize,
+    found: &mut Found,
+) -> usize {
+    // The first byte that has one at the distance before it.
+    let first = start.max(repeats.floor + repeats.distance).min(data.len());
+    let now = &data[first..];
+    let before = &data[first.saturating_sub(repeats.distance)..][..now.len()];
+    let Found { masks, runs } = found;
+    masks.clear();
+    runs.clear();
+    let (whole, rest) = now.as_chunks::<MASKED>();
+    let (whole_before, rest_before) = before.as_chunks::<MASKED>();
+    let words = whole.iter().zip(whole_before);
+    masks.extend(words.map(|(now, before)| kernel.equal(now, before)));
+    let bits = rest.iter().zip(rest_before).enumerate();
+    masks.push(bits.fold(0, |mask, (i, (a, b))| mask | u64::from(a == b) << i));
+    // So that there is one behind each that is looked at.
+    masks.push(0);
+
+    // Bytes that are in no run yet lie from `open` to `at`, and in front of `first`.
+    let mut skipped = first - start;
+    let (mut open, mut at) = (0, 0);
+    let mut repeated = 0;
+    while at < now.len() {
+        let (word, bit) = (at / MASKED, at % MASKED);
+        let starts = in_a_row(masks[word], masks[word + 1], least) >> bit;
+        if starts == 0 {
+            at = (word + 1) * MASKED;
+            continue;
+        }
+        at += starts.trailing_zeros() as usize;
+        let length = ones(masks, at);
+        push(skipped + at - open, length, runs);
+        repeated += length;
+        skipped = 0;
+        at += length;
+        open = at;
+    }
+    let literals = skipped + now.len() - open;
+    if literals > 0 {
+        runs.push(Run {
+            literals: small(literals),
+            length: 0,
+        });
+    }
+    repeated
+}
+
+/// The bits of `mask` that are the first of at least `least` ones, some of which may be in `next`.
+#[inline(always)]
+fn in_a_row(mask: u64, next: u64, least: usize) -> u64 {
+    let mut ones = u128::from(mask) | u128::from(next) << 64;
+    let mut known = 1;
+    while known < least {
+        let more = known.min(least - known);
+        ones &= ones >> more;
+        known += more;
+    }
+    u64::from_le_bytes(*ones.to_le_bytes().first_chunk().expect("more than 8 bytes"))
+}
+
+/// How many bits from `at` on are ones.
+#[inline(always)]
+fn ones(masks: &[u64], at: usize) -> usize {
+    let (mut word, bit) = (at / MASKED, at % MASKED);
+    let mut count = (masks[word] >> bit).trailing_ones() as usize;
+    if count == MASKED - bit {
+        loop {
+            word += 1;
+            let more = masks[word].trailing_ones() as usize;
+            count += more;
+            if more < MASKED {
+                break;
+            }
+        }
+    }
+    count
+}
+
+/// A repetition of any length, in pieces that deflate can name.
+fn push(literals: usize, mut length: usize, runs: &mut Vec<Run>) {
+    let mut literals = small(literals);
+    while length > 0 {
+        // What is left must not be less than 3.
+        let piece = if length > LONGEST {
+            LONGEST.min(length - 3)
+        } else {
+            length
+        };
+        runs.push(Run {
+            literals,
+            length: small(piece),
+        });
+        length -= piece;
+        literals = 0;
+    }
+}
+
+fn small(count: usize) -> u32 {
+    u32::try_from(count).expect("a block is small")
+}
+
+/// The symbol of a length from 3 to 258, and the bits that follow it: value and count.
+pub(crate) const fn length_symbol(length: usize) -> (usize, u64, u32) {
+    match length {
+        LONGEST => (285, 0, 0),
+        3..=10 => (254 + length, 0, 0),
+        _ => {
+            let offset = length - 3;
+            let extra = offset.ilog2() - 2;
+            let symbol = 257 + 4 * extra as usize + (offset >> extra);
+            (symbol, (offset & ((1 << extra) - 1)) as u64, extra)
+        }
+    }
+}
+
+/// The symbol of a distance from 1 to 32,768, and the bits that follow it: value and count.
+pub(crate) const fn distance_symbol(distance: usize) -> (usize, u64, u32) {
+    let offset = distance - 1;
+    if offset < 4 {
+        return (offset, 0, 0);
+    }
+    let extra = offset.ilog2() - 1;
+    let symbol = 2 * extra as usize + (offset >> extra);
+    (symbol, (offset & ((1 << extra) - 1)) as u64, extra)
+}

@@ -1,0 +1,229 @@
+//! The slow and obvious way to do what the encoder does fast, and tests that hold one against the other.
+
+use proptest::prelude::*;
+
+use crate::bits::Position;
+use crate::header::LITERALS;
+use crate::huffman::{self, LITERAL_LIMIT};
+use crate::kernel::{Kernel, Portable};
+use crate::matches::{self, Found, Repeats};
+use crate::sample::{Range, Sample};
+#[cfg(target_arch = "x86_64")]
+use crate::x86::Avx2;
+
+/// Codes bit by bit: each from its most significant bit, as RFC 1951 has it.
+fn packed(bytes: &[u8], lengths: &[u8]) -> (Vec<u8>, usize) {
+    // RFC 1951, 3.2.2: codes of a length follow one another, and those of the next length follow them.
+    let mut canonical = vec![0_u32; lengths.len()];
+    let mut code = 0;
+    for length in 1..=15 {
+        code <<= 1;
+        for symbol in (0..lengths.len()).filter(|&symbol| lengths[symbol] == length) {
+            canonical[symbol] = code;
+            code += 1;
+        }
+    }
+    let mut bits = Vec::new();
+    for &byte in bytes {
+        let symbol = usize::from(byte);
+        bits.extend(
+            (0..lengths[symbol])
+                .rev()
+                .map(|bit| canonical[symbol] >> bit & 1),
+        );
+    }
+    let byte = |bits: &[u32]| {
+        bits.iter()
+            .rev()
+            .fold(0, |byte, &bit| byte << 1 | bit as u8)
+    };
+    (bits.chunks(8).map(byte).collect(), bits.len())
+}
+
+/// For each byte whether it repeats one at the distance, and is one of at least `least` in a row.
+fn repeated(data: &[u8], start: usize, repeats: Repeats, least: usize) -> Vec<bool> {
+    let equal = |at: usize| {
+        at >= repeats.floor + repeats.distance && data[at] == data[at - repeats.distance]
+    };
+    let mut found = vec![false; data.len() - start];
+    let mut at = start;
+    while at < data.len() {
+        let length = (at..data.len()).take_while(|&at| equal(at)).count();
+        if length >= least {
+            found[at - start..][..length].fill(true);
+        }
+        at += length.max(1);
+    }
+    found
+}
+
+/// Bits of all symbols by Huffman's own way: the two rarest are joined until one is left.
+fn least_cost(counts: &[u32]) -> u64 {
+    let mut weights: Vec<u64> = counts.iter().map(|&count| count.into()).collect();
+    weights.retain(|&count| count > 0);
+    let mut cost = 0;
+    while weights.len() > 1 {
+        weights.sort_unstable_by(|a, b| b.cmp(a));
+        let two = weights.pop().unwrap_or(0) + weights.pop().unwrap_or(0);
+        cost += two;
+        weights.push(two);
+    }
+    cost
+}
+
+fn check_kernel<K: Kernel>(kernel: K, bytes: &[u8]) {
+    let range = Range::of(bytes);
+    let mut counts = [0; LITERALS];
+    counts[..256].copy_from_slice(&Sample::of(bytes, range).counts);
+    counts[256] = 1;
+    let mut lengths = [0; LITERALS];
+    huffman::lengths(&counts, LITERAL_LIMIT, &mut lengths);
+    let mut codes = [0; LITERALS];
+    huffman::codes(&lengths, &mut codes);
+    let (expected, bits) = packed(bytes, &lengths);
+    let mut out = vec![0xA5; bytes.len() * 2 + 16];
+    let mut at = Position::new();
+    kernel.literals(&mut out, &mut at, bytes, &codes, range);
+    assert_eq!(at.bits(), bits);
+    at.align(&mut out);
+    assert!(at.take(&out) == expected);
+}
+
+fn check_find<K: Kernel>(kernel: K, data: &[u8], start: usize, repeats: Repeats, least: usize) {
+    let mut found = Found::default();
+    let count = matches::find(kernel, data, start, repeats, least, &mut found);
+    let expected = repeated(data, start, repeats, least);
+    let mut told = Vec::new();
+    for run in &found.runs {
+        assert!(run.length == 0 || (3..=258).contains(&run.length));
+        told.extend(std::iter::repeat_n(false, run.literals as usize));
+        told.extend(std::iter::repeat_n(true, run.length as usize));
+    }
+    assert_eq!(told, expected);
+    assert_eq!(count, expected.iter().filter(|repeated| **repeated).count());
+}
+
+fn every_kernel(mut check: impl FnMut(&dyn Fn(&[u8]), &dyn Fn(&[u8], usize, Repeats, usize))) {
+    check(
+        &|bytes| check_kernel(Portable, bytes),
+        &|data, start, repeats, least| {
+            check_find(Portable, data, start, repeats, least);
+        },
+    );
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx2) = Avx2::detect() {
+        check(
+            &|bytes| check_kernel(avx2, bytes),
+            &|data, start, repeats, least| {
+                check_find(avx2, data, start, repeats, least);
+            },
+        );
+    }
+}
+
+/// Bytes as a high plane has them: few, near each other, some much more frequent.
+fn high_plane() -> impl Strategy<Value = Vec<u8>> {
+    let byte = (0_u32..1 << 24, 90_u8..128).prop_map(|(weight, top)| {
+        let exponent = top.saturating_sub(weight.leading_zeros() as u8 - 8);
+        exponent | (weight as u8 & 1) << 7
+    });
+    prop::collection::vec(byte, 0..3000)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 200 }))]
+
+    #[test]
+    fn codes_are_packed_as_bit_by_bit(bytes in high_plane()) {
+        every_kernel(|check, _| check(&bytes));
+    }
+
+    #[test]
+    fn codes_of_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..3000)) {
+        every_kernel(|check, _| check(&bytes));
+    }
+
+    #[test]
+    fn repetitions_are_found_as_byte_by_byte(
+        data in prop::collection::vec(0_u8..3, 1..2000),
+        (start, floor) in (0_usize..300, 0_usize..100),
+        distance in 1_usize..300,
+        least in 3_usize..=12,
+    ) {
+        let start = start.min(data.len());
+        let repeats = Repeats { distance, floor: floor.min(start) };
+        every_kernel(|_, check| check(&data, start, repeats, least));
+    }
+
+    #[test]
+    fn codes_cost_no_more_than_huffmans(counts in prop::collection::vec(0_u32..3000, 286)) {
+        let mut lengths = [0; LITERALS];
+        huffman::lengths(&counts, LITERAL_LIMIT, &mut lengths);
+        let cost = counts.iter().zip(lengths).map(|(&c, l)| u64::from(c) * u64::from(l)).sum::<u64>();
+        prop_assert!(cost >= least_cost(&counts));
+        // Only codes that are cut to the limit cost more.
+        if lengths.iter().all(|&length| length < LITERAL_LIMIT) {
+            prop_assert_eq!(cost, least_cost(&counts));
+        }
+    }
+}
+
+/// A code that is not complete, or has two codes that begin alike, is refused by decoders.
+#[test]
+fn codes_are_complete_and_within_their_limit() {
+    let fibonacci = |n: usize| {
+        let mut counts = [0_u32; LITERALS];
+        let (mut a, mut b) = (1, 1);
+        for count in &mut counts[..n] {
+            *count = a;
+            (a, b) = (b, a + b);
+        }
+        counts
+    };
+    for limit in [9, 10, LITERAL_LIMIT, 15] {
+        for n in 0..40 {
+            let mut lengths = [0; LITERALS];
+            huffman::lengths(&fibonacci(n), limit, &mut lengths);
+            let used = lengths.iter().filter(|&&length| length > 0);
+            assert_eq!(
+                used.clone()
+                    .map(|length| 1_u32 << (15 - length))
+                    .sum::<u32>(),
+                1 << 15
+            );
+            assert_eq!(used.clone().count(), n.max(2));
+            assert!(used.max().unwrap() <= &limit);
+        }
+        let mut lengths = [0; LITERALS];
+        huffman::lengths(&[1; LITERALS], limit, &mut lengths);
+        assert!(lengths.iter().all(|length| [8, 9].contains(length)));
+    }
+}
+
+/// The tables of RFC 1951, 3.2.5: the first length or distance of each symbol, and its extra bits.
+#[test]
+fn symbols_of_lengths_and_distances() {
+    let mut next = 3;
+    for (index, extra) in [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]
+        .into_iter()
+        .chain([4, 4, 4, 4, 5, 5, 5, 5])
+        .enumerate()
+    {
+        for value in 0..1_u64 << extra {
+            if next < 258 {
+                assert_eq!(matches::length_symbol(next), (257 + index, value, extra));
+            }
+            next += 1;
+        }
+    }
+    assert_eq!(matches::length_symbol(258), (285, 0, 0));
+    let mut next = 1;
+    for symbol in 0..30 {
+        let extra = (symbol as u32 / 2).saturating_sub(1);
+        for value in 0..1_u64 << extra {
+            assert_eq!(matches::distance_symbol(next), (symbol, value, extra));
+            next += 1;
+        }
+    }
+    assert_eq!(next, 32_769);
+}

@@ -1,0 +1,88 @@
+//! The portable loops, compiled for instructions that the build's target does not promise.
+//!
+//! A path is a token that only detection hands out, so to hold one is the proof that its code may
+//! run. The source is one, so the streams are the same in every bit: what differs is how wide the
+//! loops over planes are, and that shifts by a variable count (BMI2) take one instruction instead of
+//! three.
+
+use std::arch::is_x86_feature_detected;
+
+use crate::bits::Position;
+use crate::encode::{self, Chunk};
+use crate::header::LITERALS;
+use crate::kernel::Kernel;
+use crate::pext;
+use crate::sample::Range;
+
+/// Proof that the running CPU has AVX-512 F, BW, VL and VBMI, and what `Avx2` proves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx512(Avx2);
+
+impl Avx512 {
+    pub(crate) fn detect() -> Option<Self> {
+        let wide = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vbmi");
+        Avx2::detect().filter(|_| wide).map(Self)
+    }
+
+    pub(crate) fn encode(self, chunk: Chunk<'_>) {
+        #[target_feature(
+            enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi"
+        )]
+        fn encode(kernel: Avx2, chunk: Chunk<'_>) {
+            encode::encode(kernel, chunk);
+        }
+        // SAFETY: `encode` needs the features that it names; `self` exists only because `detect` has
+        // seen all of them on this CPU.
+        unsafe { encode(self.0, chunk) }
+    }
+}
+
+/// Proof that the running CPU has AVX2, BMI1 and BMI2, LZCNT and POPCNT.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    pub(crate) fn detect() -> Option<Self> {
+        let all = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("bmi1")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("lzcnt")
+            && is_x86_feature_detected!("popcnt");
+        all.then_some(Self(()))
+    }
+
+    pub(crate) fn encode(self, chunk: Chunk<'_>) {
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+        fn encode(kernel: Avx2, chunk: Chunk<'_>) {
+            encode::encode(kernel, chunk);
+        }
+        // SAFETY: `encode` needs the features that it names; `self` exists only because `detect` has
+        // seen all of them on this CPU.
+        unsafe { encode(self, chunk) }
+    }
+}
+
+impl Kernel for Avx2 {
+    #[inline(always)]
+    fn literals(
+        self,
+        out: &mut [u8],
+        at: &mut Position,
+        bytes: &[u8],
+        codes: &[u32; LITERALS],
+        range: Range,
+    ) {
+        // SAFETY: it needs AVX2, BMI1, BMI2, LZCNT and POPCNT; `self` exists only because `detect`
+        // has seen all of them on this CPU.
+        unsafe { pext::literals(out, at, bytes, codes, range) }
+    }
+
+    #[inline(always)]
+    fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64 {
+        // SAFETY: it needs AVX2; `self` exists only because `detect` has seen it on this CPU.
+        unsafe { pext::equal(a, b) }
+    }
+}

@@ -1,0 +1,321 @@
+//! What the encoder writes, read by zlib, libdeflate and miniz.
+
+// Random bits are cut to the width that is needed.
+#![allow(clippy::cast_possible_truncation)]
+
+use std::io::Read as _;
+
+use proptest::prelude::*;
+use selvedge_deflate::{Encoder, max_encoded_len};
+
+/// HDF5's shuffle filter.
+fn shuffled(elements: &[u16]) -> Vec<u8> {
+    let low = elements.iter().map(|element| element.to_le_bytes()[0]);
+    let high = elements.iter().map(|element| element.to_le_bytes()[1]);
+    low.chain(high).collect()
+}
+
+/// Panics unless all decoders make `expected` from `stream`.
+fn judge(stream: &[u8], expected: &[u8]) {
+    let mut zlib = Vec::new();
+    let mut decoder = flate2::read::ZlibDecoder::new(stream);
+    decoder.read_to_end(&mut zlib).expect("zlib reads it");
+    assert!(zlib == expected, "zlib reads something else");
+    assert_eq!(decoder.total_in(), stream.len() as u64);
+
+    let mut bytes = vec![0xA5; expected.len()];
+    let mut decoder = libdeflater::Decompressor::new();
+    let length = decoder
+        .zlib_decompress(stream, &mut bytes)
+        .expect("libdeflate reads it");
+    assert!(
+        length == expected.len() && bytes == expected,
+        "libdeflate reads something else"
+    );
+
+    let bytes = miniz_oxide::inflate::decompress_to_vec_zlib(stream).expect("miniz reads it");
+    assert!(bytes == expected, "miniz reads something else");
+}
+
+/// Encodes on every path that this machine has, and panics unless all write the same, which every
+/// decoder reads. Returns the bytes written.
+fn check_with(elements: &[u16], encode: impl Fn(&mut Encoder, &mut Vec<u8>) -> usize) -> usize {
+    let expected = shuffled(elements);
+    let mut first: Option<Vec<u8>> = None;
+    for mut encoder in Encoder::on_every_path() {
+        let mut out = vec![7];
+        let written = encode(&mut encoder, &mut out);
+        assert_eq!(out.len(), 1 + written);
+        assert_eq!(out[0], 7, "what was there is kept");
+        let bound = max_encoded_len(elements.len());
+        assert!(written <= bound, "{written} bytes, bound {bound}");
+        match &first {
+            None => {
+                judge(&out[1..], &expected);
+                first = Some(out);
+            }
+            Some(first) => assert!(*first == out, "{encoder:?} writes another stream"),
+        }
+    }
+    first.map_or(0, |out| out.len() - 1)
+}
+
+fn check(elements: &[u16]) -> usize {
+    check_with(elements, |encoder, out| encoder.encode(elements, out))
+}
+
+fn check_temporal(elements: &[u16], step_elements: usize) -> usize {
+    check_with(elements, |encoder, out| {
+        encoder.encode_temporal(elements, step_elements, out)
+    })
+}
+
+/// Random bits, the same in every run (SplitMix64, by S. Vigna).
+fn random(mut state: u64) -> impl FnMut() -> u64 {
+    move || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+/// Bits of a bf16, roughly normal.
+fn gaussian(next: &mut impl FnMut() -> u64) -> u16 {
+    let sum: i64 = (0..12).map(|_| (next() >> 40) as i64).sum();
+    let value = (sum - 6 * (1 << 24)) as f32 / (1 << 24) as f32;
+    (value.to_bits() >> 16) as u16
+}
+
+#[test]
+fn every_pattern() {
+    let all: Vec<u16> = (0..=u16::MAX).collect();
+    check(&all);
+    let mut next = random(1);
+    let mut mixed = all.clone();
+    for i in (1..mixed.len()).rev() {
+        mixed.swap(i, (next() % (i as u64 + 1)) as usize);
+    }
+    check(&mixed);
+    for step in [3, 256, 32_767, 32_768] {
+        check_temporal(&all, step);
+        check_temporal(&mixed, step);
+    }
+}
+
+#[test]
+fn every_small_length() {
+    let mut next = random(2);
+    for length in 0..600 {
+        let noise: Vec<u16> = (0..length).map(|_| next() as u16).collect();
+        check(&noise);
+        check(&vec![0; length]);
+        check(&vec![0x3F80; length]);
+        let normal: Vec<u16> = (0..length).map(|_| gaussian(&mut next)).collect();
+        check(&normal);
+        check_temporal(&normal, 3);
+    }
+}
+
+#[test]
+fn lengths_around_the_limits_of_blocks() {
+    let mut next = random(3);
+    for limit in [4096, 16_384, 32_768, 65_535, 65_536, 131_070, 640_000] {
+        for length in limit - 2..=limit + 2 {
+            let noise: Vec<u16> = (0..length).map(|_| next() as u16).collect();
+            check(&noise);
+            let normal: Vec<u16> = (0..length).map(|_| gaussian(&mut next)).collect();
+            assert!(check(&normal) * 13 < length * 20);
+            check(&vec![0xBF00; length]);
+        }
+    }
+}
+
+#[test]
+fn one_and_two_symbols() {
+    let mut next = random(4);
+    for length in [1, 2, 3, 17, 4095, 4096, 16_385, 100_001] {
+        let two: Vec<u16> = (0..length)
+            .map(|_| if next() & 1 == 0 { 0 } else { 0xFFFF })
+            .collect();
+        check(&two);
+        let rare: Vec<u16> = (0..length)
+            .map(|_| {
+                if next().is_multiple_of(5000) {
+                    0x8001
+                } else {
+                    0x3F80
+                }
+            })
+            .collect();
+        check(&rare);
+        check_temporal(&rare, 64);
+    }
+}
+
+/// Counts that grow like Fibonacci's numbers make the longest codes there are.
+#[test]
+fn fibonacci() {
+    let mut next = random(5);
+    let mut elements = Vec::new();
+    let (mut a, mut b) = (1_usize, 1);
+    for symbol in 0..24_u16 {
+        elements.extend(std::iter::repeat_n(symbol << 8 | symbol, a));
+        (a, b) = (b, a + b);
+    }
+    check(&elements);
+    for i in (1..elements.len()).rev() {
+        elements.swap(i, (next() % (i as u64 + 1)) as usize);
+    }
+    check(&elements);
+    check_temporal(&elements, 1000);
+}
+
+/// What the sample sees is nothing like the rest.
+#[test]
+fn what_is_sampled_misleads() {
+    let mut next = random(6);
+    let length = 200_000;
+    let elements: Vec<u16> = (0..length)
+        .map(|i| {
+            let sampled = (i >> 4) & 3 == (i >> 6) & 3;
+            if sampled { 0 } else { next() as u16 }
+        })
+        .collect();
+    check(&elements);
+    let elements: Vec<u16> = (0..length)
+        .map(|i| {
+            let sampled = (i >> 4) & 3 == (i >> 6) & 3;
+            if sampled { next() as u16 } else { 0x3F80 }
+        })
+        .collect();
+    check(&elements);
+}
+
+#[test]
+fn every_edge_of_the_distance() {
+    let mut next = random(7);
+    for step in [
+        1, 2, 3, 4, 5, 64, 257, 258, 259, 1000, 16_384, 32_767, 32_768, 32_769,
+    ] {
+        let mut values: Vec<u16> = (0..step).map(|_| gaussian(&mut next)).collect();
+        let mut elements = values.clone();
+        for _ in 0..(70_000 / step).clamp(3, 300) {
+            for value in &mut values {
+                if next().is_multiple_of(20) {
+                    *value = value.wrapping_add(1);
+                }
+            }
+            elements.extend(&values);
+        }
+        let written = check_temporal(&elements, step);
+        if (64..=32_768).contains(&step) {
+            assert!(
+                written < elements.len(),
+                "{written} bytes for {}",
+                elements.len()
+            );
+        }
+        elements.pop();
+        check_temporal(&elements, step);
+    }
+}
+
+#[test]
+fn an_encoder_is_used_again() {
+    let mut encoder = Encoder::new();
+    let mut next = random(8);
+    for length in [1000, 10, 100_000, 0, 5000] {
+        let normal: Vec<u16> = (0..length).map(|_| gaussian(&mut next)).collect();
+        let mut out = Vec::new();
+        encoder.encode(&normal, &mut out);
+        let mut fresh = Vec::new();
+        Encoder::new().encode(&normal, &mut fresh);
+        assert!(out == fresh);
+    }
+}
+
+/// Like a training: values of each row have a scale of their own, and from step to step some move by
+/// the last bits. The shares are those of the demo: 45 % of the weights stay as they are, 97 % of
+/// their high bytes; of a gradient 0.4 % and half.
+#[test]
+fn steps_of_a_training() {
+    let (rows, width, steps) = (40, 64, 16);
+    let mut next = random(9);
+    for (stays, high_stays, least) in [(45, 97, 1.9), (0, 50, 1.3)] {
+        let mut values: Vec<u16> = (0..rows * width)
+            .map(|i| gaussian(&mut next).wrapping_sub(((i / width) as u16 % 6) << 8))
+            .collect();
+        let mut elements = Vec::new();
+        for _ in 0..steps {
+            for value in &mut values {
+                if next() % 100 >= stays {
+                    let noise = next() as u16;
+                    let high = if next() % 100 < high_stays {
+                        0
+                    } else {
+                        noise & 0x0100
+                    };
+                    *value = (*value ^ high) & 0xFF00 | noise >> 8;
+                }
+            }
+            elements.extend(&values);
+        }
+        let fast = check(&elements);
+        let temporal = check_temporal(&elements, rows * width);
+        assert!(
+            temporal < fast,
+            "{temporal} bytes, {fast} without the step before"
+        );
+        let ratio = 2.0 * elements.len() as f64 / temporal as f64;
+        assert!(ratio > least, "{ratio}");
+    }
+}
+
+/// No input is longer by more than the bound says: stored and coded blocks take turns, coded ones
+/// that just pay, and blocks that the sample says are worth coding and are not.
+#[test]
+fn the_bound_holds_where_blocks_take_turns() {
+    let mut next = random(10);
+    for share in [1_u64, 3, 4, 5, 6, 8, 16, 64, 256] {
+        for period in [700, 16_384, 20_000, 65_535] {
+            let elements: Vec<u16> = (0..150_000)
+                .map(|i| {
+                    let noise = next() as u16;
+                    let coded = i / period % 2 == 0;
+                    if coded && next() % 256 < share {
+                        noise & 0x0F0F
+                    } else {
+                        noise
+                    }
+                })
+                .collect();
+            check(&elements);
+            check_temporal(&elements, period.min(32_768));
+        }
+    }
+    assert_eq!(check(&[]), 11);
+    assert_eq!(check(&[0x1234]), 13);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn any_elements(elements in prop::collection::vec(any::<u16>(), 0..5000), step in 0_usize..6000) {
+        check(&elements);
+        check_temporal(&elements, step);
+    }
+
+    #[test]
+    fn few_values(
+        values in prop::collection::vec(any::<u16>(), 1..8),
+        picks in prop::collection::vec((any::<prop::sample::Index>(), 1_usize..400), 0..200),
+        step in 1_usize..2000,
+    ) {
+        let runs = picks.iter().map(|(pick, count)| std::iter::repeat_n(*pick.get(&values), *count));
+        let elements: Vec<u16> = runs.flatten().collect();
+        check(&elements);
+        check_temporal(&elements, step);
+    }
+}
