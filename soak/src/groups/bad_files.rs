@@ -164,7 +164,6 @@ fn mutate(
                 _ => ours.ask(&request),
             };
             row.tried += 1;
-            row.of += 1;
             row.files += 1;
             let complaint = match look {
                 Look::Found(_) => {
