@@ -96,12 +96,11 @@ fn soak(options: &Options) -> Result<bool, String> {
         let mut rows: Vec<Row> = Vec::new();
         group.run(&budget, &mut |row| {
             println!(
-                "{}: {}, {}: {} of {} tried, {} files, {} opened, {} lost, {} hangs {}",
+                "{}: {}, {}: {} tried, {} files, {} opened, {} lost, {} hangs {}",
                 group.name,
                 row.mode,
                 row.fault,
-                row.tried,
-                row.of,
+                row.points(),
                 row.files,
                 row.opened,
                 row.lost,

@@ -21,7 +21,7 @@ pub struct Row {
     pub fault: String,
     /// Points that were tried.
     pub tried: usize,
-    /// Points that there are.
+    /// Points that there are; 0 where there is no end to them.
     pub of: usize,
     /// Files that were there under their final names.
     pub files: usize,
@@ -65,6 +65,15 @@ impl Row {
             if self.complaints.len() < MOST_COMPLAINTS {
                 self.complaints.push(format!("{point}: {complaint}"));
             }
+        }
+    }
+
+    /// How many points were tried, in words.
+    pub(crate) fn points(&self) -> String {
+        match self {
+            Self { tried, of: 0, .. } => tried.to_string(),
+            Self { tried, of, .. } if tried == of => format!("{tried}: all"),
+            Self { tried, of, .. } => format!("{tried} of {of}"),
         }
     }
 
@@ -126,11 +135,7 @@ pub fn render(record: &Record) -> String {
              |---|---|--:|--:|--:|--:|--:|---|\n",
         );
         for row in &group.rows {
-            let tried = if row.tried == row.of {
-                format!("{}: all", row.tried)
-            } else {
-                format!("{} of {}", row.tried, row.of)
-            };
+            let tried = row.points();
             let Row {
                 mode, fault, note, ..
             } = row;

@@ -164,7 +164,6 @@ fn mutate(
                 _ => ours.ask(&request),
             };
             row.tried += 1;
-            row.of += 1;
             row.files += 1;
             let complaint = match look {
                 Look::Found(_) => {
@@ -332,6 +331,7 @@ fn read_safetensors(path: &Path) -> Result<(), String> {
             .try_for_each(|tensor| tensor.read_bytes().map(|_| ()))
     })();
     let recovered = safetensors::recover(path).map(|_| ());
-    read.and(recovered)
+    // A finished file is not recovered, and one that grows is not read: one of the two is the answer.
+    read.or(recovered)
         .map_err(|error: safetensors::Error| error.to_string())
 }

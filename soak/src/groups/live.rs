@@ -80,7 +80,6 @@ fn readers(name: &str, budget: &Budget) -> Result<Row, String> {
     }
     // Each was looked at by two.
     row.files *= 2;
-    row.of = row.tried;
     row.note = format!("{steps} steps; {refused} times the file had to be opened again");
     Ok(row)
 }
@@ -153,7 +152,6 @@ fn writers(budget: &Budget) -> Result<Row, String> {
             }
         }
     }
-    row.of = row.tried;
     row.note = format!("{refused} refusals");
     Ok(row)
 }
@@ -246,7 +244,6 @@ fn threads(budget: &Budget) -> Result<Row, String> {
         row.opened += usize::from(wrong == 0);
         row.lost += wrong as u64;
     }
-    row.of = row.tried;
     Ok(row)
 }
 
