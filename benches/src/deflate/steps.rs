@@ -25,7 +25,7 @@ enum Contender {
 /// What one of them did to one tensor.
 struct Sample {
     seconds: f64,
-    encoded: usize,
+    encoded: f64,
     decoding: Option<f64>,
 }
 
@@ -73,14 +73,14 @@ pub fn table(
         let outcomes = take_turns(&contenders, rounds, |contender, _| {
             let mut sample = Sample {
                 seconds: 0.0,
-                encoded: 0,
+                encoded: 0.0,
                 decoding: None,
             };
             if let Contender::Peer(index) = contender {
                 let peer = peer.as_deref_mut().ok_or("no peer")?;
                 let [seconds, encoded] = peer.numbers(&["encode", &codecs[index], &tensor.name])?;
                 sample.seconds = seconds;
-                sample.encoded = encoded as usize;
+                sample.encoded = encoded;
                 return Ok(Some(sample));
             }
             let mut decoding = 0.0;
@@ -94,7 +94,7 @@ pub fn table(
                     _ => libdeflate.encode(shuffled, &mut stream)?,
                 }
                 sample.seconds += begin.elapsed().as_secs_f64();
-                sample.encoded += stream.len();
+                sample.encoded += stream.len() as f64;
                 let begin = Instant::now();
                 libdeflate.decode(&stream, shuffled.len())?;
                 decoding += begin.elapsed().as_secs_f64();
@@ -109,7 +109,7 @@ pub fn table(
                 Contender::Libdeflate => "libdeflate-1".to_owned(),
                 Contender::Peer(index) => codecs[index].clone(),
             };
-            let ratio = bytes as f64 / outcome.samples[0].encoded as f64;
+            let ratio = bytes as f64 / outcome.samples[0].encoded;
             let seconds = outcome.spread(|sample| Some(sample.seconds));
             let median = |spread: Spread| rate(bytes, spread.median);
             if matches!(outcome.contender, Contender::Ours(index) if index + 1 == encoders.len()) {
