@@ -22,6 +22,7 @@ mod compare;
 mod create;
 mod dtype;
 mod element;
+mod encoder;
 mod error;
 mod ffi;
 mod float16;
@@ -52,7 +53,8 @@ pub use float16::{Float16Survey, survey_float16};
 pub use half::{bf16, f16};
 pub use mark::mark_bf16;
 pub use plan::{
-    Bytes, ChunkPlan, Grouped, Limits, MAX_CHUNK_BYTES, QueuePlan, ReadPattern, RunPlan, Shape,
+    Bytes, ChunkPlan, Compression, EncodingPlan, Grouped, Limits, MAX_CHUNK_BYTES, QueuePlan,
+    ReadPattern, RunPlan, Shape,
 };
 pub use provenance::RunState;
 pub use reader::{Block, Blocks, DataLayout, Filter, Reader, Role, Selection, Tensor};
