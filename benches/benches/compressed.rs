@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use half::bf16;
 use selvedge_benches::machine;
@@ -29,6 +29,31 @@ const STEP_BYTES: usize = SHAPE[0] * SHAPE[1] * 2;
 const TENSORS: [&str; 4] = ["W", "grad_W", "momentum_W", "variance_W"];
 /// Steps between two `fdatasync`.
 const SYNC: u64 = 8;
+/// What one file took, in seconds.
+#[derive(Clone, Copy)]
+struct Took {
+    wall: f64,
+    /// Of all threads together: what is left of the cores is the training's.
+    processor: f64,
+}
+
+impl Took {
+    fn by<T>(work: impl FnOnce() -> Result<T>) -> Result<Self> {
+        let (begin, processor) = (Instant::now(), processor_time());
+        work()?;
+        Ok(Self {
+            wall: begin.elapsed().as_secs_f64(),
+            processor: (processor_time() - processor).as_secs_f64(),
+        })
+    }
+}
+
+/// Processor time of this process so far.
+fn processor_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(now).unwrap_or_default()
+}
+
 /// Steps that are in memory, and recorded again and again.
 const SOURCE_STEPS: usize = 40;
 
@@ -52,7 +77,10 @@ fn run() -> Result<()> {
     let mut facts = machine::describe(scratch.path());
     let rounds = options.rounds;
     facts.push(("rounds", format!("{rounds} and one that does not count")));
-    facts.push(("steps", format!("{steps} of four bfloat16 tensors (10000, 64)")));
+    facts.push((
+        "steps",
+        format!("{steps} of four bfloat16 tensors (10000, 64)"),
+    ));
     facts.push(("values", source.name.clone()));
     report.head("Compression in the recorder and the reader", &facts);
     report.scale(options.scale);
@@ -69,20 +97,28 @@ fn run() -> Result<()> {
             continue;
         }
         let mut sizes = [0; 2];
-        let outcomes = take_turns(&[Compression::None, Compression::Fast], rounds, |how, round| {
-            let path = scratch.file("run.h5");
-            scratch.settle(&path)?;
-            let seconds = record(&path, &source, steps, how, durability)?;
-            if round == 0 {
-                check(&path, &source, steps)?;
-                sizes[usize::from(how == Compression::Fast)] = path.metadata()?.len();
-            }
-            eprintln!("{}, round {round} of {rounds}: {how}, {seconds:.3} s", name(group));
-            Ok(Some(seconds))
-        })?;
+        let outcomes = take_turns(
+            &[Compression::None, Compression::Fast],
+            rounds,
+            |how, round| {
+                let path = scratch.file("run.h5");
+                scratch.settle(&path)?;
+                let took = Took::by(|| record(&path, &source, steps, how, durability))?;
+                if round == 0 {
+                    check(&path, &source, steps)?;
+                    sizes[usize::from(how == Compression::Fast)] = path.metadata()?.len();
+                }
+                eprintln!(
+                    "{}, round {round} of {rounds}: {how}, {:.3} s",
+                    name(group),
+                    took.wall
+                );
+                Ok(Some(took))
+            },
+        )?;
         let ratio = sizes[0] as f64 / sizes[1] as f64;
         table(&mut report, title, steps, Some(ratio), &outcomes);
-        let speed = outcomes[1].speed_by(&outcomes[0], |seconds| *seconds);
+        let speed = outcomes[1].speed_by(&outcomes[0], |took| took.wall);
         report.require(format!("{title}: speed with compression"), "≥ 1.00", speed);
     }
     if options.selects(&name("read")) {
@@ -100,17 +136,28 @@ fn table(
     title: &str,
     steps: u64,
     ratio: Option<f64>,
-    outcomes: &[Outcome<Compression, f64>],
+    outcomes: &[Outcome<Compression, Took>],
 ) {
     let bytes = steps * (STEP_BYTES * TENSORS.len()) as u64;
-    let mut table = Table::new(["compression", "MB/s, median", "speed over none"]);
+    let mut table = Table::new([
+        "compression",
+        "MB/s, median",
+        "speed over none",
+        "MB for a second of a core",
+    ]);
     for outcome in outcomes {
-        let median = outcome.spread(|seconds| Some(*seconds)).map(|spread| spread.median);
-        let speed = outcome.speed_by(&outcomes[0], |seconds| *seconds);
+        let median =
+            |of: fn(&Took) -> f64| outcome.spread(|took| Some(of(took))).map(|of| of.median);
+        let speed = outcome.speed_by(&outcomes[0], |took| took.wall);
         table.row([
             outcome.contender.to_string(),
-            or_dash(median, |seconds| megabytes(bytes, seconds)),
+            or_dash(median(|took| took.wall), |seconds| {
+                megabytes(bytes, seconds)
+            }),
             or_dash(speed, |speed| speed.to_string()),
+            or_dash(median(|took| took.processor), |seconds| {
+                megabytes(bytes, seconds)
+            }),
         ]);
     }
     report.add(&format!("\n## {title}\n\n{table}"));
@@ -135,18 +182,19 @@ fn read(
     let mut memory = vec![1_u16; usize::try_from(steps)? * STEP_BYTES / 2];
     let contenders = [Compression::None, Compression::Fast];
     let outcomes = take_turns(&contenders, options.rounds, |how, round| {
-        let begin = Instant::now();
-        let reader = Reader::open(path(how))?;
-        for name in TENSORS {
-            reader.tensor(name)?.read_into(&mut memory)?;
-        }
-        let seconds = begin.elapsed().as_secs_f64();
-        eprintln!("compressed/read, round {round}: {how}, {seconds:.3} s");
-        Ok(Some(seconds))
+        let took = Took::by(|| {
+            let reader = Reader::open(path(how))?;
+            for name in TENSORS {
+                reader.tensor(name)?.read_into(&mut memory)?;
+            }
+            Ok(())
+        })?;
+        eprintln!("compressed/read, round {round}: {how}, {:.3} s", took.wall);
+        Ok(Some(took))
     })?;
     let title = "Reading whole tensors from the page cache";
     table(report, title, steps, None, &outcomes);
-    let speed = outcomes[1].speed_by(&outcomes[0], |seconds| *seconds);
+    let speed = outcomes[1].speed_by(&outcomes[0], |took| took.wall);
     report.require(format!("{title}: speed with compression"), "≥ 0.50", speed);
     Ok(())
 }
@@ -157,16 +205,15 @@ fn record(
     steps: u64,
     how: Compression,
     durability: Durability,
-) -> Result<f64> {
+) -> Result<()> {
     let builder = Recorder::create(path)
         .steps(steps)
         .compression(how)
         .durability(durability)
         .overwrite(true);
-    let builder = TENSORS
-        .iter()
-        .fold(builder, |builder, name| builder.tensor::<bf16>(*name, SHAPE));
-    let begin = Instant::now();
+    let builder = TENSORS.iter().fold(builder, |builder, name| {
+        builder.tensor::<bf16>(*name, SHAPE)
+    });
     let mut run = builder.start()?;
     for step in 0..steps {
         run.append(|target| {
@@ -177,7 +224,7 @@ fn record(
         })?;
     }
     run.finish()?;
-    Ok(begin.elapsed().as_secs_f64())
+    Ok(())
 }
 
 fn check(path: &Path, source: &Source, steps: u64) -> Result<()> {

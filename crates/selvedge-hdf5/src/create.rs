@@ -8,8 +8,8 @@ use hdf5::plist::CharEncoding;
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
 use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
 
-use crate::error::LibraryError;
 use crate::encoder;
+use crate::error::LibraryError;
 use crate::grid::to_usize;
 use crate::plan::ChunkPlan;
 use crate::provenance::{

@@ -10,6 +10,9 @@ use crate::plan::EncodingPlan;
 /// What the attribute of a compressed tensor says of its streams.
 pub(crate) const NAME: &str = concat!("selvedge-deflate ", env!("CARGO_PKG_VERSION"));
 
+/// The bit of deflate in a filter mask.
+pub(crate) const DEFLATE: u32 = 0b10;
+
 /// The filter mask of a chunk that went through neither shuffle nor deflate.
 pub(crate) const AS_IT_IS: u32 = 0b11;
 

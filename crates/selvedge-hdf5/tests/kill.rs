@@ -65,7 +65,10 @@ impl Chain {
             ("STEPS", self.steps.unwrap_or(0).to_string()),
             ("SYNC", self.sync.to_string()),
             ("BURST", self.burst.to_string()),
-            ("COMPRESSED", (self.compression != Compression::None).to_string()),
+            (
+                "COMPRESSED",
+                (self.compression != Compression::None).to_string(),
+            ),
         ]
     }
 

@@ -5,7 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{
-    Compression, DataLayout, Dtype, Error, Reader, Recorder, Tensor, bf16, compare, CompareOptions,
+    CompareOptions, Compression, DataLayout, Dtype, Error, Reader, Rechunk, Recorder, Tensor,
+    add_checksums, bf16, compare, verify_checksums,
 };
 use selvedge_testing::python;
 
@@ -117,7 +118,7 @@ fn compressed_chunks_of_h5py_are_read_as_plain_ones() {
     assert_eq!(looked, 15);
 }
 
-const STEPS: u64 = 16;
+const STEPS: u64 = 8;
 
 /// A run in which each kind of step comes: noise, zeros, and what compresses.
 fn record(folder: &Path, compression: Compression) -> PathBuf {
@@ -132,13 +133,13 @@ fn record(folder: &Path, compression: Compression) -> PathBuf {
         .start()
         .unwrap();
     let mut random = selvedge_testing::Random(1);
-    for step in 0..STEPS as u32 {
-        let mask = [0xFFFF, 0, 0x81FF, 0x00FF][step as usize % 4];
+    for step in 0..STEPS {
+        let mask = [0xFFFF, 0, 0x81FF, 0x00FF][(step % 4) as usize];
         let mut noise = |len: usize| -> Vec<u16> {
             (0..len.div_ceil(4))
                 .flat_map(|_| {
                     let draw = random.draw();
-                    [0, 16, 32, 48].map(|shift| (draw >> shift) as u16 & mask)
+                    [0, 16, 32, 48].map(|shift| (draw << shift >> 48) as u16 & mask)
                 })
                 .take(len)
                 .collect()
@@ -167,12 +168,23 @@ fn a_compressed_run_holds_what_a_plain_one_does() {
     let lengths = [&plain, &packed].map(|path| fs::metadata(path).unwrap().len());
     assert!(lengths[1] * 10 < lengths[0] * 7, "{lengths:?}");
 
-    let (plain, packed) = (Reader::open(&plain).unwrap(), Reader::open(&packed).unwrap());
+    let (plain, packed) = (
+        Reader::open(&plain).unwrap(),
+        Reader::open(&packed).unwrap(),
+    );
     let comparison = compare(&plain, &packed, &CompareOptions::default(), |_| {}).unwrap();
     assert!(comparison.is_equal(), "{comparison}");
     assert_eq!(packed.committed_steps(), STEPS);
-    assert_eq!(packed.tensor("large").unwrap().chunk_shape(), Some(&[1, 5, 300_000][..]));
-    for (name, compressed) in [("W", true), ("large", true), ("moment", false), ("loss", false)] {
+    assert_eq!(
+        packed.tensor("large").unwrap().chunk_shape(),
+        Some(&[1, 5, 300_000][..])
+    );
+    for (name, compressed) in [
+        ("W", true),
+        ("large", true),
+        ("moment", false),
+        ("loss", false),
+    ] {
         let [plain, packed] = [&plain, &packed].map(|file| file.tensor(name).unwrap());
         assert_eq!(packed.encoder().is_some(), compressed, "{name}");
         assert_eq!(plain.encoder(), None);
@@ -195,8 +207,15 @@ fn a_compressed_run_holds_what_a_plain_one_does() {
     };
     assert!(rows(&plain) == rows(&packed));
     let blocks = |file: &Reader| {
-        let blocks = file.tensor("W").unwrap().select().blocks::<u16>(300_000).unwrap();
-        blocks.flat_map(|block| block.unwrap().to_vec()).collect::<Vec<_>>()
+        let blocks = file
+            .tensor("W")
+            .unwrap()
+            .select()
+            .blocks::<u16>(300_000)
+            .unwrap();
+        blocks
+            .flat_map(|block| block.unwrap().to_vec())
+            .collect::<Vec<_>>()
     };
     assert!(blocks(&plain) == blocks(&packed));
 }
@@ -219,7 +238,11 @@ fn a_damaged_stream_is_an_error_that_names_the_chunk() {
         .split_ascii_whitespace()
         .map(|number| number.parse().unwrap())
         .collect();
-    let file = OpenOptions::new().write(true).read(true).open(&path).unwrap();
+    let file = OpenOptions::new()
+        .write(true)
+        .read(true)
+        .open(&path)
+        .unwrap();
     let at = numbers[0] + numbers[1] / 2;
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
@@ -240,7 +263,7 @@ fn a_damaged_stream_is_an_error_that_names_the_chunk() {
         assert!(text.contains("`W`") && text.contains("(6, 0, 0)"), "{text}");
     }
     assert_eq!(w.read_steps::<bf16>(0..6).unwrap().len(), 6 * 65 * 256);
-    assert_eq!(w.read_steps::<bf16>(7..STEPS).unwrap().len(), 9 * 65 * 256);
+    assert_eq!(w.read_steps::<bf16>(7..STEPS).unwrap().len(), 65 * 256);
 }
 
 /// What the index says of a chunk's size is a claim: h5py writes streams that are too short, too long
@@ -272,4 +295,125 @@ fn streams_of_the_wrong_length_are_errors() {
             "{name}: {error}"
         );
     }
+}
+
+/// Reads every dataset of both files and compares them, with nothing but h5py.
+const SAME: &str = r#"
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1]) as plain, h5py.File(sys.argv[2]) as packed:
+    assert sorted(plain) == sorted(packed)
+    masks = set()
+    for name in plain:
+        np.testing.assert_array_equal(plain[name][...], packed[name][...], name)
+        if packed[name].compression:
+            assert packed[name].compression == "gzip" and packed[name].shuffle
+            assert packed[name].attrs["selvedge_encoder"].startswith("selvedge-deflate ")
+            d = packed[name].id
+            masks |= {d.get_chunk_info(i).filter_mask for i in range(d.get_num_chunks())}
+    assert masks == {0, 3}, masks
+    assert packed.attrs["selvedge_format"] == 2 and plain.attrs["selvedge_format"] == 1
+"#;
+
+#[test]
+fn stock_h5py_reads_compressed_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = record(folder.path(), Compression::None);
+    let packed = record(folder.path(), Compression::Fast);
+    python::run(SAME, [&plain, &packed]);
+}
+
+/// HDF5's own program, of the system's HDF5 and not of ours. Systems without it skip this.
+#[test]
+fn h5dump_reads_compressed_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = record(folder.path(), Compression::Fast);
+    for name in ["W", "large"] {
+        let dumped = folder.path().join("dumped.bin");
+        let mut h5dump = std::process::Command::new("h5dump");
+        h5dump.args(["-d", name, "-b", "LE", "-o"]).arg(&dumped);
+        let Ok(output) = h5dump.arg(&path).output() else {
+            eprintln!("there is no h5dump");
+            return;
+        };
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        let expected = Reader::open(&path)
+            .unwrap()
+            .tensor(name)
+            .unwrap()
+            .read_bytes();
+        assert!(fs::read(&dumped).unwrap() == expected.unwrap(), "{name}");
+    }
+}
+
+/// A compressed run goes on like any other: it is verified, resumed, and rechunked into a plain file.
+#[test]
+fn a_compressed_run_is_verified_resumed_and_rechunked() {
+    let folder = tempfile::tempdir().unwrap();
+    let packed = record(folder.path(), Compression::Fast);
+    let before = Reader::open(&packed)
+        .unwrap()
+        .tensor("W")
+        .unwrap()
+        .read::<u16>();
+    let before = before.unwrap();
+    add_checksums(&packed, |_| {}).unwrap();
+    let verified = |path: &Path| {
+        let report = verify_checksums(&Reader::open(path).unwrap(), |_| {}).unwrap();
+        assert!(report.has_checksums() && report.is_clean());
+    };
+    verified(&packed);
+
+    // h5py appends noise, which its zlib leaves as it is, shuffled, and zeros.
+    python::on_file(
+        "import h5py, sys, numpy as np\n\
+         random = np.random.default_rng(1)\n\
+         with h5py.File(sys.argv[1], 'r+') as f:\n    \
+             for name in ('W', 'large', 'moment', 'loss'):\n        \
+                 d = f[name]\n        \
+                 d.resize(len(d) + 2, axis=0)\n        \
+                 noise = random.integers(0, 2**16, d.shape[1:], dtype='u2')\n        \
+                 d[-2] = noise if name in ('W', 'large') else 0\n        \
+                 d[-1] = 0\n    \
+             masks = {f['W'].id.get_chunk_info(i).filter_mask for i in range(len(f['W']))}\n    \
+             assert len(masks) > 1, masks",
+        &packed,
+    );
+    const STEPS: u64 = self::STEPS + 2;
+    // What the file has decides; and so it does in the plan.
+    let builder = Recorder::resume(&packed).steps(STEPS + 3);
+    let plan = builder.plan().unwrap();
+    assert!(plan.encoding.is_some() && plan.tensors.iter().any(|tensor| tensor.compressed));
+    let mut run = builder.start().unwrap();
+    let (w, large) = (vec![bf16::ONE; 65 * 256], vec![7_u16; 9 * 300_000]);
+    for _ in 0..3 {
+        run.append(|filled| {
+            filled
+                .put("W", &w)?
+                .put("large", &large)?
+                .put("moment", &[1.0_f32; 5000])?
+                .put("loss", &0.5_f32)
+        })
+        .unwrap();
+    }
+    run.finish().unwrap();
+    verified(&packed);
+
+    let plain = folder.path().join("plain_1.h5");
+    Rechunk::new(&packed, &plain).run(|_| {}).unwrap();
+    let (packed, plain) = (
+        Reader::open(&packed).unwrap(),
+        Reader::open(&plain).unwrap(),
+    );
+    let comparison = compare(&packed, &plain, &CompareOptions::default(), |_| {}).unwrap();
+    assert!(comparison.is_equal(), "{comparison}");
+    let w = plain.tensor("W").unwrap();
+    assert_eq!((w.encoder(), w.steps()), (None, STEPS + 3));
+    assert!(w.read::<u16>().unwrap()[..before.len()] == before);
+    assert!(
+        w.read_step::<bf16>(STEPS)
+            .unwrap()
+            .iter()
+            .all(|value| *value == bf16::ONE)
+    );
 }

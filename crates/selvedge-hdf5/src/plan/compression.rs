@@ -132,7 +132,11 @@ mod tests {
             (Dtype::Bf16, &[]),
         ] {
             let with = plan(dtype, shape, Compression::Fast);
-            assert_eq!(with, plan(dtype, shape, Compression::None), "{dtype} {shape:?}");
+            assert_eq!(
+                with,
+                plan(dtype, shape, Compression::None),
+                "{dtype} {shape:?}"
+            );
         }
         assert!(plan(Dtype::I16, &[8192], Compression::Fast).compressed);
     }

@@ -7,9 +7,9 @@
 
 use std::fs::File;
 
+use super::packed::Stored;
 use crate::Attribute;
 use crate::grid::Grid;
-use super::packed::Stored;
 use crate::layout::{ChunkEntry, ChunkIndex, Superblock, attribute, root_members, step_dataset};
 use crate::provenance::{FORMAT, STATE, STEPS_PLANNED};
 

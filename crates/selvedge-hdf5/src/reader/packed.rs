@@ -81,7 +81,10 @@ impl Packed {
         if chunk.len() != wanted.shape.len() || chunk.contains(&0) {
             return None;
         }
-        let product = |axes: &[u64]| axes.iter().try_fold(1_u64, |all, &axis| all.checked_mul(axis));
+        let product = |axes: &[u64]| {
+            axes.iter()
+                .try_fold(1_u64, |all, &axis| all.checked_mul(axis))
+        };
         let along: Vec<u64> = step_shape
             .iter()
             .zip(&chunk[1..])
@@ -123,7 +126,9 @@ impl Packed {
         let mut index = 0_u64;
         for (axis, (&at, &extent)) in offset.iter().zip(&self.chunk).enumerate() {
             let nth = (at % extent == 0).then_some(at / extent)?;
-            let along = axis.checked_sub(1).map_or(u64::MAX, |axis| self.along[axis]);
+            let along = axis
+                .checked_sub(1)
+                .map_or(u64::MAX, |axis| self.along[axis]);
             if nth >= along {
                 return None;
             }
@@ -178,7 +183,11 @@ impl Packed {
             |axis: usize| extents[axis].min(self.step_shape[axis].saturating_sub(first[axis]));
         let element = self.element as u64;
         let row: u64 = self.step_shape.iter().skip(inner + 1).product::<u64>() * element;
-        let len = if rank == 0 { element } else { held(inner) * row };
+        let len = if rank == 0 {
+            element
+        } else {
+            held(inner) * row
+        };
         let outer: u64 = (0..inner).map(held).product();
         for nth in 0..outer {
             let (mut rest, mut step_at, mut chunk_at) = (nth, 0, 0);
@@ -247,14 +256,19 @@ impl Unpacker {
         piece: u64,
     ) -> Result<Plain<'_>, String> {
         let number = to_usize(row * packed.pieces + piece);
-        let chunk = packed.chunks.get(number).ok_or("the file has no such chunk")?;
+        let chunk = packed
+            .chunks
+            .get(number)
+            .ok_or("the file has no such chunk")?;
         let Pipeline { shuffle, deflate } = packed.pipeline;
         let is_packed = chunk.mask & deflate == 0;
         let expected = packed.chunk_bytes as u64;
         // Before memory is asked for: a number of the file is a claim.
         if !is_packed && chunk.bytes != expected {
             let found = chunk.bytes;
-            return Err(format!("{found} bytes are stored as they are, expected {expected}"));
+            return Err(format!(
+                "{found} bytes are stored as they are, expected {expected}"
+            ));
         }
         if is_packed && chunk.bytes.saturating_mul(MOST_RATIO) < expected {
             let found = chunk.bytes;
@@ -281,7 +295,9 @@ impl Unpacker {
                 .zlib_decompress(stored, plain)
                 .map_err(|error| error.to_string())?;
             if found != plain.len() {
-                return Err(format!("the stream holds {found} bytes, expected {expected}"));
+                return Err(format!(
+                    "the stream holds {found} bytes, expected {expected}"
+                ));
             }
         } else {
             read(plain)?;

@@ -121,7 +121,9 @@ impl Tensor {
         let plain =
             addresses && !filtered && matches!(stored, Stored::Known { in_place: true, .. });
         // Chunks at an edge can be left as they are without a bit that says so.
-        let whole = plan.get_chunk_opts().is_ok_and(|options| options.is_none_or(|o| o.is_empty()));
+        let whole = plan
+            .get_chunk_opts()
+            .is_ok_and(|options| options.is_none_or(|o| o.is_empty()));
         let in_place = matches!(stored, Stored::Known { in_place: true, .. });
         let pipeline = filters.ok().filter(|_| addresses && whole && in_place);
         let pipeline = pipeline.and_then(|filters| Pipeline::of(&filters));

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::{StepTensor, TrajectoryFile};
+use crate::Error;
 use crate::bulk;
 use crate::encoder::Encoders;
 use crate::grid::{Run, to_usize};
 use crate::layout::{ChunkKey, LayoutError, Superblock};
-use crate::Error;
 
 /// A thread has at least so many bytes to encode: else starting it takes longer.
 const TASK: u64 = 512 << 10;
@@ -83,7 +83,9 @@ impl TrajectoryFile {
         if block == 0 || self.end.saturating_add(needed) <= self.superblock.end_of_file {
             return Ok(());
         }
-        let room = block.saturating_mul(BLOCKS_OF_ROOM).clamp(LEAST_ROOM, MOST_ROOM);
+        let room = block
+            .saturating_mul(BLOCKS_OF_ROOM)
+            .clamp(LEAST_ROOM, MOST_ROOM);
         self.announce(needed.saturating_add(room))
     }
 
@@ -222,7 +224,12 @@ impl TrajectoryFile {
             let entry = packed.entries.get(to_usize(chunk.number)).copied();
             let at = entry.ok_or_else(|| {
                 let found = format!("chunk {} once more", chunk.number);
-                failed(LayoutError::unexpected("the chunk index", 0, "a new chunk", found))
+                failed(LayoutError::unexpected(
+                    "the chunk index",
+                    0,
+                    "a new chunk",
+                    found,
+                ))
             })?;
             index.replace(storage, at, key, *address).map_err(&failed)?;
         }

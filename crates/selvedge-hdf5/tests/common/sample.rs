@@ -60,7 +60,11 @@ fn as_bf16(bits: u32) -> bf16 {
     // All bit patterns, signalling NaNs among them; half of the values are near 1, and compress.
     let near_one = bits & 1 == 1;
     let value = (bits >> 16) as u16;
-    bf16::from_bits(if near_one { value & 0x3FF | 0x3C00 } else { value })
+    bf16::from_bits(if near_one {
+        value & 0x3FF | 0x3C00
+    } else {
+        value
+    })
 }
 
 fn as_f32(bits: u32) -> f32 {

@@ -168,7 +168,9 @@ impl<'a> Iterator for Rows<'a> {
         if left.count == 0 {
             return None;
         }
-        let behind = (left.first / self.rows).saturating_add(1).saturating_mul(self.rows);
+        let behind = (left.first / self.rows)
+            .saturating_add(1)
+            .saturating_mul(self.rows);
         let count = (behind - left.first).div_ceil(left.stride).min(left.count);
         let (now, later) =
             std::mem::take(&mut self.output).split_at_mut(to_usize(count) * self.step_bytes);

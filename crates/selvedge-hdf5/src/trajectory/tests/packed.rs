@@ -19,9 +19,13 @@ fn weights(step: u64, life: u64) -> Vec<u16> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        (state >> 16) as u16
+        (state >> 48) as u16
     });
-    let mask = if step.is_multiple_of(3) { 0xFFFF } else { 0x01FF };
+    let mask = if step.is_multiple_of(3) {
+        0xFFFF
+    } else {
+        0x01FF
+    };
     noise.map(|noise| noise & mask).take(ELEMENTS).collect()
 }
 
@@ -37,7 +41,8 @@ fn empty_file(folder: &Path, steps: Option<u64>) -> Vec<u8> {
         ..Limits::default()
     };
     let pattern = ReadPattern::default();
-    let mut plan = RunPlan::new(&specs, steps, pattern, &limits, 0, None, Compression::Fast).unwrap();
+    let mut plan =
+        RunPlan::new(&specs, steps, pattern, &limits, 0, None, Compression::Fast).unwrap();
     // Steps that are so small are not compressed, and only those of megabytes have two chunks.
     plan.tensors[0].compressed = true;
     plan.tensors[0].set_chunk_shape(&[1, 1, ELEMENTS as u64 / 2]);
@@ -211,6 +216,9 @@ fn every_moment_of_a_resumed_compressed_run_is_a_valid_file() {
     let file = Reader::open(&path).unwrap();
     assert_eq!(
         file.tensor("W").unwrap().read_step::<bf16>(7).unwrap(),
-        weights(7, 1).into_iter().map(bf16::from_bits).collect::<Vec<_>>()
+        weights(7, 1)
+            .into_iter()
+            .map(bf16::from_bits)
+            .collect::<Vec<_>>()
     );
 }
