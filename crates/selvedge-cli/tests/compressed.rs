@@ -36,6 +36,8 @@ fn the_recorders_streams_are_no_fault_and_those_of_zlib_are() {
     python::run(GZIP, [&ours, &zlib]);
 
     let text = place.print(&["inspect", "tensors/Thimble/thimble_1.h5"]);
+    // Where a line is broken does not matter.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for expected in [
         "20 chunks, compressed",
         "shuffle, gzip-1 by selvedge-deflate ",
