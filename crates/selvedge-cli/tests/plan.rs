@@ -43,6 +43,28 @@ fn what_is_read_decides_the_chunks() {
 }
 
 #[test]
+fn compression_decides_the_chunks_and_takes_memory() {
+    let place = Place::new();
+    let args = ["plan", "--steps", "60", "-t", W, "-t", "loss:f32:"];
+    let args = [&args[..], &["--compression", "fast"]].concat();
+    let text = place.print(&args);
+    for expected in [
+        "60 chunks (1, 10000, 64) of 1.28 MB before compression\n",
+        "1 chunk (60,) of 240 B\n",
+        "disk: at most 76.80 MB",
+        " encoding thread",
+    ] {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let json = place.print(&[&args[..], &["--json"]].concat());
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(plan["compression"], "fast");
+    assert!(plan["encoding"]["bytes"].as_u64() > Some(1_280_000));
+    let compressed = |nth: usize| plan["tensors"][nth]["compressed"].as_bool();
+    assert_eq!((compressed(0), compressed(1)), (Some(true), Some(false)));
+}
+
+#[test]
 fn json_has_the_same() {
     let place = Place::new();
     let json = place.print(&[

@@ -8,10 +8,14 @@ use hdf5::plist::CharEncoding;
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
 use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
 
+use crate::encoder;
 use crate::error::LibraryError;
 use crate::grid::to_usize;
 use crate::plan::ChunkPlan;
-use crate::provenance::{FORMAT, FORMAT_VERSION, LOGICAL_DTYPE, STATE, STEPS_PLANNED, VERSION};
+use crate::provenance::{
+    ENCODER, FORMAT, FORMAT_VERSION, FORMAT_VERSION_COMPRESSED, LOGICAL_DTYPE, STATE,
+    STEPS_PLANNED, VERSION,
+};
 use crate::{Attribute, Dtype, Error, RunState, TensorSpec, provenance};
 
 /// What is at least this large starts at a multiple of it, so that chunks can be mapped.
@@ -92,7 +96,8 @@ pub(crate) fn stored_type(dtype: Dtype) -> TypeDescriptor {
 ///
 /// Afterwards the extents of the step tensors are those of the planned run (of one row of chunks,
 /// where its length is unknown). All chunks and constants have addresses, but no bytes; the
-/// addresses of the constants are returned (`None` for one without elements).
+/// addresses of the constants are returned (`None` for one without elements). A compressed tensor
+/// has no steps and no chunks.
 pub(crate) fn create(
     path: &Path,
     name: &Path,
@@ -118,8 +123,12 @@ pub(crate) fn create(
     let planned = contents.steps.map_or(provenance::OPEN_ENDED, |steps| {
         i64::try_from(steps).unwrap_or(i64::MAX)
     });
+    let version = match contents.tensors.iter().any(|tensor| tensor.compressed) {
+        true => FORMAT_VERSION_COMPRESSED,
+        false => FORMAT_VERSION,
+    };
     let own = [
-        (FORMAT, Attribute::Int(FORMAT_VERSION)),
+        (FORMAT, Attribute::Int(version)),
         (VERSION, Attribute::from(env!("CARGO_PKG_VERSION"))),
         (STATE, Attribute::Int(RunState::Recording.value())),
         (STEPS_PLANNED, Attribute::Int(planned)),
@@ -156,7 +165,10 @@ pub(crate) fn create(
 }
 
 fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
-    let leading = plan.steps.unwrap_or(plan.chunk_steps());
+    let leading = match plan.compressed {
+        true => 0,
+        false => plan.steps.unwrap_or(plan.chunk_steps()),
+    };
     let mut extents = vec![Extent::resizable(to_usize(leading))];
     extents.extend(
         plan.step_shape
@@ -170,10 +182,19 @@ fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
         .shape(SimpleExtents::new(extents))
         .chunk(chunk)
         // The default would write every chunk once before its data.
-        .fill_time(FillTime::Never)
-        .alloc_time(Some(AllocTime::Early))
+        .fill_time(FillTime::Never);
+    if !plan.compressed {
+        let dataset = dataset.alloc_time(Some(AllocTime::Early));
+        return mark(&dataset.create(plan.tensor.as_str())?, plan.dtype);
+    }
+    // The level is what HDF5 would compress with itself; readers do not ask for it.
+    let dataset = dataset
+        .alloc_time(Some(AllocTime::Incr))
+        .shuffle()
+        .deflate(1)
         .create(plan.tensor.as_str())?;
-    mark(&dataset, plan.dtype)
+    mark(&dataset, plan.dtype)?;
+    write_attribute(&dataset, ENCODER, &Attribute::from(encoder::NAME))
 }
 
 /// Returns the address of the constant's values; `None` for one without elements.

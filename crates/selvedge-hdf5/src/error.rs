@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::Dtype;
-use crate::plan::{Bytes, Grouped};
+use crate::plan::{Bytes, Grouped, Shape};
 
 /// A message from libhdf5.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -445,6 +445,21 @@ pub enum Error {
         needed: u64,
         /// The limit in bytes.
         limit: u64,
+    },
+    /// A compressed chunk that does not unpack.
+    #[error(
+        "the chunk at {} of tensor `{tensor}` in {} cannot be unpacked: {reason}; the file is \
+         damaged there, other steps can still be read", Shape(chunk), path.display()
+    )]
+    DamagedChunk {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Offset of the chunk's first element along each axis, the steps first.
+        chunk: Vec<u64>,
+        /// What is wrong with it.
+        reason: String,
     },
     /// What was written is not what is read back.
     #[error(

@@ -9,8 +9,8 @@
 //! the recorder writes the data of a step at the addresses of the chunks, and then moves the extents
 //! forward, 8 bytes for each tensor. So the extents are the commit record, and there is no moment at
 //! which the file does not open. (A run of unknown length adds chunks to the file's chunk index, by
-//! writes that keep this true.) The price: the oldest HDF5 format, no compression, and a recorder
-//! that is the only writer.
+//! writes that keep this true, and so does one with [`Compression`].) The price: the oldest HDF5
+//! format, no other filters, and a recorder that is the only writer.
 //!
 //! See [`Recorder`] for writing and [`Reader`] for reading. The file format is in `docs/format.md`
 //! of the repository.
@@ -22,6 +22,7 @@ mod compare;
 mod create;
 mod dtype;
 mod element;
+mod encoder;
 mod error;
 mod ffi;
 mod float16;
@@ -52,7 +53,8 @@ pub use float16::{Float16Survey, survey_float16};
 pub use half::{bf16, f16};
 pub use mark::mark_bf16;
 pub use plan::{
-    Bytes, ChunkPlan, Grouped, Limits, MAX_CHUNK_BYTES, QueuePlan, ReadPattern, RunPlan, Shape,
+    Bytes, ChunkPlan, Compression, EncodingPlan, Grouped, Limits, MAX_CHUNK_BYTES, QueuePlan,
+    ReadPattern, RunPlan, Shape,
 };
 pub use provenance::RunState;
 pub use reader::{Block, Blocks, DataLayout, Filter, Reader, Role, Selection, Tensor};

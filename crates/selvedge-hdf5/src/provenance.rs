@@ -2,8 +2,10 @@
 
 /// The version of the file's conventions.
 pub(crate) const FORMAT: &str = "selvedge_format";
-/// The value of [`FORMAT`] that this crate writes.
+/// The value of [`FORMAT`] that this crate writes where no tensor is compressed.
 pub(crate) const FORMAT_VERSION: i64 = 1;
+/// … and where one is: what knows only the first version would take its steps for a constant.
+pub(crate) const FORMAT_VERSION_COMPRESSED: i64 = 2;
 /// Version of the crate that made the file.
 pub(crate) const VERSION: &str = "selvedge_version";
 /// Planned number of steps, or [`OPEN_ENDED`].
@@ -18,6 +20,9 @@ pub(crate) const CREATED: &str = "created";
 pub(crate) const NOTEBOOK: &str = "notebook";
 /// The dtype of a dataset whose stored dtype is another: `bfloat16`.
 pub(crate) const LOGICAL_DTYPE: &str = "logical_dtype";
+
+/// Of a compressed tensor: what wrote its streams.
+pub(crate) const ENCODER: &str = "selvedge_encoder";
 
 /// How the names begin that only this crate gives.
 pub(crate) const PREFIX: &str = "selvedge_";

@@ -17,7 +17,7 @@ pub(crate) struct Status {
 }
 
 /// Positioned reads and writes. Offsets and lengths are in bytes.
-pub(crate) trait Storage: Send {
+pub(crate) trait Storage: Send + Sync {
     /// Fills `buffer` from `offset`; an end of file on the way is `UnexpectedEof`.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
     /// Writes all of `bytes` at `offset`.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
-use selvedge_hdf5::{Durability, Error, Recorder, RunState, recover};
+use selvedge_hdf5::{Compression, Durability, Error, Recorder, RunState, recover};
 use selvedge_testing::{Guard, Random, again, is_child, seed, setting, tell, told};
 
 use common::sample::{self, Checker, LARGE, SMALL, Seen, Shape};
@@ -27,6 +27,7 @@ struct Chain {
     steps: Option<u64>,
     /// Steps between syncs; 0 for `Durability::Never`.
     sync: u64,
+    compression: Compression,
     /// Most steps that the child appends without a pause.
     burst: u64,
     kills: u64,
@@ -44,6 +45,7 @@ impl Chain {
         };
         let builder = sample::declare(builder, self.shape)
             .chunk_target(self.chunk_target)
+            .compression(self.compression)
             .queue_bytes(self.queue);
         let builder = match self.steps {
             Some(steps) => builder.steps(steps),
@@ -63,6 +65,10 @@ impl Chain {
             ("STEPS", self.steps.unwrap_or(0).to_string()),
             ("SYNC", self.sync.to_string()),
             ("BURST", self.burst.to_string()),
+            (
+                "COMPRESSED",
+                (self.compression != Compression::None).to_string(),
+            ),
         ]
     }
 
@@ -75,6 +81,10 @@ impl Chain {
             steps: (steps > 0).then_some(steps),
             sync: setting("SYNC"),
             burst: setting("BURST"),
+            compression: match setting("COMPRESSED") {
+                true => Compression::Fast,
+                false => Compression::None,
+            },
             kills: 0,
             chunks: 0,
         }
@@ -337,6 +347,7 @@ fn open_ended_run_of_small_steps() {
             queue: 4 << 10,
             steps: None,
             sync: 0,
+            compression: Compression::None,
             burst: 300,
             kills: 24,
             // More than 64 × 64 of `W`: its index has three levels, and that of all others two.
@@ -355,6 +366,7 @@ fn planned_run_of_small_steps() {
             queue: 64 << 10,
             steps: Some(6000),
             sync: 0,
+            compression: Compression::None,
             burst: 60,
             kills: 16,
             chunks: 70,
@@ -372,6 +384,7 @@ fn open_ended_run_of_large_steps() {
             queue: 1 << 20,
             steps: None,
             sync: 0,
+            compression: Compression::None,
             burst: 4,
             kills: 12,
             chunks: 0,
@@ -389,11 +402,36 @@ fn planned_run_of_large_steps_with_syncs() {
             queue: 1 << 20,
             steps: Some(150),
             sync: 3,
+            compression: Compression::None,
             burst: 5,
             kills: 8,
             chunks: 0,
         },
     );
+}
+
+#[test]
+fn compressed_runs() {
+    for (name, steps, sync) in [
+        ("compressed", Some(300), 0),
+        ("compressed_open", None, 0),
+        ("compressed_synced", Some(300), 4),
+    ] {
+        run(
+            name,
+            &Chain {
+                shape: LARGE,
+                chunk_target: 300_000,
+                queue: 1 << 20,
+                steps,
+                sync,
+                compression: Compression::Fast,
+                burst: 8,
+                kills: 8,
+                chunks: 0,
+            },
+        );
+    }
 }
 
 #[test]
@@ -406,6 +444,7 @@ fn open_ended_run_of_small_steps_with_syncs() {
             queue: 16 << 10,
             steps: None,
             sync: 8,
+            compression: Compression::None,
             burst: 30,
             kills: 12,
             chunks: 70,
@@ -425,6 +464,7 @@ fn killed_while_the_file_is_created() {
         queue: 4 << 10,
         steps: Some(4000),
         sync: 0,
+        compression: Compression::None,
         burst: 10,
         kills: 24,
         chunks: 0,

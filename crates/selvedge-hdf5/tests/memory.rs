@@ -9,7 +9,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use selvedge_hdf5::{Durability, Reader, Recorder, RecorderBuilder, RunState, recover};
+use selvedge_hdf5::{
+    Compression, Durability, Reader, Recorder, RecorderBuilder, RunState, recover,
+};
 use selvedge_testing::{again, is_child, peak, setting, tell};
 
 mod common;
@@ -54,6 +56,30 @@ fn record(builder: RecorderBuilder, steps: u64, values: &mut [f32]) -> Recorder 
     run
 }
 
+/// A compressed run of steps of 4 MiB, which is two of its queue; every other step is noise.
+fn record_compressed(path: &Path, steps: u64) {
+    let mut run = Recorder::create(path)
+        .tensor::<u16>("W", [2 << 20])
+        .scalar::<f32>("loss")
+        .queue_bytes(QUEUE)
+        .memory_budget(4 * BUDGET)
+        .compression(Compression::Fast)
+        .start()
+        .expect("start");
+    let plan = run.plan();
+    let encoding = plan.encoding.expect("it is compressed").bytes();
+    tell(format_args!("encoding {encoding}"));
+    let mut random = selvedge_testing::Random(1);
+    let noise: Vec<u16> = (0..2 << 20).map(|_| (random.draw() >> 48) as u16).collect();
+    let zeros = vec![0; 2 << 20];
+    for step in 0..steps {
+        let values = if step % 2 == 0 { &noise } else { &zeros };
+        run.append(|filled| filled.put("W", values)?.put("loss", &(step as f32)))
+            .expect("append");
+    }
+    run.finish().expect("finish");
+}
+
 #[test]
 fn child_that_measures() {
     if !is_child("child_that_measures") {
@@ -80,6 +106,7 @@ fn child_that_measures() {
                 "the queue was never full: {summary}"
             );
         }),
+        "compressed" => peak(|| record_compressed(&path, steps)),
         "drop" => peak(|| drop(record(create(), steps, &mut values))),
         "recover" => peak(|| assert!(recover(&path).expect("recover").changed)),
         "resume" => peak(|| {
@@ -179,6 +206,44 @@ fn a_slow_disk_costs_time_and_no_memory() {
         phase("slow", &path, planned, 260, (260, RunState::Finished));
         fs::remove_file(&path).expect("remove");
     }
+}
+
+/// Beside the queue there are the encoders, and the plan tells of both.
+#[test]
+fn a_compressed_run_keeps_to_its_queue_and_its_encoders() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("run_1.h5");
+    let settings = [
+        ("PATH", path.display().to_string()),
+        ("PHASE", "compressed".to_owned()),
+        ("PLANNED", "0".to_owned()),
+        ("STEPS", "60".to_owned()),
+    ];
+    let output = again("child_that_measures", &settings).output();
+    let output = output.expect("this program");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let number = |what: &str| -> u64 {
+        let found = said.lines().find_map(|line| line.strip_prefix(what));
+        let found =
+            found.unwrap_or_else(|| panic!("{said}\n{}", String::from_utf8_lossy(&output.stderr)));
+        found.trim().parse().expect("a number")
+    };
+    let (rise, encoding) = (number("@rise "), number("@encoding "));
+    // The steps that the child makes are its own.
+    let (steps, limit) = (2 * (4 << 20), QUEUE + encoding + SLACK);
+    println!("compressed: memory rose by {rise} bytes of {limit} and {steps}");
+    assert!(rise <= limit + steps, "memory rose by {rise} bytes");
+    let file = Reader::open(&path).expect("open");
+    let w = file.tensor("W").expect("W");
+    assert!(
+        w.read_step::<u16>(59)
+            .expect("read")
+            .iter()
+            .all(|&value| value == 0)
+    );
+    // Half of the steps take next to nothing.
+    let on_disk = fs::metadata(&path).expect("the file").blocks() * 512;
+    assert!(on_disk < 31 * (4 << 20), "{on_disk} bytes on the disk");
 }
 
 /// The writer thread once forgot its part of the queue, with all of its memory.

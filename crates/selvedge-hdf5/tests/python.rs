@@ -5,7 +5,8 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use selvedge_hdf5::{
-    Attribute, Dtype, Error, ReadPattern, Reader, Recorder, RecorderBuilder, Role, RunState,
+    Attribute, Compression, Dtype, Error, ReadPattern, Reader, Recorder, RecorderBuilder, Role,
+    RunState,
 };
 use selvedge_testing::python;
 
@@ -31,17 +32,40 @@ fn every_bf16_pattern_reaches_h5py_with_its_bits() {
     let folder = tempfile::tempdir().unwrap();
     let patterns: Vec<bf16> = (0..=u16::MAX).map(bf16::from_bits).collect();
     let reversed: Vec<bf16> = patterns.iter().rev().copied().collect();
-    // Whole steps in a chunk, a chunk cut in pieces, and a run of unknown length.
-    for (name, pattern, steps) in [
-        ("whole", ReadPattern::WholeTensor, Some(2)),
-        ("pieces", ReadPattern::TokenSubset, Some(2)),
-        ("open", ReadPattern::WholeTensor, None),
+    // Whole steps in a chunk, a chunk cut in pieces, a run of unknown length, and compressed ones.
+    for (name, pattern, steps, compression) in [
+        (
+            "whole",
+            ReadPattern::WholeTensor,
+            Some(2),
+            Compression::None,
+        ),
+        (
+            "pieces",
+            ReadPattern::TokenSubset,
+            Some(2),
+            Compression::None,
+        ),
+        ("open", ReadPattern::WholeTensor, None, Compression::None),
+        (
+            "packed",
+            ReadPattern::WholeTensor,
+            Some(2),
+            Compression::Fast,
+        ),
+        (
+            "packed_open",
+            ReadPattern::WholeTensor,
+            None,
+            Compression::Fast,
+        ),
     ] {
         let path = folder.path().join(format!("{name}_1.h5"));
         let mut run = Recorder::create(&path)
             .tensor::<bf16>("W", [256, 256])
             .constant("table", &patterns)
-            .read_pattern(pattern);
+            .read_pattern(pattern)
+            .compression(compression);
         if let Some(steps) = steps {
             run = run.steps(steps);
         }

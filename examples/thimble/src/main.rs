@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
+use selvedge_hdf5::Compression;
 
 use crate::corpus::Corpus;
 use crate::progress::Progress;
@@ -55,6 +56,19 @@ struct Cli {
     /// Replace a file of an earlier run in --out.
     #[arg(long)]
     overwrite: bool,
+
+    /// How the recorded steps are compressed, without loss.
+    #[arg(long, value_enum, default_value_t = Compress::None)]
+    compression: Compress,
+}
+
+/// Whether the recorder compresses.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Compress {
+    /// Not at all.
+    None,
+    /// Low bytes stored, high bytes Huffman-coded, at the speed of the disk.
+    Fast,
 }
 
 fn main() -> ExitCode {
@@ -108,6 +122,10 @@ fn run(cli: &Cli) -> Result<()> {
         config,
         corpus: &corpus,
         live: &live,
+        compression: match cli.compression {
+            Compress::None => Compression::None,
+            Compress::Fast => Compression::Fast,
+        },
     };
     let mut recording = Recording::start(&path, overwrite, &run)
         .with_context(|| format!("the recording {} cannot start", path.display()))?;

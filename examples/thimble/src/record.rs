@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use selvedge_bf16::{bf16, bf16_as_bytes};
-use selvedge_hdf5::{Recorder, RunPlan, Summary};
+use selvedge_hdf5::{Compression, Recorder, RunPlan, Summary};
 
 use crate::corpus::Corpus;
 use crate::train::{Config, Row};
@@ -29,6 +29,7 @@ pub(crate) struct Run<'a> {
     pub(crate) corpus: &'a Corpus,
     /// For every token, whether it occurs in the corpus.
     pub(crate) live: &'a [bool],
+    pub(crate) compression: Compression,
 }
 
 impl Recording {
@@ -41,12 +42,14 @@ impl Recording {
             config,
             corpus,
             live,
+            compression,
             ..
         } = run;
         let shape = [config.dims.vocabulary, config.dims.width];
         let dead: Vec<bool> = live.iter().map(|live| !live).collect();
         let recorder = Recorder::create(path)
             .steps(run.steps)
+            .compression(*compression)
             .tensor::<bf16>("W", shape)
             .tensor::<bf16>("grad_W", shape)
             .tensor::<bf16>("momentum_W", shape)
@@ -176,6 +179,7 @@ mod tests {
             config,
             corpus: &corpus,
             live: &live,
+            compression: Compression::Fast,
         };
         let mut recording = Recording::start(path, true, &run).unwrap();
         let mut trainer = Trainer::new(config, &tokens).unwrap();

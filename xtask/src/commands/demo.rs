@@ -19,6 +19,7 @@ pub(super) const COMMAND: Command = Command {
     about: "Train the example model, record it, read it with stock h5py",
     help: "\
 Usage: cargo xtask demo [--steps N] [--out DIR] [--corpus DIR] [--seed N] [--overwrite]
+                        [--compression fast]
 
 Trains a small language model, records every step of it, and shows the file as stock h5py reads it. The first build takes
 5 to 10 minutes on 2 cores (libhdf5 and the model's dependencies), the demo itself some seconds.
@@ -29,6 +30,8 @@ Trains a small language model, records every step of it, and shows the file as s
   --corpus DIR  folder with the text to learn from: its .md, .py, .rs, .toml and .txt files (default: this workspace)
   --seed N      seed of the weights and the batches: the same seed and corpus record the same bits (default: 1)
   --overwrite   replace a file of an earlier run in --out
+  --compression fast
+                record the steps compressed, without loss
 ",
     forwards_help: false,
     run,

@@ -2,7 +2,7 @@
 
 use selvedge_conventions as conventions;
 use selvedge_conventions::{Damage, Dtype, Hdf5Facts, RunState, SafetensorsFacts};
-use selvedge_hdf5::{ChunkPlan, Error, ReadPattern, TensorSpec};
+use selvedge_hdf5::{ChunkPlan, Compression, Error, ReadPattern, TensorSpec};
 use selvedge_safetensors::{Error as SafetensorsError, HeaderError};
 
 use super::reading::Reading;
@@ -43,6 +43,7 @@ fn hdf5_tensor(
     let Storage::Chunked {
         chunk_shape,
         filters,
+        encoder,
         ..
     } = &tensor.storage
     else {
@@ -57,7 +58,7 @@ fn hdf5_tensor(
                 name: filter.name.clone(),
             })
             .collect(),
-        fast_encoder: None,
+        fast_encoder: fast(encoder.as_deref()).map(str::to_owned),
     };
     // Of an open-ended run, what the last chunk holds beyond the steps is a hole in the file, which
     // takes no room on the disk.
@@ -97,8 +98,17 @@ fn advised_chunk(facts: &FileFacts, tensor: &TensorFacts, reading: &Reading) -> 
     };
     // Its name does not matter, and that of a tensor in a group is none that a recorder takes.
     let spec = TensorSpec::new("tensor", dtype, shape);
-    let plan = ChunkPlan::new(&spec, steps, pattern, reading.chunk_size).ok()?;
+    let compression = match &tensor.storage {
+        Storage::Chunked { encoder, .. } if fast(encoder.as_deref()).is_some() => Compression::Fast,
+        _ => Compression::None,
+    };
+    let plan = ChunkPlan::new(&spec, steps, pattern, reading.chunk_size, compression).ok()?;
     Some(plan.chunk_shape)
+}
+
+/// The encoder of a compressed tensor, if it is one that keeps up with the disk.
+fn fast(encoder: Option<&str>) -> Option<&str> {
+    encoder.filter(|encoder| encoder.starts_with("selvedge-deflate "))
 }
 
 /// Of a safetensors file.

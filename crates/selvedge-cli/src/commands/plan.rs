@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use selvedge_hdf5::{Error, Limits, ReadPattern, RunPlan, TensorSpec};
+use selvedge_hdf5::{Compression, Error, Limits, ReadPattern, RunPlan, TensorSpec};
 
 use super::tensor_spec;
 use crate::outcome::Outcome;
@@ -16,6 +16,7 @@ const EXAMPLES: &str = "\
 Examples:
   selvedge plan --steps 6001 --tensor W:bf16:10000x64 --tensor loss:f32:
   selvedge plan --steps 6001 --tensor W:bf16:10000x64 --read tokens --path tensors/Thimble
+  selvedge plan --steps 6001 --tensor W:bf16:10000x64 --compression fast
   selvedge plan --tensor W:bf16:10000x64            (a run of unknown length)
 
 Sizes are decimal (2GB is 2,000,000,000 bytes) or binary (64MiB). The exit code is 1 if the run does
@@ -46,6 +47,11 @@ pub(crate) struct Args {
     /// How the tensors will mostly be read
     #[arg(long, value_enum, default_value_t = Read::Whole)]
     read: Read,
+
+    /// Whether steps are compressed, without loss: tensors of 2-byte elements with steps of 16 KiB
+    /// or more
+    #[arg(long, value_enum, default_value_t = Compress::None)]
+    compression: Compress,
 
     /// The size that chunks stay under
     #[arg(long, value_name = "SIZE", default_value = "2GB", value_parser = sizes::parse)]
@@ -85,6 +91,24 @@ impl From<Read> for ReadPattern {
     }
 }
 
+/// How steps are compressed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Compress {
+    /// Not at all
+    None,
+    /// Low bytes stored, high bytes Huffman-coded, at the speed of the disk
+    Fast,
+}
+
+impl From<Compress> for Compression {
+    fn from(compress: Compress) -> Self {
+        match compress {
+            Compress::None => Self::None,
+            Compress::Fast => Self::Fast,
+        }
+    }
+}
+
 pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     check_names(&args)?;
     let mut limits = Limits::default();
@@ -97,7 +121,15 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
         .sum::<Result<u64, Error>>()
         .context("the constants are too large")?;
     let pattern = args.read.into();
-    let plan = RunPlan::new(&args.tensors, args.steps, pattern, &limits, constants, None);
+    let plan = RunPlan::new(
+        &args.tensors,
+        args.steps,
+        pattern,
+        &limits,
+        constants,
+        None,
+        args.compression.into(),
+    );
     let mut plan = match plan {
         Ok(plan) => plan,
         Err(error @ Error::MemoryBudget { .. }) => {

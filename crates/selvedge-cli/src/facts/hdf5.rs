@@ -138,7 +138,7 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
         axes: axes::named(shape.len(), &labels, role == Role::Step),
         bytes: element_bits.map(|bits| model::bytes(&shape, bits)),
         stored_bytes: tensor.stored_bytes(),
-        storage: storage(tensor.data_layout()?, &whole, element_bits),
+        storage: storage(tensor, &whole, element_bits)?,
         extent: (role == Role::Step).then(|| tensor.extent()).flatten(),
         python: python::read_hdf5(tensor.name(), dtype, &stored_dtype, shape.len()),
         attributes: attributes(&stored, placed),
@@ -149,8 +149,12 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
     })
 }
 
-fn storage(layout: DataLayout, whole: &[u64], element_bits: Option<u64>) -> Storage {
-    match layout {
+fn storage(
+    tensor: &Tensor,
+    whole: &[u64],
+    element_bits: Option<u64>,
+) -> Result<Storage, Unreadable> {
+    Ok(match tensor.data_layout()? {
         DataLayout::Compact => Storage::Compact,
         DataLayout::Virtual => Storage::Virtual,
         DataLayout::Chunked {
@@ -187,12 +191,13 @@ fn storage(layout: DataLayout, whole: &[u64], element_bits: Option<u64>) -> Stor
                 tail_steps,
                 waste: held.saturating_sub(values) as f64 / values.max(1) as f64,
                 filters,
+                encoder: tensor.encoder().map(str::to_owned),
                 chunk_shape: shape,
             }
         }
         // Contiguous, and what HDF5 may have one day.
         _ => Storage::Contiguous { offset: None },
-    }
+    })
 }
 
 fn find<'a>(attributes: &'a [(String, Stored)], name: &str) -> Option<&'a Stored> {

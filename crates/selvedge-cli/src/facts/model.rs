@@ -139,6 +139,9 @@ pub(crate) enum Storage {
         waste: f64,
         /// In the order in which they are applied.
         filters: Vec<Filter>,
+        /// What wrote the streams, where the file says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        encoder: Option<String>,
     },
     /// In datasets of other files.
     Virtual,

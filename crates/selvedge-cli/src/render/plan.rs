@@ -28,6 +28,7 @@ pub(crate) fn table(plan: &impl Display, tensors: &[ChunkPlan], page: Page) -> S
 pub(crate) struct Report<'a> {
     steps: Option<u64>,
     read: &'static str,
+    compression: &'static str,
     step_bytes: u64,
     tensors: Vec<Tensor<'a>>,
     constant_bytes: u64,
@@ -36,6 +37,8 @@ pub(crate) struct Report<'a> {
     free_bytes: Option<u64>,
     fits: bool,
     queue: Queue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoding: Option<Encoding>,
     memory_budget_bytes: u64,
 }
 
@@ -48,9 +51,16 @@ struct Tensor<'a> {
     chunk_shape: &'a [u64],
     chunk_bytes: u64,
     chunks: u64,
+    compressed: bool,
     tail_steps: Option<u64>,
     waste: Option<f64>,
     file_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Encoding {
+    threads: u64,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -70,6 +80,10 @@ impl<'a> Report<'a> {
                 ReadPattern::TokenSubset => "tokens",
                 _ => "whole",
             },
+            compression: match plan.encoding {
+                Some(_) => "fast",
+                None => "none",
+            },
             step_bytes: plan.step_bytes(),
             tensors: plan.tensors.iter().map(Tensor::new).collect(),
             constant_bytes: plan.constant_bytes,
@@ -83,6 +97,10 @@ impl<'a> Report<'a> {
                 steps_per_block: plan.queue.steps_per_block,
                 bytes: plan.queue.bytes(),
             },
+            encoding: plan.encoding.map(|encoding| Encoding {
+                threads: encoding.threads,
+                bytes: encoding.bytes(),
+            }),
             memory_budget_bytes: plan.memory_budget,
         }
     }
@@ -98,6 +116,7 @@ impl<'a> Tensor<'a> {
             chunk_shape: &plan.chunk_shape,
             chunk_bytes: plan.chunk_bytes,
             chunks: plan.chunks(),
+            compressed: plan.compressed,
             tail_steps: plan.tail_steps(),
             waste: plan.waste(),
             file_bytes: plan.file_bytes(),

@@ -17,6 +17,11 @@ pub(super) fn word(storage: &Storage) -> String {
         Storage::Contiguous { .. } => "contiguous".to_owned(),
         Storage::Virtual => "virtual".to_owned(),
         Storage::Chunked {
+            chunks,
+            encoder: Some(_),
+            ..
+        } => format!("{}, compressed", counted(*chunks, "chunk")),
+        Storage::Chunked {
             chunks, filters, ..
         } => {
             // What moves bytes or checks them is in the paragraph.
@@ -68,6 +73,7 @@ fn description(tensor: &TensorFacts, open_ended: bool) -> Option<String> {
         tail_steps,
         waste,
         filters,
+        encoder,
     } = &tensor.storage
     else {
         return None;
@@ -94,6 +100,9 @@ fn description(tensor: &TensorFacts, open_ended: bool) -> Option<String> {
     if !filters.is_empty() {
         let names: Vec<String> = filters.iter().map(|filter| shown(&filter.name)).collect();
         text.push_str(&format!("; {}", names.join(", ")));
+        if let Some(encoder) = encoder {
+            text.push_str(&format!(" by {}", shown(encoder)));
+        }
         if let (Some(bytes), 1..) = (tensor.bytes, tensor.stored_bytes) {
             let ratio = bytes as f64 / tensor.stored_bytes as f64;
             text.push_str(&format!(

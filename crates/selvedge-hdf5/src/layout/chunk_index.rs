@@ -17,13 +17,25 @@ const MAX_DEPTH: u8 = 8;
 /// Bounds the time that a damaged file can take.
 const MAX_CHUNKS: usize = 1 << 26;
 
-/// The key of a chunk: its size in bytes and the offset of its first element, in elements.
+/// The key of a chunk: its size in the file and the offset of its first element, in elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ChunkKey {
     /// Size in bytes; chunks are smaller than 4 GiB.
     pub(crate) bytes: u32,
+    /// A bit for each filter that the chunk did not go through.
+    pub(crate) mask: u32,
     /// Offset along each axis of the dataset, in elements.
     pub(crate) offset: Vec<u64>,
+}
+
+/// A chunk as the index has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ChunkEntry {
+    pub(crate) key: ChunkKey,
+    /// Where the chunk lies.
+    pub(crate) address: u64,
+    /// Where its key lies; the address follows it.
+    pub(crate) at: u64,
 }
 
 /// The nodes on the right edge of a chunk index, from the root to the last leaf.
@@ -32,6 +44,8 @@ pub(crate) struct ChunkIndex {
     rank: usize,
     root_at: u64,
     edge: Vec<Node>,
+    /// Chunks that are written behind those of the last leaf, and are not shown yet.
+    staged: usize,
     /// Whether the last key of each edge node is known to bound every later chunk.
     open_ended: bool,
 }
@@ -45,30 +59,36 @@ struct Node {
 
 impl ChunkIndex {
     /// Reads the index of a dataset of `rank` axes with its root node at `root`, a pointer that is
-    /// stored at `root_at`. `see` gets the key and the address of every chunk, in order.
+    /// stored at `root_at`. `see` gets every chunk, in order.
     pub(crate) fn read(
         storage: &dyn Storage,
         rank: usize,
         root: u64,
         root_at: u64,
-        see: &mut dyn FnMut(&ChunkKey, u64) -> Result<()>,
+        see: &mut dyn FnMut(ChunkEntry) -> Result<()>,
     ) -> Result<Self> {
-        let mut index = Self {
-            rank,
-            root_at,
-            edge: Vec::new(),
-            open_ended: false,
-        };
+        let mut index = Self::empty(rank, root_at);
         let mut chunks = 0;
-        index.visit(storage, root, None, true, &mut |key, address| {
+        index.visit(storage, root, None, true, &mut |entry| {
             chunks += 1;
             if chunks > MAX_CHUNKS {
                 let most = format!("at most {MAX_CHUNKS} chunks");
                 return Err(LayoutError::unexpected(STRUCTURE, root, most, "more"));
             }
-            see(key, address)
+            see(entry)
         })?;
         Ok(index)
+    }
+
+    /// The index of a dataset that has no chunk, and no root node.
+    pub(crate) fn empty(rank: usize, root_at: u64) -> Self {
+        Self {
+            rank,
+            root_at,
+            edge: Vec::new(),
+            staged: 0,
+            open_ended: false,
+        }
     }
 
     /// Bytes of a key: size, filter mask, and an 8-byte offset for each axis and for the element.
@@ -97,7 +117,7 @@ impl ChunkIndex {
         address: u64,
         above: Option<u8>,
         on_edge: bool,
-        see: &mut dyn FnMut(&ChunkKey, u64) -> Result<()>,
+        see: &mut dyn FnMut(ChunkEntry) -> Result<()>,
     ) -> Result<()> {
         let header = Block::read(storage, STRUCTURE, address, HEADER)?;
         header.expect(0, b"TREE\x01", "the signature and type")?;
@@ -126,7 +146,12 @@ impl ChunkIndex {
                 let on_edge = on_edge && entry + 1 == used;
                 self.visit(storage, child, Some(level), on_edge, see)?;
             } else {
-                see(&self.decode(&entries, entry * self.stride())?, child)?;
+                let within = entry * self.stride();
+                see(ChunkEntry {
+                    key: self.decode(&entries, within)?,
+                    address: child,
+                    at: entries.address() + within as u64,
+                })?;
             }
         }
         Ok(())
@@ -138,6 +163,7 @@ impl ChunkIndex {
             .collect::<Result<Vec<_>>>()?;
         Ok(ChunkKey {
             bytes: entries.u32(at)?,
+            mask: entries.u32(at + 4)?,
             offset,
         })
     }
@@ -145,7 +171,7 @@ impl ChunkIndex {
     fn encode(&self, key: &ChunkKey) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.key_bytes());
         bytes.extend(key.bytes.to_le_bytes());
-        bytes.extend([0; 4]);
+        bytes.extend(key.mask.to_le_bytes());
         for offset in &key.offset {
             bytes.extend(offset.to_le_bytes());
         }
@@ -158,7 +184,11 @@ impl ChunkIndex {
     fn bound(&self, steps: u64) -> ChunkKey {
         let mut offset = vec![0; self.rank];
         offset[0] = (1 << 62) / steps * steps;
-        ChunkKey { bytes: 0, offset }
+        ChunkKey {
+            bytes: 0,
+            mask: 0,
+            offset,
+        }
     }
 
     /// Adds the chunk `key`, which lies behind all others, at `address`.
@@ -211,6 +241,76 @@ impl ChunkIndex {
         Ok(())
     }
 
+    /// Adds `chunks`, which lie behind all others, without showing the last of them:
+    /// [`show`](Self::show) does, and what was written must be on the medium before. Chunks before
+    /// them are shown where a node gets full.
+    ///
+    /// For the other arguments see [`push`](Self::push).
+    pub(crate) fn stage(
+        &mut self,
+        storage: &dyn Storage,
+        steps: u64,
+        chunks: &[(ChunkKey, u64)],
+        allocate: &mut dyn FnMut(u64) -> Result<u64>,
+        barrier: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        self.open_right_edge(storage, steps)?;
+        let bound = self.bound(steps);
+        let mut rest = chunks;
+        while let Some((key, address)) = rest.first() {
+            let leaf = self.edge.last().cloned();
+            let Some(leaf) = leaf.filter(|leaf| leaf.used + self.staged < CAPACITY) else {
+                if self.staged > 0 {
+                    barrier()?;
+                    self.show(storage)?;
+                }
+                self.push(storage, steps, key, *address, allocate, barrier)?;
+                rest = &rest[1..];
+                continue;
+            };
+            let used = leaf.used + self.staged;
+            let (now, later) = rest.split_at(rest.len().min(CAPACITY - used));
+            let mut tail = address.to_le_bytes().to_vec();
+            for (key, address) in &now[1..] {
+                tail.extend(self.encode(key));
+                tail.extend(address.to_le_bytes());
+            }
+            tail.extend(self.encode(&bound));
+            self.write_behind(storage, &leaf, used, key, &tail, barrier)?;
+            self.staged += now.len();
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Shows the chunks that were staged: one write of two bytes.
+    pub(crate) fn show(&mut self, storage: &dyn Storage) -> Result<()> {
+        let staged = std::mem::take(&mut self.staged);
+        match self.edge.last_mut() {
+            Some(leaf) if staged > 0 => {
+                leaf.used += staged;
+                write_used(storage, leaf.address, leaf.used)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the chunk with the entry at `at` another place in the file. Only of a chunk that no
+    /// extent uncovers, since it takes several writes: between them the chunk has no bytes, which is
+    /// an error to whoever reads it, and never another's values.
+    pub(crate) fn replace(
+        &self,
+        storage: &dyn Storage,
+        at: u64,
+        key: &ChunkKey,
+        address: u64,
+    ) -> Result<()> {
+        write(storage, STRUCTURE, at, &[0; 8])?;
+        let child = at + self.key_bytes() as u64;
+        write(storage, STRUCTURE, child, &address.to_le_bytes())?;
+        write(storage, STRUCTURE, at, &self.encode(key)[..8])
+    }
+
     /// Makes the last key of each node on the edge bound every later chunk: libhdf5 writes the one
     /// right behind the last chunk, and would not look for a later one there.
     fn open_right_edge(&mut self, storage: &dyn Storage, steps: u64) -> Result<()> {
@@ -236,24 +336,41 @@ impl ChunkIndex {
         bound: &ChunkKey,
         barrier: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
-        let at = node.address + (HEADER + node.used * self.stride()) as u64;
-        // The child and the new last key lie behind the node's used part: nobody reads them yet.
         let mut tail = child.to_le_bytes().to_vec();
         tail.extend(self.encode(bound));
-        write(storage, STRUCTURE, at + self.key_bytes() as u64, &tail)?;
+        self.write_behind(storage, node, node.used, key, &tail, barrier)?;
+        barrier()?;
+        write_used(storage, node.address, node.used + 1)
+    }
+
+    /// Writes the key number `used` of `node`, and `tail`, what follows it.
+    fn write_behind(
+        &self,
+        storage: &dyn Storage,
+        node: &Node,
+        used: usize,
+        key: &ChunkKey,
+        tail: &[u8],
+        barrier: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        let at = node.address + (HEADER + used * self.stride()) as u64;
+        // The child and the new last key lie behind the node's used part: nobody reads them yet.
+        write(storage, STRUCTURE, at + self.key_bytes() as u64, tail)?;
         // The old last key becomes the child's. While it still bounds the child before, it must
-        // stay behind it: so first the inner axes, then the leading one.
+        // stay behind it: so first the inner axes, then the leading one. At the start of a row of
+        // chunks the inner axes are zero, as in the bound.
+        let starts_a_row = key.offset[1..].iter().all(|&offset| offset == 0);
         let key = self.encode(key);
         write(storage, STRUCTURE, at + 16, &key[16..])?;
         write(storage, STRUCTURE, at, &key[..8])?;
-        barrier()?;
-        write(storage, STRUCTURE, at + 8, &key[8..16])?;
-        barrier()?;
-        let used = u16::try_from(node.used + 1).unwrap_or(u16::MAX);
-        write(storage, STRUCTURE, node.address + USED, &used.to_le_bytes())
+        if !starts_a_row {
+            barrier()?;
+        }
+        write(storage, STRUCTURE, at + 8, &key[8..16])
     }
 
-    /// Puts a new root above the old one, whose last child is followed by `child`.
+    /// Puts a new root above the old one, whose last child is followed by `child`; or the first root,
+    /// a leaf with this child.
     fn grow_root(
         &self,
         storage: &dyn Storage,
@@ -265,6 +382,17 @@ impl ChunkIndex {
     ) -> Result<Node> {
         let pointer = Block::read(storage, "the data layout message", self.root_at, 8)?;
         let old_root = pointer.u64(0)?;
+        if old_root == UNDEFINED {
+            let root = Node {
+                address: allocate(Self::node_bytes(self.rank))?,
+                level: 0,
+                used: 1,
+            };
+            self.write_node(storage, &root, UNDEFINED, &[(key, child)], bound)?;
+            barrier()?;
+            self.link_root(storage, &root)?;
+            return Ok(root);
+        }
         let header = Block::read(storage, STRUCTURE, old_root, HEADER + self.key_bytes())?;
         let level = header.u8(5)? + 1;
         if level > MAX_DEPTH {
@@ -289,13 +417,13 @@ impl ChunkIndex {
             bound,
         )?;
         barrier()?;
-        write(
-            storage,
-            STRUCTURE,
-            self.root_at,
-            &root.address.to_le_bytes(),
-        )?;
+        self.link_root(storage, &root)?;
         Ok(root)
+    }
+
+    fn link_root(&self, storage: &dyn Storage, root: &Node) -> Result<()> {
+        let address = root.address.to_le_bytes();
+        write(storage, STRUCTURE, self.root_at, &address)
     }
 
     fn write_node(
@@ -339,4 +467,9 @@ impl ChunkIndex {
             &node.address.to_le_bytes(),
         )
     }
+}
+
+fn write_used(storage: &dyn Storage, node: u64, used: usize) -> Result<()> {
+    let used = u16::try_from(used).unwrap_or(u16::MAX);
+    write(storage, STRUCTURE, node + USED, &used.to_le_bytes())
 }

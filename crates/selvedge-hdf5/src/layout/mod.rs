@@ -18,7 +18,7 @@ mod object_header;
 mod superblock;
 
 pub(crate) use bytes::LayoutError;
-pub(crate) use chunk_index::{ChunkIndex, ChunkKey};
+pub(crate) use chunk_index::{ChunkEntry, ChunkIndex, ChunkKey};
 pub(crate) use group::root_members;
 pub(crate) use object_header::{AttributeValue, StepDataset, attribute, step_dataset};
 pub(crate) use superblock::Superblock;

@@ -1,6 +1,7 @@
 //! Object headers, version 1: the messages of a dataset that the recorder needs, and where they lie.
 
 use super::bytes::{Block, LayoutError, Result, UNDEFINED};
+use crate::provenance::ENCODER;
 use crate::storage::Storage;
 
 const STRUCTURE: &str = "an object header";
@@ -16,6 +17,9 @@ const FILTERS: u16 = 0x000B;
 const ATTRIBUTE: u16 = 0x000C;
 const CONTINUATION: u16 = 0x0010;
 const SYMBOL_TABLE: u16 = 0x0011;
+
+/// The numbers of the filters of a compressed step tensor, in the order of writing: shuffle, deflate.
+const PIPELINE: [u16; 2] = [2, 1];
 
 /// The maximum of an axis without one.
 const UNLIMITED: u64 = u64::MAX;
@@ -112,6 +116,34 @@ impl ObjectHeader {
         }
     }
 
+    /// Whether there is an attribute of this name, of whatever type.
+    fn has_attribute(&self, name: &str) -> Result<bool> {
+        for message in self.messages.iter().filter(|m| m.kind == ATTRIBUTE) {
+            if attribute_name(self.block(message), message.offset)? == Some(name.as_bytes()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The numbers of the filters, in the order of writing.
+    fn filters(&self) -> Result<Vec<u16>> {
+        let message = self.only(FILTERS, "filter pipeline")?;
+        let block = self.block(message);
+        block.expect(message.offset, &[1], "filter pipeline version")?;
+        let count = block.u8(message.offset + 1)?;
+        let mut at = message.offset + 8;
+        let mut filters = Vec::new();
+        for _ in 0..count {
+            filters.push(block.u16(at)?);
+            let name = usize::from(block.u16(at + 2)?).next_multiple_of(8);
+            // Values of 4 bytes, padded to an even number of them.
+            let values = usize::from(block.u16(at + 6)?).next_multiple_of(2);
+            at += 8 + name + values * 4;
+        }
+        Ok(filters)
+    }
+
     /// Where the byte `offset` of the message's body lies in the file.
     fn address_in(&self, message: &Message, offset: usize) -> u64 {
         self.block(message).address() + (message.offset + offset) as u64
@@ -137,6 +169,8 @@ pub(crate) struct StepDataset {
     pub(crate) chunk: Vec<u64>,
     /// Element size in bytes.
     pub(crate) element_bytes: u64,
+    /// Whether the chunks go through shuffle and deflate.
+    pub(crate) compressed: bool,
     /// Address of the chunk index's root node; `None` where no chunk is allocated.
     pub(crate) index_root: Option<u64>,
     /// Where the address of the root node is stored: 8 bytes, little-endian, not aligned.
@@ -144,7 +178,8 @@ pub(crate) struct StepDataset {
 }
 
 /// The step tensor with the object header at `address`: a chunked dataset whose first axis is
-/// unlimited, without filters. `None` for any other object; only the recorder's own are of its kind.
+/// unlimited, without filters or with shuffle, deflate and the name of the encoder. `None` for any
+/// other object; only the recorder's own are of its kind.
 pub(crate) fn step_dataset(storage: &dyn Storage, address: u64) -> Result<Option<StepDataset>> {
     // Later versions of the object header are of other programs, which changed the file.
     if Block::read(storage, STRUCTURE, address, 4)?.slice(0, 4)? == b"OHDR" {
@@ -152,7 +187,11 @@ pub(crate) fn step_dataset(storage: &dyn Storage, address: u64) -> Result<Option
     }
     let header = ObjectHeader::read(storage, address)?;
     let has = |kind: u16| header.messages.iter().any(|message| message.kind == kind);
-    if !has(LAYOUT) || !has(DATASPACE) || has(FILTERS) {
+    if !has(LAYOUT) || !has(DATASPACE) {
+        return Ok(None);
+    }
+    let compressed = has(FILTERS);
+    if compressed && !(header.has_attribute(ENCODER)? && header.filters()? == PIPELINE) {
         return Ok(None);
     }
     let layout = header.only(LAYOUT, "data layout")?;
@@ -190,10 +229,21 @@ pub(crate) fn step_dataset(storage: &dyn Storage, address: u64) -> Result<Option
         extents,
         leading_extent_at,
         element_bytes: chunk[rank],
+        compressed,
         chunk: chunk[..rank].to_vec(),
         index_root: (root != UNDEFINED).then_some(root),
         index_root_at: header.address_in(layout, 3),
     }))
+}
+
+/// The name of the attribute message at `at`; `None` of later versions of it than 1, which are for
+/// names in UTF-8 and for shared types.
+fn attribute_name(block: &Block, at: usize) -> Result<Option<&[u8]>> {
+    if block.u8(at)? != 1 {
+        return Ok(None);
+    }
+    let stored = block.slice(at + 8, usize::from(block.u16(at + 2)?))?;
+    Ok(stored.strip_suffix(&[0]))
 }
 
 /// A 64-bit integer attribute: its value and where it lies.
@@ -219,16 +269,11 @@ pub(crate) fn attribute(
     {
         let block = header.block(message);
         let at = message.offset;
-        // Version 1: the sizes of name, datatype and dataspace, each padded to a multiple of 8.
-        // Later versions are for names in UTF-8, and for shared types.
-        if block.u8(at)? != 1 {
+        if attribute_name(block, at)? != Some(name.as_bytes()) {
             continue;
         }
+        // The sizes of name, datatype and dataspace, each padded to a multiple of 8.
         let sizes = [block.u16(at + 2)?, block.u16(at + 4)?, block.u16(at + 6)?].map(usize::from);
-        let stored = block.slice(at + 8, sizes[0])?;
-        if stored.strip_suffix(&[0]) != Some(name.as_bytes()) {
-            continue;
-        }
         let padded: usize = sizes.iter().map(|size| size.next_multiple_of(8)).sum();
         let datatype = at + 8 + sizes[0].next_multiple_of(8);
         // Class 0 (fixed point), version 1, little-endian, signed, 8 bytes; 64 bits from bit 0.

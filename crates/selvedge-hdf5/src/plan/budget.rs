@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::units::{Bytes, Grouped, Shape};
-use super::{ChunkPlan, ReadPattern};
+use super::{ChunkPlan, Compression, EncodingPlan, ReadPattern};
 use crate::{Error, TensorSpec, sys};
 
 /// Small steps are gathered into blocks of about this size and written together.
@@ -83,6 +83,8 @@ pub struct RunPlan {
     pub constant_bytes: u64,
     /// The queue.
     pub queue: QueuePlan,
+    /// The threads that encode, where a tensor is compressed.
+    pub encoding: Option<EncodingPlan>,
     /// The memory budget in bytes.
     pub memory_budget: u64,
     /// Free bytes on the disk of the file, where they are known.
@@ -97,7 +99,7 @@ impl RunPlan {
     /// # Errors
     ///
     /// [`Error::InvalidTensor`] or [`Error::InvalidName`] for a tensor that HDF5 cannot hold;
-    /// [`Error::MemoryBudget`] where two blocks of the queue exceed the budget.
+    /// [`Error::MemoryBudget`] where two blocks of the queue and the encoders exceed the budget.
     pub fn new(
         tensors: &[TensorSpec],
         steps: Option<u64>,
@@ -105,31 +107,49 @@ impl RunPlan {
         limits: &Limits,
         constant_bytes: u64,
         block_steps: Option<u64>,
+        compression: Compression,
     ) -> Result<Self, Error> {
         let tensors = tensors
             .iter()
-            .map(|spec| ChunkPlan::new(spec, steps, pattern, limits.chunk_target))
+            .map(|spec| ChunkPlan::new(spec, steps, pattern, limits.chunk_target, compression))
             .collect::<Result<Vec<_>, _>>()?;
         let most = block_steps
             .unwrap_or(u64::MAX)
             .min(steps.unwrap_or(u64::MAX))
             .max(1);
         let queue = plan_queue(&tensors, most, steps.unwrap_or(u64::MAX), limits);
-        if queue.bytes() > limits.memory {
-            return Err(Error::MemoryBudget {
-                needed: queue.bytes(),
-                budget: limits.memory,
-            });
-        }
-        Ok(Self {
+        let mut plan = Self {
             steps,
             pattern,
             tensors,
             constant_bytes,
             queue,
+            encoding: None,
             memory_budget: limits.memory,
             free_disk: None,
-        })
+        };
+        plan.plan_encoding();
+        if plan.memory_bytes() > limits.memory {
+            return Err(Error::MemoryBudget {
+                needed: plan.memory_bytes(),
+                budget: limits.memory,
+            });
+        }
+        Ok(plan)
+    }
+
+    /// Plans the encoders for the chunks as they are now: those of a file that exists can be others.
+    pub(crate) fn plan_encoding(&mut self) {
+        let compressed = self.tensors.iter().filter(|tensor| tensor.compressed);
+        let largest = compressed.map(|tensor| tensor.chunk_bytes).max();
+        self.encoding = largest.map(EncodingPlan::new);
+    }
+
+    /// The memory that the recorder takes, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        let encoding = self.encoding.map_or(0, |encoding| encoding.bytes());
+        self.queue.bytes().saturating_add(encoding)
     }
 
     /// Bytes of one step of all tensors.
@@ -152,7 +172,7 @@ impl RunPlan {
     }
 
     /// Bytes that the run will put on the disk: all planned steps, or one where the length is
-    /// unknown.
+    /// unknown. With compression it is at most so much.
     #[must_use]
     pub fn needed_disk(&self) -> u64 {
         self.step_bytes()
@@ -251,11 +271,16 @@ impl fmt::Display for RunPlan {
         if self.constant_bytes > 0 {
             writeln!(f, "  constants: {}", Bytes(self.constant_bytes))?;
         }
+        let most = if self.encoding.is_some() {
+            "at most "
+        } else {
+            ""
+        };
         match self.steps {
-            Some(_) => write!(f, "disk: {}", Bytes(self.file_bytes()))?,
+            Some(_) => write!(f, "disk: {most}{}", Bytes(self.file_bytes()))?,
             None => write!(
                 f,
-                "disk: {} for each 1,000 steps",
+                "disk: {most}{} for each 1,000 steps",
                 Bytes(self.step_bytes().saturating_mul(1000))
             )?,
         }
@@ -265,19 +290,25 @@ impl fmt::Display for RunPlan {
         let held = self.queue.blocks * self.queue.steps_per_block;
         write!(
             f,
-            "\nmemory: {} for a queue of {} step{}, budget {}",
+            "\nmemory: {} for a queue of {} step{}",
             Bytes(self.queue.bytes()),
             Grouped(held),
             if held == 1 { "" } else { "s" },
-            Bytes(self.memory_budget),
-        )
+        )?;
+        if let Some(encoding) = self.encoding {
+            let threads = encoding.threads;
+            let plural = if threads == 1 { "" } else { "s" };
+            let bytes = Bytes(encoding.bytes());
+            write!(f, ", {bytes} for {threads} encoding thread{plural}")?;
+        }
+        write!(f, ", budget {}", Bytes(self.memory_budget))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Limits, RunPlan};
-    use crate::{Dtype, Error, ReadPattern, TensorSpec};
+    use crate::{Compression, Dtype, Error, ReadPattern, TensorSpec};
 
     fn thimble() -> Vec<TensorSpec> {
         let mut tensors: Vec<_> = ["W", "grad_W", "momentum_W", "variance_W"]
@@ -295,6 +326,7 @@ mod tests {
             limits,
             20_000,
             None,
+            Compression::None,
         )
     }
 
@@ -347,6 +379,7 @@ memory: 66.56 MB for a queue of 13 steps, budget 24.00 GB"
             &Limits::default(),
             0,
             None,
+            Compression::None,
         )
         .unwrap();
         assert_eq!(plan.queue.steps_per_block, 16_384);
@@ -363,6 +396,7 @@ memory: 66.56 MB for a queue of 13 steps, budget 24.00 GB"
             &Limits::default(),
             0,
             None,
+            Compression::None,
         )
         .unwrap();
         let path = std::env::temp_dir().join("x.h5");

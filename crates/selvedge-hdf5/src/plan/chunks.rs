@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Compression;
 use super::units::{Bytes, Grouped, Shape};
 use crate::{Dtype, Error, TensorSpec};
 
@@ -63,11 +64,14 @@ pub struct ChunkPlan {
     pub chunks_per_step: u64,
     /// Planned steps; `None` for a run of unknown length.
     pub steps: Option<u64>,
+    /// Whether chunks are compressed. Then they get their places as steps come.
+    pub compressed: bool,
 }
 
 impl ChunkPlan {
     /// Plans the chunks of `spec` over `steps` steps (`None`: unknown), for reading by `pattern`,
-    /// with chunks of at most `target` bytes.
+    /// with chunks of at most `target` bytes. The chunks of a tensor that is compressed are those
+    /// that this needs, whatever the pattern and the target.
     ///
     /// With [`ReadPattern::WholeTensor`] and a known number of steps: with `m` the most steps that
     /// fit the target, there are `n = ceil(steps / m)` chunks of `ceil(steps / n)` steps, so at
@@ -82,6 +86,7 @@ impl ChunkPlan {
         steps: Option<u64>,
         pattern: ReadPattern,
         target: u64,
+        compression: Compression,
     ) -> Result<Self, Error> {
         spec.validate()?;
         if steps == Some(0) {
@@ -96,6 +101,20 @@ impl ChunkPlan {
         let target = target.clamp(1, MAX_CHUNK_BYTES);
         let element = spec.dtype.size() as u64;
 
+        if let Some(chunk) = compression.chunk(spec, &shape)? {
+            let mut plan = Self {
+                tensor: spec.name.clone(),
+                dtype: spec.dtype,
+                step_shape: shape,
+                chunk_shape: Vec::new(),
+                chunk_bytes: 0,
+                chunks_per_step: 0,
+                steps,
+                compressed: true,
+            };
+            plan.set_chunk_shape(&chunk);
+            return Ok(plan);
+        }
         // First what of a step a chunk holds, then how many steps of it.
         let piece_shape = if step_bytes > MAX_CHUNK_BYTES {
             cut(&shape, element, target)
@@ -133,6 +152,7 @@ impl ChunkPlan {
             chunk_bytes: chunk_steps * piece_bytes,
             chunks_per_step,
             steps,
+            compressed: false,
         })
     }
 
@@ -165,7 +185,8 @@ impl ChunkPlan {
         rows.saturating_mul(self.chunks_per_step)
     }
 
-    /// Bytes that the chunks reserve in the file.
+    /// Bytes that the chunks reserve in the file; of a compressed tensor, those that they take at
+    /// most.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
         self.chunks().saturating_mul(self.chunk_bytes)
@@ -199,6 +220,9 @@ impl fmt::Display for ChunkPlan {
             Shape(&self.chunk_shape),
             Bytes(self.chunk_bytes),
         )?;
+        if self.compressed {
+            f.write_str(" before compression")?;
+        }
         match (self.tail_steps(), self.waste()) {
             (Some(0), _) => Ok(()),
             (Some(tail), Some(waste)) => {
@@ -221,7 +245,7 @@ fn even(total: u64, most: u64) -> u64 {
 }
 
 /// Cuts a step into even pieces of at most `target` bytes: along the first axis whose rows fit.
-fn cut(shape: &[u64], element: u64, target: u64) -> Vec<u64> {
+pub(super) fn cut(shape: &[u64], element: u64, target: u64) -> Vec<u64> {
     let mut piece = shape.to_vec();
     for axis in 0..shape.len() {
         let row = shape[axis + 1..].iter().product::<u64>() * element;
@@ -246,13 +270,13 @@ fn cut_tokens(shape: &[u64], step_bytes: u64) -> Vec<u64> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{ChunkPlan, MAX_CHUNK_BYTES, ReadPattern};
+    use super::{ChunkPlan, Compression, MAX_CHUNK_BYTES, ReadPattern};
     use crate::grid::Grid;
     use crate::{Dtype, TensorSpec};
 
     fn plan(shape: &[usize], steps: Option<u64>, pattern: ReadPattern, target: u64) -> ChunkPlan {
         let spec = TensorSpec::new("W", Dtype::Bf16, shape);
-        ChunkPlan::new(&spec, steps, pattern, target).unwrap()
+        ChunkPlan::new(&spec, steps, pattern, target, Compression::None).unwrap()
     }
 
     #[test]
@@ -323,10 +347,11 @@ mod tests {
                 ReadPattern::WholeTensor, ReadPattern::SingleSteps, ReadPattern::TokenSubset,
             ]),
             target in 1..6_000_000_000_u64,
+            compression in prop::sample::select(vec![Compression::None, Compression::Fast]),
         ) {
             let spec = TensorSpec::new("W", Dtype::Bf16, &shape);
             let bytes = shape.iter().fold(2, |all, &axis| all * axis as u128);
-            let plan = match ChunkPlan::new(&spec, steps, pattern, target) {
+            let plan = match ChunkPlan::new(&spec, steps, pattern, target, compression) {
                 Ok(plan) => plan,
                 Err(error) => {
                     let run = bytes * u128::from(steps.unwrap_or(1));

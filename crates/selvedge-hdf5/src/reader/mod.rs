@@ -5,6 +5,7 @@ mod data_layout;
 mod dtype;
 mod library;
 mod live;
+mod packed;
 mod place;
 mod raw;
 mod select;

@@ -12,6 +12,7 @@ use hdf5::Dataset;
 use super::data_layout::{self, DataLayout};
 use super::dtype::{Stored, detect};
 use super::library::{self, Stride};
+use super::packed::{Packed, Pipeline};
 use super::place::{Place, Wanted};
 use super::select::Selection;
 use super::{attributes, live};
@@ -19,6 +20,7 @@ use crate::checksum::{self, Checksums};
 use crate::element::Element;
 use crate::error::LibraryError;
 use crate::grid::to_usize;
+use crate::provenance::ENCODER;
 use crate::{Attribute, Dtype, Error};
 
 /// What a tensor is to the run.
@@ -56,8 +58,20 @@ pub struct Tensor {
     plain: bool,
     stored: Stored,
     steps: u64,
+    /// How the chunks are packed, where they can be unpacked past libhdf5.
+    pipeline: Option<Pipeline>,
+    /// What wrote the streams, as the tensor says it.
+    encoder: Option<String>,
     /// Where the bytes lie, looked up when they are first read.
     place: OnceLock<Option<Arc<Place>>>,
+    /// Where the compressed chunks lie.
+    packed: OnceLock<Option<Arc<Packed>>>,
+}
+
+/// What wrote the streams of a compressed dataset.
+fn encoder_of(dataset: &Dataset) -> Option<String> {
+    let attribute = dataset.attr(ENCODER).ok()?;
+    attributes::text(&attribute).ok().flatten()
 }
 
 /// Elements of a shape; more than can be addressed where the product overflows.
@@ -83,9 +97,13 @@ impl Tensor {
         let chunk = plan.get_chunk().map_err(failed)?;
         let chunk: Option<Vec<u64>> =
             chunk.map(|chunk| chunk.into_iter().map(|axis| axis as u64).collect());
-        let filtered = !plan.get_filters().is_ok_and(|filters| filters.is_empty());
+        let filters = plan.get_filters();
+        let filtered = !filters.as_ref().is_ok_and(Vec::is_empty);
+        let encoder = if filtered { encoder_of(&dataset) } else { None };
         // What the recorder makes; in a file of ours the others were added by hand.
-        let recorded = space.maxdims().first() == Some(&None) && !filtered && !name.contains('/');
+        let recorded = space.maxdims().first() == Some(&None)
+            && (!filtered || encoder.is_some())
+            && !name.contains('/');
         let role = match chunk {
             // h5py makes datasets of a fixed shape, if it is not told otherwise.
             Some(_) if !shape.is_empty() && (recorded || !source.ours) => Role::Step,
@@ -102,6 +120,13 @@ impl Tensor {
         let stored = detect(&dataset, &space);
         let plain =
             addresses && !filtered && matches!(stored, Stored::Known { in_place: true, .. });
+        // Chunks at an edge can be left as they are without a bit that says so.
+        let whole = plan
+            .get_chunk_opts()
+            .is_ok_and(|options| options.is_none_or(|o| o.is_empty()));
+        let in_place = matches!(stored, Stored::Known { in_place: true, .. });
+        let pipeline = filters.ok().filter(|_| addresses && whole && in_place);
+        let pipeline = pipeline.and_then(|filters| Pipeline::of(&filters));
         let steps = shape.first().copied().unwrap_or(0);
         Ok(Self {
             source: source.clone(),
@@ -114,7 +139,10 @@ impl Tensor {
             plain,
             stored,
             steps,
+            pipeline,
+            encoder,
             place: OnceLock::new(),
+            packed: OnceLock::new(),
         })
     }
 
@@ -220,6 +248,17 @@ impl Tensor {
         self.dataset.storage_size()
     }
 
+    /// What wrote the streams of a compressed tensor, where it says so: `selvedge-deflate 0.1.0`.
+    #[must_use]
+    pub fn encoder(&self) -> Option<&str> {
+        self.encoder.as_deref()
+    }
+
+    /// Whether the recorder compresses its steps.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.encoder.is_some()
+    }
+
     /// Its own attributes, in the order of their names.
     ///
     /// # Errors
@@ -238,13 +277,13 @@ impl Tensor {
         Ok(self.all_attributes()?.1)
     }
 
-    /// Its checksums are no attributes of its own.
+    /// Its checksums are no attributes of its own, nor is the name of its encoder.
     fn all_attributes(&self) -> Result<attributes::Attributes, Error> {
         let (mut read, mut skipped) = attributes::read(&self.dataset).map_err(|error| {
             let action = format!("read the attributes of tensor `{}` of", self.name);
             Error::library(&self.source.path, action, error)
         })?;
-        read.retain(|(name, _)| !checksum::is_own(name));
+        read.retain(|(name, _)| !checksum::is_own(name) && name != ENCODER);
         skipped.retain(|(name, _)| !checksum::is_own(name));
         Ok((read, skipped))
     }
@@ -288,6 +327,7 @@ impl Tensor {
         let rows = self.chunk.as_ref().map_or(1, |chunk| chunk[0].max(1));
         if now[0].div_ceil(rows) != self.shape[0].div_ceil(rows) {
             self.place = OnceLock::new();
+            self.packed = OnceLock::new();
         }
         self.steps = now[0];
         self.shape = now;
@@ -497,6 +537,33 @@ impl Tensor {
             place.map(Arc::new)
         });
         place.as_deref()
+    }
+
+    /// Where its compressed chunks lie; `None` where there are none, or only libhdf5 can unpack them.
+    pub(super) fn packed(&self) -> Option<&Packed> {
+        let pipeline = self.pipeline?;
+        let packed = self.packed.get_or_init(|| {
+            let wanted = Wanted {
+                data: self.data(),
+                dataset: &self.dataset,
+                header: self.header,
+                shape: &self.shape,
+                chunk: self.chunk.as_deref(),
+                element: self.dtype().ok()?.size() as u64,
+            };
+            Packed::find(&wanted, pipeline).map(Arc::new)
+        });
+        packed.as_deref()
+    }
+
+    pub(super) fn damaged_chunk(&self, row: u64, piece: u64, reason: String) -> Error {
+        let chunk = self.packed().map(|packed| packed.offset(row, piece));
+        Error::DamagedChunk {
+            path: self.source.path.clone(),
+            tensor: self.name.clone(),
+            chunk: chunk.unwrap_or_default(),
+            reason,
+        }
     }
 
     /// How many indices of the first axis libhdf5 is to read by one call: those of one row of chunks,

@@ -7,7 +7,7 @@ use super::Rechunk;
 use super::members::{Member, Members};
 use crate::bulk::{self, Walk};
 use crate::plan::{Bytes, ChunkPlan, Grouped, Shape};
-use crate::{Error, ReadPattern, Role, TensorSpec};
+use crate::{Compression, Error, ReadPattern, Role, TensorSpec};
 
 /// What [`Rechunk::run`] would make. Its [`Display`](fmt::Display) is a table for people.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +49,8 @@ impl RechunkPlan {
             .of(Role::Step)
             .map(|member| {
                 let steps = Some(members.steps);
-                ChunkPlan::new(&member.spec, steps, rechunk.pattern, rechunk.chunk_target)
+                let (pattern, target) = (rechunk.pattern, rechunk.chunk_target);
+                ChunkPlan::new(&member.spec, steps, pattern, target, Compression::None)
             })
             .collect::<Result<Vec<_>, _>>()?;
         let constants = members.of(Role::Constant).map(|member| member.spec.clone());

@@ -20,6 +20,11 @@ pub(crate) struct BlockLayout {
 }
 
 impl BlockLayout {
+    /// Steps that a block holds.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     pub(crate) fn new(step_bytes: &[u64], queue: &QueuePlan) -> Self {
         let mut offset = 0;
         let regions = step_bytes

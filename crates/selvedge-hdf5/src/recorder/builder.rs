@@ -6,7 +6,7 @@ use super::Recorder;
 use super::writer::Durability;
 use crate::create::Constant;
 use crate::element::{Element, Values};
-use crate::plan::{Limits, ReadPattern, RunPlan};
+use crate::plan::{Compression, Limits, ReadPattern, RunPlan};
 use crate::reader::Reader;
 use crate::spec::validate_name;
 use crate::{Attribute, Error, TensorSpec, provenance};
@@ -33,6 +33,7 @@ pub struct RecorderBuilder {
     pub(super) pattern: ReadPattern,
     pub(super) limits: Limits,
     pub(super) durability: Durability,
+    pub(super) compression: Compression,
 }
 
 impl RecorderBuilder {
@@ -49,6 +50,7 @@ impl RecorderBuilder {
             pattern: ReadPattern::default(),
             limits: Limits::default(),
             durability: Durability::default(),
+            compression: Compression::default(),
         }
     }
 
@@ -164,6 +166,13 @@ impl RecorderBuilder {
         self
     }
 
+    /// Whether steps are compressed. Default: [`Compression::None`]. A resumed file keeps what its
+    /// tensors have.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
     /// Lets `create` replace an existing file, if no recorder and no HDF5 program is writing it.
     pub fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
@@ -223,6 +232,7 @@ impl RecorderBuilder {
             &self.limits,
             constants,
             together,
+            self.compression,
         )
     }
 

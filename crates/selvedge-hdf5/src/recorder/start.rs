@@ -12,6 +12,7 @@ use super::queue::Queue;
 use super::writer::{Durability, Writer};
 use super::{AppendTimes, Recorder, RecorderBuilder, Shared};
 use crate::create::{self, Constant, Contents};
+use crate::encoder::Encoders;
 use crate::lock::{LockedFile, open_locked};
 use crate::plan::RunPlan;
 use crate::publish::{make_folder, publish, sync_folder};
@@ -23,6 +24,7 @@ use crate::{Error, RunState, TensorSpec, lock, provenance, sys};
 struct Memory {
     layout: BlockLayout,
     blocks: Vec<Block>,
+    encoders: Option<Encoders>,
 }
 
 impl RecorderBuilder {
@@ -99,6 +101,7 @@ impl RecorderBuilder {
         if plan.steps.is_none() {
             trajectory.announce_room()?;
         }
+        trajectory.announce_packed(plan.queue.steps_per_block)?;
         Ok(trajectory)
     }
 
@@ -128,9 +131,18 @@ impl RecorderBuilder {
         }
         let mut plan = self.plan_run(&specs, steps)?;
         for tensor in &mut plan.tensors {
-            if let Some(chunk) = reader.tensor(&tensor.tensor)?.chunk_shape() {
+            let found = reader.tensor(&tensor.tensor)?;
+            if let Some(chunk) = found.chunk_shape() {
                 tensor.set_chunk_shape(chunk);
             }
+            tensor.compressed = found.is_compressed();
+        }
+        plan.plan_encoding();
+        if plan.memory_bytes() > plan.memory_budget {
+            return Err(Error::MemoryBudget {
+                needed: plan.memory_bytes(),
+                budget: plan.memory_budget,
+            });
         }
         let rest = steps.map_or(1, |steps| steps - committed);
         plan.check_disk(&self.path, plan.step_bytes().saturating_mul(rest), 0)?;
@@ -239,7 +251,14 @@ impl RecorderBuilder {
             .map(|_| Block::new(&layout))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Error::io(&self.path, "allocate the queue for", error))?;
-        Ok(Memory { layout, blocks })
+        let compressed = plan.tensors.iter().filter(|tensor| tensor.compressed);
+        let largest = compressed.map(|tensor| tensor.chunk_bytes).max();
+        let encoders = plan.encoding.zip(largest);
+        Ok(Memory {
+            layout,
+            blocks,
+            encoders: encoders.map(|(plan, largest)| Encoders::new(plan, largest)),
+        })
     }
 
     /// Starts the writer.
@@ -250,7 +269,11 @@ impl RecorderBuilder {
         file: LockedFile,
         trajectory: TrajectoryFile,
     ) -> Result<Recorder, Error> {
-        let Memory { layout, blocks } = memory;
+        let Memory {
+            layout,
+            blocks,
+            encoders,
+        } = memory;
         let first = trajectory.committed();
         let least_bytes = trajectory.end_of_file();
         let queue = Arc::new(Queue::new(blocks, plan.queue.block_bytes, first));
@@ -259,6 +282,7 @@ impl RecorderBuilder {
             layout: layout.clone(),
             durability: self.durability,
             queue: queue.clone(),
+            encoders,
             written: first,
         };
         let writer = std::thread::Builder::new()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::block::{Block, BlockLayout};
 use super::queue::{Queue, Task};
 use crate::Error;
+use crate::encoder::Encoders;
 use crate::trajectory::TrajectoryFile;
 
 /// When recorded steps are put on the medium with `fdatasync`.
@@ -45,6 +46,8 @@ pub(crate) struct Writer {
     pub(crate) layout: BlockLayout,
     pub(crate) durability: Durability,
     pub(crate) queue: Arc<Queue>,
+    /// Where a tensor is compressed.
+    pub(crate) encoders: Option<Encoders>,
     /// Steps written, committed or not.
     pub(crate) written: u64,
 }
@@ -83,10 +86,17 @@ impl Writer {
         }
         // Before the data too: a file that another program took over is not ours to write to.
         self.file.verify()?;
+        let (first, steps) = (block.first, block.len as u64);
+        if let Some(encoders) = &self.encoders {
+            self.file.announce_packed(self.layout.capacity() as u64)?;
+            let bytes = |tensor| block.steps(&self.layout, tensor);
+            self.file.pack_steps(encoders, first, steps, bytes)?;
+        }
         for tensor in 0..self.file.tensors.len() {
-            let bytes = block.steps(&self.layout, tensor);
-            self.file
-                .write_steps(tensor, block.first, block.len as u64, bytes)?;
+            if !self.file.is_packed(tensor) {
+                let bytes = block.steps(&self.layout, tensor);
+                self.file.write_steps(tensor, first, steps, bytes)?;
+            }
         }
         self.written = block.first + block.len as u64;
         self.queue.recycle(block);
@@ -99,8 +109,15 @@ impl Writer {
     fn commit(&mut self) -> Result<(), Error> {
         self.file.verify()?;
         let durable = self.durability != Durability::Never;
+        let staged = self.file.stage_chunks()?;
         if durable {
             self.file.sync()?;
+        }
+        if staged {
+            self.file.show_chunks()?;
+            if durable {
+                self.file.sync()?;
+            }
         }
         self.file.set_extents(self.written)?;
         if durable {

@@ -4,18 +4,21 @@
 //! that outgrows its chunks the chunk index and the end-of-file address, each written in place by
 //! this module. `docs/format.md` has the protocol and why each moment of it is a valid file.
 
+mod packed;
+
 use std::path::{Path, PathBuf};
 
 use crate::create::PAGE;
 use crate::grid::Grid;
 use crate::layout::{
-    AttributeValue, ChunkIndex, ChunkKey, LayoutError, StepDataset, Superblock, attribute,
-    root_members, step_dataset,
+    AttributeValue, ChunkEntry, ChunkIndex, ChunkKey, LayoutError, StepDataset, Superblock,
+    attribute, root_members, step_dataset,
 };
 use crate::plan::ChunkPlan;
-use crate::provenance::{FORMAT, FORMAT_VERSION, STATE, STEPS_PLANNED};
+use crate::provenance::{FORMAT, FORMAT_VERSION, FORMAT_VERSION_COMPRESSED, STATE, STEPS_PLANNED};
 use crate::storage::Storage;
-use crate::{Error, RunState};
+use crate::{Error, RunState, encoder};
+use packed::Packed;
 
 /// Room is announced in at least this many bytes, so that small chunks do not need it often.
 const LEAST_ROOM: u64 = 1 << 20;
@@ -31,6 +34,8 @@ pub(crate) struct StepTensor {
     /// Addresses of the chunks, in the order of the index.
     chunks: Vec<u64>,
     index: Option<ChunkIndex>,
+    /// Of a compressed tensor.
+    packed: Option<Packed>,
 }
 
 /// A trajectory file, open for recording or recovery.
@@ -88,12 +93,12 @@ impl TrajectoryFile {
                 })
         };
         let format = root_attribute(FORMAT)?.value;
-        if format != FORMAT_VERSION {
+        if format != FORMAT_VERSION && format != FORMAT_VERSION_COMPRESSED {
             return Err(Error::NotATrajectory {
                 path: path.to_owned(),
                 reason: format!(
                     "its format version is {format}, and this version of Selvedge writes \
-                     {FORMAT_VERSION}"
+                     {FORMAT_VERSION} and {FORMAT_VERSION_COMPRESSED}"
                 ),
             });
         }
@@ -149,15 +154,17 @@ impl TrajectoryFile {
     /// Checks that libhdf5 built exactly what was planned.
     pub(crate) fn check_plan(&self, plans: &[ChunkPlan]) -> Result<(), Error> {
         for (tensor, plan) in self.tensors.iter().zip(plans) {
-            let leading = plan.steps.unwrap_or(plan.chunk_steps());
+            let (leading, expected) = match plan.compressed {
+                true => (0, 0),
+                false => (plan.steps.unwrap_or(plan.chunk_steps()), plan.chunks()),
+            };
             let chunks = tensor.chunks.len() as u64;
-            if tensor.extent != leading || chunks != plan.chunks() {
+            let packed = tensor.packed.is_some();
+            if tensor.extent != leading || chunks != expected || packed != plan.compressed {
                 return Err(self.refuse(format!(
                     "tensor `{}` was created with {} steps in {chunks} chunks, where {leading} \
-                     steps in {} chunks were asked for",
-                    tensor.name,
-                    tensor.extent,
-                    plan.chunks(),
+                     steps in {expected} chunks were asked for",
+                    tensor.name, tensor.extent,
                 )));
             }
         }
@@ -321,16 +328,7 @@ impl TrajectoryFile {
         if self.end.saturating_add(rows) <= self.superblock.end_of_file {
             return Ok(());
         }
-        let room = rows.max(LEAST_ROOM);
-        let announced = self.end.saturating_add(room);
-        // First the file, then the address: a file that is shorter than it says does not open.
-        self.storage
-            .set_len(announced.saturating_add(room))
-            .map_err(|error| Error::io(&self.path, "grow", error))?;
-        self.barrier()?;
-        Superblock::write_end_of_file(&*self.storage, announced).map_err(self.failed("grow"))?;
-        self.superblock.end_of_file = announced;
-        self.barrier()
+        self.announce(rows.max(LEAST_ROOM))
     }
 
     fn barrier(&self) -> Result<(), Error> {
@@ -352,15 +350,7 @@ impl TrajectoryFile {
             debug_assert!(*end <= limit, "room was announced for the whole row");
             Ok(address)
         };
-        let mut barrier = || {
-            let synced = if durable { storage.sync_data() } else { Ok(()) };
-            let structure = "the chunk index";
-            synced.map_err(|source| LayoutError::Write {
-                structure,
-                address: 0,
-                source,
-            })
-        };
+        let mut barrier = || barrier(storage, durable);
         let tensor = &mut self.tensors[tensor];
         let index = tensor.index.as_mut().ok_or_else(|| Error::NotATrajectory {
             path: self.path.clone(),
@@ -370,7 +360,11 @@ impl TrajectoryFile {
         for _ in 0..tensor.grid.pieces() {
             let offset = tensor.grid.offset(tensor.chunks.len() as u64);
             let address = allocate(u64::from(bytes)).map_err(&failed)?;
-            let key = ChunkKey { bytes, offset };
+            let key = ChunkKey {
+                bytes,
+                mask: 0,
+                offset,
+            };
             index
                 .push(
                     storage,
@@ -431,10 +425,28 @@ impl StepTensor {
                     "the chunks of tensor `{name}` do not hold whole pieces of a step"
                 ))
             })?;
-        let mut chunks: Vec<u64> = Vec::new();
-        let mut see = |key: &ChunkKey, address: u64| {
+        if dataset.compressed && grid.steps() != 1 {
+            return Err(refuse(format!(
+                "the compressed chunks of tensor `{name}` hold {} steps each, and this version of \
+                 Selvedge writes one",
+                grid.steps()
+            )));
+        }
+        let packs = dataset.compressed;
+        let (mut chunks, mut entries) = (Vec::new(), Vec::new());
+        let mut see = |entry: ChunkEntry| {
+            let ChunkEntry { key, address, at } = entry;
             let number = chunks.len() as u64;
-            if key.offset != grid.offset(number) || u64::from(key.bytes) != grid.chunk_bytes() {
+            let (bytes, whole) = (u64::from(key.bytes), grid.chunk_bytes());
+            // What h5py appended went through zlib, whose streams can be a little longer, or through
+            // one of the filters.
+            let deflated = packs && key.mask & encoder::DEFLATE == 0;
+            let stored = match deflated {
+                true => bytes <= whole + whole / 100 + 64,
+                false => bytes == whole,
+            };
+            let stored = stored && (!packs || key.mask <= encoder::AS_IT_IS);
+            if key.offset != grid.offset(number) || !stored {
                 return Err(LayoutError::unexpected(
                     "the chunk index",
                     address,
@@ -446,14 +458,17 @@ impl StepTensor {
                 ));
             }
             chunks.push(address);
+            entries.extend(packs.then_some(at));
             Ok(())
         };
         let rank = dataset.extents.len();
+        let root_at = dataset.index_root_at;
         let index = dataset
             .index_root
-            .map(|root| ChunkIndex::read(storage, rank, root, dataset.index_root_at, &mut see))
+            .map(|root| ChunkIndex::read(storage, rank, root, root_at, &mut see))
             .transpose()
-            .map_err(|error| Error::library(path, "read the chunk index of", error))?;
+            .map_err(|error| Error::library(path, "read the chunk index of", error))?
+            .or_else(|| packs.then(|| ChunkIndex::empty(rank, root_at)));
         let held = (chunks.len() as u64 / grid.pieces()).saturating_mul(grid.steps());
         if dataset.extents[0] > held {
             return Err(refuse(format!(
@@ -468,8 +483,19 @@ impl StepTensor {
             extent_at: dataset.leading_extent_at,
             chunks,
             index,
+            packed: packs.then(|| Packed::new(entries)),
         })
     }
+}
+
+/// Puts on the medium what was written, where the order of writes matters there.
+fn barrier(storage: &dyn Storage, durable: bool) -> Result<(), LayoutError> {
+    let synced = if durable { storage.sync_data() } else { Ok(()) };
+    synced.map_err(|source| LayoutError::Write {
+        structure: "the chunk index",
+        address: 0,
+        source,
+    })
 }
 
 /// Fails if the file at `path` has no name any more or is shorter than `least` bytes.

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::TrajectoryFile;
 use crate::create::{Contents, create};
 use crate::storage::{Status, Storage};
-use crate::{Dtype, Limits, ReadPattern, Reader, RunPlan, TensorSpec, bf16};
+use crate::{Compression, Dtype, Limits, ReadPattern, Reader, RunPlan, TensorSpec, bf16};
 
 /// One change of a file.
 #[derive(Clone, Debug)]
@@ -98,7 +98,16 @@ fn empty_file(folder: &Path) -> Vec<u8> {
         chunk_target: 8,
         ..Limits::default()
     };
-    let mut plan = RunPlan::new(&specs, None, ReadPattern::default(), &limits, 0, None).unwrap();
+    let mut plan = RunPlan::new(
+        &specs,
+        None,
+        ReadPattern::default(),
+        &limits,
+        0,
+        None,
+        Compression::None,
+    )
+    .unwrap();
     // Only steps of gigabytes are planned like this.
     plan.tensors[0].chunk_shape = vec![1, 1, 3];
     plan.tensors[0].chunk_bytes = 6;
@@ -257,6 +266,8 @@ proptest! {
         }
     }
 }
+
+mod packed;
 
 #[test]
 fn bf16_is_the_bits_of_the_file() {

@@ -17,7 +17,7 @@ use crate::reader::place::Place;
 /// Bytes of output that a thread fills before it asks for more.
 const TASK: usize = 4 << 20;
 /// Bytes that are read before they are converted: they are still in the cache then.
-const PIECE: usize = 256 << 10;
+pub(super) const PIECE: usize = 256 << 10;
 /// More threads than this are no faster: memory is the limit.
 const MOST_THREADS: usize = 8;
 
@@ -34,7 +34,7 @@ pub(super) enum Convert {
 
 impl Convert {
     /// Bytes of the output for one of the input.
-    fn factor(self) -> usize {
+    pub(super) fn factor(self) -> usize {
         match self {
             Self::None => 1,
             Self::Bf16 | Self::F16 => 2,
@@ -42,7 +42,7 @@ impl Convert {
     }
 
     /// Puts elements into the output, which has as many.
-    fn put(self, from: &[u8], to: &mut [u8]) {
+    pub(super) fn put(self, from: &[u8], to: &mut [u8]) {
         match self {
             Self::None => to.copy_from_slice(from),
             Self::Bf16 => selvedge_bf16::widen_bf16_to_f32(
@@ -71,9 +71,12 @@ pub(super) struct Job<'a> {
 impl Job<'_> {
     /// Fills `bytes`, the whole output.
     pub(super) fn run(&self, bytes: &mut [u8]) -> Result<(), Error> {
-        match self.tensor.place() {
-            Some(place) => self.run_in_parallel(place, bytes),
-            None => self.run_by_library(bytes),
+        if let Some(place) = self.tensor.place() {
+            self.run_in_parallel(place, bytes)
+        } else if let Some(packed) = self.tensor.packed() {
+            self.run_unpacking(packed, bytes)
+        } else {
+            self.run_by_library(bytes)
         }
     }
 
@@ -253,10 +256,10 @@ impl Job<'_> {
 /// Memory of a thread that is used again and again. It is of words, so that elements in it are
 /// aligned.
 #[derive(Default)]
-struct Scratch(Vec<u64>);
+pub(super) struct Scratch(Vec<u64>);
 
 impl Scratch {
-    fn get(&mut self, bytes: usize) -> &mut [u8] {
+    pub(super) fn get(&mut self, bytes: usize) -> &mut [u8] {
         let words = bytes.div_ceil(8);
         if self.0.len() < words {
             self.0.resize(words, 0);

@@ -3,6 +3,7 @@
 mod blocks;
 mod engine;
 mod rows;
+mod unpack;
 
 use std::ops::Range;
 
@@ -21,7 +22,8 @@ use crate::{Dtype, Element, Error};
 /// what `array[start:end:stride][:, rows]` is in `NumPy`.
 ///
 /// Plain bytes are read by several threads, past libhdf5. Of rows that are far apart only those are
-/// read. Filtered data are unpacked by libhdf5, each chunk once.
+/// read. Chunks that went through HDF5's shuffle and deflate (gzip) are unpacked by several threads,
+/// too; those of other filters by libhdf5. Each chunk is unpacked once.
 ///
 /// ```
 /// # use selvedge_hdf5::{Reader, Recorder, bf16};

@@ -1,0 +1,185 @@
+//! Filling the output of a selection from compressed chunks, each unpacked once, by several threads.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use super::engine::{Convert, Job, PIECE, Scratch};
+use crate::Error;
+use crate::bulk;
+use crate::grid::to_usize;
+use crate::reader::library::Stride;
+use crate::reader::packed::{Packed, Plain, Unpacker};
+
+/// Bytes that a thread has to unpack: else starting it takes longer.
+const TASK: usize = 1 << 20;
+/// Memory for unpacked chunks and their streams together; a thread has them in any case.
+const MEMORY: usize = 1 << 30;
+const MOST_THREADS: usize = 8;
+
+impl Job<'_> {
+    /// The selected steps of each row of chunks are what a thread does at a time.
+    pub(super) fn run_unpacking(&self, packed: &Packed, bytes: &mut [u8]) -> Result<(), Error> {
+        let tasks = Mutex::new(Rows {
+            left: self.steps,
+            output: bytes,
+            rows: packed.rows(),
+            step_bytes: self.output_bytes,
+        });
+        let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = || -> Result<(), Error> {
+            let (mut unpacker, mut scratch) = (Unpacker::new(), Scratch::default());
+            while let Some((steps, output)) = next() {
+                self.row(packed, steps, output, &mut unpacker, &mut scratch)?;
+            }
+            Ok(())
+        };
+        bulk::together(self.unpacking_threads(packed), work)
+    }
+
+    fn unpacking_threads(&self, packed: &Packed) -> usize {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let last = self.steps.at(self.steps.count.saturating_sub(1));
+        let rows = last / packed.rows() - self.steps.first / packed.rows() + 1;
+        let rows = to_usize(rows.min(self.steps.count));
+        let row_bytes = packed.chunk_bytes().saturating_mul(to_usize(packed.pieces));
+        let work = row_bytes.saturating_mul(rows) / TASK;
+        let room = MEMORY / packed.chunk_bytes().saturating_mul(2).max(1);
+        cores.min(MOST_THREADS).min(rows).min(work).min(room).max(1)
+    }
+
+    /// Fills `output` with the selected steps `steps`, which lie in one row of chunks.
+    fn row(
+        &self,
+        packed: &Packed,
+        steps: Stride,
+        output: &mut [u8],
+        unpacker: &mut Unpacker,
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        let row = steps.first / packed.rows();
+        let step_in_chunk = packed.chunk_bytes() / to_usize(packed.rows());
+        for piece in 0..packed.pieces {
+            let mut runs = Vec::new();
+            packed.runs(piece, |at, within, len| {
+                if self.wants(at, len) {
+                    runs.push((at, within, len));
+                }
+            });
+            if runs.is_empty() {
+                continue;
+            }
+            let plain = unpacker
+                .unpack(packed, self.tensor.data(), row, piece)
+                .map_err(|reason| self.tensor.damaged_chunk(row, piece, reason))?;
+            let first = to_usize(steps.first % packed.rows()) * step_in_chunk;
+            let whole = packed.pieces == 1 && runs == [(0, 0, step_in_chunk)];
+            let as_they_are = self.spans.is_none() && self.convert == Convert::None;
+            if whole && as_they_are && steps.stride == 1 {
+                plain.copy(first, output);
+                continue;
+            }
+            for (nth, output) in output.chunks_mut(self.output_bytes).enumerate() {
+                let from = first + nth * to_usize(steps.stride) * step_in_chunk;
+                for &(at, within, len) in &runs {
+                    self.put_run(&plain, from + within, at..at + len, output, scratch);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something of a run of a step is selected.
+    fn wants(&self, at: usize, len: usize) -> bool {
+        self.spans.as_ref().is_none_or(|spans| {
+            spans
+                .iter()
+                .any(|span| span.bytes.start < at + len && at < span.bytes.end)
+        })
+    }
+
+    /// Puts what is selected of the bytes `run` of a step, which begin at the byte `from` of the
+    /// chunk, into the output of the step.
+    fn put_run(
+        &self,
+        plain: &Plain<'_>,
+        from: usize,
+        run: std::ops::Range<usize>,
+        output: &mut [u8],
+        scratch: &mut Scratch,
+    ) {
+        let Some(spans) = &self.spans else {
+            return self.put_part(plain, from, run.len(), run.start, output, scratch);
+        };
+        for span in spans {
+            if span.bytes.start >= run.end || run.start >= span.bytes.end {
+                continue;
+            }
+            span.for_each(|segment, to| {
+                let place = span.bytes.start + segment.start;
+                let start = place.max(run.start);
+                let end = (place + segment.len()).min(run.end);
+                if start < end {
+                    let from = from + (start - run.start);
+                    let to = to.start + (start - place);
+                    self.put_part(plain, from, end - start, to, output, scratch);
+                }
+            });
+        }
+    }
+
+    /// Puts `len` bytes of the chunk where the byte `to` of the step is in the output.
+    fn put_part(
+        &self,
+        plain: &Plain<'_>,
+        from: usize,
+        len: usize,
+        to: usize,
+        output: &mut [u8],
+        scratch: &mut Scratch,
+    ) {
+        if self.convert == Convert::None {
+            return plain.copy(from, &mut output[to..to + len]);
+        }
+        let factor = self.convert.factor();
+        let output = &mut output[to * factor..(to + len) * factor];
+        for (nth, output) in output.chunks_mut(PIECE * factor).enumerate() {
+            let piece = scratch.get(output.len() / factor);
+            plain.copy(from + nth * PIECE, piece);
+            self.convert.put(piece, output);
+        }
+    }
+}
+
+/// The selected steps of one row of chunks after the other, and their part of the output.
+struct Rows<'a> {
+    left: Stride,
+    output: &'a mut [u8],
+    /// Steps in a chunk.
+    rows: u64,
+    /// Bytes of a step in the output.
+    step_bytes: usize,
+}
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = (Stride, &'a mut [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let left = self.left;
+        if left.count == 0 {
+            return None;
+        }
+        let behind = (left.first / self.rows)
+            .saturating_add(1)
+            .saturating_mul(self.rows);
+        let count = (behind - left.first).div_ceil(left.stride).min(left.count);
+        let (now, later) =
+            std::mem::take(&mut self.output).split_at_mut(to_usize(count) * self.step_bytes);
+        self.output = later;
+        self.left = match left.count - count {
+            // There is no next step to count from.
+            0 => left.part(0, 0),
+            rest => left.part(count, rest),
+        };
+        Some((left.part(0, count), now))
+    }
+}

@@ -1,0 +1,269 @@
+//! The chunks of compressed tensors: they get their places when they are encoded, and come into the
+//! index with a commit.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::{StepTensor, TrajectoryFile};
+use crate::Error;
+use crate::bulk;
+use crate::encoder::Encoders;
+use crate::grid::{Run, to_usize};
+use crate::layout::{ChunkKey, LayoutError, Superblock};
+
+/// A thread has at least so many bytes to encode: else starting it takes longer.
+const TASK: u64 = 512 << 10;
+/// Streams start at a multiple of this many bytes.
+const ALIGNMENT: u64 = 8;
+/// Room is announced for at least, and mostly for, so many bytes …
+const LEAST_ROOM: u64 = 1 << 20;
+const MOST_ROOM: u64 = 64 << 20;
+/// … and for so many blocks of steps: a rare event, as each takes a change of the file's length.
+const BLOCKS_OF_ROOM: u64 = 8;
+
+/// What is known of a compressed tensor beside its grid.
+#[derive(Debug, Default)]
+pub(super) struct Packed {
+    /// The places in the index of the chunks that it had when the file was opened.
+    pub(super) entries: Vec<u64>,
+    /// Chunks in the index.
+    indexed: u64,
+    /// Chunks that are written and not in the index yet.
+    pending: Vec<Written>,
+}
+
+impl Packed {
+    pub(super) fn new(entries: Vec<u64>) -> Self {
+        let indexed = entries.len() as u64;
+        Self {
+            entries,
+            indexed,
+            pending: Vec::new(),
+        }
+    }
+}
+
+/// A chunk that is in the file.
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    number: u64,
+    address: u64,
+    bytes: u32,
+    mask: u32,
+}
+
+/// A chunk to be encoded: of a tensor, the part `run` of some steps.
+struct Task {
+    tensor: usize,
+    run: Run,
+}
+
+impl TrajectoryFile {
+    /// Whether the chunks of tensor `tensor` are compressed.
+    pub(crate) fn is_packed(&self, tensor: usize) -> bool {
+        self.tensors[tensor].packed.is_some()
+    }
+
+    /// Bytes that `steps` steps of the compressed tensors take at most, with their index nodes.
+    fn packed_bytes(&self, steps: u64) -> u64 {
+        let packed = (0..self.tensors.len()).filter(|&tensor| self.is_packed(tensor));
+        let rows = packed
+            .map(|tensor| self.row_bytes(tensor))
+            .fold(0, u64::saturating_add);
+        rows.saturating_mul(steps)
+    }
+
+    /// Announces room for two times `steps` steps of the compressed tensors, if there is none.
+    ///
+    /// Called before each block of at most so many steps, it announces the room of a block before
+    /// the block in front of it takes its own: see [`announce_room`](Self::announce_room) for why.
+    pub(crate) fn announce_packed(&mut self, steps: u64) -> Result<(), Error> {
+        let block = self.packed_bytes(steps);
+        let needed = block.saturating_mul(2);
+        if block == 0 || self.end.saturating_add(needed) <= self.superblock.end_of_file {
+            return Ok(());
+        }
+        let room = block
+            .saturating_mul(BLOCKS_OF_ROOM)
+            .clamp(LEAST_ROOM, MOST_ROOM);
+        self.announce(needed.saturating_add(room))
+    }
+
+    /// Encodes `steps` steps of all compressed tensors, the first of which is `first`, and writes the
+    /// chunks behind all that lies in the file. `bytes` returns the steps of a tensor, one behind the
+    /// other.
+    ///
+    /// Nothing refers to the chunks before [`stage_chunks`](Self::stage_chunks).
+    pub(crate) fn pack_steps<'b>(
+        &mut self,
+        encoders: &Encoders,
+        first: u64,
+        steps: u64,
+        bytes: impl Fn(usize) -> &'b [u8] + Sync,
+    ) -> Result<(), Error> {
+        let mut tasks = Vec::new();
+        let mut size = 0;
+        for (number, tensor) in self.tensors.iter().enumerate() {
+            if tensor.packed.is_some() {
+                size += bytes(number).len() as u64;
+                let runs = (first..first + steps).flat_map(|step| {
+                    let at = to_usize(step - first) * (bytes(number).len() / to_usize(steps));
+                    tensor.grid.runs(step..step + 1).map(move |run| Run {
+                        bytes: run.bytes.start + at..run.bytes.end + at,
+                        ..run
+                    })
+                });
+                tasks.extend(runs.map(|run| Task {
+                    tensor: number,
+                    run,
+                }));
+            }
+        }
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        self.end = self.end.next_multiple_of(ALIGNMENT);
+        let end = AtomicU64::new(self.end);
+        let written = Mutex::new(Vec::with_capacity(tasks.len()));
+        let threads = encoders.threads().min(to_usize(size / TASK)).max(1);
+        let this = &*self;
+        let work = |encoder: &mut crate::encoder::Taken<'_>, task: &Task| {
+            let tensor = &this.tensors[task.tensor];
+            let chunk_bytes = to_usize(tensor.grid.chunk_bytes());
+            let plain = &bytes(task.tensor)[task.run.bytes.clone()];
+            let (stored, mask) = encoder.encode(plain, chunk_bytes);
+            let len = stored.len() as u64;
+            let aligned = len.next_multiple_of(ALIGNMENT);
+            let address = end.fetch_add(aligned, Ordering::Relaxed);
+            this.storage
+                .write_all_at(stored, address)
+                .map_err(|source| Error::WriteStep {
+                    path: this.path.clone(),
+                    tensor: tensor.name.clone(),
+                    step: task.run.step,
+                    source,
+                })?;
+            let chunk = Written {
+                number: task.run.chunk as u64,
+                address,
+                bytes: u32::try_from(len).unwrap_or(u32::MAX),
+                mask,
+            };
+            let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+            written.push((task.tensor, chunk));
+            Ok(())
+        };
+        bulk::run(&tasks, threads, || Ok(encoders.take()), work)?;
+        let written = written.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.end = end.into_inner();
+        for (tensor, chunk) in written {
+            if let Some(packed) = &mut self.tensors[tensor].packed {
+                packed.pending.push(chunk);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the chunks that [`pack_steps`](Self::pack_steps) wrote into the index, where nobody sees
+    /// them yet. Returns whether there were any: then they want [`show_chunks`](Self::show_chunks).
+    pub(crate) fn stage_chunks(&mut self) -> Result<bool, Error> {
+        let mut staged = false;
+        for tensor in 0..self.tensors.len() {
+            let Some(packed) = &mut self.tensors[tensor].packed else {
+                continue;
+            };
+            let mut pending = std::mem::take(&mut packed.pending);
+            staged |= !pending.is_empty();
+            pending.sort_unstable_by_key(|chunk| chunk.number);
+            self.stage(tensor, &pending)?;
+            // Its memory is used again.
+            pending.clear();
+            if let Some(packed) = &mut self.tensors[tensor].packed {
+                packed.pending = pending;
+            }
+        }
+        Ok(staged)
+    }
+
+    fn stage(&mut self, tensor: usize, chunks: &[Written]) -> Result<(), Error> {
+        let failed = self.failed("add a chunk to");
+        let (storage, durable) = (&*self.storage, self.durable);
+        let end = &mut self.end;
+        let limit = self.superblock.end_of_file;
+        let mut allocate = |bytes: u64| {
+            let address = end.next_multiple_of(ALIGNMENT);
+            *end = address + bytes;
+            debug_assert!(*end <= limit, "room was announced for the index, too");
+            Ok(address)
+        };
+        let mut barrier = || super::barrier(storage, durable);
+        let StepTensor {
+            grid,
+            index,
+            packed,
+            ..
+        } = &mut self.tensors[tensor];
+        let (Some(index), Some(packed)) = (index, packed) else {
+            return Ok(());
+        };
+        let keys: Vec<_> = chunks
+            .iter()
+            .map(|chunk| {
+                let key = ChunkKey {
+                    bytes: chunk.bytes,
+                    mask: chunk.mask,
+                    offset: grid.offset(chunk.number),
+                };
+                (key, chunk.address)
+            })
+            .collect();
+        // Chunks of steps that an earlier recorder wrote and did not commit are in the index.
+        let known = packed.indexed;
+        let split = chunks.partition_point(|chunk| chunk.number < known);
+        for (chunk, (key, address)) in chunks.iter().zip(&keys[..split]) {
+            let entry = packed.entries.get(to_usize(chunk.number)).copied();
+            let at = entry.ok_or_else(|| {
+                let found = format!("chunk {} once more", chunk.number);
+                failed(LayoutError::unexpected(
+                    "the chunk index",
+                    0,
+                    "a new chunk",
+                    found,
+                ))
+            })?;
+            index.replace(storage, at, key, *address).map_err(&failed)?;
+        }
+        let steps = grid.steps();
+        index
+            .stage(storage, steps, &keys[split..], &mut allocate, &mut barrier)
+            .map_err(&failed)?;
+        packed.indexed += (chunks.len() - split) as u64;
+        Ok(())
+    }
+
+    /// Shows the staged chunks: two bytes for each tensor. What was written before must be on the
+    /// medium, and this before the extents grow.
+    pub(crate) fn show_chunks(&mut self) -> Result<(), Error> {
+        let failed = self.failed("add a chunk to");
+        for tensor in &mut self.tensors {
+            if let (Some(index), Some(_)) = (&mut tensor.index, &tensor.packed) {
+                index.show(&*self.storage).map_err(&failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Announces `room` bytes behind all that lies in the file, and makes the file longer by as much
+    /// again.
+    pub(super) fn announce(&mut self, room: u64) -> Result<(), Error> {
+        let announced = self.end.saturating_add(room);
+        // First the file, then the address: a file that is shorter than it says does not open.
+        self.storage
+            .set_len(announced.saturating_add(room))
+            .map_err(|error| Error::io(&self.path, "grow", error))?;
+        self.barrier()?;
+        Superblock::write_end_of_file(&*self.storage, announced).map_err(self.failed("grow"))?;
+        self.superblock.end_of_file = announced;
+        self.barrier()
+    }
+}

@@ -1,0 +1,224 @@
+//! The protocol of compressed tensors, write by write.
+
+use std::path::Path;
+
+use super::{Change, Memory, apply, loss};
+use crate::create::{Contents, create};
+use crate::encoder::{AS_IT_IS, Encoders};
+use crate::plan::EncodingPlan;
+use crate::trajectory::TrajectoryFile;
+use crate::{Compression, Dtype, Limits, ReadPattern, Reader, RunPlan, TensorSpec, bf16};
+
+/// Elements of a step of `W`, which is in two chunks.
+const ELEMENTS: usize = 512;
+
+/// Every third step is noise, which is stored as it is; the others compress.
+fn weights(step: u64, life: u64) -> Vec<u16> {
+    let mut state = step * 1000 + life + 1;
+    let noise = std::iter::repeat_with(move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 48) as u16
+    });
+    let mask = if step.is_multiple_of(3) {
+        0xFFFF
+    } else {
+        0x01FF
+    };
+    noise.map(|noise| noise & mask).take(ELEMENTS).collect()
+}
+
+/// A file without steps: `W`, compressed, and `loss`, which is not.
+fn empty_file(folder: &Path, steps: Option<u64>) -> Vec<u8> {
+    let path = folder.join("run_1.h5");
+    let specs = [
+        TensorSpec::new("W", Dtype::Bf16, [2, ELEMENTS / 2]),
+        TensorSpec::new("loss", Dtype::F32, []),
+    ];
+    let limits = Limits {
+        chunk_target: 8,
+        ..Limits::default()
+    };
+    let pattern = ReadPattern::default();
+    let mut plan =
+        RunPlan::new(&specs, steps, pattern, &limits, 0, None, Compression::Fast).unwrap();
+    // Steps that are so small are not compressed, and only those of megabytes have two chunks.
+    plan.tensors[0].compressed = true;
+    plan.tensors[0].set_chunk_shape(&[1, 1, ELEMENTS as u64 / 2]);
+    let contents = Contents {
+        steps: plan.steps,
+        tensors: &plan.tensors,
+        constants: &[],
+        attributes: &[],
+        tensor_attributes: &[],
+    };
+    create(&path, &path, &contents).unwrap();
+    let memory = Memory::new(std::fs::read(path).unwrap());
+    let mut file = open(&memory);
+    file.check_plan(&plan.tensors).unwrap();
+    file.set_extents(0).unwrap();
+    file.announce_room().unwrap();
+    file.announce_packed(2).unwrap();
+    memory.image()
+}
+
+fn open(memory: &Memory) -> TrajectoryFile {
+    TrajectoryFile::open(Path::new("memory"), Box::new(memory.clone()), true).unwrap()
+}
+
+/// One thread, so that the order of the writes is the same each time.
+fn encoders() -> Encoders {
+    let plan = EncodingPlan {
+        threads: 1,
+        thread_bytes: 0,
+    };
+    Encoders::new(plan, ELEMENTS as u64)
+}
+
+/// Writes steps as the writer does, up to the extents.
+fn write(file: &mut TrajectoryFile, encoders: &Encoders, first: u64, steps: u64, life: u64) {
+    let w: Vec<u16> = (first..first + steps)
+        .flat_map(|step| weights(step, life))
+        .collect();
+    let losses: Vec<f32> = (first..first + steps).map(loss).collect();
+    file.announce_packed(2).unwrap();
+    let bytes = |_| bytemuck::cast_slice(&w);
+    file.pack_steps(encoders, first, steps, bytes).unwrap();
+    file.write_steps(1, first, steps, bytemuck::cast_slice(&losses))
+        .unwrap();
+    assert!(file.stage_chunks().unwrap());
+    file.show_chunks().unwrap();
+}
+
+/// Records the steps from the committed ones up to `steps`, by one and two in turn; returns the
+/// changes, with the steps committed before each.
+fn record(memory: &Memory, steps: u64, life: u64) -> Vec<u64> {
+    let (mut file, encoders) = (open(memory), encoders());
+    file.set_extents(file.committed()).unwrap();
+    let mut committed = Vec::new();
+    let mut step = file.committed();
+    let mut note = |count: usize, steps: u64| committed.resize(count, steps);
+    note(memory.changes(), step);
+    while step < steps {
+        let count = (1 + step % 2).min(steps - step);
+        write(&mut file, &encoders, step, count, life);
+        file.set_extents(step + count).unwrap();
+        note(memory.changes(), step);
+        step += count;
+    }
+    file.finish().unwrap();
+    note(memory.changes(), steps);
+    committed
+}
+
+fn by_library(path: &Path) -> hdf5::Dataset {
+    let file = hdf5::File::with_options()
+        .with_fapl(|access| access.file_locking(false))
+        .open(path);
+    file.unwrap().dataset("W").unwrap()
+}
+
+/// The file opens by libhdf5 and by the recorder, with at least `least` steps, all of them intact:
+/// those before `split` of the first life of the recorder, the others of the second.
+fn check_image(image: &[u8], path: &Path, least: u64, split: u64, moment: &str) {
+    std::fs::write(path, image).unwrap();
+    let file = Reader::open(path).unwrap_or_else(|error| panic!("{moment}: {error}"));
+    let committed = file.committed_steps();
+    assert!(
+        committed >= least,
+        "{moment}: {committed} of {least} committed steps"
+    );
+    let expected: Vec<u16> = (0..committed)
+        .flat_map(|step| weights(step, u64::from(step >= split)))
+        .collect();
+    let found = file.tensor("W").unwrap().read::<u16>().unwrap();
+    assert!(found == expected, "{moment}: our reader");
+    let found = by_library(path).read_raw::<u16>().unwrap();
+    assert!(
+        found.get(..expected.len()) == Some(&expected),
+        "{moment}: libhdf5"
+    );
+    let found = file.tensor("loss").unwrap().read::<f32>().unwrap();
+    let expected: Vec<f32> = (0..committed).map(loss).collect();
+    assert_eq!(found, expected, "{moment}");
+    drop(file);
+    let recorder = TrajectoryFile::open(path, Box::new(Memory::new(image.to_vec())), false);
+    let recorder = recorder.unwrap_or_else(|error| panic!("{moment}: {error}"));
+    assert_eq!(recorder.committed(), committed, "{moment}");
+}
+
+/// Calls `check` before each change, in the middle of it, and after the last one.
+fn replay(base: &[u8], memory: &Memory, mut check: impl FnMut(&[u8], usize, &str)) {
+    let changes = memory.0.lock().unwrap().1.clone();
+    let mut image = base.to_vec();
+    for (moment, change) in changes.iter().enumerate() {
+        check(&image, moment, &format!("before change {moment}"));
+        if let Change::Write(offset, bytes) = change
+            && bytes.len() > 8
+        {
+            let half = bytes[..bytes.len() / 2].to_vec();
+            let mut torn = image.clone();
+            apply(&mut torn, &Change::Write(*offset, half));
+            check(&torn, moment, &format!("in the middle of change {moment}"));
+        }
+        apply(&mut image, change);
+    }
+    check(&image, changes.len(), "at the end");
+}
+
+/// A node of the index has 64 children: so it gets a second leaf, and a root above both.
+#[test]
+fn every_moment_of_a_compressed_run_is_a_valid_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image_1.h5");
+    for steps in [Some(36), None] {
+        let base = empty_file(folder.path(), steps);
+        let memory = Memory::new(base.clone());
+        let committed = record(&memory, 36, 0);
+        let mut looked = 0;
+        replay(&base, &memory, |image, moment, what| {
+            let least = committed.get(moment).copied().unwrap_or(36);
+            check_image(image, &path, least, u64::MAX, what);
+            looked += 1;
+        });
+        assert!(looked > 300, "{looked} moments");
+    }
+}
+
+/// A recorder that was killed leaves chunks in the index that no extent uncovers. The next one gives
+/// them other places, at each moment of which the committed steps are those of before.
+#[test]
+fn every_moment_of_a_resumed_compressed_run_is_a_valid_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image_1.h5");
+    let memory = Memory::new(empty_file(folder.path(), None));
+    let mut file = open(&memory);
+    let encoders = encoders();
+    write(&mut file, &encoders, 0, 2, 0);
+    write(&mut file, &encoders, 2, 2, 0);
+    file.set_extents(4).unwrap();
+    write(&mut file, &encoders, 4, 2, 0);
+    drop(file);
+    let base = memory.image();
+    let memory = Memory::new(base.clone());
+    let committed = record(&memory, 8, 1);
+    replay(&base, &memory, |image, moment, what| {
+        let least = committed.get(moment).copied().unwrap_or(8);
+        check_image(image, &path, least, 4, what);
+    });
+    // Both kinds of chunks were among them.
+    let dataset = by_library(&path);
+    let masks: Vec<u32> = (0..16)
+        .map(|chunk| dataset.chunk_info(chunk).unwrap().filter_mask)
+        .collect();
+    assert!(masks.contains(&0) && masks.contains(&AS_IT_IS), "{masks:?}");
+    let file = Reader::open(&path).unwrap();
+    assert_eq!(
+        file.tensor("W").unwrap().read_step::<bf16>(7).unwrap(),
+        weights(7, 1)
+            .into_iter()
+            .map(bf16::from_bits)
+            .collect::<Vec<_>>()
+    );
+}
