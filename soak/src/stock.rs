@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use selvedge_testing::{Guard, python};
 
-use crate::sample::{PYTHON_SAMPLE, Seen, shape_words};
+use crate::sample::{PYTHON_SAMPLE, Seen, Shape, shape_words};
 use crate::victim::SHAPE;
 
 /// How long a look may take before it counts as a hang: far longer than any does, on a busy machine.
@@ -142,13 +142,17 @@ impl Stock {
 
     /// What is in the file at `path`: `what` is a word that the script knows.
     pub(crate) fn look(&mut self, what: &str, path: &Path) -> Look {
-        let words = shape_words(SHAPE).join("\t");
+        self.look_at(what, path, SHAPE)
+    }
+
+    fn look_at(&mut self, what: &str, path: &Path, shape: Shape) -> Look {
+        let words = shape_words(shape).join("\t");
         self.0.ask(&format!("{what}\t{}\t{words}", path.display()))
     }
 
-    /// The extents and the state of a trajectory, all of whose values were looked at.
-    pub(crate) fn trajectory(&mut self, path: &Path) -> Result<Seen, String> {
-        match self.look("trajectory", path) {
+    /// The extents and the state of a trajectory with steps of this shape, all of whose values were looked at.
+    pub(crate) fn trajectory(&mut self, path: &Path, shape: Shape) -> Result<Seen, String> {
+        match self.look_at("trajectory", path, shape) {
             Look::Found(numbers) => {
                 let words: Vec<String> = numbers.iter().map(ToString::to_string).collect();
                 words.join(" ").parse()

@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use selvedge_hdf5::{Durability, Reader, Recorder};
+use selvedge_hdf5::{Compression, Durability, Reader, Recorder};
 use selvedge_safetensors::Save;
 
 use crate::sample::{self, Shape};
@@ -22,6 +22,11 @@ pub(crate) const SHAPE: Shape = Shape {
     w: [24, 20],
     moment: 130,
     mask: 77,
+};
+/// The same, with a `W` that is large enough to be compressed.
+const COMPRESSED: Shape = Shape {
+    w: [128, 80],
+    ..SHAPE
 };
 /// Elements of a tensor, or of a row, of a safetensors file.
 pub(crate) const ELEMENTS: usize = 300;
@@ -60,9 +65,16 @@ pub(crate) struct Recording {
     pub(crate) until: u64,
     /// Whether it replaces what is there, and does not go on with it.
     pub(crate) overwrite: bool,
+    /// Whether `W` is compressed.
+    pub(crate) compressed: bool,
 }
 
 impl Recording {
+    /// The shape of a step.
+    pub(crate) fn shape(&self) -> Shape {
+        if self.compressed { COMPRESSED } else { SHAPE }
+    }
+
     /// The recorder of this run: of a new file, or of the one that is there.
     pub(crate) fn start(&self, path: &Path) -> Result<Recorder, selvedge_hdf5::Error> {
         let builder = if path.exists() && !self.overwrite {
@@ -70,12 +82,15 @@ impl Recording {
         } else {
             Recorder::create(path).overwrite(self.overwrite)
         };
-        let step = 2 * SHAPE.w.iter().product::<usize>() as u64;
-        let mut builder = sample::declare(builder, SHAPE)
+        let step = 2 * self.shape().w.iter().product::<usize>() as u64;
+        let mut builder = sample::declare(builder, self.shape())
             .chunk_target(self.chunk_steps * step)
             .queue_bytes(64 << 10);
         if let Some(planned) = self.planned {
             builder = builder.steps(planned);
+        }
+        if self.compressed {
+            builder = builder.compression(Compression::Fast);
         }
         if self.sync > 0 {
             builder = builder.durability(Durability::every(self.sync));
@@ -89,7 +104,7 @@ impl Recording {
         tell(&format!("committed {}", run.committed()));
         while run.appended() < self.until {
             for _ in 0..self.burst.min(self.until - run.appended()) {
-                sample::append(&mut run, SHAPE)?;
+                sample::append(&mut run, self.shape())?;
             }
             tell(&format!("committed {}", run.commit()?));
         }

@@ -1,5 +1,7 @@
 //! Who compresses. A new codec is a line of [`CODECS`]; one that is not h5py's is a [`How`] of its own.
 
+use selvedge_hdf5::Compression;
+
 use crate::bench::Contender;
 use crate::report::Kind;
 
@@ -15,15 +17,16 @@ pub struct Codec {
 /// Who writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// The recorder, in its own chunks.
-    Selvedge,
+    /// The recorder, in its own chunks, with this compression.
+    Selvedge(Compression),
     /// h5py: the codec of `compress_peer.py`, and whether HDF5's shuffle filter comes before it.
     H5py(&'static str, bool),
 }
 
-/// All of them; the second is the reference.
+/// All of them; the reference is the same chunks without a filter.
 pub const CODECS: &[Codec] = &[
-    codec("Selvedge, uncompressed", How::Selvedge),
+    codec("Selvedge, uncompressed", How::Selvedge(Compression::None)),
+    codec("Selvedge, compressed", How::Selvedge(Compression::Fast)),
     codec("uncompressed", How::H5py("none", false)),
     codec("gzip-1", How::H5py("gzip-1", false)),
     codec("gzip-6", How::H5py("gzip-6", false)),
@@ -54,7 +57,7 @@ impl Contender for Codec {
 
     fn kind(self) -> Kind {
         match self.how {
-            How::Selvedge => Kind::Ours,
+            How::Selvedge(_) => Kind::Ours,
             How::H5py("none", _) => Kind::Plain,
             How::H5py(..) => Kind::Peer,
         }

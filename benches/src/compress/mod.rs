@@ -2,12 +2,13 @@
 
 pub mod codec;
 pub(crate) mod data;
+mod trajectory;
 
 use std::path::Path;
 use std::time::Instant;
 
 use bytemuck::cast_slice;
-use selvedge_hdf5::{Dtype, Reader, Recorder, TensorSpec};
+use selvedge_hdf5::{Compression, Dtype, Reader, Recorder, TensorSpec};
 
 use self::codec::{CODECS, Codec, How, REFERENCE};
 use self::data::{SHAPE, STEP_BYTES};
@@ -25,6 +26,9 @@ pub const GROUPS: &[&str] = &[
     "compress/m",
     "compress/v",
     "compress/gaussian",
+    trajectory::GROUPS[0],
+    trajectory::GROUPS[1],
+    trajectory::GROUPS[2],
 ];
 
 /// The tensor of the demo's trajectory, and what it is.
@@ -50,6 +54,15 @@ struct Peers {
 ///
 /// A trajectory that cannot be read, and a disk without room for a few steps.
 pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
+    filters(bench, scratch)?;
+    match bench.options.trajectory.clone() {
+        Some(path) => trajectory::run(bench, scratch, &path),
+        None => Ok(()),
+    }
+}
+
+/// What single tensors cost, by all filters.
+fn filters(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
     let h5py = bench.python("compress_peer.py", &[]);
     let stock = bench.python("compress_peer.py", &["--stock"]);
     let (Some(h5py), Some(stock)) = (h5py, stock) else {
@@ -133,7 +146,7 @@ fn rounds(
     let group = bench.rounds(group, CODECS, |codec, round| {
         scratch.settle(&path)?;
         let mut sample = match codec.how {
-            How::Selvedge => record(&path, values)?,
+            How::Selvedge(compression) => record(&path, values, compression)?,
             How::H5py(filter, shuffle) => {
                 let shuffle = if shuffle { "shuffle" } else { "" };
                 peers
@@ -173,13 +186,14 @@ fn readers(stock: &mut Python, path: &Path, values: &[u8]) -> Result<Vec<String>
     Ok(readers)
 }
 
-/// The recorder, as it always writes.
-fn record(path: &Path, values: &[u8]) -> Result<Sample> {
+/// The recorder.
+fn record(path: &Path, values: &[u8], compression: Compression) -> Result<Sample> {
     let spec = TensorSpec::new(NAME, Dtype::Bf16, SHAPE);
     let steps = values.chunks(STEP_BYTES);
     let mut run = Recorder::create(path)
         .steps(steps.len() as u64)
         .tensor_spec(spec)
+        .compression(compression)
         .start()?;
     let begin = Instant::now();
     for step in steps {

@@ -6,11 +6,12 @@
 //! three.
 
 use std::arch::is_x86_feature_detected;
+use std::arch::x86_64::__cpuid;
 
 use crate::bits::Position;
 use crate::encode::{self, Chunk};
 use crate::header::LITERALS;
-use crate::kernel::Kernel;
+use crate::kernel::{self, Kernel};
 use crate::pext;
 use crate::sample::Range;
 
@@ -42,7 +43,10 @@ impl Avx512 {
 
 /// Proof that the running CPU has AVX2, BMI1 and BMI2, LZCNT and POPCNT.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Avx2(());
+pub(crate) struct Avx2 {
+    /// Whether codes are joined by PEXT.
+    pext: bool,
+}
 
 impl Avx2 {
     pub(crate) fn detect() -> Option<Self> {
@@ -51,7 +55,18 @@ impl Avx2 {
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt")
             && is_x86_feature_detected!("popcnt");
-        all.then_some(Self(()))
+        all.then(|| Self {
+            pext: has_fast_pext(),
+        })
+    }
+
+    /// The same without PEXT, as it is on a CPU where that is slow.
+    pub(crate) const fn without_pext(self) -> Self {
+        Self { pext: false }
+    }
+
+    pub(crate) const fn has_pext(self) -> bool {
+        self.pext
     }
 
     pub(crate) fn encode(self, chunk: Chunk<'_>) {
@@ -75,6 +90,9 @@ impl Kernel for Avx2 {
         codes: &[u32; LITERALS],
         range: Range,
     ) {
+        if !self.pext {
+            return kernel::literals(out, at, bytes, codes);
+        }
         // SAFETY: it needs AVX2, BMI1, BMI2, LZCNT and POPCNT; `self` exists only because `detect`
         // has seen all of them on this CPU.
         unsafe { pext::literals(out, at, bytes, codes, range) }
@@ -85,4 +103,15 @@ impl Kernel for Avx2 {
         // SAFETY: it needs AVX2; `self` exists only because `detect` has seen it on this CPU.
         unsafe { pext::equal(a, b) }
     }
+}
+
+/// Whether PEXT is an instruction like others. AMD's processors before Zen 3 (family 19h) have it in
+/// microcode, where it takes up to some hundred cycles.
+fn has_fast_pext() -> bool {
+    let vendor = __cpuid(0);
+    let is_amd = [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes)
+        == [*b"Auth", *b"enti", *b"cAMD"];
+    let signature = __cpuid(1).eax;
+    let (base, extended) = (signature >> 8 & 0xF, signature >> 20 & 0xFF);
+    !is_amd || base + extended >= 0x19
 }

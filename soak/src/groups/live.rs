@@ -54,7 +54,7 @@ fn readers(name: &str, budget: &Budget) -> Result<Row, String> {
                 row.tried += 1;
                 row.files += 1;
                 let looks = [
-                    stock.trajectory(&path),
+                    stock.trajectory(&path, SHAPE),
                     quietly(|| sample::try_check(&path, SHAPE)),
                 ];
                 for look in looks {
@@ -223,6 +223,7 @@ fn threads(budget: &Budget) -> Result<Row, String> {
         burst: 50,
         until: 50,
         overwrite: false,
+        compressed: false,
     };
     recording
         .record(&path, &mut |_| {})

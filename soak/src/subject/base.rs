@@ -48,7 +48,7 @@ impl Subject {
             Base::Run(recording, finish) => {
                 let mut run = recording.start(&path).map_err(shown)?;
                 while run.appended() < recording.until {
-                    crate::sample::append(&mut run, crate::victim::SHAPE).map_err(shown)?;
+                    crate::sample::append(&mut run, recording.shape()).map_err(shown)?;
                 }
                 run.commit().map_err(shown)?;
                 if finish {

@@ -10,7 +10,7 @@ use selvedge_hdf5::{RunState, recover};
 use selvedge_safetensors::Error as SafetensorsError;
 
 use super::Subject;
-use crate::sample::{self, Seen};
+use crate::sample::{self, Seen, Shape};
 use crate::stock::{Look, Stock};
 use crate::trace::{End, Outcome};
 use crate::victim::{Recording, SHAPE, Work};
@@ -83,7 +83,7 @@ pub(crate) fn judge_file(
                     _ => promised.unwrap_or(0) + recording.burst,
                 };
                 let steps = (promised.unwrap_or(0), most);
-                judge_trajectory(path, steps, after, stock, &mut verdict);
+                judge_trajectory(path, recording.shape(), steps, after, stock, &mut verdict);
             } else if let Some(promised) = promised {
                 verdict.lost += promised.max(1);
                 verdict.complain("the file is gone");
@@ -93,7 +93,7 @@ pub(crate) fn judge_file(
         Work::Recover => {
             // It was killed in the middle of the last commit.
             let steps = (super::OPEN.until - 1, super::OPEN.until);
-            judge_trajectory(path, steps, after, stock, &mut verdict);
+            judge_trajectory(path, SHAPE, steps, after, stock, &mut verdict);
         }
         Work::ByHand { .. } => {
             let promised = said("committed ").unwrap_or(0);
@@ -156,13 +156,14 @@ pub(crate) fn quietly<T>(
 /// `recover` gives all tensors as many, once.
 fn judge_trajectory(
     path: &Path,
+    shape: Shape,
     (promised, most): (u64, u64),
     after: After,
     stock: &mut Stock,
     verdict: &mut Verdict,
 ) {
-    let by_h5py = stock.trajectory(path);
-    let by_reader = quietly(|| sample::try_check(path, SHAPE));
+    let by_h5py = stock.trajectory(path, shape);
+    let by_reader = quietly(|| sample::try_check(path, shape));
     verdict.stock = by_h5py.is_ok();
     for (who, seen) in [("h5py", &by_h5py), ("the reader", &by_reader)] {
         match seen {
@@ -181,12 +182,13 @@ fn judge_trajectory(
     {
         verdict.complain(format!("h5py shows {h5py:?}, the reader {reader:?}"));
     }
-    judge_recovery(path, promised, by_reader.ok(), stock, verdict);
+    judge_recovery(path, shape, promised, by_reader.ok(), stock, verdict);
 }
 
 /// `recover` keeps the committed steps, leaves a file that opens, and does nothing the second time.
 fn judge_recovery(
     path: &Path,
+    shape: Shape,
     promised: u64,
     before: Option<Seen>,
     stock: &mut Stock,
@@ -203,7 +205,7 @@ fn judge_recovery(
         verdict.complain(format!("the reader and `recover` do not agree: {recovery}"));
     }
     let recovered = fs::read(path).unwrap_or_default();
-    match stock.trajectory(path) {
+    match stock.trajectory(path, shape) {
         Ok(seen) => {
             verdict.lost += promised.saturating_sub(seen.committed());
             let finished = recovery.state == RunState::Finished;
@@ -235,7 +237,7 @@ fn go_on(recording: &Recording, path: &Path, verdict: &mut Verdict) {
     if let Err(error) = recording.record(path, &mut silent) {
         return verdict.complain(format!("it cannot go on: {error}"));
     }
-    match quietly(|| sample::try_check(path, SHAPE)) {
+    match quietly(|| sample::try_check(path, recording.shape())) {
         Ok(seen) if seen.committed() == recording.until && seen.state == 1 => {}
         other => verdict.complain(format!("after it went on: {other:?}")),
     }

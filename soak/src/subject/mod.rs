@@ -47,6 +47,7 @@ const PLANNED: Recording = Recording {
     burst: 1,
     until: 7,
     overwrite: false,
+    compressed: false,
 };
 const OPEN: Recording = Recording {
     planned: None,
@@ -60,6 +61,13 @@ const FULL_NODES: Recording = Recording {
     until: 63,
     burst: 63,
     ..OPEN
+};
+
+const PACKED: Recording = Recording {
+    compressed: true,
+    until: 5,
+    planned: Some(5),
+    ..PLANNED
 };
 
 const fn synced(recording: Recording, every: u64) -> Work {
@@ -123,6 +131,36 @@ pub(crate) const SUBJECTS: &[Subject] = &[
             ..PLANNED
         }),
         Base::Run(PLANNED, true),
+    ),
+    subject("compressed run", Work::Record(PACKED), Base::Nothing),
+    subject(
+        "compressed run, every step synced",
+        synced(PACKED, 1),
+        Base::Nothing,
+    ),
+    subject(
+        "compressed open-ended run, every 2 steps synced",
+        synced(
+            Recording {
+                planned: None,
+                until: 4,
+                ..PACKED
+            },
+            2,
+        ),
+        Base::Nothing,
+    ),
+    subject(
+        "compressed run, resumed",
+        synced(
+            Recording {
+                planned: Some(8),
+                until: 8,
+                ..PACKED
+            },
+            1,
+        ),
+        Base::Run(PACKED, true),
     ),
     subject("`recover` of a run", Work::Recover, Base::Ahead),
     subject(

@@ -17,7 +17,7 @@ pub(crate) const TENSORS: [&str; 5] = ["W", "moment", "mask", "loss", "count"];
 const IDS: u32 = 100;
 
 /// Elements of one step: of `W` along both axes, of `moment` and of `mask`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) w: [usize; 2],
     pub(crate) moment: usize,

@@ -1,0 +1,219 @@
+//! Recording with compression beside recording without it, and reading both back: the four tensors of the demo, whole
+//! steps as a training loop has them.
+
+use std::path::Path;
+use std::time::Instant;
+
+use selvedge_hdf5::{Compression, Dtype, Durability, Reader, Recorder, TensorSpec};
+
+use super::data::{SHAPE, STEP_BYTES, recorded};
+use crate::Result;
+use crate::bench::{Bench, Contender as Named};
+use crate::meter::{self, Meter};
+use crate::report::{Figure, Group, Kind, Sample};
+use crate::scratch::Scratch;
+use crate::table::grouped;
+
+/// The names of the groups.
+pub(super) const GROUPS: [&str; 3] = [
+    "compress/recording",
+    "compress/recording-sync",
+    "compress/reading",
+];
+
+/// The tensors of the demo.
+const TENSORS: [&str; 4] = ["W", "grad_W", "momentum_W", "variance_W"];
+/// Steps that are in memory, and recorded again and again.
+const SOURCE_STEPS: u64 = 40;
+/// Steps between two `fdatasync`.
+const SYNC: u64 = 8;
+
+/// The recorder, with this compression.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Recording(Compression);
+
+const CONTENDERS: [Recording; 2] = [Recording(Compression::None), Recording(Compression::Fast)];
+
+impl Named for Recording {
+    fn name(self) -> &'static str {
+        match self.0 {
+            Compression::None => "uncompressed",
+            _ => "compressed",
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self.0 {
+            Compression::None => Kind::Plain,
+            _ => Kind::Ours,
+        }
+    }
+}
+
+/// Runs those that are selected, on the trajectory at `path`.
+pub(super) fn run(bench: &mut Bench, scratch: &Scratch, path: &Path) -> Result<()> {
+    if !GROUPS.iter().any(|group| bench.selects(group)) {
+        return Ok(());
+    }
+    let source = TENSORS
+        .iter()
+        .map(|tensor| recorded(path, tensor, SOURCE_STEPS))
+        .collect::<Result<Vec<_>>>()?;
+    let step_bytes = (STEP_BYTES * TENSORS.len()) as u64;
+    let wanted = bench.options.scale.pick(300, 40, 3);
+    let (steps, note) = scratch.fit(wanted, step_bytes, 1)?;
+    let group = |name: &str, title: &str, what: &str| {
+        let what = format!(
+            "{} steps of four bfloat16 tensors (10000, 64): W, its gradient and Adam's moments, as the demo recorded them. {what}",
+            grouped(steps)
+        );
+        let mut group = Group::new(
+            name,
+            title,
+            what,
+            (steps, "step"),
+            steps * step_bytes,
+            CONTENDERS[0].name(),
+        );
+        group.notes.extend(note.clone());
+        group
+    };
+    for (name, title, what, durability) in [
+        (
+            GROUPS[0],
+            "Recording with compression, into the page cache",
+            "The time ends with `finish`.",
+            Durability::Never,
+        ),
+        (
+            GROUPS[1],
+            "Recording with compression, with syncs",
+            "An `fdatasync` after every eighth step.",
+            Durability::every(SYNC),
+        ),
+    ] {
+        if !bench.selects(name) {
+            continue;
+        }
+        let file = scratch.file("run_1.h5");
+        bench.rounds(group(name, title, what), &CONTENDERS, |who, round| {
+            scratch.settle(&file)?;
+            let sample = record(&file, &source, steps, who.0, durability)?;
+            if round == 0 {
+                check(&file, &source, steps)?;
+            }
+            Ok(sample)
+        });
+        scratch.settle(&file)?;
+    }
+    if bench.selects(GROUPS[2]) {
+        let title = "Reading compressed tensors whole";
+        let what = "All four, one after the other, from the page cache into memory that is there.";
+        read(
+            bench,
+            scratch,
+            &source,
+            steps,
+            group(GROUPS[2], title, what),
+        )?;
+    }
+    Ok(())
+}
+
+fn read(
+    bench: &mut Bench,
+    scratch: &Scratch,
+    source: &[Vec<u8>],
+    steps: u64,
+    group: Group,
+) -> Result<()> {
+    let file = |who: Recording| scratch.file(&format!("{}_1.h5", who.name()));
+    for who in CONTENDERS {
+        record(&file(who), source, steps, who.0, Durability::Never)?;
+        meter::sync_data(&file(who))?;
+    }
+    let mut memory = vec![1_u16; usize::try_from(steps)? * STEP_BYTES / 2];
+    bench.rounds(group, &CONTENDERS, |who, round| {
+        let mut seconds = 0.0;
+        for (tensor, name) in TENSORS.iter().enumerate() {
+            let begin = Instant::now();
+            Reader::open(file(who))?
+                .tensor(name)?
+                .read_into(&mut memory)?;
+            seconds += begin.elapsed().as_secs_f64();
+            let found = bytemuck::cast_slice::<u16, u8>(&memory).chunks(STEP_BYTES);
+            // Every round a few, and all of them once.
+            let every = if round == 0 { 1 } else { 29 };
+            for (step, bytes) in found.enumerate().step_by(every) {
+                if bytes != step_of(&source[tensor], step as u64) {
+                    return Err(format!("other values in step {step} of {name}").into());
+                }
+            }
+        }
+        Ok(Sample::from([(Figure::Seconds, seconds)]))
+    });
+    for who in CONTENDERS {
+        scratch.settle(&file(who))?;
+    }
+    Ok(())
+}
+
+fn record(
+    path: &Path,
+    source: &[Vec<u8>],
+    steps: u64,
+    compression: Compression,
+    durability: Durability,
+) -> Result<Sample> {
+    let builder = Recorder::create(path)
+        .steps(steps)
+        .compression(compression)
+        .durability(durability);
+    let builder = TENSORS.iter().fold(builder, |builder, name| {
+        builder.tensor_spec(TensorSpec::new(*name, Dtype::Bf16, SHAPE))
+    });
+    let meter = Meter::start();
+    let begin = Instant::now();
+    let mut run = builder.start()?;
+    let created = Instant::now();
+    let mut blocked = Vec::new();
+    for step in 0..steps {
+        let called = Instant::now();
+        run.append(|target| {
+            for (values, name) in source.iter().zip(TENSORS) {
+                target.put_bytes(name, Dtype::Bf16, step_of(values, step))?;
+            }
+            Ok(target)
+        })?;
+        blocked.push(called.elapsed().as_secs_f64());
+    }
+    run.finish()?;
+    let mut sample = Sample::from([
+        (Figure::Create, (created - begin).as_secs_f64()),
+        (Figure::Seconds, created.elapsed().as_secs_f64()),
+    ]);
+    meter.stop(&mut sample);
+    meter::blocked(blocked, &mut sample);
+    sample.insert(Figure::OnDisk, meter::on_disk(path)?);
+    Ok(sample)
+}
+
+fn check(path: &Path, source: &[Vec<u8>], steps: u64) -> Result<()> {
+    let reader = Reader::open(path)?;
+    for (values, name) in source.iter().zip(TENSORS) {
+        for step in 0..steps {
+            let found: Vec<u16> = reader.tensor(name)?.read_step(step)?;
+            if bytemuck::cast_slice::<u16, u8>(&found) != step_of(values, step) {
+                return Err(format!("other values in step {step} of {name}").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of step `step`; the steps that there are come again and again.
+fn step_of(values: &[u8], step: u64) -> &[u8] {
+    let count = (values.len() / STEP_BYTES) as u64;
+    let at = usize::try_from(step % count).unwrap_or(0) * STEP_BYTES;
+    &values[at..at + STEP_BYTES]
+}
