@@ -7,7 +7,7 @@ import json
 import sys
 import types
 import zlib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
 
 from commands import serve
@@ -78,9 +78,12 @@ class Peer:
         self.elements = self.shuffled = []
 
     def versions(self):
-        found = {package: version(package) for package in ("isal", "lz4", "zlib-ng", "zstandard")}
-        if self.has("ZipNN") == "yes":
-            found["zipnn"] = version("zipnn")
+        found = {}
+        for package in ("isal", "lz4", "zipnn", "zlib-ng", "zstandard"):
+            try:
+                found[package] = version(package)
+            except PackageNotFoundError:
+                pass
         return json.dumps(found)
 
     def has(self, name):

@@ -92,13 +92,16 @@ fn columns(group: &Group) -> Vec<Column<'_>> {
         columns.push(("read, MB/s".to_owned(), Box::new(rate)));
         let smaller = move |row: &Row| or_dash(row.median(Figure::OnDisk), |it| factor(size / it));
         columns.push(("smaller by".to_owned(), Box::new(smaller)));
-        columns.push((
-            "opened by".to_owned(),
-            Box::new(|row| match &row.opened_by[..] {
-                [] => "plugin only".to_owned(),
-                readers => readers.join(", "),
-            }),
-        ));
+        // Where it was tried.
+        if group.rows.iter().any(|row| !row.opened_by.is_empty()) {
+            columns.push((
+                "opened by".to_owned(),
+                Box::new(|row| match &row.opened_by[..] {
+                    [] => "plugin only".to_owned(),
+                    readers => readers.join(", "),
+                }),
+            ));
+        }
     } else {
         let sizes = [
             (Figure::PeakMemory, "memory"),
