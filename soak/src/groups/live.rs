@@ -248,6 +248,11 @@ fn threads(budget: &Budget) -> Result<Row, String> {
     Ok(row)
 }
 
+/// The bits of a value of the sample.
+fn as_bf16(tensor: u32, step: u32, index: u32) -> u16 {
+    sample::as_bf16(sample::bits(tensor, step, index)).to_bits()
+}
+
 /// Reads all steps, from another one on in each thread; the number of wrong ones.
 fn read_all(file: &Reader, thread: u64, steps: u64) -> usize {
     let right = |step: u64| {
@@ -256,7 +261,7 @@ fn read_all(file: &Reader, thread: u64, steps: u64) -> usize {
         let number = u32::try_from(step).unwrap_or(u32::MAX);
         let w = (0..)
             .zip(&w)
-            .all(|(index, value)| value.to_bits() == (sample::bits(0, number, index) >> 16) as u16);
+            .all(|(index, value)| value.to_bits() == as_bf16(0, number, index));
         let moment = (0..)
             .zip(&moment)
             .all(|(index, &value)| value == (sample::bits(1, number, index) >> 8) as f32);

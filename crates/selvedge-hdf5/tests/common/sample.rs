@@ -56,7 +56,7 @@ fn values<T>(tensor: u32, step: u64, len: usize, make: impl Fn(u32) -> T) -> Vec
         .collect()
 }
 
-fn as_bf16(bits: u32) -> bf16 {
+pub(crate) fn as_bf16(bits: u32) -> bf16 {
     // All bit patterns, signalling NaNs among them; half of the values are near 1, and compress.
     let near_one = bits & 1 == 1;
     let value = (bits >> 16) as u16;
