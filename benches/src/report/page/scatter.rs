@@ -39,6 +39,10 @@ struct Point {
 }
 
 fn plot(group: &Group) -> Option<String> {
+    // Two points are no picture.
+    if group.rows.len() < 3 {
+        return None;
+    }
     let size = group.bytes as f64;
     let rate = |row: &crate::report::Row| Some(size / row.median(Figure::Seconds)? / 1e6);
     let smaller = |row: &crate::report::Row| Some(size / row.median(Figure::OnDisk)?);
@@ -54,7 +58,7 @@ fn plot(group: &Group) -> Option<String> {
          role=\"img\" aria-label=\"ratio against write speed\">",
         escape(&format!(
             "{}: how small, against how fast",
-            group.name.trim_start_matches("compress/")
+            group.name.split('/').next_back().unwrap_or_default()
         ))
     );
     for tick in x.ticks() {
