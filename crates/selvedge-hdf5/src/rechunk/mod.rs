@@ -313,7 +313,7 @@ impl Build<'_> {
         let path = &self.rechunk.output;
         let storage = self.file.try_clone();
         let storage = storage.map_err(|error| Error::io(path, "open", error))?;
-        TrajectoryFile::open(path, Box::new(storage), false)
+        TrajectoryFile::open(path, storage, false)
     }
 
     /// The last look: the file is a finished trajectory of all steps.
