@@ -7,7 +7,6 @@ struct Requirement {
     group: &'static str,
     who: &'static str,
     over: &'static str,
-
     asked: &'static str,
 }
 
@@ -22,7 +21,6 @@ const fn speed(
         group,
         who,
         over,
-
         asked,
     }
 }
