@@ -11,6 +11,7 @@
 //! | encode a chunk | [`Encoder::encode`] |
 //! | encode a chunk of several steps of some rows, most of which stay as they are | [`Encoder::encode_temporal`] |
 //! | know the size of a buffer | [`max_encoded_len`] |
+//! | decode what `encode` wrote, faster than others do | [`Decoder`] |
 //!
 //! # The stream
 //!
@@ -63,6 +64,7 @@
 
 mod bits;
 mod blocks;
+mod decode;
 mod encode;
 mod header;
 mod huffman;
@@ -80,6 +82,8 @@ mod split;
 mod stored;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+pub use crate::decode::Decoder;
 
 use crate::blocks::Scratch;
 use crate::encode::Chunk;
