@@ -6,7 +6,7 @@
 
 use crate::bits::Position;
 use crate::header::{DISTANCES, Header, LITERALS, MOST_BITS};
-use crate::huffman::{self, LITERAL_LIMIT};
+use crate::huffman::{self, CODED_LIMIT, LITERAL_LIMIT};
 use crate::kernel::{self, Kernel};
 use crate::matches::{self, Found, Repeats, Run};
 use crate::sample::{self, Range, Sample};
@@ -55,6 +55,13 @@ pub(crate) struct Blocks<'a, K> {
     scratch: &'a mut Scratch,
 }
 
+/// The end of a stream that goes on elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    at: Position,
+    stored: Option<Stored>,
+}
+
 /// What a byte is of its element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Plane {
@@ -97,7 +104,12 @@ impl<'a, K: Kernel> Blocks<'a, K> {
     /// Bytes that are likely not to be noise.
     #[inline(always)]
     pub(crate) fn code(&mut self, bytes: &[u8]) {
-        let range = Range::of(bytes);
+        self.code_in(bytes, Range::of(bytes), &[]);
+    }
+
+    /// The same for bytes of a known range. `ahead` will be read next.
+    #[inline(always)]
+    pub(crate) fn code_in(&mut self, bytes: &[u8], range: Range, ahead: &[u16]) {
         let sample = Sample::of(bytes, range);
         if sample.runs {
             return self.same(bytes);
@@ -106,7 +118,7 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         counts[..END].copy_from_slice(&sample.counts);
         counts[END] = 1;
         let mut lengths = [0; LITERALS];
-        huffman::lengths(&counts, LITERAL_LIMIT, &mut lengths);
+        huffman::lengths(&counts, CODED_LIMIT, &mut lengths);
         let limit = (bytes.len() * 8).saturating_sub(SAVING);
         if cost(&counts, &lengths) > limit {
             return self.store(bytes);
@@ -122,7 +134,7 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         let buffer = &mut self.scratch.buffer;
         header.write(buffer, &mut self.at);
         self.kernel
-            .literals(buffer, &mut self.at, bytes, &codes, range);
+            .literals(buffer, &mut self.at, bytes, &codes, range, ahead);
         self.put_symbol(codes[END]);
         if self.at.bits() - from <= limit {
             self.out
@@ -263,6 +275,32 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         if let Some(stored) = self.stored.take() {
             stored.end(self.out, last);
         }
+    }
+
+    /// Whether the last block is a stored one.
+    pub(crate) const fn ends_stored(&self) -> bool {
+        self.stored.is_some()
+    }
+
+    /// Ends writing, but not the stream: [`append`](Self::append) needs what is not in its bytes.
+    pub(crate) fn end(self) -> End {
+        End {
+            at: self.at,
+            stored: self.stored,
+        }
+    }
+
+    /// Appends a stream that does not begin with a stored block. It begins with a byte: where the blocks
+    /// up to here do not end so, an empty stored block is put between.
+    pub(crate) fn append(&mut self, stream: &[u8], end: End) {
+        if stream.is_empty() {
+            return;
+        }
+        self.stored();
+        self.end_stored(false);
+        self.stored = end.stored.map(|stored| stored.moved(self.out.len()));
+        self.out.extend_from_slice(stream);
+        self.at = end.at;
     }
 
     /// Ends the stream: its last block is a stored one, maybe an empty one.

@@ -106,7 +106,7 @@ pub const fn max_encoded_len(elements: usize) -> usize {
 /// allocates nothing for the next.
 pub struct Encoder {
     planes: Vec<u8>,
-    scratch: Scratch,
+    scratch: [Scratch; 2],
     path: Path,
 }
 
@@ -148,7 +148,7 @@ impl Encoder {
     fn on(path: Path) -> Self {
         Self {
             planes: Vec::new(),
-            scratch: Scratch::new(),
+            scratch: [Scratch::new(), Scratch::new()],
             path,
         }
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::bits::Position;
 use crate::header::LITERALS;
-use crate::huffman::{self, LITERAL_LIMIT};
+use crate::huffman::{self, CODED_LIMIT, LITERAL_LIMIT};
 use crate::kernel::{Kernel, Portable};
 use crate::matches::{self, Found, Repeats};
 use crate::sample::{Range, Sample};
@@ -77,13 +77,13 @@ fn check_kernel<K: Kernel>(kernel: K, bytes: &[u8]) {
     counts[..256].copy_from_slice(&Sample::of(bytes, range).counts);
     counts[256] = 1;
     let mut lengths = [0; LITERALS];
-    huffman::lengths(&counts, LITERAL_LIMIT, &mut lengths);
+    huffman::lengths(&counts, CODED_LIMIT, &mut lengths);
     let mut codes = [0; LITERALS];
     huffman::codes(&lengths, &mut codes);
     let (expected, bits) = packed(bytes, &lengths);
-    let mut out = vec![0xA5; bytes.len() * 2 + 16];
+    let mut out = vec![0xA5; bytes.len() * 2 + 32];
     let mut at = Position::new();
-    kernel.literals(&mut out, &mut at, bytes, &codes, range);
+    kernel.literals(&mut out, &mut at, bytes, &codes, range, &[]);
     assert_eq!(at.bits(), bits);
     at.align(&mut out);
     assert!(at.take(&out) == expected);
@@ -101,6 +101,18 @@ fn check_find<K: Kernel>(kernel: K, data: &[u8], start: usize, repeats: Repeats,
     }
     assert_eq!(told, expected);
     assert_eq!(count, expected.iter().filter(|repeated| **repeated).count());
+}
+
+fn check_split<K: Kernel>(kernel: K, elements: &[u16]) {
+    let (mut low, mut high) = (vec![1; elements.len()], vec![2; elements.len()]);
+    let range = kernel.split(elements, &mut low, &mut high);
+    let bytes = |i: usize| elements.iter().map(move |element| element.to_le_bytes()[i]);
+    assert!(low.iter().copied().eq(bytes(0)) && high.iter().copied().eq(bytes(1)));
+    assert_eq!(range.least, bytes(1).min().unwrap_or(255));
+    assert_eq!(range.greatest, bytes(1).max().unwrap_or(0));
+    let exponents = || bytes(1).map(|byte| byte & 0x7F);
+    assert_eq!(range.least_low, exponents().min().unwrap_or(127));
+    assert_eq!(range.greatest_low, exponents().max().unwrap_or(0));
 }
 
 fn every_kernel(mut check: impl FnMut(&dyn Fn(&[u8]), &dyn Fn(&[u8], usize, Repeats, usize))) {
@@ -136,6 +148,29 @@ proptest! {
     #[test]
     fn codes_are_packed_as_bit_by_bit(bytes in high_plane()) {
         every_kernel(|check, _| check(&bytes));
+    }
+
+    /// What a vector's tables reach over is not all that there is.
+    #[test]
+    fn codes_of_bytes_that_are_rare_and_far(
+        mut bytes in high_plane(),
+        rare in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        for (at, byte) in rare {
+            if !bytes.is_empty() {
+                *at.get_mut(&mut bytes) = byte;
+            }
+        }
+        every_kernel(|check, _| check(&bytes));
+    }
+
+    #[test]
+    fn elements_are_split_as_one_by_one(elements in prop::collection::vec(any::<u16>(), 0..200)) {
+        check_split(Portable, &elements);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = Avx2::detect() {
+            check_split(avx2, &elements);
+        }
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 /// Bytes that are counted together, and one such piece is counted of every [`STRIDE`] bytes.
 const PIECE: usize = 16;
-const STRIDE: usize = 64;
+const STRIDE: usize = 128;
 
 /// How many bytes a counted one stands for.
-const SCALE: u32 = 4;
+const SCALE: u32 = 8;
 const _: () = assert!(SCALE as usize * PIECE == STRIDE);
 
 /// Blocks shorter than this are counted byte by byte.
@@ -46,6 +46,16 @@ impl Range {
         range
     }
 
+    /// Of both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            least: self.least.min(other.least),
+            greatest: self.greatest.max(other.greatest),
+            least_low: self.least_low.min(other.least_low),
+            greatest_low: self.greatest_low.max(other.greatest_low),
+        }
+    }
+
     /// Whether the block may have this byte. In the high plane a byte is a sign and seven bits of
     /// exponent, so the exponents' range, for both signs, is little more than what occurs.
     fn may_have(self, byte: u8) -> bool {
@@ -68,8 +78,8 @@ impl Sample {
             }
         }
         for (index, line) in bytes.as_chunks::<STRIDE>().0.iter().enumerate() {
-            // Another quarter of each line: columns of a tensor may differ.
-            let piece: &[u8; PIECE] = &line.as_chunks().0[index & 3];
+            // Another eighth of each line: columns of a tensor may differ.
+            let piece: &[u8; PIECE] = &line.as_chunks().0[index & 7];
             pieces += 1;
             uniform += u32::from(*piece == [piece[0]; PIECE]);
             if !exact {

@@ -196,6 +196,33 @@ fn what_is_sampled_misleads() {
     check(&elements);
 }
 
+/// The stream of the high bytes begins with a byte, whatever the low bytes end with, and also where it
+/// begins with a block that is stored.
+#[test]
+fn low_bytes_that_are_coded() {
+    let mut next = random(11);
+    for length in [1, 5, 100, 16_384, 16_385, 50_000, 100_000] {
+        for coded_high in [0xFF00_u16, 0x0F00, 0x3000, 0] {
+            for coded_low in [0x00FF, 0x000F, 0x0003] {
+                for halves in [false, true] {
+                    let elements: Vec<u16> = (0..length)
+                        .map(|i| {
+                            let mask = coded_high | coded_low;
+                            next() as u16
+                                & if halves && i > length / 2 {
+                                    !mask
+                                } else {
+                                    mask
+                                }
+                        })
+                        .collect();
+                    check(&elements);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn every_edge_of_the_distance() {
     let mut next = random(7);
