@@ -73,16 +73,16 @@ pub(crate) fn literals(
         rest = wide.1;
         let wide = wide.0;
         match (signed, window.far, window.checked) {
-            (true, false, false) => tables.look_up::<true, false, false>(wide, &mut found, ahead),
-            (true, false, true) => tables.look_up::<true, false, true>(wide, &mut found, ahead),
-            (true, true, false) => tables.look_up::<true, true, false>(wide, &mut found, ahead),
-            (true, true, true) => tables.look_up::<true, true, true>(wide, &mut found, ahead),
-            (false, false, false) => tables.look_up::<false, false, false>(wide, &mut found, ahead),
-            (false, false, true) => tables.look_up::<false, false, true>(wide, &mut found, ahead),
-            (false, true, false) => tables.look_up::<false, true, false>(wide, &mut found, ahead),
-            (false, true, true) => tables.look_up::<false, true, true>(wide, &mut found, ahead),
+            (true, false, false) => tables.look_up::<true, false, false>(wide, &mut found),
+            (true, false, true) => tables.look_up::<true, false, true>(wide, &mut found),
+            (true, true, false) => tables.look_up::<true, true, false>(wide, &mut found),
+            (true, true, true) => tables.look_up::<true, true, true>(wide, &mut found),
+            (false, false, false) => tables.look_up::<false, false, false>(wide, &mut found),
+            (false, false, true) => tables.look_up::<false, false, true>(wide, &mut found),
+            (false, true, false) => tables.look_up::<false, true, false>(wide, &mut found),
+            (false, true, true) => tables.look_up::<false, true, true>(wide, &mut found),
         }
-        write(words, &mut to, &found, wide, codes);
+        write(words, &mut to, &found, wide, codes, ahead);
     }
     *at = to.end(words, *at);
     kernel::literals(out, at, rest, codes);
@@ -178,15 +178,11 @@ impl Tables {
         &self,
         bytes: &[[u8; WIDE]],
         found: &mut [Group; PART / WIDE],
-        ahead: &[u16],
     ) {
         let exponent = _mm256_set1_epi8(0x7F);
         let nibble = _mm256_set1_epi8(0x0F);
         let last = _mm256_set1_epi8(if FAR { 31 } else { 15 });
-        for (i, (bytes, to)) in bytes.iter().zip(found).enumerate() {
-            if let Some(line) = ahead.get(i * WIDE..) {
-                prefetch(line);
-            }
+        for (bytes, to) in bytes.iter().zip(found) {
             let signs = must_cast(*bytes);
             let exponents = if SIGNED {
                 _mm256_and_si256(signs, exponent)
@@ -235,17 +231,24 @@ fn write(
     found: &[Group; PART / WIDE],
     bytes: &[[u8; WIDE]],
     codes: &[u32; LITERALS],
+    ahead: &[u16],
 ) {
     // A copy, so that it stays in registers.
     let mut to = *at;
     for (
-        Group {
-            codes: found,
-            masks,
-        },
-        bytes,
-    ) in found.iter().zip(bytes)
+        i,
+        (
+            Group {
+                codes: found,
+                masks,
+            },
+            bytes,
+        ),
+    ) in found.iter().zip(bytes).enumerate()
     {
+        if let Some(line) = ahead.get(i * WIDE..) {
+            prefetch(line);
+        }
         for half in [0, 1] {
             let four = |unpacked: usize, word: usize| {
                 let mask = masks[unpacked][2 * half + word];
