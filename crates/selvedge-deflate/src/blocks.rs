@@ -146,15 +146,29 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         }
     }
 
-    /// The bytes of `data` from `start` on, which may repeat what is before them.
+    /// The bytes of `data` from `start` on, which may repeat what is at the distances before them, but not
+    /// before `floor`.
     #[inline(always)]
-    pub(crate) fn repeating(&mut self, data: &[u8], start: usize, repeats: Repeats, plane: Plane) {
+    pub(crate) fn repeating(
+        &mut self,
+        data: &[u8],
+        (floor, start): (usize, usize),
+        distances: &[usize],
+        plane: Plane,
+    ) {
         let mut found = std::mem::take(&mut self.scratch.found);
-        let least = plane.least(repeats.distance);
-        let repeated = matches::find(self.kernel, data, start, repeats, least, &mut found);
+        let repeats = |index: usize| Repeats {
+            distance: distances[index],
+            least: plane.least(distances[index]),
+        };
+        let repeats: &[Repeats] = match distances.len() {
+            1 => &[repeats(0)],
+            _ => &[repeats(0), repeats(1)],
+        };
+        let repeated = matches::find(self.kernel, data, (floor, start), repeats, &mut found);
         let bytes = &data[start..];
         if repeated * 32 >= bytes.len() {
-            self.runs(bytes, &found.runs, repeats.distance);
+            self.runs(bytes, &found.runs, distances);
         } else {
             for bytes in bytes.chunks(BLOCK) {
                 match plane {
@@ -170,17 +184,17 @@ impl<'a, K: Kernel> Blocks<'a, K> {
     fn same(&mut self, bytes: &[u8]) {
         let mut found = std::mem::take(&mut self.scratch.found);
         let repeats = Repeats {
-            floor: 0,
             distance: 1,
+            least: 4,
         };
-        matches::find(self.kernel, bytes, 0, repeats, 4, &mut found);
-        self.runs(bytes, &found.runs, repeats.distance);
+        matches::find(self.kernel, bytes, (0, 0), &[repeats], &mut found);
+        self.runs(bytes, &found.runs, &[1]);
         self.scratch.found = found;
     }
 
     #[inline(always)]
-    fn runs(&mut self, bytes: &[u8], runs: &[Run], distance: usize) {
-        let (symbol, extra, extra_bits) = matches::distance_symbol(distance);
+    fn runs(&mut self, bytes: &[u8], runs: &[Run], distances: &[usize]) {
+        let distances = Distances::new(distances);
         let mut counts = [0_u32; LITERALS];
         counts[END] = 1;
         let mut at = 0;
@@ -191,28 +205,22 @@ impl<'a, K: Kernel> Blocks<'a, K> {
                 counts[usize::from(byte)] += 1;
             }
             if run.length > 0 {
-                let (symbol, _, bits) = matches::length_symbol(run.length as usize);
+                let (symbol, _, bits) = matches::length_symbol(run.length.into());
                 counts[symbol] += 1;
-                other += (1 + bits + extra_bits) as usize;
+                other += (bits + distances.codes[usize::from(run.which)].1) as usize;
             }
-            at = literals + run.length as usize;
+            at = literals + usize::from(run.length);
         }
         let mut lengths = [0; LITERALS];
         huffman::lengths(&counts, LITERAL_LIMIT, &mut lengths);
-        let mut distances = [0; DISTANCES];
-        // Two, because a code of one is incomplete.
-        distances[0] = 1;
-        distances[symbol.max(1)] = 1;
-        let header = Header::new(&lengths, &distances);
+        let header = Header::new(&lengths, &distances.lengths);
         let bits = header.bits() + cost(&counts, &lengths) + other;
         if bits <= (bytes.len() * 8).saturating_sub(SAVING) {
             let mut codes = [0; LITERALS];
             huffman::codes(&lengths, &mut codes);
             self.end_stored(false);
             header.write(&mut self.scratch.buffer, &mut self.at);
-            // Symbol 0 has the code 0 and the other the code 1, both of one bit.
-            let distance = (u64::from(symbol > 0) | extra << 1, 1 + extra_bits);
-            self.repetitions(bytes, runs, &codes, distance);
+            self.repetitions(bytes, runs, &codes, &distances);
             self.put_symbol(codes[END]);
             self.out
                 .extend_from_slice(self.at.take(&self.scratch.buffer));
@@ -227,7 +235,7 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         bytes: &[u8],
         runs: &[Run],
         codes: &[u32; LITERALS],
-        (distance, distance_bits): (u64, u32),
+        distances: &Distances,
     ) {
         let buffer = &mut self.scratch.buffer[..];
         // A copy, so that it stays in registers.
@@ -236,9 +244,10 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         for run in runs {
             let (literals, repeated) = rest.split_at(run.literals as usize);
             kernel::literals(buffer, &mut to, literals, codes);
-            rest = &repeated[run.length as usize..];
+            rest = &repeated[run.length.into()..];
             if run.length > 0 {
-                let (symbol, extra, bits) = matches::length_symbol(run.length as usize);
+                let (symbol, extra, bits) = matches::length_symbol(run.length.into());
+                let (distance, distance_bits) = distances.codes[usize::from(run.which)];
                 let length = codes[symbol] & 0xFF;
                 let value =
                     u64::from(codes[symbol] >> 8) | extra << length | distance << (length + bits);
@@ -307,6 +316,33 @@ impl<'a, K: Kernel> Blocks<'a, K> {
     pub(crate) fn finish(mut self) {
         self.stored();
         self.end_stored(true);
+    }
+}
+
+/// The code of one or two distances.
+struct Distances {
+    lengths: [u8; DISTANCES],
+    /// For each distance its code and the bits that follow, and how many both are.
+    codes: [(u64, u32); 2],
+}
+
+impl Distances {
+    fn new(distances: &[usize]) -> Self {
+        let symbols = [distances[0], distances[distances.len() - 1]].map(matches::distance_symbol);
+        let [first, second] = symbols.map(|(symbol, ..)| symbol);
+        // Always two symbols, because a code of one is incomplete.
+        let other = if first == second {
+            usize::from(first == 0)
+        } else {
+            second
+        };
+        let mut lengths = [0; DISTANCES];
+        (lengths[first], lengths[other]) = (1, 1);
+        // Both codes are of one bit: the lesser symbol's is 0.
+        let least = first.min(other);
+        let codes =
+            symbols.map(|(symbol, extra, bits)| (u64::from(symbol > least) | extra << 1, 1 + bits));
+        Self { lengths, codes }
     }
 }
 

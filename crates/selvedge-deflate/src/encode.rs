@@ -2,16 +2,16 @@
 
 use simd_adler32::Adler32;
 
+use crate::Strides;
 use crate::blocks::{BLOCK, Blocks, Plane, REPEATING, Scratch};
 use crate::kernel::Kernel;
-use crate::matches::Repeats;
 use crate::split;
 
 /// A chunk, and where its stream goes.
 pub(crate) struct Chunk<'a> {
     pub(crate) elements: &'a [u16],
-    /// How far back the previous step lies, if there is one.
-    pub(crate) step_elements: Option<usize>,
+    /// How far back the previous step lies, if there is one, and the previous row.
+    pub(crate) strides: Option<Strides>,
     /// Room for both planes, or for the stream of one.
     pub(crate) planes: &'a mut Vec<u8>,
     pub(crate) scratch: &'a mut [Scratch; 2],
@@ -24,17 +24,17 @@ pub(crate) struct Chunk<'a> {
 pub(crate) fn encode<K: Kernel>(kernel: K, chunk: Chunk<'_>) {
     let Chunk {
         elements,
-        step_elements,
+        strides,
         planes,
         scratch,
         out,
     } = chunk;
     // Deflate with a window of 32 KB, and a check of the two bytes: they are a multiple of 31.
     out.extend_from_slice(&[0x78, 0x01]);
-    let check = match step_elements {
-        Some(step) if step < elements.len() => {
+    let check = match strides {
+        Some(strides) if strides.step < elements.len() => {
             let blocks = Blocks::new(kernel, out, &mut scratch[0]);
-            temporal(blocks, elements, step, planes)
+            temporal(blocks, elements, strides, planes)
         }
         _ => fast(kernel, out, scratch, elements, planes),
     };
@@ -111,7 +111,7 @@ fn joined(first: u32, second: u32, count: usize) -> u32 {
 fn temporal<K: Kernel>(
     mut blocks: Blocks<'_, K>,
     elements: &[u16],
-    step: usize,
+    Strides { step, row }: Strides,
     planes: &mut Vec<u8>,
 ) -> u32 {
     let count = elements.len();
@@ -127,15 +127,17 @@ fn temporal<K: Kernel>(
     for bytes in planes[..step].chunks(BLOCK) {
         blocks.noise(bytes);
     }
-    for (plane, floor, start) in [(Plane::Low, 0, step), (Plane::High, count, count)] {
-        let repeats = Repeats {
-            floor,
-            distance: step,
-        };
+    // Of low bytes hardly any repeats another row's.
+    let both = [step, row];
+    let distances = &both[..if row < step { 2 } else { 1 }];
+    for (plane, floor, start, distances) in [
+        (Plane::Low, 0, step, &both[..1]),
+        (Plane::High, count, count, distances),
+    ] {
         let end = floor + count;
         for start in (start..end).step_by(REPEATING) {
             let end = end.min(start + REPEATING);
-            blocks.repeating(&planes[..end], start, repeats, plane);
+            blocks.repeating(&planes[..end], (floor, start), distances, plane);
         }
     }
     blocks.finish();

@@ -40,19 +40,24 @@ fn packed(bytes: &[u8], lengths: &[u8]) -> (Vec<u8>, usize) {
     (bits.chunks(8).map(byte).collect(), bits.len())
 }
 
-/// For each byte whether it repeats one at the distance, and is one of at least `least` in a row.
-fn repeated(data: &[u8], start: usize, repeats: Repeats, least: usize) -> Vec<bool> {
-    let equal = |at: usize| {
-        at >= repeats.floor + repeats.distance && data[at] == data[at - repeats.distance]
-    };
-    let mut found = vec![false; data.len() - start];
-    let mut at = start;
-    while at < data.len() {
-        let length = (at..data.len()).take_while(|&at| equal(at)).count();
-        if length >= least {
-            found[at - start..][..length].fill(true);
+/// For each byte the distance at which a repetition is named, or 0: at each byte the longest that is not
+/// too short, and of two of one length the first.
+fn repeated(data: &[u8], (floor, start): (usize, usize), repeats: &[Repeats]) -> Vec<usize> {
+    let mut found = Vec::new();
+    while start + found.len() < data.len() {
+        let begin = start + found.len();
+        let length = |repeats: &Repeats| {
+            let equal = |&at: &usize| {
+                at >= floor + repeats.distance && data[at] == data[at - repeats.distance]
+            };
+            (begin..data.len()).take_while(equal).count()
+        };
+        let lengths = repeats.iter().map(|repeats| (length(repeats), repeats));
+        let usable = lengths.filter(|(length, repeats)| *length >= repeats.least);
+        match usable.rev().max_by_key(|(length, _)| *length) {
+            Some((length, repeats)) => found.extend(std::iter::repeat_n(repeats.distance, length)),
+            None => found.push(0),
         }
-        at += length.max(1);
     }
     found
 }
@@ -89,18 +94,22 @@ fn check_kernel<K: Kernel>(kernel: K, bytes: &[u8]) {
     assert!(at.take(&out) == expected);
 }
 
-fn check_find<K: Kernel>(kernel: K, data: &[u8], start: usize, repeats: Repeats, least: usize) {
+fn check_find<K: Kernel>(kernel: K, data: &[u8], from: (usize, usize), repeats: &[Repeats]) {
     let mut found = Found::default();
-    let count = matches::find(kernel, data, start, repeats, least, &mut found);
-    let expected = repeated(data, start, repeats, least);
+    let count = matches::find(kernel, data, from, repeats, &mut found);
+    let expected = repeated(data, from, repeats);
     let mut told = Vec::new();
     for run in &found.runs {
         assert!(run.length == 0 || (3..=258).contains(&run.length));
-        told.extend(std::iter::repeat_n(false, run.literals as usize));
-        told.extend(std::iter::repeat_n(true, run.length as usize));
+        let distance = repeats[usize::from(run.which)].distance;
+        told.extend(std::iter::repeat_n(0, run.literals as usize));
+        told.extend(std::iter::repeat_n(distance, run.length.into()));
     }
     assert_eq!(told, expected);
-    assert_eq!(count, expected.iter().filter(|repeated| **repeated).count());
+    assert_eq!(
+        count,
+        expected.iter().filter(|distance| **distance > 0).count()
+    );
 }
 
 fn check_split<K: Kernel>(kernel: K, elements: &[u16]) {
@@ -115,19 +124,19 @@ fn check_split<K: Kernel>(kernel: K, elements: &[u16]) {
     assert_eq!(range.greatest_low, exponents().max().unwrap_or(0));
 }
 
-fn every_kernel(mut check: impl FnMut(&dyn Fn(&[u8]), &dyn Fn(&[u8], usize, Repeats, usize))) {
+fn every_kernel(mut check: impl FnMut(&dyn Fn(&[u8]), &dyn Fn(&[u8], (usize, usize), &[Repeats]))) {
     check(
         &|bytes| check_kernel(Portable, bytes),
-        &|data, start, repeats, least| {
-            check_find(Portable, data, start, repeats, least);
+        &|data, from, repeats| {
+            check_find(Portable, data, from, repeats);
         },
     );
     #[cfg(target_arch = "x86_64")]
     if let Some(avx2) = Avx2::detect() {
         check(
             &|bytes| check_kernel(avx2, bytes),
-            &|data, start, repeats, least| {
-                check_find(avx2, data, start, repeats, least);
+            &|data, from, repeats| {
+                check_find(avx2, data, from, repeats);
             },
         );
     }
@@ -182,12 +191,12 @@ proptest! {
     fn repetitions_are_found_as_byte_by_byte(
         data in prop::collection::vec(0_u8..3, 1..2000),
         (start, floor) in (0_usize..300, 0_usize..100),
-        distance in 1_usize..300,
-        least in 3_usize..=12,
+        repeats in prop::collection::vec((1_usize..300, 3_usize..=12), 1..=2),
     ) {
         let start = start.min(data.len());
-        let repeats = Repeats { distance, floor: floor.min(start) };
-        every_kernel(|_, check| check(&data, start, repeats, least));
+        let repeats = repeats.into_iter().map(|(distance, least)| Repeats { distance, least });
+        let repeats = repeats.collect::<Vec<_>>();
+        every_kernel(|_, check| check(&data, (floor.min(start), start), &repeats));
     }
 
     #[test]

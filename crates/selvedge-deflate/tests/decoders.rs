@@ -6,7 +6,7 @@
 use std::io::Read as _;
 
 use proptest::prelude::*;
-use selvedge_deflate::{Encoder, max_encoded_len};
+use selvedge_deflate::{Encoder, Strides, max_encoded_len};
 
 /// HDF5's shuffle filter.
 fn shuffled(elements: &[u16]) -> Vec<u8> {
@@ -64,9 +64,17 @@ fn check(elements: &[u16]) -> usize {
     check_with(elements, |encoder, out| encoder.encode(elements, out))
 }
 
-fn check_temporal(elements: &[u16], step_elements: usize) -> usize {
+/// With several rows in a step, among them some that are no rows. Returns the bytes written without rows.
+fn check_temporal(elements: &[u16], step: usize) -> usize {
+    for row in [3, step / 2, step / 3, step.saturating_sub(1), usize::MAX] {
+        check_strides(elements, Strides { step, row });
+    }
+    check_strides(elements, Strides { step, row: 0 })
+}
+
+fn check_strides(elements: &[u16], strides: Strides) -> usize {
     check_with(elements, |encoder, out| {
-        encoder.encode_temporal(elements, step_elements, out)
+        encoder.encode_temporal(elements, strides, out)
     })
 }
 
@@ -327,6 +335,28 @@ fn the_bound_holds_where_blocks_take_turns() {
     }
     assert_eq!(check(&[]), 11);
     assert_eq!(check(&[0x1234]), 13);
+}
+
+/// Gradients of rows are multiples of one another: their exponents repeat, and nothing from step to step.
+#[test]
+fn rows_that_are_multiples() {
+    let (rows, width, steps) = (16, 64, 16);
+    let mut next = random(12);
+    let mut elements: Vec<u16> = Vec::new();
+    for _ in 0..steps {
+        let row: Vec<u16> = (0..width).map(|_| gaussian(&mut next)).collect();
+        for _ in 0..rows {
+            let multiple = row.iter().map(|value| value & 0xFF00 | next() as u16 >> 8);
+            elements.extend(multiple);
+        }
+    }
+    let step = rows * width;
+    let without = check_strides(&elements, Strides { step, row: 0 });
+    let with = check_strides(&elements, Strides { step, row: width });
+    assert!(
+        with * 5 < without * 4,
+        "{with} bytes, {without} without rows"
+    );
 }
 
 proptest! {
