@@ -13,12 +13,8 @@ use crate::sample::{self, Range, Sample};
 use crate::stored::Stored;
 
 /// Bytes that are coded together, at most. Rows that are alike lie side by side in a tensor, and
-/// shorter blocks follow them better; a header takes some 60 bytes.
-pub(crate) const BLOCK: usize = 16 << 10;
-
-/// The same for bytes of several steps: they are alike already, and repetitions are read from further
-/// back than a block.
-pub(crate) const REPEATING: usize = 32 << 10;
+/// shorter blocks follow them better; but making a code takes as long as using it for some 5,000 bytes.
+pub(crate) const BLOCK: usize = 32 << 10;
 
 /// Bits that a coded block must save: a stored block behind it takes 42 more than its bytes.
 const SAVING: usize = 48;
@@ -28,7 +24,7 @@ const END: usize = 256;
 
 /// Bytes of a block at its longest, when it turns out to be longer coded than stored: then it is
 /// not kept, but that is seen when it has been written.
-const LONGEST: usize = (REPEATING + 1) * LITERAL_LIMIT as usize / 8 + MOST_BITS / 8 + 16;
+const LONGEST: usize = (BLOCK + 1) * LITERAL_LIMIT as usize / 8 + MOST_BITS / 8 + 16;
 
 /// Room for what is made anew for each block.
 pub(crate) struct Scratch {
@@ -39,7 +35,7 @@ pub(crate) struct Scratch {
 impl Scratch {
     pub(crate) fn new() -> Self {
         Self {
-            found: Found::with_room_for(REPEATING),
+            found: Found::with_room_for(BLOCK),
             buffer: vec![0; LONGEST],
         }
     }
@@ -170,11 +166,9 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         if repeated * 32 >= bytes.len() {
             self.runs(bytes, &found.runs, distances);
         } else {
-            for bytes in bytes.chunks(BLOCK) {
-                match plane {
-                    Plane::Low => self.noise(bytes),
-                    Plane::High => self.code(bytes),
-                }
+            match plane {
+                Plane::Low => self.noise(bytes),
+                Plane::High => self.code(bytes),
             }
         }
         self.scratch.found = found;

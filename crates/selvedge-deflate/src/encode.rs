@@ -3,7 +3,7 @@
 use simd_adler32::Adler32;
 
 use crate::Strides;
-use crate::blocks::{BLOCK, Blocks, Plane, REPEATING, Scratch};
+use crate::blocks::{BLOCK, Blocks, Plane, Scratch};
 use crate::kernel::Kernel;
 use crate::split;
 
@@ -135,8 +135,8 @@ fn temporal<K: Kernel>(
         (Plane::High, count, count, distances),
     ] {
         let end = floor + count;
-        for start in (start..end).step_by(REPEATING) {
-            let end = end.min(start + REPEATING);
+        for start in (start..end).step_by(BLOCK) {
+            let end = end.min(start + BLOCK);
             blocks.repeating(&planes[..end], (floor, start), distances, plane);
         }
     }

@@ -16,8 +16,8 @@
 //!
 //! ```text
 //! 78 01                    zlib's header: deflate, a window of 32 KB, the fastest level
-//! blocks of the low bytes  of 16,384 elements each
-//! blocks of the high bytes of 16,384 elements each
+//! blocks of the low bytes  of 32,768 elements each
+//! blocks of the high bytes of 32,768 elements each
 //! a stored block           the last, and often empty; or the last of the above, where that is stored
 //! 4 bytes                  Adler-32 of all low bytes and all high bytes, big-endian
 //! ```
@@ -27,7 +27,7 @@
 //! - *Stored*: 3 bits, zeros up to a byte, the length and its complement, and the bytes. Stored blocks
 //!   that follow one another are one, up to 65,535 bytes.
 //! - *Coded* (deflate's dynamic Huffman, without repetitions): 3 bits, the two codes, a code for each
-//!   byte, and the code of the end. An eighth of the bytes is counted to make the code; every other byte
+//!   byte, and the code of the end. A sixteenth of the bytes is counted to make the code; every other byte
 //!   that may occur has a count of one, so that there is a code for it. Which those are is known exactly
 //!   and at no cost: the least and the greatest exponent are minima and maxima. A block that is not at
 //!   least 6 bytes shorter than stored is stored.

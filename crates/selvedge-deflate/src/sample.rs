@@ -2,14 +2,14 @@
 
 /// Bytes that are counted together, and one such piece is counted of every [`STRIDE`] bytes.
 const PIECE: usize = 16;
-const STRIDE: usize = 128;
+const STRIDE: usize = 256;
 
 /// How many bytes a counted one stands for.
-const SCALE: u32 = 8;
+const SCALE: u32 = 16;
 const _: () = assert!(SCALE as usize * PIECE == STRIDE);
 
 /// Blocks shorter than this are counted byte by byte.
-const WHOLE: usize = 4096;
+const WHOLE: usize = 8192;
 
 /// What was found.
 pub(crate) struct Sample {
@@ -78,8 +78,8 @@ impl Sample {
             }
         }
         for (index, line) in bytes.as_chunks::<STRIDE>().0.iter().enumerate() {
-            // Another eighth of each line: columns of a tensor may differ.
-            let piece: &[u8; PIECE] = &line.as_chunks().0[index & 7];
+            // Another sixteenth of each line: columns of a tensor may differ.
+            let piece: &[u8; PIECE] = &line.as_chunks().0[index & 15];
             pieces += 1;
             uniform += u32::from(*piece == [piece[0]; PIECE]);
             if !exact {
@@ -114,7 +114,7 @@ impl Sample {
 /// planes are noise of 7.95 bits. Of fewer bytes than [`WHOLE`] too little is seen to tell.
 #[inline(always)]
 pub(crate) fn is_noise(bytes: &[u8]) -> bool {
-    const STRIDE: usize = 256;
+    const STRIDE: usize = 512;
     if bytes.len() < WHOLE {
         return false;
     }
