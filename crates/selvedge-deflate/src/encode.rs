@@ -41,6 +41,12 @@ pub(crate) fn encode<K: Kernel>(kernel: K, chunk: Chunk<'_>) {
     out.extend_from_slice(&check.to_be_bytes());
 }
 
+/// Most bytes of the stream of high bytes, which is without a header: as for all elements in
+/// `max_encoded_len`.
+pub(crate) const fn room(elements: usize) -> usize {
+    elements + 5 * (elements / 65_535 + 1)
+}
+
 /// Both planes of a block of elements at a time, so that elements are read once: the high bytes' blocks
 /// go to a stream of their own, which is then put behind that of the low bytes.
 #[inline(always)]
@@ -54,7 +60,7 @@ fn fast<K: Kernel>(
     let (mut low, mut high) = ([0; BLOCK], [0; BLOCK]);
     let (mut check_low, mut check_high) = (Adler32::new(), Adler32::new());
     planes.clear();
-    planes.reserve(elements.len() + 16);
+    planes.reserve(room(elements.len()));
     let [scratch_low, scratch_high] = scratch;
     let mut blocks_low = Blocks::new(kernel, out, scratch_low);
     let mut blocks_high = Blocks::new(kernel, planes, scratch_high);

@@ -132,6 +132,15 @@ impl Encoder {
         Self::on(Path::best())
     }
 
+    /// An encoder that has all it needs to [`encode`](Self::encode) chunks of up to `elements` elements:
+    /// not even the first one makes it allocate.
+    #[must_use]
+    pub fn with_capacity(elements: usize) -> Self {
+        let mut encoder = Self::new();
+        encoder.planes.reserve_exact(encode::room(elements));
+        encoder
+    }
+
     /// An encoder for each set of instructions that this CPU has, the one that [`new`](Self::new)
     /// takes last: to hold them against each other.
     #[doc(hidden)]
