@@ -280,7 +280,7 @@ fn an_encoder_is_used_again() {
         let mut out = Vec::new();
         encoder.encode(&normal, &mut out);
         let mut fresh = Vec::new();
-        Encoder::new().encode(&normal, &mut fresh);
+        Encoder::with_capacity(length).encode(&normal, &mut fresh);
         assert!(out == fresh);
     }
 }
