@@ -13,7 +13,7 @@ use crate::sample::{self, Range, Sample};
 use crate::stored::Stored;
 
 /// Bytes that are coded together, at most. Rows that are alike lie side by side in a tensor, and
-/// shorter blocks follow them better; but making a code takes as long as using it for some 5,000 bytes.
+/// shorter blocks follow them better; but a code that is made twice as often takes twice as long to make.
 pub(crate) const BLOCK: usize = 32 << 10;
 
 /// Bits that a coded block must save: a stored block behind it takes 42 more than its bytes.
