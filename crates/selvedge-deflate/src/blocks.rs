@@ -17,7 +17,7 @@ use crate::stored::Stored;
 pub(crate) const BLOCK: usize = 32 << 10;
 
 /// Bits that a coded block must save: a stored block behind it takes 42 more than its bytes.
-const SAVING: usize = 48;
+pub(crate) const SAVING: usize = 48;
 
 /// The symbol that ends a block.
 const END: usize = 256;
@@ -87,25 +87,26 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         }
     }
 
-    /// Bytes that are likely to be noise.
+    /// Bytes that are likely to be noise. To code them takes as long as the bytes that are not, here and
+    /// in every reader; so they are coded where that saves a bit of each.
     #[inline(always)]
     pub(crate) fn noise(&mut self, bytes: &[u8]) {
         if sample::is_noise(bytes) {
             self.store(bytes);
         } else {
-            self.code(bytes);
+            self.code_in(bytes, Range::of(bytes), bytes.len(), &[]);
         }
     }
 
     /// Bytes that are likely not to be noise.
     #[inline(always)]
     pub(crate) fn code(&mut self, bytes: &[u8]) {
-        self.code_in(bytes, Range::of(bytes), &[]);
+        self.code_in(bytes, Range::of(bytes), SAVING, &[]);
     }
 
-    /// The same for bytes of a known range. `ahead` will be read next.
+    /// The same for bytes of a known range, if it saves `worth` bits. `ahead` will be read next.
     #[inline(always)]
-    pub(crate) fn code_in(&mut self, bytes: &[u8], range: Range, ahead: &[u16]) {
+    pub(crate) fn code_in(&mut self, bytes: &[u8], range: Range, worth: usize, ahead: &[u16]) {
         let sample = Sample::of(bytes, range);
         if sample.runs {
             return self.same(bytes);
@@ -115,7 +116,7 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         counts[END] = 1;
         let mut lengths = [0; LITERALS];
         huffman::lengths(&counts, CODED_LIMIT, &mut lengths);
-        let limit = (bytes.len() * 8).saturating_sub(SAVING);
+        let limit = (bytes.len() * 8).saturating_sub(SAVING.max(worth));
         if cost(&counts, &lengths) > limit {
             return self.store(bytes);
         }

@@ -3,7 +3,7 @@
 use simd_adler32::Adler32;
 
 use crate::Strides;
-use crate::blocks::{BLOCK, Blocks, Plane, Scratch};
+use crate::blocks::{BLOCK, Blocks, Plane, SAVING, Scratch};
 use crate::kernel::Kernel;
 use crate::split;
 
@@ -68,7 +68,7 @@ fn fast<K: Kernel>(
         let ahead = elements.get((index + 1) * BLOCK..).unwrap_or_default();
         let (low, high) = (&mut low[..block.len()], &mut high[..block.len()]);
         let range = kernel.split(block, low, high);
-        blocks_high.code_in(high, range, ahead);
+        blocks_high.code_in(high, range, SAVING, ahead);
         if index == 0 && blocks_high.ends_stored() {
             // No bfloat16 are like that. Stored bytes are to be in one block with the low ones.
             return stored(blocks_low, elements);

@@ -26,7 +26,7 @@ impl ChunkEncoder {
     /// An encoder for chunks of at most `chunk_bytes` bytes, with all of its memory.
     pub(crate) fn new(chunk_bytes: usize) -> Self {
         Self {
-            encoder: Encoder::new(),
+            encoder: Encoder::with_capacity(chunk_bytes / 2),
             stream: Vec::with_capacity(max_encoded_len(chunk_bytes / 2)),
             padded: Vec::new(),
         }
