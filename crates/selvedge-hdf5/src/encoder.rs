@@ -65,7 +65,7 @@ impl Taken<'_> {
     /// mask. Behind them the chunk, which reaches beyond its step, is zeros.
     pub(crate) fn encode<'b>(&'b mut self, bytes: &'b [u8], chunk_bytes: usize) -> (&'b [u8], u32) {
         let worker = self.worker.get_or_insert_with(|| Worker::new(0));
-        worker.encode(bytes, chunk_bytes)
+        worker.encode(bytes, chunk_bytes, None)
     }
 }
 
@@ -75,7 +75,8 @@ impl Drop for Taken<'_> {
     }
 }
 
-struct Worker {
+/// An encoder with its memory.
+pub(crate) struct Worker {
     encoder: Encoder,
     stream: Vec<u8>,
     /// A chunk that reaches beyond its step.
@@ -83,7 +84,8 @@ struct Worker {
 }
 
 impl Worker {
-    fn new(chunk_bytes: usize) -> Self {
+    /// An encoder for chunks of at most `chunk_bytes` bytes.
+    pub(crate) fn new(chunk_bytes: usize) -> Self {
         Self {
             encoder: Encoder::new(),
             stream: Vec::with_capacity(max_encoded_len(chunk_bytes / 2)),
@@ -91,7 +93,14 @@ impl Worker {
         }
     }
 
-    fn encode<'b>(&'b mut self, bytes: &'b [u8], chunk_bytes: usize) -> (&'b [u8], u32) {
+    /// Like [`Taken::encode`]. In a chunk of several steps, the same place of the step before is
+    /// `step_elements` elements back.
+    pub(crate) fn encode<'b>(
+        &'b mut self,
+        bytes: &'b [u8],
+        chunk_bytes: usize,
+        step_elements: Option<usize>,
+    ) -> (&'b [u8], u32) {
         let mut elements: &[u16] = bytemuck::cast_slice(bytes);
         if bytes.len() < chunk_bytes {
             self.padded.clear();
@@ -100,7 +109,11 @@ impl Worker {
             elements = &self.padded;
         }
         self.stream.clear();
-        let len = self.encoder.encode(elements, &mut self.stream);
+        let (encoder, stream) = (&mut self.encoder, &mut self.stream);
+        let len = match step_elements {
+            Some(step) => encoder.encode_temporal(elements, step, stream),
+            None => encoder.encode(elements, stream),
+        };
         if len + chunk_bytes / LEAST_GAIN >= chunk_bytes {
             return (bytemuck::cast_slice(elements), AS_IT_IS);
         }

@@ -105,7 +105,7 @@ impl Grid {
     }
 
     /// The bytes of a step that are its piece `piece`.
-    fn piece(&self, piece: u64) -> Range<u64> {
+    pub(crate) fn piece(&self, piece: u64) -> Range<u64> {
         let (outer, along) = (piece / self.cut_pieces, piece % self.cut_pieces);
         let (axis, extent) = match self.step_shape.get(self.cut) {
             Some(&axis) => (axis, self.chunk[self.cut + 1]),

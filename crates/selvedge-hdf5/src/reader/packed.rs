@@ -231,14 +231,14 @@ fn by_library(
 }
 
 /// Unpacks chunks, into memory that is used again and again.
-pub(super) struct Unpacker {
+pub(crate) struct Unpacker {
     inflate: Decompressor,
     stored: Vec<u8>,
     plain: Vec<u8>,
 }
 
 impl Unpacker {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             inflate: Decompressor::new(),
             stored: Vec::new(),

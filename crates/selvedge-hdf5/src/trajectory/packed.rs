@@ -9,12 +9,12 @@ use crate::Error;
 use crate::bulk;
 use crate::encoder::Encoders;
 use crate::grid::{Run, to_usize};
-use crate::layout::{ChunkKey, LayoutError, Superblock};
+use crate::layout::{ChunkIndex, ChunkKey, LayoutError, Superblock};
 
 /// A thread has at least so many bytes to encode: else starting it takes longer.
 const TASK: u64 = 512 << 10;
 /// Streams start at a multiple of this many bytes.
-const ALIGNMENT: u64 = 8;
+pub(crate) const ALIGNMENT: u64 = 8;
 /// Room is announced for at least, and mostly for, so many bytes …
 const LEAST_ROOM: u64 = 1 << 20;
 const MOST_ROOM: u64 = 64 << 20;
@@ -29,7 +29,7 @@ pub(super) struct Packed {
     /// Chunks in the index.
     indexed: u64,
     /// Chunks that are written and not in the index yet.
-    pending: Vec<Written>,
+    pending: Vec<WrittenChunk>,
 }
 
 impl Packed {
@@ -45,11 +45,14 @@ impl Packed {
 
 /// A chunk that is in the file.
 #[derive(Clone, Copy, Debug)]
-struct Written {
-    number: u64,
-    address: u64,
-    bytes: u32,
-    mask: u32,
+pub(crate) struct WrittenChunk {
+    /// Its number in the order of the chunk index.
+    pub(crate) number: u64,
+    pub(crate) address: u64,
+    /// Bytes in the file.
+    pub(crate) bytes: u32,
+    /// The filter mask.
+    pub(crate) mask: u32,
 }
 
 /// A chunk to be encoded: of a tensor, the part `run` of some steps.
@@ -143,7 +146,7 @@ impl TrajectoryFile {
                     step: task.run.step,
                     source,
                 })?;
-            let chunk = Written {
+            let chunk = WrittenChunk {
                 number: task.run.chunk as u64,
                 address,
                 bytes: u32::try_from(len).unwrap_or(u32::MAX),
@@ -162,6 +165,41 @@ impl TrajectoryFile {
             }
         }
         Ok(())
+    }
+
+    /// Takes `chunks` into the index, which are all that the compressed tensors are to have, each with
+    /// the number of its tensor. They were written behind all that lay in the file, up to `end`. Nobody
+    /// reads the file meanwhile.
+    pub(crate) fn index_chunks(
+        &mut self,
+        end: u64,
+        chunks: impl IntoIterator<Item = (usize, WrittenChunk)>,
+    ) -> Result<(), Error> {
+        self.end = end;
+        for (tensor, chunk) in chunks {
+            if let Some(packed) = &mut self.tensors[tensor].packed {
+                packed.pending.push(chunk);
+            }
+        }
+        let mut room = 0_u64;
+        for tensor in &self.tensors {
+            if let Some(packed) = &tensor.packed {
+                // Each node but those on the edge is full: the leaves, and far fewer above them.
+                let nodes = packed.pending.len() as u64 / 32 + 16;
+                let node = ChunkIndex::node_bytes(tensor.grid.offset(0).len()) + ALIGNMENT;
+                room = room.saturating_add(nodes.saturating_mul(node));
+            }
+        }
+        self.announce(room)?;
+        if self.stage_chunks()? {
+            self.show_chunks()?;
+        }
+        Ok(())
+    }
+
+    /// Where new bytes go: behind all that lies in the file.
+    pub(crate) fn end(&self) -> u64 {
+        self.end.next_multiple_of(ALIGNMENT)
     }
 
     /// Writes the chunks that [`pack_steps`](Self::pack_steps) wrote into the index, where nobody sees
@@ -185,7 +223,7 @@ impl TrajectoryFile {
         Ok(staged)
     }
 
-    fn stage(&mut self, tensor: usize, chunks: &[Written]) -> Result<(), Error> {
+    fn stage(&mut self, tensor: usize, chunks: &[WrittenChunk]) -> Result<(), Error> {
         let failed = self.failed("add a chunk to");
         let (storage, durable) = (&*self.storage, self.durable);
         let end = &mut self.end;
