@@ -350,3 +350,104 @@ pub(super) fn look_again(
 pub(super) fn half(bytes: u64) -> u64 {
     bytes / 2
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Blocks, Packed, PackedChunks, PackedTensor, Packing, common, look_again};
+    use crate::bulk::Meter;
+    use crate::grid::Grid;
+    use crate::trajectory::WrittenChunk;
+    use crate::{Compression, Error, Reader, Rechunk, Recorder, bf16};
+
+    #[test]
+    fn tasks_cover_each_piece_of_each_row_once() {
+        for (rows, pieces, all_pieces, total, multiple) in [
+            (16, 3, 10, 100, 1),
+            (16, 10, 10, 100, 25),
+            (1, 1, 1, 7, 3),
+            (48, 2, 2, 47, 1),
+        ] {
+            let blocks = Blocks {
+                rows,
+                pieces,
+                all_pieces,
+                bytes: 0,
+                library: 0,
+                chunk_bytes: 2,
+            };
+            let grid = Grid::new(&[all_pieces], &[16, 1], 2).unwrap();
+            let packing = Packing::new(&grid, blocks);
+            let mut seen = vec![0; usize::try_from(total * all_pieces).unwrap()];
+            for (task, pieces) in blocks.tasks(total, multiple) {
+                assert_eq!((task.start % rows, task.start % multiple), (0, 0));
+                for rows in packing.blocks(task) {
+                    for row in rows {
+                        for piece in pieces.clone() {
+                            seen[usize::try_from(row * all_pieces + piece).unwrap()] += 1;
+                        }
+                    }
+                }
+            }
+            assert!(seen.iter().all(|&times| times == 1));
+        }
+        assert_eq!([common(12, 18), common(1, 7), common(16, 4)], [6, 1, 4]);
+    }
+
+    /// A disk that gives back other bytes than it was given is found out.
+    #[test]
+    fn what_is_not_as_it_was_encoded_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, output] = ["run_1.h5", "out_1.h5"].map(|name| folder.path().join(name));
+        let mut run = Recorder::create(&path)
+            .steps(20)
+            .tensor::<bf16>("W", [8192])
+            .start()
+            .unwrap();
+        for _ in 0..20 {
+            run.append(|row| row.put("W", &[bf16::ONE; 8192])).unwrap();
+        }
+        run.finish().unwrap();
+        let rechunk = Rechunk::new(&path, &output).compression(Compression::Temporal);
+        rechunk.run(|_| {}).unwrap();
+        let grid = Grid::new(&[8192], &[16, 8192], 2).unwrap();
+        let written = Reader::open(&output).unwrap();
+        let mut bytes = vec![0; 16 * 8192 * 2];
+        for (element, step) in bytes.chunks_exact_mut(2).zip(0..) {
+            let one = if step < 4 * 8192 {
+                bf16::ONE
+            } else {
+                bf16::ZERO
+            };
+            element.copy_from_slice(&one.to_bits().to_le_bytes());
+        }
+        // The second chunk has 4 steps, and is zeros behind them.
+        let hash = twox_hash::XxHash3_128::oneshot(&bytes);
+        for (hash, sound) in [(hash, true), (hash ^ 1, false)] {
+            let chunk = WrittenChunk {
+                number: 1,
+                address: 0,
+                bytes: 0,
+                mask: 0,
+            };
+            let tensors = [PackedTensor {
+                name: "W",
+                grid: &grid,
+                steps: 20,
+                chunks: PackedChunks(vec![Packed { chunk, hash }]),
+            }];
+            let mut done = 0;
+            let mut progress = |progress: crate::Progress| done = progress.done;
+            let meter = Meter::new(1 << 20, &mut progress);
+            let found = look_again(&tensors, &written, &output, 2, &meter);
+            drop(meter);
+            match found {
+                Ok(()) => assert!(sound && done == 4 * 8192),
+                Err(Error::NotAsWritten { tensor, step, .. }) => {
+                    assert!(!sound);
+                    assert_eq!((tensor.as_str(), step), ("W", 16));
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
