@@ -1,6 +1,11 @@
 //! Files that `Rechunk` compressed hold what their sources do, for this crate, for stock h5py, and for
 //! all that is done with files.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "bits are cut to 16 on purpose"
+)]
+
 use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{

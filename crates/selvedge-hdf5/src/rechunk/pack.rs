@@ -439,7 +439,6 @@ mod tests {
             let mut progress = |progress: crate::Progress| done = progress.done;
             let meter = Meter::new(1 << 20, &mut progress);
             let found = look_again(&tensors, &written, &output, 2, &meter);
-            drop(meter);
             match found {
                 Ok(()) => assert!(sound && done == 4 * 8192),
                 Err(Error::NotAsWritten { tensor, step, .. }) => {
