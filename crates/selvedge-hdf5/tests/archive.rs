@@ -135,15 +135,8 @@ fn compare_parts(source: &Path, output: &Path) {
     assert!(found.is_equal(), "{found}");
     let files = [&left, &right];
     same(files, "all", |tensor| tensor.read_bytes().unwrap());
-    for (steps, stride) in [
-        (0..1, 1),
-        (15..17, 1),
-        (36..37, 1),
-        (3..37, 5),
-        (0..37, 16),
-        (20..20, 1),
-    ] {
-        for rows in [None, Some(vec![0, 2]), Some(vec![2, 0, 1, 1])] {
+    for (steps, stride) in [(15..17, 1), (36..37, 1), (3..37, 7), (20..20, 1)] {
+        for rows in [None, Some([2, 0, 1, 1])] {
             same(files, "a part", |tensor| {
                 if tensor.steps() == 0 || (rows.is_some() && tensor.step_shape().is_empty()) {
                     return Vec::new();
@@ -161,18 +154,16 @@ fn compare_parts(source: &Path, output: &Path) {
             });
         }
     }
-    for memory in [1 << 16, 1 << 22] {
-        same(files, "blocks", |tensor| {
-            let mut values = Vec::new();
-            if ["W", "all_bits", "noise", "zeros"].contains(&tensor.name()) {
-                let every = tensor.select().every(2);
-                for block in every.blocks::<u16>(memory).unwrap() {
-                    values.extend_from_slice(&block.unwrap());
-                }
+    same(files, "blocks", |tensor| {
+        let mut values = Vec::new();
+        if ["W", "noise", "zeros"].contains(&tensor.name()) {
+            let every = tensor.select().every(2);
+            for block in every.blocks::<u16>(1 << 20).unwrap() {
+                values.extend_from_slice(&block.unwrap());
             }
-            values
-        });
-    }
+        }
+        values
+    });
 }
 
 #[test]

@@ -104,7 +104,21 @@ impl Rechunk {
     /// The chunks of a compressed tensor are those that this needs: [`pattern`](Self::pattern) and
     /// [`chunk_target`](Self::chunk_target) are for the others. Its values are read back when all of
     /// them are written: each chunk is unpacked through a [`Reader`] of the new file, and a hash of 128
-    /// bits is compared with that of what was encoded.
+    /// bits is compared with that of what was encoded. Each chunk takes some 200 bytes of memory until
+    /// then, beside the limit.
+    ///
+    /// ```
+    /// # use selvedge_hdf5::{Compression, Reader, Rechunk, Recorder, bf16};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let [path, archive] = ["thimble_1.h5", "archive_1.h5"].map(|name| folder.path().join(name));
+    /// # let mut run = Recorder::create(&path).steps(20).tensor::<bf16>("W", [256, 64]).start()?;
+    /// # for _ in 0..20 { run.append(|step| step.put("W", &[bf16::ONE; 256 * 64]))?; }
+    /// # run.finish()?;
+    /// let rechunk = Rechunk::new(&path, &archive).compression(Compression::Temporal);
+    /// assert!(rechunk.run(|_| {})?.ratio() > 10.0);
+    /// assert_eq!(Reader::open(&archive)?.tensor("W")?.read_step::<bf16>(19)?, [bf16::ONE; 256 * 64]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
