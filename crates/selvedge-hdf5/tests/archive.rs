@@ -27,11 +27,11 @@ fn record(folder: &Path, compression: Compression) -> PathBuf {
     let path = folder.join(format!("{compression}_1.h5"));
     let mut run = Recorder::create(&path)
         .steps(STEPS)
-        .tensor::<bf16>("W", [131, 256])
+        .tensor::<bf16>("W", [131, 64])
         .tensor::<u16>("all_bits", [65_536])
         .tensor::<f16>("half", [8192])
         .tensor::<u16>("noise", [9000])
-        .tensor::<i16>("planes", [3, 20_011])
+        .tensor::<i16>("planes", [3, 9001])
         .tensor::<bf16>("zeros", [10, 1024])
         .tensor::<bf16>("small", [8191])
         .tensor::<f32>("moment", [5000])
@@ -47,9 +47,9 @@ fn record(folder: &Path, compression: Compression) -> PathBuf {
         let words = words.flat_map(|word| [0, 16, 32, 48].map(|shift| (word >> shift) as u16));
         words.take(len).collect()
     };
-    let mut weights = vec![0_u16; 131 * 256];
+    let mut weights = vec![0_u16; 131 * 64];
     for step in 0..STEPS {
-        for (weight, drawn) in weights.iter_mut().zip(draw(131 * 256)) {
+        for (weight, drawn) in weights.iter_mut().zip(draw(131 * 64)) {
             if drawn % 4 == 0 || step == 0 {
                 *weight = drawn & 0x83FF | 0x3C00;
             }
@@ -59,7 +59,7 @@ fn record(folder: &Path, compression: Compression) -> PathBuf {
             .map(|bits| bits.wrapping_add((step / 3) as u16))
             .collect();
         let half: Vec<f16> = draw(8192).into_iter().map(f16::from_bits).collect();
-        let planes: Vec<i16> = (0..60_033_u32)
+        let planes: Vec<i16> = (0..27_003_u32)
             .map(|at| (at * 7 / (step as u32 + 1)) as i16)
             .collect();
         let small: Vec<bf16> = draw(8191).into_iter().map(bf16::from_bits).collect();
@@ -85,10 +85,10 @@ fn record(folder: &Path, compression: Compression) -> PathBuf {
 const JUDGE: &str = r#"
 import sys, h5py, numpy as np
 chunks = {
-    "temporal": dict(W=(16, 27, 256), all_bits=(16, 8192), half=(16, 8192), noise=(16, 4500),
-                     planes=(16, 1, 6671), zeros=(16, 5, 1024)),
-    "fast": dict(W=(1, 131, 256), all_bits=(1, 65536), half=(1, 8192), noise=(1, 9000),
-                 planes=(1, 3, 20011), zeros=(1, 10, 1024)),
+    "temporal": dict(W=(16, 66, 64), all_bits=(16, 8192), half=(16, 8192), noise=(16, 4500),
+                     planes=(16, 1, 4501), zeros=(16, 5, 1024)),
+    "fast": dict(W=(1, 131, 64), all_bits=(1, 65536), half=(1, 8192), noise=(1, 9000),
+                 planes=(1, 3, 9001), zeros=(1, 10, 1024)),
 }[sys.argv[3]]
 with h5py.File(sys.argv[1]) as a, h5py.File(sys.argv[2]) as b:
     assert sorted(a) == sorted(b), sorted(b)
@@ -138,7 +138,9 @@ fn compare_parts(source: &Path, output: &Path) {
     for (steps, stride) in [(15..17, 1), (36..37, 1), (3..37, 7), (20..20, 1)] {
         for rows in [None, Some([2, 0, 1, 1])] {
             same(files, "a part", |tensor| {
-                if tensor.steps() == 0 || (rows.is_some() && tensor.step_shape().is_empty()) {
+                let large = tensor.name() == "all_bits";
+                let flat = rows.is_some() && tensor.step_shape().is_empty();
+                if tensor.steps() == 0 || large || flat {
                     return Vec::new();
                 }
                 let part = tensor.select().steps(steps.clone()).every(stride);
@@ -276,6 +278,62 @@ fn any_number_of_steps() {
         let bits = |file: &Reader| file.tensor("W").unwrap().read::<u16>().unwrap();
         assert!(bits(&left) == bits(&right), "{steps} steps");
     }
+}
+
+/// Steps of 5 MB, of which a part is read and encoded at a time, where nothing needs whole steps.
+#[test]
+fn large_steps_are_encoded_in_parts() {
+    let (folder, path) = new_path();
+    let output = folder.path().join("out_1.h5");
+    let mut run = Recorder::create(&path)
+        .steps(3)
+        .tensor::<u16>("W", [5, 500_000])
+        .start()
+        .unwrap();
+    let step = |number: u64| -> Vec<u16> {
+        (0..2_500_000_u64)
+            .map(|at| {
+                (at.wrapping_mul(0x9E37_79B9) >> 17) as u16 & 0x83FF | (number * (at % 2)) as u16
+            })
+            .collect()
+    };
+    for number in 0..3 {
+        let values = step(number);
+        run.append(|row| row.put("W", &values)).unwrap();
+    }
+    run.finish().unwrap();
+    for (compression, checksums, chunk) in [
+        (Compression::Fast, false, [1, 3, 500_000]),
+        (Compression::Temporal, false, [3, 1, 8065]),
+        (Compression::Temporal, true, [3, 1, 8065]),
+    ] {
+        let rechunk = Rechunk::new(&path, &output)
+            .compression(compression)
+            .checksums(checksums)
+            .overwrite(true);
+        let rechunk = match (compression, checksums) {
+            (Compression::Temporal, false) => rechunk.memory(40 << 20),
+            _ => rechunk,
+        };
+        let summary = rechunk.run(|_| {}).unwrap();
+        assert!(summary.ratio() > 1.2, "{summary}");
+        let file = Reader::open(&output).unwrap();
+        let tensor = file.tensor("W").unwrap();
+        assert_eq!(tensor.chunk_shape(), Some(&chunk[..]));
+        for number in 0..3 {
+            let found = tensor.read_step::<u16>(number).unwrap();
+            assert!(found == step(number), "{compression}, step {number}");
+        }
+        let report = verify_checksums(&file, |_| {}).unwrap();
+        assert!(report.is_clean() || !checksums, "{report}");
+    }
+    // With checksums a thread has whole steps, and that much memory.
+    let rechunk = Rechunk::new(&path, folder.path().join("no.h5"))
+        .compression(Compression::Temporal)
+        .checksums(true)
+        .memory(40 << 20);
+    let error = rechunk.plan().unwrap_err();
+    assert!(matches!(error, Error::WorkingMemory { .. }), "{error}");
 }
 
 const FOREIGN: &str = r#"
