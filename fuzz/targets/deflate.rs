@@ -7,7 +7,7 @@
 use std::io::Read as _;
 
 use libfuzzer_sys::fuzz_target;
-use selvedge_deflate::{Encoder, max_encoded_len};
+use selvedge_deflate::{Encoder, Strides, max_encoded_len};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&[recipe, a, b, c], data)) = data.split_first_chunk() else {
@@ -55,7 +55,10 @@ fuzz_target!(|data: &[u8]| {
             let mut stream = Vec::new();
             let written = match distance {
                 None => encoder.encode(&elements, &mut stream),
-                Some(step) => encoder.encode_temporal(&elements, step, &mut stream),
+                Some(step) => {
+                    let row = usize::from(c);
+                    encoder.encode_temporal(&elements, Strides { step, row }, &mut stream)
+                }
             };
             assert_eq!(written, stream.len());
             stream

@@ -10,6 +10,29 @@ use selvedge_hdf5::Reader;
 use crate::Result;
 use crate::record::workload::random_bytes;
 
+/// A tensor of the demo's trajectory.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    /// What the groups call it.
+    pub(crate) short: &'static str,
+    /// Its name in the file.
+    pub(crate) name: &'static str,
+    /// What it is.
+    pub(crate) what: &'static str,
+}
+
+const fn of(short: &'static str, name: &'static str, what: &'static str) -> Recorded {
+    Recorded { short, name, what }
+}
+
+/// All tensors of the demo that are compressed.
+pub(crate) const TENSORS: [Recorded; 4] = [
+    of("W", "W", "the weights of the demo's embedding"),
+    of("grad", "grad_W", "their gradient"),
+    of("m", "momentum_W", "Adam's first moment"),
+    of("v", "variance_W", "Adam's second moment"),
+];
+
 /// Shape of a step.
 pub(super) const SHAPE: [usize; 2] = [10_000, 64];
 /// Bytes of a step.

@@ -11,7 +11,7 @@ use bytemuck::cast_slice;
 use selvedge_hdf5::{Compression, Dtype, Reader, Recorder, TensorSpec};
 
 use self::codec::{CODECS, Codec, How, REFERENCE};
-use self::data::{SHAPE, STEP_BYTES};
+use self::data::{SHAPE, STEP_BYTES, TENSORS};
 use crate::Result;
 use crate::bench::Bench;
 use crate::meter;
@@ -29,14 +29,6 @@ pub const GROUPS: &[&str] = &[
     trajectory::GROUPS[0],
     trajectory::GROUPS[1],
     trajectory::GROUPS[2],
-];
-
-/// The tensor of the demo's trajectory, and what it is.
-const TENSORS: &[(&str, &str, &str)] = &[
-    ("compress/W", "W", "the weights of the demo's embedding"),
-    ("compress/grad", "grad_W", "their gradient"),
-    ("compress/m", "momentum_W", "Adam's first moment"),
-    ("compress/v", "variance_W", "Adam's second moment"),
 ];
 
 /// The tensor in the files.
@@ -74,14 +66,15 @@ fn filters(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
     let (steps, note) = scratch.fit(wanted, STEP_BYTES as u64, 1)?;
     match bench.options.trajectory.clone() {
         Some(path) => {
-            for &(group, tensor, what) in TENSORS {
-                if bench.selects(group) {
-                    let values = data::recorded(&path, tensor, steps)?;
+            for tensor in &TENSORS {
+                let group = format!("compress/{}", tensor.short);
+                if bench.selects(&group) {
+                    let values = data::recorded(&path, tensor.name, steps)?;
                     rounds(
                         bench,
                         scratch,
                         &mut peers,
-                        (group, what),
+                        (&group, tensor.what),
                         &values,
                         note.clone(),
                     )?;

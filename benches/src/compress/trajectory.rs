@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use selvedge_hdf5::{Compression, Dtype, Durability, Reader, Recorder, TensorSpec};
 
-use super::data::{SHAPE, STEP_BYTES, recorded};
+use super::data::{Recorded, SHAPE, STEP_BYTES, TENSORS, recorded};
 use crate::Result;
 use crate::bench::{Bench, Contender as Named};
 use crate::meter::{self, Meter};
@@ -21,8 +21,6 @@ pub(super) const GROUPS: [&str; 3] = [
     "compress/reading",
 ];
 
-/// The tensors of the demo.
-const TENSORS: [&str; 4] = ["W", "grad_W", "momentum_W", "variance_W"];
 /// Steps that are in memory, and recorded again and again.
 const SOURCE_STEPS: u64 = 40;
 /// Steps between two `fdatasync`.
@@ -57,7 +55,7 @@ pub(super) fn run(bench: &mut Bench, scratch: &Scratch, path: &Path) -> Result<(
     }
     let source = TENSORS
         .iter()
-        .map(|tensor| recorded(path, tensor, SOURCE_STEPS))
+        .map(|tensor| recorded(path, tensor.name, SOURCE_STEPS))
         .collect::<Result<Vec<_>>>()?;
     let step_bytes = (STEP_BYTES * TENSORS.len()) as u64;
     let wanted = bench.options.scale.pick(300, 40, 3);
@@ -135,7 +133,7 @@ fn read(
     let mut memory = vec![1_u16; usize::try_from(steps)? * STEP_BYTES / 2];
     bench.rounds(group, &CONTENDERS, |who, round| {
         let mut seconds = 0.0;
-        for (tensor, name) in TENSORS.iter().enumerate() {
+        for (tensor, &Recorded { name, .. }) in TENSORS.iter().enumerate() {
             let begin = Instant::now();
             Reader::open(file(who))?
                 .tensor(name)?
@@ -169,9 +167,11 @@ fn record(
         .steps(steps)
         .compression(compression)
         .durability(durability);
-    let builder = TENSORS.iter().fold(builder, |builder, name| {
-        builder.tensor_spec(TensorSpec::new(*name, Dtype::Bf16, SHAPE))
-    });
+    let builder = TENSORS
+        .iter()
+        .fold(builder, |builder, &Recorded { name, .. }| {
+            builder.tensor_spec(TensorSpec::new(name, Dtype::Bf16, SHAPE))
+        });
     let meter = Meter::start();
     let begin = Instant::now();
     let mut run = builder.start()?;
@@ -180,7 +180,7 @@ fn record(
     for step in 0..steps {
         let called = Instant::now();
         run.append(|target| {
-            for (values, name) in source.iter().zip(TENSORS) {
+            for (values, Recorded { name, .. }) in source.iter().zip(&TENSORS) {
                 target.put_bytes(name, Dtype::Bf16, step_of(values, step))?;
             }
             Ok(target)
@@ -200,7 +200,7 @@ fn record(
 
 fn check(path: &Path, source: &[Vec<u8>], steps: u64) -> Result<()> {
     let reader = Reader::open(path)?;
-    for (values, name) in source.iter().zip(TENSORS) {
+    for (values, Recorded { name, .. }) in source.iter().zip(&TENSORS) {
         for step in 0..steps {
             let found: Vec<u16> = reader.tensor(name)?.read_step(step)?;
             if bytemuck::cast_slice::<u16, u8>(&found) != step_of(values, step) {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
-use selvedge_deflate::{Encoder, max_encoded_len};
+use selvedge_deflate::{Encoder, Strides, max_encoded_len};
 
 use super::data::{WIDTH, shuffled};
 use crate::Result;
@@ -165,8 +165,12 @@ impl Encoders {
                 self.portable.encode(elements, &mut self.stream);
             }
             Contender::Temporal(rows) => {
+                let strides = Strides {
+                    step: rows * WIDTH,
+                    row: WIDTH,
+                };
                 self.best
-                    .encode_temporal(elements, rows * WIDTH, &mut self.stream);
+                    .encode_temporal(elements, strides, &mut self.stream);
             }
             Contender::Libdeflate(level) => {
                 let mut levels = self.levels.iter_mut();

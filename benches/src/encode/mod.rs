@@ -9,6 +9,7 @@ use self::contender::{Chunks, Contender, Encoders, OF_STEPS};
 use self::data::{STEPS, Tensor};
 use crate::Result;
 use crate::bench::{Bench, Contender as _};
+use crate::compress::data::{Recorded, TENSORS};
 use crate::options::Scale;
 use crate::peer::{Python, text};
 use crate::report::Group;
@@ -27,14 +28,6 @@ pub const GROUPS: &[&str] = &[
     "encode/temporal-v",
 ];
 
-/// The tensors of the demo: short name, and name in its trajectory.
-const TENSORS: [(&str, &str); 4] = [
-    ("W", "W"),
-    ("grad", "grad_W"),
-    ("m", "momentum_W"),
-    ("v", "variance_W"),
-];
-
 /// Rows of a chunk of the temporal form.
 const ROWS: usize = 32;
 /// Bytes of a tensor that are encoded in temporal chunks, about.
@@ -49,13 +42,13 @@ pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
     let mut peer = bench.python("encode_peer.py", &[]);
     let mut encoders = Encoders::new()?;
     if let Some(path) = bench.options.trajectory.clone() {
-        for (short, name) in TENSORS {
+        for recorded in &TENSORS {
             tensor(
                 bench,
                 scratch,
                 &mut encoders,
                 peer.as_mut(),
-                (short, &path, name),
+                (&path, recorded),
             )?;
         }
     } else {
@@ -82,7 +75,7 @@ fn tensor(
     scratch: &Scratch,
     encoders: &mut Encoders,
     peer: Option<&mut Python>,
-    (short, path, name): (&str, &Path, &str),
+    (path, &Recorded { short, name, .. }): (&Path, &Recorded),
 ) -> Result<()> {
     let groups = ["", "temporal-"].map(|form| format!("encode/{form}{short}"));
     if !groups.iter().any(|group| bench.selects(group)) {

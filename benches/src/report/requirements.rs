@@ -7,7 +7,6 @@ struct Requirement {
     group: &'static str,
     who: &'static str,
     over: &'static str,
-
     asked: &'static str,
 }
 
@@ -22,7 +21,6 @@ const fn speed(
         group,
         who,
         over,
-
         asked,
     }
 }
@@ -56,6 +54,30 @@ const REQUIREMENTS: &[Requirement] = &[
     ),
     speed("read/rows", "Selvedge", "h5py, d[:, rows]", "at least 20"),
     speed("read/strided", "Selvedge", "h5py, d[::10]", "at least 10"),
+    speed(
+        "rechunk/whole-file",
+        "Rechunk, whole tensors",
+        "copy of the file",
+        "at least 0.50, aim 0.80",
+    ),
+    speed(
+        "compress/recording",
+        "compressed",
+        "uncompressed",
+        "at least 1",
+    ),
+    speed(
+        "compress/recording-sync",
+        "compressed",
+        "uncompressed",
+        "at least 1",
+    ),
+    speed(
+        "compress/reading",
+        "compressed",
+        "uncompressed",
+        "at least 0.50",
+    ),
     speed(
         "safetensors/save-large",
         "Save::write",

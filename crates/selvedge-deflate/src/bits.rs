@@ -55,3 +55,52 @@ impl Position {
         &out[..std::mem::take(&mut self.byte)]
     }
 }
+
+/// The same for many bits at once: 8 bytes are written when they are full.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words {
+    word: usize,
+    pending: u64,
+    /// Bits of `pending`: fewer than 64 between calls.
+    count: u32,
+}
+
+impl Position {
+    /// Writes on in words, of which the first begins with the current byte. [`Words::end`] comes back.
+    ///
+    /// The output needs 16 bytes behind its last bit.
+    pub(crate) fn words(self, out: &mut [u8]) -> (Words, &mut [[u8; 8]]) {
+        let words = Words {
+            word: 0,
+            pending: self.pending,
+            count: self.count,
+        };
+        (words, out[self.byte..].as_chunks_mut().0)
+    }
+}
+
+impl Words {
+    /// Appends the `count` low bits of `value`, from 1 to 64; those above must be zero.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, out: &mut [[u8; 8]], value: u64, count: u32) {
+        debug_assert!((1..=64).contains(&count) && value.unbounded_shr(count) == 0);
+        let low = self.pending | value << self.count;
+        out[self.word] = low.to_le_bytes();
+        // What did not fit; in two steps, because it may be nothing.
+        let high = value >> 1 >> (63 - self.count);
+        let total = self.count + count;
+        self.pending = if total >= 64 { high } else { low };
+        self.word += (total >> 6) as usize;
+        self.count = total & 63;
+    }
+
+    /// The place behind what was put; `begin` is where the words began.
+    pub(crate) fn end(self, out: &mut [[u8; 8]], begin: Position) -> Position {
+        out[self.word] = self.pending.to_le_bytes();
+        Position {
+            byte: begin.byte + self.word * 8 + (self.count >> 3) as usize,
+            pending: self.pending >> (self.count & !7),
+            count: self.count & 7,
+        }
+    }
+}

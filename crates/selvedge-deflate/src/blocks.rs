@@ -6,19 +6,15 @@
 
 use crate::bits::Position;
 use crate::header::{DISTANCES, Header, LITERALS, MOST_BITS};
-use crate::huffman::{self, LITERAL_LIMIT};
+use crate::huffman::{self, CODED_LIMIT, LITERAL_LIMIT};
 use crate::kernel::{self, Kernel};
 use crate::matches::{self, Found, Repeats, Run};
 use crate::sample::{self, Range, Sample};
 use crate::stored::Stored;
 
 /// Bytes that are coded together, at most. Rows that are alike lie side by side in a tensor, and
-/// shorter blocks follow them better; a header takes some 60 bytes.
-pub(crate) const BLOCK: usize = 16 << 10;
-
-/// The same for bytes of several steps: they are alike already, and repetitions are read from further
-/// back than a block.
-pub(crate) const REPEATING: usize = 32 << 10;
+/// shorter blocks follow them better; but a code that is made twice as often takes twice as long to make.
+pub(crate) const BLOCK: usize = 32 << 10;
 
 /// Bits that a coded block must save: a stored block behind it takes 42 more than its bytes.
 const SAVING: usize = 48;
@@ -28,7 +24,7 @@ const END: usize = 256;
 
 /// Bytes of a block at its longest, when it turns out to be longer coded than stored: then it is
 /// not kept, but that is seen when it has been written.
-const LONGEST: usize = (REPEATING + 1) * LITERAL_LIMIT as usize / 8 + MOST_BITS / 8 + 16;
+const LONGEST: usize = (BLOCK + 1) * LITERAL_LIMIT as usize / 8 + MOST_BITS / 8 + 16;
 
 /// Room for what is made anew for each block.
 pub(crate) struct Scratch {
@@ -39,7 +35,7 @@ pub(crate) struct Scratch {
 impl Scratch {
     pub(crate) fn new() -> Self {
         Self {
-            found: Found::with_room_for(REPEATING),
+            found: Found::with_room_for(BLOCK),
             buffer: vec![0; LONGEST],
         }
     }
@@ -53,6 +49,13 @@ pub(crate) struct Blocks<'a, K> {
     at: Position,
     stored: Option<Stored>,
     scratch: &'a mut Scratch,
+}
+
+/// The end of a stream that goes on elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    at: Position,
+    stored: Option<Stored>,
 }
 
 /// What a byte is of its element.
@@ -97,7 +100,12 @@ impl<'a, K: Kernel> Blocks<'a, K> {
     /// Bytes that are likely not to be noise.
     #[inline(always)]
     pub(crate) fn code(&mut self, bytes: &[u8]) {
-        let range = Range::of(bytes);
+        self.code_in(bytes, Range::of(bytes), &[]);
+    }
+
+    /// The same for bytes of a known range. `ahead` will be read next.
+    #[inline(always)]
+    pub(crate) fn code_in(&mut self, bytes: &[u8], range: Range, ahead: &[u16]) {
         let sample = Sample::of(bytes, range);
         if sample.runs {
             return self.same(bytes);
@@ -106,7 +114,7 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         counts[..END].copy_from_slice(&sample.counts);
         counts[END] = 1;
         let mut lengths = [0; LITERALS];
-        huffman::lengths(&counts, LITERAL_LIMIT, &mut lengths);
+        huffman::lengths(&counts, CODED_LIMIT, &mut lengths);
         let limit = (bytes.len() * 8).saturating_sub(SAVING);
         if cost(&counts, &lengths) > limit {
             return self.store(bytes);
@@ -122,7 +130,7 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         let buffer = &mut self.scratch.buffer;
         header.write(buffer, &mut self.at);
         self.kernel
-            .literals(buffer, &mut self.at, bytes, &codes, range);
+            .literals(buffer, &mut self.at, bytes, &codes, range, ahead);
         self.put_symbol(codes[END]);
         if self.at.bits() - from <= limit {
             self.out
@@ -134,21 +142,33 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         }
     }
 
-    /// The bytes of `data` from `start` on, which may repeat what is before them.
+    /// The bytes of `data` from `start` on, which may repeat what is at the distances before them, but not
+    /// before `floor`.
     #[inline(always)]
-    pub(crate) fn repeating(&mut self, data: &[u8], start: usize, repeats: Repeats, plane: Plane) {
+    pub(crate) fn repeating(
+        &mut self,
+        data: &[u8],
+        (floor, start): (usize, usize),
+        distances: &[usize],
+        plane: Plane,
+    ) {
         let mut found = std::mem::take(&mut self.scratch.found);
-        let least = plane.least(repeats.distance);
-        let repeated = matches::find(self.kernel, data, start, repeats, least, &mut found);
+        let repeats = |index: usize| Repeats {
+            distance: distances[index],
+            least: plane.least(distances[index]),
+        };
+        let repeats: &[Repeats] = match distances.len() {
+            1 => &[repeats(0)],
+            _ => &[repeats(0), repeats(1)],
+        };
+        let repeated = matches::find(self.kernel, data, (floor, start), repeats, &mut found);
         let bytes = &data[start..];
         if repeated * 32 >= bytes.len() {
-            self.runs(bytes, &found.runs, repeats.distance);
+            self.runs(bytes, &found.runs, distances);
         } else {
-            for bytes in bytes.chunks(BLOCK) {
-                match plane {
-                    Plane::Low => self.noise(bytes),
-                    Plane::High => self.code(bytes),
-                }
+            match plane {
+                Plane::Low => self.noise(bytes),
+                Plane::High => self.code(bytes),
             }
         }
         self.scratch.found = found;
@@ -158,17 +178,17 @@ impl<'a, K: Kernel> Blocks<'a, K> {
     fn same(&mut self, bytes: &[u8]) {
         let mut found = std::mem::take(&mut self.scratch.found);
         let repeats = Repeats {
-            floor: 0,
             distance: 1,
+            least: 4,
         };
-        matches::find(self.kernel, bytes, 0, repeats, 4, &mut found);
-        self.runs(bytes, &found.runs, repeats.distance);
+        matches::find(self.kernel, bytes, (0, 0), &[repeats], &mut found);
+        self.runs(bytes, &found.runs, &[1]);
         self.scratch.found = found;
     }
 
     #[inline(always)]
-    fn runs(&mut self, bytes: &[u8], runs: &[Run], distance: usize) {
-        let (symbol, extra, extra_bits) = matches::distance_symbol(distance);
+    fn runs(&mut self, bytes: &[u8], runs: &[Run], distances: &[usize]) {
+        let distances = Distances::new(distances);
         let mut counts = [0_u32; LITERALS];
         counts[END] = 1;
         let mut at = 0;
@@ -179,28 +199,22 @@ impl<'a, K: Kernel> Blocks<'a, K> {
                 counts[usize::from(byte)] += 1;
             }
             if run.length > 0 {
-                let (symbol, _, bits) = matches::length_symbol(run.length as usize);
+                let (symbol, _, bits) = matches::length_symbol(run.length.into());
                 counts[symbol] += 1;
-                other += (1 + bits + extra_bits) as usize;
+                other += (bits + distances.codes[usize::from(run.which)].1) as usize;
             }
-            at = literals + run.length as usize;
+            at = literals + usize::from(run.length);
         }
         let mut lengths = [0; LITERALS];
         huffman::lengths(&counts, LITERAL_LIMIT, &mut lengths);
-        let mut distances = [0; DISTANCES];
-        // Two, because a code of one is incomplete.
-        distances[0] = 1;
-        distances[symbol.max(1)] = 1;
-        let header = Header::new(&lengths, &distances);
+        let header = Header::new(&lengths, &distances.lengths);
         let bits = header.bits() + cost(&counts, &lengths) + other;
         if bits <= (bytes.len() * 8).saturating_sub(SAVING) {
             let mut codes = [0; LITERALS];
             huffman::codes(&lengths, &mut codes);
             self.end_stored(false);
             header.write(&mut self.scratch.buffer, &mut self.at);
-            // Symbol 0 has the code 0 and the other the code 1, both of one bit.
-            let distance = (u64::from(symbol > 0) | extra << 1, 1 + extra_bits);
-            self.repetitions(bytes, runs, &codes, distance);
+            self.repetitions(bytes, runs, &codes, &distances);
             self.put_symbol(codes[END]);
             self.out
                 .extend_from_slice(self.at.take(&self.scratch.buffer));
@@ -215,7 +229,7 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         bytes: &[u8],
         runs: &[Run],
         codes: &[u32; LITERALS],
-        (distance, distance_bits): (u64, u32),
+        distances: &Distances,
     ) {
         let buffer = &mut self.scratch.buffer[..];
         // A copy, so that it stays in registers.
@@ -224,9 +238,10 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         for run in runs {
             let (literals, repeated) = rest.split_at(run.literals as usize);
             kernel::literals(buffer, &mut to, literals, codes);
-            rest = &repeated[run.length as usize..];
+            rest = &repeated[run.length.into()..];
             if run.length > 0 {
-                let (symbol, extra, bits) = matches::length_symbol(run.length as usize);
+                let (symbol, extra, bits) = matches::length_symbol(run.length.into());
+                let (distance, distance_bits) = distances.codes[usize::from(run.which)];
                 let length = codes[symbol] & 0xFF;
                 let value =
                     u64::from(codes[symbol] >> 8) | extra << length | distance << (length + bits);
@@ -265,10 +280,63 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         }
     }
 
+    /// Whether the last block is a stored one.
+    pub(crate) const fn ends_stored(&self) -> bool {
+        self.stored.is_some()
+    }
+
+    /// Ends writing, but not the stream: [`append`](Self::append) needs what is not in its bytes.
+    pub(crate) fn end(self) -> End {
+        End {
+            at: self.at,
+            stored: self.stored,
+        }
+    }
+
+    /// Appends a stream that does not begin with a stored block. It begins with a byte: where the blocks
+    /// up to here do not end so, an empty stored block is put between.
+    pub(crate) fn append(&mut self, stream: &[u8], end: End) {
+        if stream.is_empty() {
+            return;
+        }
+        self.stored();
+        self.end_stored(false);
+        self.stored = end.stored.map(|stored| stored.moved(self.out.len()));
+        self.out.extend_from_slice(stream);
+        self.at = end.at;
+    }
+
     /// Ends the stream: its last block is a stored one, maybe an empty one.
     pub(crate) fn finish(mut self) {
         self.stored();
         self.end_stored(true);
+    }
+}
+
+/// The code of one or two distances.
+struct Distances {
+    lengths: [u8; DISTANCES],
+    /// For each distance its code and the bits that follow, and how many both are.
+    codes: [(u64, u32); 2],
+}
+
+impl Distances {
+    fn new(distances: &[usize]) -> Self {
+        let symbols = [distances[0], distances[distances.len() - 1]].map(matches::distance_symbol);
+        let [first, second] = symbols.map(|(symbol, ..)| symbol);
+        // Always two symbols, because a code of one is incomplete.
+        let other = if first == second {
+            usize::from(first == 0)
+        } else {
+            second
+        };
+        let mut lengths = [0; DISTANCES];
+        (lengths[first], lengths[other]) = (1, 1);
+        // Both codes are of one bit: the lesser symbol's is 0.
+        let least = first.min(other);
+        let codes =
+            symbols.map(|(symbol, extra, bits)| (u64::from(symbol > least) | extra << 1, 1 + bits));
+        Self { lengths, codes }
     }
 }
 

@@ -2,19 +2,19 @@
 
 use simd_adler32::Adler32;
 
-use crate::blocks::{BLOCK, Blocks, Plane, REPEATING, Scratch};
+use crate::Strides;
+use crate::blocks::{BLOCK, Blocks, Plane, Scratch};
 use crate::kernel::Kernel;
-use crate::matches::Repeats;
 use crate::split;
 
 /// A chunk, and where its stream goes.
 pub(crate) struct Chunk<'a> {
     pub(crate) elements: &'a [u16],
-    /// How far back the previous step lies, if there is one.
-    pub(crate) step_elements: Option<usize>,
-    /// Room for both planes.
+    /// How far back the previous step lies, if there is one, and the previous row.
+    pub(crate) strides: Option<Strides>,
+    /// Room for both planes, or for the stream of one.
     pub(crate) planes: &'a mut Vec<u8>,
-    pub(crate) scratch: &'a mut Scratch,
+    pub(crate) scratch: &'a mut [Scratch; 2],
     /// The stream is appended to it.
     pub(crate) out: &'a mut Vec<u8>,
 }
@@ -24,41 +24,92 @@ pub(crate) struct Chunk<'a> {
 pub(crate) fn encode<K: Kernel>(kernel: K, chunk: Chunk<'_>) {
     let Chunk {
         elements,
-        step_elements,
+        strides,
         planes,
         scratch,
         out,
     } = chunk;
     // Deflate with a window of 32 KB, and a check of the two bytes: they are a multiple of 31.
     out.extend_from_slice(&[0x78, 0x01]);
-    let blocks = Blocks::new(kernel, out, scratch);
-    let check = match step_elements {
-        Some(step) if step < elements.len() => temporal(blocks, elements, step, planes),
-        _ => fast(blocks, elements),
+    let check = match strides {
+        Some(strides) if strides.step < elements.len() => {
+            let blocks = Blocks::new(kernel, out, &mut scratch[0]);
+            temporal(blocks, elements, strides, planes)
+        }
+        _ => fast(kernel, out, scratch, elements, planes),
     };
     out.extend_from_slice(&check.to_be_bytes());
 }
 
-/// One plane after the other, a block of elements at a time: they are read twice, and a block's bytes
-/// never leave the first cache before they are written.
+/// Most bytes of the stream of high bytes, which is without a header: as for all elements in
+/// `max_encoded_len`.
+pub(crate) const fn room(elements: usize) -> usize {
+    elements + 5 * (elements / 65_535 + 1)
+}
+
+/// Both planes of a block of elements at a time, so that elements are read once: the high bytes' blocks
+/// go to a stream of their own, which is then put behind that of the low bytes.
 #[inline(always)]
-fn fast<K: Kernel>(mut blocks: Blocks<'_, K>, elements: &[u16]) -> u32 {
+fn fast<K: Kernel>(
+    kernel: K,
+    out: &mut Vec<u8>,
+    scratch: &mut [Scratch; 2],
+    elements: &[u16],
+    planes: &mut Vec<u8>,
+) -> u32 {
+    let (mut low, mut high) = ([0; BLOCK], [0; BLOCK]);
+    let (mut check_low, mut check_high) = (Adler32::new(), Adler32::new());
+    planes.clear();
+    planes.reserve(room(elements.len()));
+    let [scratch_low, scratch_high] = scratch;
+    let mut blocks_low = Blocks::new(kernel, out, scratch_low);
+    let mut blocks_high = Blocks::new(kernel, planes, scratch_high);
+    for (index, block) in elements.chunks(BLOCK).enumerate() {
+        let ahead = elements.get((index + 1) * BLOCK..).unwrap_or_default();
+        let (low, high) = (&mut low[..block.len()], &mut high[..block.len()]);
+        let range = kernel.split(block, low, high);
+        blocks_high.code_in(high, range, ahead);
+        if index == 0 && blocks_high.ends_stored() {
+            // No bfloat16 are like that. Stored bytes are to be in one block with the low ones.
+            return stored(blocks_low, elements);
+        }
+        check_high.write(high);
+        check_low.write(low);
+        blocks_low.noise(low);
+    }
+    let end = blocks_high.end();
+    blocks_low.append(planes, end);
+    blocks_low.finish();
+    joined(check_low.finish(), check_high.finish(), elements.len())
+}
+
+/// One plane after the other.
+#[inline(always)]
+fn stored<K: Kernel>(mut blocks: Blocks<'_, K>, elements: &[u16]) -> u32 {
     let mut bytes = [0; BLOCK];
     let mut check = Adler32::new();
-    for elements in elements.chunks(BLOCK) {
-        let bytes = &mut bytes[..elements.len()];
-        split::low(elements, bytes);
-        check.write(bytes);
-        blocks.noise(bytes);
-    }
-    for elements in elements.chunks(BLOCK) {
-        let bytes = &mut bytes[..elements.len()];
-        split::high(elements, bytes);
-        check.write(bytes);
-        blocks.code(bytes);
+    for split in [split::low, split::high] {
+        for elements in elements.chunks(BLOCK) {
+            let bytes = &mut bytes[..elements.len()];
+            split(elements, bytes);
+            check.write(bytes);
+            blocks.noise(bytes);
+        }
     }
     blocks.finish();
     check.finish()
+}
+
+/// Adler-32 (RFC 1950, 8.2) of two parts, the second of `count` bytes, from that of each.
+fn joined(first: u32, second: u32, count: usize) -> u32 {
+    const BASE: u64 = 65_521;
+    let halves = |check: u32| (u64::from(check & 0xFFFF), u64::from(check >> 16));
+    let ((a, b), (c, d)) = (halves(first), halves(second));
+    // The sum of a part begins with 1.
+    let a_less = a + BASE - 1;
+    let sum = (a_less + c) % BASE;
+    let sums = (b + d + count as u64 % BASE * (a_less % BASE)) % BASE;
+    u32::try_from(sums << 16 | sum).expect("two numbers below 65,521")
 }
 
 /// Whole planes, because what is repeated lies in them.
@@ -66,7 +117,7 @@ fn fast<K: Kernel>(mut blocks: Blocks<'_, K>, elements: &[u16]) -> u32 {
 fn temporal<K: Kernel>(
     mut blocks: Blocks<'_, K>,
     elements: &[u16],
-    step: usize,
+    Strides { step, row }: Strides,
     planes: &mut Vec<u8>,
 ) -> u32 {
     let count = elements.len();
@@ -82,15 +133,17 @@ fn temporal<K: Kernel>(
     for bytes in planes[..step].chunks(BLOCK) {
         blocks.noise(bytes);
     }
-    for (plane, floor, start) in [(Plane::Low, 0, step), (Plane::High, count, count)] {
-        let repeats = Repeats {
-            floor,
-            distance: step,
-        };
+    // Of low bytes hardly any repeats another row's.
+    let both = [step, row];
+    let distances = &both[..if row < step { 2 } else { 1 }];
+    for (plane, floor, start, distances) in [
+        (Plane::Low, 0, step, &both[..1]),
+        (Plane::High, count, count, distances),
+    ] {
         let end = floor + count;
-        for start in (start..end).step_by(REPEATING) {
-            let end = end.min(start + REPEATING);
-            blocks.repeating(&planes[..end], start, repeats, plane);
+        for start in (start..end).step_by(BLOCK) {
+            let end = end.min(start + BLOCK);
+            blocks.repeating(&planes[..end], (floor, start), distances, plane);
         }
     }
     blocks.finish();

@@ -4,7 +4,7 @@ use crate::bits::Position;
 use crate::huffman;
 
 /// The order in which the lengths of the code for code lengths are written (RFC 1951, 3.2.7).
-const ORDER: [usize; 19] = [
+pub(crate) const ORDER: [usize; 19] = [
     16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
 ];
 

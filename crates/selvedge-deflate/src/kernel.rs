@@ -3,10 +3,12 @@
 use crate::bits::Position;
 use crate::header::LITERALS;
 use crate::sample::Range;
+use crate::split;
 
 /// Writes the codes of all bytes, one behind the other.
 pub(crate) trait Kernel: Copy {
-    /// `range` holds all bytes; `codes` are of at most 14 bits, and there is one for each byte.
+    /// `range` holds all bytes; `codes` are of at most 12 bits, and there is one for each byte. `ahead` is
+    /// what will be read next: it may be fetched from memory meanwhile.
     fn literals(
         self,
         out: &mut [u8],
@@ -14,7 +16,12 @@ pub(crate) trait Kernel: Copy {
         bytes: &[u8],
         codes: &[u32; LITERALS],
         range: Range,
+        ahead: &[u16],
     );
+
+    /// The low and the high bytes of the elements, and the range of the high ones. All three are of one
+    /// length.
+    fn split(self, elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range;
 
     /// A bit for each byte that is the same in both, that of the first byte lowest.
     fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64;
@@ -33,8 +40,16 @@ impl Kernel for Portable {
         bytes: &[u8],
         codes: &[u32; LITERALS],
         _: Range,
+        _: &[u16],
     ) {
         literals(out, at, bytes, codes);
+    }
+
+    #[inline(always)]
+    fn split(self, elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
+        split::low(elements, low);
+        split::high(elements, high);
+        Range::of(high)
     }
 
     #[inline(always)]

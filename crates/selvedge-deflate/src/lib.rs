@@ -11,13 +11,14 @@
 //! | encode a chunk | [`Encoder::encode`] |
 //! | encode a chunk of several steps of some rows, most of which stay as they are | [`Encoder::encode_temporal`] |
 //! | know the size of a buffer | [`max_encoded_len`] |
+//! | decode what `encode` wrote, faster than others do | [`Decoder`] |
 //!
 //! # The stream
 //!
 //! ```text
 //! 78 01                    zlib's header: deflate, a window of 32 KB, the fastest level
-//! blocks of the low bytes  of 16,384 elements each
-//! blocks of the high bytes of 16,384 elements each
+//! blocks of the low bytes  of 32,768 elements each
+//! blocks of the high bytes of 32,768 elements each
 //! a stored block           the last, and often empty; or the last of the above, where that is stored
 //! 4 bytes                  Adler-32 of all low bytes and all high bytes, big-endian
 //! ```
@@ -27,16 +28,17 @@
 //! - *Stored*: 3 bits, zeros up to a byte, the length and its complement, and the bytes. Stored blocks
 //!   that follow one another are one, up to 65,535 bytes.
 //! - *Coded* (deflate's dynamic Huffman, without repetitions): 3 bits, the two codes, a code for each
-//!   byte, and the code of the end. A quarter of the bytes is counted to make the code; every other byte
+//!   byte, and the code of the end. A sixteenth of the bytes is counted to make the code; every other byte
 //!   that may occur has a count of one, so that there is a code for it. Which those are is known exactly
 //!   and at no cost: the least and the greatest exponent are minima and maxima. A block that is not at
 //!   least 6 bytes shorter than stored is stored.
-//! - *With repetitions*, of one distance for the whole block: that of the step before, or 1 where bytes
-//!   come in runs.
+//! - *With repetitions*, of one or two distances for the whole block: those of the step and the row before,
+//!   or 1 where bytes come in runs.
 //!
-//! Codes have at most 14 bits, so four of them and the 7 bits of an unfinished byte are written with one
-//! store of 64 bits. With AVX2 the codes of 32 bytes are looked up at once and joined by `PEXT`.
-//! All paths write the same stream.
+//! Elements are read once: the blocks of high bytes go to a buffer, which is put behind those of the low
+//! bytes. Codes have at most 12 bits, and 14 beside repetitions, so four of them and the 7 bits of an
+//! unfinished byte are written with one store of 64 bits. With AVX2 the codes of 32 bytes are looked up at
+//! once and joined by `PEXT`, and those of 16 bytes are written at once. All paths write the same stream.
 //!
 //! # Trade-offs
 //!
@@ -63,6 +65,7 @@
 
 mod bits;
 mod blocks;
+mod decode;
 mod encode;
 mod header;
 mod huffman;
@@ -80,6 +83,8 @@ mod split;
 mod stored;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+pub use crate::decode::Decoder;
 
 use crate::blocks::Scratch;
 use crate::encode::Chunk;
@@ -106,7 +111,7 @@ pub const fn max_encoded_len(elements: usize) -> usize {
 /// allocates nothing for the next.
 pub struct Encoder {
     planes: Vec<u8>,
-    scratch: Scratch,
+    scratch: [Scratch; 2],
     path: Path,
 }
 
@@ -131,6 +136,15 @@ impl Encoder {
         Self::on(Path::best())
     }
 
+    /// An encoder that has all it needs to [`encode`](Self::encode) chunks of up to `elements` elements:
+    /// not even the first one makes it allocate.
+    #[must_use]
+    pub fn with_capacity(elements: usize) -> Self {
+        let mut encoder = Self::new();
+        encoder.planes.reserve_exact(encode::room(elements));
+        encoder
+    }
+
     /// An encoder for each set of instructions that this CPU has, the one that [`new`](Self::new)
     /// takes last: to hold them against each other.
     #[doc(hidden)]
@@ -148,7 +162,7 @@ impl Encoder {
     fn on(path: Path) -> Self {
         Self {
             planes: Vec::new(),
-            scratch: Scratch::new(),
+            scratch: [Scratch::new(), Scratch::new()],
             path,
         }
     }
@@ -160,36 +174,48 @@ impl Encoder {
         self.append(elements, None, out)
     }
 
-    /// Like [`encode`](Self::encode), for a chunk of several steps: the element `step_elements`
-    /// earlier is the same place of the previous step, and what has not changed since is named, not
-    /// repeated. `step_elements` is from 3 to 32,768, deflate's longest distance; otherwise this is
-    /// `encode`.
+    /// Like [`encode`](Self::encode), for a chunk of several steps of several rows: what has not changed
+    /// since the previous step is named, not repeated, and so are high bytes that are those of the
+    /// previous row. Without a usable [`Strides::step`] this is `encode`.
     pub fn encode_temporal(
         &mut self,
         elements: &[u16],
-        step_elements: usize,
+        strides: Strides,
         out: &mut Vec<u8>,
     ) -> usize {
-        let usable = (3..=32_768).contains(&step_elements);
-        self.append(elements, usable.then_some(step_elements), out)
+        self.append(elements, strides.usable(), out)
     }
 
-    fn append(
-        &mut self,
-        elements: &[u16],
-        step_elements: Option<usize>,
-        out: &mut Vec<u8>,
-    ) -> usize {
+    fn append(&mut self, elements: &[u16], strides: Option<Strides>, out: &mut Vec<u8>) -> usize {
         let begin = out.len();
         out.reserve(max_encoded_len(elements.len()));
         self.path.encode(Chunk {
             elements,
-            step_elements,
+            strides,
             planes: &mut self.planes,
             scratch: &mut self.scratch,
             out,
         });
         out.len() - begin
+    }
+}
+
+/// How many elements lie between an element and the same place elsewhere in a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strides {
+    /// In the next step: usable from 3 to 32,768, deflate's longest distance.
+    pub step: usize,
+    /// In the next row: used from 3 to one less than `step`.
+    pub row: usize,
+}
+
+impl Strides {
+    /// The same with a row that is not less than the step where it is not to be used.
+    fn usable(self) -> Option<Self> {
+        let row = if self.row < 3 { self.step } else { self.row };
+        (3..=32_768)
+            .contains(&self.step)
+            .then_some(Self { row, ..self })
     }
 }
 

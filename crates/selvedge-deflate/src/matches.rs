@@ -1,4 +1,4 @@
-//! Repetitions at one fixed distance, found by comparison.
+//! Repetitions at one or two fixed distances, found by comparison.
 
 use crate::kernel::Kernel;
 
@@ -7,22 +7,25 @@ use crate::kernel::Kernel;
 pub(crate) struct Run {
     pub(crate) literals: u32,
     /// 0, or from 3 to 258 bytes.
-    pub(crate) length: u32,
+    pub(crate) length: u16,
+    /// Which of the [`Repeats`] it is.
+    pub(crate) which: u16,
 }
 
 /// What a search finds, and room for finding it.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// A bit for each byte.
-    masks: Vec<u64>,
+    /// A bit for each byte, for each distance.
+    masks: [Vec<u64>; 2],
     pub(crate) runs: Vec<Run>,
 }
 
 impl Found {
     /// With room for a block of that many bytes.
     pub(crate) fn with_room_for(block: usize) -> Self {
+        let masks = || Vec::with_capacity(block / MASKED + 2);
         Self {
-            masks: Vec::with_capacity(block / MASKED + 2),
+            masks: [masks(), masks()],
             // A repetition has three bytes or more.
             runs: Vec::with_capacity(block / 3 + 2),
         }
@@ -32,40 +35,101 @@ impl Found {
 /// Longest repetition that deflate can name.
 pub(crate) const LONGEST: usize = 258;
 
-/// Where repetitions are looked for.
+/// Repetitions that are looked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Repeats {
     /// How far before.
     pub(crate) distance: usize,
-    /// Nothing before this index is repeated.
-    pub(crate) floor: usize,
+    /// How many bytes at least, from 3 to 64.
+    pub(crate) least: usize,
 }
 
 /// Bytes that one mask tells about.
 const MASKED: usize = 64;
 
-/// Appends the runs that make up `data[start..]`, with repetitions of at least `least` bytes, from 3 to
-/// 64. Returns how many bytes are repeated.
+/// Appends the runs that make up `data[start..]`, with repetitions of what lies at one of the distances
+/// before, but not before `floor`. Returns how many bytes are repeated.
 ///
-/// First each byte is compared with that at the distance before it, which gives a bit; then the bits are
+/// First each byte is compared with that at a distance before it, which gives a bit; then the bits are
 /// searched for as many ones in a row. So bytes that are equal by chance, one here and one there, cost
-/// nothing.
+/// nothing. Where both distances have a repetition, the longer one is taken.
 #[inline(always)]
 pub(crate) fn find<K: Kernel>(
     kernel: K,
     data: &[u8],
-    start: usize,
-    repeats: Repeats,
-    least: usize,
+    (floor, start): (usize, usize),
+    repeats: &[Repeats],
     found: &mut Found,
 ) -> usize {
-    // The first byte that has one at the distance before it.
-    let first = start.max(repeats.floor + repeats.distance).min(data.len());
-    let now = &data[first..];
-    let before = &data[first.saturating_sub(repeats.distance)..][..now.len()];
     let Found { masks, runs } = found;
-    masks.clear();
     runs.clear();
+    for (masks, repeats) in masks.iter_mut().zip(repeats) {
+        compare(kernel, data, (floor, start), repeats.distance, masks);
+    }
+    let count = data.len() - start;
+    // Bytes that are in no run yet lie from `open` to `at`.
+    let (mut open, mut at) = (0, 0);
+    let mut repeated = 0;
+    while at < count {
+        let (word, bit) = (at / MASKED, at % MASKED);
+        let starts = masks
+            .iter()
+            .zip(repeats)
+            .fold(0, |starts, (masks, repeats)| {
+                starts | in_a_row(masks[word], masks[word + 1], repeats.least)
+            });
+        let starts = starts >> bit;
+        if starts == 0 {
+            at = (word + 1) * MASKED;
+            continue;
+        }
+        at += starts.trailing_zeros() as usize;
+        let (mut length, mut which) = (0, 0);
+        for (index, repeats) in (0..).zip(repeats) {
+            let ones = ones(&masks[usize::from(index)], at);
+            if ones >= repeats.least && ones > length {
+                (length, which) = (ones, index);
+            }
+        }
+        push(at - open, length, which, runs);
+        repeated += length;
+        at += length;
+        open = at;
+    }
+    if count > open {
+        runs.push(Run {
+            literals: small(count - open),
+            length: 0,
+            which: 0,
+        });
+    }
+    repeated
+}
+
+/// Sets `masks` to a bit for each byte from `start` on: whether it is that at the distance before it.
+#[inline(always)]
+fn compare<K: Kernel>(
+    kernel: K,
+    data: &[u8],
+    (floor, start): (usize, usize),
+    distance: usize,
+    masks: &mut Vec<u64>,
+) {
+    masks.clear();
+    // The first byte that has one at the distance before it.
+    let first = start.max(floor + distance).min(data.len());
+    let zeros = (first - start) / MASKED;
+    masks.resize(zeros, 0);
+    let mut at = start + zeros * MASKED;
+    if at < first {
+        let end = data.len().min(at + MASKED);
+        masks.push((first..end).fold(0, |mask, i| {
+            mask | u64::from(data[i] == data[i - distance]) << (i - at)
+        }));
+        at = end;
+    }
+    let now = &data[at..];
+    let before = &data[at.saturating_sub(distance)..][..now.len()];
     let (whole, rest) = now.as_chunks::<MASKED>();
     let (whole_before, rest_before) = before.as_chunks::<MASKED>();
     let words = whole.iter().zip(whole_before);
@@ -74,34 +138,6 @@ pub(crate) fn find<K: Kernel>(
     masks.push(bits.fold(0, |mask, (i, (a, b))| mask | u64::from(a == b) << i));
     // So that there is one behind each that is looked at.
     masks.push(0);
-
-    // Bytes that are in no run yet lie from `open` to `at`, and in front of `first`.
-    let mut skipped = first - start;
-    let (mut open, mut at) = (0, 0);
-    let mut repeated = 0;
-    while at < now.len() {
-        let (word, bit) = (at / MASKED, at % MASKED);
-        let starts = in_a_row(masks[word], masks[word + 1], least) >> bit;
-        if starts == 0 {
-            at = (word + 1) * MASKED;
-            continue;
-        }
-        at += starts.trailing_zeros() as usize;
-        let length = ones(masks, at);
-        push(skipped + at - open, length, runs);
-        repeated += length;
-        skipped = 0;
-        at += length;
-        open = at;
-    }
-    let literals = skipped + now.len() - open;
-    if literals > 0 {
-        runs.push(Run {
-            literals: small(literals),
-            length: 0,
-        });
-    }
-    repeated
 }
 
 /// The bits of `mask` that are the first of at least `least` ones, some of which may be in `next`.
@@ -136,7 +172,7 @@ fn ones(masks: &[u64], at: usize) -> usize {
 }
 
 /// A repetition of any length, in pieces that deflate can name.
-fn push(literals: usize, mut length: usize, runs: &mut Vec<Run>) {
+fn push(literals: usize, mut length: usize, which: u16, runs: &mut Vec<Run>) {
     let mut literals = small(literals);
     while length > 0 {
         // What is left must not be less than 3.
@@ -147,7 +183,8 @@ fn push(literals: usize, mut length: usize, runs: &mut Vec<Run>) {
         };
         runs.push(Run {
             literals,
-            length: small(piece),
+            length: u16::try_from(piece).expect("at most 258"),
+            which,
         });
         length -= piece;
         literals = 0;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::bits::Position;
 use crate::header::LITERALS;
-use crate::huffman::{self, LITERAL_LIMIT};
+use crate::huffman::{self, CODED_LIMIT, LITERAL_LIMIT};
 use crate::kernel::{Kernel, Portable};
 use crate::matches::{self, Found, Repeats};
 use crate::sample::{Range, Sample};
@@ -40,19 +40,24 @@ fn packed(bytes: &[u8], lengths: &[u8]) -> (Vec<u8>, usize) {
     (bits.chunks(8).map(byte).collect(), bits.len())
 }
 
-/// For each byte whether it repeats one at the distance, and is one of at least `least` in a row.
-fn repeated(data: &[u8], start: usize, repeats: Repeats, least: usize) -> Vec<bool> {
-    let equal = |at: usize| {
-        at >= repeats.floor + repeats.distance && data[at] == data[at - repeats.distance]
-    };
-    let mut found = vec![false; data.len() - start];
-    let mut at = start;
-    while at < data.len() {
-        let length = (at..data.len()).take_while(|&at| equal(at)).count();
-        if length >= least {
-            found[at - start..][..length].fill(true);
+/// For each byte the distance at which a repetition is named, or 0: at each byte the longest that is not
+/// too short, and of two of one length the first.
+fn repeated(data: &[u8], (floor, start): (usize, usize), repeats: &[Repeats]) -> Vec<usize> {
+    let mut found = Vec::new();
+    while start + found.len() < data.len() {
+        let begin = start + found.len();
+        let length = |repeats: &Repeats| {
+            let equal = |&at: &usize| {
+                at >= floor + repeats.distance && data[at] == data[at - repeats.distance]
+            };
+            (begin..data.len()).take_while(equal).count()
+        };
+        let lengths = repeats.iter().map(|repeats| (length(repeats), repeats));
+        let usable = lengths.filter(|(length, repeats)| *length >= repeats.least);
+        match usable.rev().max_by_key(|(length, _)| *length) {
+            Some((length, repeats)) => found.extend(std::iter::repeat_n(repeats.distance, length)),
+            None => found.push(0),
         }
-        at += length.max(1);
     }
     found
 }
@@ -77,45 +82,61 @@ fn check_kernel<K: Kernel>(kernel: K, bytes: &[u8]) {
     counts[..256].copy_from_slice(&Sample::of(bytes, range).counts);
     counts[256] = 1;
     let mut lengths = [0; LITERALS];
-    huffman::lengths(&counts, LITERAL_LIMIT, &mut lengths);
+    huffman::lengths(&counts, CODED_LIMIT, &mut lengths);
     let mut codes = [0; LITERALS];
     huffman::codes(&lengths, &mut codes);
     let (expected, bits) = packed(bytes, &lengths);
-    let mut out = vec![0xA5; bytes.len() * 2 + 16];
+    let mut out = vec![0xA5; bytes.len() * 2 + 32];
     let mut at = Position::new();
-    kernel.literals(&mut out, &mut at, bytes, &codes, range);
+    kernel.literals(&mut out, &mut at, bytes, &codes, range, &[]);
     assert_eq!(at.bits(), bits);
     at.align(&mut out);
     assert!(at.take(&out) == expected);
 }
 
-fn check_find<K: Kernel>(kernel: K, data: &[u8], start: usize, repeats: Repeats, least: usize) {
+fn check_find<K: Kernel>(kernel: K, data: &[u8], from: (usize, usize), repeats: &[Repeats]) {
     let mut found = Found::default();
-    let count = matches::find(kernel, data, start, repeats, least, &mut found);
-    let expected = repeated(data, start, repeats, least);
+    let count = matches::find(kernel, data, from, repeats, &mut found);
+    let expected = repeated(data, from, repeats);
     let mut told = Vec::new();
     for run in &found.runs {
         assert!(run.length == 0 || (3..=258).contains(&run.length));
-        told.extend(std::iter::repeat_n(false, run.literals as usize));
-        told.extend(std::iter::repeat_n(true, run.length as usize));
+        let distance = repeats[usize::from(run.which)].distance;
+        told.extend(std::iter::repeat_n(0, run.literals as usize));
+        told.extend(std::iter::repeat_n(distance, run.length.into()));
     }
     assert_eq!(told, expected);
-    assert_eq!(count, expected.iter().filter(|repeated| **repeated).count());
+    assert_eq!(
+        count,
+        expected.iter().filter(|distance| **distance > 0).count()
+    );
 }
 
-fn every_kernel(mut check: impl FnMut(&dyn Fn(&[u8]), &dyn Fn(&[u8], usize, Repeats, usize))) {
+fn check_split<K: Kernel>(kernel: K, elements: &[u16]) {
+    let (mut low, mut high) = (vec![1; elements.len()], vec![2; elements.len()]);
+    let range = kernel.split(elements, &mut low, &mut high);
+    let bytes = |i: usize| elements.iter().map(move |element| element.to_le_bytes()[i]);
+    assert!(low.iter().copied().eq(bytes(0)) && high.iter().copied().eq(bytes(1)));
+    assert_eq!(range.least, bytes(1).min().unwrap_or(255));
+    assert_eq!(range.greatest, bytes(1).max().unwrap_or(0));
+    let exponents = || bytes(1).map(|byte| byte & 0x7F);
+    assert_eq!(range.least_low, exponents().min().unwrap_or(127));
+    assert_eq!(range.greatest_low, exponents().max().unwrap_or(0));
+}
+
+fn every_kernel(mut check: impl FnMut(&dyn Fn(&[u8]), &dyn Fn(&[u8], (usize, usize), &[Repeats]))) {
     check(
         &|bytes| check_kernel(Portable, bytes),
-        &|data, start, repeats, least| {
-            check_find(Portable, data, start, repeats, least);
+        &|data, from, repeats| {
+            check_find(Portable, data, from, repeats);
         },
     );
     #[cfg(target_arch = "x86_64")]
     if let Some(avx2) = Avx2::detect() {
         check(
             &|bytes| check_kernel(avx2, bytes),
-            &|data, start, repeats, least| {
-                check_find(avx2, data, start, repeats, least);
+            &|data, from, repeats| {
+                check_find(avx2, data, from, repeats);
             },
         );
     }
@@ -138,6 +159,29 @@ proptest! {
         every_kernel(|check, _| check(&bytes));
     }
 
+    /// What a vector's tables reach over is not all that there is.
+    #[test]
+    fn codes_of_bytes_that_are_rare_and_far(
+        mut bytes in high_plane(),
+        rare in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        for (at, byte) in rare {
+            if !bytes.is_empty() {
+                *at.get_mut(&mut bytes) = byte;
+            }
+        }
+        every_kernel(|check, _| check(&bytes));
+    }
+
+    #[test]
+    fn elements_are_split_as_one_by_one(elements in prop::collection::vec(any::<u16>(), 0..200)) {
+        check_split(Portable, &elements);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = Avx2::detect() {
+            check_split(avx2, &elements);
+        }
+    }
+
     #[test]
     fn codes_of_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..3000)) {
         every_kernel(|check, _| check(&bytes));
@@ -147,12 +191,12 @@ proptest! {
     fn repetitions_are_found_as_byte_by_byte(
         data in prop::collection::vec(0_u8..3, 1..2000),
         (start, floor) in (0_usize..300, 0_usize..100),
-        distance in 1_usize..300,
-        least in 3_usize..=12,
+        repeats in prop::collection::vec((1_usize..300, 3_usize..=12), 1..=2),
     ) {
         let start = start.min(data.len());
-        let repeats = Repeats { distance, floor: floor.min(start) };
-        every_kernel(|_, check| check(&data, start, repeats, least));
+        let repeats = repeats.into_iter().map(|(distance, least)| Repeats { distance, least });
+        let repeats = repeats.collect::<Vec<_>>();
+        every_kernel(|_, check| check(&data, (floor.min(start), start), &repeats));
     }
 
     #[test]
@@ -181,7 +225,8 @@ fn codes_are_complete_and_within_their_limit() {
         counts
     };
     for limit in [9, 10, LITERAL_LIMIT, 15] {
-        for n in 0..40 {
+        // Counts are to be below 2^22.
+        for n in 0..=33 {
             let mut lengths = [0; LITERALS];
             huffman::lengths(&fibonacci(n), limit, &mut lengths);
             let used = lengths.iter().filter(|&&length| length > 0);

@@ -1,25 +1,32 @@
 //! Codes by table look-ups in vector registers, joined by `PEXT`.
 //!
-//! In a high plane a byte is a sign and seven bits of exponent, and the exponents of a block nearly
-//! always lie within 32 of one another: at most 64 bytes occur, and a code is looked up among four
-//! registers of 16, for 32 bytes at a time. The look-ups give each code in a lane of 16 bits beside a
-//! mask of its length; `PEXT` takes the bits under the masks of four lanes and puts them together,
-//! which is what packing codes is.
+//! In a high plane a byte is a sign and seven bits of exponent, and nearly all exponents of a block lie
+//! within 16 of one another, or within 32: few bytes occur, and a code is looked up among two or four
+//! registers of 16, for 32 bytes at a time. (Where an exponent is farther off, as that of a zero is, the
+//! 32 bytes around it are looked up one by one.) The look-ups give each code in a lane of 16 bits beside a
+//! mask of its length; `PEXT` takes the bits under the masks of four lanes and puts them together, which
+//! is what packing codes is. The codes of 16 bytes nearly always fit a word of 64 bits, and are put at
+//! once.
 //!
 //! There is no `unsafe` here: registers are cast from and to arrays, never loaded through pointers.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_and_si256, _mm256_blendv_epi8, _mm256_cmpeq_epi8, _mm256_movemask_epi8,
-    _mm256_set1_epi8, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_sub_epi8,
-    _mm256_unpackhi_epi8, _mm256_unpacklo_epi8, _pext_u64,
+    __m256i, _mm256_and_si256, _mm256_blendv_epi8, _mm256_cmpeq_epi8, _mm256_max_epu8,
+    _mm256_min_epu8, _mm256_movemask_epi8, _mm256_packus_epi16, _mm256_permute4x64_epi64,
+    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_si256, _mm256_shuffle_epi8,
+    _mm256_slli_epi16, _mm256_srli_epi16, _mm256_sub_epi8, _mm256_unpackhi_epi8,
+    _mm256_unpacklo_epi8, _pext_u64,
 };
 
 use bytemuck::must_cast;
 
-use crate::bits::Position;
+use crate::bits::{Position, Words};
 use crate::header::LITERALS;
+use crate::huffman::CODED_LIMIT;
 use crate::kernel;
 use crate::sample::Range;
+use crate::split;
+use crate::x86::prefetch;
 
 /// Bytes that are looked up together.
 const WIDE: usize = 32;
@@ -29,6 +36,14 @@ const WINDOW: u8 = 32;
 
 /// Below this many bytes the tables cost more than they save.
 const WORTH: usize = 512;
+
+/// Bytes that are looked up before their codes are joined: so many that what is looked up goes through
+/// memory, from where it is read in words, and so few that this is the first cache.
+const PART: usize = 512;
+
+/// Longest code that a table has room for, beside its length.
+const LIMIT: u8 = 12;
+const _: () = assert!(CODED_LIMIT <= LIMIT);
 
 /// One byte of an entry: for each sign the exponents' lower and upper 16.
 type Table = [[__m256i; 2]; 2];
@@ -40,63 +55,284 @@ pub(crate) fn literals(
     bytes: &[u8],
     codes: &[u32; LITERALS],
     range: Range,
+    ahead: &[u16],
 ) {
-    let base = range.least_low;
-    if bytes.len() < WORTH || range.greatest_low - base >= WINDOW {
+    let window = (bytes.len() >= WORTH).then(|| Window::of(codes, range));
+    let Some(window) = window.flatten() else {
         return kernel::literals(out, at, bytes, codes);
+    };
+    let tables = Tables::new(codes, window.base);
+    let signed = range.greatest > 127;
+    let mut found = [Group::default(); PART / WIDE];
+    let (mut to, words) = at.words(out);
+    let mut rest: &[u8] = &[];
+    // A line of memory has as many elements as bytes are looked up at once.
+    let mut ahead = ahead.chunks(PART);
+    for part in bytes.chunks(PART) {
+        let (wide, ahead) = (part.as_chunks::<WIDE>(), ahead.next().unwrap_or_default());
+        rest = wide.1;
+        let wide = wide.0;
+        match (signed, window.far, window.checked) {
+            (true, false, false) => tables.look_up::<true, false, false>(wide, &mut found),
+            (true, false, true) => tables.look_up::<true, false, true>(wide, &mut found),
+            (true, true, false) => tables.look_up::<true, true, false>(wide, &mut found),
+            (true, true, true) => tables.look_up::<true, true, true>(wide, &mut found),
+            (false, false, false) => tables.look_up::<false, false, false>(wide, &mut found),
+            (false, false, true) => tables.look_up::<false, false, true>(wide, &mut found),
+            (false, true, false) => tables.look_up::<false, true, false>(wide, &mut found),
+            (false, true, true) => tables.look_up::<false, true, true>(wide, &mut found),
+        }
+        write(words, &mut to, &found, wide, codes, ahead);
     }
-    let lengths = table(codes, base, 0);
-    let lower = table(codes, base, 8);
-    let upper = table(codes, base, 16);
-    let mut masks = [[0; 16]; 2];
-    let [low, high] = &mut masks;
-    for (length, (low, high)) in low.iter_mut().zip(high).enumerate() {
-        [*low, *high] = ((1_u16 << length) - 1).to_le_bytes();
-    }
-    let masks = masks.map(|half| twice(&half));
-    let base = _mm256_set1_epi8(base.cast_signed());
-    let exponent = _mm256_set1_epi8(0x7F);
+    *at = to.end(words, *at);
+    kernel::literals(out, at, rest, codes);
+}
 
-    // A copy, so that it stays in registers.
-    let mut to = *at;
-    let (wide, rest) = bytes.as_chunks::<WIDE>();
-    for bytes in wide {
-        let signs = must_cast(*bytes);
-        let index = _mm256_sub_epi8(_mm256_and_si256(signs, exponent), base);
-        // The fifth bit of an index where a blend looks for it, in the highest.
-        let halves = _mm256_slli_epi16::<3>(index);
-        let length = look_up(&lengths, index, halves, signs);
-        let lower = look_up(&lower, index, halves, signs);
-        let upper = look_up(&upper, index, halves, signs);
-        let mask_low = _mm256_shuffle_epi8(masks[0], length);
-        let mask_high = _mm256_shuffle_epi8(masks[1], length);
+/// The exponents that tables reach over.
+struct Window {
+    /// The least.
+    base: u8,
+    /// Whether they are [`WINDOW`] and not half of it.
+    far: bool,
+    /// Whether there may be others.
+    checked: bool,
+}
 
-        // Unpacking is within halves of a register: bytes 0 to 7 and 16 to 23, then the others.
-        let codes = [
-            _mm256_unpacklo_epi8(lower, upper),
-            _mm256_unpackhi_epi8(lower, upper),
-        ]
-        .map(must_cast::<_, [u64; 4]>);
-        let masks = [
-            _mm256_unpacklo_epi8(mask_low, mask_high),
-            _mm256_unpackhi_epi8(mask_low, mask_high),
-        ]
-        .map(must_cast::<_, [u64; 4]>);
-        for (part, pair) in [(0, 0), (1, 0), (0, 2), (1, 2)] {
-            let (first, second) = (masks[part][pair], masks[part][pair + 1]);
-            let a = _pext_u64(codes[part][pair], first);
-            let b = _pext_u64(codes[part][pair + 1], second);
-            let (a_bits, b_bits) = (first.count_ones(), second.count_ones());
-            if a_bits + b_bits <= 56 {
-                to.put(out, a | b << (a_bits & 63), a_bits + b_bits);
+impl Window {
+    /// The smallest that has nearly all bytes: all but one in 256, as their codes' lengths have it.
+    fn of(codes: &[u32; LITERALS], range: Range) -> Option<Self> {
+        const RARE: u32 = (1 << LIMIT) / 256;
+        // How many of the longest codes an exponent's two are worth.
+        let share = |exponent: u8| {
+            let both = [exponent, exponent | 128].map(|byte| codes[usize::from(byte)] & 0xFF);
+            let used = both.into_iter().filter(|&length| length > 0);
+            used.map(|length| 1 << LIMIT >> length).sum::<u32>()
+        };
+        let (mut least, mut greatest) = (range.least_low, range.greatest_low);
+        let (mut left, mut checked) = (RARE, false);
+        let mut far = None;
+        loop {
+            let base = least;
+            if greatest - least < WINDOW / 2 {
+                return Some(Self {
+                    base,
+                    far: false,
+                    checked,
+                });
+            }
+            if greatest - least < WINDOW && far.is_none() {
+                far = Some(Self {
+                    base,
+                    far: true,
+                    checked,
+                });
+            }
+            let (low, high) = (share(least), share(greatest));
+            let Some(more) = left.checked_sub(low.min(high)) else {
+                return far;
+            };
+            left = more;
+            checked = true;
+            if low <= high {
+                least += 1;
             } else {
-                to.put(out, a, a_bits);
-                to.put(out, b, b_bits);
+                greatest -= 1;
             }
         }
     }
-    kernel::literals(out, &mut to, rest, codes);
+}
+
+/// The codes and their lengths, as look-ups find them.
+struct Tables {
+    /// The least exponent.
+    base: __m256i,
+    /// The lower 8 bits of a code.
+    lower: Table,
+    /// The other 4 bits, and above them its length.
+    upper: Table,
+    /// As many ones as the length says, in two bytes.
+    masks: [__m256i; 2],
+}
+
+impl Tables {
+    #[target_feature(enable = "avx2")]
+    fn new(codes: &[u32; LITERALS], base: u8) -> Self {
+        let mut masks = [[0; 16]; 2];
+        let [low, high] = &mut masks;
+        for (length, (low, high)) in low.iter_mut().zip(high).enumerate() {
+            [*low, *high] = ((1_u16 << length) - 1).to_le_bytes();
+        }
+        Self {
+            base: _mm256_set1_epi8(base.cast_signed()),
+            lower: table(codes, base, |entry| entry >> 8),
+            upper: table(codes, base, |entry| entry >> 16 | entry << 4),
+            masks: masks.map(|half| twice(&half)),
+        }
+    }
+
+    /// For each byte its code, and as many ones as that is long. `SIGNED` says whether there are bytes
+    /// with the highest bit, `FAR` whether exponents are looked up that are 16 or more above the least,
+    /// and `CHECKED` whether there are bytes that are in no table.
+    #[target_feature(enable = "avx2")]
+    fn look_up<const SIGNED: bool, const FAR: bool, const CHECKED: bool>(
+        &self,
+        bytes: &[[u8; WIDE]],
+        found: &mut [Group; PART / WIDE],
+    ) {
+        let exponent = _mm256_set1_epi8(0x7F);
+        let nibble = _mm256_set1_epi8(0x0F);
+        let last = _mm256_set1_epi8(if FAR { 31 } else { 15 });
+        for (bytes, to) in bytes.iter().zip(found) {
+            let signs = must_cast(*bytes);
+            let exponents = if SIGNED {
+                _mm256_and_si256(signs, exponent)
+            } else {
+                signs
+            };
+            let index = _mm256_sub_epi8(exponents, self.base);
+            if CHECKED {
+                let within = _mm256_cmpeq_epi8(index, _mm256_min_epu8(index, last));
+                if _mm256_movemask_epi8(within) != -1 {
+                    to.masks = TOO_LONG;
+                    continue;
+                }
+            }
+            let lower = entry::<SIGNED, FAR>(&self.lower, index, signs);
+            let upper = entry::<SIGNED, FAR>(&self.upper, index, signs);
+            let length = _mm256_and_si256(_mm256_srli_epi16::<4>(upper), nibble);
+            let mask_low = _mm256_shuffle_epi8(self.masks[0], length);
+            let mask_high = _mm256_shuffle_epi8(self.masks[1], length);
+            // What is above the code is not under the mask.
+            to.codes[0] = must_cast(_mm256_unpacklo_epi8(lower, upper));
+            to.codes[1] = must_cast(_mm256_unpackhi_epi8(lower, upper));
+            to.masks[0] = must_cast(_mm256_unpacklo_epi8(mask_low, mask_high));
+            to.masks[1] = must_cast(_mm256_unpackhi_epi8(mask_low, mask_high));
+        }
+    }
+}
+
+/// What look-ups find for 32 bytes: 16 bits for each, 4 in a word. Bytes 0 to 7 and 16 to 23 are in front
+/// of the others, because unpacking is within halves of a register.
+#[derive(Clone, Copy, Default)]
+struct Group {
+    codes: [[u64; 4]; 2],
+    masks: [[u64; 4]; 2],
+}
+
+/// Masks of bytes that were not found.
+const TOO_LONG: [[u64; 4]; 2] = [[u64::MAX; 4]; 2];
+
+/// Writes the codes of all bytes.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[inline(never)]
+fn write(
+    out: &mut [[u8; 8]],
+    at: &mut Words,
+    found: &[Group; PART / WIDE],
+    bytes: &[[u8; WIDE]],
+    codes: &[u32; LITERALS],
+    ahead: &[u16],
+) {
+    // A copy, so that it stays in registers.
+    let mut to = *at;
+    for (
+        i,
+        (
+            Group {
+                codes: found,
+                masks,
+            },
+            bytes,
+        ),
+    ) in found.iter().zip(bytes).enumerate()
+    {
+        if let Some(line) = ahead.get(i * WIDE..) {
+            prefetch(line);
+        }
+        for half in [0, 1] {
+            let four = |unpacked: usize, word: usize| {
+                let mask = masks[unpacked][2 * half + word];
+                let code = _pext_u64(found[unpacked][2 * half + word], mask);
+                (code, mask.count_ones())
+            };
+            let (a, b) = (four(0, 0), four(0, 1));
+            let (c, d) = (four(1, 0), four(1, 1));
+            let (first, second) = (a.1 + b.1, c.1 + d.1);
+            let ab = a.0 | b.0 << (a.1 & 63);
+            let cd = c.0 | d.0 << (c.1 & 63);
+            if first + second <= 64 {
+                to.put(out, ab | cd << (first & 63), first + second);
+            } else if first <= 64 && second <= 64 {
+                to.put(out, ab, first);
+                to.put(out, cd, second);
+            } else {
+                to = one_by_one(out, to, &bytes.as_chunks().0[half], codes);
+            }
+        }
+    }
     *at = to;
+}
+
+/// Writes the codes of bytes that do not fit a word, or that are not in the tables.
+#[cold]
+#[inline(never)]
+fn one_by_one(
+    out: &mut [[u8; 8]],
+    mut to: Words,
+    bytes: &[u8; 16],
+    codes: &[u32; LITERALS],
+) -> Words {
+    for four in bytes.as_chunks::<4>().0 {
+        let (mut bits, mut count) = (0, 0);
+        for &byte in four {
+            let entry = codes[usize::from(byte)];
+            bits |= u64::from(entry >> 8) << (count & 63);
+            count += entry & 0xFF;
+        }
+        to.put(out, bits, count);
+    }
+    to
+}
+
+/// The low and the high bytes of the elements, and the range of the high ones.
+#[target_feature(enable = "avx2")]
+pub(crate) fn split(elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
+    let (wide, rest) = elements.as_chunks::<WIDE>();
+    let (low, rest_low) = low.as_chunks_mut::<WIDE>();
+    let (high, rest_high) = high.as_chunks_mut::<WIDE>();
+    let byte = _mm256_set1_epi16(0xFF);
+    let exponent = _mm256_set1_epi8(0x7F);
+    let mut least = [_mm256_set1_epi8(-1), exponent];
+    let mut greatest = [_mm256_setzero_si256(); 2];
+    for (elements, (low, high)) in wide.iter().zip(low.iter_mut().zip(high)) {
+        let [a, b]: [__m256i; 2] = must_cast(*elements);
+        let lows = [a, b].map(|elements| _mm256_and_si256(elements, byte));
+        let highs = [a, b].map(|elements| _mm256_srli_epi16::<8>(elements));
+        // Packing is within halves of a register.
+        let [lows, highs] = [lows, highs]
+            .map(|[a, b]| _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi16(a, b)));
+        *low = must_cast(lows);
+        *high = must_cast(highs);
+        for (i, bytes) in [highs, _mm256_and_si256(highs, exponent)]
+            .into_iter()
+            .enumerate()
+        {
+            least[i] = _mm256_min_epu8(least[i], bytes);
+            greatest[i] = _mm256_max_epu8(greatest[i], bytes);
+        }
+    }
+    split::low(rest, rest_low);
+    split::high(rest, rest_high);
+    let least = least.map(must_cast::<_, [u8; WIDE]>);
+    let greatest = greatest.map(must_cast::<_, [u8; WIDE]>);
+    let of = |bytes: &[u8; WIDE]| Range::of(bytes);
+    let range = Range {
+        least: of(&least[0]).least,
+        greatest: of(&greatest[0]).greatest,
+        least_low: of(&least[1]).least_low,
+        greatest_low: of(&greatest[1]).greatest_low,
+    };
+    range.and(Range::of(rest_high))
 }
 
 /// A bit for each byte that is the same in both.
@@ -109,15 +345,15 @@ pub(crate) fn equal(a: &[u8; 64], b: &[u8; 64]) -> u64 {
     u64::from(low) | u64::from(high) << 32
 }
 
-/// The byte of each entry that is `shift` bits up.
+/// A byte of each entry.
 #[target_feature(enable = "avx2")]
-fn table(codes: &[u32; LITERALS], base: u8, shift: u32) -> Table {
+fn table(codes: &[u32; LITERALS], base: u8, byte_of: impl Fn(u32) -> u32) -> Table {
     let mut table = [[[0; 16]; 2]; 2];
     for (sign, halves) in table.iter_mut().enumerate() {
         for (index, byte) in halves.as_flattened_mut().iter_mut().enumerate() {
             let exponent = usize::from(base) + index;
             if exponent < 128 {
-                *byte = (codes[sign << 7 | exponent] >> shift).to_le_bytes()[0];
+                *byte = byte_of(codes[sign << 7 | exponent]).to_le_bytes()[0];
             }
         }
     }
@@ -127,15 +363,26 @@ fn table(codes: &[u32; LITERALS], base: u8, shift: u32) -> Table {
 
 #[target_feature(enable = "avx2")]
 #[inline]
-fn look_up(table: &Table, index: __m256i, halves: __m256i, signs: __m256i) -> __m256i {
-    let [positive, negative] = table;
-    let lower = _mm256_shuffle_epi8(positive[0], index);
-    let upper = _mm256_shuffle_epi8(positive[1], index);
-    let positive = _mm256_blendv_epi8(lower, upper, halves);
-    let lower = _mm256_shuffle_epi8(negative[0], index);
-    let upper = _mm256_shuffle_epi8(negative[1], index);
-    let negative = _mm256_blendv_epi8(lower, upper, halves);
-    _mm256_blendv_epi8(positive, negative, signs)
+fn entry<const SIGNED: bool, const FAR: bool>(
+    table: &Table,
+    index: __m256i,
+    signs: __m256i,
+) -> __m256i {
+    let [positive, negative] = table.map(|[lower, upper]| {
+        let lower = _mm256_shuffle_epi8(lower, index);
+        if FAR {
+            // The fifth bit of an index where a blend looks for it, in the highest.
+            let halves = _mm256_slli_epi16::<3>(index);
+            _mm256_blendv_epi8(lower, _mm256_shuffle_epi8(upper, index), halves)
+        } else {
+            lower
+        }
+    });
+    if SIGNED {
+        _mm256_blendv_epi8(positive, negative, signs)
+    } else {
+        positive
+    }
 }
 
 /// 16 bytes in both halves of a register, as shuffles want their tables.

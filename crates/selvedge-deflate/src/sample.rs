@@ -2,14 +2,14 @@
 
 /// Bytes that are counted together, and one such piece is counted of every [`STRIDE`] bytes.
 const PIECE: usize = 16;
-const STRIDE: usize = 64;
+const STRIDE: usize = 256;
 
 /// How many bytes a counted one stands for.
-const SCALE: u32 = 4;
+const SCALE: u32 = 16;
 const _: () = assert!(SCALE as usize * PIECE == STRIDE);
 
 /// Blocks shorter than this are counted byte by byte.
-const WHOLE: usize = 4096;
+const WHOLE: usize = 8192;
 
 /// What was found.
 pub(crate) struct Sample {
@@ -46,6 +46,16 @@ impl Range {
         range
     }
 
+    /// Of both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            least: self.least.min(other.least),
+            greatest: self.greatest.max(other.greatest),
+            least_low: self.least_low.min(other.least_low),
+            greatest_low: self.greatest_low.max(other.greatest_low),
+        }
+    }
+
     /// Whether the block may have this byte. In the high plane a byte is a sign and seven bits of
     /// exponent, so the exponents' range, for both signs, is little more than what occurs.
     fn may_have(self, byte: u8) -> bool {
@@ -68,8 +78,8 @@ impl Sample {
             }
         }
         for (index, line) in bytes.as_chunks::<STRIDE>().0.iter().enumerate() {
-            // Another quarter of each line: columns of a tensor may differ.
-            let piece: &[u8; PIECE] = &line.as_chunks().0[index & 3];
+            // Another sixteenth of each line: columns of a tensor may differ.
+            let piece: &[u8; PIECE] = &line.as_chunks().0[index & 15];
             pieces += 1;
             uniform += u32::from(*piece == [piece[0]; PIECE]);
             if !exact {
@@ -98,13 +108,13 @@ impl Sample {
 }
 
 /// Whether no code can make much of these bytes: their collision entropy, which is never above
-/// Shannon's, is more than 7.6 bits, as the sample has it.
+/// Shannon's, is more than 7 bits, as the sample has it.
 ///
 /// Cheaper than making a code to see that it does not pay, which would be half of all codes: low
 /// planes are noise of 7.95 bits. Of fewer bytes than [`WHOLE`] too little is seen to tell.
 #[inline(always)]
 pub(crate) fn is_noise(bytes: &[u8]) -> bool {
-    const STRIDE: usize = 256;
+    const STRIDE: usize = 512;
     if bytes.len() < WHOLE {
         return false;
     }
@@ -120,6 +130,6 @@ pub(crate) fn is_noise(bytes: &[u8]) -> bool {
     }
     let counts = tables[0].iter().zip(&tables[1]);
     let squares: u32 = counts.map(|(&a, &b)| u32::from(a + b).pow(2)).sum();
-    // How many ordered pairs of the sample are equal, of all pairs; 2^-7.6 is 1 / 194.
-    (u64::from(squares) - total) * 194 < total * (total - 1)
+    // How many ordered pairs of the sample are equal, of all pairs; 2^-7 is 1 / 128.
+    (u64::from(squares) - total) * 128 < total * (total - 1)
 }

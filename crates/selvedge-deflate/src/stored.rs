@@ -40,6 +40,15 @@ impl Stored {
         rest
     }
 
+    /// The block, when the output has been put behind `bytes` others.
+    pub(crate) const fn moved(self, bytes: usize) -> Self {
+        Self {
+            length_at: self.length_at + bytes,
+            last_at: self.last_at + bytes,
+            ..self
+        }
+    }
+
     /// Writes the length.
     pub(crate) fn end(self, out: &mut [u8], last: bool) {
         let length = u16::try_from(out.len() - self.length_at - 4).expect("not above MOST");

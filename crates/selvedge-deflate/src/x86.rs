@@ -6,7 +6,7 @@
 //! three.
 
 use std::arch::is_x86_feature_detected;
-use std::arch::x86_64::__cpuid;
+use std::arch::x86_64::{__cpuid, _MM_HINT_T1, _mm_prefetch};
 
 use crate::bits::Position;
 use crate::encode::{self, Chunk};
@@ -89,13 +89,20 @@ impl Kernel for Avx2 {
         bytes: &[u8],
         codes: &[u32; LITERALS],
         range: Range,
+        ahead: &[u16],
     ) {
         if !self.pext {
             return kernel::literals(out, at, bytes, codes);
         }
         // SAFETY: it needs AVX2, BMI1, BMI2, LZCNT and POPCNT; `self` exists only because `detect`
         // has seen all of them on this CPU.
-        unsafe { pext::literals(out, at, bytes, codes, range) }
+        unsafe { pext::literals(out, at, bytes, codes, range, ahead) }
+    }
+
+    #[inline(always)]
+    fn split(self, elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
+        // SAFETY: it needs AVX2; `self` exists only because `detect` has seen it on this CPU.
+        unsafe { pext::split(elements, low, high) }
     }
 
     #[inline(always)]
@@ -103,6 +110,13 @@ impl Kernel for Avx2 {
         // SAFETY: it needs AVX2; `self` exists only because `detect` has seen it on this CPU.
         unsafe { pext::equal(a, b) }
     }
+}
+
+/// Asks for the line of memory of the first element, into the second cache.
+#[inline(always)]
+pub(crate) fn prefetch(elements: &[u16]) {
+    // SAFETY: it reads nothing as far as the program can tell, and takes any address.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(elements.as_ptr().cast()) }
 }
 
 /// Whether PEXT is an instruction like others. AMD's processors before Zen 3 (family 19h) have it in

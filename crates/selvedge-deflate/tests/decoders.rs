@@ -6,7 +6,7 @@
 use std::io::Read as _;
 
 use proptest::prelude::*;
-use selvedge_deflate::{Encoder, max_encoded_len};
+use selvedge_deflate::{Encoder, Strides, max_encoded_len};
 
 /// HDF5's shuffle filter.
 fn shuffled(elements: &[u16]) -> Vec<u8> {
@@ -64,9 +64,17 @@ fn check(elements: &[u16]) -> usize {
     check_with(elements, |encoder, out| encoder.encode(elements, out))
 }
 
-fn check_temporal(elements: &[u16], step_elements: usize) -> usize {
+/// With several rows in a step, among them some that are no rows. Returns the bytes written without rows.
+fn check_temporal(elements: &[u16], step: usize) -> usize {
+    for row in [3, step / 2, step / 3, step.saturating_sub(1), usize::MAX] {
+        check_strides(elements, Strides { step, row });
+    }
+    check_strides(elements, Strides { step, row: 0 })
+}
+
+fn check_strides(elements: &[u16], strides: Strides) -> usize {
     check_with(elements, |encoder, out| {
-        encoder.encode_temporal(elements, step_elements, out)
+        encoder.encode_temporal(elements, strides, out)
     })
 }
 
@@ -120,7 +128,7 @@ fn every_small_length() {
 #[test]
 fn lengths_around_the_limits_of_blocks() {
     let mut next = random(3);
-    for limit in [4096, 16_384, 32_768, 65_535, 65_536, 131_070, 640_000] {
+    for limit in [4096, 8192, 16_384, 32_768, 65_535, 65_536, 131_070, 640_000] {
         for length in limit - 2..=limit + 2 {
             let noise: Vec<u16> = (0..length).map(|_| next() as u16).collect();
             check(&noise);
@@ -138,7 +146,7 @@ fn lengths_around_the_limits_of_blocks() {
 #[test]
 fn one_and_two_symbols() {
     let mut next = random(4);
-    for length in [1, 2, 3, 17, 4095, 4096, 16_385, 100_001] {
+    for length in [1, 2, 3, 17, 4095, 4096, 8191, 8192, 32_769, 100_001] {
         let two: Vec<u16> = (0..length)
             .map(|_| if next() & 1 == 0 { 0 } else { 0xFFFF })
             .collect();
@@ -180,20 +188,58 @@ fn fibonacci() {
 fn what_is_sampled_misleads() {
     let mut next = random(6);
     let length = 200_000;
-    let elements: Vec<u16> = (0..length)
-        .map(|i| {
-            let sampled = (i >> 4) & 3 == (i >> 6) & 3;
-            if sampled { 0 } else { next() as u16 }
-        })
-        .collect();
-    check(&elements);
-    let elements: Vec<u16> = (0..length)
-        .map(|i| {
-            let sampled = (i >> 4) & 3 == (i >> 6) & 3;
-            if sampled { next() as u16 } else { 0x3F80 }
-        })
-        .collect();
-    check(&elements);
+    // One piece of 16 elements of every 4, 8, 16 and 32, another in each turn.
+    for bits in 2..=5 {
+        let sampled = |i: usize| (i >> 4 ^ i >> (4 + bits)) & ((1 << bits) - 1) == 0;
+        let elements: Vec<u16> = (0..length)
+            .map(|i| if sampled(i) { 0 } else { next() as u16 })
+            .collect();
+        check(&elements);
+        let elements: Vec<u16> = (0..length)
+            .map(|i| if sampled(i) { next() as u16 } else { 0x3F80 })
+            .collect();
+        check(&elements);
+        // Two bytes that the sample sees, and others as near by that it does not see.
+        let elements: Vec<u16> = (0..length)
+            .map(|i| {
+                let bits = next() as u16;
+                let high = if sampled(i) {
+                    bits & 0x0100
+                } else {
+                    bits & 0x1F00
+                };
+                0x3000 | high | bits >> 8
+            })
+            .collect();
+        check(&elements);
+    }
+}
+
+/// The stream of the high bytes begins with a byte, whatever the low bytes end with, and also where it
+/// begins with a block that is stored.
+#[test]
+fn low_bytes_that_are_coded() {
+    let mut next = random(11);
+    for length in [1, 5, 100, 16_384, 32_768, 32_769, 50_000, 100_000] {
+        for coded_high in [0xFF00_u16, 0x0F00, 0x3000, 0] {
+            for coded_low in [0x00FF, 0x000F, 0x0003] {
+                for halves in [false, true] {
+                    let elements: Vec<u16> = (0..length)
+                        .map(|i| {
+                            let mask = coded_high | coded_low;
+                            next() as u16
+                                & if halves && i > length / 2 {
+                                    !mask
+                                } else {
+                                    mask
+                                }
+                        })
+                        .collect();
+                    check(&elements);
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -234,7 +280,7 @@ fn an_encoder_is_used_again() {
         let mut out = Vec::new();
         encoder.encode(&normal, &mut out);
         let mut fresh = Vec::new();
-        Encoder::new().encode(&normal, &mut fresh);
+        Encoder::with_capacity(length).encode(&normal, &mut fresh);
         assert!(out == fresh);
     }
 }
@@ -282,7 +328,7 @@ fn steps_of_a_training() {
 fn the_bound_holds_where_blocks_take_turns() {
     let mut next = random(10);
     for share in [1_u64, 3, 4, 5, 6, 8, 16, 64, 256] {
-        for period in [700, 16_384, 20_000, 65_535] {
+        for period in [700, 16_384, 20_000, 32_768, 65_535] {
             let elements: Vec<u16> = (0..150_000)
                 .map(|i| {
                     let noise = next() as u16;
@@ -300,6 +346,28 @@ fn the_bound_holds_where_blocks_take_turns() {
     }
     assert_eq!(check(&[]), 11);
     assert_eq!(check(&[0x1234]), 13);
+}
+
+/// Gradients of rows are multiples of one another: their exponents repeat, and nothing from step to step.
+#[test]
+fn rows_that_are_multiples() {
+    let (rows, width, steps) = (16, 64, 16);
+    let mut next = random(12);
+    let mut elements: Vec<u16> = Vec::new();
+    for _ in 0..steps {
+        let row: Vec<u16> = (0..width).map(|_| gaussian(&mut next)).collect();
+        for _ in 0..rows {
+            let multiple = row.iter().map(|value| value & 0xFF00 | next() as u16 >> 8);
+            elements.extend(multiple);
+        }
+    }
+    let step = rows * width;
+    let without = check_strides(&elements, Strides { step, row: 0 });
+    let with = check_strides(&elements, Strides { step, row: width });
+    assert!(
+        with * 5 < without * 4,
+        "{with} bytes, {without} without rows"
+    );
 }
 
 proptest! {

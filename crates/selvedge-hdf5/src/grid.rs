@@ -89,6 +89,11 @@ impl Grid {
         self.chunk[0]
     }
 
+    /// Elements of a row: what a chunk has of the last axis.
+    pub(crate) fn row_elements(&self) -> u64 {
+        self.chunk.last().copied().unwrap_or(1)
+    }
+
     /// Pieces of a step, and so chunks side by side.
     pub(crate) fn pieces(&self) -> u64 {
         self.pieces

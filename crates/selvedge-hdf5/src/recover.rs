@@ -58,7 +58,7 @@ fn look(path: &Path, write: bool) -> Result<Recovery, Error> {
     let file = open_locked(path, path, false)?;
     share(path, &file)?;
     let storage = file.try_clone().map_err(|e| Error::io(path, "open", e))?;
-    let mut trajectory = TrajectoryFile::open(path, Box::new(storage), true)?;
+    let mut trajectory = TrajectoryFile::open(path, storage, true)?;
     let committed = trajectory.committed();
     let ahead: Vec<(String, u64)> = trajectory
         .tensors

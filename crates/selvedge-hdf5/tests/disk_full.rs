@@ -1,9 +1,9 @@
 //! A full disk: a clear error, what was recorded before is there, and nothing hangs or panics.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use selvedge_hdf5::{Error, Recorder, recover};
+use selvedge_hdf5::{Compression, Error, Recorder, recover};
 use selvedge_testing::{again, is_child, on_small_file_system, setting, tell, with_file_limit};
 
 use common::faults::{append_until_stopped, begin, cause, named, names, new_path};
@@ -55,6 +55,7 @@ fn child_that_fills_its_limit() {
     }
     let path: PathBuf = setting("PATH");
     let mut run = declare(Recorder::create(&path), LARGE)
+        .compression(compression(setting("COMPRESSED")))
         .chunk_target(200_000)
         .queue_bytes(1 << 20)
         .start()
@@ -78,10 +79,26 @@ fn child_that_fills_its_limit() {
     assert_eq!(check(&path, LARGE).committed(), committed);
 }
 
+fn compression(compressed: bool) -> Compression {
+    match compressed {
+        true => Compression::Fast,
+        false => Compression::None,
+    }
+}
+
 #[test]
 fn a_disk_that_becomes_full() {
+    for compressed in [false, true] {
+        becomes_full(compressed);
+    }
+}
+
+fn becomes_full(compressed: bool) {
     let (folder, path) = new_path();
-    let settings = [("PATH", path.display().to_string())];
+    let settings = [
+        ("PATH", path.display().to_string()),
+        ("COMPRESSED", compressed.to_string()),
+    ];
     with_file_limit(&again("child_that_fills_its_limit", &settings), 12_000_000);
     assert_eq!(names(folder.path()), ["run_1.h5"]);
     let mut checker = Checker::new();
@@ -100,24 +117,11 @@ fn a_disk_that_becomes_full() {
     assert_eq!((after.extents, after.state), ([steps; 5], 1));
 }
 
-#[test]
-fn child_on_a_small_file_system() {
-    if !is_child("child_on_a_small_file_system") {
-        return;
-    }
-    let folder: PathBuf = setting("PATH");
-    let mut checker = Checker::new();
-
-    // More than the disk has is refused before anything is written.
+/// Another program takes the room meanwhile.
+fn planned_run(folder: &Path, compression: Compression, checker: &mut Checker) {
     let path = folder.join("planned.h5");
-    let planned = |steps| declare(Recorder::create(&path), LARGE).steps(steps);
-    let error = planned(1000).start().expect_err("84 MB on 8 MB");
-    assert!(matches!(error, Error::DiskTooSmall { .. }), "{error}");
-    named(&error, &path);
-    assert_eq!(names(&folder), [""; 0]);
-
-    // A planned run, and another program that takes the room meanwhile.
-    let mut run = begin(Recorder::create(&path).steps(60), LARGE, 10);
+    let builder = Recorder::create(&path).steps(60).compression(compression);
+    let mut run = begin(builder, LARGE, 10);
     let ballast = folder.join("ballast");
     let free = 8_000_000 - fs::metadata(&path).map_or(0, |_| 10 * 84_000);
     fs::write(&ballast, vec![1; free - 1_500_000]).expect("write the ballast");
@@ -141,10 +145,14 @@ fn child_on_a_small_file_system() {
     run.finish().expect("finish");
     assert_eq!(checker.check(&path, LARGE).extents, [60; 5]);
     fs::remove_file(&path).expect("remove");
+}
 
-    // An open-ended run.
+fn open_ended_run(folder: &Path, compression: Compression, checker: &mut Checker) {
     let path = folder.join("open.h5");
-    let mut run = begin(Recorder::create(&path).chunk_target(500_000), LARGE, 5);
+    let builder = Recorder::create(&path)
+        .chunk_target(500_000)
+        .compression(compression);
+    let mut run = begin(builder, LARGE, 5);
     let text = named(&append_until_stopped(&mut run, LARGE), &path);
     assert!(text.contains("No space left on device"), "{text}");
     let (_, committed) = cause(run.commit().expect_err("stopped"));
@@ -156,8 +164,31 @@ fn child_on_a_small_file_system() {
     assert_eq!(recovery.committed, committed);
     assert_eq!(checker.check(&path, LARGE).state, 2);
     fs::remove_file(&path).expect("remove");
+}
+
+#[test]
+fn child_on_a_small_file_system() {
+    if !is_child("child_on_a_small_file_system") {
+        return;
+    }
+    let folder: PathBuf = setting("PATH");
+    let mut checker = Checker::new();
+
+    // More than the disk has is refused before anything is written.
+    let path = folder.join("planned.h5");
+    let planned = |steps| declare(Recorder::create(&path), LARGE).steps(steps);
+    let error = planned(1000).start().expect_err("84 MB on 8 MB");
+    assert!(matches!(error, Error::DiskTooSmall { .. }), "{error}");
+    named(&error, &path);
+    assert_eq!(names(&folder), [""; 0]);
+
+    for compressed in [false, true] {
+        planned_run(&folder, compression(compressed), &mut checker);
+        open_ended_run(&folder, compression(compressed), &mut checker);
+    }
 
     // A disk without room for anything.
+    let ballast = folder.join("ballast");
     fs::write(&ballast, vec![1; 4096]).expect("write");
     while fs::OpenOptions::new()
         .append(true)

@@ -8,7 +8,9 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use selvedge_hdf5::{Durability, Error, Reader, Recorder, RecorderBuilder, RunState, recover};
+use selvedge_hdf5::{
+    Compression, Durability, Error, Reader, Recorder, RecorderBuilder, RunState, recover,
+};
 use selvedge_testing::{Guard, python};
 
 use common::faults::new_path;
@@ -150,6 +152,27 @@ fn h5py_reads_a_planned_run_of_large_steps_while_it_is_recorded() {
     let seen = watched(builder, &path, LARGE, 150, 1);
     assert_eq!((seen.errors, seen.reader_errors), (0, 0), "{}", seen.said);
     assert!(seen.grown > 5, "{seen:?}");
+}
+
+/// Each commit adds a chunk to the index, and the room for it was announced before.
+#[test]
+fn h5py_reads_compressed_runs_while_they_are_recorded() {
+    for (steps, durability) in [
+        (Some(600), Durability::Never),
+        (None, Durability::Never),
+        (Some(150), Durability::every(4)),
+    ] {
+        let (_folder, path) = new_path();
+        let builder = Recorder::create(&path).compression(Compression::Fast);
+        let builder = builder.durability(durability);
+        let builder = match steps {
+            Some(steps) => builder.steps(steps),
+            None => builder,
+        };
+        let seen = watched(builder, &path, LARGE, steps.unwrap_or(600), 1);
+        assert_eq!((seen.errors, seen.reader_errors), (0, 0), "{}", seen.said);
+        assert!(seen.opened > 5 && seen.grown > 5, "{seen:?}");
+    }
 }
 
 /// With chunks of 200 steps of `W`, the run passes into a new row of chunks every 40 ms or so, much

@@ -62,7 +62,7 @@ fn run(args: &[OsString]) -> Result<()> {
         if args::value_of(args, "--out").is_none() {
             bench.arg("--out").arg(workspace.target.join("bench"));
         }
-        if peers && compresses(args) {
+        if peers && needs_trajectory(args) {
             match trajectory(&workspace, &tools) {
                 Ok(path) => {
                     bench.arg("--trajectory").arg(path);
@@ -77,8 +77,11 @@ fn run(args: &[OsString]) -> Result<()> {
     run_child(bench.args(args))
 }
 
-/// Whether a group `compress` is among those that are chosen.
-fn compresses(args: &[OsString]) -> bool {
+/// Sections that measure on what the demo recorded.
+const ON_THE_DEMO: [&str; 2] = ["compress", "encode"];
+
+/// Whether a group of [`ON_THE_DEMO`] is among those that are chosen.
+fn needs_trajectory(args: &[OsString]) -> bool {
     let mut chosen = Vec::new();
     for (index, arg) in args.iter().enumerate() {
         let arg = arg.to_string_lossy();
@@ -88,9 +91,11 @@ fn compresses(args: &[OsString]) -> bool {
             chosen.push(group.to_string_lossy().into_owned());
         }
     }
-    let compress =
-        |group: &String| group.starts_with("compress") || "compress".starts_with(group.as_str());
-    chosen.is_empty() || chosen.iter().any(compress)
+    let needs = |group: &String| {
+        let section = |&section: &&str| group.starts_with(section) || section.starts_with(group);
+        ON_THE_DEMO.iter().any(section)
+    };
+    chosen.is_empty() || chosen.iter().any(needs)
 }
 
 /// The file that the demo has recorded; a short one is made where it has not run.
@@ -129,11 +134,13 @@ mod tests {
     fn the_demo_is_needed_where_compression_is_measured() {
         let check = |line: &str| {
             let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-            compresses(&args)
+            needs_trajectory(&args)
         };
         assert!(check("--quick"));
         assert!(check("--only read --only compress/W"));
         assert!(check("--only=compress"));
+        assert!(check("--only encode"));
+        assert!(check("--only enc"));
         assert!(!check("--only read --quick"));
         assert!(!check("--only=record"));
     }

@@ -32,7 +32,7 @@ pub fn add_checksums(
     let file = open_locked(path, path, false)?;
     share(path, &file)?;
     let storage = file.try_clone().map_err(|e| Error::io(path, "open", e))?;
-    let trajectory = TrajectoryFile::open(path, Box::new(storage), true)?;
+    let trajectory = TrajectoryFile::open(path, storage, true)?;
     if !matches!(trajectory.state(), RunState::Finished | RunState::Recovered) {
         let path = path.to_owned();
         return Err(Error::NotFinished { path });

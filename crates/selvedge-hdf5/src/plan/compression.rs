@@ -93,7 +93,7 @@ impl fmt::Display for Compression {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EncodingPlan {
-    /// Number of threads, the writer among them.
+    /// Number of threads.
     pub threads: u64,
     /// Memory of each in bytes, at most.
     pub thread_bytes: u64,

@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt;
 use hdf5::Dataset;
 use hdf5::filters::Filter;
 use libdeflater::Decompressor;
+use selvedge_deflate::Decoder;
 
 use super::live;
 use super::place::Wanted;
@@ -232,6 +233,8 @@ fn by_library(
 
 /// Unpacks chunks, into memory that is used again and again.
 pub(crate) struct Unpacker {
+    /// For streams like the recorder's; `None` when one was of another kind.
+    fast: Option<Decoder>,
     inflate: Decompressor,
     stored: Vec<u8>,
     plain: Vec<u8>,
@@ -240,6 +243,7 @@ pub(crate) struct Unpacker {
 impl Unpacker {
     pub(crate) fn new() -> Self {
         Self {
+            fast: Some(Decoder::new()),
             inflate: Decompressor::new(),
             stored: Vec::new(),
             plain: Vec::new(),
@@ -290,14 +294,10 @@ impl Unpacker {
             grow(&mut self.stored, bytes)?;
             let stored = &mut self.stored[..bytes];
             read(stored)?;
-            let found = self
-                .inflate
-                .zlib_decompress(stored, plain)
-                .map_err(|error| error.to_string())?;
-            if found != plain.len() {
-                return Err(format!(
-                    "the stream holds {found} bytes, expected {expected}"
-                ));
+            let decode = |decoder: &mut Decoder| decoder.decode(stored, plain);
+            if !self.fast.as_mut().is_some_and(decode) {
+                self.fast = None;
+                inflate(&mut self.inflate, stored, plain)?;
             }
         } else {
             read(plain)?;
@@ -311,6 +311,19 @@ impl Unpacker {
             },
         })
     }
+}
+
+/// Fills `plain` with what any stream of deflate holds.
+fn inflate(decoder: &mut Decompressor, stream: &[u8], plain: &mut [u8]) -> Result<(), String> {
+    let found = decoder.zlib_decompress(stream, plain);
+    let found = found.map_err(|error| error.to_string())?;
+    if found != plain.len() {
+        let expected = plain.len();
+        return Err(format!(
+            "the stream holds {found} bytes, expected {expected}"
+        ));
+    }
+    Ok(())
 }
 
 /// Makes `memory` at least `bytes` long. It is cleared only when it is new.

@@ -163,7 +163,7 @@ impl<'a> Copying<'a> {
                     Some((number, tensor)) if tensor.is_packed() => {
                         let grid = &tensor.grid;
                         let blocks = Blocks::new(member.tensor, grid, self.checksums)?;
-                        Some(Target::Packed(number, Packing::new(grid, blocks)))
+                        Some(Target::Packed(number, Packing::new(number, grid, blocks)))
                     }
                     found => found.map(|(_, tensor)| Target::Chunks(tensor)),
                 },

@@ -301,7 +301,10 @@ impl Build<'_> {
         // Extents and chunks as any reader finds them, before there are values.
         let written = Reader::open(self.partial)?;
         let meter = Meter::new(self.plan.bytes, progress);
-        let tail = Tail::new(self.file, trajectory.end());
+        let tail = Tail {
+            file: self.file,
+            space: trajectory.space(),
+        };
         let copying = Copying {
             members: self.members,
             file: self.file,
@@ -320,11 +323,7 @@ impl Build<'_> {
         drop(written);
         let packed = std::mem::take(&mut copied.packed);
         if !packed.is_empty() {
-            let chunks = packed.iter().flat_map(|(tensor, packed)| {
-                let chunks = packed.chunks();
-                chunks.map(|chunk| (*tensor, chunk))
-            });
-            trajectory.index_chunks(tail.end(), chunks)?;
+            trajectory.index_chunks(packed.iter().flat_map(|(_, packed)| packed.chunks()))?;
             trajectory.set_extents(self.plan.steps)?;
             trajectory.finish()?;
             let tensors = packed.into_iter().map(|(tensor, chunks)| PackedTensor {
@@ -368,7 +367,7 @@ impl Build<'_> {
         let path = &self.rechunk.output;
         let storage = self.file.try_clone();
         let storage = storage.map_err(|error| Error::io(path, "open", error))?;
-        TrajectoryFile::open(path, Box::new(storage), false)
+        TrajectoryFile::open(path, storage, false)
     }
 
     /// The last look: the file is a finished trajectory of all steps.

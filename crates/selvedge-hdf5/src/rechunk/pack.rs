@@ -6,18 +6,18 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use selvedge_deflate::Strides;
 use twox_hash::XxHash3_128;
 
 use crate::Error;
 use crate::bulk::{self, Buffer, Meter};
-use crate::encoder::Worker;
+use crate::encoder::ChunkEncoder;
 use crate::grid::{Grid, to_usize};
 use crate::plan::EncodingPlan;
 use crate::reader::{Reader, Tensor, Unpacker};
-use crate::trajectory::{ALIGNMENT, WrittenChunk};
+use crate::trajectory::{ALIGNMENT, Space, Written};
 
 /// Bytes that are encoded at a time, where a part of each step can be read: they stay in a cache.
 const BLOCK: u64 = 2 << 20;
@@ -118,24 +118,13 @@ fn common(one: u64, other: u64) -> u64 {
 
 /// Where streams go: behind all that lies in the file.
 pub(super) struct Tail<'a> {
-    file: &'a File,
-    end: AtomicU64,
+    pub(super) file: &'a File,
+    pub(super) space: Space,
 }
 
-impl<'a> Tail<'a> {
-    /// `end` is a multiple of the streams' alignment.
-    pub(super) fn new(file: &'a File, end: u64) -> Self {
-        let end = AtomicU64::new(end);
-        Self { file, end }
-    }
-
-    pub(super) fn end(self) -> u64 {
-        self.end.into_inner()
-    }
-
+impl Tail<'_> {
     fn write(&self, stored: &[u8]) -> io::Result<u64> {
-        let bytes = (stored.len() as u64).next_multiple_of(ALIGNMENT);
-        let address = self.end.fetch_add(bytes, Ordering::Relaxed);
+        let address = self.space.allocate(stored.len() as u64, ALIGNMENT);
         self.file.write_all_at(stored, address)?;
         Ok(address)
     }
@@ -143,12 +132,14 @@ impl<'a> Tail<'a> {
 
 /// A chunk that was written, and what it was before.
 struct Packed {
-    chunk: WrittenChunk,
+    chunk: Written,
     hash: u128,
 }
 
 /// A compressed tensor on its way into the file.
 pub(super) struct Packing<'a> {
+    /// The number of the tensor.
+    tensor: usize,
     grid: &'a Grid,
     pub(super) blocks: Blocks,
     packed: Mutex<Vec<Packed>>,
@@ -156,7 +147,7 @@ pub(super) struct Packing<'a> {
 
 /// The memory of a thread that encodes.
 pub(super) struct Packer {
-    worker: Worker,
+    encoder: ChunkEncoder,
     chunk: Buffer,
 }
 
@@ -164,15 +155,16 @@ impl Packer {
     /// For chunks of at most `chunk_bytes` bytes; `None` where the system has no memory for them.
     pub(super) fn new(chunk_bytes: u64) -> Option<Self> {
         Buffer::new(chunk_bytes).map(|chunk| Self {
-            worker: Worker::new(to_usize(chunk_bytes)),
+            encoder: ChunkEncoder::new(to_usize(chunk_bytes)),
             chunk,
         })
     }
 }
 
 impl<'a> Packing<'a> {
-    pub(super) fn new(grid: &'a Grid, blocks: Blocks) -> Self {
+    pub(super) fn new(tensor: usize, grid: &'a Grid, blocks: Blocks) -> Self {
         Self {
+            tensor,
             grid,
             blocks,
             packed: Mutex::new(Vec::new()),
@@ -228,7 +220,10 @@ impl<'a> Packing<'a> {
         let (grid, part) = (self.grid, self.part(pieces));
         let chunk_bytes = to_usize(grid.chunk_bytes());
         let stride = chunk_bytes / to_usize(grid.steps());
-        let before = (grid.steps() > 1).then_some(stride / 2);
+        let strides = (grid.steps() > 1).then(|| Strides {
+            step: stride / 2,
+            row: to_usize(grid.row_elements()),
+        });
         let mut packed = Vec::new();
         for first in (rows.start..rows.end).step_by(to_usize(grid.steps())) {
             let held = grid.steps().min(rows.end - first);
@@ -251,9 +246,10 @@ impl<'a> Packing<'a> {
                     chunk
                 };
                 let hash = XxHash3_128::oneshot(chunk);
-                let (stored, mask) = packer.worker.encode(chunk, chunk_bytes, before);
+                let (stored, mask) = packer.encoder.encode(chunk, chunk_bytes, strides);
                 packed.push(Packed {
-                    chunk: WrittenChunk {
+                    chunk: Written {
+                        tensor: self.tensor,
                         number: first / grid.steps() * grid.pieces() + number,
                         address: tail.write(stored)?,
                         bytes: u32::try_from(stored.len()).unwrap_or(u32::MAX),
@@ -282,7 +278,7 @@ pub(super) struct PackedChunks(Vec<Packed>);
 
 impl PackedChunks {
     /// What the index is told.
-    pub(super) fn chunks(&self) -> impl Iterator<Item = WrittenChunk> + '_ {
+    pub(super) fn chunks(&self) -> impl Iterator<Item = Written> + '_ {
         self.0.iter().map(|packed| packed.chunk)
     }
 }
@@ -356,7 +352,7 @@ mod tests {
     use super::{Blocks, Packed, PackedChunks, PackedTensor, Packing, common, look_again};
     use crate::bulk::Meter;
     use crate::grid::Grid;
-    use crate::trajectory::WrittenChunk;
+    use crate::trajectory::Written;
     use crate::{Compression, Error, Reader, Rechunk, Recorder, bf16};
 
     #[test]
@@ -376,7 +372,7 @@ mod tests {
                 chunk_bytes: 2,
             };
             let grid = Grid::new(&[all_pieces], &[16, 1], 2).unwrap();
-            let packing = Packing::new(&grid, blocks);
+            let packing = Packing::new(0, &grid, blocks);
             let mut seen = vec![0; usize::try_from(total * all_pieces).unwrap()];
             for (task, pieces) in blocks.tasks(total, multiple) {
                 assert_eq!((task.start % rows, task.start % multiple), (0, 0));
@@ -423,7 +419,8 @@ mod tests {
         // The second chunk has 4 steps, and is zeros behind them.
         let hash = twox_hash::XxHash3_128::oneshot(&bytes);
         for (hash, sound) in [(hash, true), (hash ^ 1, false)] {
-            let chunk = WrittenChunk {
+            let chunk = Written {
+                tensor: 0,
                 number: 1,
                 address: 0,
                 bytes: 0,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Recorder;
-use super::writer::Durability;
+use super::durability::Durability;
 use crate::create::Constant;
 use crate::element::{Element, Values};
 use crate::plan::{Compression, Limits, ReadPattern, RunPlan};

@@ -2,10 +2,13 @@
 
 mod block;
 mod builder;
+mod durability;
+mod packers;
 mod queue;
 mod start;
 mod step;
 mod summary;
+mod syncer;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -14,9 +17,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use builder::RecorderBuilder;
+pub use durability::Durability;
 pub use step::Step;
 pub use summary::{AppendTimes, Summary};
-pub use writer::Durability;
 
 use self::block::{Block, BlockLayout};
 use self::queue::{LINGER, Queue};

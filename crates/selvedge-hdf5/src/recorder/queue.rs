@@ -10,11 +10,13 @@
 //! down to [`SHALLOW`] bytes, until the writer catches up or stalls.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::block::{Block, BlockLayout};
+use super::packers::Packing;
 use crate::Error;
 
 /// A step in a block that is not full waits at most this long for company. With the writing itself
@@ -31,10 +33,39 @@ const STALL: Duration = Duration::from_millis(10);
 pub(crate) enum Task {
     /// Write the steps of a block.
     Write(Block),
+    /// Take a block whose chunks are in the file.
+    Packed(Packing),
+    /// Go on with the commit that waited for this.
+    Synced(io::Result<()>),
     /// Commit the steps written so far: somebody waits for it.
     Commit,
     /// Nothing more will come; `finish` tells whether the run was ended by `finish`.
     Close { finish: bool },
+}
+
+/// How far the writer is, in steps.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Taken from the queue.
+    pub(super) taken: u64,
+    /// Written: all of their bytes are in the file.
+    pub(super) written: u64,
+    /// Committed, or in the commit that is under way.
+    pub(super) begun: u64,
+    /// Whether a commit is under way.
+    pub(super) committing: bool,
+}
+
+impl Progress {
+    /// That of a run that begins behind `steps` steps.
+    pub(super) fn at(steps: u64) -> Self {
+        Self {
+            taken: steps,
+            written: steps,
+            begun: steps,
+            committing: false,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -44,8 +75,12 @@ struct State {
     /// The block that has steps and room for more, while the training loop does not fill it.
     open: Option<Block>,
     free: Vec<Block>,
-    /// Whether the writer has a block.
-    writing: bool,
+    /// How many blocks the writer has.
+    writing: usize,
+    /// Blocks whose chunks are in the file.
+    packed: Vec<Packing>,
+    /// The result of a sync.
+    synced: Option<io::Result<()>>,
     /// The most blocks that may wait for the writer; `None` for all.
     depth: Option<usize>,
     /// Steps below this number are to be committed now.
@@ -63,9 +98,15 @@ struct State {
 }
 
 impl State {
-    /// Blocks that wait for the writer, the one it writes included.
+    /// Blocks that wait for the writer, those it writes included.
     fn pending(&self) -> usize {
-        self.full.len() + usize::from(self.writing)
+        self.full.len() + self.writing
+    }
+
+    /// What others have done for the writer.
+    fn done_by_others(&mut self) -> Option<Task> {
+        let synced = self.synced.take().map(Task::Synced);
+        synced.or_else(|| self.packed.pop().map(Task::Packed))
     }
 
     /// Chooses how deeply the queue is used for the next step.
@@ -88,7 +129,7 @@ pub(crate) struct Queue {
     work: Condvar,
     progress: Condvar,
     committed: AtomicU64,
-    /// Blocks that wait for the writer, the one it writes included, in a queue that is used
+    /// Blocks that wait for the writer, those it writes included, in a queue that is used
     /// shallowly.
     shallow: usize,
 }
@@ -212,20 +253,23 @@ impl Queue {
         error
     }
 
-    /// The writer's next task. `written` steps are written, committed or not.
-    pub(crate) fn next(&self, written: u64) -> Task {
+    /// The writer's next task.
+    pub(super) fn next(&self, progress: &Progress) -> Task {
         let mut state = self.lock();
         loop {
             if state.stopped.is_some() {
                 return Task::Close { finish: false };
             }
+            if let Some(task) = state.done_by_others() {
+                return task;
+            }
             if let Some(block) = state.full.pop_front() {
-                state.writing = true;
+                state.writing += 1;
                 return Task::Write(block);
             }
-            let asked = state.commit_to > self.committed();
+            let asked = state.commit_to > self.committed() && !progress.committing;
             let due = state.open.as_ref().map(|block| {
-                let urgent = state.closed.is_some() || state.commit_to > written;
+                let urgent = state.closed.is_some() || state.commit_to > progress.taken;
                 let age = block
                     .opened
                     .map_or(Duration::ZERO, |opened| opened.elapsed());
@@ -238,10 +282,10 @@ impl Queue {
             if due == Some(Duration::ZERO)
                 && let Some(block) = state.open.take()
             {
-                state.writing = true;
+                state.writing += 1;
                 return Task::Write(block);
             }
-            if asked && state.commit_to <= written {
+            if asked && state.commit_to <= progress.written {
                 return Task::Commit;
             }
             if due.is_none()
@@ -266,12 +310,39 @@ impl Queue {
         }
     }
 
+    /// Waits until others have done something for the writer; `None` if the run was stopped.
+    pub(super) fn done_by_others(&self) -> Option<Task> {
+        let mut state = self.lock();
+        loop {
+            if state.stopped.is_some() {
+                return None;
+            }
+            if let Some(task) = state.done_by_others() {
+                return Some(task);
+            }
+            let woken = self.work.wait(state);
+            state = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Tells the writer that the chunks of a block are in the file.
+    pub(super) fn packed(&self, packing: Packing) {
+        self.lock().packed.push(packing);
+        self.work.notify_one();
+    }
+
+    /// Tells the writer the result of a sync.
+    pub(super) fn synced(&self, result: io::Result<()>) {
+        self.lock().synced = Some(result);
+        self.work.notify_one();
+    }
+
     /// Takes a written block back.
     pub(crate) fn recycle(&self, mut block: Block) {
         block.clear();
         let mut state = self.lock();
         state.free.push(block);
-        state.writing = false;
+        state.writing -= 1;
         if state.loop_sleeps {
             self.progress.notify_all();
         }
@@ -283,6 +354,17 @@ impl Queue {
         // The lock orders this with a caller that has just looked and goes to sleep.
         if self.lock().loop_sleeps {
             self.progress.notify_all();
+        }
+    }
+}
+
+/// Stops the queue if its thread unwinds.
+pub(super) struct StopOnPanic(pub(super) Arc<Queue>);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop(Error::WriterPanicked);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Starting a run: making its file, or checking the one that it resumes.
 
+use std::collections::VecDeque;
 use std::fmt::Display;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -8,11 +9,13 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::block::{Block, BlockLayout, step_bytes};
-use super::queue::Queue;
-use super::writer::{Durability, Writer};
+use super::durability::Durability;
+use super::packers::Packers;
+use super::queue::{Progress, Queue};
+use super::syncer::Syncer;
+use super::writer::Writer;
 use super::{AppendTimes, Recorder, RecorderBuilder, Shared};
 use crate::create::{self, Constant, Contents};
-use crate::encoder::Encoders;
 use crate::lock::{LockedFile, open_locked};
 use crate::plan::RunPlan;
 use crate::publish::{make_folder, publish, sync_folder};
@@ -24,7 +27,6 @@ use crate::{Error, RunState, TensorSpec, lock, provenance, sys};
 struct Memory {
     layout: BlockLayout,
     blocks: Vec<Block>,
-    encoders: Option<Encoders>,
 }
 
 impl RecorderBuilder {
@@ -255,7 +257,7 @@ impl RecorderBuilder {
             .try_clone()
             .map_err(|error| Error::io(path, "open", error))?;
         let durable = self.durability != Durability::Never;
-        let mut trajectory = TrajectoryFile::open(path, Box::new(storage), durable)?;
+        let mut trajectory = TrajectoryFile::open(path, storage, durable)?;
         trajectory.order_tensors(specs.iter().map(|spec| spec.name.as_str()))?;
         for tensor in &trajectory.tensors {
             if tensor.is_packed() {
@@ -271,14 +273,7 @@ impl RecorderBuilder {
             .map(|_| Block::new(&layout))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| Error::io(&self.path, "allocate the queue for", error))?;
-        let compressed = plan.tensors.iter().filter(|tensor| tensor.compressed);
-        let largest = compressed.map(|tensor| tensor.chunk_bytes).max();
-        let encoders = plan.encoding.zip(largest);
-        Ok(Memory {
-            layout,
-            blocks,
-            encoders: encoders.map(|(plan, largest)| Encoders::new(plan, largest)),
-        })
+        Ok(Memory { layout, blocks })
     }
 
     /// Starts the writer.
@@ -289,26 +284,42 @@ impl RecorderBuilder {
         file: LockedFile,
         trajectory: TrajectoryFile,
     ) -> Result<Recorder, Error> {
-        let Memory {
-            layout,
-            blocks,
-            encoders,
-        } = memory;
+        let Memory { layout, blocks } = memory;
         let first = trajectory.committed();
         let least_bytes = trajectory.end_of_file();
         let queue = Arc::new(Queue::new(blocks, plan.queue.block_bytes, first));
+        let failed = |action: &'static str| {
+            let path = self.path.clone();
+            move |error| Error::io(&path, action, error)
+        };
+        let compressed = plan.tensors.iter().filter(|tensor| tensor.compressed);
+        let largest = compressed.map(|tensor| tensor.chunk_bytes).max();
+        let packers = plan.encoding.zip(largest).zip(trajectory.packer());
+        let packers = packers.map(|((encoding, largest), packer)| {
+            Packers::start(encoding, largest, packer, layout.clone(), queue.clone())
+        });
+        let syncer = (self.durability != Durability::Never)
+            .then(|| Syncer::start(trajectory.storage(), queue.clone()));
         let writer = Writer {
             file: trajectory,
             layout: layout.clone(),
             durability: self.durability,
             queue: queue.clone(),
-            encoders,
-            written: first,
+            packers: packers
+                .transpose()
+                .map_err(failed("start the encoding threads for"))?,
+            syncer: syncer
+                .transpose()
+                .map_err(failed("start the syncing thread for"))?,
+            progress: Progress::at(first),
+            packed: Vec::new(),
+            due: VecDeque::new(),
+            commit: None,
         };
         let writer = std::thread::Builder::new()
             .name("selvedge-writer".to_owned())
             .spawn(move || writer.run())
-            .map_err(|error| Error::io(&self.path, "start the writer thread for", error))?;
+            .map_err(failed("start the writer thread for"))?;
         let lengths = self
             .specs
             .iter()

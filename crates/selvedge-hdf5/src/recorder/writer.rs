@@ -1,55 +1,52 @@
 //! The writer thread: takes blocks from the queue, writes them, and moves the extents.
+//!
+//! What takes long is done by others: encoding, by [`Packers`], and waiting for the medium, by the
+//! [`Syncer`]. The writer goes on with later steps meanwhile. All that the file's structures are
+//! changed by is done here, one after the other.
 
-use std::num::NonZeroU64;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::block::{Block, BlockLayout};
-use super::queue::{Queue, Task};
+use super::durability::Durability;
+use super::packers::{Packers, Packing};
+use super::queue::{Progress, Queue, StopOnPanic, Task};
+use super::syncer::Syncer;
 use crate::Error;
-use crate::encoder::Encoders;
 use crate::trajectory::TrajectoryFile;
-
-/// When recorded steps are put on the medium with `fdatasync`.
-///
-/// A killed process loses nothing that is committed either way: what was written is in the
-/// operating system's memory. A power cut or a crash of the system loses what is only there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Durability {
-    /// Never: the operating system writes when it sees fit. The default.
-    #[default]
-    Never,
-    /// After every so many steps, at `commit` and at `finish`. Steps are committed only then: an
-    /// extent advances after the `fdatasync` of the data it uncovers, and is then synced itself.
-    EverySteps(NonZeroU64),
-}
-
-impl Durability {
-    /// `fdatasync` after every `steps` steps; 0 counts as 1.
-    #[must_use]
-    pub fn every(steps: u64) -> Self {
-        Self::EverySteps(NonZeroU64::new(steps).unwrap_or(NonZeroU64::MIN))
-    }
-
-    /// The most steps between two commits.
-    pub(crate) fn interval(self) -> Option<u64> {
-        match self {
-            Self::Never => None,
-            Self::EverySteps(steps) => Some(steps.get()),
-        }
-    }
-}
 
 /// The writer's side of a run.
 pub(crate) struct Writer {
-    pub(crate) file: TrajectoryFile,
-    pub(crate) layout: BlockLayout,
-    pub(crate) durability: Durability,
-    pub(crate) queue: Arc<Queue>,
+    pub(super) file: TrajectoryFile,
+    pub(super) layout: BlockLayout,
+    pub(super) durability: Durability,
+    pub(super) queue: Arc<Queue>,
     /// Where a tensor is compressed.
-    pub(crate) encoders: Option<Encoders>,
-    /// Steps written, committed or not.
-    pub(crate) written: u64,
+    pub(super) packers: Option<Packers>,
+    /// With a durability.
+    pub(super) syncer: Option<Syncer>,
+    pub(super) progress: Progress,
+    /// Blocks whose chunks are in the file, and those of a block before them are not.
+    pub(super) packed: Vec<Packing>,
+    /// Numbers of steps at which a commit is due, from the first that was not begun.
+    pub(super) due: VecDeque<u64>,
+    /// The commit that waits for the medium.
+    pub(super) commit: Option<Commit>,
+}
+
+/// A commit that waits for the medium.
+pub(super) struct Commit {
+    /// The steps that it commits.
+    steps: u64,
+    next: Next,
+}
+
+/// What a commit does when the medium has all that was written.
+#[derive(Clone, Copy)]
+enum Next {
+    ShowChunks,
+    SetExtents,
+    Tell,
 }
 
 impl Writer {
@@ -58,9 +55,8 @@ impl Writer {
         // If this thread panics, nobody may wait for it for ever.
         let _guard = StopOnPanic(self.queue.clone());
         loop {
-            let result = match self.queue.next(self.written) {
-                Task::Write(block) => self.write(block),
-                Task::Commit => self.commit(),
+            self.progress.committing = self.commit.is_some();
+            let result = match self.queue.next(&self.progress) {
                 Task::Close { finish } => {
                     if self.queue.stopped().is_none()
                         && let Err(error) = self.close(finish)
@@ -69,6 +65,7 @@ impl Writer {
                     }
                     break;
                 }
+                task => self.work(task),
             };
             if let Err(error) = result {
                 self.queue.stop(error);
@@ -77,71 +74,171 @@ impl Writer {
         }
     }
 
+    fn work(&mut self, task: Task) -> Result<(), Error> {
+        match task {
+            Task::Write(block) => self.write(block),
+            Task::Packed(packing) => self.take_packed(packing),
+            Task::Synced(result) => {
+                result.map_err(|error| self.file.sync_failed(error))?;
+                self.go_on_with_commit()
+            }
+            Task::Commit => self.begin_commit(),
+            // It has ended the loop.
+            Task::Close { .. } => Ok(()),
+        }
+    }
+
     fn write(&mut self, block: Block) -> Result<(), Error> {
-        // A block need not end where a commit is due.
-        let uncommitted = self.written - self.queue.committed();
-        let due = |interval| uncommitted > 0 && uncommitted + block.len as u64 > interval;
-        if self.durability.interval().is_some_and(due) {
-            self.commit()?;
+        let (first, steps) = (block.first, block.len as u64);
+        if let Some(interval) = self.durability.interval() {
+            // A block need not end where a commit is due.
+            let last = self.due.back().copied();
+            let open = first - last.unwrap_or(self.progress.begun);
+            if open > 0 && open + steps > interval {
+                self.due.push_back(first);
+                self.begin_due()?;
+            }
+            // While one commit waits for the medium another may become due, and no more.
+            let ahead = interval.saturating_mul(2);
+            while self.is_busy() && first + steps - self.queue.committed() > ahead {
+                if !self.wait()? {
+                    return Ok(());
+                }
+            }
         }
         // Before the data too: a file that another program took over is not ours to write to.
         self.file.verify()?;
-        let (first, steps) = (block.first, block.len as u64);
-        if let Some(encoders) = &self.encoders {
-            self.file.announce_packed(self.layout.capacity() as u64)?;
-            let bytes = |tensor| block.steps(&self.layout, tensor);
-            self.file.pack_steps(encoders, first, steps, bytes)?;
-        }
+        self.file.announce_packed(self.layout.capacity() as u64)?;
         for tensor in 0..self.file.tensors.len() {
             if !self.file.is_packed(tensor) {
                 let bytes = block.steps(&self.layout, tensor);
                 self.file.write_steps(tensor, first, steps, bytes)?;
             }
         }
-        self.written = block.first + block.len as u64;
-        self.queue.recycle(block);
-        match self.durability.interval() {
-            Some(interval) if self.written - self.queue.committed() < interval => Ok(()),
-            _ => self.commit(),
-        }
-    }
-
-    fn commit(&mut self) -> Result<(), Error> {
-        self.file.verify()?;
-        let durable = self.durability != Durability::Never;
-        let staged = self.file.stage_chunks()?;
-        if durable {
-            self.file.sync()?;
-        }
-        if staged {
-            self.file.show_chunks()?;
-            if durable {
-                self.file.sync()?;
+        self.progress.taken = first + steps;
+        if let Some(interval) = self.durability.interval() {
+            let begun = self.due.back().copied().unwrap_or(self.progress.begun);
+            if self.progress.taken - begun >= interval {
+                self.due.push_back(self.progress.taken);
             }
         }
-        self.file.set_extents(self.written)?;
-        if durable {
-            self.file.sync()?;
+        if let Some(packers) = &self.packers {
+            packers.pack(block, self.file.cut_chunks(first, steps));
+            return Ok(());
         }
-        self.queue.set_committed(self.written);
+        self.queue.recycle(block);
+        self.progress.written = self.progress.taken;
+        self.begin_due()
+    }
+
+    /// Takes a block whose chunks are in the file.
+    fn take_packed(&mut self, packing: Packing) -> Result<(), Error> {
+        self.packed.push(packing);
+        let next = |packing: &Packing, written| packing.block.first == written;
+        while let Some(at) = self
+            .packed
+            .iter()
+            .position(|packing| next(packing, self.progress.written))
+        {
+            let (block, chunks) = self.packed.swap_remove(at).into_parts();
+            let steps = block.len as u64;
+            self.file.add_chunks(steps, chunks);
+            self.progress.written += steps;
+            self.queue.recycle(block);
+        }
+        self.begin_due()
+    }
+
+    /// Begins a commit, if one is due and none is under way.
+    fn begin_due(&mut self) -> Result<(), Error> {
+        let written = self.progress.written;
+        let due = match self.durability {
+            Durability::Never => written > self.queue.committed(),
+            Durability::EverySteps(_) => self.due.front().is_some_and(|&due| due <= written),
+        };
+        if due && self.commit.is_none() {
+            self.begin_commit()?;
+        }
         Ok(())
     }
 
+    /// Begins to commit all steps that are written.
+    fn begin_commit(&mut self) -> Result<(), Error> {
+        let steps = self.progress.written;
+        self.progress.begun = steps;
+        while self.due.front().is_some_and(|&due| due <= steps) {
+            self.due.pop_front();
+        }
+        self.file.verify()?;
+        let staged = self.file.stage_chunks()?;
+        let next = match staged {
+            true => Next::ShowChunks,
+            false => Next::SetExtents,
+        };
+        self.commit = Some(Commit { steps, next });
+        match &self.syncer {
+            Some(syncer) => {
+                syncer.sync();
+                Ok(())
+            }
+            None => self.go_on_with_commit(),
+        }
+    }
+
+    /// The medium has all that was written before, or the run does not ask for that.
+    fn go_on_with_commit(&mut self) -> Result<(), Error> {
+        while let Some(commit) = &mut self.commit {
+            // The wait may have been long enough for another program to take the file over.
+            self.file.verify()?;
+            match commit.next {
+                Next::ShowChunks => {
+                    self.file.show_chunks()?;
+                    commit.next = Next::SetExtents;
+                }
+                Next::SetExtents => {
+                    self.file.set_extents(commit.steps)?;
+                    commit.next = Next::Tell;
+                }
+                Next::Tell => {
+                    self.queue.set_committed(commit.steps);
+                    self.commit = None;
+                    return self.begin_due();
+                }
+            }
+            if let Some(syncer) = &self.syncer {
+                syncer.sync();
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether packers or the syncer are at work.
+    fn is_busy(&self) -> bool {
+        self.progress.written < self.progress.taken || self.commit.is_some()
+    }
+
+    /// Waits until packers or the syncer have done something, and goes on with it. False if the
+    /// queue was stopped.
+    fn wait(&mut self) -> Result<bool, Error> {
+        match self.queue.done_by_others() {
+            Some(task) => self.work(task).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
     fn close(&mut self, finish: bool) -> Result<(), Error> {
-        if self.written > self.queue.committed() {
-            self.commit()?;
+        loop {
+            if self.is_busy() {
+                if !self.wait()? {
+                    return Ok(());
+                }
+            } else if self.progress.written > self.queue.committed() {
+                self.begin_commit()?;
+            } else {
+                break;
+            }
         }
         if finish { self.file.finish() } else { Ok(()) }
-    }
-}
-
-/// Stops the queue if the writer thread unwinds.
-struct StopOnPanic(Arc<Queue>);
-
-impl Drop for StopOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.stop(Error::WriterPanicked);
-        }
     }
 }

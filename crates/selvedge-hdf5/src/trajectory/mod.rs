@@ -5,8 +5,11 @@
 //! this module. `docs/format.md` has the protocol and why each moment of it is a valid file.
 
 mod packed;
+mod space;
 
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::create::PAGE;
 use crate::grid::Grid;
@@ -19,7 +22,8 @@ use crate::provenance::{FORMAT, FORMAT_VERSION, FORMAT_VERSION_COMPRESSED, STATE
 use crate::storage::Storage;
 use crate::{Error, RunState, encoder};
 use packed::Packed;
-pub(crate) use packed::{ALIGNMENT, WrittenChunk};
+pub(crate) use packed::{ALIGNMENT, Chunk, Packer, Written};
+pub(crate) use space::Space;
 
 /// Room is announced in at least this many bytes, so that small chunks do not need it often.
 const LEAST_ROOM: u64 = 1 << 20;
@@ -42,13 +46,15 @@ pub(crate) struct StepTensor {
 /// A trajectory file, open for recording or recovery.
 pub(crate) struct TrajectoryFile {
     path: PathBuf,
-    storage: Box<dyn Storage>,
+    storage: Arc<dyn Storage>,
     superblock: Superblock,
     pub(crate) tensors: Vec<StepTensor>,
     state: AttributeValue,
     planned: AttributeValue,
-    /// Behind all that lies in the file; up to the end-of-file address is room to grow.
-    end: u64,
+    /// Up to the end-of-file address.
+    space: Space,
+    /// Bytes that the chunks that are being encoded take of the space, at most.
+    packing: u64,
     /// Whether the order of writes matters on the medium too.
     durable: bool,
 }
@@ -65,9 +71,10 @@ impl TrajectoryFile {
     /// Finds in the file at `path`, open as `storage`, what recording needs.
     pub(crate) fn open(
         path: &Path,
-        storage: Box<dyn Storage>,
+        storage: impl Storage + 'static,
         durable: bool,
     ) -> Result<Self, Error> {
+        let storage: Arc<dyn Storage> = Arc::new(storage);
         let damaged = |error: LayoutError| Error::library(path, "read the structure of", error);
         if !Superblock::is_hdf5(&*storage) {
             return Err(Error::NotHdf5 {
@@ -115,7 +122,8 @@ impl TrajectoryFile {
         }
         Ok(Self {
             path: path.to_owned(),
-            end: superblock.end_of_file,
+            space: Space::behind(superblock.end_of_file),
+            packing: 0,
             superblock,
             storage,
             tensors,
@@ -239,6 +247,11 @@ impl TrajectoryFile {
             .map_err(|error| Error::io(&self.path, "write to", error))
     }
 
+    /// The file, to be synced by another thread.
+    pub(crate) fn storage(&self) -> Arc<dyn Storage> {
+        self.storage.clone()
+    }
+
     /// Fails if the file is no longer the one that is being recorded.
     pub(crate) fn verify(&self) -> Result<(), Error> {
         check_status(&self.path, &*self.storage, self.superblock.end_of_file)?;
@@ -254,7 +267,12 @@ impl TrajectoryFile {
     pub(crate) fn sync(&self) -> Result<(), Error> {
         self.storage
             .sync_data()
-            .map_err(|error| Error::io(&self.path, "sync", error))
+            .map_err(|error| self.sync_failed(error))
+    }
+
+    /// What it means that the file could not be put on the medium.
+    pub(crate) fn sync_failed(&self, error: io::Error) -> Error {
+        Error::io(&self.path, "sync", error)
     }
 
     /// Writes `steps` steps of tensor `tensor`, the first of which is `first`. `bytes` holds them
@@ -326,7 +344,7 @@ impl TrajectoryFile {
         let rows = (0..self.tensors.len())
             .map(|t| self.row_bytes(t))
             .fold(0, u64::saturating_add);
-        if self.end.saturating_add(rows) <= self.superblock.end_of_file {
+        if self.space.end().saturating_add(rows) <= self.superblock.end_of_file {
             return Ok(());
         }
         self.announce(rows.max(LEAST_ROOM))
@@ -342,13 +360,11 @@ impl TrajectoryFile {
         let failed = self.failed("add a chunk to");
         let storage = &*self.storage;
         let durable = self.durable;
-        let end = &mut self.end;
+        let space = &self.space;
         let limit = self.superblock.end_of_file;
         let mut allocate = |bytes: u64| {
-            let alignment = if bytes >= PAGE { PAGE } else { 8 };
-            let address = end.next_multiple_of(alignment);
-            *end = address + bytes;
-            debug_assert!(*end <= limit, "room was announced for the whole row");
+            let address = space.allocate(bytes, if bytes >= PAGE { PAGE } else { 8 });
+            debug_assert!(space.end() <= limit, "room was announced for the whole row");
             Ok(address)
         };
         let mut barrier = || barrier(storage, durable);
@@ -388,14 +404,14 @@ impl TrajectoryFile {
             .storage
             .status()
             .map_err(|e| Error::io(&self.path, "finish", e))?;
-        if self.end < status.len {
+        let end = self.space.end();
+        if end < status.len {
             // First the address, then the file: see `announce_room`.
-            Superblock::write_end_of_file(&*self.storage, self.end)
-                .map_err(self.failed("finish"))?;
-            self.superblock.end_of_file = self.end;
+            Superblock::write_end_of_file(&*self.storage, end).map_err(self.failed("finish"))?;
+            self.superblock.end_of_file = end;
             self.barrier()?;
             self.storage
-                .set_len(self.end)
+                .set_len(end)
                 .map_err(|e| Error::io(&self.path, "finish", e))?;
         }
         self.set_state(RunState::Finished)?;

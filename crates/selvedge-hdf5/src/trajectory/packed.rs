@@ -1,18 +1,17 @@
 //! The chunks of compressed tensors: they get their places when they are encoded, and come into the
 //! index with a commit.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::space::Space;
 use super::{StepTensor, TrajectoryFile};
 use crate::Error;
-use crate::bulk;
-use crate::encoder::Encoders;
+use crate::encoder::ChunkEncoder;
 use crate::grid::{Run, to_usize};
 use crate::layout::{ChunkIndex, ChunkKey, LayoutError, Superblock};
+use crate::storage::Storage;
 
-/// A thread has at least so many bytes to encode: else starting it takes longer.
-const TASK: u64 = 512 << 10;
 /// Streams start at a multiple of this many bytes.
 pub(crate) const ALIGNMENT: u64 = 8;
 /// Room is announced for at least, and mostly for, so many bytes …
@@ -29,7 +28,7 @@ pub(super) struct Packed {
     /// Chunks in the index.
     indexed: u64,
     /// Chunks that are written and not in the index yet.
-    pending: Vec<WrittenChunk>,
+    pending: Vec<Written>,
 }
 
 impl Packed {
@@ -43,9 +42,24 @@ impl Packed {
     }
 }
 
-/// A chunk that is in the file.
+/// A chunk to be encoded: of a tensor, the part `run` of some steps.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub(crate) tensor: usize,
+    run: Run,
+}
+
+impl Chunk {
+    /// Bytes to be encoded.
+    pub(crate) fn len(&self) -> usize {
+        self.run.bytes.len()
+    }
+}
+
+/// A chunk that is in the file, and in no index.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct WrittenChunk {
+pub(crate) struct Written {
+    pub(crate) tensor: usize,
     /// Its number in the order of the chunk index.
     pub(crate) number: u64,
     pub(crate) address: u64,
@@ -55,10 +69,43 @@ pub(crate) struct WrittenChunk {
     pub(crate) mask: u32,
 }
 
-/// A chunk to be encoded: of a tensor, the part `run` of some steps.
-struct Task {
-    tensor: usize,
-    run: Run,
+/// Encodes chunks and writes them behind all that lies in the file, from any thread. Nothing refers to
+/// them before [`TrajectoryFile::stage_chunks`].
+pub(crate) struct Packer {
+    path: PathBuf,
+    storage: Arc<dyn Storage>,
+    space: Space,
+    /// Name and chunk of each tensor; the chunk in bytes.
+    tensors: Vec<(String, usize)>,
+}
+
+impl Packer {
+    /// Encodes `chunk`; `steps` are the steps of its tensor that it was cut from.
+    pub(crate) fn pack(
+        &self,
+        encoder: &mut ChunkEncoder,
+        chunk: &Chunk,
+        steps: &[u8],
+    ) -> Result<Written, Error> {
+        let (name, chunk_bytes) = &self.tensors[chunk.tensor];
+        let (stored, mask) = encoder.encode(&steps[chunk.run.bytes.clone()], *chunk_bytes, None);
+        let address = self.space.allocate(stored.len() as u64, ALIGNMENT);
+        self.storage
+            .write_all_at(stored, address)
+            .map_err(|source| Error::WriteStep {
+                path: self.path.clone(),
+                tensor: name.clone(),
+                step: chunk.run.step,
+                source,
+            })?;
+        Ok(Written {
+            tensor: chunk.tensor,
+            number: chunk.run.chunk as u64,
+            address,
+            bytes: u32::try_from(stored.len()).unwrap_or(u32::MAX),
+            mask,
+        })
+    }
 }
 
 impl TrajectoryFile {
@@ -82,8 +129,8 @@ impl TrajectoryFile {
     /// the block in front of it takes its own: see [`announce_room`](Self::announce_room) for why.
     pub(crate) fn announce_packed(&mut self, steps: u64) -> Result<(), Error> {
         let block = self.packed_bytes(steps);
-        let needed = block.saturating_mul(2);
-        if block == 0 || self.end.saturating_add(needed) <= self.superblock.end_of_file {
+        let needed = block.saturating_mul(2).saturating_add(self.packing);
+        if block == 0 || self.space.end().saturating_add(needed) <= self.superblock.end_of_file {
             return Ok(());
         }
         let room = block
@@ -92,95 +139,55 @@ impl TrajectoryFile {
         self.announce(needed.saturating_add(room))
     }
 
-    /// Encodes `steps` steps of all compressed tensors, the first of which is `first`, and writes the
-    /// chunks behind all that lies in the file. `bytes` returns the steps of a tensor, one behind the
-    /// other.
-    ///
-    /// Nothing refers to the chunks before [`stage_chunks`](Self::stage_chunks).
-    pub(crate) fn pack_steps<'b>(
-        &mut self,
-        encoders: &Encoders,
-        first: u64,
-        steps: u64,
-        bytes: impl Fn(usize) -> &'b [u8] + Sync,
-    ) -> Result<(), Error> {
-        let mut tasks = Vec::new();
-        let mut size = 0;
+    /// What encodes the chunks of this file, if any are.
+    pub(crate) fn packer(&self) -> Option<Packer> {
+        let packs = (0..self.tensors.len()).any(|tensor| self.is_packed(tensor));
+        packs.then(|| Packer {
+            path: self.path.clone(),
+            storage: self.storage.clone(),
+            space: self.space.clone(),
+            tensors: self
+                .tensors
+                .iter()
+                .map(|tensor| (tensor.name.clone(), to_usize(tensor.grid.chunk_bytes())))
+                .collect(),
+        })
+    }
+
+    /// The chunks of `steps` steps of all compressed tensors, the first of which is `first`, for a
+    /// [`Packer`]. Room was announced for them; [`add_chunks`](Self::add_chunks) ends it.
+    pub(crate) fn cut_chunks(&mut self, first: u64, steps: u64) -> Vec<Chunk> {
+        self.packing = self.packing.saturating_add(self.packed_bytes(steps));
+        let mut chunks = Vec::new();
         for (number, tensor) in self.tensors.iter().enumerate() {
             if tensor.packed.is_some() {
-                size += bytes(number).len() as u64;
-                let runs = (first..first + steps).flat_map(|step| {
-                    let at = to_usize(step - first) * (bytes(number).len() / to_usize(steps));
-                    tensor.grid.runs(step..step + 1).map(move |run| Run {
-                        bytes: run.bytes.start + at..run.bytes.end + at,
-                        ..run
-                    })
-                });
-                tasks.extend(runs.map(|run| Task {
+                let runs = tensor.grid.runs(first..first + steps);
+                chunks.extend(runs.map(|run| Chunk {
                     tensor: number,
                     run,
                 }));
             }
         }
-        if tasks.is_empty() {
-            return Ok(());
-        }
-        self.end = self.end.next_multiple_of(ALIGNMENT);
-        let end = AtomicU64::new(self.end);
-        let written = Mutex::new(Vec::with_capacity(tasks.len()));
-        let threads = encoders.threads().min(to_usize(size / TASK)).max(1);
-        let this = &*self;
-        let work = |encoder: &mut crate::encoder::Taken<'_>, task: &Task| {
-            let tensor = &this.tensors[task.tensor];
-            let chunk_bytes = to_usize(tensor.grid.chunk_bytes());
-            let plain = &bytes(task.tensor)[task.run.bytes.clone()];
-            let (stored, mask) = encoder.encode(plain, chunk_bytes);
-            let len = stored.len() as u64;
-            let aligned = len.next_multiple_of(ALIGNMENT);
-            let address = end.fetch_add(aligned, Ordering::Relaxed);
-            this.storage
-                .write_all_at(stored, address)
-                .map_err(|source| Error::WriteStep {
-                    path: this.path.clone(),
-                    tensor: tensor.name.clone(),
-                    step: task.run.step,
-                    source,
-                })?;
-            let chunk = WrittenChunk {
-                number: task.run.chunk as u64,
-                address,
-                bytes: u32::try_from(len).unwrap_or(u32::MAX),
-                mask,
-            };
-            let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
-            written.push((task.tensor, chunk));
-            Ok(())
-        };
-        bulk::run(&tasks, threads, || Ok(encoders.take()), work)?;
-        let written = written.into_inner().unwrap_or_else(PoisonError::into_inner);
-        self.end = end.into_inner();
-        for (tensor, chunk) in written {
-            if let Some(packed) = &mut self.tensors[tensor].packed {
-                packed.pending.push(chunk);
-            }
-        }
-        Ok(())
+        chunks
     }
 
-    /// Takes `chunks` into the index, which are all that the compressed tensors are to have, each with
-    /// the number of its tensor. They were written behind all that lay in the file, up to `end`. Nobody
-    /// reads the file meanwhile.
-    pub(crate) fn index_chunks(
-        &mut self,
-        end: u64,
-        chunks: impl IntoIterator<Item = (usize, WrittenChunk)>,
-    ) -> Result<(), Error> {
-        self.end = end;
-        for (tensor, chunk) in chunks {
-            if let Some(packed) = &mut self.tensors[tensor].packed {
+    /// Takes what became of the chunks of `steps` steps.
+    pub(crate) fn add_chunks(&mut self, steps: u64, chunks: impl IntoIterator<Item = Written>) {
+        self.packing = self.packing.saturating_sub(self.packed_bytes(steps));
+        for chunk in chunks {
+            if let Some(packed) = &mut self.tensors[chunk.tensor].packed {
                 packed.pending.push(chunk);
             }
         }
+    }
+
+    /// Takes `chunks` into the index, which are all that the compressed tensors are to have. They were
+    /// written at addresses of the file's space, and nobody reads the file meanwhile.
+    pub(crate) fn index_chunks(
+        &mut self,
+        chunks: impl IntoIterator<Item = Written>,
+    ) -> Result<(), Error> {
+        self.add_chunks(0, chunks);
         let mut room = 0_u64;
         for tensor in &self.tensors {
             if let Some(packed) = &tensor.packed {
@@ -197,12 +204,12 @@ impl TrajectoryFile {
         Ok(())
     }
 
-    /// Where new bytes go: behind all that lies in the file.
-    pub(crate) fn end(&self) -> u64 {
-        self.end.next_multiple_of(ALIGNMENT)
+    /// Where new bytes go.
+    pub(crate) fn space(&self) -> Space {
+        self.space.clone()
     }
 
-    /// Writes the chunks that [`pack_steps`](Self::pack_steps) wrote into the index, where nobody sees
+    /// Writes the chunks that a [`Packer`] wrote into the index, where nobody sees
     /// them yet. Returns whether there were any: then they want [`show_chunks`](Self::show_chunks).
     pub(crate) fn stage_chunks(&mut self) -> Result<bool, Error> {
         let mut staged = false;
@@ -223,15 +230,17 @@ impl TrajectoryFile {
         Ok(staged)
     }
 
-    fn stage(&mut self, tensor: usize, chunks: &[WrittenChunk]) -> Result<(), Error> {
+    fn stage(&mut self, tensor: usize, chunks: &[Written]) -> Result<(), Error> {
         let failed = self.failed("add a chunk to");
         let (storage, durable) = (&*self.storage, self.durable);
-        let end = &mut self.end;
+        let space = &self.space;
         let limit = self.superblock.end_of_file;
         let mut allocate = |bytes: u64| {
-            let address = end.next_multiple_of(ALIGNMENT);
-            *end = address + bytes;
-            debug_assert!(*end <= limit, "room was announced for the index, too");
+            let address = space.allocate(bytes, ALIGNMENT);
+            debug_assert!(
+                space.end() <= limit,
+                "room was announced for the index, too"
+            );
             Ok(address)
         };
         let mut barrier = || super::barrier(storage, durable);
@@ -294,7 +303,7 @@ impl TrajectoryFile {
     /// Announces `room` bytes behind all that lies in the file, and makes the file longer by as much
     /// again.
     pub(super) fn announce(&mut self, room: u64) -> Result<(), Error> {
-        let announced = self.end.saturating_add(room);
+        let announced = self.space.end().saturating_add(room);
         // First the file, then the address: a file that is shorter than it says does not open.
         self.storage
             .set_len(announced.saturating_add(room))

@@ -121,8 +121,7 @@ fn empty_file(folder: &Path) -> Vec<u8> {
     };
     create(&path, &path, &contents).unwrap();
     let memory = Memory::new(std::fs::read(path).unwrap());
-    let mut file =
-        TrajectoryFile::open(Path::new("memory"), Box::new(memory.clone()), true).unwrap();
+    let mut file = TrajectoryFile::open(Path::new("memory"), memory.clone(), true).unwrap();
     file.check_plan(&plan.tensors).unwrap();
     file.set_extents(0).unwrap();
     file.announce_room().unwrap();
@@ -139,8 +138,7 @@ fn loss(step: u64) -> f32 {
 
 /// Records `steps` steps; returns the changes, with the steps committed before each.
 fn record(memory: &Memory, steps: u64) -> Vec<u64> {
-    let mut file =
-        TrajectoryFile::open(Path::new("memory"), Box::new(memory.clone()), true).unwrap();
+    let mut file = TrajectoryFile::open(Path::new("memory"), memory.clone(), true).unwrap();
     let mut committed = Vec::new();
     let mut note = |count: usize, steps: u64| committed.resize(count, steps);
     for step in 0..steps {
@@ -172,7 +170,7 @@ fn check_image(image: &[u8], path: &Path, least: u64, moment: &str) {
     let expected: Vec<f32> = (0..committed).map(loss).collect();
     assert_eq!(found, expected, "{moment}");
     drop(file);
-    let recorder = TrajectoryFile::open(path, Box::new(Memory::new(image.to_vec())), false);
+    let recorder = TrajectoryFile::open(path, Memory::new(image.to_vec()), false);
     let recorder = recorder.unwrap_or_else(|error| panic!("{moment}: {error}"));
     assert_eq!(recorder.committed(), committed, "{moment}");
 }
@@ -261,7 +259,7 @@ proptest! {
             image.truncate(cut.index(image.len()));
         }
         let path = Path::new("memory");
-        if let Ok(file) = TrajectoryFile::open(path, Box::new(Memory::new(image)), false) {
+        if let Ok(file) = TrajectoryFile::open(path, Memory::new(image), false) {
             file.committed();
         }
     }

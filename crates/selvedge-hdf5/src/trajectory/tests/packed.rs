@@ -4,8 +4,7 @@ use std::path::Path;
 
 use super::{Change, Memory, apply, loss};
 use crate::create::{Contents, create};
-use crate::encoder::{AS_IT_IS, Encoders};
-use crate::plan::EncodingPlan;
+use crate::encoder::{AS_IT_IS, ChunkEncoder};
 use crate::trajectory::TrajectoryFile;
 use crate::{Compression, Dtype, Limits, ReadPattern, Reader, RunPlan, TensorSpec, bf16};
 
@@ -64,29 +63,27 @@ fn empty_file(folder: &Path, steps: Option<u64>) -> Vec<u8> {
 }
 
 fn open(memory: &Memory) -> TrajectoryFile {
-    TrajectoryFile::open(Path::new("memory"), Box::new(memory.clone()), true).unwrap()
-}
-
-/// One thread, so that the order of the writes is the same each time.
-fn encoders() -> Encoders {
-    let plan = EncodingPlan {
-        threads: 1,
-        thread_bytes: 0,
-    };
-    Encoders::new(plan, ELEMENTS as u64)
+    TrajectoryFile::open(Path::new("memory"), memory.clone(), true).unwrap()
 }
 
 /// Writes steps as the writer does, up to the extents.
-fn write(file: &mut TrajectoryFile, encoders: &Encoders, first: u64, steps: u64, life: u64) {
+fn write(file: &mut TrajectoryFile, first: u64, steps: u64, life: u64) {
     let w: Vec<u16> = (first..first + steps)
         .flat_map(|step| weights(step, life))
         .collect();
     let losses: Vec<f32> = (first..first + steps).map(loss).collect();
     file.announce_packed(2).unwrap();
-    let bytes = |_| bytemuck::cast_slice(&w);
-    file.pack_steps(encoders, first, steps, bytes).unwrap();
     file.write_steps(1, first, steps, bytemuck::cast_slice(&losses))
         .unwrap();
+    let packer = file.packer().unwrap();
+    let mut encoder = ChunkEncoder::new(ELEMENTS);
+    let chunks = file.cut_chunks(first, steps);
+    let written = chunks.iter().map(|chunk| {
+        let steps = bytemuck::cast_slice(&w);
+        packer.pack(&mut encoder, chunk, steps).unwrap()
+    });
+    let written: Vec<_> = written.collect();
+    file.add_chunks(steps, written);
     assert!(file.stage_chunks().unwrap());
     file.show_chunks().unwrap();
 }
@@ -94,7 +91,7 @@ fn write(file: &mut TrajectoryFile, encoders: &Encoders, first: u64, steps: u64,
 /// Records the steps from the committed ones up to `steps`, by one and two in turn; returns the
 /// changes, with the steps committed before each.
 fn record(memory: &Memory, steps: u64, life: u64) -> Vec<u64> {
-    let (mut file, encoders) = (open(memory), encoders());
+    let mut file = open(memory);
     file.set_extents(file.committed()).unwrap();
     let mut committed = Vec::new();
     let mut step = file.committed();
@@ -102,7 +99,7 @@ fn record(memory: &Memory, steps: u64, life: u64) -> Vec<u64> {
     note(memory.changes(), step);
     while step < steps {
         let count = (1 + step % 2).min(steps - step);
-        write(&mut file, &encoders, step, count, life);
+        write(&mut file, step, count, life);
         file.set_extents(step + count).unwrap();
         note(memory.changes(), step);
         step += count;
@@ -143,7 +140,7 @@ fn check_image(image: &[u8], path: &Path, least: u64, split: u64, moment: &str) 
     let expected: Vec<f32> = (0..committed).map(loss).collect();
     assert_eq!(found, expected, "{moment}");
     drop(file);
-    let recorder = TrajectoryFile::open(path, Box::new(Memory::new(image.to_vec())), false);
+    let recorder = TrajectoryFile::open(path, Memory::new(image.to_vec()), false);
     let recorder = recorder.unwrap_or_else(|error| panic!("{moment}: {error}"));
     assert_eq!(recorder.committed(), committed, "{moment}");
 }
@@ -194,11 +191,10 @@ fn every_moment_of_a_resumed_compressed_run_is_a_valid_file() {
     let path = folder.path().join("image_1.h5");
     let memory = Memory::new(empty_file(folder.path(), None));
     let mut file = open(&memory);
-    let encoders = encoders();
-    write(&mut file, &encoders, 0, 2, 0);
-    write(&mut file, &encoders, 2, 2, 0);
+    write(&mut file, 0, 2, 0);
+    write(&mut file, 2, 2, 0);
     file.set_extents(4).unwrap();
-    write(&mut file, &encoders, 4, 2, 0);
+    write(&mut file, 4, 2, 0);
     drop(file);
     let base = memory.image();
     let memory = Memory::new(base.clone());

@@ -1,0 +1,392 @@
+//! Decoding streams like the encoder's: stored blocks, and coded blocks without repetitions.
+//!
+//! A stream without repetitions needs no window, and of its codes several are looked up at once: the next
+//! [`LOOKED_UP`] bits of a block whose codes are short are three bytes. That is what makes it faster than
+//! a decoder for all streams. Nothing of a stream is trusted.
+
+use simd_adler32::adler32;
+
+use crate::header::{DISTANCES, LITERALS, ORDER};
+
+/// Bits that one look-up takes at most.
+const LOOKED_UP: u32 = 10;
+const ENTRIES: usize = 1 << LOOKED_UP;
+
+/// Longest code of deflate.
+const LONGEST: usize = 15;
+
+/// The symbol that ends a block.
+const END: u16 = 256;
+
+/// An entry for bits that do not begin with the code of a byte, or with one that is longer than them.
+const OTHER: u32 = 0;
+/// Where an entry has the number of its bytes, and the bytes. Lowest it has the bits that they take, so
+/// that a shift by the entry is a shift by these: a CPU looks at six bits of a count.
+const COUNT_AT: u32 = 6;
+const BYTES_AT: u32 = 8;
+
+/// Decodes streams that have no repetitions, as [`Encoder::encode`](crate::Encoder::encode) mostly makes
+/// them.
+pub struct Decoder {
+    /// Of the bits that are looked up: up to three bytes that they begin with, lowest first, the bits
+    /// that these take, and their number.
+    bytes: Box<[u32; ENTRIES]>,
+    /// The same of the first symbol alone: symbol and bits, 0 where its code is longer.
+    first: Box<[u16; ENTRIES]>,
+    codes: Codes,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder").finish_non_exhaustive()
+    }
+}
+
+impl Decoder {
+    /// A decoder with its tables, 6 KB.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            bytes: Box::new([OTHER; ENTRIES]),
+            first: Box::new([0; ENTRIES]),
+            codes: Codes::default(),
+        }
+    }
+
+    /// Decodes a whole zlib stream into `out`, if it is one of stored blocks and of coded blocks without
+    /// repetitions, of exactly `out.len()` bytes and with the right check. Otherwise it returns `false`,
+    /// and `out` has anything in it: ask a decoder for all streams, which also says what is wrong.
+    #[must_use]
+    pub fn decode(&mut self, stream: &[u8], out: &mut [u8]) -> bool {
+        self.blocks(stream, out).is_some()
+    }
+
+    fn blocks(&mut self, stream: &[u8], out: &mut [u8]) -> Option<()> {
+        // Deflate, any window, no dictionary.
+        let (&[method, flags], body) = stream.split_first_chunk()?;
+        let number = u16::from_be_bytes([method, flags]);
+        if method & 0x0F != 8 || method >> 4 > 7 || flags & 0x20 != 0 || number % 31 != 0 {
+            return None;
+        }
+        let (body, check) = body.split_last_chunk::<4>()?;
+        let mut bits = Bits::new(body);
+        let mut done = 0;
+        loop {
+            let head = bits.take(3)?;
+            match head >> 1 {
+                0 => {
+                    let stored = bits.stored()?;
+                    out.get_mut(done..done + stored.len())?
+                        .copy_from_slice(stored);
+                    done += stored.len();
+                }
+                2 => {
+                    self.header(&mut bits)?;
+                    done += self.literals(&mut bits, &mut out[done..])?;
+                }
+                // A fixed code, which the encoder never has, or nothing.
+                _ => return None,
+            }
+            if head & 1 == 1 {
+                break;
+            }
+        }
+        let whole = done == out.len() && bits.is_at_end();
+        (whole && adler32(&&*out) == u32::from_be_bytes(*check)).then_some(())
+    }
+
+    /// Reads the codes of a block, and makes the tables.
+    fn header(&mut self, bits: &mut Bits<'_>) -> Option<()> {
+        let literals = 257 + usize::from(bits.take(5)?);
+        let distances = 1 + usize::from(bits.take(5)?);
+        let written = 4 + usize::from(bits.take(4)?);
+        if literals > LITERALS || distances > DISTANCES {
+            return None;
+        }
+        let mut of_lengths = [0; 19];
+        for &symbol in &ORDER[..written] {
+            of_lengths[symbol] = low(bits.take(3)?);
+        }
+        self.codes.of(&of_lengths)?;
+        let all = literals + distances;
+        let mut lengths = [0; LITERALS + DISTANCES];
+        let mut at = 0;
+        while at < all {
+            bits.refill();
+            let symbol = self.codes.next(bits)?;
+            let (length, times) = match symbol {
+                0..=15 => (low(symbol), 1),
+                16 => (*lengths.get(at.checked_sub(1)?)?, 3 + bits.take(2)?),
+                17 => (0, 3 + bits.take(3)?),
+                _ => (0, 11 + bits.take(7)?),
+            };
+            let end = at + usize::from(times);
+            lengths[..all].get_mut(at..end)?.fill(length);
+            at = end;
+        }
+        let (bytes, lengths) = lengths[..all].split_at(literals);
+        // Repetitions are for another decoder. So no distance is used; the encoder declares two.
+        if bytes[257..].iter().any(|&length| length > 0) || lengths != [1, 1] {
+            return None;
+        }
+        self.codes.of(bytes)?;
+        self.codes.fill(&mut self.first);
+        self.join();
+        Some(())
+    }
+
+    /// Makes the table of up to three bytes of that of single symbols.
+    fn join(&mut self) {
+        // Without its end: whether the second and third are bytes is a matter of one comparison.
+        const TOO_LONG: u32 = LOOKED_UP + 1;
+        let entry = |bits: usize| {
+            let first = u32::from(self.first[bits % ENTRIES]);
+            let (symbol, len) = (first >> 4, first & 0xF);
+            let is_byte = len > 0 && symbol < u32::from(END);
+            (symbol & 0xFF, if is_byte { len } else { TOO_LONG })
+        };
+        for bits in 0..ENTRIES {
+            let (a, a_len) = entry(bits);
+            let (b, b_len) = entry(bits >> a_len.min(LOOKED_UP));
+            let (c, c_len) = entry(bits >> (a_len + b_len).min(LOOKED_UP));
+            let two = a_len + b_len <= LOOKED_UP;
+            let three = a_len + b_len + c_len <= LOOKED_UP;
+            let taken = match (two, three) {
+                (_, true) => a_len + b_len + c_len,
+                (true, false) => a_len + b_len,
+                (false, false) => a_len,
+            };
+            let count = 1 + u32::from(two) + u32::from(three);
+            self.bytes[bits] = match a_len {
+                TOO_LONG => OTHER,
+                _ => (a | b << 8 | c << 16) << BYTES_AT | count << COUNT_AT | taken,
+            };
+        }
+    }
+
+    /// Decodes up to the end of a block. Returns the bytes written.
+    fn literals(&self, bits: &mut Bits<'_>, out: &mut [u8]) -> Option<usize> {
+        /// Look-ups between two refills.
+        const AT_ONCE: usize = (Bits::REFILLED / LOOKED_UP) as usize;
+        let mut done = 0;
+        loop {
+            // As long as there are bits for all and room for four bytes each.
+            while let Some(room) = out.get_mut(done..done + 4 * AT_ONCE)
+                && bits.refill_fast()
+            {
+                let mut at = 0;
+                let mut entry = OTHER;
+                for _ in 0..AT_ONCE {
+                    entry = self.bytes[usize::from(bits.peek()) % ENTRIES];
+                    if entry == OTHER {
+                        break;
+                    }
+                    room[at..at + 4].copy_from_slice(&(entry >> BYTES_AT).to_le_bytes());
+                    bits.skip(entry & 63);
+                    at += (entry >> COUNT_AT & 3) as usize;
+                }
+                done += at;
+                if entry == OTHER {
+                    break;
+                }
+            }
+            // A symbol with a long code, the end, or the last bytes of all.
+            bits.refill();
+            let first = self.first[usize::from(bits.peek()) % ENTRIES];
+            let symbol = if first > 0 {
+                bits.take(u32::from(first & 0xF))?;
+                first >> 4
+            } else {
+                self.codes.next(bits)?
+            };
+            if symbol == END {
+                return Some(done);
+            }
+            *out.get_mut(done)? = low(symbol);
+            done += 1;
+        }
+    }
+}
+
+/// The codes of a block, canonical and complete.
+#[derive(Default)]
+struct Codes {
+    /// Symbols in the order of their codes.
+    symbols: Vec<u16>,
+    /// Of each length, how many codes there are.
+    counts: [u16; LONGEST + 1],
+}
+
+impl Codes {
+    /// Takes the lengths of the codes. Not if the code is not complete.
+    fn of(&mut self, lengths: &[u8]) -> Option<()> {
+        self.counts = [0; LONGEST + 1];
+        for &length in lengths {
+            *self.counts.get_mut(usize::from(length))? += 1;
+        }
+        self.counts[0] = 0;
+        let mut starts = [0_usize; LONGEST + 2];
+        let mut space = 0;
+        for length in 1..=LONGEST {
+            let count = usize::from(self.counts[length]);
+            starts[length + 1] = starts[length] + count;
+            space += count << (LONGEST - length);
+        }
+        if space != 1 << LONGEST {
+            return None;
+        }
+        self.symbols.clear();
+        self.symbols.resize(starts[LONGEST + 1], 0);
+        for (symbol, &length) in (0..).zip(lengths) {
+            if length > 0 {
+                let start = &mut starts[usize::from(length)];
+                self.symbols[*start] = symbol;
+                *start += 1;
+            }
+        }
+        Some(())
+    }
+
+    /// Fills the table of first symbols: `symbol << 4 | bits`.
+    fn fill(&self, first: &mut [u16; ENTRIES]) {
+        first.fill(0);
+        let (mut code, mut symbols) = (0_u16, self.symbols.iter());
+        for (length, &count) in (1..).zip(&self.counts[1..=LOOKED_UP as usize]) {
+            code <<= 1;
+            for symbol in symbols.by_ref().take(usize::from(count)) {
+                let entry = symbol << 4 | length;
+                let reversed = code.reverse_bits() >> (16 - length);
+                for bits in first[usize::from(reversed)..]
+                    .iter_mut()
+                    .step_by(1 << length)
+                {
+                    *bits = entry;
+                }
+                code += 1;
+            }
+        }
+    }
+
+    /// Takes the next symbol, bit by bit.
+    fn next(&self, bits: &mut Bits<'_>) -> Option<u16> {
+        let ahead = bits.peek();
+        let (mut code, mut first, mut at) = (0, 0, 0);
+        for (length, &count) in (1..).zip(&self.counts[1..]) {
+            code |= ahead >> (length - 1) & 1;
+            // No code is longer than its 15 bits, and none that is complete has more of a length.
+            if code < first + count {
+                bits.take(length)?;
+                return self.symbols.get(at + usize::from(code - first)).copied();
+            }
+            at += usize::from(count);
+            first = (first + count) << 1;
+            code <<= 1;
+        }
+        None
+    }
+}
+
+/// The low byte.
+fn low(symbol: u16) -> u8 {
+    symbol.to_le_bytes()[0]
+}
+
+/// Bits of a stream, least significant first.
+struct Bits<'a> {
+    input: &'a [u8],
+    /// The next byte that is not in `ahead`.
+    at: usize,
+    /// Bits that are not taken yet. Above `count` there is nothing, or what follows them.
+    ahead: u64,
+    count: u32,
+}
+
+impl<'a> Bits<'a> {
+    /// Bits that there are at least after a refill, if the input has so many.
+    const REFILLED: u32 = 56;
+
+    fn new(input: &'a [u8]) -> Self {
+        Self {
+            input,
+            at: 0,
+            ahead: 0,
+            count: 0,
+        }
+    }
+
+    /// Reads on by eight bytes at once. `false` near the end of the input.
+    #[inline(always)]
+    fn refill_fast(&mut self) -> bool {
+        let Some(next) = self.input.get(self.at..).and_then(<[u8]>::first_chunk) else {
+            return false;
+        };
+        self.ahead |= u64::from_le_bytes(*next) << self.count;
+        self.at += ((63 - self.count) >> 3) as usize;
+        self.count |= Self::REFILLED;
+        true
+    }
+
+    /// Reads on by as many bytes as there are and as fit.
+    fn refill(&mut self) {
+        if self.refill_fast() {
+            return;
+        }
+        while self.count <= Self::REFILLED
+            && let Some(&next) = self.input.get(self.at)
+        {
+            // What a fast refill left above `count` is the same byte.
+            self.ahead |= u64::from(next) << self.count;
+            self.at += 1;
+            self.count += 8;
+        }
+    }
+
+    /// The next 16 bits; zeros behind the end of the input.
+    #[inline(always)]
+    fn peek(&self) -> u16 {
+        let [first, second, ..] = self.ahead.to_le_bytes();
+        u16::from_le_bytes([first, second])
+    }
+
+    /// Drops bits that are there.
+    #[inline(always)]
+    fn skip(&mut self, count: u32) {
+        self.ahead >>= count & 63;
+        self.count -= count;
+    }
+
+    /// The next `count` bits, at most 15.
+    fn take(&mut self, count: u32) -> Option<u16> {
+        self.refill();
+        if self.count < count {
+            return None;
+        }
+        let bits = self.peek() & ((1 << count) - 1);
+        self.skip(count);
+        Some(bits)
+    }
+
+    /// The bytes of a stored block, from its length on.
+    fn stored(&mut self) -> Option<&'a [u8]> {
+        let start = self.at - (self.count / 8) as usize;
+        let (head, rest) = self.input.get(start..)?.split_first_chunk::<4>()?;
+        let [len, not] = [[head[0], head[1]], [head[2], head[3]]].map(u16::from_le_bytes);
+        let stored = rest.get(..usize::from(len)).filter(|_| len == !not)?;
+        *self = Self {
+            at: start + 4 + stored.len(),
+            ..Self::new(self.input)
+        };
+        Some(stored)
+    }
+
+    /// Whether less than a byte is left.
+    fn is_at_end(&self) -> bool {
+        self.at - (self.count / 8) as usize == self.input.len()
+    }
+}

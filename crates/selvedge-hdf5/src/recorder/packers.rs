@@ -1,0 +1,177 @@
+//! Threads that encode the chunks of steps, while the writer commits the steps before them.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use super::block::{Block, BlockLayout};
+use super::queue::{Queue, StopOnPanic};
+use crate::encoder::ChunkEncoder;
+use crate::grid::to_usize;
+use crate::plan::EncodingPlan;
+use crate::trajectory::{Chunk, Packer, Written};
+
+/// A thread is woken for at least so many bytes: fewer are encoded before it has begun.
+const WORTH_WAKING: usize = 512 << 10;
+
+/// A block of steps whose chunks are being encoded.
+pub(super) struct Packing {
+    pub(super) block: Block,
+    chunks: Vec<Chunk>,
+    written: Mutex<Vec<Written>>,
+}
+
+impl Packing {
+    /// The block, and its chunks.
+    pub(super) fn into_parts(self) -> (Block, Vec<Written>) {
+        let written = self.written.into_inner();
+        (self.block, written.unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A chunk of a block.
+struct Job {
+    packing: Arc<Packing>,
+    chunk: usize,
+}
+
+#[derive(Default)]
+struct Jobs {
+    waiting: VecDeque<Job>,
+    closed: bool,
+}
+
+/// What the threads share.
+struct Shared {
+    jobs: Mutex<Jobs>,
+    work: Condvar,
+    packer: Packer,
+    layout: BlockLayout,
+    queue: Arc<Queue>,
+}
+
+/// The threads. They end when it is dropped, without the chunks that nobody has begun.
+pub(super) struct Packers {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Packers {
+    /// Starts the threads, with their memory for chunks of at most `chunk_bytes` bytes. Blocks that
+    /// are done go to `queue`, and so does the first error.
+    pub(super) fn start(
+        plan: EncodingPlan,
+        chunk_bytes: u64,
+        packer: Packer,
+        layout: BlockLayout,
+        queue: Arc<Queue>,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            jobs: Mutex::default(),
+            work: Condvar::new(),
+            packer,
+            layout,
+            queue,
+        });
+        let mut packers = Self {
+            shared,
+            threads: Vec::new(),
+        };
+        for number in 0..plan.threads {
+            let shared = packers.shared.clone();
+            let mut encoder = ChunkEncoder::new(to_usize(chunk_bytes));
+            let thread = Builder::new()
+                .name(format!("selvedge-packer-{number}"))
+                .spawn(move || shared.work(&mut encoder));
+            match thread {
+                Ok(thread) => packers.threads.push(thread),
+                // One does all of it, only slower.
+                Err(_) if number > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(packers)
+    }
+
+    /// Encodes `chunks`, all chunks of `block`. When they are in the file the queue gets it back.
+    pub(super) fn pack(&self, block: Block, chunks: Vec<Chunk>) {
+        let bytes = chunks.iter().map(Chunk::len).sum::<usize>();
+        let count = chunks.len();
+        let packing = Arc::new(Packing {
+            block,
+            written: Mutex::new(Vec::with_capacity(count)),
+            chunks,
+        });
+        let jobs = (0..count).map(|chunk| Job {
+            packing: packing.clone(),
+            chunk,
+        });
+        self.shared.jobs().waiting.extend(jobs);
+        let wake = (bytes / WORTH_WAKING).clamp(1, self.threads.len().max(1));
+        for _ in 0..wake.min(count) {
+            self.shared.work.notify_one();
+        }
+        self.shared.done_with(packing);
+    }
+}
+
+impl Drop for Packers {
+    fn drop(&mut self) {
+        self.shared.close();
+        for thread in self.threads.drain(..) {
+            // A panic has stopped the queue, where it is reported.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    /// A panic elsewhere leaves the jobs whole: each change of them is complete.
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.jobs().closed = true;
+        self.work.notify_all();
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut jobs = self.jobs();
+        while !jobs.closed {
+            if let Some(job) = jobs.waiting.pop_front() {
+                return Some(job);
+            }
+            let woken = self.work.wait(jobs);
+            jobs = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+        None
+    }
+
+    fn work(&self, encoder: &mut ChunkEncoder) {
+        let _guard = StopOnPanic(self.queue.clone());
+        while let Some(Job { packing, chunk }) = self.next() {
+            let chunk = &packing.chunks[chunk];
+            let steps = packing.block.steps(&self.layout, chunk.tensor);
+            match self.packer.pack(encoder, chunk, steps) {
+                Ok(written) => {
+                    let all = packing.written.lock();
+                    all.unwrap_or_else(PoisonError::into_inner).push(written);
+                }
+                Err(error) => {
+                    self.queue.stop(error);
+                    return self.close();
+                }
+            }
+            self.done_with(packing);
+        }
+    }
+
+    /// Gives the block to the queue, if nobody else has to do with it.
+    fn done_with(&self, packing: Arc<Packing>) {
+        if let Some(packing) = Arc::into_inner(packing) {
+            self.queue.packed(packing);
+        }
+    }
+}
