@@ -34,6 +34,11 @@ fn the_recorders_streams_are_no_fault_and_those_of_zlib_are() {
     }
     run.finish().unwrap();
     python::run(GZIP, [&ours, &zlib]);
+    // An archive has chunks of several steps, which are those that the planner has for it.
+    for (name, compression) in [(3, "temporal"), (4, "fast")] {
+        let [from, to] = [1, name].map(|nth| format!("tensors/Thimble/thimble_{nth}.h5"));
+        place.print(&["rechunk", &from, &to, "--compression", compression]);
+    }
 
     let text = place.print(&["inspect", "tensors/Thimble/thimble_1.h5"]);
     // Where a line is broken does not matter.

@@ -3,10 +3,11 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
 use common::{Place, finished, live, masked};
 use insta::assert_snapshot;
-use selvedge_hdf5::Reader;
+use selvedge_hdf5::{Reader, Recorder, bf16};
 use selvedge_testing::python;
 
 /// Prints whether both files hold the same datasets, as h5py reads them, and the chunks of `W`.
@@ -65,6 +66,115 @@ fn chunks_for_another_purpose_and_the_same_values() {
         "--attributes",
     ]);
     assert!(text.contains("are equal, bit for bit: 3 tensors"), "{text}");
+}
+
+/// A run of 50 steps, in which most elements of `W` stay as they are, and the moments do not.
+fn run_of_weights(path: &Path) {
+    let mut run = Recorder::create(path)
+        .steps(50)
+        .tensor::<bf16>("W", [512, 64])
+        .tensor::<bf16>("moment", [512, 64])
+        .scalar::<f32>("loss")
+        .notebook("1.5d_train.ipynb")
+        .attribute("learning_rate", 1e-3)
+        .start()
+        .unwrap();
+    let value = |bits: u32| bf16::from_bits((bits.wrapping_mul(0x9E37_79B1) >> 16) as u16 & 0x83FF);
+    for step in 0..50 {
+        let kept = |at: u32| if at.is_multiple_of(4) { at + step } else { at };
+        let weights: Vec<bf16> = (0..512 * 64).map(|at| value(kept(at))).collect();
+        let moment: Vec<bf16> = (0..512 * 64).map(|at| value(at * 50 + step)).collect();
+        run.append(|row| {
+            row.put("W", &weights)?
+                .put("moment", &moment)?
+                .put("loss", &1.5_f32)
+        })
+        .unwrap();
+    }
+    run.finish().unwrap();
+}
+
+#[test]
+fn compressed_files_and_what_they_save() {
+    let place = Place::new();
+    let folder = "tensors/Thimble";
+    let [input, fast, temporal] = [1, 2, 3].map(|nth| format!("{folder}/thimble_{nth}.h5"));
+    run_of_weights(&place.path(&input));
+    let (mut shown, mut lengths) = (Vec::new(), Vec::new());
+    for (output, compression) in [(&fast, "fast"), (&temporal, "temporal")] {
+        let args = ["rechunk", &input, output, "--compression", compression];
+        let done = place.print(&args);
+        let (plan, summary) = done.rsplit_once(&format!("{output}: ")).unwrap();
+        // The memory depends on the number of cores.
+        let (plan, _) = plan.rsplit_once("memory: ").unwrap();
+        shown.push(format!("--compression {compression}\n{}", masked(plan)));
+        assert!(
+            summary.starts_with("50 steps, 6.55 MB written"),
+            "{summary}"
+        );
+        let saved = summary.lines().nth(1).unwrap();
+        assert!(saved.starts_with("  6.55 MB -> 4."), "{saved}");
+        assert!(saved.ends_with(" times smaller"), "{saved}");
+        lengths.push(place.path(output).metadata().unwrap().len());
+        let seen = python::run(SAME, [&place.path(&input), &place.path(output)]);
+        let chunks = match compression {
+            "fast" => "(1, 512, 64)",
+            _ => "(16, 128, 64)",
+        };
+        assert_eq!(seen, format!("{chunks} bfloat16 0.001"));
+        let text = place.print(&["verify", &input, output, "--attributes"]);
+        assert!(text.contains("are equal, bit for bit: 3 tensors"), "{text}");
+        let text = place.print(&["inspect", output]);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("gzip-1 by selvedge-deflate "), "{text}");
+    }
+    assert_snapshot!(shown.concat());
+    assert!(lengths[1] < lengths[0], "{lengths:?}");
+}
+
+#[test]
+fn compression_against_the_way_of_reading_is_refused() {
+    let place = Place::new();
+    finished(&place.path("thimble_1.h5"));
+    for (purpose, compression, expected) in [
+        (
+            "steps",
+            "temporal",
+            "--compression temporal has chunks of 16 steps, so reading one step would unpack 16; for \
+             single steps take --compression fast, or leave out --for steps",
+        ),
+        (
+            "tokens",
+            "fast",
+            "--compression fast has chunks of whole steps, so reading some tokens would unpack all; \
+             for tokens take --compression temporal, or leave out --for tokens",
+        ),
+        ("whole", "gzip", "invalid value 'gzip'"),
+    ] {
+        let run = place.run(&[
+            "rechunk",
+            "thimble_1.h5",
+            "out.h5",
+            "--for",
+            purpose,
+            "--compression",
+            compression,
+        ]);
+        assert_eq!((run.code, &*run.stdout), (2, ""), "{compression}");
+        assert!(run.stderr.contains(expected), "{}", run.stderr);
+        assert!(!place.path("out.h5").exists());
+    }
+    // A recorder does not write archives, so there is no plan of one.
+    let plan = ["plan", "--tensor", "W:bf16:10000x64", "--compression"];
+    let run = place.run(&[&plan[..], &["temporal"]].concat());
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("invalid value 'temporal'"),
+        "{}",
+        run.stderr
+    );
+    let help = place.print(&["rechunk", "--help"]);
+    assert_snapshot!(help);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Encoding the chunks of compressed tensors.
 
-use selvedge_deflate::{Encoder, max_encoded_len};
+use selvedge_deflate::{Encoder, Strides, max_encoded_len};
 
 /// What the attribute of a compressed tensor says of its streams.
 pub(crate) const NAME: &str = concat!("selvedge-deflate ", env!("CARGO_PKG_VERSION"));
@@ -33,8 +33,14 @@ impl ChunkEncoder {
     }
 
     /// What is stored of a chunk of `chunk_bytes` bytes that begins with `bytes`, and its filter
-    /// mask. Behind them the chunk, which reaches beyond its step, is zeros.
-    pub(crate) fn encode<'b>(&'b mut self, bytes: &'b [u8], chunk_bytes: usize) -> (&'b [u8], u32) {
+    /// mask. Behind them the chunk, which reaches beyond its step, is zeros. A chunk of several steps
+    /// has `strides`.
+    pub(crate) fn encode<'b>(
+        &'b mut self,
+        bytes: &'b [u8],
+        chunk_bytes: usize,
+        strides: Option<Strides>,
+    ) -> (&'b [u8], u32) {
         let mut elements: &[u16] = bytemuck::cast_slice(bytes);
         if bytes.len() < chunk_bytes {
             self.padded.clear();
@@ -43,7 +49,11 @@ impl ChunkEncoder {
             elements = &self.padded;
         }
         self.stream.clear();
-        let len = self.encoder.encode(elements, &mut self.stream);
+        let (encoder, stream) = (&mut self.encoder, &mut self.stream);
+        let len = match strides {
+            Some(strides) => encoder.encode_temporal(elements, strides, stream),
+            None => encoder.encode(elements, stream),
+        };
         if len + chunk_bytes / LEAST_GAIN >= chunk_bytes {
             return (bytemuck::cast_slice(elements), AS_IT_IS);
         }

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::Dtype;
 use crate::plan::{Bytes, Grouped, Shape};
+use crate::{Compression, Dtype};
 
 /// A message from libhdf5.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -445,6 +445,30 @@ pub enum Error {
         needed: u64,
         /// The limit in bytes.
         limit: u64,
+    },
+    /// A recorder was to compress in a way that is for archives.
+    #[error(
+        "a recorder does not compress as `{compression}`: a chunk would hold several steps, and a kill \
+         would cost them; record with `fast` or `none`, and archive the finished file with `Rechunk` \
+         (`selvedge rechunk --compression {compression}`)"
+    )]
+    NotForRecording {
+        /// What was asked for.
+        compression: Compression,
+    },
+    /// A file to resume whose compressed chunks hold several steps each.
+    #[error(
+        "{} is an archive: the compressed chunks of tensor `{tensor}` hold {steps} steps each, and a \
+         run goes on with chunks of 1; rechunk it with the compression `fast` or `none`, and resume \
+         that file", path.display()
+    )]
+    ResumeArchive {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Steps in a chunk.
+        steps: u64,
     },
     /// A compressed chunk that does not unpack.
     #[error(

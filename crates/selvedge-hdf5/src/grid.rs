@@ -89,6 +89,11 @@ impl Grid {
         self.chunk[0]
     }
 
+    /// Elements of a row: what a chunk has of the last axis.
+    pub(crate) fn row_elements(&self) -> u64 {
+        self.chunk.last().copied().unwrap_or(1)
+    }
+
     /// Pieces of a step, and so chunks side by side.
     pub(crate) fn pieces(&self) -> u64 {
         self.pieces
@@ -105,7 +110,7 @@ impl Grid {
     }
 
     /// The bytes of a step that are its piece `piece`.
-    fn piece(&self, piece: u64) -> Range<u64> {
+    pub(crate) fn piece(&self, piece: u64) -> Range<u64> {
         let (outer, along) = (piece / self.cut_pieces, piece % self.cut_pieces);
         let (axis, extent) = match self.step_shape.get(self.cut) {
             Some(&axis) => (axis, self.chunk[self.cut + 1]),

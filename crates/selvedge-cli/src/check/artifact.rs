@@ -99,7 +99,14 @@ fn advised_chunk(facts: &FileFacts, tensor: &TensorFacts, reading: &Reading) -> 
     // Its name does not matter, and that of a tensor in a group is none that a recorder takes.
     let spec = TensorSpec::new("tensor", dtype, shape);
     let compression = match &tensor.storage {
-        Storage::Chunked { encoder, .. } if fast(encoder.as_deref()).is_some() => Compression::Fast,
+        Storage::Chunked {
+            encoder,
+            chunk_shape,
+            ..
+        } if fast(encoder.as_deref()).is_some() => match chunk_shape.first() {
+            Some(1) => Compression::Fast,
+            _ => Compression::Temporal,
+        },
         _ => Compression::None,
     };
     let plan = ChunkPlan::new(&spec, steps, pattern, reading.chunk_size, compression).ok()?;

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use selvedge_hdf5::{Error, Rechunk};
+use clap::ValueEnum;
+use selvedge_hdf5::{Compression, Error, Rechunk};
 
 use super::plan::Read;
 use crate::outcome::Outcome;
@@ -17,10 +18,12 @@ Examples:
   selvedge rechunk thimble_7.h5 thimble_7_tokens.h5 --for tokens --checksums
   selvedge rechunk old.h5 thimble_1.h5 --as-bf16 W      (float16 that was bfloat16 once)
   selvedge rechunk thimble_7.h5 thimble_7.h5 --overwrite
+  selvedge rechunk thimble_7.h5 archive/thimble_7.h5 --compression temporal
 
 The input is any HDF5 file: of Selvedge or of h5py, compressed, or being recorded. All values keep
 their bits, and every one is read back and compared. The new file gets its name when it is complete;
-until then there is the old one, or none.";
+until then there is the old one, or none. Any HDF5 reads a compressed one, too, by the filters shuffle
+and deflate.";
 
 /// Write a trajectory anew, with chunks for the way it is read.
 #[derive(Debug, clap::Args)]
@@ -37,6 +40,11 @@ pub(crate) struct Args {
     /// How the tensors will mostly be read
     #[arg(long = "for", value_name = "PURPOSE", value_enum, default_value_t = Read::Whole)]
     pattern: Read,
+
+    /// Whether the new file is compressed, without loss: tensors of 2-byte elements with steps of 16
+    /// KiB or more; the chunks of the others are those that --for and --chunk-target ask for
+    #[arg(long, value_enum, default_value_t = Compress::None)]
+    compression: Compress,
 
     /// The size that chunks stay under
     #[arg(long, value_name = "SIZE", default_value = "2GB", value_parser = sizes::parse)]
@@ -71,9 +79,32 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
+/// How the new file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Compress {
+    /// Not at all
+    None,
+    /// As a recorder does: each step by itself, by a third
+    Fast,
+    /// For archives: what stays as it is from step to step is left out; reading one step unpacks 16
+    Temporal,
+}
+
+impl From<Compress> for Compression {
+    fn from(compress: Compress) -> Self {
+        match compress {
+            Compress::None => Self::None,
+            Compress::Fast => Self::Fast,
+            Compress::Temporal => Self::Temporal,
+        }
+    }
+}
+
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    check_purpose(args.pattern, args.compression)?;
     let rechunk = Rechunk::new(&args.input, &args.output)
         .pattern(args.pattern.into())
+        .compression(args.compression.into())
         .chunk_target(args.chunk_target)
         .memory(args.memory)
         .overwrite(args.overwrite)
@@ -95,6 +126,21 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     progress.finish();
     output::print(&render::rechunk::summary(&summary?))?;
     Ok(Outcome::Success)
+}
+
+/// Checks that the compressed chunks are not against the way of reading.
+fn check_purpose(pattern: Read, compression: Compress) -> anyhow::Result<()> {
+    match (pattern, compression) {
+        (Read::Steps, Compress::Temporal) => anyhow::bail!(
+            "--compression temporal has chunks of 16 steps, so reading one step would unpack 16; \
+             for single steps take --compression fast, or leave out --for steps"
+        ),
+        (Read::Tokens, Compress::Fast) => anyhow::bail!(
+            "--compression fast has chunks of whole steps, so reading some tokens would unpack all; \
+             for tokens take --compression temporal, or leave out --for tokens"
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// A tensor of another dtype than a flag takes, by the name of the flag.

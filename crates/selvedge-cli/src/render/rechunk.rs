@@ -16,6 +16,14 @@ pub(crate) fn summary(summary: &RechunkSummary) -> String {
         summary.elapsed.as_secs_f64(),
         Bytes(speed),
     );
+    if summary.plan.compresses() {
+        text.push_str(&format!(
+            "  {} -> {}, {:.2} times smaller\n",
+            Bytes(summary.bytes),
+            Bytes(summary.file_bytes),
+            summary.ratio(),
+        ));
+    }
     for (tensor, survey) in &summary.converted {
         let tensor = shown(tensor);
         text.push_str(&format!(

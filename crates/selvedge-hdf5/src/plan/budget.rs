@@ -99,7 +99,8 @@ impl RunPlan {
     /// # Errors
     ///
     /// [`Error::InvalidTensor`] or [`Error::InvalidName`] for a tensor that HDF5 cannot hold;
-    /// [`Error::MemoryBudget`] where two blocks of the queue and the encoders exceed the budget.
+    /// [`Error::MemoryBudget`] where two blocks of the queue and the encoders exceed the budget;
+    /// [`Error::NotForRecording`] for [`Compression::Temporal`].
     pub fn new(
         tensors: &[TensorSpec],
         steps: Option<u64>,
@@ -109,6 +110,7 @@ impl RunPlan {
         block_steps: Option<u64>,
         compression: Compression,
     ) -> Result<Self, Error> {
+        compression.check_recording()?;
         let tensors = tensors
             .iter()
             .map(|spec| ChunkPlan::new(spec, steps, pattern, limits.chunk_target, compression))

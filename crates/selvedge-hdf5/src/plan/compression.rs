@@ -13,8 +13,14 @@ const CHUNK: u64 = 4 << 20;
 const LEAST_STEP: u64 = 16 << 10;
 /// Bytes of the elements that are compressed: those of a bfloat16.
 const ELEMENT: usize = 2;
+/// Steps of a chunk that holds several. Its first step has none before it to repeat; with 16 that is
+/// little of it, and whoever reads one step unpacks no more than 16.
+const STEPS: u64 = 16;
+/// Bytes of a step in such a chunk: 8,192 elements. Deflate names what is up to 32,768 bytes away. The
+/// nearer, the shorter the name; but each chunk takes an entry in the index, and pays for its codes.
+const BAND: u64 = 16 << 10;
 
-/// Whether recorded steps are compressed, without loss.
+/// Whether steps are compressed, without loss.
 ///
 /// Compressed are the tensors with elements of 2 bytes (bfloat16, float16, the 16-bit integers) and
 /// steps of 16 KiB or more; the others stay as they are. Any HDF5 reads the result, by its own
@@ -29,22 +35,47 @@ pub enum Compression {
     /// the disk. Each step is a chunk of its own, or several from 4 MiB on, and is committed as
     /// without compression.
     Fast,
+    /// What an element has kept since the step before is named, not repeated: smaller, where values
+    /// stay as they are. A chunk holds 16 steps of up to 8,192 elements, so reading one step unpacks
+    /// 16.
+    ///
+    /// For [`Rechunk`](crate::Rechunk) and archives. A recorder refuses it, since a kill would cost all
+    /// steps of a chunk that is not full: it records with [`Fast`](Self::Fast).
+    Temporal,
 }
 
 impl Compression {
     /// Shape of a chunk of `spec` in elements, the steps first; `None` where it is not compressed.
-    pub(super) fn chunk(self, spec: &TensorSpec, shape: &[u64]) -> Result<Option<Vec<u64>>, Error> {
+    pub(super) fn chunk(
+        self,
+        spec: &TensorSpec,
+        shape: &[u64],
+        steps: Option<u64>,
+    ) -> Result<Option<Vec<u64>>, Error> {
         let step_bytes = spec.step_bytes()?;
         if self == Self::None || spec.dtype.size() != ELEMENT || step_bytes < LEAST_STEP {
             return Ok(None);
         }
-        let mut chunk = vec![1];
-        if step_bytes > CHUNK {
-            chunk.extend(cut(shape, ELEMENT as u64, CHUNK));
+        // A single step has nothing before it.
+        let (steps, most) = match (self, steps.unwrap_or(STEPS).min(STEPS)) {
+            (Self::Temporal, steps @ 2..) => (steps, BAND),
+            _ => (1, CHUNK),
+        };
+        let mut chunk = vec![steps];
+        if step_bytes > most {
+            chunk.extend(cut(shape, ELEMENT as u64, most));
         } else {
             chunk.extend(shape);
         }
         Ok(Some(chunk))
+    }
+
+    /// Fails where a recorder cannot compress like this.
+    pub(super) fn check_recording(self) -> Result<(), Error> {
+        match self {
+            Self::Temporal => Err(Error::NotForRecording { compression: self }),
+            Self::None | Self::Fast => Ok(()),
+        }
     }
 }
 
@@ -53,6 +84,7 @@ impl fmt::Display for Compression {
         f.pad(match self {
             Self::None => "none",
             Self::Fast => "fast",
+            Self::Temporal => "temporal",
         })
     }
 }
@@ -74,7 +106,7 @@ impl EncodingPlan {
     const ENCODER: u64 = 1 << 20;
 
     /// A plan for chunks of at most `chunk_bytes` bytes.
-    pub(super) fn new(chunk_bytes: u64) -> Self {
+    pub(crate) fn new(chunk_bytes: u64) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             threads: cores.min(Self::MOST_THREADS) as u64,
@@ -124,6 +156,45 @@ mod tests {
     }
 
     #[test]
+    fn an_archive_has_bands_of_sixteen_steps() {
+        for (shape, expected) in [
+            (&[10_000, 64][..], &[16, 127, 64][..]),
+            (&[8192], &[16, 8192]),
+            (&[8193], &[16, 4097]),
+            (&[3, 50_000], &[16, 1, 7143]),
+            (&[20, 3, 5000], &[16, 1, 1, 5000]),
+            (&[4, 10, 1024], &[16, 1, 5, 1024]),
+        ] {
+            let plan = plan(Dtype::Bf16, shape, Compression::Temporal);
+            assert_eq!(plan.chunk_shape, expected, "{shape:?}");
+            assert!(plan.compressed && plan.chunk_bytes <= 256 << 10);
+            let grid = Grid::new(&plan.step_shape, &plan.chunk_shape, 2).unwrap();
+            assert_eq!(grid.pieces(), plan.chunks_per_step);
+        }
+        let plan = plan(Dtype::Bf16, &[10_000, 64], Compression::Temporal);
+        assert_eq!(
+            plan.to_string(),
+            "29,704 chunks (16, 127, 64) of 260.10 kB before compression"
+        );
+    }
+
+    #[test]
+    fn a_short_run_has_short_chunks() {
+        let spec = TensorSpec::new("W", Dtype::Bf16, [10_000, 64]);
+        for (steps, expected) in [
+            (1, [1, 10_000, 64]),
+            (2, [2, 127, 64]),
+            (15, [15, 127, 64]),
+            (17, [16, 127, 64]),
+        ] {
+            let pattern = ReadPattern::default();
+            let temporal = Compression::Temporal;
+            let plan = ChunkPlan::new(&spec, Some(steps), pattern, 1 << 30, temporal).unwrap();
+            assert_eq!(plan.chunk_shape, expected);
+        }
+    }
+
+    #[test]
     fn other_tensors_stay_as_they_are() {
         for (dtype, shape) in [
             (Dtype::F32, &[10_000, 64][..]),
@@ -131,12 +202,11 @@ mod tests {
             (Dtype::Bf16, &[8191]),
             (Dtype::Bf16, &[]),
         ] {
-            let with = plan(dtype, shape, Compression::Fast);
-            assert_eq!(
-                with,
-                plan(dtype, shape, Compression::None),
-                "{dtype} {shape:?}"
-            );
+            let plain = plan(dtype, shape, Compression::None);
+            for compression in [Compression::Fast, Compression::Temporal] {
+                let with = plan(dtype, shape, compression);
+                assert_eq!(with, plain, "{dtype} {shape:?} {compression}");
+            }
         }
         assert!(plan(Dtype::I16, &[8192], Compression::Fast).compressed);
     }

@@ -20,6 +20,7 @@ use hdf5::types::TypeDescriptor;
 use hdf5::{IndexType, IterationOrder, LinkType, LocationToken, LocationType};
 
 pub use data_layout::{DataLayout, Filter};
+pub(crate) use packed::Unpacker;
 pub use select::{Block, Blocks, Selection};
 use tensor::Source;
 pub use tensor::{Role, Tensor};

@@ -232,7 +232,7 @@ fn by_library(
 }
 
 /// Unpacks chunks, into memory that is used again and again.
-pub(super) struct Unpacker {
+pub(crate) struct Unpacker {
     /// For streams like the recorder's; `None` when one was of another kind.
     fast: Option<Decoder>,
     inflate: Decompressor,
@@ -241,7 +241,7 @@ pub(super) struct Unpacker {
 }
 
 impl Unpacker {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             fast: Some(Decoder::new()),
             inflate: Decompressor::new(),

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::Tensor;
 use super::data_layout::DataLayout;
+use super::packed::Unpacker;
 use super::tensor::product;
 use crate::Error;
 use crate::checksum::Checksums;
@@ -64,6 +65,29 @@ impl Tensor {
             None if self.leading().is_none() => self.fill_single(bytes),
             None => self.select().steps(rows).read_bytes_into(bytes),
         }
+    }
+
+    /// Fills `bytes`, which have exactly its length, with chunk number `number` of a compressed tensor
+    /// in the order of the chunk index: also with what of it lies beyond the tensor.
+    pub(crate) fn read_raw_chunk(
+        &self,
+        unpacker: &mut Unpacker,
+        number: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        let Some(packed) = self.packed() else {
+            let missing = "the index does not have all chunks".to_owned();
+            return Err(self.damaged_chunk(0, 0, missing));
+        };
+        let (row, piece) = (number / packed.pieces.max(1), number % packed.pieces.max(1));
+        let failed = |reason| self.damaged_chunk(row, piece, reason);
+        if packed.chunk_bytes() != bytes.len() {
+            let (found, expected) = (packed.chunk_bytes(), bytes.len());
+            return Err(failed(format!("it has {found} bytes, expected {expected}")));
+        }
+        let plain = unpacker.unpack(packed, self.data(), row, piece);
+        plain.map_err(failed)?.copy(0, bytes);
+        Ok(())
     }
 
     /// Fills `bytes` with a part of a row, from its byte `start` on. Only of a

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::members::{Member, Members};
-use crate::bulk::{self, Buffer, Callback, Meter, Piece, Walk};
+use super::pack::{Blocks, PackedChunks, Packer, Packing, Tail, half};
+use crate::bulk::{self, Buffer, Meter, Piece, Walk};
 use crate::checksum::{Checksums, RangeHasher};
 use crate::float16::into_bf16;
 use crate::grid::{Run, to_usize};
@@ -21,7 +22,8 @@ pub(super) struct Copying<'a> {
     pub(super) members: &'a Members<'a>,
     /// The new file, written with the system's calls.
     pub(super) file: &'a File,
-    /// The new file as any reader sees it.
+    /// The new file as any reader sees it: chunks and extents, but for those of compressed tensors,
+    /// which have none yet.
     pub(super) written: &'a Reader,
     /// The name that errors tell.
     pub(super) path: &'a Path,
@@ -29,6 +31,8 @@ pub(super) struct Copying<'a> {
     pub(super) tensors: &'a [StepTensor],
     /// Where the constants lie, in the order of the members.
     pub(super) addresses: &'a [Option<u64>],
+    /// Where streams go.
+    pub(super) tail: &'a Tail<'a>,
     /// Memory for buffers, in bytes.
     pub(super) memory: u64,
     pub(super) threads: usize,
@@ -39,12 +43,16 @@ pub(super) struct Copying<'a> {
 pub(super) struct Copied {
     pub(super) checksums: Vec<(String, Checksums)>,
     pub(super) converted: Vec<(String, Float16Survey)>,
+    /// The chunks of each step tensor that is compressed, with its number.
+    pub(super) packed: Vec<(usize, PackedChunks)>,
 }
 
 /// Where a tensor lies in the new file.
 enum Target<'a> {
     Chunks(&'a StepTensor),
     Contiguous(u64),
+    /// With the number of the step tensor.
+    Packed(usize, Packing<'a>),
 }
 
 /// A tensor with its way from one file to the other.
@@ -69,35 +77,65 @@ struct Found {
 struct Buffers {
     values: Buffer,
     back: Buffer,
+    packer: Packer,
+}
+
+/// What a thread does before it takes the next.
+struct Task {
+    item: usize,
+    rows: Range<u64>,
+    /// Of a compressed tensor.
+    pieces: Range<u64>,
 }
 
 impl<'a> Copying<'a> {
-    pub(super) fn run(&self, progress: Callback<'_>) -> Result<Copied, Error> {
+    pub(super) fn run(&self, meter: &Meter<'_>) -> Result<Copied, Error> {
         let items = self.items()?;
         let mut tasks = Vec::new();
-        let (mut total, mut largest) = (0_u64, 0);
+        let (mut values, mut back, mut chunk) = (0, 0, 0);
         for (number, item) in items.iter().enumerate() {
-            let rows = item.member.tensor.rows();
+            let all = item.member.tensor.rows();
             let range = item.lock().checksums.as_ref().map_or(1, |sums| sums.steps);
-            tasks.extend(item.walk.tasks(rows, range).map(|rows| (number, rows)));
-            total = total.saturating_add(rows.saturating_mul(item.row_bytes));
-            largest = item.walk.piece_bytes().max(largest);
+            let task = |rows, pieces| Task {
+                item: number,
+                rows,
+                pieces,
+            };
+            if let Target::Packed(_, packing) = &item.target {
+                let blocks = packing.blocks.tasks(all, range);
+                tasks.extend(blocks.map(|(rows, pieces)| task(rows, pieces)));
+                values = packing.blocks.bytes().max(values);
+                chunk = packing.chunk_bytes().max(chunk);
+            } else {
+                tasks.extend(item.walk.tasks(all, range).map(|rows| task(rows, 0..0)));
+                back = item.walk.piece_bytes().max(back);
+            }
         }
+        let values = back.max(values);
         let buffers = || {
-            let buffers = Buffer::new(largest).zip(Buffer::new(largest));
-            let buffers = buffers.map(|(values, back)| Buffers { values, back });
+            let buffers = Buffer::new(values).zip(Buffer::new(back));
+            let buffers = buffers.zip(Packer::new(chunk));
+            let buffers = buffers.map(|((values, back), packer)| Buffers {
+                values,
+                back,
+                packer,
+            });
             buffers.ok_or_else(|| {
                 let error = io::ErrorKind::OutOfMemory.into();
                 Error::io(self.path, "allocate memory to write", error)
             })
         };
-        let meter = Meter::new(total, progress);
-        bulk::run(&tasks, self.threads, buffers, |buffers, (number, rows)| {
-            self.task(&items[*number], rows.clone(), buffers, &meter)
+        bulk::run(&tasks, self.threads, buffers, |buffers, task| {
+            let item = &items[task.item];
+            match &item.target {
+                Target::Packed(_, packing) => self.pack(item, packing, task, buffers, meter),
+                _ => self.copy(item, task.rows.clone(), buffers, meter),
+            }
         })?;
         let mut copied = Copied {
             checksums: Vec::new(),
             converted: Vec::new(),
+            packed: Vec::new(),
         };
         for item in items {
             let name = &item.member.spec.name;
@@ -108,17 +146,27 @@ impl<'a> Copying<'a> {
             if item.member.convert {
                 copied.converted.push((name.clone(), found.survey));
             }
+            if let Target::Packed(number, packing) = item.target {
+                copied.packed.push((number, packing.finish()));
+            }
         }
         Ok(copied)
     }
 
     /// The tensors that have values.
     fn items(&self) -> Result<Vec<Item<'a>>, Error> {
-        let (mut tensors, mut addresses) = (self.tensors.iter(), self.addresses.iter());
+        let (mut tensors, mut addresses) = (self.tensors.iter().enumerate(), self.addresses.iter());
         let mut items = Vec::new();
         for member in &self.members.all {
             let target = match member.role {
-                Role::Step => tensors.next().map(Target::Chunks),
+                Role::Step => match tensors.next() {
+                    Some((number, tensor)) if tensor.is_packed() => {
+                        let grid = &tensor.grid;
+                        let blocks = Blocks::new(member.tensor, grid, self.checksums)?;
+                        Some(Target::Packed(number, Packing::new(number, grid, blocks)))
+                    }
+                    found => found.map(|(_, tensor)| Target::Chunks(tensor)),
+                },
                 Role::Constant => addresses.next().copied().flatten().map(Target::Contiguous),
             };
             let Some(target) = target else {
@@ -149,15 +197,15 @@ impl<'a> Copying<'a> {
         Ok(items)
     }
 
-    fn task(
+    /// Copies rows, reads them back, and compares.
+    fn copy(
         &self,
         item: &Item<'_>,
         rows: Range<u64>,
         buffers: &mut Buffers,
         meter: &Meter<'_>,
     ) -> Result<(), Error> {
-        let range = item.lock().checksums.as_ref().map(|sums| sums.steps);
-        let mut hasher = range.map(|range| RangeHasher::new(range * item.row_bytes));
+        let mut hasher = item.hasher();
         let mut survey = Float16Survey::default();
         for piece in item.walk.pieces(rows.clone()) {
             let values = buffers.values.get(piece.len);
@@ -169,26 +217,56 @@ impl<'a> Copying<'a> {
                 hasher.add(values);
             }
             item.write(self.file, &piece, values)
-                .map_err(|source| Error::WriteStep {
-                    path: self.path.to_owned(),
-                    tensor: item.member.spec.name.clone(),
-                    step: piece.rows.start,
-                    source,
-                })?;
+                .map_err(|source| self.failed(item, piece.rows.start, source))?;
             let back = buffers.back.get(piece.len);
             piece.read(item.written, back)?;
             self.compare(item, &piece, values, back)?;
             meter.add(piece.len as u64);
         }
-        let mut found = item.lock();
-        found.survey += survey;
-        if let (Some(hasher), Some(sums)) = (hasher, &mut found.checksums) {
-            let first = to_usize(rows.start / sums.steps);
-            for (sum, new) in sums.sums[first..].iter_mut().zip(hasher.finish()) {
-                *sum = new;
-            }
-        }
+        item.found(rows.start, survey, hasher);
         Ok(())
+    }
+
+    /// Encodes a part of a tensor that is to be compressed. It is looked at again when the index has
+    /// the chunks.
+    fn pack(
+        &self,
+        item: &Item<'_>,
+        packing: &Packing<'_>,
+        task: &Task,
+        buffers: &mut Buffers,
+        meter: &Meter<'_>,
+    ) -> Result<(), Error> {
+        // With checksums the pieces are all pieces.
+        let mut hasher = item.hasher();
+        let mut survey = Float16Survey::default();
+        let (pieces, part) = (&task.pieces, packing.part(&task.pieces).len());
+        for rows in packing.blocks(task.rows.clone()) {
+            let values = to_usize(rows.end - rows.start) * part;
+            let values = buffers.values.get(values);
+            packing.read(item.member.tensor, &rows, pieces, values)?;
+            if item.member.convert {
+                survey += into_bf16(values);
+            }
+            if let Some(hasher) = &mut hasher {
+                hasher.add(values);
+            }
+            packing
+                .write(self.tail, &rows, pieces, values, &mut buffers.packer)
+                .map_err(|source| self.failed(item, rows.start, source))?;
+            meter.add(half(values.len() as u64));
+        }
+        item.found(task.rows.start, survey, hasher);
+        Ok(())
+    }
+
+    fn failed(&self, item: &Item<'_>, step: u64, source: io::Error) -> Error {
+        Error::WriteStep {
+            path: self.path.to_owned(),
+            tensor: item.member.spec.name.clone(),
+            step,
+            source,
+        }
     }
 
     fn compare(
@@ -218,11 +296,31 @@ impl Item<'_> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What makes the checksums of a task, which begins with a range.
+    fn hasher(&self) -> Option<RangeHasher> {
+        let range = self.lock().checksums.as_ref().map(|sums| sums.steps);
+        range.map(|range| RangeHasher::new(range * self.row_bytes))
+    }
+
+    /// Keeps what a task learnt of the rows from `first` on.
+    fn found(&self, first: u64, survey: Float16Survey, hasher: Option<RangeHasher>) {
+        let mut found = self.lock();
+        found.survey += survey;
+        if let (Some(hasher), Some(sums)) = (hasher, &mut found.checksums) {
+            let first = to_usize(first / sums.steps);
+            for (sum, new) in sums.sums[first..].iter_mut().zip(hasher.finish()) {
+                *sum = new;
+            }
+        }
+    }
+
     /// Writes a piece to its place.
     fn write(&self, file: &File, piece: &Piece, bytes: &[u8]) -> io::Result<()> {
         let rows = &piece.rows;
         let tensor = match &self.target {
             Target::Chunks(tensor) => tensor,
+            // Its chunks are encoded, and have no place yet.
+            Target::Packed(..) => return Err(io::ErrorKind::Unsupported.into()),
             Target::Contiguous(address) => {
                 let start = piece.part.as_ref().map_or(0, |part| part.start) as u64;
                 return file.write_all_at(bytes, address + rows.start * self.row_bytes + start);

@@ -2,6 +2,7 @@
 
 mod copy;
 mod members;
+mod pack;
 mod plan;
 mod summary;
 
@@ -13,7 +14,7 @@ use std::time::{Instant, SystemTime};
 pub use plan::RechunkPlan;
 pub use summary::RechunkSummary;
 
-use crate::bulk::{self, Callback, MEMORY, Progress};
+use crate::bulk::{self, Callback, MEMORY, Meter, Progress};
 use crate::checksum::write_checksums;
 use crate::create::{self, Contents};
 use crate::lock::{self, open_locked};
@@ -21,9 +22,10 @@ use crate::plan::free_disk;
 use crate::publish::{inherit, make_folder, publish};
 use crate::reader::Reader;
 use crate::trajectory::TrajectoryFile;
-use crate::{Attribute, Error, ReadPattern, RunState, TensorSpec, provenance, sys};
+use crate::{Attribute, Compression, Error, ReadPattern, RunState, TensorSpec, provenance, sys};
 use copy::{Copied, Copying};
 use members::{Asked, Members};
+use pack::{PackedTensor, Tail, look_again};
 
 /// Writes a file anew as a finished trajectory, with chunks for another purpose.
 ///
@@ -64,6 +66,7 @@ pub struct Rechunk {
     input: PathBuf,
     output: PathBuf,
     pattern: ReadPattern,
+    compression: Compression,
     chunk_target: u64,
     memory: u64,
     overwrite: bool,
@@ -79,6 +82,7 @@ impl Rechunk {
             input: input.into(),
             output: output.into(),
             pattern: ReadPattern::default(),
+            compression: Compression::default(),
             chunk_target: crate::Limits::default().chunk_target,
             memory: MEMORY,
             overwrite: false,
@@ -94,6 +98,32 @@ impl Rechunk {
         self
     }
 
+    /// Whether the output is compressed, and how, whatever the input is. Default:
+    /// [`Compression::None`].
+    ///
+    /// The chunks of a compressed tensor are those that this needs: [`pattern`](Self::pattern) and
+    /// [`chunk_target`](Self::chunk_target) are for the others. Its values are read back when all of
+    /// them are written: each chunk is unpacked through a [`Reader`] of the new file, and a hash of 128
+    /// bits is compared with that of what was encoded. Each chunk takes some 200 bytes of memory until
+    /// then, beside the limit.
+    ///
+    /// ```
+    /// # use selvedge_hdf5::{Compression, Reader, Rechunk, Recorder, bf16};
+    /// # let folder = tempfile::tempdir()?;
+    /// # let [path, archive] = ["thimble_1.h5", "archive_1.h5"].map(|name| folder.path().join(name));
+    /// # let mut run = Recorder::create(&path).steps(20).tensor::<bf16>("W", [256, 64]).start()?;
+    /// # for _ in 0..20 { run.append(|step| step.put("W", &[bf16::ONE; 256 * 64]))?; }
+    /// # run.finish()?;
+    /// let rechunk = Rechunk::new(&path, &archive).compression(Compression::Temporal);
+    /// assert!(rechunk.run(|_| {})?.ratio() > 5.0);
+    /// assert_eq!(Reader::open(&archive)?.tensor("W")?.read_step::<bf16>(19)?, [bf16::ONE; 256 * 64]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
     /// The chunks' target size in bytes. Default: 2 GB.
     pub fn chunk_target(mut self, bytes: u64) -> Self {
         self.chunk_target = bytes;
@@ -102,7 +132,9 @@ impl Rechunk {
 
     /// The most memory it takes, in bytes. Default: 256 MiB.
     ///
-    /// A filtered tensor needs memory for its chunks, since a chunk is unpacked whole.
+    /// A filtered tensor needs memory for its chunks, since a chunk is unpacked whole. So does one that
+    /// becomes [`Temporal`](Compression::Temporal), 16 steps of it at a time, where it is filtered, or
+    /// there are to be checksums.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;
         self
@@ -210,6 +242,7 @@ impl Rechunk {
             Ok((copied, sync)) => Ok(RechunkSummary {
                 path: path.clone(),
                 bytes: plan.bytes,
+                file_bytes: file.metadata().map_or(0, |metadata| metadata.len()),
                 converted: copied.converted,
                 plan,
                 elapsed: started.elapsed(),
@@ -267,6 +300,11 @@ impl Build<'_> {
         trajectory.check_plan(&self.plan.tensors)?;
         // Extents and chunks as any reader finds them, before there are values.
         let written = Reader::open(self.partial)?;
+        let meter = Meter::new(self.plan.bytes, progress);
+        let tail = Tail {
+            file: self.file,
+            space: trajectory.space(),
+        };
         let copying = Copying {
             members: self.members,
             file: self.file,
@@ -274,13 +312,29 @@ impl Build<'_> {
             path,
             tensors: &trajectory.tensors,
             addresses: &addresses,
+            tail: &tail,
             memory: bulk::buffer_memory(self.rechunk.memory),
             threads: self.plan.threads,
             checksums: self.rechunk.checksums,
         };
-        let copied = copying.run(progress)?;
-        // libhdf5 does not open a file for writing that it has open for reading.
+        let mut copied = copying.run(&meter)?;
+        // libhdf5 does not open a file for writing that it has open for reading, and keeps what it has
+        // read of the index.
         drop(written);
+        let packed = std::mem::take(&mut copied.packed);
+        if !packed.is_empty() {
+            trajectory.index_chunks(packed.iter().flat_map(|(_, packed)| packed.chunks()))?;
+            trajectory.set_extents(self.plan.steps)?;
+            trajectory.finish()?;
+            let tensors = packed.into_iter().map(|(tensor, chunks)| PackedTensor {
+                name: &trajectory.tensors[tensor].name,
+                grid: &trajectory.tensors[tensor].grid,
+                steps: self.plan.steps,
+                chunks,
+            });
+            let (tensors, written): (Vec<_>, _) = (tensors.collect(), Reader::open(self.partial)?);
+            look_again(&tensors, &written, path, self.plan.threads, &meter)?;
+        }
         if self.rechunk.checksums {
             write_checksums(self.partial, path, &copied.checksums)?;
             trajectory = self.open_trajectory()?;

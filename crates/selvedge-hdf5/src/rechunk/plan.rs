@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use super::Rechunk;
 use super::members::{Member, Members};
+use super::pack::Blocks;
 use crate::bulk::{self, Walk};
+use crate::grid::Grid;
 use crate::plan::{Bytes, ChunkPlan, Grouped, Shape};
 use crate::{Compression, Error, ReadPattern, Role, TensorSpec};
 
@@ -21,6 +23,8 @@ pub struct RechunkPlan {
     pub steps: u64,
     /// What the chunks are planned for.
     pub pattern: ReadPattern,
+    /// How tensors are compressed, if they are.
+    pub compression: Compression,
     /// The step tensors.
     pub tensors: Vec<ChunkPlan>,
     /// The constants, with their whole shapes.
@@ -33,7 +37,7 @@ pub struct RechunkPlan {
     pub left_out: Vec<(String, String)>,
     /// Whether there will be checksums.
     pub checksums: bool,
-    /// Bytes of all values, which the output takes on the disk.
+    /// Bytes of all values, which the output takes on the disk; with compression it is at most so much.
     pub bytes: u64,
     /// Memory for buffers, in bytes.
     pub memory: u64,
@@ -50,7 +54,7 @@ impl RechunkPlan {
             .map(|member| {
                 let steps = Some(members.steps);
                 let (pattern, target) = (rechunk.pattern, rechunk.chunk_target);
-                ChunkPlan::new(&member.spec, steps, pattern, target, Compression::None)
+                ChunkPlan::new(&member.spec, steps, pattern, target, rechunk.compression)
             })
             .collect::<Result<Vec<_>, _>>()?;
         let constants = members.of(Role::Constant).map(|member| member.spec.clone());
@@ -61,19 +65,43 @@ impl RechunkPlan {
         };
         let converted = members.all.iter().filter(|member| member.convert);
         let memory = bulk::buffer_memory(rechunk.memory);
-        let (mut bytes, mut each) = (0_u64, 0_u64);
+        let (mut bytes, mut each, mut back) = (0_u64, 0_u64, 0_u64);
+        // The step tensors come first.
+        let mut plans = tensors.iter();
+        let mut packed = Vec::new();
+        let check = |member: &Member<'_>, needed: u64| match needed <= memory {
+            true => Ok(needed),
+            false => Err(Error::WorkingMemory {
+                tensor: member.tensor.name().to_owned(),
+                needed,
+                limit: memory,
+            }),
+        };
         for member in &members.all {
             bytes = bytes.saturating_add(member.tensor.all_bytes()?);
-            // A buffer for the values, and one for what is read back.
-            let needed = Walk::new([member.tensor], memory / 8)?.thread_bytes(2);
-            if needed > memory {
-                return Err(Error::WorkingMemory {
-                    tensor: member.tensor.name().to_owned(),
-                    needed,
-                    limit: memory,
+            let grid = plans
+                .next()
+                .filter(|plan| plan.compressed)
+                .and_then(|plan| {
+                    let element = plan.dtype.size() as u64;
+                    Grid::new(&plan.step_shape, &plan.chunk_shape, element)
                 });
+            if let Some(grid) = grid {
+                packed.push((
+                    member,
+                    Blocks::new(member.tensor, &grid, rechunk.checksums)?,
+                ));
+                continue;
             }
-            each = each.max(needed);
+            let walk = Walk::new([member.tensor], memory / 8)?;
+            // A buffer for the values, and one for what is read back.
+            each = check(member, walk.thread_bytes(2))?.max(each);
+            back = walk.piece_bytes().max(back);
+        }
+        for (member, blocks) in packed {
+            // Each thread has the memory for all kinds of tensors.
+            let needed = blocks.thread_bytes().saturating_add(back);
+            each = check(member, needed)?.max(each);
         }
         let threads = bulk::threads(memory, each);
         Ok(Self {
@@ -81,6 +109,7 @@ impl RechunkPlan {
             output: rechunk.output.clone(),
             steps: members.steps,
             pattern: rechunk.pattern,
+            compression: rechunk.compression,
             tensors,
             constants: constants.collect(),
             renamed: members.all.iter().filter(moved).map(names).collect(),
@@ -94,15 +123,22 @@ impl RechunkPlan {
         })
     }
 
+    /// Whether a tensor is compressed.
+    #[must_use]
+    pub fn compresses(&self) -> bool {
+        self.tensors.iter().any(|plan| plan.compressed)
+    }
+
     /// Bytes that the output will have, with the parts of chunks that no step fills. Those are
-    /// holes in the file.
+    /// holes in the file, and nothing in compressed chunks. With compression it is at most so much.
     #[must_use]
     pub fn file_bytes(&self) -> u64 {
-        let chunks = self.tensors.iter().map(ChunkPlan::file_bytes);
-        let filled = self
-            .tensors
-            .iter()
-            .map(|plan| plan.step_bytes().saturating_mul(self.steps));
+        let values = |plan: &ChunkPlan| plan.step_bytes().saturating_mul(self.steps);
+        let chunks = self.tensors.iter().map(|plan| match plan.compressed {
+            true => values(plan),
+            false => plan.file_bytes(),
+        });
+        let filled = self.tensors.iter().map(values);
         let constants = self.bytes.saturating_sub(filled.sum());
         chunks.fold(constants, u64::saturating_add)
     }
@@ -148,7 +184,8 @@ impl fmt::Display for RechunkPlan {
         for (what, why) in &self.left_out {
             writeln!(f, "  not kept: {what}: {why}")?;
         }
-        write!(f, "disk: {}", Bytes(self.file_bytes()))?;
+        let most = if self.compresses() { "at most " } else { "" };
+        write!(f, "disk: {most}{}", Bytes(self.file_bytes()))?;
         if let Some(free) = self.free_disk {
             write!(f, ", {} free", Bytes(free))?;
         }

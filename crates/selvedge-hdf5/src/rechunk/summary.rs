@@ -18,6 +18,8 @@ pub struct RechunkSummary {
     pub plan: RechunkPlan,
     /// Bytes of all values, each of which was read back and compared.
     pub bytes: u64,
+    /// Length of the new file in bytes.
+    pub file_bytes: u64,
     /// float16 tensors that became bfloat16, and what their values were.
     pub converted: Vec<(String, Float16Survey)>,
     /// All of it.
@@ -32,6 +34,12 @@ impl RechunkSummary {
     pub fn bytes_per_second(&self) -> f64 {
         self.bytes as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
+
+    /// How many times smaller than its values the new file is.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        self.bytes as f64 / self.file_bytes.max(1) as f64
+    }
 }
 
 impl fmt::Display for RechunkSummary {
@@ -45,6 +53,14 @@ impl fmt::Display for RechunkSummary {
             self.elapsed.as_secs_f64(),
             self.sync.as_secs_f64(),
         )?;
+        if self.plan.compresses() {
+            let (values, file) = (Bytes(self.bytes), Bytes(self.file_bytes));
+            write!(
+                f,
+                "\n  {values} -> {file}, {:.2} times smaller",
+                self.ratio()
+            )?;
+        }
         for (tensor, survey) in &self.converted {
             write!(f, "\n  `{tensor}`, float16 to bfloat16: {survey}")?;
         }

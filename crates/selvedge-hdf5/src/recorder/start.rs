@@ -138,6 +138,9 @@ impl RecorderBuilder {
                 tensor.set_chunk_shape(chunk);
             }
             tensor.compressed = found.is_compressed();
+            if tensor.compressed {
+                self.check_single(&tensor.tensor, tensor.chunk_steps())?;
+            }
         }
         plan.plan_encoding();
         if plan.memory_bytes() > plan.memory_budget {
@@ -184,6 +187,18 @@ impl RecorderBuilder {
             expected: expected.to_string(),
             found: found.to_string(),
         }
+    }
+
+    /// Fails for a compressed tensor whose chunks hold several steps: a run writes each chunk once.
+    fn check_single(&self, tensor: &str, steps: u64) -> Result<(), Error> {
+        if steps == 1 {
+            return Ok(());
+        }
+        Err(Error::ResumeArchive {
+            path: self.path.clone(),
+            tensor: tensor.to_owned(),
+            steps,
+        })
     }
 
     fn check_specs(&self, found: &[TensorSpec]) -> Result<(), Error> {
@@ -244,6 +259,11 @@ impl RecorderBuilder {
         let durable = self.durability != Durability::Never;
         let mut trajectory = TrajectoryFile::open(path, storage, durable)?;
         trajectory.order_tensors(specs.iter().map(|spec| spec.name.as_str()))?;
+        for tensor in &trajectory.tensors {
+            if tensor.is_packed() {
+                self.check_single(&tensor.name, tensor.grid.steps())?;
+            }
+        }
         Ok(trajectory)
     }
 

@@ -22,9 +22,8 @@ use crate::provenance::{FORMAT, FORMAT_VERSION, FORMAT_VERSION_COMPRESSED, STATE
 use crate::storage::Storage;
 use crate::{Error, RunState, encoder};
 use packed::Packed;
-use space::Space;
-
-pub(crate) use packed::{Chunk, Packer, Written};
+pub(crate) use packed::{ALIGNMENT, Chunk, Packer, Written};
+pub(crate) use space::Space;
 
 /// Room is announced in at least this many bytes, so that small chunks do not need it often.
 const LEAST_ROOM: u64 = 1 << 20;
@@ -421,6 +420,11 @@ impl TrajectoryFile {
 }
 
 impl StepTensor {
+    /// Whether its chunks are compressed.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.packed.is_some()
+    }
+
     /// Addresses of the chunks, in the order of the index.
     pub(crate) fn chunks(&self) -> &[u64] {
         &self.chunks
@@ -443,13 +447,6 @@ impl StepTensor {
                     "the chunks of tensor `{name}` do not hold whole pieces of a step"
                 ))
             })?;
-        if dataset.compressed && grid.steps() != 1 {
-            return Err(refuse(format!(
-                "the compressed chunks of tensor `{name}` hold {} steps each, and this version of \
-                 Selvedge writes one",
-                grid.steps()
-            )));
-        }
         let packs = dataset.compressed;
         let (mut chunks, mut entries) = (Vec::new(), Vec::new());
         let mut see = |entry: ChunkEntry| {

@@ -9,11 +9,11 @@ use super::{StepTensor, TrajectoryFile};
 use crate::Error;
 use crate::encoder::ChunkEncoder;
 use crate::grid::{Run, to_usize};
-use crate::layout::{ChunkKey, LayoutError, Superblock};
+use crate::layout::{ChunkIndex, ChunkKey, LayoutError, Superblock};
 use crate::storage::Storage;
 
 /// Streams start at a multiple of this many bytes.
-const ALIGNMENT: u64 = 8;
+pub(crate) const ALIGNMENT: u64 = 8;
 /// Room is announced for at least, and mostly for, so many bytes …
 const LEAST_ROOM: u64 = 1 << 20;
 const MOST_ROOM: u64 = 64 << 20;
@@ -59,11 +59,14 @@ impl Chunk {
 /// A chunk that is in the file, and in no index.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Written {
-    tensor: usize,
-    number: u64,
-    address: u64,
-    bytes: u32,
-    mask: u32,
+    pub(crate) tensor: usize,
+    /// Its number in the order of the chunk index.
+    pub(crate) number: u64,
+    pub(crate) address: u64,
+    /// Bytes in the file.
+    pub(crate) bytes: u32,
+    /// The filter mask.
+    pub(crate) mask: u32,
 }
 
 /// Encodes chunks and writes them behind all that lies in the file, from any thread. Nothing refers to
@@ -85,7 +88,7 @@ impl Packer {
         steps: &[u8],
     ) -> Result<Written, Error> {
         let (name, chunk_bytes) = &self.tensors[chunk.tensor];
-        let (stored, mask) = encoder.encode(&steps[chunk.run.bytes.clone()], *chunk_bytes);
+        let (stored, mask) = encoder.encode(&steps[chunk.run.bytes.clone()], *chunk_bytes, None);
         let address = self.space.allocate(stored.len() as u64, ALIGNMENT);
         self.storage
             .write_all_at(stored, address)
@@ -176,6 +179,34 @@ impl TrajectoryFile {
                 packed.pending.push(chunk);
             }
         }
+    }
+
+    /// Takes `chunks` into the index, which are all that the compressed tensors are to have. They were
+    /// written at addresses of the file's space, and nobody reads the file meanwhile.
+    pub(crate) fn index_chunks(
+        &mut self,
+        chunks: impl IntoIterator<Item = Written>,
+    ) -> Result<(), Error> {
+        self.add_chunks(0, chunks);
+        let mut room = 0_u64;
+        for tensor in &self.tensors {
+            if let Some(packed) = &tensor.packed {
+                // Each node but those on the edge is full: the leaves, and far fewer above them.
+                let nodes = packed.pending.len() as u64 / 32 + 16;
+                let node = ChunkIndex::node_bytes(tensor.grid.offset(0).len()) + ALIGNMENT;
+                room = room.saturating_add(nodes.saturating_mul(node));
+            }
+        }
+        self.announce(room)?;
+        if self.stage_chunks()? {
+            self.show_chunks()?;
+        }
+        Ok(())
+    }
+
+    /// Where new bytes go.
+    pub(crate) fn space(&self) -> Space {
+        self.space.clone()
     }
 
     /// Writes the chunks that a [`Packer`] wrote into the index, where nobody sees

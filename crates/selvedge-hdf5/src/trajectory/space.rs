@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The address behind all that lies in the file. Its copies are one: threads that write chunks take
 /// their places from it.
 #[derive(Clone, Debug)]
-pub(super) struct Space(Arc<AtomicU64>);
+pub(crate) struct Space(Arc<AtomicU64>);
 
 impl Space {
     pub(super) fn behind(address: u64) -> Self {
@@ -19,7 +19,7 @@ impl Space {
     }
 
     /// Takes `bytes` bytes at a multiple of `alignment`, and returns their address.
-    pub(super) fn allocate(&self, bytes: u64, alignment: u64) -> u64 {
+    pub(crate) fn allocate(&self, bytes: u64, alignment: u64) -> u64 {
         let aligned = |end: u64| end.next_multiple_of(alignment);
         let behind = |end| Some(aligned(end) + bytes);
         let order = Ordering::Relaxed;
