@@ -29,6 +29,7 @@ pub const GROUPS: &[&str] = &[
     trajectory::GROUPS[0],
     trajectory::GROUPS[1],
     trajectory::GROUPS[2],
+    trajectory::GROUPS[3],
 ];
 
 /// The tensor in the files.

@@ -2,6 +2,7 @@
 
 mod contender;
 mod data;
+mod decode;
 
 use std::path::Path;
 
@@ -26,6 +27,7 @@ pub const GROUPS: &[&str] = &[
     "encode/temporal-grad",
     "encode/temporal-m",
     "encode/temporal-v",
+    decode::GROUP,
 ];
 
 /// Rows of a chunk of the temporal form.
@@ -51,6 +53,7 @@ pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
                 (&path, recorded),
             )?;
         }
+        decode::run(bench, &path)?;
     } else {
         bench.note(
             "No trajectory of the demo: only normal values are encoded in memory.".to_owned(),

@@ -67,6 +67,12 @@ const REQUIREMENTS: &[Requirement] = &[
         "at least 1",
     ),
     speed(
+        "compress/recording-long",
+        "compressed",
+        "uncompressed",
+        "at least 1",
+    ),
+    speed(
         "compress/recording-sync",
         "compressed",
         "uncompressed",
