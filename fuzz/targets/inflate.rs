@@ -30,10 +30,19 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// What is decoded is `bytes`, and zlib thinks so, too.
+/// What is decoded is `bytes`, and zlib thinks so, too. With another stream at once it is the same.
 fn decode(stream: &[u8], bytes: &[u8]) {
     let mut found = vec![0xA5; bytes.len()];
-    if Decoder::new().decode(stream, &mut found) {
+    let decoded = Decoder::new().decode(stream, &mut found);
+    for other in [stream, include_bytes!("../seeds/inflate/weights")] {
+        let mut decoders: [Decoder; 2] = Default::default();
+        let mut outs = [vec![0xA5; bytes.len()], vec![0xA5; 4000]];
+        let [one, second] = &mut outs;
+        let both = Decoder::decode_both(&mut decoders, [stream, other], [one, second]);
+        assert_eq!(both[0], decoded);
+        assert!(!decoded || outs[0] == bytes);
+    }
+    if decoded {
         assert!(found == bytes);
         let mut zlib = Vec::new();
         let mut decoder = flate2::read::ZlibDecoder::new(stream);

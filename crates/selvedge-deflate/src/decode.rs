@@ -27,7 +27,219 @@ const BYTES_AT: u32 = 8;
 
 /// Decodes streams that have no repetitions, as [`Encoder::encode`](crate::Encoder::encode) mostly makes
 /// them.
+#[derive(Debug, Default)]
 pub struct Decoder {
+    tables: Tables,
+}
+
+impl Decoder {
+    /// A decoder with its tables, 6 KB.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Decodes a whole zlib stream into `out`, if it is one of stored blocks and of coded blocks without
+    /// repetitions, of exactly `out.len()` bytes and with the right check. Otherwise it returns `false`,
+    /// and `out` has anything in it: ask a decoder for all streams, which also says what is wrong.
+    #[must_use]
+    pub fn decode(&mut self, stream: &[u8], out: &mut [u8]) -> bool {
+        let stream = Stream::begin(&mut self.tables, stream, out);
+        stream.and_then(Stream::finish).is_some()
+    }
+
+    /// The same for two streams, in less time than one after the other: a look-up has to wait for the one
+    /// before it, and meanwhile there is one of the other stream to make.
+    #[must_use]
+    pub fn decode_both(
+        decoders: &mut [Self; 2],
+        streams: [&[u8]; 2],
+        [out, other_out]: [&mut [u8]; 2],
+    ) -> [bool; 2] {
+        let [decoder, other] = decoders;
+        let mut both = [
+            Stream::begin(&mut decoder.tables, streams[0], out),
+            Stream::begin(&mut other.tables, streams[1], other_out),
+        ];
+        if let [Some(stream), Some(other)] = &mut both {
+            while stream.is_coded() && other.is_coded() {
+                literals_of_both(stream, other);
+                stream.symbol();
+                other.symbol();
+            }
+        }
+        both.map(|stream| stream.and_then(Stream::finish).is_some())
+    }
+}
+
+/// Where a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// In a coded block, whose tables are made.
+    Coded,
+    /// Behind the last block.
+    End,
+    /// At something that is not for this decoder.
+    Other,
+}
+
+/// A stream that is being decoded.
+struct Stream<'a> {
+    tables: &'a mut Tables,
+    bits: Bits<'a>,
+    at: At,
+    /// Whether the block is the last.
+    is_last: bool,
+    out: &'a mut [u8],
+    /// Bytes of `out` that are decoded.
+    done: usize,
+    check: u32,
+}
+
+impl<'a> Stream<'a> {
+    /// Begins a stream, up to its first coded block.
+    fn begin(tables: &'a mut Tables, stream: &'a [u8], out: &'a mut [u8]) -> Option<Self> {
+        // Deflate, any window, no dictionary.
+        let (&[method, flags], body) = stream.split_first_chunk()?;
+        let number = u16::from_be_bytes([method, flags]);
+        if method & 0x0F != 8 || method >> 4 > 7 || flags & 0x20 != 0 || number % 31 != 0 {
+            return None;
+        }
+        let (body, check) = body.split_last_chunk::<4>()?;
+        let mut stream = Self {
+            tables,
+            bits: Bits::new(body),
+            at: At::Other,
+            is_last: false,
+            out,
+            done: 0,
+            check: u32::from_be_bytes(*check),
+        };
+        stream.next_block();
+        Some(stream)
+    }
+
+    fn is_coded(&self) -> bool {
+        self.at == At::Coded
+    }
+
+    /// Goes on to the next coded block.
+    fn next_block(&mut self) {
+        self.at = self.blocks().unwrap_or(At::Other);
+    }
+
+    fn blocks(&mut self) -> Option<At> {
+        while !self.is_last {
+            let head = self.bits.take(3)?;
+            self.is_last = head & 1 == 1;
+            match head >> 1 {
+                0 => {
+                    let stored = self.bits.stored()?;
+                    let end = self.done + stored.len();
+                    self.out.get_mut(self.done..end)?.copy_from_slice(stored);
+                    self.done = end;
+                }
+                2 => {
+                    self.tables.read(&mut self.bits)?;
+                    return Some(At::Coded);
+                }
+                // A fixed code, which the encoder never has, or nothing.
+                _ => return None,
+            }
+        }
+        Some(At::End)
+    }
+
+    /// Decodes one symbol of a coded block: one with a long code, the end, or one of the last bytes of all.
+    fn symbol(&mut self) {
+        let byte = match self.tables.symbol(&mut self.bits) {
+            Some(END) => return self.next_block(),
+            Some(symbol) => self.out.get_mut(self.done).zip(Some(low(symbol))),
+            None => None,
+        };
+        if let Some((place, byte)) = byte {
+            *place = byte;
+            self.done += 1;
+        } else {
+            self.at = At::Other;
+        }
+    }
+
+    /// Decodes all that is left.
+    fn finish(mut self) -> Option<()> {
+        while self.is_coded() {
+            self.literals();
+            self.symbol();
+        }
+        let whole = self.at == At::End && self.done == self.out.len() && self.bits.is_at_end();
+        (whole && adler32(&&*self.out) == self.check).then_some(())
+    }
+
+    /// Decodes bytes of a coded block as long as they have short codes, and there are bits and room for
+    /// several.
+    fn literals(&mut self) {
+        let mut bits = self.bits;
+        while let Some(room) = self.out.get_mut(self.done..self.done + ROOM)
+            && bits.refill_fast()
+        {
+            let mut at = 0;
+            for _ in 0..AT_ONCE {
+                let entry = self.tables.bytes[usize::from(bits.peek()) % ENTRIES];
+                if entry == OTHER {
+                    self.done += at;
+                    self.bits = bits;
+                    return;
+                }
+                at += put(&mut bits, room, at, entry);
+            }
+            self.done += at;
+        }
+        self.bits = bits;
+    }
+}
+
+/// Look-ups between two refills, and the bytes that they write at most.
+const AT_ONCE: usize = (Bits::REFILLED / LOOKED_UP) as usize;
+const ROOM: usize = 4 * AT_ONCE;
+
+/// Takes the bits of an entry and writes its bytes; returns how many these are.
+#[inline(always)]
+fn put(bits: &mut Bits<'_>, room: &mut [u8], at: usize, entry: u32) -> usize {
+    room[at..at + 4].copy_from_slice(&(entry >> BYTES_AT).to_le_bytes());
+    bits.skip(entry & 63);
+    (entry >> COUNT_AT & 3) as usize
+}
+
+/// [`Stream::literals`] of two streams, until one of them can go no further.
+fn literals_of_both(one: &mut Stream<'_>, other: &mut Stream<'_>) {
+    // Copies, so that they stay in registers.
+    let (mut bits, mut other_bits) = (one.bits, other.bits);
+    let (bytes, other_bytes) = (&one.tables.bytes, &other.tables.bytes);
+    'all: while let Some(room) = one.out.get_mut(one.done..one.done + ROOM)
+        && let Some(other_room) = other.out.get_mut(other.done..other.done + ROOM)
+        && bits.refill_fast()
+        && other_bits.refill_fast()
+    {
+        let (mut at, mut other_at) = (0, 0);
+        for _ in 0..AT_ONCE {
+            let entry = bytes[usize::from(bits.peek()) % ENTRIES];
+            let other_entry = other_bytes[usize::from(other_bits.peek()) % ENTRIES];
+            if entry == OTHER || other_entry == OTHER {
+                one.done += at;
+                other.done += other_at;
+                break 'all;
+            }
+            at += put(&mut bits, room, at, entry);
+            other_at += put(&mut other_bits, other_room, other_at, other_entry);
+        }
+        one.done += at;
+        other.done += other_at;
+    }
+    (one.bits, other.bits) = (bits, other_bits);
+}
+
+/// What the codes of a block are looked up in.
+struct Tables {
     /// Of the bits that are looked up: up to three bytes that they begin with, lowest first, the bits
     /// that these take, and their number.
     bytes: Box<[u32; ENTRIES]>,
@@ -36,73 +248,25 @@ pub struct Decoder {
     codes: Codes,
 }
 
-impl Default for Decoder {
+impl Default for Tables {
     fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl std::fmt::Debug for Decoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Decoder").finish_non_exhaustive()
-    }
-}
-
-impl Decoder {
-    /// A decoder with its tables, 6 KB.
-    #[must_use]
-    pub fn new() -> Self {
         Self {
             bytes: Box::new([OTHER; ENTRIES]),
             first: Box::new([0; ENTRIES]),
             codes: Codes::default(),
         }
     }
+}
 
-    /// Decodes a whole zlib stream into `out`, if it is one of stored blocks and of coded blocks without
-    /// repetitions, of exactly `out.len()` bytes and with the right check. Otherwise it returns `false`,
-    /// and `out` has anything in it: ask a decoder for all streams, which also says what is wrong.
-    #[must_use]
-    pub fn decode(&mut self, stream: &[u8], out: &mut [u8]) -> bool {
-        self.blocks(stream, out).is_some()
+impl std::fmt::Debug for Tables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tables").finish_non_exhaustive()
     }
+}
 
-    fn blocks(&mut self, stream: &[u8], out: &mut [u8]) -> Option<()> {
-        // Deflate, any window, no dictionary.
-        let (&[method, flags], body) = stream.split_first_chunk()?;
-        let number = u16::from_be_bytes([method, flags]);
-        if method & 0x0F != 8 || method >> 4 > 7 || flags & 0x20 != 0 || number % 31 != 0 {
-            return None;
-        }
-        let (body, check) = body.split_last_chunk::<4>()?;
-        let mut bits = Bits::new(body);
-        let mut done = 0;
-        loop {
-            let head = bits.take(3)?;
-            match head >> 1 {
-                0 => {
-                    let stored = bits.stored()?;
-                    out.get_mut(done..done + stored.len())?
-                        .copy_from_slice(stored);
-                    done += stored.len();
-                }
-                2 => {
-                    self.header(&mut bits)?;
-                    done += self.literals(&mut bits, &mut out[done..])?;
-                }
-                // A fixed code, which the encoder never has, or nothing.
-                _ => return None,
-            }
-            if head & 1 == 1 {
-                break;
-            }
-        }
-        let whole = done == out.len() && bits.is_at_end();
-        (whole && adler32(&&*out) == u32::from_be_bytes(*check)).then_some(())
-    }
-
+impl Tables {
     /// Reads the codes of a block, and makes the tables.
-    fn header(&mut self, bits: &mut Bits<'_>) -> Option<()> {
+    fn read(&mut self, bits: &mut Bits<'_>) -> Option<()> {
         let literals = 257 + usize::from(bits.take(5)?);
         let distances = 1 + usize::from(bits.take(5)?);
         let written = 4 + usize::from(bits.take(4)?);
@@ -170,47 +334,15 @@ impl Decoder {
         }
     }
 
-    /// Decodes up to the end of a block. Returns the bytes written.
-    fn literals(&self, bits: &mut Bits<'_>, out: &mut [u8]) -> Option<usize> {
-        /// Look-ups between two refills.
-        const AT_ONCE: usize = (Bits::REFILLED / LOOKED_UP) as usize;
-        let mut done = 0;
-        loop {
-            // As long as there are bits for all and room for four bytes each.
-            while let Some(room) = out.get_mut(done..done + 4 * AT_ONCE)
-                && bits.refill_fast()
-            {
-                let mut at = 0;
-                let mut entry = OTHER;
-                for _ in 0..AT_ONCE {
-                    entry = self.bytes[usize::from(bits.peek()) % ENTRIES];
-                    if entry == OTHER {
-                        break;
-                    }
-                    room[at..at + 4].copy_from_slice(&(entry >> BYTES_AT).to_le_bytes());
-                    bits.skip(entry & 63);
-                    at += (entry >> COUNT_AT & 3) as usize;
-                }
-                done += at;
-                if entry == OTHER {
-                    break;
-                }
-            }
-            // A symbol with a long code, the end, or the last bytes of all.
-            bits.refill();
-            let first = self.first[usize::from(bits.peek()) % ENTRIES];
-            let symbol = if first > 0 {
-                bits.take(u32::from(first & 0xF))?;
-                first >> 4
-            } else {
-                self.codes.next(bits)?
-            };
-            if symbol == END {
-                return Some(done);
-            }
-            *out.get_mut(done)? = low(symbol);
-            done += 1;
+    /// The next symbol.
+    fn symbol(&self, bits: &mut Bits<'_>) -> Option<u16> {
+        bits.refill();
+        let first = self.first[usize::from(bits.peek()) % ENTRIES];
+        if first == 0 {
+            return self.codes.next(bits);
         }
+        bits.take(u32::from(first & 0xF))?;
+        Some(first >> 4)
     }
 }
 
@@ -298,6 +430,7 @@ fn low(symbol: u16) -> u8 {
 }
 
 /// Bits of a stream, least significant first.
+#[derive(Clone, Copy)]
 struct Bits<'a> {
     input: &'a [u8],
     /// The next byte that is not in `ahead`.

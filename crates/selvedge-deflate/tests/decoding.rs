@@ -22,6 +22,21 @@ fn decodes(stream: &[u8], len: usize) -> bool {
     if decoded {
         assert!(by_libdeflate(stream, len) == Some(bytes));
     }
+    // Together with itself it is the same.
+    assert_eq!(decode_both([stream, stream], [len, len]), [decoded; 2]);
+    decoded
+}
+
+/// The same for two streams at once.
+fn decode_both(streams: [&[u8]; 2], lens: [usize; 2]) -> [bool; 2] {
+    let mut decoders: [Decoder; 2] = Default::default();
+    let [mut one, mut other] = lens.map(|len| vec![0xA5; len]);
+    let decoded = Decoder::decode_both(&mut decoders, streams, [&mut one, &mut other]);
+    for (nth, bytes) in [one, other].into_iter().enumerate() {
+        if decoded[nth] {
+            assert!(by_libdeflate(streams[nth], lens[nth]) == Some(bytes));
+        }
+    }
     decoded
 }
 
@@ -80,6 +95,28 @@ fn a_decoder_is_used_again() {
         let mut bytes = vec![0; 2 * count];
         assert!(decoder.decode(&stream, &mut bytes));
         assert!(by_libdeflate(&stream, 2 * count) == Some(bytes));
+    }
+}
+
+/// Whatever the other one is: shorter, with longer codes, damaged, or nothing at all.
+#[test]
+fn two_streams_do_not_disturb_one_another() {
+    let counts = [(70_000, 9), (70_001, 40), (33_000, 2), (100, 15), (0, 0)];
+    let mut streams: Vec<(Vec<u8>, usize, bool)> = counts
+        .into_iter()
+        .map(|(count, most)| (encoded(&elements(count, most, 7)), 2 * count, true))
+        .collect();
+    let mut damaged = streams[0].0.clone();
+    let middle = damaged.len() * 3 / 4;
+    damaged[middle] ^= 0x55;
+    streams.push((damaged, 140_000, false));
+    streams.push((streams[0].0[..middle].to_vec(), 140_000, false));
+    streams.push((Vec::new(), 10, false));
+    for (one, len, good) in &streams {
+        for (other, other_len, other_good) in &streams {
+            let decoded = decode_both([one, other], [*len, *other_len]);
+            assert_eq!(decoded, [*good, *other_good], "{len} and {other_len} bytes");
+        }
     }
 }
 

@@ -17,23 +17,33 @@ const MEMORY: usize = 1 << 30;
 const MOST_THREADS: usize = 8;
 
 impl Job<'_> {
-    /// The selected steps of each row of chunks are what a thread does at a time.
+    /// The selected steps of each row of chunks are what a thread does at a time; of two rows, as long as
+    /// there are enough for all threads.
     pub(super) fn run_unpacking(&self, packed: &Packed, bytes: &mut [u8]) -> Result<(), Error> {
+        let threads = self.unpacking_threads(packed);
+        let at_least = match room(packed, 2) >= threads {
+            true => 2 * threads as u64,
+            false => u64::MAX,
+        };
         let tasks = Mutex::new(Rows {
             left: self.steps,
             output: bytes,
             rows: packed.rows(),
             step_bytes: self.output_bytes,
         });
-        let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let next = || {
+            let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            let two = tasks.rows_left() >= at_least;
+            (tasks.next(), if two { tasks.next() } else { None })
+        };
         let work = || -> Result<(), Error> {
             let (mut unpacker, mut scratch) = (Unpacker::new(), Scratch::default());
-            while let Some((steps, output)) = next() {
-                self.row(packed, steps, output, &mut unpacker, &mut scratch)?;
+            while let (Some(row), other) = next() {
+                self.unpack_rows(packed, row, other, &mut unpacker, &mut scratch)?;
             }
             Ok(())
         };
-        bulk::together(self.unpacking_threads(packed), work)
+        bulk::together(threads, work)
     }
 
     fn unpacking_threads(&self, packed: &Packed) -> usize {
@@ -43,21 +53,23 @@ impl Job<'_> {
         let rows = to_usize(rows.min(self.steps.count));
         let row_bytes = packed.chunk_bytes().saturating_mul(to_usize(packed.pieces));
         let work = row_bytes.saturating_mul(rows) / TASK;
-        let room = MEMORY / packed.chunk_bytes().saturating_mul(2).max(1);
-        cores.min(MOST_THREADS).min(rows).min(work).min(room).max(1)
+        let limits = cores.min(MOST_THREADS).min(rows).min(work);
+        limits.min(room(packed, 1)).max(1)
     }
 
-    /// Fills `output` with the selected steps `steps`, which lie in one row of chunks.
-    fn row(
+    /// Fills the output of each row with its selected steps, which lie in one row of chunks.
+    fn unpack_rows(
         &self,
         packed: &Packed,
-        steps: Stride,
-        output: &mut [u8],
+        (steps, output): (Stride, &mut [u8]),
+        other: Option<(Stride, &mut [u8])>,
         unpacker: &mut Unpacker,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
+        let data = self.tensor.data();
         let row = steps.first / packed.rows();
         let step_in_chunk = packed.chunk_bytes() / to_usize(packed.rows());
+        let mut other = other.map(|(steps, output)| (steps, output, steps.first / packed.rows()));
         for piece in 0..packed.pieces {
             let mut runs = Vec::new();
             packed.runs(piece, |at, within, len| {
@@ -68,21 +80,37 @@ impl Job<'_> {
             if runs.is_empty() {
                 continue;
             }
-            let plain = unpacker
-                .unpack(packed, self.tensor.data(), row, piece)
-                .map_err(|reason| self.tensor.damaged_chunk(row, piece, reason))?;
-            let first = to_usize(steps.first % packed.rows()) * step_in_chunk;
             let whole = packed.pieces == 1 && runs == [(0, 0, step_in_chunk)];
-            let as_they_are = self.spans.is_none() && self.convert == Convert::None;
-            if whole && as_they_are && steps.stride == 1 {
-                plain.copy(first, output);
-                continue;
-            }
-            for (nth, output) in output.chunks_mut(self.output_bytes).enumerate() {
-                let from = first + nth * to_usize(steps.stride) * step_in_chunk;
-                for &(at, within, len) in &runs {
-                    self.put_run(&plain, from + within, at..at + len, output, scratch);
-                }
+            let mut put =
+                |plain: Result<Plain<'_>, String>, row, steps: Stride, output: &mut [u8]| {
+                    let damaged = |reason| self.tensor.damaged_chunk(row, piece, reason);
+                    let plain = plain.map_err(damaged)?;
+                    let first = to_usize(steps.first % packed.rows()) * step_in_chunk;
+                    let as_they_are = self.spans.is_none() && self.convert == Convert::None;
+                    if whole && as_they_are && steps.stride == 1 {
+                        plain.copy(first, output);
+                        return Ok(());
+                    }
+                    for (nth, output) in output.chunks_mut(self.output_bytes).enumerate() {
+                        let from = first + nth * to_usize(steps.stride) * step_in_chunk;
+                        for &(at, within, len) in &runs {
+                            self.put_run(&plain, from + within, at..at + len, output, scratch);
+                        }
+                    }
+                    Ok(())
+                };
+            if let Some((other_steps, other_output, other_row)) = &mut other {
+                let rows = [row, *other_row];
+                let [plain, other_plain] = unpacker.unpack_two(packed, data, rows, piece);
+                put(plain, row, steps, output)?;
+                put(other_plain, *other_row, *other_steps, other_output)?;
+            } else {
+                put(
+                    unpacker.unpack(packed, data, row, piece),
+                    row,
+                    steps,
+                    output,
+                )?;
             }
         }
         Ok(())
@@ -150,6 +178,12 @@ impl Job<'_> {
     }
 }
 
+/// How many threads have memory for `chunks` unpacked chunks and their streams each.
+fn room(packed: &Packed, chunks: usize) -> usize {
+    let each = packed.chunk_bytes().saturating_mul(2 * chunks);
+    MEMORY / each.max(1)
+}
+
 /// The selected steps of one row of chunks after the other, and their part of the output.
 struct Rows<'a> {
     left: Stride,
@@ -158,6 +192,14 @@ struct Rows<'a> {
     rows: u64,
     /// Bytes of a step in the output.
     step_bytes: usize,
+}
+
+impl Rows<'_> {
+    /// At most so many rows of chunks are left.
+    fn rows_left(&self) -> u64 {
+        let steps = self.left.count.saturating_mul(self.left.stride);
+        self.left.count.min(steps.div_ceil(self.rows))
+    }
 }
 
 impl<'a> Iterator for Rows<'a> {
