@@ -56,7 +56,7 @@ pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
     let data = Data::record(&path, steps, scale.pick(1000, 100, 10))?;
     // Nothing is left to be written while somebody reads, and what is on the disk can be dropped.
     crate::meter::sync_data(&path)?;
-    let mut peer = bench.python("read_peer.py", &[]).map(Peer::new);
+    let mut peer = bench.python("read_peer.py", &[]).map(Peer);
     if let Some(peer) = peer.as_mut() {
         peer.prepare(&path, &data, scratch)?;
     }

@@ -8,17 +8,11 @@ use crate::peer::{Python, text};
 use crate::report::Sample;
 use crate::scratch::Scratch;
 
-/// A running Python with h5py; it is ended when this is dropped.
+/// A running Python with h5py, which runs `read_peer.py`; it is ended when this is dropped.
 #[derive(Debug)]
-pub struct Peer(Python);
+pub struct Peer(pub(super) Python);
 
 impl Peer {
-    /// Of a Python that runs `read_peer.py`.
-    #[must_use]
-    pub fn new(python: Python) -> Self {
-        Self(python)
-    }
-
     /// Tells Python what will be asked of the file at `path`.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ pub const GROUPS: &[&str] = &[
 /// A disk without room for a few steps.
 pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
     let scale = bench.options.scale;
-    let mut peer = bench.python("record_peer.py", &[]).map(Peer::new);
+    let mut peer = bench.python("record_peer.py", &[]).map(Peer);
     for workload in [
         Workload::large(scale.pick(300, 20, 3)),
         Workload::wide(scale.pick(12, 2, 1), scale.pick(32_000, 32_000, 320)),

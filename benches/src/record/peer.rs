@@ -39,17 +39,11 @@ impl Layout {
     }
 }
 
-/// A running Python; it is ended when this is dropped.
+/// A running Python, which runs `record_peer.py`; it is ended when this is dropped.
 #[derive(Debug)]
-pub struct Peer(Python);
+pub struct Peer(pub(super) Python);
 
 impl Peer {
-    /// Of a Python that runs `record_peer.py`.
-    #[must_use]
-    pub fn new(python: Python) -> Self {
-        Self(python)
-    }
-
     /// Gives Python the bytes of the steps of `workload`.
     ///
     /// # Errors

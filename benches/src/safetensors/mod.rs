@@ -44,7 +44,7 @@ pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
     let large = Workload::large(usize::try_from(rows)?, scratch)?;
     let middle = Workload::middle(scale.pick(64, 6, 1), scratch)?;
     let small = Workload::small(scale.pick(300, 300, 3), scratch)?;
-    let mut peer = bench.python("safetensors_peer.py", &[]).map(Peer::new);
+    let mut peer = bench.python("safetensors_peer.py", &[]).map(Peer);
     let mut run = Run {
         bench,
         scratch,

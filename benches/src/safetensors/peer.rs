@@ -11,17 +11,11 @@ use crate::Result;
 use crate::peer::{Python, text};
 use crate::scratch::Scratch;
 
-/// A running Python with safetensors; it is ended when this is dropped.
+/// A running Python with safetensors, which runs `safetensors_peer.py`; it is ended when this is dropped.
 #[derive(Debug)]
-pub struct Peer(Python);
+pub struct Peer(pub(super) Python);
 
 impl Peer {
-    /// Of a Python that runs `safetensors_peer.py`.
-    #[must_use]
-    pub fn new(python: Python) -> Self {
-        Self(python)
-    }
-
     /// Gives Python the tensors of `workload`, and the `rows` that will be asked for.
     ///
     /// # Errors

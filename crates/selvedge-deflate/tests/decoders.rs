@@ -8,6 +8,10 @@ use std::io::Read as _;
 use proptest::prelude::*;
 use selvedge_deflate::{Encoder, Strides, max_encoded_len};
 
+use common::random;
+
+mod common;
+
 /// HDF5's shuffle filter.
 fn shuffled(elements: &[u16]) -> Vec<u8> {
     let low = elements.iter().map(|element| element.to_le_bytes()[0]);
@@ -79,15 +83,6 @@ fn check_strides(elements: &[u16], strides: Strides) -> usize {
 }
 
 /// Random bits, the same in every run (SplitMix64, by S. Vigna).
-fn random(mut state: u64) -> impl FnMut() -> u64 {
-    move || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-}
-
 /// Bits of a bf16, roughly normal.
 fn gaussian(next: &mut impl FnMut() -> u64) -> u16 {
     let sum: i64 = (0..12).map(|_| (next() >> 40) as i64).sum();

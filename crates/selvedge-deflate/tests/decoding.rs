@@ -6,6 +6,10 @@
 use proptest::prelude::*;
 use selvedge_deflate::{Decoder, Encoder};
 
+use common::random;
+
+mod common;
+
 /// What libdeflate makes of a whole stream of `len` bytes; `None` for any other.
 fn by_libdeflate(stream: &[u8], len: usize) -> Option<Vec<u8>> {
     let mut bytes = vec![0; len];
@@ -44,15 +48,6 @@ fn encoded(elements: &[u16]) -> Vec<u8> {
     let mut stream = Vec::new();
     Encoder::new().encode(elements, &mut stream);
     stream
-}
-
-fn random(mut state: u64) -> impl FnMut() -> u64 {
-    move || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
 }
 
 /// Noise in the low bytes; of the high bytes, number `n` half as often as the one before it.

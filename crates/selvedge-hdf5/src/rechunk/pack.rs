@@ -4,7 +4,6 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -17,7 +16,7 @@ use crate::encoder::ChunkEncoder;
 use crate::grid::{Grid, to_usize};
 use crate::plan::EncodingPlan;
 use crate::reader::{Reader, Tensor, Unpacker};
-use crate::trajectory::{ALIGNMENT, Space, Written};
+use crate::trajectory::{Space, Written};
 
 /// Bytes that are encoded at a time, where a part of each step can be read: they stay in a cache.
 const BLOCK: u64 = 2 << 20;
@@ -120,14 +119,6 @@ fn common(one: u64, other: u64) -> u64 {
 pub(super) struct Tail<'a> {
     pub(super) file: &'a File,
     pub(super) space: Space,
-}
-
-impl Tail<'_> {
-    fn write(&self, stored: &[u8]) -> io::Result<u64> {
-        let address = self.space.allocate(stored.len() as u64, ALIGNMENT);
-        self.file.write_all_at(stored, address)?;
-        Ok(address)
-    }
 }
 
 /// A chunk that was written, and what it was before.
@@ -246,15 +237,11 @@ impl<'a> Packing<'a> {
                     chunk
                 };
                 let hash = XxHash3_128::oneshot(chunk);
-                let (stored, mask) = packer.encoder.encode(chunk, chunk_bytes, strides);
+                let stored = packer.encoder.encode(chunk, chunk_bytes, strides);
+                let number = first / grid.steps() * grid.pieces() + number;
+                let number = (self.tensor, number);
                 packed.push(Packed {
-                    chunk: Written {
-                        tensor: self.tensor,
-                        number: first / grid.steps() * grid.pieces() + number,
-                        address: tail.write(stored)?,
-                        bytes: u32::try_from(stored.len()).unwrap_or(u32::MAX),
-                        mask,
-                    },
+                    chunk: Written::store(tail.file, &tail.space, number, stored)?,
                     hash,
                 });
             }

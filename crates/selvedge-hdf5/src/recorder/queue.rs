@@ -44,16 +44,11 @@ pub(crate) enum Task {
 }
 
 /// How far the writer is, in steps.
-#[derive(Default)]
 pub(super) struct Progress {
     /// Taken from the queue.
     pub(super) taken: u64,
     /// Written: all of their bytes are in the file.
     pub(super) written: u64,
-    /// Committed, or in the commit that is under way.
-    pub(super) begun: u64,
-    /// Whether a commit is under way.
-    pub(super) committing: bool,
 }
 
 impl Progress {
@@ -62,8 +57,6 @@ impl Progress {
         Self {
             taken: steps,
             written: steps,
-            begun: steps,
-            committing: false,
         }
     }
 }
@@ -253,8 +246,8 @@ impl Queue {
         error
     }
 
-    /// The writer's next task.
-    pub(super) fn next(&self, progress: &Progress) -> Task {
+    /// The writer's next task; `committing` tells whether a commit is under way.
+    pub(super) fn next(&self, progress: &Progress, committing: bool) -> Task {
         let mut state = self.lock();
         loop {
             if state.stopped.is_some() {
@@ -267,7 +260,7 @@ impl Queue {
                 state.writing += 1;
                 return Task::Write(block);
             }
-            let asked = state.commit_to > self.committed() && !progress.committing;
+            let asked = state.commit_to > self.committed() && !committing;
             let due = state.open.as_ref().map(|block| {
                 let urgent = state.closed.is_some() || state.commit_to > progress.taken;
                 let age = block

@@ -55,8 +55,7 @@ impl Writer {
         // If this thread panics, nobody may wait for it for ever.
         let _guard = StopOnPanic(self.queue.clone());
         loop {
-            self.progress.committing = self.commit.is_some();
-            let result = match self.queue.next(&self.progress) {
+            let result = match self.queue.next(&self.progress, self.commit.is_some()) {
                 Task::Close { finish } => {
                     if self.queue.stopped().is_none()
                         && let Err(error) = self.close(finish)
@@ -92,8 +91,7 @@ impl Writer {
         let (first, steps) = (block.first, block.len as u64);
         if let Some(interval) = self.durability.interval() {
             // A block need not end where a commit is due.
-            let last = self.due.back().copied();
-            let open = first - last.unwrap_or(self.progress.begun);
+            let open = first - self.last_due();
             if open > 0 && open + steps > interval {
                 self.due.push_back(first);
                 self.begin_due()?;
@@ -116,11 +114,9 @@ impl Writer {
             }
         }
         self.progress.taken = first + steps;
-        if let Some(interval) = self.durability.interval() {
-            let begun = self.due.back().copied().unwrap_or(self.progress.begun);
-            if self.progress.taken - begun >= interval {
-                self.due.push_back(self.progress.taken);
-            }
+        let reached = |interval| self.progress.taken - self.last_due() >= interval;
+        if self.durability.interval().is_some_and(reached) {
+            self.due.push_back(self.progress.taken);
         }
         if let Some(packers) = &self.packers {
             packers.pack(block, self.file.cut_chunks(first, steps));
@@ -134,11 +130,10 @@ impl Writer {
     /// Takes a block whose chunks are in the file.
     fn take_packed(&mut self, packing: Packing) -> Result<(), Error> {
         self.packed.push(packing);
-        let next = |packing: &Packing, written| packing.block.first == written;
         while let Some(at) = self
             .packed
             .iter()
-            .position(|packing| next(packing, self.progress.written))
+            .position(|packing| packing.block.first == self.progress.written)
         {
             let (block, chunks) = self.packed.swap_remove(at).into_parts();
             let steps = block.len as u64;
@@ -147,6 +142,13 @@ impl Writer {
             self.queue.recycle(block);
         }
         self.begin_due()
+    }
+
+    /// The last step at which a commit is due; where none is, that of the commit under way or behind.
+    fn last_due(&self) -> u64 {
+        let begun = || self.commit.as_ref().map(|commit| commit.steps);
+        let due = self.due.back().copied().or_else(begun);
+        due.unwrap_or_else(|| self.queue.committed())
     }
 
     /// Begins a commit, if one is due and none is under way.
@@ -165,7 +167,6 @@ impl Writer {
     /// Begins to commit all steps that are written.
     fn begin_commit(&mut self) -> Result<(), Error> {
         let steps = self.progress.written;
-        self.progress.begun = steps;
         while self.due.front().is_some_and(|&due| due <= steps) {
             self.due.pop_front();
         }

@@ -22,7 +22,7 @@ use crate::provenance::{FORMAT, FORMAT_VERSION, FORMAT_VERSION_COMPRESSED, STATE
 use crate::storage::Storage;
 use crate::{Error, RunState, encoder};
 use packed::Packed;
-pub(crate) use packed::{ALIGNMENT, Chunk, Packer, Written};
+pub(crate) use packed::{Chunk, Packer, Written};
 pub(crate) use space::Space;
 
 /// Room is announced in at least this many bytes, so that small chunks do not need it often.

@@ -1,6 +1,7 @@
 //! The chunks of compressed tensors: they get their places when they are encoded, and come into the
 //! index with a commit.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::layout::{ChunkIndex, ChunkKey, LayoutError, Superblock};
 use crate::storage::Storage;
 
 /// Streams start at a multiple of this many bytes.
-pub(crate) const ALIGNMENT: u64 = 8;
+const ALIGNMENT: u64 = 8;
 /// Room is announced for at least, and mostly for, so many bytes …
 const LEAST_ROOM: u64 = 1 << 20;
 const MOST_ROOM: u64 = 64 << 20;
@@ -69,6 +70,27 @@ pub(crate) struct Written {
     pub(crate) mask: u32,
 }
 
+impl Written {
+    /// Writes what is `stored` of chunk number `number` of tensor `tensor`, with its filter mask, behind
+    /// all that lies in the file.
+    pub(crate) fn store(
+        storage: &dyn Storage,
+        space: &Space,
+        (tensor, number): (usize, u64),
+        (stored, mask): (&[u8], u32),
+    ) -> io::Result<Self> {
+        let address = space.allocate(stored.len() as u64, ALIGNMENT);
+        storage.write_all_at(stored, address)?;
+        Ok(Self {
+            tensor,
+            number,
+            address,
+            bytes: u32::try_from(stored.len()).unwrap_or(u32::MAX),
+            mask,
+        })
+    }
+}
+
 /// Encodes chunks and writes them behind all that lies in the file, from any thread. Nothing refers to
 /// them before [`TrajectoryFile::stage_chunks`].
 pub(crate) struct Packer {
@@ -88,22 +110,15 @@ impl Packer {
         steps: &[u8],
     ) -> Result<Written, Error> {
         let (name, chunk_bytes) = &self.tensors[chunk.tensor];
-        let (stored, mask) = encoder.encode(&steps[chunk.run.bytes.clone()], *chunk_bytes, None);
-        let address = self.space.allocate(stored.len() as u64, ALIGNMENT);
-        self.storage
-            .write_all_at(stored, address)
-            .map_err(|source| Error::WriteStep {
+        let stored = encoder.encode(&steps[chunk.run.bytes.clone()], *chunk_bytes, None);
+        let number = (chunk.tensor, chunk.run.chunk as u64);
+        Written::store(&*self.storage, &self.space, number, stored).map_err(|source| {
+            Error::WriteStep {
                 path: self.path.clone(),
                 tensor: name.clone(),
                 step: chunk.run.step,
                 source,
-            })?;
-        Ok(Written {
-            tensor: chunk.tensor,
-            number: chunk.run.chunk as u64,
-            address,
-            bytes: u32::try_from(stored.len()).unwrap_or(u32::MAX),
-            mask,
+            }
         })
     }
 }

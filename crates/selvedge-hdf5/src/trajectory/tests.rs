@@ -112,6 +112,15 @@ fn empty_file(folder: &Path) -> Vec<u8> {
     plan.tensors[0].chunk_shape = vec![1, 1, 3];
     plan.tensors[0].chunk_bytes = 6;
     plan.tensors[0].chunks_per_step = 2;
+    made(&path, &plan, |_| Ok(()))
+}
+
+/// The file of `plan` as a recorder begins with it, after what else is to be `announced`.
+fn made(
+    path: &Path,
+    plan: &RunPlan,
+    announced: impl FnOnce(&mut TrajectoryFile) -> Result<(), crate::Error>,
+) -> Vec<u8> {
     let contents = Contents {
         steps: plan.steps,
         tensors: &plan.tensors,
@@ -119,13 +128,18 @@ fn empty_file(folder: &Path) -> Vec<u8> {
         attributes: &[],
         tensor_attributes: &[],
     };
-    create(&path, &path, &contents).unwrap();
+    create(path, path, &contents).unwrap();
     let memory = Memory::new(std::fs::read(path).unwrap());
-    let mut file = TrajectoryFile::open(Path::new("memory"), memory.clone(), true).unwrap();
+    let mut file = open(&memory);
     file.check_plan(&plan.tensors).unwrap();
     file.set_extents(0).unwrap();
     file.announce_room().unwrap();
+    announced(&mut file).unwrap();
     memory.image()
+}
+
+fn open(memory: &Memory) -> TrajectoryFile {
+    TrajectoryFile::open(Path::new("memory"), memory.clone(), true).unwrap()
 }
 
 fn weights(step: u64) -> [u16; 6] {
@@ -138,7 +152,7 @@ fn loss(step: u64) -> f32 {
 
 /// Records `steps` steps; returns the changes, with the steps committed before each.
 fn record(memory: &Memory, steps: u64) -> Vec<u64> {
-    let mut file = TrajectoryFile::open(Path::new("memory"), memory.clone(), true).unwrap();
+    let mut file = open(memory);
     let mut committed = Vec::new();
     let mut note = |count: usize, steps: u64| committed.resize(count, steps);
     for step in 0..steps {

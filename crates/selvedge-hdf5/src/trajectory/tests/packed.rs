@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::{Change, Memory, apply, loss};
-use crate::create::{Contents, create};
+use super::{Change, Memory, apply, loss, made, open};
 use crate::encoder::{AS_IT_IS, ChunkEncoder};
 use crate::trajectory::TrajectoryFile;
 use crate::{Compression, Dtype, Limits, ReadPattern, Reader, RunPlan, TensorSpec, bf16};
@@ -45,25 +44,7 @@ fn empty_file(folder: &Path, steps: Option<u64>) -> Vec<u8> {
     // Steps that are so small are not compressed, and only those of megabytes have two chunks.
     plan.tensors[0].compressed = true;
     plan.tensors[0].set_chunk_shape(&[1, 1, ELEMENTS as u64 / 2]);
-    let contents = Contents {
-        steps: plan.steps,
-        tensors: &plan.tensors,
-        constants: &[],
-        attributes: &[],
-        tensor_attributes: &[],
-    };
-    create(&path, &path, &contents).unwrap();
-    let memory = Memory::new(std::fs::read(path).unwrap());
-    let mut file = open(&memory);
-    file.check_plan(&plan.tensors).unwrap();
-    file.set_extents(0).unwrap();
-    file.announce_room().unwrap();
-    file.announce_packed(2).unwrap();
-    memory.image()
-}
-
-fn open(memory: &Memory) -> TrajectoryFile {
-    TrajectoryFile::open(Path::new("memory"), memory.clone(), true).unwrap()
+    made(&path, &plan, |file| file.announce_packed(2))
 }
 
 /// Writes steps as the writer does, up to the extents.
