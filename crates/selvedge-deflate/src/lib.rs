@@ -38,7 +38,7 @@
 //! Elements are read once: the blocks of high bytes go to a buffer, which is put behind those of the low
 //! bytes. Codes have at most 12 bits, and 14 beside repetitions, so four of them and the 7 bits of an
 //! unfinished byte are written with one store of 64 bits. With AVX2 the codes of 32 bytes are looked up at
-//! once and joined by `PEXT`, and those of 16 bytes are written at once. All paths write the same stream.
+//! once and joined in registers, and those of 16 bytes are written at once. All paths write the same stream.
 //!
 //! # Trade-offs
 //!
@@ -63,6 +63,8 @@
 //! assert_eq!(u16::from_le_bytes([low[7], high[7]]), elements[7]);
 //! ```
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod bits;
 mod blocks;
 mod decode;
@@ -76,8 +78,6 @@ mod matches;
 #[allow(clippy::cast_possible_truncation)]
 mod naive;
 mod path;
-#[cfg(target_arch = "x86_64")]
-mod pext;
 mod sample;
 mod split;
 mod stored;

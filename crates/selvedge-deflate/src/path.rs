@@ -21,12 +21,7 @@ impl Path {
         let mut all = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {
-            all.extend(Avx2::detect().map(|path| Self::Avx2(path.without_pext())));
-            all.extend(
-                Avx2::detect()
-                    .filter(|path| path.has_pext())
-                    .map(Self::Avx2),
-            );
+            all.extend(Avx2::detect().map(Self::Avx2));
             all.extend(Avx512::detect().map(Self::Avx512));
         }
         all
@@ -40,9 +35,7 @@ impl Path {
         match self {
             Self::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2(path) if path.has_pext() => "AVX2",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2(_) => "AVX2, without PEXT",
+            Self::Avx2(_) => "AVX2",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(_) => "AVX-512",
         }

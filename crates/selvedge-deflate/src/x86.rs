@@ -6,13 +6,13 @@
 //! three.
 
 use std::arch::is_x86_feature_detected;
-use std::arch::x86_64::{__cpuid, _MM_HINT_T1, _mm_prefetch};
+use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
+use crate::avx2;
 use crate::bits::Position;
 use crate::encode::{self, Chunk};
 use crate::header::LITERALS;
-use crate::kernel::{self, Kernel};
-use crate::pext;
+use crate::kernel::Kernel;
 use crate::sample::Range;
 
 /// Proof that the running CPU has AVX-512 F, BW, VL and VBMI, and what `Avx2` proves.
@@ -43,10 +43,7 @@ impl Avx512 {
 
 /// Proof that the running CPU has AVX2, BMI1 and BMI2, LZCNT and POPCNT.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Avx2 {
-    /// Whether codes are joined by PEXT.
-    pext: bool,
-}
+pub(crate) struct Avx2(());
 
 impl Avx2 {
     pub(crate) fn detect() -> Option<Self> {
@@ -55,18 +52,7 @@ impl Avx2 {
             && is_x86_feature_detected!("bmi2")
             && is_x86_feature_detected!("lzcnt")
             && is_x86_feature_detected!("popcnt");
-        all.then(|| Self {
-            pext: has_fast_pext(),
-        })
-    }
-
-    /// The same without PEXT, as it is on a CPU where that is slow.
-    pub(crate) const fn without_pext(self) -> Self {
-        Self { pext: false }
-    }
-
-    pub(crate) const fn has_pext(self) -> bool {
-        self.pext
+        all.then_some(Self(()))
     }
 
     pub(crate) fn encode(self, chunk: Chunk<'_>) {
@@ -91,24 +77,21 @@ impl Kernel for Avx2 {
         range: Range,
         ahead: &[u16],
     ) {
-        if !self.pext {
-            return kernel::literals(out, at, bytes, codes);
-        }
         // SAFETY: it needs AVX2, BMI1, BMI2, LZCNT and POPCNT; `self` exists only because `detect`
         // has seen all of them on this CPU.
-        unsafe { pext::literals(out, at, bytes, codes, range, ahead) }
+        unsafe { avx2::literals(out, at, bytes, codes, range, ahead) }
     }
 
     #[inline(always)]
     fn split(self, elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
         // SAFETY: it needs AVX2; `self` exists only because `detect` has seen it on this CPU.
-        unsafe { pext::split(elements, low, high) }
+        unsafe { avx2::split(elements, low, high) }
     }
 
     #[inline(always)]
     fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64 {
         // SAFETY: it needs AVX2; `self` exists only because `detect` has seen it on this CPU.
-        unsafe { pext::equal(a, b) }
+        unsafe { avx2::equal(a, b) }
     }
 }
 
@@ -117,15 +100,4 @@ impl Kernel for Avx2 {
 pub(crate) fn prefetch(elements: &[u16]) {
     // SAFETY: it reads nothing as far as the program can tell, and takes any address.
     unsafe { _mm_prefetch::<_MM_HINT_T1>(elements.as_ptr().cast()) }
-}
-
-/// Whether PEXT is an instruction like others. AMD's processors before Zen 3 (family 19h) have it in
-/// microcode, where it takes up to some hundred cycles.
-fn has_fast_pext() -> bool {
-    let vendor = __cpuid(0);
-    let is_amd = [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes)
-        == [*b"Auth", *b"enti", *b"cAMD"];
-    let signature = __cpuid(1).eax;
-    let (base, extended) = (signature >> 8 & 0xF, signature >> 20 & 0xFF);
-    !is_amd || base + extended >= 0x19
 }

@@ -1,21 +1,24 @@
-//! Codes by table look-ups in vector registers, joined by `PEXT`.
+//! Codes by table look-ups in vector registers, where they are joined too.
 //!
 //! In a high plane a byte is a sign and seven bits of exponent, and nearly all exponents of a block lie
 //! within 16 of one another, or within 32: few bytes occur, and a code is looked up among two or four
 //! registers of 16, for 32 bytes at a time. (Where an exponent is farther off, as that of a zero is, the
-//! 32 bytes around it are looked up one by one.) The look-ups give each code in a lane of 16 bits beside a
-//! mask of its length; `PEXT` takes the bits under the masks of four lanes and puts them together, which
-//! is what packing codes is. The codes of 16 bytes nearly always fit a word of 64 bits, and are put at
-//! once.
+//! 32 bytes around it are looked up one by one.) To join codes is to shift one by the length of the other,
+//! and each step of it makes of two words one: of codes two, of those four, and eight, which nearly always
+//! fit 64 bits. Those of 16 bytes mostly do as well, and are put at once.
 //!
 //! There is no `unsafe` here: registers are cast from and to arrays, never loaded through pointers.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_and_si256, _mm256_blendv_epi8, _mm256_cmpeq_epi8, _mm256_max_epu8,
-    _mm256_min_epu8, _mm256_movemask_epi8, _mm256_packus_epi16, _mm256_permute4x64_epi64,
-    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_si256, _mm256_shuffle_epi8,
-    _mm256_slli_epi16, _mm256_srli_epi16, _mm256_sub_epi8, _mm256_unpackhi_epi8,
-    _mm256_unpacklo_epi8, _pext_u64,
+    __m256i, _mm256_add_epi8, _mm256_add_epi64, _mm256_and_si256, _mm256_blendv_epi8,
+    _mm256_cmpeq_epi8, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epu8, _mm256_min_epu8,
+    _mm256_movemask_epi8, _mm256_or_si256, _mm256_packus_epi16, _mm256_permute4x64_epi64,
+    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_sllv_epi32,
+    _mm256_sllv_epi64, _mm256_srli_epi16, _mm256_srli_epi64, _mm256_srlv_epi64, _mm256_sub_epi8,
+    _mm256_sub_epi32, _mm256_unpackhi_epi8, _mm256_unpackhi_epi16, _mm256_unpackhi_epi32,
+    _mm256_unpackhi_epi64, _mm256_unpacklo_epi8, _mm256_unpacklo_epi16, _mm256_unpacklo_epi32,
+    _mm256_unpacklo_epi64,
 };
 
 use bytemuck::must_cast;
@@ -37,7 +40,7 @@ const WINDOW: u8 = 32;
 /// Below this many bytes the tables cost more than they save.
 const WORTH: usize = 512;
 
-/// Bytes that are looked up before their codes are joined: so many that what is looked up goes through
+/// Bytes whose codes are looked up before they are put: so many that what is looked up goes through
 /// memory, from where it is read in words, and so few that this is the first cache.
 const PART: usize = 512;
 
@@ -150,29 +153,21 @@ struct Tables {
     lower: Table,
     /// The other 4 bits, and above them its length.
     upper: Table,
-    /// As many ones as the length says, in two bytes.
-    masks: [__m256i; 2],
 }
 
 impl Tables {
     #[target_feature(enable = "avx2")]
     fn new(codes: &[u32; LITERALS], base: u8) -> Self {
-        let mut masks = [[0; 16]; 2];
-        let [low, high] = &mut masks;
-        for (length, (low, high)) in low.iter_mut().zip(high).enumerate() {
-            [*low, *high] = ((1_u16 << length) - 1).to_le_bytes();
-        }
         Self {
             base: _mm256_set1_epi8(base.cast_signed()),
             lower: table(codes, base, |entry| entry >> 8),
             upper: table(codes, base, |entry| entry >> 16 | entry << 4),
-            masks: masks.map(|half| twice(&half)),
         }
     }
 
-    /// For each byte its code, and as many ones as that is long. `SIGNED` says whether there are bytes
-    /// with the highest bit, `FAR` whether exponents are looked up that are 16 or more above the least,
-    /// and `CHECKED` whether there are bytes that are in no table.
+    /// The joined codes of bytes. `SIGNED` says whether there are bytes with the highest bit, `FAR`
+    /// whether exponents are looked up that are 16 or more above the least, and `CHECKED` whether there
+    /// are bytes that are in no table.
     #[target_feature(enable = "avx2")]
     fn look_up<const SIGNED: bool, const FAR: bool, const CHECKED: bool>(
         &self,
@@ -193,34 +188,81 @@ impl Tables {
             if CHECKED {
                 let within = _mm256_cmpeq_epi8(index, _mm256_min_epu8(index, last));
                 if _mm256_movemask_epi8(within) != -1 {
-                    to.masks = TOO_LONG;
+                    to.lengths = NOT_FOUND;
                     continue;
                 }
             }
             let lower = entry::<SIGNED, FAR>(&self.lower, index, signs);
             let upper = entry::<SIGNED, FAR>(&self.upper, index, signs);
-            let length = _mm256_and_si256(_mm256_srli_epi16::<4>(upper), nibble);
-            let mask_low = _mm256_shuffle_epi8(self.masks[0], length);
-            let mask_high = _mm256_shuffle_epi8(self.masks[1], length);
-            // What is above the code is not under the mask.
-            to.codes[0] = must_cast(_mm256_unpacklo_epi8(lower, upper));
-            to.codes[1] = must_cast(_mm256_unpackhi_epi8(lower, upper));
-            to.masks[0] = must_cast(_mm256_unpacklo_epi8(mask_low, mask_high));
-            to.masks[1] = must_cast(_mm256_unpackhi_epi8(mask_low, mask_high));
+            let lengths = _mm256_and_si256(_mm256_srli_epi16::<4>(upper), nibble);
+            *to = joined(lower, _mm256_and_si256(upper, nibble), lengths);
         }
     }
 }
 
-/// What look-ups find for 32 bytes: 16 bits for each, 4 in a word. Bytes 0 to 7 and 16 to 23 are in front
-/// of the others, because unpacking is within halves of a register.
+/// The codes of 32 bytes, of 8 in a word each, and how many bits those are. What is in a word is not
+/// meant where that is more than 64.
 #[derive(Clone, Copy, Default)]
 struct Group {
-    codes: [[u64; 4]; 2],
-    masks: [[u64; 4]; 2],
+    words: [u64; 4],
+    /// In the first of two.
+    lengths: [[u32; 2]; 4],
 }
 
-/// Masks of bytes that were not found.
-const TOO_LONG: [[u64; 4]; 2] = [[u64::MAX; 4]; 2];
+/// Lengths where a byte was not found.
+const NOT_FOUND: [[u32; 2]; 4] = [[65, 0]; 4];
+
+/// Joins codes of up to 12 bits, given by their lower 8 bits and the others: two in 32 bits, four in 64,
+/// and then eight.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn joined(lower: __m256i, upper: __m256i, lengths: __m256i) -> Group {
+    let zero = _mm256_setzero_si256();
+    // Two: the second times two to the length of the first. That is a byte of 1 to 128 in the lower or
+    // in the upper half of 16 bits.
+    let firsts = _mm256_shuffle_epi8(lengths, must_cast(DOUBLED));
+    let firsts = _mm256_add_epi8(firsts, _mm256_set1_epi16(0xF800_u16.cast_signed()));
+    let factors = _mm256_shuffle_epi8(must_cast(POWERS), firsts);
+    let one = _mm256_set1_epi16(1);
+    let twos = [
+        _mm256_madd_epi16(
+            _mm256_unpacklo_epi8(lower, upper),
+            _mm256_unpacklo_epi16(one, factors),
+        ),
+        _mm256_madd_epi16(
+            _mm256_unpackhi_epi8(lower, upper),
+            _mm256_unpackhi_epi16(one, factors),
+        ),
+    ];
+    let of_twos = _mm256_maddubs_epi16(lengths, _mm256_set1_epi8(1));
+    // Four: the first two are moved up to the others, and all down.
+    let gaps = _mm256_sub_epi32(
+        _mm256_set1_epi32(32),
+        _mm256_and_si256(of_twos, _mm256_set1_epi32(0xFFFF)),
+    );
+    let gaps = [
+        _mm256_unpacklo_epi32(gaps, zero),
+        _mm256_unpackhi_epi32(gaps, zero),
+    ];
+    let four = |i: usize| _mm256_srlv_epi64(_mm256_sllv_epi32(twos[i], gaps[i]), gaps[i]);
+    let fours = [four(0), four(1)];
+    let of_fours = _mm256_madd_epi16(of_twos, one);
+    // Eight.
+    let of_first = _mm256_and_si256(of_fours, _mm256_set1_epi64x(0xFFFF_FFFF));
+    let second = _mm256_sllv_epi64(_mm256_unpackhi_epi64(fours[0], fours[1]), of_first);
+    let eights = _mm256_or_si256(_mm256_unpacklo_epi64(fours[0], fours[1]), second);
+    let of_eights = _mm256_add_epi64(of_first, _mm256_srli_epi64::<32>(of_fours));
+    Group {
+        words: must_cast(eights),
+        lengths: must_cast(of_eights),
+    }
+}
+
+/// Every other byte, twice.
+const DOUBLED: [[u8; 16]; 2] = [[0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14]; 2];
+
+/// Powers of two, and nothing.
+const POWERS: [[u8; 16]; 2] = [[1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0]; 2];
 
 /// Writes the codes of all bytes.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
@@ -235,36 +277,18 @@ fn write(
 ) {
     // A copy, so that it stays in registers.
     let mut to = *at;
-    for (
-        i,
-        (
-            Group {
-                codes: found,
-                masks,
-            },
-            bytes,
-        ),
-    ) in found.iter().zip(bytes).enumerate()
-    {
+    for (i, (Group { words, lengths }, bytes)) in found.iter().zip(bytes).enumerate() {
         if let Some(line) = ahead.get(i * WIDE..) {
             prefetch(line);
         }
         for half in [0, 1] {
-            let four = |unpacked: usize, word: usize| {
-                let mask = masks[unpacked][2 * half + word];
-                let code = _pext_u64(found[unpacked][2 * half + word], mask);
-                (code, mask.count_ones())
-            };
-            let (a, b) = (four(0, 0), four(0, 1));
-            let (c, d) = (four(1, 0), four(1, 1));
-            let (first, second) = (a.1 + b.1, c.1 + d.1);
-            let ab = a.0 | b.0 << (a.1 & 63);
-            let cd = c.0 | d.0 << (c.1 & 63);
-            if first + second <= 64 {
-                to.put(out, ab | cd << (first & 63), first + second);
-            } else if first <= 64 && second <= 64 {
-                to.put(out, ab, first);
-                to.put(out, cd, second);
+            let (first, second) = (words[2 * half], words[2 * half + 1]);
+            let ([a, _], [b, _]) = (lengths[2 * half], lengths[2 * half + 1]);
+            if a + b <= 64 {
+                to.put(out, first | second << (a & 63), a + b);
+            } else if a <= 64 && b <= 64 {
+                to.put(out, first, a);
+                to.put(out, second, b);
             } else {
                 to = one_by_one(out, to, &bytes.as_chunks().0[half], codes);
             }
