@@ -28,6 +28,13 @@ pub(crate) trait Storage: Send + Sync {
     fn status(&self) -> io::Result<Status>;
     /// Puts everything written so far on the medium.
     fn sync_data(&self) -> io::Result<()>;
+    /// Asks for blocks under the `len` bytes at `offset`, which are written soon. It changes neither the
+    /// length nor what is read there.
+    ///
+    /// # Errors
+    ///
+    /// There is no room for them, or the file system cannot do this.
+    fn reserve(&self, offset: u64, len: u64) -> io::Result<()>;
 }
 
 impl Storage for File {
@@ -53,5 +60,9 @@ impl Storage for File {
 
     fn sync_data(&self) -> io::Result<()> {
         crate::sys::sync_data(self)
+    }
+
+    fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
+        crate::sys::reserve(self, offset, len)
     }
 }

@@ -55,6 +55,23 @@ fn gathered(_: &File, _: &[&[u8]], _: u64) -> io::Result<usize> {
     Ok(0)
 }
 
+/// Asks the file system for blocks under the `len` bytes at `offset`. The length of the file stays.
+#[cfg(target_os = "linux")]
+pub(crate) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    match fallocate(file, FallocateFlags::KEEP_SIZE, offset, len) {
+        // It was only a wish.
+        Err(rustix::io::Errno::INTR) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// There is no such call for a part of a file on macOS.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn reserve(_: &File, _: u64, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Puts a directory's entries on the medium, so that a new name survives a power cut.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()

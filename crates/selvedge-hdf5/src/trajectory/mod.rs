@@ -5,6 +5,7 @@
 //! this module. `docs/format.md` has the protocol and why each moment of it is a valid file.
 
 mod packed;
+mod reserve;
 mod space;
 
 use std::io;
@@ -23,6 +24,7 @@ use crate::storage::Storage;
 use crate::{Error, RunState, encoder};
 use packed::Packed;
 pub(crate) use packed::{Chunk, Packer, Written};
+use reserve::Reserved;
 pub(crate) use space::Space;
 
 /// Room is announced in at least this many bytes, so that small chunks do not need it often.
@@ -38,6 +40,8 @@ pub(crate) struct StepTensor {
     extent_at: u64,
     /// Addresses of the chunks, in the order of the index.
     chunks: Vec<u64>,
+    /// Of the chunk that was written last.
+    reserved: Reserved,
     index: Option<ChunkIndex>,
     /// Of a compressed tensor.
     packed: Option<Packed>,
@@ -55,6 +59,10 @@ pub(crate) struct TrajectoryFile {
     space: Space,
     /// Bytes that the chunks that are being encoded take of the space, at most.
     packing: u64,
+    /// Of the space.
+    reserved: Reserved,
+    /// Whether reserving has not failed yet.
+    reserves: bool,
     /// Whether the order of writes matters on the medium too.
     durable: bool,
 }
@@ -124,6 +132,8 @@ impl TrajectoryFile {
             path: path.to_owned(),
             space: Space::behind(superblock.end_of_file),
             packing: 0,
+            reserved: Reserved::default(),
+            reserves: true,
             superblock,
             storage,
             tensors,
@@ -290,9 +300,16 @@ impl TrajectoryFile {
         while (self.tensors[tensor].chunks.len() as u64) < needed {
             self.add_row(tensor)?;
         }
-        let tensor = &self.tensors[tensor];
+        let tensor = &mut self.tensors[tensor];
         for run in tensor.grid.runs(first..first + steps) {
-            let address = tensor.chunks[run.chunk] + run.within;
+            let chunk = tensor.chunks[run.chunk];
+            let address = chunk + run.within;
+            if self.reserves {
+                let end = address + run.bytes.len() as u64;
+                let limit = chunk + tensor.grid.chunk_bytes();
+                let reserved = tensor.reserved.cover(&*self.storage, address..end, limit);
+                self.reserves = reserved.is_ok();
+            }
             self.storage
                 .write_all_at(&bytes[run.bytes], address)
                 .map_err(|source| {
@@ -497,6 +514,7 @@ impl StepTensor {
             extent: dataset.extents[0],
             extent_at: dataset.leading_extent_at,
             chunks,
+            reserved: Reserved::default(),
             index,
             packed: packs.then(|| Packed::new(entries)),
         })

@@ -144,14 +144,29 @@ impl TrajectoryFile {
     /// the block in front of it takes its own: see [`announce_room`](Self::announce_room) for why.
     pub(crate) fn announce_packed(&mut self, steps: u64) -> Result<(), Error> {
         let block = self.packed_bytes(steps);
-        let needed = block.saturating_mul(2).saturating_add(self.packing);
-        if block == 0 || self.space.end().saturating_add(needed) <= self.superblock.end_of_file {
+        if block == 0 {
             return Ok(());
         }
-        let room = block
-            .saturating_mul(BLOCKS_OF_ROOM)
-            .clamp(LEAST_ROOM, MOST_ROOM);
-        self.announce(needed.saturating_add(room))
+        let needed = block.saturating_mul(2).saturating_add(self.packing);
+        if self.space.end().saturating_add(needed) > self.superblock.end_of_file {
+            let room = block
+                .saturating_mul(BLOCKS_OF_ROOM)
+                .clamp(LEAST_ROOM, MOST_ROOM);
+            self.announce(needed.saturating_add(room))?;
+        }
+        self.reserve_packed(block);
+        Ok(())
+    }
+
+    /// Reserves what chunks that are being encoded and `block` bytes more are written to.
+    fn reserve_packed(&mut self, block: u64) {
+        let start = self.space.end();
+        let end = start.saturating_add(self.packing).saturating_add(block);
+        if self.reserves {
+            let limit = self.superblock.end_of_file;
+            let reserved = self.reserved.cover(&*self.storage, start..end, limit);
+            self.reserves = reserved.is_ok();
+        }
     }
 
     /// What encodes the chunks of this file, if any are.

@@ -84,6 +84,10 @@ impl Storage for Memory {
     fn sync_data(&self) -> io::Result<()> {
         Ok(())
     }
+
+    fn reserve(&self, _: u64, _: u64) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// An open-ended file without steps: `W` with one step of `[2, 3]` in two chunks, and `loss` with
