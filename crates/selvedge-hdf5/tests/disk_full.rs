@@ -1,6 +1,7 @@
 //! A full disk: a clear error, what was recorded before is there, and nothing hangs or panics.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{Compression, Error, Recorder, recover};
@@ -119,12 +120,17 @@ fn becomes_full(compressed: bool) {
 
 /// Another program takes the room meanwhile.
 fn planned_run(folder: &Path, compression: Compression, checker: &mut Checker) {
+    const STEPS: u64 = 85;
     let path = folder.join("planned.h5");
-    let builder = Recorder::create(&path).steps(60).compression(compression);
+    let builder = Recorder::create(&path)
+        .steps(STEPS)
+        .compression(compression);
     let mut run = begin(builder, LARGE, 10);
     let ballast = folder.join("ballast");
-    let free = 8_000_000 - fs::metadata(&path).map_or(0, |_| 10 * 84_000);
-    fs::write(&ballast, vec![1; free - 1_500_000]).expect("write the ballast");
+    // What the recorder has reserved it has.
+    let taken = fs::metadata(&path).expect("the file").blocks() * 512;
+    let ballast_bytes = usize::try_from(8_000_000 - taken - 1_500_000).expect("a number of bytes");
+    fs::write(&ballast, vec![1; ballast_bytes]).expect("write the ballast");
     let error = append_until_stopped(&mut run, LARGE);
     let text = named(&error, &path);
     assert!(text.contains("No space left on device"), "{text}");
@@ -133,17 +139,17 @@ fn planned_run(folder: &Path, compression: Compression, checker: &mut Checker) {
     let (_, at_the_end) = cause(run.finish().expect_err("stopped"));
     assert_eq!(at_the_end, committed);
     assert_eq!(checker.check(&path, LARGE).committed(), committed);
-    assert!((10..60).contains(&committed));
+    assert!((10..STEPS).contains(&committed));
     // It goes on when there is room.
     fs::remove_file(&ballast).expect("remove");
     let mut run = declare(Recorder::resume(&path), LARGE)
         .start()
         .expect("resume");
-    while run.appended() < 60 {
+    while run.appended() < STEPS {
         append(&mut run, LARGE).expect("append");
     }
     run.finish().expect("finish");
-    assert_eq!(checker.check(&path, LARGE).extents, [60; 5]);
+    assert_eq!(checker.check(&path, LARGE).extents, [STEPS; 5]);
     fs::remove_file(&path).expect("remove");
 }
 

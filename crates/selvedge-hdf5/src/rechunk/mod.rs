@@ -298,6 +298,8 @@ impl Build<'_> {
         let mut trajectory = self.open_trajectory()?;
         trajectory.order_tensors(self.plan.tensors.iter().map(|plan| plan.tensor.as_str()))?;
         trajectory.check_plan(&self.plan.tensors)?;
+        // Where the file system cannot, or has no room, the writes will tell.
+        let _ = sys::reserve(self.file, 0, trajectory.end_of_file());
         // Extents and chunks as any reader finds them, before there are values.
         let written = Reader::open(self.partial)?;
         let meter = Meter::new(self.plan.bytes, progress);

@@ -21,7 +21,7 @@ use crate::plan::RunPlan;
 use crate::publish::{make_folder, publish, sync_folder};
 use crate::reader::Reader;
 use crate::trajectory::TrajectoryFile;
-use crate::{Error, RunState, TensorSpec, lock, provenance, sys};
+use crate::{Error, Role, RunState, TensorSpec, lock, provenance, sys};
 
 /// What a run needs of memory.
 struct Memory {
@@ -150,7 +150,8 @@ impl RecorderBuilder {
             });
         }
         let rest = steps.map_or(1, |steps| steps - committed);
-        plan.check_disk(&self.path, plan.step_bytes().saturating_mul(rest), 0)?;
+        let needed = plan.step_bytes().saturating_mul(rest);
+        plan.check_disk(&self.path, needed, reserved(reader)?)?;
         Ok((plan, specs))
     }
 
@@ -347,4 +348,23 @@ impl RecorderBuilder {
             times: AppendTimes::default(),
         })
     }
+}
+
+/// Bytes of the disk that the file of `reader` has and does not need for what is in it: those that the
+/// run before had reserved.
+fn reserved(reader: &Reader) -> Result<u64, Error> {
+    let Ok(metadata) = reader.path().metadata() else {
+        return Ok(0);
+    };
+    let mut reserved = metadata.blocks().saturating_mul(512);
+    for tensor in reader.tensors() {
+        let stored = match tensor.role() {
+            Role::Step if !tensor.is_compressed() => {
+                tensor.row_bytes()?.saturating_mul(reader.committed_steps())
+            }
+            _ => tensor.stored_bytes(),
+        };
+        reserved = reserved.saturating_sub(stored);
+    }
+    Ok(reserved)
 }

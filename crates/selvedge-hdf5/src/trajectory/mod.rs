@@ -300,6 +300,7 @@ impl TrajectoryFile {
         while (self.tensors[tensor].chunks.len() as u64) < needed {
             self.add_row(tensor)?;
         }
+        let most = reserve::most_ahead(self.tensors.len());
         let tensor = &mut self.tensors[tensor];
         for run in tensor.grid.runs(first..first + steps) {
             let chunk = tensor.chunks[run.chunk];
@@ -307,7 +308,8 @@ impl TrajectoryFile {
             if self.reserves {
                 let end = address + run.bytes.len() as u64;
                 let limit = chunk + tensor.grid.chunk_bytes();
-                let reserved = tensor.reserved.cover(&*self.storage, address..end, limit);
+                let bytes = address..end;
+                let reserved = tensor.reserved.cover(&*self.storage, bytes, limit, most);
                 self.reserves = reserved.is_ok();
             }
             self.storage

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::space::Space;
-use super::{StepTensor, TrajectoryFile};
+use super::{StepTensor, TrajectoryFile, reserve};
 use crate::Error;
 use crate::encoder::ChunkEncoder;
 use crate::grid::{Run, to_usize};
@@ -163,8 +163,8 @@ impl TrajectoryFile {
         let start = self.space.end();
         let end = start.saturating_add(self.packing).saturating_add(block);
         if self.reserves {
-            let limit = self.superblock.end_of_file;
-            let reserved = self.reserved.cover(&*self.storage, start..end, limit);
+            let (limit, most) = (self.superblock.end_of_file, reserve::most_ahead(1));
+            let reserved = self.reserved.cover(&*self.storage, start..end, limit, most);
             self.reserves = reserved.is_ok();
         }
     }

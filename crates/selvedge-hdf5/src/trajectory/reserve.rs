@@ -9,10 +9,19 @@ use std::ops::Range;
 
 use crate::storage::Storage;
 
-/// Most bytes that are reserved and not written.
-const MOST_AHEAD: u64 = 16 << 20;
+/// Bytes that are reserved and not written, at most: of all tensors …
+const MOST_AHEAD: u64 = 64 << 20;
+/// … of one, where they are few …
+const MOST_OF_ONE: u64 = 16 << 20;
+/// … and where they are many.
+const LEAST_OF_ONE: u64 = 1 << 20;
 /// So many are reserved in any case: calls are not to be frequent.
 const LEAST_AHEAD: u64 = 64 << 10;
+
+/// The most bytes that may be reserved and not written for each of `tensors` tensors.
+pub(super) fn most_ahead(tensors: usize) -> u64 {
+    (MOST_AHEAD / tensors.max(1) as u64).clamp(LEAST_OF_ONE, MOST_OF_ONE)
+}
 
 /// A stretch of the file that is written from its beginning to its end, as far as it is reserved.
 #[derive(Debug, Default)]
@@ -23,7 +32,7 @@ pub(super) struct Reserved {
 
 impl Reserved {
     /// Reserves the `bytes` of the file, which are written next, and some of those behind, up to
-    /// `limit`: no more than were written here before, because a run may end at any step.
+    /// `limit`: about as many as there are up to here, because a run may end at any step, and `most`.
     ///
     /// # Errors
     ///
@@ -33,6 +42,7 @@ impl Reserved {
         storage: &dyn Storage,
         bytes: Range<u64>,
         limit: u64,
+        most: u64,
     ) -> io::Result<()> {
         if !(self.begin..=self.end).contains(&bytes.start) {
             (self.begin, self.end) = (bytes.start, bytes.start);
@@ -40,7 +50,7 @@ impl Reserved {
         if bytes.end <= self.end {
             return Ok(());
         }
-        let ahead = (bytes.end - self.begin).clamp(LEAST_AHEAD, MOST_AHEAD);
+        let ahead = (bytes.end - self.begin).clamp(LEAST_AHEAD, most);
         let end = bytes.end.saturating_add(ahead).min(limit).max(bytes.end);
         storage.reserve(self.end, end - self.end)?;
         self.end = end;
@@ -92,14 +102,14 @@ mod tests {
         const STEP: u64 = 1 << 20;
         const BEGIN: u64 = 5000;
         const LIMIT: u64 = BEGIN + 100 * STEP;
+        let most = most_ahead(1);
         for step in 0..100 {
             let start = BEGIN + step * STEP;
-            reserved.cover(&notes, start..start + STEP, LIMIT).unwrap();
+            reserved
+                .cover(&notes, start..start + STEP, LIMIT, most)
+                .unwrap();
             let ahead = reserved.end - start - STEP;
-            assert!(
-                ahead <= MOST_AHEAD.min((step + 1) * STEP),
-                "step {step}: {ahead}"
-            );
+            assert!(ahead <= most.min((step + 1) * STEP), "step {step}: {ahead}");
         }
         let asked = notes.0.lock().unwrap();
         assert_eq!((asked[0].start, asked[asked.len() - 1].end), (BEGIN, LIMIT));
@@ -110,10 +120,10 @@ mod tests {
     #[test]
     fn a_jump_begins_anew() {
         let (notes, mut reserved) = (Notes::default(), Reserved::default());
-        reserved.cover(&notes, 0..10, 100).unwrap();
-        reserved.cover(&notes, 5000..5010, 5020).unwrap();
-        reserved.cover(&notes, 5010..5020, 5020).unwrap();
-        reserved.cover(&notes, 0..10, 8).unwrap();
+        reserved.cover(&notes, 0..10, 100, 1 << 20).unwrap();
+        reserved.cover(&notes, 5000..5010, 5020, 1 << 20).unwrap();
+        reserved.cover(&notes, 5010..5020, 5020, 1 << 20).unwrap();
+        reserved.cover(&notes, 0..10, 8, 1 << 20).unwrap();
         assert_eq!(*notes.0.lock().unwrap(), [0..100, 5000..5020, 0..10]);
     }
 }
