@@ -2,6 +2,7 @@
 
 pub mod codec;
 pub(crate) mod data;
+mod training;
 mod trajectory;
 
 use std::path::Path;
@@ -30,6 +31,7 @@ pub const GROUPS: &[&str] = &[
     trajectory::GROUPS[1],
     trajectory::GROUPS[2],
     trajectory::GROUPS[3],
+    trajectory::GROUPS[4],
 ];
 
 /// The tensor in the files.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use selvedge_hdf5::{Compression, Dtype, Durability, Reader, Recorder, TensorSpec};
 
 use super::data::{Recorded, SHAPE, STEP_BYTES, TENSORS, recorded};
+use super::training;
 use crate::Result;
 use crate::bench::{Bench, Contender as Named};
 use crate::meter::{self, Meter};
@@ -15,11 +16,12 @@ use crate::scratch::Scratch;
 use crate::table::grouped;
 
 /// The names of the groups.
-pub(super) const GROUPS: [&str; 4] = [
+pub(super) const GROUPS: [&str; 5] = [
     "compress/recording",
     "compress/recording-long",
     "compress/recording-sync",
     "compress/reading",
+    training::GROUP,
 ];
 
 /// Steps that are in memory, and recorded again and again.
@@ -87,11 +89,11 @@ pub(super) fn run(bench: &mut Bench, scratch: &Scratch, path: &Path) -> Result<(
         if !bench.selects(name) {
             continue;
         }
-        let (steps, group) = group(scratch, steps, (name, title, what))?;
+        let (steps, group) = group(scratch, steps, (name, title, what), CONTENDERS[0].name())?;
         let file = scratch.file("run_1.h5");
         bench.rounds(group, &CONTENDERS, |who, round| {
             scratch.settle(&file)?;
-            let sample = record(&file, &source, steps, who.0, durability)?;
+            let sample = record(&file, &source, steps, (who.0, durability), || ())?;
             if round == 0 {
                 check(&file, &source, steps)?;
             }
@@ -102,17 +104,24 @@ pub(super) fn run(bench: &mut Bench, scratch: &Scratch, path: &Path) -> Result<(
     if bench.selects(GROUPS[3]) {
         let title = "Reading compressed tensors whole";
         let what = "All four, one after the other, from the page cache into memory that is there.";
-        let (steps, group) = group(scratch, steps, (GROUPS[3], title, what))?;
+        let (steps, group) = group(
+            scratch,
+            steps,
+            (GROUPS[3], title, what),
+            CONTENDERS[0].name(),
+        )?;
         read(bench, scratch, &source, steps, group)?;
     }
-    Ok(())
+    training::run(bench, scratch, &source)
 }
 
-/// A group of `wanted` steps, or of those that the disk has room for; and how many these are.
-fn group(
+/// A group of `wanted` steps, or of those that the disk has room for; and how many these are. `reference` is the contender
+/// that the others are compared with.
+pub(super) fn group(
     scratch: &Scratch,
     wanted: u64,
     (name, title, what): (&str, &str, &str),
+    reference: &str,
 ) -> Result<(u64, Group)> {
     let step_bytes = (STEP_BYTES * TENSORS.len()) as u64;
     let (steps, note) = scratch.fit(wanted, step_bytes, 1)?;
@@ -126,7 +135,7 @@ fn group(
         what,
         (steps, "step"),
         steps * step_bytes,
-        CONTENDERS[0].name(),
+        reference,
     );
     group.notes.extend(note);
     Ok((steps, group))
@@ -141,7 +150,7 @@ fn read(
 ) -> Result<()> {
     let file = |who: Recording| scratch.file(&format!("{}_1.h5", who.name()));
     for who in CONTENDERS {
-        record(&file(who), source, steps, who.0, Durability::Never)?;
+        record(&file(who), source, steps, (who.0, Durability::Never), || ())?;
         meter::sync_data(&file(who))?;
     }
     let mut memory = vec![1_u16; usize::try_from(steps)? * STEP_BYTES / 2];
@@ -170,12 +179,13 @@ fn read(
     Ok(())
 }
 
-fn record(
+/// Records the steps of `source`, with something to do before each.
+pub(super) fn record(
     path: &Path,
     source: &[Vec<u8>],
     steps: u64,
-    compression: Compression,
-    durability: Durability,
+    (compression, durability): (Compression, Durability),
+    mut before: impl FnMut(),
 ) -> Result<Sample> {
     let builder = Recorder::create(path)
         .steps(steps)
@@ -192,6 +202,7 @@ fn record(
     let created = Instant::now();
     let mut blocked = Vec::new();
     for step in 0..steps {
+        before();
         let called = Instant::now();
         run.append(|target| {
             for (values, Recorded { name, .. }) in source.iter().zip(&TENSORS) {
@@ -212,7 +223,7 @@ fn record(
     Ok(sample)
 }
 
-fn check(path: &Path, source: &[Vec<u8>], steps: u64) -> Result<()> {
+pub(super) fn check(path: &Path, source: &[Vec<u8>], steps: u64) -> Result<()> {
     let reader = Reader::open(path)?;
     for (values, Recorded { name, .. }) in source.iter().zip(&TENSORS) {
         for step in 0..steps {

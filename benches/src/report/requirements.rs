@@ -79,6 +79,12 @@ const REQUIREMENTS: &[Requirement] = &[
         "at least 1",
     ),
     speed(
+        "compress/training",
+        "compressed",
+        "uncompressed",
+        "at least 1",
+    ),
+    speed(
         "compress/reading",
         "compressed",
         "uncompressed",
