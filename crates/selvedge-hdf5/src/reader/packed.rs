@@ -283,16 +283,25 @@ impl Unpacker {
             one.load(packed, data, row, piece),
             other.load(packed, data, other_row, piece),
         ];
-        let both = loaded.iter().all(Result::is_ok) && one.is_packed && other.is_packed;
-        let decoded = match &mut self.fast {
-            Some(decoders) if both => Decoder::decode_both(
+        let are_packed = [
+            loaded[0].is_ok() && one.is_packed,
+            loaded[1].is_ok() && other.is_packed,
+        ];
+        let decoded = match (&mut self.fast, are_packed) {
+            (Some(decoders), [true, true]) => Decoder::decode_both(
                 decoders,
                 [&one.stored, &other.stored],
                 [&mut one.plain, &mut other.plain],
             ),
+            (Some([decoder, _]), [true, false]) => {
+                [decoder.decode(&one.stored, &mut one.plain), false]
+            }
+            (Some([_, decoder]), [false, true]) => {
+                [false, decoder.decode(&other.stored, &mut other.plain)]
+            }
             _ => [false; 2],
         };
-        if both && decoded != [true; 2] {
+        if decoded != are_packed {
             self.fast = None;
         }
         let [loaded, other_loaded] = loaded;

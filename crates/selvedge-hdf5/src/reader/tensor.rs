@@ -524,16 +524,7 @@ impl Tensor {
     /// another way, and libhdf5 has to read them.
     pub(super) fn place(&self) -> Option<&Place> {
         let place = self.place.get_or_init(|| {
-            let element = self.dtype().ok()?.size() as u64;
-            let wanted = Wanted {
-                data: self.data(),
-                dataset: &self.dataset,
-                header: self.header,
-                shape: &self.shape,
-                chunk: self.chunk.as_deref(),
-                element,
-            };
-            let place = self.plain.then(|| Place::find(&wanted)).flatten();
+            let place = self.plain.then(|| Place::find(&self.wanted()?)).flatten();
             place.map(Arc::new)
         });
         place.as_deref()
@@ -542,18 +533,22 @@ impl Tensor {
     /// Where its compressed chunks lie; `None` where there are none, or only libhdf5 can unpack them.
     pub(super) fn packed(&self) -> Option<&Packed> {
         let pipeline = self.pipeline?;
-        let packed = self.packed.get_or_init(|| {
-            let wanted = Wanted {
-                data: self.data(),
-                dataset: &self.dataset,
-                header: self.header,
-                shape: &self.shape,
-                chunk: self.chunk.as_deref(),
-                element: self.dtype().ok()?.size() as u64,
-            };
-            Packed::find(&wanted, pipeline).map(Arc::new)
-        });
+        let packed = self
+            .packed
+            .get_or_init(|| Packed::find(&self.wanted()?, pipeline).map(Arc::new));
         packed.as_deref()
+    }
+
+    /// What looking for its bytes needs to know; `None` of an element type that is not ours to read.
+    fn wanted(&self) -> Option<Wanted<'_>> {
+        Some(Wanted {
+            data: self.data(),
+            dataset: &self.dataset,
+            header: self.header,
+            shape: &self.shape,
+            chunk: self.chunk.as_deref(),
+            element: self.dtype().ok()?.size() as u64,
+        })
     }
 
     pub(super) fn damaged_chunk(&self, row: u64, piece: u64, reason: String) -> Error {
