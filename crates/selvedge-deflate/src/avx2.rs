@@ -363,7 +363,9 @@ pub(crate) fn split(elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range 
 #[target_feature(enable = "avx2")]
 #[inline]
 pub(crate) fn equal(a: &[u8; 64], b: &[u8; 64]) -> u64 {
-    let [a, b] = [a, b].map(|bytes| must_cast::<_, [__m256i; 2]>(*bytes));
+    // Not by `map`, whose closure the compiler does not put in place here.
+    let a: [__m256i; 2] = must_cast(*a);
+    let b: [__m256i; 2] = must_cast(*b);
     let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(a[0], b[0])).cast_unsigned();
     let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(a[1], b[1])).cast_unsigned();
     u64::from(low) | u64::from(high) << 32

@@ -70,20 +70,24 @@ pub(crate) fn find<K: Kernel>(
     // Bytes that are in no run yet lie from `open` to `at`.
     let (mut open, mut at) = (0, 0);
     let mut repeated = 0;
+    // Where repetitions can start among the bytes of a word.
+    let (mut word, mut starts) = (usize::MAX, 0);
     while at < count {
-        let (word, bit) = (at / MASKED, at % MASKED);
-        let starts = masks
-            .iter()
-            .zip(repeats)
-            .fold(0, |starts, (masks, repeats)| {
-                starts | in_a_row(masks[word], masks[word + 1], repeats.least)
-            });
-        let starts = starts >> bit;
-        if starts == 0 {
+        if word != at / MASKED {
+            word = at / MASKED;
+            starts = masks
+                .iter()
+                .zip(repeats)
+                .fold(0, |starts, (masks, repeats)| {
+                    starts | in_a_row(masks[word], masks[word + 1], repeats.least)
+                });
+        }
+        let ahead = starts >> (at % MASKED);
+        if ahead == 0 {
             at = (word + 1) * MASKED;
             continue;
         }
-        at += starts.trailing_zeros() as usize;
+        at += ahead.trailing_zeros() as usize;
         let (mut length, mut which) = (0, 0);
         for (index, repeats) in (0..).zip(repeats) {
             let ones = ones(&masks[usize::from(index)], at);
