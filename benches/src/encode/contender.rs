@@ -46,7 +46,8 @@ impl Named for Contender {
             Self::Portable => "selvedge-deflate, portable",
             Self::Temporal(_) => "selvedge-deflate, temporal",
             Self::Libdeflate(1) => "libdeflate-1",
-            Self::Libdeflate(_) => "libdeflate-6",
+            Self::Libdeflate(6) => "libdeflate-6",
+            Self::Libdeflate(_) => "libdeflate-12",
             Self::Peer(codec) => codec,
         }
     }

@@ -8,6 +8,7 @@ use selvedge_hdf5::Reader;
 
 use crate::Result;
 use crate::compress::data::gaussian;
+use crate::table::grouped;
 
 /// Rows of a step, and elements of a row: the token embedding of the demo.
 const ROWS: usize = 10_000;
@@ -22,6 +23,8 @@ pub(super) struct Tensor {
     /// Steps that follow one another, `ROWS` × `WIDTH` elements each: of early in the training, of its middle and of
     /// its end.
     parts: Vec<Vec<u16>>,
+    /// Steps of the training.
+    training: u64,
 }
 
 impl Tensor {
@@ -41,14 +44,22 @@ impl Tensor {
             }
             parts.push(bf16_as_u16(&values).to_vec());
         }
-        Ok(Self { parts })
+        let training = steps;
+        Ok(Self { parts, training })
     }
 
     pub(super) fn gaussian() -> Self {
         let values = pod_collect_to_vec(&gaussian(STEPS as u64));
         Self {
             parts: vec![values],
+            training: 0,
         }
+    }
+
+    /// Which steps these are.
+    pub(super) fn when(&self) -> String {
+        let steps = grouped(self.training);
+        format!("early, in the middle and late in {steps} steps of the demo")
     }
 
     /// Chunks of one step: one of each part.

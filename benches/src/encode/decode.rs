@@ -46,20 +46,25 @@ pub(super) fn run(bench: &mut Bench, path: &Path) -> Result<()> {
     let mut encoder = Encoder::new();
     // Streams, and what they hold.
     let mut streams = Vec::new();
+    let mut when = String::new();
     for tensor in &TENSORS {
-        for elements in Tensor::recorded(path, tensor.name)?.single_steps() {
+        let tensor = Tensor::recorded(path, tensor.name)?;
+        when = tensor.when();
+        for elements in tensor.single_steps() {
             let mut stream = Vec::new();
             encoder.encode(&elements, &mut stream);
             streams.push((stream, shuffled(&elements)));
         }
     }
     let bytes: usize = streams.iter().map(|(_, plain)| plain.len()).sum();
-    let what = "Streams of one step (10000, 64) in memory, of all four tensors early, in the middle and late in the demo, \
-                by one core, into the bytes as HDF5's shuffle filter has them. The check is in the time.";
+    let what = format!(
+        "Streams of one step (10000, 64) in memory, of all four tensors {when}, by one core, into the bytes as HDF5's \
+         shuffle filter has them. The check is in the time."
+    );
     let group = Group::new(
         GROUP,
         "Decoding the streams of selvedge-deflate",
-        what.to_owned(),
+        what,
         (streams.len() as u64, "step"),
         bytes as u64,
         Contender::Libdeflate.name(),

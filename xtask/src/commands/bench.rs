@@ -4,11 +4,12 @@
 //! a trajectory of the demo, whose tensors are what compression is measured on.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::PathBuf;
 
 use super::Command;
 use crate::args;
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::tools::{Python, Tools};
 use crate::workspace::{Workspace, run as run_child};
 
@@ -20,10 +21,11 @@ Usage: cargo xtask bench [--quick] [--only GROUP]... [--out DIR] [--scratch DIR]
        cargo xtask bench --docs | --list | --compare A.json B.json
 
 Measures all groups, contender by contender in turns, prints tables, and writes report.json, with all samples, and
-report.html. Installs the peers under the target directory first (see `cargo xtask setup`), and trains the demo for some
-steps where it has not run yet: compression is measured on what it records. `benches/README.md` says what the groups are.
+report.html. Installs the peers under the target directory first (see `cargo xtask setup`), and trains the demo once, for
+3,001 steps (10 GB, some four minutes), or 120 with --quick: compression is measured on what it records.
+`benches/README.md` says what the groups are.
 
-  --quick        a tenth of the data and five rounds, in under three minutes; without it, about forty
+  --quick        a tenth of the data and five rounds, in under three minutes; without it, about fifty
   --only GROUP   only the groups that begin with this: `read`, `record/small`
   --out DIR      folder for the report (default: <target>/bench)
   --scratch DIR  folder for the files that are written and read (default: one in --out); not a tmpfs
@@ -41,8 +43,29 @@ steps where it has not run yet: compression is measured on what it records. `ben
 /// Options with which nothing is measured.
 const NOTHING: [&str; 3] = ["--docs", "--list", "--compare"];
 
-/// Steps that the demo trains for the groups `compress`, where it has not run: 0.6 GB.
-const DEMO_STEPS: &str = "120";
+/// A trajectory of the demo, for the groups that measure compression.
+struct Demo {
+    /// Its folder, below that of the bench.
+    folder: &'static str,
+    steps: &'static str,
+    /// Whether it is recorded compressed, because of its size.
+    compressed: bool,
+}
+
+/// For a full bench, as long as trainings are: how much a step repeats of the one before depends on how far the training
+/// is. 10 GB.
+const LONG: Demo = Demo {
+    folder: "demo-long",
+    steps: "3001",
+    compressed: true,
+};
+
+/// For the others, and where the disk has no room for the long one. 0.6 GB.
+const SHORT: Demo = Demo {
+    folder: "demo",
+    steps: "120",
+    compressed: false,
+};
 
 fn run(args: &[OsString]) -> Result<()> {
     let workspace = Workspace::find()?;
@@ -63,7 +86,14 @@ fn run(args: &[OsString]) -> Result<()> {
             bench.arg("--out").arg(workspace.target.join("bench"));
         }
         if peers && needs_trajectory(args) {
-            match trajectory(&workspace, &tools) {
+            let made = match has("--quick") {
+                true => trajectory(&workspace, &tools, &SHORT),
+                false => trajectory(&workspace, &tools, &LONG).or_else(|failure| {
+                    eprintln!("note: going on with a short trajectory of the demo: {failure}");
+                    trajectory(&workspace, &tools, &SHORT)
+                }),
+            };
+            match made {
                 Ok(path) => {
                     bench.arg("--trajectory").arg(path);
                 }
@@ -98,32 +128,29 @@ fn needs_trajectory(args: &[OsString]) -> bool {
     chosen.is_empty() || chosen.iter().any(needs)
 }
 
-/// The file that the demo has recorded; a short one is made where it has not run.
-fn trajectory(workspace: &Workspace, tools: &Tools) -> Result<PathBuf> {
-    let file = "tensors/Thimble/thimble_1.h5";
-    let made = workspace.target.join("bench/demo");
-    for folder in [workspace.target.join("demo"), made.clone()] {
-        if folder.join(file).is_file() {
-            return Ok(folder.join(file));
-        }
+/// The file of `demo`, which is trained where it has not run.
+fn trajectory(workspace: &Workspace, tools: &Tools, demo: &Demo) -> Result<PathBuf> {
+    let folder = workspace.target.join("bench").join(demo.folder);
+    let file = folder.join("tensors/Thimble/thimble_1.h5");
+    if file.is_file() {
+        return Ok(file);
     }
-    let mut demo = tools.cargo();
-    demo.args([
-        "run",
-        "--release",
-        "--package",
-        "thimble",
-        "--",
-        "--steps",
-        DEMO_STEPS,
-    ]);
-    run_child(
-        demo.arg("--corpus")
-            .arg(&workspace.root)
-            .arg("--out")
-            .arg(&made),
-    )?;
-    Ok(made.join(file))
+    // A training that is stopped leaves a file, too: only a complete one gets the name.
+    let unfinished = folder.with_extension("unfinished");
+    let mut train = tools.cargo();
+    train.args(["run", "--release", "--package", "thimble", "--"]);
+    train.args(["--steps", demo.steps]);
+    if demo.compressed {
+        train.args(["--compression", "fast"]);
+    }
+    train
+        .arg("--overwrite")
+        .arg("--corpus")
+        .arg(&workspace.root);
+    run_child(train.arg("--out").arg(&unfinished))?;
+    let _ = fs::remove_dir_all(&folder);
+    fs::rename(&unfinished, &folder).map_err(Failure::io("rename", &unfinished))?;
+    Ok(file)
 }
 
 #[cfg(test)]
