@@ -98,7 +98,7 @@ impl Encoders {
         Ok(Self {
             best: Encoder::new(),
             portable: portable.ok_or("no portable encoder")?,
-            levels: vec![level(1)?, level(6)?],
+            levels: vec![level(1)?, level(6)?, level(12)?],
             decompressor: Decompressor::new(),
             stream: Vec::new(),
             decoded: Vec::new(),
