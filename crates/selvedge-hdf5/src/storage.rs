@@ -35,6 +35,12 @@ pub(crate) trait Storage: Send + Sync {
     ///
     /// There is no room for them, or the file system cannot do this.
     fn reserve(&self, offset: u64, len: u64) -> io::Result<()>;
+    /// Gives the blocks under these bytes back: they are read as zeros then. The length stays.
+    ///
+    /// # Errors
+    ///
+    /// The file system cannot do this.
+    fn release(&self, offset: u64, len: u64) -> io::Result<()>;
 }
 
 impl Storage for File {
@@ -64,5 +70,9 @@ impl Storage for File {
 
     fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
         crate::sys::reserve(self, offset, len)
+    }
+
+    fn release(&self, offset: u64, len: u64) -> io::Result<()> {
+        crate::sys::release(self, offset, len)
     }
 }

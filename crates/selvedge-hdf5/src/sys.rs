@@ -58,8 +58,25 @@ fn gathered(_: &File, _: &[&[u8]], _: u64) -> io::Result<usize> {
 /// Asks the file system for blocks under the `len` bytes at `offset`. The length of the file stays.
 #[cfg(target_os = "linux")]
 pub(crate) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
-    use rustix::fs::{FallocateFlags, fallocate};
-    match fallocate(file, FallocateFlags::KEEP_SIZE, offset, len) {
+    fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, offset, len)
+}
+
+/// Gives the blocks under the `len` bytes at `offset` back, which are zeros then. The length stays.
+#[cfg(target_os = "linux")]
+pub(crate) fn release(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    use rustix::fs::FallocateFlags;
+    let flags = FallocateFlags::KEEP_SIZE | FallocateFlags::PUNCH_HOLE;
+    fallocate(file, flags, offset, len)
+}
+
+#[cfg(target_os = "linux")]
+fn fallocate(
+    file: &File,
+    flags: rustix::fs::FallocateFlags,
+    offset: u64,
+    len: u64,
+) -> io::Result<()> {
+    match rustix::fs::fallocate(file, flags, offset, len) {
         // It was only a wish.
         Err(rustix::io::Errno::INTR) => Ok(()),
         other => Ok(other?),
@@ -70,6 +87,12 @@ pub(crate) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn reserve(_: &File, _: u64, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Nothing was reserved.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn release(_: &File, _: u64, _: u64) -> io::Result<()> {
+    Ok(())
 }
 
 /// Puts a directory's entries on the medium, so that a new name survives a power cut.

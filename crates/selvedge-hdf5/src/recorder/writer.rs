@@ -240,6 +240,10 @@ impl Writer {
                 break;
             }
         }
-        if finish { self.file.finish() } else { Ok(()) }
+        if finish {
+            self.file.finish()
+        } else {
+            self.file.give_back()
+        }
     }
 }

@@ -416,9 +416,20 @@ impl TrajectoryFile {
         Ok(())
     }
 
+    /// Gives back the blocks that are reserved and were not written.
+    pub(crate) fn give_back(&mut self) -> Result<(), Error> {
+        // What another program has written there is not ours.
+        self.verify()?;
+        for tensor in &mut self.tensors {
+            tensor.reserved.give_back(&*self.storage);
+        }
+        self.reserved.give_back(&*self.storage);
+        Ok(())
+    }
+
     /// Ends the recording: gives back the room announced ahead, and says that the file is finished.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
-        self.verify()?;
+        self.give_back()?;
         let status = self
             .storage
             .status()

@@ -27,6 +27,8 @@ pub(super) fn most_ahead(tensors: usize) -> u64 {
 #[derive(Debug, Default)]
 pub(super) struct Reserved {
     begin: u64,
+    /// What lies before was written, or is about to be.
+    written: u64,
     end: u64,
 }
 
@@ -47,6 +49,7 @@ impl Reserved {
         if !(self.begin..=self.end).contains(&bytes.start) {
             (self.begin, self.end) = (bytes.start, bytes.start);
         }
+        self.written = bytes.end;
         if bytes.end <= self.end {
             return Ok(());
         }
@@ -55,6 +58,14 @@ impl Reserved {
         storage.reserve(self.end, end - self.end)?;
         self.end = end;
         Ok(())
+    }
+
+    /// Gives back what is reserved and was not written. No error counts: it stays with the file then.
+    pub(super) fn give_back(&mut self, storage: &dyn Storage) {
+        if self.written < self.end {
+            let _ = storage.release(self.written, self.end - self.written);
+            self.end = self.written;
+        }
     }
 }
 
@@ -65,9 +76,9 @@ mod tests {
     use super::*;
     use crate::storage::Status;
 
-    /// Notes what is reserved.
+    /// Notes what is reserved, and what is given back.
     #[derive(Default)]
-    struct Notes(Mutex<Vec<Range<u64>>>);
+    struct Notes(Mutex<Vec<Range<u64>>>, Mutex<Vec<Range<u64>>>);
 
     impl Storage for Notes {
         fn read_exact_at(&self, _: &mut [u8], _: u64) -> io::Result<()> {
@@ -92,6 +103,11 @@ mod tests {
 
         fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
             self.0.lock().unwrap().push(offset..offset + len);
+            Ok(())
+        }
+
+        fn release(&self, offset: u64, len: u64) -> io::Result<()> {
+            self.1.lock().unwrap().push(offset..offset + len);
             Ok(())
         }
     }
@@ -125,5 +141,20 @@ mod tests {
         reserved.cover(&notes, 5010..5020, 5020, 1 << 20).unwrap();
         reserved.cover(&notes, 0..10, 8, 1 << 20).unwrap();
         assert_eq!(*notes.0.lock().unwrap(), [0..100, 5000..5020, 0..10]);
+    }
+
+    #[test]
+    fn what_was_not_written_is_given_back_once() {
+        let (notes, mut reserved) = (Notes::default(), Reserved::default());
+        reserved.give_back(&notes);
+        reserved.cover(&notes, 100..110, 1000, 1 << 20).unwrap();
+        reserved.cover(&notes, 110..120, 1000, 1 << 20).unwrap();
+        reserved.give_back(&notes);
+        reserved.give_back(&notes);
+        let released = notes.1.lock().unwrap();
+        assert_eq!(released.as_slice(), std::slice::from_ref(&(120..1000)));
+        // The run goes on.
+        reserved.cover(&notes, 120..130, 1000, 1 << 20).unwrap();
+        assert_eq!(*notes.0.lock().unwrap(), [100..1000, 120..1000]);
     }
 }

@@ -88,6 +88,10 @@ impl Storage for Memory {
     fn reserve(&self, _: u64, _: u64) -> io::Result<()> {
         Ok(())
     }
+
+    fn release(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.write_all_at(&vec![0; usize::try_from(len).unwrap()], offset)
+    }
 }
 
 /// An open-ended file without steps: `W` with one step of `[2, 3]` in two chunks, and `loss` with
