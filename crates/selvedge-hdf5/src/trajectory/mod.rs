@@ -300,18 +300,10 @@ impl TrajectoryFile {
         while (self.tensors[tensor].chunks.len() as u64) < needed {
             self.add_row(tensor)?;
         }
-        let most = reserve::most_ahead(self.tensors.len());
-        let tensor = &mut self.tensors[tensor];
+        self.reserve_steps(tensor, first, steps);
+        let tensor = &self.tensors[tensor];
         for run in tensor.grid.runs(first..first + steps) {
-            let chunk = tensor.chunks[run.chunk];
-            let address = chunk + run.within;
-            if self.reserves {
-                let end = address + run.bytes.len() as u64;
-                let limit = chunk + tensor.grid.chunk_bytes();
-                let bytes = address..end;
-                let reserved = tensor.reserved.cover(&*self.storage, bytes, limit, most);
-                self.reserves = reserved.is_ok();
-            }
+            let address = tensor.chunks[run.chunk] + run.within;
             self.storage
                 .write_all_at(&bytes[run.bytes], address)
                 .map_err(|source| {
@@ -325,6 +317,39 @@ impl TrajectoryFile {
                 })?;
         }
         Ok(())
+    }
+
+    /// Reserves what these steps are written to.
+    fn reserve_steps(&mut self, tensor: usize, first: u64, steps: u64) {
+        if !self.reserves {
+            return;
+        }
+        let most = reserve::most_ahead(self.tensors.len());
+        let tensor = &mut self.tensors[tensor];
+        let covered = tensor.grid.runs(first..first + steps).try_for_each(|run| {
+            let chunk = tensor.chunks[run.chunk];
+            let begin = chunk + run.within;
+            let bytes = begin..begin + run.bytes.len() as u64;
+            let limit = chunk + tensor.grid.chunk_bytes();
+            tensor.reserved.cover(&*self.storage, bytes, limit, most)
+        });
+        if covered.is_err() {
+            self.stop_reserving();
+        }
+    }
+
+    /// Goes on without, before any write that is not covered: there is no room, or no such call.
+    fn stop_reserving(&mut self) {
+        self.reserves = false;
+        self.release_reserved();
+    }
+
+    /// Gives back the blocks that are reserved and were not written.
+    fn release_reserved(&mut self) {
+        for tensor in &mut self.tensors {
+            tensor.reserved.give_back(&*self.storage, 0);
+        }
+        self.reserved.give_back(&*self.storage, self.space.end());
     }
 
     /// Makes the first `steps` steps the committed ones: one 8-byte write for each tensor.
@@ -420,10 +445,7 @@ impl TrajectoryFile {
     pub(crate) fn give_back(&mut self) -> Result<(), Error> {
         // What another program has written there is not ours.
         self.verify()?;
-        for tensor in &mut self.tensors {
-            tensor.reserved.give_back(&*self.storage);
-        }
-        self.reserved.give_back(&*self.storage);
+        self.release_reserved();
         Ok(())
     }
 

@@ -162,10 +162,15 @@ impl TrajectoryFile {
     fn reserve_packed(&mut self, block: u64) {
         let start = self.space.end();
         let end = start.saturating_add(self.packing).saturating_add(block);
-        if self.reserves {
-            let (limit, most) = (self.superblock.end_of_file, reserve::most_ahead(1));
-            let reserved = self.reserved.cover(&*self.storage, start..end, limit, most);
-            self.reserves = reserved.is_ok();
+        let (limit, most) = (self.superblock.end_of_file, reserve::most_ahead(1));
+        let storage = &*self.storage;
+        if self.reserves
+            && self
+                .reserved
+                .cover(storage, start..end, limit, most)
+                .is_err()
+        {
+            self.stop_reserving();
         }
     }
 

@@ -38,7 +38,9 @@ impl Reserved {
     ///
     /// # Errors
     ///
-    /// Those of [`Storage::reserve`]. What was asked for can be written nevertheless, if there is room.
+    /// Those of [`Storage::reserve`]. What was asked for can be written nevertheless, if there is room; but
+    /// what is [given back](Self::give_back) must be no more than what no write has reached: so that has to
+    /// be done before a write that was not covered.
     pub(super) fn cover(
         &mut self,
         storage: &dyn Storage,
@@ -60,12 +62,14 @@ impl Reserved {
         Ok(())
     }
 
-    /// Gives back what is reserved and was not written. No error counts: it stays with the file then.
-    pub(super) fn give_back(&mut self, storage: &dyn Storage) {
-        if self.written < self.end {
-            let _ = storage.release(self.written, self.end - self.written);
-            self.end = self.written;
+    /// Gives back what is reserved, and neither was covered for a write nor lies before `floor`. No error
+    /// counts: it stays with the file then.
+    pub(super) fn give_back(&mut self, storage: &dyn Storage, floor: u64) {
+        let begin = self.written.max(floor);
+        if begin < self.end {
+            let _ = storage.release(begin, self.end - begin);
         }
+        *self = Self::default();
     }
 }
 
@@ -146,15 +150,15 @@ mod tests {
     #[test]
     fn what_was_not_written_is_given_back_once() {
         let (notes, mut reserved) = (Notes::default(), Reserved::default());
-        reserved.give_back(&notes);
+        reserved.give_back(&notes, 0);
         reserved.cover(&notes, 100..110, 1000, 1 << 20).unwrap();
         reserved.cover(&notes, 110..120, 1000, 1 << 20).unwrap();
-        reserved.give_back(&notes);
-        reserved.give_back(&notes);
-        let released = notes.1.lock().unwrap();
-        assert_eq!(released.as_slice(), std::slice::from_ref(&(120..1000)));
+        reserved.give_back(&notes, 0);
+        reserved.give_back(&notes, 0);
         // The run goes on.
         reserved.cover(&notes, 120..130, 1000, 1 << 20).unwrap();
         assert_eq!(*notes.0.lock().unwrap(), [100..1000, 120..1000]);
+        reserved.give_back(&notes, 500);
+        assert_eq!(*notes.1.lock().unwrap(), [120..1000, 500..1000]);
     }
 }

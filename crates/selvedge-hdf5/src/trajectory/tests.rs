@@ -288,6 +288,7 @@ proptest! {
 }
 
 mod packed;
+mod reserve;
 
 #[test]
 fn bf16_is_the_bits_of_the_file() {

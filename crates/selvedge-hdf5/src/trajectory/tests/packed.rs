@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::reserve::Scarce;
 use super::{Change, Memory, apply, loss, made, open};
 use crate::encoder::{AS_IT_IS, ChunkEncoder};
 use crate::trajectory::TrajectoryFile;
@@ -72,7 +73,11 @@ fn write(file: &mut TrajectoryFile, first: u64, steps: u64, life: u64) {
 /// Records the steps from the committed ones up to `steps`, by one and two in turn; returns the
 /// changes, with the steps committed before each.
 fn record(memory: &Memory, steps: u64, life: u64) -> Vec<u64> {
-    let mut file = open(memory);
+    record_in(open(memory), memory, steps, life)
+}
+
+/// The same in `file`, which is that in `memory`.
+fn record_in(mut file: TrajectoryFile, memory: &Memory, steps: u64, life: u64) -> Vec<u64> {
     file.set_extents(file.committed()).unwrap();
     let mut committed = Vec::new();
     let mut step = file.committed();
@@ -198,4 +203,18 @@ fn every_moment_of_a_resumed_compressed_run_is_a_valid_file() {
             .map(bf16::from_bits)
             .collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn steps_are_kept_whenever_reserving_ends() {
+    const STEPS: u64 = 500;
+    let folder = tempfile::tempdir().unwrap();
+    let base = empty_file(folder.path(), Some(STEPS));
+    let path = folder.path().join("image_1.h5");
+    for times in 0..8 {
+        let memory = Memory::new(base.clone());
+        record_in(Scarce::open(&memory, times), &memory, STEPS, 0);
+        let moment = format!("reserved {times} times");
+        check_image(&memory.image(), &path, STEPS, STEPS, &moment);
+    }
 }
