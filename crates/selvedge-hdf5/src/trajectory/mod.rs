@@ -349,7 +349,9 @@ impl TrajectoryFile {
         for tensor in &mut self.tensors {
             tensor.reserved.give_back(&*self.storage, 0);
         }
-        self.reserved.give_back(&*self.storage, self.space.end());
+        // Chunks that are being encoded take their places meanwhile.
+        let taken = self.space.end().saturating_add(self.packing);
+        self.reserved.give_back(&*self.storage, taken);
     }
 
     /// Makes the first `steps` steps the committed ones: one 8-byte write for each tensor.

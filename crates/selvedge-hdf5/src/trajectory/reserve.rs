@@ -38,9 +38,8 @@ impl Reserved {
     ///
     /// # Errors
     ///
-    /// Those of [`Storage::reserve`]. What was asked for can be written nevertheless, if there is room; but
-    /// what is [given back](Self::give_back) must be no more than what no write has reached: so that has to
-    /// be done before a write that was not covered.
+    /// Those of [`Storage::reserve`]. The bytes can be written nevertheless, if there is room. But
+    /// [`give_back`](Self::give_back) goes by what was covered: it has to come before any write that is not.
     pub(super) fn cover(
         &mut self,
         storage: &dyn Storage,
@@ -62,7 +61,7 @@ impl Reserved {
         Ok(())
     }
 
-    /// Gives back what is reserved, and neither was covered for a write nor lies before `floor`. No error
+    /// Gives back what is reserved behind the bytes that were covered last, and behind `floor`. No error
     /// counts: it stays with the file then.
     pub(super) fn give_back(&mut self, storage: &dyn Storage, floor: u64) {
         let begin = self.written.max(floor);
