@@ -258,6 +258,23 @@ fn epochs(
                         .push(sector_of(&current, sector));
                 }
             }
+            Kind::Release => {
+                let begin = usize::try_from(call.offset).map_err(|error| error.to_string())?;
+                let begin = begin.min(current.len());
+                let end = begin.saturating_add(call.len).min(current.len());
+                for sector in begin as u64 / SECTOR..(end as u64).div_ceil(SECTOR) {
+                    let from = to_usize(sector * SECTOR);
+                    let part = from.max(begin)..(from + to_usize(SECTOR)).min(end);
+                    // Mostly it was zeros before.
+                    if current[part.clone()].iter().any(|&byte| byte != 0) {
+                        current[part].fill(0);
+                        sectors
+                            .entry(sector)
+                            .or_default()
+                            .push(sector_of(&current, sector));
+                    }
+                }
+            }
             Kind::SetLength => {
                 current.resize(
                     usize::try_from(call.offset).map_err(|error| error.to_string())?,

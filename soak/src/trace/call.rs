@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     SetLength,
     /// Room on the disk.
     Allocate,
+    /// Room that is given back: the bytes are zeros then.
+    Release,
     /// `fsync` and `fdatasync`, of files and folders.
     Sync,
     Rename,
@@ -118,7 +120,15 @@ pub(super) fn decode(
             offset: args[1],
             ..call
         }),
-        libc::SYS_fallocate => on_fd(Kind::Allocate, args[2], len(args[3]), false),
+        libc::SYS_fallocate => {
+            let punches = args[1] & (libc::FALLOC_FL_PUNCH_HOLE as u64) != 0;
+            let kind = if punches {
+                Kind::Release
+            } else {
+                Kind::Allocate
+            };
+            on_fd(kind, args[2], len(args[3]), false)
+        }
         libc::SYS_fsync | libc::SYS_fdatasync => on_fd(Kind::Sync, 0, 0, false),
         libc::SYS_open if creates(args[1]) => on_name(Kind::Create, cwd, args[0]),
         libc::SYS_creat => on_name(Kind::Create, cwd, args[0]),
