@@ -20,6 +20,7 @@ use hdf5::types::TypeDescriptor;
 use hdf5::{IndexType, IterationOrder, LinkType, LocationToken, LocationType};
 
 pub use data_layout::{DataLayout, Filter};
+use packed::Spare;
 pub(crate) use packed::Unpacker;
 pub use select::{Block, Blocks, Selection};
 use tensor::Source;
@@ -100,6 +101,7 @@ impl Reader {
             path: path.clone(),
             data: Arc::clone(&data),
             ours,
+            spare: Spare::default(),
         };
         let mut tensors = Vec::new();
         for (name, dataset) in datasets(&path, &file)? {

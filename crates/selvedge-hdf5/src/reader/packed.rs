@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hdf5::Dataset;
 use hdf5::filters::Filter;
@@ -248,6 +249,14 @@ impl Unpacker {
         }
     }
 
+    /// Of the chunks and their streams, in bytes.
+    fn memory(&self) -> usize {
+        let slots = self.slots.iter();
+        slots
+            .map(|slot| slot.stored.capacity() + slot.plain.capacity())
+            .sum()
+    }
+
     /// The chunk that is piece number `piece` of the row `row` of chunks. An error says why it cannot
     /// be had.
     pub(super) fn unpack(
@@ -310,6 +319,43 @@ impl Unpacker {
             loaded.and_then(|()| one.unpacked(decoded[0], inflate)),
             other_loaded.and_then(|()| other.unpacked(decoded[1], inflate)),
         ]
+    }
+}
+
+/// An unpacker of an open file that the next call uses again: to get its memory from the system anew
+/// would take longer than to unpack a step. Of those with more memory than [`Spare::MOST`] none is kept.
+#[derive(Clone, Default)]
+pub(super) struct Spare(Arc<Mutex<Option<Unpacker>>>);
+
+impl std::fmt::Debug for Spare {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spare").finish_non_exhaustive()
+    }
+}
+
+impl Spare {
+    /// In bytes.
+    const MOST: usize = 16 << 20;
+
+    fn slot(&self) -> MutexGuard<'_, Option<Unpacker>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn take(&self) -> Unpacker {
+        match self.slot().take() {
+            // What it last met may have been of another tensor.
+            Some(mut unpacker) => {
+                unpacker.fast.get_or_insert_default();
+                unpacker
+            }
+            None => Unpacker::new(),
+        }
+    }
+
+    pub(super) fn give(&self, unpacker: Unpacker) {
+        if unpacker.memory() <= Self::MOST {
+            *self.slot() = Some(unpacker);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use hdf5::Dataset;
 use super::data_layout::{self, DataLayout};
 use super::dtype::{Stored, detect};
 use super::library::{self, Stride};
-use super::packed::{Packed, Pipeline};
+use super::packed::{Packed, Pipeline, Spare};
 use super::place::{Place, Wanted};
 use super::select::Selection;
 use super::{attributes, live};
@@ -40,6 +40,7 @@ pub(super) struct Source {
     pub(super) data: Arc<File>,
     /// Whether it says that Selvedge recorded it.
     pub(super) ours: bool,
+    pub(super) spare: Spare,
 }
 
 /// A tensor of an open file.
@@ -514,6 +515,11 @@ impl Tensor {
     /// The file that its plain bytes are read from.
     pub(super) fn data(&self) -> &File {
         &self.source.data
+    }
+
+    /// What unpacks its chunks.
+    pub(super) fn spare(&self) -> &Spare {
+        &self.source.spare
     }
 
     pub(super) fn read_failed(&self, error: io::Error) -> Error {

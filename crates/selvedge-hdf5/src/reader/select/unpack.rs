@@ -37,10 +37,11 @@ impl Job<'_> {
             (tasks.next(), if two { tasks.next() } else { None })
         };
         let work = || -> Result<(), Error> {
-            let (mut unpacker, mut scratch) = (Unpacker::new(), Scratch::default());
+            let (mut unpacker, mut scratch) = (self.tensor.spare().take(), Scratch::default());
             while let (Some(row), other) = next() {
                 self.unpack_rows(packed, row, other, &mut unpacker, &mut scratch)?;
             }
+            self.tensor.spare().give(unpacker);
             Ok(())
         };
         bulk::together(threads, work)
