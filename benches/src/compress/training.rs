@@ -62,7 +62,7 @@ pub(super) fn run(bench: &mut Bench, scratch: &Scratch, source: &[Vec<u8>]) -> R
         begin.elapsed().as_secs_f64() * 1e3
     );
     let wanted = bench.options.scale.pick(300, 40, 3);
-    let (steps, group) = group(scratch, wanted, (GROUP, title, &what), "uncompressed")?;
+    let (steps, group) = group(scratch, wanted, (GROUP, title, &what), CONTENDERS[1].name())?;
     let file = scratch.file("run_1.h5");
     bench.rounds(group, &CONTENDERS, |who, round| {
         scratch.settle(&file)?;

@@ -44,8 +44,10 @@ impl Tensor {
             }
             parts.push(bf16_as_u16(&values).to_vec());
         }
-        let training = steps;
-        Ok(Self { parts, training })
+        Ok(Self {
+            parts,
+            training: steps,
+        })
     }
 
     pub(super) fn gaussian() -> Self {

@@ -306,13 +306,9 @@ fn one_by_one(
     bytes: &[u8; 16],
     codes: &[u32; LITERALS],
 ) -> Words {
+    let codes = codes.first_chunk().expect("more than 256");
     for four in bytes.as_chunks::<4>().0 {
-        let (mut bits, mut count) = (0, 0);
-        for &byte in four {
-            let entry = codes[usize::from(byte)];
-            bits |= u64::from(entry >> 8) << (count & 63);
-            count += entry & 0xFF;
-        }
+        let (bits, count) = kernel::one_by_one(four, codes);
         to.put(out, bits, count);
     }
     to

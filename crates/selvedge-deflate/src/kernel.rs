@@ -84,13 +84,20 @@ pub(crate) fn literals(out: &mut [u8], at: &mut Position, bytes: &[u8], codes: &
         to.put(out, ab | cd << two, (two + c + d) & 63);
     }
     if !rest.is_empty() {
-        let (mut bits, mut count) = (0, 0);
-        for &byte in rest {
-            let entry = codes[usize::from(byte)];
-            bits |= u64::from(entry >> 8) << (count & 63);
-            count += entry & 0xFF;
-        }
+        let (bits, count) = one_by_one(rest, codes);
         to.put(out, bits, count);
     }
     *at = to;
+}
+
+/// The codes of up to four bytes, one behind the other, and how many bits they are.
+#[inline(always)]
+pub(crate) fn one_by_one(bytes: &[u8], codes: &[u32; 256]) -> (u64, u32) {
+    let (mut bits, mut count) = (0, 0);
+    for &byte in bytes {
+        let entry = codes[usize::from(byte)];
+        bits |= u64::from(entry >> 8) << (count & 63);
+        count += entry & 0xFF;
+    }
+    (bits, count)
 }

@@ -82,7 +82,6 @@ fn check_strides(elements: &[u16], strides: Strides) -> usize {
     })
 }
 
-/// Random bits, the same in every run (SplitMix64, by S. Vigna).
 /// Bits of a bf16, roughly normal.
 fn gaussian(next: &mut impl FnMut() -> u64) -> u16 {
     let sum: i64 = (0..12).map(|_| (next() >> 40) as i64).sum();

@@ -1,6 +1,6 @@
 //! What the tests share.
 
-/// Random numbers, the same for a `state` each time.
+/// Random bits, the same for a `state` each time (SplitMix64, by S. Vigna).
 pub(crate) fn random(mut state: u64) -> impl FnMut() -> u64 {
     move || {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);

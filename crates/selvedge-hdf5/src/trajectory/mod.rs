@@ -443,7 +443,7 @@ impl TrajectoryFile {
         Ok(())
     }
 
-    /// Gives back the blocks that are reserved and were not written.
+    /// Gives back what was reserved and not written, if the file is still the one that is being recorded.
     pub(crate) fn give_back(&mut self) -> Result<(), Error> {
         // What another program has written there is not ours.
         self.verify()?;

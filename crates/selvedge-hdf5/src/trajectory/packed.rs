@@ -160,16 +160,14 @@ impl TrajectoryFile {
 
     /// Reserves what chunks that are being encoded and `block` bytes more are written to.
     fn reserve_packed(&mut self, block: u64) {
+        if !self.reserves {
+            return;
+        }
         let start = self.space.end();
         let end = start.saturating_add(self.packing).saturating_add(block);
         let (limit, most) = (self.superblock.end_of_file, reserve::most_ahead(1));
-        let storage = &*self.storage;
-        if self.reserves
-            && self
-                .reserved
-                .cover(storage, start..end, limit, most)
-                .is_err()
-        {
+        let covered = self.reserved.cover(&*self.storage, start..end, limit, most);
+        if covered.is_err() {
             self.stop_reserving();
         }
     }
