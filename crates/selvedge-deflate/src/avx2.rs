@@ -10,39 +10,37 @@
 //! There is no `unsafe` here: registers are cast from and to arrays, never loaded through pointers.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi8, _mm256_add_epi64, _mm256_and_si256, _mm256_blendv_epi8,
-    _mm256_cmpeq_epi8, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epu8, _mm256_min_epu8,
-    _mm256_movemask_epi8, _mm256_or_si256, _mm256_packus_epi16, _mm256_permute4x64_epi64,
-    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
-    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_sllv_epi32,
-    _mm256_sllv_epi64, _mm256_srli_epi16, _mm256_srli_epi64, _mm256_srlv_epi64, _mm256_sub_epi8,
-    _mm256_sub_epi32, _mm256_unpackhi_epi8, _mm256_unpackhi_epi16, _mm256_unpackhi_epi32,
-    _mm256_unpackhi_epi64, _mm256_unpacklo_epi8, _mm256_unpacklo_epi16, _mm256_unpacklo_epi32,
-    _mm256_unpacklo_epi64,
+    __m256i, _mm_shuffle_epi8, _mm256_add_epi8, _mm256_add_epi64, _mm256_and_si256,
+    _mm256_blendv_epi8, _mm256_cmpeq_epi8, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_max_epu8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_packus_epi16,
+    _mm256_permute4x64_epi64, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16,
+    _mm256_sllv_epi32, _mm256_sllv_epi64, _mm256_srli_epi16, _mm256_srli_epi64, _mm256_srlv_epi64,
+    _mm256_sub_epi8, _mm256_sub_epi32, _mm256_unpackhi_epi8, _mm256_unpackhi_epi16,
+    _mm256_unpackhi_epi32, _mm256_unpackhi_epi64, _mm256_unpacklo_epi8, _mm256_unpacklo_epi16,
+    _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
 };
 
 use bytemuck::must_cast;
 
-use crate::bits::{Position, Words};
+use crate::bits::Position;
+
 use crate::header::LITERALS;
 use crate::huffman::CODED_LIMIT;
+use crate::joined::{GROUP, Joined, NOT_FOUND, PART};
 use crate::kernel;
 use crate::sample::Range;
 use crate::split;
-use crate::x86::prefetch;
+use crate::tokens::TOGETHER;
 
 /// Bytes that are looked up together.
-const WIDE: usize = 32;
+const WIDE: usize = GROUP;
 
 /// Exponents that the tables reach over.
 const WINDOW: u8 = 32;
 
 /// Below this many bytes the tables cost more than they save.
 const WORTH: usize = 512;
-
-/// Bytes whose codes are looked up before they are put: so many that what is looked up goes through
-/// memory, from where it is read in words, and so few that this is the first cache.
-const PART: usize = 512;
 
 /// Longest code that a table has room for, beside its length.
 const LIMIT: u8 = 12;
@@ -66,7 +64,7 @@ pub(crate) fn literals(
     };
     let tables = Tables::new(codes, window.base);
     let signed = range.greatest > 127;
-    let mut found = [Group::default(); PART / WIDE];
+    let mut found = Joined::new();
     let (mut to, words) = at.words(out);
     let mut rest: &[u8] = &[];
     // A line of memory has as many elements as bytes are looked up at once.
@@ -85,7 +83,7 @@ pub(crate) fn literals(
             (false, true, false) => tables.look_up::<false, true, false>(wide, &mut found),
             (false, true, true) => tables.look_up::<false, true, true>(wide, &mut found),
         }
-        write(words, &mut to, &found, wide, codes, ahead);
+        found.write(words, &mut to, wide.as_flattened(), codes, ahead);
     }
     *at = to.end(words, *at);
     kernel::literals(out, at, rest, codes);
@@ -172,12 +170,13 @@ impl Tables {
     fn look_up<const SIGNED: bool, const FAR: bool, const CHECKED: bool>(
         &self,
         bytes: &[[u8; WIDE]],
-        found: &mut [Group; PART / WIDE],
+        found: &mut Joined,
     ) {
         let exponent = _mm256_set1_epi8(0x7F);
         let nibble = _mm256_set1_epi8(0x0F);
         let last = _mm256_set1_epi8(if FAR { 31 } else { 15 });
-        for (bytes, to) in bytes.iter().zip(found) {
+        let to = found.words.iter_mut().zip(&mut found.lengths);
+        for (bytes, (words_to, lengths_to)) in bytes.iter().zip(to) {
             let signs = must_cast(*bytes);
             let exponents = if SIGNED {
                 _mm256_and_si256(signs, exponent)
@@ -188,35 +187,24 @@ impl Tables {
             if CHECKED {
                 let within = _mm256_cmpeq_epi8(index, _mm256_min_epu8(index, last));
                 if _mm256_movemask_epi8(within) != -1 {
-                    to.lengths = NOT_FOUND;
+                    *lengths_to = NOT_FOUND;
                     continue;
                 }
             }
             let lower = entry::<SIGNED, FAR>(&self.lower, index, signs);
             let upper = entry::<SIGNED, FAR>(&self.upper, index, signs);
             let lengths = _mm256_and_si256(_mm256_srli_epi16::<4>(upper), nibble);
-            *to = joined(lower, _mm256_and_si256(upper, nibble), lengths);
+            let (words, of_words) = joined(lower, _mm256_and_si256(upper, nibble), lengths);
+            (*words_to, *lengths_to) = (must_cast(words), must_cast(of_words));
         }
     }
 }
 
-/// The codes of 32 bytes, of 8 in a word each, and how many bits those are. What is in a word is not
-/// meant where that is more than 64.
-#[derive(Clone, Copy, Default)]
-struct Group {
-    words: [u64; 4],
-    /// In the first of two.
-    lengths: [[u32; 2]; 4],
-}
-
-/// Lengths where a byte was not found.
-const NOT_FOUND: [[u32; 2]; 4] = [[65, 0]; 4];
-
 /// Joins codes of up to 12 bits, given by their lower 8 bits and the others: two in 32 bits, four in 64,
-/// and then eight.
+/// and then eight. These, and how many bits they are.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn joined(lower: __m256i, upper: __m256i, lengths: __m256i) -> Group {
+fn joined(lower: __m256i, upper: __m256i, lengths: __m256i) -> (__m256i, __m256i) {
     let zero = _mm256_setzero_si256();
     // Two: the second times two to the length of the first. That is a byte of 1 to 128 in the lower or
     // in the upper half of 16 bits.
@@ -252,10 +240,7 @@ fn joined(lower: __m256i, upper: __m256i, lengths: __m256i) -> Group {
     let second = _mm256_sllv_epi64(_mm256_unpackhi_epi64(fours[0], fours[1]), of_first);
     let eights = _mm256_or_si256(_mm256_unpacklo_epi64(fours[0], fours[1]), second);
     let of_eights = _mm256_add_epi64(of_first, _mm256_srli_epi64::<32>(of_fours));
-    Group {
-        words: must_cast(eights),
-        lengths: must_cast(of_eights),
-    }
+    (eights, of_eights)
 }
 
 /// Every other byte, twice.
@@ -263,56 +248,6 @@ const DOUBLED: [[u8; 16]; 2] = [[0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 1
 
 /// Powers of two, and nothing.
 const POWERS: [[u8; 16]; 2] = [[1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0]; 2];
-
-/// Writes the codes of all bytes.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-#[inline(never)]
-fn write(
-    out: &mut [[u8; 8]],
-    at: &mut Words,
-    found: &[Group; PART / WIDE],
-    bytes: &[[u8; WIDE]],
-    codes: &[u32; LITERALS],
-    ahead: &[u16],
-) {
-    // A copy, so that it stays in registers.
-    let mut to = *at;
-    for (i, (Group { words, lengths }, bytes)) in found.iter().zip(bytes).enumerate() {
-        if let Some(line) = ahead.get(i * WIDE..) {
-            prefetch(line);
-        }
-        for half in [0, 1] {
-            let (first, second) = (words[2 * half], words[2 * half + 1]);
-            let ([a, _], [b, _]) = (lengths[2 * half], lengths[2 * half + 1]);
-            if a + b <= 64 {
-                to.put(out, first | second << (a & 63), a + b);
-            } else if a <= 64 && b <= 64 {
-                to.put(out, first, a);
-                to.put(out, second, b);
-            } else {
-                to = one_by_one(out, to, &bytes.as_chunks().0[half], codes);
-            }
-        }
-    }
-    *at = to;
-}
-
-/// Writes the codes of bytes that do not fit a word, or that are not in the tables.
-#[cold]
-#[inline(never)]
-fn one_by_one(
-    out: &mut [[u8; 8]],
-    mut to: Words,
-    bytes: &[u8; 16],
-    codes: &[u32; LITERALS],
-) -> Words {
-    let codes = codes.first_chunk().expect("more than 256");
-    for four in bytes.as_chunks::<4>().0 {
-        let (bits, count) = kernel::one_by_one(four, codes);
-        to.put(out, bits, count);
-    }
-    to
-}
 
 /// The low and the high bytes of the elements, and the range of the high ones.
 #[target_feature(enable = "avx2")]
@@ -366,6 +301,42 @@ pub(crate) fn equal(a: &[u8; 64], b: &[u8; 64]) -> u64 {
     let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(a[1], b[1])).cast_unsigned();
     u64::from(low) | u64::from(high) << 32
 }
+
+/// Moves the tokens that stay to the beginning: eight at a time, with a shuffle for each choice of eight.
+#[target_feature(enable = "avx2,popcnt")]
+pub(crate) fn pack(tokens: &mut [u16], stay: &[u64]) -> usize {
+    let mut count = 0;
+    for (index, &word) in stay.iter().enumerate().filter(|(_, word)| **word != 0) {
+        let from = index * TOGETHER;
+        for (i, byte) in word.to_le_bytes().into_iter().enumerate() {
+            let eight: &[u16; 8] = tokens[from + 8 * i..].first_chunk().expect("whole words");
+            let packed = _mm_shuffle_epi8(must_cast(*eight), must_cast(PACKED[usize::from(byte)]));
+            // No farther than where they were read.
+            tokens[count..count + 8].copy_from_slice(&must_cast::<_, [u16; 8]>(packed));
+            count += byte.count_ones() as usize;
+        }
+    }
+    count
+}
+
+/// For each choice of eight tokens the bytes of those that are chosen.
+const PACKED: [[u8; 16]; 256] = {
+    let mut packed = [[0; 16]; 256];
+    let mut choice = 0;
+    while choice < packed.len() {
+        let (mut count, mut bit) = (0, 0);
+        while bit < 8 {
+            if choice >> bit & 1 == 1 {
+                packed[choice][2 * count] = 2 * bit;
+                packed[choice][2 * count + 1] = 2 * bit + 1;
+                count += 1;
+            }
+            bit += 1;
+        }
+        choice += 1;
+    }
+    packed
+};
 
 /// A byte of each entry.
 #[target_feature(enable = "avx2")]

@@ -7,10 +7,11 @@
 use crate::bits::Position;
 use crate::header::{DISTANCES, Header, LITERALS, MOST_BITS};
 use crate::huffman::{self, CODED_LIMIT, LITERAL_LIMIT};
-use crate::kernel::{self, Kernel};
-use crate::matches::{self, Found, Repeats, Run};
+use crate::kernel::Kernel;
+use crate::matches::{self, Found, Repeats};
 use crate::sample::{self, Range, Sample};
 use crate::stored::Stored;
+use crate::tokens::{Codes, MOST_DISTANCES, Tokens};
 
 /// Bytes that are coded together, at most. Rows that are alike lie side by side in a tensor, and
 /// shorter blocks follow them better; but a code that is made twice as often takes twice as long to make.
@@ -29,13 +30,15 @@ const LONGEST: usize = (BLOCK + 1) * LITERAL_LIMIT as usize / 8 + MOST_BITS / 8 
 /// Room for what is made anew for each block.
 pub(crate) struct Scratch {
     found: Found,
+    tokens: Tokens,
     buffer: Vec<u8>,
 }
 
 impl Scratch {
     pub(crate) fn new() -> Self {
         Self {
-            found: Found::with_room_for(BLOCK),
+            found: Found::with_room_for(BLOCK, MOST_DISTANCES),
+            tokens: Tokens::with_room_for(BLOCK),
             buffer: vec![0; LONGEST],
         }
     }
@@ -85,6 +88,12 @@ impl<'a, K: Kernel> Blocks<'a, K> {
             stored: None,
             scratch,
         }
+    }
+
+    /// The low and the high bytes of the elements.
+    #[inline(always)]
+    pub(crate) fn split(&self, elements: &[u16], low: &mut [u8], high: &mut [u8]) {
+        self.kernel.split(elements, low, high);
     }
 
     /// Bytes that are likely to be noise. To code them takes as long as the bytes that are not, here and
@@ -146,110 +155,88 @@ impl<'a, K: Kernel> Blocks<'a, K> {
     /// The bytes of `data` from `start` on, which may repeat what is at the distances before them, but not
     /// before `floor`.
     #[inline(always)]
-    pub(crate) fn repeating(
+    pub(crate) fn repeating<const N: usize>(
         &mut self,
         data: &[u8],
         (floor, start): (usize, usize),
-        distances: &[usize],
+        distances: &[usize; N],
         plane: Plane,
     ) {
-        let mut found = std::mem::take(&mut self.scratch.found);
-        let repeats = |index: usize| Repeats {
-            distance: distances[index],
-            least: plane.least(distances[index]),
-        };
-        let repeats: &[Repeats] = match distances.len() {
-            1 => &[repeats(0)],
-            _ => &[repeats(0), repeats(1)],
-        };
-        let repeated = matches::find(self.kernel, data, (floor, start), repeats, &mut found);
+        let found = &mut self.scratch.found;
+        let repeats = distances.map(|distance| Repeats {
+            distance,
+            least: plane.least(distance),
+        });
+        let repeated = matches::find(self.kernel, data, (floor, start), &repeats, found);
         let bytes = &data[start..];
         if repeated * 32 >= bytes.len() {
-            self.runs(bytes, &found.runs, distances);
+            self.repetitions(bytes, distances);
+        } else if plane == Plane::Low {
+            self.noise(bytes);
         } else {
-            match plane {
-                Plane::Low => self.noise(bytes),
-                Plane::High => self.code(bytes),
-            }
+            self.code(bytes);
         }
-        self.scratch.found = found;
     }
 
-    /// Bytes that have runs of one byte.
+    /// A block in which bytes come in runs. Rare enough to be searched like the others.
+    #[cold]
     fn same(&mut self, bytes: &[u8]) {
-        let mut found = std::mem::take(&mut self.scratch.found);
         let repeats = Repeats {
             distance: 1,
             least: 4,
         };
-        matches::find(self.kernel, bytes, (0, 0), &[repeats], &mut found);
-        self.runs(bytes, &found.runs, &[1]);
-        self.scratch.found = found;
+        matches::find(
+            self.kernel,
+            bytes,
+            (0, 0),
+            &[repeats],
+            &mut self.scratch.found,
+        );
+        self.repetitions(bytes, &[1]);
     }
 
+    /// `bytes`, with the repetitions that were found.
     #[inline(always)]
-    fn runs(&mut self, bytes: &[u8], runs: &[Run], distances: &[usize]) {
-        let distances = Distances::new(distances);
-        let mut counts = [0_u32; LITERALS];
-        counts[END] = 1;
-        let mut at = 0;
-        let mut other = 0;
-        for run in runs {
-            let literals = at + run.literals as usize;
-            for &byte in &bytes[at..literals] {
-                counts[usize::from(byte)] += 1;
-            }
-            if run.length > 0 {
-                let (symbol, _, bits) = matches::length_symbol(run.length.into());
-                counts[symbol] += 1;
-                other += (bits + distances.codes[usize::from(run.which)].1) as usize;
-            }
-            at = literals + usize::from(run.length);
-        }
+    fn repetitions<const N: usize>(&mut self, bytes: &[u8], distances: &[usize; N]) {
+        let Scratch { found, tokens, .. } = &mut *self.scratch;
+        tokens.set(self.kernel, bytes, &found.repetitions);
+        let mut counts = tokens.counts();
+        counts.literals[END] = 1;
         let mut lengths = [0; LITERALS];
-        huffman::lengths(&counts, LITERAL_LIMIT, &mut lengths);
-        let header = Header::new(&lengths, &distances.lengths);
-        let bits = header.bits() + cost(&counts, &lengths) + other;
-        if bits <= (bytes.len() * 8).saturating_sub(SAVING) {
-            let mut codes = [0; LITERALS];
-            huffman::codes(&lengths, &mut codes);
-            self.end_stored(false);
-            header.write(&mut self.scratch.buffer, &mut self.at);
-            self.repetitions(bytes, runs, &codes, &distances);
-            self.put_symbol(codes[END]);
-            self.out
-                .extend_from_slice(self.at.take(&self.scratch.buffer));
-        } else {
-            self.store(bytes);
-        }
-    }
+        huffman::lengths(&counts.literals, LITERAL_LIMIT, &mut lengths);
 
-    #[inline(always)]
-    fn repetitions(
-        &mut self,
-        bytes: &[u8],
-        runs: &[Run],
-        codes: &[u32; LITERALS],
-        distances: &Distances,
-    ) {
-        let buffer = &mut self.scratch.buffer[..];
-        // A copy, so that it stays in registers.
-        let mut to = self.at;
-        let mut rest = bytes;
-        for run in runs {
-            let (literals, repeated) = rest.split_at(run.literals as usize);
-            kernel::literals(buffer, &mut to, literals, codes);
-            rest = &repeated[run.length.into()..];
-            if run.length > 0 {
-                let (symbol, extra, bits) = matches::length_symbol(run.length.into());
-                let (distance, distance_bits) = distances.codes[usize::from(run.which)];
-                let length = codes[symbol] & 0xFF;
-                let value =
-                    u64::from(codes[symbol] >> 8) | extra << length | distance << (length + bits);
-                to.put(buffer, value, length + bits + distance_bits);
-            }
+        let symbols = distances.map(matches::distance_symbol);
+        let mut of_symbol = [0; DISTANCES];
+        for ((symbol, ..), count) in symbols.iter().zip(counts.distances) {
+            of_symbol[*symbol] += count;
         }
-        self.at = to;
+        let mut distance_lengths = [0; DISTANCES];
+        huffman::lengths(&of_symbol, LITERAL_LIMIT, &mut distance_lengths);
+        let extra = symbols.iter().zip(counts.distances);
+        let extra = extra.map(|((.., bits), count)| *bits as usize * count as usize);
+
+        let header = Header::new(&lengths, &distance_lengths);
+        let bits = header.bits()
+            + cost(&counts.literals, &lengths)
+            + cost(&of_symbol, &distance_lengths)
+            + counts.extra
+            + extra.sum::<usize>();
+        if bits > (bytes.len() * 8).saturating_sub(SAVING) {
+            return self.store(bytes);
+        }
+        let mut codes = [0; LITERALS];
+        huffman::codes(&lengths, &mut codes);
+        let mut distance_codes = [0; DISTANCES];
+        huffman::codes(&distance_lengths, &mut distance_codes);
+        let of_distances =
+            symbols.map(|(symbol, extra, bits)| (distance_codes[symbol], extra, bits));
+        self.end_stored(false);
+        let Scratch { tokens, buffer, .. } = &mut *self.scratch;
+        header.write(buffer, &mut self.at);
+        self.at = Codes::new(&codes, &of_distances).write(buffer, self.at, tokens.all());
+        self.put_symbol(codes[END]);
+        self.out
+            .extend_from_slice(self.at.take(&self.scratch.buffer));
     }
 
     fn put_symbol(&mut self, code: u32) {
@@ -311,33 +298,6 @@ impl<'a, K: Kernel> Blocks<'a, K> {
     pub(crate) fn finish(mut self) {
         self.stored();
         self.end_stored(true);
-    }
-}
-
-/// The code of one or two distances.
-struct Distances {
-    lengths: [u8; DISTANCES],
-    /// For each distance its code and the bits that follow, and how many both are.
-    codes: [(u64, u32); 2],
-}
-
-impl Distances {
-    fn new(distances: &[usize]) -> Self {
-        let symbols = [distances[0], distances[distances.len() - 1]].map(matches::distance_symbol);
-        let [first, second] = symbols.map(|(symbol, ..)| symbol);
-        // Always two symbols, because a code of one is incomplete.
-        let other = if first == second {
-            usize::from(first == 0)
-        } else {
-            second
-        };
-        let mut lengths = [0; DISTANCES];
-        (lengths[first], lengths[other]) = (1, 1);
-        // Both codes are of one bit: the lesser symbol's is 0.
-        let least = first.min(other);
-        let codes =
-            symbols.map(|(symbol, extra, bits)| (u64::from(symbol > least) | extra << 1, 1 + bits));
-        Self { lengths, codes }
     }
 }
 

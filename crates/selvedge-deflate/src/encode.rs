@@ -5,7 +5,9 @@ use simd_adler32::Adler32;
 use crate::Strides;
 use crate::blocks::{BLOCK, Blocks, Plane, SAVING, Scratch};
 use crate::kernel::Kernel;
+use crate::matches::FARTHEST;
 use crate::split;
+use crate::tokens::MOST_DISTANCES;
 
 /// A chunk, and where its stream goes.
 pub(crate) struct Chunk<'a> {
@@ -47,6 +49,10 @@ pub(crate) const fn room(elements: usize) -> usize {
     elements + 5 * (elements / 65_535 + 1)
 }
 
+/// A block from the beginning of a line of memory on: so no register is stored to two lines.
+#[repr(align(64))]
+struct Lines([u8; BLOCK]);
+
 /// Both planes of a block of elements at a time, so that elements are read once: the high bytes' blocks
 /// go to a stream of their own, which is then put behind that of the low bytes.
 #[inline(always)]
@@ -57,7 +63,7 @@ fn fast<K: Kernel>(
     elements: &[u16],
     planes: &mut Vec<u8>,
 ) -> u32 {
-    let (mut low, mut high) = ([0; BLOCK], [0; BLOCK]);
+    let [mut low, mut high] = [Lines([0; BLOCK]), Lines([0; BLOCK])];
     let (mut check_low, mut check_high) = (Adler32::new(), Adler32::new());
     planes.clear();
     planes.reserve(room(elements.len()));
@@ -66,7 +72,7 @@ fn fast<K: Kernel>(
     let mut blocks_high = Blocks::new(kernel, planes, scratch_high);
     for (index, block) in elements.chunks(BLOCK).enumerate() {
         let ahead = elements.get((index + 1) * BLOCK..).unwrap_or_default();
-        let (low, high) = (&mut low[..block.len()], &mut high[..block.len()]);
+        let (low, high) = (&mut low.0[..block.len()], &mut high.0[..block.len()]);
         let range = kernel.split(block, low, high);
         blocks_high.code_in(high, range, SAVING, ahead);
         if index == 0 && blocks_high.ends_stored() {
@@ -126,24 +132,30 @@ fn temporal<K: Kernel>(
     }
     let planes = &mut planes[..2 * count];
     let (low, high) = planes.split_at_mut(count);
-    split::low(elements, low);
-    split::high(elements, high);
+    blocks.split(elements, low, high);
 
     // The first step of a low plane repeats nothing, and is noise.
     for bytes in planes[..step].chunks(BLOCK) {
         blocks.noise(bytes);
     }
     // Of low bytes hardly any repeats another row's.
-    let both = [step, row];
-    let distances = &both[..if row < step { 2 } else { 1 }];
-    for (plane, floor, start, distances) in [
-        (Plane::Low, 0, step, &both[..1]),
-        (Plane::High, count, count, distances),
-    ] {
-        let end = floor + count;
-        for start in (start..end).step_by(BLOCK) {
-            let end = end.min(start + BLOCK);
-            blocks.repeating(&planes[..end], (floor, start), distances, plane);
+    for start in (step..count).step_by(BLOCK) {
+        let end = count.min(start + BLOCK);
+        blocks.repeating(&planes[..end], (0, start), &[step], Plane::Low);
+    }
+    // The rows before, and the step.
+    let distances: [usize; MOST_DISTANCES] = std::array::from_fn(|index| {
+        let rows = row.saturating_mul(index + 1);
+        let last = index + 1 == MOST_DISTANCES;
+        if last || rows > FARTHEST { step } else { rows }
+    });
+    for start in (count..2 * count).step_by(BLOCK) {
+        let end = (2 * count).min(start + BLOCK);
+        let from = (count, start);
+        if row < step {
+            blocks.repeating(&planes[..end], from, &distances, Plane::High);
+        } else {
+            blocks.repeating(&planes[..end], from, &[step], Plane::High);
         }
     }
     blocks.finish();

@@ -4,6 +4,7 @@ use crate::bits::Position;
 use crate::header::LITERALS;
 use crate::sample::Range;
 use crate::split;
+use crate::tokens::TOGETHER;
 
 /// Writes the codes of all bytes, one behind the other.
 pub(crate) trait Kernel: Copy {
@@ -25,6 +26,10 @@ pub(crate) trait Kernel: Copy {
 
     /// A bit for each byte that is the same in both, that of the first byte lowest.
     fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64;
+
+    /// Moves the tokens that stay to the beginning, in their order, and returns how many they are. Each bit
+    /// of a word says of one whether it does; there are 64 for each word.
+    fn pack(self, tokens: &mut [u16], stay: &[u64]) -> usize;
 }
 
 /// For every CPU, by looking up one byte after the other.
@@ -64,6 +69,18 @@ impl Kernel for Portable {
             mask |= ((equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i);
         }
         mask
+    }
+
+    #[inline(always)]
+    fn pack(self, tokens: &mut [u16], stay: &[u64]) -> usize {
+        let mut count = 0;
+        for (index, &word) in stay.iter().enumerate().filter(|(_, word)| **word != 0) {
+            for bit in 0..TOGETHER {
+                tokens[count] = tokens[index * TOGETHER + bit];
+                count += (word >> bit & 1) as usize;
+            }
+        }
+        count
     }
 }
 

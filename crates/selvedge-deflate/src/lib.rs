@@ -32,13 +32,16 @@
 //!   that may occur has a count of one, so that there is a code for it. Which those are is known exactly
 //!   and at no cost: the least and the greatest exponent are minima and maxima. A block that is not at
 //!   least 6 bytes shorter than stored is stored.
-//! - *With repetitions*, of one or two distances for the whole block: those of the step and the row before,
-//!   or 1 where bytes come in runs.
+//! - *With repetitions* at up to eight distances: those of the step and of the rows before, or 1 where bytes
+//!   come in runs. Bytes are compared with those at each distance, which gives masks of bits, and ones in a
+//!   row become repetitions. Then literals, lengths and distances are *tokens*, which are counted and written
+//!   one after the other, without a branch for their kind.
 //!
 //! Elements are read once: the blocks of high bytes go to a buffer, which is put behind those of the low
 //! bytes. Codes have at most 12 bits, and 14 beside repetitions, so four of them and the 7 bits of an
 //! unfinished byte are written with one store of 64 bits. With AVX2 the codes of 32 bytes are looked up at
-//! once and joined in registers, and those of 16 bytes are written at once. All paths write the same stream.
+//! once and joined in registers, with AVX-512 those of 64, and those of 16 bytes are written at once. All
+//! paths write the same stream.
 //!
 //! # Trade-offs
 //!
@@ -65,12 +68,16 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod bits;
 mod blocks;
 mod decode;
 mod encode;
 mod header;
 mod huffman;
+#[cfg(target_arch = "x86_64")]
+mod joined;
 mod kernel;
 mod matches;
 #[cfg(test)]
@@ -81,6 +88,7 @@ mod path;
 mod sample;
 mod split;
 mod stored;
+mod tokens;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -88,6 +96,7 @@ pub use crate::decode::Decoder;
 
 use crate::blocks::Scratch;
 use crate::encode::Chunk;
+use crate::matches::FARTHEST;
 use crate::path::Path;
 
 /// Most bytes that an [`Encoder`] writes for `elements` elements: two for each, 11, and 5 more for each
@@ -175,8 +184,8 @@ impl Encoder {
     }
 
     /// Like [`encode`](Self::encode), for a chunk of several steps of several rows: what has not changed
-    /// since the previous step is named, not repeated, and so are high bytes that are those of the
-    /// previous row. Without a usable [`Strides::step`] this is `encode`.
+    /// since the previous step is named, not repeated, and so are high bytes that are those of a row
+    /// before. Without a usable [`Strides::step`] this is `encode`.
     pub fn encode_temporal(
         &mut self,
         elements: &[u16],
@@ -213,7 +222,7 @@ impl Strides {
     /// The same with a row that is not less than the step where it is not to be used.
     fn usable(self) -> Option<Self> {
         let row = if self.row < 3 { self.step } else { self.row };
-        (3..=32_768)
+        (3..=FARTHEST)
             .contains(&self.step)
             .then_some(Self { row, ..self })
     }

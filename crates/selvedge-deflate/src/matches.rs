@@ -1,36 +1,39 @@
-//! Repetitions at one or two fixed distances, found by comparison.
+//! Repetitions at fixed distances, found by comparison.
 
 use crate::kernel::Kernel;
 
-/// Literals, and the repetition that follows them. At the end of a block it may be empty.
+/// Bytes that repeat those before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Run {
-    pub(crate) literals: u32,
-    /// 0, or from 3 to 258 bytes.
-    pub(crate) length: u16,
-    /// Which of the [`Repeats`] it is.
+pub(crate) struct Repetition {
+    /// Where, from the first byte that was searched.
+    pub(crate) at: u32,
+    /// How many, at least 3.
+    pub(crate) length: u32,
+    /// At which of the [`Repeats`].
     pub(crate) which: u16,
 }
 
 /// What a search finds, and room for finding it.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// A bit for each byte, for each distance.
-    masks: [Vec<u64>; 2],
-    pub(crate) runs: Vec<Run>,
+    /// For each 64 bytes a mask of each distance, with a bit for each byte; and zeros for 64 more.
+    masks: Vec<u64>,
+    pub(crate) repetitions: Vec<Repetition>,
 }
 
 impl Found {
-    /// With room for a block of that many bytes.
-    pub(crate) fn with_room_for(block: usize) -> Self {
-        let masks = || Vec::with_capacity(block / MASKED + 2);
+    /// With room for a block of that many bytes, and a search at so many distances.
+    pub(crate) fn with_room_for(block: usize, distances: usize) -> Self {
         Self {
-            masks: [masks(), masks()],
-            // A repetition has three bytes or more.
-            runs: Vec::with_capacity(block / 3 + 2),
+            masks: Vec::with_capacity((block.div_ceil(MASKED) + 1) * distances),
+            // One has three bytes or more.
+            repetitions: Vec::with_capacity(block / 3),
         }
     }
 }
+
+/// Farthest that deflate can look back.
+pub(crate) const FARTHEST: usize = 32 << 10;
 
 /// Longest repetition that deflate can name.
 pub(crate) const LONGEST: usize = 258;
@@ -47,125 +50,150 @@ pub(crate) struct Repeats {
 /// Bytes that one mask tells about.
 const MASKED: usize = 64;
 
-/// Appends the runs that make up `data[start..]`, with repetitions of what lies at one of the distances
-/// before, but not before `floor`. Returns how many bytes are repeated.
+/// Finds repetitions in `data[start..]` of what lies at one of the distances before, but not before `floor`.
+/// Returns how many bytes they have.
 ///
 /// First each byte is compared with that at a distance before it, which gives a bit; then the bits are
 /// searched for as many ones in a row. So bytes that are equal by chance, one here and one there, cost
-/// nothing. Where both distances have a repetition, the longer one is taken.
+/// nothing. Where several distances have a repetition, that of the most worth is taken.
 #[inline(always)]
-pub(crate) fn find<K: Kernel>(
+pub(crate) fn find<K: Kernel, const N: usize>(
     kernel: K,
     data: &[u8],
     (floor, start): (usize, usize),
-    repeats: &[Repeats],
+    repeats: &[Repeats; N],
     found: &mut Found,
 ) -> usize {
-    let Found { masks, runs } = found;
-    runs.clear();
-    for (masks, repeats) in masks.iter_mut().zip(repeats) {
-        compare(kernel, data, (floor, start), repeats.distance, masks);
-    }
+    let Found { masks, repetitions } = found;
+    repetitions.clear();
+    let masks = compare(kernel, data, (floor, start), repeats, masks);
+    let rows = InARow::new(repeats);
+    // What a repetition is worth beside others, in bits: a byte that is not named takes about 3, and a
+    // distance the up to 13 that follow its symbol.
+    let fewer = repeats.map(|repeats| 13 - distance_symbol(repeats.distance).2 as usize);
+    let worth = |which: usize, length: usize| 3 * length + fewer[which];
     let count = data.len() - start;
-    // Bytes that are in no run yet lie from `open` to `at`.
-    let (mut open, mut at) = (0, 0);
-    let mut repeated = 0;
-    // Where repetitions can start among the bytes of a word.
-    let (mut word, mut starts) = (usize::MAX, 0);
+    let (mut at, mut repeated) = (0, 0);
     while at < count {
-        if word != at / MASKED {
-            word = at / MASKED;
-            starts = masks
-                .iter()
-                .zip(repeats)
-                .fold(0, |starts, (masks, repeats)| {
-                    starts | in_a_row(masks[word], masks[word + 1], repeats.least)
-                });
-        }
-        let ahead = starts >> (at % MASKED);
-        if ahead == 0 {
-            at = (word + 1) * MASKED;
-            continue;
-        }
-        at += ahead.trailing_zeros() as usize;
-        let (mut length, mut which) = (0, 0);
-        for (index, repeats) in (0..).zip(repeats) {
-            let ones = ones(&masks[usize::from(index)], at);
-            if ones >= repeats.least && ones > length {
-                (length, which) = (ones, index);
+        let word = at / MASKED;
+        let end = (word + 1) * MASKED;
+        // Where repetitions can start among the bytes of the word.
+        let starts = rows.starts(&masks[word], &masks[word + 1]);
+        let any = starts.iter().fold(0, |any, starts| any | starts);
+        while at < end {
+            let ahead = any >> (at % MASKED);
+            if ahead == 0 {
+                at = end;
+                break;
             }
+            at += ahead.trailing_zeros() as usize;
+            let (mut length, mut which, mut most) = (0, 0, 0);
+            // Those that start here: few of many.
+            let mut here = 0_u64;
+            for (index, starts) in starts.iter().enumerate() {
+                here |= (starts >> (at % MASKED) & 1) << index;
+            }
+            while here != 0 {
+                let index = here.trailing_zeros() as usize % N;
+                here &= here - 1;
+                let ones = ones(masks, index, at);
+                let worth = worth(index, ones);
+                if worth > most {
+                    (length, which, most) = (ones, index, worth);
+                }
+            }
+            repetitions.push(Repetition {
+                at: small(at),
+                length: small(length),
+                which: u16::try_from(which).expect("few distances"),
+            });
+            repeated += length;
+            at += length;
         }
-        push(at - open, length, which, runs);
-        repeated += length;
-        at += length;
-        open = at;
-    }
-    if count > open {
-        runs.push(Run {
-            literals: small(count - open),
-            length: 0,
-            which: 0,
-        });
     }
     repeated
 }
 
-/// Sets `masks` to a bit for each byte from `start` on: whether it is that at the distance before it.
+/// A bit for each byte from `start` on, for each distance: whether it is that at the distance before it.
 #[inline(always)]
-fn compare<K: Kernel>(
+fn compare<'a, K: Kernel, const N: usize>(
     kernel: K,
     data: &[u8],
     (floor, start): (usize, usize),
-    distance: usize,
-    masks: &mut Vec<u64>,
-) {
+    repeats: &[Repeats; N],
+    masks: &'a mut Vec<u64>,
+) -> &'a [[u64; N]] {
+    let bytes = &data[start..];
     masks.clear();
-    // The first byte that has one at the distance before it.
-    let first = start.max(floor + distance).min(data.len());
-    let zeros = (first - start) / MASKED;
-    masks.resize(zeros, 0);
-    let mut at = start + zeros * MASKED;
-    if at < first {
-        let end = data.len().min(at + MASKED);
-        masks.push((first..end).fold(0, |mask, i| {
-            mask | u64::from(data[i] == data[i - distance]) << (i - at)
-        }));
-        at = end;
+    masks.resize((bytes.len().div_ceil(MASKED) + 1) * N, 0);
+    let masks = masks.as_chunks_mut::<N>().0;
+    for ((index, bytes), masks) in bytes.chunks(MASKED).enumerate().zip(&mut *masks) {
+        let at = start + index * MASKED;
+        for (mask, repeats) in masks.iter_mut().zip(repeats) {
+            let first = floor + repeats.distance;
+            *mask = match bytes.as_array() {
+                Some(now) if at >= first => {
+                    let before = &data[at - repeats.distance..];
+                    kernel.equal(now, before.first_chunk().expect("as many before"))
+                }
+                _ => (first.max(at)..at + bytes.len()).fold(0, |mask, i| {
+                    mask | u64::from(data[i] == data[i - repeats.distance]) << (i - at)
+                }),
+            }
+        }
     }
-    let now = &data[at..];
-    let before = &data[at.saturating_sub(distance)..][..now.len()];
-    let (whole, rest) = now.as_chunks::<MASKED>();
-    let (whole_before, rest_before) = before.as_chunks::<MASKED>();
-    let words = whole.iter().zip(whole_before);
-    masks.extend(words.map(|(now, before)| kernel.equal(now, before)));
-    let bits = rest.iter().zip(rest_before).enumerate();
-    masks.push(bits.fold(0, |mask, (i, (a, b))| mask | u64::from(a == b) << i));
-    // So that there is one behind each that is looked at.
-    masks.push(0);
+    masks
 }
 
-/// The bits of `mask` that are the first of at least `least` ones, some of which may be in `next`.
-#[inline(always)]
-fn in_a_row(mask: u64, next: u64, least: usize) -> u64 {
-    let mut ones = u128::from(mask) | u128::from(next) << 64;
-    let mut known = 1;
-    while known < least {
-        let more = known.min(least - known);
-        ones &= ones >> more;
-        known += more;
+/// Finds where as many ones begin as each of the [`Repeats`] wants.
+struct InARow<const N: usize> {
+    /// How far to shift in each round, for each.
+    shifts: [[u32; N]; 6],
+    rounds: usize,
+}
+
+impl<const N: usize> InARow<N> {
+    fn new(repeats: &[Repeats; N]) -> Self {
+        let mut shifts = [[0; N]; 6];
+        let mut rounds = 0;
+        for (index, repeats) in repeats.iter().enumerate() {
+            // Each round makes a bit stand for twice as many ones, or for as many as are wanted.
+            let (mut known, mut round) = (1, 0);
+            while known < repeats.least {
+                let more = known.min(repeats.least - known);
+                shifts[round][index] = u32::try_from(more).expect("at most 32");
+                known += more;
+                round += 1;
+            }
+            rounds = round.max(rounds);
+        }
+        Self { shifts, rounds }
     }
-    u64::from_le_bytes(*ones.to_le_bytes().first_chunk().expect("more than 8 bytes"))
+
+    /// The bits of `masks` that are the first of so many ones, some of which may be in `next`.
+    #[inline(always)]
+    fn starts(&self, masks: &[u64; N], next: &[u64; N]) -> [u64; N] {
+        let (mut masks, mut next) = (*masks, *next);
+        for shifts in &self.shifts[..self.rounds] {
+            for ((mask, next), &shift) in masks.iter_mut().zip(&mut next).zip(shifts) {
+                // In two steps, because the shift may be nothing.
+                *mask &= *mask >> shift | *next << 1 << (63 - shift);
+                *next &= *next >> shift;
+            }
+        }
+        masks
+    }
 }
 
 /// How many bits from `at` on are ones.
 #[inline(always)]
-fn ones(masks: &[u64], at: usize) -> usize {
+fn ones<const N: usize>(masks: &[[u64; N]], index: usize, at: usize) -> usize {
     let (mut word, bit) = (at / MASKED, at % MASKED);
-    let mut count = (masks[word] >> bit).trailing_ones() as usize;
+    let mut count = (masks[word][index] >> bit).trailing_ones() as usize;
     if count == MASKED - bit {
         loop {
             word += 1;
-            let more = masks[word].trailing_ones() as usize;
+            let more = masks[word][index].trailing_ones() as usize;
             count += more;
             if more < MASKED {
                 break;
@@ -173,26 +201,6 @@ fn ones(masks: &[u64], at: usize) -> usize {
         }
     }
     count
-}
-
-/// A repetition of any length, in pieces that deflate can name.
-fn push(literals: usize, mut length: usize, which: u16, runs: &mut Vec<Run>) {
-    let mut literals = small(literals);
-    while length > 0 {
-        // What is left must not be less than 3.
-        let piece = if length > LONGEST {
-            LONGEST.min(length - 3)
-        } else {
-            length
-        };
-        runs.push(Run {
-            literals,
-            length: u16::try_from(piece).expect("at most 258"),
-            which,
-        });
-        length -= piece;
-        literals = 0;
-    }
 }
 
 fn small(count: usize) -> u32 {

@@ -6,10 +6,11 @@ use crate::bits::Position;
 use crate::header::LITERALS;
 use crate::huffman::{self, CODED_LIMIT, LITERAL_LIMIT};
 use crate::kernel::{Kernel, Portable};
-use crate::matches::{self, Found, Repeats};
+use crate::matches::{self, Found, Repeats, Repetition};
 use crate::sample::{Range, Sample};
+use crate::tokens::{Codes, MOST_DISTANCES, Tokens};
 #[cfg(target_arch = "x86_64")]
-use crate::x86::Avx2;
+use crate::x86::{Avx2, Avx512};
 
 /// Codes bit by bit: each from its most significant bit, as RFC 1951 has it.
 fn packed(bytes: &[u8], lengths: &[u8]) -> (Vec<u8>, usize) {
@@ -40,8 +41,8 @@ fn packed(bytes: &[u8], lengths: &[u8]) -> (Vec<u8>, usize) {
     (bits.chunks(8).map(byte).collect(), bits.len())
 }
 
-/// For each byte the distance at which a repetition is named, or 0: at each byte the longest that is not
-/// too short, and of two of one length the first.
+/// For each byte the distance at which a repetition is named, or 0: at each byte that of those not too short
+/// that saves the most bits, 3 for a byte less those behind the distance's symbol, and of equals the first.
 fn repeated(data: &[u8], (floor, start): (usize, usize), repeats: &[Repeats]) -> Vec<usize> {
     let mut found = Vec::new();
     while start + found.len() < data.len() {
@@ -54,7 +55,10 @@ fn repeated(data: &[u8], (floor, start): (usize, usize), repeats: &[Repeats]) ->
         };
         let lengths = repeats.iter().map(|repeats| (length(repeats), repeats));
         let usable = lengths.filter(|(length, repeats)| *length >= repeats.least);
-        match usable.rev().max_by_key(|(length, _)| *length) {
+        let saved = |(length, repeats): &(usize, &Repeats)| {
+            3 * *length as i64 - i64::from(matches::distance_symbol(repeats.distance).2)
+        };
+        match usable.rev().max_by_key(saved) {
             Some((length, repeats)) => found.extend(std::iter::repeat_n(repeats.distance, length)),
             None => found.push(0),
         }
@@ -94,21 +98,99 @@ fn check_kernel<K: Kernel>(kernel: K, bytes: &[u8]) {
     assert!(at.take(&out) == expected);
 }
 
+/// Repetitions and tokens, beside what is said of each byte.
 fn check_find<K: Kernel>(kernel: K, data: &[u8], from: (usize, usize), repeats: &[Repeats]) {
     let mut found = Found::default();
-    let count = matches::find(kernel, data, from, repeats, &mut found);
+    let count = match repeats {
+        [a] => matches::find(kernel, data, from, &[*a], &mut found),
+        [a, b] => matches::find(kernel, data, from, &[*a, *b], &mut found),
+        _ => {
+            let eight = std::array::from_fn::<_, MOST_DISTANCES, _>(|i| repeats[i % repeats.len()]);
+            matches::find(kernel, data, from, &eight, &mut found)
+        }
+    };
     let expected = repeated(data, from, repeats);
-    let mut told = Vec::new();
-    for run in &found.runs {
-        assert!(run.length == 0 || (3..=258).contains(&run.length));
-        let distance = repeats[usize::from(run.which)].distance;
-        told.extend(std::iter::repeat_n(0, run.literals as usize));
-        told.extend(std::iter::repeat_n(distance, run.length.into()));
+    let mut told = vec![0; expected.len()];
+    for &Repetition { at, length, which } in &found.repetitions {
+        let repeats = repeats[usize::from(which) % repeats.len()];
+        assert!(length as usize >= repeats.least);
+        told[at as usize..][..length as usize].fill(repeats.distance);
     }
     assert_eq!(told, expected);
-    assert_eq!(
-        count,
-        expected.iter().filter(|distance| **distance > 0).count()
+    let repeated = expected.iter().filter(|distance| **distance > 0).count();
+    assert_eq!(count, repeated);
+
+    let bytes = &data[from.1..];
+    let mut tokens = Tokens::default();
+    // Twice, because it is used for one block after the other.
+    tokens.set(kernel, &[7; 100], &[]);
+    tokens.set(kernel, bytes, &found.repetitions);
+    let mut all = tokens.all().iter();
+    let mut at = 0;
+    while let Some(&token) = all.next() {
+        if token < 256 {
+            assert_eq!((token, told[at]), (bytes[at].into(), 0));
+            at += 1;
+            continue;
+        }
+        let length = usize::from(token) - 253;
+        assert!((3..=258).contains(&length), "{length}");
+        let which = usize::from(*all.next().expect("a distance")) - 512;
+        let distance = repeats[which % repeats.len()].distance;
+        assert!(told[at..at + length].iter().all(|&told| told == distance));
+        at += length;
+    }
+    assert_eq!(at, bytes.len());
+    check_codes(&tokens);
+}
+
+/// The counts, and the codes that are written, beside those of each token by itself.
+fn check_codes(tokens: &Tokens) {
+    let mut counts = tokens.counts();
+    counts.literals[256] = 1;
+    let mut lengths = [0; LITERALS];
+    huffman::lengths(&counts.literals, LITERAL_LIMIT, &mut lengths);
+    let mut codes = [0; LITERALS];
+    huffman::codes(&lengths, &mut codes);
+    // The longest that there are.
+    let distances = [(0x2A55 << 8 | 14, 0x1555, 13); MOST_DISTANCES];
+    let mut expected = Vec::new();
+    let mut put = |value: u64, count: u32| expected.extend((0..count).map(|i| value >> i & 1));
+    let (mut literals, mut extra, mut named) = ([0_u32; LITERALS], 0, 0);
+    literals[256] = 1;
+    for &token in tokens.all() {
+        if token >= 512 {
+            put(0x2A55, 14);
+            put(0x1555, 13);
+            named += 1;
+            continue;
+        }
+        let (symbol, value, bits) = match usize::from(token) {
+            byte @ ..256 => (byte, 0, 0),
+            length => matches::length_symbol(length - 253),
+        };
+        literals[symbol] += 1;
+        extra += bits as usize;
+        put(u64::from(codes[symbol] >> 8), codes[symbol] & 0xFF);
+        put(value, bits);
+    }
+    assert_eq!(counts.literals, literals);
+    assert_eq!(counts.extra, extra);
+    assert_eq!(counts.distances.iter().sum::<u32>(), named);
+    let mut out = vec![0xA5; expected.len() / 8 + 16];
+    let mut at = Codes::new(&codes, &distances).write(&mut out, Position::new(), tokens.all());
+    assert_eq!(at.bits(), expected.len());
+    at.align(&mut out);
+    let byte = |bits: &[u64]| {
+        bits.iter()
+            .rev()
+            .fold(0, |byte, &bit| byte << 1 | bit as u8)
+    };
+    assert!(
+        at.take(&out)
+            .iter()
+            .copied()
+            .eq(expected.chunks(8).map(byte))
     );
 }
 
@@ -124,22 +206,16 @@ fn check_split<K: Kernel>(kernel: K, elements: &[u16]) {
     assert_eq!(range.greatest_low, exponents().max().unwrap_or(0));
 }
 
-fn every_kernel(mut check: impl FnMut(&dyn Fn(&[u8]), &dyn Fn(&[u8], (usize, usize), &[Repeats]))) {
-    check(
-        &|bytes| check_kernel(Portable, bytes),
-        &|data, from, repeats| {
-            check_find(Portable, data, from, repeats);
-        },
-    );
-    #[cfg(target_arch = "x86_64")]
-    if let Some(avx2) = Avx2::detect() {
-        check(
-            &|bytes| check_kernel(avx2, bytes),
-            &|data, from, repeats| {
-                check_find(avx2, data, from, repeats);
-            },
-        );
-    }
+/// Calls it with each kernel that the CPU has.
+macro_rules! with_every_kernel {
+    ($check:ident, $($argument:expr),*) => {
+        $check(Portable, $($argument),*);
+        #[cfg(target_arch = "x86_64")]
+        {
+            Avx2::detect().map(|kernel| $check(kernel, $($argument),*));
+            Avx512::detect().map(|kernel| $check(kernel, $($argument),*));
+        }
+    };
 }
 
 /// Bytes as a high plane has them: few, near each other, some much more frequent.
@@ -156,7 +232,7 @@ proptest! {
 
     #[test]
     fn codes_are_packed_as_bit_by_bit(bytes in high_plane()) {
-        every_kernel(|check, _| check(&bytes));
+        with_every_kernel!(check_kernel, &bytes);
     }
 
     /// What a vector's tables reach over is not all that there is.
@@ -170,33 +246,29 @@ proptest! {
                 *at.get_mut(&mut bytes) = byte;
             }
         }
-        every_kernel(|check, _| check(&bytes));
+        with_every_kernel!(check_kernel, &bytes);
     }
 
     #[test]
     fn elements_are_split_as_one_by_one(elements in prop::collection::vec(any::<u16>(), 0..200)) {
-        check_split(Portable, &elements);
-        #[cfg(target_arch = "x86_64")]
-        if let Some(avx2) = Avx2::detect() {
-            check_split(avx2, &elements);
-        }
+        with_every_kernel!(check_split, &elements);
     }
 
     #[test]
     fn codes_of_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..3000)) {
-        every_kernel(|check, _| check(&bytes));
+        with_every_kernel!(check_kernel, &bytes);
     }
 
     #[test]
     fn repetitions_are_found_as_byte_by_byte(
         data in prop::collection::vec(0_u8..3, 1..2000),
         (start, floor) in (0_usize..300, 0_usize..100),
-        repeats in prop::collection::vec((1_usize..300, 3_usize..=12), 1..=2),
+        repeats in prop::collection::vec((1_usize..300, 3_usize..=12), 1..=MOST_DISTANCES),
     ) {
         let start = start.min(data.len());
         let repeats = repeats.into_iter().map(|(distance, least)| Repeats { distance, least });
         let repeats = repeats.collect::<Vec<_>>();
-        every_kernel(|_, check| check(&data, (floor.min(start), start), &repeats));
+        with_every_kernel!(check_find, &data, (floor.min(start), start), &repeats);
     }
 
     #[test]

@@ -8,36 +8,38 @@
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
-use crate::avx2;
 use crate::bits::Position;
 use crate::encode::{self, Chunk};
 use crate::header::LITERALS;
 use crate::kernel::Kernel;
 use crate::sample::Range;
+use crate::{avx2, avx512};
 
-/// Proof that the running CPU has AVX-512 F, BW, VL and VBMI, and what `Avx2` proves.
+/// Proof that the running CPU has AVX-512 F, BW, VL, VBMI and VBMI2, and what `Avx2` proves: all since
+/// Ice Lake and Zen 4.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Avx512(Avx2);
+pub(crate) struct Avx512(());
 
 impl Avx512 {
     pub(crate) fn detect() -> Option<Self> {
         let wide = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512vbmi");
-        Avx2::detect().filter(|_| wide).map(Self)
+            && is_x86_feature_detected!("avx512vbmi")
+            && is_x86_feature_detected!("avx512vbmi2");
+        Avx2::detect().filter(|_| wide).map(|_| Self(()))
     }
 
     pub(crate) fn encode(self, chunk: Chunk<'_>) {
         #[target_feature(
-            enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi"
+            enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2"
         )]
-        fn encode(kernel: Avx2, chunk: Chunk<'_>) {
+        fn encode(kernel: Avx512, chunk: Chunk<'_>) {
             encode::encode(kernel, chunk);
         }
         // SAFETY: `encode` needs the features that it names; `self` exists only because `detect` has
         // seen all of them on this CPU.
-        unsafe { encode(self.0, chunk) }
+        unsafe { encode(self, chunk) }
     }
 }
 
@@ -92,6 +94,47 @@ impl Kernel for Avx2 {
     fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64 {
         // SAFETY: it needs AVX2; `self` exists only because `detect` has seen it on this CPU.
         unsafe { avx2::equal(a, b) }
+    }
+
+    #[inline(always)]
+    fn pack(self, tokens: &mut [u16], stay: &[u64]) -> usize {
+        // SAFETY: it needs AVX2 and POPCNT; `self` exists only because `detect` has seen both on this CPU.
+        unsafe { avx2::pack(tokens, stay) }
+    }
+}
+
+impl Kernel for Avx512 {
+    #[inline(always)]
+    fn literals(
+        self,
+        out: &mut [u8],
+        at: &mut Position,
+        bytes: &[u8],
+        codes: &[u32; LITERALS],
+        range: Range,
+        ahead: &[u16],
+    ) {
+        // SAFETY: it needs what `encode` does; `self` exists only because `detect` has seen all of it
+        // on this CPU.
+        unsafe { avx512::literals(out, at, bytes, codes, range, ahead) }
+    }
+
+    #[inline(always)]
+    fn split(self, elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
+        // SAFETY: it needs AVX-512 F and BW; `self` exists only because `detect` has seen both on this CPU.
+        unsafe { avx512::split(elements, low, high) }
+    }
+
+    #[inline(always)]
+    fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64 {
+        // SAFETY: it needs AVX-512 F and BW; `self` exists only because `detect` has seen both on this CPU.
+        unsafe { avx512::equal(a, b) }
+    }
+
+    #[inline(always)]
+    fn pack(self, tokens: &mut [u16], stay: &[u64]) -> usize {
+        // SAFETY: it needs AVX-512 F, BW and VBMI2; `self` exists only because `detect` has seen all on this CPU.
+        unsafe { avx512::pack(tokens, stay) }
     }
 }
 

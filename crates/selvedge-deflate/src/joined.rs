@@ -1,0 +1,89 @@
+//! Codes that are looked up and joined in vector registers, on their way into the stream.
+
+use crate::bits::Words;
+use crate::header::LITERALS;
+use crate::kernel;
+use crate::x86::prefetch;
+
+/// Bytes whose codes are looked up before they are put: so many that what is looked up goes through
+/// memory, from where it is read in words, and so few that this is the first cache.
+pub(crate) const PART: usize = 512;
+
+/// Bytes of a group: a line of memory has as many elements.
+pub(crate) const GROUP: usize = 32;
+
+/// Words of a group: the codes of 8 bytes in each.
+const WORDS: usize = GROUP / 8;
+
+/// The codes of [`PART`] bytes, joined.
+#[repr(C, align(64))]
+pub(crate) struct Joined {
+    /// Those of eight bytes each. What is in a word is not meant where that is more than 64 bits.
+    pub(crate) words: [[u64; WORDS]; PART / GROUP],
+    /// How many bits those are, in the first of two; more than 64 also where a byte was not found.
+    pub(crate) lengths: [[[u32; 2]; WORDS]; PART / GROUP],
+}
+
+/// Lengths where a byte was not found.
+pub(crate) const NOT_FOUND: [[u32; 2]; WORDS] = [[65, 0]; WORDS];
+
+impl Joined {
+    pub(crate) fn new() -> Self {
+        Self {
+            words: [[0; WORDS]; PART / GROUP],
+            lengths: [[[0; 2]; WORDS]; PART / GROUP],
+        }
+    }
+
+    /// Writes the codes of `bytes`, whole groups. `ahead` will be read next.
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[inline(never)]
+    pub(crate) fn write(
+        &self,
+        out: &mut [[u8; 8]],
+        at: &mut Words,
+        bytes: &[u8],
+        codes: &[u32; LITERALS],
+        ahead: &[u16],
+    ) {
+        // A copy, so that it stays in registers.
+        let mut to = *at;
+        let joined = self.words.iter().zip(&self.lengths);
+        let bytes = bytes.as_chunks::<GROUP>().0;
+        for (i, ((words, lengths), bytes)) in joined.zip(bytes).enumerate() {
+            if let Some(line) = ahead.get(i * GROUP..) {
+                prefetch(line);
+            }
+            for half in [0, 1] {
+                let (first, second) = (words[2 * half], words[2 * half + 1]);
+                let ([a, _], [b, _]) = (lengths[2 * half], lengths[2 * half + 1]);
+                if a + b <= 64 {
+                    to.put(out, first | second << (a & 63), a + b);
+                } else if a <= 64 && b <= 64 {
+                    to.put(out, first, a);
+                    to.put(out, second, b);
+                } else {
+                    to = one_by_one(out, to, &bytes.as_chunks().0[half], codes);
+                }
+            }
+        }
+        *at = to;
+    }
+}
+
+/// Writes the codes of bytes that do not fit a word, or that are not in the tables.
+#[cold]
+#[inline(never)]
+fn one_by_one(
+    out: &mut [[u8; 8]],
+    mut to: Words,
+    bytes: &[u8; 16],
+    codes: &[u32; LITERALS],
+) -> Words {
+    let codes = codes.first_chunk().expect("more than 256");
+    for four in bytes.as_chunks::<4>().0 {
+        let (bits, count) = kernel::one_by_one(four, codes);
+        to.put(out, bits, count);
+    }
+    to
+}
