@@ -31,7 +31,7 @@ pub const GROUPS: &[&str] = &[
 ];
 
 /// Rows of a chunk of the temporal form, as an archive has them.
-const ROWS: usize = 127;
+const ROWS: usize = 32;
 /// Bytes of a tensor that are encoded in temporal chunks, about.
 const TEMPORAL_BYTES: usize = 12 << 20;
 

@@ -119,7 +119,7 @@ fn compressed_files_and_what_they_save() {
         let seen = python::run(SAME, [&place.path(&input), &place.path(output)]);
         let chunks = match compression {
             "fast" => "(1, 512, 64)",
-            _ => "(16, 128, 64)",
+            _ => "(16, 32, 64)",
         };
         assert_eq!(seen, format!("{chunks} bfloat16 0.001"));
         let text = place.print(&["verify", &input, output, "--attributes"]);

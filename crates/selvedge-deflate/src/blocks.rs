@@ -70,11 +70,11 @@ pub(crate) enum Plane {
 
 impl Plane {
     /// The shortest repetition worth naming. It takes some 5 bits and those of its distance; a low byte
-    /// takes 8 and a high byte about 3.
+    /// takes 8 and a high byte about 3, and one that saves next to nothing is not worth its time.
     fn least(self, distance: usize) -> usize {
         match self {
             Self::Low => 3,
-            Self::High => 4 + (matches::distance_symbol(distance).2 as usize).div_ceil(3),
+            Self::High => 6 + (matches::distance_symbol(distance).2 as usize).div_ceil(3),
         }
     }
 }

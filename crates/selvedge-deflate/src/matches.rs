@@ -89,10 +89,9 @@ pub(crate) fn find<K: Kernel, const N: usize>(
             at += ahead.trailing_zeros() as usize;
             let (mut length, mut which, mut most) = (0, 0, 0);
             // Those that start here: few of many.
-            let mut here = 0_u64;
-            for (index, starts) in starts.iter().enumerate() {
-                here |= (starts >> (at % MASKED) & 1) << index;
-            }
+            let bit = at % MASKED;
+            let starts = starts.iter().rev();
+            let mut here = starts.fold(0_u64, |here, starts| here << 1 | starts >> bit & 1);
             while here != 0 {
                 let index = here.trailing_zeros() as usize % N;
                 here &= here - 1;

@@ -16,9 +16,10 @@ const ELEMENT: usize = 2;
 /// Steps of a chunk that holds several. Its first step has none before it to repeat; with 16 that is
 /// little of it, and whoever reads one step unpacks no more than 16.
 const STEPS: u64 = 16;
-/// Bytes of a step in such a chunk: 8,192 elements. Deflate names what is up to 32,768 bytes away. The
-/// nearer, the shorter the name; but each chunk takes an entry in the index, and pays for its codes.
-const BAND: u64 = 16 << 10;
+/// Bytes of a step in such a chunk: 2,048 elements. Deflate names what is up to 32,768 bytes away. The
+/// nearer, the shorter the name, and codes fit rows that lie side by side; but each chunk takes an entry
+/// in the index, and pays for its codes.
+const BAND: u64 = 4 << 10;
 
 /// Whether steps are compressed, without loss.
 ///
@@ -36,7 +37,7 @@ pub enum Compression {
     /// without compression.
     Fast,
     /// What an element has kept since the step before is named, not repeated: smaller, where values
-    /// stay as they are. A chunk holds 16 steps of up to 8,192 elements, so reading one step unpacks
+    /// stay as they are. A chunk holds 16 steps of up to 2,048 elements, so reading one step unpacks
     /// 16.
     ///
     /// For [`Rechunk`](crate::Rechunk) and archives. A recorder refuses it, since a kill would cost all
@@ -158,23 +159,23 @@ mod tests {
     #[test]
     fn an_archive_has_bands_of_sixteen_steps() {
         for (shape, expected) in [
-            (&[10_000, 64][..], &[16, 127, 64][..]),
-            (&[8192], &[16, 8192]),
-            (&[8193], &[16, 4097]),
-            (&[3, 50_000], &[16, 1, 7143]),
-            (&[20, 3, 5000], &[16, 1, 1, 5000]),
-            (&[4, 10, 1024], &[16, 1, 5, 1024]),
+            (&[10_000, 64][..], &[16, 32, 64][..]),
+            (&[8192], &[16, 2048]),
+            (&[8193], &[16, 1639]),
+            (&[3, 50_000], &[16, 1, 2000]),
+            (&[20, 3, 2000], &[16, 1, 1, 2000]),
+            (&[4, 10, 512], &[16, 1, 4, 512]),
         ] {
             let plan = plan(Dtype::Bf16, shape, Compression::Temporal);
             assert_eq!(plan.chunk_shape, expected, "{shape:?}");
-            assert!(plan.compressed && plan.chunk_bytes <= 256 << 10);
+            assert!(plan.compressed && plan.chunk_bytes <= 64 << 10);
             let grid = Grid::new(&plan.step_shape, &plan.chunk_shape, 2).unwrap();
             assert_eq!(grid.pieces(), plan.chunks_per_step);
         }
         let plan = plan(Dtype::Bf16, &[10_000, 64], Compression::Temporal);
         assert_eq!(
             plan.to_string(),
-            "29,704 chunks (16, 127, 64) of 260.10 kB before compression"
+            "117,688 chunks (16, 32, 64) of 65.54 kB before compression"
         );
     }
 
@@ -183,9 +184,9 @@ mod tests {
         let spec = TensorSpec::new("W", Dtype::Bf16, [10_000, 64]);
         for (steps, expected) in [
             (1, [1, 10_000, 64]),
-            (2, [2, 127, 64]),
-            (15, [15, 127, 64]),
-            (17, [16, 127, 64]),
+            (2, [2, 32, 64]),
+            (15, [15, 32, 64]),
+            (17, [16, 32, 64]),
         ] {
             let pattern = ReadPattern::default();
             let temporal = Compression::Temporal;
