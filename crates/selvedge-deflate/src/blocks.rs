@@ -97,13 +97,13 @@ impl<'a, K: Kernel> Blocks<'a, K> {
     }
 
     /// Bytes that are likely to be noise. To code them takes as long as the bytes that are not, here and
-    /// in every reader; so they are coded where that saves a bit of each.
+    /// in every reader; so they are coded where that saves two bits of each.
     #[inline(always)]
     pub(crate) fn noise(&mut self, bytes: &[u8]) {
         if sample::is_noise(bytes) {
             self.store(bytes);
         } else {
-            self.code_in(bytes, Range::of(bytes), bytes.len(), &[]);
+            self.code_in(bytes, Range::of(bytes), 2 * bytes.len(), &[]);
         }
     }
 

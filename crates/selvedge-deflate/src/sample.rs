@@ -107,8 +107,8 @@ impl Sample {
     }
 }
 
-/// Whether no code can make much of these bytes: their collision entropy, which is never above
-/// Shannon's, is more than 7 bits, as the sample has it.
+/// Whether no code can make so much of these bytes that it is worth its time: their collision entropy,
+/// which is never above Shannon's, is more than 6 bits, as the sample has it.
 ///
 /// Cheaper than making a code to see that it does not pay, which would be half of all codes: low
 /// planes are noise of 7.95 bits. Of fewer bytes than [`WHOLE`] too little is seen to tell.
@@ -130,6 +130,6 @@ pub(crate) fn is_noise(bytes: &[u8]) -> bool {
     }
     let counts = tables[0].iter().zip(&tables[1]);
     let squares: u32 = counts.map(|(&a, &b)| u32::from(a + b).pow(2)).sum();
-    // How many ordered pairs of the sample are equal, of all pairs; 2^-7 is 1 / 128.
-    (u64::from(squares) - total) * 128 < total * (total - 1)
+    // How many ordered pairs of the sample are equal, of all pairs; 2^-6 is 1 / 64.
+    (u64::from(squares) - total) * 64 < total * (total - 1)
 }
