@@ -16,8 +16,8 @@ use crate::report::{Figure, Kind, Sample};
 pub(super) enum Contender {
     /// Ours, by the best instructions that there are.
     Ours,
-    /// Ours, compiled for any processor.
-    Portable,
+    /// Ours, with these instructions where there are better ones.
+    With(&'static str),
     /// Ours, with the step before so many rows earlier.
     Temporal(usize),
     /// libdeflate, at this level.
@@ -29,7 +29,8 @@ pub(super) enum Contender {
 /// Those that encode single steps.
 pub(super) const OF_STEPS: &[Contender] = &[
     Contender::Ours,
-    Contender::Portable,
+    Contender::With("AVX2"),
+    Contender::With("portable"),
     Contender::Libdeflate(1),
     Contender::Peer("zlib-1"),
     Contender::Peer("zlib-ng-1"),
@@ -43,7 +44,8 @@ impl Named for Contender {
     fn name(self) -> &'static str {
         match self {
             Self::Ours => "selvedge-deflate",
-            Self::Portable => "selvedge-deflate, portable",
+            Self::With("AVX2") => "selvedge-deflate, AVX2",
+            Self::With(_) => "selvedge-deflate, portable",
             Self::Temporal(_) => "selvedge-deflate, temporal",
             Self::Libdeflate(1) => "libdeflate-1",
             Self::Libdeflate(6) => "libdeflate-6",
@@ -54,7 +56,7 @@ impl Named for Contender {
 
     fn kind(self) -> Kind {
         match self {
-            Self::Ours | Self::Portable | Self::Temporal(_) => Kind::Ours,
+            Self::Ours | Self::With(_) | Self::Temporal(_) => Kind::Ours,
             Self::Libdeflate(_) | Self::Peer(_) => Kind::Peer,
         }
     }
@@ -81,7 +83,7 @@ impl Chunks {
 /// The encoders, with their memory.
 pub(super) struct Encoders {
     best: Encoder,
-    portable: Encoder,
+    others: Vec<Encoder>,
     levels: Vec<(i32, Compressor)>,
     decompressor: Decompressor,
     stream: Vec<u8>,
@@ -94,10 +96,11 @@ impl Encoders {
             let known = CompressionLvl::new(level).map_err(|_| "libdeflate has no such level")?;
             Ok((level, Compressor::new(known)))
         };
-        let portable = Encoder::on_every_path().into_iter().next();
+        let mut others = Encoder::on_every_path();
+        let best = others.pop().ok_or("no encoder")?;
         Ok(Self {
-            best: Encoder::new(),
-            portable: portable.ok_or("no portable encoder")?,
+            best,
+            others,
             levels: vec![level(1)?, level(6)?, level(12)?],
             decompressor: Decompressor::new(),
             stream: Vec::new(),
@@ -108,6 +111,17 @@ impl Encoders {
     /// The instructions of the best of ours.
     pub(super) fn instructions(&self) -> &'static str {
         self.best.instructions()
+    }
+
+    /// Whether this machine has what it takes.
+    pub(super) fn have(&self, who: Contender) -> bool {
+        match who {
+            Contender::With(instructions) => {
+                let mut others = self.others.iter();
+                others.any(|encoder| encoder.instructions() == instructions)
+            }
+            _ => true,
+        }
     }
 
     /// Encodes all chunks; each stream is decoded by libdeflate and compared. The bytes of the streams count as what
@@ -162,8 +176,12 @@ impl Encoders {
             Contender::Ours => {
                 self.best.encode(elements, &mut self.stream);
             }
-            Contender::Portable => {
-                self.portable.encode(elements, &mut self.stream);
+            Contender::With(instructions) => {
+                let mut others = self.others.iter_mut();
+                others
+                    .find(|encoder| encoder.instructions() == instructions)
+                    .ok_or("no such instructions")?
+                    .encode(elements, &mut self.stream);
             }
             Contender::Temporal(rows) => {
                 let strides = Strides {

@@ -154,7 +154,7 @@ fn steps(
         group.notes.push("Without the peers in Python.".to_owned());
     }
     let mut contenders = Vec::new();
-    for &who in OF_STEPS {
+    for &who in OF_STEPS.iter().filter(|who| encoders.have(**who)) {
         let Contender::Peer(codec) = who else {
             contenders.push(who);
             continue;
