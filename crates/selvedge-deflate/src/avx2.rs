@@ -24,13 +24,10 @@ use std::arch::x86_64::{
 use bytemuck::must_cast;
 
 use crate::bits::Position;
-
 use crate::header::LITERALS;
-use crate::huffman::CODED_LIMIT;
-use crate::joined::{GROUP, Joined, NOT_FOUND, PART};
-use crate::kernel;
+use crate::joined::{self, GROUP, Joined, LIMIT, NOT_FOUND, WORTH};
+use crate::kernel::{self, Kernel, Portable};
 use crate::sample::Range;
-use crate::split;
 use crate::tokens::TOGETHER;
 
 /// Bytes that are looked up together.
@@ -38,13 +35,6 @@ const WIDE: usize = GROUP;
 
 /// Exponents that the tables reach over.
 const WINDOW: u8 = 32;
-
-/// Below this many bytes the tables cost more than they save.
-const WORTH: usize = 512;
-
-/// Longest code that a table has room for, beside its length.
-const LIMIT: u8 = 12;
-const _: () = assert!(CODED_LIMIT <= LIMIT);
 
 /// One byte of an entry: for each sign the exponents' lower and upper 16.
 type Table = [[__m256i; 2]; 2];
@@ -64,29 +54,18 @@ pub(crate) fn literals(
     };
     let tables = Tables::new(codes, window.base);
     let signed = range.greatest > 127;
-    let mut found = Joined::new();
-    let (mut to, words) = at.words(out);
-    let mut rest: &[u8] = &[];
-    // A line of memory has as many elements as bytes are looked up at once.
-    let mut ahead = ahead.chunks(PART);
-    for part in bytes.chunks(PART) {
-        let (wide, ahead) = (part.as_chunks::<WIDE>(), ahead.next().unwrap_or_default());
-        rest = wide.1;
-        let wide = wide.0;
+    joined::literals(out, at, bytes, codes, ahead, |wide, found| {
         match (signed, window.far, window.checked) {
-            (true, false, false) => tables.look_up::<true, false, false>(wide, &mut found),
-            (true, false, true) => tables.look_up::<true, false, true>(wide, &mut found),
-            (true, true, false) => tables.look_up::<true, true, false>(wide, &mut found),
-            (true, true, true) => tables.look_up::<true, true, true>(wide, &mut found),
-            (false, false, false) => tables.look_up::<false, false, false>(wide, &mut found),
-            (false, false, true) => tables.look_up::<false, false, true>(wide, &mut found),
-            (false, true, false) => tables.look_up::<false, true, false>(wide, &mut found),
-            (false, true, true) => tables.look_up::<false, true, true>(wide, &mut found),
+            (true, false, false) => tables.look_up::<true, false, false>(wide, found),
+            (true, false, true) => tables.look_up::<true, false, true>(wide, found),
+            (true, true, false) => tables.look_up::<true, true, false>(wide, found),
+            (true, true, true) => tables.look_up::<true, true, true>(wide, found),
+            (false, false, false) => tables.look_up::<false, false, false>(wide, found),
+            (false, false, true) => tables.look_up::<false, false, true>(wide, found),
+            (false, true, false) => tables.look_up::<false, true, false>(wide, found),
+            (false, true, true) => tables.look_up::<false, true, true>(wide, found),
         }
-        found.write(words, &mut to, wide.as_flattened(), codes, ahead);
-    }
-    *at = to.end(words, *at);
-    kernel::literals(out, at, rest, codes);
+    });
 }
 
 /// The exponents that tables reach over.
@@ -276,18 +255,11 @@ pub(crate) fn split(elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range 
             greatest[i] = _mm256_max_epu8(greatest[i], bytes);
         }
     }
-    split::low(rest, rest_low);
-    split::high(rest, rest_high);
-    let least = least.map(must_cast::<_, [u8; WIDE]>);
-    let greatest = greatest.map(must_cast::<_, [u8; WIDE]>);
-    let of = |bytes: &[u8; WIDE]| Range::of(bytes);
-    let range = Range {
-        least: of(&least[0]).least,
-        greatest: of(&greatest[0]).greatest,
-        least_low: of(&least[1]).least_low,
-        greatest_low: of(&greatest[1]).greatest_low,
-    };
-    range.and(Range::of(rest_high))
+    let range = Range::of_registers(
+        least.map(must_cast::<_, [u8; WIDE]>),
+        greatest.map(must_cast::<_, [u8; WIDE]>),
+    );
+    range.and(Portable.split(rest, rest_low, rest_high))
 }
 
 /// A bit for each byte that is the same in both.

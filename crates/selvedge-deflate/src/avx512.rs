@@ -19,17 +19,13 @@ use bytemuck::must_cast;
 
 use crate::bits::Position;
 use crate::header::LITERALS;
-use crate::joined::{Joined, PART};
-use crate::kernel;
+use crate::joined::{self, GROUP, Joined, WORTH};
+use crate::kernel::{self, Kernel, Portable};
 use crate::sample::Range;
-use crate::split;
 use crate::tokens::TOGETHER;
 
 /// Bytes that are looked up together: two groups.
-const WIDE: usize = 64;
-
-/// Below this many bytes the tables cost more than they save.
-const WORTH: usize = 512;
+const WIDE: usize = 2 * GROUP;
 
 /// Exponents that near tables reach over: those of both signs are in one register.
 const NEAR: u8 = 32;
@@ -48,47 +44,15 @@ pub(crate) fn literals(
     }
     if range.greatest_low - range.least_low < NEAR {
         let tables = Tables::near(codes, range.least_low);
-        put::<true>(out, at, bytes, codes, &tables, ahead);
+        joined::literals(out, at, bytes, codes, ahead, |wide, found| {
+            tables.look_up::<true>(wide, found);
+        });
     } else {
-        put::<false>(out, at, bytes, codes, &Tables::new(codes), ahead);
+        let tables = Tables::new(codes);
+        joined::literals(out, at, bytes, codes, ahead, |wide, found| {
+            tables.look_up::<false>(wide, found);
+        });
     }
-}
-
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vbmi")]
-#[inline]
-fn put<const IS_NEAR: bool>(
-    out: &mut [u8],
-    at: &mut Position,
-    bytes: &[u8],
-    codes: &[u32; LITERALS],
-    tables: &Tables,
-    ahead: &[u16],
-) {
-    let mut found = Joined::new();
-    let (mut to, words) = at.words(out);
-    let mut rest: &[u8] = &[];
-    // A line of memory has half as many elements as bytes are looked up at once.
-    let mut ahead = ahead.chunks(PART);
-    let nibble = _mm512_set1_epi8(0x0F);
-    for part in bytes.chunks(PART) {
-        let (wide, ahead) = (part.as_chunks::<WIDE>(), ahead.next().unwrap_or_default());
-        rest = wide.1;
-        let wide = wide.0;
-        let words_to = found.words.as_chunks_mut().0.iter_mut();
-        let lengths_to = found.lengths.as_chunks_mut().0.iter_mut();
-        for (bytes, (words_to, lengths_to)) in wide.iter().zip(words_to.zip(lengths_to)) {
-            let (lower, upper) = tables.look_up::<IS_NEAR>(must_cast(*bytes));
-            let gaps = _mm512_and_si512(_mm512_srli_epi16::<4>(upper), nibble);
-            let (joined, lengths) = joined(lower, _mm512_and_si512(upper, nibble), gaps);
-            (*words_to, *lengths_to) = (
-                must_cast::<_, [_; 2]>(joined),
-                must_cast::<_, [_; 2]>(lengths),
-            );
-        }
-        found.write(words, &mut to, wide.as_flattened(), codes, ahead);
-    }
-    *at = to.end(words, *at);
-    kernel::literals(out, at, rest, codes);
 }
 
 /// The codes and their lengths, as look-ups find them: of all bytes, or of [`NEAR`] exponents.
@@ -136,10 +100,24 @@ impl Tables {
         }
     }
 
+    /// The joined codes of bytes. `IS_NEAR` says which tables these are.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    fn look_up<const IS_NEAR: bool>(&self, bytes: &[[u8; WIDE]], found: &mut Joined) {
+        let nibble = _mm512_set1_epi8(0x0F);
+        let words = found.words.as_chunks_mut::<2>().0.iter_mut();
+        let to = words.zip(found.lengths.as_chunks_mut::<2>().0);
+        for (bytes, (words_to, lengths_to)) in bytes.iter().zip(to) {
+            let (lower, upper) = self.entries::<IS_NEAR>(must_cast(*bytes));
+            let gaps = _mm512_and_si512(_mm512_srli_epi16::<4>(upper), nibble);
+            let (words, of_words) = joined(lower, _mm512_and_si512(upper, nibble), gaps);
+            (*words_to, *lengths_to) = (must_cast(words), must_cast(of_words));
+        }
+    }
+
     /// What the tables have of each byte.
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     #[inline]
-    fn look_up<const IS_NEAR: bool>(&self, bytes: __m512i) -> (__m512i, __m512i) {
+    fn entries<const IS_NEAR: bool>(&self, bytes: __m512i) -> (__m512i, __m512i) {
         if IS_NEAR {
             let exponents = _mm512_and_si512(bytes, _mm512_set1_epi8(0x7F));
             // The sign, in the place of [`NEAR`].
@@ -245,16 +223,11 @@ pub(crate) fn split(elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range 
         greatest[0] = _mm512_max_epu8(greatest[0], highs);
         greatest[1] = _mm512_max_epu8(greatest[1], exponents);
     }
-    split::low(rest, rest_low);
-    split::high(rest, rest_high);
-    let of = |bytes: __m512i| Range::of(&must_cast::<_, [u8; WIDE]>(bytes));
-    let range = Range {
-        least: of(least[0]).least,
-        greatest: of(greatest[0]).greatest,
-        least_low: of(least[1]).least_low,
-        greatest_low: of(greatest[1]).greatest_low,
-    };
-    range.and(Range::of(rest_high))
+    let range = Range::of_registers(
+        least.map(must_cast::<_, [u8; WIDE]>),
+        greatest.map(must_cast::<_, [u8; WIDE]>),
+    );
+    range.and(Portable.split(rest, rest_low, rest_high))
 }
 
 /// A bit for each byte that is the same in both.
@@ -270,9 +243,8 @@ pub(crate) fn pack(tokens: &mut [u16], stay: &[u64]) -> usize {
     const HALF: usize = TOGETHER / 2;
     let mut count = 0;
     for (index, &word) in stay.iter().enumerate().filter(|(_, word)| **word != 0) {
-        let halves: [u32; 2] = must_cast(word.to_le_bytes());
+        let halves: [u32; 2] = must_cast(word);
         for (i, stay) in halves.into_iter().enumerate() {
-            let stay = u32::from_le(stay);
             let from = &tokens[index * TOGETHER + i * HALF..];
             let from: &[u16; HALF] = from.first_chunk().expect("whole words");
             let packed = _mm512_maskz_compress_epi16(stay, must_cast(*from));

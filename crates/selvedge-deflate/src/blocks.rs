@@ -90,12 +90,6 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         }
     }
 
-    /// The low and the high bytes of the elements.
-    #[inline(always)]
-    pub(crate) fn split(&self, elements: &[u16], low: &mut [u8], high: &mut [u8]) {
-        self.kernel.split(elements, low, high);
-    }
-
     /// Bytes that are likely to be noise. To code them takes as long as the bytes that are not, here and
     /// in every reader; so they are coded where that saves two bits of each.
     #[inline(always)]

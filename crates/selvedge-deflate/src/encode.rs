@@ -35,8 +35,7 @@ pub(crate) fn encode<K: Kernel>(kernel: K, chunk: Chunk<'_>) {
     out.extend_from_slice(&[0x78, 0x01]);
     let check = match strides {
         Some(strides) if strides.step < elements.len() => {
-            let blocks = Blocks::new(kernel, out, &mut scratch[0]);
-            temporal(blocks, elements, strides, planes)
+            temporal(kernel, out, &mut scratch[0], (elements, strides), planes)
         }
         _ => fast(kernel, out, scratch, elements, planes),
     };
@@ -121,9 +120,10 @@ fn joined(first: u32, second: u32, count: usize) -> u32 {
 /// Whole planes, because what is repeated lies in them.
 #[inline(always)]
 fn temporal<K: Kernel>(
-    mut blocks: Blocks<'_, K>,
-    elements: &[u16],
-    Strides { step, row }: Strides,
+    kernel: K,
+    out: &mut Vec<u8>,
+    scratch: &mut Scratch,
+    (elements, Strides { step, row }): (&[u16], Strides),
     planes: &mut Vec<u8>,
 ) -> u32 {
     let count = elements.len();
@@ -132,8 +132,9 @@ fn temporal<K: Kernel>(
     }
     let planes = &mut planes[..2 * count];
     let (low, high) = planes.split_at_mut(count);
-    blocks.split(elements, low, high);
+    kernel.split(elements, low, high);
 
+    let mut blocks = Blocks::new(kernel, out, scratch);
     // The first step of a low plane repeats nothing, and is noise.
     for bytes in planes[..step].chunks(BLOCK) {
         blocks.noise(bytes);

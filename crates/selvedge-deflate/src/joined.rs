@@ -1,19 +1,53 @@
 //! Codes that are looked up and joined in vector registers, on their way into the stream.
 
-use crate::bits::Words;
+use crate::bits::{Position, Words};
 use crate::header::LITERALS;
+use crate::huffman::CODED_LIMIT;
 use crate::kernel;
 use crate::x86::prefetch;
 
+/// Below this many bytes the tables cost more than they save.
+pub(crate) const WORTH: usize = 512;
+
+/// Longest code that a table has room for, beside its length.
+pub(crate) const LIMIT: u8 = 12;
+const _: () = assert!(CODED_LIMIT <= LIMIT);
+
 /// Bytes whose codes are looked up before they are put: so many that what is looked up goes through
 /// memory, from where it is read in words, and so few that this is the first cache.
-pub(crate) const PART: usize = 512;
+const PART: usize = 512;
 
 /// Bytes of a group: a line of memory has as many elements.
 pub(crate) const GROUP: usize = 32;
 
 /// Words of a group: the codes of 8 bytes in each.
 const WORDS: usize = GROUP / 8;
+
+/// Writes the codes of all bytes. `look_up` is given up to [`PART`] of them, which it is to join; what is
+/// left over at the end is looked up here. `ahead` will be read next.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+#[inline]
+pub(crate) fn literals<const WIDE: usize>(
+    out: &mut [u8],
+    at: &mut Position,
+    bytes: &[u8],
+    codes: &[u32; LITERALS],
+    ahead: &[u16],
+    look_up: impl Fn(&[[u8; WIDE]], &mut Joined),
+) {
+    let mut joined = Joined::new();
+    let (mut to, words) = at.words(out);
+    let (wide, rest) = bytes.as_chunks::<WIDE>();
+    // As many elements are fetched as bytes are looked up.
+    let mut ahead = ahead.chunks(PART);
+    for part in wide.chunks(PART / WIDE) {
+        look_up(part, &mut joined);
+        let ahead = ahead.next().unwrap_or_default();
+        joined.write(words, &mut to, part.as_flattened(), codes, ahead);
+    }
+    *at = to.end(words, *at);
+    kernel::literals(out, at, rest, codes);
+}
 
 /// The codes of [`PART`] bytes, joined.
 #[repr(C, align(64))]
@@ -28,7 +62,7 @@ pub(crate) struct Joined {
 pub(crate) const NOT_FOUND: [[u32; 2]; WORDS] = [[65, 0]; WORDS];
 
 impl Joined {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self {
             words: [[0; WORDS]; PART / GROUP],
             lengths: [[[0; 2]; WORDS]; PART / GROUP],
@@ -38,7 +72,7 @@ impl Joined {
     /// Writes the codes of `bytes`, whole groups. `ahead` will be read next.
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     #[inline(never)]
-    pub(crate) fn write(
+    fn write(
         &self,
         out: &mut [[u8; 8]],
         at: &mut Words,

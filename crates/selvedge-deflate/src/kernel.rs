@@ -1,4 +1,4 @@
-//! The loop that writes the codes of bytes: the one loop that has another source for some CPUs.
+//! The loops that have another source for some CPUs.
 
 use crate::bits::Position;
 use crate::header::LITERALS;
@@ -6,8 +6,10 @@ use crate::sample::Range;
 use crate::split;
 use crate::tokens::TOGETHER;
 
-/// Writes the codes of all bytes, one behind the other.
+/// Those loops.
 pub(crate) trait Kernel: Copy {
+    /// Writes the codes of all bytes, one behind the other.
+    ///
     /// `range` holds all bytes; `codes` are of at most 12 bits, and there is one for each byte. `ahead` is
     /// what will be read next: it may be fetched from memory meanwhile.
     fn literals(

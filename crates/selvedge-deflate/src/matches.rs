@@ -123,9 +123,11 @@ fn compare<'a, K: Kernel, const N: usize>(
     masks: &'a mut Vec<u64>,
 ) -> &'a [[u64; N]] {
     let bytes = &data[start..];
-    masks.clear();
-    masks.resize((bytes.len().div_ceil(MASKED) + 1) * N, 0);
+    let words = bytes.len().div_ceil(MASKED);
+    // What is there is written over.
+    masks.resize(masks.len().max((words + 1) * N), 0);
     let masks = masks.as_chunks_mut::<N>().0;
+    masks[words] = [0; N];
     for ((index, bytes), masks) in bytes.chunks(MASKED).enumerate().zip(&mut *masks) {
         let at = start + index * MASKED;
         for (mask, repeats) in masks.iter_mut().zip(repeats) {

@@ -46,6 +46,22 @@ impl Range {
         range
     }
 
+    /// From the least and the greatest bytes of each place in a register: first of bytes, then of those
+    /// without the highest bit.
+    pub(crate) fn of_registers<const N: usize>(
+        least: [[u8; N]; 2],
+        greatest: [[u8; N]; 2],
+    ) -> Self {
+        let [least, least_low] = least.map(|bytes| Self::of(&bytes));
+        let [greatest, greatest_low] = greatest.map(|bytes| Self::of(&bytes));
+        Self {
+            least: least.least,
+            greatest: greatest.greatest,
+            least_low: least_low.least_low,
+            greatest_low: greatest_low.greatest_low,
+        }
+    }
+
     /// Of both.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {

@@ -26,12 +26,10 @@ pub(crate) const TOGETHER: usize = 64;
 /// The tokens of a block.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    /// In words of [`TOGETHER`].
+    /// Those that stayed.
     tokens: Vec<u16>,
-    /// A bit for each: whether it stays.
+    /// A bit for each of before: whether it stays.
     stay: Vec<u64>,
-    /// How many do.
-    count: usize,
 }
 
 impl Tokens {
@@ -41,18 +39,13 @@ impl Tokens {
         Self {
             tokens: Vec::with_capacity(words * TOGETHER),
             stay: Vec::with_capacity(words + 1),
-            count: 0,
         }
     }
 
     /// Makes them those of `bytes`, with these repetitions.
     #[inline(always)]
     pub(crate) fn set<K: Kernel>(&mut self, kernel: K, bytes: &[u8], repetitions: &[Repetition]) {
-        let Self {
-            tokens,
-            stay,
-            count,
-        } = self;
+        let Self { tokens, stay } = self;
         let words = bytes.len().div_ceil(TOGETHER);
         tokens.clear();
         tokens.extend(bytes.iter().map(|&byte| u16::from(byte)));
@@ -75,22 +68,22 @@ impl Tokens {
             }
         }
         toggle(bytes.len());
-        // Then, of each, how many are before it: an odd number or not.
-        let mut before = 0;
+        // Then, of each, whether an even number of them is up to it: then it stays.
+        let mut before = u64::MAX;
         for word in &mut *stay {
             for shift in [1, 2, 4, 8, 16, 32] {
                 *word ^= *word << shift;
             }
             *word ^= before;
             before = (word.cast_signed() >> 63).cast_unsigned();
-            *word = !*word;
         }
-        *count = kernel.pack(tokens, &stay[..words]);
+        let count = kernel.pack(tokens, &stay[..words]);
+        tokens.truncate(count);
     }
 
     /// All, in order.
     pub(crate) fn all(&self) -> &[u16] {
-        &self.tokens[..self.count]
+        &self.tokens
     }
 
     /// How often each occurs.

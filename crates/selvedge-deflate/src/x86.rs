@@ -29,18 +29,6 @@ impl Avx512 {
             && is_x86_feature_detected!("avx512vbmi2");
         Avx2::detect().filter(|_| wide).map(|_| Self(()))
     }
-
-    pub(crate) fn encode(self, chunk: Chunk<'_>) {
-        #[target_feature(
-            enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2"
-        )]
-        fn encode(kernel: Avx512, chunk: Chunk<'_>) {
-            encode::encode(kernel, chunk);
-        }
-        // SAFETY: `encode` needs the features that it names; `self` exists only because `detect` has
-        // seen all of them on this CPU.
-        unsafe { encode(self, chunk) }
-    }
 }
 
 /// Proof that the running CPU has AVX2, BMI1 and BMI2, LZCNT and POPCNT.
@@ -56,87 +44,66 @@ impl Avx2 {
             && is_x86_feature_detected!("popcnt");
         all.then_some(Self(()))
     }
+}
 
-    pub(crate) fn encode(self, chunk: Chunk<'_>) {
-        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-        fn encode(kernel: Avx2, chunk: Chunk<'_>) {
-            encode::encode(kernel, chunk);
+/// What a path does: the loops over a chunk, compiled for its instructions, and the kernel's of a module.
+macro_rules! path {
+    ($path:ident, $module:ident, $features:literal) => {
+        impl $path {
+            pub(crate) fn encode(self, chunk: Chunk<'_>) {
+                #[target_feature(enable = $features)]
+                fn encode(kernel: $path, chunk: Chunk<'_>) {
+                    encode::encode(kernel, chunk);
+                }
+                // SAFETY: `encode` needs the features that it names; `self` exists only because
+                // `detect` has seen all of them on this CPU.
+                unsafe { encode(self, chunk) }
+            }
         }
-        // SAFETY: `encode` needs the features that it names; `self` exists only because `detect` has
-        // seen all of them on this CPU.
-        unsafe { encode(self, chunk) }
-    }
+
+        impl Kernel for $path {
+            #[inline(always)]
+            fn literals(
+                self,
+                out: &mut [u8],
+                at: &mut Position,
+                bytes: &[u8],
+                codes: &[u32; LITERALS],
+                range: Range,
+                ahead: &[u16],
+            ) {
+                // SAFETY: it needs no more than `encode`; `self` exists only because `detect` has seen
+                // all of that on this CPU.
+                unsafe { $module::literals(out, at, bytes, codes, range, ahead) }
+            }
+
+            #[inline(always)]
+            fn split(self, elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
+                // SAFETY: as for `literals`.
+                unsafe { $module::split(elements, low, high) }
+            }
+
+            #[inline(always)]
+            fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64 {
+                // SAFETY: as for `literals`.
+                unsafe { $module::equal(a, b) }
+            }
+
+            #[inline(always)]
+            fn pack(self, tokens: &mut [u16], stay: &[u64]) -> usize {
+                // SAFETY: as for `literals`.
+                unsafe { $module::pack(tokens, stay) }
+            }
+        }
+    };
 }
 
-impl Kernel for Avx2 {
-    #[inline(always)]
-    fn literals(
-        self,
-        out: &mut [u8],
-        at: &mut Position,
-        bytes: &[u8],
-        codes: &[u32; LITERALS],
-        range: Range,
-        ahead: &[u16],
-    ) {
-        // SAFETY: it needs AVX2, BMI1, BMI2, LZCNT and POPCNT; `self` exists only because `detect`
-        // has seen all of them on this CPU.
-        unsafe { avx2::literals(out, at, bytes, codes, range, ahead) }
-    }
-
-    #[inline(always)]
-    fn split(self, elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
-        // SAFETY: it needs AVX2; `self` exists only because `detect` has seen it on this CPU.
-        unsafe { avx2::split(elements, low, high) }
-    }
-
-    #[inline(always)]
-    fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64 {
-        // SAFETY: it needs AVX2; `self` exists only because `detect` has seen it on this CPU.
-        unsafe { avx2::equal(a, b) }
-    }
-
-    #[inline(always)]
-    fn pack(self, tokens: &mut [u16], stay: &[u64]) -> usize {
-        // SAFETY: it needs AVX2 and POPCNT; `self` exists only because `detect` has seen both on this CPU.
-        unsafe { avx2::pack(tokens, stay) }
-    }
-}
-
-impl Kernel for Avx512 {
-    #[inline(always)]
-    fn literals(
-        self,
-        out: &mut [u8],
-        at: &mut Position,
-        bytes: &[u8],
-        codes: &[u32; LITERALS],
-        range: Range,
-        ahead: &[u16],
-    ) {
-        // SAFETY: it needs what `encode` does; `self` exists only because `detect` has seen all of it
-        // on this CPU.
-        unsafe { avx512::literals(out, at, bytes, codes, range, ahead) }
-    }
-
-    #[inline(always)]
-    fn split(self, elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
-        // SAFETY: it needs AVX-512 F and BW; `self` exists only because `detect` has seen both on this CPU.
-        unsafe { avx512::split(elements, low, high) }
-    }
-
-    #[inline(always)]
-    fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64 {
-        // SAFETY: it needs AVX-512 F and BW; `self` exists only because `detect` has seen both on this CPU.
-        unsafe { avx512::equal(a, b) }
-    }
-
-    #[inline(always)]
-    fn pack(self, tokens: &mut [u16], stay: &[u64]) -> usize {
-        // SAFETY: it needs AVX-512 F, BW and VBMI2; `self` exists only because `detect` has seen all on this CPU.
-        unsafe { avx512::pack(tokens, stay) }
-    }
-}
+path!(Avx2, avx2, "avx2,bmi1,bmi2,lzcnt,popcnt");
+path!(
+    Avx512,
+    avx512,
+    "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2"
+);
 
 /// Asks for the line of memory of the first element, into the second cache.
 #[inline(always)]
