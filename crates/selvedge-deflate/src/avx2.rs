@@ -10,20 +10,22 @@
 //! There is no `unsafe` here: registers are cast from and to arrays, never loaded through pointers.
 
 use std::arch::x86_64::{
-    __m256i, _mm_shuffle_epi8, _mm256_add_epi8, _mm256_add_epi64, _mm256_and_si256,
-    _mm256_blendv_epi8, _mm256_cmpeq_epi8, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_max_epu8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_packus_epi16,
-    _mm256_permute4x64_epi64, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16,
-    _mm256_sllv_epi32, _mm256_sllv_epi64, _mm256_srli_epi16, _mm256_srli_epi64, _mm256_srlv_epi64,
-    _mm256_sub_epi8, _mm256_sub_epi32, _mm256_unpackhi_epi8, _mm256_unpackhi_epi16,
-    _mm256_unpackhi_epi32, _mm256_unpackhi_epi64, _mm256_unpacklo_epi8, _mm256_unpacklo_epi16,
-    _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
+    __m256i, _mm_shuffle_epi8, _mm256_add_epi8, _mm256_add_epi32, _mm256_add_epi64,
+    _mm256_and_si256, _mm256_blendv_epi8, _mm256_cmpeq_epi8, _mm256_madd_epi16,
+    _mm256_maddubs_epi16, _mm256_max_epu8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256,
+    _mm256_packus_epi16, _mm256_permute4x64_epi64, _mm256_sad_epu8, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_sllv_epi32, _mm256_sllv_epi64,
+    _mm256_srli_epi16, _mm256_srli_epi64, _mm256_srlv_epi64, _mm256_sub_epi8, _mm256_sub_epi32,
+    _mm256_unpackhi_epi8, _mm256_unpackhi_epi16, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
+    _mm256_unpacklo_epi8, _mm256_unpacklo_epi16, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
 };
 
 use bytemuck::must_cast;
 
 use crate::bits::Position;
+use crate::check;
+use crate::decode::tables::{self, Entries};
 use crate::header::LITERALS;
 use crate::joined::{self, GROUP, Joined, LIMIT, NOT_FOUND, WORTH};
 use crate::kernel::{self, Kernel, Portable};
@@ -272,6 +274,35 @@ pub(crate) fn equal(a: &[u8; 64], b: &[u8; 64]) -> u64 {
     let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(a[0], b[0])).cast_unsigned();
     let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(a[1], b[1])).cast_unsigned();
     u64::from(low) | u64::from(high) << 32
+}
+
+/// The Adler-32 of bytes that follow those that `check` is of.
+#[target_feature(enable = "avx2")]
+pub(crate) fn check(check: u32, bytes: &[u8]) -> u32 {
+    check::by_registers(check, bytes, |registers: &[[u8; WIDE]]| {
+        let zero = _mm256_setzero_si256();
+        let (mut sums, mut before, mut weighted) = (zero, zero, zero);
+        for register in registers {
+            let bytes = must_cast(*register);
+            before = _mm256_add_epi64(before, sums);
+            sums = _mm256_add_epi64(sums, _mm256_sad_epu8(bytes, zero));
+            let of_pairs = _mm256_maddubs_epi16(bytes, must_cast(WEIGHTS));
+            let of_fours = _mm256_madd_epi16(of_pairs, _mm256_set1_epi16(1));
+            weighted = _mm256_add_epi32(weighted, of_fours);
+        }
+        let sum = |sums| must_cast::<_, [u64; 4]>(sums).iter().sum();
+        let weighted: [u32; 8] = must_cast(weighted);
+        (sum(sums), sum(before), weighted.map(u64::from).iter().sum())
+    })
+}
+
+/// What each byte counts in the weighted sum of a register.
+const WEIGHTS: [u8; WIDE] = check::weights();
+
+/// Makes a decoder's table of up to three bytes of that of the first ones.
+#[target_feature(enable = "avx2,bmi2")]
+pub(crate) fn join(first: &Entries, joined: &mut Entries) {
+    tables::join(first, joined);
 }
 
 /// Moves the tokens that stay to the beginning: eight at a time, with a shuffle for each choice of eight.

@@ -5,24 +5,30 @@
 //! neighbour begins, so of two codes one is shifted, and of two pairs each is rotated, one up and one down.
 
 use std::arch::x86_64::{
-    __m512i, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi8_mask, _mm512_madd_epi16,
-    _mm512_mask_blend_epi8, _mm512_mask_sub_epi32, _mm512_maskz_compress_epi16, _mm512_max_epu8,
-    _mm512_min_epu8, _mm512_movepi8_mask, _mm512_or_si512, _mm512_packus_epi16,
+    __m512i, _mm512_add_epi32, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi8_mask,
+    _mm512_madd_epi16, _mm512_maddubs_epi16, _mm512_mask_add_epi32, _mm512_mask_blend_epi8,
+    _mm512_mask_cmple_epu32_mask, _mm512_mask_sub_epi32, _mm512_maskz_compress_epi16,
+    _mm512_max_epu8, _mm512_min_epu8, _mm512_movepi8_mask, _mm512_or_si512, _mm512_packus_epi16,
     _mm512_permutex2var_epi8, _mm512_permutexvar_epi8, _mm512_permutexvar_epi64, _mm512_rolv_epi32,
-    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setr_epi64,
-    _mm512_setzero_si512, _mm512_sllv_epi16, _mm512_sllv_epi64, _mm512_srli_epi16,
-    _mm512_srli_epi32, _mm512_srli_epi64, _mm512_srlv_epi64, _mm512_sub_epi8, _mm512_sub_epi64,
+    _mm512_sad_epu8, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_epi64,
+    _mm512_setr_epi64, _mm512_setzero_si512, _mm512_sllv_epi16, _mm512_sllv_epi32,
+    _mm512_sllv_epi64, _mm512_srli_epi16, _mm512_srli_epi32, _mm512_srli_epi64, _mm512_srlv_epi32,
+    _mm512_srlv_epi64, _mm512_sub_epi8, _mm512_sub_epi64, _mm512_test_epi32_mask,
     _mm512_unpackhi_epi8, _mm512_unpackhi_epi64, _mm512_unpacklo_epi8, _mm512_unpacklo_epi64,
+    _mm512_xor_si512,
 };
 
 use bytemuck::must_cast;
 
 use crate::bits::Position;
+use crate::check;
+use crate::decode::tables::{BYTE, Entries, LOOKED_UP, TAKEN};
 use crate::header::LITERALS;
 use crate::joined::{self, GROUP, Joined, WORTH};
 use crate::kernel::{self, Kernel, Portable};
 use crate::sample::Range;
 use crate::tokens::TOGETHER;
+use crate::x86;
 
 /// Bytes that are looked up together: two groups.
 const WIDE: usize = 2 * GROUP;
@@ -235,6 +241,57 @@ pub(crate) fn split(elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range 
 #[inline]
 pub(crate) fn equal(a: &[u8; 64], b: &[u8; 64]) -> u64 {
     _mm512_cmpeq_epi8_mask(must_cast(*a), must_cast(*b))
+}
+
+/// The Adler-32 of bytes that follow those that `check` is of.
+#[target_feature(enable = "avx512f,avx512bw")]
+pub(crate) fn check(check: u32, bytes: &[u8]) -> u32 {
+    check::by_registers(check, bytes, |registers: &[[u8; WIDE]]| {
+        let zero = _mm512_setzero_si512();
+        let (mut sums, mut before, mut weighted) = (zero, zero, zero);
+        for register in registers {
+            let bytes = must_cast(*register);
+            before = _mm512_add_epi64(before, sums);
+            sums = _mm512_add_epi64(sums, _mm512_sad_epu8(bytes, zero));
+            let of_pairs = _mm512_maddubs_epi16(bytes, must_cast(WEIGHTS));
+            let of_fours = _mm512_madd_epi16(of_pairs, _mm512_set1_epi16(1));
+            weighted = _mm512_add_epi32(weighted, of_fours);
+        }
+        let sum = |sums| must_cast::<_, [u64; 8]>(sums).iter().sum();
+        let weighted: [u32; 16] = must_cast(weighted);
+        (sum(sums), sum(before), weighted.map(u64::from).iter().sum())
+    })
+}
+
+/// What each byte counts in the weighted sum of a register.
+const WEIGHTS: [u8; WIDE] = check::weights();
+
+/// Makes a decoder's table of up to three bytes of that of the first ones, as [`Portable`] does.
+#[target_feature(enable = "avx512f")]
+pub(crate) fn join(first: &Entries, joined: &mut Entries) {
+    let set = |value: u32| _mm512_set1_epi32(value.cast_signed());
+    let mut bits = must_cast([0_u32, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+    let firsts = first.as_chunks::<16>().0;
+    let joined = joined.as_chunks_mut::<16>().0;
+    for (firsts, joined) in firsts.iter().zip(joined) {
+        let mut entries = must_cast(*firsts);
+        for shift in [8, 16] {
+            let taken = _mm512_and_si512(entries, set(TAKEN));
+            let next = x86::entries(first, _mm512_srlv_epi32(bits, taken));
+            let with_next = _mm512_add_epi32(taken, _mm512_and_si512(next, set(TAKEN)));
+            let fits = _mm512_mask_cmple_epu32_mask(
+                _mm512_test_epi32_mask(next, next),
+                with_next,
+                set(LOOKED_UP),
+            );
+            let byte = _mm512_and_si512(next, set(BYTE));
+            let rest = _mm512_xor_si512(next, byte);
+            let more = _mm512_add_epi32(rest, _mm512_sllv_epi32(byte, set(shift)));
+            entries = _mm512_mask_add_epi32(entries, fits, entries, more);
+        }
+        *joined = must_cast(entries);
+        bits = _mm512_add_epi32(bits, set(16));
+    }
 }
 
 /// Moves the tokens that stay to the beginning.

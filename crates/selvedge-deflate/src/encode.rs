@@ -1,9 +1,8 @@
 //! The loops over a chunk's planes. They are compiled for several sets of instructions.
 
-use simd_adler32::Adler32;
-
 use crate::Strides;
 use crate::blocks::{BLOCK, Blocks, Plane, SAVING, Scratch};
+use crate::check::Check;
 use crate::kernel::Kernel;
 use crate::matches::FARTHEST;
 use crate::split;
@@ -61,9 +60,9 @@ fn fast<K: Kernel>(
     scratch: &mut [Scratch; 2],
     elements: &[u16],
     planes: &mut Vec<u8>,
-) -> u32 {
+) -> Check {
     let [mut low, mut high] = [Lines([0; BLOCK]), Lines([0; BLOCK])];
-    let (mut check_low, mut check_high) = (Adler32::new(), Adler32::new());
+    let (mut check_low, mut check_high) = (Check::new(), Check::new());
     planes.clear();
     planes.reserve(room(elements.len()));
     let [scratch_low, scratch_high] = scratch;
@@ -76,45 +75,34 @@ fn fast<K: Kernel>(
         blocks_high.code_in(high, range, SAVING, ahead);
         if index == 0 && blocks_high.ends_stored() {
             // No bfloat16 are like that. Stored bytes are to be in one block with the low ones.
-            return stored(blocks_low, elements);
+            return stored(kernel, blocks_low, elements);
         }
-        check_high.write(high);
-        check_low.write(low);
+        check_high.write(kernel, high);
+        check_low.write(kernel, low);
         blocks_low.noise(low);
     }
     let end = blocks_high.end();
     blocks_low.append(planes, end);
     blocks_low.finish();
-    joined(check_low.finish(), check_high.finish(), elements.len())
+    check_low.append(check_high, elements.len());
+    check_low
 }
 
 /// One plane after the other.
 #[inline(always)]
-fn stored<K: Kernel>(mut blocks: Blocks<'_, K>, elements: &[u16]) -> u32 {
+fn stored<K: Kernel>(kernel: K, mut blocks: Blocks<'_, K>, elements: &[u16]) -> Check {
     let mut bytes = [0; BLOCK];
-    let mut check = Adler32::new();
+    let mut check = Check::new();
     for split in [split::low, split::high] {
         for elements in elements.chunks(BLOCK) {
             let bytes = &mut bytes[..elements.len()];
             split(elements, bytes);
-            check.write(bytes);
+            check.write(kernel, bytes);
             blocks.noise(bytes);
         }
     }
     blocks.finish();
-    check.finish()
-}
-
-/// Adler-32 (RFC 1950, 8.2) of two parts, the second of `count` bytes, from that of each.
-fn joined(first: u32, second: u32, count: usize) -> u32 {
-    const BASE: u64 = 65_521;
-    let halves = |check: u32| (u64::from(check & 0xFFFF), u64::from(check >> 16));
-    let ((a, b), (c, d)) = (halves(first), halves(second));
-    // The sum of a part begins with 1.
-    let a_less = a + BASE - 1;
-    let sum = (a_less + c) % BASE;
-    let sums = (b + d + count as u64 % BASE * (a_less % BASE)) % BASE;
-    u32::try_from(sums << 16 | sum).expect("two numbers below 65,521")
+    check
 }
 
 /// Whole planes, because what is repeated lies in them.
@@ -125,7 +113,7 @@ fn temporal<K: Kernel>(
     scratch: &mut Scratch,
     (elements, Strides { step, row }): (&[u16], Strides),
     planes: &mut Vec<u8>,
-) -> u32 {
+) -> Check {
     let count = elements.len();
     if planes.len() < 2 * count {
         planes.resize(2 * count, 0);
@@ -160,5 +148,7 @@ fn temporal<K: Kernel>(
         }
     }
     blocks.finish();
-    simd_adler32::adler32(&&*planes)
+    let mut check = Check::new();
+    check.write(kernel, planes);
+    check
 }

@@ -1,6 +1,9 @@
 //! The loops that have another source for some CPUs.
 
+use simd_adler32::Adler32;
+
 use crate::bits::Position;
+use crate::decode::tables::{self, Entries};
 use crate::header::LITERALS;
 use crate::sample::Range;
 use crate::split;
@@ -10,7 +13,7 @@ use crate::tokens::TOGETHER;
 pub(crate) trait Kernel: Copy {
     /// Writes the codes of all bytes, one behind the other.
     ///
-    /// `range` holds all bytes; `codes` are of at most 12 bits, and there is one for each byte. `ahead` is
+    /// `range` holds all bytes; `codes` are of at most `CODED_LIMIT` bits, one for each byte. `ahead` is
     /// what will be read next: it may be fetched from memory meanwhile.
     fn literals(
         self,
@@ -28,6 +31,15 @@ pub(crate) trait Kernel: Copy {
 
     /// A bit for each byte that is the same in both, that of the first byte lowest.
     fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64;
+
+    /// Says that bytes will be read soon, so that they may be fetched from memory.
+    fn fetch(self, bytes: &[u8]);
+
+    /// The Adler-32 of bytes that follow those that `check` is of.
+    fn check(self, check: u32, bytes: &[u8]) -> u32;
+
+    /// Makes a decoder's table of up to three bytes of that of the first ones.
+    fn join(self, first: &Entries, joined: &mut Entries);
 
     /// Moves the tokens that stay to the beginning, in their order, and returns how many they are. Each bit
     /// of a word says of one whether it does; there are 64 for each word.
@@ -71,6 +83,21 @@ impl Kernel for Portable {
             mask |= ((equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * i);
         }
         mask
+    }
+
+    #[inline(always)]
+    fn fetch(self, _: &[u8]) {}
+
+    #[inline(always)]
+    fn check(self, check: u32, bytes: &[u8]) -> u32 {
+        let mut check = Adler32::from_checksum(check);
+        check.write(bytes);
+        check.finish()
+    }
+
+    #[inline(always)]
+    fn join(self, first: &Entries, joined: &mut Entries) {
+        tables::join(first, joined);
     }
 
     #[inline(always)]

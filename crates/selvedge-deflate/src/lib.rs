@@ -11,7 +11,7 @@
 //! | encode a chunk | [`Encoder::encode`] |
 //! | encode a chunk of several steps of some rows, most of which stay as they are | [`Encoder::encode_temporal`] |
 //! | know the size of a buffer | [`max_encoded_len`] |
-//! | decode what `encode` wrote, faster than others do | [`Decoder`] |
+//! | decode what `encode` wrote, into elements, faster than others do | [`Decoder`] |
 //!
 //! # The stream
 //!
@@ -38,7 +38,7 @@
 //!   one after the other, without a branch for their kind.
 //!
 //! Elements are read once: the blocks of high bytes go to a buffer, which is put behind those of the low
-//! bytes. Codes have at most 12 bits, and 14 beside repetitions, so four of them and the 7 bits of an
+//! bytes. Codes have at most 10 bits, and 14 beside repetitions, so four of them and the 7 bits of an
 //! unfinished byte are written with one store of 64 bits. With AVX2 the codes of 32 bytes are looked up at
 //! once and joined in registers, with AVX-512 those of 64, and those of 16 bytes are written at once. All
 //! paths write the same stream.
@@ -72,6 +72,7 @@ mod avx2;
 mod avx512;
 mod bits;
 mod blocks;
+mod check;
 mod decode;
 mod encode;
 mod header;

@@ -1,5 +1,6 @@
 //! Which instructions an encoder uses.
 
+use crate::decode::{self, Batch};
 use crate::encode::{self, Chunk};
 use crate::kernel::Portable;
 #[cfg(target_arch = "x86_64")]
@@ -48,6 +49,16 @@ impl Path {
             Self::Avx2(path) => path.encode(chunk),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(path) => path.encode(chunk),
+        }
+    }
+
+    pub(crate) fn decode(self, batch: Batch<'_, '_, '_>) {
+        match self {
+            Self::Portable => decode::decode(Portable, batch),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(path) => path.decode(batch),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(path) => path.decode(batch),
         }
     }
 }

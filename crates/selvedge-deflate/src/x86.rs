@@ -6,9 +6,14 @@
 //! three.
 
 use std::arch::is_x86_feature_detected;
-use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+use std::arch::x86_64::{
+    __m512i, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm512_and_si512, _mm512_i32gather_epi32,
+    _mm512_set1_epi32,
+};
 
 use crate::bits::Position;
+use crate::decode::tables::{Entries, LOOKED_UP};
+use crate::decode::{self, Batch};
 use crate::encode::{self, Chunk};
 use crate::header::LITERALS;
 use crate::kernel::Kernel;
@@ -59,6 +64,15 @@ macro_rules! path {
                 // `detect` has seen all of them on this CPU.
                 unsafe { encode(self, chunk) }
             }
+
+            pub(crate) fn decode(self, batch: Batch<'_, '_, '_>) {
+                #[target_feature(enable = $features)]
+                fn decode(kernel: $path, batch: Batch<'_, '_, '_>) {
+                    decode::decode(kernel, batch);
+                }
+                // SAFETY: as for `encode`.
+                unsafe { decode(self, batch) }
+            }
         }
 
         impl Kernel for $path {
@@ -90,6 +104,23 @@ macro_rules! path {
             }
 
             #[inline(always)]
+            fn fetch(self, bytes: &[u8]) {
+                fetch(bytes);
+            }
+
+            #[inline(always)]
+            fn check(self, check: u32, bytes: &[u8]) -> u32 {
+                // SAFETY: as for `literals`.
+                unsafe { $module::check(check, bytes) }
+            }
+
+            #[inline(always)]
+            fn join(self, first: &Entries, joined: &mut Entries) {
+                // SAFETY: as for `literals`.
+                unsafe { $module::join(first, joined) }
+            }
+
+            #[inline(always)]
             fn pack(self, tokens: &mut [u16], stay: &[u64]) -> usize {
                 // SAFETY: as for `literals`.
                 unsafe { $module::pack(tokens, stay) }
@@ -110,4 +141,23 @@ path!(
 pub(crate) fn prefetch(elements: &[u16]) {
     // SAFETY: it reads nothing as far as the program can tell, and takes any address.
     unsafe { _mm_prefetch::<_MM_HINT_T1>(elements.as_ptr().cast()) }
+}
+
+/// Asks for the lines of memory that bytes are in, into the first cache.
+#[inline(always)]
+fn fetch(bytes: &[u8]) {
+    for line in bytes.chunks(64) {
+        // SAFETY: as for `prefetch`.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
+    }
+}
+
+/// 16 entries of a table: of an index only as many bits count as the table has entries for.
+#[target_feature(enable = "avx512f")]
+#[inline]
+pub(crate) fn entries(table: &Entries, index: __m512i) -> __m512i {
+    const LAST: u32 = (1 << LOOKED_UP) - 1;
+    let index = _mm512_and_si512(index, _mm512_set1_epi32(LAST.cast_signed()));
+    // SAFETY: no index is greater than that of the last entry, and entries are of four bytes.
+    unsafe { _mm512_i32gather_epi32::<4>(index, table.as_ptr().cast()) }
 }

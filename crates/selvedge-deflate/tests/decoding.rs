@@ -10,35 +10,53 @@ use common::random;
 
 mod common;
 
-/// What libdeflate makes of a whole stream of `len` bytes; `None` for any other.
+/// The elements of two bytes of what HDF5's shuffle filter has made of them; a byte that is left over is
+/// left out.
+fn unshuffled(bytes: &[u8]) -> Vec<u8> {
+    let (low, high) = bytes.split_at(bytes.len() / 2);
+    low.iter()
+        .zip(high)
+        .flat_map(|(&low, &high)| [low, high])
+        .collect()
+}
+
+/// The elements that libdeflate makes of a whole stream of `len` bytes; `None` for any other.
 fn by_libdeflate(stream: &[u8], len: usize) -> Option<Vec<u8>> {
     let mut bytes = vec![0; len];
     let mut decoder = libdeflater::Decompressor::new();
     let found = decoder.zlib_decompress(stream, &mut bytes).ok()?;
-    (found == len).then_some(bytes)
+    (found == len).then(|| unshuffled(&bytes))
 }
 
-/// Decodes, and panics where that is something that libdeflate does not make of the stream. Returns
-/// whether it was decoded.
+/// Decodes on every path, and panics where that is something that libdeflate does not make of the stream.
+/// Returns whether it was decoded.
 fn decodes(stream: &[u8], len: usize) -> bool {
-    let mut bytes = vec![0xA5; len];
-    let decoded = Decoder::new().decode(stream, &mut bytes);
-    if decoded {
-        assert!(by_libdeflate(stream, len) == Some(bytes));
+    let mut first = None;
+    for mut decoder in Decoder::on_every_path() {
+        let mut elements = vec![0xA5; len];
+        let decoded = decoder.decode(stream, &mut elements);
+        if decoded {
+            assert!(by_libdeflate(stream, len) == Some(elements));
+        }
+        // Together with itself it is the same.
+        let together = decode_together(&mut decoder, [stream; 4], [len; 4]);
+        assert_eq!(together, [decoded; 4], "{decoder:?}");
+        assert_eq!(*first.get_or_insert(decoded), decoded, "{decoder:?}");
     }
-    // Together with itself it is the same.
-    assert_eq!(decode_both([stream, stream], [len, len]), [decoded; 2]);
-    decoded
+    first == Some(true)
 }
 
-/// The same for two streams at once.
-fn decode_both(streams: [&[u8]; 2], lens: [usize; 2]) -> [bool; 2] {
-    let mut decoders: [Decoder; 2] = Default::default();
-    let [mut one, mut other] = lens.map(|len| vec![0xA5; len]);
-    let decoded = Decoder::decode_both(&mut decoders, streams, [&mut one, &mut other]);
-    for (nth, bytes) in [one, other].into_iter().enumerate() {
+/// The same for several streams at once, on one path.
+fn decode_together<const N: usize>(
+    decoder: &mut Decoder,
+    streams: [&[u8]; N],
+    lens: [usize; N],
+) -> [bool; N] {
+    let mut elements = lens.map(|len| vec![0xA5; len]);
+    let decoded = decoder.decode_together(streams, elements.each_mut().map(Vec::as_mut_slice));
+    for (nth, elements) in elements.into_iter().enumerate() {
         if decoded[nth] {
-            assert!(by_libdeflate(streams[nth], lens[nth]) == Some(bytes));
+            assert!(by_libdeflate(streams[nth], lens[nth]) == Some(elements));
         }
     }
     decoded
@@ -87,15 +105,16 @@ fn a_decoder_is_used_again() {
     for (count, most) in [(70_000, 15), (20_000, 2), (100, 1), (50_000, 40)] {
         let elements = elements(count, most, 2);
         let stream = encoded(&elements);
-        let mut bytes = vec![0; 2 * count];
-        assert!(decoder.decode(&stream, &mut bytes));
-        assert!(by_libdeflate(&stream, 2 * count) == Some(bytes));
+        let mut found = vec![0; 2 * count];
+        assert!(decoder.decode(&stream, &mut found));
+        assert!(by_libdeflate(&stream, 2 * count) == Some(found));
     }
 }
 
-/// Whatever the other one is: shorter, with longer codes, damaged, or nothing at all.
+/// Whatever the others are: shorter, with longer codes, damaged, or nothing at all; and as many as there
+/// may be.
 #[test]
-fn two_streams_do_not_disturb_one_another() {
+fn streams_do_not_disturb_one_another() {
     let counts = [(70_000, 9), (70_001, 40), (33_000, 2), (100, 15), (0, 0)];
     let mut streams: Vec<(Vec<u8>, usize, bool)> = counts
         .into_iter()
@@ -107,10 +126,24 @@ fn two_streams_do_not_disturb_one_another() {
     streams.push((damaged, 140_000, false));
     streams.push((streams[0].0[..middle].to_vec(), 140_000, false));
     streams.push((Vec::new(), 10, false));
-    for (one, len, good) in &streams {
-        for (other, other_len, other_good) in &streams {
-            let decoded = decode_both([one, other], [*len, *other_len]);
-            assert_eq!(decoded, [*good, *other_good], "{len} and {other_len} bytes");
+    let mut decoder = Decoder::new();
+    let mut check = |chosen: [usize; 6]| {
+        let chosen = chosen.map(|nth| &streams[nth]);
+        let (of, lens) = (chosen.map(|one| &one.0[..]), chosen.map(|one| one.1));
+        let good = chosen.map(|one| one.2);
+        assert_eq!(decode_together(&mut decoder, of, lens), good, "{lens:?}");
+        let [a, b, c, ..] = of;
+        let [a_len, b_len, c_len, ..] = lens;
+        let three = decode_together(&mut decoder, [a, b, c], [a_len, b_len, c_len]);
+        assert_eq!(three, good[..3], "{lens:?}");
+        let two = decode_together(&mut decoder, [a, b], [a_len, b_len]);
+        assert_eq!(two, good[..2], "{lens:?}");
+    };
+    for one in 0..8 {
+        for other in 0..8 {
+            check([one, other, 0, 5, 1, 2]);
+            check([0, 1, one, other, 3, one]);
+            check([one, one, one, other, other, 4]);
         }
     }
 }
@@ -120,7 +153,7 @@ fn another_length_is_refused() {
     let elements = elements(30_000, 15, 3);
     let stream = encoded(&elements);
     assert!(decodes(&stream, 60_000));
-    for len in [0, 1, 30_000, 59_999, 60_001, 90_000] {
+    for len in [0, 1, 30_000, 59_998, 59_999, 60_001, 60_002, 90_000] {
         assert!(!decodes(&stream, len), "{len}");
     }
 }
@@ -144,12 +177,12 @@ fn a_cut_stream_is_refused() {
 
 #[test]
 fn changed_bits() {
-    let elements = elements(4200, 12, 5);
+    let elements = elements(2100, 12, 5);
     let stream = encoded(&elements);
     let decoded = (0..8 * stream.len()).filter(|bit| {
         let mut changed = stream.clone();
         changed[bit / 8] ^= 1 << (bit % 8);
-        decodes(&changed, 8400)
+        decodes(&changed, 4200)
     });
     // Those that fill up a byte before a stored block, and the window and level in the header.
     assert!(decoded.count() < 50);
@@ -166,21 +199,25 @@ fn streams_of_others() {
         let len = encoder.zlib_compress(&bytes, &mut stream).unwrap();
         assert!(!decodes(&stream[..len], bytes.len()));
     }
-    let stored = [&[1, 3, 0, 0xFC, 0xFF][..], b"abc"].concat();
-    assert!(decodes(&zlib(&stored, b"abc"), 3));
+    let stored = [&[1, 4, 0, 0xFB, 0xFF][..], b"abcd"].concat();
+    assert!(decodes(&zlib(&stored, b"abcd"), 4));
     // The complement of the length, the check, the end behind it.
     let mut wrong = stored.clone();
     wrong[3] ^= 1;
-    assert!(!decodes(&zlib(&wrong, b"abc"), 3));
-    assert!(!decodes(&zlib(&stored, b"abd"), 3));
-    assert!(!decodes(&zlib(&[&stored[..], &[0]].concat(), b"abc"), 3));
+    assert!(!decodes(&zlib(&wrong, b"abcd"), 4));
+    assert!(!decodes(&zlib(&stored, b"abce"), 4));
+    assert!(!decodes(&zlib(&[&stored[..], &[0]].concat(), b"abcd"), 4));
     // A block that is not the last, and nothing behind it; kinds 1 and 3.
     let mut open = stored;
     open[0] = 0;
-    assert!(!decodes(&zlib(&open, b"abc"), 3));
+    assert!(!decodes(&zlib(&open, b"abcd"), 4));
     for kind in [0b011, 0b111] {
         assert!(!decodes(&zlib(&[kind, 0, 0, 0], b""), 0));
     }
+    // No elements have an odd number of bytes.
+    let odd = [&[1, 3, 0, 0xFC, 0xFF][..], b"abc"].concat();
+    assert!(by_libdeflate(&zlib(&odd, b"abc"), 3).is_some());
+    assert!(!decodes(&zlib(&odd, b"abc"), 3));
 }
 
 proptest! {

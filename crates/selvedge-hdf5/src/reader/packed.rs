@@ -31,6 +31,12 @@ pub(super) struct Stored {
     pub(super) mask: u32,
 }
 
+impl Stored {
+    fn end(&self) -> Option<u64> {
+        self.address.checked_add(self.bytes)
+    }
+}
+
 /// The filters of a dataset: the bit of each in the filter mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pipeline {
@@ -232,18 +238,30 @@ fn by_library(
     Some(chunks)
 }
 
+/// A chunk that is to be unpacked.
+pub(super) struct Chunk<'a> {
+    /// It is piece number `piece` of this row of chunks.
+    pub(super) row: u64,
+    pub(super) piece: u64,
+    /// Where all of it goes, which is exactly of its length; `None` if somebody else copies parts of it.
+    pub(super) whole: Option<&'a mut [u8]>,
+}
+
 /// Unpacks chunks, into memory that is used again and again.
 pub(crate) struct Unpacker {
     /// For streams like the recorder's; `None` when one was of another kind.
-    fast: Option<[Decoder; 2]>,
+    fast: Option<Decoder>,
     inflate: Decompressor,
-    slots: [Slot; 2],
+    slots: [Slot; Self::TOGETHER],
 }
 
 impl Unpacker {
+    /// Chunks that are unpacked together, in less time than one after the other.
+    pub(super) const TOGETHER: usize = Decoder::TOGETHER;
+
     pub(crate) fn new() -> Self {
         Self {
-            fast: Some(Default::default()),
+            fast: Some(Decoder::new()),
             inflate: Decompressor::new(),
             slots: Default::default(),
         }
@@ -257,68 +275,50 @@ impl Unpacker {
             .sum()
     }
 
-    /// The chunk that is piece number `piece` of the row `row` of chunks. An error says why it cannot
-    /// be had.
-    pub(super) fn unpack(
+    /// Unpacks up to [`TOGETHER`](Self::TOGETHER) chunks. `put` gets each that is not wanted
+    /// [whole](Chunk::whole), by its number, and each that cannot be had, with the reason.
+    pub(super) fn unpack<E>(
         &mut self,
         packed: &Packed,
         data: &File,
-        row: u64,
-        piece: u64,
-    ) -> Result<Plain<'_>, String> {
-        let [slot, _] = &mut self.slots;
-        slot.load(packed, data, row, piece)?;
+        chunks: &mut [Chunk<'_>],
+        mut put: impl FnMut(usize, Result<Plain<'_>, String>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut loaded = [const { Ok(()) }; Self::TOGETHER];
+        let mut streams = [&[][..]; Self::TOGETHER];
+        let mut elements: [&mut [u8]; Self::TOGETHER] = Default::default();
+        let places = loaded.iter_mut().zip(streams.iter_mut().zip(&mut elements));
+        for ((chunk, slot), place) in chunks.iter_mut().zip(&mut self.slots).zip(places) {
+            let (loaded, (stream, elements)) = place;
+            *loaded = slot.load(packed, data, chunk);
+            if loaded.is_ok() && slot.is_packed && slot.planes == 2 {
+                *stream = &slot.stored;
+                *elements = chunk.whole.as_deref_mut().unwrap_or(&mut slot.plain);
+            }
+        }
         let decoded = match &mut self.fast {
-            Some([decoder, _]) if slot.is_packed => decoder.decode(&slot.stored, &mut slot.plain),
-            _ => false,
+            Some(decoder) => decoder.decode_together(streams, elements),
+            None => [false; Self::TOGETHER],
         };
-        if slot.is_packed && !decoded {
-            self.fast = None;
-        }
-        slot.unpacked(decoded, &mut self.inflate)
-    }
-
-    /// The same for a chunk of each of two rows, which takes less time than one after the other.
-    pub(super) fn unpack_two(
-        &mut self,
-        packed: &Packed,
-        data: &File,
-        rows: [u64; 2],
-        piece: u64,
-    ) -> [Result<Plain<'_>, String>; 2] {
-        let [one, other] = &mut self.slots;
-        let [row, other_row] = rows;
-        let loaded = [
-            one.load(packed, data, row, piece),
-            other.load(packed, data, other_row, piece),
-        ];
-        let are_packed = [
-            loaded[0].is_ok() && one.is_packed,
-            loaded[1].is_ok() && other.is_packed,
-        ];
-        let decoded = match (&mut self.fast, are_packed) {
-            (Some(decoders), [true, true]) => Decoder::decode_both(
-                decoders,
-                [&one.stored, &other.stored],
-                [&mut one.plain, &mut other.plain],
-            ),
-            (Some([decoder, _]), [true, false]) => {
-                [decoder.decode(&one.stored, &mut one.plain), false]
+        let chunks = chunks.iter_mut().zip(&mut self.slots);
+        for (nth, ((chunk, slot), loaded)) in chunks.zip(loaded).enumerate() {
+            let mut plain = loaded.and_then(|()| {
+                if slot.is_packed && !decoded[nth] {
+                    self.fast = None;
+                    slot.inflate(&mut self.inflate, packed)?;
+                }
+                Ok(Plain {
+                    bytes: &slot.plain,
+                    planes: if decoded[nth] { 1 } else { slot.planes },
+                })
+            });
+            match (&mut plain, &mut chunk.whole) {
+                (Ok(_), Some(_)) if decoded[nth] => {}
+                (Ok(plain), Some(whole)) => plain.copy(0, whole),
+                _ => put(nth, plain)?,
             }
-            (Some([_, decoder]), [false, true]) => {
-                [false, decoder.decode(&other.stored, &mut other.plain)]
-            }
-            _ => [false; 2],
-        };
-        if decoded != are_packed {
-            self.fast = None;
         }
-        let [loaded, other_loaded] = loaded;
-        let inflate = &mut self.inflate;
-        [
-            loaded.and_then(|()| one.unpacked(decoded[0], inflate)),
-            other_loaded.and_then(|()| other.unpacked(decoded[1], inflate)),
-        ]
+        Ok(())
     }
 }
 
@@ -345,7 +345,7 @@ impl Spare {
         match self.slot().take() {
             // What it last met may have been of another tensor.
             Some(mut unpacker) => {
-                unpacker.fast.get_or_insert_default();
+                unpacker.fast.get_or_insert_with(Decoder::new);
                 unpacker
             }
             None => Unpacker::new(),
@@ -366,74 +366,62 @@ struct Slot {
     stored: Vec<u8>,
     plain: Vec<u8>,
     is_packed: bool,
-    /// Bytes of an element that lie in a plane each.
+    /// Bytes of an element that lie in a plane each, of a chunk that went through shuffle; 1 of others.
     planes: usize,
 }
 
 impl Slot {
-    /// Reads a chunk as it is stored.
-    fn load(&mut self, packed: &Packed, data: &File, row: u64, piece: u64) -> Result<(), String> {
-        let number = to_usize(row * packed.pieces + piece);
-        let chunk = packed
-            .chunks
-            .get(number)
-            .ok_or("the file has no such chunk")?;
+    /// Reads a chunk as it is stored, and has memory for what it holds, unless that is wanted whole.
+    fn load(&mut self, packed: &Packed, data: &File, chunk: &Chunk<'_>) -> Result<(), String> {
+        let number = to_usize(chunk.row * packed.pieces + chunk.piece);
+        let stored = packed.chunks.get(number);
+        let stored = stored.ok_or("the file has no such chunk")?;
         let Pipeline { shuffle, deflate } = packed.pipeline;
-        self.is_packed = chunk.mask & deflate == 0;
+        self.is_packed = stored.mask & deflate == 0;
+        let shuffled = shuffle.is_some_and(|bit| stored.mask & bit == 0);
+        self.planes = if shuffled { packed.element } else { 1 };
         let expected = packed.chunk_bytes as u64;
         // Before memory is asked for: a number of the file is a claim.
-        if !self.is_packed && chunk.bytes != expected {
-            let found = chunk.bytes;
+        if !self.is_packed && stored.bytes != expected {
+            let found = stored.bytes;
             return Err(format!(
                 "{found} bytes are stored as they are, expected {expected}"
             ));
         }
-        if self.is_packed && chunk.bytes.saturating_mul(MOST_RATIO) < expected {
-            let found = chunk.bytes;
+        if self.is_packed && stored.bytes.saturating_mul(MOST_RATIO) < expected {
+            let found = stored.bytes;
             return Err(format!("a stream of {found} bytes cannot hold {expected}"));
         }
         let length = data.metadata().map_err(|error| error.to_string())?.len();
-        let end = chunk.address.checked_add(chunk.bytes);
-        if end.is_none_or(|end| end > length) {
+        if stored.end().is_none_or(|end| end > length) {
             return Err("it lies behind the end of the file".to_owned());
         }
-        fit(&mut self.plain, packed.chunk_bytes)?;
+        if !self.is_packed || chunk.whole.is_none() {
+            fit(&mut self.plain, packed.chunk_bytes)?;
+        }
         let bytes = if self.is_packed {
-            fit(&mut self.stored, to_usize(chunk.bytes))?;
+            fit(&mut self.stored, to_usize(stored.bytes))?;
             &mut self.stored
         } else {
             &mut self.plain
         };
-        data.read_exact_at(bytes, chunk.address)
-            .map_err(|error| error.to_string())?;
-        let shuffled = shuffle.is_some_and(|bit| chunk.mask & bit == 0);
-        self.planes = if shuffled { packed.element } else { 1 };
+        data.read_exact_at(bytes, stored.address)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Unpacks a stream of any kind.
+    fn inflate(&mut self, decoder: &mut Decompressor, packed: &Packed) -> Result<(), String> {
+        let expected = packed.chunk_bytes;
+        fit(&mut self.plain, expected)?;
+        let found = decoder.zlib_decompress(&self.stored, &mut self.plain);
+        let found = found.map_err(|error| error.to_string())?;
+        if found != expected {
+            return Err(format!(
+                "the stream holds {found} bytes, expected {expected}"
+            ));
+        }
         Ok(())
     }
-
-    /// The chunk that was loaded, and maybe decoded.
-    fn unpacked(&mut self, decoded: bool, decoder: &mut Decompressor) -> Result<Plain<'_>, String> {
-        if self.is_packed && !decoded {
-            inflate(decoder, &self.stored, &mut self.plain)?;
-        }
-        Ok(Plain {
-            bytes: &self.plain,
-            planes: self.planes,
-        })
-    }
-}
-
-/// Fills `plain` with what any stream of deflate holds.
-fn inflate(decoder: &mut Decompressor, stream: &[u8], plain: &mut [u8]) -> Result<(), String> {
-    let found = decoder.zlib_decompress(stream, plain);
-    let found = found.map_err(|error| error.to_string())?;
-    if found != plain.len() {
-        let expected = plain.len();
-        return Err(format!(
-            "the stream holds {found} bytes, expected {expected}"
-        ));
-    }
-    Ok(())
 }
 
 /// Makes `memory` exactly `bytes` long. It is cleared only when it is new.

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::Tensor;
 use super::data_layout::DataLayout;
-use super::packed::Unpacker;
+use super::packed::{Chunk, Unpacker};
 use super::tensor::product;
 use crate::Error;
 use crate::checksum::Checksums;
@@ -85,9 +85,15 @@ impl Tensor {
             let (found, expected) = (packed.chunk_bytes(), bytes.len());
             return Err(failed(format!("it has {found} bytes, expected {expected}")));
         }
-        let plain = unpacker.unpack(packed, self.data(), row, piece);
-        plain.map_err(failed)?.copy(0, bytes);
-        Ok(())
+        let mut chunk = Chunk {
+            row,
+            piece,
+            whole: Some(bytes),
+        };
+        let chunks = std::slice::from_mut(&mut chunk);
+        unpacker.unpack(packed, self.data(), chunks, |_, plain| {
+            plain.map(|_| ()).map_err(failed)
+        })
     }
 
     /// Fills `bytes` with a part of a row, from its byte `start` on. Only of a

@@ -8,7 +8,7 @@ use crate::Error;
 use crate::bulk;
 use crate::grid::to_usize;
 use crate::reader::library::Stride;
-use crate::reader::packed::{Packed, Plain, Unpacker};
+use crate::reader::packed::{Chunk, Packed, Plain, Unpacker};
 
 /// Bytes that a thread has to unpack: else starting it takes longer.
 const TASK: usize = 1 << 20;
@@ -17,29 +17,30 @@ const MEMORY: usize = 1 << 30;
 const MOST_THREADS: usize = 8;
 
 impl Job<'_> {
-    /// The selected steps of each row of chunks are what a thread does at a time; of two rows, as long as
-    /// there are enough for all threads.
+    /// The selected steps of each row of chunks are what a thread does at a time; of several rows, as long
+    /// as there are enough for all threads.
     pub(super) fn run_unpacking(&self, packed: &Packed, bytes: &mut [u8]) -> Result<(), Error> {
         let threads = self.unpacking_threads(packed);
-        let at_least = match room(packed, 2) >= threads {
-            true => 2 * threads as u64,
-            false => u64::MAX,
-        };
+        let together = (room(packed) / threads).clamp(1, Unpacker::TOGETHER);
         let tasks = Mutex::new(Rows {
             left: self.steps,
             output: bytes,
             rows: packed.rows(),
             step_bytes: self.output_bytes,
         });
-        let next = || {
+        let next = || -> Vec<_> {
             let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
-            let two = tasks.rows_left() >= at_least;
-            (tasks.next(), if two { tasks.next() } else { None })
+            let share = to_usize(tasks.rows_left()).div_ceil(threads);
+            tasks.by_ref().take(share.min(together)).collect()
         };
         let work = || -> Result<(), Error> {
             let (mut unpacker, mut scratch) = (self.tensor.spare().take(), Scratch::default());
-            while let (Some(row), other) = next() {
-                self.unpack_rows(packed, row, other, &mut unpacker, &mut scratch)?;
+            loop {
+                let mut rows = next();
+                if rows.is_empty() {
+                    break;
+                }
+                self.unpack_rows(packed, &mut rows, &mut unpacker, &mut scratch)?;
             }
             self.tensor.spare().give(unpacker);
             Ok(())
@@ -55,22 +56,19 @@ impl Job<'_> {
         let row_bytes = packed.chunk_bytes().saturating_mul(to_usize(packed.pieces));
         let work = row_bytes.saturating_mul(rows) / TASK;
         let limits = cores.min(MOST_THREADS).min(rows).min(work);
-        limits.min(room(packed, 1)).max(1)
+        limits.min(room(packed)).max(1)
     }
 
     /// Fills the output of each row with its selected steps, which lie in one row of chunks.
     fn unpack_rows(
         &self,
         packed: &Packed,
-        (steps, output): (Stride, &mut [u8]),
-        other: Option<(Stride, &mut [u8])>,
+        rows: &mut [(Stride, &mut [u8])],
         unpacker: &mut Unpacker,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let data = self.tensor.data();
-        let row = steps.first / packed.rows();
         let step_in_chunk = packed.chunk_bytes() / to_usize(packed.rows());
-        let mut other = other.map(|(steps, output)| (steps, output, steps.first / packed.rows()));
+        let as_they_are = self.spans.is_none() && self.convert == Convert::None;
         for piece in 0..packed.pieces {
             let mut runs = Vec::new();
             packed.runs(piece, |at, within, len| {
@@ -81,38 +79,41 @@ impl Job<'_> {
             if runs.is_empty() {
                 continue;
             }
-            let whole = packed.pieces == 1 && runs == [(0, 0, step_in_chunk)];
-            let mut put =
-                |plain: Result<Plain<'_>, String>, row, steps: Stride, output: &mut [u8]| {
-                    let damaged = |reason| self.tensor.damaged_chunk(row, piece, reason);
-                    let plain = plain.map_err(damaged)?;
-                    let first = to_usize(steps.first % packed.rows()) * step_in_chunk;
-                    let as_they_are = self.spans.is_none() && self.convert == Convert::None;
-                    if whole && as_they_are && steps.stride == 1 {
-                        plain.copy(first, output);
-                        return Ok(());
-                    }
-                    for (nth, output) in output.chunks_mut(self.output_bytes).enumerate() {
-                        let from = first + nth * to_usize(steps.stride) * step_in_chunk;
-                        for &(at, within, len) in &runs {
-                            self.put_run(&plain, from + within, at..at + len, output, scratch);
-                        }
-                    }
-                    Ok(())
+            let is_step = packed.pieces == 1 && runs == [(0, 0, step_in_chunk)];
+            let mut chunks = Vec::with_capacity(rows.len());
+            let mut parts = Vec::with_capacity(rows.len());
+            for (steps, output) in &mut *rows {
+                // Where the output has room for all steps, none are left out.
+                let is_whole = is_step && as_they_are && output.len() == packed.chunk_bytes();
+                let (whole, part) = match is_whole {
+                    true => (Some(&mut **output), None),
+                    false => (None, Some(&mut **output)),
                 };
-            if let Some((other_steps, other_output, other_row)) = &mut other {
-                let rows = [row, *other_row];
-                let [plain, other_plain] = unpacker.unpack_two(packed, data, rows, piece);
-                put(plain, row, steps, output)?;
-                put(other_plain, *other_row, *other_steps, other_output)?;
-            } else {
-                put(
-                    unpacker.unpack(packed, data, row, piece),
-                    row,
-                    steps,
-                    output,
-                )?;
+                chunks.push(Chunk {
+                    row: steps.first / packed.rows(),
+                    piece,
+                    whole,
+                });
+                parts.push((*steps, part));
             }
+            unpacker.unpack(packed, self.tensor.data(), &mut chunks, |nth, plain| {
+                let (steps, output) = &mut parts[nth];
+                let row = steps.first / packed.rows();
+                let damaged = |reason| self.tensor.damaged_chunk(row, piece, reason);
+                let plain = plain.map_err(damaged)?;
+                let first = to_usize(steps.first % packed.rows()) * step_in_chunk;
+                let outputs = output.iter_mut();
+                for (nth, output) in outputs
+                    .flat_map(|all| all.chunks_mut(self.output_bytes))
+                    .enumerate()
+                {
+                    let from = first + nth * to_usize(steps.stride) * step_in_chunk;
+                    for &(at, within, len) in &runs {
+                        self.put_run(&plain, from + within, at..at + len, output, scratch);
+                    }
+                }
+                Ok(())
+            })?;
         }
         Ok(())
     }
@@ -179,10 +180,9 @@ impl Job<'_> {
     }
 }
 
-/// How many threads have memory for `chunks` unpacked chunks and their streams each.
-fn room(packed: &Packed, chunks: usize) -> usize {
-    let each = packed.chunk_bytes().saturating_mul(2 * chunks);
-    MEMORY / each.max(1)
+/// How many unpacked chunks and their streams there is memory for.
+fn room(packed: &Packed) -> usize {
+    MEMORY / packed.chunk_bytes().saturating_mul(2).max(1)
 }
 
 /// The selected steps of one row of chunks after the other, and their part of the output.
