@@ -55,6 +55,27 @@ fn gathered(_: &File, _: &[&[u8]], _: u64) -> io::Result<usize> {
     Ok(0)
 }
 
+/// Asks for huge pages under memory that was not touched yet, where it is large: of 4 KB each page takes a
+/// fault, and these together longer than what is read into them.
+#[cfg(target_os = "linux")]
+pub(crate) fn prefer_huge_pages<T>(memory: &mut [T]) {
+    const LEAST: usize = 4 << 20;
+    const HUGE: usize = 2 << 20;
+    let bytes = size_of_val(memory);
+    let start = memory.as_mut_ptr().cast::<u8>();
+    let skipped = start.align_offset(HUGE);
+    if bytes < LEAST || skipped >= bytes {
+        return;
+    }
+    let whole = (bytes - skipped) / HUGE * HUGE;
+    // SAFETY: the bytes are `memory`'s, and the advice changes none of them.
+    unsafe { libc::madvise(start.add(skipped).cast(), whole, libc::MADV_HUGEPAGE) };
+}
+
+/// There are none that a program could ask for on macOS. (Untested there.)
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn prefer_huge_pages<T>(_: &mut [T]) {}
+
 /// Asks the file system for blocks under the `len` bytes at `offset`. The length of the file stays.
 #[cfg(target_os = "linux")]
 pub(crate) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {

@@ -21,6 +21,7 @@ use crate::element::Element;
 use crate::error::LibraryError;
 use crate::grid::to_usize;
 use crate::provenance::ENCODER;
+use crate::sys;
 use crate::{Attribute, Dtype, Error};
 
 /// What a tensor is to the run.
@@ -439,10 +440,12 @@ impl Tensor {
 
     /// Zeros to read into. What a damaged file claims to hold can be more than there is memory for.
     pub(super) fn allocate<T: Element>(&self, len: u64) -> Result<Vec<T>, Error> {
-        try_zeroed_vec(to_usize(len)).map_err(|()| {
+        let mut zeros = try_zeroed_vec(to_usize(len)).map_err(|()| {
             let error = std::io::Error::from(std::io::ErrorKind::OutOfMemory);
             Error::io(&self.source.path, "allocate memory to read", error)
-        })
+        })?;
+        sys::prefer_huge_pages(&mut zeros);
+        Ok(zeros)
     }
 
     /// Length of the first axis: the committed steps of a step tensor; `None` for a single value.
