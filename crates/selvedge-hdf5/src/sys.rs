@@ -55,6 +55,20 @@ fn gathered(_: &File, _: &[&[u8]], _: u64) -> io::Result<usize> {
     Ok(0)
 }
 
+/// Says that `len` bytes at `offset` will be read soon: what is not in memory is fetched meanwhile.
+#[cfg(target_os = "linux")]
+pub(crate) fn will_read(file: &File, offset: u64, len: u64) {
+    use rustix::fs::{Advice, fadvise};
+    if let Some(len) = std::num::NonZeroU64::new(len) {
+        // Advice: where it cannot be taken, reading only takes longer.
+        let _ = fadvise(file, offset, Some(len), Advice::WillNeed);
+    }
+}
+
+/// macOS has another call for it, which is not used. (Untested there.)
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn will_read(_: &File, _: u64, _: u64) {}
+
 /// Asks for huge pages under memory that was not touched yet, where it is large: of 4 KB each page takes a
 /// fault, and these together longer than what is read into them.
 #[cfg(target_os = "linux")]

@@ -6,6 +6,7 @@
 //! cannot be is left to libhdf5, and a stream that is not exactly of its chunk's length is an error.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +18,7 @@ use selvedge_deflate::Decoder;
 use super::live;
 use super::place::Wanted;
 use crate::grid::to_usize;
+use crate::sys;
 
 /// The best that deflate can do: a stream says at most so many bytes for each of its own.
 const MOST_RATIO: u64 = 1032;
@@ -164,6 +166,20 @@ impl Packed {
             rest /= self.along[axis];
         }
         first
+    }
+
+    /// Says that the chunks of these rows will be read soon, if there are such rows.
+    pub(super) fn will_read(&self, data: &File, rows: Range<u64>) {
+        let chunks = to_usize(rows.start * self.pieces)..to_usize(rows.end * self.pieces);
+        let chunks = self.chunks.get(chunks).unwrap_or_default();
+        // Those that lie side by side at once.
+        for side_by_side in chunks.chunk_by(|a, b| a.end() == Some(b.address)) {
+            if let [first, ..] = side_by_side
+                && let Some(end) = side_by_side.last().and_then(Stored::end)
+            {
+                sys::will_read(data, first.address, end - first.address);
+            }
+        }
     }
 
     /// Steps in a chunk.

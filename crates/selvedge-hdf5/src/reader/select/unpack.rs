@@ -1,5 +1,6 @@
 //! Filling the output of a selection from compressed chunks, each unpacked once, by several threads.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -28,17 +29,25 @@ impl Job<'_> {
             rows: packed.rows(),
             step_bytes: self.output_bytes,
         });
-        let next = || -> Vec<_> {
+        let next = || {
             let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
             let share = to_usize(tasks.rows_left()).div_ceil(threads);
-            tasks.by_ref().take(share.min(together)).collect()
+            let rows: Vec<_> = tasks.by_ref().take(share.min(together)).collect();
+            // What other threads take meanwhile, and then this one.
+            let later = tasks.rows_from((threads - 1) * together, together);
+            (rows, later)
         };
+        // What is not wanted is not fetched either.
+        let fetches = self.spans.is_none() && self.steps.stride == 1;
         let work = || -> Result<(), Error> {
             let (mut unpacker, mut scratch) = (self.tensor.spare().take(), Scratch::default());
             loop {
-                let mut rows = next();
+                let (mut rows, later) = next();
                 if rows.is_empty() {
                     break;
+                }
+                if fetches {
+                    packed.will_read(self.tensor.data(), later);
                 }
                 self.unpack_rows(packed, &mut rows, &mut unpacker, &mut scratch)?;
             }
@@ -200,6 +209,15 @@ impl Rows<'_> {
     fn rows_left(&self) -> u64 {
         let steps = self.left.count.saturating_mul(self.left.stride);
         self.left.count.min(steps.div_ceil(self.rows))
+    }
+
+    /// `count` of the rows of chunks that are left, or as many as there are, from number `nth` on. Of steps
+    /// without gaps.
+    fn rows_from(&self, nth: usize, count: usize) -> Range<u64> {
+        let first = self.left.first / self.rows;
+        let end = (self.left.first + self.left.count).div_ceil(self.rows);
+        let start = end.min(first + nth as u64);
+        start..end.min(start + count as u64)
     }
 }
 
