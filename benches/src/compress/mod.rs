@@ -2,6 +2,7 @@
 
 pub mod codec;
 pub(crate) mod data;
+mod reading;
 mod training;
 mod trajectory;
 

@@ -1,5 +1,5 @@
-//! Recording with compression beside recording without it, and reading both back: the four tensors of the demo, whole
-//! steps as a training loop has them.
+//! Recording with compression beside recording without it: the four tensors of the demo, whole steps as a training loop has
+//! them.
 
 use std::path::Path;
 use std::time::Instant;
@@ -7,7 +7,7 @@ use std::time::Instant;
 use selvedge_hdf5::{Compression, Dtype, Durability, Reader, Recorder, TensorSpec};
 
 use super::data::{Recorded, SHAPE, STEP_BYTES, TENSORS, recorded};
-use super::training;
+use super::{reading, training};
 use crate::Result;
 use crate::bench::{Bench, Contender as Named};
 use crate::meter::{self, Meter};
@@ -16,11 +16,13 @@ use crate::scratch::Scratch;
 use crate::table::grouped;
 
 /// The names of the groups.
-pub(super) const GROUPS: [&str; 5] = [
+pub(super) const GROUPS: [&str; 7] = [
     "compress/recording",
     "compress/recording-long",
     "compress/recording-sync",
-    "compress/reading",
+    reading::GROUPS[0],
+    reading::GROUPS[1],
+    reading::GROUPS[2],
     training::GROUP,
 ];
 
@@ -31,9 +33,10 @@ const SYNC: u64 = 8;
 
 /// The recorder, with this compression.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Recording(Compression);
+pub(super) struct Recording(pub(super) Compression);
 
-const CONTENDERS: [Recording; 2] = [Recording(Compression::None), Recording(Compression::Fast)];
+pub(super) const CONTENDERS: [Recording; 2] =
+    [Recording(Compression::None), Recording(Compression::Fast)];
 
 impl Named for Recording {
     fn name(self) -> &'static str {
@@ -101,17 +104,7 @@ pub(super) fn run(bench: &mut Bench, scratch: &Scratch, path: &Path) -> Result<(
         });
         scratch.settle(&file)?;
     }
-    if bench.selects(GROUPS[3]) {
-        let title = "Reading compressed tensors whole";
-        let what = "All four, one after the other, from the page cache into memory that is there.";
-        let (steps, group) = group(
-            scratch,
-            steps,
-            (GROUPS[3], title, what),
-            CONTENDERS[0].name(),
-        )?;
-        read(bench, scratch, &source, steps, group)?;
-    }
+    reading::run(bench, scratch, &source)?;
     training::run(bench, scratch, &source)
 }
 
@@ -139,44 +132,6 @@ pub(super) fn group(
     );
     group.notes.extend(note);
     Ok((steps, group))
-}
-
-fn read(
-    bench: &mut Bench,
-    scratch: &Scratch,
-    source: &[Vec<u8>],
-    steps: u64,
-    group: Group,
-) -> Result<()> {
-    let file = |who: Recording| scratch.file(&format!("{}_1.h5", who.name()));
-    for who in CONTENDERS {
-        record(&file(who), source, steps, (who.0, Durability::Never), || ())?;
-        meter::sync_data(&file(who))?;
-    }
-    let mut memory = vec![1_u16; usize::try_from(steps)? * STEP_BYTES / 2];
-    bench.rounds(group, &CONTENDERS, |who, round| {
-        let mut seconds = 0.0;
-        for (tensor, &Recorded { name, .. }) in TENSORS.iter().enumerate() {
-            let begin = Instant::now();
-            Reader::open(file(who))?
-                .tensor(name)?
-                .read_into(&mut memory)?;
-            seconds += begin.elapsed().as_secs_f64();
-            let found = bytemuck::cast_slice::<u16, u8>(&memory).chunks(STEP_BYTES);
-            // Every round a few, and all of them once.
-            let every = if round == 0 { 1 } else { 29 };
-            for (step, bytes) in found.enumerate().step_by(every) {
-                if bytes != step_of(&source[tensor], step as u64) {
-                    return Err(format!("other values in step {step} of {name}").into());
-                }
-            }
-        }
-        Ok(Sample::from([(Figure::Seconds, seconds)]))
-    });
-    for who in CONTENDERS {
-        scratch.settle(&file(who))?;
-    }
-    Ok(())
 }
 
 /// Records the steps of `source`, with something to do before each.
@@ -237,7 +192,7 @@ pub(super) fn check(path: &Path, source: &[Vec<u8>], steps: u64) -> Result<()> {
 }
 
 /// The bytes of step `step`; the steps that there are come again and again.
-fn step_of(values: &[u8], step: u64) -> &[u8] {
+pub(super) fn step_of(values: &[u8], step: u64) -> &[u8] {
     let count = (values.len() / STEP_BYTES) as u64;
     let at = usize::try_from(step % count).unwrap_or(0) * STEP_BYTES;
     &values[at..at + STEP_BYTES]

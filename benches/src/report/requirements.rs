@@ -91,6 +91,18 @@ const REQUIREMENTS: &[Requirement] = &[
         "at least 0.50",
     ),
     speed(
+        "compress/reading-new",
+        "compressed",
+        "uncompressed",
+        "at least 0.50",
+    ),
+    speed(
+        "compress/reading-cold",
+        "compressed",
+        "uncompressed",
+        "at least 0.50",
+    ),
+    speed(
         "safetensors/save-large",
         "Save::write",
         "plain write",

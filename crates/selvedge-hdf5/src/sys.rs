@@ -82,8 +82,9 @@ pub(crate) fn prefer_huge_pages<T>(memory: &mut [T]) {
         return;
     }
     let whole = (bytes - skipped) / HUGE * HUGE;
+    let start = start.wrapping_add(skipped).cast();
     // SAFETY: the bytes are `memory`'s, and the advice changes none of them.
-    unsafe { libc::madvise(start.add(skipped).cast(), whole, libc::MADV_HUGEPAGE) };
+    unsafe { libc::madvise(start, whole, libc::MADV_HUGEPAGE) };
 }
 
 /// There are none that a program could ask for on macOS. (Untested there.)
