@@ -265,8 +265,10 @@ pub(super) struct Chunk<'a> {
 
 /// Unpacks chunks, into memory that is used again and again.
 pub(crate) struct Unpacker {
-    /// For streams like the recorder's; `None` when one was of another kind.
-    fast: Option<Decoder>,
+    /// For streams like the recorder's.
+    fast: Decoder,
+    /// Chunks that it is not asked for, because it was asked for another in vain.
+    rest: usize,
     inflate: Decompressor,
     slots: [Slot; Self::TOGETHER],
 }
@@ -274,10 +276,14 @@ pub(crate) struct Unpacker {
 impl Unpacker {
     /// Chunks that are unpacked together, in less time than one after the other.
     pub(super) const TOGETHER: usize = Decoder::TOGETHER;
+    /// Those that follow one which the fast decoder did not take: a file has mostly one kind of streams, but
+    /// in one of the recorder's a tensor that begins with zeros begins with others.
+    const REST: usize = 16;
 
     pub(crate) fn new() -> Self {
         Self {
-            fast: Some(Decoder::new()),
+            fast: Decoder::new(),
+            rest: 0,
             inflate: Decompressor::new(),
             slots: Default::default(),
         }
@@ -312,15 +318,19 @@ impl Unpacker {
                 *elements = chunk.whole.as_deref_mut().unwrap_or(&mut slot.plain);
             }
         }
-        let decoded = match &mut self.fast {
-            Some(decoder) => decoder.decode_together(streams, elements),
-            None => [false; Self::TOGETHER],
+        let asked = self.rest == 0;
+        let decoded = match asked {
+            true => self.fast.decode_together(streams, elements),
+            false => [false; Self::TOGETHER],
         };
+        self.rest = self.rest.saturating_sub(chunks.len());
         let chunks = chunks.iter_mut().zip(&mut self.slots);
         for (nth, ((chunk, slot), loaded)) in chunks.zip(loaded).enumerate() {
             let mut plain = loaded.and_then(|()| {
                 if slot.is_packed && !decoded[nth] {
-                    self.fast = None;
+                    if asked {
+                        self.rest = Self::REST;
+                    }
                     slot.inflate(&mut self.inflate, packed)?;
                 }
                 Ok(Plain {
@@ -360,10 +370,10 @@ impl Spare {
     pub(super) fn take(&self) -> Unpacker {
         match self.slot().take() {
             // What it last met may have been of another tensor.
-            Some(mut unpacker) => {
-                unpacker.fast.get_or_insert_with(Decoder::new);
-                unpacker
-            }
+            Some(unpacker) => Unpacker {
+                rest: 0,
+                ..unpacker
+            },
             None => Unpacker::new(),
         }
     }
