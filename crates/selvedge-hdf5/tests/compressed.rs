@@ -79,12 +79,12 @@ fn training(len: usize, step: usize) -> Vec<u16> {
         .collect()
 }
 
-/// All steps of a tensor of `len` elements.
+/// All steps of a tensor of `len` elements: those of a training last, and so many that a reader which met
+/// something else before has made up its mind again.
 fn steps(len: usize) -> Vec<Vec<u16>> {
     let kinds = KINDS.iter().map(|(_, kind)| kind(len));
-    kinds
-        .chain((0..4).map(|step| training(len, step)))
-        .collect()
+    let training: Vec<_> = (0..4).map(|step| training(len, step)).collect();
+    kinds.chain(training.into_iter().cycle().take(30)).collect()
 }
 
 fn bytes(elements: &[u16]) -> Vec<u8> {
