@@ -88,10 +88,12 @@ pub(crate) fn by_registers<const WIDE: usize>(
     for registers in registers.chunks(TOGETHER) {
         take(registers, WIDE * registers.len());
     }
-    // Zeros before them count nothing.
-    let mut last = [0; WIDE];
-    last[WIDE - rest.len()..].copy_from_slice(rest);
-    take(&[last], rest.len());
+    if !rest.is_empty() {
+        // Zeros before them count nothing.
+        let mut last = [0; WIDE];
+        last[WIDE - rest.len()..].copy_from_slice(rest);
+        take(&[last], rest.len());
+    }
     sums.check()
 }
 

@@ -8,7 +8,7 @@ use crate::check::Check;
 use crate::kernel::Kernel;
 
 /// Bytes of a block that are decoded before they go to their elements: they stay in the first cache.
-const PIECE: usize = 2048;
+const PIECE: usize = 1024;
 /// Look-ups between two refills, and the bytes that they write at most.
 const AT_ONCE: usize = (Bits::REFILLED / LOOKED_UP) as usize;
 const ROOM: usize = 3 * AT_ONCE + 1;
@@ -121,7 +121,10 @@ impl<'a, K: Kernel> Stream<'a, K> {
     #[inline(always)]
     fn go_on(&mut self, lane: &mut Lane) -> Option<At> {
         if self.filled > PIECE {
-            self.flush(lane)?;
+            // An even piece, without a rest for those who take it by registers.
+            self.planes.decoded(&lane.piece[..PIECE])?;
+            lane.piece.copy_within(PIECE.., 0);
+            self.filled -= PIECE;
         }
         if self.bits.refill_fast() && lane.tables.look_up(self.bits) != OTHER {
             return Some(At::Coded);
