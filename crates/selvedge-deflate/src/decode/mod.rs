@@ -71,14 +71,26 @@ impl Decoder {
     /// stored blocks and of coded blocks without repetitions, of exactly the shuffled form of so many
     /// elements, and with the right check. Otherwise it returns `false`, and `elements` has anything in
     /// it: ask a decoder for all streams, which also says what is wrong.
+    ///
+    /// ```
+    /// use selvedge_deflate::{Decoder, Encoder};
+    ///
+    /// let elements: Vec<u16> = (0..10_000).map(|i: u16| i.wrapping_mul(0x9E37)).collect();
+    /// let mut stream = Vec::new();
+    /// Encoder::new().encode(&elements, &mut stream);
+    ///
+    /// let mut bytes = vec![0; 2 * elements.len()];
+    /// assert!(Decoder::new().decode(&stream, &mut bytes));
+    /// assert_eq!(bytes[14..16], elements[7].to_le_bytes());
+    /// ```
     #[must_use]
     pub fn decode(&mut self, stream: &[u8], elements: &mut [u8]) -> bool {
         self.decode_together([stream], [elements])[0]
     }
 
     /// The same for several streams, in less time than one after the other: a look-up has to wait for
-    /// the one before it, and meanwhile there are those of other streams to make. As many as
-    /// [`TOGETHER`](Self::TOGETHER) take the least.
+    /// the one before it, and meanwhile there are those of other streams to make.
+    /// [`TOGETHER`](Self::TOGETHER) of them take the least for each; more are decoded so many at a time.
     #[must_use]
     pub fn decode_together<const N: usize>(
         &mut self,
