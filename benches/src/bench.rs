@@ -10,6 +10,7 @@ use crate::machine::{self, Busy};
 use crate::options::{Options, Scale};
 use crate::peer::Python;
 use crate::report::{Group, Kind, Report, Row, SCHEMA, Sample};
+use crate::scratch::Scratch;
 
 /// Who takes part in a group.
 pub trait Contender: Copy {
@@ -118,6 +119,21 @@ impl Bench {
     pub fn note(&mut self, note: String) {
         eprintln!("note: {note}");
         self.report.notes.push(note);
+    }
+
+    /// Empties the page cache of a file that the group `name` reads from the disk. Where the system does not do that for a
+    /// process it is `false`, and the report says that the group is missing.
+    ///
+    /// # Errors
+    ///
+    /// Those of the file system.
+    pub fn evicts(&mut self, name: &str, scratch: &Scratch, path: &Path) -> Result<bool> {
+        let evicted = scratch.evict(path)?;
+        if !evicted {
+            let why = "this system does not let a process empty the page cache of a file";
+            self.note(format!("No `{name}`: {why}."));
+        }
+        Ok(evicted)
     }
 
     /// Takes samples in turns, and adds the group to the report.

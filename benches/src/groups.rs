@@ -22,6 +22,23 @@ const SECTIONS: &[Section] = &[
     (check::GROUPS, check::run),
 ];
 
+/// The names of `parts`, which are `N` together: else it does not compile, so none is forgotten.
+pub(crate) const fn joined<const N: usize>(parts: &[&[&'static str]]) -> [&'static str; N] {
+    let mut names = [""; N];
+    let (mut count, mut part) = (0, 0);
+    while part < parts.len() {
+        let mut nth = 0;
+        while nth < parts[part].len() {
+            names[count] = parts[part][nth];
+            count += 1;
+            nth += 1;
+        }
+        part += 1;
+    }
+    assert!(count == N, "another number of names");
+    names
+}
+
 /// The names of all groups.
 pub fn names() -> impl Iterator<Item = &'static str> {
     SECTIONS.iter().flat_map(|(names, _)| names.iter().copied())

@@ -16,24 +16,23 @@ use self::codec::{CODECS, Codec, How, REFERENCE};
 use self::data::{SHAPE, STEP_BYTES, TENSORS};
 use crate::Result;
 use crate::bench::Bench;
+use crate::groups::joined;
 use crate::meter;
 use crate::peer::{Python, text};
 use crate::report::{Figure, Group, Sample};
 use crate::scratch::Scratch;
 
 /// The names of the groups.
-pub const GROUPS: &[&str] = &[
-    "compress/W",
-    "compress/grad",
-    "compress/m",
-    "compress/v",
-    "compress/gaussian",
-    trajectory::GROUPS[0],
-    trajectory::GROUPS[1],
-    trajectory::GROUPS[2],
-    trajectory::GROUPS[3],
-    trajectory::GROUPS[4],
-];
+pub const GROUPS: &[&str] = &joined::<12>(&[
+    &[
+        "compress/W",
+        "compress/grad",
+        "compress/m",
+        "compress/v",
+        "compress/gaussian",
+    ],
+    &trajectory::GROUPS,
+]);
 
 /// The tensor in the files.
 const NAME: &str = "W";

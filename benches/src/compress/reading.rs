@@ -37,22 +37,30 @@ pub(super) fn run(bench: &mut Bench, scratch: &Scratch, source: &[Vec<u8>]) -> R
     }
     let file = |who: Recording| scratch.file(&format!("{}_1.h5", who.name()));
     let wanted = bench.options.scale.pick(300, 40, 3);
-    let what = [
-        "from the page cache into memory that is there.",
-        "from the page cache, each into a new array.",
-        "from the disk, as far as the system has no copy of its own, into memory that is there.",
-    ];
-    let ways = [Way::Again, Way::New, Way::Cold];
     let mut recorded = false;
-    for ((name, what), way) in GROUPS.into_iter().zip(what).zip(ways) {
+    for (name, title, what, way) in [
+        (
+            GROUPS[0],
+            "Reading compressed tensors whole",
+            "from the page cache into memory that is there.",
+            Way::Again,
+        ),
+        (
+            GROUPS[1],
+            "Reading compressed tensors whole, into new arrays",
+            "from the page cache, each into a new array.",
+            Way::New,
+        ),
+        (
+            GROUPS[2],
+            "Reading compressed tensors whole, from the disk",
+            "from the disk, as far as the system has no copy of its own, into memory that is there.",
+            Way::Cold,
+        ),
+    ] {
         if !bench.selects(name) {
             continue;
         }
-        let title = match way {
-            Way::Again => "Reading compressed tensors whole",
-            Way::New => "Reading compressed tensors whole, into new arrays",
-            Way::Cold => "Reading compressed tensors whole, from the disk",
-        };
         let what = format!("All four, one after the other, {what}");
         let reference = CONTENDERS[0].name();
         let (steps, group) = group(scratch, wanted, (name, title, &what), reference)?;
@@ -64,9 +72,7 @@ pub(super) fn run(bench: &mut Bench, scratch: &Scratch, source: &[Vec<u8>]) -> R
             }
             recorded = true;
         }
-        if way == Way::Cold && !scratch.evict(&file(CONTENDERS[0]))? {
-            let why = "this system does not let a process empty the page cache of a file";
-            bench.note(format!("No `{name}`: {why}."));
+        if way == Way::Cold && !bench.evicts(name, scratch, &file(CONTENDERS[0]))? {
             continue;
         }
         let mut memory = vec![1_u16; usize::try_from(steps)? * STEP_BYTES / 2];

@@ -10,21 +10,22 @@ use super::data::{Recorded, SHAPE, STEP_BYTES, TENSORS, recorded};
 use super::{reading, training};
 use crate::Result;
 use crate::bench::{Bench, Contender as Named};
+use crate::groups::joined;
 use crate::meter::{self, Meter};
 use crate::report::{Figure, Group, Kind, Sample};
 use crate::scratch::Scratch;
 use crate::table::grouped;
 
 /// The names of the groups.
-pub(super) const GROUPS: [&str; 7] = [
-    "compress/recording",
-    "compress/recording-long",
-    "compress/recording-sync",
-    reading::GROUPS[0],
-    reading::GROUPS[1],
-    reading::GROUPS[2],
-    training::GROUP,
-];
+pub(super) const GROUPS: [&str; 7] = joined(&[
+    &[
+        "compress/recording",
+        "compress/recording-long",
+        "compress/recording-sync",
+    ],
+    &reading::GROUPS,
+    &[training::GROUP],
+]);
 
 /// Steps that are in memory, and recorded again and again.
 const SOURCE_STEPS: u64 = 40;

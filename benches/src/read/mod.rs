@@ -70,8 +70,7 @@ pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
             if !bench.selects(&name) {
                 continue;
             }
-            if cache == Cache::Cold && !scratch.evict(&path)? {
-                bench.note(format!("No `{name}`: this system does not let a process empty the page cache of a file."));
+            if cache == Cache::Cold && !bench.evicts(&name, scratch, &path)? {
                 continue;
             }
             let title = format!("{}, {how}", what.title());

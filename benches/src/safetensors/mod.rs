@@ -154,11 +154,10 @@ impl Run<'_> {
         }
         for &name in groups {
             let cold = name.ends_with("-cold");
-            if !self.bench.selects(name) {
-            } else if cold && !self.scratch.evict(&path)? {
-                let why = "this system does not let a process empty the page cache of a file";
-                self.bench.note(format!("No `{name}`: {why}."));
-            } else if name.contains("load") {
+            if !self.bench.selects(name) || cold && !self.bench.evicts(name, self.scratch, &path)? {
+                continue;
+            }
+            if name.contains("load") {
                 self.load(name, workload, &path, cold);
             } else {
                 self.rows(name, workload, &path, &rows, cold);
