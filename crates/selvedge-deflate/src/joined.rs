@@ -1,5 +1,7 @@
 //! Codes that are looked up and joined in vector registers, on their way into the stream.
 
+use std::arch::x86_64::_MM_HINT_T1;
+
 use crate::bits::{Position, Words};
 use crate::header::LITERALS;
 use crate::huffman::CODED_LIMIT;
@@ -86,7 +88,7 @@ impl Joined {
         let bytes = bytes.as_chunks::<GROUP>().0;
         for (i, ((words, lengths), bytes)) in joined.zip(bytes).enumerate() {
             if let Some(line) = ahead.get(i * GROUP..) {
-                prefetch(line);
+                prefetch::<_MM_HINT_T1, _>(line);
             }
             for half in [0, 1] {
                 let (first, second) = (words[2 * half], words[2 * half + 1]);

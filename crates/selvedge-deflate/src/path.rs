@@ -1,4 +1,4 @@
-//! Which instructions an encoder uses.
+//! Which instructions an encoder or a decoder uses.
 
 use crate::decode::{self, Batch};
 use crate::encode::{self, Chunk};

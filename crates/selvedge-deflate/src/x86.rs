@@ -7,8 +7,7 @@
 
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm512_and_si512, _mm512_i32gather_epi32,
-    _mm512_set1_epi32,
+    __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_and_si512, _mm512_i32gather_epi32, _mm512_set1_epi32,
 };
 
 use crate::bits::Position;
@@ -105,7 +104,9 @@ macro_rules! path {
 
             #[inline(always)]
             fn fetch(self, bytes: &[u8]) {
-                fetch(bytes);
+                for line in bytes.chunks(64) {
+                    prefetch::<_MM_HINT_T0, _>(line);
+                }
             }
 
             #[inline(always)]
@@ -136,20 +137,11 @@ path!(
     "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2"
 );
 
-/// Asks for the line of memory of the first element, into the second cache.
+/// Asks for the line of memory that data begin in, into the cache that `HINT` names.
 #[inline(always)]
-pub(crate) fn prefetch(elements: &[u16]) {
+pub(crate) fn prefetch<const HINT: i32, T>(data: &[T]) {
     // SAFETY: it reads nothing as far as the program can tell, and takes any address.
-    unsafe { _mm_prefetch::<_MM_HINT_T1>(elements.as_ptr().cast()) }
-}
-
-/// Asks for the lines of memory that bytes are in, into the first cache.
-#[inline(always)]
-fn fetch(bytes: &[u8]) {
-    for line in bytes.chunks(64) {
-        // SAFETY: as for `prefetch`.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
-    }
+    unsafe { _mm_prefetch::<HINT>(data.as_ptr().cast()) }
 }
 
 /// 16 entries of a table: of an index only as many bits count as the table has entries for.

@@ -75,14 +75,12 @@ impl<'a, K: Kernel> Planes<'a, K> {
                 *element = [byte, 0];
             }
             self.done += low.len();
-            let mut run = match self.low.pop_if(|run| run.stored.is_none()) {
-                Some(run) => run,
-                None => Run {
-                    stored: None,
-                    len: 0,
-                    check: Check::new(),
-                },
-            };
+            let run = self.low.pop_if(|run| run.stored.is_none());
+            let mut run = run.unwrap_or(Run {
+                stored: None,
+                len: 0,
+                check: Check::new(),
+            });
             run.len += low.len();
             run.check.write(self.kernel, low);
             self.low.push(run);

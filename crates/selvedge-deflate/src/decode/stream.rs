@@ -12,6 +12,8 @@ const PIECE: usize = 1024;
 /// Look-ups between two refills, and the bytes that they write at most.
 const AT_ONCE: usize = (Bits::REFILLED / LOOKED_UP) as usize;
 const ROOM: usize = 3 * AT_ONCE + 1;
+// `literals` has so many, one by one: the compiler does not unroll a loop of so much.
+const _: () = assert!(AT_ONCE == 5);
 
 /// Memory that a stream needs while it is decoded.
 pub(super) struct Lane {

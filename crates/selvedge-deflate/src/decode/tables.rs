@@ -4,11 +4,14 @@ use super::END;
 use super::bits::Bits;
 use super::codes::{Codes, Lengths};
 use crate::header::{DISTANCES, LITERALS, ORDER};
+use crate::huffman::CODED_LIMIT;
 use crate::kernel::Kernel;
 
 /// Bits that one look-up takes at most.
 pub(crate) const LOOKED_UP: u32 = 10;
-pub(crate) const ENTRIES: usize = 1 << LOOKED_UP;
+const ENTRIES: usize = 1 << LOOKED_UP;
+// No code of the encoder's is longer: one look-up finds each.
+const _: () = assert!(CODED_LIMIT as u32 <= LOOKED_UP);
 
 /// An entry for bits that do not begin with the code of a byte, or with one that is longer than them.
 pub(crate) const OTHER: u32 = 0;
