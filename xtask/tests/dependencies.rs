@@ -10,14 +10,19 @@ use common::{crates, packages, root};
 
 /// The crates of ours that each crate may depend on, directly or not. A new crate gets a line here.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("selvedge-base", &[]),
     ("selvedge-bf16", &[]),
     ("selvedge-deflate", &["selvedge-bf16"]),
-    ("selvedge-safetensors", &["selvedge-bf16"]),
-    ("selvedge-hdf5", &["selvedge-bf16", "selvedge-deflate"]),
+    ("selvedge-safetensors", &["selvedge-base", "selvedge-bf16"]),
+    (
+        "selvedge-hdf5",
+        &["selvedge-base", "selvedge-bf16", "selvedge-deflate"],
+    ),
     ("selvedge-conventions", &[]),
     (
         "selvedge-cli",
         &[
+            "selvedge-base",
             "selvedge-bf16",
             "selvedge-conventions",
             "selvedge-deflate",

@@ -1,0 +1,154 @@
+//! What can go wrong between a path and a complete file under it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a file could not be locked, written under its partial name, or given its final one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The operating system refused an operation on a file or folder.
+    #[error("cannot {action} {}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was attempted.
+        action: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A folder, where the name of a file was expected.
+    #[error("{} is a folder; expected the name of a file", path.display())]
+    IsFolder {
+        /// The path that was given.
+        path: PathBuf,
+    },
+    /// A pipe, a socket or a device, which a rename would replace by a file.
+    #[error(
+        "{} is not a regular file but {found}, which is not replaced; write under another name",
+        path.display()
+    )]
+    NotRegular {
+        /// The path that was given.
+        path: PathBuf,
+        /// What it is, with its article.
+        found: &'static str,
+    },
+    /// There is a file of this name, and it was not to be replaced.
+    #[error(
+        "{} exists already; write under another name, or allow that it is replaced (`overwrite`)",
+        path.display()
+    )]
+    AlreadyExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file that was to be replaced is write-protected.
+    #[error(
+        "{} is write-protected; make it writable (`chmod u+w`) or write under another name",
+        path.display()
+    )]
+    WriteProtected {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another writer is at work on the same file.
+    #[error(
+        "another recorder or save is writing {}{}; wait for it or stop it (in a notebook: `finish` or \
+         delete the old one, or restart the kernel)", path.display(), within(partial.as_deref())
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// The other name under which it is written until it is complete; `None` where it is written
+        /// under its own.
+        partial: Option<PathBuf>,
+    },
+    /// Another program holds the lock that HDF5 programs take for writing.
+    #[error("another program has {} open for writing; close it there first", path.display())]
+    OpenForWriting {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another program has the file open, which nobody else may have open while it changes.
+    #[error("{} is open elsewhere; close it there first", path.display())]
+    OpenElsewhere {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A growing file was left unfinished, and holds what nobody has looked at.
+    #[error(
+        "{} was left by a writer that did not finish; make {} of it with `recover`, or start anew \
+         with `discard_unfinished(true)`", unfinished.display(), path.display()
+    )]
+    Unfinished {
+        /// The file that was to be.
+        path: PathBuf,
+        /// The file that was left.
+        unfinished: PathBuf,
+    },
+    /// There is nothing that an earlier writer left.
+    #[error(
+        "there is nothing to recover for {}: expected {}", path.display(), unfinished.display()
+    )]
+    NothingLeft {
+        /// The file that was to be.
+        path: PathBuf,
+        /// The file that an unfinished writer would have left.
+        unfinished: PathBuf,
+    },
+    /// Something that no writer makes has the name that a file is written under.
+    #[error(
+        "{} is {found}, which no writer leaves there; remove it, or move the file it stands for \
+         here", path.display()
+    )]
+    InTheWay {
+        /// The partial name.
+        path: PathBuf,
+        /// What it is, with its article.
+        found: &'static str,
+    },
+    /// The file on its way is no longer under its partial name.
+    #[error(
+        "another program removed or replaced {} while it was written, so there is nothing to give \
+         the name to; write it again", path.display()
+    )]
+    Replaced {
+        /// The partial name.
+        path: PathBuf,
+    },
+}
+
+impl FileError {
+    pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Io {
+            path,
+            action,
+            source,
+        }
+    }
+
+    /// The file or folder that it is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Io { path, .. }
+            | Self::IsFolder { path }
+            | Self::NotRegular { path, .. }
+            | Self::AlreadyExists { path }
+            | Self::WriteProtected { path }
+            | Self::InUse { path, .. }
+            | Self::OpenForWriting { path }
+            | Self::OpenElsewhere { path }
+            | Self::Unfinished { path, .. }
+            | Self::NothingLeft { path, .. }
+            | Self::InTheWay { path, .. }
+            | Self::Replaced { path } => path,
+        }
+    }
+}
+
+fn within(partial: Option<&Path>) -> String {
+    partial.map_or_else(String::new, |partial| format!(", in {}", partial.display()))
+}

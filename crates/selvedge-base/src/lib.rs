@@ -1,0 +1,30 @@
+//! What the formats of Selvedge stand on, and no format itself.
+//!
+//! [`Partial`] is the one way in which a file gets its name: it is written under another one, put on
+//! the disk, and renamed when it is complete. Every writer of the project goes through it, and
+//! passes the suite of tests that `selvedge-testing` has for it. [`LockedFile`] is a file that one
+//! writer has to itself. [`pool`] runs work in several threads, [`buffer`] allocates large memory
+//! without a panic, [`disk`] has the system calls that the standard library lacks, and [`units`] and
+//! [`shape`] put numbers into words.
+//!
+//! This crate is made for the other crates of Selvedge; its interface follows their needs.
+
+pub mod buffer;
+pub mod disk;
+mod error;
+mod file;
+mod lock;
+pub mod pool;
+pub mod shape;
+mod sys;
+pub mod units;
+
+pub use error::FileError;
+pub use file::{Leftover, Partial, check_target, remove_partials, rename_new, target};
+pub use lock::LockedFile;
+pub use parking_lot::{Condvar, Mutex, MutexGuard};
+
+/// Runs the README's example as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

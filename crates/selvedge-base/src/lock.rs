@@ -1,0 +1,177 @@
+//! The two locks of a writer: one against other writers, one against programs that use HDF5's.
+
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io;
+use std::ops::Deref;
+use std::path::Path;
+
+use crate::{FileError, disk, sys};
+
+/// A file that one writer has to itself.
+///
+/// The writer's own lock keeps other writers of this crate out, and readers do not see it. Beside it
+/// there can be a `flock`, which HDF5 programs take as well: a shared one lets them read, an
+/// exclusive one does not.
+///
+/// Locks belong to the open file, and so would live on in every process that was forked meanwhile
+/// and still has its descriptor: so they are given back when this is dropped, and not only closed.
+///
+/// On a file system without locks nothing keeps two writers apart. That is no reason to write
+/// nothing, so they go on as if they had them.
+#[derive(Debug)]
+pub struct LockedFile(File);
+
+impl LockedFile {
+    /// Opens the file at `path` for reading and writing, and takes the writer's lock.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::InUse`] while another writer has it, and [`FileError::Io`].
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        loop {
+            let file = OpenOptions::new().read(true).write(true).open(path);
+            let file = file.map_err(FileError::io(path, "open"))?;
+            let Some(file) = Self::lock(file, path)? else {
+                return Err(FileError::InUse {
+                    path: path.to_owned(),
+                    partial: None,
+                });
+            };
+            // Between the two calls its writer can have renamed or removed it: then the lock is on a
+            // file that is another one now, or none.
+            if file.is_found_at(std::fs::metadata(path)) {
+                return Ok(file);
+            }
+        }
+    }
+
+    /// Takes the writer's lock on a file that is open for writing; `None` while another writer has it.
+    pub(crate) fn lock(file: File, path: &Path) -> Result<Option<Self>, FileError> {
+        match sys::lock_for_writing(&file) {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) if disk::is_without_locks(&error) => Ok(Some(Self(file))),
+            Err(error) => Err(FileError::io(path, "lock")(error)),
+        }
+    }
+
+    /// Lets HDF5 programs read the file at `path`, which is this one, and keeps them from writing it,
+    /// by a shared `flock`.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::OpenForWriting`] while another program has it exclusively, and [`FileError::Io`].
+    pub fn share(&self, path: &Path) -> Result<(), FileError> {
+        if flock(self.0.try_lock_shared(), path)? {
+            return Ok(());
+        }
+        Err(FileError::OpenForWriting {
+            path: path.to_owned(),
+        })
+    }
+
+    /// Keeps HDF5 programs from reading the file at `path`, too, by an exclusive `flock`.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::OpenElsewhere`] while another program has a lock, and [`FileError::Io`].
+    pub fn seclude(&self, path: &Path) -> Result<(), FileError> {
+        if self.is_secluded(path)? {
+            return Ok(());
+        }
+        Err(FileError::OpenElsewhere {
+            path: path.to_owned(),
+        })
+    }
+
+    /// The same; `false` while another program has a lock.
+    pub(crate) fn is_secluded(&self, path: &Path) -> Result<bool, FileError> {
+        flock(self.0.try_lock(), path)
+    }
+
+    /// Whether a writer has its lock on `file`, however it was opened.
+    ///
+    /// # Errors
+    ///
+    /// Those of asking. On a file system without locks there seems to be none.
+    pub fn has_writer(file: &File) -> io::Result<bool> {
+        match sys::is_locked_for_writing(file) {
+            Err(error) if disk::is_without_locks(&error) => Ok(false),
+            other => other,
+        }
+    }
+
+    /// Whether `path` is a name of this file; a link to it is none.
+    #[must_use]
+    pub fn is_named(&self, path: &Path) -> bool {
+        self.is_found_at(std::fs::symlink_metadata(path))
+    }
+
+    fn is_found_at(&self, found: io::Result<Metadata>) -> bool {
+        match (found, self.0.metadata()) {
+            (Ok(found), Ok(own)) => disk::is_same(&found, &own),
+            _ => false,
+        }
+    }
+}
+
+impl Deref for LockedFile {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+        let _ = sys::unlock(&self.0);
+    }
+}
+
+/// Whether a lock was got; a file system without locks gives all of them.
+fn flock(locked: Result<(), TryLockError>, path: &Path) -> Result<bool, FileError> {
+    match locked {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) if disk::is_without_locks(&error) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(FileError::io(path, "lock")(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_one_writer_and_any_number_of_readers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.h5");
+        std::fs::write(&path, "x").unwrap();
+        let reader = File::open(&path).unwrap();
+        assert!(!LockedFile::has_writer(&reader).unwrap());
+        let first = LockedFile::open(&path).unwrap();
+        assert!(LockedFile::has_writer(&reader).unwrap());
+        let second = LockedFile::open(&path);
+        assert!(matches!(second, Err(FileError::InUse { .. })), "{second:?}");
+
+        first.share(&path).unwrap();
+        reader.try_lock_shared().unwrap();
+        let alone = first.seclude(&path);
+        assert!(
+            matches!(alone, Err(FileError::OpenElsewhere { .. })),
+            "{alone:?}"
+        );
+        reader.unlock().unwrap();
+        first.seclude(&path).unwrap();
+        assert!(reader.try_lock_shared().is_err());
+        drop(first);
+        reader.try_lock().unwrap();
+        let other = LockedFile::open(&path).unwrap().share(&path);
+        assert!(
+            matches!(other, Err(FileError::OpenForWriting { .. })),
+            "{other:?}"
+        );
+    }
+}

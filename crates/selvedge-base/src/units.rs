@@ -1,0 +1,58 @@
+//! Numbers for people: bytes in decimal units, counts with separators.
+
+use std::fmt;
+
+/// Displays bytes with a decimal unit, as disks are sold: `1.28 MB` is 1,280,000 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+        if self.0 < 1000 {
+            return f.pad(&format!("{} B", self.0));
+        }
+        let mut value = self.0 as f64 / 1000.0;
+        let mut unit = 0;
+        // What would be printed as 1000.00 is 1.00 of the next unit.
+        while value >= 999.995 && unit + 1 < UNITS.len() {
+            value /= 1000.0;
+            unit += 1;
+        }
+        f.pad(&format!("{value:.2} {}", UNITS[unit]))
+    }
+}
+
+/// Displays a count with a comma between groups of three digits: `6,001`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grouped(pub u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+        for (index, digit) in digits.chars().enumerate() {
+            if index > 0 && (digits.len() - index).is_multiple_of(3) {
+                grouped.push(',');
+            }
+            grouped.push(digit);
+        }
+        f.pad(&grouped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bytes, Grouped};
+
+    #[test]
+    fn bytes_and_counts_read_well() {
+        assert_eq!(Bytes(999).to_string(), "999 B");
+        assert_eq!(Bytes(1_280_000).to_string(), "1.28 MB");
+        assert_eq!(Bytes(999_999_999).to_string(), "1.00 GB");
+        assert_eq!(Bytes(30_727_680_000).to_string(), "30.73 GB");
+        assert_eq!(Grouped(6001).to_string(), "6,001");
+        assert_eq!(Grouped(100).to_string(), "100");
+        assert_eq!(Grouped(1_234_567).to_string(), "1,234,567");
+    }
+}
