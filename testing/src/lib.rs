@@ -1,9 +1,13 @@
 //! What the tests of several crates share: the Python that they are held against, processes that
-//! are killed or limited, the peak of their memory, and numbers without a pattern.
+//! are killed or limited, what a piece of work costs (the peak of its memory, its allocations, its
+//! system calls), and numbers without a pattern.
 //!
 //! A dev-dependency of crates in this workspace, and never published. Everything here panics where
 //! it fails: it serves tests only.
 
+mod allocations;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod calls;
 mod child;
 mod limits;
 mod memory;
@@ -11,6 +15,9 @@ pub mod python;
 mod random;
 mod repository;
 
+pub use allocations::{Counted, allocations};
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub use calls::{system_calls, traced};
 pub use child::{Guard, again, is_child, setting, tell, told};
 pub use limits::{Limit, on_small_file_system, run_limited, with_file_limit};
 pub use memory::peak;

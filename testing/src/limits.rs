@@ -12,6 +12,9 @@ pub enum Limit {
     File(u64),
     /// Bytes of address space: what was mapped, and what was allocated.
     AddressSpace(u64),
+    /// Seconds of the processor: a process that takes more of them is killed. For work that takes
+    /// seconds as it should be, and minutes where its time grows with the square of its size.
+    Processor(u64),
 }
 
 const LIMITED: &str = "
@@ -29,12 +32,13 @@ os.execv(sys.argv[3], sys.argv[3:])
 /// Where there is no Python to set it.
 #[must_use]
 pub fn run_limited(child: &Command, limit: Limit) -> Output {
-    let (resource, bytes) = match limit {
+    let (resource, most) = match limit {
         Limit::File(bytes) => ("RLIMIT_FSIZE", bytes),
         Limit::AddressSpace(bytes) => ("RLIMIT_AS", bytes),
+        Limit::Processor(seconds) => ("RLIMIT_CPU", seconds),
     };
-    let bytes = bytes.to_string();
-    let arguments = [resource.as_ref(), bytes.as_ref(), child.get_program()];
+    let most = most.to_string();
+    let arguments = [resource.as_ref(), most.as_ref(), child.get_program()];
     let mut limited = python::script::<&OsStr>(LIMITED, arguments);
     take_over(&mut limited, child);
     limited.output().expect("python starts")
@@ -77,9 +81,12 @@ pub fn on_small_file_system(child: &Command, megabytes: u32) {
     assert!(output.status.success() && done, "{}", shown(&output));
 }
 
-/// Gives `command` the arguments and the environment of `child`.
+/// Gives `command` the arguments, the environment and the folder of `child`.
 fn take_over(command: &mut Command, child: &Command) {
     command.args(child.get_args());
+    if let Some(folder) = child.get_current_dir() {
+        command.current_dir(folder);
+    }
     command.envs(
         child
             .get_envs()

@@ -1,6 +1,6 @@
 //! Filling a large buffer with several threads.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 /// Bytes below which starting a thread costs more than it saves, and that one takes at a time.
@@ -14,8 +14,12 @@ pub(super) fn fill<E: Send>(
     buffer: &mut [u8],
     fill: impl Fn(&mut [u8], usize) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let threads = (buffer.len() / PER_THREAD).min(cores).min(MOST_THREADS);
+    let threads = match buffer.len() / PER_THREAD {
+        // One thread, and nobody asks how many there could be: that would cost a small tensor far
+        // more than its read does.
+        0 | 1 => 1,
+        pieces => pieces.min(cores()).min(MOST_THREADS),
+    };
     if threads < 2 {
         return fill(buffer, 0);
     }
@@ -42,6 +46,13 @@ pub(super) fn fill<E: Send>(
         }
         result
     })
+}
+
+/// The processors that this process may use. The system is asked once: it answers by opening and
+/// reading the files of the process's control group.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
 #[cfg(test)]
