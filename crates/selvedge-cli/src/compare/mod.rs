@@ -6,6 +6,8 @@
 mod model;
 mod values;
 
+use std::collections::HashMap;
+
 use selvedge_hdf5::CompareOptions;
 
 pub(crate) use model::{AttributePair, FilesCompared, FirstDifference, TensorCompared, Verdict};
@@ -60,13 +62,11 @@ fn across(
     options: Options,
     progress: &mut Progress,
 ) -> anyhow::Result<FilesCompared> {
-    let find = |facts: &'_ FileFacts, name: &str| -> Option<TensorFacts> {
-        facts.tensors.iter().find(|t| t.name == name).cloned()
-    };
-    let only = |of: &FileFacts, from: &FileFacts| {
+    let [of_first, of_second] = [&first.0, &second.0].map(FileFacts::by_name);
+    let only = |of: &FileFacts, others: &HashMap<&str, &TensorFacts>| {
         let names = of.tensors.iter().map(|tensor| &tensor.name);
         names
-            .filter(|name| find(from, name).is_none())
+            .filter(|name| !others.contains_key(name.as_str()))
             .cloned()
             .collect()
     };
@@ -74,8 +74,8 @@ fn across(
         first: first.0.path.display().to_string(),
         second: second.0.path.display().to_string(),
         equal: false,
-        only_in_first: only(&first.0, &second.0),
-        only_in_second: only(&second.0, &first.0),
+        only_in_first: only(&first.0, &of_second),
+        only_in_second: only(&second.0, &of_first),
         tensors: Vec::new(),
         attributes: Vec::new(),
         bytes: 0,
@@ -84,14 +84,14 @@ fn across(
         compared.attributes = crate::metadata::differences(&first.0, &second.0);
     }
     for one in &first.0.tensors {
-        let Some(two) = find(&second.0, &one.name) else {
+        let Some(&two) = of_second.get(one.name.as_str()) else {
             continue;
         };
-        let mut tensor = TensorCompared::of(one, &two);
+        let mut tensor = TensorCompared::of(one, two);
         if tensor.verdict == Verdict::Equal {
             let all = Part::default();
             let left = Source::open(&first.1, one, &all)?;
-            let right = Source::open(&second.1, &two, &all)?;
+            let right = Source::open(&second.1, two, &all)?;
             let steps = left.steps().min(right.steps());
             let found = values::compare(&left, &right, one, options.count, |bytes| {
                 progress.add(&one.name, bytes);

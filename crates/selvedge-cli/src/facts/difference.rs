@@ -1,5 +1,7 @@
 //! What two files differ in, by their facts.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::{Attribute, FileFacts, TensorFacts, Value};
@@ -37,14 +39,15 @@ pub(crate) struct AttributeDifference {
 
 impl Differences {
     pub(crate) fn of(first: &FileFacts, second: &FileFacts) -> Self {
+        let [of_first, of_second] = [first, second].map(FileFacts::by_name);
         let mut differences = Self {
-            only_in_first: missing(&first.tensors, &second.tensors),
-            only_in_second: missing(&second.tensors, &first.tensors),
+            only_in_first: missing(&first.tensors, &of_second),
+            only_in_second: missing(&second.tensors, &of_first),
             ..Self::default()
         };
         differences.compare_attributes(None, &of_file(first), &of_file(second));
         for one in &first.tensors {
-            if let Some(two) = find(&second.tensors, &one.name) {
+            if let Some(two) = of_second.get(one.name.as_str()) {
                 differences.compare_tensors(one, two);
             }
         }
@@ -111,13 +114,9 @@ fn of_file(facts: &FileFacts) -> Vec<Attribute> {
     notebook.chain(facts.attributes.iter().cloned()).collect()
 }
 
-fn find<'a>(tensors: &'a [TensorFacts], name: &str) -> Option<&'a TensorFacts> {
-    tensors.iter().find(|tensor| tensor.name == name)
-}
-
-fn missing(of: &[TensorFacts], from: &[TensorFacts]) -> Vec<String> {
+fn missing(of: &[TensorFacts], others: &HashMap<&str, &TensorFacts>) -> Vec<String> {
     of.iter()
-        .filter(|tensor| find(from, &tensor.name).is_none())
+        .filter(|tensor| !others.contains_key(tensor.name.as_str()))
         .map(|tensor| tensor.name.clone())
         .collect()
 }
