@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: see the library's documentation, and `benches/README.md`.
 
+#![forbid(unsafe_code)]
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::{fs, io};

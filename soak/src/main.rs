@@ -1,5 +1,7 @@
 //! The program behind `cargo xtask soak`.
 
+#![forbid(unsafe_code)]
+
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn main() -> std::process::ExitCode {
     selvedge_soak::main()

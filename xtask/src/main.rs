@@ -7,6 +7,8 @@
 //! **Invariant:** xtask depends on nothing but the standard library, so that the first command on a fresh clone
 //! starts in seconds. It starts cargo and other programs; it never links what they build.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod cargo_tool;
 mod commands;

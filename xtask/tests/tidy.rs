@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::rust::tokens;
 use common::{crates, packages, root};
 
 /// What a check found: every line is a file, a place and a complaint.
@@ -162,6 +163,76 @@ fn calls(line: &str, pattern: &str) -> bool {
     })
 }
 
+fn has_unsafe_code(text: &str) -> bool {
+    tokens(text).iter().any(|token| token == "unsafe")
+}
+
+/// Sources of packages, without their tests: relative to the root, with their text.
+fn sources() -> Vec<(PathBuf, String)> {
+    let of_a_package = |path: &Path| {
+        let mut packages = packages().into_iter();
+        packages.any(|package| path.starts_with(package.join("src")))
+    };
+    let mut sources: Vec<_> = rust_files()
+        .filter(|(path, _)| of_a_package(path))
+        .collect();
+    sources.sort();
+    sources
+}
+
+#[test]
+fn unsafe_code_is_where_the_map_says() {
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the map");
+    let invariant = "**Architecture Invariant:** only these files have `unsafe` code:";
+    let paragraphs = architecture.split("\n\n");
+    let mut paragraphs = paragraphs.filter_map(|paragraph| paragraph.strip_prefix(invariant));
+    let paragraph = paragraphs.next().expect("the invariant");
+    let listed = paragraph.split('`').skip(1).step_by(2);
+    let mut listed: Vec<PathBuf> = listed
+        .filter(|path| path.contains("/src/"))
+        .map(PathBuf::from)
+        .collect();
+    listed.sort();
+    let sources = sources().into_iter();
+    let found = sources.filter(|(_, text)| has_unsafe_code(text));
+    let found: Vec<PathBuf> = found.map(|(path, _)| path).collect();
+    assert_eq!(
+        found, listed,
+        "left: those that have it; right: those that ARCHITECTURE.md lists"
+    );
+}
+
+#[test]
+fn crates_without_unsafe_code_forbid_it() {
+    let sources = sources();
+    let mut findings = Vec::new();
+    for package in packages() {
+        let (lib, main) = (package.join("src/lib.rs"), package.join("src/main.rs"));
+        let there = |path: &Path| sources.iter().any(|(other, _)| other == path);
+        for root in [&lib, &main].into_iter().filter(|root| there(root)) {
+            // Beside a library, a program is its `main.rs` alone.
+            let is_of_root = |path: &Path| match there(&lib) && there(&main) {
+                true if *root == main => path == main,
+                true => path != main,
+                false => true,
+            };
+            let mut of_root = sources
+                .iter()
+                .filter(|(path, _)| path.starts_with(&package) && is_of_root(path));
+            let (_, text) = sources
+                .iter()
+                .find(|(path, _)| path == root)
+                .expect("there");
+            let forbids = text.lines().any(|line| line == "#![forbid(unsafe_code)]");
+            if !forbids && !of_root.any(|(_, text)| has_unsafe_code(text)) {
+                let root = root.display();
+                findings.push(format!("{root}: `#![forbid(unsafe_code)]` is missing"));
+            }
+        }
+    }
+    check(&findings);
+}
+
 #[test]
 fn no_trailing_white_space() {
     let text_files = ["rs", "toml", "md", "py", "sh", "yml", "yaml", "txt"];
@@ -216,6 +287,14 @@ fn joined((a, b): (&str, &str)) -> String {
 
 #[test]
 fn the_checks_can_fail() {
+    assert!(has_unsafe_code("fn f() { unsafe { g() } }"));
+    assert!(!has_unsafe_code(
+        "// unsafe\n/* unsafe */ let a = \"unsafe\"; let b = r#\"unsafe\"#; unsafe_code"
+    ));
+    assert!(has_unsafe_code(
+        "let quote = '\"'; unsafe {} let quote = '\"';"
+    ));
+    assert!(has_unsafe_code("fn f<'a>(c: &'a str) { unsafe {} } '\\''"));
     let pattern = joined(("to", "do!("));
     assert!(calls(&format!("    {pattern})"), &pattern));
     assert!(calls(&format!("std::{pattern})"), &pattern));

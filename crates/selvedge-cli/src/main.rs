@@ -6,6 +6,8 @@
 //! (`convert/`), and has what there is to say put into words (`render/`); what gathers does not
 //! print, and what prints does not open files.
 
+#![forbid(unsafe_code)]
+
 mod check;
 mod cli;
 mod commands;

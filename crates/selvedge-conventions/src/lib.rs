@@ -26,6 +26,8 @@
 //! - A finding is no error. Parsers return [`Error`], and whatever is wrong with a file that is
 //!   checked is a [`Finding`].
 
+#![forbid(unsafe_code)]
+
 mod baseline;
 mod check;
 mod config;

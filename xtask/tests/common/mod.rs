@@ -1,5 +1,9 @@
 //! Where things are in the workspace.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub(crate) mod rust;
+
 use std::path::{Path, PathBuf};
 
 /// The root of the workspace.
@@ -11,7 +15,9 @@ pub(crate) fn root() -> &'static Path {
 
 /// The directories of all packages, relative to the root: `members` of the workspace, spelt out.
 pub(crate) fn packages() -> Vec<PathBuf> {
-    let mut packages: Vec<PathBuf> = ["benches", "testing", "xtask"].map(PathBuf::from).into();
+    let mut packages: Vec<PathBuf> = ["benches", "soak", "testing", "xtask"]
+        .map(PathBuf::from)
+        .into();
     for parent in ["crates", "examples"] {
         packages.extend(subdirectories(parent).map(|name| Path::new(parent).join(name)));
     }
