@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use selvedge_hdf5::{Compression, Durability, Reader, Recorder};
-use selvedge_safetensors::Save;
+use selvedge_safetensors::{FileError, Save};
 
 use crate::sample::{self, Shape};
 
@@ -137,7 +137,9 @@ pub(crate) fn work(work: Work, path: &Path) -> Result<(), Failure> {
             Work::Grow { sync } => grow(path, sync),
             Work::RecoverGrown => match selvedge_safetensors::recover(path) {
                 // An error behind the renaming: it had been done.
-                Err(selvedge_safetensors::Error::NothingToRecover { .. }) if path.exists() => {
+                Err(selvedge_safetensors::Error::File(FileError::NothingLeft { .. }))
+                    if path.exists() =>
+                {
                     Ok(())
                 }
                 done => done.map(|_| ()).map_err(Into::into),

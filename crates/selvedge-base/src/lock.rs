@@ -28,10 +28,26 @@ impl LockedFile {
     ///
     /// [`FileError::InUse`] while another writer has it, and [`FileError::Io`].
     pub fn open(path: &Path) -> Result<Self, FileError> {
+        Self::open_with(path, true, sys::lock_for_writing)
+    }
+
+    /// Opens the file at `path`, which is to be replaced, and keeps everybody from writing it
+    /// meanwhile. Several may do so at a time.
+    pub(crate) fn claim(path: &Path) -> Result<Self, FileError> {
+        let file = Self::open_with(path, false, sys::lock_against_writing)?;
+        file.share(path)?;
+        Ok(file)
+    }
+
+    fn open_with(
+        path: &Path,
+        write: bool,
+        lock: fn(&File) -> io::Result<()>,
+    ) -> Result<Self, FileError> {
         loop {
-            let file = OpenOptions::new().read(true).write(true).open(path);
+            let file = OpenOptions::new().read(true).write(write).open(path);
             let file = file.map_err(FileError::io(path, "open"))?;
-            let Some(file) = Self::lock(file, path)? else {
+            let Some(file) = Self::lock_with(file, path, lock)? else {
                 return Err(FileError::InUse {
                     path: path.to_owned(),
                     partial: None,
@@ -47,7 +63,15 @@ impl LockedFile {
 
     /// Takes the writer's lock on a file that is open for writing; `None` while another writer has it.
     pub(crate) fn lock(file: File, path: &Path) -> Result<Option<Self>, FileError> {
-        match sys::lock_for_writing(&file) {
+        Self::lock_with(file, path, sys::lock_for_writing)
+    }
+
+    fn lock_with(
+        file: File,
+        path: &Path,
+        lock: fn(&File) -> io::Result<()>,
+    ) -> Result<Option<Self>, FileError> {
+        match lock(&file) {
             Ok(()) => Ok(Some(Self(file))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) if disk::is_without_locks(&error) => Ok(Some(Self(file))),
@@ -145,6 +169,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_that_is_to_be_replaced_gets_no_writer_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.h5");
+        std::fs::write(&path, "x").unwrap();
+        let claims = [1, 2].map(|_| LockedFile::claim(&path).unwrap());
+        let writer = LockedFile::open(&path);
+        assert!(matches!(writer, Err(FileError::InUse { .. })), "{writer:?}");
+        assert!(!LockedFile::has_writer(&claims[0]).unwrap());
+        drop(claims);
+        LockedFile::open(&path).unwrap();
+    }
+
+    #[test]
     fn a_file_has_one_writer_and_any_number_of_readers() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.h5");
@@ -153,8 +190,9 @@ mod tests {
         assert!(!LockedFile::has_writer(&reader).unwrap());
         let first = LockedFile::open(&path).unwrap();
         assert!(LockedFile::has_writer(&reader).unwrap());
-        let second = LockedFile::open(&path);
-        assert!(matches!(second, Err(FileError::InUse { .. })), "{second:?}");
+        for second in [LockedFile::open(&path), LockedFile::claim(&path)] {
+            assert!(matches!(second, Err(FileError::InUse { .. })), "{second:?}");
+        }
 
         first.share(&path).unwrap();
         reader.try_lock_shared().unwrap();

@@ -20,6 +20,12 @@ pub(crate) fn lock_for_writing(file: &File) -> io::Result<()> {
     control_lock(file, libc::F_OFD_SETLK, libc::F_WRLCK).map(|_| ())
 }
 
+/// Keeps writers from taking the lock of [`lock_for_writing`] on `file`, which need only be open for
+/// reading; `WouldBlock` where one has it. Any number of descriptors may do so at a time.
+pub(crate) fn lock_against_writing(file: &File) -> io::Result<()> {
+    control_lock(file, libc::F_OFD_SETLK, libc::F_RDLCK).map(|_| ())
+}
+
 /// Whether a writer holds the lock of [`lock_for_writing`] on `file`, in any process of this machine.
 pub(crate) fn is_locked_for_writing(file: &File) -> io::Result<bool> {
     // A lock for reading collides with the writer's, and may be asked for with any descriptor.
@@ -27,7 +33,7 @@ pub(crate) fn is_locked_for_writing(file: &File) -> io::Result<bool> {
     Ok(libc::c_int::from(found.l_type) != libc::F_UNLCK)
 }
 
-/// Gives the lock of [`lock_for_writing`] back.
+/// Gives the lock of [`lock_for_writing`] or [`lock_against_writing`] back.
 pub(crate) fn unlock(file: &File) -> io::Result<()> {
     control_lock(file, libc::F_OFD_SETLK, libc::F_UNLCK).map(|_| ())
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::{Dtype, HeaderError};
+use crate::{Dtype, FileError, HeaderError};
 
 /// What a streamed file still lacks of one tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,43 +81,9 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// There is a file of this name, and the save was told to keep it.
-    #[error("{} exists already; save under another name, or allow `overwrite`", path.display())]
-    AlreadyExists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file that a save would replace is write-protected.
-    #[error(
-        "{} is write-protected; make it writable (`chmod u+w`) or save under another name",
-        path.display()
-    )]
-    WriteProtected {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Another save of the same file is at work.
-    #[error(
-        "another save of {} is at work, in {}; wait for it or stop it (in a notebook: `finish` or \
-         delete the old writer, or restart the kernel)", path.display(), partial.display()
-    )]
-    InUse {
-        /// The file that is to be.
-        path: PathBuf,
-        /// The file under which it is written until it is complete.
-        partial: PathBuf,
-    },
-    /// A growing file was left unfinished, and holds what nobody has looked at.
-    #[error(
-        "{} was left by a writer that did not finish; make {} of it with `recover`, or start anew \
-         with `discard_unfinished(true)`", unfinished.display(), path.display()
-    )]
-    Unfinished {
-        /// The file that was to be.
-        path: PathBuf,
-        /// The file that was left.
-        unfinished: PathBuf,
-    },
+    /// The file cannot be locked, written beside its name, or given it.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file does not fit the disk.
     #[error(
         "{} needs {:.1} MB on the disk and {:.1} MB are free; free some space or save fewer tensors",
@@ -393,16 +359,6 @@ pub enum Error {
         tensor: String,
         /// Where the tensor's data end in the file, in bytes.
         expected: u64,
-    },
-    /// There is nothing that an earlier writer left.
-    #[error(
-        "there is nothing to recover for {}: expected {}", path.display(), unfinished.display()
-    )]
-    NothingToRecover {
-        /// The file that was to be.
-        path: PathBuf,
-        /// The file that an unfinished writer would have left.
-        unfinished: PathBuf,
     },
     /// What an earlier writer left cannot be made a file of.
     #[error("{} cannot be recovered: {reason}", unfinished.display())]

@@ -55,11 +55,11 @@ mod header;
 mod provenance;
 mod read;
 mod spec;
-mod sys;
 mod write;
 
 pub use half::f16;
 pub use safetensors::{Dtype, View};
+pub use selvedge_base::FileError;
 pub use selvedge_bf16::bf16;
 
 pub use crate::element::Element;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use common::{DTYPES, bytes_of, named, names, new_path};
 use safetensors::SafeTensors;
-use selvedge_safetensors::{Error, Header, Mapped, Reader, Save, bf16, f16};
+use selvedge_safetensors::{Error, FileError, Header, Mapped, Reader, Save, bf16, f16};
 
 mod common;
 
@@ -244,7 +244,10 @@ fn a_file_is_kept_where_it_is_asked_to_be() {
         .overwrite(false)
         .write()
         .unwrap_err();
-    assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+    assert!(
+        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        "{error}"
+    );
     named(&error, &path);
     assert_eq!(bytes_of(&path, "x"), [1]);
 
@@ -257,7 +260,10 @@ fn a_file_is_kept_where_it_is_asked_to_be() {
         .unwrap();
     fs::write(&path, "mine").unwrap();
     let error = writer.finish().unwrap_err();
-    assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+    assert!(
+        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        "{error}"
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
     // When that is out of the way, the file can have its name.
     fs::remove_file(&path).unwrap();
@@ -278,7 +284,7 @@ fn a_write_protected_file_is_not_replaced() {
         Ok(_) => assert!(may, "it was replaced"),
         Err(error) => {
             assert!(
-                !may && matches!(error, Error::WriteProtected { .. }),
+                !may && matches!(error, Error::File(FileError::WriteProtected { .. })),
                 "{error}"
             );
             assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
@@ -290,9 +296,9 @@ fn a_write_protected_file_is_not_replaced() {
 fn a_folder_is_no_file() {
     let (folder, _) = new_path();
     let error = Save::new(folder.path()).write().unwrap_err();
-    assert!(named(&error, folder.path()).contains("directory"));
+    assert!(named(&error, folder.path()).contains("folder"));
     let error = Save::new("/").write().unwrap_err();
-    assert!(format!("{error:?}").contains("directory"), "{error:?}");
+    assert!(format!("{error:?}").contains("folder"), "{error:?}");
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let error = Save::new(file.join("x.safetensors")).write().unwrap_err();
@@ -403,7 +409,10 @@ fn two_saves_of_one_file_do_not_mix() {
     let (folder, path) = new_path();
     let mut first = Save::new(&path).scalar("x", 1_u8).start().unwrap();
     let error = Save::new(&path).scalar("x", 2_u8).write().unwrap_err();
-    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert!(
+        matches!(error, Error::File(FileError::InUse { .. })),
+        "{error}"
+    );
     named(&error, &path);
     // Of another file there may be one.
     Save::new(folder.path().join("other.safetensors"))
@@ -556,7 +565,7 @@ fn a_path_that_is_no_file_is_refused_at_once() {
     let slash = format!("{}/", path.display());
     let error = Save::new(&slash).scalar("x", 1_u8).start().unwrap_err();
     assert!(
-        named(&error, Path::new(&slash)).contains("directory"),
+        named(&error, Path::new(&slash)).contains("folder"),
         "{error}"
     );
     let error = Save::new("").start().unwrap_err();

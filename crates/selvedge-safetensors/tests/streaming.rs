@@ -6,7 +6,9 @@ use std::io::{self, Read};
 use common::{bytes_of, named, names, new_path};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
-use selvedge_safetensors::{Dtype, Error, Header, Reader, Save, TensorSpec, Writer, bf16, recover};
+use selvedge_safetensors::{
+    Dtype, Error, FileError, Header, Reader, Save, TensorSpec, Writer, bf16, recover,
+};
 
 mod common;
 
@@ -289,11 +291,17 @@ fn a_growing_save_and_one_of_fixed_size_do_not_mix() {
     let (folder, path) = new_path();
     let mut grows = growing(&path).start().unwrap();
     let error = Save::new(&path).write().unwrap_err();
-    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert!(
+        matches!(error, Error::File(FileError::InUse { .. })),
+        "{error}"
+    );
     grows.finish().unwrap();
     let mut fixed = Save::new(&path).scalar("n", 1_u8).start().unwrap();
     let error = growing(&path).start().unwrap_err();
-    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert!(
+        matches!(error, Error::File(FileError::InUse { .. })),
+        "{error}"
+    );
     fixed.finish().unwrap();
     fs::write(folder.path().join(".1.5d_mask.safetensors.partial"), "left").unwrap();
     growing(&path).start().unwrap().finish().unwrap();
@@ -357,13 +365,19 @@ fn what_a_writer_left_is_recovered() {
     assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
 
     let error = recover(&path).unwrap_err();
-    assert!(matches!(error, Error::NothingToRecover { .. }), "{error}");
+    assert!(
+        matches!(error, Error::File(FileError::NothingLeft { .. })),
+        "{error}"
+    );
     named(&error, &path);
 
     // By the name that somebody sees; and never over another file.
     leave(&path, 2);
     let error = recover(&unfinished).unwrap_err();
-    assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+    assert!(
+        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        "{error}"
+    );
     fs::remove_file(&path).unwrap();
     assert_eq!(recover(&unfinished).unwrap().rows, Some(2));
 }
@@ -373,12 +387,15 @@ fn what_a_writer_left_is_not_thrown_away() {
     let (folder, path) = new_path();
     leave(&path, 5);
     let error = growing(&path).start().unwrap_err();
-    assert!(matches!(error, Error::Unfinished { .. }), "{error}");
+    assert!(
+        matches!(error, Error::File(FileError::Unfinished { .. })),
+        "{error}"
+    );
     assert!(named(&error, &path).contains("recover"));
     let mut file = growing(&path).discard_unfinished(true).start().unwrap();
     let error = recover(&path).unwrap_err();
     assert!(
-        matches!(error, Error::InUse { .. }),
+        matches!(error, Error::File(FileError::InUse { .. })),
         "while its writer lives: {error}"
     );
     file.finish().unwrap();

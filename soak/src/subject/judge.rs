@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Once;
 
 use selvedge_hdf5::{RunState, recover};
-use selvedge_safetensors::Error as SafetensorsError;
+use selvedge_safetensors::{Error as SafetensorsError, FileError};
 
 use super::Subject;
 use crate::sample::{self, Seen, Shape};
@@ -284,7 +284,8 @@ fn judge_rows(
             Ok(_) => {}
             // Nothing was reported yet.
             Err(
-                SafetensorsError::NothingToRecover { .. } | SafetensorsError::NotRecoverable { .. },
+                SafetensorsError::File(FileError::NothingLeft { .. })
+                | SafetensorsError::NotRecoverable { .. },
             ) if promised.is_none() => {
                 return;
             }
@@ -320,7 +321,7 @@ fn judge_rows(
         }
     }
     match selvedge_safetensors::recover(path) {
-        Err(SafetensorsError::NothingToRecover { .. }) => {}
+        Err(SafetensorsError::File(FileError::NothingLeft { .. })) => {}
         again => verdict.complain(format!("recovered twice: {again:?}")),
     }
 }

@@ -42,13 +42,11 @@ pub fn check_target(target: &Path, overwrite: bool) -> Result<Option<Metadata>, 
     Ok(Some(old))
 }
 
-/// Takes both locks of the file at `target`, if there is one that may be replaced: whoever writes it
-/// keeps it, and nobody may start to meanwhile, whose steps would be lost.
+/// Claims the file at `target`, if there is one that may be replaced: whoever writes it keeps it, and
+/// nobody may start to meanwhile, whose steps would be lost.
 pub(super) fn claim(target: &Path, overwrite: bool) -> Result<Option<LockedFile>, FileError> {
     if check_target(target, overwrite)?.is_none() {
         return Ok(None);
     }
-    let old = LockedFile::open(target)?;
-    old.share(target)?;
-    Ok(Some(old))
+    LockedFile::claim(target).map(Some)
 }

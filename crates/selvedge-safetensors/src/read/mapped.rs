@@ -5,12 +5,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
+use selvedge_base::disk;
 
 use super::gather::Source;
 use super::reader::{Reader, Tensor};
 use super::rows::{Rows, check_dtype};
 use crate::header::open_file;
-use crate::{Dtype, Element, Error, Header, TensorInfo, sys};
+use crate::{Dtype, Element, Error, Header, TensorInfo};
 
 /// A file mapped into memory: its tensors are views of the page cache, without a copy.
 ///
@@ -62,7 +63,7 @@ impl Mapped {
             // A save can have replaced it between the two.
             let look = || Ok((reader.file().metadata()?, file.metadata()?));
             let (one, other) = look().map_err(Error::io(&path, "look at"))?;
-            if sys::is_same(&one, &other) {
+            if disk::is_same(&one, &other) {
                 break (reader, file);
             }
         };

@@ -1,7 +1,6 @@
 //! Filling a large buffer with several threads.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::thread;
+use selvedge_base::pool;
 
 /// Bytes below which starting a thread costs more than it saves, and that one takes at a time.
 const PER_THREAD: usize = 4 << 20;
@@ -18,41 +17,13 @@ pub(super) fn fill<E: Send>(
         // One thread, and nobody asks how many there could be: that would cost a small tensor far
         // more than its read does.
         0 | 1 => 1,
-        pieces => pieces.min(cores()).min(MOST_THREADS),
+        pieces => pieces.min(pool::cores()).min(MOST_THREADS),
     };
     if threads < 2 {
         return fill(buffer, 0);
     }
     let pieces = buffer.chunks_mut(PER_THREAD).zip((0..).step_by(PER_THREAD));
-    let pieces = Mutex::new(pieces);
-    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || {
-        while let Some((piece, offset)) = next() {
-            fill(piece, offset)?;
-        }
-        Ok(())
-    };
-    thread::scope(|scope| {
-        // A thread that cannot be started is one that helps less.
-        let others: Vec<_> = (1..threads)
-            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
-            .collect();
-        let mut result = work();
-        for other in others {
-            let other = other
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            result = result.and(other);
-        }
-        result
-    })
-}
-
-/// The processors that this process may use. The system is asked once: it answers by opening and
-/// reading the files of the process's control group.
-fn cores() -> usize {
-    static CORES: OnceLock<usize> = OnceLock::new();
-    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
+    pool::each(threads, pieces, |(piece, offset)| fill(piece, offset))
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use selvedge_base::disk;
+
 use super::gather::Source;
 use super::parallel;
 use super::rows::{Rows, check_buffer, check_dtype};
 use crate::element::NoView;
 use crate::header::open_file;
-use crate::{Dtype, Element, Error, Header, TensorInfo, sys};
+use crate::{Dtype, Element, Error, Header, TensorInfo};
 
 /// A file whose tensors are copied into memory, whole or in part.
 ///
@@ -247,7 +249,7 @@ impl<'a> Tensor<'a> {
     /// Reads from the tensor's byte `offset` on what is in memory, and returns the number of bytes.
     pub(super) fn read_cached(&self, bytes: &mut [u8], offset: usize) -> usize {
         let at = self.info.range.start + offset as u64;
-        sys::read_cached(&self.reader.file, bytes, at)
+        disk::read_cached(&self.reader.file, bytes, at)
     }
 
     pub(super) fn read_at(&self, bytes: &mut [u8], offset: usize) -> Result<(), Error> {

@@ -1,7 +1,6 @@
 //! Writing a file: everything at once, in pieces, or growing.
 
 mod layout;
-mod partial;
 mod recover;
 mod save;
 mod summary;

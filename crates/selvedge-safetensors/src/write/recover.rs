@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use selvedge_base::{FileError, Partial};
+
 use super::Summary;
 use super::layout::Growing;
-use super::partial::{Partial, target, unfinished_path};
 use super::writer::set_rows;
 use crate::header::read_start;
 use crate::{Error, Header};
@@ -25,23 +26,15 @@ use crate::{Error, Header};
 ///
 /// # Errors
 ///
-/// [`Error::NothingToRecover`]; [`Error::InUse`] while its writer lives; [`Error::AlreadyExists`]
-/// where there is a file of the final name, which is not replaced; [`Error::NotRecoverable`] where
+/// [`Error::File`] where there is nothing to recover, while its writer lives, and where there is a
+/// file of the final name, which is not replaced; [`Error::NotRecoverable`] where
 /// the writer had not written all tensors of fixed size, or the file is not one of a writer;
 /// [`Error::Io`].
 pub fn recover(path: impl AsRef<Path>) -> Result<Summary, Error> {
-    let path = target(path.as_ref())?;
-    let (path, unfinished) = if path.extension().is_some_and(|end| end == "unfinished") {
-        (path.with_extension(""), path)
-    } else {
-        let unfinished = unfinished_path(&path);
-        (path, unfinished)
-    };
-    let Some(mut partial) = Partial::reopen(unfinished.clone(), path.clone())? else {
-        return Err(Error::NothingToRecover { path, unfinished });
-    };
+    let mut partial = Partial::reopen(path.as_ref())?;
+    let (path, unfinished) = (partial.target().to_owned(), partial.path().to_owned());
     if path.symlink_metadata().is_ok() {
-        return Err(Error::AlreadyExists { path });
+        return Err(FileError::AlreadyExists { path }.into());
     }
     let not_recoverable = |reason: String| Error::NotRecoverable {
         unfinished: unfinished.clone(),
@@ -75,7 +68,7 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Summary, Error> {
     let (start, file_bytes) = read_start(&unfinished, partial.file())?;
     Header::parse(&start, file_bytes)
         .map_err(|error| not_recoverable(format!("its header is damaged: {error}")))?;
-    partial.publish(true, false)?;
+    partial.publish(true)?;
     Ok(Summary {
         path,
         tensors,

@@ -2,19 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use safetensors::View;
 
+use selvedge_base::{Leftover, Partial, disk};
+
 use super::layout::Layout;
-use super::partial::{
-    Leftover, Partial, check_unused, clear, folder_of, partial_path, target, unfinished_path,
-};
 use super::{Summary, Writer};
 use crate::provenance::{CREATED, NOTEBOOK, PARAMETER, VERSION, format_time};
-use crate::{Dtype, Element, Error, TensorSpec, sys};
+use crate::{Dtype, Element, Error, TensorSpec};
 
 /// A file to be saved.
 ///
@@ -210,7 +208,7 @@ impl<'data> Save<'data> {
     }
 
     /// Whether what a killed writer of a growing file left is thrown away: `false` unless called,
-    /// and then a new save of the same name is refused with [`Error::Unfinished`].
+    /// and then a new save of the same name is refused with [`FileError::Unfinished`](crate::FileError).
     pub fn discard_unfinished(mut self, discard: bool) -> Self {
         self.discard_unfinished = discard;
         self
@@ -240,9 +238,9 @@ impl<'data> Save<'data> {
     /// A mistake in the declaration comes before anything is written: [`Error::InvalidName`],
     /// [`Error::DuplicateName`], [`Error::TooLarge`], [`Error::PartialByte`],
     /// [`Error::SizeMismatch`], [`Error::TwoGrowing`], [`Error::EmptyRow`],
-    /// [`Error::HeaderTooLarge`]. So do [`Error::AlreadyExists`], [`Error::WriteProtected`],
-    /// [`Error::InUse`] and [`Error::Unfinished`]; and [`Error::DiskTooSmall`] when what a killed
-    /// save of the same name left has been removed. Then [`Error::Io`] and [`Error::WriteTensor`].
+    /// [`Error::HeaderTooLarge`]. So does [`Error::File`] where there is a file that is not to be
+    /// replaced, or another save is at work; and [`Error::DiskTooSmall`] when what a killed save of the
+    /// same name left has been removed. Then [`Error::Io`] and [`Error::WriteTensor`].
     pub fn start(self) -> Result<Writer, Error> {
         let growing = match &self.growing[..] {
             [] => None,
@@ -259,27 +257,19 @@ impl<'data> Save<'data> {
         let (specs, data): (Vec<TensorSpec>, Vec<_>) = self.tensors.into_iter().unzip();
         let layout = Layout::new(&specs, growing, &metadata)?;
 
-        let path = target(&self.path)?;
-        check_target(&path, self.overwrite)?;
-        let (hidden, in_sight) = (partial_path(&path), unfinished_path(&path));
         let partial = if growing.is_some() {
             let leftover = if self.discard_unfinished {
                 Leftover::Discard
             } else {
-                Leftover::KeepWithHeader
+                Leftover::Keep
             };
-            check_unused(&hidden, &path)?;
-            // What a killed save of fixed size left there is in nobody's way.
-            let _ = clear(&hidden, &path, Leftover::Discard);
-            Partial::create(in_sight, path, leftover)?
+            Partial::create_growing(&self.path, self.overwrite, leftover)?
         } else {
-            check_unused(&in_sight, &path)?;
-            Partial::create(hidden, path, Leftover::Discard)?
+            Partial::create(&self.path, self.overwrite)?
         };
         // What a killed save left is removed by now, and its room counts as free.
         check_disk(partial.target(), layout.end)?;
-        let options = (self.sync, self.overwrite);
-        Writer::new(partial, layout, specs, &data, options)
+        Writer::new(partial, layout, specs, &data, self.sync)
     }
 
     fn collect_metadata(&self) -> Result<BTreeMap<String, String>, Error> {
@@ -336,30 +326,9 @@ impl<'data> Save<'data> {
     }
 }
 
-/// Checks that a file may be put at `path`, before it is written.
-fn check_target(path: &Path, overwrite: bool) -> Result<(), Error> {
-    let Ok(old) = path.symlink_metadata() else {
-        return Ok(());
-    };
-    let path = path.to_owned();
-    if !overwrite {
-        return Err(Error::AlreadyExists { path });
-    }
-    // A rename would replace a pipe or a device, `/dev/null` for one, by a file.
-    if !old.is_file() {
-        let source = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
-        return Err(Error::io(&path, "save to")(source));
-    }
-    // A rename asks the folder only, and would replace what somebody has protected.
-    if !sys::may_write(&path) {
-        return Err(Error::WriteProtected { path });
-    }
-    Ok(())
-}
-
 fn check_disk(path: &Path, needed: u64) -> Result<(), Error> {
     // A file system that does not tell is no error.
-    match sys::free_bytes(folder_of(path)) {
+    match disk::free_bytes(path) {
         Some(free) if free < needed => Err(Error::DiskTooSmall {
             path: path.to_owned(),
             needed,

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::ops::Range;
 
-use crate::sys;
+use selvedge_base::disk;
 
 /// Bytes that follow each other before the disk is told of them: little enough that at the end not
 /// much is left to wait for, and enough for the disk's largest requests.
@@ -35,7 +35,7 @@ impl Writeback {
 
     fn start(&mut self, file: &File) {
         if !self.pending.is_empty() {
-            sys::start_writeback(file, self.pending.clone());
+            disk::start_writeback(file, &self.pending);
         }
         self.pending.start = self.pending.end;
     }

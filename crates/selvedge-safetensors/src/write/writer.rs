@@ -8,12 +8,13 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use selvedge_base::{Partial, disk};
+
 use super::Summary;
 use super::layout::{Growing, Layout};
-use super::partial::Partial;
 use super::writeback::Writeback;
 use crate::header::PREFIX;
-use crate::{Element, Error, MissingBytes, TensorSpec, sys};
+use crate::{Element, Error, MissingBytes, TensorSpec};
 
 /// Bytes that go to the system in one call: larger ones are slower on Linux, where the page cache
 /// then takes its memory in larger pieces.
@@ -96,7 +97,6 @@ pub struct Writer {
     named: bool,
     /// Where the file is put on the disk in the end.
     writeback: Option<Writeback>,
-    overwrite: bool,
 }
 
 impl Writer {
@@ -107,7 +107,7 @@ impl Writer {
         layout: Layout,
         specs: Vec<TensorSpec>,
         data: &[Option<Cow<'_, [u8]>>],
-        (sync, overwrite): (bool, bool),
+        sync: bool,
     ) -> Result<Self, Error> {
         let mut header = layout.header;
         let length = match (layout.growing.is_some(), header.first_chunk_mut()) {
@@ -123,7 +123,7 @@ impl Writer {
         }
         // The length of a growing file tells what was written to it.
         if layout.growing.is_none() && layout.end >= LARGE {
-            sys::preallocate(partial.file(), layout.end);
+            disk::preallocate(partial.file(), layout.end);
         }
         let fixed = specs.into_iter().zip(layout.places);
         let fixed: Vec<Fixed> = fixed
@@ -144,7 +144,6 @@ impl Writer {
             length,
             named: false,
             writeback: sync.then(Writeback::default),
-            overwrite,
         };
         writer.write_first(header, data)?;
         writer.commit_header()?;
@@ -304,8 +303,8 @@ impl Writer {
     /// # Errors
     ///
     /// [`Error::Incomplete`] names what is missing, [`Error::PartialRow`] a growing tensor that ends
-    /// within a row; [`Error::Io`]; [`Error::AlreadyExists`] where a file came up meanwhile and is
-    /// not to be replaced. The writer is as it was then: what is missing can be written, or what was
+    /// within a row; [`Error::Io`]; [`Error::File`] where a file came up meanwhile that is not to be
+    /// replaced. The writer is as it was then: what is missing can be written, or what was
     /// in the way be removed, and `finish` called again. [`Error::Finished`] the second time.
     pub fn finish(&mut self) -> Result<Summary, Error> {
         self.partial()?;
@@ -333,9 +332,9 @@ impl Writer {
                 .map_err(Error::io(&self.target, "look at"))?
                 .len(),
         };
-        let (sync, overwrite) = (self.writeback.is_some(), self.overwrite);
+        let sync = self.writeback.is_some();
         if let Some(partial) = &mut self.partial {
-            partial.publish(sync, overwrite)?;
+            partial.publish(sync)?;
         }
         // And closed: a file that somebody removes then is gone.
         self.partial = None;
