@@ -9,7 +9,6 @@
 //! | load, whole or some rows, into memory of your own | [`Reader`] |
 //! | look at the data in place | [`Mapped`] |
 //! | see what is in a file, and where it came from | [`Header`], [`Provenance`] |
-//! | choose between safetensors and HDF5 | [`choose_format`] |
 //!
 //! ```
 //! use selvedge_safetensors::{Reader, Save, bf16};
@@ -50,7 +49,6 @@
 mod candle;
 mod element;
 mod error;
-mod format;
 mod header;
 mod provenance;
 mod read;
@@ -64,7 +62,6 @@ pub use selvedge_bf16::bf16;
 
 pub use crate::element::Element;
 pub use crate::error::{Error, MissingBytes};
-pub use crate::format::{Choice, Format, choose_format};
 pub use crate::header::{Header, HeaderError, TensorInfo};
 pub use crate::provenance::Provenance;
 pub use crate::read::{Mapped, Reader, Tensor, TensorView};
