@@ -265,11 +265,14 @@ fn without_tests(tokens: &[String]) -> Vec<String> {
     let mut at = 0;
     while at < tokens.len() {
         let is = |words: &[&str]| tokens[at..].iter().take(words.len()).eq(words.iter());
-        if ["test", "doctest"]
-            .iter()
-            .any(|cfg| is(&["#", "[", "cfg", "(", cfg, ")", "]"]))
-        {
-            at = after_item(tokens, at + 7);
+        let of_tests = [
+            &["#", "[", "cfg", "(", "test", ")"][..],
+            &["#", "[", "cfg", "(", "doctest", ")"],
+            &["#", "[", "cfg", "(", "all", "(", "test", ","],
+        ];
+        if of_tests.into_iter().any(is) {
+            let end = tokens[at..].iter().position(|token| token == "]");
+            at = after_item(tokens, at + end.map_or(1, |end| end + 1));
         } else {
             left.push(tokens[at].clone());
             at += 1;
