@@ -8,9 +8,8 @@ use hdf5::plist::CharEncoding;
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
 use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
 
-use crate::encoder;
+use crate::chunks::{self, to_usize};
 use crate::error::LibraryError;
-use crate::grid::to_usize;
 use crate::plan::ChunkPlan;
 use crate::provenance::{
     ENCODER, FORMAT, FORMAT_VERSION, FORMAT_VERSION_COMPRESSED, LOGICAL_DTYPE, STATE,
@@ -194,7 +193,7 @@ fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
         .deflate(1)
         .create(plan.tensor.as_str())?;
     mark(&dataset, plan.dtype)?;
-    write_attribute(&dataset, ENCODER, &Attribute::from(encoder::NAME))
+    write_attribute(&dataset, ENCODER, &Attribute::from(chunks::ENCODER_NAME))
 }
 
 /// Returns the address of the constant's values; `None` for one without elements.

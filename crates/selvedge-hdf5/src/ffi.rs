@@ -1,6 +1,9 @@
 //! What the binding's safe interface does not have.
 
-use hdf5::Datatype;
+use std::mem::MaybeUninit;
+
+use hdf5::{Dataset, Datatype};
+use hdf5_sys::h5o::{H5O_INFO_BASIC, H5O_info2_t, H5O_token_t, H5Oget_info3};
 use hdf5_sys::h5t::{H5T_class_t, H5Tget_class, H5Tget_fields};
 
 /// The bits of a floating-point type's parts.
@@ -36,4 +39,22 @@ pub(crate) fn float_bits(datatype: &Datatype) -> Option<FloatBits> {
         status >= 0
     });
     found.then_some(FloatBits { exponent, mantissa })
+}
+
+/// The address of a dataset's object header in its file.
+pub(crate) fn object_address(dataset: &Dataset) -> Option<u64> {
+    const { assert!(size_of::<H5O_token_t>() == 16) };
+    let mut info = MaybeUninit::<H5O_info2_t>::zeroed();
+    let status = hdf5::sync::sync(|| {
+        // SAFETY: the identifier belongs to `dataset`, which is alive, the library's lock is held, and the
+        // pointer is to memory for the type that is asked for.
+        unsafe { H5Oget_info3(dataset.id(), info.as_mut_ptr(), H5O_INFO_BASIC) }
+    });
+    // SAFETY: the place lies in `info`, whose bytes were zeros before the call.
+    let token = unsafe { &raw const (*info.as_ptr()).token };
+    // SAFETY: the token is 16 bytes in `info`, of which each is initialized.
+    let token = unsafe { token.cast::<[u8; 16]>().read() };
+    // In a file on a disk it is the address, little-endian, and zeros.
+    let (address, _) = token.split_first_chunk::<8>()?;
+    (status >= 0).then_some(u64::from_le_bytes(*address))
 }

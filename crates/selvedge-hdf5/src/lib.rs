@@ -18,15 +18,14 @@
 mod attribute;
 mod bulk;
 mod checksum;
+mod chunks;
 mod compare;
 mod create;
 mod dtype;
 mod element;
-mod encoder;
 mod error;
 mod ffi;
 mod float16;
-mod grid;
 mod layout;
 mod lock;
 mod mark;

@@ -2,7 +2,7 @@
 
 use bytemuck::allocation::try_zeroed_vec;
 
-use crate::grid::to_usize;
+use crate::chunks::to_usize;
 
 /// Memory of a fixed size. It is of words, so that elements in it are aligned.
 pub(crate) struct Buffer(Vec<u64>);

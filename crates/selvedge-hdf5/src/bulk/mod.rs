@@ -11,9 +11,10 @@ mod progress;
 mod walk;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use pool::{run, threads, together};
+pub(crate) use pool::{run, threads, threads_for};
 pub use progress::Progress;
 pub(crate) use progress::{Callback, Meter};
+pub(crate) use selvedge_base::pool::together;
 pub(crate) use walk::{Piece, Walk};
 
 /// The memory limit of those who are not told one: 256 MiB.

@@ -1,18 +1,26 @@
 //! Threads that take one task after the other.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+
+use selvedge_base::pool::{cores, together};
 
 use crate::Error;
 
 /// More threads than this are no faster: memory and the lock of the file written to are the limit.
 const MOST_THREADS: usize = 4;
 
+/// Threads for work that is worth `work` of them, at most `most`.
+pub(crate) fn threads_for(work: usize, most: usize) -> usize {
+    match work.min(most) {
+        0 | 1 => 1,
+        most => most.min(cores()),
+    }
+}
+
 /// How many threads fit into `memory` bytes, of `each` bytes each; 0 where not even one does.
 pub(crate) fn threads(memory: u64, each: u64) -> usize {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
     let room = usize::try_from(memory / each.max(1)).unwrap_or(usize::MAX);
-    cores.min(MOST_THREADS).min(room)
+    cores().min(MOST_THREADS).min(room)
 }
 
 /// Works through `tasks` with `threads` threads, each with a state of its own, in about their order.
@@ -42,27 +50,4 @@ pub(crate) fn run<T: Sync, S>(
         result
     };
     together(threads.min(tasks.len()), one)
-}
-
-/// Calls `work` in `threads` threads at once, of which this one is the first, and waits for all. Of
-/// several errors one is returned.
-pub(crate) fn together(
-    threads: usize,
-    work: impl Fn() -> Result<(), Error> + Sync,
-) -> Result<(), Error> {
-    let work = &work;
-    thread::scope(|scope| {
-        // A thread that cannot be started is one that helps less.
-        let others: Vec<_> = (1..threads)
-            .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
-            .collect();
-        let mut result = work();
-        for other in others {
-            let other = other
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            result = result.and(other);
-        }
-        result
-    })
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::Error;
-use crate::grid::to_usize;
+use crate::chunks::to_usize;
 use crate::reader::Tensor;
 
 /// Bytes that are worked on at a time. Copied, read back and compared, a piece passes through two

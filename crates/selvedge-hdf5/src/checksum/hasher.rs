@@ -4,7 +4,7 @@ use std::hash::Hasher as _;
 
 use twox_hash::XxHash3_64;
 
-use crate::grid::to_usize;
+use crate::chunks::to_usize;
 
 /// Cuts a stream of bytes into ranges, and hashes each.
 pub(crate) struct RangeHasher {

@@ -189,7 +189,7 @@ pub(super) fn compute(
         results.push(Checksums {
             steps,
             covered: rows,
-            sums: vec![0; crate::grid::to_usize(rows.div_ceil(steps))],
+            sums: vec![0; crate::chunks::to_usize(rows.div_ceil(steps))],
         });
     }
     let results = Mutex::new(results);

@@ -18,7 +18,7 @@ const MAX_DEPTH: u8 = 8;
 const MAX_CHUNKS: usize = 1 << 26;
 
 /// The key of a chunk: its size in the file and the offset of its first element, in elements.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChunkKey {
     /// Size in bytes; chunks are smaller than 4 GiB.
     pub(crate) bytes: u32,
@@ -91,14 +91,12 @@ impl ChunkIndex {
         }
     }
 
-    /// Bytes of a key: size, filter mask, and an 8-byte offset for each axis and for the element.
     fn key_bytes(&self) -> usize {
-        8 + 8 * (self.rank + 1)
+        key_bytes(self.rank)
     }
 
-    /// Bytes from the start of one key to the next: a key and the child's address.
     fn stride(&self) -> usize {
-        self.key_bytes() + 8
+        stride(self.rank)
     }
 
     /// Size in bytes of a node with room for all its children.
@@ -119,18 +117,8 @@ impl ChunkIndex {
         on_edge: bool,
         see: &mut dyn FnMut(ChunkEntry) -> Result<()>,
     ) -> Result<()> {
-        let header = Block::read(storage, STRUCTURE, address, HEADER)?;
-        header.expect(0, b"TREE\x01", "the signature and type")?;
-        let level = header.u8(5)?;
-        if above.map_or(level > MAX_DEPTH, |above| {
-            level.checked_add(1) != Some(above)
-        }) {
-            return Err(header.unexpected("a node one level below its parent", level.to_string()));
-        }
-        let used = usize::from(header.u16(6)?);
-        if used == 0 || used > CAPACITY {
-            return Err(header.unexpected(format!("1 to {CAPACITY} children"), used.to_string()));
-        }
+        let node = IndexNode::read(storage, self.rank, address, above)?;
+        let (level, used) = (node.level, node.used);
         if on_edge {
             self.edge.push(Node {
                 address,
@@ -138,34 +126,22 @@ impl ChunkIndex {
                 used,
             });
         }
-        let len = used * self.stride() + self.key_bytes();
-        let entries = Block::read(storage, STRUCTURE, address + HEADER as u64, len)?;
         for entry in 0..used {
-            let child = entries.u64(entry * self.stride() + self.key_bytes())?;
+            let child = node.child(entry)?;
             if level > 0 {
                 let on_edge = on_edge && entry + 1 == used;
                 self.visit(storage, child, Some(level), on_edge, see)?;
             } else {
-                let within = entry * self.stride();
+                let mut key = ChunkKey::default();
+                node.key(entry, &mut key)?;
                 see(ChunkEntry {
-                    key: self.decode(&entries, within)?,
+                    key,
                     address: child,
-                    at: entries.address() + within as u64,
+                    at: node.at(entry),
                 })?;
             }
         }
         Ok(())
-    }
-
-    fn decode(&self, entries: &Block, at: usize) -> Result<ChunkKey> {
-        let offset = (0..self.rank)
-            .map(|axis| entries.u64(at + 8 + axis * 8))
-            .collect::<Result<Vec<_>>>()?;
-        Ok(ChunkKey {
-            bytes: entries.u32(at)?,
-            mask: entries.u32(at + 4)?,
-            offset,
-        })
     }
 
     fn encode(&self, key: &ChunkKey) -> Vec<u8> {
@@ -393,8 +369,8 @@ impl ChunkIndex {
             self.link_root(storage, &root)?;
             return Ok(root);
         }
-        let header = Block::read(storage, STRUCTURE, old_root, HEADER + self.key_bytes())?;
-        let level = header.u8(5)? + 1;
+        let old = IndexNode::read(storage, self.rank, old_root, None)?;
+        let level = old.level + 1;
         if level > MAX_DEPTH {
             return Err(LayoutError::unexpected(
                 STRUCTURE,
@@ -403,7 +379,8 @@ impl ChunkIndex {
                 "a full index",
             ));
         }
-        let first = self.decode(&header, HEADER)?;
+        let mut first = ChunkKey::default();
+        old.key(0, &mut first)?;
         let root = Node {
             address: allocate(Self::node_bytes(self.rank))?,
             level,
@@ -467,6 +444,80 @@ impl ChunkIndex {
             &node.address.to_le_bytes(),
         )
     }
+}
+
+/// A node of the index as it is in the file.
+pub(super) struct IndexNode {
+    rank: usize,
+    pub(super) level: u8,
+    /// Number of children.
+    pub(super) used: usize,
+    entries: Block,
+}
+
+impl IndexNode {
+    /// Reads the node at `address` of the index of a dataset of `rank` axes, the child of one of level
+    /// `above`.
+    pub(super) fn read(
+        storage: &dyn Storage,
+        rank: usize,
+        address: u64,
+        above: Option<u8>,
+    ) -> Result<Self> {
+        let header = Block::read(storage, STRUCTURE, address, HEADER)?;
+        header.expect(0, b"TREE\x01", "the signature and type")?;
+        let level = header.u8(5)?;
+        if above.map_or(level > MAX_DEPTH, |above| {
+            level.checked_add(1) != Some(above)
+        }) {
+            return Err(header.unexpected("a node one level below its parent", level.to_string()));
+        }
+        let used = usize::from(header.u16(6)?);
+        if used == 0 || used > CAPACITY {
+            return Err(header.unexpected(format!("1 to {CAPACITY} children"), used.to_string()));
+        }
+        let len = used * stride(rank) + key_bytes(rank);
+        let entries = Block::read(storage, STRUCTURE, address + HEADER as u64, len)?;
+        Ok(Self {
+            rank,
+            level,
+            used,
+            entries,
+        })
+    }
+
+    /// Where the key of child number `entry` lies in the file.
+    fn at(&self, entry: usize) -> u64 {
+        self.entries.address() + (entry * stride(self.rank)) as u64
+    }
+
+    /// Puts the key of child number `entry` into `key`.
+    pub(super) fn key(&self, entry: usize, key: &mut ChunkKey) -> Result<()> {
+        let at = entry * stride(self.rank);
+        key.bytes = self.entries.u32(at)?;
+        key.mask = self.entries.u32(at + 4)?;
+        key.offset.clear();
+        for axis in 0..self.rank {
+            key.offset.push(self.entries.u64(at + 8 + axis * 8)?);
+        }
+        Ok(())
+    }
+
+    /// The address of child number `entry`: of a node, or in a leaf of a chunk.
+    pub(super) fn child(&self, entry: usize) -> Result<u64> {
+        self.entries
+            .u64(entry * stride(self.rank) + key_bytes(self.rank))
+    }
+}
+
+/// Bytes of a key: size, filter mask, and an 8-byte offset for each axis and for the element.
+fn key_bytes(rank: usize) -> usize {
+    8 + 8 * (rank + 1)
+}
+
+/// Bytes from the start of one key to the next: a key and the child's address.
+fn stride(rank: usize) -> usize {
+    key_bytes(rank) + 8
 }
 
 fn write_used(storage: &dyn Storage, node: u64, used: usize) -> Result<()> {

@@ -13,12 +13,14 @@
 
 mod bytes;
 mod chunk_index;
+mod chunk_lookup;
 mod group;
 mod object_header;
 mod superblock;
 
 pub(crate) use bytes::LayoutError;
 pub(crate) use chunk_index::{ChunkEntry, ChunkIndex, ChunkKey};
+pub(crate) use chunk_lookup::ChunkLookup;
 pub(crate) use group::root_members;
-pub(crate) use object_header::{AttributeValue, StepDataset, attribute, step_dataset};
+pub(crate) use object_header::{AttributeValue, StepDataset, attribute, chunk_tree, step_dataset};
 pub(crate) use superblock::Superblock;

@@ -1,6 +1,7 @@
 //! Object headers, version 1: the messages of a dataset that the recorder needs, and where they lie.
 
 use super::bytes::{Block, LayoutError, Result, UNDEFINED};
+use super::superblock::Superblock;
 use crate::provenance::ENCODER;
 use crate::storage::Storage;
 
@@ -233,6 +234,37 @@ pub(crate) fn step_dataset(storage: &dyn Storage, address: u64) -> Result<Option
         chunk: chunk[..rank].to_vec(),
         index_root: (root != UNDEFINED).then_some(root),
         index_root_at: header.address_in(layout, 3),
+    }))
+}
+
+/// The chunks of a dataset: their shape and their index, a version-1 B-tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ChunkTree {
+    /// Shape of a chunk in elements.
+    pub(crate) chunk: Vec<u64>,
+    /// Address of the index's root node; `None` where no chunk is allocated.
+    pub(crate) root: Option<u64>,
+}
+
+/// The chunks of the dataset with the object header at `address`, whoever made it; `None` of a file or
+/// an index of another version, or of a dataset without chunks.
+pub(crate) fn chunk_tree(storage: &dyn Storage, address: u64) -> Result<Option<ChunkTree>> {
+    // A file of another version can have nodes of another size.
+    Superblock::read(storage)?;
+    let header = ObjectHeader::read(storage, address)?;
+    let layout = header.only(LAYOUT, "data layout")?;
+    let block = header.block(layout);
+    if block.slice(layout.offset, 2)? != [3, 2] {
+        return Ok(None);
+    }
+    let rank = usize::from(block.u8(layout.offset + 2)?).saturating_sub(1);
+    let chunk = (0..rank)
+        .map(|axis| Ok(u64::from(block.u32(layout.offset + 11 + axis * 4)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let root = block.u64(layout.offset + 3)?;
+    Ok(Some(ChunkTree {
+        chunk,
+        root: (root != UNDEFINED).then_some(root),
     }))
 }
 

@@ -275,7 +275,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{ChunkPlan, Compression, MAX_CHUNK_BYTES, ReadPattern};
-    use crate::grid::Grid;
+    use crate::chunks::Grid;
     use crate::{Dtype, TensorSpec};
 
     fn plan(shape: &[usize], steps: Option<u64>, pattern: ReadPattern, target: u64) -> ChunkPlan {

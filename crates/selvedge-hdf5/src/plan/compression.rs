@@ -108,7 +108,7 @@ impl EncodingPlan {
 
     /// A plan for chunks of at most `chunk_bytes` bytes.
     pub(crate) fn new(chunk_bytes: u64) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = selvedge_base::pool::cores();
         Self {
             threads: cores.min(Self::MOST_THREADS) as u64,
             // The stream, a copy of a chunk that reaches beyond its step, and the encoder's memory.
@@ -126,7 +126,7 @@ impl EncodingPlan {
 #[cfg(test)]
 mod tests {
     use super::Compression;
-    use crate::grid::Grid;
+    use crate::chunks::Grid;
     use crate::{ChunkPlan, Dtype, ReadPattern, TensorSpec};
 
     fn plan(dtype: Dtype, shape: &[usize], compression: Compression) -> ChunkPlan {

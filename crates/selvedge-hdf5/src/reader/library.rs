@@ -4,34 +4,10 @@ use hdf5::{Dataset, H5Type, Hyperslab, Selection, SliceOrIndex};
 use ndarray::IxDyn;
 
 use crate::Dtype;
+use crate::chunks::{Stride, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
 use crate::ffi::float_bits;
-use crate::grid::to_usize;
-
-/// Indices of the first axis: from `first` on `count` of them, each `stride` behind the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stride {
-    pub(super) first: u64,
-    pub(super) count: u64,
-    pub(super) stride: u64,
-}
-
-impl Stride {
-    /// The index number `nth`.
-    pub(super) fn at(&self, nth: u64) -> u64 {
-        self.first + nth * self.stride
-    }
-
-    /// `count` of them from number `nth` on.
-    pub(super) fn part(&self, nth: u64, count: u64) -> Self {
-        Self {
-            first: self.at(nth),
-            count,
-            ..*self
-        }
-    }
-}
 
 /// Whether the tensor is HDF5's own bfloat16, which libhdf5 would convert: only its plain bytes can
 /// be read.

@@ -7,10 +7,8 @@
 
 use std::fs::File;
 
-use super::packed::Stored;
 use crate::Attribute;
-use crate::grid::Grid;
-use crate::layout::{ChunkEntry, ChunkIndex, Superblock, attribute, root_members, step_dataset};
+use crate::layout::{Superblock, attribute, root_members, step_dataset};
 use crate::provenance::{FORMAT, STATE, STEPS_PLANNED};
 
 /// The places of a file of our own.
@@ -56,44 +54,4 @@ impl Live {
 /// The extents of the step tensor with the object header at `header`, in elements.
 pub(super) fn extents(data: &File, header: u64) -> Option<Vec<u64>> {
     Some(step_dataset(data, header).ok()??.extents)
-}
-
-/// The index in `grid` and the address of each chunk of the step tensor at `header`, of those among
-/// the first `count`.
-pub(super) fn chunks(data: &File, header: u64, grid: &Grid, count: u64) -> Option<Vec<(u64, u64)>> {
-    let index = |offset: &[u64]| grid.index(offset).filter(|&index| index < count);
-    let found = stored_chunks(data, header, &index)?;
-    let address = |(index, stored): (u64, Stored)| (index, stored.address);
-    Some(found.into_iter().map(address).collect())
-}
-
-/// The chunks of the step tensor at `header` that have an index, with it. `index` returns it for an
-/// offset in elements.
-pub(super) fn stored_chunks(
-    data: &File,
-    header: u64,
-    index: &dyn Fn(&[u64]) -> Option<u64>,
-) -> Option<Vec<(u64, Stored)>> {
-    let dataset = step_dataset(data, header).ok()??;
-    let mut chunks = Vec::new();
-    if let Some(root) = dataset.index_root {
-        let rank = dataset.extents.len();
-        ChunkIndex::read(
-            data,
-            rank,
-            root,
-            dataset.index_root_at,
-            &mut |ChunkEntry { key, address, .. }| {
-                let stored = Stored {
-                    address,
-                    bytes: u64::from(key.bytes),
-                    mask: key.mask,
-                };
-                chunks.extend(index(&key.offset).map(|index| (index, stored)));
-                Ok(())
-            },
-        )
-        .ok()?;
-    }
-    Some(chunks)
 }

@@ -5,7 +5,6 @@ mod data_layout;
 mod dtype;
 mod library;
 mod live;
-mod packed;
 mod place;
 mod raw;
 mod select;
@@ -20,13 +19,11 @@ use hdf5::types::TypeDescriptor;
 use hdf5::{IndexType, IterationOrder, LinkType, LocationToken, LocationType};
 
 pub use data_layout::{DataLayout, Filter};
-use packed::Spare;
-pub(crate) use packed::Unpacker;
 pub use select::{Block, Blocks, Selection};
 use tensor::Source;
 pub use tensor::{Role, Tensor};
 
-use crate::grid::to_usize;
+use crate::chunks::{UnpackerCache, to_usize};
 use crate::layout::Superblock;
 use crate::provenance::{FORMAT, STATE, STEPS_PLANNED};
 use crate::{Attribute, Error, RunState, TensorSpec, sys};
@@ -101,7 +98,7 @@ impl Reader {
             path: path.clone(),
             data: Arc::clone(&data),
             ours,
-            spare: Spare::default(),
+            unpackers: UnpackerCache::default(),
         };
         let mut tensors = Vec::new();
         for (name, dataset) in datasets(&path, &file)? {

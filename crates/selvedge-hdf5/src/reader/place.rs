@@ -1,4 +1,4 @@
-//! Where the plain bytes of a tensor lie in the file, and reading them from there.
+//! Where the values of a tensor lie in the file, and reading plain bytes from there.
 //!
 //! Bytes that no filter has changed are read with `pread`: without libhdf5, whose lock lets one
 //! thread in at a time, and without a map, which would end the process where the file is cut
@@ -8,30 +8,46 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::{Arc, OnceLock};
 
 use hdf5::Dataset;
 
-use super::live;
-use crate::grid::Grid;
+use crate::chunks::{ChunkFormat, ChunkMap, Grid, Pipeline, Stride, to_usize};
+use crate::ffi;
+use crate::layout::{ChunkLookup, chunk_tree};
 
-/// Where the plain bytes of a tensor lie in the file. A row is what lies at one index of the first
-/// axis: a step.
+/// Where the values of a tensor lie in the file. A row is what lies at one index of the first axis: a
+/// step.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// At this address, one behind the other.
+    /// At this address, one after the other.
     Contiguous {
+        data: Arc<File>,
         /// Where the first row begins, in bytes from the start of the file.
         address: u64,
         /// Bytes of one row.
         row_bytes: u64,
     },
-    /// In chunks with these addresses, in the order of their offsets.
-    Chunks(Grid, Vec<u64>),
+    /// In chunks, as they are in memory.
+    Chunks(ChunkMap),
+    /// In chunks that are to be decoded.
+    Compressed(ChunkMap, ChunkFormat),
+}
+
+/// How the values of a tensor are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// As they are in memory.
+    Plain,
+    /// In chunks that are decoded past libhdf5.
+    Compressed(Pipeline),
+    /// Only libhdf5 can read them: they have another byte order, other filters, or lie in another file.
+    Other,
 }
 
 /// What is known of a tensor whose bytes are to be found.
-pub(super) struct Wanted<'a> {
-    pub(super) data: &'a File,
+pub(super) struct TensorLocation<'a> {
+    pub(super) data: &'a Arc<File>,
     pub(super) dataset: &'a Dataset,
     /// Address of the object header of a step tensor of our own.
     pub(super) header: Option<u64>,
@@ -40,109 +56,174 @@ pub(super) struct Wanted<'a> {
     pub(super) chunk: Option<&'a [u64]>,
     /// Bytes of an element.
     pub(super) element: u64,
+    pub(super) encoding: Encoding,
+}
+
+impl TensorLocation<'_> {
+    /// The places of its chunks, of which some can be `known` already.
+    fn map(&self, grid: Grid, known: Option<(&ChunkMap, u64)>) -> Option<ChunkMap> {
+        let (data, rows) = (Arc::clone(self.data), *self.shape.first()?);
+        // An index of the old format is read where it lies: libhdf5 has no call that looks one chunk up.
+        let header = self.header.or_else(|| ffi::object_address(self.dataset));
+        let tree = header.and_then(|header| chunk_tree(&**self.data, header).ok()?);
+        match tree.filter(|tree| Some(&tree.chunk[..]) == self.chunk) {
+            Some(tree) => {
+                let index = ChunkLookup::new(tree.chunk.len(), tree.root?);
+                ChunkMap::lazy(grid, rows, data, index, known)
+            }
+            None => ChunkMap::visited(grid, rows, data, self.dataset),
+        }
+    }
 }
 
 impl Place {
-    /// `None` where libhdf5 has to read: chunks that are missing, or cut in another way.
-    pub(super) fn find(wanted: &Wanted<'_>) -> Option<Self> {
+    /// `None` where libhdf5 has to read. Where so many committed rows lie can be `known`.
+    fn find(wanted: &TensorLocation<'_>, known: Option<(&Self, u64)>) -> Option<Self> {
         let step_shape = wanted.shape.get(1..).unwrap_or_default();
-        let Some(chunk) = wanted.chunk else {
-            let row = step_shape
-                .iter()
-                .try_fold(1_u64, |all, &axis| all.checked_mul(axis))?;
-            return Some(Self::Contiguous {
-                address: wanted.dataset.offset()?,
-                row_bytes: row.checked_mul(wanted.element)?,
-            });
-        };
-        let grid = Grid::new(step_shape, chunk, wanted.element)?;
-        let count = wanted
-            .shape
-            .first()?
-            .div_ceil(grid.steps())
-            .checked_mul(grid.pieces())?;
-        // Chunks behind the extent belong to steps that are not committed.
-        let mut chunks = wanted
-            .header
-            .and_then(|header| live::chunks(wanted.data, header, &grid, count))
-            .or_else(|| chunks_by_library(wanted.dataset, &grid, count))?;
-        chunks.sort_unstable();
-        chunks.dedup_by_key(|(index, _)| *index);
-        // A chunk that was never written reads as the fill value, which libhdf5 knows.
-        if chunks.len() as u64 != count {
-            return None;
-        }
-        let addresses = chunks.into_iter().map(|(_, address)| address).collect();
-        Some(Self::Chunks(grid, addresses))
-    }
-
-    /// Reads the rows `rows`, whole, into `bytes`, which has exactly their length.
-    pub(super) fn read_rows(
-        &self,
-        data: &File,
-        rows: Range<u64>,
-        bytes: &mut [u8],
-    ) -> io::Result<()> {
-        match self {
-            Self::Contiguous { address, row_bytes } => {
-                read_at(data, bytes, *address, rows.start.checked_mul(*row_bytes))
+        let known = known.and_then(|(known, rows)| Some((known.map()?, rows)));
+        match (wanted.encoding, wanted.chunk) {
+            (Encoding::Plain, None) => {
+                let row = step_shape
+                    .iter()
+                    .try_fold(1_u64, |all, &axis| all.checked_mul(axis))?;
+                Some(Self::Contiguous {
+                    data: Arc::clone(wanted.data),
+                    address: wanted.dataset.offset()?,
+                    row_bytes: row.checked_mul(wanted.element)?,
+                })
             }
-            Self::Chunks(grid, addresses) => grid.runs(rows).try_for_each(|run| {
-                let address = address_of(addresses, run.chunk)?;
-                read_at(data, &mut bytes[run.bytes], address, Some(run.within))
-            }),
+            (Encoding::Plain, Some(chunk)) => {
+                let grid = Grid::new(step_shape, chunk, wanted.element)?;
+                Some(Self::Chunks(wanted.map(grid, known)?))
+            }
+            (Encoding::Compressed(pipeline), Some(chunk)) => {
+                let grid = Grid::any(step_shape, chunk, wanted.element)?;
+                let format = ChunkFormat {
+                    pipeline,
+                    element: to_usize(wanted.element),
+                    bytes: usize::try_from(grid.chunk_bytes()).ok()?,
+                };
+                Some(Self::Compressed(wanted.map(grid, known)?, format))
+            }
+            _ => None,
         }
     }
 
-    /// Reads the bytes of row `row` from its byte `start` on.
-    pub(super) fn read_within(
-        &self,
-        data: &File,
-        row: u64,
-        start: usize,
-        bytes: &mut [u8],
-    ) -> io::Result<()> {
+    fn map(&self) -> Option<&ChunkMap> {
         match self {
-            Self::Contiguous { address, row_bytes } => {
+            Self::Contiguous { .. } => None,
+            Self::Chunks(map) | Self::Compressed(map, _) => Some(map),
+        }
+    }
+
+    /// Whether all bytes of these rows are in the file. A chunk that was never written reads as the fill
+    /// value, which libhdf5 knows.
+    pub(super) fn has(&self, rows: Stride) -> bool {
+        self.map().is_none_or(|map| map.has(rows))
+    }
+
+    /// Whether the bytes are those of memory.
+    pub(super) fn is_plain(&self) -> bool {
+        !matches!(self, Self::Compressed(..))
+    }
+
+    /// Reads the plain rows `rows`, whole, into `bytes`, which has exactly their length.
+    pub(super) fn read_rows(&self, rows: Range<u64>, bytes: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::Contiguous {
+                data,
+                address,
+                row_bytes,
+            } => read_at(data, bytes, *address, rows.start.checked_mul(*row_bytes)),
+            Self::Chunks(map) => map.grid().runs(rows).try_for_each(|run| {
+                let address = address_of(map, run.chunk)?;
+                read_at(map.data(), &mut bytes[run.bytes], address, Some(run.within))
+            }),
+            Self::Compressed(..) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Reads the bytes of the plain row `row` from its byte `start` on.
+    pub(super) fn read_within(&self, row: u64, start: usize, bytes: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::Contiguous {
+                data,
+                address,
+                row_bytes,
+            } => {
                 let within = row.checked_mul(*row_bytes);
                 let within = within.and_then(|within| within.checked_add(start as u64));
                 read_at(data, bytes, *address, within)
             }
-            Self::Chunks(grid, addresses) => {
+            Self::Chunks(map) => {
                 let end = start + bytes.len();
-                grid.runs_within(row, start..end).try_for_each(|run| {
-                    let address = address_of(addresses, run.chunk)?;
-                    read_at(data, &mut bytes[run.bytes], address, Some(run.within))
+                map.grid().runs_within(row, start..end).try_for_each(|run| {
+                    let address = address_of(map, run.chunk)?;
+                    read_at(map.data(), &mut bytes[run.bytes], address, Some(run.within))
                 })
             }
+            Self::Compressed(..) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }
 
-fn address_of(addresses: &[u64], chunk: usize) -> io::Result<u64> {
-    addresses
-        .get(chunk)
-        .copied()
+fn address_of(map: &ChunkMap, chunk: usize) -> io::Result<u64> {
+    map.find(chunk as u64)
+        .map(|stored| stored.address)
         .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
-/// Reads from `within` bytes behind `address`. No file has a byte where their sum overflows.
+/// Reads from `within` bytes after `address`. No file has a byte where their sum overflows.
 fn read_at(data: &File, bytes: &mut [u8], address: u64, within: Option<u64>) -> io::Result<()> {
     let address = within.and_then(|within| address.checked_add(within));
     let address = address.ok_or(io::ErrorKind::UnexpectedEof)?;
     data.read_exact_at(bytes, address)
 }
 
-/// The index in `grid` and the address of each chunk among the first `count`. There can be far
-/// fewer of them than the extents have room for.
-fn chunks_by_library(dataset: &Dataset, grid: &Grid, count: u64) -> Option<Vec<(u64, u64)>> {
-    let mut chunks = Vec::new();
-    dataset
-        .chunks_visit(|info| {
-            let index = grid.index(info.offset).filter(|&index| index < count);
-            chunks.extend(index.map(|index| (index, info.addr)));
-            0
-        })
-        .ok()?;
-    Some(chunks)
+/// The place of a tensor, which is found when it is first read: once for all its clones.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// Committed rows that it is for.
+    rows: u64,
+    place: Shared,
+    /// The place when there were fewer committed rows, and their number.
+    earlier: Option<(Shared, u64)>,
+}
+
+type Shared = Arc<OnceLock<Option<Place>>>;
+
+impl Found {
+    /// The place of a tensor with `rows` committed rows.
+    pub(super) fn new(rows: u64) -> Self {
+        Self {
+            rows,
+            place: Arc::default(),
+            earlier: None,
+        }
+    }
+
+    /// Takes note that the tensor has `rows` committed rows now, `each` in a chunk. Clones go on with what
+    /// they had.
+    pub(super) fn set_rows(&mut self, rows: u64, each: u64) {
+        let before = std::mem::replace(&mut self.rows, rows);
+        if before.div_ceil(each) != rows.div_ceil(each) {
+            let earlier = std::mem::take(&mut self.place);
+            if earlier.get().is_some() {
+                self.earlier = Some((earlier, before.min(rows)));
+            }
+        }
+    }
+
+    /// The place, for which `wanted` says what it needs; `None` where libhdf5 has to read.
+    pub(super) fn get<'a>(
+        &self,
+        wanted: impl FnOnce() -> Option<TensorLocation<'a>>,
+    ) -> Option<&Place> {
+        let find = || {
+            let earlier = self.earlier.as_ref();
+            let known = earlier.and_then(|(place, rows)| Some((place.get()?.as_ref()?, *rows)));
+            Place::find(&wanted()?, known)
+        };
+        self.place.get_or_init(find).as_ref()
+    }
 }

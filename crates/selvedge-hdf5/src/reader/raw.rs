@@ -7,10 +7,11 @@ use std::ops::Range;
 
 use super::Tensor;
 use super::data_layout::DataLayout;
-use super::packed::{Chunk, Unpacker};
+use super::place::Place;
 use super::tensor::product;
 use crate::Error;
 use crate::checksum::Checksums;
+use crate::chunks::{Stride, ToDecode, Unpacker};
 
 impl Tensor {
     /// Number of rows.
@@ -30,7 +31,9 @@ impl Tensor {
 
     /// Whether its bytes are read as they lie in the file, without libhdf5.
     pub(crate) fn is_direct(&self) -> bool {
-        self.place().is_some()
+        let all = Stride::of(0..self.rows());
+        self.place()
+            .is_some_and(|place| place.is_plain() && place.has(all))
     }
 
     /// Of a filtered tensor, whose chunks are unpacked whole: rows of a chunk, and bytes of a chunk.
@@ -58,12 +61,9 @@ impl Tensor {
 
     /// Fills `bytes` with these rows, which have exactly its length.
     pub(crate) fn read_raw_rows(&self, rows: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
-        match self.place() {
-            Some(place) => place
-                .read_rows(self.data(), rows, bytes)
-                .map_err(|error| self.read_failed(error)),
-            None if self.leading().is_none() => self.fill_single(bytes),
-            None => self.select().steps(rows).read_bytes_into(bytes),
+        match self.leading() {
+            None => self.fill_single(bytes),
+            Some(_) => self.fill_rows(rows, bytes),
         }
     }
 
@@ -75,23 +75,20 @@ impl Tensor {
         number: u64,
         bytes: &mut [u8],
     ) -> Result<(), Error> {
-        let Some(packed) = self.packed() else {
-            let missing = "the index does not have all chunks".to_owned();
-            return Err(self.damaged_chunk(0, 0, missing));
+        let failed = |reason| self.damaged_chunk(number, reason);
+        let Some(Place::Compressed(map, format)) = self.place() else {
+            return Err(failed("the file has no index of its chunks".to_owned()));
         };
-        let (row, piece) = (number / packed.pieces.max(1), number % packed.pieces.max(1));
-        let failed = |reason| self.damaged_chunk(row, piece, reason);
-        if packed.chunk_bytes() != bytes.len() {
-            let (found, expected) = (packed.chunk_bytes(), bytes.len());
+        if format.bytes != bytes.len() {
+            let (found, expected) = (format.bytes, bytes.len());
             return Err(failed(format!("it has {found} bytes, expected {expected}")));
         }
-        let mut chunk = Chunk {
-            row,
-            piece,
+        let mut chunk = ToDecode {
+            stored: map.find(number),
             whole: Some(bytes),
         };
         let chunks = std::slice::from_mut(&mut chunk);
-        unpacker.unpack(packed, self.data(), chunks, |_, plain| {
+        unpacker.unpack(*format, self.data(), chunks, |_, plain| {
             plain.map(|_| ()).map_err(failed)
         })
     }
@@ -106,9 +103,7 @@ impl Tensor {
     ) -> Result<(), Error> {
         let failed = |error| self.read_failed(error);
         match self.place() {
-            Some(place) => place
-                .read_within(self.data(), row, start, bytes)
-                .map_err(failed),
+            Some(place) => place.read_within(row, start, bytes).map_err(failed),
             None => Err(failed(std::io::ErrorKind::Unsupported.into())),
         }
     }

@@ -4,22 +4,21 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytemuck::allocation::try_zeroed_vec;
 use hdf5::Dataset;
 
 use super::data_layout::{self, DataLayout};
 use super::dtype::{Stored, detect};
-use super::library::{self, Stride};
-use super::packed::{Packed, Pipeline, Spare};
-use super::place::{Place, Wanted};
-use super::select::Selection;
+use super::library;
+use super::place::{Encoding, Found, Place, TensorLocation};
+use super::select::{Job, Selection};
 use super::{attributes, live};
 use crate::checksum::{self, Checksums};
+use crate::chunks::{Pipeline, Stride, UnpackerCache, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
-use crate::grid::to_usize;
 use crate::provenance::ENCODER;
 use crate::sys;
 use crate::{Attribute, Dtype, Error};
@@ -41,7 +40,7 @@ pub(super) struct Source {
     pub(super) data: Arc<File>,
     /// Whether it says that Selvedge recorded it.
     pub(super) ours: bool,
-    pub(super) spare: Spare,
+    pub(super) unpackers: UnpackerCache,
 }
 
 /// A tensor of an open file.
@@ -56,18 +55,13 @@ pub struct Tensor {
     /// Shape of the dataset in elements; of a step tensor the leading extent comes first.
     shape: Vec<u64>,
     chunk: Option<Vec<u64>>,
-    /// Whether the bytes in the file are those of memory, at addresses that count from its start.
-    plain: bool,
+    encoding: Encoding,
     stored: Stored,
     steps: u64,
-    /// How the chunks are packed, where they can be unpacked past libhdf5.
-    pipeline: Option<Pipeline>,
     /// What wrote the streams, as the tensor says it.
     encoder: Option<String>,
-    /// Where the bytes lie, looked up when they are first read.
-    place: OnceLock<Option<Arc<Place>>>,
-    /// Where the compressed chunks lie.
-    packed: OnceLock<Option<Arc<Packed>>>,
+    /// Where the values lie.
+    found: Found,
 }
 
 /// What wrote the streams of a compressed dataset.
@@ -120,15 +114,18 @@ impl Tensor {
             header
         });
         let stored = detect(&dataset, &space);
-        let plain =
-            addresses && !filtered && matches!(stored, Stored::Known { in_place: true, .. });
         // Chunks at an edge can be left as they are without a bit that says so.
         let whole = plan
             .get_chunk_opts()
             .is_ok_and(|options| options.is_none_or(|o| o.is_empty()));
         let in_place = matches!(stored, Stored::Known { in_place: true, .. });
-        let pipeline = filters.ok().filter(|_| addresses && whole && in_place);
-        let pipeline = pipeline.and_then(|filters| Pipeline::of(&filters));
+        let pipeline = filters.ok().filter(|_| whole);
+        let encoding = match pipeline.and_then(|filters| Pipeline::of(&filters)) {
+            _ if !addresses || !in_place => Encoding::Other,
+            _ if !filtered => Encoding::Plain,
+            Some(pipeline) => Encoding::Compressed(pipeline),
+            None => Encoding::Other,
+        };
         let steps = shape.first().copied().unwrap_or(0);
         Ok(Self {
             source: source.clone(),
@@ -138,13 +135,11 @@ impl Tensor {
             header,
             shape,
             chunk,
-            plain,
+            encoding,
             stored,
             steps,
-            pipeline,
             encoder,
-            place: OnceLock::new(),
-            packed: OnceLock::new(),
+            found: Found::new(steps),
         })
     }
 
@@ -313,8 +308,7 @@ impl Tensor {
         }
     }
 
-    /// Takes over the extent that the file has now, and forgets where the chunks are if there are
-    /// more of them.
+    /// Takes over the extent that the file has now.
     pub(super) fn refresh(&mut self) -> Result<(), Error> {
         let Some(header) = self.header else {
             return Ok(());
@@ -326,11 +320,6 @@ impl Tensor {
                 let changed = "the file is no longer the one that was opened".to_owned();
                 Error::library(&self.source.path, action, LibraryError::new(changed))
             })?;
-        let rows = self.chunk.as_ref().map_or(1, |chunk| chunk[0].max(1));
-        if now[0].div_ceil(rows) != self.shape[0].div_ceil(rows) {
-            self.place = OnceLock::new();
-            self.packed = OnceLock::new();
-        }
         self.steps = now[0];
         self.shape = now;
         Ok(())
@@ -338,6 +327,8 @@ impl Tensor {
 
     pub(super) fn limit_steps(&mut self, committed: u64) {
         self.steps = self.steps.min(committed);
+        let rows = self.chunk.as_ref().map_or(1, |chunk| chunk[0].max(1));
+        self.found.set_rows(self.steps, rows);
     }
 
     /// Takes the `uint16` of a tensor without a marker for the bits of bfloat16.
@@ -380,7 +371,12 @@ impl Tensor {
     ///
     /// Those of [`read_step`](Self::read_step).
     pub fn read_steps<T: Element>(&self, steps: Range<u64>) -> Result<Vec<T>, Error> {
-        self.select().steps(steps).read()
+        self.check_range(&steps)?;
+        self.check_dtype(T::DTYPE)?;
+        let count = steps.end - steps.start;
+        let mut values = self.allocate(self.row_len().saturating_mul(count))?;
+        T::fill_bytes(&mut values, |bytes| self.fill_rows(steps, bytes))?;
+        Ok(values)
     }
 
     /// Reads a range of steps into `buffer`, which has exactly their length.
@@ -393,7 +389,20 @@ impl Tensor {
         steps: Range<u64>,
         buffer: &mut [T],
     ) -> Result<(), Error> {
-        self.select().steps(steps).read_into(buffer)
+        self.check_range(&steps)?;
+        let count = steps.end - steps.start;
+        self.check_buffer(self.row_len().saturating_mul(count), buffer.len())?;
+        self.check_dtype(T::DTYPE)?;
+        T::fill_bytes(buffer, |bytes| self.fill_rows(steps, bytes))
+    }
+
+    /// Fills `bytes` with rows, which have exactly its length: what lies at some indices of the first axis.
+    pub(super) fn fill_rows(&self, rows: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let step_bytes = to_usize(self.row_len()).saturating_mul(self.dtype()?.size());
+        Job::of_rows(self, Stride::of(rows), step_bytes).run(bytes)
     }
 
     /// Reads all committed steps, or the whole constant.
@@ -450,7 +459,10 @@ impl Tensor {
 
     /// Length of the first axis: the committed steps of a step tensor; `None` for a single value.
     pub(super) fn leading(&self) -> Option<u64> {
-        self.shape().first().copied()
+        self.shape.first().map(|&leading| match self.role {
+            Role::Step => self.steps,
+            Role::Constant => leading,
+        })
     }
 
     /// Elements from one index of the first axis to the next.
@@ -502,16 +514,9 @@ impl Tensor {
     pub(super) fn fill_single(&self, bytes: &mut [u8]) -> Result<(), Error> {
         match self.place() {
             Some(place) => place
-                .read_rows(self.data(), 0..1, bytes)
+                .read_rows(0..1, bytes)
                 .map_err(|error| self.read_failed(error)),
-            None => {
-                let single = Stride {
-                    first: 0,
-                    count: 1,
-                    stride: 1,
-                };
-                self.read_by_library(single, bytes)
-            }
+            None => self.read_by_library(Stride::of(0..1), bytes),
         }
     }
 
@@ -521,51 +526,39 @@ impl Tensor {
     }
 
     /// What unpacks its chunks.
-    pub(super) fn spare(&self) -> &Spare {
-        &self.source.spare
+    pub(super) fn unpackers(&self) -> &UnpackerCache {
+        &self.source.unpackers
     }
 
     pub(super) fn read_failed(&self, error: io::Error) -> Error {
         Error::io(&self.source.path, "read from", error)
     }
 
-    /// Where its plain bytes lie; `None` where they are filtered, of another byte order, or cut in
-    /// another way, and libhdf5 has to read them.
+    /// Where its values lie; `None` where libhdf5 has to read them.
     pub(super) fn place(&self) -> Option<&Place> {
-        let place = self.place.get_or_init(|| {
-            let place = self.plain.then(|| Place::find(&self.wanted()?)).flatten();
-            place.map(Arc::new)
-        });
-        place.as_deref()
-    }
-
-    /// Where its compressed chunks lie; `None` where there are none, or only libhdf5 can unpack them.
-    pub(super) fn packed(&self) -> Option<&Packed> {
-        let pipeline = self.pipeline?;
-        let packed = self
-            .packed
-            .get_or_init(|| Packed::find(&self.wanted()?, pipeline).map(Arc::new));
-        packed.as_deref()
-    }
-
-    /// What looking for its bytes needs to know; `None` of an element type that is not ours to read.
-    fn wanted(&self) -> Option<Wanted<'_>> {
-        Some(Wanted {
-            data: self.data(),
-            dataset: &self.dataset,
-            header: self.header,
-            shape: &self.shape,
-            chunk: self.chunk.as_deref(),
-            element: self.dtype().ok()?.size() as u64,
+        self.found.get(|| {
+            Some(TensorLocation {
+                data: &self.source.data,
+                dataset: &self.dataset,
+                header: self.header,
+                shape: &self.shape,
+                chunk: self.chunk.as_deref(),
+                element: self.dtype().ok()?.size() as u64,
+                encoding: self.encoding,
+            })
         })
     }
 
-    pub(super) fn damaged_chunk(&self, row: u64, piece: u64, reason: String) -> Error {
-        let chunk = self.packed().map(|packed| packed.offset(row, piece));
+    /// An error in the chunk with this number in the order of the chunk index.
+    pub(super) fn damaged_chunk(&self, number: u64, reason: String) -> Error {
+        let chunk = match self.place() {
+            Some(Place::Compressed(map, _)) => map.grid().offset(number),
+            _ => Vec::new(),
+        };
         Error::DamagedChunk {
             path: self.source.path.clone(),
             tensor: self.name.clone(),
-            chunk: chunk.unwrap_or_default(),
+            chunk,
             reason,
         }
     }

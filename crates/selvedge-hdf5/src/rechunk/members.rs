@@ -1,6 +1,6 @@
 //! What of the input becomes what of the output.
 
-use crate::grid::to_usize;
+use crate::chunks::to_usize;
 use crate::provenance::{FORMAT, LOGICAL_DTYPE, PREFIX};
 use crate::reader::{Reader, Tensor};
 use crate::spec::validate_name;

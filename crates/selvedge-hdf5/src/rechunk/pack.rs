@@ -12,10 +12,9 @@ use twox_hash::XxHash3_128;
 
 use crate::Error;
 use crate::bulk::{self, Buffer, Meter};
-use crate::encoder::ChunkEncoder;
-use crate::grid::{Grid, to_usize};
+use crate::chunks::{ChunkEncoder, Grid, Unpacker, to_usize};
 use crate::plan::EncodingPlan;
-use crate::reader::{Reader, Tensor, Unpacker};
+use crate::reader::{Reader, Tensor};
 use crate::trajectory::{Space, Written};
 
 /// Bytes that are encoded at a time, where a part of each step can be read: they stay in a cache.
@@ -338,7 +337,7 @@ pub(super) fn half(bytes: u64) -> u64 {
 mod tests {
     use super::{Blocks, Packed, PackedChunks, PackedTensor, Packing, common, look_again};
     use crate::bulk::Meter;
-    use crate::grid::Grid;
+    use crate::chunks::Grid;
     use crate::trajectory::Written;
     use crate::{Compression, Error, Reader, Rechunk, Recorder, bf16};
 

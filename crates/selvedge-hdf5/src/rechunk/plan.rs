@@ -7,7 +7,7 @@ use super::Rechunk;
 use super::members::{Member, Members};
 use super::pack::Blocks;
 use crate::bulk::{self, Walk};
-use crate::grid::Grid;
+use crate::chunks::Grid;
 use crate::plan::{Bytes, ChunkPlan, Grouped, Shape};
 use crate::{Compression, Error, ReadPattern, Role, TensorSpec};
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use memmap2::MmapMut;
 
 use crate::TensorSpec;
-use crate::grid::to_usize;
+use crate::chunks::to_usize;
 use crate::plan::{QueuePlan, region_bytes};
 
 /// Where each tensor lies in a block.

@@ -7,8 +7,7 @@ use std::thread::{Builder, JoinHandle};
 
 use super::block::{Block, BlockLayout};
 use super::queue::{Queue, StopOnPanic};
-use crate::encoder::ChunkEncoder;
-use crate::grid::to_usize;
+use crate::chunks::{ChunkEncoder, to_usize};
 use crate::plan::EncodingPlan;
 use crate::trajectory::{Chunk, Packer, Written};
 

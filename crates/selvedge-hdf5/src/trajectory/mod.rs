@@ -12,8 +12,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::chunks::{self, Grid};
 use crate::create::PAGE;
-use crate::grid::Grid;
 use crate::layout::{
     AttributeValue, ChunkEntry, ChunkIndex, ChunkKey, LayoutError, StepDataset, Superblock,
     attribute, root_members, step_dataset,
@@ -21,7 +21,7 @@ use crate::layout::{
 use crate::plan::ChunkPlan;
 use crate::provenance::{FORMAT, FORMAT_VERSION, FORMAT_VERSION_COMPRESSED, STATE, STEPS_PLANNED};
 use crate::storage::Storage;
-use crate::{Error, RunState, encoder};
+use crate::{Error, RunState};
 use packed::Packed;
 pub(crate) use packed::{Chunk, Packer, Written};
 use reserve::Reserved;
@@ -509,12 +509,12 @@ impl StepTensor {
             let (bytes, whole) = (u64::from(key.bytes), grid.chunk_bytes());
             // What h5py appended went through zlib, whose streams can be a little longer, or through
             // one of the filters.
-            let deflated = packs && key.mask & encoder::DEFLATE == 0;
+            let deflated = packs && key.mask & chunks::MASK_DEFLATE == 0;
             let stored = match deflated {
                 true => bytes <= whole + whole / 100 + 64,
                 false => bytes == whole,
             };
-            let stored = stored && (!packs || key.mask <= encoder::AS_IT_IS);
+            let stored = stored && (!packs || key.mask <= chunks::MASK_UNFILTERED);
             if key.offset != grid.offset(number) || !stored {
                 return Err(LayoutError::unexpected(
                     "the chunk index",

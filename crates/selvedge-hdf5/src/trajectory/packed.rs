@@ -8,8 +8,7 @@ use std::sync::Arc;
 use super::space::Space;
 use super::{StepTensor, TrajectoryFile, reserve};
 use crate::Error;
-use crate::encoder::ChunkEncoder;
-use crate::grid::{Run, to_usize};
+use crate::chunks::{ChunkEncoder, Run, to_usize};
 use crate::layout::{ChunkIndex, ChunkKey, LayoutError, Superblock};
 use crate::storage::Storage;
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use super::Selection;
-use crate::reader::library::Stride;
+use crate::chunks::Stride;
 use crate::{Element, Error};
 
 /// Blocks that exist at once: one is worked on, one waits, one is read.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -10,8 +9,8 @@ use half::{bf16, f16};
 use super::rows::Span;
 use crate::Error;
 use crate::bulk;
+use crate::chunks::Stride;
 use crate::reader::Tensor;
-use crate::reader::library::Stride;
 use crate::reader::place::Place;
 
 /// Bytes of output that a thread fills before it asks for more.
@@ -56,7 +55,7 @@ impl Convert {
 }
 
 /// A selection and its sizes.
-pub(super) struct Job<'a> {
+pub(crate) struct Job<'a> {
     pub(super) tensor: &'a Tensor,
     pub(super) steps: Stride,
     /// Bytes of a whole step in the file.
@@ -68,23 +67,41 @@ pub(super) struct Job<'a> {
     pub(super) convert: Convert,
 }
 
-impl Job<'_> {
-    /// Fills `bytes`, the whole output.
-    pub(super) fn run(&self, bytes: &mut [u8]) -> Result<(), Error> {
-        if let Some(place) = self.tensor.place() {
-            self.run_in_parallel(place, bytes)
-        } else if let Some(packed) = self.tensor.packed() {
-            self.run_unpacking(packed, bytes)
-        } else {
-            self.run_by_library(bytes)
+impl<'a> Job<'a> {
+    /// All of some rows of a tensor, as they are. Each has `step_bytes` bytes.
+    pub(crate) fn of_rows(tensor: &'a Tensor, steps: Stride, step_bytes: usize) -> Self {
+        Self {
+            tensor,
+            steps,
+            step_bytes,
+            output_bytes: step_bytes,
+            spans: None,
+            convert: Convert::None,
         }
     }
 
+    /// Fills `bytes`, the whole output.
+    pub(crate) fn run(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        let place = self.tensor.place();
+        match place.filter(|place| place.has(self.steps)) {
+            Some(Place::Compressed(map, format)) => self.run_unpacking(map, *format, bytes),
+            Some(place) => self.run_in_parallel(place, bytes),
+            None => self.run_by_library(bytes),
+        }
+    }
+
+    /// Whether the output is what lies in the file, without gaps or changes.
+    pub(super) fn is_as_stored(&self) -> bool {
+        self.spans.is_none() && self.convert == Convert::None
+    }
+
     fn run_in_parallel(&self, place: &Place, bytes: &mut [u8]) -> Result<(), Error> {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
         // What is read counts, too: of few rows of large steps.
         let work = bytes.len().max(self.read_bytes() / 2);
-        let threads = (work / TASK).min(cores).clamp(1, MOST_THREADS);
+        let threads = bulk::threads_for(work / TASK, MOST_THREADS);
+        if threads == 1 {
+            return self.task(place, 0, 0, bytes, &mut Scratch::default());
+        }
         let most = TASK.min(bytes.len() / threads);
         // Whole steps; or parts of one step, where the steps are large.
         let size = match &self.spans {
@@ -105,8 +122,7 @@ impl Job<'_> {
             let mut scratch = Scratch::default();
             while let Some((group, start, output)) = next() {
                 let first = (group * group_steps) as u64;
-                self.task(place, first, start, output, &mut scratch)
-                    .map_err(|error| self.tensor.read_failed(error))?;
+                self.task(place, first, start, output, &mut scratch)?;
             }
             Ok(())
         };
@@ -130,26 +146,23 @@ impl Job<'_> {
         start: usize,
         output: &mut [u8],
         scratch: &mut Scratch,
-    ) -> io::Result<()> {
-        let data = self.tensor.data();
+    ) -> Result<(), Error> {
         let is_part = output.len() < self.output_bytes;
-        if self.spans.is_none()
-            && self.convert == Convert::None
-            && self.steps.stride == 1
-            && !is_part
-        {
+        let read = if self.is_as_stored() && self.steps.stride == 1 && !is_part {
             let rows = self.steps.at(first);
             let count = (output.len() / self.output_bytes) as u64;
-            return place.read_rows(data, rows..rows + count, output);
-        }
-        for (nth, output) in output.chunks_mut(self.output_bytes).enumerate() {
-            let step = self.steps.at(first + nth as u64);
-            match &self.spans {
-                Some(spans) => self.rows(place, step, spans, output, scratch)?,
-                None => self.part(place, step, start, output, scratch)?,
-            }
-        }
-        Ok(())
+            place.read_rows(rows..rows + count, output)
+        } else {
+            let mut outputs = output.chunks_mut(self.output_bytes).zip(first..);
+            outputs.try_for_each(|(output, nth)| {
+                let step = self.steps.at(nth);
+                match &self.spans {
+                    Some(spans) => self.rows(place, step, spans, output, scratch),
+                    None => self.part(place, step, start, output, scratch),
+                }
+            })
+        };
+        read.map_err(|error| self.tensor.read_failed(error))
     }
 
     /// A step, from the byte `start` of its output on.
@@ -161,15 +174,14 @@ impl Job<'_> {
         output: &mut [u8],
         scratch: &mut Scratch,
     ) -> io::Result<()> {
-        let data = self.tensor.data();
         let factor = self.convert.factor();
         let mut start = start / factor;
         if self.convert == Convert::None {
-            return place.read_within(data, step, start, output);
+            return place.read_within(step, start, output);
         }
         for output in output.chunks_mut(PIECE * factor) {
             let piece = scratch.get(output.len() / factor);
-            place.read_within(data, step, start, piece)?;
+            place.read_within(step, start, piece)?;
             self.convert.put(piece, output);
             start += piece.len();
         }
@@ -185,15 +197,14 @@ impl Job<'_> {
         output: &mut [u8],
         scratch: &mut Scratch,
     ) -> io::Result<()> {
-        let data = self.tensor.data();
         for span in spans {
             match span.whole() {
                 Some(to) if self.convert == Convert::None => {
-                    place.read_within(data, step, span.bytes.start, &mut output[to])?;
+                    place.read_within(step, span.bytes.start, &mut output[to])?;
                 }
                 _ => {
                     let bytes = scratch.get(span.bytes.len());
-                    place.read_within(data, step, span.bytes.start, bytes)?;
+                    place.read_within(step, span.bytes.start, bytes)?;
                     self.put_rows(span, bytes, output);
                 }
             }
@@ -223,7 +234,7 @@ impl Job<'_> {
 
     /// libhdf5 lets one thread in at a time: so its steps are read one row of chunks after the other.
     fn run_by_library(&self, bytes: &mut [u8]) -> Result<(), Error> {
-        let as_they_are = self.spans.is_none() && self.convert == Convert::None;
+        let as_they_are = self.is_as_stored();
         let together = self.tensor.rows_together(self.step_bytes, TASK);
         let mut scratch = Scratch::default();
         let (mut done, mut rest) = (0, bytes);

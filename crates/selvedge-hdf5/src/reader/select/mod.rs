@@ -8,11 +8,11 @@ mod unpack;
 use std::ops::Range;
 
 pub use blocks::{Block, Blocks};
-use engine::{Convert, Job};
+use engine::Convert;
+pub(super) use engine::Job;
 
 use super::Tensor;
-use super::library::Stride;
-use crate::grid::to_usize;
+use crate::chunks::{Stride, to_usize};
 use crate::{Dtype, Element, Error};
 
 /// Some steps of a tensor, and some rows of each: made by [`Tensor::select`].

@@ -2,32 +2,169 @@
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use super::engine::{Convert, Job, PIECE, Scratch};
-use crate::Error;
-use crate::bulk;
-use crate::grid::to_usize;
-use crate::reader::library::Stride;
-use crate::reader::packed::{Chunk, Packed, Plain, Unpacker};
+use crate::chunks::{
+    ChunkFormat, ChunkMap, DecodedChunk, Run, Stride, ToDecode, Unpacker, to_usize,
+};
+use crate::{Error, bulk, sys};
 
 /// Bytes that a thread has to unpack: else starting it takes longer.
 const TASK: usize = 1 << 20;
 /// Memory for unpacked chunks and their streams together; a thread has them in any case.
 const MEMORY: usize = 1 << 30;
 const MOST_THREADS: usize = 8;
+/// Chunks that are unpacked together.
+const TOGETHER: usize = Unpacker::TOGETHER;
+
+/// A run of the output, which is all that is wanted of one chunk.
+struct Part<'a> {
+    chunk: u64,
+    /// Where it begins in the chunk, in bytes.
+    within: usize,
+    /// `None` where the decoder has it.
+    output: Option<&'a mut [u8]>,
+}
 
 impl Job<'_> {
+    pub(super) fn run_unpacking(
+        &self,
+        map: &ChunkMap,
+        format: ChunkFormat,
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        let threads = self.unpacking_threads(map, format);
+        let together = (room(format) / threads).clamp(1, TOGETHER);
+        if self.is_as_stored() && map.grid().is_run_per_chunk(self.steps) {
+            self.unpack_parts(map, format, (threads, together), bytes)
+        } else {
+            self.unpack_all_rows(map, format, (threads, together), bytes)
+        }
+    }
+
+    fn unpacking_threads(&self, map: &ChunkMap, format: ChunkFormat) -> usize {
+        let grid = map.grid();
+        let last = self.steps.at(self.steps.count.saturating_sub(1));
+        let rows = last / grid.steps() - self.steps.first / grid.steps() + 1;
+        let rows = to_usize(rows.min(self.steps.count));
+        let row_bytes = format.bytes.saturating_mul(to_usize(grid.pieces()));
+        let work = row_bytes.saturating_mul(rows) / TASK;
+        bulk::threads_for(work.min(rows).min(room(format)), MOST_THREADS)
+    }
+
+    /// Decodes each chunk to where it is wanted.
+    fn unpack_parts(
+        &self,
+        map: &ChunkMap,
+        format: ChunkFormat,
+        (threads, together): (usize, usize),
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        let Stride { first, stride, .. } = self.steps;
+        // Steps without gaps, or one after the other.
+        let (groups, each) = match stride {
+            1 => (1, self.steps.count),
+            _ => (self.steps.count, 1),
+        };
+        let steps = (0..groups).map(|nth| first + nth * stride);
+        let mut runs = steps.flat_map(|step| map.grid().runs(step..step + each));
+        let mut left = bytes;
+        let tasks = Mutex::new(|| {
+            let Run {
+                bytes,
+                chunk,
+                within,
+                ..
+            } = runs.next()?;
+            Some(Part {
+                chunk: chunk as u64,
+                within: to_usize(within),
+                output: left.split_off_mut(..bytes.len()),
+            })
+        });
+        // What is not wanted is not fetched either.
+        let end = match stride {
+            1 => map.grid().chunks_of(first + each).unwrap_or(0),
+            _ => 0,
+        };
+        let work = || -> Result<(), Error> {
+            let mut unpacker = self.tensor.unpackers().take();
+            loop {
+                let mut parts = [const { None }; TOGETHER];
+                {
+                    let mut next = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+                    parts[..together].fill_with(&mut *next);
+                }
+                let Some(last) = parts.iter().flatten().next_back() else {
+                    break;
+                };
+                // What other threads take meanwhile, and then this one.
+                let later = last.chunk + 1 + ((threads - 1) * together) as u64;
+                will_read(map, later..end.min(later + together as u64));
+                self.unpack_together(map, format, &mut parts, &mut unpacker)?;
+            }
+            self.tensor.unpackers().give(unpacker);
+            Ok(())
+        };
+        bulk::together(threads, work)
+    }
+
+    fn unpack_together(
+        &self,
+        map: &ChunkMap,
+        format: ChunkFormat,
+        parts: &mut [Option<Part<'_>>; TOGETHER],
+        unpacker: &mut Unpacker,
+    ) -> Result<(), Error> {
+        let mut chunks: [ToDecode<'_>; TOGETHER] = Default::default();
+        let mut wanted: [(u64, usize, Option<&mut [u8]>); TOGETHER] = Default::default();
+        let mut count = 0;
+        for part in parts.iter_mut().filter_map(Option::take) {
+            let Part {
+                chunk,
+                within,
+                output,
+            } = part;
+            let is_whole = output
+                .as_ref()
+                .is_some_and(|output| output.len() == format.bytes);
+            let (whole, output) = match is_whole {
+                true => (output, None),
+                false => (None, output),
+            };
+            chunks[count] = ToDecode {
+                stored: map.find(chunk),
+                whole,
+            };
+            wanted[count] = (chunk, within, output);
+            count += 1;
+        }
+        let data = self.tensor.data();
+        unpacker.unpack(format, data, &mut chunks[..count], |nth, decoded| {
+            let (chunk, within, output) = &mut wanted[nth];
+            let decoded = decoded.map_err(|reason| self.tensor.damaged_chunk(*chunk, reason))?;
+            if let Some(output) = output {
+                decoded.copy(*within, output);
+            }
+            Ok(())
+        })
+    }
+
     /// The selected steps of each row of chunks are what a thread does at a time; of several rows, as long
     /// as there are enough for all threads.
-    pub(super) fn run_unpacking(&self, packed: &Packed, bytes: &mut [u8]) -> Result<(), Error> {
-        let threads = self.unpacking_threads(packed);
-        let together = (room(packed) / threads).clamp(1, Unpacker::TOGETHER);
-        let tasks = Mutex::new(Rows {
+    fn unpack_all_rows(
+        &self,
+        map: &ChunkMap,
+        format: ChunkFormat,
+        (threads, together): (usize, usize),
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        let (grid, output_bytes) = (map.grid(), self.output_bytes);
+        let tasks = Mutex::new(ChunkRows {
             left: self.steps,
             output: bytes,
-            rows: packed.rows(),
-            step_bytes: self.output_bytes,
+            rows: grid.steps(),
+            step_bytes: output_bytes,
         });
         let next = || {
             let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,47 +177,38 @@ impl Job<'_> {
         // What is not wanted is not fetched either.
         let fetches = self.spans.is_none() && self.steps.stride == 1;
         let work = || -> Result<(), Error> {
-            let (mut unpacker, mut scratch) = (self.tensor.spare().take(), Scratch::default());
+            let mut unpacker = self.tensor.unpackers().take();
+            let mut scratch = Scratch::default();
             loop {
                 let (mut rows, later) = next();
                 if rows.is_empty() {
                     break;
                 }
                 if fetches {
-                    packed.will_read(self.tensor.data(), later);
+                    will_read(map, later.start * grid.pieces()..later.end * grid.pieces());
                 }
-                self.unpack_rows(packed, &mut rows, &mut unpacker, &mut scratch)?;
+                self.unpack_rows(map, format, &mut rows, &mut unpacker, &mut scratch)?;
             }
-            self.tensor.spare().give(unpacker);
+            self.tensor.unpackers().give(unpacker);
             Ok(())
         };
         bulk::together(threads, work)
     }
 
-    fn unpacking_threads(&self, packed: &Packed) -> usize {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let last = self.steps.at(self.steps.count.saturating_sub(1));
-        let rows = last / packed.rows() - self.steps.first / packed.rows() + 1;
-        let rows = to_usize(rows.min(self.steps.count));
-        let row_bytes = packed.chunk_bytes().saturating_mul(to_usize(packed.pieces));
-        let work = row_bytes.saturating_mul(rows) / TASK;
-        let limits = cores.min(MOST_THREADS).min(rows).min(work);
-        limits.min(room(packed)).max(1)
-    }
-
     /// Fills the output of each row with its selected steps, which lie in one row of chunks.
     fn unpack_rows(
         &self,
-        packed: &Packed,
+        map: &ChunkMap,
+        format: ChunkFormat,
         rows: &mut [(Stride, &mut [u8])],
         unpacker: &mut Unpacker,
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let step_in_chunk = packed.chunk_bytes() / to_usize(packed.rows());
-        let as_they_are = self.spans.is_none() && self.convert == Convert::None;
-        for piece in 0..packed.pieces {
+        let grid = map.grid();
+        let step_in_chunk = to_usize(grid.stride());
+        for piece in 0..grid.pieces() {
             let mut runs = Vec::new();
-            packed.runs(piece, |at, within, len| {
+            grid.runs_of_piece(piece, |at, within, len| {
                 if self.wants(at, len) {
                     runs.push((at, within, len));
                 }
@@ -88,37 +216,24 @@ impl Job<'_> {
             if runs.is_empty() {
                 continue;
             }
-            let is_step = packed.pieces == 1 && runs == [(0, 0, step_in_chunk)];
-            let mut chunks = Vec::with_capacity(rows.len());
-            let mut parts = Vec::with_capacity(rows.len());
-            for (steps, output) in &mut *rows {
-                // Where the output has room for all steps, none are left out.
-                let is_whole = is_step && as_they_are && output.len() == packed.chunk_bytes();
-                let (whole, part) = match is_whole {
-                    true => (Some(&mut **output), None),
-                    false => (None, Some(&mut **output)),
-                };
-                chunks.push(Chunk {
-                    row: steps.first / packed.rows(),
-                    piece,
-                    whole,
-                });
-                parts.push((*steps, part));
-            }
-            unpacker.unpack(packed, self.tensor.data(), &mut chunks, |nth, plain| {
-                let (steps, output) = &mut parts[nth];
-                let row = steps.first / packed.rows();
-                let damaged = |reason| self.tensor.damaged_chunk(row, piece, reason);
-                let plain = plain.map_err(damaged)?;
-                let first = to_usize(steps.first % packed.rows()) * step_in_chunk;
-                let outputs = output.iter_mut();
-                for (nth, output) in outputs
-                    .flat_map(|all| all.chunks_mut(self.output_bytes))
-                    .enumerate()
-                {
+            let number = |steps: &Stride| steps.first / grid.steps() * grid.pieces() + piece;
+            let mut chunks: Vec<_> = rows
+                .iter()
+                .map(|(steps, _)| ToDecode {
+                    stored: map.find(number(steps)),
+                    whole: None,
+                })
+                .collect();
+            let data = self.tensor.data();
+            unpacker.unpack(format, data, &mut chunks, |nth, decoded| {
+                let (steps, output) = &mut rows[nth];
+                let damaged = |reason| self.tensor.damaged_chunk(number(steps), reason);
+                let decoded = decoded.map_err(damaged)?;
+                let first = to_usize(steps.first % grid.steps()) * step_in_chunk;
+                for (nth, output) in output.chunks_mut(self.output_bytes).enumerate() {
                     let from = first + nth * to_usize(steps.stride) * step_in_chunk;
                     for &(at, within, len) in &runs {
-                        self.put_run(&plain, from + within, at..at + len, output, scratch);
+                        self.put_run(&decoded, from + within, at..at + len, output, scratch);
                     }
                 }
                 Ok(())
@@ -140,14 +255,14 @@ impl Job<'_> {
     /// chunk, into the output of the step.
     fn put_run(
         &self,
-        plain: &Plain<'_>,
+        chunk: &DecodedChunk<'_>,
         from: usize,
         run: std::ops::Range<usize>,
         output: &mut [u8],
         scratch: &mut Scratch,
     ) {
         let Some(spans) = &self.spans else {
-            return self.put_part(plain, from, run.len(), run.start, output, scratch);
+            return self.put_part(chunk, from, run.len(), run.start, output, scratch);
         };
         for span in spans {
             if span.bytes.start >= run.end || run.start >= span.bytes.end {
@@ -160,7 +275,7 @@ impl Job<'_> {
                 if start < end {
                     let from = from + (start - run.start);
                     let to = to.start + (start - place);
-                    self.put_part(plain, from, end - start, to, output, scratch);
+                    self.put_part(chunk, from, end - start, to, output, scratch);
                 }
             });
         }
@@ -169,7 +284,7 @@ impl Job<'_> {
     /// Puts `len` bytes of the chunk where the byte `to` of the step is in the output.
     fn put_part(
         &self,
-        plain: &Plain<'_>,
+        chunk: &DecodedChunk<'_>,
         from: usize,
         len: usize,
         to: usize,
@@ -177,25 +292,44 @@ impl Job<'_> {
         scratch: &mut Scratch,
     ) {
         if self.convert == Convert::None {
-            return plain.copy(from, &mut output[to..to + len]);
+            return chunk.copy(from, &mut output[to..to + len]);
         }
         let factor = self.convert.factor();
         let output = &mut output[to * factor..(to + len) * factor];
         for (nth, output) in output.chunks_mut(PIECE * factor).enumerate() {
             let piece = scratch.get(output.len() / factor);
-            plain.copy(from + nth * PIECE, piece);
+            chunk.copy(from + nth * PIECE, piece);
             self.convert.put(piece, output);
         }
     }
 }
 
 /// How many unpacked chunks and their streams there is memory for.
-fn room(packed: &Packed) -> usize {
-    MEMORY / packed.chunk_bytes().saturating_mul(2).max(1)
+fn room(format: ChunkFormat) -> usize {
+    MEMORY / format.bytes.saturating_mul(2).max(1)
+}
+
+/// Says that these chunks will be read soon, if there are such chunks: those that lie side by side at once.
+fn will_read(map: &ChunkMap, chunks: Range<u64>) {
+    let mut together: Option<Range<u64>> = None;
+    let places = chunks.filter_map(|number| map.find(number));
+    for (address, end) in places.filter_map(|stored| Some((stored.address, stored.end()?))) {
+        match &mut together {
+            Some(bytes) if bytes.end == address => bytes.end = end,
+            _ => {
+                if let Some(bytes) = together.replace(address..end) {
+                    sys::will_read(map.data(), bytes.start, bytes.end - bytes.start);
+                }
+            }
+        }
+    }
+    if let Some(bytes) = together {
+        sys::will_read(map.data(), bytes.start, bytes.end - bytes.start);
+    }
 }
 
 /// The selected steps of one row of chunks after the other, and their part of the output.
-struct Rows<'a> {
+struct ChunkRows<'a> {
     left: Stride,
     output: &'a mut [u8],
     /// Steps in a chunk.
@@ -204,7 +338,7 @@ struct Rows<'a> {
     step_bytes: usize,
 }
 
-impl Rows<'_> {
+impl ChunkRows<'_> {
     /// At most so many rows of chunks are left.
     fn rows_left(&self) -> u64 {
         let steps = self.left.count.saturating_mul(self.left.stride);
@@ -221,7 +355,7 @@ impl Rows<'_> {
     }
 }
 
-impl<'a> Iterator for Rows<'a> {
+impl<'a> Iterator for ChunkRows<'a> {
     type Item = (Stride, &'a mut [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -229,10 +363,10 @@ impl<'a> Iterator for Rows<'a> {
         if left.count == 0 {
             return None;
         }
-        let behind = (left.first / self.rows)
+        let after = (left.first / self.rows)
             .saturating_add(1)
             .saturating_mul(self.rows);
-        let count = (behind - left.first).div_ceil(left.stride).min(left.count);
+        let count = (after - left.first).div_ceil(left.stride).min(left.count);
         let (now, later) =
             std::mem::take(&mut self.output).split_at_mut(to_usize(count) * self.step_bytes);
         self.output = later;

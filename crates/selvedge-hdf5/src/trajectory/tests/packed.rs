@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::reserve::Scarce;
 use super::{Change, Memory, apply, loss, made, open};
-use crate::encoder::{AS_IT_IS, ChunkEncoder};
+use crate::chunks::{ChunkEncoder, MASK_UNFILTERED};
 use crate::trajectory::TrajectoryFile;
 use crate::{Compression, Dtype, Limits, ReadPattern, Reader, RunPlan, TensorSpec, bf16};
 
@@ -194,7 +194,10 @@ fn every_moment_of_a_resumed_compressed_run_is_a_valid_file() {
     let masks: Vec<u32> = (0..16)
         .map(|chunk| dataset.chunk_info(chunk).unwrap().filter_mask)
         .collect();
-    assert!(masks.contains(&0) && masks.contains(&AS_IT_IS), "{masks:?}");
+    assert!(
+        masks.contains(&0) && masks.contains(&MASK_UNFILTERED),
+        "{masks:?}"
+    );
     let file = Reader::open(&path).unwrap();
     assert_eq!(
         file.tensor("W").unwrap().read_step::<bf16>(7).unwrap(),

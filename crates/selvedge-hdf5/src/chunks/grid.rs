@@ -1,14 +1,16 @@
-//! How the elements of a step tensor are spread over its chunks.
+//! How the elements of a tensor are spread over its chunks.
 //!
-//! A chunk is `(c, k0, k1, …)`: `c` steps of a *piece* of the step. Pieces are contiguous runs of a
-//! step's elements in row-major order: along one axis the step is cut into runs of `k` indices, the
-//! axes before it have chunk extent 1 and those behind it are whole. Within a chunk, the piece of
-//! each of its steps follows that of the step before. So where a step is one piece, neighbouring
-//! steps are neighbours in the file.
+//! A chunk `(c, k0, k1, …)` is `c` steps of a *piece* of the step: of a box of `k0 × k1 × …` elements in
+//! row-major order. Within a chunk, the piece of each of its steps follows that of the step before.
+//!
+//! The recorder cuts a step along one axis, where the axes before it have chunk extent 1 and those
+//! after it are whole: then a piece is a contiguous run of the step's bytes, and where a step is one
+//! piece, neighbouring steps are neighbours in the file. [`Grid::new`] takes only such chunks,
+//! [`Grid::any`] also those of other programs, whose pieces lie scattered over the step.
 
 use std::ops::Range;
 
-/// Bytes of some steps that lie one behind the other in one chunk.
+/// Bytes of some steps that lie one after the other in one chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     /// The first step that it belongs to.
@@ -21,22 +23,57 @@ pub(crate) struct Run {
     pub(crate) within: u64,
 }
 
-/// The chunks of one step tensor.
+/// Steps: from `first` on `count` of them, each `stride` after the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stride {
+    pub(crate) first: u64,
+    pub(crate) count: u64,
+    pub(crate) stride: u64,
+}
+
+impl Stride {
+    /// The steps of a range, without gaps.
+    pub(crate) fn of(steps: Range<u64>) -> Self {
+        Self {
+            first: steps.start,
+            count: steps.end.saturating_sub(steps.start),
+            stride: 1,
+        }
+    }
+
+    /// The step number `nth`.
+    pub(crate) fn at(&self, nth: u64) -> u64 {
+        self.first + nth * self.stride
+    }
+
+    /// `count` of them from number `nth` on.
+    pub(crate) fn part(&self, nth: u64, count: u64) -> Self {
+        Self {
+            first: self.at(nth),
+            count,
+            ..*self
+        }
+    }
+}
+
+/// The chunks of one tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Grid {
     /// Shape of a step in elements.
     step_shape: Vec<u64>,
     /// Chunk shape in elements, the steps first.
     chunk: Vec<u64>,
-    /// The axis of the step that is cut; the last pieces along it may be shorter.
+    /// Chunks along each axis of a step.
+    along: Vec<u64>,
+    /// The last axis of the step that is cut; the last pieces along it may be shorter.
     cut: usize,
-    /// Number of pieces along `cut`.
-    cut_pieces: u64,
     /// Elements from one index along `cut` to the next.
     row: u64,
     /// Number of pieces of a step.
     pieces: u64,
     element_bytes: u64,
+    step_bytes: u64,
+    chunk_bytes: u64,
 }
 
 /// A number of bytes or elements as an index. One that does not fit is none that can be reached.
@@ -44,44 +81,54 @@ pub(crate) fn to_usize(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
+fn product(axes: &[u64]) -> Option<u64> {
+    axes.iter()
+        .try_fold(1_u64, |all, &axis| all.checked_mul(axis))
+}
+
 impl Grid {
     /// The grid of a tensor with this shape of a step and this chunk shape (the steps first);
     /// `None` where the chunk does not cut a step into contiguous pieces, or a size overflows.
     pub(crate) fn new(step_shape: &[u64], chunk: &[u64], element_bytes: u64) -> Option<Self> {
+        Self::any(step_shape, chunk, element_bytes).filter(Self::is_contiguous)
+    }
+
+    /// The same for chunks of any shape.
+    pub(crate) fn any(step_shape: &[u64], chunk: &[u64], element_bytes: u64) -> Option<Self> {
         let inner = chunk.get(1..)?;
         if inner.len() != step_shape.len() || chunk.contains(&0) || step_shape.contains(&0) {
             return None;
         }
-        // The cut is the first axis behind which all axes are whole.
-        let whole = |axis: usize| inner[axis] == step_shape[axis];
+        // After this axis all axes are whole.
         let cut = (0..inner.len())
             .rev()
-            .find(|&axis| !whole(axis))
+            .find(|&axis| inner[axis] != step_shape[axis])
             .unwrap_or(0);
-        if inner[..cut].iter().any(|&extent| extent != 1) {
-            return None;
-        }
-        let cut_pieces = match inner.get(cut) {
-            Some(&extent) => step_shape[cut].div_ceil(extent),
-            None => 1,
-        };
+        let along: Vec<u64> = step_shape
+            .iter()
+            .zip(inner)
+            .map(|(axis, extent)| axis.div_ceil(*extent))
+            .collect();
         // Sizes come from files, too: none may overflow, here or in the methods.
-        let product = |axes: &[u64]| {
-            axes.iter()
-                .try_fold(1_u64, |all, &axis| all.checked_mul(axis))
-        };
-        let before = product(&step_shape[..cut])?;
-        product(step_shape)?.checked_mul(element_bytes)?;
-        product(chunk)?.checked_mul(element_bytes)?;
         Some(Self {
             cut,
-            cut_pieces,
-            row: step_shape.iter().skip(cut + 1).product(),
-            pieces: before.checked_mul(cut_pieces)?,
+            row: product(step_shape.get(cut + 1..).unwrap_or_default())?,
+            pieces: product(&along)?,
+            step_bytes: product(step_shape)?.checked_mul(element_bytes)?,
+            chunk_bytes: product(chunk)?.checked_mul(element_bytes)?,
+            along,
             step_shape: step_shape.to_vec(),
             chunk: chunk.to_vec(),
             element_bytes,
         })
+    }
+
+    /// Whether each piece is one run of the step's bytes.
+    fn is_contiguous(&self) -> bool {
+        self.chunk[1..]
+            .iter()
+            .take(self.cut)
+            .all(|&extent| extent == 1)
     }
 
     /// Steps in a chunk.
@@ -101,17 +148,33 @@ impl Grid {
 
     /// Size of a chunk in bytes.
     pub(crate) fn chunk_bytes(&self) -> u64 {
-        self.chunk.iter().product::<u64>() * self.element_bytes
+        self.chunk_bytes
+    }
+
+    /// The number of chunks that hold `steps` steps.
+    pub(crate) fn chunks_of(&self, steps: u64) -> Option<u64> {
+        steps.div_ceil(self.steps()).checked_mul(self.pieces)
     }
 
     /// Bytes from one step to the next within a chunk.
-    fn stride(&self) -> u64 {
-        self.chunk_bytes() / self.chunk[0]
+    pub(crate) fn stride(&self) -> u64 {
+        self.chunk_bytes / self.chunk[0]
     }
 
-    /// The bytes of a step that are its piece `piece`.
+    /// Whether whole steps follow one another up to the end of their chunk: not where a chunk is larger
+    /// than the step, and so has a gap after each.
+    fn holds_whole_steps(&self) -> bool {
+        self.pieces == 1 && self.stride() == self.step_bytes
+    }
+
+    /// Pieces along the axis that is cut.
+    fn cut_pieces(&self) -> u64 {
+        self.along.get(self.cut).copied().unwrap_or(1)
+    }
+
+    /// The bytes of a step that are its piece `piece`, of a grid of contiguous pieces.
     pub(crate) fn piece(&self, piece: u64) -> Range<u64> {
-        let (outer, along) = (piece / self.cut_pieces, piece % self.cut_pieces);
+        let (outer, along) = (piece / self.cut_pieces(), piece % self.cut_pieces());
         let (axis, extent) = match self.step_shape.get(self.cut) {
             Some(&axis) => (axis, self.chunk[self.cut + 1]),
             None => (1, 1),
@@ -129,12 +192,9 @@ impl Grid {
         (to_usize(chunk), step % self.steps() * self.stride())
     }
 
-    /// The runs that `steps` consist of, in the order of their bytes.
+    /// The runs that `steps` consist of, in the order of their bytes, of a grid of contiguous pieces.
     pub(crate) fn runs(&self, steps: Range<u64>) -> impl Iterator<Item = Run> + '_ {
-        let step_bytes = self.step_shape.iter().product::<u64>() * self.element_bytes;
-        // Whole steps follow one another up to the end of their chunk; but not where a chunk is
-        // larger than the step, and so has a gap behind each.
-        let whole = self.pieces == 1 && self.stride() == step_bytes;
+        let (whole, step_bytes) = (self.holds_whole_steps(), self.step_bytes);
         let first = steps.start;
         let (mut step, mut piece) = (first, 0);
         std::iter::from_fn(move || {
@@ -163,8 +223,8 @@ impl Grid {
         })
     }
 
-    /// The runs that the bytes `bytes` of step `step` consist of, in their order. Their places are
-    /// among these bytes.
+    /// The runs that the bytes `bytes` of step `step` consist of, in their order, of a grid of
+    /// contiguous pieces. Their places are among these bytes.
     pub(crate) fn runs_within(
         &self,
         step: u64,
@@ -189,7 +249,7 @@ impl Grid {
         })
     }
 
-    /// The piece that holds a byte of a step.
+    /// The piece that holds a byte of a step, of a grid of contiguous pieces.
     fn piece_at(&self, byte: u64) -> u64 {
         let row = self.row * self.element_bytes;
         let Some(&axis) = self.step_shape.get(self.cut) else {
@@ -197,42 +257,77 @@ impl Grid {
         };
         let index = byte / row;
         let along = index % axis / self.chunk[self.cut + 1];
-        index / axis * self.cut_pieces + along
+        index / axis * self.cut_pieces() + along
+    }
+
+    /// Whether no chunk has more than one of the [runs](Self::runs) of these steps, or, where there are
+    /// gaps between them, of each of them.
+    pub(crate) fn is_run_per_chunk(&self, steps: Stride) -> bool {
+        let each_has_its_own = match steps.stride {
+            1 => self.steps() == 1 || self.holds_whole_steps(),
+            stride => stride >= self.steps(),
+        };
+        self.is_contiguous() && (each_has_its_own || steps.count <= 1)
+    }
+
+    /// Calls `run` with each run of bytes that is contiguous in a step and in the chunk that is its
+    /// piece number `piece`: where it begins in the step, where in a step of the chunk, its length.
+    pub(crate) fn runs_of_piece(&self, piece: u64, mut run: impl FnMut(usize, usize, usize)) {
+        let (rank, inner) = (self.step_shape.len(), self.cut);
+        let extents = &self.chunk[1..];
+        let first = &self.offset(piece)[1..];
+        let held =
+            |axis: usize| extents[axis].min(self.step_shape[axis].saturating_sub(first[axis]));
+        let row = self.row * self.element_bytes;
+        let len = if rank == 0 { row } else { held(inner) * row };
+        let outer: u64 = (0..inner).map(held).product();
+        for nth in 0..outer {
+            let (mut rest, mut step_at, mut chunk_at) = (nth, 0, 0);
+            let (mut step_stride, mut chunk_stride) = (row, row);
+            for axis in (0..rank.min(inner + 1)).rev() {
+                let within = match axis == inner {
+                    true => 0,
+                    false => {
+                        let within = rest % held(axis);
+                        rest /= held(axis);
+                        within
+                    }
+                };
+                step_at += (first[axis] + within) * step_stride;
+                chunk_at += within * chunk_stride;
+                step_stride *= self.step_shape[axis];
+                chunk_stride *= extents[axis];
+            }
+            run(to_usize(step_at), to_usize(chunk_at), to_usize(len));
+        }
     }
 
     /// The chunk whose first element is at `offset`, counted in the order of the chunk index; `None`
     /// where no chunk starts there. Offsets come from files, and can be anything.
     pub(crate) fn index(&self, offset: &[u64]) -> Option<u64> {
-        let row = offset.first()? / self.steps();
-        let mut piece = 0_u64;
-        for axis in 0..self.cut {
-            piece = piece
-                .checked_mul(self.step_shape[axis])?
-                .checked_add(*offset.get(axis + 1)?)?;
-        }
-        if self.cut < self.step_shape.len() {
-            let along = offset.get(self.cut + 1)? / self.chunk[self.cut + 1];
-            piece = piece.checked_mul(self.cut_pieces)?.checked_add(along)?;
-        }
-        if piece >= self.pieces {
+        if offset.len() != self.chunk.len() {
             return None;
         }
-        let index = row.checked_mul(self.pieces)?.checked_add(piece)?;
-        (self.offset(index) == offset).then_some(index)
+        let mut index = 0_u64;
+        for (axis, (&at, &extent)) in offset.iter().zip(&self.chunk).enumerate() {
+            let nth = (at % extent == 0).then_some(at / extent)?;
+            index = match axis.checked_sub(1).map(|axis| self.along[axis]) {
+                None => nth,
+                Some(along) if nth < along => index.checked_mul(along)?.checked_add(nth)?,
+                Some(_) => return None,
+            };
+        }
+        Some(index)
     }
 
     /// The offset of the first element of a chunk along each axis, the steps first.
     pub(crate) fn offset(&self, chunk: u64) -> Vec<u64> {
-        let (row, piece) = (chunk / self.pieces, chunk % self.pieces);
         let mut offset = vec![0; self.chunk.len()];
-        offset[0] = row * self.steps();
-        if self.cut < self.step_shape.len() {
-            offset[self.cut + 1] = piece % self.cut_pieces * self.chunk[self.cut + 1];
-        }
-        let mut outer = piece / self.cut_pieces;
-        for axis in (0..self.cut).rev() {
-            offset[axis + 1] = outer % self.step_shape[axis];
-            outer /= self.step_shape[axis];
+        offset[0] = chunk / self.pieces * self.steps();
+        let mut rest = chunk % self.pieces;
+        for (axis, &along) in self.along.iter().enumerate().rev() {
+            offset[axis + 1] = rest % along * self.chunk[axis + 1];
+            rest /= along;
         }
         offset
     }

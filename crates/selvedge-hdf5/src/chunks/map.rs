@@ -1,0 +1,198 @@
+//! Where the chunks of a tensor lie in the file.
+//!
+//! The index of the file is asked for a chunk when it is first wanted, and what it says is kept, for all
+//! clones of the tensor together: where a committed step lies never changes. An index that only libhdf5
+//! reads is gone through once.
+
+use std::fs::File;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use hdf5::Dataset;
+
+use super::grid::{Grid, Stride, to_usize};
+use crate::layout::ChunkLookup;
+
+/// More chunks are not mapped: the extents of a file are a claim.
+const MOST_CHUNKS: u64 = 1 << 26;
+/// Chunks whose places are kept together.
+const PAGE: usize = 512;
+
+/// A chunk in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) address: u64,
+    /// Bytes in the file.
+    pub(crate) bytes: u32,
+    /// A bit for each filter that it did not go through.
+    pub(crate) mask: u32,
+}
+
+impl Stored {
+    /// The address after its last byte.
+    pub(crate) fn end(&self) -> Option<u64> {
+        self.address.checked_add(u64::from(self.bytes))
+    }
+}
+
+/// The places of some chunks whose numbers follow each other.
+type Page = Arc<[OnceLock<Stored>]>;
+
+/// The places of a tensor's chunks, as far as they are known.
+#[derive(Debug)]
+pub(crate) struct ChunkMap {
+    grid: Grid,
+    /// Chunks that are looked up: those of the steps that the tensor has.
+    count: u64,
+    pages: Box<[OnceLock<Page>]>,
+    data: Arc<File>,
+    /// Where the others are looked up; `None` where there are no others.
+    index: Option<Mutex<ChunkLookup>>,
+}
+
+impl ChunkMap {
+    /// The places of the chunks of `steps` steps, which are looked up in `index` when they are wanted.
+    /// What is `known` of so many committed steps is taken over: others can have changed since.
+    pub(crate) fn lazy(
+        grid: Grid,
+        steps: u64,
+        data: Arc<File>,
+        index: ChunkLookup,
+        known: Option<(&Self, u64)>,
+    ) -> Option<Self> {
+        let mut map = Self::empty(grid, steps, data)?;
+        map.index = Some(Mutex::new(index));
+        if let Some((known, steps)) = known.filter(|(known, _)| known.grid == map.grid) {
+            map.take_over(known, map.grid.chunks_of(steps)?);
+        }
+        Some(map)
+    }
+
+    /// The places of the chunks of `steps` steps, as libhdf5 knows them.
+    pub(crate) fn visited(
+        grid: Grid,
+        steps: u64,
+        data: Arc<File>,
+        dataset: &Dataset,
+    ) -> Option<Self> {
+        let map = Self::empty(grid, steps, data)?;
+        dataset
+            .chunks_visit(|info| {
+                // Of a chunk of 4 GiB and more nobody asks for the bytes: it is not compressed.
+                let stored = Stored {
+                    address: info.addr,
+                    bytes: u32::try_from(info.size).unwrap_or(u32::MAX),
+                    mask: info.filter_mask,
+                };
+                map.keep(info.offset, stored);
+                0
+            })
+            .ok()?;
+        Some(map)
+    }
+
+    fn empty(grid: Grid, steps: u64, data: Arc<File>) -> Option<Self> {
+        let count = grid
+            .chunks_of(steps)
+            .filter(|&count| count <= MOST_CHUNKS)?;
+        let pages = to_usize(count).div_ceil(PAGE);
+        Some(Self {
+            grid,
+            count,
+            pages: (0..pages).map(|_| OnceLock::new()).collect(),
+            data,
+            index: None,
+        })
+    }
+
+    /// Keeps what another map has found of the first `count` chunks.
+    fn take_over(&self, known: &Self, count: u64) {
+        for (nth, (page, known_page)) in self.pages.iter().zip(&known.pages).enumerate() {
+            let Some(known_page) = known_page.get() else {
+                continue;
+            };
+            if self.count.min(count) >= ((nth + 1) * PAGE) as u64 {
+                let _ = page.set(Arc::clone(known_page));
+                continue;
+            }
+            for (number, stored) in ((nth * PAGE) as u64..count).zip(known_page.iter()) {
+                if let Some(&stored) = stored.get() {
+                    self.keep_number(number, stored);
+                }
+            }
+        }
+    }
+
+    /// How the tensor is cut.
+    pub(crate) fn grid(&self) -> &Grid {
+        &self.grid
+    }
+
+    /// The file that the chunks are in.
+    pub(crate) fn data(&self) -> &File {
+        &self.data
+    }
+
+    fn keep(&self, offset: &[u64], stored: Stored) {
+        if let Some(number) = self.grid.index(offset) {
+            self.keep_number(number, stored);
+        }
+    }
+
+    fn keep_number(&self, number: u64, stored: Stored) {
+        if number < self.count {
+            let (page, within) = (to_usize(number) / PAGE, to_usize(number) % PAGE);
+            let page =
+                self.pages[page].get_or_init(|| (0..PAGE).map(|_| OnceLock::new()).collect());
+            // Whoever came first has said the same.
+            let _ = page[within].set(stored);
+        }
+    }
+
+    fn known(&self, number: u64) -> Option<Stored> {
+        let page = self.pages.get(to_usize(number) / PAGE)?.get()?;
+        page[to_usize(number) % PAGE].get().copied()
+    }
+
+    /// Where chunk number `number`, in the order of the chunk index, lies. `None` where it does not
+    /// exist, and reads as the fill value; or where its index cannot be read. libhdf5 knows better then.
+    pub(crate) fn find(&self, number: u64) -> Option<Stored> {
+        if let Some(found) = self.known(number) {
+            return Some(found);
+        }
+        let index = self.index.as_ref().filter(|_| number < self.count)?;
+        let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+        let looked_up = index.leaf_of(
+            &*self.data,
+            &self.grid.offset(number),
+            &mut |key, address| {
+                let stored = Stored {
+                    address,
+                    bytes: key.bytes,
+                    mask: key.mask,
+                };
+                self.keep(&key.offset, stored);
+            },
+        );
+        looked_up.ok()?;
+        self.known(number)
+    }
+
+    /// Whether all chunks of these steps are there. They are looked up, if they were not yet.
+    pub(crate) fn has(&self, steps: Stride) -> bool {
+        let (rows, pieces) = (self.grid.steps(), self.grid.pieces());
+        let mut nth = 0;
+        while nth < steps.count {
+            let row = steps.at(nth) / rows;
+            let Some(first) = row.checked_mul(pieces) else {
+                return false;
+            };
+            let mut chunks = first..first.saturating_add(pieces);
+            if !chunks.all(|number| self.find(number).is_some()) {
+                return false;
+            }
+            // The first of the steps that is in a later row of chunks.
+            nth = ((row + 1) * rows - steps.first).div_ceil(steps.stride.max(1));
+        }
+        true
+    }
+}

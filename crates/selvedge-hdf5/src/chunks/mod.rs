@@ -1,0 +1,13 @@
+//! The chunks of a tensor: which bytes of a step are in which chunk ([`grid`]), where in the file each
+//! chunk lies ([`map`]), and how it is stored there ([`codec`]). Readers and writers share them.
+
+mod codec;
+mod grid;
+mod map;
+
+pub(crate) use codec::{
+    ChunkEncoder, ChunkFormat, DecodedChunk, Pipeline, ToDecode, Unpacker, UnpackerCache,
+};
+pub(crate) use codec::{ENCODER_NAME, MASK_DEFLATE, MASK_UNFILTERED};
+pub(crate) use grid::{Grid, Run, Stride, to_usize};
+pub(crate) use map::ChunkMap;
