@@ -31,6 +31,8 @@
 mod baseline;
 mod check;
 mod config;
+mod context;
+mod diagnosis;
 mod document;
 mod error;
 mod facts;
@@ -51,26 +53,28 @@ mod severity;
 mod units;
 
 pub use baseline::{Baseline, StaleEntry};
-pub use check::{Checker, Context};
+pub use check::Checker;
 pub use config::{
     Config, Limits, NotebooksConfig, Patterns, PerFileIgnore, ReadPattern, RuleLevels, TensorPlace,
     TensorsConfig, TrajectoriesConfig,
 };
+pub use context::Context;
+pub use diagnosis::{Diagnosis, Fix, FixAction, FixSafety, Place};
 pub use error::{Error, Location};
 pub use facts::{
     Artifact, Contents, Damage, Dtype, Filter, Float16Evidence, GitAttribute, GitFilter, Hdf5Facts,
     Hook, RepositoryFacts, RunState, SafetensorsFacts, Storage, TensorFacts, Tree, TreeFile,
     Uint16Evidence,
 };
-pub use finding::{Diagnosis, Finding, Fix, FixAction, FixSafety, Place};
+pub use finding::Finding;
 pub use name::{IdPattern, ModelName, NotebookId, TensorFileName, TrajectoryName};
 pub use notebook::{Cell, CellError, CellKind, Mention, Notebook, NotebookProblem};
 pub use output::Format;
 pub use path::TreePath;
 pub use project::Project;
 pub use report::{Report, Summary};
-pub use rule::{Metadata, Rule, rule};
-pub use rules::RULES;
+pub use rule::{Metadata, Rule};
+pub use rules::{RULES, rule};
 pub use selection::Selection;
 pub use selector::Selector;
 pub use severity::Severity;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use crate::units::count;
-use crate::{Baseline, Finding, FixSafety, Format, Severity, StaleEntry, TreePath, output};
+use crate::{Baseline, Finding, FixSafety, Severity, StaleEntry, TreePath};
 
 /// The result of a check.
 ///
@@ -74,12 +74,6 @@ impl Report {
     #[must_use]
     pub fn summary(&self) -> Summary<'_> {
         Summary(self)
-    }
-
-    /// The whole report as text of the format, which ends with a line break.
-    #[must_use]
-    pub fn render(&self, format: Format) -> String {
-        output::render(self, format)
     }
 
     fn fixes(&self, safety: FixSafety) -> usize {

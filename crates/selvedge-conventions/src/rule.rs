@@ -1,6 +1,6 @@
 //! What a rule is, and its manual page.
 
-use crate::{Artifact, Context, Diagnosis, RULES, Severity, TreePath};
+use crate::{Artifact, Context, Diagnosis, Severity, TreePath};
 
 /// A rule of the conventions.
 ///
@@ -143,13 +143,4 @@ impl dyn Rule {
             .map_while(|line| line.strip_prefix("//!"))
             .map(|line| line.strip_prefix(' ').unwrap_or(line))
     }
-}
-
-/// The rule of a code or a name.
-#[must_use]
-pub fn rule(code_or_name: &str) -> Option<&'static dyn Rule> {
-    RULES
-        .iter()
-        .copied()
-        .find(|rule| rule.code() == code_or_name || rule.name() == code_or_name)
 }

@@ -1,7 +1,104 @@
-//! The rules that a check runs: the configuration's, as the command line changes them.
+//! Which rules hold: those that a text selects, those of a configuration, and those that a check runs.
+//!
+//! The types of the configuration are plain data and know no rule, since rules look at them; what
+//! needs the list of all rules stands here.
 
+use std::str::FromStr;
+
+use crate::config::Level;
+use crate::nearest::nearest;
 use crate::selector::most_specific;
-use crate::{Config, RULES, Rule, Selector, Severity};
+use crate::{Config, Error, RULES, Rule, RuleLevels, Selector, Severity, TreePath};
+
+impl Selector {
+    /// Whether the rule is one of these.
+    #[must_use]
+    pub fn matches(&self, rule: &dyn Rule) -> bool {
+        self.specificity(rule.code()).is_some()
+    }
+
+    /// Whether this is one rule, by its code or name.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        RULES.iter().any(|rule| rule.code() == self.prefix())
+    }
+}
+
+impl FromStr for Selector {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let given = text.trim();
+        let prefix = if given.eq_ignore_ascii_case(Self::ALL) {
+            String::new()
+        } else if let Some(rule) = RULES.iter().find(|rule| rule.name() == given) {
+            rule.code().to_owned()
+        } else {
+            given.to_ascii_uppercase()
+        };
+        let selector = Self::of_codes(prefix);
+        let some = RULES.iter().any(|rule| selector.matches(*rule));
+        if some && !given.is_empty() {
+            return Ok(selector);
+        }
+        let known = RULES.iter().flat_map(|rule| [rule.code(), rule.name()]);
+        Err(Error::UnknownRule {
+            given: text.to_owned(),
+            nearest: nearest(given, known).map(str::to_owned),
+        })
+    }
+}
+
+impl RuleLevels {
+    /// Takes the levels of some rules over the defaults. Of two selectors of one rule the more
+    /// specific one counts. A rule that is off by default is turned on by its code or name alone.
+    pub(crate) fn new(levels: &[(Selector, Level)]) -> Self {
+        let severity = |rule: &dyn Rule| {
+            let most = most_specific(levels.iter().map(|(selector, _)| selector), rule.code());
+            let found = levels
+                .iter()
+                .find(|(selector, _)| most.is_some() && selector.specificity(rule.code()) == most);
+            match found {
+                None => default_severity(rule),
+                Some((_, Level::Off)) => None,
+                Some((selector, _)) if !rule.is_on_by_default() && !selector.is_exact() => None,
+                Some((_, Level::On)) => Some(rule.severity()),
+                Some((_, Level::At(severity))) => Some(*severity),
+            }
+        };
+        let all = RULES.iter().map(|rule| (*rule, severity(*rule)));
+        let changed = all.filter(|(rule, severity)| *severity != default_severity(*rule));
+        Self::of_codes(changed.map(|(rule, severity)| (rule.code(), severity)))
+    }
+
+    /// The severity of the rule, or `None` if it is off.
+    #[must_use]
+    pub fn severity(&self, rule: &dyn Rule) -> Option<Severity> {
+        let changed = self.of(rule.code());
+        changed.unwrap_or_else(|| default_severity(rule))
+    }
+}
+
+fn default_severity(rule: &dyn Rule) -> Option<Severity> {
+    rule.is_on_by_default().then(|| rule.severity())
+}
+
+impl Config {
+    /// Whether `per-file-ignores` says that the rule does not hold for the file.
+    #[must_use]
+    pub fn ignores(&self, path: &TreePath, rule: &dyn Rule) -> bool {
+        self.per_file_ignores.iter().any(|ignore| {
+            ignore.rules.iter().any(|selector| selector.matches(rule))
+                && ignore.files.matches_file_or_directory_of(path)
+        })
+    }
+
+    /// The severity that the rule has, or `None` if it is off.
+    #[must_use]
+    pub fn severity(&self, rule: &dyn Rule) -> Option<Severity> {
+        self.rules.severity(rule)
+    }
+}
 
 /// The rules that a check runs, each with the severity of its findings.
 ///
@@ -28,12 +125,12 @@ impl Selection {
     pub fn new(config: &Config, select: &[Selector], ignore: &[Selector]) -> Self {
         let selected = |rule: &dyn Rule| -> Option<Severity> {
             let configured = config.severity(rule);
-            let chosen = most_specific(select, rule);
+            let chosen = most_specific(select, rule.code());
             if !select.is_empty() && chosen.is_none() {
                 return None;
             }
             // Without selectors everything is meant alike, and least specifically.
-            let ignored = most_specific(ignore, rule);
+            let ignored = most_specific(ignore, rule.code());
             if ignored.is_some() && ignored >= chosen {
                 return None;
             }

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::document;
-use crate::{Error, IdPattern, Rule, Selector, Severity, TreePath};
+use crate::{IdPattern, Selector, TreePath};
 
 pub use limits::Limits;
 pub use patterns::Patterns;
 pub use place::TensorPlace;
+pub(crate) use rule_levels::Level;
 pub use rule_levels::RuleLevels;
 
 /// The configuration of a repository: `selvedge.toml`, or the defaults where it says nothing.
@@ -165,50 +165,9 @@ impl Config {
             .find(|file| file.is_file())
     }
 
-    /// Reads a configuration file.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Read`], and what [`parse`](Self::parse) returns.
-    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        Self::parse(&document::read(path)?, path)
-    }
-
-    /// Reads the text of a configuration file; the path is for messages.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Syntax`], [`Error::UnknownKey`] and [`Error::InvalidValue`], each with the line.
-    pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Self, Error> {
-        parse::parse(text, path.as_ref())
-    }
-
-    /// The whole configuration, defaults included, as a `selvedge.toml` that reads back to the
-    /// same.
-    #[must_use]
-    pub fn to_toml(&self) -> String {
-        print::print(self)
-    }
-
     /// Whether the file is left out of every check.
     #[must_use]
     pub fn excludes(&self, path: &TreePath) -> bool {
         self.exclude.matches_file_or_directory_of(path)
-    }
-
-    /// Whether `per-file-ignores` says that the rule does not hold for the file.
-    #[must_use]
-    pub fn ignores(&self, path: &TreePath, rule: &dyn Rule) -> bool {
-        self.per_file_ignores.iter().any(|ignore| {
-            ignore.rules.iter().any(|selector| selector.matches(rule))
-                && ignore.files.matches_file_or_directory_of(path)
-        })
-    }
-
-    /// The severity that the rule has, or `None` if it is off.
-    #[must_use]
-    pub fn severity(&self, rule: &dyn Rule) -> Option<Severity> {
-        self.rules.severity(rule)
     }
 }

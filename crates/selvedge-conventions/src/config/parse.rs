@@ -4,12 +4,33 @@ use std::path::Path;
 
 use super::rule_levels::Level;
 use super::{Config, Limits, Patterns, PerFileIgnore, ReadPattern, RuleLevels};
-use crate::document::{Document, Entry, each};
+use crate::document::{self, Document, Entry, each};
 use crate::nearest::{did_you_mean, nearest};
 use crate::units::parse_size;
 use crate::{Error, IdPattern, Selector};
 
-pub(super) fn parse(text: &str, path: &Path) -> Result<Config, Error> {
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`], and what [`parse`](Self::parse) returns.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        Self::parse(&document::read(path)?, path)
+    }
+
+    /// Reads the text of a configuration file; the path is for messages.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Syntax`], [`Error::UnknownKey`] and [`Error::InvalidValue`], each with the line.
+    pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Self, Error> {
+        parse(text, path.as_ref())
+    }
+}
+
+fn parse(text: &str, path: &Path) -> Result<Config, Error> {
     let document = Document { text, path };
     let root = document.parse()?;
     let mut config = Config::default();

@@ -9,7 +9,16 @@ use crate::RULES;
 use crate::document::quoted;
 use crate::units::exact_size;
 
-pub(super) fn print(config: &Config) -> String {
+impl Config {
+    /// The whole configuration, defaults included, as a `selvedge.toml` that reads back to the
+    /// same.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        print(self)
+    }
+}
+
+fn print(config: &Config) -> String {
     let Config {
         roots,
         exclude,

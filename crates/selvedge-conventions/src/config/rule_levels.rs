@@ -1,7 +1,8 @@
 //! Which rules are on, and at which severity.
 
-use crate::selector::most_specific;
-use crate::{RULES, Rule, Selector, Severity};
+use std::collections::BTreeMap;
+
+use crate::Severity;
 
 /// What the table `[rules]` says of some rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,53 +24,20 @@ impl Level {
     ];
 }
 
-/// The severity of each rule, or that it is off.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleLevels(
-    /// In the order of [`RULES`].
-    Vec<Option<Severity>>,
-);
-
-impl Default for RuleLevels {
-    fn default() -> Self {
-        Self(RULES.iter().map(|rule| default_severity(*rule)).collect())
-    }
-}
+/// The severity of each rule, or that it is off: what differs from the rules' own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleLevels(BTreeMap<&'static str, Option<Severity>>);
 
 impl RuleLevels {
-    /// Takes the levels of some rules over the defaults. Of two selectors of one rule the more
-    /// specific one counts. A rule that is off by default is turned on by its code or name alone.
-    pub(crate) fn new(levels: &[(Selector, Level)]) -> Self {
-        Self(
-            RULES
-                .iter()
-                .map(|rule| {
-                    let most = most_specific(levels.iter().map(|(selector, _)| selector), *rule);
-                    let found = levels.iter().find(|(selector, _)| {
-                        most.is_some() && selector.specificity(*rule) == most
-                    });
-                    match found {
-                        None => default_severity(*rule),
-                        Some((_, Level::Off)) => None,
-                        Some((selector, _)) if !rule.is_on_by_default() && !selector.is_exact() => {
-                            None
-                        }
-                        Some((_, Level::On)) => Some(rule.severity()),
-                        Some((_, Level::At(severity))) => Some(*severity),
-                    }
-                })
-                .collect(),
-        )
+    /// Those of these codes.
+    pub(crate) fn of_codes(
+        levels: impl IntoIterator<Item = (&'static str, Option<Severity>)>,
+    ) -> Self {
+        Self(levels.into_iter().collect())
     }
 
-    /// The severity of the rule, or `None` if it is off.
-    #[must_use]
-    pub fn severity(&self, rule: &dyn Rule) -> Option<Severity> {
-        let index = RULES.iter().position(|known| known.code() == rule.code())?;
-        self.0[index]
+    /// What differs for the rule of this code.
+    pub(crate) fn of(&self, code: &str) -> Option<Option<Severity>> {
+        self.0.get(code).copied()
     }
-}
-
-fn default_severity(rule: &dyn Rule) -> Option<Severity> {
-    rule.is_on_by_default().then(|| rule.severity())
 }

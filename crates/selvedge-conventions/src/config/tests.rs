@@ -3,7 +3,7 @@ use std::fs;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Severity, rule};
+use crate::{Error, Severity, rule};
 
 #[track_caller]
 fn check_error(text: &str, expected: &str) {

@@ -76,13 +76,17 @@ impl FromStr for Format {
     }
 }
 
-pub(crate) fn render(report: &Report, format: Format) -> String {
-    match format {
-        Format::Full => full::render(report),
-        Format::Concise => concise::render(report),
-        Format::Json => json::render(report),
-        Format::Github => github::render(report),
-        Format::Sarif => sarif::render(report),
+impl Report {
+    /// The whole report as text of the format, which ends with a line break.
+    #[must_use]
+    pub fn render(&self, format: Format) -> String {
+        match format {
+            Format::Full => full::render(self),
+            Format::Concise => concise::render(self),
+            Format::Json => json::render(self),
+            Format::Github => github::render(self),
+            Format::Sarif => sarif::render(self),
+        }
     }
 }
 

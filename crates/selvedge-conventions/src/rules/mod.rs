@@ -72,6 +72,15 @@ pub const RULES: &[&dyn Rule] = &[
     &damaged_trajectory::DamagedTrajectory,
 ];
 
+/// The rule of a code or a name.
+#[must_use]
+pub fn rule(code_or_name: &str) -> Option<&'static dyn Rule> {
+    RULES
+        .iter()
+        .copied()
+        .find(|rule| rule.code() == code_or_name || rule.name() == code_or_name)
+}
+
 /// Tensors with less data than this are left alone by the rules about chunks: they are read at once
 /// whatever their chunks.
 const SMALL: u64 = 16_000_000;

@@ -1,0 +1,83 @@
+//! What a rule may ask beside the file that it checks.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::{Config, NotebookId, Tree, TreePath};
+
+/// Notebooks by their ids.
+type Notebooks<'a> = BTreeMap<NotebookId, &'a TreePath>;
+
+/// What a rule may ask beside the file that it checks.
+pub struct Context<'a> {
+    config: &'a Config,
+    tree: &'a Tree,
+    /// Of each project, its notebooks.
+    notebooks: BTreeMap<&'a str, Notebooks<'a>>,
+    /// Those of all projects.
+    all_notebooks: Notebooks<'a>,
+    file_names: HashSet<&'a str>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(config: &'a Config, tree: &'a Tree) -> Self {
+        let mut notebooks: BTreeMap<_, Notebooks<'a>> = BTreeMap::new();
+        let mut all_notebooks = Notebooks::new();
+        for file in &tree.files {
+            let file_name = file.path.file_name();
+            if file_name.ends_with(".ipynb")
+                && let Some(project) = config.project_of_notebook(&file.path)
+                && let Some(id) = config.notebooks.id_pattern.id_of_notebook(file_name)
+            {
+                all_notebooks.insert(id.clone(), &file.path);
+                let own = notebooks.entry(project).or_default();
+                own.insert(id, &file.path);
+            }
+        }
+        let file_names = tree
+            .files
+            .iter()
+            .map(|file| file.path.file_name())
+            .collect();
+        Self {
+            config,
+            tree,
+            notebooks,
+            all_notebooks,
+            file_names,
+        }
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &'a Config {
+        self.config
+    }
+
+    /// The files of the tree, and the settings of git.
+    #[must_use]
+    pub fn tree(&self) -> &'a Tree {
+        self.tree
+    }
+
+    /// The notebooks that may have made the files of a project: its own; where it has none, those
+    /// of the nearest folder above that has some; and else all that there are.
+    #[must_use]
+    pub fn notebooks_of(&self, project: &str) -> &BTreeMap<NotebookId, &'a TreePath> {
+        let mut folder = project;
+        loop {
+            if let Some(notebooks) = self.notebooks.get(folder) {
+                return notebooks;
+            }
+            if folder.is_empty() {
+                return &self.all_notebooks;
+            }
+            folder = folder.rsplit_once('/').map_or("", |(parent, _)| parent);
+        }
+    }
+
+    /// Whether a file of this name lies anywhere in the tree.
+    #[must_use]
+    pub fn has_file_named(&self, file_name: &str) -> bool {
+        self.file_names.contains(file_name)
+    }
+}
