@@ -5,7 +5,7 @@ use std::path::Path;
 use hdf5::dataset::{AllocTime, FillTime};
 use hdf5::file::LibraryVersion;
 use hdf5::plist::CharEncoding;
-use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
+use hdf5::types::{CompoundField, CompoundType, FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
 use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
 
 use crate::chunks::{self, to_usize};
@@ -83,11 +83,23 @@ pub(crate) fn stored_type(dtype: Dtype) -> TypeDescriptor {
         Dtype::I16 => TypeDescriptor::Integer(IntSize::U2),
         Dtype::I32 => TypeDescriptor::Integer(IntSize::U4),
         Dtype::I64 => TypeDescriptor::Integer(IntSize::U8),
-        Dtype::U8 => TypeDescriptor::Unsigned(IntSize::U1),
+        Dtype::U8 | Dtype::F8E4M3 | Dtype::F8E5M2 => TypeDescriptor::Unsigned(IntSize::U1),
         Dtype::U32 => TypeDescriptor::Unsigned(IntSize::U4),
         Dtype::U64 => TypeDescriptor::Unsigned(IntSize::U8),
         Dtype::Bool => TypeDescriptor::Boolean,
+        Dtype::C64 => complex(FloatSize::U4, dtype.size()),
+        Dtype::C128 => complex(FloatSize::U8, dtype.size()),
     }
+}
+
+/// The record that h5py makes of a complex number.
+fn complex(part: FloatSize, size: usize) -> TypeDescriptor {
+    let part = TypeDescriptor::Float(part);
+    let fields = vec![
+        CompoundField::new("r", part.clone(), 0, 0),
+        CompoundField::new("i", part, size / 2, 1),
+    ];
+    TypeDescriptor::Compound(CompoundType { fields, size })
 }
 
 /// Creates the file at `path`, over whatever is there, with all of its datasets and attributes.
@@ -210,9 +222,9 @@ fn create_constant(file: &File, constant: &TensorSpec) -> hdf5::Result<Option<u6
     Ok(dataset.offset())
 }
 
-/// Says that the values are the bits of bfloat16, if they are.
+/// Says what the values are the bits of, where HDF5 has no type that all readers know.
 pub(crate) fn mark(dataset: &Dataset, dtype: Dtype) -> hdf5::Result<()> {
-    if dtype == Dtype::Bf16 {
+    if dtype.is_marked() {
         write_attribute(dataset, LOGICAL_DTYPE, &Attribute::from(dtype.name()))?;
     }
     Ok(())

@@ -32,11 +32,22 @@ pub enum Dtype {
     U64,
     /// One byte, 0 or 1; in the file the enumeration that h5py uses for `bool`.
     Bool,
+    /// float8 with 4 bits of exponent and 3 of mantissa, as PyTorch's `float8_e4m3fn`; stored as its
+    /// bits in a `uint8` dataset with `logical_dtype = "float8_e4m3fn"`.
+    F8E4M3,
+    /// float8 with 5 bits of exponent and 2 of mantissa; stored as its bits in a `uint8` dataset with
+    /// `logical_dtype = "float8_e5m2"`.
+    F8E5M2,
+    /// Two float32, the real part and the imaginary part; in the file the record of `r` and `i` that
+    /// h5py uses for `complex64`.
+    C64,
+    /// Two float64, as above.
+    C128,
 }
 
 impl Dtype {
     /// Every dtype, in the order of their declaration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Bf16,
         Self::F16,
         Self::F32,
@@ -50,16 +61,21 @@ impl Dtype {
         Self::U32,
         Self::U64,
         Self::Bool,
+        Self::F8E4M3,
+        Self::F8E5M2,
+        Self::C64,
+        Self::C128,
     ];
 
     /// Size of an element in bytes.
     #[must_use]
     pub const fn size(self) -> usize {
         match self {
-            Self::I8 | Self::U8 | Self::Bool => 1,
+            Self::I8 | Self::U8 | Self::Bool | Self::F8E4M3 | Self::F8E5M2 => 1,
             Self::Bf16 | Self::F16 | Self::I16 | Self::U16 => 2,
             Self::F32 | Self::I32 | Self::U32 => 4,
-            Self::F64 | Self::I64 | Self::U64 => 8,
+            Self::F64 | Self::I64 | Self::U64 | Self::C64 => 8,
+            Self::C128 => 16,
         }
     }
 
@@ -80,7 +96,17 @@ impl Dtype {
             Self::U32 => "uint32",
             Self::U64 => "uint64",
             Self::Bool => "bool",
+            Self::F8E4M3 => "float8_e4m3fn",
+            Self::F8E5M2 => "float8_e5m2",
+            Self::C64 => "complex64",
+            Self::C128 => "complex128",
         }
+    }
+
+    /// Whether its bits are stored as an unsigned integer, and a marker tells what they are: HDF5 has
+    /// no type for it that all readers know.
+    pub(crate) const fn is_marked(self) -> bool {
+        matches!(self, Self::Bf16 | Self::F8E4M3 | Self::F8E5M2)
     }
 
     /// The dtype with this [`name`](Self::name).

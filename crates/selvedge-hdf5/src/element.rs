@@ -1,6 +1,7 @@
 //! Rust types as elements: their dtype and their bytes, without a copy.
 
 use half::{bf16, f16};
+use num_complex::{Complex32, Complex64};
 
 use crate::Dtype;
 
@@ -15,7 +16,7 @@ mod sealed {
 
 /// A Rust type that is the element of a tensor.
 ///
-/// Sealed: the thirteen types of [`Dtype`] implement it, and no others.
+/// Sealed: there is one for each [`Dtype`], but for float8, whose bits are read as `u8`.
 pub trait Element: sealed::Sealed + Copy + Default + Send + Sync + 'static {
     /// Its dtype.
     const DTYPE: Dtype;
@@ -55,6 +56,7 @@ elements! {
     bf16 => Bf16, f16 => F16, f32 => F32, f64 => F64,
     i8 => I8, i16 => I16, i32 => I32, i64 => I64,
     u8 => U8, u16 => U16, u32 => U32, u64 => U64,
+    Complex32 => C64, Complex64 => C128,
 }
 
 impl sealed::Sealed for bool {}

@@ -39,6 +39,7 @@ mod recover;
 mod spec;
 mod storage;
 mod sys;
+mod text;
 mod trajectory;
 
 pub use attribute::Attribute;
@@ -51,6 +52,7 @@ pub use error::{Error, LibraryError};
 pub use float16::{Float16Survey, survey_float16};
 pub use half::{bf16, f16};
 pub use mark::mark_bf16;
+pub use num_complex::{Complex32, Complex64};
 pub use plan::{
     Bytes, ChunkPlan, Compression, EncodingPlan, Grouped, Limits, MAX_CHUNK_BYTES, QueuePlan,
     ReadPattern, RunPlan, Shape,

@@ -258,7 +258,7 @@ import sys, h5py, numpy as np
 with h5py.File(sys.argv[1], "w") as f:
     f["W"] = np.arange(12, dtype="f4").reshape(6, 2)
     f["names"] = ["a", "b", "c", "d", "e", "f"]
-    f["c"] = np.zeros(6, "c8")
+    f["c"] = np.zeros(6, "i4,f8")
     f.attrs["table"] = np.zeros((2, 2))
     f["W"].attrs["ref"] = f["c"].ref
 "#;

@@ -3,7 +3,7 @@
 use selvedge_hdf5::{Dtype, TensorSpec};
 
 /// The short names of dtypes, in the order in which they are offered.
-const SHORT: [(&str, Dtype); 13] = [
+const SHORT: [(&str, Dtype); 17] = [
     ("bf16", Dtype::Bf16),
     ("f16", Dtype::F16),
     ("f32", Dtype::F32),
@@ -17,6 +17,10 @@ const SHORT: [(&str, Dtype); 13] = [
     ("u32", Dtype::U32),
     ("u64", Dtype::U64),
     ("bool", Dtype::Bool),
+    ("f8e4m3", Dtype::F8E4M3),
+    ("f8e5m2", Dtype::F8E5M2),
+    ("c64", Dtype::C64),
+    ("c128", Dtype::C128),
 ];
 
 /// Reads a tensor, for clap.

@@ -171,6 +171,6 @@ impl From<selvedge_hdf5::TensorComparison> for TensorCompared {
 }
 
 /// The bits of an element of so many bytes.
-fn hexadecimal(bits: u64, element: usize) -> String {
+fn hexadecimal(bits: u128, element: usize) -> String {
     format!("{bits:#0width$x}", width = 2 + 2 * element)
 }

@@ -343,8 +343,13 @@ fn not_kept(facts: &FileFacts, chosen: &[&TensorFacts]) -> Vec<String> {
             (name, &unread.stored_type)
         })
     });
+    let remarks = chosen.iter().flat_map(|tensor| {
+        let remarks = tensor.remarks.iter();
+        remarks.map(|remark| format!("`{}`: {remark}", tensor.name))
+    });
     of_file
         .chain(of_tensors)
         .map(|(name, kind)| format!("attribute `{name}` is not kept: it is {kind}"))
+        .chain(remarks)
         .collect()
 }

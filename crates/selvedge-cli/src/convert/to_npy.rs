@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::io::Write as _;
 
-use anyhow::{Context as _, bail};
-use selvedge_safetensors::Dtype;
-
 use super::publish::{Unnamed, check_writers, hidden, is_named};
 use super::{Input, Output, Watch, cannot_hold, dtype, npy};
+use crate::facts::dtype_name;
 use crate::metadata::STEP_TENSORS;
+use anyhow::{Context as _, bail};
 
 pub(super) fn write(
     input: &Input<'_>,
@@ -58,10 +57,11 @@ pub(super) fn write(
     })?;
     unnamed.publish(path, output.overwrite)?;
     let mut notes = input.notes.clone();
-    if tensor.dtype == Dtype::BF16 {
+    if let Some(bits) = dtype::bits_of(tensor.dtype) {
+        let (name, bits) = (dtype_name(tensor.dtype), dtype_name(bits));
         notes.push(format!(
-            "`{}` is bfloat16, which NumPy has not: its bits are saved as uint16; \
-             `torch.from_numpy(np.load({:?})).view(torch.bfloat16)` reads it",
+            "`{}` is {name}, which NumPy has not: its bits are saved as {bits}; \
+             `torch.from_numpy(np.load({:?})).view(torch.{name})` reads it",
             tensor.name,
             path.display().to_string()
         ));

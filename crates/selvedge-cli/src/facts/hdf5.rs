@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use selvedge_hdf5::{Attribute as Stored, DataLayout, Dtype, Reader, RunState, Tensor};
+use selvedge_hdf5::{Attribute as Stored, DataLayout, Reader, RunState, Tensor};
 
 use super::model::{self, product};
 use super::{
@@ -33,7 +33,7 @@ pub(super) fn gather(
         let unmarked: Vec<String> = reader
             .tensors()
             .iter()
-            .filter(|tensor| tensor.dtype().is_ok_and(|dtype| dtype == Dtype::U16))
+            .filter(|tensor| tensor.may_be_bf16())
             .map(|tensor| tensor.name().to_owned())
             .collect();
         unmarked
@@ -143,6 +143,7 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
         python: python::read_hdf5(tensor.name(), dtype, &stored_dtype, shape.len()),
         attributes: attributes(&stored, placed),
         unread_attributes: unread(&tensor.skipped_attributes()?),
+        remarks: tensor.remark().map(str::to_owned).into_iter().collect(),
         logical_dtype,
         stored_dtype,
         shape,

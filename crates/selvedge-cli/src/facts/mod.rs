@@ -23,6 +23,7 @@ pub(crate) use model::{
     FileFacts, Filter, Provenance, Recording, RecordingState, Role, Storage, TensorFacts,
 };
 pub(crate) use python::identifier;
+pub(crate) use safetensors::dtype_name;
 
 /// A file whose headers have been read, open for reading its tensors.
 #[derive(Debug)]

@@ -107,6 +107,9 @@ pub(crate) struct TensorFacts {
     pub(crate) extent: Option<u64>,
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) unread_attributes: Vec<UnreadAttribute>,
+    /// What else there is to know of it, in sentences without a subject.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) remarks: Vec<String>,
     /// The Python expression that reads it.
     pub(crate) python: String,
 }

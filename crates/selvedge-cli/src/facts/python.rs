@@ -30,20 +30,28 @@ pub(super) fn read_hdf5(name: &str, dtype: Option<Dtype>, stored: &str, rank: us
     // `[...]` gives an array also where the dataset is a single value, which `[:]` refuses.
     let index = if rank == 0 { "[...]" } else { "[:]" };
     let mut array = format!("{dataset}{index}");
-    if stored.starts_with("big-endian") {
+    let native = stored.strip_prefix("big-endian ");
+    // h5py widens HDF5's own small floats, which changes nothing but NaNs.
+    let widened = native.unwrap_or(stored) == dtype.name();
+    if let Some(native) = native {
         // torch refuses arrays of another byte order.
-        let native = if dtype == Dtype::Bf16 {
-            "uint16"
-        } else {
-            dtype.name()
+        let native = match dtype {
+            Dtype::Bf16 if widened => "float32",
+            _ => native,
         };
         array = format!("{array}.astype({})", quoted(native));
+    } else if dtype == Dtype::Bf16 && stored.contains("opaque") {
+        array = format!("{array}.view(\"uint16\")");
+    } else if dtype == Dtype::Bool && !widened {
+        // Of a bitfield h5py makes integers.
+        array = format!("{array}.astype(bool)");
     }
     let tensor = format!("torch.from_numpy({array})");
     match dtype {
-        // h5py widens HDF5's own bfloat16 to float32, which loses nothing.
-        Dtype::Bf16 if stored == dtype.name() => format!("{tensor}.to(torch.bfloat16)"),
-        Dtype::Bf16 => format!("{tensor}.view(torch.bfloat16)"),
+        Dtype::Bf16 | Dtype::F8E4M3 | Dtype::F8E5M2 => {
+            let call = if widened { "to" } else { "view" };
+            format!("{tensor}.{call}(torch.{dtype})")
+        }
         _ => tensor,
     }
 }
@@ -127,6 +135,30 @@ mod tests {
                 "bfloat16",
                 1,
                 r#"torch.from_numpy(f["W"][:]).to(torch.bfloat16)"#,
+            ),
+            (
+                Dtype::Bf16,
+                "big-endian bfloat16",
+                1,
+                r#"torch.from_numpy(f["W"][:].astype("float32")).to(torch.bfloat16)"#,
+            ),
+            (
+                Dtype::Bf16,
+                "2 opaque bytes",
+                1,
+                r#"torch.from_numpy(f["W"][:].view("uint16")).view(torch.bfloat16)"#,
+            ),
+            (
+                Dtype::F8E5M2,
+                "uint8",
+                1,
+                r#"torch.from_numpy(f["W"][:]).view(torch.float8_e5m2)"#,
+            ),
+            (
+                Dtype::Bool,
+                "a bitfield of 8 bits",
+                1,
+                r#"torch.from_numpy(f["W"][:].astype(bool))"#,
             ),
             (Dtype::F32, "float32", 1, r#"torch.from_numpy(f["W"][:])"#),
             (

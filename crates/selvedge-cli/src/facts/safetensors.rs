@@ -69,12 +69,13 @@ fn tensor_facts(info: &TensorInfo) -> TensorFacts {
         extent: None,
         attributes: Vec::new(),
         unread_attributes: Vec::new(),
+        remarks: Vec::new(),
         python: python::read_safetensors(&info.name),
     }
 }
 
 /// PyTorch's name of a dtype. It has none for 6 bits.
-fn dtype_name(dtype: Dtype) -> &'static str {
+pub(crate) fn dtype_name(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::BOOL => "bool",
         Dtype::F4 => "float4_e2m1fn",

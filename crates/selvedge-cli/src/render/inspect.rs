@@ -263,6 +263,10 @@ fn notes(facts: &FileFacts, page: Page) -> String {
             }
         }
     }
+    for tensor in &facts.tensors {
+        let remarks = tensor.remarks.iter();
+        notes.extend(remarks.map(|remark| format!("{}: {}", shown(&tensor.name), shown(remark))));
+    }
     let unmarked: Vec<String> = facts
         .tensors
         .iter()

@@ -15,9 +15,9 @@ pub struct Difference {
     /// Its index along each axis of the step.
     pub index: Vec<u64>,
     /// Its bits in the first file.
-    pub left: u64,
+    pub left: u128,
     /// Its bits in the second file.
-    pub right: u64,
+    pub right: u128,
     /// Bytes of an element.
     pub element: usize,
 }

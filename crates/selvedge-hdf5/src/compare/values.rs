@@ -136,9 +136,9 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// The bits of an element of at most 8 bytes.
-fn bits(bytes: &[u8]) -> u64 {
-    let mut all = [0; 8];
+/// The bits of an element of at most 16 bytes.
+fn bits(bytes: &[u8]) -> u128 {
+    let mut all = [0; 16];
     all[..bytes.len()].copy_from_slice(bytes);
-    u64::from_le_bytes(all)
+    u128::from_le_bytes(all)
 }

@@ -1,108 +1,153 @@
 //! The attributes of a file, of the types that there are counterparts for.
 
-use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
+use std::ffi::CString;
+
 use hdf5::{Attribute as Stored, Location};
 
+use super::dtype;
 use crate::Attribute;
+use crate::ffi::{self, Padding, StoredType};
+use crate::plan::Shape;
+use crate::text;
 
-/// Attributes by name, and those that are not read: name and type.
+/// Attributes by name, and those that are not read: name, and what they are.
 pub(super) type Attributes = (Vec<(String, Attribute)>, Vec<(String, String)>);
 
-/// Longest string of fixed length that is read, in bytes.
-const TEXT: usize = 4096;
+/// The largest attribute that is read, in bytes: one in an object header has less than 64 kB.
+const MOST_BYTES: usize = 64 << 20;
 
+/// All attributes of a file, a group or a dataset, in the order of their names.
 pub(super) fn read(location: &Location) -> hdf5::Result<Attributes> {
     let (mut attributes, mut skipped) = (Vec::new(), Vec::new());
-    for name in location.attr_names()? {
-        let stored = location.attr(&name)?;
-        match value(&stored) {
-            Ok(Some(value)) => attributes.push((name, value)),
-            Ok(None) => skipped.push((name, super::type_name(descriptor(&stored)))),
-            Err(error) => skipped.push((name, error.to_string())),
+    for name in ffi::attribute_names(location)? {
+        let value = match ffi::open_attribute(location, &name) {
+            Ok(Some(stored)) => value(&stored),
+            Ok(None) => continue,
+            Err(error) => Err(error.to_string()),
+        };
+        match (text::checked(name.into_bytes()), value) {
+            (Ok(name), Ok(value)) => attributes.push((name, value)),
+            (Ok(name), Err(why)) => skipped.push((name, why)),
+            (Err(escaped), value) => {
+                let what = value.map_or_else(|why| why, |value| value.to_string());
+                skipped.push((escaped, format!("{what}, under a name that is not UTF-8")));
+            }
         }
     }
     Ok((attributes, skipped))
 }
 
-fn descriptor(stored: &Stored) -> hdf5::Result<TypeDescriptor> {
-    stored.dtype()?.to_descriptor()
+/// The text of attribute `name`; `None` where there is none, or it is something else.
+pub(super) fn text(location: &Location, name: &str) -> Option<String> {
+    let stored = ffi::open_attribute(location, &CString::new(name).ok()?).ok()??;
+    match value(&stored) {
+        Ok(Attribute::Text(text)) => Some(text),
+        _ => None,
+    }
 }
 
-fn value(stored: &Stored) -> hdf5::Result<Option<Attribute>> {
+/// The value of an attribute, or what it is that is not read.
+fn value(stored: &Stored) -> Result<Attribute, String> {
+    let failed = |error: hdf5::Error| error.to_string();
+    let of = ffi::describe(&stored.dtype().map_err(failed)?);
+    let name = || dtype::name(&of);
+    let space = stored.space().map_err(failed)?;
     // Without values there is nothing that libhdf5 would put into the buffer it is given.
-    if stored.space()?.is_null() {
-        return Ok(None);
+    if space.is_null() {
+        return Err(format!("{} without a value", name()));
     }
-    let scalar = stored.is_scalar();
-    if !scalar && stored.ndim() != 1 {
-        return Ok(None);
+    let shape: Vec<u64> = space.shape().into_iter().map(|axis| axis as u64).collect();
+    let scalar = shape.is_empty();
+    if shape.len() > 1 {
+        return Err(format!("{} of shape {}", name(), Shape(&shape)));
     }
     macro_rules! read {
-        ($type:ty, $one:expr, $many:expr) => {
-            if scalar {
-                $one(stored.read_scalar::<$type>()?)
-            } else {
-                $many(stored.read_raw::<$type>()?)
+        ($type:ty, $one:expr, $many:expr) => {{
+            let values = stored.read_raw::<$type>().map_err(failed)?;
+            match (scalar, values.first()) {
+                (true, Some(&value)) => $one(value),
+                _ => $many(values),
             }
-        };
+        }};
     }
-    let texts = |values: Vec<String>| {
-        if scalar {
-            Attribute::Text(values.into_iter().next().unwrap_or_default())
-        } else {
-            Attribute::Texts(values)
+    Ok(match &of {
+        StoredType::Integer { signed: true, bits } if bits.size <= 8 => {
+            read!(i64, Attribute::Int, Attribute::Ints)
         }
+        StoredType::Integer { bits, .. } if bits.size <= 8 => {
+            let values = stored.read_raw::<u64>().map_err(failed)?;
+            let small: Result<Vec<i64>, _> = values.iter().copied().map(i64::try_from).collect();
+            match (scalar, values.first(), small) {
+                (true, Some(&value), _) => Attribute::from(value),
+                (_, _, Ok(values)) => Attribute::Ints(values),
+                // A list of numbers beyond `i64` is left out, not bent.
+                _ => return Err(format!("a list of {} beyond int64", name())),
+            }
+        }
+        // What a `f64` holds exactly.
+        StoredType::Float(_) if dtype::is_float(&of) => {
+            read!(f64, Attribute::Float, Attribute::Floats)
+        }
+        StoredType::Enumeration { .. } if dtype::is_bool(&of) => {
+            let bytes = ffi::read_attribute(stored).map_err(failed)?;
+            let bools: Vec<bool> = bytes.into_iter().map(|byte| byte != 0).collect();
+            match (scalar, bools.first()) {
+                (true, Some(&value)) => Attribute::Bool(value),
+                _ => Attribute::Bools(bools),
+            }
+        }
+        StoredType::Text(length) => {
+            let texts = match *length {
+                None => ffi::read_texts(stored).map_err(failed)?,
+                Some((size, padding)) if size <= MOST_BYTES => {
+                    let bytes = ffi::read_attribute(stored).map_err(failed)?;
+                    let texts = bytes.chunks_exact(size.max(1));
+                    texts.map(|text| trimmed(text, padding).to_vec()).collect()
+                }
+                Some(_) => return Err(name()),
+            };
+            let mut checked = Vec::with_capacity(texts.len());
+            for bytes in texts {
+                let text = text::checked(bytes)
+                    .map_err(|escaped| format!("text that is not UTF-8 (`{escaped}`)"))?;
+                if text.contains('\0') {
+                    return Err(format!("text with a zero byte in it ({text:?})"));
+                }
+                checked.push(text);
+            }
+            match (scalar, checked.len()) {
+                (true, 1) => Attribute::Text(checked.remove(0)),
+                _ => Attribute::Texts(checked),
+            }
+        }
+        _ => return Err(name()),
+    })
+}
+
+/// A text of fixed length without what fills it up.
+fn trimmed(text: &[u8], padding: Padding) -> &[u8] {
+    let end = |is_filler: fn(&u8) -> bool| text.iter().rposition(|byte| !is_filler(byte));
+    let length = match padding {
+        Padding::ZeroEnds => text
+            .iter()
+            .position(|&byte| byte == 0)
+            .unwrap_or(text.len()),
+        Padding::Zeros => end(|&byte| byte == 0).map_or(0, |last| last + 1),
+        Padding::Spaces => end(|&byte| byte == b' ').map_or(0, |last| last + 1),
     };
-    Ok(Some(match descriptor(stored)? {
-        TypeDescriptor::Integer(_) => read!(i64, Attribute::Int, Attribute::Ints),
-        // An array of numbers beyond `i64` is left out, not bent.
-        TypeDescriptor::Unsigned(_) if scalar => Attribute::from(stored.read_scalar::<u64>()?),
-        TypeDescriptor::Unsigned(_) => {
-            let values = stored.read_raw::<u64>()?;
-            match values
-                .into_iter()
-                .map(i64::try_from)
-                .collect::<Result<Vec<_>, _>>()
-            {
-                Ok(values) => Attribute::Ints(values),
-                Err(_) => return Ok(None),
-            }
-        }
-        TypeDescriptor::Float(_) => read!(f64, Attribute::Float, Attribute::Floats),
-        TypeDescriptor::Boolean => read!(bool, Attribute::Bool, Attribute::Bools),
-        TypeDescriptor::VarLenUnicode => {
-            let values = stored.read_raw::<VarLenUnicode>()?;
-            texts(values.iter().map(|text| text.as_str().to_owned()).collect())
-        }
-        TypeDescriptor::VarLenAscii => {
-            let values = stored.read_raw::<VarLenAscii>()?;
-            texts(values.iter().map(|text| text.as_str().to_owned()).collect())
-        }
-        TypeDescriptor::FixedAscii(size) | TypeDescriptor::FixedUnicode(size)
-            if scalar && size <= TEXT =>
-        {
-            Attribute::Text(fixed_text(stored)?)
-        }
-        _ => return Ok(None),
-    }))
+    &text[..length]
 }
 
-/// A single string, of variable or of fixed length.
-pub(super) fn text(stored: &Stored) -> hdf5::Result<Option<String>> {
-    match value(stored)? {
-        Some(Attribute::Text(text)) => Ok(Some(text)),
-        _ => Ok(None),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::{Padding, trimmed};
 
-/// A string of fixed length, as `numpy.bytes_` makes them.
-fn fixed_text(stored: &Stored) -> hdf5::Result<String> {
-    match descriptor(stored)? {
-        TypeDescriptor::FixedUnicode(_) => stored
-            .read_scalar::<FixedUnicode<TEXT>>()
-            .map(|text| text.as_str().to_owned()),
-        _ => stored
-            .read_scalar::<FixedAscii<TEXT>>()
-            .map(|text| text.as_str().to_owned()),
+    #[test]
+    fn texts_end_where_their_filling_begins() {
+        assert_eq!(trimmed(b"ab\0d\0\0", Padding::ZeroEnds), b"ab");
+        assert_eq!(trimmed(b"ab\0d\0\0", Padding::Zeros), b"ab\0d");
+        assert_eq!(trimmed(b"ab d  ", Padding::Spaces), b"ab d");
+        assert_eq!(trimmed(b"\0\0", Padding::Zeros), b"");
+        assert_eq!(trimmed(b"abc", Padding::ZeroEnds), b"abc");
     }
 }

@@ -1,66 +1,71 @@
 //! Reading through libhdf5: what is filtered, of another byte order, or cut in another way.
 
-use hdf5::{Dataset, H5Type, Hyperslab, Selection, SliceOrIndex};
-use ndarray::IxDyn;
+use hdf5::{Dataset, Dataspace, Datatype, Hyperslab, Selection, SliceOrIndex};
 
-use crate::Dtype;
+use super::dtype::Form;
 use crate::chunks::{Stride, to_usize};
-use crate::element::Element;
 use crate::error::LibraryError;
-use crate::ffi::float_bits;
+use crate::{Dtype, ffi};
 
-/// Whether the tensor is HDF5's own bfloat16, which libhdf5 would convert: only its plain bytes can
-/// be read.
-pub(super) fn would_convert(dataset: &Dataset, dtype: Dtype) -> bool {
-    dtype == Dtype::Bf16
-        && dataset
-            .dtype()
-            .is_ok_and(|found| float_bits(&found).is_some())
-}
-
-/// Fills `bytes` with the rows of `rows`, of a tensor with `rank` axes.
+/// Fills `bytes` with the rows of `rows`, of a tensor with `rank` axes, as `dtype` lies in memory.
 ///
-/// Each chunk of the file is unpacked once if the rows lie in one row of chunks.
+/// What libhdf5 reads are the file's own bytes, so that it converts nothing, but integers of other
+/// lengths. Each chunk of the file is unpacked once if the rows lie in one row of chunks.
 pub(super) fn read(
     dataset: &Dataset,
-    dtype: Dtype,
+    (dtype, form): (Dtype, Form),
     rank: usize,
     rows: Stride,
     bytes: &mut [u8],
 ) -> Result<(), LibraryError> {
-    macro_rules! read {
-        ($type:ty) => {{
-            let values = read_as::<$type>(dataset, rank, rows)?;
-            let values = <$type as Element>::as_bytes(&values);
-            if values.len() != bytes.len() {
-                let (expected, found) = (bytes.len(), values.len());
+    let memory = match form {
+        Form::Converted => native(dtype)?,
+        _ => dataset.dtype()?,
+    };
+    ffi::read_raw(dataset, &memory, &select(dataset, rank, rows)?, bytes)?;
+    match form {
+        Form::InPlace | Form::Converted => {}
+        Form::Swapped(2) => swap::<2>(bytes),
+        Form::Swapped(4) => swap::<4>(bytes),
+        Form::Swapped(8) => swap::<8>(bytes),
+        Form::Swapped(size) => bytes
+            .chunks_exact_mut(size.max(1))
+            .for_each(<[u8]>::reverse),
+        Form::ZeroOrOne => {
+            if let Some(byte) = bytes.iter().find(|byte| **byte > 1) {
                 return Err(LibraryError::new(format!(
-                    "libhdf5 returned {found} bytes, expected {expected}"
+                    "a bitfield holds {byte:#04x}, and is read only as a bool, 0 or 1"
                 )));
             }
-            bytes.copy_from_slice(values);
-        }};
-    }
-    match dtype {
-        Dtype::Bf16 | Dtype::U16 => read!(u16),
-        Dtype::F16 => read!(half::f16),
-        Dtype::F32 => read!(f32),
-        Dtype::F64 => read!(f64),
-        Dtype::I8 => read!(i8),
-        Dtype::I16 => read!(i16),
-        Dtype::I32 => read!(i32),
-        Dtype::I64 => read!(i64),
-        Dtype::U8 => read!(u8),
-        Dtype::U32 => read!(u32),
-        Dtype::U64 => read!(u64),
-        Dtype::Bool => read!(bool),
+        }
     }
     Ok(())
 }
 
-fn read_as<T: H5Type>(dataset: &Dataset, rank: usize, rows: Stride) -> hdf5::Result<Vec<T>> {
+fn swap<const N: usize>(bytes: &mut [u8]) {
+    let (elements, _) = bytes.as_chunks_mut::<N>();
+    elements.iter_mut().for_each(|element| element.reverse());
+}
+
+/// An integer as it lies in memory.
+fn native(dtype: Dtype) -> Result<Datatype, LibraryError> {
+    Ok(match dtype {
+        Dtype::I8 => Datatype::from_type::<i8>(),
+        Dtype::I16 => Datatype::from_type::<i16>(),
+        Dtype::I32 => Datatype::from_type::<i32>(),
+        Dtype::I64 => Datatype::from_type::<i64>(),
+        Dtype::U8 => Datatype::from_type::<u8>(),
+        Dtype::U16 => Datatype::from_type::<u16>(),
+        Dtype::U32 => Datatype::from_type::<u32>(),
+        Dtype::U64 => Datatype::from_type::<u64>(),
+        other => return Err(LibraryError::new(format!("{other} is no integer"))),
+    }?)
+}
+
+fn select(dataset: &Dataset, rank: usize, rows: Stride) -> hdf5::Result<Dataspace> {
+    let space = dataset.space()?;
     if rank == 0 {
-        return dataset.read_raw::<T>();
+        return Ok(space);
     }
     let mut axes = vec![SliceOrIndex::SliceCount {
         start: to_usize(rows.first),
@@ -69,7 +74,5 @@ fn read_as<T: H5Type>(dataset: &Dataset, rank: usize, rows: Stride) -> hdf5::Res
         block: 1,
     }];
     axes.resize(rank, SliceOrIndex::from(..));
-    let selection = Selection::from(Hyperslab::new(axes));
-    let array = dataset.read_slice::<T, _, IxDyn>(selection)?;
-    Ok(array.into_raw_vec_and_offset().0)
+    space.select(Selection::from(Hyperslab::new(axes)))
 }

@@ -15,7 +15,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hdf5::types::TypeDescriptor;
 use hdf5::{IndexType, IterationOrder, LinkType, LocationToken, LocationType};
 
 pub use data_layout::{DataLayout, Filter};
@@ -236,7 +235,8 @@ impl Reader {
             })
     }
 
-    /// Takes the `uint16` of tensor `name` for the bits of bfloat16.
+    /// Takes the 16 bits of tensor `name` for those of bfloat16: `uint16`, `int16`, or two opaque bytes,
+    /// which h5py makes of the bfloat16 of `ml_dtypes`.
     ///
     /// Files written by hand with h5py mostly say so nowhere. A tensor that is marked, or of HDF5's
     /// own bfloat16 type, needs no telling.
@@ -370,12 +370,4 @@ fn why_closed(path: &Path, data: &fs::File) -> Option<Error> {
         expected,
         found,
     })
-}
-
-/// The name of a stored type, for people.
-fn type_name(descriptor: hdf5::Result<TypeDescriptor>) -> String {
-    descriptor.map_or_else(
-        |error| format!("an unknown type ({error})"),
-        |found| found.to_string(),
-    )
 }

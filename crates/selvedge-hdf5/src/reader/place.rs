@@ -214,6 +214,11 @@ impl Found {
         }
     }
 
+    /// Forgets the place, which is found anew. Clones go on with what they had.
+    pub(super) fn forget(&mut self) {
+        *self = Self::new(self.rows);
+    }
+
     /// The place, for which `wanted` says what it needs; `None` where libhdf5 has to read.
     pub(super) fn get<'a>(
         &self,

@@ -56,18 +56,12 @@ pub struct Tensor {
     shape: Vec<u64>,
     chunk: Option<Vec<u64>>,
     encoding: Encoding,
-    stored: Stored,
+    pub(super) stored: Stored,
     steps: u64,
     /// What wrote the streams, as the tensor says it.
     encoder: Option<String>,
     /// Where the values lie.
-    found: Found,
-}
-
-/// What wrote the streams of a compressed dataset.
-fn encoder_of(dataset: &Dataset) -> Option<String> {
-    let attribute = dataset.attr(ENCODER).ok()?;
-    attributes::text(&attribute).ok().flatten()
+    pub(super) found: Found,
 }
 
 /// Elements of a shape; more than can be addressed where the product overflows.
@@ -95,7 +89,9 @@ impl Tensor {
             chunk.map(|chunk| chunk.into_iter().map(|axis| axis as u64).collect());
         let filters = plan.get_filters();
         let filtered = !filters.as_ref().is_ok_and(Vec::is_empty);
-        let encoder = if filtered { encoder_of(&dataset) } else { None };
+        let encoder = filtered
+            .then(|| attributes::text(&dataset, ENCODER))
+            .flatten();
         // What the recorder makes; in a file of ours the others were added by hand.
         let recorded = space.maxdims().first() == Some(&None)
             && (!filtered || encoder.is_some())
@@ -118,10 +114,9 @@ impl Tensor {
         let whole = plan
             .get_chunk_opts()
             .is_ok_and(|options| options.is_none_or(|o| o.is_empty()));
-        let in_place = matches!(stored, Stored::Known { in_place: true, .. });
         let pipeline = filters.ok().filter(|_| whole);
         let encoding = match pipeline.and_then(|filters| Pipeline::of(&filters)) {
-            _ if !addresses || !in_place => Encoding::Other,
+            _ if !addresses => Encoding::Other,
             _ if !filtered => Encoding::Plain,
             Some(pipeline) => Encoding::Compressed(pipeline),
             None => Encoding::Other,
@@ -153,42 +148,6 @@ impl Tensor {
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
-    }
-
-    /// Its dtype.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnsupportedDtype`].
-    pub fn dtype(&self) -> Result<Dtype, Error> {
-        match &self.stored {
-            Stored::Known { dtype, .. } => Ok(*dtype),
-            Stored::Other { name, hint } => Err(Error::UnsupportedDtype {
-                tensor: self.name.clone(),
-                found: name.clone(),
-                hint,
-            }),
-        }
-    }
-
-    /// The name of its dtype, also of one that cannot be read.
-    #[must_use]
-    pub fn dtype_name(&self) -> &str {
-        match &self.stored {
-            Stored::Known { dtype, .. } => dtype.name(),
-            Stored::Other { name, .. } => name,
-        }
-    }
-
-    /// The type that its bytes have in the file, as h5py shows it: `uint16` for a bfloat16 that is
-    /// marked as such, `big-endian float32`. The types of [`Dtype`] that are little-endian and no
-    /// marked bfloat16 are called as there.
-    #[must_use]
-    pub fn stored_type(&self) -> String {
-        match &self.stored {
-            Stored::Known { in_file, .. } => in_file.clone(),
-            Stored::Other { name, .. } => name.clone(),
-        }
     }
 
     /// Its shape in elements: of a step tensor its steps first.
@@ -331,24 +290,6 @@ impl Tensor {
         self.found.set_rows(self.steps, rows);
     }
 
-    /// Takes the `uint16` of a tensor without a marker for the bits of bfloat16.
-    pub(super) fn assume_bf16(&mut self) -> Result<(), Error> {
-        match &mut self.stored {
-            Stored::Known {
-                dtype: dtype @ (Dtype::Bf16 | Dtype::U16),
-                ..
-            } => {
-                *dtype = Dtype::Bf16;
-                Ok(())
-            }
-            _ => Err(Error::DtypeMismatch {
-                tensor: self.name.clone(),
-                expected: self.dtype()?,
-                found: Dtype::Bf16,
-            }),
-        }
-    }
-
     /// A part of it to read: some steps, and some rows of each. At first it is all of it.
     pub fn select(&self) -> Selection {
         Selection::new(self)
@@ -472,7 +413,11 @@ impl Tensor {
 
     pub(super) fn check_dtype(&self, found: Dtype) -> Result<(), Error> {
         let expected = self.dtype()?;
-        if expected == found || (expected, found) == (Dtype::Bf16, Dtype::U16) {
+        let bits = matches!(
+            (expected, found),
+            (Dtype::Bf16, Dtype::U16) | (Dtype::F8E4M3 | Dtype::F8E5M2, Dtype::U8)
+        );
+        if expected == found || bits {
             return Ok(());
         }
         Err(Error::DtypeMismatch {
@@ -544,7 +489,10 @@ impl Tensor {
                 shape: &self.shape,
                 chunk: self.chunk.as_deref(),
                 element: self.dtype().ok()?.size() as u64,
-                encoding: self.encoding,
+                encoding: match self.stored.is_in_place() {
+                    true => self.encoding,
+                    false => Encoding::Other,
+                },
             })
         })
     }
@@ -574,17 +522,15 @@ impl Tensor {
 
     /// Fills `bytes` with indices of the first axis, by libhdf5.
     pub(super) fn read_by_library(&self, rows: Stride, bytes: &mut [u8]) -> Result<(), Error> {
-        let dtype = self.dtype()?;
-        if library::would_convert(&self.dataset, dtype) {
-            return Err(Error::UnsupportedDtype {
-                tensor: self.name.clone(),
-                found: "HDF5's own bfloat16 with a filter or in scattered chunks".to_owned(),
-                hint: "store it without a filter, or as uint16",
-            });
-        }
-        library::read(&self.dataset, dtype, self.shape.len(), rows, bytes).map_err(|error| {
-            let action = format!("read tensor `{}` from", self.name);
-            Error::library(&self.source.path, action, error)
-        })
+        let (dtype, form) = match &self.stored {
+            Stored::Known { dtype, form, .. } => (*dtype, *form),
+            Stored::Other { .. } => return self.dtype().map(|_| ()),
+        };
+        library::read(&self.dataset, (dtype, form), self.shape.len(), rows, bytes).map_err(
+            |error| {
+                let action = format!("read tensor `{}` from", self.name);
+                Error::library(&self.source.path, action, error)
+            },
+        )
     }
 }

@@ -93,12 +93,12 @@ impl<'a> Members<'a> {
         left_out.extend(input.skipped_attributes().iter().map(attribute_of("")));
         let mut tensor_attributes = Vec::new();
         for member in &all {
-            let (name, is_bf16) = (&member.spec.name, member.spec.dtype == Dtype::Bf16);
+            let (name, marked) = (&member.spec.name, member.spec.dtype.is_marked());
             let of = format!("{name}: ");
-            // The marker of a bfloat16 is written with its dataset.
+            // A marker is written with its dataset.
             let found = member.tensor.attributes()?;
             let kept = keep(&found, &of, &mut left_out, |attribute| {
-                !is_bf16 || attribute != LOGICAL_DTYPE
+                !marked || attribute != LOGICAL_DTYPE
             });
             tensor_attributes.extend(
                 kept.into_iter()

@@ -1,0 +1,108 @@
+//! Attributes whose names and texts may be any bytes. The binding makes a `str` of both unchecked.
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::ptr::null_mut;
+
+use hdf5::sync::sync;
+use hdf5::{Attribute, Location, h5check};
+use hdf5_sys::h5::{H5_index_t, H5_iter_order_t};
+use hdf5_sys::h5a::{H5A_info_t, H5Aexists, H5Aiterate2, H5Aopen, H5Aread};
+use hdf5_sys::h5i::hid_t;
+use hdf5_sys::h5p::H5P_DEFAULT;
+use hdf5_sys::h5t::H5Treclaim;
+
+/// The names of all attributes, in their order.
+pub(crate) fn attribute_names(location: &Location) -> hdf5::Result<Vec<CString>> {
+    extern "C" fn take(
+        _: hid_t,
+        name: *const c_char,
+        _: *const H5A_info_t,
+        names: *mut c_void,
+    ) -> i32 {
+        // SAFETY: libhdf5 hands on the pointer that it was given, which is to the list below, and
+        // nobody else uses the list meanwhile.
+        let names = unsafe { &mut *names.cast::<Vec<CString>>() };
+        // SAFETY: a name is a string of C for the time of this call.
+        names.push(unsafe { CStr::from_ptr(name) }.to_owned());
+        0
+    }
+    let mut names: Vec<CString> = Vec::new();
+    sync(|| {
+        // SAFETY: the identifier is that of `location`, which is alive, and the function is called
+        // with the list only while this call lasts.
+        h5check(unsafe {
+            H5Aiterate2(
+                location.id(),
+                H5_index_t::H5_INDEX_NAME,
+                H5_iter_order_t::H5_ITER_INC,
+                null_mut(),
+                Some(take),
+                (&raw mut names).cast(),
+            )
+        })
+    })?;
+    Ok(names)
+}
+
+/// The attribute `name`; `None` where there is none.
+pub(crate) fn open_attribute(location: &Location, name: &CStr) -> hdf5::Result<Option<Attribute>> {
+    sync(|| {
+        // SAFETY: the identifier is that of `location`, which is alive, and the name a string of C.
+        if unsafe { H5Aexists(location.id(), name.as_ptr()) } == 0 {
+            return Ok(None);
+        }
+        // SAFETY: as above.
+        let id = h5check(unsafe { H5Aopen(location.id(), name.as_ptr(), H5P_DEFAULT) })?;
+        // SAFETY: the identifier was opened for us just now, and nobody else has it.
+        unsafe { hdf5::from_id(id) }.map(Some)
+    })
+}
+
+/// The bytes of all elements, as the file has them. Not of text of variable length.
+pub(crate) fn read_attribute(attribute: &Attribute) -> hdf5::Result<Vec<u8>> {
+    let datatype = attribute.dtype()?;
+    let length = attribute.size().checked_mul(datatype.size());
+    let length = length.ok_or("an attribute of more bytes than there are addresses")?;
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(length)
+        .map_err(|_| format!("no memory for an attribute of {length} bytes"))?;
+    bytes.resize(length, 0_u8);
+    sync(|| {
+        // SAFETY: the identifiers are those of objects that are alive, and the function writes as many
+        // elements of the type as the attribute has, for which there is room.
+        h5check(unsafe { H5Aread(attribute.id(), datatype.id(), bytes.as_mut_ptr().cast()) })
+    })?;
+    Ok(bytes)
+}
+
+/// The bytes of each element of an attribute that is text of variable length.
+pub(crate) fn read_texts(attribute: &Attribute) -> hdf5::Result<Vec<Vec<u8>>> {
+    let (datatype, space) = (attribute.dtype()?, attribute.space()?);
+    if super::describe(&datatype) != super::StoredType::Text(None) {
+        return Err("the attribute is no text of variable length".into());
+    }
+    let mut pointers = vec![null_mut::<c_char>(); attribute.size()];
+    sync(|| {
+        // SAFETY: the identifiers are those of objects that are alive, and of such a type the function
+        // writes a pointer for each element, for which there is room.
+        h5check(unsafe { H5Aread(attribute.id(), datatype.id(), pointers.as_mut_ptr().cast()) })?;
+        let text = |&pointer: &*mut c_char| match pointer.is_null() {
+            true => Vec::new(),
+            // SAFETY: libhdf5 has put the address of a string of C there, which stays until it is
+            // reclaimed.
+            false => unsafe { CStr::from_ptr(pointer) }.to_bytes().to_vec(),
+        };
+        let texts = pointers.iter().map(text).collect();
+        // SAFETY: the strings are given back to libhdf5, which allocated them, and not used again.
+        unsafe {
+            H5Treclaim(
+                datatype.id(),
+                space.id(),
+                H5P_DEFAULT,
+                pointers.as_mut_ptr().cast(),
+            )
+        };
+        Ok(texts)
+    })
+}
