@@ -116,7 +116,13 @@ fn crates_point_down_only() {
 /// A library that depended on the demo or the benches would drag their dependencies along.
 #[test]
 fn nothing_depends_on_packages_outside_crates() {
-    let outside = ["xtask", "selvedge-benches", "selvedge-testing", "thimble"];
+    let outside = [
+        "xtask",
+        "selvedge-benches",
+        "selvedge-soak",
+        "selvedge-testing",
+        "thimble",
+    ];
     assert_eq!(
         packages().len(),
         crates().len() + outside.len(),

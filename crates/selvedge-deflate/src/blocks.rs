@@ -134,7 +134,7 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         let buffer = &mut self.scratch.buffer;
         header.write(buffer, &mut self.at);
         self.kernel
-            .literals(buffer, &mut self.at, bytes, &codes, range, ahead);
+            .write_codes(buffer, &mut self.at, bytes, &codes, range, ahead);
         self.put_symbol(codes[END]);
         if self.at.bits() - from <= limit {
             self.out

@@ -1,12 +1,30 @@
 //! The loops over a chunk's planes. They are compiled for several sets of instructions.
 
-use crate::Strides;
 use crate::blocks::{BLOCK, Blocks, Plane, SAVING, Scratch};
 use crate::check::Check;
 use crate::kernel::Kernel;
 use crate::matches::FARTHEST;
 use crate::split;
 use crate::tokens::MOST_DISTANCES;
+
+/// How many elements lie between an element and the same place elsewhere in a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strides {
+    /// In the next step: usable from 3 to 32,768, deflate's longest distance.
+    pub step: usize,
+    /// In the next row: used from 3 to one less than `step`.
+    pub row: usize,
+}
+
+impl Strides {
+    /// The same with a row that is not less than the step where it is not to be used.
+    pub(crate) fn usable(self) -> Option<Self> {
+        let row = if self.row < 3 { self.step } else { self.row };
+        (3..=FARTHEST)
+            .contains(&self.step)
+            .then_some(Self { row, ..self })
+    }
+}
 
 /// A chunk, and where its stream goes.
 pub(crate) struct Chunk<'a> {

@@ -3,11 +3,13 @@
 use simd_adler32::Adler32;
 
 use crate::bits::Position;
-use crate::decode::tables::{self, Entries};
+use crate::entries::{self, Entries};
 use crate::header::LITERALS;
 use crate::sample::Range;
 use crate::split;
-use crate::tokens::TOGETHER;
+
+/// Tokens that a word of bits says of whether they stay: one for each bit.
+pub(crate) const TOKENS_PER_WORD: usize = 64;
 
 /// Those loops.
 pub(crate) trait Kernel: Copy {
@@ -15,7 +17,7 @@ pub(crate) trait Kernel: Copy {
     ///
     /// `range` holds all bytes; `codes` are of at most `CODED_LIMIT` bits, one for each byte. `ahead` is
     /// what will be read next: it may be fetched from memory meanwhile.
-    fn literals(
+    fn write_codes(
         self,
         out: &mut [u8],
         at: &mut Position,
@@ -41,9 +43,9 @@ pub(crate) trait Kernel: Copy {
     /// Makes a decoder's table of up to three bytes of that of the first ones.
     fn join(self, first: &Entries, joined: &mut Entries);
 
-    /// Moves the tokens that stay to the beginning, in their order, and returns how many they are. Each bit
-    /// of a word says of one whether it does; there are 64 for each word.
-    fn pack(self, tokens: &mut [u16], stay: &[u64]) -> usize;
+    /// Moves the tokens that are kept to the beginning, in their order, and returns how many they are. Each
+    /// bit of a word says of one whether it is; there are 64 for each word.
+    fn compact(self, tokens: &mut [u16], keep: &[u64]) -> usize;
 }
 
 /// For every CPU, by looking up one byte after the other.
@@ -52,7 +54,7 @@ pub(crate) struct Portable;
 
 impl Kernel for Portable {
     #[inline(always)]
-    fn literals(
+    fn write_codes(
         self,
         out: &mut [u8],
         at: &mut Position,
@@ -61,7 +63,7 @@ impl Kernel for Portable {
         _: Range,
         _: &[u16],
     ) {
-        literals(out, at, bytes, codes);
+        write_codes(out, at, bytes, codes);
     }
 
     #[inline(always)]
@@ -97,15 +99,15 @@ impl Kernel for Portable {
 
     #[inline(always)]
     fn join(self, first: &Entries, joined: &mut Entries) {
-        tables::join(first, joined);
+        entries::join(first, joined);
     }
 
     #[inline(always)]
-    fn pack(self, tokens: &mut [u16], stay: &[u64]) -> usize {
+    fn compact(self, tokens: &mut [u16], keep: &[u64]) -> usize {
         let mut count = 0;
-        for (index, &word) in stay.iter().enumerate().filter(|(_, word)| **word != 0) {
-            for bit in 0..TOGETHER {
-                tokens[count] = tokens[index * TOGETHER + bit];
+        for (index, &word) in keep.iter().enumerate().filter(|(_, word)| **word != 0) {
+            for bit in 0..TOKENS_PER_WORD {
+                tokens[count] = tokens[index * TOKENS_PER_WORD + bit];
                 count += (word >> bit & 1) as usize;
             }
         }
@@ -116,7 +118,12 @@ impl Kernel for Portable {
 /// Four bytes at a time: their codes are joined in pairs, which do not wait for one another, and
 /// written at once.
 #[inline(always)]
-pub(crate) fn literals(out: &mut [u8], at: &mut Position, bytes: &[u8], codes: &[u32; LITERALS]) {
+pub(crate) fn write_codes(
+    out: &mut [u8],
+    at: &mut Position,
+    bytes: &[u8],
+    codes: &[u32; LITERALS],
+) {
     let codes: &[u32; 256] = codes.first_chunk().expect("more than 256");
     // A copy, so that it stays in registers.
     let mut to = *at;

@@ -66,19 +66,16 @@
 //! assert_eq!(u16::from_le_bytes([low[7], high[7]]), elements[7]);
 //! ```
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
 mod bits;
 mod blocks;
 mod check;
 mod decode;
+mod decoder;
 mod encode;
+mod encoder;
+mod entries;
 mod header;
 mod huffman;
-#[cfg(target_arch = "x86_64")]
-mod joined;
 mod kernel;
 mod matches;
 #[cfg(test)]
@@ -93,141 +90,9 @@ mod tokens;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use crate::decode::Decoder;
-
-use crate::blocks::Scratch;
-use crate::encode::Chunk;
-use crate::matches::FARTHEST;
-use crate::path::Path;
-
-/// Most bytes that an [`Encoder`] writes for `elements` elements: two for each, 11, and 5 more for each
-/// whole 65,535 bytes.
-///
-/// Header and check take 6. Stored blocks of `n` bytes in all, with nothing between them, are at most
-/// `n / 65,535 + 1` with 5 bytes each. A coded block between stored ones makes one more stored block
-/// necessary, which takes at most 42 bits more than its bytes (3, up to 7 to the next byte, and 32), and
-/// there is no coded block that does not save 48.
-///
-/// ```
-/// assert_eq!(selvedge_deflate::max_encoded_len(640_000), 1_280_106);
-/// ```
-#[must_use]
-pub const fn max_encoded_len(elements: usize) -> usize {
-    let bytes = 2 * elements;
-    bytes + 6 + 5 * (bytes / 65_535 + 1)
-}
-
-/// Encodes chunks. Holds tables and buffers, so that an encoder that has seen a chunk of a size
-/// allocates nothing for the next.
-pub struct Encoder {
-    planes: Vec<u8>,
-    scratch: [Scratch; 2],
-    path: Path,
-}
-
-impl Default for Encoder {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl std::fmt::Debug for Encoder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Encoder")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Encoder {
-    /// An encoder without buffers; the first call makes them.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::on(Path::best())
-    }
-
-    /// An encoder that has all it needs to [`encode`](Self::encode) chunks of up to `elements` elements:
-    /// not even the first one makes it allocate.
-    #[must_use]
-    pub fn with_capacity(elements: usize) -> Self {
-        let mut encoder = Self::new();
-        encoder.planes.reserve_exact(encode::room(elements));
-        encoder
-    }
-
-    /// An encoder for each set of instructions that this CPU has, the one that [`new`](Self::new)
-    /// takes last: to hold them against each other.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn on_every_path() -> Vec<Self> {
-        Path::all().into_iter().map(Self::on).collect()
-    }
-
-    /// The name of the instructions that this encoder uses.
-    #[must_use]
-    pub fn instructions(&self) -> &'static str {
-        self.path.name()
-    }
-
-    fn on(path: Path) -> Self {
-        Self {
-            planes: Vec::new(),
-            scratch: [Scratch::new(), Scratch::new()],
-            path,
-        }
-    }
-
-    /// Appends one zlib stream (RFC 1950) of the byte-shuffled form of `elements` to `out`: all low
-    /// bytes, then all high bytes, as HDF5's shuffle filter has them for little-endian elements of two
-    /// bytes. Returns the bytes appended, at most [`max_encoded_len`].
-    pub fn encode(&mut self, elements: &[u16], out: &mut Vec<u8>) -> usize {
-        self.append(elements, None, out)
-    }
-
-    /// Like [`encode`](Self::encode), for a chunk of several steps of several rows: what has not changed
-    /// since the previous step is named, not repeated, and so are high bytes that are those of a row
-    /// before. Without a usable [`Strides::step`] this is `encode`.
-    pub fn encode_temporal(
-        &mut self,
-        elements: &[u16],
-        strides: Strides,
-        out: &mut Vec<u8>,
-    ) -> usize {
-        self.append(elements, strides.usable(), out)
-    }
-
-    fn append(&mut self, elements: &[u16], strides: Option<Strides>, out: &mut Vec<u8>) -> usize {
-        let begin = out.len();
-        out.reserve(max_encoded_len(elements.len()));
-        self.path.encode(Chunk {
-            elements,
-            strides,
-            planes: &mut self.planes,
-            scratch: &mut self.scratch,
-            out,
-        });
-        out.len() - begin
-    }
-}
-
-/// How many elements lie between an element and the same place elsewhere in a chunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Strides {
-    /// In the next step: usable from 3 to 32,768, deflate's longest distance.
-    pub step: usize,
-    /// In the next row: used from 3 to one less than `step`.
-    pub row: usize,
-}
-
-impl Strides {
-    /// The same with a row that is not less than the step where it is not to be used.
-    fn usable(self) -> Option<Self> {
-        let row = if self.row < 3 { self.step } else { self.row };
-        (3..=FARTHEST)
-            .contains(&self.step)
-            .then_some(Self { row, ..self })
-    }
-}
+pub use crate::decoder::Decoder;
+pub use crate::encode::Strides;
+pub use crate::encoder::{Encoder, max_encoded_len};
 
 /// Runs the README's example as a doctest.
 #[cfg(doctest)]

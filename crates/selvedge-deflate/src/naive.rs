@@ -92,7 +92,7 @@ fn check_kernel<K: Kernel>(kernel: K, bytes: &[u8]) {
     let (expected, bits) = packed(bytes, &lengths);
     let mut out = vec![0xA5; bytes.len() * 2 + 32];
     let mut at = Position::new();
-    kernel.literals(&mut out, &mut at, bytes, &codes, range, &[]);
+    kernel.write_codes(&mut out, &mut at, bytes, &codes, range, &[]);
     assert_eq!(at.bits(), bits);
     at.align(&mut out);
     assert!(at.take(&out) == expected);

@@ -8,7 +8,7 @@
 
 use crate::bits::Position;
 use crate::header::LITERALS;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, TOKENS_PER_WORD};
 use crate::matches::{self, LONGEST, Repetition};
 
 /// Tokens of a byte are the byte; those of a length, from 3 on, follow, and then those of distances.
@@ -20,40 +20,37 @@ const TOKENS: usize = 1024;
 /// Distances that there are tokens for.
 pub(crate) const MOST_DISTANCES: usize = 8;
 
-/// Tokens that are left out or not together, by the bits of a word.
-pub(crate) const TOGETHER: usize = 64;
-
 /// The tokens of a block.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    /// Those that stayed.
+    /// Those that were kept.
     tokens: Vec<u16>,
-    /// A bit for each of before: whether it stays.
-    stay: Vec<u64>,
+    /// A bit for each token of before: whether it is kept.
+    keep: Vec<u64>,
 }
 
 impl Tokens {
     /// With room for a block of that many bytes.
     pub(crate) fn with_room_for(block: usize) -> Self {
-        let words = block.div_ceil(TOGETHER);
+        let words = block.div_ceil(TOKENS_PER_WORD);
         Self {
-            tokens: Vec::with_capacity(words * TOGETHER),
-            stay: Vec::with_capacity(words + 1),
+            tokens: Vec::with_capacity(words * TOKENS_PER_WORD),
+            keep: Vec::with_capacity(words + 1),
         }
     }
 
     /// Makes them those of `bytes`, with these repetitions.
     #[inline(always)]
     pub(crate) fn set<K: Kernel>(&mut self, kernel: K, bytes: &[u8], repetitions: &[Repetition]) {
-        let Self { tokens, stay } = self;
-        let words = bytes.len().div_ceil(TOGETHER);
+        let Self { tokens, keep } = self;
+        let words = bytes.len().div_ceil(TOKENS_PER_WORD);
         tokens.clear();
         tokens.extend(bytes.iter().map(|&byte| u16::from(byte)));
-        tokens.resize(words * TOGETHER, 0);
-        // First a bit where tokens cease to stay, and one where they stay again.
-        stay.clear();
-        stay.resize(words + 1, 0);
-        let mut toggle = |at: usize| stay[at / TOGETHER] ^= 1 << (at % TOGETHER);
+        tokens.resize(words * TOKENS_PER_WORD, 0);
+        // First a bit where tokens cease to be kept, and one where they are kept again.
+        keep.clear();
+        keep.resize(words + 1, 0);
+        let mut toggle = |at: usize| keep[at / TOKENS_PER_WORD] ^= 1 << (at % TOKENS_PER_WORD);
         for repetition in repetitions {
             let mut at = repetition.at as usize;
             let mut left = repetition.length as usize;
@@ -68,16 +65,16 @@ impl Tokens {
             }
         }
         toggle(bytes.len());
-        // Then, of each, whether an even number of them is up to it: then it stays.
+        // Then, of each, whether an even number of them is up to it: then it is kept.
         let mut before = u64::MAX;
-        for word in &mut *stay {
+        for word in &mut *keep {
             for shift in [1, 2, 4, 8, 16, 32] {
                 *word ^= *word << shift;
             }
             *word ^= before;
             before = (word.cast_signed() >> 63).cast_unsigned();
         }
-        let count = kernel.pack(tokens, &stay[..words]);
+        let count = kernel.compact(tokens, &keep[..words]);
         tokens.truncate(count);
     }
 

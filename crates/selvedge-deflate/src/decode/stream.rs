@@ -2,9 +2,10 @@
 
 use super::bits::Bits;
 use super::planes::Planes;
-use super::tables::{BYTES_AT, COUNT_AT, LOOKED_UP, OTHER, Tables};
+use super::tables::Tables;
 use super::{END, low};
 use crate::check::Check;
+use crate::entries::{BYTES_AT, COUNT_AT, LOOKED_UP, OTHER};
 use crate::kernel::Kernel;
 
 /// Bytes of a block that are decoded before they go to their elements: they stay in the first cache.
@@ -12,17 +13,17 @@ const PIECE: usize = 1024;
 /// Look-ups between two refills, and the bytes that they write at most.
 const AT_ONCE: usize = (Bits::REFILLED / LOOKED_UP) as usize;
 const ROOM: usize = 3 * AT_ONCE + 1;
-// `literals` has so many, one by one: the compiler does not unroll a loop of so much.
+// `read_literals` has so many, one by one: the compiler does not unroll a loop of so much.
 const _: () = assert!(AT_ONCE == 5);
 
 /// Memory that a stream needs while it is decoded.
-pub(super) struct Lane {
+pub(crate) struct Lane {
     tables: Tables,
     piece: [u8; PIECE + ROOM],
 }
 
 impl Lane {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             tables: Tables::new(),
             piece: [0; PIECE + ROOM],
@@ -110,7 +111,7 @@ impl<'a, K: Kernel> Stream<'a, K> {
         self.planes.decoded(&lane.piece[..filled])
     }
 
-    /// Does what stops [`literals`]: a full piece, the end of the block, a code that is too long for the
+    /// Does what stops [`read_literals`]: a full piece, the end of the block, a code that is too long for the
     /// table, the last bytes of all. Returns whether the stream is in a coded block.
     #[inline(always)]
     pub(super) fn advance(&mut self, lane: &mut Lane) -> bool {
@@ -157,7 +158,7 @@ impl<'a, K: Kernel> Stream<'a, K> {
 /// A look-up has to wait for the one before it to know where its bits begin, some seven cycles, and in
 /// these the look-ups of the other streams are made.
 #[inline(always)]
-pub(super) fn literals<const N: usize, K: Kernel>(
+pub(super) fn read_literals<const N: usize, K: Kernel>(
     streams: &mut [Stream<'_, K>],
     lanes: &mut [Lane],
 ) {

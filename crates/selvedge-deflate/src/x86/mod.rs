@@ -5,19 +5,22 @@
 //! loops over planes are, and that shifts by a variable count (BMI2) take one instruction instead of
 //! three.
 
+mod avx2;
+mod avx512;
+mod joined;
+
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::{
     __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_and_si512, _mm512_i32gather_epi32, _mm512_set1_epi32,
 };
 
 use crate::bits::Position;
-use crate::decode::tables::{Entries, LOOKED_UP};
 use crate::decode::{self, Batch};
 use crate::encode::{self, Chunk};
+use crate::entries::{Entries, LOOKED_UP};
 use crate::header::LITERALS;
 use crate::kernel::Kernel;
 use crate::sample::Range;
-use crate::{avx2, avx512};
 
 /// Proof that the running CPU has AVX-512 F, BW, VL, VBMI and VBMI2, and what `Avx2` proves: all since
 /// Ice Lake and Zen 4.
@@ -76,7 +79,7 @@ macro_rules! path {
 
         impl Kernel for $path {
             #[inline(always)]
-            fn literals(
+            fn write_codes(
                 self,
                 out: &mut [u8],
                 at: &mut Position,
@@ -87,18 +90,18 @@ macro_rules! path {
             ) {
                 // SAFETY: it needs no more than `encode`; `self` exists only because `detect` has seen
                 // all of that on this CPU.
-                unsafe { $module::literals(out, at, bytes, codes, range, ahead) }
+                unsafe { $module::write_codes(out, at, bytes, codes, range, ahead) }
             }
 
             #[inline(always)]
             fn split(self, elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
-                // SAFETY: as for `literals`.
+                // SAFETY: as for `write_codes`.
                 unsafe { $module::split(elements, low, high) }
             }
 
             #[inline(always)]
             fn equal(self, a: &[u8; 64], b: &[u8; 64]) -> u64 {
-                // SAFETY: as for `literals`.
+                // SAFETY: as for `write_codes`.
                 unsafe { $module::equal(a, b) }
             }
 
@@ -111,20 +114,20 @@ macro_rules! path {
 
             #[inline(always)]
             fn check(self, check: u32, bytes: &[u8]) -> u32 {
-                // SAFETY: as for `literals`.
+                // SAFETY: as for `write_codes`.
                 unsafe { $module::check(check, bytes) }
             }
 
             #[inline(always)]
             fn join(self, first: &Entries, joined: &mut Entries) {
-                // SAFETY: as for `literals`.
+                // SAFETY: as for `write_codes`.
                 unsafe { $module::join(first, joined) }
             }
 
             #[inline(always)]
-            fn pack(self, tokens: &mut [u16], stay: &[u64]) -> usize {
-                // SAFETY: as for `literals`.
-                unsafe { $module::pack(tokens, stay) }
+            fn compact(self, tokens: &mut [u16], keep: &[u64]) -> usize {
+                // SAFETY: as for `write_codes`.
+                unsafe { $module::compact(tokens, keep) }
             }
         }
     };
@@ -139,7 +142,7 @@ path!(
 
 /// Asks for the line of memory that data begin in, into the cache that `HINT` names.
 #[inline(always)]
-pub(crate) fn prefetch<const HINT: i32, T>(data: &[T]) {
+fn prefetch<const HINT: i32, T>(data: &[T]) {
     // SAFETY: it reads nothing as far as the program can tell, and takes any address.
     unsafe { _mm_prefetch::<HINT>(data.as_ptr().cast()) }
 }
@@ -147,7 +150,7 @@ pub(crate) fn prefetch<const HINT: i32, T>(data: &[T]) {
 /// 16 entries of a table: of an index only as many bits count as the table has entries for.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(crate) fn entries(table: &Entries, index: __m512i) -> __m512i {
+fn entries(table: &Entries, index: __m512i) -> __m512i {
     const LAST: u32 = (1 << LOOKED_UP) - 1;
     let index = _mm512_and_si512(index, _mm512_set1_epi32(LAST.cast_signed()));
     // SAFETY: no index is greater than that of the last entry, and entries are of four bytes.

@@ -23,14 +23,13 @@ use std::arch::x86_64::{
 
 use bytemuck::must_cast;
 
+use super::joined::{self, GROUP, Joined, LIMIT, NOT_FOUND, WORTH};
 use crate::bits::Position;
 use crate::check;
-use crate::decode::tables::{self, Entries};
+use crate::entries::{self, Entries};
 use crate::header::LITERALS;
-use crate::joined::{self, GROUP, Joined, LIMIT, NOT_FOUND, WORTH};
-use crate::kernel::{self, Kernel, Portable};
+use crate::kernel::{self, Kernel, Portable, TOKENS_PER_WORD};
 use crate::sample::Range;
-use crate::tokens::TOGETHER;
 
 /// Bytes that are looked up together.
 const WIDE: usize = GROUP;
@@ -42,7 +41,7 @@ const WINDOW: u8 = 32;
 type Table = [[__m256i; 2]; 2];
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-pub(crate) fn literals(
+pub(super) fn write_codes(
     out: &mut [u8],
     at: &mut Position,
     bytes: &[u8],
@@ -52,11 +51,11 @@ pub(crate) fn literals(
 ) {
     let window = (bytes.len() >= WORTH).then(|| Window::of(codes, range));
     let Some(window) = window.flatten() else {
-        return kernel::literals(out, at, bytes, codes);
+        return kernel::write_codes(out, at, bytes, codes);
     };
     let tables = Tables::new(codes, window.base);
     let signed = range.greatest > 127;
-    joined::literals(out, at, bytes, codes, ahead, |wide, found| {
+    joined::write_codes(out, at, bytes, codes, ahead, |wide, found| {
         match (signed, window.far, window.checked) {
             (true, false, false) => tables.look_up::<true, false, false>(wide, found),
             (true, false, true) => tables.look_up::<true, false, true>(wide, found),
@@ -232,7 +231,7 @@ const POWERS: [[u8; 16]; 2] = [[1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0
 
 /// The low and the high bytes of the elements, and the range of the high ones.
 #[target_feature(enable = "avx2")]
-pub(crate) fn split(elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
+pub(super) fn split(elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
     let (wide, rest) = elements.as_chunks::<WIDE>();
     let (low, rest_low) = low.as_chunks_mut::<WIDE>();
     let (high, rest_high) = high.as_chunks_mut::<WIDE>();
@@ -267,7 +266,7 @@ pub(crate) fn split(elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range 
 /// A bit for each byte that is the same in both.
 #[target_feature(enable = "avx2")]
 #[inline]
-pub(crate) fn equal(a: &[u8; 64], b: &[u8; 64]) -> u64 {
+pub(super) fn equal(a: &[u8; 64], b: &[u8; 64]) -> u64 {
     // Not by `map`, whose closure the compiler does not put in place here.
     let a: [__m256i; 2] = must_cast(*a);
     let b: [__m256i; 2] = must_cast(*b);
@@ -278,7 +277,7 @@ pub(crate) fn equal(a: &[u8; 64], b: &[u8; 64]) -> u64 {
 
 /// The Adler-32 of bytes that follow those that `check` is of.
 #[target_feature(enable = "avx2")]
-pub(crate) fn check(check: u32, bytes: &[u8]) -> u32 {
+pub(super) fn check(check: u32, bytes: &[u8]) -> u32 {
     check::by_registers(check, bytes, |registers: &[[u8; WIDE]]| {
         let zero = _mm256_setzero_si256();
         let (mut sums, mut before, mut weighted) = (zero, zero, zero);
@@ -301,16 +300,16 @@ const WEIGHTS: [u8; WIDE] = check::weights();
 
 /// Makes a decoder's table of up to three bytes of that of the first ones.
 #[target_feature(enable = "avx2,bmi2")]
-pub(crate) fn join(first: &Entries, joined: &mut Entries) {
-    tables::join(first, joined);
+pub(super) fn join(first: &Entries, joined: &mut Entries) {
+    entries::join(first, joined);
 }
 
-/// Moves the tokens that stay to the beginning: eight at a time, with a shuffle for each choice of eight.
+/// Moves the tokens that are kept to the beginning: eight at a time, with a shuffle for each choice of eight.
 #[target_feature(enable = "avx2,popcnt")]
-pub(crate) fn pack(tokens: &mut [u16], stay: &[u64]) -> usize {
+pub(super) fn compact(tokens: &mut [u16], keep: &[u64]) -> usize {
     let mut count = 0;
-    for (index, &word) in stay.iter().enumerate().filter(|(_, word)| **word != 0) {
-        let from = index * TOGETHER;
+    for (index, &word) in keep.iter().enumerate().filter(|(_, word)| **word != 0) {
+        let from = index * TOKENS_PER_WORD;
         for (i, byte) in word.to_le_bytes().into_iter().enumerate() {
             let eight: &[u16; 8] = tokens[from + 8 * i..].first_chunk().expect("whole words");
             let packed = _mm_shuffle_epi8(must_cast(*eight), must_cast(PACKED[usize::from(byte)]));

@@ -2,17 +2,17 @@
 
 use std::arch::x86_64::_MM_HINT_T1;
 
+use super::prefetch;
 use crate::bits::{Position, Words};
 use crate::header::LITERALS;
 use crate::huffman::CODED_LIMIT;
 use crate::kernel;
-use crate::x86::prefetch;
 
 /// Below this many bytes the tables cost more than they save.
-pub(crate) const WORTH: usize = 512;
+pub(super) const WORTH: usize = 512;
 
 /// Longest code that a table has room for, beside its length.
-pub(crate) const LIMIT: u8 = 12;
+pub(super) const LIMIT: u8 = 12;
 const _: () = assert!(CODED_LIMIT <= LIMIT);
 
 /// Bytes whose codes are looked up before they are put: so many that what is looked up goes through
@@ -20,7 +20,7 @@ const _: () = assert!(CODED_LIMIT <= LIMIT);
 const PART: usize = 512;
 
 /// Bytes of a group: a line of memory has as many elements.
-pub(crate) const GROUP: usize = 32;
+pub(super) const GROUP: usize = 32;
 
 /// Words of a group: the codes of 8 bytes in each.
 const WORDS: usize = GROUP / 8;
@@ -29,7 +29,7 @@ const WORDS: usize = GROUP / 8;
 /// left over at the end is looked up here. `ahead` will be read next.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 #[inline]
-pub(crate) fn literals<const WIDE: usize>(
+pub(super) fn write_codes<const WIDE: usize>(
     out: &mut [u8],
     at: &mut Position,
     bytes: &[u8],
@@ -48,20 +48,20 @@ pub(crate) fn literals<const WIDE: usize>(
         joined.write(words, &mut to, part.as_flattened(), codes, ahead);
     }
     *at = to.end(words, *at);
-    kernel::literals(out, at, rest, codes);
+    kernel::write_codes(out, at, rest, codes);
 }
 
 /// The codes of [`PART`] bytes, joined.
 #[repr(C, align(64))]
-pub(crate) struct Joined {
+pub(super) struct Joined {
     /// Those of eight bytes each. What is in a word is not meant where that is more than 64 bits.
-    pub(crate) words: [[u64; WORDS]; PART / GROUP],
+    pub(super) words: [[u64; WORDS]; PART / GROUP],
     /// How many bits those are, in the first of two; more than 64 also where a byte was not found.
-    pub(crate) lengths: [[[u32; 2]; WORDS]; PART / GROUP],
+    pub(super) lengths: [[[u32; 2]; WORDS]; PART / GROUP],
 }
 
 /// Lengths where a byte was not found.
-pub(crate) const NOT_FOUND: [[u32; 2]; WORDS] = [[65, 0]; WORDS];
+pub(super) const NOT_FOUND: [[u32; 2]; WORDS] = [[65, 0]; WORDS];
 
 impl Joined {
     fn new() -> Self {

@@ -20,15 +20,13 @@ use std::arch::x86_64::{
 
 use bytemuck::must_cast;
 
+use super::joined::{self, GROUP, Joined, WORTH};
 use crate::bits::Position;
 use crate::check;
-use crate::decode::tables::{BYTE, Entries, LOOKED_UP, TAKEN};
+use crate::entries::{BYTE, Entries, LOOKED_UP, TAKEN};
 use crate::header::LITERALS;
-use crate::joined::{self, GROUP, Joined, WORTH};
-use crate::kernel::{self, Kernel, Portable};
+use crate::kernel::{self, Kernel, Portable, TOKENS_PER_WORD};
 use crate::sample::Range;
-use crate::tokens::TOGETHER;
-use crate::x86;
 
 /// Bytes that are looked up together: two groups.
 const WIDE: usize = 2 * GROUP;
@@ -37,7 +35,7 @@ const WIDE: usize = 2 * GROUP;
 const NEAR: u8 = 32;
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vbmi")]
-pub(crate) fn literals(
+pub(super) fn write_codes(
     out: &mut [u8],
     at: &mut Position,
     bytes: &[u8],
@@ -46,16 +44,16 @@ pub(crate) fn literals(
     ahead: &[u16],
 ) {
     if bytes.len() < WORTH {
-        return kernel::literals(out, at, bytes, codes);
+        return kernel::write_codes(out, at, bytes, codes);
     }
     if range.greatest_low - range.least_low < NEAR {
         let tables = Tables::near(codes, range.least_low);
-        joined::literals(out, at, bytes, codes, ahead, |wide, found| {
+        joined::write_codes(out, at, bytes, codes, ahead, |wide, found| {
             tables.look_up::<true>(wide, found);
         });
     } else {
         let tables = Tables::new(codes);
-        joined::literals(out, at, bytes, codes, ahead, |wide, found| {
+        joined::write_codes(out, at, bytes, codes, ahead, |wide, found| {
             tables.look_up::<false>(wide, found);
         });
     }
@@ -205,7 +203,7 @@ fn fours(codes: __m512i, gaps: __m512i) -> (__m512i, __m512i) {
 
 /// The low and the high bytes of the elements, and the range of the high ones.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(crate) fn split(elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
+pub(super) fn split(elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
     let (wide, rest) = elements.as_chunks::<WIDE>();
     let (low, rest_low) = low.as_chunks_mut::<WIDE>();
     let (high, rest_high) = high.as_chunks_mut::<WIDE>();
@@ -239,13 +237,13 @@ pub(crate) fn split(elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range 
 /// A bit for each byte that is the same in both.
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-pub(crate) fn equal(a: &[u8; 64], b: &[u8; 64]) -> u64 {
+pub(super) fn equal(a: &[u8; 64], b: &[u8; 64]) -> u64 {
     _mm512_cmpeq_epi8_mask(must_cast(*a), must_cast(*b))
 }
 
 /// The Adler-32 of bytes that follow those that `check` is of.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(crate) fn check(check: u32, bytes: &[u8]) -> u32 {
+pub(super) fn check(check: u32, bytes: &[u8]) -> u32 {
     check::by_registers(check, bytes, |registers: &[[u8; WIDE]]| {
         let zero = _mm512_setzero_si512();
         let (mut sums, mut before, mut weighted) = (zero, zero, zero);
@@ -268,7 +266,7 @@ const WEIGHTS: [u8; WIDE] = check::weights();
 
 /// Makes a decoder's table of up to three bytes of that of the first ones, as [`Portable`] does.
 #[target_feature(enable = "avx512f")]
-pub(crate) fn join(first: &Entries, joined: &mut Entries) {
+pub(super) fn join(first: &Entries, joined: &mut Entries) {
     let set = |value: u32| _mm512_set1_epi32(value.cast_signed());
     let mut bits = must_cast([0_u32, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
     let firsts = first.as_chunks::<16>().0;
@@ -277,7 +275,7 @@ pub(crate) fn join(first: &Entries, joined: &mut Entries) {
         let mut entries = must_cast(*firsts);
         for shift in [8, 16] {
             let taken = _mm512_and_si512(entries, set(TAKEN));
-            let next = x86::entries(first, _mm512_srlv_epi32(bits, taken));
+            let next = super::entries(first, _mm512_srlv_epi32(bits, taken));
             let with_next = _mm512_add_epi32(taken, _mm512_and_si512(next, set(TAKEN)));
             let fits = _mm512_mask_cmple_epu32_mask(
                 _mm512_test_epi32_mask(next, next),
@@ -294,20 +292,20 @@ pub(crate) fn join(first: &Entries, joined: &mut Entries) {
     }
 }
 
-/// Moves the tokens that stay to the beginning.
+/// Moves the tokens that are kept to the beginning.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
-pub(crate) fn pack(tokens: &mut [u16], stay: &[u64]) -> usize {
-    const HALF: usize = TOGETHER / 2;
+pub(super) fn compact(tokens: &mut [u16], keep: &[u64]) -> usize {
+    const HALF: usize = TOKENS_PER_WORD / 2;
     let mut count = 0;
-    for (index, &word) in stay.iter().enumerate().filter(|(_, word)| **word != 0) {
+    for (index, &word) in keep.iter().enumerate().filter(|(_, word)| **word != 0) {
         let halves: [u32; 2] = must_cast(word);
-        for (i, stay) in halves.into_iter().enumerate() {
-            let from = &tokens[index * TOGETHER + i * HALF..];
+        for (i, keep) in halves.into_iter().enumerate() {
+            let from = &tokens[index * TOKENS_PER_WORD + i * HALF..];
             let from: &[u16; HALF] = from.first_chunk().expect("whole words");
-            let packed = _mm512_maskz_compress_epi16(stay, must_cast(*from));
+            let packed = _mm512_maskz_compress_epi16(keep, must_cast(*from));
             // No farther than where they were read.
             tokens[count..count + HALF].copy_from_slice(&must_cast::<_, [u16; HALF]>(packed));
-            count += stay.count_ones() as usize;
+            count += keep.count_ones() as usize;
         }
     }
     count
