@@ -20,8 +20,8 @@ mod output;
 mod progress;
 mod render;
 mod sizes;
+mod source;
 mod stats;
-mod values;
 
 use std::process::ExitCode;
 

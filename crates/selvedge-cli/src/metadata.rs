@@ -1,74 +1,191 @@
-//! Attributes of an HDF5 file beside the metadata of a safetensors file, which are text.
+//! What files say of themselves, in the terms of all formats: the attributes of HDF5, and the metadata of
+//! safetensors, which are text.
+//!
+//! An attribute `lr` of an HDF5 file is the metadata `parameter.lr`, and `units` of tensor `W` is
+//! `tensor.W.units`. Metadata under other keys, such as `format: pt`, are attributes of their names, and
+//! the attribute `safetensors_metadata` lists these, so that they get their keys again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use selvedge_hdf5::Attribute;
+use selvedge_hdf5::{AmbiguousNames, Attribute, pair_names};
 
-use crate::compare::AttributePair;
-use crate::facts::{FileFacts, Format, TensorFacts, Value};
+use crate::facts::{AttributeDifference, FileFacts, Format, Value};
 
 /// What the keys of parameters begin with, in safetensors.
-pub(crate) const PARAMETER: &str = "parameter.";
+const PARAMETER: &str = "parameter.";
 /// What the keys of attributes of tensors begin with, before the name of the tensor.
 const OF_TENSOR: &str = "tensor.";
 /// The key of the names of step tensors, in a file that `selvedge convert` made of a trajectory.
 pub(crate) const STEP_TENSORS: &str = "step_tensors";
+/// The attribute of an HDF5 file with the names of those that were metadata without [`PARAMETER`].
+const PLAIN: &str = "safetensors_metadata";
+/// What the names of attributes begin with that are of the file, and not of the run.
+const OWN: &str = "selvedge_";
 
-/// The attributes at the root of an HDF5 file as `selvedge convert` writes them into safetensors,
-/// or the metadata that are there: without time and version, which are of the file itself.
-pub(crate) fn root_metadata(facts: &FileFacts) -> BTreeMap<String, String> {
-    let mut metadata = BTreeMap::new();
-    if let Some(notebook) = &facts.provenance.notebook {
-        metadata.insert("notebook".to_owned(), notebook.clone());
-    }
-    for attribute in &facts.attributes {
-        let key = match facts.format {
-            Format::Hdf5 => format!("{PARAMETER}{}", attribute.name),
-            Format::Safetensors => attribute.name.clone(),
-        };
-        metadata.insert(key, text(&attribute.value));
-    }
-    metadata
+/// Names and values.
+pub(crate) type Attributes = Vec<(String, Attribute)>;
+
+/// What a file says of itself: not when it was made, and by which version.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Description {
+    pub(crate) notebook: Option<String>,
+    pub(crate) attributes: Attributes,
+    /// By the names of the tensors.
+    pub(crate) of_tensors: HashMap<String, Attributes>,
+    /// Those of `attributes` that are metadata under their own names, and no parameters.
+    pub(crate) plain: HashSet<String>,
+    /// The names of the step tensors, where the metadata have them.
+    pub(crate) step_tensors: Option<Vec<String>>,
+    /// What two keys would both become, and which of them it is not.
+    pub(crate) notes: Vec<String>,
 }
 
-/// The text of a value: a text as it is.
-fn text(value: &Value) -> String {
-    match &value.0 {
+impl Description {
+    pub(crate) fn of(facts: &FileFacts) -> Self {
+        let mut description = Self {
+            notebook: facts.provenance.notebook.clone(),
+            ..Self::default()
+        };
+        match facts.format {
+            Format::Hdf5 => description.take_attributes(facts),
+            Format::Safetensors => description.take_metadata(facts),
+            Format::Npy | Format::Npz => {}
+        }
+        description
+    }
+
+    fn take_attributes(&mut self, facts: &FileFacts) {
+        for attribute in &facts.attributes {
+            match (&*attribute.name, &attribute.value.0) {
+                (PLAIN, Attribute::Texts(names)) => self.plain.extend(names.iter().cloned()),
+                (name, value) => self.attributes.push((name.to_owned(), value.clone())),
+            }
+        }
+        for tensor in &facts.tensors {
+            let attributes = tensor.attributes.iter();
+            let attributes = attributes.map(|one| (one.name.clone(), one.value.0.clone()));
+            self.of_tensors
+                .insert(tensor.name.clone(), attributes.collect());
+        }
+    }
+
+    fn take_metadata(&mut self, facts: &FileFacts) {
+        let tensors: HashSet<&str> = facts.tensors.iter().map(|tensor| &*tensor.name).collect();
+        let metadata = facts.attributes.iter().map(|metadata| {
+            let text = match &metadata.value.0 {
+                Attribute::Text(text) => text.clone(),
+                other => other.to_string(),
+            };
+            (&*metadata.name, text)
+        });
+        // Parameters before what could have their names.
+        let (parameters, others): (Vec<_>, Vec<_>) =
+            metadata.partition(|(key, _)| key.starts_with(PARAMETER));
+        let named = |key: &str| key.strip_prefix(PARAMETER).unwrap_or(key).to_owned();
+        self.attributes = parameters
+            .iter()
+            .map(|(key, text)| (named(key), parse(text)))
+            .collect();
+        let taken: HashSet<String> = self
+            .attributes
+            .iter()
+            .map(|(name, _)| name.clone())
+            .collect();
+        for (key, text) in others {
+            if key == STEP_TENSORS {
+                self.step_tensors = serde_json::from_str(&text).ok();
+            } else if let Some((tensor, name)) = of_tensor(key, &tensors) {
+                let attributes = self.of_tensors.entry(tensor.to_owned()).or_default();
+                attributes.push((name.to_owned(), parse(&text)));
+            } else if taken.contains(key) {
+                self.notes.push(format!(
+                    "metadata `{key}` is not kept: `{PARAMETER}{key}` becomes an attribute of that name"
+                ));
+            } else {
+                self.attributes
+                    .push((key.to_owned(), Attribute::Text(text)));
+                self.plain.insert(key.to_owned());
+            }
+        }
+        self.attributes.sort_by(|(one, _), (two, _)| one.cmp(two));
+    }
+
+    /// The metadata of a safetensors file that has these tensors, and those of them that have steps where
+    /// the file said so.
+    pub(crate) fn metadata<'a>(
+        &self,
+        tensors: impl IntoIterator<Item = &'a str>,
+        step_tensors: Option<&[&str]>,
+    ) -> BTreeMap<String, String> {
+        let mut metadata = BTreeMap::new();
+        if let Some(notebook) = &self.notebook {
+            metadata.insert("notebook".to_owned(), notebook.clone());
+        }
+        for (name, value) in &self.attributes {
+            let key = match self.plain.contains(name) {
+                true => name.clone(),
+                false => format!("{PARAMETER}{name}"),
+            };
+            metadata.insert(key, text(value));
+        }
+        for tensor in tensors {
+            for (name, value) in self.of_tensors.get(tensor).into_iter().flatten() {
+                metadata.insert(format!("{OF_TENSOR}{tensor}.{name}"), text(value));
+            }
+        }
+        if let Some(names) = step_tensors {
+            let names = serde_json::to_string(names).unwrap_or_default();
+            metadata.insert(STEP_TENSORS.to_owned(), names);
+        }
+        metadata
+    }
+
+    /// The attributes of an HDF5 file.
+    pub(crate) fn root_attributes(&self) -> Attributes {
+        let mut attributes = self.attributes.clone();
+        let there = |name: &&String| self.attributes.iter().any(|(found, _)| found == *name);
+        let mut plain: Vec<String> = self.plain.iter().filter(there).cloned().collect();
+        plain.sort_unstable();
+        if !plain.is_empty() {
+            attributes.push((PLAIN.to_owned(), Attribute::Texts(plain)));
+        }
+        attributes
+    }
+}
+
+/// The tensor and the name of an attribute of it: names of tensors have dots in them, too, so it is the
+/// longest that there is.
+fn of_tensor<'k>(key: &'k str, tensors: &HashSet<&str>) -> Option<(&'k str, &'k str)> {
+    let rest = key.strip_prefix(OF_TENSOR)?;
+    let dots = rest.rmatch_indices('.');
+    let mut parts = dots.map(|(at, _)| (&rest[..at], &rest[at + 1..]));
+    parts.find(|(tensor, name)| tensors.contains(tensor) && !name.is_empty())
+}
+
+/// A value as text: a text as it is.
+pub(crate) fn text(value: &Attribute) -> String {
+    match value {
         Attribute::Text(text) => text.clone(),
         other => other.to_string(),
     }
 }
 
-/// The attributes of a tensor of an HDF5 file as metadata.
-pub(crate) fn of_tensor(tensor: &TensorFacts) -> impl Iterator<Item = (String, String)> {
-    tensor.attributes.iter().map(|attribute| {
-        let key = format!("{OF_TENSOR}{}.{}", tensor.name, attribute.name);
-        (key, text(&attribute.value))
-    })
-}
-
-/// The attribute that a piece of metadata becomes, and its name; none for what is told in another
-/// way. A parameter whose text is that of a number, a bool or a list of them becomes what it was.
-pub(crate) fn attribute(key: &str, text: &str) -> Option<(String, Attribute)> {
-    if key == STEP_TENSORS {
-        return None;
-    }
-    Some(match key.strip_prefix(PARAMETER) {
-        Some(name) => (name.to_owned(), parse(text)),
-        None => (key.to_owned(), Attribute::Text(text.to_owned())),
-    })
-}
-
+/// What a text becomes again: where it is that of a number, a bool or a list of them, it is one.
 fn parse(text: &str) -> Attribute {
     // A float is a float only if it is written as Rust or Python write it, so that a version or a
     // hash of digits stays the text that it is.
     let float = |value: &f64| format!("{value:?}") == text || format!("{value}") == text;
     let lists = || {
         let ints = serde_json::from_str(text).map(Attribute::Ints).ok();
-        let floats = || serde_json::from_str(text).map(Attribute::Floats).ok();
         let bools = || serde_json::from_str(text).map(Attribute::Bools).ok();
         let texts = || serde_json::from_str(text).map(Attribute::Texts).ok();
-        let list = ints.or_else(floats).or_else(bools).or_else(texts)?;
+        // Rust writes a text with escapes of its own, and JSON has no NaN.
+        let floats = || {
+            let items = text.strip_prefix('[')?.strip_suffix(']')?.split(", ");
+            let floats: Result<Vec<f64>, _> = items.map(str::parse).collect();
+            floats.ok().map(Attribute::Floats)
+        };
+        let list = ints.or_else(bools).or_else(floats).or_else(texts)?;
         (list.to_string() == text && text != "[]").then_some(list)
     };
     if let Ok(value) = text.parse::<i64>()
@@ -88,35 +205,90 @@ fn parse(text: &str) -> Attribute {
     }
 }
 
-/// The metadata that differ.
-pub(crate) fn differences(one: &FileFacts, two: &FileFacts) -> Vec<AttributePair> {
-    let [one, two] = [one, two].map(root_metadata);
-    let mut names: Vec<&String> = one.keys().chain(two.keys()).collect();
-    names.sort_unstable();
-    names.dedup();
+/// The attributes that differ: those of the files, and those of tensors that go together.
+///
+/// In files of two formats a value is the same where its text is: safetensors has nothing else.
+///
+/// # Errors
+///
+/// Where nobody can tell which tensors go together.
+pub(crate) fn differences(
+    one: &FileFacts,
+    two: &FileFacts,
+) -> Result<Vec<AttributeDifference>, AmbiguousNames> {
+    let by_text = one.format != two.format;
+    let same = |one: &Attribute, two: &Attribute| {
+        Value(one.clone()).is_same(&Value(two.clone())) || (by_text && text(one) == text(two))
+    };
+    let [first, second] = [one, two].map(Description::of);
+    let [left, right] = [&first, &second].map(|description| {
+        let notebook = description.notebook.iter();
+        let notebook = notebook.map(|text| ("notebook".to_owned(), Attribute::Text(text.clone())));
+        let attributes = description.attributes.iter().cloned();
+        let attributes: Attributes = notebook.chain(attributes).collect();
+        attributes
+    });
+    let mut found = unequal(None, &left, &right, &same);
+    let [left, right] = [one, two].map(|facts| -> Vec<&str> {
+        let tensors = facts.tensors.iter();
+        tensors.map(|tensor| &*tensor.name).collect()
+    });
+    let of = |description: &'_ Description, name: &str| -> Attributes {
+        let attributes = description.of_tensors.get(name);
+        attributes.cloned().unwrap_or_default()
+    };
+    for (one, two) in pair_names(&left, &right)?.pairs {
+        let attributes = [of(&first, left[one]), of(&second, right[two])];
+        found.extend(unequal(
+            Some(left[one]),
+            &attributes[0],
+            &attributes[1],
+            &same,
+        ));
+    }
+    Ok(found)
+}
+
+/// Those of two lists that differ, in the order of the first, then of the second.
+fn unequal(
+    tensor: Option<&str>,
+    one: &Attributes,
+    two: &Attributes,
+    same: &impl Fn(&Attribute, &Attribute) -> bool,
+) -> Vec<AttributeDifference> {
+    let by_name = |attributes: &'_ Attributes| -> HashMap<String, Attribute> {
+        attributes.iter().cloned().collect()
+    };
+    let (left, right) = (by_name(one), by_name(two));
+    let more = two.iter().filter(|(name, _)| !left.contains_key(name));
+    let names = one.iter().chain(more).map(|(name, _)| name);
     names
-        .into_iter()
-        .filter(|name| *name != STEP_TENSORS && one.get(*name) != two.get(*name))
-        .map(|name| {
-            let value = |metadata: &BTreeMap<String, String>| {
-                let text = metadata.get(name)?;
-                Some(Value(Attribute::Text(text.clone())))
-            };
-            AttributePair {
-                name: name.clone(),
-                first: value(&one),
-                second: value(&two),
+        .filter(|name| !name.starts_with(OWN))
+        .filter_map(|name| {
+            let (first, second) = (left.get(name), right.get(name));
+            if first
+                .zip(second)
+                .is_some_and(|(first, second)| same(first, second))
+            {
+                return None;
             }
+            Some(AttributeDifference {
+                tensor: tensor.map(str::to_owned),
+                name: name.clone(),
+                first: first.cloned().map(Value),
+                second: second.cloned().map(Value),
+            })
         })
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use selvedge_hdf5::Attribute;
 
-    use super::{attribute, text};
-    use crate::facts::Value;
+    use super::{of_tensor, parse, text};
 
     #[test]
     fn parameters_become_what_they_were() {
@@ -132,21 +304,30 @@ mod tests {
             Attribute::Text("[]".to_owned()),
             Attribute::Ints(vec![1, 2]),
             Attribute::Floats(vec![0.9, 0.999]),
+            Attribute::Floats(vec![1.0, f64::INFINITY, -0.0]),
             Attribute::Bools(vec![true, false]),
-            Attribute::Texts(vec!["a".to_owned(), "b".to_owned()]),
+            Attribute::Texts(vec!["a".to_owned(), "b, c".to_owned()]),
         ] {
-            let text = text(&Value(value.clone()));
-            let found = attribute("parameter.x", &text);
-            assert_eq!(found, Some(("x".to_owned(), value)));
+            assert_eq!(parse(&text(&value)), value);
         }
         // As Python's or Rust's `to_string` writes it.
-        let float = attribute("parameter.x", "0.00001").unwrap().1;
-        assert_eq!(float, Attribute::Float(1e-5));
-        let other = attribute("format", "1").unwrap();
+        assert_eq!(parse("0.00001"), Attribute::Float(1e-5));
+        assert!(matches!(parse("[NaN, 1.0]"), Attribute::Floats(list) if list[0].is_nan()));
+    }
+
+    /// Names of tensors have dots in them: `tensor.layer.0.units` is of `layer.0`, and not of `layer`.
+    #[test]
+    fn attributes_of_tensors_are_of_the_longest_name() {
+        let tensors = HashSet::from(["layer", "layer.0"]);
         assert_eq!(
-            other,
-            ("format".to_owned(), Attribute::Text("1".to_owned()))
+            of_tensor("tensor.layer.0.units", &tensors),
+            Some(("layer.0", "units"))
         );
-        assert_eq!(attribute("step_tensors", "[]"), None);
+        assert_eq!(
+            of_tensor("tensor.layer.units", &tensors),
+            Some(("layer", "units"))
+        );
+        assert_eq!(of_tensor("tensor.other.units", &tensors), None);
+        assert_eq!(of_tensor("parameter.layer.units", &tensors), None);
     }
 }

@@ -125,7 +125,7 @@ fn safetensors_against_safetensors() {
         [
             "  `W`: 4 and 3 steps; those that both have are equal",
             "  `n`: int64 and int32",
-            "  attribute `parameter.threshold`: \"4\" and \"3\"",
+            "  attribute `threshold`: 4 and 3",
             "a.safetensors and b.safetensors differ",
         ]
     );

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::plan::{Bytes, Grouped, Shape};
-use crate::{Compression, Dtype};
+use crate::{AmbiguousNames, Compression, Dtype};
 
 /// A message from libhdf5.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -423,16 +423,16 @@ pub enum Error {
         path: PathBuf,
     },
     /// Datasets that the new file cannot hold.
-    #[error(
-        "{} has datasets that a trajectory cannot hold: {}; call `skip_unsupported(true)` to leave \
-         them out", path.display(), datasets.join(", ")
-    )]
+    #[error("{} has datasets that a trajectory cannot hold: {}", path.display(), datasets.join(", "))]
     CannotKeep {
         /// The file.
         path: PathBuf,
         /// Names and types.
         datasets: Vec<String>,
     },
+    /// Names of two files that could go together in several ways.
+    #[error(transparent)]
+    AmbiguousNames(#[from] AmbiguousNames),
     /// A tensor whose rows of chunks do not fit the memory.
     #[error(
         "tensor `{tensor}` needs {} of memory at a time, and the limit is {}; raise the limit",

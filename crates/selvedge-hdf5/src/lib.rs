@@ -36,6 +36,7 @@ mod reader;
 mod rechunk;
 mod recorder;
 mod recover;
+mod source;
 mod spec;
 mod storage;
 mod sys;
@@ -44,8 +45,11 @@ mod trajectory;
 
 pub use attribute::Attribute;
 pub use bulk::Progress;
-pub use checksum::{ChecksumReport, TensorChecksums, add_checksums, verify_checksums};
-pub use compare::{CompareOptions, Comparison, Difference, TensorComparison, Verdict, compare};
+pub use checksum::{ChecksumReport, Checksums, TensorChecksums, add_checksums, verify_checksums};
+pub use compare::{
+    AmbiguousNames, CompareOptions, Comparison, Difference, Pairing, TensorComparison, Verdict,
+    compare, compare_tensors, pair_names, root_name,
+};
 pub use dtype::Dtype;
 pub use element::{Element, Values};
 pub use error::{Error, LibraryError};
@@ -60,8 +64,11 @@ pub use plan::{
 pub use provenance::RunState;
 pub use reader::{Block, Blocks, DataLayout, Filter, Reader, Role, Selection, Tensor};
 pub use rechunk::{Rechunk, RechunkPlan, RechunkSummary};
-pub use recorder::{AppendTimes, Durability, Recorder, RecorderBuilder, Step, Summary};
+pub use recorder::{
+    AppendTimes, Durability, Recorder, RecorderBuilder, Step, Summary, check_attribute,
+};
 pub use recover::{Recovery, plan_recovery, recover};
+pub use source::{Access, TensorSource};
 pub use spec::TensorSpec;
 
 /// Runs the README's example as a doctest.

@@ -224,6 +224,8 @@ pub(crate) fn one_file(facts: &FileFacts) -> anyhow::Result<Vec<Finding>> {
     let contents = match facts.format {
         Format::Hdf5 => Contents::from(artifact::hdf5(facts, &reading)),
         Format::Safetensors => Contents::from(artifact::safetensors(facts)),
+        // The conventions are of formats that say what their tensors are.
+        Format::Npy | Format::Npz => return Ok(Vec::new()),
     };
     let path: PathBuf = scope.checked.first().cloned().unwrap_or_default();
     let artifact = Artifact::new(scope.tree_path(&path), facts.file_bytes, contents);

@@ -10,7 +10,8 @@ use selvedge_conventions::{
 use serde::{Deserialize, Serialize};
 
 use super::{artifact, evidence};
-use crate::facts::{Assumptions, OpenFile, Unreadable, gather};
+use crate::facts::{Assumptions, FileFacts, OpenFile, Unreadable, gather};
+use crate::source::Source;
 
 /// What the rules need to know of a tensor file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,23 +53,23 @@ impl Reading {
 ///
 /// What the file is not to blame for.
 pub(crate) fn hdf5(path: &Path, reading: &Reading) -> Result<Hdf5Facts, Unreadable> {
-    let (facts, file) = match gather(path, Assumptions::default()) {
+    let (facts, file) = match gather(path, &Assumptions::default()) {
         Ok(gathered) => gathered,
         Err(error) => return artifact::unreadable_hdf5(error),
     };
     let OpenFile::Hdf5(file) = file else {
         return Ok(Hdf5Facts {
-            damage: Some(artifact::reason("it is a safetensors file")),
+            damage: Some(artifact::reason(&format!(
+                "it is a {} file",
+                facts.format.name()
+            ))),
             ..Hdf5Facts::default()
         });
     };
-    let mut facts = artifact::hdf5(&facts, reading);
-    for tensor in &mut facts.tensors {
-        if reading.needs(tensor) {
-            evidence::hdf5(&file, tensor);
-        }
-    }
-    Ok(facts)
+    let mut converted = artifact::hdf5(&facts, reading);
+    let file = OpenFile::Hdf5(file);
+    fill(&facts, &file, &mut converted.tensors, reading)?;
+    Ok(converted)
 }
 
 /// The facts of what should be a safetensors file.
@@ -77,30 +78,42 @@ pub(crate) fn hdf5(path: &Path, reading: &Reading) -> Result<Hdf5Facts, Unreadab
 ///
 /// What the file is not to blame for.
 pub(crate) fn safetensors(path: &Path, reading: &Reading) -> Result<SafetensorsFacts, Unreadable> {
-    let (facts, file) = match gather(path, Assumptions::default()) {
+    let (facts, file) = match gather(path, &Assumptions::default()) {
         Ok(gathered) => gathered,
         Err(error) => return artifact::unreadable_safetensors(error, data_start(path)),
     };
     let OpenFile::Safetensors(file) = file else {
         return Ok(SafetensorsFacts {
-            damage: Some(artifact::reason("it is an HDF5 file")),
+            damage: Some(artifact::reason(&format!(
+                "it is a file of {}",
+                facts.format.name()
+            ))),
             ..SafetensorsFacts::default()
         });
     };
     let mut converted = artifact::safetensors(&facts);
-    if converted.tensors.iter().any(|tensor| reading.needs(tensor)) {
-        let data = File::open(path).map_err(|source| Unreadable::Io {
-            path: path.to_owned(),
-            action: "open",
-            source,
-        })?;
-        for (tensor, info) in converted.tensors.iter_mut().zip(file.header().tensors()) {
+    let file = OpenFile::Safetensors(file);
+    fill(&facts, &file, &mut converted.tensors, reading)?;
+    Ok(converted)
+}
+
+/// Looks at the values that the rules need to know of.
+fn fill(
+    facts: &FileFacts,
+    file: &OpenFile,
+    tensors: &mut [TensorFacts],
+    reading: &Reading,
+) -> Result<(), Unreadable> {
+    if tensors.iter().any(|tensor| reading.needs(tensor)) {
+        // Both have the order of the facts.
+        let sources = Source::all(facts, file, false)?;
+        for (tensor, source) in tensors.iter_mut().zip(sources) {
             if reading.needs(tensor) {
-                evidence::safetensors(&data, info.range.clone(), tensor);
+                evidence::fill(&source, tensor);
             }
         }
     }
-    Ok(converted)
+    Ok(())
 }
 
 /// Where the data of a safetensors file begin, as its first bytes say.

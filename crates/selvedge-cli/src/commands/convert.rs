@@ -7,12 +7,12 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::rechunk::check_unused;
-use crate::convert::{self, Asked, Input, Opened, Output, Target};
+use crate::convert::{self, Asked, Input, Output, Target};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
 use crate::render;
-use crate::values::Part;
+use crate::source::{Kind, Part};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,11 +27,11 @@ step tensors whose first axis is as long as that of the largest tensor of at lea
 the file says which have steps, as one does that was converted from a trajectory; others are
 constants. The new file gets its name when it is complete. Memory is bounded, but for constants.";
 
-/// Convert tensors, or parts of them, between HDF5, safetensors and .npy.
+/// Convert tensors, or parts of them, between HDF5, safetensors and .npy; and from .npz.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The HDF5, safetensors or .npy file to read
+    /// The HDF5, safetensors, .npy or .npz file to read
     #[arg(value_name = "IN")]
     input: PathBuf,
 
@@ -63,9 +63,18 @@ pub(crate) struct Args {
     #[arg(long = "constant", value_name = "TENSOR")]
     constants: Vec<String>,
 
-    /// Take the uint16 of this tensor for the bits of bfloat16
+    /// Take the uint16 of this tensor, or its two bytes without a type, for the bits of bfloat16
     #[arg(long, value_name = "TENSOR")]
     assume_bf16: Vec<String>,
+
+    /// Take the bits of this tensor of a .npy or .npz file for a dtype that NumPy has not, such as
+    /// float8_e4m3fn or float8_e5m2
+    #[arg(long, value_name = "TENSOR=DTYPE", value_parser = assumption)]
+    assume: Vec<(String, &'static Kind)>,
+
+    /// Leave out tensors that cannot be read, or that the new file cannot hold, such as texts
+    #[arg(long)]
+    skip_unsupported: bool,
 
     /// Replace a file that is there
     #[arg(long)]
@@ -106,12 +115,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
             steps: args.steps.clone(),
             every: args.every,
             rows: args.rows.clone(),
+            every_row: None,
         },
-        assume_bf16: args.assume_bf16.clone(),
+        assumed: args.assumed(),
         constants: args.constants.clone(),
+        skip_unsupported: args.skip_unsupported,
     };
-    let opened = Opened::open(&args.input, &asked)?;
-    let input = Input::new(&opened, &asked)?;
+    let opened = convert::open(&args.input, &asked)?;
+    let input = Input::new(&opened, &asked, target)?;
     check_unused(&args.output, args.overwrite)?;
     let total = input.tensors.iter().map(|tensor| tensor.source.bytes());
     let mut progress = Progress::new(total.fold(0, u64::saturating_add));
@@ -125,6 +136,33 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let text = render::convert::summary(&args.output, &summary?);
     output::print(&text)?;
     Ok(Outcome::Success)
+}
+
+impl Args {
+    /// What tensors are taken to be.
+    fn assumed(&self) -> Vec<(String, &'static Kind)> {
+        let bf16 = Kind::named("bfloat16").into_iter();
+        let bf16 = bf16.flat_map(|kind| {
+            self.assume_bf16
+                .iter()
+                .map(move |name| (name.clone(), kind))
+        });
+        bf16.chain(self.assume.iter().cloned()).collect()
+    }
+}
+
+/// Reads `TENSOR=DTYPE`, for clap.
+fn assumption(text: &str) -> Result<(String, &'static Kind), String> {
+    let (name, dtype) = text.rsplit_once('=').unwrap_or_default();
+    let kind = Kind::named(dtype).filter(|kind| !name.is_empty() && kind.is_without_numpy());
+    kind.map(|kind| (name.to_owned(), kind)).ok_or_else(|| {
+        let dtypes = Kind::without_numpy().map(|kind| kind.name);
+        let dtypes: Vec<&str> = dtypes.collect();
+        format!(
+            "expected TENSOR=DTYPE, and a dtype of {}",
+            dtypes.join(", ")
+        )
+    })
 }
 
 /// Reads `A..B`, for clap.

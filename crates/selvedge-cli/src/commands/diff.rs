@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::facts::{Assumptions, Differences, FileFacts, gather};
+use crate::metadata;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::render::{self, Page};
@@ -23,7 +24,7 @@ struct Report<'a> {
 pub(super) fn run(
     first: &Path,
     second: &Path,
-    assumptions: Assumptions,
+    assumptions: &Assumptions,
     json: bool,
 ) -> anyhow::Result<Outcome> {
     // Both are looked into before anything is said, so that both errors are told.
@@ -37,7 +38,8 @@ pub(super) fn run(
     let (Some(one), Some(two)) = (one, two) else {
         return Ok(Outcome::Failed);
     };
-    let differences = Differences::of(&one, &two);
+    let attributes = metadata::differences(&one, &two)?;
+    let differences = Differences::of(&one, &two, attributes)?;
     let equal = differences.count() == 0;
     if json {
         let report = Report {

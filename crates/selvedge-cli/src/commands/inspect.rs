@@ -24,11 +24,12 @@ Examples:
 Without --stats only headers are read, whatever the size of the files.
 With --diff the exit code is 0 if the files are alike, 1 if they differ, 2 if one cannot be read.";
 
-/// Show what is in HDF5 and safetensors files: tensors, chunks, provenance, how to read them.
+/// Show what is in HDF5, safetensors, .npy and .npz files: tensors, chunks, provenance, how to read
+/// them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// HDF5 or safetensors files, of Selvedge or of any other program
+    /// HDF5, safetensors, .npy or .npz files, of Selvedge or of any other program
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -102,12 +103,13 @@ struct Failure {
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let assumptions = Assumptions {
         bf16: args.assume_bf16,
+        ..Assumptions::default()
     };
     if args.diff {
         let [one, two] = &args.files[..] else {
             anyhow::bail!("--diff compares two files, found {}", args.files.len());
         };
-        return diff::run(one, two, assumptions, args.json);
+        return diff::run(one, two, &assumptions, args.json);
     }
     let mut report = Report {
         selvedge_version: env!("CARGO_PKG_VERSION"),
@@ -115,9 +117,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         errors: Vec::new(),
     };
     let page = Page::of_stdout();
-    let mut first = true;
+    let (mut first, mut unread) = (true, false);
     for path in &args.files {
-        match inspect(path, assumptions, args.stats) {
+        let inspected = inspect(path, &assumptions, args.stats);
+        // What was shown is not all that was asked for.
+        let stats = inspected.as_ref().ok().and_then(|file| file.stats.as_ref());
+        unread |= stats.is_some_and(|stats| stats.iter().any(|tensor| tensor.unread.is_some()));
+        match inspected {
             Ok(inspected) if args.json => report.files.push(inspected),
             Ok(Inspected {
                 facts,
@@ -142,14 +148,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         let json = serde_json::to_string_pretty(&report)?;
         output::print_bytes(format!("{json}\n").as_bytes())?;
     }
-    Ok(if report.errors.is_empty() {
+    Ok(if report.errors.is_empty() && !unread {
         Outcome::Success
     } else {
         Outcome::Failed
     })
 }
 
-fn inspect(path: &Path, assumptions: Assumptions, values: bool) -> anyhow::Result<Inspected> {
+fn inspect(path: &Path, assumptions: &Assumptions, values: bool) -> anyhow::Result<Inspected> {
     let (facts, file) = gather(path, assumptions)?;
     let stats = if values {
         let mut progress = Progress::new(stats::bytes(&facts));

@@ -97,10 +97,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
 fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let assumptions = Assumptions {
         bf16: args.assume_bf16,
+        ..Assumptions::default()
     };
     // Both are opened before anything is said, so that both errors are told.
     let open = |path: &Path| -> Option<Opened> {
-        gather(path, assumptions)
+        gather(path, &assumptions)
             .map_err(|error| output::error(&error.into()))
             .ok()
     };
@@ -133,7 +134,7 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
 }
 
 fn one(path: &Path, json: bool) -> anyhow::Result<Outcome> {
-    let (_, file) = gather(path, Assumptions::default())?;
+    let (_, file) = gather(path, &Assumptions::default())?;
     let OpenFile::Hdf5(reader) = file else {
         bail!(
             "{} is a safetensors file, and those have no checksums; name a second file to compare it \

@@ -1,20 +1,15 @@
 //! Whether two files hold the same values, whatever their formats and layouts.
-//!
-//! Two HDF5 files are compared by `selvedge-hdf5`, with several threads. Where one is safetensors,
-//! the values are compared here, block by block.
 
 mod model;
-mod values;
 
-use std::collections::HashMap;
+use selvedge_hdf5::{CompareOptions, compare_tensors};
 
-use selvedge_hdf5::CompareOptions;
+pub(crate) use model::{FilesCompared, TensorCompared, Verdict};
 
-pub(crate) use model::{AttributePair, FilesCompared, FirstDifference, TensorCompared, Verdict};
-
-use crate::facts::{FileFacts, OpenFile, TensorFacts};
+use crate::facts::{FileFacts, Format, OpenFile};
+use crate::metadata;
 use crate::progress::Progress;
-use crate::values::{Part, Source};
+use crate::source::Source;
 
 /// What is compared.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,78 +29,27 @@ pub(crate) type Opened = (FileFacts, OpenFile);
 ///
 /// # Errors
 ///
-/// Those of reading.
+/// Those of reading, and names of which nobody can tell which go together.
 pub(crate) fn files(
     first: &Opened,
     second: &Opened,
     options: Options,
     progress: &mut Progress,
 ) -> anyhow::Result<FilesCompared> {
-    if let (OpenFile::Hdf5(one), OpenFile::Hdf5(two)) = (&first.1, &second.1) {
-        let name = two.path().display().to_string();
-        let options = CompareOptions::default()
-            .count(options.count)
-            .attributes(options.attributes)
-            .trust_checksums(options.trust_checksums);
-        let found = selvedge_hdf5::compare(one, two, &options, |done| {
-            progress.follow(&name, done);
-        })?;
-        return Ok(found.into());
-    }
-    across(first, second, options, progress)
-}
-
-/// Compares two files of which one at least is safetensors.
-fn across(
-    first: &Opened,
-    second: &Opened,
-    options: Options,
-    progress: &mut Progress,
-) -> anyhow::Result<FilesCompared> {
-    let [of_first, of_second] = [&first.0, &second.0].map(FileFacts::by_name);
-    let only = |of: &FileFacts, others: &HashMap<&str, &TensorFacts>| {
-        let names = of.tensors.iter().map(|tensor| &tensor.name);
-        names
-            .filter(|name| !others.contains_key(name.as_str()))
-            .cloned()
-            .collect()
-    };
-    let mut compared = FilesCompared {
-        first: first.0.path.display().to_string(),
-        second: second.0.path.display().to_string(),
-        equal: false,
-        only_in_first: only(&first.0, &of_second),
-        only_in_second: only(&second.0, &of_first),
-        tensors: Vec::new(),
-        attributes: Vec::new(),
-        bytes: 0,
-    };
+    let name = second.0.path.display().to_string();
+    let [one, two] = [first, second].map(|(facts, _)| facts);
+    // Bit for bit where both can hold any byte.
+    let clean_bools = one.format != Format::Hdf5 || two.format != Format::Hdf5;
+    let left = Source::all(one, &first.1, clean_bools)?;
+    let right = Source::all(two, &second.1, clean_bools)?;
+    let chosen = CompareOptions::default()
+        .count(options.count)
+        .trust_checksums(options.trust_checksums);
+    let found = compare_tensors(&left, &right, &chosen, |done| progress.follow(&name, done))?;
+    let mut compared = FilesCompared::of([one, two], found);
     if options.attributes {
-        compared.attributes = crate::metadata::differences(&first.0, &second.0);
-    }
-    for one in &first.0.tensors {
-        let Some(&two) = of_second.get(one.name.as_str()) else {
-            continue;
-        };
-        let mut tensor = TensorCompared::of(one, two);
-        if tensor.verdict == Verdict::Equal {
-            let all = Part::default();
-            let left = Source::open(&first.1, one, &all)?;
-            let right = Source::open(&second.1, two, &all)?;
-            let steps = left.steps().min(right.steps());
-            let found = values::compare(&left, &right, one, options.count, |bytes| {
-                progress.add(&one.name, bytes);
-            })?;
-            compared.bytes += steps.saturating_mul(left.step_bytes());
-            tensor.differing = options.count.then_some(found.differing);
-            tensor.verdict = match found.first {
-                Some(_) => Verdict::Values,
-                None if left.steps() != right.steps() => Verdict::Steps,
-                None => Verdict::Equal,
-            };
-            tensor.first_difference = found.first;
-        }
-        compared.tensors.push(tensor);
+        let found = metadata::differences(one, two)?;
+        compared.attributes = found.into_iter().map(Into::into).collect();
     }
     compared.settle();
     Ok(compared)

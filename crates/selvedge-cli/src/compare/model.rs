@@ -1,8 +1,9 @@
 //! What a comparison found. As JSON it is what `selvedge verify --json` prints.
 
+use selvedge_hdf5::Comparison;
 use serde::Serialize;
 
-use crate::facts::{TensorFacts, Value};
+use crate::facts::{AttributeDifference, FileFacts, Value};
 
 /// Two files.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,6 +79,20 @@ impl FilesCompared {
             && self.tensors.iter().all(|t| known.contains(&t.verdict))
     }
 
+    /// The tensors of two files as they compare.
+    pub(super) fn of([first, second]: [&FileFacts; 2], found: Comparison) -> Self {
+        Self {
+            first: first.path.display().to_string(),
+            second: second.path.display().to_string(),
+            equal: false,
+            only_in_first: found.only_left,
+            only_in_second: found.only_right,
+            tensors: found.tensors.into_iter().map(Into::into).collect(),
+            attributes: Vec::new(),
+            bytes: found.bytes,
+        }
+    }
+
     /// Decides whether the files are equal, when all is found.
     pub(super) fn settle(&mut self) {
         self.equal = self.only_in_first.is_empty()
@@ -90,56 +105,16 @@ impl FilesCompared {
     }
 }
 
-impl TensorCompared {
-    /// By dtype and shape: [`Verdict::Equal`] where it depends on the values.
-    pub(super) fn of(one: &TensorFacts, two: &TensorFacts) -> Self {
-        let shapes = [one.shape.clone(), two.shape.clone()];
-        let whole = |bits: Option<u64>| bits.is_some_and(|bits| bits % 8 == 0);
-        let verdict = if one.dtype != two.dtype {
-            Verdict::Dtype
-        } else if one.element_bits.is_none() {
-            Verdict::Unreadable
-        } else if shapes[0] == shapes[1] {
-            Verdict::Equal
-        } else if shapes[0].len() == shapes[1].len()
-            && shapes[0].get(1..) == shapes[1].get(1..)
-            && whole(one.element_bits)
-        {
-            // One has more steps.
-            Verdict::Equal
-        } else {
-            Verdict::Shape
+impl From<AttributeDifference> for AttributePair {
+    fn from(found: AttributeDifference) -> Self {
+        let name = match found.tensor {
+            Some(tensor) => format!("{tensor}: {}", found.name),
+            None => found.name,
         };
         Self {
-            tensor: one.name.clone(),
-            verdict,
-            dtypes: [one.dtype.clone(), two.dtype.clone()],
-            shapes,
-            first_difference: None,
-            differing: None,
-        }
-    }
-}
-
-impl From<selvedge_hdf5::Comparison> for FilesCompared {
-    fn from(found: selvedge_hdf5::Comparison) -> Self {
-        Self {
-            equal: found.is_equal(),
-            first: found.left.display().to_string(),
-            second: found.right.display().to_string(),
-            only_in_first: found.only_left,
-            only_in_second: found.only_right,
-            tensors: found.tensors.into_iter().map(Into::into).collect(),
-            attributes: found
-                .attributes
-                .into_iter()
-                .map(|(name, [first, second])| AttributePair {
-                    name,
-                    first: first.map(Value),
-                    second: second.map(Value),
-                })
-                .collect(),
-            bytes: found.bytes,
+            name,
+            first: found.first,
+            second: found.second,
         }
     }
 }

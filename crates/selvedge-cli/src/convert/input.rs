@@ -1,22 +1,16 @@
 //! What a conversion reads: the tensors, or parts of them, and what the file says of itself.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::bail;
-use selvedge_hdf5::{Attribute, Dtype as Hdf5, Error};
-use selvedge_safetensors::Dtype;
+use selvedge_hdf5::{Attribute, check_attribute, root_name};
 
-use super::{Npy, dtype};
-use crate::facts::{Assumptions, FileFacts, OpenFile, Role, TensorFacts, gather};
-use crate::metadata::{self, STEP_TENSORS};
-use crate::values::{Part, Source};
-
-/// An open file of any of the formats.
-pub(crate) enum Opened {
-    Tensors(Box<FileFacts>, OpenFile),
-    Npy(Npy),
-}
+use super::Target;
+use crate::compare::Opened;
+use crate::facts::{Assumptions, FileFacts, Format, Role, TensorFacts, gather};
+use crate::metadata::{Attributes, Description, text};
+use crate::source::{Kind, Part, Source};
 
 /// What is to be converted.
 #[derive(Clone, Debug, Default)]
@@ -24,10 +18,12 @@ pub(crate) struct Asked {
     /// Names; none for all.
     pub(crate) tensors: Vec<String>,
     pub(crate) part: Part,
-    /// uint16 tensors that are the bits of bfloat16.
-    pub(crate) assume_bf16: Vec<String>,
+    /// Tensors whose bits are those of another dtype than the file says.
+    pub(crate) assumed: Vec<(String, &'static Kind)>,
     /// Tensors that have no steps, whatever their shape.
     pub(crate) constants: Vec<String>,
+    /// Whether tensors are left out that cannot be read, or that the new file cannot hold.
+    pub(crate) skip_unsupported: bool,
 }
 
 /// Tensors to be written.
@@ -35,13 +31,11 @@ pub(crate) struct Input<'a> {
     pub(crate) tensors: Vec<Member<'a>>,
     /// Steps of the step tensors, if there are any.
     pub(super) steps: Option<u64>,
+    /// Whether the file says itself which tensors have steps.
+    pub(super) says_steps: bool,
     /// When the file was made, as it says.
     pub(super) created: Option<String>,
-    pub(super) notebook: Option<String>,
-    /// For a format whose metadata are text.
-    pub(super) metadata: BTreeMap<String, String>,
-    /// For HDF5.
-    pub(super) attributes: Vec<(String, Attribute)>,
+    pub(super) description: Description,
     /// What is not kept, in sentences.
     pub(super) notes: Vec<String>,
 }
@@ -49,7 +43,7 @@ pub(crate) struct Input<'a> {
 /// One of them.
 pub(crate) struct Member<'a> {
     pub(super) name: String,
-    pub(super) dtype: Dtype,
+    pub(super) kind: &'static Kind,
     /// In elements.
     pub(super) shape: Vec<u64>,
     /// Whether its first axis is the steps.
@@ -66,101 +60,95 @@ impl Member<'_> {
     }
 }
 
-impl Opened {
-    /// Opens the file at `path`.
-    ///
-    /// # Errors
-    ///
-    /// Why it cannot be read, with its path.
-    pub(crate) fn open(path: &Path, asked: &Asked) -> anyhow::Result<Self> {
-        if Npy::is_one(path) {
-            return Ok(Self::Npy(Npy::open(path, !asked.assume_bf16.is_empty())?));
+/// Opens the file at `path`, to convert what is asked for.
+///
+/// # Errors
+///
+/// Why it cannot be read, with its path.
+pub(crate) fn open(path: &Path, asked: &Asked) -> anyhow::Result<Opened> {
+    let mut assumptions = Assumptions {
+        bf16: false,
+        dtypes: asked.assumed.clone(),
+    };
+    // The array of a `.npy` file goes by the name of the file, or by the one that it gets.
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let new_name = asked.tensors.first();
+    for (name, _) in &mut assumptions.dtypes {
+        if new_name == Some(name) && path.extension().is_some_and(|end| end == "npy") {
+            *name = stem.clone().into_owned();
         }
-        let (mut facts, mut file) = gather(path, Assumptions::default())?;
-        for name in &asked.assume_bf16 {
-            match &mut file {
-                OpenFile::Hdf5(reader) => match reader.assume_bf16(name) {
-                    Err(Error::DtypeMismatch { expected, .. }) => {
-                        bail!("--assume-bf16 takes a uint16 tensor, and `{name}` is {expected}")
-                    }
-                    other => other?,
-                },
-                OpenFile::Safetensors(_) => bail!(
-                    "--assume-bf16 {name}: {} is a safetensors file, whose dtypes are what they say",
-                    path.display()
-                ),
-            }
-            let tensors = facts.tensors.iter_mut();
-            for tensor in tensors.filter(|tensor| tensor.name == *name) {
-                Hdf5::Bf16.name().clone_into(&mut tensor.dtype);
-            }
-        }
-        Ok(Self::Tensors(Box::new(facts), file))
     }
+    let (mut facts, mut file) = gather(path, &assumptions)?;
+    if facts.format == Format::Npy {
+        match &asked.tensors[..] {
+            [] => {}
+            [name] => {
+                facts
+                    .tensors
+                    .iter_mut()
+                    .for_each(|tensor| tensor.name.clone_from(name));
+                file.rename(name);
+            }
+            names => bail!(
+                "{} is one array, which --tensor gives a name; found {} names",
+                path.display(),
+                names.len()
+            ),
+        }
+    }
+    Ok((facts, file))
 }
 
 impl<'a> Input<'a> {
-    /// What is asked for of an open file.
+    /// What is asked for of an open file, to be written in the format `target`.
     ///
     /// # Errors
     ///
-    /// A name that it has not, a part that a tensor has not, and a tensor whose values are not read.
-    pub(crate) fn new(opened: &'a Opened, asked: &Asked) -> anyhow::Result<Self> {
-        match opened {
-            Opened::Tensors(facts, file) => Self::of_tensors(facts, file, asked),
-            Opened::Npy(npy) => Self::of_npy(npy, asked),
-        }
-    }
-
-    fn of_npy(npy: &'a Npy, asked: &Asked) -> anyhow::Result<Self> {
-        let name = match &asked.tensors[..] {
-            [] => npy.stem(),
-            [name] => name.clone(),
-            names => bail!(
-                "{} is one array, which --tensor gives a name; found {} names",
-                npy.path().display(),
-                names.len()
-            ),
-        };
-        let source = Source::of_npy(npy, &name, &asked.part)?;
-        let shape = source.shape().to_vec();
-        let is_step = shape.len() >= 2 && !asked.constants.contains(&name);
-        Ok(Self {
-            steps: shape.first().copied().filter(|_| is_step),
-            tensors: vec![Member {
-                name,
-                dtype: npy.dtype(),
-                is_step,
-                shape,
-                source,
-            }],
-            created: None,
-            notebook: None,
-            metadata: BTreeMap::new(),
-            attributes: Vec::new(),
-            notes: Vec::new(),
-        })
-    }
-
-    fn of_tensors(facts: &'a FileFacts, file: &'a OpenFile, asked: &Asked) -> anyhow::Result<Self> {
-        let chosen = chosen(facts, &asked.tensors)?;
+    /// A name that it has not, a part that a tensor has not, and a tensor that cannot be read or that the
+    /// new file cannot hold.
+    pub(crate) fn new(opened: &'a Opened, asked: &Asked, target: Target) -> anyhow::Result<Self> {
+        let (facts, file) = opened;
+        check_names(facts, &asked.tensors)?;
         check_names(facts, &asked.constants)?;
-        let steps = StepTensors::of(facts, &chosen, asked);
-        let mut tensors = Vec::new();
-        for tensor in &chosen {
-            let is_step = steps.has(tensor);
-            let part = part_of(tensor, is_step, &asked.part);
-            let dtype = dtype_of(facts, file, tensor)?;
-            let source = Source::open(file, tensor, &part)?;
-            let shape = if part.is_all() {
-                tensor.shape.clone()
+        let mut notes = Vec::new();
+        let mut sources = Vec::new();
+        // Bools become what other formats know of them.
+        for source in Source::all(facts, file, target != Target::Hdf5)? {
+            let name = &source.facts().name;
+            if !asked.tensors.is_empty() && !asked.tensors.contains(name) {
+                continue;
+            }
+            match held(&source, target) {
+                Ok(kind) => sources.push((kind, source)),
+                Err(why) if asked.skip_unsupported => {
+                    notes.push(format!("`{name}` is not kept: it {why}"));
+                }
+                Err(why) => bail!(
+                    "tensor `{name}` of {} {why}; --skip-unsupported leaves it out",
+                    facts.path.display()
+                ),
+            }
+        }
+        if sources.is_empty() {
+            let kept = if notes.is_empty() {
+                ""
             } else {
-                source.shape().to_vec()
+                " that can be kept"
             };
+            bail!("{} has no tensors{kept}", facts.path.display());
+        }
+        let chosen: Vec<&TensorFacts> = sources.iter().map(|(_, source)| source.facts()).collect();
+        let description = Description::of(facts);
+        let steps = StepTensors::of(facts, &description, &chosen, asked);
+        let mut tensors = Vec::new();
+        for (kind, source) in sources {
+            let tensor = source.facts();
+            let is_step = steps.has(tensor);
+            let source = source.take(&part_of(tensor, is_step, asked, &mut notes))?;
             tensors.push(Member {
                 name: tensor.name.clone(),
-                dtype,
-                shape,
+                kind,
+                shape: source.shape().to_vec(),
                 is_step,
                 source,
             });
@@ -171,53 +159,59 @@ impl<'a> Input<'a> {
                 facts.path.display()
             );
         }
-        let mut metadata = metadata::root_metadata(facts);
-        metadata.extend(chosen.iter().flat_map(|tensor| metadata::of_tensor(tensor)));
-        metadata.remove(STEP_TENSORS);
-        let named: Vec<&str> = tensors
-            .iter()
-            .filter(|tensor| tensor.is_step)
-            .map(|tensor| tensor.name.as_str())
-            .collect();
-        if steps.said {
-            metadata.insert(STEP_TENSORS.to_owned(), serde_json::to_string(&named)?);
-        }
+        notes.extend(not_kept(facts, &chosen));
+        notes.extend(description.notes.iter().cloned());
+        notes.extend(facts.notes.iter().cloned());
         let of_steps = tensors.iter().find(|tensor| tensor.is_step);
         Ok(Self {
             steps: of_steps.and_then(|tensor| tensor.shape.first().copied()),
+            says_steps: steps.said,
             created: facts.provenance.created.clone(),
-            notebook: facts.provenance.notebook.clone(),
-            attributes: attributes(facts, file, &metadata),
-            notes: not_kept(facts, &chosen),
-            metadata,
+            description,
+            notes,
             tensors,
         })
     }
+
+    /// The metadata of a safetensors file.
+    pub(super) fn metadata(&self) -> std::collections::BTreeMap<String, String> {
+        let names = self.tensors.iter().map(|tensor| &*tensor.name);
+        let steps = self.tensors.iter().filter(|tensor| tensor.is_step);
+        let steps: Vec<&str> = steps.map(|tensor| &*tensor.name).collect();
+        self.description
+            .metadata(names, self.says_steps.then_some(&steps[..]))
+    }
 }
 
-/// The tensors of these names, in the order of the file; without names all.
-fn chosen<'a>(facts: &'a FileFacts, names: &[String]) -> anyhow::Result<Vec<&'a TensorFacts>> {
-    check_names(facts, names)?;
-    let chosen: Vec<&TensorFacts> = facts
-        .tensors
-        .iter()
-        .filter(|tensor| names.is_empty() || names.contains(&tensor.name))
-        .collect();
-    if chosen.is_empty() {
-        bail!("{} has no tensors", facts.path.display());
+/// The dtype of a tensor, if it can be read and `target` can hold it; or why not, as a clause about the
+/// tensor.
+fn held(source: &Source<'_>, target: Target) -> Result<&'static Kind, String> {
+    let kind = source.kind_or_why()?;
+    if target.holds(kind) {
+        return Ok(kind);
     }
-    Ok(chosen)
+    Err(format!(
+        "holds {}, which {} cannot hold",
+        kind.name,
+        target.name()
+    ))
 }
 
 /// Checks that there are tensors of these names.
 fn check_names(facts: &FileFacts, names: &[String]) -> anyhow::Result<()> {
-    let all = || facts.tensors.iter();
-    if let Some(unknown) = names.iter().find(|name| all().all(|t| t.name != **name)) {
-        let there: Vec<String> = all().map(|tensor| format!("`{}`", tensor.name)).collect();
+    let there: HashSet<&str> = facts.tensors.iter().map(|tensor| &*tensor.name).collect();
+    if let Some(unknown) = names.iter().find(|name| !there.contains(name.as_str())) {
+        const TOLD: usize = 12;
+        let tensors = facts.tensors.iter().take(TOLD);
+        let tensors: Vec<String> = tensors.map(|tensor| format!("`{}`", tensor.name)).collect();
+        let more = match facts.tensors.len().saturating_sub(TOLD) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
         bail!(
-            "{} has no tensor `{unknown}`; it has {}",
+            "{} has no tensor `{unknown}`; it has {}{more}",
             facts.path.display(),
-            there.join(", ")
+            tensors.join(", ")
         );
     }
     Ok(())
@@ -234,7 +228,12 @@ impl StepTensors {
     /// A recording says which they are, and what was made of one by a conversion. In another file
     /// they are the tensors whose first axis is as long as that of the largest tensor of at least two
     /// axes. Where a part is asked for, and none has two axes, one axis will do.
-    fn of(facts: &FileFacts, chosen: &[&TensorFacts], asked: &Asked) -> Self {
+    fn of(
+        facts: &FileFacts,
+        description: &Description,
+        chosen: &[&TensorFacts],
+        asked: &Asked,
+    ) -> Self {
         let constant = |tensor: &TensorFacts| asked.constants.contains(&tensor.name);
         let names = |is_step: &dyn Fn(&TensorFacts) -> bool| {
             let steps = chosen.iter().filter(|tensor| is_step(tensor));
@@ -247,10 +246,8 @@ impl StepTensors {
                 said: true,
             };
         }
-        let said = facts.attributes.iter().find(|a| a.name == STEP_TENSORS);
-        if let Some(Attribute::Text(text)) = said.map(|said| &said.value.0)
-            && let Ok(list) = serde_json::from_str::<Vec<String>>(text)
-            && in_step(chosen, &list)
+        if let Some(list) = &description.step_tensors
+            && in_step(chosen, list)
         {
             return Self {
                 names: names(&|tensor| list.contains(&tensor.name)),
@@ -286,51 +283,69 @@ fn in_step(tensors: &[&TensorFacts], names: &[String]) -> bool {
     }
 }
 
-/// The part of one tensor: of a constant all of it, and of a number in each step all rows.
-fn part_of(tensor: &TensorFacts, is_step: bool, part: &Part) -> Part {
+/// The part of one tensor: of a constant all of it, and of a number in each step all rows, unless it was
+/// asked for by its name.
+fn part_of(tensor: &TensorFacts, is_step: bool, asked: &Asked, notes: &mut Vec<String>) -> Part {
     if !is_step {
         return Part::default();
     }
-    let mut part = part.clone();
-    if tensor.shape.len() < 2 {
+    let mut part = asked.part.clone();
+    if part.rows.is_some() && tensor.shape.len() < 2 && !asked.tensors.contains(&tensor.name) {
+        let name = &tensor.name;
+        notes.push(format!(
+            "`{name}` has no rows, of which --rows takes some: all of it is kept"
+        ));
         part.rows = None;
     }
     part
 }
 
-fn dtype_of(facts: &FileFacts, file: &OpenFile, tensor: &TensorFacts) -> anyhow::Result<Dtype> {
-    let dtype = match file {
-        OpenFile::Hdf5(_) => Hdf5::from_name(&tensor.dtype).and_then(dtype::of_hdf5),
-        OpenFile::Safetensors(reader) => Some(reader.tensor(&tensor.name)?.dtype()),
-    };
-    dtype.ok_or_else(|| {
-        anyhow::anyhow!(
-            "tensor `{}` of {} holds {}, which is not read; name the other tensors with --tensor",
-            tensor.name,
-            facts.path.display(),
-            tensor.dtype
-        )
-    })
+/// The attributes that an HDF5 file can have; what it cannot have is told. A list that is too long for an
+/// attribute is kept as text, which lies elsewhere in the file.
+pub(super) fn storable(attributes: Attributes, of: &str, notes: &mut Vec<String>) -> Attributes {
+    let mut kept = Vec::new();
+    for (name, value) in attributes {
+        let as_text = Attribute::Text(text(&value));
+        match check_attribute(&name, &value) {
+            Ok(()) => kept.push((name, value)),
+            Err(error @ selvedge_hdf5::Error::AttributeTooLarge { .. })
+                if check_attribute(&name, &as_text).is_ok() =>
+            {
+                notes.push(format!("attribute `{of}{name}` is kept as text: {error}"));
+                kept.push((name, as_text));
+            }
+            Err(error) => notes.push(format!("attribute `{of}{name}` is not kept: {error}")),
+        }
+    }
+    kept
 }
 
-/// The attributes for HDF5: those of an HDF5 file as they are.
-fn attributes(
-    facts: &FileFacts,
-    file: &OpenFile,
-    metadata: &BTreeMap<String, String>,
-) -> Vec<(String, Attribute)> {
-    match file {
-        OpenFile::Hdf5(_) => {
-            let kept = facts.attributes.iter();
-            kept.map(|kept| (kept.name.clone(), kept.value.0.clone()))
-                .collect()
+/// The names that the tensors get at the root of an HDF5 file, and notes of those that change.
+///
+/// # Errors
+///
+/// Where two tensors would have the same name.
+pub(super) fn root_names(
+    tensors: &[Member<'_>],
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Vec<String>> {
+    let mut taken = std::collections::HashMap::new();
+    let mut names = Vec::new();
+    for tensor in tensors {
+        let name = root_name(&tensor.name);
+        if name != tensor.name {
+            notes.push(format!("`{}` became `{name}`", tensor.name));
         }
-        OpenFile::Safetensors(_) => metadata
-            .iter()
-            .filter(|(key, _)| *key != "notebook")
-            .filter_map(|(key, text)| metadata::attribute(key, text))
-            .collect(),
+        if let Some(other) = taken.insert(name.clone(), &tensor.name) {
+            bail!(
+                "`{other}` and `{}` would both become `{name}`: a trajectory has no groups; convert \
+                 them one by one with --tensor, or write safetensors",
+                tensor.name
+            );
+        }
+        names.push(name);
     }
+    Ok(names)
 }
 
 fn not_kept(facts: &FileFacts, chosen: &[&TensorFacts]) -> Vec<String> {

@@ -1,11 +1,9 @@
-//! Tensors from one format into another: HDF5, safetensors, and the `.npy` of `NumPy`.
+//! Tensors from one format into another: HDF5, safetensors, and the arrays of `NumPy`.
 //!
 //! What is read is an [`Input`]: tensors or parts of them, and what the file says of itself. Each
 //! format has a writer that takes it block by block, so that memory does not grow with the file.
 
-mod dtype;
 mod input;
-mod npy;
 mod publish;
 mod to_hdf5;
 mod to_npy;
@@ -13,13 +11,12 @@ mod to_safetensors;
 
 use std::path::Path;
 
-use selvedge_hdf5::{Bytes, Float16Survey, f16};
-use selvedge_safetensors::Dtype;
+use selvedge_hdf5::{Dtype, Float16Survey, f16};
 
-pub(crate) use input::{Asked, Input, Opened};
-pub(crate) use npy::Npy;
+pub(crate) use input::{Asked, Input, open};
 
 use crate::progress::Progress;
+use crate::source::Kind;
 
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +34,24 @@ impl Target {
             "safetensors" => Some(Self::Safetensors),
             "npy" => Some(Self::Npy),
             _ => None,
+        }
+    }
+
+    /// Its name for people.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hdf5 => "a trajectory",
+            Self::Safetensors => "safetensors",
+            Self::Npy => ".npy",
+        }
+    }
+
+    /// Whether it has this dtype, or integers for its bits.
+    fn holds(self, kind: &Kind) -> bool {
+        match self {
+            Self::Hdf5 => kind.hdf5.is_some(),
+            Self::Safetensors => kind.safetensors.is_some(),
+            Self::Npy => kind.to_numpy().is_some(),
         }
     }
 }
@@ -96,9 +111,9 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// `bytes` of tensor `name` go by.
-    fn see(&mut self, name: &str, dtype: Dtype, bytes: &[u8]) {
+    fn see(&mut self, name: &str, kind: &Kind, bytes: &[u8]) {
         self.progress.add(name, bytes.len() as u64);
-        if dtype != Dtype::F16 {
+        if kind.hdf5 != Some(Dtype::F16) {
             return;
         }
         if !self.surveys.iter().any(|(found, _)| found == name) {
@@ -124,18 +139,4 @@ impl Watch<'_> {
                 )
             })
     }
-}
-
-/// The error for a dtype that a format has not.
-fn cannot_hold(
-    format: &str,
-    name: &str,
-    dtype: impl std::fmt::Display,
-    bytes: u64,
-) -> anyhow::Error {
-    anyhow::anyhow!(
-        "tensor `{name}` holds {dtype} ({}), which {format} cannot hold; name the other tensors with \
-         --tensor, or write another format",
-        Bytes(bytes)
-    )
 }

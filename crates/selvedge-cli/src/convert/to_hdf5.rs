@@ -3,9 +3,9 @@
 use anyhow::{Context as _, bail};
 use selvedge_hdf5::{Dtype, Recorder, TensorSpec};
 
-use super::input::Member;
+use super::input::{Member, root_names, storable};
 use super::publish::{Unnamed, check_writers, hidden};
-use super::{Input, Output, Watch, cannot_hold, dtype};
+use super::{Input, Output, Watch};
 
 /// Bytes of the steps of all tensors that are read at a time, or one step where that is larger.
 const BLOCK_BYTES: u64 = 32 << 20;
@@ -42,26 +42,22 @@ pub(super) fn write(
     if let Some(steps) = steps.filter(|&steps| steps > 0) {
         run = run.steps(steps);
     }
-    if let Some(notebook) = &input.notebook {
+    let description = &input.description;
+    if let Some(notebook) = &description.notebook {
         run = run.notebook(notebook);
     }
-    for (name, value) in &input.attributes {
-        run = run.attribute(name, value.clone());
+    for (name, value) in storable(description.root_attributes(), "", &mut notes) {
+        run = run.attribute(name, value);
     }
     let mut step_tensors = Vec::new();
-    for tensor in &input.tensors {
-        let Some(dtype) = dtype::to_hdf5(tensor.dtype) else {
-            let bytes = tensor.source.bytes();
-            return Err(cannot_hold(
-                "a trajectory",
-                &tensor.name,
-                tensor.dtype,
-                bytes,
-            ));
-        };
-        let name = tensor.name.replace('/', ".");
-        if name != tensor.name {
-            notes.push(format!("`{}` became `{name}`", tensor.name));
+    let names = root_names(&input.tensors, &mut notes)?;
+    for (tensor, name) in input.tensors.iter().zip(names) {
+        // The input has none that a trajectory does not hold.
+        let dtype = tensor.kind.hdf5.context("a dtype that HDF5 has not")?;
+        let attributes = description.of_tensors.get(&tensor.name);
+        let attributes = attributes.cloned().unwrap_or_default();
+        for (attribute, value) in storable(attributes, &format!("{name}: "), &mut notes) {
+            run = run.tensor_attribute(&name, attribute, value);
         }
         let of_step = tensor.is_step;
         let spec = TensorSpec::new(&name, dtype, tensor.sizes(of_step));
@@ -78,7 +74,7 @@ pub(super) fn write(
             if tensor.source.bytes() > 0 {
                 tensor.source.read(0..tensor.source.steps(), &mut bytes)?;
             }
-            watch.see(&tensor.name, tensor.dtype, &bytes);
+            watch.see(&tensor.name, tensor.kind, &bytes);
             run = run.constant_bytes(spec, bytes);
         }
     }
@@ -105,7 +101,7 @@ fn append(
         let end = (first + most).min(steps);
         for tensor in &mut *tensors {
             tensor.from.source.read(first..end, &mut tensor.buffer)?;
-            watch.see(&tensor.from.name, tensor.from.dtype, &tensor.buffer);
+            watch.see(&tensor.from.name, tensor.from.kind, &tensor.buffer);
         }
         let count = usize::try_from(end - first).unwrap_or(usize::MAX);
         for step in 0..count {

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::Write as _;
 
-use super::publish::{Unnamed, check_writers, hidden, is_named};
-use super::{Input, Output, Watch, cannot_hold, dtype, npy};
-use crate::facts::dtype_name;
-use crate::metadata::STEP_TENSORS;
 use anyhow::{Context as _, bail};
+
+use super::publish::{Unnamed, check_writers, hidden, is_named};
+use super::{Input, Output, Watch};
+use crate::metadata::STEP_TENSORS;
+use crate::source::npy;
 
 pub(super) fn write(
     input: &Input<'_>,
@@ -25,10 +26,9 @@ pub(super) fn write(
             names.join(", ")
         );
     };
-    let Some(descr) = dtype::to_numpy(tensor.dtype) else {
-        let bytes = tensor.source.bytes();
-        return Err(cannot_hold(".npy", &tensor.name, tensor.dtype, bytes));
-    };
+    // The input has none that an array does not hold.
+    let numpy = tensor.kind.to_numpy();
+    let (descr, bits_alone) = numpy.context("a dtype that NumPy has not")?;
     let partial = hidden(path)?;
     if output.overwrite {
         check_writers(path)?;
@@ -52,21 +52,27 @@ pub(super) fn write(
     file.write_all(&header).with_context(failed)?;
     tensor.source.blocks(|bytes| {
         file.write_all(bytes).with_context(failed)?;
-        watch.see(&tensor.name, tensor.dtype, bytes);
-        Ok(true)
+        watch.see(&tensor.name, tensor.kind, bytes);
+        Ok::<_, anyhow::Error>(())
     })?;
     unnamed.publish(path, output.overwrite)?;
     let mut notes = input.notes.clone();
-    if let Some(bits) = dtype::bits_of(tensor.dtype) {
-        let (name, bits) = (dtype_name(tensor.dtype), dtype_name(bits));
+    if bits_alone {
         notes.push(format!(
-            "`{}` is {name}, which NumPy has not: its bits are saved as {bits}; \
-             `torch.from_numpy(np.load({:?})).view(torch.{name})` reads it",
+            "`{}` is {}, which NumPy has not: its bits are saved as {}; \
+             `torch.from_numpy(np.load({:?})).view(torch.{})` reads it",
             tensor.name,
-            path.display().to_string()
+            tensor.kind.name,
+            if tensor.kind.bits == 8 {
+                "uint8"
+            } else {
+                "uint16"
+            },
+            path.display().to_string(),
+            tensor.kind.name,
         ));
     }
-    if input.metadata.keys().any(|key| key != STEP_TENSORS) {
+    if !input.metadata().keys().all(|key| key == STEP_TENSORS) {
         notes.push("attributes are not kept: an array of NumPy has none".to_owned());
     }
     Ok(notes)

@@ -1,5 +1,6 @@
 //! Writing safetensors: tensor by tensor, block by block.
 
+use anyhow::Context as _;
 use selvedge_safetensors::{Save, TensorSpec};
 
 use super::publish::check_writers;
@@ -21,19 +22,22 @@ pub(super) fn write(
             .metadata("created", created)
             .metadata("selvedge_version", env!("CARGO_PKG_VERSION"));
     }
-    for (key, value) in &input.metadata {
+    for (key, value) in &input.metadata() {
         save = save.metadata(key, value);
     }
     for tensor in &input.tensors {
-        let spec = TensorSpec::new(&tensor.name, tensor.dtype, tensor.sizes(false));
+        // The input has none that safetensors does not hold.
+        let dtype = tensor.kind.safetensors;
+        let dtype = dtype.context("a dtype that safetensors has not")?;
+        let spec = TensorSpec::new(&tensor.name, dtype, tensor.sizes(false));
         save = save.declare_spec(spec);
     }
     let mut writer = save.start()?;
     for tensor in &input.tensors {
         tensor.source.blocks(|bytes| {
             writer.write_bytes(&tensor.name, bytes)?;
-            watch.see(&tensor.name, tensor.dtype, bytes);
-            Ok(true)
+            watch.see(&tensor.name, tensor.kind, bytes);
+            Ok::<_, anyhow::Error>(())
         })?;
     }
     writer.finish()?;

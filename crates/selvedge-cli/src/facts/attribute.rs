@@ -29,7 +29,7 @@ impl Value {
     }
 
     /// Whether type and value are the same. NaN is the same as itself.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         use selvedge_hdf5::Attribute as A;
         match (&self.0, &other.0) {
             (A::Float(one), A::Float(two)) => one.to_bits() == two.to_bits(),

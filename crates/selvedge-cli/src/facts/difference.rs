@@ -1,10 +1,9 @@
 //! What two files differ in, by their facts.
 
-use std::collections::HashMap;
-
+use selvedge_hdf5::{AmbiguousNames, pair_names};
 use serde::Serialize;
 
-use super::{Attribute, FileFacts, TensorFacts, Value};
+use super::{FileFacts, TensorFacts, Value};
 
 /// The differences, in the order of the first file, then of the second.
 ///
@@ -38,20 +37,33 @@ pub(crate) struct AttributeDifference {
 }
 
 impl Differences {
-    pub(crate) fn of(first: &FileFacts, second: &FileFacts) -> Self {
-        let [of_first, of_second] = [first, second].map(FileFacts::by_name);
-        let mut differences = Self {
-            only_in_first: missing(&first.tensors, &of_second),
-            only_in_second: missing(&second.tensors, &of_first),
-            ..Self::default()
+    /// Compares the tensors of two files, and takes over how their attributes differ.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody can tell which tensors go together.
+    pub(crate) fn of(
+        first: &FileFacts,
+        second: &FileFacts,
+        attributes: Vec<AttributeDifference>,
+    ) -> Result<Self, AmbiguousNames> {
+        let [left, right] = [first, second].map(|facts| -> Vec<&str> {
+            let tensors = facts.tensors.iter();
+            tensors.map(|tensor| &*tensor.name).collect()
+        });
+        let pairing = pair_names(&left, &right)?;
+        let named = |names: &[&str], numbers: Vec<usize>| -> Vec<String> {
+            let names = numbers.into_iter().map(|number| names[number].to_owned());
+            names.collect()
         };
-        differences.compare_attributes(None, &of_file(first), &of_file(second));
-        for one in &first.tensors {
-            if let Some(two) = of_second.get(one.name.as_str()) {
-                differences.compare_tensors(one, two);
-            }
-        }
-        differences
+        let pairs = pairing.pairs.into_iter();
+        let pairs = pairs.map(|(one, two)| (&first.tensors[one], &second.tensors[two]));
+        Ok(Self {
+            tensors: pairs.flat_map(|(one, two)| unequal(one, two)).collect(),
+            only_in_first: named(&left, pairing.only_left),
+            only_in_second: named(&right, pairing.only_right),
+            attributes,
+        })
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -60,63 +72,22 @@ impl Differences {
             + self.tensors.len()
             + self.attributes.len()
     }
-
-    fn compare_tensors(&mut self, one: &TensorFacts, two: &TensorFacts) {
-        let shape = |tensor: &TensorFacts| selvedge_hdf5::Shape(&tensor.shape).to_string();
-        for (property, first, second) in [
-            ("dtype", one.dtype.clone(), two.dtype.clone()),
-            ("shape", shape(one), shape(two)),
-        ] {
-            if first != second {
-                self.tensors.push(TensorDifference {
-                    tensor: one.name.clone(),
-                    property,
-                    first,
-                    second,
-                });
-            }
-        }
-        self.compare_attributes(Some(&one.name), &one.attributes, &two.attributes);
-    }
-
-    fn compare_attributes(&mut self, tensor: Option<&str>, one: &[Attribute], two: &[Attribute]) {
-        let value = |attributes: &[Attribute], name: &str| {
-            let found = attributes.iter().find(|attribute| attribute.name == name);
-            found.map(|attribute| attribute.value.clone())
-        };
-        let more = two
-            .iter()
-            .filter(|attribute| value(one, &attribute.name).is_none());
-        for Attribute { name, .. } in one.iter().chain(more) {
-            let (first, second) = (value(one, name), value(two, name));
-            let alike = match (&first, &second) {
-                (Some(first), Some(second)) => first.is_same(second),
-                _ => false,
-            };
-            if !alike {
-                self.attributes.push(AttributeDifference {
-                    tensor: tensor.map(str::to_owned),
-                    name: name.clone(),
-                    first,
-                    second,
-                });
-            }
-        }
-    }
 }
 
-/// The attributes of a file, with the notebook that made it.
-fn of_file(facts: &FileFacts) -> Vec<Attribute> {
-    let notebook = facts.provenance.notebook.iter().map(|notebook| Attribute {
-        name: "notebook".to_owned(),
-        value: Value::text(notebook),
-    });
-    notebook.chain(facts.attributes.iter().cloned()).collect()
-}
-
-fn missing(of: &[TensorFacts], others: &HashMap<&str, &TensorFacts>) -> Vec<String> {
-    of.iter()
-        .filter(|tensor| !others.contains_key(tensor.name.as_str()))
-        .map(|tensor| tensor.name.clone())
-        .collect()
+fn unequal(one: &TensorFacts, two: &TensorFacts) -> impl Iterator<Item = TensorDifference> {
+    let shape = |tensor: &TensorFacts| selvedge_hdf5::Shape(&tensor.shape).to_string();
+    let properties = [
+        ("dtype", one.dtype.clone(), two.dtype.clone()),
+        ("shape", shape(one), shape(two)),
+    ];
+    let tensor = one.name.clone();
+    properties
+        .into_iter()
+        .filter(|(_, first, second)| first != second)
+        .map(move |(property, first, second)| TensorDifference {
+            tensor: tensor.clone(),
+            property,
+            first,
+            second,
+        })
 }

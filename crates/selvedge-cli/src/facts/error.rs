@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use selvedge_hdf5::Bytes;
 
-/// A file that is no tensor file, or a damaged one. Every message names the path.
+use crate::source::{ArrayError, Kind};
+
+/// A file that is no tensor file, or a damaged one, whose message names the path; or one of its tensors.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
     #[error("cannot {action} {}", path.display())]
@@ -25,10 +27,10 @@ pub(crate) enum Unreadable {
         path.display(), path.display()
     )]
     Folder { path: PathBuf },
-    #[error("{} is no regular file; expected an HDF5 or a safetensors file", path.display())]
+    #[error("{} is no regular file; expected an HDF5, safetensors, .npy or .npz file", path.display())]
     Special { path: PathBuf },
     #[error(
-        "{} is empty; expected an HDF5 or a safetensors file. The program that was to write it \
+        "{} is empty; expected an HDF5, safetensors, .npy or .npz file. The program that was to write it \
          stopped before it wrote anything, or the disk was full", path.display()
     )]
     Empty { path: PathBuf },
@@ -38,8 +40,9 @@ pub(crate) enum Unreadable {
     )]
     LfsPointer { path: PathBuf },
     #[error(
-        "{} is neither HDF5 nor safetensors: it starts with {start}; expected \"\\x89HDF\" for HDF5, \
-         or 8 bytes with the length of a header and \"{{\" for safetensors", path.display()
+        "{} is neither HDF5 nor safetensors nor an array of NumPy: it starts with {start}; expected \
+         \"\\x89HDF\" for HDF5, 8 bytes with the length of a header and \"{{\" for safetensors, \
+         \"\\x93NUMPY\" for .npy, or \"PK\" for .npz", path.display()
     )]
     UnknownFormat {
         path: PathBuf,
@@ -53,7 +56,7 @@ pub(crate) enum Unreadable {
     )]
     Unfinished { path: PathBuf },
     #[error(
-        "a row of tensor `{tensor}` needs {} of memory, which the system does not give",
+        "a step of tensor `{tensor}` needs {} of memory, which the system does not give",
         Bytes(*bytes)
     )]
     NoMemory {
@@ -61,10 +64,34 @@ pub(crate) enum Unreadable {
         /// Bytes that were asked for.
         bytes: u64,
     },
+    /// A tensor whose values are not read.
+    #[error("tensor `{tensor}` {why}")]
+    Tensor {
+        tensor: String,
+        /// What it is or holds, as a clause about it.
+        why: String,
+    },
+    #[error("{}, and `{tensor}` is {what}", flag(assumed))]
+    Assumed {
+        tensor: String,
+        assumed: &'static Kind,
+        /// What it is.
+        what: String,
+    },
+    #[error(transparent)]
+    Array(#[from] ArrayError),
     #[error(transparent)]
     Hdf5(#[from] selvedge_hdf5::Error),
     #[error(transparent)]
     Safetensors(#[from] selvedge_safetensors::Error),
+}
+
+/// What the flag takes that says what a tensor is.
+fn flag(assumed: &Kind) -> String {
+    match assumed.name {
+        "bfloat16" => "--assume-bf16 takes a uint16 tensor".to_owned(),
+        name => format!("--assume takes bits without a type for {name}"),
+    }
 }
 
 fn also(instead: &Option<PathBuf>) -> String {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::Unreadable;
+use crate::source::{npy, npz};
 
 /// The formats that there are readers for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -15,6 +16,10 @@ use super::Unreadable;
 pub(crate) enum Format {
     Hdf5,
     Safetensors,
+    /// One array of `NumPy`.
+    Npy,
+    /// Arrays of `NumPy` in a zip archive.
+    Npz,
 }
 
 const HDF5: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
@@ -69,6 +74,12 @@ impl Format {
         if is_hdf5(&file, metadata.len()) {
             return Ok(Self::Hdf5);
         }
+        if start.starts_with(npy::MAGIC) {
+            return Ok(Self::Npy);
+        }
+        if npz::MAGIC.iter().any(|magic| start.starts_with(magic)) {
+            return Ok(Self::Npz);
+        }
         if start.starts_with(LFS) {
             return Err(Unreadable::LfsPointer { path: path_buf() });
         }
@@ -89,6 +100,8 @@ impl Format {
         match self {
             Self::Hdf5 => "HDF5",
             Self::Safetensors => "safetensors",
+            Self::Npy => ".npy of NumPy",
+            Self::Npz => ".npz of NumPy",
         }
     }
 }

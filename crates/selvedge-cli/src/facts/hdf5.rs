@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use selvedge_hdf5::{Attribute as Stored, DataLayout, Reader, RunState, Tensor};
+use selvedge_hdf5::{Attribute as Stored, DataLayout, Dtype, Error, Reader, RunState, Tensor};
 
 use super::model::{self, product};
 use super::{
@@ -21,7 +21,7 @@ const LOGICAL_DTYPE: &str = "logical_dtype";
 
 pub(super) fn gather(
     path: &Path,
-    assumptions: Assumptions,
+    assumptions: &Assumptions,
 ) -> Result<(FileFacts, Reader), Unreadable> {
     let metadata = fs::metadata(path).map_err(|source| Unreadable::Io {
         path: path.to_owned(),
@@ -39,6 +39,24 @@ pub(super) fn gather(
         unmarked
             .iter()
             .try_for_each(|name| reader.assume_bf16(name))?;
+    }
+    for (name, kind) in &assumptions.dtypes {
+        let cannot = |what: String| Unreadable::Assumed {
+            tensor: name.clone(),
+            assumed: kind,
+            what,
+        };
+        if kind.hdf5 != Some(Dtype::Bf16) {
+            return Err(cannot(
+                "in an HDF5 file, of which that is not assumed".to_owned(),
+            ));
+        }
+        match reader.assume_bf16(name) {
+            Err(Error::DtypeMismatch { expected, .. }) => {
+                return Err(cannot(expected.name().to_owned()));
+            }
+            other => other?,
+        }
     }
     let recording = recording(&reader);
     let mut tensors = reader
@@ -69,6 +87,7 @@ pub(super) fn gather(
         disk_bytes: metadata.blocks().saturating_mul(512),
         attributes: attributes(reader.attributes(), placed),
         unread_attributes: unread(reader.skipped_attributes()),
+        notes: Vec::new(),
         python: python::open_hdf5(path, &tensors),
         provenance,
         recording,

@@ -1,6 +1,5 @@
 //! The facts. As JSON they are what `--json` prints: names and meanings are part of the interface.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
@@ -24,19 +23,13 @@ pub(crate) struct FileFacts {
     /// What else the file says of itself.
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) unread_attributes: Vec<UnreadAttribute>,
+    /// What others added to a recorded file or changed in it, and what of the file is not shown among
+    /// the tensors, in clauses.
+    pub(crate) notes: Vec<String>,
     /// The lines of Python that open it, for the expressions of the tensors.
     pub(crate) python: Vec<String>,
     /// In the order of the file; of a recording the step tensors first.
     pub(crate) tensors: Vec<TensorFacts>,
-}
-
-impl FileFacts {
-    /// The tensors by their names. To look for each among all of another file's takes a time that
-    /// grows with the square of their number, and a checkpoint has tens of thousands.
-    pub(crate) fn by_name(&self) -> HashMap<&str, &TensorFacts> {
-        let tensors = self.tensors.iter();
-        tensors.map(|tensor| (&*tensor.name, tensor)).collect()
-    }
 }
 
 /// A trajectory of Selvedge's recorder.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use selvedge_hdf5::Dtype;
 
-use super::TensorFacts;
+use super::{Format, TensorFacts};
 
 /// The lines that open an HDF5 file as `f`.
 pub(super) fn open_hdf5(path: &Path, tensors: &[TensorFacts]) -> Vec<String> {
@@ -68,6 +68,24 @@ pub(super) fn open_safetensors(path: &Path) -> Vec<String> {
 /// The expression that reads tensor `name` of `tensors`.
 pub(super) fn read_safetensors(name: &str) -> String {
     format!("tensors[{}]", quoted(name))
+}
+
+/// The lines that make arrays of `NumPy` ready: of a `.npz` file as `arrays`.
+pub(super) fn open_numpy(path: &Path, format: Format) -> Vec<String> {
+    let mut lines = vec!["import numpy as np".to_owned()];
+    if format == Format::Npz {
+        let path = quoted(&path.display().to_string());
+        lines.push(format!("arrays = np.load({path})"));
+    }
+    lines
+}
+
+/// The expression that reads array `name`.
+pub(super) fn read_numpy(path: &Path, name: &str, format: Format) -> String {
+    match format {
+        Format::Npz => format!("arrays[{}]", quoted(name)),
+        _ => format!("np.load({})", quoted(&path.display().to_string())),
+    }
 }
 
 /// A string literal of Python.

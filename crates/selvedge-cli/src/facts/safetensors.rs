@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use selvedge_safetensors::{Dtype, Reader, TensorInfo};
+use selvedge_safetensors::{Reader, TensorInfo};
 
 use super::{
     Attribute, FileFacts, Format, Provenance, Role, Storage, TensorFacts, Unreadable, Value, python,
 };
+use crate::source::Kind;
 
 /// The keys of `__metadata__` that say where a file came from.
 const PROVENANCE: [&str; 3] = ["notebook", "created", "selvedge_version"];
@@ -45,6 +46,7 @@ pub(super) fn gather(path: &Path) -> Result<(FileFacts, Reader), Unreadable> {
         },
         attributes,
         unread_attributes: Vec::new(),
+        notes: Vec::new(),
         python: python::open_safetensors(path),
         tensors: header.tensors().iter().map(tensor_facts).collect(),
     };
@@ -55,7 +57,9 @@ fn tensor_facts(info: &TensorInfo) -> TensorFacts {
     TensorFacts {
         name: info.name.clone(),
         role: Role::Tensor,
-        dtype: dtype_name(info.dtype).to_owned(),
+        dtype: Kind::of_safetensors(info.dtype)
+            .map_or("an unknown dtype", |kind| kind.name)
+            .to_owned(),
         stored_dtype: info.dtype.to_string(),
         logical_dtype: None,
         element_bits: Some(info.dtype.bitsize() as u64),
@@ -71,34 +75,5 @@ fn tensor_facts(info: &TensorInfo) -> TensorFacts {
         unread_attributes: Vec::new(),
         remarks: Vec::new(),
         python: python::read_safetensors(&info.name),
-    }
-}
-
-/// PyTorch's name of a dtype. It has none for 6 bits.
-pub(crate) fn dtype_name(dtype: Dtype) -> &'static str {
-    match dtype {
-        Dtype::BOOL => "bool",
-        Dtype::F4 => "float4_e2m1fn",
-        Dtype::F6_E2M3 => "float6_e2m3fn",
-        Dtype::F6_E3M2 => "float6_e3m2fn",
-        Dtype::U8 => "uint8",
-        Dtype::I8 => "int8",
-        Dtype::F8_E5M2 => "float8_e5m2",
-        Dtype::F8_E4M3 => "float8_e4m3fn",
-        Dtype::F8_E8M0 => "float8_e8m0fnu",
-        Dtype::F8_E4M3FNUZ => "float8_e4m3fnuz",
-        Dtype::F8_E5M2FNUZ => "float8_e5m2fnuz",
-        Dtype::I16 => "int16",
-        Dtype::U16 => "uint16",
-        Dtype::F16 => "float16",
-        Dtype::BF16 => "bfloat16",
-        Dtype::I32 => "int32",
-        Dtype::U32 => "uint32",
-        Dtype::F32 => "float32",
-        Dtype::C64 => "complex64",
-        Dtype::F64 => "float64",
-        Dtype::I64 => "int64",
-        Dtype::U64 => "uint64",
-        _ => "an unknown dtype",
     }
 }

@@ -194,10 +194,12 @@ fn tensors(facts: &FileFacts, page: Page) -> String {
 
 /// The types of bytes that the dtype does not tell, with the tensors that have them.
 fn stored_types(facts: &FileFacts, page: Page) -> String {
+    let numpy = matches!(facts.format, Format::Npy | Format::Npz);
     let types = facts.tensors.iter().filter_map(|tensor| {
         let told = tensor.element_bits.is_some()
             && (facts.format == Format::Safetensors
                 || tensor.stored_dtype == tensor.dtype
+                || (numpy && !tensor.stored_dtype.starts_with('>'))
                 || (tensor.logical_dtype.is_some() && tensor.stored_dtype == "uint16"));
         (!told).then(|| (shown(&tensor.stored_dtype), shown(&tensor.name)))
     });
@@ -267,6 +269,7 @@ fn notes(facts: &FileFacts, page: Page) -> String {
         let remarks = tensor.remarks.iter();
         notes.extend(remarks.map(|remark| format!("{}: {}", shown(&tensor.name), shown(remark))));
     }
+    notes.extend(facts.notes.iter().map(|note| shown(note)));
     let unmarked: Vec<String> = facts
         .tensors
         .iter()

@@ -4,7 +4,7 @@ use selvedge_hdf5::Grouped;
 
 use super::numbers::{float, number, percent};
 use super::table::{Align, Table};
-use super::text::shown;
+use super::text::{shown, wrapped};
 use super::{Page, sparkline};
 use crate::stats::{Magnitudes, TensorStats, ValueStats};
 
@@ -14,6 +14,14 @@ pub(super) fn tables(stats: &[TensorStats], indent: usize, page: Page) -> String
     if let Some(charts) = charts(stats, indent, page) {
         text.push('\n');
         text.push_str(&charts);
+    }
+    let unread = stats.iter().filter_map(|tensor| {
+        let why = tensor.unread.as_ref()?;
+        Some(format!("`{}` has no statistics: {why}", tensor.tensor))
+    });
+    for line in unread {
+        let line = wrapped(&shown(&line), indent + 2, page.text);
+        text.push_str(&format!("{}{line}\n", " ".repeat(indent)));
     }
     text
 }
@@ -109,12 +117,14 @@ fn magnitudes(values: &ValueStats) -> Option<[String; 3]> {
 
 fn over_steps(values: &ValueStats) -> [String; 3] {
     let parts = &values.over_steps;
-    let mut known = parts.iter().flatten();
-    match known.next() {
+    let known = parts.iter().flatten().next();
+    match known {
         None => [String::new(), String::new(), String::new()],
-        Some(&first) => {
-            let last = known.next_back().copied().unwrap_or(first);
-            [sparkline::course(parts), float(first), float(last)]
+        Some(_) => {
+            let end = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), float);
+            let ends = [values.first_step, values.last_step].map(end);
+            let [first, last] = ends;
+            [sparkline::course(parts), first, last]
         }
     }
 }

@@ -2,16 +2,15 @@
 
 mod distribution;
 mod model;
-mod read;
 mod sample;
 mod tally;
 
-use crate::facts::{FileFacts, OpenFile, TensorFacts, Unreadable};
+use crate::facts::{FileFacts, OpenFile, Unreadable};
 use crate::progress::Progress;
+use crate::source::Source;
 
 pub(crate) use model::{Magnitudes, Number, TensorStats, ValueStats};
-use read::Source;
-use sample::Sample;
+use sample::{Byte, E4M3, E5M2, Sample};
 use tally::Tally;
 
 /// Bytes that a pass over all tensors reads.
@@ -20,39 +19,44 @@ pub(crate) fn bytes(facts: &FileFacts) -> u64 {
     bytes.fold(0, u64::saturating_add)
 }
 
-/// Reads all tensors and sums up their values.
+/// Reads all tensors and sums up their values. One that cannot be read does not stop the others.
 ///
 /// # Errors
 ///
-/// Those of reading.
+/// That the tensors cannot be opened.
 pub(crate) fn gather(
     facts: &FileFacts,
     file: &OpenFile,
     progress: &mut Progress,
 ) -> Result<Vec<TensorStats>, Unreadable> {
-    facts
-        .tensors
-        .iter()
-        .map(|tensor| {
-            let source = Source::open(file, tensor)?;
-            Ok(TensorStats {
-                tensor: tensor.name.clone(),
-                values: of_tensor(tensor, &source, progress)?,
-            })
-        })
-        .collect()
+    let sources = Source::all(facts, file, true)?;
+    let all = sources.iter().map(|source| {
+        let (values, unread) = match of_tensor(source, progress) {
+            Ok(values) => (values, None),
+            Err(error) => (None, Some(format!("{:#}", anyhow::Error::from(error)))),
+        };
+        TensorStats {
+            tensor: source.facts().name.clone(),
+            values,
+            unread,
+        }
+    });
+    Ok(all.collect())
 }
 
 fn of_tensor(
-    tensor: &TensorFacts,
     source: &Source<'_>,
     progress: &mut Progress,
 ) -> Result<Option<ValueStats>, Unreadable> {
     macro_rules! sum_up {
         ($($name:literal => $type:ty),* $(,)?) => {
-            match tensor.dtype.as_str() {
-                $($name => sum_up::<$type>(tensor, source, progress).map(Some),)*
-                // The smallest floats, complex numbers, strings and records.
+            match source.facts().dtype.as_str() {
+                $($name => {
+                    source.kind()?;
+                    sum_up::<$type>(source, progress).map(Some)
+                })*
+                // Floats of less than a byte, of scales and of zeros without a sign, complex numbers,
+                // strings and records.
                 _ => Ok(None),
             }
         };
@@ -60,21 +64,22 @@ fn of_tensor(
     sum_up! {
         "bfloat16" => selvedge_hdf5::bf16, "float16" => selvedge_hdf5::f16,
         "float32" => f32, "float64" => f64,
+        "float8_e4m3fn" => E4M3, "float8_e5m2" => E5M2,
         "int8" => i8, "int16" => i16, "int32" => i32, "int64" => i64,
         "uint8" => u8, "uint16" => u16, "uint32" => u32, "uint64" => u64,
-        "bool" => bool,
+        "bool" => Byte,
     }
 }
 
 fn sum_up<T: Sample>(
-    tensor: &TensorFacts,
     source: &Source<'_>,
     progress: &mut Progress,
 ) -> Result<ValueStats, Unreadable> {
-    let mut tally = Tally::<T>::new(tensor);
-    source.blocks::<T>(|block| {
-        tally.add(&block);
-        progress.add(&tensor.name, size_of_val(block.values) as u64);
+    let mut tally = Tally::<T>::new(source.facts());
+    source.blocks(|bytes| {
+        tally.add(bytes);
+        progress.add(&source.facts().name, bytes.len() as u64);
+        Ok::<_, Unreadable>(())
     })?;
     Ok(tally.finish())
 }

@@ -8,8 +8,11 @@ use serde::{Serialize, Serializer};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct TensorStats {
     pub(crate) tensor: String,
-    /// None for a dtype without numbers.
+    /// None for a dtype without numbers, and where they cannot be read.
     pub(crate) values: Option<ValueStats>,
+    /// Why the values cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unread: Option<String>,
 }
 
 /// What the values are like. Least, greatest, mean and magnitudes are of the finite ones.
@@ -32,6 +35,9 @@ pub(crate) struct ValueStats {
     /// Over equal parts of the steps: the mean of a number that each step has one of, the mean
     /// magnitude of a larger tensor. A part without a finite value has none.
     pub(crate) over_steps: Vec<Option<f64>>,
+    /// The same of the first step alone, and of the last.
+    pub(crate) first_step: Option<f64>,
+    pub(crate) last_step: Option<f64>,
 }
 
 /// How many values have which magnitude.

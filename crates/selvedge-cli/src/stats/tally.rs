@@ -2,7 +2,6 @@
 
 use super::ValueStats;
 use super::distribution::Distribution;
-use super::read::Block;
 use super::sample::Sample;
 use crate::facts::{Role, Storage, TensorFacts};
 
@@ -17,6 +16,8 @@ pub(super) struct Tally<T> {
     count: u64,
     /// None for a tensor without steps.
     steps: Option<Steps>,
+    /// Bytes of a step; of a tensor without steps of what is at one index of its first axis.
+    step_bytes: usize,
 }
 
 /// What is told of steps.
@@ -25,6 +26,12 @@ struct Steps {
     steps: u64,
     /// Whether a step is one number.
     single: bool,
+    /// Steps that were added.
+    done: u64,
+    /// The bytes of the last of them, at the end of a block.
+    before: Vec<u8>,
+    /// The first step, and the last that was added.
+    ends: [Part; 2],
     compared: u64,
     same: u64,
     /// Equal parts of the steps, at least one.
@@ -51,13 +58,23 @@ impl<T: Sample> Tally<T> {
         });
         let parts = steps.map_or(1, |steps| usize::try_from(steps.min(PARTS)).unwrap_or(1));
         let patterns = if T::PATTERNS { parts } else { 0 };
+        let elements = tensor.elements();
+        let step = tensor
+            .shape
+            .first()
+            .map_or(elements, |&steps| elements / steps.max(1));
+        let step = usize::try_from(step).unwrap_or(usize::MAX);
         Self {
             distribution: Distribution::new(),
             patterns: vec![vec![0; 1 << 16]; patterns],
             count: 0,
+            step_bytes: step.saturating_mul(T::SIZE).max(1),
             steps: steps.map(|steps| Steps {
                 steps,
                 single: tensor.shape[1..].iter().all(|&axis| axis == 1),
+                done: 0,
+                before: Vec::new(),
+                ends: [Part::default(); 2],
                 compared: 0,
                 same: 0,
                 parts: vec![Part::default(); parts],
@@ -65,26 +82,27 @@ impl<T: Sample> Tally<T> {
         }
     }
 
-    pub(super) fn add(&mut self, block: &Block<'_, T>) {
-        self.count += block.values.len() as u64;
+    /// Adds the bytes of the next steps.
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        self.count += (bytes.len() / T::SIZE) as u64;
         if !T::PATTERNS {
-            for &value in block.values {
-                self.distribution.add(value, 1);
-            }
+            T::values(bytes).for_each(|value| self.distribution.add(value, 1));
         }
-        for (step, now) in (block.first_row..).zip(block.values.chunks_exact(block.row_len)) {
-            let part = self.steps.as_ref().map_or(0, |steps| steps.part(step));
+        let mut before = None;
+        for now in bytes.chunks_exact(self.step_bytes) {
+            let steps = self.steps.as_mut();
+            let part = steps.map_or(0, |steps| steps.next::<T>(before, now));
+            before = Some(now);
             if let Some(patterns) = self.patterns.get_mut(part) {
-                for value in now {
-                    // The bits of such a type are 16.
-                    patterns[usize::try_from(value.bits()).unwrap_or(0)] += 1;
+                for value in T::values(now) {
+                    patterns[usize::from(value.pattern())] += 1;
                 }
             } else if let Some(steps) = &mut self.steps {
-                steps.parts[part].add(now.iter().map(|&value| (value, 1)), steps.single);
+                steps.parts[part].add(T::values(now).map(|value| (value, 1)), steps.single);
             }
         }
-        if let Some(steps) = &mut self.steps {
-            steps.compare(block);
+        if let (Some(steps), Some(last)) = (&mut self.steps, before) {
+            last.clone_into(&mut steps.before);
         }
     }
 
@@ -112,6 +130,8 @@ impl<T: Sample> Tally<T> {
             mean: of.mean(),
             unchanged: self.steps.as_ref().and_then(Steps::unchanged),
             magnitudes: of.magnitudes(),
+            first_step: self.steps.as_ref().and_then(|steps| steps.ends[0].mean()),
+            last_step: self.steps.as_ref().and_then(|steps| steps.ends[1].mean()),
             over_steps: self.steps.map_or(Vec::new(), |steps| steps.over()),
         }
     }
@@ -125,16 +145,22 @@ impl Steps {
         usize::try_from(part).unwrap_or(parts).min(parts - 1)
     }
 
-    /// Counts the values that are what they were a step before.
-    fn compare<T: Sample>(&mut self, block: &Block<'_, T>) {
-        let mut before = block.before;
-        for now in block.values.chunks_exact(block.row_len) {
-            if let Some(before) = before {
-                self.same += T::same(before, now);
-                self.compared += now.len() as u64;
-            }
-            before = Some(now);
+    /// Takes the next step: counts the values that are what they were a step before, and looks at the
+    /// ends. The step before it is `before`, or the last of the block before. Returns the part that the
+    /// step belongs to.
+    fn next<T: Sample>(&mut self, before: Option<&[u8]>, now: &[u8]) -> usize {
+        if self.done > 0 {
+            self.same += T::same(before.unwrap_or(&self.before), now);
+            self.compared += (now.len() / T::SIZE) as u64;
         }
+        let end = usize::from(self.done > 0);
+        if end == 0 || self.done == self.steps - 1 {
+            let values = T::values(now).map(|value| (value, 1));
+            self.ends[end].add(values, self.single);
+        }
+        let part = self.part(self.done);
+        self.done += 1;
+        part
     }
 
     fn unchanged(&self) -> Option<f64> {

@@ -4,8 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use selvedge_base::pool::{cores, together};
 
-use crate::Error;
-
 /// More threads than this are no faster: memory and the lock of the file written to are the limit.
 const MOST_THREADS: usize = 4;
 
@@ -25,14 +23,14 @@ pub(crate) fn threads(memory: u64, each: u64) -> usize {
 
 /// Works through `tasks` with `threads` threads, each with a state of its own, in about their order.
 /// The first error ends all.
-pub(crate) fn run<T: Sync, S>(
+pub(crate) fn run<T: Sync, S, E: Send>(
     tasks: &[T],
     threads: usize,
-    state: impl Fn() -> Result<S, Error> + Sync,
-    work: impl Fn(&mut S, &T) -> Result<(), Error> + Sync,
-) -> Result<(), Error> {
+    state: impl Fn() -> Result<S, E> + Sync,
+    work: impl Fn(&mut S, &T) -> Result<(), E> + Sync,
+) -> Result<(), E> {
     let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let one = || -> Result<(), Error> {
+    let one = || -> Result<(), E> {
         let mut state = state()?;
         while !stopped.load(Ordering::Relaxed) {
             let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) else {

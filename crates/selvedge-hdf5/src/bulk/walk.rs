@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use crate::Error;
 use crate::chunks::to_usize;
-use crate::reader::Tensor;
+use crate::source::TensorSource;
 
 /// Bytes that are worked on at a time. Copied, read back and compared, a piece passes through two
 /// buffers: both fit into the cache of one core, where there are 1 MiB or more. Pieces of 4 MiB made
@@ -25,10 +24,14 @@ pub(crate) struct Piece {
 
 impl Piece {
     /// Reads it, into exactly its length of bytes.
-    pub(crate) fn read(&self, tensor: &Tensor, bytes: &mut [u8]) -> Result<(), Error> {
+    pub(crate) fn read<S: TensorSource>(
+        &self,
+        tensor: &S,
+        bytes: &mut [u8],
+    ) -> Result<(), S::Error> {
         match &self.part {
-            Some(part) => tensor.read_raw_part(self.rows.start, part.start, bytes),
-            None => tensor.read_raw_rows(self.rows.clone(), bytes),
+            Some(part) => tensor.read_part(self.rows.start, part.start, bytes),
+            None => tensor.read_rows(self.rows.clone(), bytes),
         }
     }
 
@@ -58,6 +61,8 @@ pub(crate) struct Walk {
     part: Option<u64>,
     /// What libhdf5 takes beside a buffer of the piece's size, in bytes.
     library: u64,
+    /// Whether a tensor is to be read from its first row to its last.
+    in_order: bool,
 }
 
 impl Walk {
@@ -66,23 +71,23 @@ impl Walk {
     ///
     /// The chunks of a filtered tensor are unpacked whole, so its pieces are rows of chunks: else a
     /// chunk would be unpacked for each piece.
-    pub(crate) fn new<'a>(
-        tensors: impl IntoIterator<Item = &'a Tensor>,
+    pub(crate) fn new<'a, S: TensorSource + 'a>(
+        tensors: impl IntoIterator<Item = &'a S>,
         memory: u64,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, S::Error> {
         let most = (memory.min(PIECE) / LEAST).max(1) * LEAST;
         let (mut row_bytes, mut unit, mut direct) = (0, 1, true);
         let mut library = 0_u64;
-        let mut unpacked = 0_u64;
+        let (mut unpacked, mut in_order) = (0_u64, false);
         for tensor in tensors {
-            row_bytes = tensor.row_bytes()?;
-            direct &= tensor.is_direct();
-            if let Some((rows, chunk_bytes)) = tensor.unpacked()? {
-                // Two filtered tensors with different rows: the pieces fit the larger.
-                unit = rows.min(tensor.rows().max(1)).max(unit);
-                unpacked = unpacked.saturating_add(chunk_bytes.saturating_mul(2));
-            }
-            library += u64::from(!tensor.is_direct());
+            let access = tensor.access()?;
+            row_bytes = tensor.row_bytes();
+            direct &= access.direct;
+            // Two filtered tensors with different rows: the pieces fit the larger.
+            unit = access.block_rows.min(tensor.rows().max(1)).max(unit);
+            unpacked = unpacked.saturating_add(access.block_bytes);
+            library += u64::from(!access.direct);
+            in_order |= access.in_order;
         }
         let rows = (most / row_bytes.max(1)).max(1);
         let rows = rows.max(unit) / unit * unit;
@@ -92,12 +97,18 @@ impl Walk {
             rows,
             part,
             library: 0,
+            in_order,
         };
         walk.library = walk
             .piece_bytes()
             .saturating_mul(library)
             .saturating_add(unpacked);
         Ok(walk)
+    }
+
+    /// Whether the tasks are to be done one after the other.
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.in_order
     }
 
     /// Bytes of the largest piece.

@@ -56,7 +56,7 @@ pub(crate) fn read(dataset: &hdf5::Dataset) -> Result<Option<Checksums>, Library
 /// The checksums of a tensor. A row is a step; of a constant what lies at one index of its first
 /// axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Checksums {
+pub struct Checksums {
     /// Rows of a range; the last may be shorter.
     pub(crate) steps: u64,
     /// Rows that they cover: a run that was resumed has more since.

@@ -1,14 +1,19 @@
 //! Whether two files hold the same values, whatever their layouts.
 
 mod options;
+mod pairing;
 mod result;
 mod values;
 
+use std::path::{Path, PathBuf};
+
 pub use options::CompareOptions;
+pub use pairing::{AmbiguousNames, Pairing, pair_names, root_name};
 pub use result::{Comparison, Difference, TensorComparison, Verdict};
 
 use crate::bulk::{self, Buffer, Meter, Progress, Walk};
 use crate::reader::{Reader, Tensor};
+use crate::source::TensorSource;
 use crate::{Attribute, Error, provenance};
 use values::Pair;
 
@@ -17,7 +22,7 @@ use values::Pair;
 /// `progress` is told how far it has come.
 ///
 /// A dataset in a group goes with the tensor that [`Rechunk`](crate::Rechunk) makes of it, `model/W`
-/// with `model.W`. A tensor is compared over the steps that both files have; a different number of steps is a
+/// with `model.W`, by [`pair_names`]. A tensor is compared over the steps that both files have; a different number of steps is a
 /// difference, too. Memory is bounded by [`CompareOptions::memory`], whatever the size of the files.
 ///
 /// ```
@@ -39,41 +44,71 @@ use values::Pair;
 ///
 /// # Errors
 ///
-/// Those of reading; [`Error::WorkingMemory`] where a filtered tensor has chunks that do not fit the
-/// memory.
+/// Those of [`compare_tensors`].
 pub fn compare(
     left: &Reader,
     right: &Reader,
     options: &CompareOptions,
-    mut progress: impl FnMut(Progress) + Send,
+    progress: impl FnMut(Progress) + Send,
 ) -> Result<Comparison, Error> {
+    let mut comparison = compare_tensors(left.tensors(), right.tensors(), options, progress)?;
+    comparison.left = left.path().to_owned();
+    comparison.right = right.path().to_owned();
+    if options.attributes {
+        comparison.attributes = attributes(left, right)?;
+    }
+    Ok(comparison)
+}
+
+/// Compares the tensors of two files of any formats, as [`compare`] does those of two HDF5 files.
+/// Paths and attributes of the comparison are empty.
+///
+/// # Errors
+///
+/// Those of reading; [`Error::WorkingMemory`] where a filtered tensor has chunks that do not fit the
+/// memory, and [`Error::AmbiguousNames`] of [`pair_names`].
+pub fn compare_tensors<S: TensorSource>(
+    left: &[S],
+    right: &[S],
+    options: &CompareOptions,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<Comparison, S::Error> {
+    let names = |tensors: &[S]| -> Vec<String> {
+        tensors
+            .iter()
+            .map(|tensor| tensor.name().to_owned())
+            .collect()
+    };
+    let (left_names, right_names) = (names(left), names(right));
+    let pairing = pair_names(&left_names, &right_names).map_err(Error::from)?;
+    let chosen = |names: &[String], numbers: &[usize]| -> Vec<String> {
+        numbers
+            .iter()
+            .map(|&number| names[number].clone())
+            .collect()
+    };
     let mut comparison = Comparison {
-        left: left.path().to_owned(),
-        right: right.path().to_owned(),
-        only_left: only(left, right),
-        only_right: only(right, left),
+        left: PathBuf::new(),
+        right: PathBuf::new(),
+        only_left: chosen(&left_names, &pairing.only_left),
+        only_right: chosen(&right_names, &pairing.only_right),
         tensors: Vec::new(),
         attributes: Vec::new(),
         bytes: 0,
     };
-    if options.attributes {
-        comparison.attributes = attributes(left, right)?;
-    }
     let mut pairs = Vec::new();
-    for tensor in left.tensors() {
-        let Some(other) = counterpart(tensor, left, right) else {
-            continue;
-        };
-        let found = describe(tensor, other);
+    for (one, two) in pairing.pairs {
+        let (one, two) = (&left[one], &right[two]);
+        let found = describe(one, two);
         if found.verdict == Verdict::Equal {
-            pairs.push((comparison.tensors.len(), tensor, other));
+            pairs.push((comparison.tensors.len(), one, two));
         }
         comparison.tensors.push(found);
     }
     let found = values(&pairs, options, &mut progress)?;
     for ((number, tensor, other), (first, differing, rows)) in pairs.iter().zip(found) {
         let result = &mut comparison.tensors[*number];
-        comparison.bytes += rows.saturating_mul(tensor.row_bytes()?);
+        comparison.bytes += rows.saturating_mul(tensor.row_bytes());
         result.first = first;
         result.differing = options.count.then_some(differing);
         result.verdict = if result.first.is_some() {
@@ -87,38 +122,18 @@ pub fn compare(
     Ok(comparison)
 }
 
-/// Names of the tensors that only `left` has.
-fn only(left: &Reader, right: &Reader) -> Vec<String> {
-    let alone = |tensor: &&Tensor| counterpart(tensor, left, right).is_none();
-    let tensors = left.tensors().iter().filter(alone);
-    tensors.map(|tensor| tensor.name().to_owned()).collect()
-}
-
-/// What `right` has for a tensor of `left`: the tensor of its name; or, where none of the two files
-/// has both names, the one whose name differs in that it lies in a group, or was taken out of one.
-fn counterpart<'a>(tensor: &Tensor, left: &Reader, right: &'a Reader) -> Option<&'a Tensor> {
-    let name = tensor.name();
-    right.tensor(name).ok().or_else(|| {
-        let at_root = |name: &str| name.replace('/', ".");
-        let alike = |tensor: &&Tensor| at_root(tensor.name()) == at_root(name);
-        let only = |reader: &'a Reader| {
-            let mut found = reader.tensors().iter().filter(alike);
-            found.next().filter(|_| found.next().is_none())
-        };
-        let is_only = left.tensors().iter().filter(alike).count() == 1;
-        only(right).filter(|_| is_only)
-    })
-}
-
 /// What two tensors are; [`Verdict::Equal`] where it depends on their values.
-fn describe(left: &Tensor, right: &Tensor) -> TensorComparison {
+fn describe<S: TensorSource>(left: &S, right: &S) -> TensorComparison {
     let shapes = [left.shape(), right.shape()];
-    let dtypes = [left.dtype_name().to_owned(), right.dtype_name().to_owned()];
+    let dtypes = [left.dtype_name(), right.dtype_name()];
     let verdict = if dtypes[0] != dtypes[1] {
         Verdict::Dtype
-    } else if left.dtype().is_err() {
+    } else if left.element_bytes().is_none() || right.element_bytes().is_none() {
         Verdict::Unreadable
-    } else if shapes[0].len() != shapes[1].len() || shapes[0].get(1..) != shapes[1].get(1..) {
+    } else if shapes[0].len() != shapes[1].len()
+        || shapes[0].get(1..) != shapes[1].get(1..)
+        || left.row_bytes() != right.row_bytes()
+    {
         Verdict::Shape
     } else {
         Verdict::Equal
@@ -138,39 +153,47 @@ fn describe(left: &Tensor, right: &Tensor) -> TensorComparison {
 type Found = (Option<Difference>, u64, u64);
 
 /// Compares the values of each pair over the rows that both have.
-fn values(
-    pairs: &[(usize, &Tensor, &Tensor)],
+fn values<S: TensorSource>(
+    pairs: &[(usize, &S, &S)],
     options: &CompareOptions,
     progress: bulk::Callback<'_>,
-) -> Result<Vec<Found>, Error> {
+) -> Result<Vec<Found>, S::Error> {
     let memory = bulk::buffer_memory(options.memory);
     let (mut states, mut walks, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
     let (mut total, mut largest, mut needed) = (0_u64, 0, (0, ""));
+    let mut in_order = false;
     for (nth, &(_, left, right)) in pairs.iter().enumerate() {
         let rows = left.rows().min(right.rows());
         let walk = Walk::new([left, right], memory / 8)?;
         tasks.extend(walk.tasks(rows, 1).map(|rows| (nth, rows)));
-        total = total.saturating_add(rows.saturating_mul(left.row_bytes()?));
+        total = total.saturating_add(rows.saturating_mul(left.row_bytes()));
         largest = walk.piece_bytes().max(largest);
         needed = needed.max((walk.thread_bytes(2), left.name()));
+        in_order |= walk.is_in_order();
         walks.push(walk);
         states.push(Pair::new(left, right, rows, options)?);
     }
-    let threads = bulk::threads(memory, needed.0);
+    let mut threads = bulk::threads(memory, needed.0);
     if threads == 0 {
-        return Err(Error::WorkingMemory {
+        return Err(S::Error::from(Error::WorkingMemory {
             tensor: needed.1.to_owned(),
             needed: needed.0,
-            limit: memory,
-        });
+            limit: options.memory,
+        }));
+    }
+    if in_order {
+        threads = 1;
     }
     let meter = Meter::new(total, progress);
     let buffers = || {
         let buffer = || Buffer::new(largest);
         buffer().zip(buffer()).ok_or_else(|| {
             let error = std::io::ErrorKind::OutOfMemory.into();
-            let path = pairs.first().map(|(_, left, _)| left.path());
-            Error::io(path.unwrap_or(std::path::Path::new("")), "compare", error)
+            S::Error::from(Error::io(
+                Path::new(needed.1),
+                "allocate memory to compare",
+                error,
+            ))
         })
     };
     bulk::run(&tasks, threads, buffers, |(left, right), (nth, rows)| {
@@ -193,12 +216,13 @@ fn attributes(left: &Reader, right: &Reader) -> Result<Vec<AttributePair>, Error
     let mut differing = differing("", left.attributes(), right.attributes());
     differing
         .retain(|(name, _)| name != provenance::CREATED && !name.starts_with(provenance::PREFIX));
-    for tensor in left.tensors() {
-        if let Some(other) = counterpart(tensor, left, right) {
-            let prefix = format!("{}: ", tensor.name());
-            let found = [tensor.attributes()?, other.attributes()?];
-            differing.extend(self::differing(&prefix, &found[0], &found[1]));
-        }
+    let [one, two] = [left, right]
+        .map(|file| -> Vec<&str> { file.tensors().iter().map(Tensor::name).collect() });
+    for (one, two) in pair_names(&one, &two)?.pairs {
+        let (tensor, other) = (&left.tensors()[one], &right.tensors()[two]);
+        let prefix = format!("{}: ", tensor.name());
+        let found = [tensor.attributes()?, other.attributes()?];
+        differing.extend(self::differing(&prefix, &found[0], &found[1]));
     }
     Ok(differing)
 }

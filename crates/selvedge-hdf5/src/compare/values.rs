@@ -4,14 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::{CompareOptions, Difference, Found};
-use crate::Error;
 use crate::bulk::Piece;
 use crate::checksum::Checksums;
-use crate::reader::Tensor;
+use crate::source::TensorSource;
 
 /// Two tensors, and what was found so far.
-pub(super) struct Pair<'a> {
-    tensors: [&'a Tensor; 2],
+pub(super) struct Pair<'a, S> {
+    tensors: [&'a S; 2],
     rows: u64,
     /// Bytes of an element.
     element: usize,
@@ -26,13 +25,13 @@ pub(super) struct Pair<'a> {
     differing: AtomicU64,
 }
 
-impl<'a> Pair<'a> {
+impl<'a, S: TensorSource> Pair<'a, S> {
     pub(super) fn new(
-        left: &'a Tensor,
-        right: &'a Tensor,
+        left: &'a S,
+        right: &'a S,
         rows: u64,
         options: &CompareOptions,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, S::Error> {
         let checksums = match options.trust_checksums {
             true => left.checksums()?.zip(right.checksums()?),
             false => None,
@@ -40,7 +39,7 @@ impl<'a> Pair<'a> {
         Ok(Self {
             tensors: [left, right],
             rows,
-            element: left.dtype()?.size(),
+            element: left.element_bytes().unwrap_or(1).max(1),
             row_shape: left.shape().get(1..).unwrap_or_default().to_vec(),
             count: options.count,
             checksums: checksums
@@ -75,7 +74,7 @@ impl<'a> Pair<'a> {
         piece: &Piece,
         left: &mut [u8],
         right: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), S::Error> {
         let behind = piece.rows.start > self.first_row.load(Ordering::Relaxed);
         if (behind && !self.count) || self.have_equal_checksums(piece) {
             return Ok(());
@@ -122,6 +121,7 @@ impl<'a> Pair<'a> {
     fn index(&self, mut element: u64) -> Vec<u64> {
         let mut index = vec![0; self.row_shape.len()];
         for (at, &axis) in index.iter_mut().zip(&self.row_shape).rev() {
+            let axis = axis.max(1);
             (*at, element) = (element % axis, element / axis);
         }
         index
@@ -136,9 +136,10 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// The bits of an element of at most 16 bytes.
+/// The bits of an element: of at most 16 bytes, which complex numbers have.
 fn bits(bytes: &[u8]) -> u128 {
     let mut all = [0; 16];
-    all[..bytes.len()].copy_from_slice(bytes);
+    let length = bytes.len().min(all.len());
+    all[..length].copy_from_slice(&bytes[..length]);
     u128::from_le_bytes(all)
 }

@@ -9,9 +9,10 @@ use super::Tensor;
 use super::data_layout::DataLayout;
 use super::place::Place;
 use super::tensor::product;
-use crate::Error;
 use crate::checksum::Checksums;
 use crate::chunks::{Stride, ToDecode, Unpacker};
+use crate::source::{Access, TensorSource};
+use crate::{Dtype, Error};
 
 impl Tensor {
     /// Number of rows.
@@ -106,5 +107,47 @@ impl Tensor {
             Some(place) => place.read_within(row, start, bytes).map_err(failed),
             None => Err(failed(std::io::ErrorKind::Unsupported.into())),
         }
+    }
+}
+
+impl TensorSource for Tensor {
+    type Error = Error;
+
+    fn name(&self) -> &str {
+        Tensor::name(self)
+    }
+
+    fn dtype_name(&self) -> String {
+        Tensor::dtype_name(self).to_owned()
+    }
+
+    fn shape(&self) -> Vec<u64> {
+        Tensor::shape(self)
+    }
+
+    fn element_bytes(&self) -> Option<usize> {
+        self.dtype().ok().map(Dtype::size)
+    }
+
+    fn access(&self) -> Result<Access, Error> {
+        let (block_rows, chunk_bytes) = self.unpacked()?.unwrap_or_default();
+        Ok(Access {
+            direct: self.is_direct(),
+            block_rows,
+            block_bytes: chunk_bytes.saturating_mul(2),
+            in_order: false,
+        })
+    }
+
+    fn read_rows(&self, rows: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
+        self.read_raw_rows(rows, bytes)
+    }
+
+    fn read_part(&self, row: u64, start: usize, bytes: &mut [u8]) -> Result<(), Error> {
+        self.read_raw_part(row, start, bytes)
+    }
+
+    fn checksums(&self) -> Result<Option<Checksums>, Error> {
+        Tensor::checksums(self)
     }
 }

@@ -1,5 +1,6 @@
 //! Declaring a run.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::Recorder;
@@ -29,6 +30,8 @@ pub struct RecorderBuilder {
     pub(super) specs: Vec<TensorSpec>,
     pub(super) constants: Vec<Constant>,
     pub(super) attributes: Vec<(String, Attribute)>,
+    /// Tensor, name and value.
+    pub(super) tensor_attributes: Vec<(String, String, Attribute)>,
     pub(super) notebook: Option<String>,
     pub(super) pattern: ReadPattern,
     pub(super) limits: Limits,
@@ -46,6 +49,7 @@ impl RecorderBuilder {
             specs: Vec::new(),
             constants: Vec::new(),
             attributes: Vec::new(),
+            tensor_attributes: Vec::new(),
             notebook: None,
             pattern: ReadPattern::default(),
             limits: Limits::default(),
@@ -123,6 +127,19 @@ impl RecorderBuilder {
     /// Sets an attribute at the root of the file: a hyperparameter, say.
     pub fn attribute(mut self, name: impl Into<String>, value: impl Into<Attribute>) -> Self {
         self.attributes.push((name.into(), value.into()));
+        self
+    }
+
+    /// An attribute of a tensor or constant that is declared: units, a scale. A run that is resumed keeps
+    /// those that it has.
+    pub fn tensor_attribute(
+        mut self,
+        tensor: impl Into<String>,
+        name: impl Into<String>,
+        value: impl Into<Attribute>,
+    ) -> Self {
+        let attribute = (tensor.into(), name.into(), value.into());
+        self.tensor_attributes.push(attribute);
         self
     }
 
@@ -237,37 +254,61 @@ impl RecorderBuilder {
     }
 
     fn check_declaration(&self) -> Result<(), Error> {
-        let mut names: Vec<&str> = Vec::new();
+        let mut tensors = HashSet::new();
         let constants = self.constants.iter().map(|constant| &constant.name);
         for name in self.specs.iter().map(|spec| &spec.name).chain(constants) {
             validate_name(name)?;
-            if names.contains(&name.as_str()) {
+            if !tensors.insert(name.as_str()) {
                 return Err(Error::DuplicateName { name: name.clone() });
             }
-            names.push(name);
         }
         self.constants.iter().try_for_each(Constant::validate)?;
-        let mut names: Vec<&str> = Vec::new();
+        let mut names = HashSet::new();
         for (name, value) in &self.attributes {
-            validate_name(name)?;
-            if provenance::is_reserved(name) {
-                let expected =
-                    "one that the recorder does not write itself (`notebook` has a method)";
-                return Err(Error::InvalidName {
-                    name: name.clone(),
-                    expected,
-                });
-            }
-            if names.contains(&name.as_str()) {
+            check_attribute(name, value)?;
+            if !names.insert(("", name.as_str())) {
                 return Err(Error::DuplicateName { name: name.clone() });
             }
-            let found = value.header_bytes() + name.len();
-            if found > MAX_ATTRIBUTE_BYTES {
-                let (name, limit) = (name.clone(), MAX_ATTRIBUTE_BYTES);
-                return Err(Error::AttributeTooLarge { name, found, limit });
+        }
+        for (tensor, name, value) in &self.tensor_attributes {
+            check_attribute(name, value)?;
+            if !tensors.contains(tensor.as_str()) {
+                let declared = tensors.iter().map(ToString::to_string);
+                return Err(Error::UnknownTensor {
+                    tensor: tensor.clone(),
+                    declared: declared.collect(),
+                });
             }
-            names.push(name);
+            if !names.insert((tensor, name)) {
+                return Err(Error::DuplicateName { name: name.clone() });
+            }
         }
         Ok(())
     }
+}
+
+/// Checks that a file that is recorded can have this attribute, of its own or of a tensor.
+///
+/// # Errors
+///
+/// [`Error::InvalidName`] of a name that is none or that the recorder writes itself, and
+/// [`Error::AttributeTooLarge`].
+pub fn check_attribute(name: &str, value: &Attribute) -> Result<(), Error> {
+    validate_name(name)?;
+    if provenance::is_reserved(name) {
+        let expected = "one that the recorder does not write itself (`notebook` has a method)";
+        return Err(Error::InvalidName {
+            name: name.to_owned(),
+            expected,
+        });
+    }
+    let found = value.header_bytes() + name.len();
+    if found > MAX_ATTRIBUTE_BYTES {
+        return Err(Error::AttributeTooLarge {
+            name: name.to_owned(),
+            found,
+            limit: MAX_ATTRIBUTE_BYTES,
+        });
+    }
+    Ok(())
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-pub use builder::RecorderBuilder;
+pub use builder::{RecorderBuilder, check_attribute};
 pub use durability::Durability;
 pub use step::Step;
 pub use summary::{AppendTimes, Summary};

@@ -88,7 +88,7 @@ impl RecorderBuilder {
             tensors: &plan.tensors,
             constants: &constants,
             attributes: &attributes,
-            tensor_attributes: &[],
+            tensor_attributes: &self.tensor_attributes,
         };
         let addresses = create::create(partial, &self.path, &contents)?;
         for (constant, address) in self.constants.iter().zip(addresses) {

@@ -236,7 +236,7 @@ impl Job<'_> {
                         self.put_run(&decoded, from + within, at..at + len, output, scratch);
                     }
                 }
-                Ok(())
+                Ok::<(), Error>(())
             })?;
         }
         Ok(())

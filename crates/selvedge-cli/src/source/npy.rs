@@ -1,146 +1,25 @@
-//! The `.npy` of `NumPy`: one array behind a header that is a literal of Python.
+//! The header of an array of `NumPy`: a literal of Python.
+//!
+//! It has a parser of its own. That of the crate npyz takes twice as long with each bracket, so that a
+//! header of forty `[` keeps it busy for good; it refuses the `<f1` of `ml_dtypes` and the `3L` of
+//! Python 2, and reserves what the file claims.
 
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
 
-use anyhow::{Context as _, bail};
-use selvedge_hdf5::Bytes;
-use selvedge_safetensors::Dtype;
-
-use super::dtype;
-
-const MAGIC: &[u8; 6] = b"\x93NUMPY";
+/// What a file begins with.
+pub(crate) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Headers are some hundred bytes long; a longer one is not of an array that is read here.
 const MAX_HEADER: usize = 1 << 20;
 /// Data begin at a multiple of so many bytes.
 const ALIGNMENT: usize = 64;
 
-/// An open file.
-#[derive(Debug)]
-pub(crate) struct Npy {
-    path: PathBuf,
-    file: File,
-    dtype: Dtype,
-    /// In elements, outermost axis first.
-    shape: Vec<u64>,
-    /// Where the data begin.
-    start: u64,
-    bytes: u64,
-    /// Bytes of an element whose order is turned round; 1 where it need not be.
-    swapped: usize,
-}
-
-impl Npy {
-    /// Whether the file at `path` begins like one.
-    pub(crate) fn is_one(path: &Path) -> bool {
-        let mut found = [0; MAGIC.len()];
-        path.is_file()
-            && File::open(path).is_ok_and(|file| file.read_exact_at(&mut found, 0).is_ok())
-            && found == *MAGIC
-    }
-
-    /// Opens the file; with `assume_bf16`, two bytes without a type or uint16 are bfloat16.
-    pub(super) fn open(path: &Path, assume_bf16: bool) -> anyhow::Result<Self> {
-        let shown = path.display();
-        let mut file = File::open(path).with_context(|| format!("cannot open {shown}"))?;
-        let (header, start) =
-            read_header(&mut file).with_context(|| format!("cannot read the header of {shown}"))?;
-        let header = Header::parse(&header)
-            .with_context(|| format!("the header of {shown} is not one of NumPy: {header:?}"))?;
-        let (order, code) = header.descr.split_at_checked(1).unwrap_or_default();
-        let found = match code {
-            "u2" | "V2" if assume_bf16 => Some(Dtype::BF16),
-            code => dtype::of_numpy(code),
-        };
-        let Some(dtype) = found else {
-            let hint = if code == "V2" {
-                "; if it is the bfloat16 of ml_dtypes, --assume-bf16 takes it so"
-            } else {
-                ""
-            };
-            bail!("{shown} holds `{}`, which is not read{hint}", header.descr);
-        };
-        let rank = header.shape.iter().filter(|&&axis| axis != 1).count();
-        if header.fortran && rank > 1 {
-            bail!(
-                "{shown} lies column by column (fortran_order), expected row by row; in Python \
-                 `np.save(path, np.ascontiguousarray(array))` writes it so"
-            );
-        }
-        let element = dtype.bitsize() / 8;
-        let bytes = header
-            .shape
-            .iter()
-            .try_fold(element as u64, |all, &axis| all.checked_mul(axis))
-            .with_context(|| format!("{shown} claims more elements than any disk holds"))?;
-        let metadata = file.metadata();
-        let length = metadata
-            .with_context(|| format!("cannot look at {shown}"))?
-            .len();
-        if length.saturating_sub(start) < bytes {
-            bail!(
-                "{shown} is cut off: expected {} of values, found {}",
-                Bytes(bytes),
-                Bytes(length.saturating_sub(start))
-            );
-        }
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            dtype,
-            shape: header.shape,
-            start,
-            bytes,
-            swapped: match order {
-                // A complex number is two floats.
-                ">" if dtype == Dtype::C64 => element / 2,
-                ">" => element,
-                _ => 1,
-            },
-        })
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The name that the array goes by: that of the file.
-    pub(super) fn stem(&self) -> String {
-        let stem = self.path.file_stem().unwrap_or_default();
-        stem.to_string_lossy().into_owned()
-    }
-
-    pub(super) fn dtype(&self) -> Dtype {
-        self.dtype
-    }
-
-    pub(crate) fn shape(&self) -> &[u64] {
-        &self.shape
-    }
-
-    /// Bytes of its values.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Reads values from byte `offset` of them on, whole ones, and turns them little-endian.
-    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> anyhow::Result<()> {
-        let read = self.file.read_exact_at(buffer, self.start + offset);
-        read.with_context(|| format!("cannot read {}", self.path.display()))?;
-        if self.swapped > 1 {
-            buffer.chunks_mut(self.swapped).for_each(<[u8]>::reverse);
-        }
-        Ok(())
-    }
-}
-
-/// The literal, and where the data begin.
-fn read_header(file: &mut File) -> io::Result<(String, u64)> {
+/// The literal, and its length with what stands before it: there the data begin.
+fn read_text(file: &mut impl Read) -> io::Result<(String, u64)> {
     let mut start = [0; 8];
     file.read_exact(&mut start)?;
-    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+    if !start.starts_with(MAGIC) {
+        return Err(invalid("it does not begin like one of NumPy"));
+    }
     let (length, before) = match start[6] {
         1 => {
             let mut length = [0; 2];
@@ -164,16 +43,34 @@ fn read_header(file: &mut File) -> io::Result<(String, u64)> {
     Ok((header, (before + length) as u64))
 }
 
+fn invalid(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_owned())
+}
+
 /// What a header says.
-#[derive(Debug, PartialEq, Eq)]
-struct Header {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
     /// Byte order and type code: `<f4`.
-    descr: String,
-    fortran: bool,
-    shape: Vec<u64>,
+    pub(super) descr: String,
+    /// Whether the first axis is the one whose elements lie beside each other.
+    pub(super) fortran: bool,
+    /// In elements, outermost axis first.
+    pub(super) shape: Vec<u64>,
 }
 
 impl Header {
+    /// Reads a header, and tells its length in bytes.
+    ///
+    /// # Errors
+    ///
+    /// That it cannot be read, or what is wrong with it.
+    pub(super) fn read(file: &mut impl Read) -> io::Result<(Self, u64)> {
+        let (text, length) = read_text(file)?;
+        let header = Self::parse(&text)
+            .ok_or_else(|| invalid(&format!("it is not one of NumPy: {text:?}")))?;
+        Ok((header, length))
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut rest = text.trim().strip_prefix('{')?.trim_start();
         let (mut descr, mut fortran, mut shape) = (None, None, None);
@@ -227,7 +124,7 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The bytes before the values of an array, as `numpy.save` writes them.
-pub(super) fn header(descr: &str, shape: &[u64]) -> Vec<u8> {
+pub(crate) fn header(descr: &str, shape: &[u64]) -> Vec<u8> {
     let axes: Vec<String> = shape.iter().map(ToString::to_string).collect();
     let axes = match &axes[..] {
         [one] => format!("{one},"),

@@ -1,0 +1,83 @@
+//! The facts of arrays of `NumPy`: one in a `.npy` file, some in a `.npz` file.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::{
+    Assumptions, FileFacts, Format, Provenance, Role, Storage, TensorFacts, Unreadable, python,
+};
+use crate::source::{Array, npz};
+
+pub(super) fn gather(
+    path: &Path,
+    format: Format,
+    assumptions: &Assumptions,
+) -> Result<(FileFacts, Vec<Array>), Unreadable> {
+    let metadata = fs::metadata(path).map_err(|source| Unreadable::Io {
+        path: path.to_owned(),
+        action: "look at",
+        source,
+    })?;
+    let (arrays, others) = match format {
+        Format::Npz => npz::open(path, assumptions)?,
+        _ => (vec![Array::open(path, assumptions)?], Vec::new()),
+    };
+    for (tensor, assumed) in &assumptions.dtypes {
+        let found = arrays.iter().find(|array| array.name == *tensor);
+        if found.is_none_or(|array| array.kind != Some(assumed)) {
+            let what = found.map_or("not there".to_owned(), |array| format!("`{}`", array.descr));
+            let tensor = tensor.clone();
+            return Err(Unreadable::Assumed {
+                tensor,
+                assumed,
+                what,
+            });
+        }
+    }
+    let others = others
+        .iter()
+        .map(|name| format!("`{name}` is no array, and is not looked into"));
+    let facts = FileFacts {
+        path: path.to_owned(),
+        format,
+        file_bytes: metadata.len(),
+        disk_bytes: metadata.blocks().saturating_mul(512),
+        recording: None,
+        provenance: Provenance::default(),
+        attributes: Vec::new(),
+        unread_attributes: Vec::new(),
+        notes: others.collect(),
+        python: python::open_numpy(path, format),
+        tensors: arrays
+            .iter()
+            .map(|array| array_facts(array, path, format))
+            .collect(),
+    };
+    Ok((facts, arrays))
+}
+
+fn array_facts(array: &Array, path: &Path, format: Format) -> TensorFacts {
+    let dtype = array.kind.map_or(&*array.descr, |kind| kind.name);
+    let bytes = array.bytes();
+    TensorFacts {
+        name: array.name.clone(),
+        role: Role::Tensor,
+        dtype: dtype.to_owned(),
+        stored_dtype: array.descr.clone(),
+        logical_dtype: None,
+        element_bits: array.kind.map(|kind| kind.bits),
+        shape: array.shape.clone(),
+        axes: Vec::new(),
+        bytes,
+        stored_bytes: bytes.unwrap_or(0),
+        storage: Storage::Contiguous {
+            offset: array.offset(),
+        },
+        extent: None,
+        attributes: Vec::new(),
+        unread_attributes: Vec::new(),
+        remarks: array.unread.iter().cloned().collect(),
+        python: python::read_numpy(path, &array.name, format),
+    }
+}

@@ -1,0 +1,115 @@
+//! The `.npz` of `NumPy`: a zip archive whose members are arrays.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::read::DeflateDecoder;
+use zip::{CompressionMethod, ZipArchive};
+
+use super::array::{Array, ArrayError, Data};
+use super::inflate::{Extent, Inflated};
+use super::npy::Header;
+use crate::facts::Assumptions;
+
+/// What a zip archive begins with, and an empty one.
+pub(crate) const MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
+
+/// The ending of a member that is an array; `NumPy` leaves it out of the name.
+const ENDING: &str = ".npy";
+
+/// The arrays of the archive at `path`, and the names of what else is in it.
+///
+/// # Errors
+///
+/// Where it is no sound archive. An array that cannot be read is told by its own [`Array::unread`].
+pub(crate) fn open(
+    path: &Path,
+    assumptions: &Assumptions,
+) -> Result<(Vec<Array>, Vec<String>), ArrayError> {
+    let failed = |error| ArrayError::io(path, "cannot be opened", error);
+    let file = Arc::new(File::open(path).map_err(failed)?);
+    let bytes = file.metadata().map_err(failed)?.len();
+    let broken = |error: zip::result::ZipError| {
+        ArrayError::io(path, "is no sound archive of NumPy (.npz)", error)
+    };
+    let mut archive = ZipArchive::new(io::BufReader::new(&*file)).map_err(broken)?;
+    if archive.has_duplicate_names() {
+        let what = "has two members of one name, of which Python reads the last";
+        return Err(ArrayError::new(path, what));
+    }
+    let (mut arrays, mut others) = (Vec::new(), Vec::new());
+    for number in 0..archive.len() {
+        let member = archive.by_index_raw(number).map_err(broken)?;
+        let name = member.name().map_err(broken)?.into_owned();
+        let Some(name) = name.strip_suffix(ENDING).map(str::to_owned) else {
+            others.push(name);
+            continue;
+        };
+        let start = member.data_start().unwrap_or(u64::MAX);
+        let found = Member {
+            extent: Extent {
+                file: Arc::clone(&file),
+                at: start,
+                end: start.saturating_add(member.compressed_size()),
+            },
+            length: member.size(),
+            crc: member.crc32(),
+            method: member.compression(),
+            encrypted: member.encrypted(),
+        };
+        arrays.push(if found.extent.end > bytes {
+            Array::unread(path, name, "is cut off".to_owned(), &file)
+        } else {
+            found.array(path, name, assumptions)
+        });
+    }
+    Ok((arrays, others))
+}
+
+/// What the directory of the archive says of a member.
+struct Member {
+    extent: Extent,
+    /// Its bytes, unpacked.
+    length: u64,
+    crc: u32,
+    method: CompressionMethod,
+    encrypted: bool,
+}
+
+impl Member {
+    fn array(self, path: &Path, name: String, assumptions: &Assumptions) -> Array {
+        let file = Arc::clone(&self.extent.file);
+        if self.encrypted {
+            return Array::unread(path, name, "is encrypted".to_owned(), &file);
+        }
+        let header = match self.method {
+            CompressionMethod::Stored => Header::read(&mut self.extent.clone()),
+            CompressionMethod::DEFLATE => {
+                let mut unpacked = DeflateDecoder::new(self.extent.clone()).take(self.length);
+                Header::read(&mut unpacked)
+            }
+            other => {
+                let why = format!("is compressed by a method that NumPy does not use ({other})");
+                return Array::unread(path, name, why, &file);
+            }
+        };
+        let (header, length) = match header {
+            Ok(header) => header,
+            Err(error) => {
+                let why = format!("has a header that cannot be read: {error}");
+                return Array::unread(path, name, why, &file);
+            }
+        };
+        let there = self.length.saturating_sub(length);
+        let data = match self.method {
+            CompressionMethod::Stored => Data::Plain {
+                file,
+                start: self.extent.at.saturating_add(length),
+            },
+            _ => Data::Deflated(Inflated::new(self.extent, length, self.length, self.crc)),
+        };
+        Array::new(path, name, header, there, data, assumptions)
+    }
+}

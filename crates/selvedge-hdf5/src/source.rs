@@ -1,0 +1,88 @@
+//! Values of a tensor, whatever keeps them.
+
+use std::ops::Range;
+
+use crate::Error;
+use crate::checksum::Checksums;
+
+/// The values of one tensor, row by row, whatever the format that they are kept in.
+///
+/// What goes through values asks for no more than this: [`compare_tensors`](crate::compare_tensors)
+/// compares tensors of any formats with each other. A row is what lies at one index of the first axis:
+/// of a step tensor a step. A single value is one row. Bytes are row-major and little-endian. Several
+/// threads read from one source at the same time.
+pub trait TensorSource: Sync {
+    /// Why values cannot be read.
+    type Error: From<Error> + Send;
+
+    /// The name of the tensor.
+    fn name(&self) -> &str;
+
+    /// The name of its dtype, as PyTorch has it; also of one whose values are not read.
+    fn dtype_name(&self) -> String;
+
+    /// Its shape in elements, outermost axis first.
+    fn shape(&self) -> Vec<u64>;
+
+    /// Bytes of an element; `None` of a tensor whose values are not read. Elements of less than a byte
+    /// are read byte by byte.
+    fn element_bytes(&self) -> Option<usize>;
+
+    /// The number of rows.
+    fn rows(&self) -> u64 {
+        self.shape().first().copied().unwrap_or(1)
+    }
+
+    /// Bytes of a row.
+    fn row_bytes(&self) -> u64 {
+        let shape = self.shape();
+        let axes = shape.get(1..).unwrap_or_default();
+        let element = self.element_bytes().unwrap_or(0) as u64;
+        axes.iter()
+            .fold(element, |all, &axis| all.saturating_mul(axis))
+    }
+
+    /// How it is best read.
+    ///
+    /// # Errors
+    ///
+    /// Those of looking at it.
+    fn access(&self) -> Result<Access, Self::Error>;
+
+    /// Fills `bytes` with these rows, which have exactly its length.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading.
+    fn read_rows(&self, rows: Range<u64>, bytes: &mut [u8]) -> Result<(), Self::Error>;
+
+    /// Fills `bytes` with a part of a row, from its byte `start` on. Only called where
+    /// [`Access::direct`] says so.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading.
+    fn read_part(&self, row: u64, start: usize, bytes: &mut [u8]) -> Result<(), Self::Error>;
+
+    /// The checksums of its rows, where the file has some.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading.
+    fn checksums(&self) -> Result<Option<Checksums>, Self::Error> {
+        Ok(None)
+    }
+}
+
+/// How a tensor is best read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Whether any bytes of it are read by themselves, and nothing but the buffer takes memory.
+    pub direct: bool,
+    /// Rows that are unpacked together; 0 where nothing is packed.
+    pub block_rows: u64,
+    /// Memory that unpacking takes, in bytes.
+    pub block_bytes: u64,
+    /// Whether rows are to be read from the first to the last: going back starts anew.
+    pub in_order: bool,
+}
