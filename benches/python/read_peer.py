@@ -73,6 +73,18 @@ class Peer:
         words = (dataset[step].reshape(-1)[:4].view(np.uint64)[0] for step in self.steps)
         return sum(map(int, words)) % 2**64
 
+    def steps_of(self, path, steps, opens):
+        """Reads single steps of an open file; with `opens` opening it is in the time."""
+        steps = [int(step) for step in np.fromfile(steps, np.int64)]
+        begin = perf_counter()
+        with h5py.File(path) as file:
+            dataset = file["W"]
+            if not opens:
+                begin = perf_counter()
+            words = [int(dataset[step][:4].view(np.uint64)[0]) for step in steps]
+            seconds = perf_counter() - begin
+        return f"{json.dumps({'seconds': seconds})}\t{sum(words) % 2**64}"
+
 
 if __name__ == "__main__":
     serve(Peer())

@@ -16,6 +16,7 @@ const SECTIONS: &[Section] = &[
     (compress::GROUPS, compress::run),
     (encode::GROUPS, encode::run),
     (read::GROUPS, read::run),
+    (read::steps::GROUPS, read::steps::run),
     (rechunk::GROUPS, rechunk::run),
     (safetensors::GROUPS, safetensors::run),
     (convert::GROUPS, convert::run),

@@ -3,6 +3,7 @@
 pub mod contender;
 pub mod data;
 pub mod peer;
+pub mod steps;
 
 use self::contender::{Contender, Memory, What};
 use self::data::{Data, STEP_BYTES};

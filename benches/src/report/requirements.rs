@@ -54,6 +54,28 @@ const REQUIREMENTS: &[Requirement] = &[
     ),
     speed("read/rows", "Selvedge", "h5py, d[:, rows]", "at least 20"),
     speed("read/strided", "Selvedge", "h5py, d[::10]", "at least 10"),
+    speed("read/steps-500", "Selvedge", "plain pread", "at least 0.63"),
+    speed("read/steps-500", "Selvedge", "h5py, d[i]", "at least 6"),
+    speed(
+        "read/steps-compressed-250",
+        "Selvedge",
+        "h5py, d[i]",
+        "at least 1",
+    ),
+    speed(
+        "read/steps-compressed-4000",
+        "Selvedge",
+        "h5py, d[i]",
+        "at least 2.5",
+    ),
+    speed(
+        "read/steps-compressed-16000",
+        "Selvedge",
+        "h5py, d[i]",
+        "at least 2.5",
+    ),
+    speed("read/steps-large", "Selvedge", "h5py, d[i]", "at least 1.3"),
+    speed("read/steps-first", "Selvedge", "h5py, d[i]", "at least 1"),
     speed(
         "rechunk/whole-file",
         "Rechunk, whole tensors",
