@@ -88,6 +88,22 @@ impl Workload {
         Self::new("small", names.collect(), [1, 2000], scratch)
     }
 
+    /// `count` tensors of 128 bytes, as a checkpoint with many experts has them for its norms.
+    ///
+    /// # Errors
+    ///
+    /// As [`large`](Self::large).
+    pub fn many(count: usize, scratch: &Scratch) -> Result<Self> {
+        let name = |number| {
+            format!(
+                "model.layers.{:03}.experts.{:03}.norm",
+                number / 100,
+                number % 100
+            )
+        };
+        Self::new("many", (0..count).map(name).collect(), [1, 64], scratch)
+    }
+
     fn new(
         name: &'static str,
         names: Vec<String>,

@@ -3,6 +3,7 @@
 
 pub mod data;
 pub mod load;
+pub mod many;
 pub mod peer;
 pub mod rows;
 pub mod save;
@@ -27,6 +28,7 @@ pub const GROUPS: &[&str] = &[
     "safetensors/save-sync-middle",
     "safetensors/save-small",
     "safetensors/save-sync-small",
+    "safetensors/load-many",
     "safetensors/load-sum",
     "safetensors/load-sum-cold",
     "safetensors/rows",
@@ -57,6 +59,7 @@ pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
             run.save(workload, sync)?;
         }
     }
+    run.load_many(scale.pick(10_000, 10_000, 50))?;
     run.read(&large, scale.pick(1000, 1000, 10))
 }
 
@@ -140,9 +143,42 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// A file of many small tensors, which are all loaded.
+    fn load_many(&mut self, count: usize) -> Result<()> {
+        use many::Contender;
+        let name = "safetensors/load-many";
+        if !self.bench.selects(name) {
+            return Ok(());
+        }
+        let workload = &Workload::many(count, self.scratch)?;
+        let path = &self.scratch.file("many.safetensors");
+        workload.save(path).reproducible(true).write()?;
+        let mut contenders = vec![
+            Contender::Plain,
+            Contender::Read,
+            Contender::ReadInto,
+            Contender::Mapped,
+            Contender::Crate,
+        ];
+        contenders.extend(self.peer.is_some().then_some(Contender::Python));
+        let title = "Loading many small tensors, from the page cache";
+        let what = format!("{}, each looked for by its name.", workload.what);
+        let plain = Contender::Plain.name();
+        let group = self.group(name, title, what, workload.bytes(), plain);
+        let expected = sum::sum(&workload.values);
+        let mut buffer = workload.values.clone();
+        let peer = &mut *self.peer;
+        self.bench.rounds(group, &contenders, |who, _| {
+            let peer = peer.as_mut();
+            let seconds = who.load(workload, path, &mut buffer, expected, peer)?;
+            Ok(Sample::from([(Figure::Seconds, seconds)]))
+        });
+        self.scratch.settle(path)
+    }
+
     /// A file that is loaded, and that rows are taken out of.
     fn read(&mut self, workload: &Workload, count: usize) -> Result<()> {
-        let groups = &GROUPS[6..];
+        let groups = &GROUPS[7..];
         if !groups.iter().any(|name| self.bench.selects(name)) {
             return Ok(());
         }

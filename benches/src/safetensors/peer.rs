@@ -73,6 +73,16 @@ impl Peer {
         Ok((Sample { load, sum, total }, found))
     }
 
+    /// Loads all tensors of a file, and returns the seconds and the sum of all values.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Python::call`].
+    pub fn load_all(&mut self, path: &Path) -> Result<(f64, f64)> {
+        let [seconds, found] = self.0.numbers(&["load_all", text(path)?])?;
+        Ok((seconds, found))
+    }
+
     /// Takes the rows out of a file by the command `how`, and compares them.
     ///
     /// # Errors
