@@ -1,39 +1,18 @@
 //! Everything that can go wrong, with what was expected, what was found and what to do.
 
+mod library;
+mod words;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use library::LibraryError;
+pub(crate) use words::Chain;
+use words::{conversion, list, what_is_left};
+
 use crate::plan::{Bytes, Grouped, Shape};
 use crate::{AmbiguousNames, Compression, Dtype};
-
-/// A message from libhdf5.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct LibraryError(String);
-
-impl LibraryError {
-    pub(crate) fn new(message: String) -> Self {
-        Self(message)
-    }
-}
-
-impl From<hdf5::Error> for LibraryError {
-    fn from(error: hdf5::Error) -> Self {
-        Self(error.to_string())
-    }
-}
-
-impl From<crate::layout::LayoutError> for LibraryError {
-    fn from(error: crate::layout::LayoutError) -> Self {
-        use std::error::Error as _;
-        let source = error
-            .source()
-            .map(|source| format!(": {source}"))
-            .unwrap_or_default();
-        Self(format!("{error}{source}"))
-    }
-}
 
 /// An error of the recorder, the reader or `recover`.
 #[derive(thiserror::Error)]
@@ -106,6 +85,18 @@ pub enum Error {
     /// The file is open in a program that holds HDF5's exclusive lock on it.
     #[error("another program has {} open for writing; close it there first", path.display())]
     LockedByHdf5 {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// The file has the mark of a program that has it open for writing (HDF5's status flags), and no lock
+    /// of it.
+    #[error(
+        "{} is marked by a program that writes it (HDF5's status flags), and HDF5 opens it for nobody \
+         else: its writer died, or is at work on another machine; if nobody writes it any more, \
+         `recover` takes the mark out, as `h5clear -s` does", path.display()
+    )]
+    MarkedByWriter {
         /// The file.
         path: PathBuf,
     },
@@ -546,53 +537,4 @@ impl Error {
             source: source.into(),
         }
     }
-}
-
-/// An error with all its sources, for a message that must stand alone.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
-}
-
-/// What there is to do after `cause` stopped a recorder with `committed` steps.
-fn what_is_left(cause: &Error, committed: u64) -> String {
-    match cause {
-        Error::Overwritten { .. } | Error::Deleted { .. } => String::new(),
-        Error::Truncated { .. } => "; what had been recorded is lost".to_owned(),
-        _ => format!(
-            ". Its first {} steps are in the file; when the cause is mended, continue with \
-             `Recorder::resume`",
-            Grouped(committed)
-        ),
-    }
-}
-
-/// How to get from the dtype `found` to the one expected, in the cases that happen to people.
-fn conversion(expected: Dtype, found: Dtype) -> &'static str {
-    match (expected, found) {
-        (Dtype::F32, Dtype::F64) => "; a literal like `1.0` is float64, write `1.0_f32`",
-        (Dtype::Bf16, Dtype::F32) => "; round it with `selvedge_bf16::round_f32_to_bf16`",
-        (Dtype::Bf16, Dtype::F16) => "; float16 is another format, and cannot hold all of bfloat16",
-        _ => "",
-    }
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() {
-        return "none".to_owned();
-    }
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }

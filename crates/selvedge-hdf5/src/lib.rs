@@ -42,6 +42,7 @@ mod storage;
 mod sys;
 mod text;
 mod trajectory;
+mod unmark;
 
 pub use attribute::Attribute;
 pub use bulk::Progress;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::lock::{open_locked, share};
 use crate::plan::Grouped;
 use crate::trajectory::TrajectoryFile;
+use crate::unmark::unmark;
 use crate::{Error, RunState};
 
 /// What [`recover`] found, and whether it changed the file. Its [`Display`](fmt::Display) is a
@@ -24,6 +25,23 @@ pub struct Recovery {
     pub ahead: Vec<(String, u64)>,
     /// Whether the file was changed. One that was finished or recovered never is.
     pub changed: bool,
+    /// Whether it is a file of another program that had left HDF5's mark of a writer in it. Then
+    /// [`committed`](Self::committed) is known when the mark was taken out.
+    pub marked: bool,
+}
+
+impl Recovery {
+    /// What is found of a file of another program that has the mark of its writer.
+    pub(crate) fn unmarked(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            committed: 0,
+            state: RunState::Unknown,
+            ahead: Vec::new(),
+            changed: true,
+            marked: true,
+        }
+    }
 }
 
 /// Puts the file at `path` in order if its writer died: all step tensors get the extent of the
@@ -33,9 +51,13 @@ pub struct Recovery {
 /// was finished, or recovered before, is not changed. Without `recover` the file is as readable; the committed steps are
 /// there in any case.
 ///
+/// A file that another program wrote in the latest format of HDF5, or in SWMR mode, keeps the mark of its
+/// writer if that dies, and HDF5 refuses to open it. The mark is taken out, if nobody writes the file.
+///
 /// # Errors
 ///
-/// [`Error::InUse`] while a recorder writes the file; [`Error::Truncated`] for a file that lost its
+/// [`Error::InUse`] while a recorder writes the file, and [`Error::OpenElsewhere`] while another program
+/// does; [`Error::MarkedByWriter`] where nobody can tell; [`Error::Truncated`] for a file that lost its
 /// end; [`Error::NotATrajectory`] for a file of another program; [`Error::Io`] and
 /// [`Error::Library`].
 pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, Error> {
@@ -55,6 +77,9 @@ pub fn plan_recovery(path: impl AsRef<Path>) -> Result<Recovery, Error> {
 }
 
 fn look(path: &Path, write: bool) -> Result<Recovery, Error> {
+    if let Some(recovery) = unmark(path, write)? {
+        return Ok(recovery);
+    }
     let file = open_locked(path, path, false)?;
     share(path, &file)?;
     let storage = file.try_clone().map_err(|e| Error::io(path, "open", e))?;
@@ -81,11 +106,19 @@ fn look(path: &Path, write: bool) -> Result<Recovery, Error> {
         state,
         ahead,
         changed,
+        marked: false,
     })
 }
 
 impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.marked {
+            return write!(
+                f,
+                "{}: another program that wrote it died; HDF5's mark of a writer is taken out",
+                self.path.display()
+            );
+        }
         let how = match self.state {
             RunState::Recording => "its writer died",
             RunState::Finished => "it was finished",

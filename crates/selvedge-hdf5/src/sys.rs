@@ -176,6 +176,35 @@ pub(crate) fn is_locked_for_recording(file: &File) -> io::Result<bool> {
     Ok(libc::c_int::from(found.l_type) != libc::F_UNLCK)
 }
 
+/// Whether a program of this machine has the file open for writing; `None` where the system does not tell.
+/// `file` is open for reading, and nobody else in this process has it open for writing.
+///
+/// A lease for reading is given only if nobody writes, and is given back at once.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_open_for_writing(file: &File) -> Option<bool> {
+    // By default who opens the file for writing meanwhile has a signal sent that ends this process;
+    // this one is ignored by default.
+    const F_SETSIG: libc::c_int = 10;
+    let descriptor = file.as_raw_fd();
+    // SAFETY: the descriptor is open for as long as `file` lives, and the command takes a number.
+    if unsafe { libc::fcntl(descriptor, F_SETSIG, libc::SIGURG) } != 0 {
+        return None;
+    }
+    // SAFETY: as above.
+    if unsafe { libc::fcntl(descriptor, libc::F_SETLEASE, libc::F_RDLCK) } == 0 {
+        // SAFETY: as above.
+        unsafe { libc::fcntl(descriptor, libc::F_SETLEASE, libc::F_UNLCK) };
+        return Some(false);
+    }
+    (io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN)).then_some(true)
+}
+
+/// macOS has no such call. (Untested there.)
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_open_for_writing(_: &File) -> Option<bool> {
+    None
+}
+
 /// Gives the lock of [`lock_for_recording`] back.
 pub(crate) fn unlock(file: &File) -> io::Result<()> {
     set_lock(file, libc::F_UNLCK)

@@ -152,6 +152,13 @@ pub(crate) fn unreadable_hdf5(error: Unreadable) -> Result<Hdf5Facts, Unreadable
                 ..Hdf5Facts::default()
             });
         }
+        // All that its writer had put into it may be there.
+        Unreadable::Hdf5(Error::MarkedByWriter { .. }) => {
+            return Ok(Hdf5Facts {
+                state: RunState::Died,
+                ..Hdf5Facts::default()
+            });
+        }
         Unreadable::Hdf5(Error::Truncated {
             expected, found, ..
         }) => Some(Damage::Truncated { expected, found }),

@@ -53,6 +53,21 @@ fn hdf5(path: &Path, dry_run: bool) -> anyhow::Result<String> {
 
 /// What was found, what was changed, how many steps there are.
 fn in_words(recovery: &Recovery, dry_run: bool) -> String {
+    if recovery.marked {
+        let done = match dry_run {
+            true => {
+                "nothing in a dry run; without --dry-run the mark would be taken out of the superblock"
+            }
+            false => {
+                "the mark is taken out of the superblock, and HDF5 opens the file; what its writer had\n           \
+                 not put into the file is not there"
+            }
+        };
+        return format!(
+            "{}\n  found    another program wrote it and died: HDF5's mark of a writer is left\n  changed  {done}\n",
+            recovery.path.display()
+        );
+    }
     let found = match recovery.state {
         RunState::Recording => "its writer died before it was finished",
         RunState::Finished => "it was finished",

@@ -55,7 +55,15 @@ impl Rule for WriterDied {
             (Some(committed), None) => {
                 format!("the recorder died after {} steps", Grouped(committed))
             }
-            (None, _) => "the recorder died".to_owned(),
+            (None, _) => {
+                let message = "the program that wrote it died, or writes it still";
+                let help = format!(
+                    "`selvedge recover {}` takes HDF5's mark of a writer out of the file, if nobody \
+                     writes it any more",
+                    artifact.path.file_name()
+                );
+                return vec![Diagnosis::new(message).help(help)];
+            }
         };
         vec![Diagnosis::new(message).help(format!(
             "`selvedge recover {}` puts the file in order, or continue the run with \

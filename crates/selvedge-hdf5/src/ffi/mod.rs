@@ -4,9 +4,26 @@
 mod attribute;
 mod dataset;
 mod datatype;
+mod file;
 mod object;
 
 pub(crate) use attribute::{attribute_names, open_attribute, read_attribute, read_texts};
 pub(crate) use dataset::read_raw;
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};
+pub(crate) use file::{file_name, identity, open_file};
 pub(crate) use object::object_address;
+
+use hdf5::sync::sync;
+
+/// Calls a function of libhdf5 that fills a buffer with text and returns its length: once for the
+/// length, and once for the text.
+fn text_of(call: impl Fn(*mut std::ffi::c_char, usize) -> isize) -> hdf5::Result<Vec<u8>> {
+    sync(|| {
+        let length = hdf5::h5check(call(std::ptr::null_mut(), 0))?;
+        // One more for the zero byte at the end.
+        let mut bytes = vec![0_u8; length.unsigned_abs() + 1];
+        let found = hdf5::h5check(call(bytes.as_mut_ptr().cast(), bytes.len()))?;
+        bytes.truncate(found.unsigned_abs().min(bytes.len() - 1));
+        Ok(bytes)
+    })
+}

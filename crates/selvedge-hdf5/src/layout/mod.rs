@@ -17,6 +17,7 @@ mod chunk_lookup;
 mod group;
 mod object_header;
 mod superblock;
+mod writer_mark;
 
 pub(crate) use bytes::LayoutError;
 pub(crate) use chunk_index::{ChunkEntry, ChunkIndex, ChunkKey};
@@ -24,3 +25,4 @@ pub(crate) use chunk_lookup::ChunkLookup;
 pub(crate) use group::root_members;
 pub(crate) use object_header::{AttributeValue, StepDataset, attribute, chunk_tree, step_dataset};
 pub(crate) use superblock::Superblock;
+pub(crate) use writer_mark::WriterMark;

@@ -6,6 +6,7 @@ use hdf5::{Attribute as Stored, Location};
 
 use super::dtype;
 use crate::Attribute;
+use crate::error::LibraryError;
 use crate::ffi::{self, Padding, StoredType};
 use crate::plan::Shape;
 use crate::text;
@@ -23,7 +24,7 @@ pub(super) fn read(location: &Location) -> hdf5::Result<Attributes> {
         let value = match ffi::open_attribute(location, &name) {
             Ok(Some(stored)) => value(&stored),
             Ok(None) => continue,
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(LibraryError::from(error).to_string()),
         };
         match (text::checked(name.into_bytes()), value) {
             (Ok(name), Ok(value)) => attributes.push((name, value)),
@@ -48,7 +49,7 @@ pub(super) fn text(location: &Location, name: &str) -> Option<String> {
 
 /// The value of an attribute, or what it is that is not read.
 fn value(stored: &Stored) -> Result<Attribute, String> {
-    let failed = |error: hdf5::Error| error.to_string();
+    let failed = |error: hdf5::Error| LibraryError::from(error).to_string();
     let of = ffi::describe(&stored.dtype().map_err(failed)?);
     let name = || dtype::name(&of);
     let space = stored.space().map_err(failed)?;

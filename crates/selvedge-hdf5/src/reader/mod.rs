@@ -5,6 +5,7 @@ mod data_layout;
 mod dtype;
 mod library;
 mod live;
+mod open;
 mod place;
 mod raw;
 mod select;
@@ -23,9 +24,8 @@ use tensor::Source;
 pub use tensor::{Role, Tensor};
 
 use crate::chunks::{UnpackerCache, to_usize};
-use crate::layout::Superblock;
 use crate::provenance::{FORMAT, STATE, STEPS_PLANNED};
-use crate::{Attribute, Error, RunState, TensorSpec, sys};
+use crate::{Attribute, Error, RunState, TensorSpec, ffi, sys};
 
 /// A trajectory file, open for reading.
 ///
@@ -69,22 +69,11 @@ impl Reader {
     /// # Errors
     ///
     /// [`Error::Io`] where there is no such file, [`Error::Truncated`] where it is shorter than it
-    /// says, [`Error::LockedByHdf5`] while h5py has it open for writing, [`Error::Library`] where
-    /// libhdf5 cannot read it.
+    /// says, [`Error::LockedByHdf5`] while h5py has it open for writing, [`Error::MarkedByWriter`] where a
+    /// writer that died has left its mark, [`Error::Library`] where libhdf5 cannot read it.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
-        let data = fs::File::open(&path).map_err(|error| Error::io(&path, "open", error))?;
-        // HDF5's lock is taken here and not by libhdf5, whose descriptor every process inherits that
-        // is started meanwhile, and the lock with it. Not all file systems have locks.
-        if let Err(fs::TryLockError::WouldBlock) = data.try_lock_shared() {
-            return Err(Error::LockedByHdf5 { path });
-        }
-        let file = hdf5::File::with_options()
-            .with_fapl(|access| access.file_locking(false))
-            .open(&path)
-            .map_err(|error| {
-                why_closed(&path, &data).unwrap_or_else(|| Error::library(&path, "open", error))
-            })?;
+        let (data, file) = open::open(&path)?;
         let (mut attributes, skipped) = attributes::read(&file)
             .map_err(|error| Error::library(&path, "read the attributes of", error))?;
         let ours = attributes.iter().any(|(name, _)| name == FORMAT);
@@ -103,7 +92,8 @@ impl Reader {
         for (name, dataset) in datasets(&path, &file)? {
             // Behind a user block the addresses count from its end, and those of a dataset behind a
             // link to another file are of that file; libhdf5 then reads everything.
-            let addresses = file.userblock() == 0 && dataset.filename() == file.filename();
+            let addresses =
+                file.userblock() == 0 && ffi::file_name(&dataset) == ffi::file_name(&file);
             let header = live.as_ref().and_then(|live| live.header(&name));
             let header = header.filter(|_| addresses);
             tensors.push(Tensor::open(&source, name, dataset, addresses, header)?);
@@ -352,22 +342,4 @@ fn members(
         }
     }
     Ok(())
-}
-
-/// The two common causes for which libhdf5's message says neither path nor lengths.
-fn why_closed(path: &Path, data: &fs::File) -> Option<Error> {
-    let folder = data.metadata().is_ok_and(|metadata| metadata.is_dir());
-    if !folder && !Superblock::is_hdf5(data) {
-        return Some(Error::NotHdf5 {
-            path: path.to_owned(),
-        });
-    }
-    let superblock = Superblock::read(data).ok()?;
-    let found = data.metadata().ok()?.len();
-    let expected = superblock.end_of_file;
-    (found < expected).then(|| Error::Truncated {
-        path: path.to_owned(),
-        expected,
-        found,
-    })
 }

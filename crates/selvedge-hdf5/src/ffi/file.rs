@@ -1,0 +1,62 @@
+//! Opening a file whose name may be any bytes.
+
+use std::ffi::{CString, c_int, c_void};
+use std::fs::File as Plain;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::ptr::null_mut;
+
+use hdf5::file::FileAccess;
+use hdf5::sync::sync;
+use hdf5::{File, Location, h5check};
+use hdf5_sys::h5f::{H5F_ACC_RDONLY, H5F_ACC_SWMR_READ, H5Fget_name, H5Fget_vfd_handle, H5Fopen};
+use hdf5_sys::h5p::H5P_DEFAULT;
+
+/// Opens a file for reading, without HDF5's lock; with `swmr` as one that another program writes in
+/// SWMR mode.
+pub(crate) fn open_file(path: &Path, swmr: bool) -> hdf5::Result<File> {
+    let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| "a zero byte in the path")?;
+    let access = FileAccess::build().file_locking(false).finish()?;
+    let flags = H5F_ACC_RDONLY | if swmr { H5F_ACC_SWMR_READ } else { 0 };
+    sync(|| {
+        // SAFETY: the name is a string of C, and the identifier that of `access`, which is alive.
+        let id = h5check(unsafe { H5Fopen(name.as_ptr(), flags, access.id()) })?;
+        // SAFETY: the identifier was opened for us just now, and nobody else has it.
+        unsafe { hdf5::from_id(id) }
+    })
+}
+
+/// The name of the file that an object is in, as it was opened.
+pub(crate) fn file_name(location: &Location) -> Option<Vec<u8>> {
+    let id = location.id();
+    super::text_of(|text, room| {
+        // SAFETY: the identifier is that of `location`, which is alive, and there is the room for text
+        // that is told.
+        unsafe { H5Fget_name(id, text, room) }
+    })
+    .ok()
+}
+
+/// Device and inode of the file that libhdf5 has open.
+pub(crate) fn identity(file: &File) -> Option<(u64, u64)> {
+    sync(|| {
+        let mut handle: *mut c_void = null_mut();
+        // SAFETY: the identifier is that of `file`, which is alive, and the pointer is to a local
+        // variable.
+        let found = unsafe { H5Fget_vfd_handle(file.id(), H5P_DEFAULT, &raw mut handle) };
+        if found < 0 || handle.is_null() {
+            return None;
+        }
+        // SAFETY: the driver for files of the system, which every file here is opened with, has put the
+        // address of its descriptor there.
+        let descriptor = unsafe { *handle.cast::<c_int>() };
+        // SAFETY: it is open as long as `file` is, and not closed by what borrows it.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        let found = Plain::from(borrowed.try_clone_to_owned().ok()?)
+            .metadata()
+            .ok()?;
+        Some((found.dev(), found.ino()))
+    })
+}

@@ -1,0 +1,72 @@
+//! Opening a file: which one it is, whether somebody writes it, and why it cannot be opened.
+
+use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::error::LibraryError;
+use crate::layout::{Superblock, WriterMark};
+use crate::{Error, ffi};
+
+/// How often a file that another one was renamed over, or whose writer came or went meanwhile, is
+/// opened again.
+const TRIES: usize = 10;
+
+/// Opens the file at `path` twice: for reads past libhdf5, and by libhdf5. Both are the same file.
+pub(super) fn open(path: &Path) -> Result<(File, hdf5::File), Error> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let data = File::open(path).map_err(|error| Error::io(path, "open", error))?;
+        // HDF5's lock is taken here and not by libhdf5, whose descriptor every process inherits that
+        // is started meanwhile, and the lock with it. Not all file systems have locks.
+        if let Err(TryLockError::WouldBlock) = data.try_lock_shared() {
+            return Err(Error::LockedByHdf5 {
+                path: path.to_owned(),
+            });
+        }
+        let mark = WriterMark::find(&data);
+        let swmr = mark.as_ref().is_some_and(WriterMark::is_swmr);
+        match ffi::open_file(path, swmr) {
+            Ok(file) if is_same(&data, &file) => return Ok((data, file)),
+            Ok(_) if tries == TRIES => {
+                let why = "another file gets its name all the time".to_owned();
+                return Err(Error::library(path, "open", LibraryError::new(why)));
+            }
+            Err(error) if WriterMark::find(&data) == mark || tries == TRIES => {
+                let why = why_closed(path, &data, mark.as_ref());
+                return Err(why.unwrap_or_else(|| Error::library(path, "open", error)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether both are one file. Where libhdf5 does not tell, they are taken for one.
+fn is_same(data: &File, file: &hdf5::File) -> bool {
+    let opened = data.metadata().map(|found| (found.dev(), found.ino())).ok();
+    let identity = ffi::identity(file);
+    identity.is_none() || opened.is_none() || identity == opened
+}
+
+/// The common causes for which libhdf5's message says neither path nor lengths nor what to do.
+fn why_closed(path: &Path, data: &File, mark: Option<&WriterMark>) -> Option<Error> {
+    let path = path.to_owned();
+    let found = data.metadata().ok()?;
+    if !found.is_dir() && mark.is_none() && !Superblock::is_hdf5(data) {
+        return Some(Error::NotHdf5 { path });
+    }
+    let expected = match mark {
+        Some(mark) => mark.end_of_file(),
+        None => Superblock::read(data).ok()?.end_of_file,
+    };
+    let found = found.len();
+    if found < expected {
+        return Some(Error::Truncated {
+            path,
+            expected,
+            found,
+        });
+    }
+    mark.map(|_| Error::MarkedByWriter { path })
+}

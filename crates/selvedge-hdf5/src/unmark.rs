@@ -1,0 +1,93 @@
+//! Taking out the mark of an HDF5 writer that died, so that HDF5 opens its file again.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+use crate::error::LibraryError;
+use crate::layout::WriterMark;
+use crate::lock::{LockedFile, open_locked};
+use crate::reader::Reader;
+use crate::{Error, Recovery, sys};
+
+/// Takes the mark out of the file at `path`, if it has one and nobody writes the file; without `write`
+/// it only looks. `None` for a file without a mark.
+///
+/// The superblock is all that is written: its flags, its checksum, and the end of the file where a
+/// SWMR writer has not told it yet. The file keeps its length and every other byte. (`h5clear -s` cuts
+/// such a file where the superblock says that it ends.) If it cannot be opened then, the superblock is
+/// put back.
+pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<Recovery>, Error> {
+    let failed = |error| Error::io(path, "open", error);
+    let data = File::open(path).map_err(failed)?;
+    let Some(mark) = WriterMark::find(&data) else {
+        return Ok(None);
+    };
+    // A SWMR writer holds no lock, for its readers' sake: the system knows whether it has the file open.
+    match sys::is_open_for_writing(&data) {
+        Some(false) => {}
+        None if !mark.is_swmr() => {}
+        Some(true) => return Err(elsewhere(path)),
+        None => {
+            return Err(Error::MarkedByWriter {
+                path: path.to_owned(),
+            });
+        }
+    }
+    let file = open_locked(path, path, false)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(elsewhere(path)),
+        Err(TryLockError::Error(error)) => return Err(Error::io(path, "lock", error)),
+    }
+    // It may have gone meanwhile.
+    let Some(mark) = WriterMark::find(&file) else {
+        return Ok(None);
+    };
+    let (found, expected) = (file.metadata().map_err(failed)?.len(), mark.end_of_file());
+    if found < expected {
+        return Err(Error::Truncated {
+            path: path.to_owned(),
+            expected,
+            found,
+        });
+    }
+    let mut recovery = Recovery::unmarked(path);
+    if write {
+        let failed = |error| {
+            Error::library(
+                path,
+                "take the mark of its writer out of",
+                LibraryError::from(error),
+            )
+        };
+        mark.remove(&*file, found).map_err(failed)?;
+        let read = sync(path, &file).and_then(|()| steps(path, &file));
+        if read.is_err() {
+            mark.restore(&*file).map_err(failed)?;
+            sync(path, &file)?;
+        }
+        recovery.committed = read?;
+    }
+    Ok(Some(recovery))
+}
+
+fn elsewhere(path: &Path) -> Error {
+    Error::OpenElsewhere {
+        path: path.to_owned(),
+    }
+}
+
+fn sync(path: &Path, file: &File) -> Result<(), Error> {
+    sys::sync_data(file).map_err(|error| Error::io(path, "sync", error))
+}
+
+/// The steps of the file, as any reader finds them now: all of its datasets are looked at.
+fn steps(path: &Path, file: &LockedFile) -> Result<u64, Error> {
+    // A reader shares the lock. Nobody else gets it, since HDF5 writers want it alone.
+    file.try_lock_shared().map_err(|_| elsewhere(path))?;
+    let reader = Reader::open(path)?;
+    for tensor in reader.tensors() {
+        tensor.data_layout()?;
+    }
+    Ok(reader.committed_steps())
+}
