@@ -15,7 +15,7 @@ use common::rust::Modules;
 use common::{crates, root};
 
 /// Crates whose imports are being put in order.
-const NOT_YET: [&str; 2] = ["selvedge-cli", "selvedge-hdf5"];
+const NOT_YET: [&str; 1] = ["selvedge-hdf5"];
 
 /// The first column of the map of a crate.
 fn map(architecture: &str, name: &str) -> Option<Vec<String>> {

@@ -1,10 +1,8 @@
 //! The command line: what `--help`, the man pages and the completions are made of.
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
-use crate::commands::{
-    check, checksum, completions, convert, inspect, man, plan, rechunk, recover, rules, verify,
-};
+use crate::commands::Command;
 
 /// What all commands return to the shell.
 const EXIT_CODES: &str = "\
@@ -30,22 +28,6 @@ pub(crate) struct Cli {
 
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// The commands, in the order of the help.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Inspect(inspect::Args),
-    Plan(plan::Args),
-    Recover(recover::Args),
-    Rechunk(rechunk::Args),
-    Convert(convert::Args),
-    Verify(verify::Args),
-    Checksum(checksum::Args),
-    Check(check::Args),
-    Rules(rules::Args),
-    Completions(completions::Args),
-    Man(man::Args),
 }
 
 #[cfg(test)]

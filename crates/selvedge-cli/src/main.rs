@@ -25,7 +25,7 @@ mod stats;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 fn main() -> ExitCode {
     // This program again, for one thread of a check: no command, and nothing for people.
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
     let cli = cli::Cli::parse();
     cli.color.write_global();
-    match commands::run(cli.command) {
+    match commands::run(cli.command, cli::Cli::command) {
         Ok(outcome) => outcome.into(),
         // Whoever reads has seen enough: `selvedge inspect … | head`.
         Err(error) if error.is::<output::Closed>() => ExitCode::SUCCESS,

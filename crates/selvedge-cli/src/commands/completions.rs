@@ -1,9 +1,7 @@
 //! `selvedge completions`: what a shell needs to complete the command line.
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::outcome::Outcome;
 use crate::output;
 
@@ -21,10 +19,10 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+pub(super) fn run(args: &Args, mut program: clap::Command) -> anyhow::Result<Outcome> {
     // Into memory first: the generator panics where it cannot write.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "selvedge", &mut script);
+    clap_complete::generate(args.shell, &mut program, "selvedge", &mut script);
     output::print_bytes(&script)?;
     Ok(Outcome::Success)
 }

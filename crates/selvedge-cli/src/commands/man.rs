@@ -4,9 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::CommandFactory as _;
 
-use crate::cli::Cli;
 use crate::outcome::Outcome;
 use crate::output;
 
@@ -24,17 +22,17 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+pub(super) fn run(args: &Args, program: clap::Command) -> anyhow::Result<Outcome> {
     match &args.out {
         None => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+            clap_mangen::Man::new(program).render(&mut page)?;
             output::print_bytes(&page)?;
         }
         Some(folder) => {
             let failed = || format!("cannot write the manual pages into {}", folder.display());
             fs::create_dir_all(folder).with_context(failed)?;
-            clap_mangen::generate_to(Cli::command(), folder).with_context(failed)?;
+            clap_mangen::generate_to(program, folder).with_context(failed)?;
         }
     }
     Ok(Outcome::Success)

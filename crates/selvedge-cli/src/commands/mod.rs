@@ -1,29 +1,46 @@
 //! The commands, one file each: arguments with their help, and what is done.
 
-pub(crate) mod check;
-pub(crate) mod checksum;
-pub(crate) mod completions;
-pub(crate) mod convert;
+mod check;
+mod checksum;
+mod completions;
+mod convert;
 mod diff;
-pub(crate) mod inspect;
-pub(crate) mod man;
-pub(crate) mod plan;
-pub(crate) mod rechunk;
-pub(crate) mod recover;
-pub(crate) mod rules;
+mod inspect;
+mod man;
+mod plan;
+mod rechunk;
+mod recover;
+mod rules;
 mod tensor_spec;
-pub(crate) mod verify;
+mod verify;
 
-use crate::cli::Command;
+use clap::Subcommand;
+
 use crate::outcome::Outcome;
 
-/// Runs a command.
+/// The commands, in the order of the help.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Inspect(inspect::Args),
+    Plan(plan::Args),
+    Recover(recover::Args),
+    Rechunk(rechunk::Args),
+    Convert(convert::Args),
+    Verify(verify::Args),
+    Checksum(checksum::Args),
+    Check(check::Args),
+    Rules(rules::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// Runs a command of the `program`, which manual pages and completions are made of.
 ///
 /// # Errors
 ///
 /// What kept the command from being done at all. Of several files that it could not do with one, it
 /// has told itself, and returns [`Outcome::Failed`].
-pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
+pub(crate) fn run(command: Command, program: fn() -> clap::Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Inspect(args) => inspect::run(&args),
         Command::Plan(args) => plan::run(args),
@@ -34,7 +51,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Convert(args) => convert::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Checksum(args) => checksum::run(&args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        Command::Completions(args) => completions::run(&args, program()),
+        Command::Man(args) => man::run(&args, program()),
     }
 }

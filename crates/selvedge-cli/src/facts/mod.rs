@@ -25,7 +25,8 @@ pub(crate) use model::{
 };
 pub(crate) use python::identifier;
 
-use crate::source::{Array, Kind};
+use crate::source::Array;
+pub(crate) use crate::source::Assumptions;
 
 /// A file whose headers have been read, open for reading its tensors.
 #[derive(Debug)]
@@ -43,25 +44,6 @@ impl OpenFile {
                 .iter_mut()
                 .for_each(|array| name.clone_into(&mut array.name));
         }
-    }
-}
-
-/// How to take what the file leaves open.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Assumptions {
-    /// `uint16` without a marker, or two bytes without a type, hold the bits of bfloat16.
-    pub(crate) bf16: bool,
-    /// What single tensors hold.
-    pub(crate) dtypes: Vec<(String, &'static Kind)>,
-}
-
-impl Assumptions {
-    /// The dtype that tensor `name` is taken to have.
-    pub(crate) fn kind_of(&self, name: &str) -> Option<&'static Kind> {
-        let mut dtypes = self.dtypes.iter();
-        let assumed = dtypes.find(|(assumed, _)| assumed == name);
-        let bf16 = || Kind::named("bfloat16").filter(|_| self.bf16);
-        assumed.map(|(_, kind)| *kind).or_else(bf16)
     }
 }
 

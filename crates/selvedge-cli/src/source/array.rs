@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use selvedge_hdf5::Bytes;
 
+use super::assumptions::Assumptions;
 use super::inflate::Inflated;
 use super::kind::Kind;
 use super::npy::Header;
-use crate::facts::Assumptions;
 
 /// Why a file of `NumPy` cannot be read.
 #[derive(Debug, thiserror::Error)]

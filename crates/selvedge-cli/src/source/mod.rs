@@ -4,6 +4,7 @@
 //! conversion, comparison, and the samples that rules look at. Bytes are row-major and little-endian.
 
 mod array;
+mod assumptions;
 mod inflate;
 mod kind;
 pub(crate) mod npy;
@@ -16,6 +17,7 @@ use std::ops::Range;
 use selvedge_hdf5::{Access, Checksums, Error, TensorSource};
 
 pub(crate) use array::{Array, ArrayError};
+pub(crate) use assumptions::Assumptions;
 pub(crate) use kind::Kind;
 pub(crate) use part::Part;
 

@@ -9,9 +9,9 @@ use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::array::{Array, ArrayError, Data};
+use super::assumptions::Assumptions;
 use super::inflate::{Extent, Inflated};
 use super::npy::Header;
-use crate::facts::Assumptions;
 
 /// What a zip archive begins with, and an empty one.
 pub(crate) const MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];

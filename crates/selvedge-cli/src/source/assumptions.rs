@@ -1,0 +1,22 @@
+//! How to take what a file leaves open.
+
+use super::kind::Kind;
+
+/// How to take what the file leaves open.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Assumptions {
+    /// `uint16` without a marker, or two bytes without a type, hold the bits of bfloat16.
+    pub(crate) bf16: bool,
+    /// What single tensors hold.
+    pub(crate) dtypes: Vec<(String, &'static Kind)>,
+}
+
+impl Assumptions {
+    /// The dtype that tensor `name` is taken to have.
+    pub(crate) fn kind_of(&self, name: &str) -> Option<&'static Kind> {
+        let mut dtypes = self.dtypes.iter();
+        let assumed = dtypes.find(|(assumed, _)| assumed == name);
+        let bf16 = || Kind::named("bfloat16").filter(|_| self.bf16);
+        assumed.map(|(_, kind)| *kind).or_else(bf16)
+    }
+}
