@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use anyhow::Context as _;
 
+use crate::render::shown;
 use crate::render::style::{ERROR, styled};
 
 /// Nobody reads the output any more. No error: the program ends.
@@ -43,9 +44,10 @@ fn settle(written: io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
-/// Says on standard error what went wrong, with its causes.
+/// Says on standard error what went wrong, with its causes: in one line, whatever is in a name.
 pub(crate) fn error(error: &anyhow::Error) {
-    line(&format!("{} {error:#}", styled(ERROR, "error:")));
+    let text = shown(&format!("{error:#}"));
+    line(&format!("{} {text}", styled(ERROR, "error:")));
 }
 
 /// Tells people something on standard error.

@@ -426,7 +426,7 @@ pub enum Error {
     AmbiguousNames(#[from] AmbiguousNames),
     /// A tensor whose rows of chunks do not fit the memory.
     #[error(
-        "tensor `{tensor}` needs {} of memory at a time, and the limit is {}; raise the limit",
+        "tensor `{tensor}` needs a limit of {} of memory, and the limit is {}; raise the limit",
         Bytes(*needed), Bytes(*limit)
     )]
     WorkingMemory {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
+use crate::render;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +29,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let added = selvedge_hdf5::add_checksums(&args.file, |done| progress.follow(&name, done));
     progress.finish();
     added?;
+    let name = render::shown(&name);
     output::print(&format!("{name}: all tensors have checksums now\n"))?;
     Ok(Outcome::Success)
 }

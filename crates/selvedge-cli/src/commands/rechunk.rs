@@ -156,6 +156,9 @@ fn said(error: Error, args: &Args) -> anyhow::Error {
         } if args.assume_bf16.contains(tensor) => {
             anyhow::anyhow!("--assume-bf16 takes a uint16 tensor, and `{tensor}` is {expected}")
         }
+        Error::CannotKeep { .. } => {
+            anyhow::anyhow!("{error}; --skip-unsupported leaves them out")
+        }
         _ => error.into(),
     }
 }

@@ -7,7 +7,7 @@ use selvedge_hdf5::{ChecksumReport, Role, verify_checksums};
 use serde::Serialize;
 
 use crate::compare::{self, FilesCompared, Opened, Options};
-use crate::facts::{Assumptions, OpenFile, gather};
+use crate::facts::{Assumptions, OpenFile, Recording, RecordingState, gather};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -21,15 +21,14 @@ Examples:
   selvedge verify thimble_7.h5                          (against its own checksums)
   selvedge verify a.h5 b.h5 --json | jq '.tensors[] | select(.verdict != \"equal\")'
 
-The exit code is 0 if all is equal, 1 if something differs, 2 if it could not be told. Two HDF5 files
-are compared in at most 256 MiB of memory, others block by block of 16 MB, or one step where a step
-is larger.";
+The exit code is 0 if all is equal, 1 if something differs, 2 if it could not be told. It takes at most
+256 MiB of memory.";
 
 /// Compare the values of two files bit for bit, or of one with its checksums.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An HDF5 or a safetensors file
+    /// An HDF5, safetensors, .npy or .npz file
     #[arg(value_name = "A")]
     first: PathBuf,
 
@@ -134,12 +133,12 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
 }
 
 fn one(path: &Path, json: bool) -> anyhow::Result<Outcome> {
-    let (_, file) = gather(path, &Assumptions::default())?;
+    let (facts, file) = gather(path, &Assumptions::default())?;
     let OpenFile::Hdf5(reader) = file else {
         bail!(
-            "{} is a safetensors file, and those have no checksums; name a second file to compare it \
-             with",
-            path.display()
+            "{} is a file of {}, and those have no checksums; name a second file to compare it with",
+            path.display(),
+            facts.format.name()
         );
     };
     let name = path.display().to_string();
@@ -148,7 +147,10 @@ fn one(path: &Path, json: bool) -> anyhow::Result<Outcome> {
     progress.finish();
     let report = report?;
     if !report.has_checksums() {
-        bail!("{name} has no checksums; `selvedge checksum {name}` adds them");
+        bail!(
+            "{name} has no checksums; {}",
+            what_adds_them(&name, facts.recording.as_ref())
+        );
     }
     if json {
         print_json(&Checksums::new(&report))?;
@@ -156,6 +158,25 @@ fn one(path: &Path, json: bool) -> anyhow::Result<Outcome> {
         output::print(&render::verify::checksums(&report))?;
     }
     Ok(answer(report.is_clean()))
+}
+
+/// What gives a file checksums: it is not the same for every file.
+fn what_adds_them(name: &str, recording: Option<&Recording>) -> String {
+    match recording.map(|recording| recording.state) {
+        Some(RecordingState::Finished | RecordingState::Recovered) => {
+            format!("`selvedge checksum {name}` adds them")
+        }
+        Some(RecordingState::Died) => format!(
+            "its writer died: `selvedge recover {name}` puts it in order, and then `selvedge checksum` \
+             adds them"
+        ),
+        Some(RecordingState::Live | RecordingState::LiveOrDied) => {
+            "`selvedge checksum` adds them when it is finished".to_owned()
+        }
+        Some(RecordingState::Unknown) | None => format!(
+            "`selvedge rechunk {name} new.h5 --checksums` writes a trajectory that has them"
+        ),
+    }
 }
 
 fn answer(equal: bool) -> Outcome {

@@ -110,13 +110,14 @@ pub(crate) fn identifier(name: &str) -> String {
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
         .collect();
-    let keyword = [
-        "lambda", "in", "is", "class", "def", "for", "if", "None", "True", "False", "f",
-    ];
+    // Words of Python, and what the lines before use.
+    const TAKEN: &str = "False None True and as assert async await break class continue def del elif else \
+                         except finally for from global if import in is lambda nonlocal not or pass raise \
+                         return try while with yield arrays f h5py load_file np tensors torch";
     if identifier.is_empty() || identifier.starts_with(|c: char| c.is_ascii_digit()) {
         identifier.insert(0, '_');
     }
-    if keyword.contains(&identifier.as_str()) {
+    if TAKEN.split(' ').any(|word| word == identifier) {
         identifier.push('_');
     }
     identifier

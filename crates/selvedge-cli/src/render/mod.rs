@@ -21,4 +21,4 @@ mod text;
 pub(crate) mod verify;
 
 pub(crate) use page::Page;
-pub(crate) use text::counted;
+pub(crate) use text::{counted, shown};

@@ -1,10 +1,23 @@
 //! The lines of Python that read a file.
 
+use std::collections::HashSet;
+
 use super::text::{counted, width};
 use crate::facts::{FileFacts, TensorFacts, identifier};
 
 /// More lines than this are for nobody: then there is one for each dtype.
 const MOST: usize = 8;
+
+/// The variable, or the first one numbered after it that no other tensor has: `layer.0` and `layer_0` would
+/// both be `layer_0`.
+fn unused(variable: String, taken: &mut HashSet<String>) -> String {
+    let numbered = (2_u64..).map(|number| format!("{variable}_{number}"));
+    let mut candidates = std::iter::once(variable.clone()).chain(numbered);
+    let free = candidates.find(|candidate| !taken.contains(candidate));
+    let free = free.unwrap_or(variable);
+    taken.insert(free.clone());
+    free
+}
 
 /// The lines, indented by `indent` columns.
 pub(super) fn lines(facts: &FileFacts, indent: usize, columns: usize) -> String {
@@ -22,8 +35,10 @@ pub(super) fn lines(facts: &FileFacts, indent: usize, columns: usize) -> String 
         tensors.truncate(MOST);
     }
     let mut lines: Vec<String> = facts.python.clone();
+    let mut taken = HashSet::new();
     for tensor in &tensors {
-        let line = format!("{} = {}", identifier(&tensor.name), tensor.python);
+        let name = unused(identifier(&tensor.name), &mut taken);
+        let line = format!("{name} = {}", tensor.python);
         lines.push(if indent + width(&line) <= columns {
             line
         } else {
@@ -39,4 +54,19 @@ pub(super) fn lines(facts: &FileFacts, indent: usize, columns: usize) -> String 
         .iter()
         .map(|line| format!("{indent}{line}\n"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::unused;
+
+    #[test]
+    fn no_variable_replaces_another() {
+        let mut taken = HashSet::new();
+        let names = ["layer_0", "layer_0", "layer_0_2", "layer_0"];
+        let names = names.map(|name| unused(name.to_owned(), &mut taken));
+        assert_eq!(names, ["layer_0", "layer_0_2", "layer_0_2_2", "layer_0_3"]);
+    }
 }

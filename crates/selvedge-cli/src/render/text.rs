@@ -9,7 +9,7 @@ pub(super) fn width(text: &str) -> usize {
 
 /// Text from a file, which can hold anything: control characters are escaped, so that none reaches
 /// the terminal.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control()

@@ -7,7 +7,7 @@ use crate::compare::{FilesCompared, TensorCompared, Verdict};
 
 /// Whether two files are equal, and what differs.
 pub(crate) fn files(found: &FilesCompared) -> String {
-    let (first, second) = (&found.first, &found.second);
+    let [first, second] = [&found.first, &found.second].map(|path| shown(path));
     if found.equal {
         let count = counted(found.tensors.len() as u64, "tensor");
         let bytes = Bytes(found.bytes);
@@ -19,8 +19,8 @@ pub(crate) fn files(found: &FilesCompared) -> String {
         format!("{first} and {second} differ\n")
     };
     for (names, path) in [
-        (&found.only_in_first, first),
-        (&found.only_in_second, second),
+        (&found.only_in_first, &first),
+        (&found.only_in_second, &second),
     ] {
         for name in names {
             text.push_str(&format!("  `{}`: only in {path}\n", shown(name)));

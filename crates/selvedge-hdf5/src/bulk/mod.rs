@@ -28,3 +28,24 @@ const RESERVE: u64 = 32 << 20;
 pub(crate) fn buffer_memory(memory: u64) -> u64 {
     memory.saturating_sub(RESERVE).max(memory / 4)
 }
+
+/// The least memory limit that leaves `buffers` bytes for buffers.
+pub(crate) fn least_memory(buffers: u64) -> u64 {
+    let beside = buffers.saturating_add(RESERVE);
+    beside.min(buffers.saturating_mul(4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{buffer_memory, least_memory};
+
+    /// An error told a limit of 250 B where 1 kB had been given: the limit of the buffers.
+    #[test]
+    fn the_limit_that_is_asked_for_is_enough_and_a_smaller_one_is_not() {
+        for buffers in [1, 1000, 5 << 20, 12 << 20, 500 << 20] {
+            let least = least_memory(buffers);
+            assert!(buffer_memory(least) >= buffers, "{buffers}");
+            assert!(buffer_memory(least - 1) < buffers, "{buffers}");
+        }
+    }
+}

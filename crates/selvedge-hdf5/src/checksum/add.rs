@@ -5,7 +5,7 @@ use std::path::Path;
 use super::verify::compute;
 use super::{COVERED, Checksums, STEPS, SUMS};
 use crate::bulk::{Meter, Progress};
-use crate::error::LibraryError;
+use crate::error::{Chain, LibraryError};
 use crate::lock::{open_locked, share};
 use crate::reader::{Reader, Tensor};
 use crate::trajectory::TrajectoryFile;
@@ -32,7 +32,10 @@ pub fn add_checksums(
     let file = open_locked(path, path, false)?;
     share(path, &file)?;
     let storage = file.try_clone().map_err(|e| Error::io(path, "open", e))?;
-    let trajectory = TrajectoryFile::open(path, storage, true)?;
+    let trajectory = TrajectoryFile::open(path, storage, true).map_err(|error| match error {
+        Error::Library { .. } => written_anew(path, &error),
+        other => other,
+    })?;
     if !matches!(trajectory.state(), RunState::Finished | RunState::Recovered) {
         let path = path.to_owned();
         return Err(Error::NotFinished { path });
@@ -55,6 +58,16 @@ pub fn add_checksums(
     drop(reader);
     write_checksums(path, path, &named)?;
     trajectory.sync()
+}
+
+/// Of a file whose structure is not what a recorder makes, what may have happened and what to do.
+fn written_anew(path: &Path, error: &Error) -> Error {
+    let why = format!(
+        "its structure is not that of a recorded file: another program may have written it anew, and such \
+         a file is not changed in place; rechunk it with checksums ({})",
+        Chain(error)
+    );
+    Error::library(path, "add checksums to", LibraryError::new(why))
 }
 
 /// Writes checksums into the file at `path`, which nobody else has open; errors name it `name`.

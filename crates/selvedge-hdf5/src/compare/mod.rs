@@ -177,7 +177,7 @@ fn values<S: TensorSource>(
     if threads == 0 {
         return Err(S::Error::from(Error::WorkingMemory {
             tensor: needed.1.to_owned(),
-            needed: needed.0,
+            needed: bulk::least_memory(needed.0),
             limit: options.memory,
         }));
     }

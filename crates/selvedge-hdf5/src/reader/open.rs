@@ -51,9 +51,13 @@ fn is_same(data: &File, file: &hdf5::File) -> bool {
 
 /// The common causes for which libhdf5's message says neither path nor lengths nor what to do.
 fn why_closed(path: &Path, data: &File, mark: Option<&WriterMark>) -> Option<Error> {
-    let path = path.to_owned();
     let found = data.metadata().ok()?;
-    if !found.is_dir() && mark.is_none() && !Superblock::is_hdf5(data) {
+    if found.is_dir() {
+        let error = std::io::ErrorKind::IsADirectory.into();
+        return Some(Error::io(path, "open", error));
+    }
+    let path = path.to_owned();
+    if mark.is_none() && !Superblock::is_hdf5(data) {
         return Some(Error::NotHdf5 { path });
     }
     let expected = match mark {

@@ -73,8 +73,8 @@ impl RechunkPlan {
             true => Ok(needed),
             false => Err(Error::WorkingMemory {
                 tensor: member.tensor.name().to_owned(),
-                needed,
-                limit: memory,
+                needed: bulk::least_memory(needed),
+                limit: rechunk.memory,
             }),
         };
         for member in &members.all {
