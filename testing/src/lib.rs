@@ -1,5 +1,5 @@
 //! What the tests of several crates share: the Python that they are held against, processes that
-//! are killed or limited, what a piece of work costs (the peak of its memory, its allocations, its
+//! are killed or limited, threads whose calls fail, the contract of all that write files, what a piece of work costs (the peak of its memory, its allocations, its
 //! system calls), and numbers without a pattern.
 //!
 //! A dev-dependency of crates in this workspace, and never published. Everything here panics where
@@ -9,8 +9,10 @@ mod allocations;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod calls;
 mod child;
+mod faults;
 mod limits;
 mod memory;
+pub mod naming;
 pub mod python;
 mod random;
 mod repository;
@@ -19,6 +21,7 @@ pub use allocations::{Counted, allocations};
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub use calls::{system_calls, traced};
 pub use child::{Guard, again, is_child, setting, tell, told};
+pub use faults::{Fault, in_folder, with_fault, without_privileges};
 pub use limits::{Limit, on_small_file_system, run_limited, with_file_limit};
 pub use memory::peak;
 pub use random::{Random, seed};

@@ -49,6 +49,14 @@ pub fn may_write(path: &Path) -> bool {
     )
 }
 
+/// Whether a program of this machine has the file open for writing; `None` where the system does not tell.
+///
+/// `file` is open for reading, and nobody in this process has it open for writing.
+#[must_use]
+pub fn is_open_for_writing(file: &File) -> Option<bool> {
+    sys::is_open_for_writing(file)
+}
+
 /// Takes the blocks of a file that will be `length` bytes long, and makes it as long, where the file
 /// system can do that without writing them.
 ///

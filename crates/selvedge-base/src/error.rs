@@ -54,8 +54,8 @@ pub enum FileError {
     },
     /// Another writer is at work on the same file.
     #[error(
-        "another recorder or save is writing {}{}; wait for it or stop it (in a notebook: `finish` or \
-         delete the old one, or restart the kernel)", path.display(), within(partial.as_deref())
+        "{} is writing {}{}; wait for it or stop it (in a notebook: `finish` or delete the old one, \
+         or restart the kernel)", who(partial.as_deref()), path.display(), within(partial.as_deref())
     )]
     InUse {
         /// The file.
@@ -147,6 +147,11 @@ impl FileError {
             | Self::Replaced { path } => path,
         }
     }
+}
+
+/// Under its own name a file is written by those who record steps.
+fn who(partial: Option<&Path>) -> &'static str {
+    partial.map_or("another recorder", |_| "another recorder or save")
 }
 
 fn within(partial: Option<&Path>) -> String {

@@ -20,7 +20,7 @@ mod sys;
 pub mod units;
 
 pub use error::FileError;
-pub use file::{Leftover, Partial, check_target, remove_partials, rename_new, target};
+pub use file::{Leftover, Partial, check_target, remove_partials, rename_new, sync_folder, target};
 pub use lock::LockedFile;
 pub use parking_lot::{Condvar, Mutex, MutexGuard};
 

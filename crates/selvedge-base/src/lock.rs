@@ -117,12 +117,9 @@ impl LockedFile {
     ///
     /// # Errors
     ///
-    /// Those of asking. On a file system without locks there seems to be none.
+    /// Those of asking. On a file system without locks there is no answer.
     pub fn has_writer(file: &File) -> io::Result<bool> {
-        match sys::is_locked_for_writing(file) {
-            Err(error) if disk::is_without_locks(&error) => Ok(false),
-            other => other,
-        }
+        sys::is_locked_for_writing(file)
     }
 
     /// Whether `path` is a name of this file; a link to it is none.

@@ -19,6 +19,16 @@ pub fn cores() -> usize {
     *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
+/// How many threads to take for work that is worth `work` of them, and at most `most`; at least 1.
+#[must_use]
+pub fn threads_for(work: usize, most: usize) -> usize {
+    match work.min(most) {
+        // Nobody asks for the processors, which would cost a small piece of work more than it takes.
+        0 | 1 => 1,
+        most => most.min(cores()),
+    }
+}
+
 /// Works through `tasks`, in about their order, in at most `threads` threads, of which this is one.
 ///
 /// # Errors
@@ -43,8 +53,10 @@ pub fn each_with<S, T, E: Send>(
     state: impl Fn() -> Result<S, E> + Sync,
     work: impl Fn(&mut S, T) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
+    let tasks = tasks.into_iter();
+    let threads = threads.min(tasks.size_hint().1.unwrap_or(usize::MAX));
     // Without tasks that are left, after an error.
-    let tasks = Mutex::new(Some(tasks.into_iter()));
+    let tasks = Mutex::new(Some(tasks));
     let next = || tasks.lock().as_mut()?.next();
     let one = || {
         let mut state = state()?;

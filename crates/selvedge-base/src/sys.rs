@@ -63,6 +63,35 @@ fn control_lock(file: &File, command: libc::c_int, kind: libc::c_int) -> io::Res
     }
 }
 
+/// Whether a program of this machine has the file open for writing; `None` where the system does not tell.
+/// `file` is open for reading, and nobody else in this process has it open for writing.
+///
+/// A lease for reading is given only if nobody writes, and is given back at once.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_open_for_writing(file: &File) -> Option<bool> {
+    // By default who opens the file for writing meanwhile has a signal sent that ends this process;
+    // this one is ignored by default.
+    const F_SETSIG: libc::c_int = 10;
+    let descriptor = file.as_raw_fd();
+    // SAFETY: the descriptor is open for as long as `file` lives, and the command takes a number.
+    if unsafe { libc::fcntl(descriptor, F_SETSIG, libc::SIGURG) } != 0 {
+        return None;
+    }
+    // SAFETY: as above.
+    if unsafe { libc::fcntl(descriptor, libc::F_SETLEASE, libc::F_RDLCK) } == 0 {
+        // SAFETY: as above.
+        unsafe { libc::fcntl(descriptor, libc::F_SETLEASE, libc::F_UNLCK) };
+        return Some(false);
+    }
+    (io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN)).then_some(true)
+}
+
+/// macOS has no such call. (Untested there.)
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_open_for_writing(_: &File) -> Option<bool> {
+    None
+}
+
 /// Tells the system to write some bytes of a file to the disk now, and does not wait for it.
 #[cfg(target_os = "linux")]
 pub(crate) fn start_writeback(file: &File, bytes: &Range<u64>) {

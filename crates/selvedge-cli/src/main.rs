@@ -14,6 +14,7 @@ mod commands;
 mod compare;
 mod convert;
 mod facts;
+mod interrupt;
 mod metadata;
 mod outcome;
 mod output;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use library::LibraryError;
+use selvedge_base::FileError;
 pub(crate) use words::Chain;
 use words::{conversion, list, what_is_left};
 
@@ -58,36 +59,9 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// There is a file of this name.
-    #[error(
-        "{} exists already; record under another name, continue it with `Recorder::resume`, \
-         or call `overwrite(true)` to replace it", path.display()
-    )]
-    AlreadyExists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Another recorder writes the file.
-    #[error(
-        "another recorder is writing {}; finish or stop it first (in a notebook: `finish` or \
-         delete the old recorder, or restart the kernel)", path.display()
-    )]
-    InUse {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is open in another program, or elsewhere in this one, and is to be changed.
-    #[error("{} is open elsewhere; close it there first", path.display())]
-    OpenElsewhere {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is open in a program that holds HDF5's exclusive lock on it.
-    #[error("another program has {} open for writing; close it there first", path.display())]
-    LockedByHdf5 {
-        /// The file.
-        path: PathBuf,
-    },
+    /// The file cannot be locked, written beside its name, or given it.
+    #[error(transparent)]
+    File(#[from] FileError),
 
     /// The file has the mark of a program that has it open for writing (HDF5's status flags), and no lock
     /// of it.
@@ -261,13 +235,15 @@ pub enum Error {
 
     /// The writer stopped; every later call says so.
     #[error(
-        "the recorder of {} has stopped: {}{}", path.display(), Chain(&**cause), what_is_left(cause, *committed)
+        "the recorder of {} has stopped: {}{}", path.display(), Chain(&**cause), what_is_left(cause, kept.then_some(*committed))
     )]
     Stopped {
         /// The file.
         path: PathBuf,
         /// Steps that are committed.
         committed: u64,
+        /// Whether they stay: not in a file that was to be named when it is finished.
+        kept: bool,
         /// Why it stopped. It is part of the message, and so no `source`.
         cause: Arc<Error>,
     },

@@ -27,11 +27,9 @@ mod error;
 mod ffi;
 mod float16;
 mod layout;
-mod lock;
 mod mark;
 mod plan;
 mod provenance;
-mod publish;
 mod reader;
 mod rechunk;
 mod recorder;
@@ -39,7 +37,6 @@ mod recover;
 mod source;
 mod spec;
 mod storage;
-mod sys;
 mod text;
 mod trajectory;
 mod unmark;
@@ -69,6 +66,7 @@ pub use recorder::{
     AppendTimes, Durability, Recorder, RecorderBuilder, Step, Summary, check_attribute,
 };
 pub use recover::{Recovery, plan_recovery, recover};
+pub use selvedge_base::FileError;
 pub use source::{Access, TensorSource};
 pub use spec::TensorSpec;
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use hdf5::types::{IntSize, TypeDescriptor};
+use selvedge_base::LockedFile;
 
 use crate::create::mark;
 use crate::error::LibraryError;
-use crate::lock::open_locked;
 use crate::provenance::LOGICAL_DTYPE;
 use crate::{Dtype, Error};
 
@@ -35,19 +35,13 @@ use crate::{Dtype, Error};
 ///
 /// # Errors
 ///
-/// [`Error::InUse`] while a recorder writes the file, and [`Error::OpenElsewhere`] while another
-/// program has it open; [`Error::UnsupportedDtype`] for a tensor of another dtype; [`Error::Io`] and
+/// [`Error::File`] while a recorder writes the file or another program has it open; [`Error::UnsupportedDtype`] for a tensor of another dtype; [`Error::Io`] and
 /// [`Error::Library`].
 pub fn mark_bf16(path: impl AsRef<Path>, tensor: &str) -> Result<bool, Error> {
     let path = path.as_ref();
-    let lock = open_locked(path, path, false)?;
-    // Alone: a reader may have cached the header that is about to change. Not all file systems have
-    // locks.
-    if let Err(std::fs::TryLockError::WouldBlock) = lock.try_lock() {
-        return Err(Error::OpenElsewhere {
-            path: path.to_owned(),
-        });
-    }
+    let lock = LockedFile::open(path)?;
+    // A reader may have cached the header that is about to change.
+    lock.seclude(path)?;
     let failed = |action: String| {
         move |error: hdf5::Error| Error::library(path, action, LibraryError::from(error))
     };

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::lock::{open_locked, share};
+use selvedge_base::LockedFile;
+
 use crate::plan::Grouped;
 use crate::trajectory::TrajectoryFile;
 use crate::unmark::unmark;
@@ -56,8 +57,8 @@ impl Recovery {
 ///
 /// # Errors
 ///
-/// [`Error::InUse`] while a recorder writes the file, and [`Error::OpenElsewhere`] while another program
-/// does; [`Error::MarkedByWriter`] where nobody can tell; [`Error::Truncated`] for a file that lost its
+/// [`Error::File`] while a recorder or another program writes the file; [`Error::MarkedByWriter`] where
+/// nobody can tell; [`Error::Truncated`] for a file that lost its
 /// end; [`Error::NotATrajectory`] for a file of another program; [`Error::Io`] and
 /// [`Error::Library`].
 pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, Error> {
@@ -80,8 +81,8 @@ fn look(path: &Path, write: bool) -> Result<Recovery, Error> {
     if let Some(recovery) = unmark(path, write)? {
         return Ok(recovery);
     }
-    let file = open_locked(path, path, false)?;
-    share(path, &file)?;
+    let file = LockedFile::open(path)?;
+    file.share(path)?;
     let storage = file.try_clone().map_err(|e| Error::io(path, "open", e))?;
     let mut trajectory = TrajectoryFile::open(path, storage, true)?;
     let committed = trajectory.committed();

@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
+use selvedge_base::disk;
+
 /// What the file system says of an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
@@ -65,14 +67,14 @@ impl Storage for File {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        crate::sys::sync_data(self)
+        File::sync_data(self)
     }
 
     fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
-        crate::sys::reserve(self, offset, len)
+        disk::reserve(self, offset, len)
     }
 
     fn release(&self, offset: u64, len: u64) -> io::Result<()> {
-        crate::sys::release(self, offset, len)
+        disk::release(self, offset, len)
     }
 }

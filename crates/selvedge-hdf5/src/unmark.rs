@@ -3,11 +3,12 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
+use selvedge_base::{FileError, LockedFile, disk};
+
 use crate::error::LibraryError;
 use crate::layout::WriterMark;
-use crate::lock::{LockedFile, open_locked};
 use crate::reader::Reader;
-use crate::{Error, Recovery, sys};
+use crate::{Error, Recovery};
 
 /// Takes the mark out of the file at `path`, if it has one and nobody writes the file; without `write`
 /// it only looks. `None` for a file without a mark.
@@ -23,7 +24,7 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<Recovery>, Error
         return Ok(None);
     };
     // A SWMR writer holds no lock, for its readers' sake: the system knows whether it has the file open.
-    match sys::is_open_for_writing(&data) {
+    match disk::is_open_for_writing(&data) {
         Some(false) => {}
         None if !mark.is_swmr() => {}
         Some(true) => return Err(elsewhere(path)),
@@ -33,7 +34,7 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<Recovery>, Error
             });
         }
     }
-    let file = open_locked(path, path, false)?;
+    let file = LockedFile::open(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(elsewhere(path)),
@@ -72,13 +73,13 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<Recovery>, Error
 }
 
 fn elsewhere(path: &Path) -> Error {
-    Error::OpenElsewhere {
-        path: path.to_owned(),
-    }
+    let path = path.to_owned();
+    FileError::OpenElsewhere { path }.into()
 }
 
 fn sync(path: &Path, file: &File) -> Result<(), Error> {
-    sys::sync_data(file).map_err(|error| Error::io(path, "sync", error))
+    file.sync_data()
+        .map_err(|error| Error::io(path, "sync", error))
 }
 
 /// The steps of the file, as any reader finds them now: all of its datasets are looked at.

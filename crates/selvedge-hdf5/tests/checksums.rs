@@ -5,8 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use selvedge_hdf5::{
-    ChecksumReport, CompareOptions, Error, ReadPattern, Reader, Rechunk, Recorder, TensorChecksums,
-    add_checksums, compare, verify_checksums,
+    ChecksumReport, CompareOptions, Error, FileError, ReadPattern, Reader, Rechunk, Recorder,
+    TensorChecksums, add_checksums, compare, verify_checksums,
 };
 use selvedge_testing::python;
 
@@ -133,7 +133,10 @@ fn a_resumed_run_has_checksums_of_what_it_had() {
     append(&mut run, LARGE).unwrap();
     // Not of a file that is being recorded, or whose recorder died.
     let error = add_checksums(&path, |_| {}).unwrap_err();
-    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert!(
+        matches!(error, Error::File(FileError::InUse { .. })),
+        "{error}"
+    );
     drop(run);
     let error = add_checksums(&path, |_| {}).unwrap_err();
     assert!(matches!(error, Error::NotFinished { .. }), "{error}");

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
-use selvedge_hdf5::{Compression, Durability, Error, Recorder, RunState, recover};
+use selvedge_hdf5::{Compression, Durability, Error, FileError, Recorder, RunState, recover};
 use selvedge_testing::{Guard, Random, again, is_child, seed, setting, tell, told};
 
 use common::sample::{self, Checker, LARGE, SMALL, Seen, Shape};
@@ -489,7 +489,10 @@ fn killed_while_the_file_is_created() {
             let seen = checker.check(&path, SMALL);
             assert!(seen.committed() >= reported);
             let error = chain.start(&path, false).expect_err("it exists");
-            assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+            assert!(
+                matches!(error, Error::File(FileError::AlreadyExists { .. })),
+                "{error}"
+            );
         } else {
             assert_eq!(
                 reported, 0,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use selvedge_hdf5::{
-    Compression, Durability, Error, Reader, Recorder, RecorderBuilder, RunState, recover,
+    Compression, Durability, Error, FileError, Reader, Recorder, RecorderBuilder, RunState, recover,
 };
 use selvedge_testing::{Guard, python};
 
@@ -239,7 +239,7 @@ fn h5py_cannot_write_to_the_file_before_it_is_finished() {
 fn refusals(path: &Path) {
     let in_use = |error: Error| {
         assert!(
-            matches!(&error, Error::InUse { path: named } if named == path),
+            matches!(&error, Error::File(FileError::InUse { path: named, .. }) if named == path),
             "{error:?}"
         );
     };
@@ -259,7 +259,10 @@ fn refusals(path: &Path) {
     let error = declare(Recorder::create(path), SMALL)
         .start()
         .expect_err("it exists");
-    assert!(matches!(error, Error::AlreadyExists { .. }), "{error:?}");
+    assert!(
+        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        "{error:?}"
+    );
     let folder = fs::read_dir(path.parent().expect("a folder")).expect("a folder");
     assert_eq!(folder.count(), 1, "something is left over");
 }
@@ -277,7 +280,10 @@ fn a_second_recorder_is_refused() {
     let (_other, link) = new_path();
     std::os::unix::fs::symlink(&path, &link).expect("link");
     let error = Recorder::resume(&link).start().expect_err("in use");
-    assert!(matches!(error, Error::InUse { .. }), "{error:?}");
+    assert!(
+        matches!(error, Error::File(FileError::InUse { .. })),
+        "{error:?}"
+    );
     append(&mut run, SMALL).expect("append");
     assert_eq!(run.finish().expect("finish").steps, 2);
     assert_eq!(check(&path, SMALL).extents, [2; 5]);
@@ -310,7 +316,9 @@ fn of_many_that_create_one_file_one_wins() {
                         barrier.wait();
                         let mut run = match declare(Recorder::create(&path), SMALL).start() {
                             Ok(run) => run,
-                            Err(Error::AlreadyExists { .. } | Error::InUse { .. }) => return 0,
+                            Err(Error::File(
+                                FileError::AlreadyExists { .. } | FileError::InUse { .. },
+                            )) => return 0,
                             Err(other) => panic!("{other}: {other:?}"),
                         };
                         append(&mut run, SMALL).expect("append");
@@ -401,7 +409,7 @@ fn a_file_that_h5py_writes_is_left_alone() {
     assert!(holder.0.wait().expect("wait").success());
     for (what, result) in [("resume", resumed), ("recover", recovered)] {
         assert!(
-            matches!(result, Err(Error::LockedByHdf5 { .. })),
+            matches!(result, Err(Error::File(FileError::OpenForWriting { .. }))),
             "{what} beside h5py's `r+`: {result:?}"
         );
     }

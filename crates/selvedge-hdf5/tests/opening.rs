@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use selvedge_hdf5::{Error, Reader, Recorder, plan_recovery, recover};
+use selvedge_hdf5::{Error, FileError, Reader, Recorder, plan_recovery, recover};
 use selvedge_testing::python;
 
 /// A writer that appends steps in SWMR mode, and says how many there are; it goes on with each line that
@@ -97,7 +97,10 @@ fn a_swmr_writer_is_read_beside_and_recovered_from() {
             recover(&path).unwrap_err(),
             plan_recovery(&path).unwrap_err(),
         ] {
-            assert!(matches!(error, Error::OpenElsewhere { .. }), "{error}");
+            assert!(
+                matches!(error, Error::File(FileError::OpenElsewhere { .. })),
+                "{error}"
+            );
         }
         writer.tell("on");
         assert_eq!(writer.steps(), steps + 2);

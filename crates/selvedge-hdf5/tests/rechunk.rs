@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use selvedge_hdf5::{
-    Attribute, CompareOptions, Dtype, Error, ReadPattern, Reader, Rechunk, Recorder, Role,
-    RunState, bf16, compare, f16,
+    Attribute, CompareOptions, Dtype, Error, FileError, ReadPattern, Reader, Rechunk, Recorder,
+    Role, RunState, bf16, compare, f16,
 };
 use selvedge_testing::python;
 
@@ -222,7 +222,10 @@ fn a_live_file_gives_its_committed_steps_and_is_not_replaced() {
         .overwrite(true)
         .run(|_| {})
         .unwrap_err();
-    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert!(
+        matches!(error, Error::File(FileError::InUse { .. })),
+        "{error}"
+    );
     append(&mut run, SMALL).unwrap();
     run.finish().unwrap();
     assert_eq!(check(&path, SMALL).extents, [21; 5]);
@@ -235,7 +238,10 @@ fn a_file_can_be_rechunked_in_place() {
     begin(Recorder::create(&path), LARGE, 30).finish().unwrap();
     let rechunk = Rechunk::new(&path, &path).pattern(ReadPattern::TokenSubset);
     let error = rechunk.run(|_| {}).unwrap_err();
-    assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
+    assert!(
+        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        "{error}"
+    );
     let before = Reader::open(&path).unwrap();
     let mode = |mode| std::fs::Permissions::from_mode(mode);
     std::fs::set_permissions(&path, mode(0o640)).unwrap();

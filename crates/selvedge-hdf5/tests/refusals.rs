@@ -3,7 +3,7 @@
 use std::fs;
 
 use half::bf16;
-use selvedge_hdf5::{Error, Reader, Recorder, RecorderBuilder, recover};
+use selvedge_hdf5::{Error, FileError, Reader, Recorder, RecorderBuilder, recover};
 use selvedge_testing::python;
 
 use common::faults::{finished, named, names, new_path};
@@ -19,18 +19,26 @@ fn an_existing_file_is_left_alone() {
     let error = declare(Recorder::create(&path), SMALL)
         .start()
         .expect_err("it exists");
-    assert!(matches!(error, Error::AlreadyExists { .. }), "{error:?}");
+    assert!(
+        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        "{error:?}"
+    );
     named(&error, &path);
     assert!(fs::read(&path).expect("read") == bytes);
     assert_eq!(names(folder.path()), ["run_1.h5"]);
 
-    // A link that leads nowhere is a name that is taken, too.
+    // What a link leads to is meant, not the link.
     let link = folder.path().join("link.h5");
-    std::os::unix::fs::symlink("nowhere", &link).expect("link");
+    std::os::unix::fs::symlink("run_1.h5", &link).expect("link");
     let error = declare(Recorder::create(&link), SMALL)
         .start()
         .expect_err("it exists");
-    assert!(matches!(error, Error::AlreadyExists { .. }), "{error:?}");
+    assert!(
+        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        "{error:?}"
+    );
+    named(&error, &path);
+    assert!(fs::read(&path).expect("read") == bytes);
 
     let mut run = declare(Recorder::create(&path).overwrite(true), SMALL)
         .start()

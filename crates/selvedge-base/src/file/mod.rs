@@ -20,4 +20,4 @@ mod partial;
 pub use interrupt::remove_partials;
 pub use name::{rename_new, target};
 pub use old::check_target;
-pub use partial::{Leftover, Partial};
+pub use partial::{Leftover, Partial, sync_folder};

@@ -194,6 +194,15 @@ impl Partial {
         }
     }
 
+    /// Bytes of the disk that a killed writer of `path` left behind, and that the next one frees.
+    #[must_use]
+    pub fn leftover_bytes(path: &Path) -> u64 {
+        let left = target(path).map(|target| partial_path(&target).symlink_metadata());
+        left.map_or(0, |left| {
+            left.map_or(0, |left| left.blocks().saturating_mul(512))
+        })
+    }
+
     /// The file, with its locks. They last until the last of its handles is dropped.
     #[must_use]
     pub fn file(&self) -> &Arc<LockedFile> {
@@ -306,6 +315,18 @@ impl Partial {
         }
         Ok(folders)
     }
+}
+
+/// Makes sure that the file at `path`, which may be a link to it, keeps its name through a power cut.
+///
+/// # Errors
+///
+/// [`FileError::Io`], and those of [`target`].
+pub fn sync_folder(path: &Path) -> Result<(), FileError> {
+    let target = target(path)?;
+    let folder = folder_of(&target);
+    let open = File::open(folder).map_err(FileError::io(folder, "open the folder"))?;
+    sync_all(&[(folder.to_owned(), open)])
 }
 
 impl Drop for Partial {

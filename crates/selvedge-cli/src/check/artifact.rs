@@ -1,5 +1,6 @@
 //! The facts of a file as the rules of the conventions take them.
 
+use selvedge_base::FileError;
 use selvedge_conventions as conventions;
 use selvedge_conventions::{Damage, Dtype, Hdf5Facts, RunState, SafetensorsFacts};
 use selvedge_hdf5::{ChunkPlan, Compression, Error, ReadPattern, TensorSpec};
@@ -146,7 +147,7 @@ pub(crate) fn unreadable_hdf5(error: Unreadable) -> Result<Hdf5Facts, Unreadable
         // What it points to may be sound.
         Unreadable::LfsPointer { .. } => None,
         // h5py writes it at this moment.
-        Unreadable::Hdf5(Error::LockedByHdf5 { .. }) => {
+        Unreadable::Hdf5(Error::File(FileError::OpenForWriting { .. })) => {
             return Ok(Hdf5Facts {
                 state: RunState::Live,
                 ..Hdf5Facts::default()

@@ -1,8 +1,8 @@
 //! Mending what was found.
 
 use std::io;
-use std::path::Path;
 
+use selvedge_base::rename_new;
 use selvedge_conventions::{Finding, Fix, FixAction, FixSafety};
 use selvedge_hdf5::{Reader, mark_bf16};
 
@@ -43,17 +43,4 @@ pub(crate) fn apply(scope: &Scope, finding: &Finding, fix: &Fix) -> anyhow::Resu
         other => anyhow::bail!("this version cannot {other}"),
     }
     Ok(())
-}
-
-/// Renames `from` to `to`, and fails with `AlreadyExists` where `to` exists.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system without the flag: a second name is never an old one's, either.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-            std::fs::hard_link(from, to)?;
-            std::fs::remove_file(from)
-        }
-        other => Ok(other?),
-    }
 }

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 
 use super::rechunk::check_unused;
 use crate::convert::{self, Asked, Input, Output, Target};
+use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -124,6 +125,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let opened = convert::open(&args.input, &asked)?;
     let input = Input::new(&opened, &asked, target)?;
     check_unused(&args.output, args.overwrite)?;
+    interrupt::remove_partials();
     let total = input.tensors.iter().map(|tensor| tensor.source.bytes());
     let mut progress = Progress::new(total.fold(0, u64::saturating_add));
     let output = Output {

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use selvedge_base::{FileError, check_target, target};
 use selvedge_hdf5::{Compression, Error, Rechunk};
 
 use super::plan::Read;
+use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -120,6 +122,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if args.dry_run {
         return Ok(Outcome::Success);
     }
+    interrupt::remove_partials();
     let name = args.output.display().to_string();
     let mut progress = Progress::new(plan.bytes);
     let summary = rechunk.run(|done| progress.follow(&name, done));
@@ -165,9 +168,11 @@ fn said(error: Error, args: &Args) -> anyhow::Error {
 
 /// Checks that no file is in the way of a new one.
 pub(super) fn check_unused(path: &Path, overwrite: bool) -> anyhow::Result<()> {
-    if !overwrite && path.symlink_metadata().is_ok() {
-        let path = path.display();
-        anyhow::bail!("{path} exists already; another name keeps it, --overwrite replaces it");
+    match target(path).and_then(|target| check_target(&target, overwrite)) {
+        Err(FileError::AlreadyExists { .. }) => {
+            let path = path.display();
+            anyhow::bail!("{path} exists already; another name keeps it, --overwrite replaces it");
+        }
+        other => Ok(other.map(|_| ())?),
     }
-    Ok(())
 }

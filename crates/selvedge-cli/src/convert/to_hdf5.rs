@@ -4,7 +4,6 @@ use anyhow::{Context as _, bail};
 use selvedge_hdf5::{Dtype, Recorder, TensorSpec};
 
 use super::input::{Member, root_names, storable};
-use super::publish::{Unnamed, check_writers, hidden};
 use super::{Input, Output, Watch};
 
 /// Bytes of the steps of all tensors that are read at a time, or one step where that is larger.
@@ -31,14 +30,12 @@ pub(super) fn write(
              or more, the first of them the steps; write safetensors instead"
         );
     }
-    let partial = hidden(path)?;
-    if output.overwrite {
-        check_writers(path)?;
-    }
     let failed = || format!("cannot write {}", path.display());
     let mut notes = input.notes.clone();
     let steps = input.steps;
-    let mut run = Recorder::create(&partial).overwrite(true);
+    let mut run = Recorder::create(path)
+        .overwrite(output.overwrite)
+        .named_when_finished(true);
     if let Some(steps) = steps.filter(|&steps| steps > 0) {
         run = run.steps(steps);
     }
@@ -79,10 +76,8 @@ pub(super) fn write(
         }
     }
     let mut run = run.start().with_context(failed)?;
-    let unnamed = Unnamed::new(partial);
     append(&mut run, steps.unwrap_or(0), &mut step_tensors, watch).with_context(failed)?;
     run.finish().with_context(failed)?;
-    unnamed.publish(path, output.overwrite)?;
     Ok(notes)
 }
 

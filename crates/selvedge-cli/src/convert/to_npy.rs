@@ -1,11 +1,10 @@
 //! Writing the `.npy` of `NumPy`: one tensor.
 
-use std::fs::File;
 use std::io::Write as _;
 
 use anyhow::{Context as _, bail};
+use selvedge_base::Partial;
 
-use super::publish::{Unnamed, check_writers, hidden, is_named};
 use super::{Input, Output, Watch};
 use crate::metadata::STEP_TENSORS;
 use crate::source::npy;
@@ -29,25 +28,10 @@ pub(super) fn write(
     // The input has none that an array does not hold.
     let numpy = tensor.kind.to_numpy();
     let (descr, bits_alone) = numpy.context("a dtype that NumPy has not")?;
-    let partial = hidden(path)?;
-    if output.overwrite {
-        check_writers(path)?;
-    }
+    let mut partial = Partial::create(path, output.overwrite)?;
+    let file = partial.file().clone();
+    let mut file = &**file;
     let failed = || format!("cannot write {}", path.display());
-    // Locked before it is cut: it may be that of another conversion.
-    let mut options = File::options();
-    let opened = options
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&partial);
-    let mut file = opened.with_context(failed)?;
-    // One that ended since it was opened has given the file its name.
-    if file.try_lock().is_err() || !is_named(&file, &partial) {
-        bail!("another conversion is writing {}", path.display());
-    }
-    let unnamed = Unnamed::new(partial);
-    file.set_len(0).with_context(failed)?;
     let header = npy::header(&descr, &tensor.shape);
     file.write_all(&header).with_context(failed)?;
     tensor.source.blocks(|bytes| {
@@ -55,7 +39,7 @@ pub(super) fn write(
         watch.see(&tensor.name, tensor.kind, bytes);
         Ok::<_, anyhow::Error>(())
     })?;
-    unnamed.publish(path, output.overwrite)?;
+    partial.publish(true)?;
     let mut notes = input.notes.clone();
     if bits_alone {
         notes.push(format!(

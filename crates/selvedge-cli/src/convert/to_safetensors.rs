@@ -3,7 +3,6 @@
 use anyhow::Context as _;
 use selvedge_safetensors::{Save, TensorSpec};
 
-use super::publish::check_writers;
 use super::{Input, Output, Watch};
 
 pub(super) fn write(
@@ -11,9 +10,6 @@ pub(super) fn write(
     output: Output<'_>,
     watch: &mut Watch<'_>,
 ) -> anyhow::Result<Vec<String>> {
-    if output.overwrite {
-        check_writers(output.path)?;
-    }
     let mut save = Save::new(output.path).overwrite(output.overwrite);
     if let Some(created) = &input.created {
         // The tensors are as old as they were.

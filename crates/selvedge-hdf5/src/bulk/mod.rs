@@ -5,20 +5,21 @@
 //! next: so they are still in its cache when they are looked at again, and no thread waits for
 //! another. A system that lets one thread at a time write to a file lets the others read meanwhile.
 
-mod buffer;
-mod pool;
 mod progress;
 mod walk;
 
-pub(crate) use buffer::Buffer;
-pub(crate) use pool::{run, threads, threads_for};
 pub use progress::Progress;
 pub(crate) use progress::{Callback, Meter};
-pub(crate) use selvedge_base::pool::together;
+pub(crate) use selvedge_base::buffer::Buffer;
+use selvedge_base::pool;
+pub(crate) use selvedge_base::pool::{threads_for, together};
 pub(crate) use walk::{Piece, Walk};
 
 /// The memory limit of those who are not told one: 256 MiB.
 pub(crate) const MEMORY: u64 = 256 << 20;
+
+/// More threads than this are no faster: memory and the lock of the file written to are the limit.
+const MOST_THREADS: usize = 4;
 
 /// What libhdf5, the allocator and the threads take beside the buffers, at most: this part of the
 /// memory limit is left to them.
@@ -27,6 +28,12 @@ const RESERVE: u64 = 32 << 20;
 /// The part of a memory limit that is there for buffers, in bytes.
 pub(crate) fn buffer_memory(memory: u64) -> u64 {
     memory.saturating_sub(RESERVE).max(memory / 4)
+}
+
+/// How many threads fit into `memory` bytes, of `each` bytes each; 0 where not even one does.
+pub(crate) fn threads(memory: u64, each: u64) -> usize {
+    let room = usize::try_from(memory / each.max(1)).unwrap_or(usize::MAX);
+    pool::cores().min(MOST_THREADS).min(room)
 }
 
 /// The least memory limit that leaves `buffers` bytes for buffers.

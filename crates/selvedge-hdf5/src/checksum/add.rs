@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use selvedge_base::LockedFile;
+
 use super::verify::compute;
 use super::{COVERED, Checksums, STEPS, SUMS};
 use crate::bulk::{Meter, Progress};
 use crate::error::{Chain, LibraryError};
-use crate::lock::{open_locked, share};
 use crate::reader::{Reader, Tensor};
 use crate::trajectory::TrajectoryFile;
 use crate::{Error, RunState};
@@ -21,16 +22,15 @@ use crate::{Error, RunState};
 /// # Errors
 ///
 /// [`Error::NotFinished`] for a file whose recording has not ended (see
-/// [`recover`](crate::recover())); [`Error::InUse`] while a recorder writes it, and
-/// [`Error::LockedByHdf5`] while another program does; [`Error::NotATrajectory`] for a file of
-/// another program; [`Error::Library`] also where this process has the file open; those of reading.
+/// [`recover`](crate::recover())); [`Error::File`] while a recorder or another program writes it;
+/// [`Error::NotATrajectory`] for a file of another program; [`Error::Library`] also where this process has the file open; those of reading.
 pub fn add_checksums(
     path: impl AsRef<Path>,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<(), Error> {
     let path = path.as_ref();
-    let file = open_locked(path, path, false)?;
-    share(path, &file)?;
+    let file = LockedFile::open(path)?;
+    file.share(path)?;
     let storage = file.try_clone().map_err(|e| Error::io(path, "open", e))?;
     let trajectory = TrajectoryFile::open(path, storage, true).map_err(|error| match error {
         Error::Library { .. } => written_anew(path, &error),

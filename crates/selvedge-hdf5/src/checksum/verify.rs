@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
+use selvedge_base::pool;
+
 use super::{Checksums, RangeHasher};
 use crate::bulk::{self, Buffer, MEMORY, Meter, Progress, Walk};
 use crate::plan::{Bytes, Grouped};
@@ -160,7 +162,7 @@ pub(super) fn hash(
             Error::io(file.path(), "allocate memory to read", error)
         })
     };
-    bulk::run(&tasks, threads, buffer, |buffer, (number, rows)| {
+    pool::each_with(threads, &tasks, buffer, |buffer, (number, rows)| {
         let (tensor, range, _) = sources[*number];
         let mut hasher = RangeHasher::new(range.saturating_mul(tensor.row_bytes()?));
         for piece in walks[*number].pieces(rows.clone()) {

@@ -11,6 +11,8 @@ pub use options::CompareOptions;
 pub use pairing::{AmbiguousNames, Pairing, pair_names, root_name};
 pub use result::{Comparison, Difference, TensorComparison, Verdict};
 
+use selvedge_base::pool;
+
 use crate::bulk::{self, Buffer, Meter, Progress, Walk};
 use crate::reader::{Reader, Tensor};
 use crate::source::TensorSource;
@@ -196,7 +198,7 @@ fn values<S: TensorSource>(
             ))
         })
     };
-    bulk::run(&tasks, threads, buffers, |(left, right), (nth, rows)| {
+    pool::each_with(threads, &tasks, buffers, |(left, right), (nth, rows)| {
         for piece in walks[*nth].pieces(rows.clone()) {
             let (left, right) = (left.get(piece.len), right.get(piece.len));
             states[*nth].compare(&piece, left, right)?;

@@ -20,7 +20,10 @@ impl std::fmt::Display for Chain<'_> {
 }
 
 /// What there is to do after `cause` stopped a recorder with `committed` steps.
-pub(super) fn what_is_left(cause: &Error, committed: u64) -> String {
+pub(super) fn what_is_left(cause: &Error, committed: Option<u64>) -> String {
+    let Some(committed) = committed else {
+        return "; nothing of it is kept".to_owned();
+    };
     match cause {
         Error::Overwritten { .. } | Error::Deleted { .. } => String::new(),
         Error::Truncated { .. } => "; what had been recorded is lost".to_owned(),

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::path::Path;
 
-use super::units::{Bytes, Grouped, Shape};
-use super::{ChunkPlan, Compression, EncodingPlan, ReadPattern};
-use crate::{Error, TensorSpec, sys};
+use selvedge_base::disk;
+
+use super::{Bytes, ChunkPlan, Compression, EncodingPlan, Grouped, ReadPattern, Shape};
+use crate::{Error, TensorSpec};
 
 /// Small steps are gathered into blocks of about this size and written together.
 const BLOCK_BYTES: u64 = 1 << 20;
@@ -209,11 +210,7 @@ impl RunPlan {
 /// The free disk for a file at `path` when `freed` bytes more are free, in bytes. A file system that
 /// does not tell is no error.
 pub(crate) fn free_disk(path: &Path, freed: u64) -> Option<u64> {
-    // The parent of a bare name is the empty path, which is no folder and stands for this one.
-    let existing = path.ancestors().skip(1).find(|folder| folder.is_dir());
-    let folder = existing.unwrap_or(Path::new("."));
-    let free = sys::free_bytes(folder).ok()?;
-    Some(free.saturating_add(freed))
+    Some(disk::free_bytes(path)?.saturating_add(freed))
 }
 
 /// The queue of a run of `steps` steps, of which at most `together` may be written together.

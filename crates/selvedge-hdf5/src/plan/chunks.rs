@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Compression;
-use super::units::{Bytes, Grouped, Shape};
+use super::{Bytes, Grouped, Shape};
 use crate::{Dtype, Error, TensorSpec};
 
 /// HDF5's limit on the size of a chunk: its size is a 32-bit number of bytes.

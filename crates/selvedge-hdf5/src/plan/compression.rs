@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use selvedge_base::pool;
+
 use super::chunks::cut;
 use crate::{Error, TensorSpec};
 
@@ -108,7 +110,7 @@ impl EncodingPlan {
 
     /// A plan for chunks of at most `chunk_bytes` bytes.
     pub(crate) fn new(chunk_bytes: u64) -> Self {
-        let cores = selvedge_base::pool::cores();
+        let cores = pool::cores();
         Self {
             threads: cores.min(Self::MOST_THREADS) as u64,
             // The stream, a copy of a chunk that reaches beyond its step, and the encoder's memory.

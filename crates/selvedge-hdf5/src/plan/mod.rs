@@ -3,10 +3,10 @@
 mod budget;
 mod chunks;
 mod compression;
-mod units;
 
 pub use budget::{Limits, QueuePlan, RunPlan};
 pub(crate) use budget::{free_disk, region_bytes};
 pub use chunks::{ChunkPlan, MAX_CHUNK_BYTES, ReadPattern};
 pub use compression::{Compression, EncodingPlan};
-pub use units::{Bytes, Grouped, Shape};
+pub use selvedge_base::shape::Shape;
+pub use selvedge_base::units::{Bytes, Grouped};

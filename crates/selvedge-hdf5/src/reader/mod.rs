@@ -20,12 +20,13 @@ use hdf5::{IndexType, IterationOrder, LinkType, LocationToken, LocationType};
 
 pub use data_layout::{DataLayout, Filter};
 pub use select::{Block, Blocks, Selection};
+use selvedge_base::LockedFile;
 use tensor::Source;
 pub use tensor::{Role, Tensor};
 
 use crate::chunks::{UnpackerCache, to_usize};
 use crate::provenance::{FORMAT, STATE, STEPS_PLANNED};
-use crate::{Attribute, Error, RunState, TensorSpec, ffi, sys};
+use crate::{Attribute, Error, RunState, TensorSpec, ffi};
 
 /// A trajectory file, open for reading.
 ///
@@ -69,7 +70,7 @@ impl Reader {
     /// # Errors
     ///
     /// [`Error::Io`] where there is no such file, [`Error::Truncated`] where it is shorter than it
-    /// says, [`Error::LockedByHdf5`] while h5py has it open for writing, [`Error::MarkedByWriter`] where a
+    /// says, [`Error::File`] while h5py has it open for writing, [`Error::MarkedByWriter`] where a
     /// writer that died has left its mark, [`Error::Library`] where libhdf5 cannot read it.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let path = path.into();
@@ -195,7 +196,7 @@ impl Reader {
     ///
     /// [`Error::Io`] on a file system without locks.
     pub fn has_recorder(&self) -> Result<bool, Error> {
-        sys::is_locked_for_recording(&self.data)
+        LockedFile::has_writer(&self.data)
             .map_err(|error| Error::io(&self.path, "ask for the locks of", error))
     }
 

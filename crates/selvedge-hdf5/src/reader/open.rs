@@ -4,6 +4,8 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use selvedge_base::FileError;
+
 use crate::error::LibraryError;
 use crate::layout::{Superblock, WriterMark};
 use crate::{Error, ffi};
@@ -21,9 +23,8 @@ pub(super) fn open(path: &Path) -> Result<(File, hdf5::File), Error> {
         // HDF5's lock is taken here and not by libhdf5, whose descriptor every process inherits that
         // is started meanwhile, and the lock with it. Not all file systems have locks.
         if let Err(TryLockError::WouldBlock) = data.try_lock_shared() {
-            return Err(Error::LockedByHdf5 {
-                path: path.to_owned(),
-            });
+            let path = path.to_owned();
+            return Err(FileError::OpenForWriting { path }.into());
         }
         let mark = WriterMark::find(&data);
         let swmr = mark.as_ref().is_some_and(WriterMark::is_swmr);

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytemuck::allocation::try_zeroed_vec;
 use hdf5::Dataset;
+use selvedge_base::buffer;
 
 use super::data_layout::{self, DataLayout};
 use super::dtype::{Stored, detect};
@@ -20,7 +20,6 @@ use crate::chunks::{Pipeline, Stride, UnpackerCache, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
 use crate::provenance::ENCODER;
-use crate::sys;
 use crate::{Attribute, Dtype, Error};
 
 /// What a tensor is to the run.
@@ -390,12 +389,10 @@ impl Tensor {
 
     /// Zeros to read into. What a damaged file claims to hold can be more than there is memory for.
     pub(super) fn allocate<T: Element>(&self, len: u64) -> Result<Vec<T>, Error> {
-        let mut zeros = try_zeroed_vec(to_usize(len)).map_err(|()| {
+        buffer::zeroed(to_usize(len)).ok_or_else(|| {
             let error = std::io::Error::from(std::io::ErrorKind::OutOfMemory);
             Error::io(&self.source.path, "allocate memory to read", error)
-        })?;
-        sys::prefer_huge_pages(&mut zeros);
-        Ok(zeros)
+        })
     }
 
     /// Length of the first axis: the committed steps of a step tensor; `None` for a single value.

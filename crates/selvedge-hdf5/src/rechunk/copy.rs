@@ -7,15 +7,17 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use selvedge_base::{disk, pool};
+
 use super::members::{Member, Members};
 use super::pack::{Blocks, PackedChunks, Packer, Packing, Tail, half};
-use crate::bulk::{self, Buffer, Meter, Piece, Walk};
+use crate::bulk::{Buffer, Meter, Piece, Walk};
 use crate::checksum::{Checksums, RangeHasher};
 use crate::chunks::{Run, to_usize};
 use crate::float16::into_bf16;
 use crate::reader::{Reader, Tensor};
 use crate::trajectory::StepTensor;
-use crate::{Error, Float16Survey, Role, sys};
+use crate::{Error, Float16Survey, Role};
 
 /// All that the threads share.
 pub(super) struct Copying<'a> {
@@ -125,7 +127,7 @@ impl<'a> Copying<'a> {
                 Error::io(self.path, "allocate memory to write", error)
             })
         };
-        bulk::run(&tasks, self.threads, buffers, |buffers, task| {
+        pool::each_with(self.threads, &tasks, buffers, |buffers, task| {
             let item = &items[task.item];
             match &item.target {
                 Target::Packed(_, packing) => self.pack(item, packing, task, buffers, meter),
@@ -338,7 +340,7 @@ impl Item<'_> {
         for runs in runs.chunk_by(follows) {
             let parts: Vec<&[u8]> = runs.iter().map(|run| &bytes[run.bytes.clone()]).collect();
             let address = tensor.chunks()[runs[0].chunk] + runs[0].within;
-            sys::write_gathered_at(file, &parts, address)?;
+            disk::write_gathered_at(file, &parts, address)?;
         }
         Ok(())
     }

@@ -7,22 +7,20 @@ mod plan;
 mod summary;
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 pub use plan::RechunkPlan;
+use selvedge_base::{Partial, disk};
 pub use summary::RechunkSummary;
 
 use crate::bulk::{self, Callback, MEMORY, Meter, Progress};
 use crate::checksum::write_checksums;
 use crate::create::{self, Contents};
-use crate::lock::{self, open_locked};
 use crate::plan::free_disk;
-use crate::publish::{inherit, make_folder, publish};
 use crate::reader::Reader;
 use crate::trajectory::TrajectoryFile;
-use crate::{Attribute, Compression, Error, ReadPattern, RunState, TensorSpec, provenance, sys};
+use crate::{Attribute, Compression, Error, ReadPattern, RunState, TensorSpec, provenance};
 use copy::{Copied, Copying};
 use members::{Asked, Members};
 use pack::{PackedTensor, Tail, look_again};
@@ -201,9 +199,8 @@ impl Rechunk {
     ///
     /// # Errors
     ///
-    /// Those of [`plan`](Self::plan), before anything is written. [`Error::AlreadyExists`];
-    /// [`Error::InUse`] and [`Error::LockedByHdf5`] where somebody writes the output, or another
-    /// call is making it; [`Error::NotAsWritten`] where the new file does not give back what was
+    /// Those of [`plan`](Self::plan), before anything is written. [`Error::File`] where there is
+    /// a file that is not to be replaced, or somebody writes the output; [`Error::NotAsWritten`] where the new file does not give back what was
     /// written; [`Error::WriteStep`], [`Error::Io`] and [`Error::Library`]. After any of them there
     /// is no new file.
     pub fn run(&self, mut progress: impl FnMut(Progress) + Send) -> Result<RechunkSummary, Error> {
@@ -212,47 +209,27 @@ impl Rechunk {
         let members = Members::find(&input, &self.asked)?;
         let plan = self.plan_of(&members)?;
         let path = &self.output;
-        let oldest = make_folder(path, self.overwrite)?;
-        // Whoever still writes the old file keeps it, and nobody may start to meanwhile: its steps
-        // would be lost.
-        let old = if self.overwrite {
-            lock::claim(path)?
-        } else {
-            None
-        };
-        let partial = sys::partial_path(path);
-        let file = open_locked(&partial, path, true)?;
+        let mut partial = Partial::create(path, self.overwrite)?;
+        partial.share()?;
         let build = Build {
             rechunk: self,
             members: &members,
             plan: &plan,
-            partial: &partial,
-            file: &file,
+            partial: partial.path(),
+            file: partial.file(),
         };
-        let built = build.run(&mut progress).and_then(|copied| {
-            let synced = Instant::now();
-            if let Some(old) = &old {
-                inherit(path, old, &file)?;
-            }
-            let sync = self.sync.then_some(&*oldest);
-            publish(&partial, path, &file, self.overwrite, sync)?;
-            Ok((copied, synced.elapsed()))
-        });
-        match built {
-            Ok((copied, sync)) => Ok(RechunkSummary {
-                path: path.clone(),
-                bytes: plan.bytes,
-                file_bytes: file.metadata().map_or(0, |metadata| metadata.len()),
-                converted: copied.converted,
-                plan,
-                elapsed: started.elapsed(),
-                sync,
-            }),
-            Err(error) => {
-                let _ = std::fs::remove_file(&partial);
-                Err(error)
-            }
-        }
+        let copied = build.run(&mut progress)?;
+        let synced = Instant::now();
+        partial.publish(self.sync)?;
+        Ok(RechunkSummary {
+            path: path.clone(),
+            bytes: plan.bytes,
+            file_bytes: partial.file().metadata().map_or(0, |found| found.len()),
+            converted: copied.converted,
+            plan,
+            elapsed: started.elapsed(),
+            sync: synced.elapsed(),
+        })
     }
 
     fn open(&self) -> Result<Reader, Error> {
@@ -265,11 +242,7 @@ impl Rechunk {
 
     fn plan_of(&self, members: &Members<'_>) -> Result<RechunkPlan, Error> {
         let mut plan = RechunkPlan::new(self, members)?;
-        let leftover = sys::partial_path(&self.output);
-        let freed = leftover
-            .metadata()
-            .map_or(0, |left| left.blocks().saturating_mul(512));
-        plan.free_disk = free_disk(&self.output, freed);
+        plan.free_disk = free_disk(&self.output, Partial::leftover_bytes(&self.output));
         match plan.free_disk {
             Some(free) if free < plan.bytes => Err(Error::DiskTooSmall {
                 path: self.output.clone(),
@@ -299,7 +272,7 @@ impl Build<'_> {
         trajectory.order_tensors(self.plan.tensors.iter().map(|plan| plan.tensor.as_str()))?;
         trajectory.check_plan(&self.plan.tensors)?;
         // Where the file system cannot, or has no room, the writes will tell.
-        let _ = sys::reserve(self.file, 0, trajectory.end_of_file());
+        let _ = disk::reserve(self.file, 0, trajectory.end_of_file());
         // Extents and chunks as any reader finds them, before there are values.
         let written = Reader::open(self.partial)?;
         let meter = Meter::new(self.plan.bytes, progress);

@@ -7,11 +7,12 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use selvedge_base::pool;
 use selvedge_deflate::Strides;
 use twox_hash::XxHash3_128;
 
 use crate::Error;
-use crate::bulk::{self, Buffer, Meter};
+use crate::bulk::{Buffer, Meter};
 use crate::chunks::{ChunkEncoder, Grid, Unpacker, to_usize};
 use crate::plan::EncodingPlan;
 use crate::reader::{Reader, Tensor};
@@ -301,7 +302,7 @@ pub(super) fn look_again(
         })?;
         Ok((plain, Unpacker::new()))
     };
-    bulk::run(&tasks, threads, state, |(plain, unpacker), task| {
+    pool::each_with(threads, &tasks, state, |(plain, unpacker), task| {
         let (tensor, found, chunks) = task;
         let (grid, plain) = (tensor.grid, plain.get(to_usize(tensor.grid.chunk_bytes())));
         for Packed { chunk, hash } in *chunks {

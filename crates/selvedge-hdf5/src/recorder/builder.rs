@@ -26,6 +26,7 @@ pub struct RecorderBuilder {
     pub(super) path: PathBuf,
     pub(super) resume: bool,
     pub(super) overwrite: bool,
+    pub(super) named_when_finished: bool,
     pub(super) steps: Option<u64>,
     pub(super) specs: Vec<TensorSpec>,
     pub(super) constants: Vec<Constant>,
@@ -45,6 +46,7 @@ impl RecorderBuilder {
             path,
             resume,
             overwrite: false,
+            named_when_finished: false,
             steps: None,
             specs: Vec::new(),
             constants: Vec::new(),
@@ -196,6 +198,17 @@ impl RecorderBuilder {
         self
     }
 
+    /// The new file gets its name when the run is finished, and not when it starts: for steps that are
+    /// all there already, so that nobody is to see a part of them. Default: no.
+    ///
+    /// Until then it is called `.NAME.partial`, and it is removed if the recorder is dropped. What
+    /// [`overwrite`](Self::overwrite) lets it replace is there up to that moment. `finish` puts it on
+    /// the disk.
+    pub fn named_when_finished(mut self, late: bool) -> Self {
+        self.named_when_finished = late;
+        self
+    }
+
     /// Plans the run without writing anything. Of a run to resume it is the plan of all its steps,
     /// with the chunks that the file has.
     ///
@@ -219,8 +232,8 @@ impl RecorderBuilder {
     /// # Errors
     ///
     /// A mistake in the declaration, [`Error::MemoryBudget`] and [`Error::DiskTooSmall`] come
-    /// before anything is written. [`Error::AlreadyExists`], [`Error::InUse`],
-    /// [`Error::LockedByHdf5`]; [`Error::ResumeMismatch`] and [`Error::NotATrajectory`] when
+    /// before anything is written. [`Error::File`] where there is a file that
+    /// is not to be replaced, or that somebody writes; [`Error::ResumeMismatch`] and [`Error::NotATrajectory`] when
     /// resuming; [`Error::Io`] and [`Error::Library`].
     pub fn start(self) -> Result<Recorder, Error> {
         self.check_declaration()?;

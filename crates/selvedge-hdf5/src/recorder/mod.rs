@@ -21,9 +21,10 @@ pub use durability::Durability;
 pub use step::Step;
 pub use summary::{AppendTimes, Summary};
 
+use selvedge_base::{LockedFile, Partial};
+
 use self::block::{Block, BlockLayout};
 use self::queue::{LINGER, Queue};
-use crate::lock::LockedFile;
 use crate::trajectory::check_status;
 use crate::{Error, RunPlan, TensorSpec};
 
@@ -84,6 +85,8 @@ pub struct Recorder {
     /// When the file was last looked at.
     checked: Instant,
     times: AppendTimes,
+    /// The file on its way, where it gets its name when it is finished.
+    partial: Option<Partial>,
 }
 
 /// What the recorder shares with its writer thread.
@@ -91,7 +94,7 @@ struct Shared {
     queue: Arc<Queue>,
     writer: Option<JoinHandle<()>>,
     /// A descriptor of the file, to look at it; the writer thread has its own.
-    watch: LockedFile,
+    watch: Arc<LockedFile>,
     /// Bytes that the file had at the start; it only grows.
     least_bytes: u64,
 }
@@ -235,11 +238,17 @@ impl Recorder {
     /// # Errors
     ///
     /// [`Error::Stopped`] when the writer failed, here or earlier; the committed steps are in the
-    /// file.
+    /// file. [`Error::File`] where a file that is [`named_when_finished`] cannot get its name; then
+    /// there is none.
+    ///
+    /// [`named_when_finished`]: RecorderBuilder::named_when_finished
     pub fn finish(mut self) -> Result<Summary, Error> {
         self.shared.close(true);
         if let Some(error) = self.shared.queue.stopped() {
             return Err(self.stopped(error));
+        }
+        if let Some(partial) = &mut self.partial {
+            partial.publish(true)?;
         }
         Ok(Summary {
             path: self.path.clone(),
@@ -253,7 +262,7 @@ impl Recorder {
 
     /// Fails if the file was deleted or truncated since the last call.
     fn check_file(&self) -> Result<(), Error> {
-        check_status(&self.path, &*self.shared.watch, self.shared.least_bytes)
+        check_status(&self.path, &**self.shared.watch, self.shared.least_bytes)
             .map_err(|error| self.stopped(self.shared.queue.stop(error)))
     }
 
@@ -261,6 +270,7 @@ impl Recorder {
         Error::Stopped {
             path: self.path.clone(),
             committed: self.committed(),
+            kept: self.partial.is_none(),
             cause,
         }
     }

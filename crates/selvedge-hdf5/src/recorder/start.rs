@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use selvedge_base::{LockedFile, Partial, sync_folder};
+
 use super::block::{Block, BlockLayout, step_bytes};
 use super::durability::Durability;
 use super::packers::Packers;
@@ -16,12 +18,10 @@ use super::syncer::Syncer;
 use super::writer::Writer;
 use super::{AppendTimes, Recorder, RecorderBuilder, Shared};
 use crate::create::{self, Constant, Contents};
-use crate::lock::{LockedFile, open_locked};
 use crate::plan::RunPlan;
-use crate::publish::{make_folder, publish, sync_folder};
 use crate::reader::Reader;
 use crate::trajectory::TrajectoryFile;
-use crate::{Error, Role, RunState, TensorSpec, lock, provenance, sys};
+use crate::{Error, Role, RunState, TensorSpec, provenance};
 
 /// What a run needs of memory.
 struct Memory {
@@ -47,31 +47,17 @@ impl RecorderBuilder {
 
     pub(super) fn start_new(self) -> Result<Recorder, Error> {
         let plan = self.plan_new()?;
-        let path = self.path.clone();
-        let oldest = make_folder(&path, self.overwrite)?;
+        let mut partial = Partial::create(&self.path, self.overwrite)?;
         // Before the file gets its name: there must be nothing left to fail then.
         let memory = self.allocate(&self.specs, &plan)?;
-        let partial = sys::partial_path(&path);
-        // The lock is taken on the inode that is to be the file, before libhdf5 opens it.
-        let file = open_locked(&partial, &path, true)?;
-        let built = self.build(&partial, &plan, &file).and_then(|trajectory| {
-            // Whoever still writes the old file keeps it, and nobody may start to meanwhile.
-            let _old = if self.overwrite {
-                lock::claim(&path)?
-            } else {
-                None
-            };
-            let sync = (self.durability != Durability::Never).then_some(&*oldest);
-            publish(&partial, &path, &file, self.overwrite, sync)?;
-            Ok(trajectory)
-        });
-        match built {
-            Ok(trajectory) => self.run(plan, memory, file, trajectory),
-            Err(error) => {
-                let _ = std::fs::remove_file(&partial);
-                Err(error)
-            }
+        partial.share()?;
+        let file = partial.file().clone();
+        let trajectory = self.build(partial.path(), &plan, &file)?;
+        let late = self.named_when_finished;
+        if !late {
+            partial.publish(self.durability != Durability::Never)?;
         }
+        self.run(plan, memory, file, trajectory, late.then_some(partial))
     }
 
     /// Builds the new file under its partial name, down to a first commit of no steps.
@@ -157,8 +143,8 @@ impl RecorderBuilder {
 
     pub(super) fn start_resumed(mut self) -> Result<Recorder, Error> {
         let path = self.path.clone();
-        let file = open_locked(&path, &path, false)?;
-        lock::share(&path, &file)?;
+        let file = Arc::new(LockedFile::open(&path)?);
+        file.share(&path)?;
         let plan;
         (plan, self.specs) = self.plan_resumed(&Reader::open(&path)?)?;
         let mut trajectory = self.open_trajectory(&file, &self.specs)?;
@@ -178,7 +164,7 @@ impl RecorderBuilder {
             trajectory.sync()?;
             sync_folder(&path)?;
         }
-        self.run(plan, memory, file, trajectory)
+        self.run(plan, memory, file, trajectory, None)
     }
 
     fn mismatch(&self, what: String, expected: &dyn Display, found: &dyn Display) -> Error {
@@ -282,8 +268,9 @@ impl RecorderBuilder {
         self,
         plan: RunPlan,
         memory: Memory,
-        file: LockedFile,
+        file: Arc<LockedFile>,
         trajectory: TrajectoryFile,
+        partial: Option<Partial>,
     ) -> Result<Recorder, Error> {
         let Memory { layout, blocks } = memory;
         let first = trajectory.committed();
@@ -346,6 +333,7 @@ impl RecorderBuilder {
             started: now,
             checked: now,
             times: AppendTimes::default(),
+            partial,
         })
     }
 }

@@ -13,12 +13,7 @@ pub(super) fn fill<E: Send>(
     buffer: &mut [u8],
     fill: impl Fn(&mut [u8], usize) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
-    let threads = match buffer.len() / PER_THREAD {
-        // One thread, and nobody asks how many there could be: that would cost a small tensor far
-        // more than its read does.
-        0 | 1 => 1,
-        pieces => pieces.min(pool::cores()).min(MOST_THREADS),
-    };
+    let threads = pool::threads_for(buffer.len() / PER_THREAD, MOST_THREADS);
     if threads < 2 {
         return fill(buffer, 0);
     }

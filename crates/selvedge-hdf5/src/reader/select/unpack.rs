@@ -3,11 +3,13 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use selvedge_base::disk;
+
 use super::engine::{Convert, Job, PIECE, Scratch};
 use crate::chunks::{
     ChunkFormat, ChunkMap, DecodedChunk, Run, Stride, ToDecode, Unpacker, to_usize,
 };
-use crate::{Error, bulk, sys};
+use crate::{Error, bulk};
 
 /// Bytes that a thread has to unpack: else starting it takes longer.
 const TASK: usize = 1 << 20;
@@ -318,13 +320,13 @@ fn will_read(map: &ChunkMap, chunks: Range<u64>) {
             Some(bytes) if bytes.end == address => bytes.end = end,
             _ => {
                 if let Some(bytes) = together.replace(address..end) {
-                    sys::will_read(map.data(), bytes.start, bytes.end - bytes.start);
+                    disk::will_read(map.data(), bytes.start, bytes.end - bytes.start);
                 }
             }
         }
     }
     if let Some(bytes) = together {
-        sys::will_read(map.data(), bytes.start, bytes.end - bytes.start);
+        disk::will_read(map.data(), bytes.start, bytes.end - bytes.start);
     }
 }
 

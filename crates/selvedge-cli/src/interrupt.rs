@@ -1,0 +1,45 @@
+//! What is to be done when the program is interrupted while it writes a file.
+
+use std::io::Write as _;
+use std::{fs, io, thread};
+
+use nix::sys::signal::{SigSet, Signal, raise};
+
+/// From now on, what ends the program from outside (Ctrl-C, the end of a terminal session, `kill`) first
+/// removes the files that it has begun and not finished, and says so.
+///
+/// A signal that whoever started the program has told it to ignore, as `nohup` does, stays ignored. Call
+/// it before there are other threads: they inherit which signals are waited for here.
+pub(crate) fn remove_partials() {
+    let ignored = ignored();
+    let ends = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+    let ends = ends
+        .into_iter()
+        .filter(|&signal| ignored >> (signal as u32 - 1) & 1 == 0);
+    let ends: SigSet = ends.collect();
+    if ends.thread_block().is_err() {
+        return;
+    }
+    let waiting = thread::Builder::new().spawn(move || {
+        let Ok(signal) = ends.wait() else { return };
+        let mut stderr = io::stderr().lock();
+        for path in selvedge_base::remove_partials() {
+            let _ = writeln!(stderr, "interrupted; removed {}", path.display());
+        }
+        // It ends by the signal, as whoever sent it expects, and without what is done at an ordinary
+        // end: other threads are at work.
+        let _ = ends.thread_unblock();
+        let _ = raise(signal);
+    });
+    if waiting.is_err() {
+        let _ = ends.thread_unblock();
+    }
+}
+
+/// The signals that this process ignores: signal N is bit N - 1. Where the system does not tell, none.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
+}
