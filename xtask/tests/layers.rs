@@ -14,9 +14,6 @@ use std::path::Path;
 use common::rust::Modules;
 use common::{crates, root};
 
-/// Crates whose imports are being put in order.
-const NOT_YET: [&str; 1] = ["selvedge-hdf5"];
-
 /// The first column of the map of a crate.
 fn map(architecture: &str, name: &str) -> Option<Vec<String>> {
     let heading = format!("In `crates/{name}/src`, from the bottom up:");
@@ -34,7 +31,8 @@ fn map(architecture: &str, name: &str) -> Option<Vec<String>> {
 fn place(map: &[String], file: &Path) -> Option<usize> {
     let places = map.iter().enumerate();
     let found = places.filter(|(_, entry)| match entry.strip_suffix('/') {
-        Some(folder) => file.starts_with(folder),
+        // The file of a module that has a folder belongs to it.
+        Some(folder) => file.starts_with(folder) || file.with_extension("") == Path::new(folder),
         None => file == Path::new(entry),
     });
     found.max_by_key(|(_, entry)| entry.len()).map(|(at, _)| at)
@@ -63,10 +61,7 @@ fn findings(src: &Path, map: &[String]) -> Vec<String> {
                 continue;
             }
             let Some(there) = place(map, other) else {
-                // Looking into a folder's `mod.rs`, which is no part of the map, is none of its modules.
-                let only_gathers = modules.has_children(&found)
-                    && named.split("::").last() == found.last().map(String::as_str);
-                if here.is_some() && !only_gathers {
+                if here.is_some() {
                     let other = other.display();
                     findings.push(format!(
                         "{file}: `{named}` is defined in {other}, which is above all"
@@ -88,9 +83,6 @@ fn imports_run_down() {
     let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the map");
     let mut all = Vec::new();
     for name in crates() {
-        if NOT_YET.contains(&&*name) {
-            continue;
-        }
         let Some(map) = map(&architecture, &name) else {
             all.push(format!(
                 "ARCHITECTURE.md has no map of {name} from the bottom up"
@@ -106,4 +98,46 @@ fn imports_run_down() {
         );
     }
     assert!(all.is_empty(), "\n{}\n", all.join("\n"));
+}
+
+#[test]
+fn the_check_can_fail() {
+    let src = Path::new(env!("CARGO_TARGET_TMPDIR")).join("layers");
+    let _ = fs::remove_dir_all(&src);
+    fs::create_dir_all(src.join("top")).expect("a folder");
+    for (file, text) in [
+        (
+            "lib.rs",
+            "mod low;\nmod middle;\nmod top;\npub use top::Top;\npub struct Root;\n",
+        ),
+        (
+            "low.rs",
+            "// use crate::top::Top;\nuse crate::middle as m;\nfn f() { m::g(\"crate::top::Top\") }\n\
+             #[cfg(test)]\nmod tests { use crate::Top; }\n",
+        ),
+        (
+            "middle.rs",
+            "use {crate::{Root, Top}, super::low::f};\npub(crate) fn g(_: &str) {}\n",
+        ),
+        ("top/mod.rs", "mod part;\npub use self::part::Top;\n"),
+        (
+            "top/part.rs",
+            "use crate::middle;\npub struct Top;\nfn h() { middle::g(\"\") }\n",
+        ),
+        ("other.rs", "use crate::Top;\n"),
+    ] {
+        fs::write(src.join(file), text).expect("a file");
+    }
+    let map = ["low.rs", "middle.rs", "top/", "gone.rs"].map(str::to_owned);
+    assert_eq!(
+        findings(&src, &map),
+        [
+            "`gone.rs` is in the map and not in the tree",
+            "low.rs: `m::g` runs up, to `middle.rs`",
+            "middle.rs: `crate::Root` is defined in lib.rs, which is above all",
+            "middle.rs: `crate::Top` runs up, to `top/`",
+        ]
+    );
+    let map = ["low.rs", "top/"].map(str::to_owned);
+    assert!(findings(&src, &map).contains(&"middle.rs is not in the map".to_owned()));
 }

@@ -20,6 +20,7 @@ mod bulk;
 mod checksum;
 mod chunks;
 mod compare;
+mod compression;
 mod create;
 mod dtype;
 mod element;
@@ -48,6 +49,7 @@ pub use compare::{
     AmbiguousNames, CompareOptions, Comparison, Difference, Pairing, TensorComparison, Verdict,
     compare, compare_tensors, pair_names, root_name,
 };
+pub use compression::Compression;
 pub use dtype::Dtype;
 pub use element::{Element, Values};
 pub use error::{Error, LibraryError};
@@ -56,8 +58,8 @@ pub use half::{bf16, f16};
 pub use mark::mark_bf16;
 pub use num_complex::{Complex32, Complex64};
 pub use plan::{
-    Bytes, ChunkPlan, Compression, EncodingPlan, Grouped, Limits, MAX_CHUNK_BYTES, QueuePlan,
-    ReadPattern, RunPlan, Shape,
+    Bytes, ChunkPlan, EncodingPlan, Grouped, Limits, MAX_CHUNK_BYTES, QueuePlan, ReadPattern,
+    RunPlan, Shape,
 };
 pub use provenance::RunState;
 pub use reader::{Block, Blocks, DataLayout, Filter, Reader, Role, Selection, Tensor};

@@ -33,10 +33,10 @@ pub struct Recovery {
 
 impl Recovery {
     /// What is found of a file of another program that has the mark of its writer.
-    pub(crate) fn unmarked(path: &Path) -> Self {
+    fn unmarked(path: &Path, committed: u64) -> Self {
         Self {
             path: path.to_owned(),
-            committed: 0,
+            committed,
             state: RunState::Unknown,
             ahead: Vec::new(),
             changed: true,
@@ -78,8 +78,8 @@ pub fn plan_recovery(path: impl AsRef<Path>) -> Result<Recovery, Error> {
 }
 
 fn look(path: &Path, write: bool) -> Result<Recovery, Error> {
-    if let Some(recovery) = unmark(path, write)? {
-        return Ok(recovery);
+    if let Some(committed) = unmark(path, write)? {
+        return Ok(Recovery::unmarked(path, committed));
     }
     let file = LockedFile::open(path)?;
     file.share(path)?;

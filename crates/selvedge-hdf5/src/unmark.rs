@@ -5,19 +5,19 @@ use std::path::Path;
 
 use selvedge_base::{FileError, LockedFile, disk};
 
+use crate::Error;
 use crate::error::LibraryError;
 use crate::layout::WriterMark;
 use crate::reader::Reader;
-use crate::{Error, Recovery};
 
 /// Takes the mark out of the file at `path`, if it has one and nobody writes the file; without `write`
-/// it only looks. `None` for a file without a mark.
+/// it only looks. Returns the steps of the file, 0 where it only looks; `None` for a file without a mark.
 ///
 /// The superblock is all that is written: its flags, its checksum, and the end of the file where a
 /// SWMR writer has not told it yet. The file keeps its length and every other byte. (`h5clear -s` cuts
 /// such a file where the superblock says that it ends.) If it cannot be opened then, the superblock is
 /// put back.
-pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<Recovery>, Error> {
+pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<u64>, Error> {
     let failed = |error| Error::io(path, "open", error);
     let data = File::open(path).map_err(failed)?;
     let Some(mark) = WriterMark::find(&data) else {
@@ -52,7 +52,7 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<Recovery>, Error
             found,
         });
     }
-    let mut recovery = Recovery::unmarked(path);
+    let mut committed = 0;
     if write {
         let failed = |error| {
             Error::library(
@@ -67,9 +67,9 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<Recovery>, Error
             mark.restore(&*file).map_err(failed)?;
             sync(path, &file)?;
         }
-        recovery.committed = read?;
+        committed = read?;
     }
-    Ok(Some(recovery))
+    Ok(Some(committed))
 }
 
 fn elsewhere(path: &Path) -> Error {

@@ -104,8 +104,6 @@ pub(crate) struct Module {
     tokens: Vec<String>,
     /// What `use` brings into it: the name, and the path that it stands for.
     imports: BTreeMap<String, Vec<String>>,
-    /// Paths that everything is brought into it from.
-    globs: Vec<Vec<String>>,
 }
 
 /// What a path leads to.
@@ -161,7 +159,6 @@ impl Modules {
             file,
             tokens,
             imports: BTreeMap::new(),
-            globs: Vec::new(),
         };
         self.modules.insert(path, module);
     }
@@ -175,11 +172,7 @@ impl Modules {
         }
         let module = self.modules.get_mut(path).expect("a module");
         for Leaf { path, name } in leaves {
-            if name == "*" {
-                module.globs.push(path);
-            } else {
-                module.imports.insert(name, path);
-            }
+            module.imports.insert(name, path);
         }
     }
 
@@ -187,73 +180,79 @@ impl Modules {
         self.modules.iter()
     }
 
-    /// Whether a module has modules of its own.
-    pub(crate) fn has_children(&self, path: &[String]) -> bool {
-        let longer = |other: &Vec<String>| other.len() > path.len() && other.starts_with(path);
-        self.modules.keys().any(longer)
-    }
-
     pub(crate) fn get(&self, path: &[String]) -> &Module {
         &self.modules[path]
     }
 
-    /// The paths that a module names, each with what it leads to within the crate.
+    /// The paths that a module names, each with the module that has what it leads to. A module that is
+    /// only named is none of them: what is taken from it is, and all of it by `*`.
     pub(crate) fn named(&self, from: &[String]) -> BTreeSet<(String, Vec<String>)> {
         let tokens = &self.modules[from].tokens;
-        let mut paths: Vec<Vec<String>> = Vec::new();
+        let mut leaves = Vec::new();
         let mut at = 0;
         while at < tokens.len() {
             let begins = at == 0 || !["::", "."].contains(&&*tokens[at - 1]);
             if tokens[at] == "use" {
-                let (leaves, end) = tree(tokens, at + 1);
-                paths.extend(leaves.into_iter().map(|leaf| leaf.path));
+                let (of_use, end) = tree(tokens, at + 1);
+                leaves.extend(of_use);
                 at = end;
             } else if begins && tokens.get(at + 1).is_some_and(|next| next == "::") {
-                paths.push(straight(tokens, at));
+                let path = straight(tokens, at);
+                let name = String::new();
+                leaves.push(Leaf { path, name });
             }
             at += 1;
         }
-        let resolved = paths.into_iter().filter_map(|path| {
-            let (Target::Module(found) | Target::Item(found)) = self.resolve(from, &path, 0)?;
+        let resolved = leaves.into_iter().filter_map(|Leaf { path, name }| {
+            let found = match self.resolve(from, &path)? {
+                Target::Item(found) => found,
+                Target::Module(found) if name == "*" => found,
+                Target::Module(_) => return None,
+            };
             Some((path.join("::"), found))
         });
         resolved.collect()
     }
 
-    /// Where `path` leads from the module `from`; nowhere where it leads out of the crate.
-    fn resolve(&self, from: &[String], path: &[String], depth: usize) -> Option<Target> {
-        assert!(depth < 32, "{path:?} goes round in circles");
-        let mut here = from.to_vec();
-        for (at, name) in path.iter().enumerate() {
-            match &**name {
-                "crate" => here.clear(),
-                "self" => {}
-                "super" => {
-                    here.pop()?;
-                }
-                name => {
-                    let child: Vec<String> =
-                        here.iter().cloned().chain([name.to_owned()]).collect();
-                    if self.modules.contains_key(&child) {
-                        here = child;
-                        continue;
-                    }
-                    // A `use` that stands for itself leads out of the crate.
-                    let import = self.modules[&here].imports.get(name);
-                    if let Some(import) = import.filter(|import| at > 0 || import[0] != name) {
-                        return match self.resolve(&here, import, depth + 1)? {
-                            Target::Module(module) => {
-                                self.resolve(&module, &path[at + 1..], depth + 1)
-                            }
-                            item => Some(item),
-                        };
-                    }
-                    if import.is_some() || at == 0 {
-                        return None;
-                    }
-                    return Some(Target::Item(here));
+    /// Where a path that stands in the module `from` leads; nowhere where it leads out of the crate.
+    fn resolve(&self, from: &[String], path: &[String]) -> Option<Target> {
+        let (first, rest) = path.split_first()?;
+        match &**first {
+            "crate" => self.within(Vec::new(), rest),
+            "self" => self.within(from.to_vec(), rest),
+            "super" => {
+                let parent = from.split_last()?.1;
+                match rest.first().is_some_and(|word| word == "super") {
+                    true => self.resolve(parent, rest),
+                    false => self.within(parent.to_vec(), rest),
                 }
             }
+            name => {
+                let module = &self.modules[from];
+                let is_child = self.modules.contains_key(&[from, &path[..1]].concat());
+                // What `use` takes out of another crate stands for itself.
+                let import = module.imports.get(name);
+                let is_known = is_child || import.is_some_and(|import| import[0] != name);
+                is_known.then(|| self.within(from.to_vec(), path))?
+            }
+        }
+    }
+
+    /// Where a path leads that begins inside of the module `here`.
+    fn within(&self, mut here: Vec<String>, path: &[String]) -> Option<Target> {
+        for (at, name) in path.iter().enumerate() {
+            let child = [&here[..], &path[at..=at]].concat();
+            if self.modules.contains_key(&child) {
+                here = child;
+                continue;
+            }
+            let Some(import) = self.modules[&here].imports.get(name) else {
+                return Some(Target::Item(here));
+            };
+            return match self.resolve(&here, import)? {
+                Target::Module(module) => self.within(module, &path[at + 1..]),
+                item => Some(item),
+            };
         }
         Some(Target::Module(here))
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use selvedge_base::disk;
 
-use super::{Bytes, ChunkPlan, Compression, EncodingPlan, Grouped, ReadPattern, Shape};
-use crate::{Error, TensorSpec};
+use super::{Bytes, ChunkPlan, EncodingPlan, Grouped, ReadPattern, Shape};
+use crate::{Compression, Error, TensorSpec};
 
 /// Small steps are gathered into blocks of about this size and written together.
 const BLOCK_BYTES: u64 = 1 << 20;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Compression;
 use super::{Bytes, Grouped, Shape};
+use crate::Compression;
 use crate::{Dtype, Error, TensorSpec};
 
 /// HDF5's limit on the size of a chunk: its size is a 32-bit number of bytes.
@@ -274,7 +274,8 @@ fn cut_tokens(shape: &[u64], step_bytes: u64) -> Vec<u64> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{ChunkPlan, Compression, MAX_CHUNK_BYTES, ReadPattern};
+    use super::{ChunkPlan, MAX_CHUNK_BYTES, ReadPattern};
+    use crate::Compression;
     use crate::chunks::Grid;
     use crate::{Dtype, TensorSpec};
 

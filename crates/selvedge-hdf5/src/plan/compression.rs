@@ -1,11 +1,9 @@
 //! Which tensors are compressed, and how they are cut into chunks for it.
 
-use std::fmt;
-
 use selvedge_base::pool;
 
 use super::chunks::cut;
-use crate::{Error, TensorSpec};
+use crate::{Compression, Error, TensorSpec};
 
 /// A chunk is encoded as a whole: so it stays small enough for a cache, and for several threads to
 /// share a large step.
@@ -22,30 +20,6 @@ const STEPS: u64 = 16;
 /// nearer, the shorter the name, and codes fit rows that lie side by side; but each chunk takes an entry
 /// in the index, and pays for its codes.
 const BAND: u64 = 4 << 10;
-
-/// Whether steps are compressed, without loss.
-///
-/// Compressed are the tensors with elements of 2 bytes (bfloat16, float16, the 16-bit integers) and
-/// steps of 16 KiB or more; the others stay as they are. Any HDF5 reads the result, by its own
-/// filters shuffle and deflate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Compression {
-    /// Steps are stored as they are: the default.
-    #[default]
-    None,
-    /// The low bytes of the elements are stored and the high bytes Huffman-coded, at the speed of
-    /// the disk. Each step is a chunk of its own, or several from 4 MiB on, and is committed as
-    /// without compression.
-    Fast,
-    /// What an element has kept since the step before is named, not repeated: smaller, where values
-    /// stay as they are. A chunk holds 16 steps of up to 2,048 elements, so reading one step unpacks
-    /// 16.
-    ///
-    /// For [`Rechunk`](crate::Rechunk) and archives. A recorder refuses it, since a kill would cost all
-    /// steps of a chunk that is not full: it records with [`Fast`](Self::Fast).
-    Temporal,
-}
 
 impl Compression {
     /// Shape of a chunk of `spec` in elements, the steps first; `None` where it is not compressed.
@@ -79,16 +53,6 @@ impl Compression {
             Self::Temporal => Err(Error::NotForRecording { compression: self }),
             Self::None | Self::Fast => Ok(()),
         }
-    }
-}
-
-impl fmt::Display for Compression {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::None => "none",
-            Self::Fast => "fast",
-            Self::Temporal => "temporal",
-        })
     }
 }
 
@@ -127,9 +91,8 @@ impl EncodingPlan {
 
 #[cfg(test)]
 mod tests {
-    use super::Compression;
     use crate::chunks::Grid;
-    use crate::{ChunkPlan, Dtype, ReadPattern, TensorSpec};
+    use crate::{ChunkPlan, Compression, Dtype, ReadPattern, TensorSpec};
 
     fn plan(dtype: Dtype, shape: &[usize], compression: Compression) -> ChunkPlan {
         let spec = TensorSpec::new("W", dtype, shape);

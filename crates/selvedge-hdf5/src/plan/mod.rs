@@ -7,6 +7,6 @@ mod compression;
 pub use budget::{Limits, QueuePlan, RunPlan};
 pub(crate) use budget::{free_disk, region_bytes};
 pub use chunks::{ChunkPlan, MAX_CHUNK_BYTES, ReadPattern};
-pub use compression::{Compression, EncodingPlan};
+pub use compression::EncodingPlan;
 pub use selvedge_base::shape::Shape;
 pub use selvedge_base::units::{Bytes, Grouped};

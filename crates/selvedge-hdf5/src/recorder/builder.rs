@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use super::Recorder;
 use super::durability::Durability;
+use crate::Compression;
 use crate::create::Constant;
 use crate::element::{Element, Values};
-use crate::plan::{Compression, Limits, ReadPattern, RunPlan};
+use crate::plan::{Limits, ReadPattern, RunPlan};
 use crate::reader::Reader;
 use crate::spec::validate_name;
 use crate::{Attribute, Error, TensorSpec, provenance};
