@@ -44,6 +44,15 @@ impl Attribute {
 }
 
 impl Attribute {
+    /// A single integer. Programs that write netCDF make a list of one of it.
+    pub(crate) fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(value) => Some(*value),
+            Self::Ints(values) if values.len() == 1 => values.first().copied(),
+            _ => None,
+        }
+    }
+
     /// Whether two attributes are the same; a NaN is the same as itself.
     pub(crate) fn same(&self, other: &Self) -> bool {
         match (self, other) {

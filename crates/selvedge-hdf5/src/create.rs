@@ -12,8 +12,8 @@ use crate::chunks::{self, to_usize};
 use crate::error::LibraryError;
 use crate::plan::ChunkPlan;
 use crate::provenance::{
-    ENCODER, FORMAT, FORMAT_VERSION, FORMAT_VERSION_COMPRESSED, LOGICAL_DTYPE, STATE,
-    STEPS_PLANNED, VERSION,
+    COMMIT, ENCODER, FORMAT, FORMAT_VERSION, LOGICAL_DTYPE, STATE, STEP_TENSOR, STEPS_PLANNED,
+    VERSION,
 };
 use crate::{Attribute, Dtype, Error, RunState, TensorSpec, provenance};
 
@@ -134,15 +134,13 @@ pub(crate) fn create(
     let planned = contents.steps.map_or(provenance::OPEN_ENDED, |steps| {
         i64::try_from(steps).unwrap_or(i64::MAX)
     });
-    let version = match contents.tensors.iter().any(|tensor| tensor.compressed) {
-        true => FORMAT_VERSION_COMPRESSED,
-        false => FORMAT_VERSION,
-    };
     let own = [
-        (FORMAT, Attribute::Int(version)),
+        (FORMAT, Attribute::Int(FORMAT_VERSION)),
         (VERSION, Attribute::from(env!("CARGO_PKG_VERSION"))),
         (STATE, Attribute::Int(RunState::Recording.value())),
         (STEPS_PLANNED, Attribute::Int(planned)),
+        // The extents are those of the chunks that are there; whoever records sets both right.
+        (COMMIT, Attribute::Ints(vec![0, i64::MAX])),
     ];
     let own = own.iter().map(|(name, value)| (*name, value));
     for (name, value) in own.chain(
@@ -196,7 +194,9 @@ fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
         .fill_time(FillTime::Never);
     if !plan.compressed {
         let dataset = dataset.alloc_time(Some(AllocTime::Early));
-        return mark(&dataset.create(plan.tensor.as_str())?, plan.dtype);
+        let dataset = dataset.create(plan.tensor.as_str())?;
+        mark_role(&dataset, true)?;
+        return mark(&dataset, plan.dtype);
     }
     // The level is what HDF5 would compress with itself; readers do not ask for it.
     let dataset = dataset
@@ -204,6 +204,7 @@ fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
         .shuffle()
         .deflate(1)
         .create(plan.tensor.as_str())?;
+    mark_role(&dataset, true)?;
     mark(&dataset, plan.dtype)?;
     write_attribute(&dataset, ENCODER, &Attribute::from(chunks::ENCODER_NAME))
 }
@@ -218,8 +219,15 @@ fn create_constant(file: &File, constant: &TensorSpec) -> hdf5::Result<Option<u6
         .fill_time(FillTime::Never)
         .alloc_time(Some(AllocTime::Early))
         .create(constant.name.as_str())?;
+    mark_role(&dataset, false)?;
     mark(&dataset, constant.dtype)?;
     Ok(dataset.offset())
+}
+
+/// Says whether the dataset is a step tensor: so what other programs add is told apart, and what they
+/// write anew is still known.
+fn mark_role(dataset: &Dataset, is_step: bool) -> hdf5::Result<()> {
+    write_attribute(dataset, STEP_TENSOR, &Attribute::Int(is_step.into()))
 }
 
 /// Says what the values are the bits of, where HDF5 has no type that all readers know.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub use library::LibraryError;
 use selvedge_base::FileError;
 pub(crate) use words::Chain;
-use words::{conversion, list, what_is_left};
+use words::{conversion, lengths, list, what_is_left};
 
 use crate::plan::{Bytes, Grouped, Shape};
 use crate::{AmbiguousNames, Compression, Dtype};
@@ -388,6 +388,20 @@ pub enum Error {
     NothingToRechunk {
         /// The file.
         path: PathBuf,
+    },
+    /// Steps that another program appended to some step tensors and not to others.
+    #[error(
+        "another program appended steps in {} to some tensors and not to others: {}, and the run \
+         has {committed}; give them the same number there, or leave these steps out \
+         (`common_steps(true)`)", path.display(), lengths(tensors)
+    )]
+    UnequalSteps {
+        /// The file.
+        path: PathBuf,
+        /// The tensors with more steps than others, and the number of steps that they have.
+        tensors: Vec<(String, u64)>,
+        /// Steps that all step tensors have.
+        committed: u64,
     },
     /// Datasets that the new file cannot hold.
     #[error("{} has datasets that a trajectory cannot hold: {}", path.display(), datasets.join(", "))]

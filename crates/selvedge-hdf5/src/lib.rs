@@ -35,6 +35,7 @@ mod reader;
 mod rechunk;
 mod recorder;
 mod recover;
+mod run;
 mod source;
 mod spec;
 mod storage;
@@ -62,12 +63,13 @@ pub use plan::{
     RunPlan, Shape,
 };
 pub use provenance::RunState;
-pub use reader::{Block, Blocks, DataLayout, Filter, Reader, Role, Selection, Tensor};
+pub use reader::{Block, Blocks, DataLayout, Filter, Note, Reader, Role, Selection, Tensor};
 pub use rechunk::{Rechunk, RechunkPlan, RechunkSummary};
 pub use recorder::{
     AppendTimes, Durability, Recorder, RecorderBuilder, Step, Summary, check_attribute,
 };
 pub use recover::{Recovery, plan_recovery, recover};
+pub use run::common_steps;
 pub use selvedge_base::FileError;
 pub use source::{Access, TensorSource};
 pub use spec::TensorSpec;

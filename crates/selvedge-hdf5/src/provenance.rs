@@ -2,10 +2,9 @@
 
 /// The version of the file's conventions.
 pub(crate) const FORMAT: &str = "selvedge_format";
-/// The value of [`FORMAT`] that this crate writes where no tensor is compressed.
-pub(crate) const FORMAT_VERSION: i64 = 1;
-/// … and where one is: what knows only the first version would take its steps for a constant.
-pub(crate) const FORMAT_VERSION_COMPRESSED: i64 = 2;
+/// The value of [`FORMAT`] that this crate writes. It reads the earlier ones, and goes on with runs in
+/// files of them.
+pub(crate) const FORMAT_VERSION: i64 = 3;
 /// Version of the crate that made the file.
 pub(crate) const VERSION: &str = "selvedge_version";
 /// Planned number of steps, or [`OPEN_ENDED`].
@@ -14,6 +13,8 @@ pub(crate) const STEPS_PLANNED: &str = "selvedge_steps_planned";
 pub(crate) const OPEN_ENDED: i64 = -1;
 /// How the run ended: see [`crate::RunState`].
 pub(crate) const STATE: &str = "selvedge_state";
+/// The numbers of steps before and after the last commit that was begun. Since version 3.
+pub(crate) const COMMIT: &str = "selvedge_commit";
 /// When the file was made: RFC 3339, UTC.
 pub(crate) const CREATED: &str = "created";
 /// The notebook or program that made the file.
@@ -21,6 +22,8 @@ pub(crate) const NOTEBOOK: &str = "notebook";
 /// The dtype of a dataset whose stored dtype is another: `bfloat16`.
 pub(crate) const LOGICAL_DTYPE: &str = "logical_dtype";
 
+/// Of a dataset: 1 where it is a step tensor, 0 where it is a constant. Since version 3.
+pub(crate) const STEP_TENSOR: &str = "selvedge_step_tensor";
 /// Of a compressed tensor: what wrote its streams.
 pub(crate) const ENCODER: &str = "selvedge_encoder";
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use selvedge_base::LockedFile;
 
 use crate::plan::Grouped;
-use crate::trajectory::TrajectoryFile;
+use crate::run::Standing;
+use crate::trajectory::{StepTensor, TrajectoryFile};
 use crate::unmark::unmark;
 use crate::{Error, RunState};
 
@@ -21,9 +22,12 @@ pub struct Recovery {
     pub committed: u64,
     /// How the recording had ended.
     pub state: RunState,
-    /// Step tensors with more steps than others, and the number of steps they had: ahead by a commit
-    /// that was cut short, or lengthened by another program since.
+    /// Step tensors that were ahead of the others by a commit that was cut short, and the number of
+    /// steps they had.
     pub ahead: Vec<(String, u64)>,
+    /// Step tensors that another program gave another number of steps, and that number. They are left
+    /// as they are.
+    pub changed_by_others: Vec<(String, u64)>,
     /// Whether the file was changed. One that was finished or recovered never is.
     pub changed: bool,
     /// Whether it is a file of another program that had left HDF5's mark of a writer in it. Then
@@ -39,6 +43,7 @@ impl Recovery {
             committed,
             state: RunState::Unknown,
             ahead: Vec::new(),
+            changed_by_others: Vec::new(),
             changed: true,
             marked: true,
         }
@@ -47,6 +52,9 @@ impl Recovery {
 
 /// Puts the file at `path` in order if its writer died: all step tensors get the extent of the
 /// committed steps, and the file is marked as recovered.
+///
+/// It takes back one commit at most, the one that was cut short. Steps that another program appended,
+/// and datasets that it added, stay as they are.
 ///
 /// Writes a few bytes in place and no chunk, whatever the size of the file. A file whose recording
 /// was finished, or recovered before, is not changed. Without `recover` the file is as readable; the committed steps are
@@ -86,18 +94,23 @@ fn look(path: &Path, write: bool) -> Result<Recovery, Error> {
     let storage = file.try_clone().map_err(|e| Error::io(path, "open", e))?;
     let mut trajectory = TrajectoryFile::open(path, storage, true)?;
     let committed = trajectory.committed();
-    let ahead: Vec<(String, u64)> = trajectory
-        .tensors
-        .iter()
-        .filter(|tensor| tensor.extent > committed)
-        .map(|tensor| (tensor.name.clone(), tensor.extent))
+    let standing = |wanted: Standing| {
+        let is_wanted = move |tensor: &&StepTensor| tensor.standing == wanted;
+        let found = trajectory.tensors.iter().filter(is_wanted);
+        found.map(|tensor| (tensor.name.clone(), tensor.extent))
+    };
+    let ahead: Vec<(String, u64)> = standing(Standing::CutShort).collect();
+    let changed_by_others = standing(Standing::Appended)
+        .chain(trajectory.short.iter().cloned())
         .collect();
     let state = trajectory.state();
     let changed = state == RunState::Recording;
     if changed && write {
-        // The extents first: a file that says it was recovered has been.
+        // The extents first: a file that says it was recovered has been, and a tensor that is ahead is
+        // so by a commit that the file still tells of.
         trajectory.set_extents(committed)?;
         trajectory.sync()?;
+        trajectory.announce_commit(committed)?;
         trajectory.set_state(RunState::Recovered)?;
         trajectory.sync()?;
     }
@@ -106,6 +119,7 @@ fn look(path: &Path, write: bool) -> Result<Recovery, Error> {
         committed,
         state,
         ahead,
+        changed_by_others,
         changed,
         marked: false,
     })
@@ -134,6 +148,13 @@ impl fmt::Display for Recovery {
         )?;
         for (tensor, steps) in &self.ahead {
             write!(f, "; tensor `{tensor}` had {}", Grouped(*steps))?;
+        }
+        for (tensor, steps) in &self.changed_by_others {
+            let steps = Grouped(*steps);
+            write!(
+                f,
+                "; another program gave tensor `{tensor}` {steps}, which stay"
+            )?;
         }
         f.write_str(if self.changed {
             "; put in order"

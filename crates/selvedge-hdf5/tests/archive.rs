@@ -112,7 +112,7 @@ with h5py.File(sys.argv[1]) as a, h5py.File(sys.argv[2]) as b:
         masks = {y.id.get_chunk_info(n).filter_mask for n in range(count)}
         full = y.id.get_chunk_info(0).filter_mask
         assert masks <= {0, 3} and full == (3 if name in ("noise", "half") else 0), (name, masks)
-    assert b.attrs["selvedge_format"] == 2 and b.attrs["selvedge_state"] == 1
+    assert b.attrs["selvedge_format"] == 3 and b.attrs["selvedge_state"] == 1
     assert b.attrs["learning_rate"] == 1e-3 and a.attrs["created"] == b.attrs["created"]
     bits = b["all_bits"][:]
     for step in (0, 15, 16, 36):
@@ -405,6 +405,7 @@ fn archives_can_be_put_in_order_and_get_checksums() {
 import sys, h5py
 with h5py.File(sys.argv[1], 'r+') as f:
     f.attrs.modify('selvedge_state', 0)
+    f.attrs.modify('selvedge_commit', [20, f.attrs['selvedge_commit'][1]])
     for name in f:
         if name not in ('noise', 'mask'):
             f[name].resize(20, 0)

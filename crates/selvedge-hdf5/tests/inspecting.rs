@@ -95,8 +95,10 @@ fn tensors_in_groups_go_by_their_paths() {
     assert_eq!(names, ["model/bias", "again/0/weight"]);
     let weight = file.tensor("again/0/weight").unwrap();
     assert_eq!(weight.read_step::<f32>(1).unwrap(), [3.0, 4.0, 5.0]);
+    // It is the largest with two axes, so its rows are the steps.
+    assert_eq!((weight.role(), weight.steps()), (Role::Step, 2));
     let bias = file.tensor("model/bias").unwrap();
-    assert_eq!(bias.role(), Role::Step);
+    assert_eq!(bias.role(), Role::Constant);
     let unit = ("unit".to_owned(), Attribute::from("none"));
     assert_eq!(bias.attributes().unwrap(), [unit]);
     let skipped = bias.skipped_attributes().unwrap();

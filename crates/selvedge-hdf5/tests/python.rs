@@ -271,7 +271,7 @@ with h5py.File(sys.argv[1], "r") as f:
     assert list(a["betas"]) == [0.9, 0.999] and list(a["layers"]) == [1, 2, 3]
     assert list(a["tags"]) == ["a", "ß"] and list(a["flags"]) == [True, False]
     assert a["notebook"] == "1.5d_train" and a["selvedge_state"] == 1 and a["selvedge_steps_planned"] == 1
-    assert a["selvedge_format"] == 1
+    assert a["selvedge_format"] == 3
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", a["created"]), a["created"]
 "#;
 

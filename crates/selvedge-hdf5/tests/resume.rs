@@ -94,9 +94,10 @@ fn a_finished_file_with_tensors_of_different_lengths_is_left_alone() {
     let before = fs::read(&path).unwrap();
     let found = recover(&path).unwrap();
     assert_eq!(
-        (found.changed, found.ahead),
+        (found.changed, found.changed_by_others),
         (false, vec![("W".to_owned(), 101)])
     );
+    assert_eq!(found.ahead, []);
     let refused = declare(Recorder::resume(&path)).start().unwrap_err();
     assert!(matches!(refused, Error::NotATrajectory { .. }), "{refused}");
     assert!(

@@ -77,6 +77,10 @@ pub(crate) struct Args {
     #[arg(long)]
     skip_unsupported: bool,
 
+    /// Take the steps that all step tensors have, where another program appended some to one of them
+    #[arg(long)]
+    common_steps: bool,
+
     /// Replace a file that is there
     #[arg(long)]
     overwrite: bool,
@@ -121,6 +125,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         assumed: args.assumed(),
         constants: args.constants.clone(),
         skip_unsupported: args.skip_unsupported,
+        common_steps: args.common_steps,
     };
     let opened = convert::open(&args.input, &asked)?;
     let input = Input::new(&opened, &asked, target)?;

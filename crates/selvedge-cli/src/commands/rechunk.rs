@@ -7,6 +7,7 @@ use selvedge_base::{FileError, check_target, target};
 use selvedge_hdf5::{Compression, Error, Rechunk};
 
 use super::plan::Read;
+use crate::convert::unequal_steps;
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
@@ -76,6 +77,10 @@ pub(crate) struct Args {
     #[arg(long)]
     skip_unsupported: bool,
 
+    /// Take the steps that all step tensors have, where another program appended some to one of them
+    #[arg(long)]
+    common_steps: bool,
+
     /// Only show the plan
     #[arg(long)]
     dry_run: bool,
@@ -113,7 +118,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         .checksums(args.checksums)
         .bf16(&args.as_bf16)
         .assume_bf16(&args.assume_bf16)
-        .skip_unsupported(args.skip_unsupported);
+        .skip_unsupported(args.skip_unsupported)
+        .common_steps(args.common_steps);
     let plan = rechunk.plan().map_err(|error| said(error, args))?;
     // Before the plan is shown, which would look as if it were carried out.
     check_unused(&args.output, args.overwrite)?;
@@ -162,6 +168,11 @@ fn said(error: Error, args: &Args) -> anyhow::Error {
         Error::CannotKeep { .. } => {
             anyhow::anyhow!("{error}; --skip-unsupported leaves them out")
         }
+        Error::UnequalSteps {
+            path,
+            tensors,
+            committed,
+        } => unequal_steps(path, tensors, *committed),
         _ => error.into(),
     }
 }

@@ -87,6 +87,13 @@ fn in_words(recovery: &Recovery, dry_run: bool) -> String {
             Grouped(*extent)
         ));
     }
+    for (tensor, extent) in &recovery.changed_by_others {
+        text.push_str(&format!(
+            "           `{tensor}` has {} steps: another program gave it another number than the \
+             others, and it stays as it is\n",
+            Grouped(*extent)
+        ));
+    }
     let done = match (recovery.changed, dry_run) {
         (false, _) => "nothing: it is in order".to_owned(),
         (true, true) => format!(

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::bail;
-use selvedge_hdf5::{Attribute, check_attribute, root_name};
+use selvedge_hdf5::{Attribute, Grouped, Note, check_attribute, common_steps, root_name};
 
 use super::Target;
 use crate::compare::Opened;
-use crate::facts::{Assumptions, FileFacts, Format, Role, TensorFacts, gather};
+use crate::facts::{Assumptions, FileFacts, Format, OpenFile, Role, TensorFacts, gather};
 use crate::metadata::{Attributes, Description, text};
 use crate::source::{Kind, Part, Source};
 
@@ -24,6 +24,8 @@ pub(crate) struct Asked {
     pub(crate) constants: Vec<String>,
     /// Whether tensors are left out that cannot be read, or that the new file cannot hold.
     pub(crate) skip_unsupported: bool,
+    /// Whether steps that not all step tensors have are left out.
+    pub(crate) common_steps: bool,
 }
 
 /// Tensors to be written.
@@ -138,6 +140,7 @@ impl<'a> Input<'a> {
             bail!("{} has no tensors{kept}", facts.path.display());
         }
         let chosen: Vec<&TensorFacts> = sources.iter().map(|(_, source)| source.facts()).collect();
+        check_steps(file, &chosen, asked)?;
         let description = Description::of(facts);
         let steps = StepTensors::of(facts, &description, &chosen, asked);
         let mut tensors = Vec::new();
@@ -181,6 +184,40 @@ impl<'a> Input<'a> {
         self.description
             .metadata(names, self.says_steps.then_some(&steps[..]))
     }
+}
+
+/// Fails where another program appended steps to some of the chosen tensors and not to others, unless the
+/// caller says which steps to take: they are not dropped without a word.
+fn check_steps(file: &OpenFile, chosen: &[&TensorFacts], asked: &Asked) -> anyhow::Result<()> {
+    let OpenFile::Hdf5(reader) = file else {
+        return Ok(());
+    };
+    let committed = reader.committed_steps();
+    let is_chosen = |name: &str| chosen.iter().any(|tensor| tensor.name == name);
+    let unequal = reader.notes().iter().filter_map(|note| match note {
+        Note::Appended { tensor, steps, .. } if is_chosen(tensor) => {
+            Some((tensor.clone(), steps.saturating_add(committed)))
+        }
+        _ => None,
+    });
+    let unequal: Vec<(String, u64)> = unequal.collect();
+    if unequal.is_empty() || asked.common_steps || asked.part.steps.is_some() {
+        return Ok(());
+    }
+    Err(unequal_steps(reader.path(), &unequal, committed))
+}
+
+/// What to do about tensors that have more steps than others.
+pub(crate) fn unequal_steps(path: &Path, tensors: &[(String, u64)], steps: u64) -> anyhow::Error {
+    let one = |(name, steps): &(String, u64)| format!("`{name}` has {} steps", Grouped(*steps));
+    let tensors: Vec<String> = tensors.iter().map(one).collect();
+    anyhow::anyhow!(
+        "another program appended steps in {} to some tensors and not to others: {}, and the run has \
+         {}; give them the same number there, or leave these steps out with --common-steps",
+        path.display(),
+        tensors.join(", "),
+        Grouped(steps)
+    )
 }
 
 /// The dtype of a tensor, if it can be read and `target` can hold it; or why not, as a clause about the
@@ -254,15 +291,14 @@ impl StepTensors {
                 said: true,
             };
         }
-        let largest = |axes: usize| {
-            let candidates = chosen.iter().filter(|tensor| !constant(tensor));
-            let candidates = candidates.filter(|tensor| tensor.shape.len() >= axes);
-            candidates.max_by_key(|tensor| (tensor.bytes, std::cmp::Reverse(&tensor.name)))
-        };
-        let largest = largest(2).or_else(|| largest(1).filter(|_| !asked.part.is_all()));
-        let leading = largest.and_then(|tensor| tensor.shape.first());
+        let candidates = chosen.iter().filter(|tensor| !constant(tensor));
+        // Where all of it is taken, a file of lists has no steps.
+        let axes = if asked.part.is_all() { 2 } else { 1 };
+        let candidates = candidates.filter(|tensor| tensor.shape.len() >= axes);
+        let sizes = candidates.map(|tensor| (&tensor.shape[..], tensor.bytes.unwrap_or(0)));
+        let leading = common_steps(sizes);
         Self {
-            names: names(&|tensor| leading.is_some() && tensor.shape.first() == leading),
+            names: names(&|tensor| leading.is_some() && tensor.shape.first() == leading.as_ref()),
             said: false,
         }
     }

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use selvedge_hdf5::{Dtype, Float16Survey, f16};
 
-pub(crate) use input::{Asked, Input, open};
+pub(crate) use input::{Asked, Input, open, unequal_steps};
 
 use crate::progress::Progress;
 use crate::source::Kind;

@@ -87,7 +87,7 @@ pub(super) fn gather(
         disk_bytes: metadata.blocks().saturating_mul(512),
         attributes: attributes(reader.attributes(), placed),
         unread_attributes: unread(reader.skipped_attributes()),
-        notes: Vec::new(),
+        notes: reader.notes().iter().map(ToString::to_string).collect(),
         python: python::open_hdf5(path, &tensors),
         provenance,
         recording,

@@ -253,17 +253,6 @@ fn notes(facts: &FileFacts, page: Page) -> String {
                 "its committed steps are all there; `selvedge recover {path}` puts it in order"
             ));
         }
-        for tensor in &facts.tensors {
-            if let Some(extent) = tensor.extent
-                && extent > recording.committed_steps
-            {
-                notes.push(format!(
-                    "{} is ahead: {} of a commit that was cut short are left out",
-                    shown(&tensor.name),
-                    counted(extent - recording.committed_steps, "step")
-                ));
-            }
-        }
     }
     for tensor in &facts.tensors {
         let remarks = tensor.remarks.iter();

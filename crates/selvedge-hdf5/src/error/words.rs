@@ -45,6 +45,12 @@ pub(super) fn conversion(expected: Dtype, found: Dtype) -> &'static str {
     }
 }
 
+/// Tensors and their numbers of steps.
+pub(super) fn lengths(tensors: &[(String, u64)]) -> String {
+    let one = |(name, steps): &(String, u64)| format!("`{name}` has {} steps", Grouped(*steps));
+    tensors.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 pub(super) fn list(names: &[String]) -> String {
     if names.is_empty() {
         return "none".to_owned();

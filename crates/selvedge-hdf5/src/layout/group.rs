@@ -1,8 +1,9 @@
 //! The members of the root group, in its old format: a version-1 B-tree of symbol-table nodes,
-//! with the names in a local heap.
+//! with the names in a local heap. Where another program added a link to another file, libhdf5 has put
+//! the links into the group's header instead.
 
 use super::bytes::{Block, Result, UNDEFINED};
-use super::object_header::symbol_table;
+use super::object_header::{GroupLinks, group_links};
 use super::superblock::Superblock;
 use crate::storage::Storage;
 
@@ -18,12 +19,15 @@ const CAPACITY: usize = 32;
 const MAX_DEPTH: u8 = 3;
 
 /// The names in the root group and the addresses of their object headers. Links to elsewhere have
-/// none and are left out.
+/// none and are omitted, and so is a name that is not UTF-8, which is none of the recorder's.
 pub(crate) fn root_members(
     storage: &dyn Storage,
     superblock: &Superblock,
 ) -> Result<Vec<(String, u64)>> {
-    let (tree, heap) = symbol_table(storage, superblock.root_header)?;
+    let (tree, heap) = match group_links(storage, superblock.root_header)? {
+        GroupLinks::SymbolTable { tree, heap } => (tree, heap),
+        GroupLinks::InHeader(members) => return Ok(members),
+    };
     let names = Names::read(storage, heap)?;
     let mut members = Vec::new();
     visit(storage, tree, None, &names, &mut members)?;
@@ -45,7 +49,7 @@ impl Names {
         Ok(Self(Block::read(storage, HEAP, header.u64(24)?, size)?))
     }
 
-    fn get(&self, offset: u64) -> Result<String> {
+    fn get(&self, offset: u64) -> Result<Option<String>> {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let mut end = start;
         while self.0.u8(end)? != 0 {
@@ -57,9 +61,7 @@ impl Names {
             }
         }
         let name = self.0.slice(start, end - start)?;
-        std::str::from_utf8(name)
-            .map(str::to_owned)
-            .map_err(|_| self.0.unexpected("a name in UTF-8", format!("{name:?}")))
+        Ok(std::str::from_utf8(name).ok().map(str::to_owned))
     }
 }
 
@@ -111,8 +113,10 @@ fn symbols(
     let entries = Block::read(storage, NODE, address + 8, count * 40)?;
     for entry in 0..count {
         let object = entries.u64(entry * 40 + 8)?;
-        if object != UNDEFINED {
-            members.push((names.get(entries.u64(entry * 40)?)?, object));
+        if object != UNDEFINED
+            && let Some(name) = names.get(entries.u64(entry * 40)?)?
+        {
+            members.push((name, object));
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The few structures of the HDF5 file format that the recorder reads and patches in place.
 //!
 //! libhdf5 builds the file; here is what is needed to find, in the file it built, the bytes that
-//! change during a run: the extents, the chunk index, the end-of-file address and one attribute.
+//! change during a run: the extents, the chunk index, the end-of-file address and some attributes.
 //! Offsets and sizes are those of the [HDF5 File Format Specification][spec], version 3.0, for the
 //! oldest format only (superblock 0, object header 1, symbol-table groups, version-1 B-trees),
 //! which has no checksums. Everything else is refused.
@@ -23,6 +23,8 @@ pub(crate) use bytes::LayoutError;
 pub(crate) use chunk_index::{ChunkEntry, ChunkIndex, ChunkKey};
 pub(crate) use chunk_lookup::ChunkLookup;
 pub(crate) use group::root_members;
-pub(crate) use object_header::{AttributeValue, StepDataset, attribute, chunk_tree, step_dataset};
+pub(crate) use object_header::{
+    AttributeValue, StepDataset, attribute, candidate, chunk_tree, step_dataset,
+};
 pub(crate) use superblock::Superblock;
 pub(crate) use writer_mark::WriterMark;

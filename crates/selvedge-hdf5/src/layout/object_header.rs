@@ -2,7 +2,8 @@
 
 use super::bytes::{Block, LayoutError, Result, UNDEFINED};
 use super::superblock::Superblock;
-use crate::provenance::ENCODER;
+use crate::provenance::{ENCODER, STEP_TENSOR};
+use crate::run::Candidate;
 use crate::storage::Storage;
 
 const STRUCTURE: &str = "an object header";
@@ -13,6 +14,10 @@ const MAX_BYTES: usize = 16 << 20;
 const MAX_BLOCKS: usize = 4096;
 
 const DATASPACE: u16 = 0x0001;
+const LINK_INFO: u16 = 0x0002;
+const DATATYPE: u16 = 0x0003;
+const FILL_VALUE: u16 = 0x0005;
+const LINK: u16 = 0x0006;
 const LAYOUT: u16 = 0x0008;
 const FILTERS: u16 = 0x000B;
 const ATTRIBUTE: u16 = 0x000C;
@@ -21,6 +26,12 @@ const SYMBOL_TABLE: u16 = 0x0011;
 
 /// The numbers of the filters of a compressed step tensor, in the order of writing: shuffle, deflate.
 const PIPELINE: [u16; 2] = [2, 1];
+
+/// Classes of datatypes that are numbers: fixed-point, floating-point, and the enumeration that a
+/// bool is.
+const NUMBERS: [u8; 3] = [0, 1, 8];
+/// The fill value message's "never", for when the fill value is written.
+const NEVER: u8 = 1;
 
 /// The maximum of an axis without one.
 const UNLIMITED: u64 = u64::MAX;
@@ -95,13 +106,20 @@ impl ObjectHeader {
         Ok(continued)
     }
 
+    /// The messages of this kind.
+    fn of(&self, kind: u16) -> impl Iterator<Item = &Message> {
+        self.messages
+            .iter()
+            .filter(move |message| message.kind == kind)
+    }
+
     fn block(&self, message: &Message) -> &Block {
         &self.blocks[message.block]
     }
 
     /// The only message of this kind.
     fn only(&self, kind: u16, name: &str) -> Result<&Message> {
-        let mut found = self.messages.iter().filter(|message| message.kind == kind);
+        let mut found = self.of(kind);
         match (found.next(), found.next()) {
             (Some(message), None) if message.flags & 0b10 == 0 => Ok(message),
             (first, _) => Err(LayoutError::unexpected(
@@ -119,7 +137,7 @@ impl ObjectHeader {
 
     /// Whether there is an attribute of this name, of whatever type.
     fn has_attribute(&self, name: &str) -> Result<bool> {
-        for message in self.messages.iter().filter(|m| m.kind == ATTRIBUTE) {
+        for message in self.of(ATTRIBUTE) {
             if attribute_name(self.block(message), message.offset)? == Some(name.as_bytes()) {
                 return Ok(true);
             }
@@ -151,12 +169,66 @@ impl ObjectHeader {
     }
 }
 
-/// The B-tree and the name heap of a group with the object header at `address`.
-pub(super) fn symbol_table(storage: &dyn Storage, address: u64) -> Result<(u64, u64)> {
+/// Where a group has the links to its members.
+pub(super) enum GroupLinks {
+    /// In a B-tree, with the names in a heap.
+    SymbolTable { tree: u64, heap: u64 },
+    /// In its object header: names, and the addresses of the members' headers.
+    InHeader(Vec<(String, u64)>),
+}
+
+/// The links of the group with the object header at `address`.
+pub(super) fn group_links(storage: &dyn Storage, address: u64) -> Result<GroupLinks> {
     let header = ObjectHeader::read(storage, address)?;
-    let message = header.only(SYMBOL_TABLE, "symbol table")?;
-    let block = header.block(message);
-    Ok((block.u64(message.offset)?, block.u64(message.offset + 8)?))
+    let Some(info) = header.of(LINK_INFO).next() else {
+        let message = header.only(SYMBOL_TABLE, "symbol table")?;
+        let block = header.block(message);
+        return Ok(GroupLinks::SymbolTable {
+            tree: block.u64(message.offset)?,
+            heap: block.u64(message.offset + 8)?,
+        });
+    };
+    let block = header.block(info);
+    // The largest creation order comes first, if it is tracked.
+    let tracked = block.u8(info.offset + 1)? & 1 == 1;
+    let heap = block.u64(info.offset + 2 + if tracked { 8 } else { 0 })?;
+    if heap != UNDEFINED {
+        return Err(block.unexpected(
+            "the links of a group that only a recorder has written to",
+            "links as another program stores many, one of them to another file; delete that link, \
+             or let `rechunk` write a new file",
+        ));
+    }
+    let links = header.of(LINK).map(|message| header.hard_link(message));
+    let links = links.collect::<Result<Vec<_>>>()?;
+    Ok(GroupLinks::InHeader(links.into_iter().flatten().collect()))
+}
+
+impl ObjectHeader {
+    /// The name of a link and the address that it leads to; `None` of a link by name.
+    fn hard_link(&self, message: &Message) -> Result<Option<(String, u64)>> {
+        let block = self.block(message);
+        let mut at = message.offset + 2;
+        block.expect(message.offset, &[1], "link message version")?;
+        let flags = block.u8(message.offset + 1)?;
+        if flags & 0x08 != 0 {
+            if block.u8(at)? != 0 {
+                return Ok(None);
+            }
+            at += 1;
+        }
+        // The creation order and the character set, where they are stored.
+        at += if flags & 0x04 != 0 { 8 } else { 0 };
+        at += usize::from(flags & 0x10 != 0);
+        let width = 1_usize << (flags & 0x03);
+        let length = block.slice(at, width)?.iter().rev();
+        let length = length.fold(0_u64, |all, &byte| all << 8 | u64::from(byte));
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let name = block.slice(at + width, length)?;
+        let address = block.u64(at + width + length)?;
+        let name = std::str::from_utf8(name).ok();
+        Ok(name.map(|name| (name.to_owned(), address)))
+    }
 }
 
 /// A step tensor: its extents and the two places in the file that the recorder patches.
@@ -178,16 +250,80 @@ pub(crate) struct StepDataset {
     pub(crate) index_root_at: u64,
 }
 
-/// The step tensor with the object header at `address`: a chunked dataset whose first axis is
-/// unlimited, without filters or with shuffle, deflate and the name of the encoder. `None` for any
-/// other object; only the recorder's own are of its kind.
-pub(crate) fn step_dataset(storage: &dyn Storage, address: u64) -> Result<Option<StepDataset>> {
-    // Later versions of the object header are of other programs, which changed the file.
-    if Block::read(storage, STRUCTURE, address, 4)?.slice(0, 4)? == b"OHDR" {
+/// What the header at `address` tells of a dataset in the root group; `None` of any other object, and
+/// of a dataset whose header is of a later version than the recorder's.
+pub(crate) fn candidate(storage: &dyn Storage, address: u64) -> Result<Option<Candidate>> {
+    if is_later_version(storage, address)? {
         return Ok(None);
     }
     let header = ObjectHeader::read(storage, address)?;
-    let has = |kind: u16| header.messages.iter().any(|message| message.kind == kind);
+    if header.of(LAYOUT).next().is_none() || header.of(DATASPACE).next().is_none() {
+        return Ok(None);
+    }
+    // What another program made need not be as the recorder makes it, and is no damage.
+    let mark = header.attribute::<1>(STEP_TENSOR).ok().flatten();
+    let (shape, unlimited) = header.extents().unwrap_or_default();
+    Ok(Some(Candidate {
+        mark: mark.map(|mark| mark.values[0] == 1),
+        at_root: true,
+        shape,
+        chunked: header.is_chunked().unwrap_or(false),
+        unlimited,
+        unfilled: header.is_never_filled().unwrap_or(false),
+        element_bytes: header.number_bytes().ok().flatten(),
+    }))
+}
+
+/// Whether the object header is of version 2, which the recorder does not make.
+fn is_later_version(storage: &dyn Storage, address: u64) -> Result<bool> {
+    Ok(Block::read(storage, STRUCTURE, address, 4)?.slice(0, 4)? == b"OHDR")
+}
+
+impl ObjectHeader {
+    /// The extents in elements, and whether the first axis is unlimited.
+    fn extents(&self) -> Result<(Vec<u64>, bool)> {
+        let space = self.only(DATASPACE, "dataspace")?;
+        let block = self.block(space);
+        block.expect(space.offset, &[1], "dataspace version")?;
+        let rank = usize::from(block.u8(space.offset + 1)?);
+        let has_maxima = block.u8(space.offset + 2)? & 1 == 1;
+        let extents = (0..rank).map(|axis| block.u64(space.offset + 8 + axis * 8));
+        let extents = extents.collect::<Result<Vec<_>>>()?;
+        let unlimited =
+            rank > 0 && has_maxima && block.u64(space.offset + 8 + rank * 8)? == UNLIMITED;
+        Ok((extents, unlimited))
+    }
+
+    fn is_chunked(&self) -> Result<bool> {
+        let layout = self.only(LAYOUT, "data layout")?;
+        Ok(self.block(layout).slice(layout.offset, 2)? == [3, 2])
+    }
+
+    fn is_never_filled(&self) -> Result<bool> {
+        let fill = self.only(FILL_VALUE, "fill value")?;
+        let bytes = self.block(fill).slice(fill.offset, 3)?;
+        Ok(matches!(bytes[0], 1 | 2) && bytes[2] == NEVER)
+    }
+
+    /// Bytes of an element, where these are numbers.
+    fn number_bytes(&self) -> Result<Option<u64>> {
+        let datatype = self.only(DATATYPE, "datatype")?;
+        let block = self.block(datatype);
+        let class = block.u8(datatype.offset)? & 0x0F;
+        let size = u64::from(block.u32(datatype.offset + 4)?);
+        Ok(NUMBERS.contains(&class).then_some(size))
+    }
+}
+
+/// The step tensor with the object header at `address`, if it is as the recorder made it: a chunked
+/// dataset whose first axis is unlimited, without filters or with shuffle, deflate and the name of
+/// the encoder. `None` where another program wrote it anew.
+pub(crate) fn step_dataset(storage: &dyn Storage, address: u64) -> Result<Option<StepDataset>> {
+    if is_later_version(storage, address)? {
+        return Ok(None);
+    }
+    let header = ObjectHeader::read(storage, address)?;
+    let has = |kind: u16| header.of(kind).next().is_some();
     if !has(LAYOUT) || !has(DATASPACE) {
         return Ok(None);
     }
@@ -195,32 +331,27 @@ pub(crate) fn step_dataset(storage: &dyn Storage, address: u64) -> Result<Option
     if compressed && !(header.has_attribute(ENCODER)? && header.filters()? == PIPELINE) {
         return Ok(None);
     }
+    if !header.is_chunked()? {
+        return Ok(None);
+    }
+    let (extents, unlimited) = header.extents()?;
+    if !unlimited {
+        return Ok(None);
+    }
+    let rank = extents.len();
     let layout = header.only(LAYOUT, "data layout")?;
     let block = header.block(layout);
-    if block.slice(layout.offset, 2)? != [3, 2] {
-        return Ok(None);
-    }
-    let space = header.only(DATASPACE, "dataspace")?;
-    let space_block = header.block(space);
-    space_block.expect(space.offset, &[1], "dataspace version")?;
-    let rank = usize::from(space_block.u8(space.offset + 1)?);
-    let has_maxima = space_block.u8(space.offset + 2)? & 1 == 1;
-    if rank == 0 || !has_maxima || space_block.u64(space.offset + 8 + rank * 8)? != UNLIMITED {
-        return Ok(None);
-    }
     // One more dimension in the layout: the size of an element in bytes.
     if usize::from(block.u8(layout.offset + 2)?) != rank + 1 {
         return Err(block.unexpected(format!("a chunk of rank {rank}"), "another rank"));
     }
-    let extents = (0..rank)
-        .map(|axis| header.block(space).u64(space.offset + 8 + axis * 8))
-        .collect::<Result<Vec<_>>>()?;
     let chunk = (0..=rank)
         .map(|axis| Ok(u64::from(block.u32(layout.offset + 11 + axis * 4)?)))
         .collect::<Result<Vec<_>>>()?;
     if chunk.contains(&0) {
         return Err(block.unexpected("a chunk with elements", format!("{chunk:?}")));
     }
+    let space = header.only(DATASPACE, "dataspace")?;
     let leading_extent_at = header.address_in(space, 8);
     if leading_extent_at % 8 != 0 || space.len < 8 + 2 * rank * 8 {
         return Err(block.unexpected("an aligned leading extent", leading_extent_at.to_string()));
@@ -278,54 +409,60 @@ fn attribute_name(block: &Block, at: usize) -> Result<Option<&[u8]>> {
     Ok(stored.strip_suffix(&[0]))
 }
 
-/// A 64-bit integer attribute: its value and where it lies.
+/// 64-bit integers of an attribute: their values and where they lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct AttributeValue {
-    /// The value.
-    pub(crate) value: i64,
-    /// Its address in the file: 8 bytes, little-endian, at a multiple of 8.
+pub(crate) struct AttributeValue<const N: usize = 1> {
+    /// The values.
+    pub(crate) values: [i64; N],
+    /// Their address in the file: 8 bytes each, little-endian, at a multiple of 8.
     pub(crate) at: u64,
 }
 
-/// The scalar attribute `name`, a 64-bit little-endian integer, of the object at `address`.
-pub(crate) fn attribute(
+/// The attribute `name`, which has `N` 64-bit little-endian integers, of the object at `address`.
+pub(crate) fn attribute<const N: usize>(
     storage: &dyn Storage,
     address: u64,
     name: &str,
-) -> Result<Option<AttributeValue>> {
-    let header = ObjectHeader::read(storage, address)?;
-    for message in header
-        .messages
-        .iter()
-        .filter(|message| message.kind == ATTRIBUTE)
-    {
-        let block = header.block(message);
-        let at = message.offset;
-        if attribute_name(block, at)? != Some(name.as_bytes()) {
-            continue;
+) -> Result<Option<AttributeValue<N>>> {
+    ObjectHeader::read(storage, address)?.attribute(name)
+}
+
+impl ObjectHeader {
+    fn attribute<const N: usize>(&self, name: &str) -> Result<Option<AttributeValue<N>>> {
+        for message in self.of(ATTRIBUTE) {
+            let block = self.block(message);
+            let at = message.offset;
+            if attribute_name(block, at)? != Some(name.as_bytes()) {
+                continue;
+            }
+            // The sizes of name, datatype and dataspace, each padded to a multiple of 8.
+            let sizes =
+                [block.u16(at + 2)?, block.u16(at + 4)?, block.u16(at + 6)?].map(usize::from);
+            let padded: usize = sizes.iter().map(|size| size.next_multiple_of(8)).sum();
+            let datatype = at + 8 + sizes[0].next_multiple_of(8);
+            // Class 0 (fixed point), version 1, little-endian, signed, 8 bytes; 64 bits from bit 0.
+            block.expect(
+                datatype,
+                &[0x10, 0x08, 0, 0, 8, 0, 0, 0],
+                "a 64-bit signed integer",
+            )?;
+            let value_at = self.address_in(message, 8 + padded);
+            if 8 + padded + 8 * N != message.len.next_multiple_of(8) || !value_at.is_multiple_of(8)
+            {
+                return Err(block.unexpected(
+                    format!("{N} aligned values of 8 bytes in attribute `{name}`"),
+                    format!("a message of {} bytes", message.len),
+                ));
+            }
+            let mut values = [0; N];
+            for (index, value) in values.iter_mut().enumerate() {
+                *value = block.u64(at + 8 + padded + 8 * index)?.cast_signed();
+            }
+            return Ok(Some(AttributeValue {
+                values,
+                at: value_at,
+            }));
         }
-        // The sizes of name, datatype and dataspace, each padded to a multiple of 8.
-        let sizes = [block.u16(at + 2)?, block.u16(at + 4)?, block.u16(at + 6)?].map(usize::from);
-        let padded: usize = sizes.iter().map(|size| size.next_multiple_of(8)).sum();
-        let datatype = at + 8 + sizes[0].next_multiple_of(8);
-        // Class 0 (fixed point), version 1, little-endian, signed, 8 bytes; 64 bits from bit 0.
-        block.expect(
-            datatype,
-            &[0x10, 0x08, 0, 0, 8, 0, 0, 0],
-            "a 64-bit signed integer",
-        )?;
-        let value_at = header.address_in(message, 8 + padded);
-        if 8 + padded + 8 != message.len.next_multiple_of(8) || value_at % 8 != 0 {
-            return Err(block.unexpected(
-                format!("one aligned 8-byte value in attribute `{name}`"),
-                format!("a message of {} bytes", message.len),
-            ));
-        }
-        let value = block.u64(at + 8 + padded)?;
-        return Ok(Some(AttributeValue {
-            value: value.cast_signed(),
-            at: value_at,
-        }));
+        Ok(None)
     }
-    Ok(None)
 }

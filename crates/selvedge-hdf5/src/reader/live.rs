@@ -7,14 +7,16 @@
 
 use std::fs::File;
 
-use crate::Attribute;
 use crate::layout::{Superblock, attribute, root_members, step_dataset};
-use crate::provenance::{FORMAT, STATE, STEPS_PLANNED};
+use crate::provenance::{COMMIT, FORMAT, STATE, STEPS_PLANNED};
+use crate::run::{Commit, Record};
+use crate::{Attribute, RunState};
 
 /// The places of a file of our own.
 #[derive(Debug)]
 pub(super) struct Live {
     root_header: u64,
+    format: i64,
     /// Names in the root group and the addresses of their object headers.
     members: Vec<(String, u64)>,
 }
@@ -24,10 +26,11 @@ impl Live {
     pub(super) fn find(data: &File) -> Option<Self> {
         let superblock = Superblock::read(data).ok()?;
         let root_header = superblock.root_header;
-        attribute(data, root_header, FORMAT).ok()??;
+        let [format] = attribute(data, root_header, FORMAT).ok()??.values;
         let members = root_members(data, &superblock).ok()?;
         Some(Self {
             root_header,
+            format,
             members,
         })
     }
@@ -41,13 +44,28 @@ impl Live {
     /// Puts the attributes that change during a run at their values of now.
     pub(super) fn refresh(&self, data: &File, attributes: &mut [(String, Attribute)]) {
         for (name, value) in attributes {
-            if name != STATE && name != STEPS_PLANNED {
-                continue;
-            }
-            if let Ok(Some(now)) = attribute(data, self.root_header, name) {
-                *value = Attribute::Int(now.value);
+            if name == STATE || name == STEPS_PLANNED {
+                if let Ok(Some(now)) = attribute(data, self.root_header, name) {
+                    let [now] = now.values;
+                    *value = Attribute::Int(now);
+                }
+            } else if name == COMMIT
+                && let Ok(Some(now)) = attribute::<2>(data, self.root_header, name)
+            {
+                *value = Attribute::Ints(now.values.to_vec());
             }
         }
+    }
+
+    /// What the file says of its run now; `None` where its structure is no longer what it was.
+    pub(super) fn record(&self, data: &File) -> Option<Record> {
+        let [state] = attribute(data, self.root_header, STATE).ok()??.values;
+        let commit = attribute::<2>(data, self.root_header, COMMIT).ok()?;
+        Some(Record {
+            format: self.format,
+            state: RunState::from_value(state),
+            commit: commit.and_then(|commit| Commit::from_values(commit.values)),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ mod data_layout;
 mod dtype;
 mod library;
 mod live;
+mod note;
 mod open;
 mod place;
 mod raw;
@@ -19,13 +20,16 @@ use std::sync::Arc;
 use hdf5::{IndexType, IterationOrder, LinkType, LocationToken, LocationType};
 
 pub use data_layout::{DataLayout, Filter};
+pub use note::Note;
 pub use select::{Block, Blocks, Selection};
 use selvedge_base::LockedFile;
 use tensor::Source;
 pub use tensor::{Role, Tensor};
 
 use crate::chunks::{UnpackerCache, to_usize};
-use crate::provenance::{FORMAT, STATE, STEPS_PLANNED};
+use crate::error::LibraryError;
+use crate::provenance::{STATE, STEPS_PLANNED};
+use crate::run::{Candidate, Commit, Part, Record, Standing, find_run};
 use crate::{Attribute, Error, RunState, TensorSpec, ffi};
 
 /// A trajectory file, open for reading.
@@ -33,10 +37,12 @@ use crate::{Attribute, Error, RunState, TensorSpec, ffi};
 /// What it shows is the file at the moment of [`open`](Self::open): of a file that is being recorded,
 /// the steps that were committed then. [`refresh`](Self::refresh) shows those that came since.
 ///
-/// Any HDF5 file opens, those of plain h5py among them. A step tensor is a chunked dataset whose
-/// first axis is unlimited; in a file that Selvedge did not record, any chunked dataset. Every other
+/// Any HDF5 file opens, those of plain h5py among them. A recorded file names its step tensors, also
+/// when another program wrote it anew. In a file of another program they are those whose first axis
+/// is as long as that of the largest tensor (see [`common_steps`](crate::common_steps)). Every other
 /// dataset is a constant. A dataset in a group goes by its path: `model/W`; in a file that Selvedge
-/// recorded it was added by another program, and is a constant, too.
+/// recorded it was added by another program, and is a constant, too. [`notes`](Self::notes) tells
+/// what others added and changed.
 ///
 /// ```
 /// # use half::bf16;
@@ -61,6 +67,7 @@ pub struct Reader {
     tensors: Vec<Tensor>,
     attributes: Vec<(String, Attribute)>,
     skipped: Vec<(String, String)>,
+    notes: Vec<Note>,
     committed: u64,
 }
 
@@ -77,16 +84,16 @@ impl Reader {
         let (data, file) = open::open(&path)?;
         let (mut attributes, skipped) = attributes::read(&file)
             .map_err(|error| Error::library(&path, "read the attributes of", error))?;
-        let ours = attributes.iter().any(|(name, _)| name == FORMAT);
         let live = live::Live::find(&data);
         if let Some(live) = &live {
             live.refresh(&data, &mut attributes);
         }
+        let record = Record::from_attributes(&attributes);
         let data = Arc::new(data);
         let source = Source {
             path: path.clone(),
             data: Arc::clone(&data),
-            ours,
+            ours: record.is_some(),
             unpackers: UnpackerCache::default(),
         };
         let mut tensors = Vec::new();
@@ -99,22 +106,89 @@ impl Reader {
             let header = header.filter(|_| addresses);
             tensors.push(Tensor::open(&source, name, dataset, addresses, header)?);
         }
-        let committed = committed(&tensors);
-        // Elsewhere the lengths of datasets need not have to do with each other.
-        if ours {
-            for tensor in &mut tensors {
-                tensor.limit_steps(committed);
-            }
-        }
-        Ok(Self {
+        let mut reader = Self {
             path,
             data,
             live,
             tensors,
             attributes,
             skipped,
-            committed,
-        })
+            notes: Vec::new(),
+            committed: 0,
+        };
+        let now = reader.record();
+        match (record, now) {
+            (Some(before), Some(now)) if before.state != now.state => reader.look_again()?,
+            (Some(before), Some(now)) => reader.decide(Some(spanning(before, now))),
+            _ => reader.decide(record),
+        }
+        Ok(reader)
+    }
+
+    /// What the file says of its run now.
+    fn record(&self) -> Option<Record> {
+        self.live.as_ref()?.record(&self.data)
+    }
+
+    /// Reads the extents anew, and what the file says of its run, which changes meanwhile in a file
+    /// that is being recorded.
+    fn look_again(&mut self) -> Result<(), Error> {
+        let mut before = self.record();
+        loop {
+            for tensor in &mut self.tensors {
+                tensor.refresh()?;
+            }
+            let now = self.record();
+            match (before, now) {
+                (Some(before), Some(now)) if before.state == now.state => {
+                    self.decide(Some(spanning(before, now)));
+                    return Ok(());
+                }
+                // It was finished, or resumed, at this moment.
+                (_, Some(_)) => before = now,
+                (_, None) => {
+                    let changed = "the file is no longer the one that was opened".to_owned();
+                    let error = LibraryError::new(changed);
+                    return Err(Error::library(&self.path, "read the state of", error));
+                }
+            }
+        }
+    }
+
+    /// Finds out which tensors are the run, and what is to be told of the others.
+    fn decide(&mut self, record: Option<Record>) {
+        let candidates: Vec<Candidate> = self.tensors.iter().map(Tensor::candidate).collect();
+        let run = find_run(record.as_ref(), &candidates);
+        self.committed = run.committed;
+        self.notes.clear();
+        if run.appended > 0 {
+            let steps = run.appended;
+            self.notes.push(Note::AppendedToAll { steps });
+        }
+        for (tensor, part) in self.tensors.iter_mut().zip(run.parts) {
+            tensor.set_part(part, run.committed);
+            let (name, committed) = (tensor.name().to_owned(), run.committed);
+            let extent = tensor.leading_extent();
+            let ahead = extent.saturating_sub(committed);
+            self.notes.extend(match part {
+                Part::Step(Standing::Level) | Part::Constant => None,
+                Part::Step(Standing::CutShort) => Some(Note::CutShort {
+                    tensor: name,
+                    steps: ahead,
+                }),
+                Part::Step(Standing::Appended) => Some(Note::Appended {
+                    tensor: name,
+                    steps: ahead,
+                    committed,
+                }),
+                Part::Added => Some(Note::Added { dataset: name }),
+                Part::Short => Some(Note::Short {
+                    tensor: name,
+                    steps: extent,
+                    committed,
+                }),
+            });
+        }
     }
 
     /// Looks for steps that were committed since, in a file that Selvedge records, and returns how
@@ -142,14 +216,8 @@ impl Reader {
         let Some(live) = &self.live else {
             return Ok(self.committed);
         };
-        for tensor in &mut self.tensors {
-            tensor.refresh()?;
-        }
         live.refresh(&self.data, &mut self.attributes);
-        self.committed = committed(&self.tensors);
-        for tensor in &mut self.tensors {
-            tensor.limit_steps(self.committed);
-        }
+        self.look_again()?;
         Ok(self.committed)
     }
 
@@ -159,11 +227,8 @@ impl Reader {
         &self.path
     }
 
-    /// The number of committed steps: the smallest leading extent of the step tensors.
-    ///
-    /// In a file that Selvedge recorded, each tensor shows so many steps and no more. In a file of
-    /// another program each shows all that it has, and this is merely the number that all of them
-    /// have.
+    /// The number of committed steps: the steps that all step tensors have, which show so many and no
+    /// more.
     #[must_use]
     pub fn committed_steps(&self) -> u64 {
         self.committed
@@ -172,19 +237,15 @@ impl Reader {
     /// The planned number of steps, where the file tells.
     #[must_use]
     pub fn planned_steps(&self) -> Option<u64> {
-        match self.attribute(STEPS_PLANNED) {
-            Some(&Attribute::Int(planned)) => u64::try_from(planned).ok(),
-            _ => None,
-        }
+        let planned = self.attribute(STEPS_PLANNED)?.as_int()?;
+        u64::try_from(planned).ok()
     }
 
     /// How the recording ended, as far as the file says.
     #[must_use]
     pub fn state(&self) -> RunState {
-        match self.attribute(STATE) {
-            Some(&Attribute::Int(value)) => RunState::from_value(value),
-            _ => RunState::Unknown,
-        }
+        let state = self.attribute(STATE).and_then(Attribute::as_int);
+        state.map_or(RunState::Unknown, RunState::from_value)
     }
 
     /// Whether a recorder is at work on the file now, in any process of this machine.
@@ -249,6 +310,12 @@ impl Reader {
         &self.attributes
     }
 
+    /// What others added to the file and changed in it, and what is left of a commit that was cut short.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
     /// Attributes of a type that has no counterpart here: names and types.
     #[must_use]
     pub fn skipped_attributes(&self) -> &[(String, String)] {
@@ -281,9 +348,17 @@ impl Reader {
     }
 }
 
-/// The number of steps that all step tensors have.
-fn committed(tensors: &[Tensor]) -> u64 {
-    tensors.iter().filter_map(Tensor::extent).min().unwrap_or(0)
+/// What a file said of its run while the extents were read: a tensor has at least the steps that were
+/// committed before, and at most those that it gets by a commit that had begun afterwards.
+fn spanning(before: Record, after: Record) -> Record {
+    let commit = before.commit.zip(after.commit);
+    Record {
+        commit: commit.map(|(before, after)| Commit {
+            before: before.before,
+            after: after.after,
+        }),
+        ..after
+    }
 }
 
 /// The datasets of a file by their paths: those at the root, and then those in groups.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hdf5::Dataset;
+use hdf5::dataset::FillTime;
 use selvedge_base::buffer;
 
 use super::data_layout::{self, DataLayout};
@@ -19,7 +20,8 @@ use crate::checksum::{self, Checksums};
 use crate::chunks::{Pipeline, Stride, UnpackerCache, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
-use crate::provenance::ENCODER;
+use crate::provenance::{ENCODER, STEP_TENSOR};
+use crate::run::{Candidate, Part};
 use crate::{Attribute, Dtype, Error};
 
 /// What a tensor is to the run.
@@ -48,7 +50,14 @@ pub struct Tensor {
     source: Source,
     dataset: Dataset,
     name: String,
-    role: Role,
+    /// What it is to the run.
+    part: Part,
+    /// What its mark says, in a file that Selvedge recorded.
+    mark: Option<bool>,
+    /// Whether its first axis is unlimited.
+    unlimited: bool,
+    /// Whether HDF5 is told never to write the fill value into it.
+    unfilled: bool,
     /// Address of the object header of a step tensor of our own, whose structure we read ourselves.
     header: Option<u64>,
     /// Shape of the dataset in elements; of a step tensor the leading extent comes first.
@@ -61,6 +70,14 @@ pub struct Tensor {
     encoder: Option<String>,
     /// Where the values lie.
     pub(super) found: Found,
+}
+
+/// Whether a dataset of a recorded file is marked as a step tensor, or as a constant. A program that
+/// writes netCDF makes a list of one of the mark.
+fn mark_of(dataset: &Dataset) -> Option<bool> {
+    let mark = dataset.attr(STEP_TENSOR).ok()?;
+    let values = mark.read_raw::<i64>().ok()?;
+    (values.len() == 1).then(|| values[0] == 1)
 }
 
 /// Elements of a shape; more than can be addressed where the product overflows.
@@ -91,16 +108,8 @@ impl Tensor {
         let encoder = filtered
             .then(|| attributes::text(&dataset, ENCODER))
             .flatten();
-        // What the recorder makes; in a file of ours the others were added by hand.
-        let recorded = space.maxdims().first() == Some(&None)
-            && (!filtered || encoder.is_some())
-            && !name.contains('/');
-        let role = match chunk {
-            // h5py makes datasets of a fixed shape, if it is not told otherwise.
-            Some(_) if !shape.is_empty() && (recorded || !source.ours) => Role::Step,
-            _ => Role::Constant,
-        };
-        let now = header.filter(|_| role == Role::Step).and_then(|header| {
+        let unlimited = space.maxdims().first() == Some(&None);
+        let now = header.filter(|_| unlimited).and_then(|header| {
             let extents = live::extents(&source.data, header)?;
             (extents.get(1..) == shape.get(1..)).then_some((header, extents))
         });
@@ -108,6 +117,7 @@ impl Tensor {
             shape = extents;
             header
         });
+        let mark = source.ours.then(|| mark_of(&dataset)).flatten();
         let stored = detect(&dataset, &space);
         // Chunks at an edge can be left as they are without a bit that says so.
         let whole = plan
@@ -125,7 +135,12 @@ impl Tensor {
             source: source.clone(),
             dataset,
             name,
-            role,
+            part: Part::Constant,
+            mark,
+            unlimited,
+            unfilled: plan
+                .get_fill_time()
+                .is_ok_and(|when| when == FillTime::Never),
             header,
             shape,
             chunk,
@@ -137,6 +152,39 @@ impl Tensor {
         })
     }
 
+    /// What it is like, as far as it matters to whether it is a part of the run.
+    pub(super) fn candidate(&self) -> Candidate {
+        Candidate {
+            mark: self.mark,
+            at_root: !self.name.contains('/'),
+            shape: self.shape.clone(),
+            chunked: self.chunk.is_some(),
+            unlimited: self.unlimited,
+            unfilled: self.unfilled,
+            element_bytes: self.dtype().ok().map(|dtype| dtype.size() as u64),
+        }
+    }
+
+    /// Takes over what it is to the run, of which so many steps are committed.
+    pub(super) fn set_part(&mut self, part: Part, committed: u64) {
+        self.part = part;
+        self.steps = self.leading_extent();
+        match self.role() {
+            Role::Step => {
+                self.steps = self.steps.min(committed);
+                let rows = self.chunk.as_ref().map_or(1, |chunk| chunk[0].max(1));
+                self.found.set_rows(self.steps, rows);
+            }
+            // What others added does not grow by commits.
+            Role::Constant => self.header = None,
+        }
+    }
+
+    /// The extent of its first axis; 0 for a single value.
+    pub(super) fn leading_extent(&self) -> u64 {
+        self.shape.first().copied().unwrap_or(0)
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -146,14 +194,17 @@ impl Tensor {
     /// Whether it has steps.
     #[must_use]
     pub fn role(&self) -> Role {
-        self.role
+        match self.part {
+            Part::Step(_) => Role::Step,
+            Part::Constant | Part::Added | Part::Short => Role::Constant,
+        }
     }
 
     /// Its shape in elements: of a step tensor its steps first.
     #[must_use]
     pub fn shape(&self) -> Vec<u64> {
         let mut shape = self.shape.clone();
-        if let (Role::Step, Some(leading)) = (self.role, shape.first_mut()) {
+        if let (Role::Step, Some(leading)) = (self.role(), shape.first_mut()) {
             *leading = self.steps;
         }
         shape
@@ -162,17 +213,16 @@ impl Tensor {
     /// Shape of one step in elements; of a constant its whole shape.
     #[must_use]
     pub fn step_shape(&self) -> &[u64] {
-        match self.role {
+        match self.role() {
             Role::Step => &self.shape[1..],
             Role::Constant => &self.shape,
         }
     }
 
-    /// The number of committed steps, or all steps of a tensor that another program recorded; 0 for
-    /// a constant.
+    /// The number of committed steps; 0 for a constant.
     #[must_use]
     pub fn steps(&self) -> u64 {
-        match self.role {
+        match self.role() {
             Role::Step => self.steps,
             Role::Constant => 0,
         }
@@ -232,14 +282,15 @@ impl Tensor {
         Ok(self.all_attributes()?.1)
     }
 
-    /// Its checksums are no attributes of its own, nor is the name of its encoder.
+    /// Its checksums are no attributes of its own, nor are the name of its encoder and its mark.
     fn all_attributes(&self) -> Result<attributes::Attributes, Error> {
         let (mut read, mut skipped) = attributes::read(&self.dataset).map_err(|error| {
             let action = format!("read the attributes of tensor `{}` of", self.name);
             Error::library(&self.source.path, action, error)
         })?;
-        read.retain(|(name, _)| !checksum::is_own(name) && name != ENCODER);
-        skipped.retain(|(name, _)| !checksum::is_own(name));
+        let is_own = |name: &str| checksum::is_own(name) || name == ENCODER || name == STEP_TENSOR;
+        read.retain(|(name, _)| !is_own(name));
+        skipped.retain(|(name, _)| !is_own(name));
         Ok((read, skipped))
     }
 
@@ -260,7 +311,7 @@ impl Tensor {
     /// The leading extent in the file, which a kill can have left ahead of the committed steps.
     #[must_use]
     pub fn extent(&self) -> Option<u64> {
-        match self.role {
+        match self.role() {
             Role::Step => self.shape.first().copied(),
             Role::Constant => None,
         }
@@ -281,12 +332,6 @@ impl Tensor {
         self.steps = now[0];
         self.shape = now;
         Ok(())
-    }
-
-    pub(super) fn limit_steps(&mut self, committed: u64) {
-        self.steps = self.steps.min(committed);
-        let rows = self.chunk.as_ref().map_or(1, |chunk| chunk[0].max(1));
-        self.found.set_rows(self.steps, rows);
     }
 
     /// A part of it to read: some steps, and some rows of each. At first it is all of it.
@@ -397,7 +442,7 @@ impl Tensor {
 
     /// Length of the first axis: the committed steps of a step tensor; `None` for a single value.
     pub(super) fn leading(&self) -> Option<u64> {
-        self.shape.first().map(|&leading| match self.role {
+        self.shape.first().map(|&leading| match self.role() {
             Role::Step => self.steps,
             Role::Constant => leading,
         })

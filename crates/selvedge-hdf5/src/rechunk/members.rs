@@ -1,8 +1,9 @@
 //! What of the input becomes what of the output.
 
 use crate::chunks::to_usize;
-use crate::provenance::{FORMAT, LOGICAL_DTYPE, PREFIX};
-use crate::reader::{Reader, Tensor};
+use crate::plan::Grouped;
+use crate::provenance::{LOGICAL_DTYPE, PREFIX};
+use crate::reader::{Note, Reader, Tensor};
 use crate::spec::validate_name;
 use crate::{Attribute, Dtype, Error, Role, TensorSpec};
 
@@ -15,6 +16,7 @@ pub(super) struct Asked {
     pub(super) bf16: Vec<String>,
     pub(super) assume_bf16: Vec<String>,
     pub(super) skip_unsupported: bool,
+    pub(super) common_steps: bool,
 }
 
 /// A tensor of the output and where it comes from.
@@ -51,26 +53,21 @@ impl<'a> Members<'a> {
             }
         }
         let (tensors, mut left_out) = supported(input, asked.skip_unsupported)?;
-        let steps = steps(input, &tensors)?;
-        let ours = input.attribute(FORMAT).is_some();
+        let steps = input.committed_steps();
+        if steps == 0 {
+            let path = input.path().to_owned();
+            return Err(Error::NothingToRechunk { path });
+        }
+        left_out.extend(steps_left_out(input, asked.common_steps)?);
         let mut all = Vec::new();
         for tensor in tensors {
-            let is_step = if ours {
-                tensor.role() == Role::Step
-            } else {
-                let shape = tensor.shape();
-                shape.first() == Some(&steps) && !shape.contains(&0)
-            };
-            let (role, shape) = match is_step {
-                true => (Role::Step, tensor.shape().split_off(1)),
-                false => (Role::Constant, tensor.shape()),
-            };
+            let (role, shape) = (tensor.role(), tensor.step_shape().iter().copied());
             let convert = asked.bf16.iter().any(|name| name == tensor.name());
             let dtype = match convert {
                 true => Dtype::Bf16,
                 false => tensor.dtype()?,
             };
-            let shape: Vec<usize> = shape.into_iter().map(to_usize).collect();
+            let shape: Vec<usize> = shape.map(to_usize).collect();
             let name = tensor.name().replace('/', ".");
             validate_name(&name)?;
             all.push(Member {
@@ -149,28 +146,39 @@ fn supported(input: &Reader, skip: bool) -> Result<(Vec<&Tensor>, LeftOut), Erro
     })
 }
 
-/// The number of steps of the output.
-fn steps(input: &Reader, tensors: &[&Tensor]) -> Result<u64, Error> {
-    let steps = if input.attribute(FORMAT).is_some() {
-        input.committed_steps()
-    } else {
-        let mut largest = (0, 0);
-        for tensor in tensors {
-            let bytes = tensor.all_bytes()?;
-            // The first of equal ones.
-            if let Some(&leading) = tensor.shape().first()
-                && bytes > largest.0
-            {
-                largest = (bytes, leading);
+/// The steps of the input that the output has not: those that not all step tensors have. What another
+/// program appended to one of them is left out where the caller says so.
+fn steps_left_out(input: &Reader, common_steps: bool) -> Result<LeftOut, Error> {
+    let mut left_out = Vec::new();
+    let mut unequal = Vec::new();
+    for note in input.notes() {
+        let (tensor, steps, why) = match note {
+            Note::CutShort { tensor, steps } => (tensor, steps, "their commit was cut short"),
+            Note::Appended { tensor, steps, .. } => {
+                unequal.push((
+                    tensor.clone(),
+                    steps.saturating_add(input.committed_steps()),
+                ));
+                (
+                    tensor,
+                    steps,
+                    "another program appended them, and not to all tensors",
+                )
             }
-        }
-        largest.1
-    };
-    if steps == 0 {
-        let path = input.path().to_owned();
-        return Err(Error::NothingToRechunk { path });
+            _ => continue,
+        };
+        let plural = if *steps == 1 { "step" } else { "steps" };
+        let what = format!("{} {plural} of `{tensor}`", Grouped(*steps));
+        left_out.push((what, why.to_owned()));
     }
-    Ok(steps)
+    if unequal.is_empty() || common_steps {
+        return Ok(left_out);
+    }
+    Err(Error::UnequalSteps {
+        path: input.path().to_owned(),
+        tensors: unequal,
+        committed: input.committed_steps(),
+    })
 }
 
 /// The attributes that are kept; those too large are told.

@@ -181,12 +181,19 @@ impl Rechunk {
         self
     }
 
+    /// Takes the steps that all step tensors have, where another program appended steps to some of
+    /// them and not to others. Default: no, that is an error. The plan lists what is left out.
+    pub fn common_steps(mut self, common: bool) -> Self {
+        self.asked.common_steps = common;
+        self
+    }
+
     /// What [`run`](Self::run) would make, without writing anything.
     ///
     /// # Errors
     ///
     /// Those of opening the input; [`Error::NothingToRechunk`] for one without steps;
-    /// [`Error::CannotKeep`]; [`Error::InvalidName`] and [`Error::DuplicateName`] for names that the
+    /// [`Error::UnequalSteps`]; [`Error::CannotKeep`]; [`Error::InvalidName`] and [`Error::DuplicateName`] for names that the
     /// output cannot have; [`Error::NoSuchTensor`] and [`Error::DtypeMismatch`] for a tensor that is
     /// to be bfloat16; [`Error::WorkingMemory`] and [`Error::DiskTooSmall`].
     pub fn plan(&self) -> Result<RechunkPlan, Error> {
@@ -314,6 +321,7 @@ impl Build<'_> {
             write_checksums(self.partial, path, &copied.checksums)?;
             trajectory = self.open_trajectory()?;
         }
+        trajectory.announce_commit(self.plan.steps)?;
         trajectory.set_state(RunState::Finished)?;
         self.check()?;
         Ok(copied)

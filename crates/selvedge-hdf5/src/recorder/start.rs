@@ -86,6 +86,7 @@ impl RecorderBuilder {
         let mut trajectory = self.open_trajectory(file, &self.specs)?;
         trajectory.check_plan(&plan.tensors)?;
         trajectory.set_extents(0)?;
+        trajectory.announce_commit(0)?;
         if plan.steps.is_none() {
             trajectory.announce_room()?;
         }

@@ -171,6 +171,7 @@ impl Writer {
             self.due.pop_front();
         }
         self.file.verify()?;
+        self.file.announce_commit(steps)?;
         let staged = self.file.stage_chunks()?;
         let next = match staged {
             true => Next::ShowChunks,

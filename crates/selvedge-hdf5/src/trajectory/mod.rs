@@ -16,10 +16,11 @@ use crate::chunks::{self, Grid};
 use crate::create::PAGE;
 use crate::layout::{
     AttributeValue, ChunkEntry, ChunkIndex, ChunkKey, LayoutError, StepDataset, Superblock,
-    attribute, root_members, step_dataset,
+    attribute, candidate, root_members, step_dataset,
 };
 use crate::plan::ChunkPlan;
-use crate::provenance::{FORMAT, FORMAT_VERSION, FORMAT_VERSION_COMPRESSED, STATE, STEPS_PLANNED};
+use crate::provenance::{COMMIT, FORMAT, FORMAT_VERSION, STATE, STEPS_PLANNED};
+use crate::run::{Candidate, Commit, Part, Record, Standing, find_run};
 use crate::storage::Storage;
 use crate::{Error, RunState};
 use packed::Packed;
@@ -37,6 +38,8 @@ pub(crate) struct StepTensor {
     pub(crate) grid: Grid,
     /// Leading extent in the file.
     pub(crate) extent: u64,
+    /// How it compared with the committed steps when the file was opened.
+    pub(crate) standing: Standing,
     extent_at: u64,
     /// Addresses of the chunks, in the order of the index.
     chunks: Vec<u64>,
@@ -53,8 +56,13 @@ pub(crate) struct TrajectoryFile {
     storage: Arc<dyn Storage>,
     superblock: Superblock,
     pub(crate) tensors: Vec<StepTensor>,
+    /// Datasets that are marked as step tensors and lack steps of the run, with those they have.
+    pub(crate) short: Vec<(String, u64)>,
+    committed: u64,
     state: AttributeValue,
     planned: AttributeValue,
+    /// The last commit that was begun; `None` in a file of a version before 3.
+    commit: Option<AttributeValue<2>>,
     /// Up to the end-of-file address.
     space: Space,
     /// Bytes that the chunks that are being encoded take of the space, at most.
@@ -100,35 +108,33 @@ impl TrajectoryFile {
                 found: status.len,
             });
         }
+        let root = superblock.root_header;
         let root_attribute = |name: &str| {
-            attribute(&*storage, superblock.root_header, name)
+            attribute::<1>(&*storage, root, name)
                 .map_err(damaged)?
                 .ok_or_else(|| Error::NotATrajectory {
                     path: path.to_owned(),
                     reason: format!("it has no attribute `{name}`"),
                 })
         };
-        let format = root_attribute(FORMAT)?.value;
-        if format != FORMAT_VERSION && format != FORMAT_VERSION_COMPRESSED {
+        let format = root_attribute(FORMAT)?.values[0];
+        if !(1..=FORMAT_VERSION).contains(&format) {
             return Err(Error::NotATrajectory {
                 path: path.to_owned(),
                 reason: format!(
-                    "its format version is {format}, and this version of Selvedge writes \
-                     {FORMAT_VERSION} and {FORMAT_VERSION_COMPRESSED}"
+                    "its format version is {format}, and this version of Selvedge knows 1 to \
+                     {FORMAT_VERSION}"
                 ),
             });
         }
         let (state, planned) = (root_attribute(STATE)?, root_attribute(STEPS_PLANNED)?);
-        let mut tensors = Vec::new();
-        for (name, header) in root_members(&*storage, &superblock).map_err(damaged)? {
-            let found = step_dataset(&*storage, header).map_err(|error| {
-                Error::library(path, format!("read the structure of `{name}` in"), error)
-            })?;
-            if let Some(dataset) = found {
-                tensors.push(StepTensor::read(path, &*storage, name, &dataset)?);
-            }
-        }
-        Ok(Self {
+        let commit = attribute::<2>(&*storage, root, COMMIT).map_err(damaged)?;
+        let record = Record {
+            format,
+            state: RunState::from_value(state.values[0]),
+            commit: commit.and_then(|commit| Commit::from_values(commit.values)),
+        };
+        let mut file = Self {
             path: path.to_owned(),
             space: Space::behind(superblock.end_of_file),
             packing: 0,
@@ -136,13 +142,58 @@ impl TrajectoryFile {
             reserves: true,
             superblock,
             storage,
-            tensors,
+            tensors: Vec::new(),
+            short: Vec::new(),
+            committed: 0,
             state,
             planned,
+            commit,
             durable,
-        })
+        };
+        file.find_tensors(&record)?;
+        Ok(file)
     }
 
+    /// Finds the step tensors, which have to be as the recorder made them.
+    fn find_tensors(&mut self, record: &Record) -> Result<(), Error> {
+        let (path, storage) = (&self.path, &*self.storage);
+        let failed = |name: &str| {
+            let action = format!("read the structure of `{name}` in");
+            move |error: LayoutError| Error::library(path, action, error)
+        };
+        let damaged = |error: LayoutError| Error::library(path, "read the structure of", error);
+        let mut members = Vec::new();
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for (name, header) in root_members(storage, &self.superblock).map_err(damaged)? {
+            if let Some(found) = candidate(storage, header).map_err(failed(&name))? {
+                candidates.push(found);
+                members.push((name, header));
+            }
+        }
+        let run = find_run(Some(record), &candidates);
+        let (mut tensors, mut short) = (Vec::new(), Vec::new());
+        for (((name, header), part), found) in members.into_iter().zip(run.parts).zip(&candidates) {
+            match part {
+                Part::Step(standing) => {
+                    let dataset = step_dataset(storage, header).map_err(failed(&name))?;
+                    let dataset = dataset.ok_or_else(|| Error::NotATrajectory {
+                        path: path.clone(),
+                        reason: format!(
+                            "another program wrote step tensor `{name}` anew, in a way in which \
+                             it cannot grow; it can be read, and `rechunk` makes a trajectory of \
+                             it again"
+                        ),
+                    })?;
+                    tensors.push(StepTensor::read(path, storage, name, &dataset, standing)?);
+                }
+                Part::Short => short.push((name, found.shape.first().copied().unwrap_or(0))),
+                Part::Constant | Part::Added => {}
+            }
+        }
+        self.committed = run.committed;
+        (self.tensors, self.short) = (tensors, short);
+        Ok(())
+    }
     /// Puts the step tensors in the order of `names`, and checks that there are no others.
     pub(crate) fn order_tensors<'a>(
         &mut self,
@@ -202,13 +253,9 @@ impl TrajectoryFile {
         move |error| Error::library(&path, action.as_str(), error)
     }
 
-    /// The number of committed steps: the smallest leading extent.
+    /// The number of committed steps.
     pub(crate) fn committed(&self) -> u64 {
-        self.tensors
-            .iter()
-            .map(|tensor| tensor.extent)
-            .min()
-            .unwrap_or(0)
+        self.committed
     }
 
     /// The end-of-file address in bytes: a shorter file is truncated.
@@ -217,38 +264,60 @@ impl TrajectoryFile {
     }
 
     pub(crate) fn state(&self) -> RunState {
-        RunState::from_value(self.state.value)
+        RunState::from_value(self.state.values[0])
     }
 
     pub(crate) fn planned(&self) -> Option<u64> {
-        u64::try_from(self.planned.value).ok()
+        u64::try_from(self.planned.values[0]).ok()
     }
 
     /// Says in the file how the recording ended.
     pub(crate) fn set_state(&mut self, state: RunState) -> Result<(), Error> {
-        self.state.value = state.value();
-        self.write_number(self.state.at, self.state.value.cast_unsigned())
+        self.state.values = [state.value()];
+        self.write_number(self.state.at, self.state.values[0].cast_unsigned())
     }
 
     /// Says in the file how many steps are planned.
     pub(crate) fn set_planned(&mut self, planned: u64) -> Result<(), Error> {
-        self.planned.value = planned.cast_signed();
+        self.planned.values = [planned.cast_signed()];
         self.write_number(self.planned.at, planned)
     }
 
-    /// Fails if a file that was finished has tensors of different lengths: then another program has
-    /// changed it, and which of the steps belong to the run is not ours to say.
-    pub(crate) fn check_ahead(&self) -> Result<(), Error> {
-        let committed = self.committed();
-        let ahead = self.tensors.iter().find(|tensor| tensor.extent > committed);
-        match ahead {
-            Some(tensor) if self.state() != RunState::Recording => Err(self.refuse(format!(
-                "it was finished, and another program changed it since: tensor `{}` has {} steps \
-                 and others have {committed}; give them the same number there",
-                tensor.name, tensor.extent
-            ))),
-            _ => Ok(()),
+    /// Says in the file that a commit takes the run from its committed steps to `steps` of them.
+    ///
+    /// It has to be there before an extent moves: so a tensor that is ahead of the others in the file
+    /// of a writer that died is so by this commit, or another program has appended to it.
+    pub(crate) fn announce_commit(&mut self, steps: u64) -> Result<(), Error> {
+        let Some(commit) = &mut self.commit else {
+            return Ok(());
+        };
+        let values = [self.committed, steps].map(u64::cast_signed);
+        if commit.values[1] == values[1] {
+            return Ok(());
         }
+        commit.values = values;
+        let bytes = bytemuck::cast::<[[u8; 8]; 2], [u8; 16]>(values.map(i64::to_le_bytes));
+        self.storage
+            .write_all_at(&bytes, commit.at)
+            .map_err(|error| Error::io(&self.path, "write to", error))
+    }
+
+    /// Fails if step tensors have different numbers of steps, and not by a commit that was cut short:
+    /// then another program has changed the file, and which of the steps belong to the run is not
+    /// ours to say.
+    pub(crate) fn check_ahead(&self) -> Result<(), Error> {
+        let appended = |tensor: &&StepTensor| tensor.standing == Standing::Appended;
+        let ahead = self.tensors.iter().find(appended);
+        let ahead = ahead.map(|tensor| (&tensor.name, tensor.extent));
+        let short = self.short.iter().map(|(name, extent)| (name, *extent));
+        let Some((name, extent)) = ahead.into_iter().chain(short).next() else {
+            return Ok(());
+        };
+        Err(self.refuse(format!(
+            "another program changed it: tensor `{name}` has {extent} steps and others have {}; \
+             give them the same number there",
+            self.committed
+        )))
     }
 
     fn write_number(&self, at: u64, value: u64) -> Result<(), Error> {
@@ -354,14 +423,22 @@ impl TrajectoryFile {
         self.reserved.give_back(&*self.storage, taken);
     }
 
-    /// Makes the first `steps` steps the committed ones: one 8-byte write for each tensor.
+    /// Makes the first `steps` steps the committed ones: one 8-byte write for each tensor. A tensor
+    /// that another program appended steps to keeps them.
     pub(crate) fn set_extents(&mut self, steps: u64) -> Result<(), Error> {
         for tensor in 0..self.tensors.len() {
-            if self.tensors[tensor].extent != steps {
-                self.write_number(self.tensors[tensor].extent_at, steps)?;
+            let StepTensor {
+                extent,
+                extent_at,
+                standing,
+                ..
+            } = self.tensors[tensor];
+            if extent != steps && standing != Standing::Appended {
+                self.write_number(extent_at, steps)?;
                 self.tensors[tensor].extent = steps;
             }
         }
+        self.committed = steps;
         Ok(())
     }
 
@@ -468,6 +545,8 @@ impl TrajectoryFile {
                 .set_len(end)
                 .map_err(|e| Error::io(&self.path, "finish", e))?;
         }
+        // A resumed run that committed nothing still has the commit that had been cut short.
+        self.announce_commit(self.committed)?;
         self.set_state(RunState::Finished)?;
         self.barrier()
     }
@@ -489,6 +568,7 @@ impl StepTensor {
         storage: &dyn Storage,
         name: String,
         dataset: &StepDataset,
+        standing: Standing,
     ) -> Result<Self, Error> {
         let refuse = |reason: String| Error::NotATrajectory {
             path: path.to_owned(),
@@ -549,6 +629,7 @@ impl StepTensor {
             name,
             grid,
             extent: dataset.extents[0],
+            standing,
             extent_at: dataset.leading_extent_at,
             chunks,
             reserved: Reserved::default(),
