@@ -479,6 +479,35 @@ pub enum Error {
         /// The step; of a constant the index along its first axis.
         step: u64,
     },
+    /// Values went through a filter that is not there.
+    #[error(
+        "tensor `{tensor}` in {} went through the filter {filter} (number {id}), which is no part of this \
+         program; name the folder of its plugin in HDF5_PLUGIN_PATH (Python's `hdf5plugin` brings most of \
+         them, and tells it as `hdf5plugin.PLUGIN_PATH`)", path.display()
+    )]
+    MissingFilter {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The filter's name, as far as it is known.
+        filter: String,
+        /// The number that HDF5 knows it by.
+        id: i32,
+    },
+    /// A part of a virtual dataset is not where it should be.
+    #[error(
+        "tensor `{tensor}` in {} is virtual, and takes values from {missing}; put it back, or name its \
+         folder in HDF5_VDS_PREFIX", path.display()
+    )]
+    MissingSource {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The source, with the name of its file, and what is wrong with it.
+        missing: String,
+    },
     /// The recording of the file has not ended.
     #[error(
         "{} was not finished: its recorder is at work or died; finish it, or call `recover`",

@@ -149,7 +149,9 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
         _ => false,
     };
     let stored_dtype = tensor.stored_type();
+    let storage = storage(tensor, &whole, element_bits)?;
     Ok(TensorFacts {
+        remarks: remarks(tensor, &storage),
         name: tensor.name().to_owned(),
         role,
         dtype: tensor.dtype_name().to_owned(),
@@ -157,16 +159,48 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
         axes: axes::named(shape.len(), &labels, role == Role::Step),
         bytes: element_bits.map(|bits| model::bytes(&shape, bits)),
         stored_bytes: tensor.stored_bytes(),
-        storage: storage(tensor, &whole, element_bits)?,
+        storage,
         extent: (role == Role::Step).then(|| tensor.extent()).flatten(),
         python: python::read_hdf5(tensor.name(), dtype, &stored_dtype, shape.len()),
         attributes: attributes(&stored, placed),
         unread_attributes: unread(&tensor.skipped_attributes()?),
-        remarks: tensor.remark().map(str::to_owned).into_iter().collect(),
         logical_dtype,
         stored_dtype,
         shape,
     })
+}
+
+/// What hinders reading it, or is worth knowing before.
+fn remarks(tensor: &Tensor, storage: &Storage) -> Vec<String> {
+    let mut remarks: Vec<String> = tensor.remark().map(str::to_owned).into_iter().collect();
+    match storage {
+        Storage::Virtual => match tensor.missing_sources() {
+            Ok(missing) => remarks.extend(missing.into_iter().map(|missing| {
+                format!("it is virtual, and cannot be read: it takes values from {missing}")
+            })),
+            Err(error) => remarks.push(error.to_string()),
+        },
+        Storage::Chunked { filters, .. } if !filters.is_empty() => {
+            remarks.extend(tensor.missing_filter().map(|filter| {
+                format!(
+                    "it cannot be read: the filter {} (number {}) is no part of this program; \
+                     HDF5_PLUGIN_PATH names the folder of its plugin",
+                    filter.name, filter.id
+                )
+            }));
+        }
+        Storage::Contiguous { .. } => {
+            let files = tensor.external_files();
+            if !files.is_empty() {
+                let files = files.join(", ");
+                remarks.push(format!(
+                    "its values lie in other files (external storage): {files}"
+                ));
+            }
+        }
+        _ => {}
+    }
+    remarks
 }
 
 fn storage(

@@ -5,13 +5,17 @@ mod attribute;
 mod dataset;
 mod datatype;
 mod file;
+mod filter;
 mod object;
+mod sources;
 
 pub(crate) use attribute::{attribute_names, open_attribute, read_attribute, read_texts};
 pub(crate) use dataset::read_raw;
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};
 pub(crate) use file::{file_name, identity, open_file};
-pub(crate) use object::object_address;
+pub(crate) use filter::{forget_plugin_folders, is_filter_available};
+pub(crate) use object::{object_address, open_dataset};
+pub(crate) use sources::{Mapping, external_files, is_virtual, virtual_mappings};
 
 use hdf5::sync::sync;
 

@@ -1,9 +1,24 @@
 //! Where an object lies in its file.
 
+use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
-use hdf5::Dataset;
+use hdf5::sync::sync;
+use hdf5::{Dataset, File};
+use hdf5_sys::h5d::H5Dopen2;
 use hdf5_sys::h5o::{H5O_INFO_BASIC, H5O_info2_t, H5O_token_t, H5Oget_info3};
+use hdf5_sys::h5p::H5P_DEFAULT;
+
+/// The dataset at a path, which may be any bytes; `None` where there is none.
+pub(crate) fn open_dataset(file: &File, path: &CStr) -> Option<Dataset> {
+    sync(|| {
+        // SAFETY: the identifier is that of `file`, which is alive, and the path a string of C.
+        let id = unsafe { H5Dopen2(file.id(), path.as_ptr(), H5P_DEFAULT) };
+        // SAFETY: the identifier was opened for us just now, and nobody else has it; of one that is
+        // none the function makes no handle.
+        unsafe { hdf5::from_id(id) }.ok()
+    })
+}
 
 /// The address of a dataset's object header in its file.
 pub(crate) fn object_address(dataset: &Dataset) -> Option<u64> {

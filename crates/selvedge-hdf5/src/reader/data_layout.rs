@@ -1,7 +1,7 @@
 //! How a tensor lies in its file, as HDF5 says it.
 
 use hdf5::Dataset;
-use hdf5::dataset::Layout;
+use hdf5::dataset::{DatasetCreate, Layout};
 use hdf5::filters::Filter as Known;
 
 /// How the values of a tensor lie in the file: HDF5's data layout.
@@ -58,13 +58,20 @@ impl Filter {
 /// bring along.
 fn registered(id: i32) -> String {
     match id {
+        305 => "lzo",
         307 => "bzip2",
         32_000 => "lzf",
         32_001 => "blosc",
+        32_003 => "snappy",
         32_004 => "lz4",
         32_008 => "bitshuffle",
         32_013 => "zfp",
         32_015 => "zstd",
+        32_017 => "sz",
+        32_018 => "fcidecomp",
+        32_019 => "jpeg",
+        32_022 => "bitgroom",
+        32_024 => "sz3",
         32_026 => "blosc2",
         other => return format!("filter {other}"),
     }
@@ -82,8 +89,17 @@ pub(super) fn read(dataset: &Dataset) -> hdf5::Result<DataLayout> {
             DataLayout::Chunked {
                 shape: shape.into_iter().map(|axis| axis as u64).collect(),
                 stored: dataset.num_chunks().unwrap_or(0) as u64,
-                filters: plan.get_filters()?.iter().map(Filter::new).collect(),
+                filters: filters_of(&plan)?,
             }
         }
     })
+}
+
+/// What the chunks of a dataset go through when they are written, in order.
+pub(super) fn filters(dataset: &Dataset) -> hdf5::Result<Vec<Filter>> {
+    filters_of(&dataset.dcpl()?)
+}
+
+fn filters_of(plan: &DatasetCreate) -> hdf5::Result<Vec<Filter>> {
+    Ok(plan.get_filters()?.iter().map(Filter::new).collect())
 }

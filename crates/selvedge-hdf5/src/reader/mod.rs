@@ -10,7 +10,9 @@ mod open;
 mod place;
 mod raw;
 mod select;
+mod sources;
 mod tensor;
+mod unread;
 
 use std::collections::VecDeque;
 use std::fs;

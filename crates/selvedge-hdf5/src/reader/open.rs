@@ -16,6 +16,7 @@ const TRIES: usize = 10;
 
 /// Opens the file at `path` twice: for reads past libhdf5, and by libhdf5. Both are the same file.
 pub(super) fn open(path: &Path) -> Result<(File, hdf5::File), Error> {
+    ffi::forget_plugin_folders();
     let mut tries = 0;
     loop {
         tries += 1;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hdf5::Dataset;
 use hdf5::dataset::FillTime;
@@ -48,7 +48,9 @@ pub(super) struct Source {
 #[derive(Clone, Debug)]
 pub struct Tensor {
     source: Source,
-    dataset: Dataset,
+    pub(super) dataset: Dataset,
+    /// Set when all sources of a virtual dataset were found.
+    pub(super) has_sources: Arc<OnceLock<()>>,
     name: String,
     /// What it is to the run.
     part: Part,
@@ -148,6 +150,7 @@ impl Tensor {
             stored,
             steps,
             encoder,
+            has_sources: Arc::default(),
             found: Found::new(steps),
         })
     }
@@ -568,11 +571,8 @@ impl Tensor {
             Stored::Known { dtype, form, .. } => (*dtype, *form),
             Stored::Other { .. } => return self.dtype().map(|_| ()),
         };
-        library::read(&self.dataset, (dtype, form), self.shape.len(), rows, bytes).map_err(
-            |error| {
-                let action = format!("read tensor `{}` from", self.name);
-                Error::library(&self.source.path, action, error)
-            },
-        )
+        self.check_sources()?;
+        library::read(&self.dataset, (dtype, form), self.shape.len(), rows, bytes)
+            .map_err(|error| self.why_unread(error))
     }
 }

@@ -1,0 +1,176 @@
+//! The other files that a dataset's values lie in: sources of a virtual dataset, and external storage.
+
+use std::ffi::CStr;
+
+use hdf5::dataset::{DatasetCreate, Layout};
+use hdf5::sync::sync;
+use hdf5::{Dataset, Dataspace, h5check};
+use hdf5_sys::h5i::hid_t;
+use hdf5_sys::h5p::{
+    H5Pget_external, H5Pget_external_count, H5Pget_virtual_count, H5Pget_virtual_dsetname,
+    H5Pget_virtual_filename, H5Pget_virtual_srcspace, H5Pget_virtual_vspace,
+};
+use hdf5_sys::h5s::{H5Sget_regular_hyperslab, H5Sget_select_bounds};
+
+use super::text_of;
+
+/// The longest name of a file with external values that is read, in bytes.
+const LONGEST_NAME: usize = 4096;
+
+/// A part of a virtual dataset, and where its values are.
+#[derive(Clone, Debug)]
+pub(crate) struct Mapping {
+    /// The name of the source file: `.` for the file itself. It may have a `%b` for the number of a
+    /// block.
+    pub(crate) file: Vec<u8>,
+    /// The path of the dataset in it, which may have a `%b` too.
+    pub(crate) dataset: Vec<u8>,
+    /// What the source has to be as large as, along each axis; `None` where it may be of any length.
+    pub(crate) needed: Option<Vec<u64>>,
+    /// Blocks of the virtual dataset that come from sources of their own, as far as its extents reach.
+    pub(crate) blocks: u64,
+}
+
+/// Whether a dataset is virtual.
+pub(crate) fn is_virtual(dataset: &Dataset) -> hdf5::Result<bool> {
+    Ok(dataset.dcpl()?.get_layout()? == Layout::Virtual)
+}
+
+/// The mappings of a virtual dataset; of any other none.
+pub(crate) fn virtual_mappings(dataset: &Dataset) -> hdf5::Result<Vec<Mapping>> {
+    let plan = dataset.dcpl()?;
+    if plan.get_layout()? != Layout::Virtual {
+        return Ok(Vec::new());
+    }
+    let mut count = 0_usize;
+    sync(|| {
+        // SAFETY: the identifier is that of `plan`, which is alive, and the pointer is to a local
+        // variable.
+        h5check(unsafe { H5Pget_virtual_count(plan.id(), &raw mut count) })
+    })?;
+    let extents: Vec<u64> = dataset
+        .shape()
+        .into_iter()
+        .map(|axis| axis as u64)
+        .collect();
+    (0..count)
+        .map(|number| mapping(&plan, number, &extents))
+        .collect()
+}
+
+fn mapping(plan: &DatasetCreate, number: usize, extents: &[u64]) -> hdf5::Result<Mapping> {
+    let id = plan.id();
+    let source = space(|| {
+        // SAFETY: the identifier is that of `plan`, which is alive.
+        unsafe { H5Pget_virtual_srcspace(id, number) }
+    })?;
+    let target = space(|| {
+        // SAFETY: as above.
+        unsafe { H5Pget_virtual_vspace(id, number) }
+    })?;
+    // All of a source: the file does not say how large it was, but it fills what it is for.
+    let needed = match source.ndim() {
+        0 => bounds(&target).map(|(first, end)| {
+            let axes = end.iter().zip(&first);
+            axes.map(|(end, first)| end.saturating_sub(*first))
+                .collect()
+        }),
+        _ => bounds(&source).map(|(_, end)| end),
+    };
+    Ok(Mapping {
+        file: text_of(|text, room| {
+            // SAFETY: the identifier is that of `plan`, which is alive, and there is the room for text
+            // that is told.
+            unsafe { H5Pget_virtual_filename(id, number, text, room) }
+        })?,
+        dataset: text_of(|text, room| {
+            // SAFETY: as above.
+            unsafe { H5Pget_virtual_dsetname(id, number, text, room) }
+        })?,
+        needed,
+        blocks: blocks(&target, extents),
+    })
+}
+
+fn space(open: impl FnOnce() -> hid_t) -> hdf5::Result<Dataspace> {
+    sync(|| {
+        let id = h5check(open())?;
+        // SAFETY: the identifier was opened for us just now, and nobody else has it.
+        unsafe { hdf5::from_id(id) }
+    })
+}
+
+/// Where a selection begins along each axis, and where it ends; `None` of one without an end.
+fn bounds(space: &Dataspace) -> Option<(Vec<u64>, Vec<u64>)> {
+    let rank = space.ndim();
+    let (mut first, mut last) = (vec![0_u64; rank], vec![0_u64; rank]);
+    // SAFETY: the identifier is that of `space`, which is alive, and the function writes an index for
+    // each axis, for which there is room.
+    let found =
+        sync(|| unsafe { H5Sget_select_bounds(space.id(), first.as_mut_ptr(), last.as_mut_ptr()) });
+    let end = last.into_iter().map(|last| last.saturating_add(1));
+    (found >= 0).then(|| (first, end.collect()))
+}
+
+/// The blocks of a selection without an end, as far as `extents` reach; of another one 1.
+fn blocks(space: &Dataspace, extents: &[u64]) -> u64 {
+    let rank = space.ndim();
+    let (mut start, mut stride) = (vec![0_u64; rank], vec![0_u64; rank]);
+    let (mut count, mut block) = (vec![0_u64; rank], vec![0_u64; rank]);
+    let regular = sync(|| {
+        // SAFETY: the identifier is that of `space`, which is alive, and the function writes a number
+        // for each axis, for which there is room.
+        unsafe {
+            H5Sget_regular_hyperslab(
+                space.id(),
+                start.as_mut_ptr(),
+                stride.as_mut_ptr(),
+                count.as_mut_ptr(),
+                block.as_mut_ptr(),
+            )
+        }
+    });
+    if regular <= 0 {
+        return 1;
+    }
+    // HDF5's word for a count without an end.
+    let endless = count.iter().position(|&count| count == u64::MAX);
+    let reached = endless.and_then(|axis| {
+        let behind = extents.get(axis)?.saturating_sub(start[axis]);
+        Some(behind.div_ceil(stride[axis].max(1)))
+    });
+    reached.unwrap_or(1).max(1)
+}
+
+/// The names of the files that hold the values of a dataset with external storage.
+pub(crate) fn external_files(plan: &DatasetCreate) -> Vec<Vec<u8>> {
+    sync(|| {
+        // SAFETY: the identifier is that of `plan`, which is alive.
+        let count = unsafe { H5Pget_external_count(plan.id()) };
+        let count = u32::try_from(count).unwrap_or(0);
+        let mut names = Vec::new();
+        for number in 0..count {
+            let mut name = [0_u8; LONGEST_NAME];
+            // The last byte stays zero, also where a name has no room.
+            let room = name.len() - 1;
+            let (mut offset, mut size) = (0, 0);
+            // SAFETY: the identifier is as above, the number is one of the list, and the pointers are
+            // to local variables, of the room that is told.
+            let found = unsafe {
+                H5Pget_external(
+                    plan.id(),
+                    number,
+                    room,
+                    name.as_mut_ptr().cast(),
+                    &raw mut offset,
+                    &raw mut size,
+                )
+            };
+            let name = CStr::from_bytes_until_nul(&name)
+                .ok()
+                .filter(|_| found >= 0);
+            names.extend(name.map(|name| name.to_bytes().to_vec()));
+        }
+        names
+    })
+}

@@ -1,0 +1,272 @@
+//! The sources of a virtual dataset. HDF5 gives the fill value for what is not there, without a word, so
+//! each of them is looked at before a value is read.
+
+use std::collections::HashMap;
+use std::env;
+use std::ffi::{CString, OsStr};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use hdf5::{Dataset, File};
+
+use super::tensor::product;
+use crate::ffi::{self, Mapping};
+use crate::plan::Shape;
+use crate::text::escaped;
+
+/// Sources may be virtual themselves, so often.
+const DEPTH: usize = 4;
+/// Sources that are named, of those that are missing.
+const NAMED: usize = 8;
+/// Sources of one mapping that are looked at: the numbers of its blocks.
+const MOST_BLOCKS: u64 = 100_000;
+/// What HDF5 is told to look for sources in, beside the folder of the file.
+const PREFIX: &str = "HDF5_VDS_PREFIX";
+
+/// A source that cannot give the values that a virtual dataset wants of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MissingSource {
+    file: String,
+    dataset: String,
+    why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Why {
+    NoFile,
+    NoDataset,
+    /// Its shape, and what it has to have at least.
+    TooSmall(Vec<u64>, Vec<u64>),
+}
+
+impl fmt::Display for MissingSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (file, dataset) = (&self.file, &self.dataset);
+        match &self.why {
+            Why::NoFile => write!(f, "dataset `{dataset}` of {file}, which is not there"),
+            Why::NoDataset => write!(
+                f,
+                "dataset `{dataset}` of {file}, which has none of that name"
+            ),
+            Why::TooSmall(found, needed) => write!(
+                f,
+                "dataset `{dataset}` of {file}, which has the shape {} where {} is expected",
+                Shape(found),
+                Shape(needed)
+            ),
+        }
+    }
+}
+
+/// The sources that are missing of a dataset in the file at `path`, the first ones. None for a dataset
+/// that is not virtual.
+pub(super) fn missing(path: &Path, dataset: &Dataset) -> hdf5::Result<Vec<MissingSource>> {
+    let mut search = Search {
+        known: HashMap::new(),
+        missing: Vec::new(),
+    };
+    search.dataset(path, dataset, DEPTH)?;
+    Ok(search.missing)
+}
+
+/// A source: the file that names it, the name of its own file, and its path there.
+type Key = (PathBuf, Vec<u8>, Vec<u8>);
+
+struct Search {
+    /// The shape of each source; `None` where it is missing, which was told.
+    known: HashMap<Key, Option<Vec<u64>>>,
+    missing: Vec<MissingSource>,
+}
+
+impl Search {
+    /// Looks at the sources of a dataset in the file at `path`.
+    fn dataset(&mut self, path: &Path, dataset: &Dataset, depth: usize) -> hdf5::Result<()> {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Ok(());
+        };
+        for mapping in ffi::virtual_mappings(dataset)? {
+            for block in 0..mapping.blocks.min(MOST_BLOCKS) {
+                if self.missing.len() >= NAMED {
+                    return Ok(());
+                }
+                self.source(path, dataset, &mapping, block, depth)?;
+                if !has_number(&mapping) {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at one source: that of this block, where each has one of its own.
+    fn source(
+        &mut self,
+        path: &Path,
+        dataset: &Dataset,
+        mapping: &Mapping,
+        block: u64,
+        depth: usize,
+    ) -> hdf5::Result<()> {
+        let (file, name) = (
+            numbered(&mapping.file, block),
+            numbered(&mapping.dataset, block),
+        );
+        let key = (path.to_owned(), file, name);
+        let shape = match self.known.get(&key) {
+            Some(shape) => shape.clone(),
+            None => {
+                let shape = self.look(path, dataset, &key.1, &key.2, depth)?;
+                self.known.insert(key.clone(), shape.clone());
+                shape
+            }
+        };
+        if let (Some(shape), Some(needed)) = (shape, &mapping.needed)
+            && is_too_small(&shape, needed)
+        {
+            self.tell(path, &key.1, &key.2, Why::TooSmall(shape, needed.clone()));
+        }
+        Ok(())
+    }
+
+    /// The shape of a source; `None` where it is missing.
+    fn look(
+        &mut self,
+        path: &Path,
+        dataset: &Dataset,
+        file: &[u8],
+        name: &[u8],
+        depth: usize,
+    ) -> hdf5::Result<Option<Vec<u64>>> {
+        let found = match file {
+            b"." => Some((path.to_owned(), dataset.file()?)),
+            file => open(path, file),
+        };
+        let Some((source_path, opened)) = found else {
+            self.tell(path, file, name, Why::NoFile);
+            return Ok(None);
+        };
+        let found = CString::new(name)
+            .ok()
+            .and_then(|name| ffi::open_dataset(&opened, &name));
+        let Some(source) = found else {
+            self.tell(path, file, name, Why::NoDataset);
+            return Ok(None);
+        };
+        if ffi::is_virtual(&source)? {
+            self.dataset(&source_path, &source, depth)?;
+        }
+        let shape = source.shape();
+        Ok(Some(shape.into_iter().map(|axis| axis as u64).collect()))
+    }
+
+    fn tell(&mut self, path: &Path, file: &[u8], name: &[u8], why: Why) {
+        let file = match file {
+            b"." => path.as_os_str().as_bytes(),
+            file => file,
+        };
+        self.missing.push(MissingSource {
+            file: escaped(file),
+            dataset: escaped(name),
+            why,
+        });
+    }
+}
+
+/// Whether a source of this shape does not have what is needed. One of other axes is only counted.
+fn is_too_small(shape: &[u64], needed: &[u64]) -> bool {
+    match shape.len() == needed.len() {
+        true => shape
+            .iter()
+            .zip(needed)
+            .any(|(found, needed)| found < needed),
+        false => product(shape) < product(needed),
+    }
+}
+
+/// Opens the source file `name` of the file at `path`, as libhdf5 looks for it.
+fn open(path: &Path, name: &[u8]) -> Option<(PathBuf, File)> {
+    candidates(path, Path::new(OsStr::from_bytes(name))).find_map(|candidate| {
+        // No pipe and no device, which would be waited for.
+        let is_file = candidate.metadata().is_ok_and(|found| found.is_file());
+        let opened = is_file
+            .then(|| ffi::open_file(&candidate, false).ok())
+            .flatten();
+        opened.map(|opened| (candidate, opened))
+    })
+}
+
+/// Where libhdf5 looks for a source: under its absolute name, in the folders that the environment names,
+/// in the folder of the file, in the current one, and in that of the file behind a link.
+fn candidates(path: &Path, name: &Path) -> impl Iterator<Item = PathBuf> {
+    let folder = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
+    let beside = folder(path);
+    let relative = match name.is_absolute() {
+        true => PathBuf::from(name.file_name().unwrap_or_default()),
+        false => name.to_owned(),
+    };
+    let mut folders = Vec::new();
+    for prefix in env::split_paths(&env::var_os(PREFIX).unwrap_or_default()) {
+        folders.push(match prefix.strip_prefix("${ORIGIN}") {
+            Ok(within) => beside.join(within),
+            Err(_) => prefix,
+        });
+    }
+    folders.push(beside);
+    folders.push(PathBuf::new());
+    folders.extend(path.canonicalize().ok().map(|path| folder(&path)));
+    let absolute = name.is_absolute().then(|| name.to_owned());
+    absolute.into_iter().chain(
+        folders
+            .into_iter()
+            .map(move |folder| folder.join(&relative)),
+    )
+}
+
+/// Whether each block has a source of its own.
+fn has_number(mapping: &Mapping) -> bool {
+    [&mapping.file, &mapping.dataset].into_iter().any(|name| {
+        let mut rest = &name[..];
+        while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
+            match rest.get(at + 1) {
+                Some(b'b') => return true,
+                // `%%` is a percent sign.
+                _ => rest = rest.get(at + 2..).unwrap_or_default(),
+            }
+        }
+        false
+    })
+}
+
+/// A name with the number of a block for each `%b`, and a percent sign for each `%%`.
+fn numbered(name: &[u8], block: u64) -> Vec<u8> {
+    let mut made = Vec::with_capacity(name.len());
+    let mut bytes = name.iter();
+    while let Some(&byte) = bytes.next() {
+        match (byte, bytes.as_slice().first()) {
+            (b'%', Some(b'b')) => {
+                made.extend_from_slice(block.to_string().as_bytes());
+                bytes.next();
+            }
+            (b'%', Some(b'%')) => {
+                made.push(b'%');
+                bytes.next();
+            }
+            _ => made.push(byte),
+        }
+    }
+    made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbered;
+
+    #[test]
+    fn names_have_numbers_of_blocks() {
+        assert_eq!(numbered(b"run_%b.h5", 12), b"run_12.h5");
+        assert_eq!(numbered(b"%b/%b", 3), b"3/3");
+        assert_eq!(numbered(b"100%%b%", 3), b"100%b%");
+        assert_eq!(numbered(b"%d", 3), b"%d");
+    }
+}

@@ -1,0 +1,168 @@
+//! Values that are not in the file: in sources of a virtual dataset, and behind filters.
+
+use std::fs;
+use std::path::Path;
+
+use selvedge_hdf5::{Error, Reader, Rechunk};
+use selvedge_testing::python;
+
+const VIEWS: &str = r#"
+import sys, os, h5py, numpy as np
+from h5py import h5d, h5p, h5s, h5t
+folder = os.path.dirname(sys.argv[1])
+values = np.arange(1, 25, dtype="f4").reshape(6, 4)
+os.mkdir(folder + "/parts")
+for name, data in {"whole": values, "parts/a": values[:3], "parts/b": values[3:], "run_0": values[:2], "run_1": values[2:4], "run_2": values[4:]}.items():
+    with h5py.File(f"{folder}/{name}.h5", "w") as f:
+        f["W"] = data
+with h5py.File(sys.argv[1], "w") as f:
+    f["here"] = values
+    def view(name, *parts):
+        layout = h5py.VirtualLayout((6, 4), "f4")
+        at = 0
+        for file, dataset, rows in parts:
+            layout[at:at + rows] = h5py.VirtualSource(file, dataset, (rows, 4))
+            at += rows
+        f.create_virtual_dataset(name, layout, fillvalue=-1)
+    view("one", ("whole.h5", "W", 6))
+    view("two", ("parts/a.h5", "W", 3), ("parts/b.h5", "W", 3))
+    view("same_file", (".", "here", 6))
+    view("absolute", (folder + "/whole.h5", "W", 6))
+    view("nested", (".", "two", 6))
+    # A source for each two rows, by their number.
+    plan = h5p.create(h5p.DATASET_CREATE)
+    target = h5s.create_simple((6, 4), (h5s.UNLIMITED, 4))
+    target.select_hyperslab((0, 0), (h5s.UNLIMITED, 1), (2, 1), (2, 4))
+    plan.set_virtual(target, b"run_%b.h5", b"W", h5s.create_simple((2, 4)))
+    h5d.create(f.id, b"numbered", h5t.IEEE_F32LE, h5s.create_simple((6, 4), (h5s.UNLIMITED, 4)), plan)
+"#;
+
+/// What the tensor says when it is read.
+fn refusal(path: &Path, tensor: &str) -> String {
+    let file = Reader::open(path).unwrap();
+    let tensor = file.tensor(tensor).unwrap();
+    assert!(!tensor.missing_sources().unwrap().is_empty());
+    let error = tensor.read::<f32>().unwrap_err();
+    assert!(matches!(error, Error::MissingSource { .. }), "{error}");
+    error.to_string()
+}
+
+/// HDF5 gives the fill value for a source that is not there, so a view of files that were moved became
+/// zeros, and was "written and verified".
+#[test]
+fn a_source_that_is_missing_is_an_error_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("view.h5");
+    python::on_file(VIEWS, &path);
+    let expected: Vec<f32> = (1..25_u8).map(f32::from).collect();
+    let names = ["one", "two", "same_file", "absolute", "nested", "numbered"];
+    for name in names {
+        let file = Reader::open(&path).unwrap();
+        let tensor = file.tensor(name).unwrap();
+        assert_eq!(tensor.missing_sources().unwrap(), [""; 0], "{name}");
+        assert_eq!(tensor.read::<f32>().unwrap(), expected, "{name}");
+    }
+    let moved = |name: &str, check: &dyn Fn()| {
+        let (here, there) = (folder.path().join(name), folder.path().join("elsewhere"));
+        fs::rename(&here, &there).unwrap();
+        check();
+        fs::rename(&there, &here).unwrap();
+    };
+    moved("whole.h5", &|| {
+        assert!(refusal(&path, "one").contains("whole.h5, which is not there"));
+        assert!(refusal(&path, "absolute").contains("whole.h5, which is not there"));
+        // Nothing is written of it.
+        let output = folder.path().join("new_1.h5");
+        let error = Rechunk::new(&path, &output).run(|_| {}).unwrap_err();
+        assert!(error.to_string().contains("whole.h5"), "{error}");
+        assert!(!output.exists());
+    });
+    moved("parts/b.h5", &|| {
+        assert!(refusal(&path, "two").contains("parts/b.h5"));
+        assert!(refusal(&path, "nested").contains("parts/b.h5"));
+        let file = Reader::open(&path).unwrap();
+        assert_eq!(file.tensor("one").unwrap().read::<f32>().unwrap(), expected);
+    });
+    // HDF5 ends such a dataset before the first number that is not there: without the first it is empty.
+    moved("run_0.h5", &|| {
+        let file = Reader::open(&path).unwrap();
+        let numbered = file.tensor("numbered").unwrap();
+        assert_eq!(numbered.shape(), [0, 4]);
+        let missing = numbered.missing_sources().unwrap();
+        assert!(missing[0].contains("run_0.h5"), "{missing:?}");
+    });
+    // Another folder that the source is in is no other source.
+    python::on_file(
+        "import sys, h5py, numpy as np\nwith h5py.File(sys.argv[1], 'w') as f: f['V'] = np.ones((6, 4), 'f4')",
+        &folder.path().join("whole.h5"),
+    );
+    assert!(refusal(&path, "one").contains("has none of that name"));
+    python::on_file(
+        "import sys, h5py, numpy as np\nwith h5py.File(sys.argv[1], 'w') as f: f['W'] = np.ones((5, 4), 'f4')",
+        &folder.path().join("whole.h5"),
+    );
+    assert!(refusal(&path, "one").contains("has the shape (5, 4) where (6, 4) is expected"));
+}
+
+const FILTERED: &str = r#"
+import sys, h5py, numpy as np
+from h5py import h5d, h5p, h5s, h5t, h5z
+values = np.arange(4000, dtype="i4").reshape(10, 400) // 50
+with h5py.File(sys.argv[1], "w") as f:
+    f["readable"] = values
+    f.create_dataset("lzf", data=values, chunks=(1, 400), compression="lzf")
+    f.create_dataset("lzf_all", data=values, chunks=(3, 100), compression="lzf", shuffle=True, fletcher32=True)
+    noise = np.random.default_rng(1).integers(0, 2**32, (10, 400), "u4")
+    f.create_dataset("lzf_noise", data=noise, chunks=(5, 400), compression="lzf")
+    np.save(sys.argv[2], noise)
+    for name, number in (("zstd", 32015), ("unknown", 4711)):
+        plan = h5p.create(h5p.DATASET_CREATE)
+        plan.set_chunk((4, 4))
+        plan.set_filter(number, h5z.FLAG_OPTIONAL, (3,))
+        d = h5d.create(f.id, name.encode(), h5t.IEEE_F32LE, h5s.create_simple((8, 4)), plan)
+        for row in (0, 4):
+            d.write_direct_chunk((row, 0), bytes(range(40)), 0)
+    # A filter that no chunk went through hinders nobody.
+    plan = h5p.create(h5p.DATASET_CREATE)
+    plan.set_chunk((4, 4))
+    plan.set_filter(32015, h5z.FLAG_OPTIONAL, (3,))
+    d = h5d.create(f.id, b"masked", h5t.IEEE_F32LE, h5s.create_simple((4, 4)), plan)
+    d.write_direct_chunk((0, 0), np.ones((4, 4), "f4").tobytes(), 1)
+"#;
+
+/// lzf is h5py's own, and read; of a filter that is not there its name, number and the way to it are
+/// told, and no folder of the machine that built the program.
+#[test]
+fn a_filter_that_is_missing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("filtered.h5");
+    let noise = folder.path().join("noise.npy");
+    python::run(FILTERED, [&path, &noise]);
+    let file = Reader::open(&path).unwrap();
+    let expected: Vec<i32> = (0..4000).map(|nth| nth / 50).collect();
+    for name in ["readable", "lzf", "lzf_all"] {
+        let tensor = file.tensor(name).unwrap();
+        assert_eq!(tensor.missing_filter(), None, "{name}");
+        assert_eq!(tensor.read::<i32>().unwrap(), expected, "{name}");
+    }
+    let bytes = file.tensor("lzf_noise").unwrap().read_bytes().unwrap();
+    assert_eq!(bytes, fs::read(&noise).unwrap()[128..]);
+    assert_eq!(
+        file.tensor("masked").unwrap().read::<f32>().unwrap(),
+        [1.0; 16]
+    );
+    for (name, filter, number) in [("zstd", "zstd", 32_015), ("unknown", "filter 4711", 4711)] {
+        let tensor = file.tensor(name).unwrap();
+        let error = tensor.read::<f32>().unwrap_err();
+        let text = format!("{error:?}");
+        assert!(
+            matches!(&error, Error::MissingFilter { filter: found, id, .. } if found == filter && *id == number),
+            "{text}"
+        );
+        assert!(
+            text.contains("HDF5_PLUGIN_PATH") && !text.contains("lib/plugin"),
+            "{text}"
+        );
+        assert_eq!(tensor.missing_filter().unwrap().id, number);
+    }
+}
