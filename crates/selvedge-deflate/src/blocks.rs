@@ -238,7 +238,8 @@ impl<'a, K: Kernel> Blocks<'a, K> {
         self.at.put(buffer, u64::from(code >> 8), code & 0xFF);
     }
 
-    fn store(&mut self, mut bytes: &[u8]) {
+    /// Bytes as they are.
+    pub(crate) fn store(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let stored = self.stored();
             bytes = stored.extend(self.out, bytes);

@@ -26,11 +26,21 @@ impl Strides {
     }
 }
 
+/// What is done with the bytes of a chunk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Method {
+    /// The high bytes are coded.
+    Fast,
+    /// What an element has kept since the step before is named.
+    Temporal(Strides),
+    /// All bytes are stored.
+    Stored,
+}
+
 /// A chunk, and where its stream goes.
 pub(crate) struct Chunk<'a> {
     pub(crate) elements: &'a [u16],
-    /// How far back the previous step lies, if there is one, and the previous row.
-    pub(crate) strides: Option<Strides>,
+    pub(crate) method: Method,
     /// Room for both planes, or for the stream of one.
     pub(crate) planes: &'a mut Vec<u8>,
     pub(crate) scratch: &'a mut [Scratch; 2],
@@ -43,16 +53,20 @@ pub(crate) struct Chunk<'a> {
 pub(crate) fn encode<K: Kernel>(kernel: K, chunk: Chunk<'_>) {
     let Chunk {
         elements,
-        strides,
+        method,
         planes,
         scratch,
         out,
     } = chunk;
     // Deflate with a window of 32 KB, and a check of the two bytes: they are a multiple of 31.
     out.extend_from_slice(&[0x78, 0x01]);
-    let check = match strides {
-        Some(strides) if strides.step < elements.len() => {
+    let check = match method {
+        Method::Temporal(strides) if strides.step < elements.len() => {
             temporal(kernel, out, &mut scratch[0], (elements, strides), planes)
+        }
+        Method::Stored => {
+            let blocks = Blocks::new(kernel, out, &mut scratch[0]);
+            by_planes(kernel, blocks, elements, Blocks::store)
         }
         _ => fast(kernel, out, scratch, elements, planes),
     };
@@ -93,7 +107,7 @@ fn fast<K: Kernel>(
         blocks_high.code_in(high, range, SAVING, ahead);
         if index == 0 && blocks_high.ends_stored() {
             // No bfloat16 are like that. Stored bytes are to be in one block with the low ones.
-            return stored(kernel, blocks_low, elements);
+            return by_planes(kernel, blocks_low, elements, Blocks::noise);
         }
         check_high.write(kernel, high);
         check_low.write(kernel, low);
@@ -108,7 +122,12 @@ fn fast<K: Kernel>(
 
 /// One plane after the other.
 #[inline(always)]
-fn stored<K: Kernel>(kernel: K, mut blocks: Blocks<'_, K>, elements: &[u16]) -> Check {
+fn by_planes<'a, K: Kernel>(
+    kernel: K,
+    mut blocks: Blocks<'a, K>,
+    elements: &[u16],
+    put: impl Fn(&mut Blocks<'a, K>, &[u8]),
+) -> Check {
     let mut bytes = [0; BLOCK];
     let mut check = Check::new();
     for split in [split::low, split::high] {
@@ -116,7 +135,7 @@ fn stored<K: Kernel>(kernel: K, mut blocks: Blocks<'_, K>, elements: &[u16]) -> 
             let bytes = &mut bytes[..elements.len()];
             split(elements, bytes);
             check.write(kernel, bytes);
-            blocks.noise(bytes);
+            put(&mut blocks, bytes);
         }
     }
     blocks.finish();

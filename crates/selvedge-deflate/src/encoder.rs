@@ -1,7 +1,7 @@
 //! The encoder that callers hold: its buffers, and the instructions that it uses.
 
 use crate::blocks::Scratch;
-use crate::encode::{self, Chunk, Strides};
+use crate::encode::{self, Chunk, Method, Strides};
 use crate::path::Path;
 
 /// Most bytes that an [`Encoder`] writes for `elements` elements: two for each, 11, and 5 more for each
@@ -85,7 +85,7 @@ impl Encoder {
     /// bytes, then all high bytes, as HDF5's shuffle filter has them for little-endian elements of two
     /// bytes. Returns the bytes appended, at most [`max_encoded_len`].
     pub fn encode(&mut self, elements: &[u16], out: &mut Vec<u8>) -> usize {
-        self.append(elements, None, out)
+        self.append(elements, Method::Fast, out)
     }
 
     /// Like [`encode`](Self::encode), for a chunk of several steps of several rows: what has not changed
@@ -97,15 +97,30 @@ impl Encoder {
         strides: Strides,
         out: &mut Vec<u8>,
     ) -> usize {
-        self.append(elements, strides.usable(), out)
+        let method = strides.usable().map_or(Method::Fast, Method::Temporal);
+        self.append(elements, method, out)
     }
 
-    fn append(&mut self, elements: &[u16], strides: Option<Strides>, out: &mut Vec<u8>) -> usize {
+    /// Like [`encode`](Self::encode), but all bytes are stored: the stream is a few bytes longer than the
+    /// elements, and is decoded at the speed of memory.
+    ///
+    /// ```
+    /// use selvedge_deflate::{Encoder, max_encoded_len};
+    ///
+    /// let mut stream = Vec::new();
+    /// Encoder::new().store(&[0; 1000], &mut stream);
+    /// assert_eq!(stream.len(), max_encoded_len(1000));
+    /// ```
+    pub fn store(&mut self, elements: &[u16], out: &mut Vec<u8>) -> usize {
+        self.append(elements, Method::Stored, out)
+    }
+
+    fn append(&mut self, elements: &[u16], method: Method, out: &mut Vec<u8>) -> usize {
         let begin = out.len();
         out.reserve(max_encoded_len(elements.len()));
         self.path.encode(Chunk {
             elements,
-            strides,
+            method,
             planes: &mut self.planes,
             scratch: &mut self.scratch,
             out,

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | encode a chunk | [`Encoder::encode`] |
 //! | encode a chunk of several steps of some rows, most of which stay as they are | [`Encoder::encode_temporal`] |
+//! | have a stream of a chunk that does not compress | [`Encoder::store`] |
 //! | know the size of a buffer | [`max_encoded_len`] |
 //! | decode what `encode` wrote, into elements, faster than others do | [`Decoder`] |
 //!

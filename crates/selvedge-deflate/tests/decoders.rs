@@ -65,6 +65,8 @@ fn check_with(elements: &[u16], encode: impl Fn(&mut Encoder, &mut Vec<u8>) -> u
 }
 
 fn check(elements: &[u16]) -> usize {
+    let stored = check_with(elements, |encoder, out| encoder.store(elements, out));
+    assert!(stored >= 2 * elements.len());
     check_with(elements, |encoder, out| encoder.encode(elements, out))
 }
 

@@ -109,9 +109,11 @@ with h5py.File(sys.argv[1]) as a, h5py.File(sys.argv[2]) as b:
         assert y.attrs["selvedge_encoder"].startswith("selvedge-deflate "), name
         count = y.id.get_num_chunks()
         assert count == np.prod([-(-n // c) for n, c in zip(y.shape, y.chunks)]), name
-        masks = {y.id.get_chunk_info(n).filter_mask for n in range(count)}
-        full = y.id.get_chunk_info(0).filter_mask
-        assert masks <= {0, 3} and full == (3 if name in ("noise", "half") else 0), (name, masks)
+        chunks_of = [y.id.get_chunk_info(n) for n in range(count)]
+        assert {c.filter_mask for c in chunks_of} == {0}, name
+        # What does not compress is a few bytes longer.
+        size = np.prod(y.chunks) * y.dtype.itemsize
+        assert (size < chunks_of[0].size <= size + 64) == (name in ("noise", "half")), name
     assert b.attrs["selvedge_format"] == 3 and b.attrs["selvedge_state"] == 1
     assert b.attrs["learning_rate"] == 1e-3 and a.attrs["created"] == b.attrs["created"]
     bits = b["all_bits"][:]

@@ -15,6 +15,7 @@ use hdf5::filters::Filter;
 use libdeflater::Decompressor;
 use selvedge_deflate::{Decoder, Encoder, Strides, max_encoded_len};
 
+use super::grid::{Grid, to_usize};
 use super::map::Stored;
 
 /// What the attribute of a compressed tensor says of its streams.
@@ -23,10 +24,11 @@ pub(crate) const ENCODER_NAME: &str = concat!("selvedge-deflate ", env!("CARGO_P
 /// The bit of deflate in a filter mask.
 pub(crate) const MASK_DEFLATE: u32 = 0b10;
 
-/// The filter mask of a chunk that went through neither shuffle nor deflate.
+/// The filter mask of a chunk that went through neither shuffle nor deflate, as earlier versions stored
+/// what did not compress. Programs that take chunks for what the pipeline says read such files wrong.
 pub(crate) const MASK_UNFILTERED: u32 = 0b11;
 
-/// A chunk whose stream is not shorter by this part of it is stored as it is, and so is read faster.
+/// A chunk whose stream is not shorter by this part of it is kept in stored blocks, and so is read faster.
 const MIN_GAIN_DIVISOR: usize = 64;
 
 /// The best that deflate can do: a stream says at most so many bytes for each of its own.
@@ -53,15 +55,10 @@ impl ChunkEncoder {
         }
     }
 
-    /// What is stored of a chunk of `chunk_bytes` bytes that begins with `bytes`, and its filter
-    /// mask. Behind them the chunk, which reaches beyond its step, is zeros. A chunk of several steps
-    /// has `strides`.
-    pub(crate) fn encode<'b>(
-        &'b mut self,
-        bytes: &'b [u8],
-        chunk_bytes: usize,
-        strides: Option<Strides>,
-    ) -> (&'b [u8], u32) {
+    /// The stream of a chunk of `grid` that begins with `bytes`. The rest of the chunk, which reaches beyond
+    /// its step, is zeros.
+    pub(crate) fn encode(&mut self, bytes: &[u8], grid: &Grid) -> &[u8] {
+        let chunk_bytes = to_usize(grid.chunk_bytes());
         let mut elements: &[u16] = bytemuck::cast_slice(bytes);
         if bytes.len() < chunk_bytes {
             self.padded.clear();
@@ -71,14 +68,22 @@ impl ChunkEncoder {
         }
         self.stream.clear();
         let (encoder, stream) = (&mut self.encoder, &mut self.stream);
-        let len = match strides {
-            Some(strides) => encoder.encode_temporal(elements, strides, stream),
-            None => encoder.encode(elements, stream),
+        let len = match grid.steps() {
+            1 => encoder.encode(elements, stream),
+            steps => {
+                let strides = Strides {
+                    step: elements.len() / to_usize(steps),
+                    row: to_usize(grid.row_elements()),
+                };
+                encoder.encode_temporal(elements, strides, stream)
+            }
         };
-        if len + chunk_bytes / MIN_GAIN_DIVISOR >= chunk_bytes {
-            return (bytemuck::cast_slice(elements), MASK_UNFILTERED);
+        // What is longer than the chunk is in stored blocks already, or nearly all of it.
+        if (chunk_bytes - chunk_bytes / MIN_GAIN_DIVISOR..=chunk_bytes).contains(&len) {
+            stream.clear();
+            encoder.store(elements, stream);
         }
-        (&self.stream, 0)
+        &self.stream
     }
 }
 

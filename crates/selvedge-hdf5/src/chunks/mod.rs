@@ -1,9 +1,11 @@
 //! The chunks of a tensor: which bytes of a step are in which chunk ([`grid`]), where in the file each
-//! chunk lies ([`map`]), and how it is stored there ([`codec`]). Readers and writers share them.
+//! chunk lies ([`map`]), how it is stored there ([`codec`]), and writing it ([`writer`]). Readers and
+//! writers share them.
 
 mod codec;
 mod grid;
 mod map;
+mod writer;
 
 pub(crate) use codec::{
     ChunkEncoder, ChunkFormat, DecodedChunk, Pipeline, ToDecode, Unpacker, UnpackerCache,
@@ -11,3 +13,4 @@ pub(crate) use codec::{
 pub(crate) use codec::{ENCODER_NAME, MASK_DEFLATE, MASK_UNFILTERED};
 pub(crate) use grid::{Grid, Run, Stride, to_usize};
 pub(crate) use map::ChunkMap;
+pub(crate) use writer::{ALIGNMENT, ChunkWriter, TailAllocator, Written};

@@ -10,10 +10,10 @@ use std::sync::{Mutex, PoisonError};
 use selvedge_base::{disk, pool};
 
 use super::members::{Member, Members};
-use super::pack::{Blocks, PackedChunks, Packer, Packing, Tail, half};
+use super::pack::{Blocks, PackedChunks, Packer, Packing, half};
 use crate::bulk::{Buffer, Meter, Piece, Walk};
 use crate::checksum::{Checksums, RangeHasher};
-use crate::chunks::{Run, to_usize};
+use crate::chunks::{ChunkWriter, Run, to_usize};
 use crate::float16::into_bf16;
 use crate::reader::{Reader, Tensor};
 use crate::trajectory::StepTensor;
@@ -33,8 +33,8 @@ pub(super) struct Copying<'a> {
     pub(super) tensors: &'a [StepTensor],
     /// Where the constants lie, in the order of the members.
     pub(super) addresses: &'a [Option<u64>],
-    /// Where streams go.
-    pub(super) tail: &'a Tail<'a>,
+    /// What writes compressed chunks.
+    pub(super) writer: ChunkWriter,
     /// Memory for buffers, in bytes.
     pub(super) memory: u64,
     pub(super) threads: usize,
@@ -254,7 +254,7 @@ impl<'a> Copying<'a> {
                 hasher.add(values);
             }
             packing
-                .write(self.tail, &rows, pieces, values, &mut buffers.packer)
+                .write(&self.writer, &rows, pieces, values, &mut buffers.packer)
                 .map_err(|source| self.failed(item, rows.start, source))?;
             meter.add(half(values.len() as u64));
         }

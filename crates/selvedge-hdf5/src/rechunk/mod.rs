@@ -23,7 +23,7 @@ use crate::trajectory::TrajectoryFile;
 use crate::{Attribute, Compression, Error, ReadPattern, RunState, TensorSpec, provenance};
 use copy::{Copied, Copying};
 use members::{Asked, Members};
-use pack::{PackedTensor, Tail, look_again};
+use pack::{PackedTensor, verify_written};
 
 /// Writes a file anew as a finished trajectory, with chunks for another purpose.
 ///
@@ -283,10 +283,6 @@ impl Build<'_> {
         // Extents and chunks as any reader finds them, before there are values.
         let written = Reader::open(self.partial)?;
         let meter = Meter::new(self.plan.bytes, progress);
-        let tail = Tail {
-            file: self.file,
-            space: trajectory.space(),
-        };
         let copying = Copying {
             members: self.members,
             file: self.file,
@@ -294,7 +290,7 @@ impl Build<'_> {
             path,
             tensors: &trajectory.tensors,
             addresses: &addresses,
-            tail: &tail,
+            writer: trajectory.chunk_writer(),
             memory: bulk::buffer_memory(self.rechunk.memory),
             threads: self.plan.threads,
             checksums: self.rechunk.checksums,
@@ -315,7 +311,7 @@ impl Build<'_> {
                 chunks,
             });
             let (tensors, written): (Vec<_>, _) = (tensors.collect(), Reader::open(self.partial)?);
-            look_again(&tensors, &written, path, self.plan.threads, &meter)?;
+            verify_written(&tensors, &written, path, self.plan.threads, &meter)?;
         }
         if self.rechunk.checksums {
             write_checksums(self.partial, path, &copied.checksums)?;

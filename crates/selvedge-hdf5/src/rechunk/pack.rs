@@ -1,22 +1,19 @@
 //! Compressed tensors: several threads read, encode and write their chunks, which come into the index
 //! when all are in the file. Then each is unpacked again.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use selvedge_base::pool;
-use selvedge_deflate::Strides;
 use twox_hash::XxHash3_128;
 
 use crate::Error;
 use crate::bulk::{Buffer, Meter};
-use crate::chunks::{ChunkEncoder, Grid, Unpacker, to_usize};
+use crate::chunks::{ChunkEncoder, ChunkWriter, Grid, Unpacker, Written, to_usize};
 use crate::plan::EncodingPlan;
 use crate::reader::{Reader, Tensor};
-use crate::trajectory::{Space, Written};
 
 /// Bytes that are encoded at a time, where a part of each step can be read: they stay in a cache.
 const BLOCK: u64 = 2 << 20;
@@ -115,12 +112,6 @@ fn common(one: u64, other: u64) -> u64 {
     other
 }
 
-/// Where streams go: behind all that lies in the file.
-pub(super) struct Tail<'a> {
-    pub(super) file: &'a File,
-    pub(super) space: Space,
-}
-
 /// A chunk that was written, and what it was before.
 struct Packed {
     chunk: Written,
@@ -202,7 +193,7 @@ impl<'a> Packing<'a> {
     /// Encodes and writes the chunks that these pieces of these rows are.
     pub(super) fn write(
         &self,
-        tail: &Tail<'_>,
+        writer: &ChunkWriter,
         rows: &Range<u64>,
         pieces: &Range<u64>,
         values: &[u8],
@@ -211,10 +202,6 @@ impl<'a> Packing<'a> {
         let (grid, part) = (self.grid, self.part(pieces));
         let chunk_bytes = to_usize(grid.chunk_bytes());
         let stride = chunk_bytes / to_usize(grid.steps());
-        let strides = (grid.steps() > 1).then(|| Strides {
-            step: stride / 2,
-            row: to_usize(grid.row_elements()),
-        });
         let mut packed = Vec::new();
         for first in (rows.start..rows.end).step_by(to_usize(grid.steps())) {
             let held = grid.steps().min(rows.end - first);
@@ -237,11 +224,10 @@ impl<'a> Packing<'a> {
                     chunk
                 };
                 let hash = XxHash3_128::oneshot(chunk);
-                let stored = packer.encoder.encode(chunk, chunk_bytes, strides);
                 let number = first / grid.steps() * grid.pieces() + number;
                 let number = (self.tensor, number);
                 packed.push(Packed {
-                    chunk: Written::store(tail.file, &tail.space, number, stored)?,
+                    chunk: writer.write(&mut packer.encoder, grid, number, chunk)?,
                     hash,
                 });
             }
@@ -280,7 +266,7 @@ pub(super) struct PackedTensor<'a> {
 }
 
 /// Unpacks every chunk through a reader of the new file, and compares it with what was encoded.
-pub(super) fn look_again(
+pub(super) fn verify_written(
     tensors: &[PackedTensor<'_>],
     written: &Reader,
     path: &Path,
@@ -336,10 +322,9 @@ pub(super) fn half(bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Blocks, Packed, PackedChunks, PackedTensor, Packing, common, look_again};
+    use super::{Blocks, Packed, PackedChunks, PackedTensor, Packing, common, verify_written};
     use crate::bulk::Meter;
-    use crate::chunks::Grid;
-    use crate::trajectory::Written;
+    use crate::chunks::{Grid, Written};
     use crate::{Compression, Error, Reader, Rechunk, Recorder, bf16};
 
     #[test]
@@ -411,7 +396,6 @@ mod tests {
                 number: 4,
                 address: 0,
                 bytes: 0,
-                mask: 0,
             };
             let tensors = [PackedTensor {
                 name: "W",
@@ -422,7 +406,7 @@ mod tests {
             let mut done = 0;
             let mut progress = |progress: crate::Progress| done = progress.done;
             let meter = Meter::new(1 << 20, &mut progress);
-            let found = look_again(&tensors, &written, &output, 2, &meter);
+            let found = verify_written(&tensors, &written, &output, 2, &meter);
             match found {
                 Ok(()) => assert!(sound && done == 4 * 2048),
                 Err(Error::NotAsWritten { tensor, step, .. }) => {

@@ -7,9 +7,9 @@ use std::thread::{Builder, JoinHandle};
 
 use super::block::{Block, BlockLayout};
 use super::queue::{Queue, StopOnPanic};
-use crate::chunks::{ChunkEncoder, to_usize};
+use crate::chunks::{ChunkEncoder, Written, to_usize};
 use crate::plan::EncodingPlan;
-use crate::trajectory::{Chunk, Packer, Written};
+use crate::trajectory::{Chunk, Packer};
 
 /// A thread is woken for at least so many bytes: fewer are encoded before it has begun.
 const WORTH_WAKING: usize = 512 << 10;

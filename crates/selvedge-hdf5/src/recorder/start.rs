@@ -88,9 +88,9 @@ impl RecorderBuilder {
         trajectory.set_extents(0)?;
         trajectory.announce_commit(0)?;
         if plan.steps.is_none() {
-            trajectory.announce_room()?;
+            trajectory.raise_end_of_file_for_row()?;
         }
-        trajectory.announce_packed(plan.queue.steps_per_block)?;
+        trajectory.raise_end_of_file_for_block(plan.queue.steps_per_block)?;
         Ok(trajectory)
     }
 

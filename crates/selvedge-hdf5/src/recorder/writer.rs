@@ -106,7 +106,8 @@ impl Writer {
         }
         // Before the data too: a file that another program took over is not ours to write to.
         self.file.verify()?;
-        self.file.announce_packed(self.layout.capacity() as u64)?;
+        self.file
+            .raise_end_of_file_for_block(self.layout.capacity() as u64)?;
         for tensor in 0..self.file.tensors.len() {
             if !self.file.is_packed(tensor) {
                 let bytes = block.steps(&self.layout, tensor);

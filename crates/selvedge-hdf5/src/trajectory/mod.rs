@@ -6,13 +6,12 @@
 
 mod packed;
 mod reserve;
-mod space;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::chunks::{self, Grid};
+use crate::chunks::{self, Grid, TailAllocator};
 use crate::create::PAGE;
 use crate::layout::{
     AttributeValue, ChunkEntry, ChunkIndex, ChunkKey, LayoutError, StepDataset, Superblock,
@@ -24,9 +23,8 @@ use crate::run::{Candidate, Commit, Part, Record, Standing, find_run};
 use crate::storage::Storage;
 use crate::{Error, RunState};
 use packed::Packed;
-pub(crate) use packed::{Chunk, Packer, Written};
+pub(crate) use packed::{Chunk, Packer};
 use reserve::Reserved;
-pub(crate) use space::Space;
 
 /// Room is announced in at least this many bytes, so that small chunks do not need it often.
 const LEAST_ROOM: u64 = 1 << 20;
@@ -64,9 +62,9 @@ pub(crate) struct TrajectoryFile {
     /// The last commit that was begun; `None` in a file of a version before 3.
     commit: Option<AttributeValue<2>>,
     /// Up to the end-of-file address.
-    space: Space,
+    tail: TailAllocator,
     /// Bytes that the chunks that are being encoded take of the space, at most.
-    packing: u64,
+    in_flight_bytes: u64,
     /// Of the space.
     reserved: Reserved,
     /// Whether reserving has not failed yet.
@@ -136,8 +134,8 @@ impl TrajectoryFile {
         };
         let mut file = Self {
             path: path.to_owned(),
-            space: Space::behind(superblock.end_of_file),
-            packing: 0,
+            tail: TailAllocator::after(superblock.end_of_file),
+            in_flight_bytes: 0,
             reserved: Reserved::default(),
             reserves: true,
             superblock,
@@ -419,7 +417,7 @@ impl TrajectoryFile {
             tensor.reserved.give_back(&*self.storage, 0);
         }
         // Chunks that are being encoded take their places meanwhile.
-        let taken = self.space.end().saturating_add(self.packing);
+        let taken = self.tail.end().saturating_add(self.in_flight_bytes);
         self.reserved.give_back(&*self.storage, taken);
     }
 
@@ -463,14 +461,14 @@ impl TrajectoryFile {
     /// An HDF5 reader asks for the file's length, reads the end-of-file address a moment later, and
     /// the extents after that. So the room is announced a row ahead of its use, and the file is
     /// longer than it says by as much: what the reader finds later lies inside what it found before.
-    pub(crate) fn announce_room(&mut self) -> Result<(), Error> {
+    pub(crate) fn raise_end_of_file_for_row(&mut self) -> Result<(), Error> {
         let rows = (0..self.tensors.len())
             .map(|t| self.row_bytes(t))
             .fold(0, u64::saturating_add);
-        if self.space.end().saturating_add(rows) <= self.superblock.end_of_file {
+        if self.tail.end().saturating_add(rows) <= self.superblock.end_of_file {
             return Ok(());
         }
-        self.announce(rows.max(LEAST_ROOM))
+        self.raise_end_of_file(rows.max(LEAST_ROOM))
     }
 
     fn barrier(&self) -> Result<(), Error> {
@@ -479,15 +477,15 @@ impl TrajectoryFile {
 
     /// Adds a row of chunks to a tensor, and to its index.
     fn add_row(&mut self, tensor: usize) -> Result<(), Error> {
-        self.announce_room()?;
+        self.raise_end_of_file_for_row()?;
         let failed = self.failed("add a chunk to");
         let storage = &*self.storage;
         let durable = self.durable;
-        let space = &self.space;
+        let tail = &self.tail;
         let limit = self.superblock.end_of_file;
         let mut allocate = |bytes: u64| {
-            let address = space.allocate(bytes, if bytes >= PAGE { PAGE } else { 8 });
-            debug_assert!(space.end() <= limit, "room was announced for the whole row");
+            let address = tail.allocate(bytes, if bytes >= PAGE { PAGE } else { 8 });
+            debug_assert!(tail.end() <= limit, "room was announced for the whole row");
             Ok(address)
         };
         let mut barrier = || barrier(storage, durable);
@@ -535,9 +533,9 @@ impl TrajectoryFile {
             .storage
             .status()
             .map_err(|e| Error::io(&self.path, "finish", e))?;
-        let end = self.space.end();
+        let end = self.tail.end();
         if end < status.len {
-            // First the address, then the file: see `announce_room`.
+            // First the address, then the file: see `raise_end_of_file_for_row`.
             Superblock::write_end_of_file(&*self.storage, end).map_err(self.failed("finish"))?;
             self.superblock.end_of_file = end;
             self.barrier()?;

@@ -1,19 +1,13 @@
 //! The chunks of compressed tensors: they get their places when they are encoded, and come into the
 //! index with a commit.
 
-use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use super::space::Space;
 use super::{StepTensor, TrajectoryFile, reserve};
 use crate::Error;
-use crate::chunks::{ChunkEncoder, Run, to_usize};
+use crate::chunks::{ALIGNMENT, ChunkEncoder, ChunkWriter, Grid, Run, Written, to_usize};
 use crate::layout::{ChunkIndex, ChunkKey, LayoutError, Superblock};
-use crate::storage::Storage;
 
-/// Streams start at a multiple of this many bytes.
-const ALIGNMENT: u64 = 8;
 /// Room is announced for at least, and mostly for, so many bytes …
 const LEAST_ROOM: u64 = 1 << 20;
 const MOST_ROOM: u64 = 64 << 20;
@@ -56,48 +50,12 @@ impl Chunk {
     }
 }
 
-/// A chunk that is in the file, and in no index.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Written {
-    pub(crate) tensor: usize,
-    /// Its number in the order of the chunk index.
-    pub(crate) number: u64,
-    pub(crate) address: u64,
-    /// Bytes in the file.
-    pub(crate) bytes: u32,
-    /// The filter mask.
-    pub(crate) mask: u32,
-}
-
-impl Written {
-    /// Writes what is `stored` of chunk number `number` of tensor `tensor`, with its filter mask, behind
-    /// all that lies in the file.
-    pub(crate) fn store(
-        storage: &dyn Storage,
-        space: &Space,
-        (tensor, number): (usize, u64),
-        (stored, mask): (&[u8], u32),
-    ) -> io::Result<Self> {
-        let address = space.allocate(stored.len() as u64, ALIGNMENT);
-        storage.write_all_at(stored, address)?;
-        Ok(Self {
-            tensor,
-            number,
-            address,
-            bytes: u32::try_from(stored.len()).unwrap_or(u32::MAX),
-            mask,
-        })
-    }
-}
-
-/// Encodes chunks and writes them behind all that lies in the file, from any thread. Nothing refers to
-/// them before [`TrajectoryFile::stage_chunks`].
+/// Encodes and writes the chunks of a file that is recorded, from any thread.
 pub(crate) struct Packer {
     path: PathBuf,
-    storage: Arc<dyn Storage>,
-    space: Space,
-    /// Name and chunk of each tensor; the chunk in bytes.
-    tensors: Vec<(String, usize)>,
+    writer: ChunkWriter,
+    /// Name and cut of each tensor.
+    tensors: Vec<(String, Grid)>,
 }
 
 impl Packer {
@@ -108,17 +66,18 @@ impl Packer {
         chunk: &Chunk,
         steps: &[u8],
     ) -> Result<Written, Error> {
-        let (name, chunk_bytes) = &self.tensors[chunk.tensor];
-        let stored = encoder.encode(&steps[chunk.run.bytes.clone()], *chunk_bytes, None);
-        let number = (chunk.tensor, chunk.run.chunk as u64);
-        Written::store(&*self.storage, &self.space, number, stored).map_err(|source| {
-            Error::WriteStep {
+        let Chunk { tensor, run } = chunk;
+        let (name, grid) = &self.tensors[*tensor];
+        let bytes = &steps[run.bytes.clone()];
+        let number = (*tensor, run.chunk as u64);
+        self.writer
+            .write(encoder, grid, number, bytes)
+            .map_err(|source| Error::WriteStep {
                 path: self.path.clone(),
                 tensor: name.clone(),
-                step: chunk.run.step,
+                step: run.step,
                 source,
-            }
-        })
+            })
     }
 }
 
@@ -140,18 +99,18 @@ impl TrajectoryFile {
     /// Announces room for two times `steps` steps of the compressed tensors, if there is none.
     ///
     /// Called before each block of at most so many steps, it announces the room of a block before
-    /// the block in front of it takes its own: see [`announce_room`](Self::announce_room) for why.
-    pub(crate) fn announce_packed(&mut self, steps: u64) -> Result<(), Error> {
+    /// the block in front of it takes its own: see [`raise_end_of_file_for_row`](Self::raise_end_of_file_for_row) for why.
+    pub(crate) fn raise_end_of_file_for_block(&mut self, steps: u64) -> Result<(), Error> {
         let block = self.packed_bytes(steps);
         if block == 0 {
             return Ok(());
         }
-        let needed = block.saturating_mul(2).saturating_add(self.packing);
-        if self.space.end().saturating_add(needed) > self.superblock.end_of_file {
+        let needed = block.saturating_mul(2).saturating_add(self.in_flight_bytes);
+        if self.tail.end().saturating_add(needed) > self.superblock.end_of_file {
             let room = block
                 .saturating_mul(BLOCKS_OF_ROOM)
                 .clamp(LEAST_ROOM, MOST_ROOM);
-            self.announce(needed.saturating_add(room))?;
+            self.raise_end_of_file(needed.saturating_add(room))?;
         }
         self.reserve_packed(block);
         Ok(())
@@ -162,8 +121,10 @@ impl TrajectoryFile {
         if !self.reserves {
             return;
         }
-        let start = self.space.end();
-        let end = start.saturating_add(self.packing).saturating_add(block);
+        let start = self.tail.end();
+        let end = start
+            .saturating_add(self.in_flight_bytes)
+            .saturating_add(block);
         let (limit, most) = (self.superblock.end_of_file, reserve::most_ahead(1));
         let covered = self.reserved.cover(&*self.storage, start..end, limit, most);
         if covered.is_err() {
@@ -176,12 +137,11 @@ impl TrajectoryFile {
         let packs = (0..self.tensors.len()).any(|tensor| self.is_packed(tensor));
         packs.then(|| Packer {
             path: self.path.clone(),
-            storage: self.storage.clone(),
-            space: self.space.clone(),
+            writer: self.chunk_writer(),
             tensors: self
                 .tensors
                 .iter()
-                .map(|tensor| (tensor.name.clone(), to_usize(tensor.grid.chunk_bytes())))
+                .map(|tensor| (tensor.name.clone(), tensor.grid.clone()))
                 .collect(),
         })
     }
@@ -189,7 +149,9 @@ impl TrajectoryFile {
     /// The chunks of `steps` steps of all compressed tensors, the first of which is `first`, for a
     /// [`Packer`]. Room was announced for them; [`add_chunks`](Self::add_chunks) ends it.
     pub(crate) fn cut_chunks(&mut self, first: u64, steps: u64) -> Vec<Chunk> {
-        self.packing = self.packing.saturating_add(self.packed_bytes(steps));
+        self.in_flight_bytes = self
+            .in_flight_bytes
+            .saturating_add(self.packed_bytes(steps));
         let mut chunks = Vec::new();
         for (number, tensor) in self.tensors.iter().enumerate() {
             if tensor.packed.is_some() {
@@ -205,7 +167,9 @@ impl TrajectoryFile {
 
     /// Takes what became of the chunks of `steps` steps.
     pub(crate) fn add_chunks(&mut self, steps: u64, chunks: impl IntoIterator<Item = Written>) {
-        self.packing = self.packing.saturating_sub(self.packed_bytes(steps));
+        self.in_flight_bytes = self
+            .in_flight_bytes
+            .saturating_sub(self.packed_bytes(steps));
         for chunk in chunks {
             if let Some(packed) = &mut self.tensors[chunk.tensor].packed {
                 packed.pending.push(chunk);
@@ -229,16 +193,16 @@ impl TrajectoryFile {
                 room = room.saturating_add(nodes.saturating_mul(node));
             }
         }
-        self.announce(room)?;
+        self.raise_end_of_file(room)?;
         if self.stage_chunks()? {
             self.show_chunks()?;
         }
         Ok(())
     }
 
-    /// Where new bytes go.
-    pub(crate) fn space(&self) -> Space {
-        self.space.clone()
+    /// What writes compressed chunks into this file.
+    pub(crate) fn chunk_writer(&self) -> ChunkWriter {
+        ChunkWriter::new(self.storage.clone(), self.tail.clone())
     }
 
     /// Writes the chunks that a [`Packer`] wrote into the index, where nobody sees
@@ -265,14 +229,11 @@ impl TrajectoryFile {
     fn stage(&mut self, tensor: usize, chunks: &[Written]) -> Result<(), Error> {
         let failed = self.failed("add a chunk to");
         let (storage, durable) = (&*self.storage, self.durable);
-        let space = &self.space;
+        let tail = &self.tail;
         let limit = self.superblock.end_of_file;
         let mut allocate = |bytes: u64| {
-            let address = space.allocate(bytes, ALIGNMENT);
-            debug_assert!(
-                space.end() <= limit,
-                "room was announced for the index, too"
-            );
+            let address = tail.allocate(bytes, ALIGNMENT);
+            debug_assert!(tail.end() <= limit, "room was announced for the index, too");
             Ok(address)
         };
         let mut barrier = || super::barrier(storage, durable);
@@ -290,7 +251,7 @@ impl TrajectoryFile {
             .map(|chunk| {
                 let key = ChunkKey {
                     bytes: chunk.bytes,
-                    mask: chunk.mask,
+                    mask: 0,
                     offset: grid.offset(chunk.number),
                 };
                 (key, chunk.address)
@@ -334,8 +295,8 @@ impl TrajectoryFile {
 
     /// Announces `room` bytes behind all that lies in the file, and makes the file longer by as much
     /// again.
-    pub(super) fn announce(&mut self, room: u64) -> Result<(), Error> {
-        let announced = self.space.end().saturating_add(room);
+    pub(super) fn raise_end_of_file(&mut self, room: u64) -> Result<(), Error> {
+        let announced = self.tail.end().saturating_add(room);
         // First the file, then the address: a file that is shorter than it says does not open.
         self.storage
             .set_len(announced.saturating_add(room))

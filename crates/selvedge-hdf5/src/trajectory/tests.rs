@@ -141,7 +141,7 @@ fn made(
     let mut file = open(&memory);
     file.check_plan(&plan.tensors).unwrap();
     file.set_extents(0).unwrap();
-    file.announce_room().unwrap();
+    file.raise_end_of_file_for_row().unwrap();
     announced(&mut file).unwrap();
     memory.image()
 }
