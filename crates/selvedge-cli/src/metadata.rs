@@ -110,14 +110,14 @@ impl Description {
         self.attributes.sort_by(|(one, _), (two, _)| one.cmp(two));
     }
 
-    /// The metadata of a safetensors file that has these tensors, and those of them that have steps where
-    /// the file said so.
-    pub(crate) fn metadata<'a>(
+    /// The metadata of a safetensors file that has these tensors, and of them `step_tensors` where the file
+    /// said so; and what cannot be kept there.
+    pub(crate) fn metadata(
         &self,
-        tensors: impl IntoIterator<Item = &'a str>,
+        tensors: &[&str],
         step_tensors: Option<&[&str]>,
-    ) -> BTreeMap<String, String> {
-        let mut metadata = BTreeMap::new();
+    ) -> (BTreeMap<String, String>, Vec<String>) {
+        let (mut metadata, mut notes) = (BTreeMap::new(), Vec::new());
         if let Some(notebook) = &self.notebook {
             metadata.insert("notebook".to_owned(), notebook.clone());
         }
@@ -128,16 +128,25 @@ impl Description {
             };
             metadata.insert(key, text(value));
         }
+        let names: HashSet<&str> = tensors.iter().copied().collect();
         for tensor in tensors {
-            for (name, value) in self.of_tensors.get(tensor).into_iter().flatten() {
-                metadata.insert(format!("{OF_TENSOR}{tensor}.{name}"), text(value));
+            for (name, value) in self.of_tensors.get(*tensor).into_iter().flatten() {
+                let key = format!("{OF_TENSOR}{tensor}.{name}");
+                if of_tensor(&key, &names) == Some((tensor, name)) {
+                    metadata.insert(key, text(value));
+                } else {
+                    notes.push(format!(
+                        "attribute `{tensor}: {name}` is not kept: its key `{key}` would be read as that of \
+                         another tensor"
+                    ));
+                }
             }
         }
         if let Some(names) = step_tensors {
             let names = serde_json::to_string(names).unwrap_or_default();
             metadata.insert(STEP_TENSORS.to_owned(), names);
         }
-        metadata
+        (metadata, notes)
     }
 
     /// The attributes of an HDF5 file.

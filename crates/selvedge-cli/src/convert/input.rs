@@ -1,6 +1,6 @@
 //! What a conversion reads: the tensors, or parts of them, and what the file says of itself.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::bail;
@@ -176,13 +176,14 @@ impl<'a> Input<'a> {
         })
     }
 
-    /// The metadata of a safetensors file.
-    pub(super) fn metadata(&self) -> std::collections::BTreeMap<String, String> {
+    /// The metadata of a safetensors file, and what is not kept there.
+    pub(super) fn metadata(&self) -> (BTreeMap<String, String>, Vec<String>) {
         let names = self.tensors.iter().map(|tensor| &*tensor.name);
+        let names: Vec<&str> = names.collect();
         let steps = self.tensors.iter().filter(|tensor| tensor.is_step);
         let steps: Vec<&str> = steps.map(|tensor| &*tensor.name).collect();
-        self.description
-            .metadata(names, self.says_steps.then_some(&steps[..]))
+        let said = self.says_steps.then_some(&steps[..]);
+        self.description.metadata(&names, said)
     }
 }
 
@@ -365,7 +366,7 @@ pub(super) fn root_names(
     tensors: &[Member<'_>],
     notes: &mut Vec<String>,
 ) -> anyhow::Result<Vec<String>> {
-    let mut taken = std::collections::HashMap::new();
+    let mut taken = HashMap::new();
     let mut names = Vec::new();
     for tensor in tensors {
         let name = root_name(&tensor.name);

@@ -56,7 +56,7 @@ pub(super) fn write(
             tensor.kind.name,
         ));
     }
-    if !input.metadata().keys().all(|key| key == STEP_TENSORS) {
+    if !input.metadata().0.keys().all(|key| key == STEP_TENSORS) {
         notes.push("attributes are not kept: an array of NumPy has none".to_owned());
     }
     Ok(notes)

@@ -18,7 +18,8 @@ pub(super) fn write(
             .metadata("created", created)
             .metadata("selvedge_version", env!("CARGO_PKG_VERSION"));
     }
-    for (key, value) in &input.metadata() {
+    let (metadata, not_kept) = input.metadata();
+    for (key, value) in &metadata {
         save = save.metadata(key, value);
     }
     for tensor in &input.tensors {
@@ -37,5 +38,5 @@ pub(super) fn write(
         })?;
     }
     writer.finish()?;
-    Ok(input.notes.clone())
+    Ok([input.notes.clone(), not_kept].concat())
 }

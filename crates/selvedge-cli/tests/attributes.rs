@@ -1,0 +1,252 @@
+//! What files say of themselves and of their tensors, through every format and back.
+
+mod common;
+
+use common::Place;
+use selvedge_testing::python;
+
+/// Attributes of every type, of the file and of tensors whose names are the beginnings of others.
+const DESCRIBED: &str = "
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], 'w') as f:
+    for name in ('layer', 'layer.0', 'params/kernel'):
+        f.create_dataset(name, data=np.arange(24, dtype='f4').reshape(6, 4), chunks=(2, 4))
+        f[name].attrs['units'] = 'K of ' + name
+        f[name].attrs['scale'] = 0.5
+    f['layer'].attrs['0.units'] = 'no unit of layer.0'
+    f['layer'].attrs['shape_then'] = [3, 4]
+    f.attrs['lr'], f.attrs['betas'], f.attrs['steps'] = 0.1, [0.9, float('inf')], 6
+    f.attrs['rows'], f.attrs['flag'], f.attrs['names'] = 'row t', True, ['a', 'b, c']
+    f.attrs['grid'], f.attrs['nothing'] = np.zeros((2, 3), 'i8'), h5py.Empty('f4')
+";
+
+/// Attributes of tensors became attributes of the file on the way back, under names that nobody gave
+/// them, and `verify --attributes` of a file and its own conversion told of differences.
+#[test]
+fn attributes_come_back_to_what_they_were_of() {
+    let place = Place::new();
+    python::on_file(DESCRIBED, &place.path("a.h5"));
+    let there = place.print(&["convert", "a.h5", "b.safetensors"]);
+    // Why an attribute is not kept: its type is one that is.
+    for (name, reason) in [("grid", "(2, 3)"), ("nothing", "without a value")] {
+        let told = format!("note: attribute `{name}` is not kept");
+        let line = there.lines().find(|line| line.contains(&told));
+        assert!(line.is_some_and(|line| line.contains(reason)), "{there}");
+    }
+    place.print(&["convert", "b.safetensors", "c.h5"]);
+    let judge = "
+import sys, h5py, numpy as np
+one, two = h5py.File(sys.argv[1]), h5py.File(sys.argv[2])
+own = lambda f: {k: v for k, v in f.attrs.items()
+                 if not k.startswith('selvedge_') and k not in ('created', 'grid', 'nothing')}
+same = lambda a, b: set(a) == set(b) and all(np.array_equal(a[k], b[k]) for k in a)
+assert same(own(one), own(two)), (own(one), own(two))
+for name in ('layer', 'params/kernel'):
+    a, b = own(one[name]), own(two[name.replace('/', '.')])
+    a.pop('0.units', None), b.pop('0.units', None)
+    assert same(a, b), (name, a, b)
+";
+    python::run(judge, [&place.path("a.h5"), &place.path("c.h5")]);
+    // `0.units` of `layer` would have the key of `units` of `layer.0`.
+    let told = "note: attribute `layer: 0.units` is not kept";
+    assert!(there.contains(told), "{there}");
+    let run = place.run(&["verify", "a.h5", "b.safetensors", "--attributes"]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    let lines: Vec<&str> = run.stdout.lines().skip(1).collect();
+    let told = "  attribute `layer: 0.units`: \"no unit of layer.0\" and nothing";
+    assert_eq!(lines, [told]);
+}
+
+#[test]
+fn a_file_and_its_conversion_say_the_same() {
+    let place = Place::new();
+    let script = DESCRIBED.replace(
+        "    f['layer'].attrs['0.units'] = 'no unit of layer.0'\n",
+        "",
+    );
+    python::on_file(&script, &place.path("a.h5"));
+    place.print(&["convert", "a.h5", "b.safetensors"]);
+    place.print(&["convert", "b.safetensors", "c.h5"]);
+    place.print(&["convert", "c.h5", "d.safetensors"]);
+    for (one, two) in [
+        ("a.h5", "b.safetensors"),
+        ("b.safetensors", "c.h5"),
+        ("a.h5", "c.h5"),
+    ] {
+        place.print(&["verify", one, two, "--attributes"]);
+        place.print(&["inspect", "--diff", one, two]);
+        place.print(&["inspect", "--diff", two, one]);
+    }
+    // In HDF5 there are no groups, so the names are not what they were.
+    let run = place.run(&["verify", "b.safetensors", "d.safetensors", "--attributes"]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    // Another unit of one tensor is told, with the tensor.
+    let change = "
+import sys, h5py
+with h5py.File(sys.argv[1], 'r+') as f:
+    f['layer.0'].attrs['units'] = 'm'
+";
+    python::on_file(change, &place.path("c.h5"));
+    for (one, two) in [("b.safetensors", "c.h5"), ("a.h5", "c.h5")] {
+        let run = place.run(&["verify", one, two, "--attributes"]);
+        assert_eq!(run.code, 1);
+        let told = "attribute `layer.0: units`: \"K of layer.0\" and \"m\"";
+        assert!(run.stdout.contains(told), "{}", run.stdout);
+        let run = place.run(&["inspect", "--diff", one, two]);
+        assert_eq!(run.code, 1);
+        assert!(run.stdout.contains("1 difference\n"), "{}", run.stdout);
+    }
+}
+
+/// transformers looks for `format: pt`, which became `parameter.format` by way of HDF5.
+#[test]
+fn metadata_keep_their_keys_by_way_of_hdf5() {
+    let place = Place::new();
+    let make = "
+import sys, json, numpy as np
+from safetensors.numpy import save_file
+save_file({'w': np.zeros((4, 2), np.float32)}, sys.argv[1],
+          {'format': 'pt', 'ss_dim': '8', 'parameter.lr': '0.1', 'lr': 'of another', 'notebook': 'a.ipynb',
+           'tensor.gone.units': 'm', 'a/b': 'no name for HDF5', 'selvedge_own': 'x',
+           'parameter.losses': json.dumps([0.5 + i / 8 for i in range(9000)])})
+";
+    python::on_file(make, &place.path("a.safetensors"));
+    let there = place.print(&["convert", "a.safetensors", "b.h5"]);
+    for told in [
+        "attribute `losses` is kept as text",
+        "attribute `a/b` is not kept",
+        "attribute `selvedge_own` is not kept",
+        "metadata `lr` is not kept: `parameter.lr` becomes an attribute of that name",
+    ] {
+        assert!(there.contains(told), "{told}: {there}");
+    }
+    place.print(&["convert", "b.h5", "c.safetensors"]);
+    let judge = "
+import sys
+from safetensors import safe_open
+one, two = (safe_open(path, 'np').metadata() for path in sys.argv[1:])
+for key in ('lr', 'a/b', 'selvedge_own', 'created', 'selvedge_version', 'step_tensors'):
+    one.pop(key, None), two.pop(key, None)
+assert one == two, (one.keys(), two.keys())
+";
+    python::run(
+        judge,
+        [&place.path("a.safetensors"), &place.path("c.safetensors")],
+    );
+    // A rewritten trajectory says the same.
+    place.print(&["rechunk", "b.h5", "r.h5"]);
+    place.print(&["verify", "b.h5", "r.h5", "--attributes"]);
+    place.print(&["verify", "c.safetensors", "r.h5", "--attributes"]);
+}
+
+/// `a/b` and `a.b` would be one tensor in a trajectory, and the error spoke of a declaration that nobody
+/// had made twice. What could go with several of another file is not chosen.
+#[test]
+fn names_that_would_be_one_are_refused_by_both_names() {
+    let place = Place::new();
+    let make = "
+import sys, numpy as np
+from safetensors.numpy import save_file
+names = sys.argv[2].split()
+save_file({name: np.full((3, 4), i, np.float32) for i, name in enumerate(names)}, sys.argv[1])
+";
+    let save = |file: &str, names: &str| {
+        let path = place.path(file);
+        python::run(make, [path.as_os_str(), names.as_ref()]);
+    };
+    save("a.safetensors", "a/b a.b");
+    let run = place.run(&["convert", "a.safetensors", "a.h5"]);
+    assert_eq!(run.code, 2);
+    for name in ["`a/b`", "`a.b`"] {
+        assert!(run.stderr.contains(name), "{}", run.stderr);
+    }
+    assert!(!place.path("a.h5").exists());
+    place.print(&["convert", "a.safetensors", "one.h5", "-t", "a.b"]);
+    save("b.safetensors", "a/b/c a.b/c");
+    save("c.safetensors", "a.b.c");
+    for command in [&["verify"][..], &["inspect", "--diff"]] {
+        let args: Vec<&str> = command
+            .iter()
+            .copied()
+            .chain(["b.safetensors", "c.safetensors"])
+            .collect();
+        let run = place.run(&args);
+        assert_eq!(run.code, 2, "{}", run.stdout);
+        for name in ["`a/b/c`", "`a.b/c`", "`a.b.c`"] {
+            assert!(run.stderr.contains(name), "{}", run.stderr);
+        }
+    }
+}
+
+/// One list of texts kept all other tensors from being converted, unless each was named.
+#[test]
+fn one_tensor_that_cannot_be_held_does_not_stop_the_others() {
+    let place = Place::new();
+    let make = "
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], 'w') as f:
+    f['W'], f['vocab'] = np.arange(12, dtype='f4').reshape(3, 4), ['a', 'b', 'c']
+    f['psi'] = np.zeros((3, 2), 'c16')
+";
+    python::on_file(make, &place.path("a.h5"));
+    for (output, left_out) in [
+        ("a.safetensors", &["vocab", "psi"][..]),
+        ("a.npy", &["vocab"]),
+        ("b.h5", &["vocab"]),
+    ] {
+        let more: &[&str] = if output == "a.npy" {
+            &["-t", "W", "-t", "vocab"]
+        } else {
+            &[]
+        };
+        let args: Vec<&str> = ["convert", "a.h5", output]
+            .into_iter()
+            .chain(more.iter().copied())
+            .collect();
+        let run = place.run(&args);
+        assert_eq!(run.code, 2);
+        assert!(
+            run.stderr.contains("--skip-unsupported leaves it out"),
+            "{}",
+            run.stderr
+        );
+        let args: Vec<&str> = args.into_iter().chain(["--skip-unsupported"]).collect();
+        let made = place.print(&args);
+        for name in left_out {
+            assert!(
+                made.contains(&format!("`{name}` is not kept: it holds")),
+                "{made}"
+            );
+        }
+    }
+    let run = place.run(&["rechunk", "a.h5", "r.h5"]);
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("--skip-unsupported leaves them out"),
+        "{}",
+        run.stderr
+    );
+    place.print(&["rechunk", "a.h5", "r.h5", "--skip-unsupported"]);
+    // Of what has no rows none can be taken, unless other tensors have some.
+    let run = place.run(&["convert", "a.h5", "x.npy", "-t", "W", "--rows", "9..10"]);
+    assert!(
+        run.stderr
+            .contains("tensor `W` has no rows 9..10: it has 4"),
+        "{}",
+        run.stderr
+    );
+}
+
+/// A number for each step was written whole where some rows of it had been asked for.
+#[test]
+fn rows_of_what_has_none_are_refused_or_told() {
+    let place = Place::new();
+    common::finished(&place.path("a.h5"));
+    let run = place.run(&["convert", "a.h5", "x.npy", "-t", "losses", "--rows", "0..3"]);
+    assert_eq!(run.code, 2);
+    let told = "tensor `losses` has no rows: each step is a single value";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    assert!(!place.path("x.npy").exists());
+    let made = place.print(&["convert", "a.h5", "x.safetensors", "--rows", "0..3"]);
+    assert!(made.contains("note: `losses` has no rows"), "{made}");
+}
