@@ -126,7 +126,7 @@ impl Bench {
     ///
     /// # Errors
     ///
-    /// Those of the file system.
+    /// The errors of the file system.
     pub fn evicts(&mut self, name: &str, scratch: &Scratch, path: &Path) -> Result<bool> {
         let evicted = scratch.evict(path)?;
         if !evicted {

@@ -52,7 +52,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 ///
 /// # Errors
 ///
-/// Those of `after`.
+/// The errors of `after`.
 pub fn run(
     bench: &mut Bench,
     scratch: &Scratch,

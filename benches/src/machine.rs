@@ -27,7 +27,7 @@ pub fn describe(folder: &Path) -> Vec<(String, String)> {
             }),
         ),
     ];
-    // Of the last minute: above 0, somebody else was measured too.
+    // The load of the last minute: above 0, somebody else was measured too.
     if let Some(load) = read("/proc/loadavg").and_then(|text| first_word(&text)) {
         facts.push(("load before", load));
     }
@@ -62,7 +62,7 @@ pub fn versions() -> BTreeMap<String, String> {
 pub struct Busy {
     /// Ticks in which any processor was busy, or taken away by the host.
     all: f64,
-    /// Those of ours.
+    /// Ticks of our own processes.
     ours: f64,
     /// Ticks of all processors.
     total: f64,
@@ -78,7 +78,7 @@ impl Busy {
         let total: f64 = ticks.iter().take(8).sum();
         let idle = ticks.get(3)? + ticks.get(4)?;
         let own = read("/proc/self/stat")?;
-        // Behind the name, which may hold anything: utime, stime, cutime and cstime are numbers 12 to 15.
+        // After the name, which may hold anything: utime, stime, cutime and cstime are numbers 12 to 15.
         let (_, behind) = own.rsplit_once(')')?;
         let fields: Vec<&str> = behind.split_whitespace().collect();
         let ours = numbers(&fields.get(11..15)?.join(" "));
@@ -157,7 +157,7 @@ fn file_system(folder: &Path) -> Option<(String, String)> {
                 .starts_with(point)
                 .then(|| (point.len(), kind.to_owned(), device.to_owned()))
         })
-        // Of two mounts on one point the later one is seen.
+        // The later one of two mounts on one point is seen.
         .max_by_key(|&(depth, ..)| depth)
         .map(|(_, kind, device)| (kind, device))
 }

@@ -67,7 +67,7 @@ fn written() -> Option<f64> {
 ///
 /// # Errors
 ///
-/// Those of the file system.
+/// The errors of the file system.
 pub fn on_disk(path: &Path) -> io::Result<f64> {
     let mut bytes = 0;
     for_each_file(path, &mut |file| {
@@ -81,7 +81,7 @@ pub fn on_disk(path: &Path) -> io::Result<f64> {
 ///
 /// # Errors
 ///
-/// Those of the file system.
+/// The errors of the file system.
 pub fn sync_data(path: &Path) -> io::Result<()> {
     for_each_file(path, &mut |file| fs::File::open(file)?.sync_data())
 }

@@ -62,7 +62,7 @@ impl Python {
     ///
     /// # Errors
     ///
-    /// Those of [`call`](Self::call), and other results.
+    /// The errors of [`call`](Self::call), and other results.
     pub fn sample(&mut self, fields: &[&str]) -> Result<Sample> {
         Ok(serde_json::from_str(&self.call(fields)?)?)
     }
@@ -71,7 +71,7 @@ impl Python {
     ///
     /// # Errors
     ///
-    /// Those of [`call`](Self::call), and other results.
+    /// The errors of [`call`](Self::call), and other results.
     pub fn numbers<const N: usize>(&mut self, fields: &[&str]) -> Result<[f64; N]> {
         let answer = self.call(fields)?;
         let numbers = answer

@@ -91,7 +91,7 @@ impl Contender {
 ///
 /// # Errors
 ///
-/// Those of recording the file that is rechunked.
+/// The errors of recording the file that is rechunked.
 pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
     let (old, new) = (scratch.file("old.h5"), scratch.file("new.h5"));
     let count = bench.options.scale.pick(3_200, 100, 64);

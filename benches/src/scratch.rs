@@ -33,7 +33,7 @@ impl Scratch {
     ///
     /// # Errors
     ///
-    /// Those of the file system.
+    /// The errors of the file system.
     pub fn new(parent: &Path, settles: bool) -> Result<Self> {
         fs::create_dir_all(parent)?;
         for entry in parent.read_dir()? {
@@ -72,7 +72,7 @@ impl Scratch {
     ///
     /// # Errors
     ///
-    /// Those of the file system, and a disk without room for `fewest`.
+    /// The errors of the file system, and a disk without room for `fewest`.
     pub fn fit(&self, count: u64, size: u64, fewest: u64) -> Result<(u64, Option<String>)> {
         let status = rustix::fs::statvfs(self.path())?;
         let free = status.f_bavail.saturating_mul(status.f_frsize);
@@ -98,7 +98,7 @@ impl Scratch {
     ///
     /// # Errors
     ///
-    /// Those of the file system.
+    /// The errors of the file system.
     pub fn settle(&self, path: &Path) -> Result<()> {
         let deleted = if path.is_dir() {
             fs::remove_dir_all(path)
@@ -120,7 +120,7 @@ impl Scratch {
     ///
     /// # Errors
     ///
-    /// Those of the file system.
+    /// The errors of the file system.
     pub fn evict(&self, path: &Path) -> Result<bool> {
         let file = fs::File::open(path)?;
         #[cfg(target_os = "linux")]

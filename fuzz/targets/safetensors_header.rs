@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 mod judge;
 
 fuzz_target!(|input: &[u8]| {
-    // As a whole file; and as the text of a header with some data behind it, for which no length has
+    // As a whole file; and as the text of a header with some data after it, for which no length has
     // to be guessed.
     check(input);
     let (text, data) = input.split_at(input.len() - input.len() / 4);

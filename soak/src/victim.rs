@@ -136,7 +136,7 @@ pub(crate) fn work(work: Work, path: &Path) -> Result<(), Failure> {
             Work::Save { sync, streamed } => save(path, sync, streamed),
             Work::Grow { sync } => grow(path, sync),
             Work::RecoverGrown => match selvedge_safetensors::recover(path) {
-                // An error behind the renaming: it had been done.
+                // An error after the renaming: it had been done.
                 Err(selvedge_safetensors::Error::File(FileError::NothingLeft { .. }))
                     if path.exists() =>
                 {
@@ -207,7 +207,7 @@ fn save(path: &Path, sync: bool, streamed: bool) -> Result<(), Failure> {
 /// Five rows, all values of each its number.
 fn grow(path: &Path, sync: bool) -> Result<(), Failure> {
     if path.exists() {
-        // An error behind the renaming.
+        // An error after the renaming.
         return Ok(());
     }
     let save = Save::new(path)

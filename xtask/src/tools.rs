@@ -124,7 +124,7 @@ fn find_cmake(workspace: &Workspace) -> Result<PathBuf> {
     let python = venv.ensure().map_err(|failure| match failure {
         Failure::Failed(message) => Failure::Failed(format!(
             "HDF5 is built with CMake {major}.{minor} or newer: there is none on the PATH, and installing one failed. \
-             Install it (`apt install cmake`, `brew install cmake`) or mend this:\n{message}"
+             Install it (`apt install cmake`, `brew install cmake`) or fix this:\n{message}"
         )),
         other => other,
     })?;
@@ -194,7 +194,7 @@ fn cmake_version(cmake: &Path) -> Option<(u32, u32)> {
     parse_cmake_version(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// From the first line, `cmake version 3.31.6`.
+/// The version in the first line, `cmake version 3.31.6`.
 fn parse_cmake_version(text: &str) -> Option<(u32, u32)> {
     let version = text.strip_prefix("cmake version ")?;
     let mut numbers = version.split(|c: char| !c.is_ascii_digit());

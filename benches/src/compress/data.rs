@@ -42,7 +42,7 @@ pub(super) const STEP_BYTES: usize = 2 * SHAPE[0] * SHAPE[1];
 ///
 /// # Errors
 ///
-/// Those of the reader, and a tensor of another shape.
+/// The errors of the reader, and a tensor of another shape.
 pub(super) fn recorded(path: &Path, tensor: &str, steps: u64) -> Result<Vec<u8>> {
     let reader = Reader::open(path)?;
     let end = reader.committed_steps();

@@ -26,7 +26,7 @@ pub(super) enum Contender {
     Peer(&'static str),
 }
 
-/// Those that encode single steps.
+/// The contenders that encode single steps.
 pub(super) const OF_STEPS: &[Contender] = &[
     Contender::Ours,
     Contender::With("AVX2"),

@@ -60,7 +60,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// That of `data`, all touched.
+    /// The memory for `data`, all touched.
     #[must_use]
     pub fn new(data: &Data) -> Self {
         let steps = usize::try_from(data.steps).unwrap_or(usize::MAX);
@@ -172,7 +172,7 @@ impl Contender {
     ///
     /// # Errors
     ///
-    /// Those of the contender, and a sum that is not that of the data.
+    /// The errors of the contender, and a sum that is not that of the data.
     pub fn read(
         self,
         what: What,

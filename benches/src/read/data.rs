@@ -30,7 +30,8 @@ pub struct Data {
     pub rows: Vec<usize>,
     /// Single steps, in no order.
     pub single: Vec<u64>,
-    /// Of the steps that differ: the sum of all words, of those of the rows, and the first word.
+    /// For each of the steps that differ: the sum of all words, the sum of those of the rows, and the
+    /// first word.
     sums: Vec<[u64; 3]>,
 }
 
@@ -39,7 +40,7 @@ impl Data {
     ///
     /// # Errors
     ///
-    /// Those of the recorder.
+    /// The errors of the recorder.
     pub fn record(path: &Path, steps: u64, single: usize) -> Result<Self> {
         let source = Workload::large(steps)?;
         let dtype = source.tensors[0].dtype;

@@ -49,7 +49,7 @@ enum Cache {
 ///
 /// # Errors
 ///
-/// Those of recording the file that is read.
+/// The errors of recording the file that is read.
 pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
     let path = scratch.file("run_1.h5");
     let scale = bench.options.scale;

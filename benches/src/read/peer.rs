@@ -17,7 +17,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// Those of [`Python::call`], and of writing it to files.
+    /// The errors of [`Python::call`], and of writing it to files.
     pub fn prepare(&mut self, path: &Path, data: &Data, scratch: &Scratch) -> Result<()> {
         let (rows, steps) = (scratch.file("rows.bin"), scratch.file("steps.bin"));
         let bytes = |values: &[u64]| -> Vec<u8> {
@@ -38,7 +38,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// Those of [`Python::call`].
+    /// The errors of [`Python::call`].
     pub fn read(&mut self, how: &str, path: &Path, first: u64) -> Result<(Sample, u64)> {
         let answer = self
             .0

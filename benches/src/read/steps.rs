@@ -129,7 +129,7 @@ struct Recorded<'a> {
 ///
 /// # Errors
 ///
-/// Those of recording the files that are read.
+/// The errors of recording the files that are read.
 pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
     let mut peer = bench.python("read_peer.py", &[]);
     for (&name, layout) in GROUPS.iter().zip(LAYOUTS) {

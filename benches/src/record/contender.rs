@@ -90,11 +90,11 @@ impl Contender {
         Self::Zarr,
     ];
 
-    /// Those of a workload.
+    /// The contenders of a workload.
     #[must_use]
     pub fn of(workload: &Workload, medium: Medium, with_python: bool) -> Vec<Self> {
         let serves = |who: &Self| match who {
-            // Of an open-ended run only its chunks differ.
+            // An open-ended run differs in its chunks only.
             Self::OpenEnded => workload.name == "large",
             // A file for each tensor and step: not for small ones, and not with an fdatasync for each.
             Self::Zarr => matches!(workload.name, "large" | "wide") && medium == Medium::Cache,
@@ -125,7 +125,7 @@ impl Contender {
     ///
     /// # Errors
     ///
-    /// Those of the contender.
+    /// The errors of the contender.
     pub fn record(
         self,
         workload: &Workload,
@@ -193,7 +193,7 @@ pub fn builder(workload: &Workload, path: &Path) -> RecorderBuilder {
 ///
 /// # Errors
 ///
-/// Those of the recorder.
+/// The errors of the recorder.
 #[inline]
 pub fn append(
     run: &mut Recorder,
@@ -227,7 +227,7 @@ fn check_hdf5(workload: &Workload, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The steps, tensor by tensor, one behind the other.
+/// The steps, tensor by tensor, one after the other.
 fn check_plain(workload: &Workload, path: &Path) -> Result<()> {
     let mut places = vec![0; workload.tensors.len()];
     let mut begin = 0;
@@ -240,7 +240,7 @@ fn check_plain(workload: &Workload, path: &Path) -> Result<()> {
     })
 }
 
-/// The tensors one behind the other, each with all of its steps.
+/// The tensors one after the other, each with all of its steps.
 fn check_places(workload: &Workload, path: &Path) -> Result<()> {
     let places = writers::places(workload)?;
     check_file(workload, path, |tensor, step| {

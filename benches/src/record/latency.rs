@@ -17,9 +17,9 @@ use crate::Result;
 /// The times of single calls, in seconds.
 #[derive(Debug)]
 pub struct Calls {
-    /// Of `append`.
+    /// Seconds of each `append`.
     pub append: Vec<f64>,
-    /// Of copying the same bytes.
+    /// Seconds of copying the same bytes.
     pub copy: Vec<f64>,
     /// Calls that found the queue full, which was not to happen.
     pub waits: u64,
@@ -29,7 +29,7 @@ pub struct Calls {
 ///
 /// # Errors
 ///
-/// Those of the recorder.
+/// The errors of the recorder.
 pub fn measure(workload: &Workload, path: &Path, bursts: u64) -> Result<Calls> {
     // The queue of a long run: a short one is given fewer blocks.
     let queue = builder(workload, path).plan()?.queue;

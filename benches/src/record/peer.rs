@@ -99,11 +99,11 @@ impl Peer {
         self.0.call(&command).map(drop)
     }
 
-    /// The same of an HDF5 file, whoever wrote it.
+    /// The same for an HDF5 file, whoever wrote it.
     ///
     /// # Errors
     ///
-    /// Those of [`check`](Self::check).
+    /// The errors of [`check`](Self::check).
     pub fn check_hdf5(&mut self, path: &Path, steps: u64) -> Result<()> {
         let checked = Workload::checked_steps(steps);
         let checked: Vec<String> = checked.iter().map(u64::to_string).collect();

@@ -10,7 +10,7 @@ use crate::Result;
 /// its would be. Seven divides no round number, so the first, middle and last step differ.
 pub const DISTINCT: u64 = 7;
 
-/// The same of steps of 64 MB, which are too large for any cache.
+/// The same number for steps of 64 MB, which are too large for any cache.
 const DISTINCT_WIDE: u64 = 3;
 
 /// Each tensor of a source step starts at a multiple of this many bytes: a cache line.
@@ -44,17 +44,17 @@ impl Workload {
     ///
     /// # Errors
     ///
-    /// Those of [`TensorSpec::step_bytes`].
+    /// The errors of [`TensorSpec::step_bytes`].
     pub fn large(steps: u64) -> Result<Self> {
         let what = "four bfloat16 tensors (10000, 64) and a float32 scalar";
         Self::new("large", ("Large steps", what), &[10_000, 64], steps)
     }
 
-    /// The same of a layer of 2,048 elements.
+    /// The same for a layer of 2,048 elements.
     ///
     /// # Errors
     ///
-    /// Those of [`TensorSpec::step_bytes`].
+    /// The errors of [`TensorSpec::step_bytes`].
     pub fn small(steps: u64) -> Result<Self> {
         let what = "four bfloat16 tensors (2048,) and a float32 scalar";
         Self::new("small", ("Small steps", what), &[2048], steps)
@@ -64,7 +64,7 @@ impl Workload {
     ///
     /// # Errors
     ///
-    /// Those of [`TensorSpec::step_bytes`].
+    /// The errors of [`TensorSpec::step_bytes`].
     pub fn wide(steps: u64, rows: usize) -> Result<Self> {
         let spec = TensorSpec::new("W", Dtype::Bf16, [rows, 1000]);
         let what = format!("one bfloat16 tensor ({rows}, 1000)");
@@ -81,7 +81,7 @@ impl Workload {
     ///
     /// # Errors
     ///
-    /// Those of [`TensorSpec::step_bytes`].
+    /// The errors of [`TensorSpec::step_bytes`].
     pub fn scalars(steps: u64) -> Result<Self> {
         Self::new("scalars", ("Scalars alone", "a float32 scalar"), &[], steps)
     }
@@ -142,7 +142,7 @@ impl Workload {
             .map(|place| &self.source[place.clone()])
     }
 
-    /// The distinct steps, one behind the other and without gaps, for a peer in another process.
+    /// The distinct steps, one after the other and without gaps, for a peer in another process.
     #[must_use]
     pub fn source(&self) -> Vec<u8> {
         (0..self.distinct)

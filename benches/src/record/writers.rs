@@ -27,7 +27,7 @@ struct Clock {
 }
 
 impl Clock {
-    /// Of a file whose creation began at `begin` and is done.
+    /// The clock of a file whose creation began at `begin` and is done.
     fn created(begin: Instant, workload: &Workload) -> Self {
         let watched = workload.step_bytes >= FEWEST_BYTES;
         let capacity = usize::try_from(workload.steps).unwrap_or(0);

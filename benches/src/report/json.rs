@@ -33,7 +33,7 @@ pub fn read(path: &Path) -> Result<Report> {
 ///
 /// # Errors
 ///
-/// Those of the file system.
+/// The errors of the file system.
 pub fn write(report: &Report, path: &Path) -> Result<Report> {
     let mut rounded = report.clone();
     let rows = rounded.groups.iter_mut().flat_map(|group| &mut group.rows);

@@ -98,7 +98,7 @@ pub enum Kind {
     Ours,
     /// The least that the work takes: a plain `write`, a copy.
     Plain,
-    /// Of another project.
+    /// A contender of another project.
     Peer,
 }
 
@@ -116,7 +116,7 @@ pub enum Figure {
     BlockedP99,
     /// The same, longest.
     BlockedMax,
-    /// Of it the part until the values can be used.
+    /// The part of the seconds until the values can be used.
     Load,
     /// Reading back what was written.
     ReadSeconds,

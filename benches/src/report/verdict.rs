@@ -49,7 +49,7 @@ pub enum Verdict {
 }
 
 impl Ratio {
-    /// Of `over[i] / under[i]`; `None` where there is no pair.
+    /// The ratio of all `over[i] / under[i]`; `None` where there is no pair.
     #[must_use]
     pub fn of_pairs(over: &[f64], under: &[f64]) -> Option<Self> {
         let mut ratios: Vec<f64> = over.iter().zip(under).map(|(o, u)| o / u).collect();
@@ -85,7 +85,7 @@ impl Ratio {
     }
 }
 
-/// As a ratio with its interval: `0.91 (0.85 to 0.97)`.
+/// Shows a ratio with its interval: `0.91 (0.85 to 0.97)`.
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let show = crate::table::factor;
@@ -98,7 +98,7 @@ impl fmt::Display for Ratio {
 }
 
 impl Verdict {
-    /// That of a ratio of speeds.
+    /// The verdict on a ratio of speeds.
     #[must_use]
     pub fn of(ratio: Ratio) -> Self {
         match ratio {
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(of(&[9.0, 9.0, 9.0, 9.0]).word(), "noise");
         // All on one side, and so unlike each other that the next may be on the other.
         assert_eq!(of(&[0.2, 0.5, 0.87, 0.3, 0.8]).word(), "noise");
-        // Of twelve one may.
+        // One of twelve may.
         let mut many = vec![2.0; 11];
         many.push(0.9);
         assert_eq!(of(&many).word(), "faster");

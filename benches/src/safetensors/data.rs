@@ -51,7 +51,7 @@ pub struct Workload {
     pub names: Vec<String>,
     /// The shape of each, in elements.
     pub shape: [usize; 2],
-    /// The values of all, one tensor behind the other.
+    /// The values of all, one tensor after the other.
     pub values: Vec<bf16>,
     /// The file up to its data: what [`Save`] writes without provenance.
     pub header: Vec<u8>,
@@ -62,7 +62,7 @@ impl Workload {
     ///
     /// # Errors
     ///
-    /// Those of saving the file once, for its header.
+    /// The errors of saving the file once, for its header.
     pub fn large(rows: usize, scratch: &Scratch) -> Result<Self> {
         let names = vec![TENSOR.to_owned()];
         Self::new("large", names, [rows, ROW], scratch)

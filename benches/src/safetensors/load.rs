@@ -45,7 +45,7 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// Those for files like that of `workload`, all touched.
+    /// The buffers for files like that of `workload`, all touched.
     #[must_use]
     pub fn new(workload: &Workload) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Buffers {
 pub struct Sample {
     /// Up to where the values can be used.
     pub load: f64,
-    /// Of summing them.
+    /// Seconds of summing them.
     pub sum: f64,
     /// Up to where all memory is given back.
     pub total: f64,
@@ -93,7 +93,7 @@ impl Contender {
     ///
     /// # Errors
     ///
-    /// Those of the contender, and another sum.
+    /// The errors of the contender, and another sum.
     pub fn load(
         self,
         path: &Path,
@@ -168,7 +168,7 @@ fn read_into(path: &Path, buffer: &mut [bf16]) -> Result<Timed> {
     Ok(timed(buffer))
 }
 
-/// The values of a file that is in memory: what is behind its header, which is not looked into.
+/// The values of a file that is in memory: what is after its header, which is not looked into.
 fn data(file: &[u8]) -> Result<&[bf16]> {
     let (length, rest) = file
         .split_first_chunk()

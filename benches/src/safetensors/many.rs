@@ -63,7 +63,7 @@ impl Contender {
     ///
     /// # Errors
     ///
-    /// Those of the contender, and another sum of the values than `expected`.
+    /// The errors of the contender, and another sum of the values than `expected`.
     pub fn load(
         self,
         workload: &Workload,

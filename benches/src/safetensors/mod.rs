@@ -39,7 +39,7 @@ pub const GROUPS: &[&str] = &[
 ///
 /// # Errors
 ///
-/// Those of making the files that are read, and a disk without room for them.
+/// The errors of making the files that are read, and a disk without room for them.
 pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
     let scale = bench.options.scale;
     let (rows, note) = scratch.fit(scale.pick(200_000, 20_000, 50), 2 * ROW as u64, 50)?;

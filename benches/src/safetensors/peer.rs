@@ -20,7 +20,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// Those of [`Python::call`], and of writing both to a file.
+    /// The errors of [`Python::call`], and of writing both to a file.
     pub fn prepare(
         &mut self,
         workload: &Workload,
@@ -47,7 +47,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// Those of [`Python::call`].
+    /// The errors of [`Python::call`].
     pub fn save(&mut self, path: &Path, sync: bool) -> Result<f64> {
         let sync = if sync { "sync" } else { "" };
         let [seconds] = self.0.numbers(&["save", text(path)?, sync])?;
@@ -67,7 +67,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// Those of [`Python::call`].
+    /// The errors of [`Python::call`].
     pub fn load(&mut self, path: &Path) -> Result<(Sample, f64)> {
         let [load, sum, total, found] = self.0.numbers(&["load", text(path)?])?;
         Ok((Sample { load, sum, total }, found))
@@ -77,7 +77,7 @@ impl Peer {
     ///
     /// # Errors
     ///
-    /// Those of [`Python::call`].
+    /// The errors of [`Python::call`].
     pub fn load_all(&mut self, path: &Path) -> Result<(f64, f64)> {
         let [seconds, found] = self.0.numbers(&["load_all", text(path)?])?;
         Ok((seconds, found))

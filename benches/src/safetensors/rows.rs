@@ -59,7 +59,7 @@ impl Contender {
     ///
     /// # Errors
     ///
-    /// Those of the contender, and other values than those of the workload.
+    /// The errors of the contender, and other values than those of the workload.
     pub fn take(
         self,
         workload: &Workload,

@@ -68,7 +68,7 @@ impl Contender {
     ///
     /// # Errors
     ///
-    /// Those of the contender.
+    /// The errors of the contender.
     pub fn save(
         self,
         workload: &Workload,

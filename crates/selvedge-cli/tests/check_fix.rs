@@ -39,14 +39,14 @@ fn bfloat16_is_marked_and_no_value_changes() {
     assert_eq!(run.code, 1);
     assert_eq!(
         run.stderr,
-        "would mend tensors/Flannel/flannel_1.h5: set logical_dtype = \"bfloat16\" on `W`\n"
+        "would fix tensors/Flannel/flannel_1.h5: set logical_dtype = \"bfloat16\" on `W`\n"
     );
     assert_eq!(seen(&path), before);
 
     let run = place.check(&["--fix"]);
     assert_eq!(
         run.stderr,
-        "mended tensors/Flannel/flannel_1.h5: set logical_dtype = \"bfloat16\" on `W`\n"
+        "fixed tensors/Flannel/flannel_1.h5: set logical_dtype = \"bfloat16\" on `W`\n"
     );
     // Whether zeros are bfloat16 nobody can tell, so that stays.
     assert_eq!(run.code, 1);
@@ -88,7 +88,7 @@ fn renames_are_asked_for_and_nobody_is_there() {
     assert_eq!(run.code, 2);
     assert!(
         run.stderr
-            .contains("will mend tensors/Flannel/1.5d.safetensors: rename to"),
+            .contains("will fix tensors/Flannel/1.5d.safetensors: rename to"),
         "{}",
         run.stderr
     );

@@ -1,4 +1,4 @@
-//! Findings that are known, so that a check can be turned on before everything is mended.
+//! Findings that are known, so that a check can be turned on before everything is fixed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -11,9 +11,9 @@ type Notebooks<'a> = BTreeMap<NotebookId, &'a TreePath>;
 pub struct Context<'a> {
     config: &'a Config,
     tree: &'a Tree,
-    /// Of each project, its notebooks.
+    /// The notebooks of each project.
     notebooks: BTreeMap<&'a str, Notebooks<'a>>,
-    /// Those of all projects.
+    /// The notebooks of all projects.
     all_notebooks: Notebooks<'a>,
     file_names: HashSet<&'a str>,
 }

@@ -14,7 +14,7 @@ pub struct Diagnosis {
     pub place: Place,
     /// What to do about it, in the same style.
     pub help: Option<String>,
-    /// How it can be mended.
+    /// How it can be fixed.
     pub fix: Option<Fix>,
 }
 
@@ -65,7 +65,7 @@ impl Diagnosis {
         self
     }
 
-    /// How it can be mended.
+    /// How it can be fixed.
     #[must_use]
     pub fn fix(mut self, fix: Fix) -> Self {
         self.fix = Some(fix);
@@ -108,7 +108,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// How something can be mended, as data: nothing here touches a file.
+/// How something can be fixed, as data: nothing here touches a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fix {

@@ -19,7 +19,7 @@ pub struct Finding {
     pub place: Place,
     /// What to do about it.
     pub help: Option<String>,
-    /// How it can be mended.
+    /// How it can be fixed.
     pub fix: Option<Fix>,
 }
 

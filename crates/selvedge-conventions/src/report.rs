@@ -114,7 +114,7 @@ impl fmt::Display for Summary<'_> {
             report.fixes(FixSafety::Unsafe),
         );
         if safe > 0 {
-            write!(f, "; {safe} can be mended with `--fix`")?;
+            write!(f, "; {safe} can be fixed with `--fix`")?;
         }
         if unsure > 0 {
             write!(f, "; {unsure} with `--unsafe-fixes`, after a look")?;

@@ -25,7 +25,7 @@ impl Selector {
     /// All rules.
     pub const ALL: &'static str = "ALL";
 
-    /// Those whose codes start like this; nothing for all.
+    /// Selects the rules whose codes start like this; nothing for all.
     pub(crate) fn of_codes(prefix: String) -> Self {
         Self { prefix }
     }

@@ -11,9 +11,9 @@ const SCHEMA: &str = include_str!("sarif/sarif-schema-2.1.0.json");
 
 fn validator() -> jsonschema::Validator {
     // The one pattern that is no regular expression of ECMAScript, for its stray `]`.
-    let mended = SCHEMA.replace("[a-zA-Z]{2}]?$\"", "[a-zA-Z]{2}$\"");
-    assert_ne!(mended, SCHEMA, "a later version of the schema?");
-    let schema: Value = serde_json::from_str(&mended).unwrap();
+    let corrected = SCHEMA.replace("[a-zA-Z]{2}]?$\"", "[a-zA-Z]{2}$\"");
+    assert_ne!(corrected, SCHEMA, "a later version of the schema?");
+    let schema: Value = serde_json::from_str(&corrected).unwrap();
     jsonschema::validator_for(&schema).unwrap()
 }
 

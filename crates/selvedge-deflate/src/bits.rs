@@ -30,7 +30,7 @@ impl Position {
     /// Appends the `count` low bits of `value`, at most 56; those above must be zero.
     ///
     /// Eight bytes of `out` from the current one on are written whatever the count is, so the output
-    /// needs 8 bytes behind its last bit.
+    /// needs 8 bytes after its last bit.
     #[inline(always)]
     pub(crate) fn put(&mut self, out: &mut [u8], value: u64, count: u32) {
         debug_assert!(count <= 56 && value >> count == 0);
@@ -68,7 +68,7 @@ pub(crate) struct Words {
 impl Position {
     /// Writes on in words, of which the first begins with the current byte. [`Words::end`] comes back.
     ///
-    /// The output needs 16 bytes behind its last bit.
+    /// The output needs 16 bytes after its last bit.
     pub(crate) fn words(self, out: &mut [u8]) -> (Words, &mut [[u8; 8]]) {
         let words = Words {
             word: 0,
@@ -94,7 +94,7 @@ impl Words {
         self.count = total & 63;
     }
 
-    /// The place behind what was put; `begin` is where the words began.
+    /// The place after what was put; `begin` is where the words began.
     pub(crate) fn end(self, out: &mut [[u8; 8]], begin: Position) -> Position {
         out[self.word] = self.pending.to_le_bytes();
         Position {

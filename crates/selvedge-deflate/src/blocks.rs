@@ -2,7 +2,7 @@
 //!
 //! A block that is coded is at least 6 bytes shorter than what it codes, or it is not written; what
 //! is not coded is stored, and stored bytes that follow one another share blocks of up to 65,535.
-//! Hence the bound of `max_encoded_len`: a coded block pays for starting a stored one behind it.
+//! Hence the bound of `max_encoded_len`: a coded block pays for starting a stored one after it.
 
 use crate::bits::Position;
 use crate::header::{DISTANCES, Header, LITERALS, MOST_BITS};
@@ -17,7 +17,7 @@ use crate::tokens::{Codes, MOST_DISTANCES, Tokens};
 /// shorter blocks follow them better; but a code that is made twice as often takes twice as long to make.
 pub(crate) const BLOCK: usize = 32 << 10;
 
-/// Bits that a coded block must save: a stored block behind it takes 42 more than its bytes.
+/// Bits that a coded block must save: a stored block after it takes 42 more than its bytes.
 pub(crate) const SAVING: usize = 48;
 
 /// The symbol that ends a block.

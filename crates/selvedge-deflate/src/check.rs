@@ -11,7 +11,7 @@ const MODULUS: u64 = 65_521;
 pub(crate) struct Check(u32);
 
 impl Check {
-    /// Of no bytes.
+    /// The check of no bytes.
     pub(crate) const fn new() -> Self {
         Self(1)
     }

@@ -84,7 +84,7 @@ pub(crate) const fn room(elements: usize) -> usize {
 struct Lines([u8; BLOCK]);
 
 /// Both planes of a block of elements at a time, so that elements are read once: the high bytes' blocks
-/// go to a stream of their own, which is then put behind that of the low bytes.
+/// go to a stream of their own, which is then put after that of the low bytes.
 #[inline(always)]
 fn fast<K: Kernel>(
     kernel: K,
@@ -164,7 +164,7 @@ fn temporal<K: Kernel>(
     for bytes in planes[..step].chunks(BLOCK) {
         blocks.noise(bytes);
     }
-    // Of low bytes hardly any repeats another row's.
+    // Hardly any low byte repeats that of another row.
     for start in (step..count).step_by(BLOCK) {
         let end = count.min(start + BLOCK);
         blocks.repeating(&planes[..end], (0, start), &[step], Plane::Low);

@@ -37,7 +37,7 @@ pub(crate) fn join(first: &Entries, joined: &mut Entries) {
             let taken = *joined & TAKEN;
             let next = first[(bits >> taken) as usize % ENTRIES];
             let fits = next != OTHER && taken + (next & TAKEN) <= LOOKED_UP;
-            // One byte more, its bits, and the byte behind the others.
+            // One byte more, its bits, and the byte after the others.
             let more = (next & !BYTE) + ((next & BYTE) << shift);
             *joined += if fits { more } else { 0 };
         }

@@ -11,9 +11,9 @@ use crate::split;
 /// Tokens that a word of bits says of whether they stay: one for each bit.
 pub(crate) const TOKENS_PER_WORD: usize = 64;
 
-/// Those loops.
+/// A source of these loops, and the proof that its instructions may run.
 pub(crate) trait Kernel: Copy {
-    /// Writes the codes of all bytes, one behind the other.
+    /// Writes the codes of all bytes, one after the other.
     ///
     /// `range` holds all bytes; `codes` are of at most `CODED_LIMIT` bits, one for each byte. `ahead` is
     /// what will be read next: it may be fetched from memory meanwhile.
@@ -143,7 +143,7 @@ pub(crate) fn write_codes(
     *at = to;
 }
 
-/// The codes of up to four bytes, one behind the other, and how many bits they are.
+/// The codes of up to four bytes, one after the other, and how many bits they are.
 #[inline(always)]
 pub(crate) fn one_by_one(bytes: &[u8], codes: &[u32; 256]) -> (u64, u32) {
     let (mut bits, mut count) = (0, 0);

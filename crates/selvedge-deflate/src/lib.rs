@@ -38,7 +38,7 @@
 //!   row become repetitions. Then literals, lengths and distances are *tokens*, which are counted and written
 //!   one after the other, without a branch for their kind.
 //!
-//! Elements are read once: the blocks of high bytes go to a buffer, which is put behind those of the low
+//! Elements are read once: the blocks of high bytes go to a buffer, which is put after those of the low
 //! bytes. Codes have at most 10 bits, and 14 beside repetitions, so four of them and the 7 bits of an
 //! unfinished byte are written with one store of 64 bits. With AVX2 the codes of 32 bytes are looked up at
 //! once and joined in registers, with AVX-512 those of 64, and those of 16 bytes are written at once. All

@@ -88,7 +88,7 @@ pub(crate) fn find<K: Kernel, const N: usize>(
             }
             at += ahead.trailing_zeros() as usize;
             let (mut length, mut which, mut most) = (0, 0, 0);
-            // Those that start here: few of many.
+            // The repetitions that start here are few of many.
             let bit = at % MASKED;
             let starts = starts.iter().rev();
             let mut here = starts.fold(0_u64, |here, starts| here << 1 | starts >> bit & 1);

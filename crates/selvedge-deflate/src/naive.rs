@@ -42,7 +42,7 @@ fn packed(bytes: &[u8], lengths: &[u8]) -> (Vec<u8>, usize) {
 }
 
 /// For each byte the distance at which a repetition is named, or 0: at each byte that of those not too short
-/// that saves the most bits, 3 for a byte less those behind the distance's symbol, and of equals the first.
+/// that saves the most bits, 3 for a byte less those after the distance's symbol, and of equals the first.
 fn repeated(data: &[u8], (floor, start): (usize, usize), repeats: &[Repeats]) -> Vec<usize> {
     let mut found = Vec::new();
     while start + found.len() < data.len() {

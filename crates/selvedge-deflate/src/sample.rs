@@ -62,7 +62,7 @@ impl Range {
         }
     }
 
-    /// Of both.
+    /// The range of both.
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             least: self.least.min(other.least),

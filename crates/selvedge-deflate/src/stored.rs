@@ -40,7 +40,7 @@ impl Stored {
         rest
     }
 
-    /// The block, when the output has been put behind `bytes` others.
+    /// The block, when the output has been put after `bytes` others.
     pub(crate) const fn moved(self, bytes: usize) -> Self {
         Self {
             length_at: self.length_at + bytes,

@@ -23,9 +23,9 @@ pub(crate) const MOST_DISTANCES: usize = 8;
 /// The tokens of a block.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    /// Those that were kept.
+    /// The tokens that were kept.
     tokens: Vec<u16>,
-    /// A bit for each token of before: whether it is kept.
+    /// A bit for each token that there was before: whether it is kept.
     keep: Vec<u64>,
 }
 
@@ -183,13 +183,13 @@ impl Codes {
         Self(codes)
     }
 
-    /// Writes tokens from `at` on, and returns the place behind them.
+    /// Writes tokens from `at` on, and returns the place after them.
     #[inline(always)]
     pub(crate) fn write(&self, out: &mut [u8], mut at: Position, tokens: &[u16]) -> Position {
         let (fours, rest) = tokens.as_chunks::<4>();
         for four in fours {
             let [a, b, c, d] = four.map(|token| self.of(token));
-            // Of two that follow one another at most one is a distance: they have up to 46 bits.
+            // At most one of two that follow one another is a distance: they have up to 46 bits.
             let (ab, cd) = (join(a, b), join(c, d));
             if ab.1 + cd.1 <= 56 {
                 let (bits, count) = join(ab, cd);
@@ -217,7 +217,7 @@ impl Codes {
     }
 }
 
-/// Bits, and behind them others.
+/// Bits, and after them others.
 #[inline(always)]
 fn join((first, a): (u64, u32), (second, b): (u64, u32)) -> (u64, u32) {
     (first | second << (a & 63), a + b)

@@ -184,7 +184,8 @@ fn changed_bits() {
         changed[bit / 8] ^= 1 << (bit % 8);
         decodes(&changed, 4200)
     });
-    // Those that fill up a byte before a stored block, and the window and level in the header.
+    // What is decoded are the bits that fill up a byte before a stored block, and the window and level
+    // in the header.
     assert!(decoded.count() < 50);
 }
 
@@ -201,13 +202,13 @@ fn streams_of_others() {
     }
     let stored = [&[1, 4, 0, 0xFB, 0xFF][..], b"abcd"].concat();
     assert!(decodes(&zlib(&stored, b"abcd"), 4));
-    // The complement of the length, the check, the end behind it.
+    // The complement of the length, the check, the end after it.
     let mut wrong = stored.clone();
     wrong[3] ^= 1;
     assert!(!decodes(&zlib(&wrong, b"abcd"), 4));
     assert!(!decodes(&zlib(&stored, b"abce"), 4));
     assert!(!decodes(&zlib(&[&stored[..], &[0]].concat(), b"abcd"), 4));
-    // A block that is not the last, and nothing behind it; kinds 1 and 3.
+    // A block that is not the last, and nothing after it; kinds 1 and 3.
     let mut open = stored;
     open[0] = 0;
     assert!(!decodes(&zlib(&open, b"abcd"), 4));

@@ -101,7 +101,7 @@ pub enum Error {
     },
     /// A run of no steps.
     #[error(
-        "a run of 0 steps was declared; declare at least one, or leave `steps` away for an open \
+        "a run of 0 steps was declared; declare at least one, or omit `steps` for an open \
          number"
     )]
     NoPlannedSteps,

@@ -103,7 +103,7 @@ pub enum Error {
     InvalidName {
         /// The name.
         name: String,
-        /// Of what: a tensor, a metadata key or a parameter.
+        /// What was to have this name: a tensor, a metadata key or a parameter.
         what: &'static str,
         /// What is expected of a name.
         expected: &'static str,
@@ -242,7 +242,7 @@ pub enum Error {
         tensor: String,
         /// Bytes of one row.
         row_bytes: u64,
-        /// Bytes behind the last whole row.
+        /// Bytes after the last whole row.
         extra: u64,
     },
 

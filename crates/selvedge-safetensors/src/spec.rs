@@ -77,7 +77,7 @@ pub(crate) enum Size {
 
 impl Size {
     pub(crate) fn of(dtype: Dtype, shape: &[usize]) -> Self {
-        // The axes first, as other readers do: a later axis of length 0 mends no overflow there.
+        // The axes first, as other readers do: a later axis of length 0 cures no overflow there.
         let elements = shape
             .iter()
             .try_fold(1_u64, |all, &axis| all.checked_mul(axis as u64));

@@ -101,7 +101,7 @@ fn child_that_goes_on_after_a_failure() {
 
 /// A call of `write` that failed left the rows in the file that had fitted. The writer did not count
 /// them, and wrote on over their start; after a kill `recover` went by the length of the file, and
-/// gave the rest of them as rows behind those that were written later.
+/// gave the rest of them as rows after those that were written later.
 #[test]
 fn rows_of_a_failed_call_are_not_recovered() {
     let (_folder, path) = new_path();

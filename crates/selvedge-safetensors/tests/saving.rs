@@ -219,7 +219,7 @@ fn a_link_is_followed_and_stays() {
     let real = folder.path().join("data/real.safetensors");
     symlink("data/real.safetensors", &path).unwrap();
     for value in [1_u8, 2] {
-        // At first there is nothing behind it.
+        // At first there is nothing after it.
         Save::new(&path).scalar("x", value).write().unwrap();
         assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
         assert_eq!(bytes_of(&real, "x"), [value]);

@@ -237,7 +237,7 @@ fn rows_may_come_from_a_source_and_in_parts_of_rows() {
     assert_eq!(bytes_of(&path, "rows"), [1; 36]);
 }
 
-/// A source that ended within a row left half of it, and every row behind it was shifted.
+/// A source that ended within a row left half of it, and every row after it was shifted.
 #[test]
 fn a_source_that_ends_within_a_row_leaves_whole_rows() {
     let (_folder, path) = new_path();
@@ -483,7 +483,7 @@ fn a_kill_within_finish_or_recover_is_recovered_from() {
         .collect();
     assert!(!differing.is_empty());
     assert_eq!(differing[0] / 64, differing[differing.len() - 1] / 64);
-    // With the number of rows written or not, and a torn row behind them or not.
+    // With the number of rows written or not, and a torn row after them or not.
     for start in [&before, &after] {
         for torn in [0, 3, 7] {
             fs::write(&unfinished, [&start[..], &vec![9; torn]].concat()).unwrap();

@@ -15,7 +15,7 @@ pub(crate) struct Progress {
 impl Progress {
     const BETWEEN_LINES: Duration = Duration::from_secs(2);
 
-    /// Of `steps` steps, each of which records `step_bytes` bytes.
+    /// The progress of `steps` steps, each of which records `step_bytes` bytes.
     pub(crate) fn new(steps: u64, step_bytes: u64) -> Self {
         let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg}  {eta} left")
             .expect("the template is well-formed");

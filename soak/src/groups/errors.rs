@@ -116,7 +116,7 @@ fn judge_process(subject: &Subject, outcome: &Outcome, folder: &str, verdict: &m
             _ => {}
         }
     }
-    // Of a file that is complete nothing is ahead, and nothing else is beside it.
+    // Nothing is ahead in a file that is complete, and nothing else is beside it.
     if let Work::Record(recording) = subject.work
         && committed != recording.until
     {

@@ -389,7 +389,7 @@ fn image(epoch: &Epoch, state: &State) -> Vec<u8> {
             image[begin..begin + content.len()].copy_from_slice(content);
         }
     }
-    // What lies behind the length is not there, and what no sector has been written for is zeros.
+    // What lies after the length is not there, and what no sector has been written for is zeros.
     image.resize(
         usize::try_from(epoch.lengths[state.length]).unwrap_or(usize::MAX),
         0,

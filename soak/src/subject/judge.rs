@@ -308,7 +308,7 @@ fn judge_rows(
             };
             let promised = promised.unwrap_or(0);
             verdict.lost += promised.saturating_sub(right);
-            // Behind the last sync can be zeros.
+            // After the last sync can be zeros.
             if found > promised + 1 || (right < found && after == After::Process) {
                 verdict.complain(format!(
                     "{right} of {found} rows, and {promised} were reported"

@@ -63,7 +63,7 @@ pub(crate) struct Call {
     pub(crate) failed: bool,
     /// Lines that the process had printed before.
     pub(crate) told: usize,
-    /// Where the bytes lie one behind the other in a call that can be cut short by its registers.
+    /// Where the bytes lie one after the other in a call that can be cut short by its registers.
     pub(super) plain: bool,
     /// The descriptor, where the call has one.
     pub(super) fd: Option<u64>,
@@ -234,7 +234,7 @@ fn named(pid: Pid, at: u64, name: u64) -> Option<PathBuf> {
     Some(folder.join(path))
 }
 
-/// The bytes of `count` vectors at `address`, one behind the other.
+/// The bytes of `count` vectors at `address`, one after the other.
 fn gathered(pid: Pid, address: u64, count: u64) -> Vec<u8> {
     let vectors = memory(pid, address, count * 16);
     let number = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap_or_default());

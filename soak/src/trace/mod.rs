@@ -182,7 +182,7 @@ struct Tracer<'a> {
 impl Tracer<'_> {
     /// Goes with the process from stop to stop, until all of its threads are gone.
     fn follow(&mut self) -> io::Result<WaitStatus> {
-        // The stop behind `exec`.
+        // The stop after `exec`.
         waitpid(self.pid, None)?;
         let options = Options::PTRACE_O_TRACESYSGOOD
             | Options::PTRACE_O_TRACECLONE

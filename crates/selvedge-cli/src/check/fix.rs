@@ -1,4 +1,4 @@
-//! Mending what was found.
+//! Fixing what was found.
 
 use std::io;
 
@@ -17,7 +17,7 @@ pub(crate) fn of(findings: &[Finding], all: bool) -> Vec<(&Finding, &Fix)> {
         .collect()
 }
 
-/// Mends one finding.
+/// Fixes one finding.
 ///
 /// # Errors
 ///

@@ -77,11 +77,11 @@ pub(crate) struct Args {
     )]
     write_baseline: Option<Option<PathBuf>>,
 
-    /// Mend what can be mended without a doubt: mark bfloat16
+    /// Fix what can be fixed without a doubt: mark bfloat16
     #[arg(long, conflicts_with = "write_baseline")]
     fix: bool,
 
-    /// Mend also what needs a look, such as names: shows it and asks first
+    /// Fix also what needs a look, such as names: shows it and asks first
     #[arg(long, conflicts_with = "write_baseline")]
     unsafe_fixes: bool,
 
@@ -103,8 +103,8 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let mends = args.fix || args.unsafe_fixes;
-    if args.dry_run && !mends {
+    let fixes_are_made = args.fix || args.unsafe_fixes;
+    if args.dry_run && !fixes_are_made {
         bail!("--dry-run is for --fix and --unsafe-fixes");
     }
     let scope = Scope::find(&args.paths, args.config.as_deref())?;
@@ -120,11 +120,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     let (mut report, mut failures) = judged(&scope, &selection, baseline.as_ref(), checked);
     let mut refused = false;
-    if mends {
+    if fixes_are_made {
         let fixes = fix::of(&report.findings, args.unsafe_fixes);
-        let mended = mend(args, &scope, &fixes)?;
-        refused = mended.refused;
-        if mended.changed {
+        let made = make_fixes(args, &scope, &fixes)?;
+        refused = made.refused;
+        if made.changed {
             // What is left, as a new check finds it: a new name can be found fault with, too.
             let checked = check::run(&scope, &selection)?;
             (report, failures) = judged(&scope, &selection, baseline.as_ref(), checked);
@@ -232,54 +232,54 @@ fn tell_failures(failures: &[Failure]) {
 }
 
 /// What came of the fixes.
-struct Mended {
+struct FixesMade {
     /// Whether files were changed.
     changed: bool,
-    /// Whether one could not be mended.
+    /// Whether one could not be fixed.
     refused: bool,
 }
 
-fn mend(args: &Args, scope: &Scope, fixes: &[(&Finding, &Fix)]) -> anyhow::Result<Mended> {
-    let mut mended = Mended {
+fn make_fixes(args: &Args, scope: &Scope, fixes: &[(&Finding, &Fix)]) -> anyhow::Result<FixesMade> {
+    let mut made = FixesMade {
         changed: false,
         refused: false,
     };
     if fixes.is_empty() {
-        return Ok(mended);
+        return Ok(made);
     }
     let shown = |(finding, fix): &(&Finding, &Fix)| format!("{}: {}", finding.path, fix.action);
     if args.dry_run {
         for fix in fixes {
-            output::note(&format!("would mend {}", shown(fix)));
+            output::note(&format!("would fix {}", shown(fix)));
         }
-        return Ok(mended);
+        return Ok(made);
     }
     let needs_a_look =
         |(_, fix): &(&Finding, &Fix)| fix.safety != selvedge_conventions::FixSafety::Safe;
     if args.unsafe_fixes && !args.yes && fixes.iter().any(needs_a_look) {
         for fix in fixes {
-            output::note(&format!("will mend {}", shown(fix)));
+            output::note(&format!("will fix {}", shown(fix)));
         }
         if !agreed(fixes.len())? {
             output::note("nothing was changed");
-            return Ok(mended);
+            return Ok(made);
         }
     }
     for (finding, fix) in fixes {
         match fix::apply(scope, finding, fix) {
             Ok(()) => {
-                mended.changed = true;
+                made.changed = true;
                 if !args.quiet {
-                    output::note(&format!("mended {}", shown(&(*finding, *fix))));
+                    output::note(&format!("fixed {}", shown(&(*finding, *fix))));
                 }
             }
             Err(error) => {
-                mended.refused = true;
-                output::error(&error.context(format!("cannot mend {}", finding.path)));
+                made.refused = true;
+                output::error(&error.context(format!("cannot fix {}", finding.path)));
             }
         }
     }
-    Ok(mended)
+    Ok(made)
 }
 
 /// Asks whoever sits at the terminal.

@@ -29,7 +29,7 @@ impl Level {
 pub struct RuleLevels(BTreeMap<&'static str, Option<Severity>>);
 
 impl RuleLevels {
-    /// Those of these codes.
+    /// The severities of the rules with these codes, where they differ.
     pub(crate) fn of_codes(
         levels: impl IntoIterator<Item = (&'static str, Option<Severity>)>,
     ) -> Self {

@@ -80,7 +80,7 @@ pub struct Float16Evidence {
     pub tiny: u64,
     /// Values from 2⁻¹⁷ upwards that bfloat16 holds exactly.
     pub short: u64,
-    /// Of those, the ones that use all 8 significant bits of bfloat16: half of any measured numbers
+    /// How many of those use all 8 significant bits of bfloat16: half of any measured numbers
     /// do, and hardly any of masks, labels and counts.
     pub full: u64,
     /// Values from 2⁻¹⁷ upwards that bfloat16 does not hold.

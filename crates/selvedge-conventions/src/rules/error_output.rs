@@ -19,7 +19,7 @@
 //!
 //! ## Use instead
 //!
-//! Mend the cell and run the notebook from the top. An error that is the point of the cell gets the
+//! Fix the cell and run the notebook from the top. An error that is the point of the cell gets the
 //! tag `raises-exception` in the cell's metadata.
 
 use crate::rule::Metadata;
@@ -53,7 +53,7 @@ impl Rule for ErrorOutput {
                     error.name, error.value
                 );
                 Some(Diagnosis::new(message).cell(number).help(
-                    "mend it and run the notebook from the top, or tag the cell \
+                    "fix it and run the notebook from the top, or tag the cell \
                      `raises-exception` if it is meant to fail",
                 ))
             })

@@ -57,7 +57,7 @@ impl Rule for InvalidNotebook {
             }
             NotebookProblem::LfsPointer => "fetch it with `git lfs pull`",
             NotebookProblem::NotJson { .. } => {
-                "mend that line, or take the file from an earlier commit: `git log -- FILE`"
+                "fix that line, or take the file from an earlier commit: `git log -- FILE`"
             }
             NotebookProblem::NotANotebook { .. } => {
                 "give the file another extension if it was never meant to be one"

@@ -52,7 +52,7 @@ impl<'a> Bits<'a> {
         true
     }
 
-    /// Reads on; behind the end of the input there are zeros.
+    /// Reads on; after the end of the input there are zeros.
     pub(super) fn refill(&mut self) {
         if self.refill_fast() {
             return;
@@ -93,7 +93,7 @@ impl<'a> Bits<'a> {
         self.are_there().then_some(bits)
     }
 
-    /// Whether all bits that were taken are those of the input, and not zeros behind it.
+    /// Whether all bits that were taken are those of the input, and not zeros after it.
     pub(super) fn are_there(&self) -> bool {
         self.whole_bytes() <= self.input.len()
     }

@@ -11,7 +11,7 @@ const LONGEST: usize = 15;
 pub(super) struct Codes {
     /// Symbols in the order of their codes.
     symbols: [u16; LITERALS],
-    /// Of each length, how many codes there are.
+    /// How many codes there are of each length.
     counts: [u16; LONGEST + 1],
 }
 
@@ -89,7 +89,7 @@ impl Codes {
 
 /// The lengths of the codes of a block.
 pub(super) struct Lengths {
-    /// Of all symbols, those of literals first and then those of distances.
+    /// The lengths of all symbols: literals first, then distances.
     of: [u8; LITERALS + DISTANCES],
     /// The symbols whose length is not 0, in their order.
     used: [u16; LITERALS + DISTANCES],

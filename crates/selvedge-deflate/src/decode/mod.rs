@@ -40,7 +40,7 @@ pub(crate) fn decode<K: Kernel>(kernel: K, batch: Batch<'_, '_, '_>) {
         elements,
         decoded,
     } = batch;
-    // Of each of these, the lane has its number here.
+    // Each of these has the lane with its number here.
     let mut begun = Vec::with_capacity(TOGETHER);
     for (nth, (stream, elements)) in streams.iter().zip(elements).enumerate() {
         let lane = &mut lanes[begun.len()];
@@ -53,7 +53,7 @@ pub(crate) fn decode<K: Kernel>(kernel: K, batch: Batch<'_, '_, '_>) {
             if begun[nth].advance(&mut lanes[nth]) {
                 nth += 1;
             } else {
-                // It is at its end, so it goes behind those that are not.
+                // It is at its end, so it goes after those that are not.
                 active -= 1;
                 begun.swap(nth, active);
                 lanes.swap(nth, active);

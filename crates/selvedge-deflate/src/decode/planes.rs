@@ -8,7 +8,7 @@ struct Run<'a> {
     /// Where they are; `None` of those that were decoded, which are in the elements already.
     stored: Option<&'a [u8]>,
     len: usize,
-    /// Of those that were decoded.
+    /// The check of the bytes that were decoded.
     check: Check,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Planes<'a, K> {
     low: Vec<Run<'a>>,
     /// The run that the next high byte belongs to, and how many bytes of it have theirs.
     next: (usize, usize),
-    /// Of the low bytes that have a high byte.
+    /// The check of the low bytes that have a high byte.
     low_check: Check,
     high_check: Check,
 }

@@ -36,7 +36,7 @@ impl Lane {
 enum At {
     /// In a coded block, whose tables are made.
     Coded,
-    /// Behind the last block.
+    /// After the last block.
     End,
     /// At something that is not for this decoder.
     Other,

@@ -9,10 +9,10 @@ use crate::kernel::Kernel;
 
 /// The tables of a block.
 pub(super) struct Tables {
-    /// Of the bits that are looked up: up to three bytes that they begin with, lowest first, the bits
-    /// that these take, and their number.
+    /// For all values of the bits that are looked up: up to three bytes that they begin with, lowest
+    /// first, the bits that these take, and their number.
     bytes: Entries,
-    /// The same of the first byte alone.
+    /// The same for the first byte alone.
     first: Entries,
     codes: Codes,
 }

@@ -147,7 +147,7 @@ fn parts(entry: u32) -> (u8, u8) {
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 #[inline]
 fn entry([positive, negative]: &Table, bytes: __m512i) -> __m512i {
-    // Of an index the highest bit is not used.
+    // The highest bit of an index is not used.
     let positive = _mm512_permutex2var_epi8(positive[0], bytes, positive[1]);
     let negative = _mm512_permutex2var_epi8(negative[0], bytes, negative[1]);
     _mm512_mask_blend_epi8(_mm512_movepi8_mask(bytes), positive, negative)
@@ -167,7 +167,7 @@ fn joined(lower: __m512i, upper: __m512i, gaps: __m512i) -> (__m512i, __m512i) {
         _mm512_unpackhi_epi8(lower, upper),
         _mm512_unpackhi_epi8(gaps, zero),
     );
-    // Eight: the second four behind the first.
+    // Eight: the second four after the first.
     let of_first = _mm512_sub_epi64(
         _mm512_set1_epi64(64),
         _mm512_unpacklo_epi64(first_gaps, second_gaps),

@@ -54,7 +54,7 @@ pub(super) fn write_codes<const WIDE: usize>(
 /// The codes of [`PART`] bytes, joined.
 #[repr(C, align(64))]
 pub(super) struct Joined {
-    /// Those of eight bytes each. What is in a word is not meant where that is more than 64 bits.
+    /// The codes of eight bytes each. What is in a word is not meant where they have more than 64 bits.
     pub(super) words: [[u64; WORDS]; PART / GROUP],
     /// How many bits those are, in the first of two; more than 64 also where a byte was not found.
     pub(super) lengths: [[[u32; 2]; WORDS]; PART / GROUP],

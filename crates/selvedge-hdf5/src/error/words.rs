@@ -28,7 +28,7 @@ pub(super) fn what_is_left(cause: &Error, committed: Option<u64>) -> String {
         Error::Overwritten { .. } | Error::Deleted { .. } => String::new(),
         Error::Truncated { .. } => "; what had been recorded is lost".to_owned(),
         _ => format!(
-            ". Its first {} steps are in the file; when the cause is mended, continue with \
+            ". Its first {} steps are in the file; when the cause is gone, continue with \
              `Recorder::resume`",
             Grouped(committed)
         ),

@@ -114,7 +114,7 @@ pub enum HeaderError {
     /// Bytes that are no tensor's, which the format forbids.
     #[error("bytes {end} to {begin} of the data, before tensor `{tensor}`, belong to no tensor")]
     Hole {
-        /// The tensor behind the hole.
+        /// The tensor after the hole.
         tensor: String,
         /// Where its data begin.
         begin: u64,

@@ -86,8 +86,8 @@ impl Header {
         Ok(header)
     }
 
-    /// The same of a file that may go on behind its last tensor, as a growing one does until it is
-    /// finished.
+    /// Parses and checks the header of a file that may go on after its last tensor, as a growing one
+    /// does until it is finished.
     pub(crate) fn parse_prefix(start: &[u8], file_bytes: u64) -> Result<Self, HeaderError> {
         let found = file_bytes.min(start.len() as u64);
         let Some((prefix, rest)) = start.split_first_chunk() else {

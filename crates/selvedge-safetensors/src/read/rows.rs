@@ -16,7 +16,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Those of a tensor, or of a part of it that has another `shape`.
+    /// The rows of a tensor, or of a part of it that has another `shape`.
     ///
     /// # Errors
     ///
@@ -28,7 +28,7 @@ impl<'a> Rows<'a> {
                 tensor: info.name.clone(),
             });
         };
-        // A shape with an axis of length 0 is as large as no memory, behind that axis.
+        // A shape with an axis of length 0 is as large as no memory, after that axis.
         let row_bytes = match Size::of(info.dtype, row_shape) {
             _ if count == 0 => 0,
             Size::Bytes(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),

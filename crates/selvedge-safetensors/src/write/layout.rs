@@ -95,7 +95,7 @@ fn patch(end: u64, rows: u64) -> String {
 }
 
 impl Layout {
-    /// Lays out the tensors `fixed`, and behind them `growing`, of which the shape is that of one
+    /// Lays out the tensors `fixed`, and after them `growing`, of which the shape is that of one
     /// row.
     pub(crate) fn new(
         fixed: &[TensorSpec],
@@ -117,7 +117,7 @@ impl Layout {
         for index in order {
             let spec = &fixed[index];
             let begin = end;
-            // Behind the data is the header, too.
+            // After the data is the header, too.
             end = begin
                 .checked_add(sizes[index])
                 .filter(|&end| i64::try_from(end + MAX_HEADER).is_ok())
@@ -248,7 +248,7 @@ mod tests {
         Layout::new(fixed, growing, &BTreeMap::new()).unwrap()
     }
 
-    /// The text of a header, without the padding behind it.
+    /// The text of a header, without the padding after it.
     fn text(layout: &Layout) -> &str {
         std::str::from_utf8(&layout.header[8..]).unwrap().trim_end()
     }

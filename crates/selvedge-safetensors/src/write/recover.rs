@@ -15,7 +15,7 @@ use crate::{Error, Header};
 ///
 /// `path` is the file that was to be, or the unfinished one. Of rows that were written when a kill
 /// came, every whole one is there; what is left of a torn row is cut off. After a power cut that
-/// holds for the rows before the last [`Writer::sync`](crate::Writer::sync); those behind it can be
+/// holds for the rows before the last [`Writer::sync`](crate::Writer::sync); those after it can be
 /// zeros. Killed itself, it can be called again.
 ///
 /// ```no_run
@@ -48,7 +48,7 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Summary, Error> {
                 .to_owned(),
         ));
     }
-    // Rows lie behind what the header tells: so it is checked as that of a file without them.
+    // Rows lie after what the header tells: so it is checked as that of a file without them.
     let header = Header::parse_prefix(&start, file_bytes)
         .map_err(|error| not_recoverable(format!("it is damaged: {error}")))?;
     let growing = header

@@ -225,7 +225,7 @@ impl<'data> Save<'data> {
     ///
     /// # Errors
     ///
-    /// Those of [`start`](Self::start) and [`Writer::finish`]. The file that was there before is
+    /// The errors of [`start`](Self::start) and [`Writer::finish`]. The file that was there before is
     /// there still, and nothing else is left.
     pub fn write(self) -> Result<Summary, Error> {
         self.start()?.finish()

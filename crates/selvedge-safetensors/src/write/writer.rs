@@ -246,7 +246,7 @@ impl Writer {
         }
     }
 
-    /// Cuts off what is behind the last whole row, and says so, so that the next row does not begin
+    /// Cuts off what is after the last whole row, and says so, so that the next row does not begin
     /// within one.
     fn cut_row(&mut self) -> Result<(), Error> {
         let checked = self.check_rows();
@@ -459,7 +459,7 @@ impl Writer {
         let end = growing.begin + self.grown;
         let written = write_pieces(file, bytes, end, self.writeback.as_mut());
         if let Err(source) = written {
-            // What did arrive is not to be taken for rows by `recover`, least of all behind rows
+            // What did arrive is not to be taken for rows by `recover`, least of all after rows
             // that are written later and reach less far. Where even this fails, the call's error
             // has said that the file is in trouble.
             let _ = file.set_len(end);
@@ -497,7 +497,7 @@ fn open<'a>(partial: Option<&'a Partial>, target: &Path) -> Result<&'a Partial, 
     })
 }
 
-/// Writes the number of rows into the header of a growing file, and cuts off what is behind them.
+/// Writes the number of rows into the header of a growing file, and cuts off what is after them.
 pub(super) fn set_rows(partial: &Partial, growing: &Growing, rows: u64) -> Result<(), Error> {
     let file = partial.file();
     file.set_len(growing.begin + rows * growing.row_bytes)
