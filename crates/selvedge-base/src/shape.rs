@@ -3,15 +3,20 @@
 use std::fmt;
 
 /// Elements of a shape; `None` where they are more than a `u64` counts. A shape without axes has one.
+///
+/// The axes are multiplied in their order, as other readers do it: what overflows on the way is too
+/// much, whether or not a later axis has the length 0.
+#[must_use]
 pub fn elements<T: Copy + TryInto<u64>>(shape: &[T]) -> Option<u64> {
-    // A length of 0 makes all of it empty, however long the other axes are.
-    let axes = shape.iter().map(|&axis| axis.try_into().ok());
-    let axes: Vec<u64> = axes.collect::<Option<_>>()?;
-    if axes.contains(&0) {
-        return Some(0);
-    }
-    axes.iter()
-        .try_fold(1_u64, |all, &axis| all.checked_mul(axis))
+    let times = |all: u64, &axis: &T| all.checked_mul(axis.try_into().ok()?);
+    shape.iter().try_fold(1, times)
+}
+
+/// The same, and the most that fits where they are more: for what a damaged file claims, and is only
+/// shown, or compared with what there is.
+#[must_use]
+pub fn most_elements(shape: &[u64]) -> u64 {
+    shape.iter().fold(1, |all, &axis| all.saturating_mul(axis))
 }
 
 /// Displays a shape as Python prints it: `(10000, 64)`, `(6,)`, `()`.
@@ -28,14 +33,16 @@ impl fmt::Display for Shape<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Shape, elements};
+    use super::{Shape, elements, most_elements};
 
     #[test]
     fn shapes_are_counted_and_read_like_those_of_python() {
         assert_eq!(elements::<u64>(&[]), Some(1));
         assert_eq!(elements(&[10_000_usize, 64]), Some(640_000));
         assert_eq!(elements(&[u64::MAX, 0, u64::MAX]), Some(0));
-        assert_eq!(elements(&[u64::MAX, 2]), None);
+        assert_eq!(elements(&[u64::MAX, 2, 0]), None);
+        assert_eq!(most_elements(&[u64::MAX, 2]), u64::MAX);
+        assert_eq!(most_elements(&[6, 7]), 42);
         assert_eq!(elements(&[-1_i64, 2]), None);
         assert_eq!(Shape(&[10_000, 64]).to_string(), "(10000, 64)");
         assert_eq!(Shape(&[6]).to_string(), "(6,)");

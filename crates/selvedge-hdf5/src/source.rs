@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use selvedge_base::shape::most_elements;
+
 use crate::Error;
 use crate::checksum::Checksums;
 
@@ -38,8 +40,7 @@ pub trait TensorSource: Sync {
         let shape = self.shape();
         let axes = shape.get(1..).unwrap_or_default();
         let element = self.element_bytes().unwrap_or(0) as u64;
-        axes.iter()
-            .fold(element, |all, &axis| all.saturating_mul(axis))
+        most_elements(axes).saturating_mul(element)
     }
 
     /// How it is best read.

@@ -1,6 +1,7 @@
 //! The Rust types that an element can have, and their bytes.
 
 use half::f16;
+use selvedge_base::buffer;
 use selvedge_bf16::bf16;
 
 use crate::{Dtype, Error, TensorInfo};
@@ -62,9 +63,10 @@ pub trait Element: sealed::Sealed + Copy + Send + Sync + 'static {
     #[doc(hidden)]
     fn view(bytes: &[u8]) -> Result<&[Self], NoView>;
 
-    /// Elements of zero bits, in memory that is touched only when it is written.
+    /// Elements of zero bits, in memory that is touched only when it is written; `None` where there is not
+    /// so much.
     #[doc(hidden)]
-    fn zeroed(len: usize) -> Vec<Self>;
+    fn zeroed(len: usize) -> Option<Vec<Self>>;
 
     /// Lets `fill` write the bytes of `elements`.
     #[doc(hidden)]
@@ -96,8 +98,8 @@ macro_rules! elements {
                 bytemuck::try_cast_slice(bytes).map_err(|_| NoView::Misaligned(align_of::<$type>()))
             }
 
-            fn zeroed(len: usize) -> Vec<Self> {
-                bytemuck::zeroed_vec(len)
+            fn zeroed(len: usize) -> Option<Vec<Self>> {
+                buffer::zeroed(len)
             }
 
             fn fill<E: From<NoView>>(
@@ -140,8 +142,8 @@ impl Element for bool {
         bytemuck::checked::try_cast_slice(bytes).map_err(|_| not_bool(bytes))
     }
 
-    fn zeroed(len: usize) -> Vec<Self> {
-        vec![false; len]
+    fn zeroed(len: usize) -> Option<Vec<Self>> {
+        buffer::zeroed(len)
     }
 
     fn fill<E: From<NoView>>(

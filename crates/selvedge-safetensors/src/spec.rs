@@ -1,5 +1,7 @@
 //! The declaration of a tensor, and the bytes that it takes.
 
+use selvedge_base::shape::elements;
+
 use crate::{Dtype, Error};
 
 /// The key of a header that is no tensor.
@@ -77,11 +79,9 @@ pub(crate) enum Size {
 
 impl Size {
     pub(crate) fn of(dtype: Dtype, shape: &[usize]) -> Self {
-        // The axes first, as other readers do: a later axis of length 0 cures no overflow there.
-        let elements = shape
-            .iter()
-            .try_fold(1_u64, |all, &axis| all.checked_mul(axis as u64));
-        let bits = elements.and_then(|elements| elements.checked_mul(dtype.bitsize() as u64));
+        // The axes first, as other readers do.
+        let bits =
+            elements(shape).and_then(|elements| elements.checked_mul(dtype.bitsize() as u64));
         match bits {
             None => Self::TooLarge,
             Some(bits) if bits.is_multiple_of(8) => Self::Bytes(bits / 8),

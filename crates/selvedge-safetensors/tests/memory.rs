@@ -191,3 +191,42 @@ fn rows_of_a_file_larger_than_memory_are_read() {
     assert!(refused.starts_with("refused"), "{refused}");
     assert_eq!(told_by(&mut mapping(), LIMIT + 2 * FILE as u64), "mapped");
 }
+
+#[test]
+fn child_that_reads_all() {
+    if !is_child("child_that_reads_all") {
+        return;
+    }
+    let file = Reader::open(setting::<PathBuf>("PATH")).unwrap();
+    let w = file.tensor("W").unwrap();
+    let all: Vec<usize> = (0..ROWS).collect();
+    let refused = [
+        w.read::<bf16>().map(drop),
+        w.read_bytes().map(drop),
+        w.read_rows::<bf16>(0..ROWS).map(drop),
+        w.gather::<bf16>(&all).map(drop),
+    ];
+    // No panic, which would look for memory to explain itself with.
+    match refused.into_iter().find_map(Result::ok) {
+        Some(()) => tell(format_args!("read")),
+        None => tell(format_args!("refused: {:?}", w.read_bytes().unwrap_err())),
+    }
+}
+
+/// A tensor for which there is no memory ended the process, where a trajectory gave an error.
+#[test]
+fn a_tensor_larger_than_memory_is_an_error() {
+    let (_folder, path) = new_path();
+    save(&path, "growing");
+    let settings = [("PATH", path.display().to_string())];
+    let said = told_by(&mut again("child_that_reads_all", &settings), LIMIT);
+    let file = path.display().to_string();
+    assert!(
+        said.starts_with("refused") && said.contains(&file),
+        "{said}"
+    );
+    assert!(
+        said.contains("`W`") && said.contains("out of memory"),
+        "{said}"
+    );
+}

@@ -6,14 +6,21 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::LockedFile;
+use crate::{FileError, LockedFile};
 
 /// The partial files of this process that are worth nothing before they are complete.
 static ON_THEIR_WAY: Mutex<Vec<(PathBuf, Arc<LockedFile>)>> = Mutex::new(Vec::new());
 
-/// Takes note of a file that is to be removed where the process ends before it is complete.
-pub(super) fn enlist(path: &Path, file: &Arc<LockedFile>) {
-    ON_THEIR_WAY.lock().push((path.to_owned(), file.clone()));
+/// Makes a file that is to be removed where the process ends before it is complete. There is no moment
+/// at which it is there and not listed.
+pub(super) fn enlisted(
+    path: &Path,
+    make: impl FnOnce() -> Result<LockedFile, FileError>,
+) -> Result<Arc<LockedFile>, FileError> {
+    let mut listed = ON_THEIR_WAY.lock();
+    let file = Arc::new(make()?);
+    listed.push((path.to_owned(), file.clone()));
+    Ok(file)
 }
 
 /// Forgets a file that got its name, or was removed, or is to be kept.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-use super::interrupt::{enlist, remove, strike};
+use super::interrupt::{enlisted, remove, strike};
 use super::name::{folder_of, or_here, partial_path, target, unfinished_path};
 use super::{inherit::inherit, old};
 use crate::{FileError, LockedFile};
@@ -77,9 +77,17 @@ impl Partial {
         let old = old::claim(&target, overwrite)?;
         check_unused(&unfinished_path(&target), &target)?;
         let partial = partial_path(&target);
-        let made = Self::make(partial, target, (old, overwrite), Leftover::Discard)?;
-        enlist(&made.path, &made.file);
-        Ok(made)
+        let (oldest, mode) = prepare(&target, old.as_ref())?;
+        let make = || make(&partial, &target, mode, Leftover::Discard);
+        Ok(Self {
+            file: enlisted(&partial, make)?,
+            path: partial,
+            target,
+            overwrite,
+            old,
+            removed: true,
+            oldest,
+        })
     }
 
     /// Makes a growing file that shall get the name `path`, as `NAME.unfinished`.
@@ -99,53 +107,10 @@ impl Partial {
         check_unused(&hidden, &target)?;
         // What a killed save of fixed size left there is in nobody's way.
         let _ = clear(&hidden, &target, Leftover::Discard);
-        let unfinished = unfinished_path(&target);
-        Self::make(unfinished, target, (old, overwrite), leftover)
-    }
-
-    fn make(
-        path: PathBuf,
-        target: PathBuf,
-        (old, overwrite): (Option<LockedFile>, bool),
-        leftover: Leftover,
-    ) -> Result<Self, FileError> {
-        let folder = folder_of(&target);
-        let oldest = folder.ancestors().map(or_here).find(|found| found.is_dir());
-        let oldest = oldest.unwrap_or(Path::new(".")).to_owned();
-        fs::create_dir_all(folder).map_err(FileError::io(folder, "create the folder"))?;
-        // What the old file keeps to itself, the new one does not show while it is written.
-        let mode = match &old {
-            Some(old) => old
-                .metadata()
-                .map_err(FileError::io(&target, "look at"))?
-                .mode(),
-            None => 0o666,
-        };
-        let file = loop {
-            let created = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create_new(true)
-                .mode(mode & 0o666 | 0o600)
-                .open(&path);
-            match created {
-                Ok(file) => match lock(file, &path) {
-                    Ok(Some(file)) if file.is_named(&path) => break file,
-                    // Between the two calls another writer has taken it for a leftover.
-                    Ok(_) => {}
-                    Err(error) => {
-                        let _ = fs::remove_file(&path);
-                        return Err(error);
-                    }
-                },
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    clear(&path, &target, leftover)?;
-                }
-                Err(error) => return Err(FileError::io(&target, "create a file beside")(error)),
-            }
-        };
+        let path = unfinished_path(&target);
+        let (oldest, mode) = prepare(&target, old.as_ref())?;
         Ok(Self {
-            file: Arc::new(file),
+            file: Arc::new(make(&path, &target, mode, leftover)?),
             path,
             target,
             overwrite,
@@ -344,6 +309,53 @@ fn sync_all(folders: &[(PathBuf, File)]) -> Result<(), FileError> {
             .sync_all()
             .map_err(FileError::io(path, "put on the disk"))
     })
+}
+
+/// Makes the folders of a new file, and returns the first one above it that was there before, and the
+/// mode that it is made with.
+fn prepare(target: &Path, old: Option<&LockedFile>) -> Result<(PathBuf, u32), FileError> {
+    let folder = folder_of(target);
+    let oldest = folder.ancestors().map(or_here).find(|found| found.is_dir());
+    let oldest = oldest.unwrap_or(Path::new(".")).to_owned();
+    fs::create_dir_all(folder).map_err(FileError::io(folder, "create the folder"))?;
+    let Some(old) = old else {
+        return Ok((oldest, 0o666));
+    };
+    let old = old.metadata().map_err(FileError::io(target, "look at"))?;
+    // What the old file keeps to itself, the new one does not show while it is written.
+    Ok((oldest, old.mode() & 0o666 | 0o600))
+}
+
+/// Makes and locks the file `path`, which shall become `target`.
+fn make(
+    path: &Path,
+    target: &Path,
+    mode: u32,
+    leftover: Leftover,
+) -> Result<LockedFile, FileError> {
+    loop {
+        let created = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(path);
+        match created {
+            Ok(file) => match lock(file, path) {
+                Ok(Some(file)) if file.is_named(path) => return Ok(file),
+                // Between the two calls another writer has taken it for a leftover.
+                Ok(_) => {}
+                Err(error) => {
+                    let _ = fs::remove_file(path);
+                    return Err(error);
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                clear(path, target, leftover)?;
+            }
+            Err(error) => return Err(FileError::io(target, "create a file beside")(error)),
+        }
+    }
 }
 
 /// Takes both locks of a file under its partial name; `None` where another process has one of them.

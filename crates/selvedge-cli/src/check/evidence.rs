@@ -2,6 +2,7 @@
 //!
 //! What cannot be read leaves no evidence: the rules then say less, and other rules what is wrong.
 
+use selvedge_base::shape::most_elements;
 use selvedge_conventions::{Dtype, Float16Evidence, Storage, TensorFacts, Uint16Evidence};
 
 use crate::facts::Unreadable;
@@ -41,11 +42,7 @@ fn sample(source: &Source<'_>, facts: &TensorFacts) -> Option<Uint16Evidence> {
     }
     let (&steps, step) = facts.shape.split_first()?;
     let (rows, per_row) = match step.split_first() {
-        Some((&rows, row)) => (
-            Some(rows),
-            row.iter()
-                .fold(1_u64, |all, axis| all.saturating_mul(*axis)),
-        ),
+        Some((&rows, row)) => (Some(rows), most_elements(row)),
         None => (None, 1),
     };
     let empty = steps == 0 || rows == Some(0) || per_row == 0;

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use selvedge_base::shape::most_elements;
 use selvedge_hdf5::{Attribute as Stored, DataLayout, Dtype, Error, Reader, RunState, Tensor};
 
-use super::model::{self, product};
+use super::model;
 use super::{
     Assumptions, Attribute, FileFacts, Filter, Format, Provenance, Recording, RecordingState, Role,
     Storage, TensorFacts, UnreadAttribute, Unreadable, Value, axes, python,
@@ -222,9 +223,9 @@ fn storage(
                 .zip(&shape)
                 .map(|(axis, chunk)| axis.div_ceil((*chunk).max(1)))
                 .collect();
-            let chunks = product(&along);
-            let held = chunks.saturating_mul(product(&shape));
-            let values = product(whole);
+            let chunks = most_elements(&along);
+            let held = chunks.saturating_mul(most_elements(&shape));
+            let values = most_elements(whole);
             let tail_steps = match (whole.first(), shape.first(), along.first()) {
                 (Some(axis), Some(chunk), Some(rows)) => {
                     rows.saturating_mul(*chunk).saturating_sub(*axis)

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use selvedge_base::shape::most_elements;
 use serde::{Serialize, Serializer};
 
 use super::{Attribute, Format, UnreadAttribute};
@@ -165,19 +166,16 @@ pub(crate) struct Filter {
 impl TensorFacts {
     /// The number of elements.
     pub(crate) fn elements(&self) -> u64 {
-        product(&self.shape)
+        most_elements(&self.shape)
     }
-}
-
-/// Elements of a shape; the most that fits where a damaged file claims more.
-pub(super) fn product(shape: &[u64]) -> u64 {
-    shape.iter().fold(1, |all, &axis| all.saturating_mul(axis))
 }
 
 /// Bytes of a shape with elements of so many bits.
 pub(super) fn bytes(shape: &[u64], element_bits: u64) -> u64 {
     // A product that overflows is none that a file holds.
-    product(shape).saturating_mul(element_bits).div_ceil(8)
+    most_elements(shape)
+        .saturating_mul(element_bits)
+        .div_ceil(8)
 }
 
 fn displayed<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {

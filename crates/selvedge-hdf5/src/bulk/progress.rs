@@ -1,6 +1,6 @@
 //! How far the work has come.
 
-use std::sync::{Mutex, PoisonError};
+use selvedge_base::Mutex;
 
 /// How far the work has come, in bytes of tensors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl<'a> Meter<'a> {
 
     /// `bytes` bytes more are done.
     pub(crate) fn add(&self, bytes: u64) {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.0.lock();
         let (progress, callback) = &mut *inner;
         progress.done = progress.done.saturating_add(bytes).min(progress.total);
         callback(*progress);

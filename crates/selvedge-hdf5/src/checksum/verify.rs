@@ -3,9 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
-use selvedge_base::pool;
+use selvedge_base::{Mutex, pool};
 
 use super::{Checksums, RangeHasher};
 use crate::bulk::{self, Buffer, MEMORY, Meter, Progress, Walk};
@@ -115,20 +114,20 @@ pub fn verify_checksums(
             }
             let read = rows.end.min(tensor.rows()) - rows.start;
             let bytes = read * tensor.row_bytes()?;
-            *wrong.lock().unwrap_or_else(PoisonError::into_inner) += bytes;
+            *wrong.lock() += bytes;
             if !whole {
                 continue;
             }
-            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut found = found.lock();
             found[*nth].mismatched.push(rows);
         }
         Ok(())
     })?;
-    let mut tensors = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut tensors = found.into_inner();
     for tensor in &mut tensors {
         tensor.mismatched.sort_by_key(|range| range.start);
     }
-    let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let wrong = wrong.into_inner();
     Ok(ChecksumReport {
         path: file.path().to_owned(),
         tensors,
@@ -196,11 +195,11 @@ pub(super) fn compute(
     }
     let results = Mutex::new(results);
     hash(file, &sources, meter, |number, first, sums| {
-        let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut results = results.lock();
         results[number].sums[first..first + sums.len()].copy_from_slice(sums);
         Ok(())
     })?;
-    Ok(results.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(results.into_inner())
 }
 
 impl fmt::Display for ChecksumReport {

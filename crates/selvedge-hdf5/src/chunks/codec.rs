@@ -9,10 +9,11 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hdf5::filters::Filter;
 use libdeflater::Decompressor;
+use selvedge_base::{Mutex, MutexGuard};
 use selvedge_deflate::{Decoder, Encoder, Strides, max_encoded_len};
 
 use super::grid::{Grid, to_usize};
@@ -234,7 +235,7 @@ impl UnpackerCache {
     const MOST: usize = 16 << 20;
 
     fn slot(&self) -> MutexGuard<'_, Option<Unpacker>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     pub(crate) fn take(&self) -> Unpacker {

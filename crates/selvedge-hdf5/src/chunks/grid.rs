@@ -10,6 +10,8 @@
 
 use std::ops::Range;
 
+use selvedge_base::shape::elements;
+
 /// Bytes of some steps that lie one after the other in one chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
@@ -81,11 +83,6 @@ pub(crate) fn to_usize(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
-fn product(axes: &[u64]) -> Option<u64> {
-    axes.iter()
-        .try_fold(1_u64, |all, &axis| all.checked_mul(axis))
-}
-
 impl Grid {
     /// The grid of a tensor with this shape of a step and this chunk shape (the steps first);
     /// `None` where the chunk does not cut a step into contiguous pieces, or a size overflows.
@@ -112,10 +109,10 @@ impl Grid {
         // Sizes come from files, too: none may overflow, here or in the methods.
         Some(Self {
             cut,
-            row: product(step_shape.get(cut + 1..).unwrap_or_default())?,
-            pieces: product(&along)?,
-            step_bytes: product(step_shape)?.checked_mul(element_bytes)?,
-            chunk_bytes: product(chunk)?.checked_mul(element_bytes)?,
+            row: elements(step_shape.get(cut + 1..).unwrap_or_default())?,
+            pieces: elements(&along)?,
+            step_bytes: elements(step_shape)?.checked_mul(element_bytes)?,
+            chunk_bytes: elements(chunk)?.checked_mul(element_bytes)?,
             along,
             step_shape: step_shape.to_vec(),
             chunk: chunk.to_vec(),

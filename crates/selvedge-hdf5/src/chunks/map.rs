@@ -5,9 +5,10 @@
 //! reads is gone through once.
 
 use std::fs::File;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use hdf5::Dataset;
+use selvedge_base::Mutex;
 
 use super::grid::{Grid, Stride, to_usize};
 use crate::layout::ChunkLookup;
@@ -160,7 +161,7 @@ impl ChunkMap {
             return Some(found);
         }
         let index = self.index.as_ref().filter(|_| number < self.count)?;
-        let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut index = index.lock();
         let looked_up = index.leaf_of(
             &*self.data,
             &self.grid.offset(number),

@@ -1,7 +1,8 @@
 //! The values of two tensors of the same dtype and shape.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+
+use selvedge_base::Mutex;
 
 use super::{CompareOptions, Difference, Found};
 use crate::bulk::Piece;
@@ -105,7 +106,7 @@ impl<'a, S: TensorSource> Pair<'a, S> {
                 right: bits(right),
                 element: self.element,
             };
-            let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut first = self.first.lock();
             let place = |difference: &Difference| (difference.step, difference.index.clone());
             if first
                 .as_ref()
@@ -128,10 +129,7 @@ impl<'a, S: TensorSource> Pair<'a, S> {
     }
 
     pub(super) fn into_found(self) -> Found {
-        let first = self
-            .first
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+        let first = self.first.into_inner();
         (first, self.differing.into_inner(), self.rows)
     }
 }

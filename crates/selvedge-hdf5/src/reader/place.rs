@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
 use hdf5::Dataset;
+use selvedge_base::shape::elements;
 
 use crate::chunks::{ChunkFormat, ChunkMap, Grid, Pipeline, Stride, to_usize};
 use crate::ffi;
@@ -83,9 +84,7 @@ impl Place {
         let known = known.and_then(|(known, rows)| Some((known.map()?, rows)));
         match (wanted.encoding, wanted.chunk) {
             (Encoding::Plain, None) => {
-                let row = step_shape
-                    .iter()
-                    .try_fold(1_u64, |all, &axis| all.checked_mul(axis))?;
+                let row = elements(step_shape)?;
                 Some(Self::Contiguous {
                     data: Arc::clone(wanted.data),
                     address: wanted.dataset.offset()?,

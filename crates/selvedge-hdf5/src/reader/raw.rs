@@ -5,10 +5,11 @@
 
 use std::ops::Range;
 
+use selvedge_base::shape::most_elements;
+
 use super::Tensor;
 use super::data_layout::DataLayout;
 use super::place::Place;
-use super::tensor::product;
 use crate::checksum::Checksums;
 use crate::chunks::{Stride, ToDecode, Unpacker};
 use crate::source::{Access, TensorSource};
@@ -46,7 +47,7 @@ impl Tensor {
         Ok(match self.data_layout()? {
             DataLayout::Chunked { shape, filters, .. } if !filters.is_empty() => {
                 let rows = shape.first().copied().unwrap_or(1).max(1);
-                Some((rows, product(&shape).saturating_mul(element)))
+                Some((rows, most_elements(&shape).saturating_mul(element)))
             }
             _ => None,
         })

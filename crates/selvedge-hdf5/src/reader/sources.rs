@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use hdf5::{Dataset, File};
+use selvedge_base::shape::most_elements;
 
-use super::tensor::product;
 use crate::ffi::{self, Mapping};
 use crate::plan::Shape;
 use crate::text::escaped;
@@ -180,7 +180,7 @@ fn is_too_small(shape: &[u64], needed: &[u64]) -> bool {
             .iter()
             .zip(needed)
             .any(|(found, needed)| found < needed),
-        false => product(shape) < product(needed),
+        false => most_elements(shape) < most_elements(needed),
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use hdf5::Dataset;
 use hdf5::dataset::FillTime;
 use selvedge_base::buffer;
+use selvedge_base::shape::most_elements;
 
 use super::data_layout::{self, DataLayout};
 use super::dtype::{Stored, detect};
@@ -80,11 +81,6 @@ fn mark_of(dataset: &Dataset) -> Option<bool> {
     let mark = dataset.attr(STEP_TENSOR).ok()?;
     let values = mark.read_raw::<i64>().ok()?;
     (values.len() == 1).then(|| values[0] == 1)
-}
-
-/// Elements of a shape; more than can be addressed where the product overflows.
-pub(super) fn product(shape: &[u64]) -> u64 {
-    shape.iter().fold(1, |all, &axis| all.saturating_mul(axis))
 }
 
 impl Tensor {
@@ -308,7 +304,7 @@ impl Tensor {
     /// Elements of one step, or of a whole constant.
     #[must_use]
     pub fn step_len(&self) -> usize {
-        to_usize(product(self.step_shape()))
+        to_usize(most_elements(self.step_shape()))
     }
 
     /// The leading extent in the file, which a kill can have left ahead of the committed steps.
@@ -399,7 +395,7 @@ impl Tensor {
     ///
     /// Those of [`read_step`](Self::read_step).
     pub fn read<T: Element>(&self) -> Result<Vec<T>, Error> {
-        let mut values = self.allocate(product(&self.shape()))?;
+        let mut values = self.allocate(most_elements(&self.shape()))?;
         self.read_into(&mut values)?;
         Ok(values)
     }
@@ -426,7 +422,7 @@ impl Tensor {
     ///
     /// Those of [`read`](Self::read).
     pub fn read_bytes(&self) -> Result<Vec<u8>, Error> {
-        let len = product(&self.shape()).saturating_mul(self.dtype()?.size() as u64);
+        let len = most_elements(&self.shape()).saturating_mul(self.dtype()?.size() as u64);
         let mut bytes = self.allocate(len)?;
         match self.leading() {
             Some(_) => self.select().read_bytes_into(&mut bytes)?,
@@ -453,7 +449,7 @@ impl Tensor {
 
     /// Elements from one index of the first axis to the next.
     pub(super) fn row_len(&self) -> u64 {
-        product(self.shape.get(1..).unwrap_or_default())
+        most_elements(self.shape.get(1..).unwrap_or_default())
     }
 
     pub(super) fn check_dtype(&self, found: Dtype) -> Result<(), Error> {

@@ -5,9 +5,8 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
-use selvedge_base::{disk, pool};
+use selvedge_base::{Mutex, disk, pool};
 
 use super::members::{Member, Members};
 use super::pack::{Blocks, PackedChunks, Packer, Packing, half};
@@ -142,7 +141,6 @@ impl<'a> Copying<'a> {
         for item in items {
             let name = &item.member.spec.name;
             let found = item.found.into_inner();
-            let found = found.unwrap_or_else(PoisonError::into_inner);
             let checksums = found.checksums.map(|sums| (name.clone(), sums));
             copied.checksums.extend(checksums);
             if item.member.convert {
@@ -294,8 +292,8 @@ impl<'a> Copying<'a> {
 }
 
 impl Item<'_> {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Found> {
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> selvedge_base::MutexGuard<'_, Found> {
+        self.found.lock()
     }
 
     /// What makes the checksums of a task, which begins with a range.

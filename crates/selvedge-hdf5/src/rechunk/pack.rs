@@ -4,9 +4,8 @@
 use std::io;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
-use selvedge_base::pool;
+use selvedge_base::{Mutex, pool};
 use twox_hash::XxHash3_128;
 
 use crate::Error;
@@ -232,15 +231,14 @@ impl<'a> Packing<'a> {
                 });
             }
         }
-        let mut all = self.packed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.packed.lock();
         all.append(&mut packed);
         Ok(())
     }
 
     /// All chunks, in the order of their numbers.
     pub(super) fn finish(self) -> PackedChunks {
-        let packed = self.packed.into_inner();
-        let mut packed = packed.unwrap_or_else(PoisonError::into_inner);
+        let mut packed = self.packed.into_inner();
         packed.sort_unstable_by_key(|packed| packed.chunk.number);
         PackedChunks(packed)
     }

@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
+
+use selvedge_base::{Condvar, Mutex, MutexGuard};
 
 use super::block::{Block, BlockLayout};
 use super::queue::{Queue, StopOnPanic};
@@ -25,7 +27,7 @@ impl Packing {
     /// The block, and its chunks.
     pub(super) fn into_parts(self) -> (Block, Vec<Written>) {
         let written = self.written.into_inner();
-        (self.block, written.unwrap_or_else(PoisonError::into_inner))
+        (self.block, written)
     }
 }
 
@@ -128,7 +130,7 @@ impl Drop for Packers {
 impl Shared {
     /// A panic elsewhere leaves the jobs whole: each change of them is complete.
     fn jobs(&self) -> MutexGuard<'_, Jobs> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.jobs.lock()
     }
 
     fn close(&self) {
@@ -142,8 +144,7 @@ impl Shared {
             if let Some(job) = jobs.waiting.pop_front() {
                 return Some(job);
             }
-            let woken = self.work.wait(jobs);
-            jobs = woken.unwrap_or_else(PoisonError::into_inner);
+            self.work.wait(&mut jobs);
         }
         None
     }
@@ -155,8 +156,7 @@ impl Shared {
             let steps = packing.block.steps(&self.layout, chunk.tensor);
             match self.packer.pack(encoder, chunk, steps) {
                 Ok(written) => {
-                    let all = packing.written.lock();
-                    all.unwrap_or_else(PoisonError::into_inner).push(written);
+                    packing.written.lock().push(written);
                 }
                 Err(error) => {
                     self.queue.stop(error);

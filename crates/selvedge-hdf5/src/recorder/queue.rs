@@ -11,9 +11,11 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use selvedge_base::{Condvar, Mutex, MutexGuard};
 
 use super::block::{Block, BlockLayout};
 use super::packers::Packing;
@@ -145,7 +147,7 @@ impl Queue {
 
     /// A panic elsewhere leaves the state whole: each change of it is complete.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// The number of committed steps.
@@ -173,9 +175,7 @@ impl Queue {
             since.get_or_insert_with(Instant::now);
             state.loop_sleeps = true;
             let pending = state.pending();
-            let woken = self.progress.wait_timeout(state, STALL);
-            let (next, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
-            state = next;
+            let timeout = self.progress.wait_for(&mut state, STALL);
             if timeout.timed_out() && state.pending() == pending {
                 state.depth = None;
             }
@@ -219,10 +219,7 @@ impl Queue {
                 return Err(error.clone());
             }
             state.loop_sleeps = true;
-            state = self
-                .progress
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            self.progress.wait(&mut state);
         }
     }
 
@@ -288,16 +285,12 @@ impl Queue {
             }
             state.writer_sleeps = true;
             state.writer_idles = due.is_none();
-            state = match due {
+            match due {
                 Some(due) => {
-                    let woken = self.work.wait_timeout(state, due);
-                    woken.unwrap_or_else(PoisonError::into_inner).0
+                    self.work.wait_for(&mut state, due);
                 }
-                None => self
-                    .work
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-            };
+                None => self.work.wait(&mut state),
+            }
             state.writer_sleeps = false;
             state.writer_idles = false;
         }
@@ -313,8 +306,7 @@ impl Queue {
             if let Some(task) = state.done_by_others() {
                 return Some(task);
             }
-            let woken = self.work.wait(state);
-            state = woken.unwrap_or_else(PoisonError::into_inner);
+            self.work.wait(&mut state);
         }
     }
 

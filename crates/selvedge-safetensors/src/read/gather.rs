@@ -25,7 +25,7 @@ impl Source<'_> {
         check_dtype::<T>(self.tensor.info())?;
         let found = Rows::of(self.tensor.info(), self.shape)?;
         found.check(rows)?;
-        let mut values = T::zeroed(rows.len() * found.row_len::<T>());
+        let mut values = self.tensor.allocate(rows.len() * found.row_len::<T>())?;
         self.fill(found, rows, &mut values)?;
         Ok(values)
     }

@@ -129,7 +129,7 @@ impl<'a> Tensor<'a> {
     /// [`Error::ReadTensor`].
     pub fn read<T: Element>(&self) -> Result<Vec<T>, Error> {
         check_dtype::<T>(self.info)?;
-        let mut values = T::zeroed(self.info.elements());
+        let mut values = self.allocate(self.info.elements())?;
         self.read_into(&mut values)?;
         Ok(values)
     }
@@ -153,7 +153,7 @@ impl<'a> Tensor<'a> {
     /// [`Error::Truncated`] and [`Error::ReadTensor`].
     pub fn read_bytes(&self) -> Result<Vec<u8>, Error> {
         // Within the file, so it fits memory if any buffer does.
-        let mut bytes = u8::zeroed(usize::try_from(self.info.bytes()).unwrap_or(usize::MAX));
+        let mut bytes = self.allocate(usize::try_from(self.info.bytes()).unwrap_or(usize::MAX))?;
         self.read_bytes_at(0, &mut bytes)?;
         Ok(bytes)
     }
@@ -189,7 +189,7 @@ impl<'a> Tensor<'a> {
         check_dtype::<T>(self.info)?;
         let found = Rows::of(self.info, &self.info.shape)?;
         let bytes = found.bytes_of(&rows)?;
-        let mut values = T::zeroed(rows.len() * found.row_len::<T>());
+        let mut values = self.allocate(rows.len() * found.row_len::<T>())?;
         self.fill(&mut values, bytes.start)?;
         Ok(values)
     }
@@ -227,6 +227,15 @@ impl<'a> Tensor<'a> {
     /// [`Error::BufferLength`], and as [`read_rows`](Self::read_rows).
     pub fn gather_into<T: Element>(&self, rows: &[usize], buffer: &mut [T]) -> Result<(), Error> {
         self.source().gather_into(rows, buffer)
+    }
+
+    /// Zeros to read into. A tensor can be larger than the memory.
+    pub(super) fn allocate<T: Element>(&self, len: usize) -> Result<Vec<T>, Error> {
+        T::zeroed(len).ok_or_else(|| Error::ReadTensor {
+            path: self.reader.path.clone(),
+            tensor: self.info.name.clone(),
+            source: io::ErrorKind::OutOfMemory.into(),
+        })
     }
 
     fn source(&self) -> Source<'a> {

@@ -1,10 +1,10 @@
 //! Filling the output of a selection, by several threads where it is large.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use selvedge_base::Mutex;
 
 use super::rows::Span;
 use crate::Error;
@@ -116,7 +116,7 @@ impl<'a> Job<'a> {
                 parts.map(move |(part, output)| (group, part * size, output))
             });
         let tasks = Mutex::new(tasks);
-        let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let next = || tasks.lock().next();
         let group_steps = (size / self.output_bytes).max(1);
         let work = || -> Result<(), Error> {
             let mut scratch = Scratch::default();

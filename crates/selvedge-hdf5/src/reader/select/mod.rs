@@ -11,6 +11,8 @@ pub use blocks::{Block, Blocks};
 use engine::Convert;
 pub(super) use engine::Job;
 
+use selvedge_base::shape::most_elements;
+
 use super::Tensor;
 use crate::chunks::{Stride, to_usize};
 use crate::{Dtype, Element, Error};
@@ -292,6 +294,6 @@ impl Selection {
 impl Checked {
     /// Elements of the result.
     fn len(&self) -> u64 {
-        super::tensor::product(&self.shape)
+        most_elements(&self.shape)
     }
 }

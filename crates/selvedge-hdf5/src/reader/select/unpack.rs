@@ -1,9 +1,8 @@
 //! Filling the output of a selection from compressed chunks, each unpacked once, by several threads.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
-use selvedge_base::disk;
+use selvedge_base::{Mutex, disk};
 
 use super::engine::{Convert, Job, PIECE, Scratch};
 use crate::chunks::{
@@ -94,7 +93,7 @@ impl Job<'_> {
             loop {
                 let mut parts = [const { None }; TOGETHER];
                 {
-                    let mut next = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut next = tasks.lock();
                     parts[..together].fill_with(&mut *next);
                 }
                 let Some(last) = parts.iter().flatten().next_back() else {
@@ -169,7 +168,7 @@ impl Job<'_> {
             step_bytes: output_bytes,
         });
         let next = || {
-            let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tasks = tasks.lock();
             let share = to_usize(tasks.rows_left()).div_ceil(threads);
             let rows: Vec<_> = tasks.by_ref().take(share.min(together)).collect();
             // What other threads take meanwhile, and then this one.

@@ -1,0 +1,110 @@
+//! Ctrl-C while a file is written.
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use selvedge_hdf5::Recorder;
+
+/// Records a file of so many megabytes.
+fn record(path: &Path, megabytes: usize) {
+    let values = vec![0.5_f32; 1 << 18];
+    let mut run = Recorder::create(path)
+        .overwrite(true)
+        .tensor::<f32>("W", [256, 1024])
+        .start()
+        .expect("start");
+    for _ in 0..megabytes {
+        run.append(|step| step.put("W", &values)).expect("append");
+    }
+    run.finish().expect("finish");
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("the folder");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect()
+}
+
+/// Runs a command that makes `output`, and interrupts it. On a busy machine it can be done by then, and
+/// is tried again.
+fn interrupted(command: &str, output: &Path, signal: Signal) -> Output {
+    for _ in 0..10 {
+        let ended = interrupt(command, output.parent().expect("a folder"), signal);
+        if !ended.status.success() {
+            return ended;
+        }
+        fs::remove_file(output).expect("remove");
+    }
+    panic!("`{command}` was done before it could be interrupted, ten times");
+}
+
+/// Runs `command` in `folder`, and sends the signal while there is a hidden file.
+fn interrupt(command: &str, folder: &Path, signal: Signal) -> Output {
+    // Without `exec` the signal would go to the shell.
+    let mut child = Command::new("sh")
+        .args(["-c", &format!("exec {command}")])
+        .env("PATH", path_of_the_program())
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    while !names(folder).iter().any(|name| name.starts_with('.')) {
+        let ended = child.try_wait().expect("the child");
+        assert!(ended.is_none(), "it ended before it could be interrupted");
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    // Stopped first, so that the file does not get its name before the signal arrives.
+    for signal in [Signal::SIGSTOP, signal, Signal::SIGCONT] {
+        kill(pid, signal).expect("the child lives");
+    }
+    child.wait_with_output().expect("the child ends")
+}
+
+fn path_of_the_program() -> String {
+    let program = Path::new(env!("CARGO_BIN_EXE_selvedge"));
+    let folder = program.parent().expect("a folder").display();
+    format!("{folder}:{}", std::env::var("PATH").unwrap_or_default())
+}
+
+/// `convert` left a hidden file of any size, and said nothing.
+#[test]
+fn what_is_interrupted_removes_its_file_and_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    record(&folder.path().join("in.h5"), 128);
+    for (command, output, signal) in [
+        ("convert", "out.safetensors", Signal::SIGINT),
+        ("convert", "out.npy", Signal::SIGTERM),
+        ("convert", "out.h5", Signal::SIGHUP),
+        ("rechunk", "out.h5", Signal::SIGINT),
+    ] {
+        let command = format!("selvedge {command} in.h5 {output}");
+        let ended = interrupted(&command, &folder.path().join(output), signal);
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.signal(), Some(signal as i32), "{said}");
+        assert!(said.contains(&format!(".{output}.partial")), "{said}");
+        assert_eq!(names(folder.path()), ["in.h5"], "{said}");
+    }
+}
+
+/// Who starts a program with `nohup` wants it to go on.
+#[test]
+fn what_is_to_be_ignored_is_ignored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    record(&folder.path().join("in.h5"), 128);
+    let command = "sh -c 'trap \"\" HUP; exec selvedge convert in.h5 out.safetensors'";
+    let ended = interrupt(command, folder.path(), Signal::SIGHUP);
+    assert!(ended.status.success(), "{ended:?}");
+    let mut found = names(folder.path());
+    found.sort();
+    assert_eq!(found, ["in.h5", "out.safetensors"]);
+}
