@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use hdf5::types::{IntSize, TypeDescriptor};
 use selvedge_base::LockedFile;
 
 use crate::create::mark;
 use crate::error::LibraryError;
 use crate::provenance::LOGICAL_DTYPE;
-use crate::{Dtype, Error};
+use crate::reader::type_name;
+use crate::{Dtype, Error, ffi};
 
 /// Gives the `uint16` dataset `tensor` of the file at `path` the attribute
 /// `logical_dtype = "bfloat16"`, which says that its values are the bits of bfloat16. Returns whether
@@ -54,14 +54,12 @@ pub fn mark_bf16(path: impl AsRef<Path>, tensor: &str) -> Result<bool, Error> {
     if dataset.attr(LOGICAL_DTYPE).is_ok() {
         return Ok(false);
     }
-    let stored = dataset
-        .dtype()
-        .and_then(|stored| stored.to_descriptor())
-        .map_err(failed(action()))?;
-    if stored != TypeDescriptor::Unsigned(IntSize::U2) {
+    let stored = dataset.dtype().map_err(failed(action()))?;
+    let found = type_name(&ffi::describe(&stored));
+    if found.trim_start_matches("big-endian ") != Dtype::U16.name() {
         return Err(Error::UnsupportedDtype {
             tensor: tensor.to_owned(),
-            found: stored.to_string(),
+            found,
             hint: "only uint16 can be marked as bfloat16",
         });
     }

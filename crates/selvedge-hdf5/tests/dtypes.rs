@@ -102,6 +102,22 @@ for layout, how in LAYOUTS.items():
     }
 }
 
+/// A file of nothing but opaque bytes has no steps before somebody says what they are.
+#[test]
+fn opaque_bytes_become_steps_when_they_are_said_to_be_bf16() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = made_by(
+        folder.path(),
+        r#"f["W"] = patterns.view(ml_dtypes.bfloat16)"#,
+    );
+    let output = folder.path().join("new_1.h5");
+    let rechunk = Rechunk::new(file.path(), &output).assume_bf16(["W"]);
+    assert_eq!(rechunk.run(|_| {}).unwrap().plan.steps, 256);
+    let values = Reader::open(&output).unwrap();
+    let values = values.tensor("W").unwrap().read::<u16>().unwrap();
+    assert_eq!(values, all_patterns());
+}
+
 /// A dataset of which nothing was written has no chunk and no address, and reads as its fill value.
 #[test]
 fn what_was_never_written_is_its_fill_value() {

@@ -86,7 +86,10 @@ fn bytes(shape: &[u64], element_bytes: u64) -> u64 {
         .fold(element_bytes, |bytes, axis| bytes.saturating_mul(*axis))
 }
 
-/// A stored dtype. The rules tell three from the rest.
+/// The name of two bytes of which HDF5 knows nothing.
+const OPAQUE: &str = "2 opaque bytes";
+
+/// A stored dtype. The rules tell four from the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Dtype {
@@ -96,6 +99,8 @@ pub enum Dtype {
     Float16,
     /// 16-bit unsigned integers: also how bfloat16 is stored in HDF5.
     Uint16,
+    /// Two bytes of which HDF5 knows nothing: what h5py makes of the bfloat16 of `ml_dtypes`.
+    Opaque16,
     /// Any other, under the name that its format gives it.
     Other(String),
     /// Not known.
@@ -111,6 +116,8 @@ impl Dtype {
             "bfloat16" | "BF16" => Self::Bfloat16,
             "float16" | "F16" => Self::Float16,
             "uint16" | "U16" => Self::Uint16,
+            // With a word of the writer behind it, which differs.
+            opaque if opaque.starts_with(OPAQUE) => Self::Opaque16,
             "" => Self::Unknown,
             other => Self::Other(other.to_owned()),
         }
@@ -123,6 +130,7 @@ impl fmt::Display for Dtype {
             Self::Bfloat16 => "bfloat16",
             Self::Float16 => "float16",
             Self::Uint16 => "uint16",
+            Self::Opaque16 => OPAQUE,
             Self::Other(name) => name,
             Self::Unknown => "unknown",
         })

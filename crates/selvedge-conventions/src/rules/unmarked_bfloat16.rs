@@ -6,7 +6,8 @@
 //! safetensors, which has bfloat16 itself. Tensors that Selvedge recorded are not meant, because it
 //! sets the attribute; nor are those with another `logical_dtype`, such as `"uint16"`; nor those of
 //! one axis, unless their values look like bfloat16, because they are mostly ids and counts; nor
-//! those whose values are clearly integers.
+//! those whose values are clearly integers. Two opaque bytes are found too: that is what h5py makes of
+//! an array of the bfloat16 of `ml_dtypes`.
 //!
 //! The fix adds the attribute and changes no value. It is safe where the values look like numbers in
 //! bfloat16, and needs a look where nobody has seen them.
@@ -14,7 +15,7 @@
 //! ## Why is this bad?
 //!
 //! Who reads `uint16` has to know that the numbers are bits. Somebody who does not takes 16,256 for
-//! a weight, where 1.0 is meant.
+//! a weight, where 1.0 is meant. Opaque bytes no reader takes for numbers at all.
 //!
 //! ## Example
 //!
@@ -55,10 +56,24 @@ impl Rule for UnmarkedBfloat16 {
         }
         let tensors = artifact.tensors().iter();
         tensors
-            .filter(|tensor| tensor.dtype == Dtype::Uint16 && tensor.logical_dtype.is_none())
-            .filter_map(|tensor| diagnosis(tensor, hdf5.is_some()))
+            .filter(|tensor| tensor.logical_dtype.is_none())
+            .filter_map(|tensor| match tensor.dtype {
+                Dtype::Uint16 => diagnosis(tensor, hdf5.is_some()),
+                Dtype::Opaque16 => Some(opaque(tensor)),
+                _ => None,
+            })
             .collect()
     }
+}
+
+fn opaque(tensor: &TensorFacts) -> Diagnosis {
+    Diagnosis::new("two opaque bytes that may be bfloat16, which no reader knows again")
+        .tensor(&tensor.name)
+        .help(format!(
+            "store `array.view(\"uint16\")` with the attribute `logical_dtype = \"bfloat16\"`; \
+             `selvedge rechunk --assume-bf16 {}` makes such a file of this one",
+            tensor.name
+        ))
 }
 
 fn diagnosis(tensor: &TensorFacts, hdf5: bool) -> Option<Diagnosis> {

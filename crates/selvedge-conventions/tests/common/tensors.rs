@@ -160,6 +160,13 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     "safetensors",
                     safetensors("3.1a_uint16", vec![tensor(Dtype::Uint16)]),
                 ),
+                (
+                    "opaque",
+                    hdf5(
+                        "flannel_6",
+                        vec![tensor(Dtype::named("2 opaque bytes (`NUMPY:V2`)"))],
+                    ),
+                ),
             ],
         },
         Fixture {

@@ -10,7 +10,7 @@ use crate::bulk::{Meter, Progress};
 use crate::error::{Chain, LibraryError};
 use crate::reader::{Reader, Tensor};
 use crate::trajectory::TrajectoryFile;
-use crate::{Error, RunState};
+use crate::{Error, RunState, ffi};
 
 /// Adds checksums to every tensor of the finished trajectory at `path`, in place of those that are
 /// there. `progress` is told how far it has come.
@@ -98,9 +98,8 @@ pub(crate) fn write_checksums(
 }
 
 fn write(dataset: &hdf5::Dataset, checksums: &Checksums) -> hdf5::Result<()> {
-    let present = dataset.attr_names()?;
     for name in [SUMS, COVERED, STEPS] {
-        if present.iter().any(|found| found == name) {
+        if ffi::has_attribute(dataset, name) {
             dataset.delete_attr(name)?;
         }
     }

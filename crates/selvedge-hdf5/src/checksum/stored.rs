@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::error::LibraryError;
+use crate::ffi;
 
 /// Rows of a range: those of one checksum.
 pub(crate) const STEPS: &str = "selvedge_checksum_steps";
@@ -23,7 +24,7 @@ pub(crate) fn is_own(name: &str) -> bool {
 
 /// The checksums of a dataset; `None` where it has none.
 pub(crate) fn read(dataset: &hdf5::Dataset) -> Result<Option<Checksums>, LibraryError> {
-    if !dataset.attr_names()?.iter().any(|name| name == SUMS) {
+    if !ffi::has_attribute(dataset, SUMS) {
         return Ok(None);
     }
     let number = |name: &str| -> hdf5::Result<u64> {

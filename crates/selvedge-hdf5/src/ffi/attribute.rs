@@ -44,6 +44,12 @@ pub(crate) fn attribute_names(location: &Location) -> hdf5::Result<Vec<CString>>
     Ok(names)
 }
 
+/// Whether there is an attribute `name`.
+pub(crate) fn has_attribute(location: &Location, name: &str) -> bool {
+    let name = CString::new(name).ok();
+    name.is_some_and(|name| open_attribute(location, &name).is_ok_and(|found| found.is_some()))
+}
+
 /// The attribute `name`; `None` where there is none.
 pub(crate) fn open_attribute(location: &Location, name: &CStr) -> hdf5::Result<Option<Attribute>> {
     sync(|| {

@@ -9,7 +9,9 @@ mod filter;
 mod object;
 mod sources;
 
-pub(crate) use attribute::{attribute_names, open_attribute, read_attribute, read_texts};
+pub(crate) use attribute::{
+    attribute_names, has_attribute, open_attribute, read_attribute, read_texts,
+};
 pub(crate) use dataset::read_raw;
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};
 pub(crate) use file::{file_name, identity, open_file};

@@ -384,7 +384,7 @@ fn marked(mut stored: Stored, marker: Option<&str>) -> Stored {
 }
 
 /// The name of a type for people.
-pub(super) fn name(stored: &StoredType) -> String {
+pub(crate) fn name(stored: &StoredType) -> String {
     let order = |bits: &Bits| match bits.order {
         Order::Big if bits.size > 1 => "big-endian ",
         Order::Little | Order::Big => "",

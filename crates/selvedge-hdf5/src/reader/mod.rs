@@ -22,6 +22,7 @@ use std::sync::Arc;
 use hdf5::{IndexType, IterationOrder, LinkType, LocationToken, LocationType};
 
 pub use data_layout::{DataLayout, Filter};
+pub(crate) use dtype::name as type_name;
 pub use note::Note;
 pub use select::{Block, Blocks, Selection};
 use selvedge_base::LockedFile;
@@ -303,7 +304,12 @@ impl Reader {
         self.tensors
             .iter_mut()
             .filter(|tensor| tensor.name() == name)
-            .try_for_each(Tensor::assume_bf16)
+            .try_for_each(Tensor::assume_bf16)?;
+        // Opaque bytes are no tensor of a run before somebody says what they are.
+        if Record::from_attributes(&self.attributes).is_none() {
+            self.decide(None);
+        }
+        Ok(())
     }
 
     /// The attributes at the root, in the order of their names.
