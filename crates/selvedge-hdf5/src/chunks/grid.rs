@@ -148,6 +148,11 @@ impl Grid {
         self.chunk_bytes
     }
 
+    /// Number of axes of the tensor.
+    pub(crate) fn rank(&self) -> usize {
+        self.chunk.len()
+    }
+
     /// The number of chunks that hold `steps` steps.
     pub(crate) fn chunks_of(&self, steps: u64) -> Option<u64> {
         steps.div_ceil(self.steps()).checked_mul(self.pieces)

@@ -160,7 +160,7 @@ impl<'a> Copying<'a> {
         for member in &self.members.all {
             let target = match member.role {
                 Role::Step => match tensors.next() {
-                    Some((number, tensor)) if tensor.is_packed() => {
+                    Some((number, tensor)) if tensor.is_compressed() => {
                         let grid = &tensor.grid;
                         let blocks = Blocks::new(member.tensor, grid, self.checksums)?;
                         Some(Target::Packed(number, Packing::new(number, grid, blocks)))

@@ -248,7 +248,7 @@ impl RecorderBuilder {
         let mut trajectory = TrajectoryFile::open(path, storage, durable)?;
         trajectory.order_tensors(specs.iter().map(|spec| spec.name.as_str()))?;
         for tensor in &trajectory.tensors {
-            if tensor.is_packed() {
+            if tensor.is_compressed() {
                 self.check_single(&tensor.name, tensor.grid.steps())?;
             }
         }

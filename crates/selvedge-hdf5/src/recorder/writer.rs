@@ -109,7 +109,7 @@ impl Writer {
         self.file
             .raise_end_of_file_for_block(self.layout.capacity() as u64)?;
         for tensor in 0..self.file.tensors.len() {
-            if !self.file.is_packed(tensor) {
+            if !self.file.tensors[tensor].is_compressed() {
                 let bytes = block.steps(&self.layout, tensor);
                 self.file.write_steps(tensor, first, steps, bytes)?;
             }

@@ -3,38 +3,17 @@
 
 use std::path::PathBuf;
 
-use super::{StepTensor, TrajectoryFile, reserve};
+use super::tensor::{Appended, ChunkLayout, StepTensor};
+use super::{TrajectoryFile, reserve};
 use crate::Error;
 use crate::chunks::{ALIGNMENT, ChunkEncoder, ChunkWriter, Grid, Run, Written, to_usize};
-use crate::layout::{ChunkIndex, ChunkKey, LayoutError, Superblock};
+use crate::layout::{ChunkIndex, ChunkKey, LayoutError};
 
 /// Room is announced for at least, and mostly for, so many bytes …
 const LEAST_ROOM: u64 = 1 << 20;
 const MOST_ROOM: u64 = 64 << 20;
 /// … and for so many blocks of steps: a rare event, as each takes a change of the file's length.
 const BLOCKS_OF_ROOM: u64 = 8;
-
-/// What is known of a compressed tensor beside its grid.
-#[derive(Debug, Default)]
-pub(super) struct Packed {
-    /// The places in the index of the chunks that it had when the file was opened.
-    pub(super) entries: Vec<u64>,
-    /// Chunks in the index.
-    indexed: u64,
-    /// Chunks that are written and not in the index yet.
-    pending: Vec<Written>,
-}
-
-impl Packed {
-    pub(super) fn new(entries: Vec<u64>) -> Self {
-        let indexed = entries.len() as u64;
-        Self {
-            entries,
-            indexed,
-            pending: Vec::new(),
-        }
-    }
-}
 
 /// A chunk to be encoded: of a tensor, the part `run` of some steps.
 #[derive(Debug)]
@@ -82,35 +61,34 @@ impl Packer {
 }
 
 impl TrajectoryFile {
-    /// Whether the chunks of tensor `tensor` are compressed.
-    pub(crate) fn is_packed(&self, tensor: usize) -> bool {
-        self.tensors[tensor].packed.is_some()
+    fn compressed(&self) -> impl Iterator<Item = (usize, &StepTensor)> {
+        let tensors = self.tensors.iter().enumerate();
+        tensors.filter(|(_, tensor)| tensor.is_compressed())
     }
 
     /// Bytes that `steps` steps of the compressed tensors take at most, with their index nodes.
     fn packed_bytes(&self, steps: u64) -> u64 {
-        let packed = (0..self.tensors.len()).filter(|&tensor| self.is_packed(tensor));
-        let rows = packed
-            .map(|tensor| self.row_bytes(tensor))
-            .fold(0, u64::saturating_add);
-        rows.saturating_mul(steps)
+        let rows = self.compressed().map(|(_, tensor)| tensor.row_bytes());
+        rows.fold(0, u64::saturating_add).saturating_mul(steps)
     }
 
     /// Announces room for two times `steps` steps of the compressed tensors, if there is none.
     ///
     /// Called before each block of at most so many steps, it announces the room of a block before
-    /// the block in front of it takes its own: see [`raise_end_of_file_for_row`](Self::raise_end_of_file_for_row) for why.
+    /// the block in front of it takes its own: see [`CommitLog::raise_end_of_file`](super::CommitLog::raise_end_of_file) for why.
     pub(crate) fn raise_end_of_file_for_block(&mut self, steps: u64) -> Result<(), Error> {
         let block = self.packed_bytes(steps);
         if block == 0 {
             return Ok(());
         }
         let needed = block.saturating_mul(2).saturating_add(self.in_flight_bytes);
-        if self.tail.end().saturating_add(needed) > self.superblock.end_of_file {
+        if self.tail.end().saturating_add(needed) > self.log.end_of_file() {
             let room = block
                 .saturating_mul(BLOCKS_OF_ROOM)
                 .clamp(LEAST_ROOM, MOST_ROOM);
-            self.raise_end_of_file(needed.saturating_add(room))?;
+            let end = self.tail.end();
+            self.log
+                .raise_end_of_file(end, needed.saturating_add(room))?;
         }
         self.reserve_packed(block);
         Ok(())
@@ -125,8 +103,10 @@ impl TrajectoryFile {
         let end = start
             .saturating_add(self.in_flight_bytes)
             .saturating_add(block);
-        let (limit, most) = (self.superblock.end_of_file, reserve::most_ahead(1));
-        let covered = self.reserved.cover(&*self.storage, start..end, limit, most);
+        let (limit, most) = (self.log.end_of_file(), reserve::most_ahead(1));
+        let covered = self
+            .reserved
+            .cover(&*self.log.storage, start..end, limit, most);
         if covered.is_err() {
             self.stop_reserving();
         }
@@ -134,9 +114,9 @@ impl TrajectoryFile {
 
     /// What encodes the chunks of this file, if any are.
     pub(crate) fn packer(&self) -> Option<Packer> {
-        let packs = (0..self.tensors.len()).any(|tensor| self.is_packed(tensor));
-        packs.then(|| Packer {
-            path: self.path.clone(),
+        self.compressed().next()?;
+        Some(Packer {
+            path: self.log.path.clone(),
             writer: self.chunk_writer(),
             tensors: self
                 .tensors
@@ -152,17 +132,14 @@ impl TrajectoryFile {
         self.in_flight_bytes = self
             .in_flight_bytes
             .saturating_add(self.packed_bytes(steps));
-        let mut chunks = Vec::new();
-        for (number, tensor) in self.tensors.iter().enumerate() {
-            if tensor.packed.is_some() {
-                let runs = tensor.grid.runs(first..first + steps);
-                chunks.extend(runs.map(|run| Chunk {
-                    tensor: number,
-                    run,
-                }));
-            }
-        }
-        chunks
+        let chunks = self.compressed().flat_map(|(number, tensor)| {
+            let runs = tensor.grid.runs(first..first + steps);
+            runs.map(move |run| Chunk {
+                tensor: number,
+                run,
+            })
+        });
+        chunks.collect()
     }
 
     /// Takes what became of the chunks of `steps` steps.
@@ -171,8 +148,8 @@ impl TrajectoryFile {
             .in_flight_bytes
             .saturating_sub(self.packed_bytes(steps));
         for chunk in chunks {
-            if let Some(packed) = &mut self.tensors[chunk.tensor].packed {
-                packed.pending.push(chunk);
+            if let Some(appended) = self.tensors[chunk.tensor].appended_mut() {
+                appended.pending.push(chunk);
             }
         }
     }
@@ -186,14 +163,14 @@ impl TrajectoryFile {
         self.add_chunks(0, chunks);
         let mut room = 0_u64;
         for tensor in &self.tensors {
-            if let Some(packed) = &tensor.packed {
+            if let Some(appended) = tensor.appended() {
                 // Each node but those on the edge is full: the leaves, and far fewer above them.
-                let nodes = packed.pending.len() as u64 / 32 + 16;
-                let node = ChunkIndex::node_bytes(tensor.grid.offset(0).len()) + ALIGNMENT;
+                let nodes = appended.pending.len() as u64 / 32 + 16;
+                let node = ChunkIndex::node_bytes(tensor.grid.rank()) + ALIGNMENT;
                 room = room.saturating_add(nodes.saturating_mul(node));
             }
         }
-        self.raise_end_of_file(room)?;
+        self.log.raise_end_of_file(self.tail.end(), room)?;
         if self.stage_chunks()? {
             self.show_chunks()?;
         }
@@ -202,7 +179,7 @@ impl TrajectoryFile {
 
     /// What writes compressed chunks into this file.
     pub(crate) fn chunk_writer(&self) -> ChunkWriter {
-        ChunkWriter::new(self.storage.clone(), self.tail.clone())
+        ChunkWriter::new(self.log.storage.clone(), self.tail.clone())
     }
 
     /// Writes the chunks that a [`Packer`] wrote into the index, where nobody sees
@@ -210,40 +187,38 @@ impl TrajectoryFile {
     pub(crate) fn stage_chunks(&mut self) -> Result<bool, Error> {
         let mut staged = false;
         for tensor in 0..self.tensors.len() {
-            let Some(packed) = &mut self.tensors[tensor].packed else {
+            let Some(appended) = self.tensors[tensor].appended_mut() else {
                 continue;
             };
-            let mut pending = std::mem::take(&mut packed.pending);
+            let mut pending = std::mem::take(&mut appended.pending);
             staged |= !pending.is_empty();
             pending.sort_unstable_by_key(|chunk| chunk.number);
             self.stage(tensor, &pending)?;
             // Its memory is used again.
             pending.clear();
-            if let Some(packed) = &mut self.tensors[tensor].packed {
-                packed.pending = pending;
+            if let Some(appended) = self.tensors[tensor].appended_mut() {
+                appended.pending = pending;
             }
         }
         Ok(staged)
     }
 
     fn stage(&mut self, tensor: usize, chunks: &[Written]) -> Result<(), Error> {
-        let failed = self.failed("add a chunk to");
-        let (storage, durable) = (&*self.storage, self.durable);
-        let tail = &self.tail;
-        let limit = self.superblock.end_of_file;
+        let (log, tail) = (&self.log, &self.tail);
+        let (failed, storage) = (log.failed("add a chunk to"), &*log.storage);
         let mut allocate = |bytes: u64| {
             let address = tail.allocate(bytes, ALIGNMENT);
-            debug_assert!(tail.end() <= limit, "room was announced for the index, too");
+            debug_assert!(tail.end() <= log.end_of_file(), "room for the index, too");
             Ok(address)
         };
-        let mut barrier = || super::barrier(storage, durable);
-        let StepTensor {
-            grid,
+        let StepTensor { grid, layout, .. } = &mut self.tensors[tensor];
+        let ChunkLayout::Appended(Appended {
+            entries,
+            indexed,
             index,
-            packed,
             ..
-        } = &mut self.tensors[tensor];
-        let (Some(index), Some(packed)) = (index, packed) else {
+        }) = layout
+        else {
             return Ok(());
         };
         let keys: Vec<_> = chunks
@@ -258,10 +233,9 @@ impl TrajectoryFile {
             })
             .collect();
         // Chunks of steps that an earlier recorder wrote and did not commit are in the index.
-        let known = packed.indexed;
-        let split = chunks.partition_point(|chunk| chunk.number < known);
+        let split = chunks.partition_point(|chunk| chunk.number < *indexed);
         for (chunk, (key, address)) in chunks.iter().zip(&keys[..split]) {
-            let entry = packed.entries.get(to_usize(chunk.number)).copied();
+            let entry = entries.get(to_usize(chunk.number)).copied();
             let at = entry.ok_or_else(|| {
                 let found = format!("chunk {} once more", chunk.number);
                 failed(LayoutError::unexpected(
@@ -273,37 +247,22 @@ impl TrajectoryFile {
             })?;
             index.replace(storage, at, key, *address).map_err(&failed)?;
         }
-        let steps = grid.steps();
+        let mut barrier = || log.index_barrier();
+        let new = &keys[split..];
         index
-            .stage(storage, steps, &keys[split..], &mut allocate, &mut barrier)
+            .stage(storage, grid.steps(), new, &mut allocate, &mut barrier)
             .map_err(&failed)?;
-        packed.indexed += (chunks.len() - split) as u64;
+        *indexed += new.len() as u64;
         Ok(())
     }
 
     /// Shows the staged chunks: two bytes for each tensor. What was written before must be on the
     /// medium, and this before the extents grow.
     pub(crate) fn show_chunks(&mut self) -> Result<(), Error> {
-        let failed = self.failed("add a chunk to");
-        for tensor in &mut self.tensors {
-            if let (Some(index), Some(_)) = (&mut tensor.index, &tensor.packed) {
-                index.show(&*self.storage).map_err(&failed)?;
-            }
+        let (storage, failed) = (&*self.log.storage, self.log.failed("add a chunk to"));
+        for appended in self.tensors.iter_mut().filter_map(StepTensor::appended_mut) {
+            appended.index.show(storage).map_err(&failed)?;
         }
         Ok(())
-    }
-
-    /// Announces `room` bytes behind all that lies in the file, and makes the file longer by as much
-    /// again.
-    pub(super) fn raise_end_of_file(&mut self, room: u64) -> Result<(), Error> {
-        let announced = self.tail.end().saturating_add(room);
-        // First the file, then the address: a file that is shorter than it says does not open.
-        self.storage
-            .set_len(announced.saturating_add(room))
-            .map_err(|error| Error::io(&self.path, "grow", error))?;
-        self.barrier()?;
-        Superblock::write_end_of_file(&*self.storage, announced).map_err(self.failed("grow"))?;
-        self.superblock.end_of_file = announced;
-        self.barrier()
     }
 }
