@@ -9,6 +9,8 @@ use hdf5::types::{CompoundField, CompoundType, FloatSize, IntSize, TypeDescripto
 use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
 
 use crate::chunks::{self, to_usize};
+use selvedge_base::shape::elements;
+
 use crate::error::LibraryError;
 use crate::plan::ChunkPlan;
 use crate::provenance::{
@@ -26,8 +28,9 @@ pub(crate) struct Constant {
     pub(crate) name: String,
     pub(crate) dtype: Dtype,
     pub(crate) shape: Vec<usize>,
-    /// The values as bytes, row-major and little-endian.
-    pub(crate) bytes: Vec<u8>,
+    /// The values as bytes, row-major and little-endian; `None` where they are asked for when the file is
+    /// made.
+    pub(crate) bytes: Option<Vec<u8>>,
 }
 
 /// What a new file is to hold.
@@ -50,24 +53,36 @@ impl Constant {
         TensorSpec::new(self.name.clone(), self.dtype, &self.shape)
     }
 
-    /// Checks that the values fill the shape.
+    /// Checks that the shape fits memory, and that the values fill it.
     pub(crate) fn validate(&self) -> Result<(), Error> {
-        let spec = self.spec();
-        let expected = self
-            .shape
-            .iter()
-            .try_fold(1_usize, |all, &axis| all.checked_mul(axis));
-        let expected = expected.ok_or_else(|| spec.invalid("a shape that fits memory"))?;
-        let found = self.bytes.len() / self.dtype.size();
+        let elements = elements(&self.shape).filter(|&elements| {
+            let bytes = elements.checked_mul(self.dtype.size() as u64);
+            bytes.is_some_and(|bytes| i64::try_from(bytes).is_ok())
+        });
+        let expected = elements.ok_or_else(|| self.spec().invalid("a shape that fits memory"))?;
+        match &self.bytes {
+            Some(bytes) => self.check_length(expected, bytes.len() as u64),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes of its values.
+    pub(crate) fn length(&self) -> u64 {
+        let elements = elements(&self.shape).unwrap_or(0);
+        elements.saturating_mul(self.dtype.size() as u64)
+    }
+
+    /// Checks that `found` bytes are so many elements.
+    pub(crate) fn check_length(&self, expected: u64, found: u64) -> Result<(), Error> {
+        let found = found / self.dtype.size() as u64;
         if found == expected {
             return Ok(());
         }
-        let (name, shape) = (self.name.clone(), self.shape.clone());
         Err(Error::ConstantLength {
-            name,
-            shape,
-            expected,
-            found,
+            name: self.name.clone(),
+            shape: self.shape.clone(),
+            expected: to_usize(expected),
+            found: to_usize(found),
         })
     }
 }

@@ -66,7 +66,8 @@ pub use provenance::RunState;
 pub use reader::{Block, Blocks, DataLayout, Filter, Note, Reader, Role, Selection, Tensor};
 pub use rechunk::{Rechunk, RechunkPlan, RechunkSummary};
 pub use recorder::{
-    AppendTimes, Durability, Recorder, RecorderBuilder, Step, Summary, check_attribute,
+    AppendTimes, ConstantWriter, Durability, Recorder, RecorderBuilder, Step, Summary,
+    check_attribute,
 };
 pub use recover::{Recovery, plan_recovery, recover};
 pub use run::common_steps;

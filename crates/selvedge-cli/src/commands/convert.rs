@@ -26,7 +26,7 @@ Examples:
 Attributes become metadata of safetensors: `parameter.NAME`, and back. Into HDF5, the tensors become
 step tensors whose first axis is as long as that of the largest tensor of at least two axes, unless
 the file says which have steps, as one does that was converted from a trajectory; others are
-constants. The new file gets its name when it is complete. Memory is bounded, but for constants.";
+constants. The new file gets its name when it is complete. Memory is bounded.";
 
 /// Convert tensors, or parts of them, between HDF5, safetensors and .npy; and from .npz.
 #[derive(Debug, clap::Args)]

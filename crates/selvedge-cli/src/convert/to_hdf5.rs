@@ -1,7 +1,7 @@
 //! Writing HDF5: a finished trajectory of Selvedge.
 
 use anyhow::{Context as _, bail};
-use selvedge_hdf5::{Dtype, Recorder, TensorSpec};
+use selvedge_hdf5::{ConstantWriter, Dtype, Recorder, TensorSpec};
 
 use super::input::{Member, root_names, storable};
 use super::{Input, Output, Watch};
@@ -46,7 +46,7 @@ pub(super) fn write(
     for (name, value) in storable(description.root_attributes(), "", &mut notes) {
         run = run.attribute(name, value);
     }
-    let mut step_tensors = Vec::new();
+    let (mut step_tensors, mut constants) = (Vec::new(), Vec::new());
     let names = root_names(&input.tensors, &mut notes)?;
     for (tensor, name) in input.tensors.iter().zip(names) {
         // The input has none that a trajectory does not hold.
@@ -67,15 +67,23 @@ pub(super) fn write(
                 buffer: Vec::new(),
             });
         } else {
-            let mut bytes = Vec::new();
-            if tensor.source.bytes() > 0 {
-                tensor.source.read(0..tensor.source.steps(), &mut bytes)?;
-            }
-            watch.see(&tensor.name, tensor.kind, &bytes);
-            run = run.constant_bytes(spec, bytes);
+            run = run.constant_spec(spec);
+            constants.push(tensor);
         }
     }
-    let mut run = run.start().with_context(failed)?;
+    let mut constants = constants.iter();
+    // In the order in which they were declared.
+    let values = |_: &str, writer: &mut ConstantWriter<'_>| -> anyhow::Result<()> {
+        let Some(constant) = constants.next() else {
+            return Ok(());
+        };
+        constant.source.blocks(|bytes| {
+            writer.write(bytes)?;
+            watch.see(&constant.name, constant.kind, bytes);
+            Ok(())
+        })
+    };
+    let mut run = run.start_with(values).with_context(failed)?;
     append(&mut run, steps.unwrap_or(0), &mut step_tensors, watch).with_context(failed)?;
     run.finish().with_context(failed)?;
     Ok(notes)

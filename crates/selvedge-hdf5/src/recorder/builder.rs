@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::Recorder;
+use super::constants::ConstantWriter;
 use super::durability::Durability;
 use crate::Compression;
 use crate::create::Constant;
@@ -110,7 +111,7 @@ impl RecorderBuilder {
             name,
             dtype: V::Element::DTYPE,
             shape,
-            bytes,
+            bytes: Some(bytes),
         });
         self
     }
@@ -122,7 +123,19 @@ impl RecorderBuilder {
             name: spec.name,
             dtype: spec.dtype,
             shape: spec.shape,
-            bytes,
+            bytes: Some(bytes),
+        });
+        self
+    }
+
+    /// A constant that is not held in memory: its values are asked for by
+    /// [`start_with`](Self::start_with). In a file that goes on they are those that it has.
+    pub fn constant_spec(mut self, spec: TensorSpec) -> Self {
+        self.constants.push(Constant {
+            name: spec.name,
+            dtype: spec.dtype,
+            shape: spec.shape,
+            bytes: None,
         });
         self
     }
@@ -237,11 +250,26 @@ impl RecorderBuilder {
     /// is not to be replaced, or that somebody writes; [`Error::ResumeMismatch`] and [`Error::NotATrajectory`] when
     /// resuming; [`Error::Io`] and [`Error::Library`].
     pub fn start(self) -> Result<Recorder, Error> {
+        self.start_with(|_, _| Ok(()))
+    }
+
+    /// The same, with the values of the constants that have none yet
+    /// ([`constant_spec`](Self::constant_spec)): `values` is called with the name of each, and writes all of
+    /// them, so that no more than a piece is in memory at a time.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](Self::start) and of `values`, and [`Error::ConstantLength`] where it wrote fewer
+    /// or more than fill the shape.
+    pub fn start_with<E: From<Error>>(
+        self,
+        values: impl FnMut(&str, &mut ConstantWriter<'_>) -> Result<(), E>,
+    ) -> Result<Recorder, E> {
         self.check_declaration()?;
         if self.resume {
-            self.start_resumed()
+            Ok(self.start_resumed()?)
         } else {
-            self.start_new()
+            self.start_new(values)
         }
     }
 
@@ -250,11 +278,8 @@ impl RecorderBuilder {
         specs: &[TensorSpec],
         steps: Option<u64>,
     ) -> Result<RunPlan, Error> {
-        let constants = self
-            .constants
-            .iter()
-            .map(|constant| constant.bytes.len() as u64)
-            .sum();
+        let constants = self.constants.iter().map(Constant::length);
+        let constants = constants.fold(0, u64::saturating_add);
         let together = self.durability.interval();
         RunPlan::new(
             specs,

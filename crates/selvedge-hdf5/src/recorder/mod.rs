@@ -2,6 +2,7 @@
 
 mod block;
 mod builder;
+mod constants;
 mod durability;
 mod packers;
 mod queue;
@@ -17,6 +18,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub use builder::{RecorderBuilder, check_attribute};
+pub use constants::ConstantWriter;
 pub use durability::Durability;
 pub use step::Step;
 pub use summary::{AppendTimes, Summary};

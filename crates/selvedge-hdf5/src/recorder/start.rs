@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::fs::File;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -11,6 +11,7 @@ use std::time::{Instant, SystemTime};
 use selvedge_base::{LockedFile, Partial, sync_folder};
 
 use super::block::{Block, BlockLayout, step_bytes};
+use super::constants::ConstantWriter;
 use super::durability::Durability;
 use super::packers::Packers;
 use super::queue::{Progress, Queue};
@@ -45,23 +46,35 @@ impl RecorderBuilder {
         Ok(plan)
     }
 
-    pub(super) fn start_new(self) -> Result<Recorder, Error> {
+    pub(super) fn start_new<E: From<Error>>(
+        self,
+        values: impl FnMut(&str, &mut ConstantWriter<'_>) -> Result<(), E>,
+    ) -> Result<Recorder, E> {
         let plan = self.plan_new()?;
-        let mut partial = Partial::create(&self.path, self.overwrite)?;
+        let partial = Partial::create(&self.path, self.overwrite);
+        let mut partial = partial.map_err(Error::from)?;
         // Before the file gets its name: there must be nothing left to fail then.
         let memory = self.allocate(&self.specs, &plan)?;
-        partial.share()?;
+        partial.share().map_err(Error::from)?;
         let file = partial.file().clone();
-        let trajectory = self.build(partial.path(), &plan, &file)?;
+        let trajectory = self.build(partial.path(), &plan, &file, values)?;
         let late = self.named_when_finished;
         if !late {
-            partial.publish(self.durability != Durability::Never)?;
+            let published = partial.publish(self.durability != Durability::Never);
+            published.map_err(Error::from)?;
         }
-        self.run(plan, memory, file, trajectory, late.then_some(partial))
+        let partial = late.then_some(partial);
+        Ok(self.run(plan, memory, file, trajectory, partial)?)
     }
 
     /// Builds the new file under its partial name, down to a first commit of no steps.
-    fn build(&self, partial: &Path, plan: &RunPlan, file: &File) -> Result<TrajectoryFile, Error> {
+    fn build<E: From<Error>>(
+        &self,
+        partial: &Path,
+        plan: &RunPlan,
+        file: &File,
+        mut values: impl FnMut(&str, &mut ConstantWriter<'_>) -> Result<(), E>,
+    ) -> Result<TrajectoryFile, E> {
         let mut attributes = self.attributes.clone();
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         attributes.push((provenance::CREATED.to_owned(), now.into()));
@@ -78,10 +91,12 @@ impl RecorderBuilder {
         };
         let addresses = create::create(partial, &self.path, &contents)?;
         for (constant, address) in self.constants.iter().zip(addresses) {
-            if let Some(address) = address {
-                file.write_all_at(&constant.bytes, address)
-                    .map_err(|error| Error::io(&self.path, "write a constant to", error))?;
+            let mut writer = ConstantWriter::new(file, &self.path, constant, address);
+            match &constant.bytes {
+                Some(bytes) => writer.write(bytes)?,
+                None => values(&constant.name, &mut writer)?,
             }
+            writer.finish()?;
         }
         let mut trajectory = self.open_trajectory(file, &self.specs)?;
         trajectory.check_plan(&plan.tensors)?;
@@ -220,7 +235,9 @@ impl RecorderBuilder {
             if declared != found {
                 return Err(self.mismatch(what, &declared, &found));
             }
-            if tensor.read_bytes()? != constant.bytes {
+            if let Some(bytes) = &constant.bytes
+                && tensor.read_bytes()? != *bytes
+            {
                 return Err(self.mismatch(what, &"these values", &"other values"));
             }
         }

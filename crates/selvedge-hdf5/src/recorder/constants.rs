@@ -1,0 +1,67 @@
+//! The values of constants, written when the file is made.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use crate::Error;
+use crate::create::Constant;
+
+/// Writes the values of one constant, piece by piece.
+#[derive(Debug)]
+pub struct ConstantWriter<'a> {
+    file: &'a File,
+    path: &'a Path,
+    constant: &'a Constant,
+    /// Where the next bytes go; `None` of a constant without elements.
+    address: Option<u64>,
+    /// Bytes that were written.
+    written: u64,
+}
+
+impl<'a> ConstantWriter<'a> {
+    pub(super) fn new(
+        file: &'a File,
+        path: &'a Path,
+        constant: &'a Constant,
+        address: Option<u64>,
+    ) -> Self {
+        Self {
+            file,
+            path,
+            constant,
+            address,
+            written: 0,
+        }
+    }
+
+    /// Writes the next bytes: row-major, little-endian.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ConstantLength`] where they are more than fill the shape, [`Error::Io`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let written = self.written.saturating_add(bytes.len() as u64);
+        if written > self.constant.length() {
+            return self.check(written);
+        }
+        if let Some(address) = self.address {
+            self.file
+                .write_all_at(bytes, address + self.written)
+                .map_err(|error| Error::io(self.path, "write a constant to", error))?;
+        }
+        self.written = written;
+        Ok(())
+    }
+
+    /// Checks that all of them are there.
+    pub(super) fn finish(self) -> Result<(), Error> {
+        self.check(self.written)
+    }
+
+    fn check(&self, found: u64) -> Result<(), Error> {
+        let element = self.constant.dtype.size() as u64;
+        let expected = self.constant.length() / element;
+        self.constant.check_length(expected, found)
+    }
+}
