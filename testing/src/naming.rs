@@ -186,7 +186,7 @@ pub fn a_file_hands_its_owner_down(writer: &dyn Writer) {
     assert_eq!((new.uid(), new.gid(), mode(&path)), (1234, 5678, 0o640));
 }
 
-/// Of a file of another group, which this user cannot give to that group, nobody may read more.
+/// A file of another group, which this user cannot give to that group, lets nobody read more.
 pub fn another_group_does_not_get_to_read(writer: &dyn Writer) {
     let (folder, path) = place(writer);
     fs::write(&path, "old").expect("write");

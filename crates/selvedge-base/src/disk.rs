@@ -164,7 +164,7 @@ pub fn will_read(file: &File, offset: u64, length: u64) {
 ///
 /// # Errors
 ///
-/// Those of writing.
+/// The errors of writing.
 pub fn write_gathered_at(file: &File, parts: &[&[u8]], offset: u64) -> io::Result<()> {
     /// Parts that one call takes, on every system.
     const MOST_PARTS: usize = 1024;

@@ -117,7 +117,7 @@ impl LockedFile {
     ///
     /// # Errors
     ///
-    /// Those of asking. On a file system without locks there is no answer.
+    /// The errors of asking. On a file system without locks there is no answer.
     pub fn has_writer(file: &File) -> io::Result<bool> {
         sys::is_locked_for_writing(file)
     }

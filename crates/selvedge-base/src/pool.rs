@@ -46,7 +46,7 @@ pub fn each<T, E: Send>(
 ///
 /// # Errors
 ///
-/// Those of `state` and `work`: the first one ends all; of several, one is returned.
+/// The errors of `state` and `work`: the first one ends all; of several, one is returned.
 pub fn each_with<S, T, E: Send>(
     threads: usize,
     tasks: impl IntoIterator<Item = T, IntoIter: Send>,
@@ -72,7 +72,7 @@ pub fn each_with<S, T, E: Send>(
 ///
 /// # Errors
 ///
-/// Of several errors one is returned. The others go on until they return.
+/// One of several errors is returned. The others go on until they return.
 pub fn together<E: Send>(threads: usize, work: impl Fn() -> Result<(), E> + Sync) -> Result<(), E> {
     let work = &work;
     if threads < 2 {

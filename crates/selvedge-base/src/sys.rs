@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd;
 /// Takes the writer's exclusive lock on `file`, without waiting; `WouldBlock` where another writer
 /// has it.
 ///
-/// It is an open-file-description lock on one byte far behind any data. `flock`, which HDF5 uses,
+/// It is an open-file-description lock on one byte far beyond any data. `flock`, which HDF5 uses,
 /// does not see it: so one writer excludes the other, while a reader is not hindered. It belongs to
 /// the inode, whatever name it is opened by, and goes when the last descriptor is closed, also by a
 /// kill; a process that was forked meanwhile has descriptors, too. (On macOS the same call exists;

@@ -31,7 +31,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 ///
-/// Those of [`print()`].
+/// The errors of [`print()`].
 pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     settle(stdout.write_all(bytes).and_then(|()| stdout.flush()))

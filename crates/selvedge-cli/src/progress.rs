@@ -15,7 +15,7 @@ impl Progress {
     /// Sooner than this there is nothing to be told.
     const PATIENCE: Duration = Duration::from_secs(1);
 
-    /// Of `bytes` bytes.
+    /// The progress of reading `bytes` bytes.
     pub(crate) fn new(bytes: u64) -> Self {
         Self::with_template(
             bytes,
@@ -24,7 +24,7 @@ impl Progress {
         )
     }
 
-    /// Of `files` files.
+    /// The progress of looking at `files` files.
     pub(crate) fn of_files(files: u64) -> Self {
         Self::with_template(files, "{wide_bar} {pos}/{len} files  {eta} left")
     }

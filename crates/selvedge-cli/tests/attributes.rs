@@ -227,7 +227,7 @@ with h5py.File(sys.argv[1], 'w') as f:
         run.stderr
     );
     place.print(&["rechunk", "a.h5", "r.h5", "--skip-unsupported"]);
-    // Of what has no rows none can be taken, unless other tensors have some.
+    // No rows can be taken of what has none, unless other tensors have some.
     let run = place.run(&["convert", "a.h5", "x.npy", "-t", "W", "--rows", "9..10"]);
     assert!(
         run.stderr

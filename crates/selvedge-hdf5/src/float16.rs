@@ -79,7 +79,7 @@ impl Float16Survey {
 
     /// Whether the values can have been bfloat16: whether a bfloat16 has each of them.
     ///
-    /// Of float32 values that were rounded to float16, about one in eight is a bfloat16 by chance.
+    /// About one in eight of float32 values that were rounded to float16 is a bfloat16 by chance.
     #[must_use]
     pub fn can_be_bf16(&self) -> bool {
         self.rounded == 0
@@ -96,7 +96,7 @@ impl Float16Survey {
 /// Whether a bfloat16 has this magnitude, the bits of a finite float16 without its sign.
 fn is_bf16(magnitude: u16) -> bool {
     if magnitude >= 0x400 {
-        // A normal number: of 10 bits behind the point bfloat16 has 7.
+        // A normal number: of 10 bits after the point bfloat16 has 7.
         return magnitude & 0b111 == 0;
     }
     // A subnormal: a multiple of 2^-24 with at most 8 significant bits.

@@ -22,9 +22,9 @@ pub(crate) const NOTEBOOK: &str = "notebook";
 /// The dtype of a dataset whose stored dtype is another: `bfloat16`.
 pub(crate) const LOGICAL_DTYPE: &str = "logical_dtype";
 
-/// Of a dataset: 1 where it is a step tensor, 0 where it is a constant. Since version 3.
+/// An attribute of a dataset: 1 where it is a step tensor, 0 where it is a constant. Since version 3.
 pub(crate) const STEP_TENSOR: &str = "selvedge_step_tensor";
-/// Of a compressed tensor: what wrote its streams.
+/// An attribute of a compressed tensor: what wrote its streams.
 pub(crate) const ENCODER: &str = "selvedge_encoder";
 
 /// How the names begin that only this crate gives.

@@ -80,7 +80,7 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, Error> {
 ///
 /// # Errors
 ///
-/// Those of [`recover`].
+/// The errors of [`recover`].
 pub fn plan_recovery(path: impl AsRef<Path>) -> Result<Recovery, Error> {
     look(path.as_ref(), false)
 }

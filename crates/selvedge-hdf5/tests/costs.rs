@@ -115,7 +115,7 @@ fn a_second_step_asks_for_no_memory_but_its_own() {
     }
 }
 
-/// Of a file of h5py, whose index is read past libhdf5, too.
+/// The index of a file of h5py is read past libhdf5, too.
 #[test]
 fn a_second_step_of_another_program_reads_no_more_than_the_step() {
     let folder = tempfile::tempdir().unwrap();
@@ -133,7 +133,7 @@ with h5py.File(sys.argv[1], "w") as f:
         |step: u64| bytes_read(|| tensor.read_steps_into(step..step + 1, &mut buffer).unwrap());
     const BYTES: u64 = 4 * ELEMENTS as u64;
     read(0);
-    // Of some leaf, a header and its entries.
+    // What is read is the header of some leaf and its entries.
     assert!(read(199) < BYTES + (4 << 10));
     assert_eq!(read(199), BYTES);
 }

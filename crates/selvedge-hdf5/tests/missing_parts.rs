@@ -1,4 +1,4 @@
-//! Values that are not in the file: in sources of a virtual dataset, and behind filters.
+//! Values that are not in the file: in sources of a virtual dataset, and after filters.
 
 use std::fs;
 use std::path::Path;

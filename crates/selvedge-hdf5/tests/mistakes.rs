@@ -77,7 +77,7 @@ fn a_mistake_in_a_step_costs_that_step_only() {
 
     assert_eq!((run.appended(), run.committed()), (3, 3));
     assert_eq!(sample::put(&mut run, &good).expect("append"), 3);
-    // A mistake behind a step that waits in the same block.
+    // A mistake after a step that waits in the same block.
     run.append(|step| step.put("loss", &1.0_f32))
         .expect_err("four are missing");
     append(&mut run, SMALL).expect("append");

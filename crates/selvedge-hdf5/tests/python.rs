@@ -327,7 +327,7 @@ with h5py.File(sys.argv[1], "r") as f:
 "#;
 
 /// A finished file is an ordinary HDF5 file: h5py goes on in it, within the last chunk and far
-/// behind it, also where the chunk index was grown by the recorder, through several levels.
+/// after it, also where the chunk index was grown by the recorder, through several levels.
 #[test]
 fn h5py_can_append_to_a_finished_file() {
     let folder = tempfile::tempdir().unwrap();
@@ -368,7 +368,7 @@ fn h5py_can_append_to_a_finished_file() {
     }
 }
 
-/// What h5py appended, the recorder takes for steps of the run, and goes on behind it.
+/// What h5py appended, the recorder takes for steps of the run, and goes on after it.
 #[test]
 fn a_run_is_resumed_behind_what_h5py_appended() {
     let folder = tempfile::tempdir().unwrap();

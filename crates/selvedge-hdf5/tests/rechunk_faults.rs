@@ -175,7 +175,7 @@ fn rise(input: &Path, output: &Path, memory: u64, compression: Compression) -> u
     rise
 }
 
-/// Of a file eight times the limit, in chunks of twice the limit.
+/// The file has eight times the limit, in chunks of twice the limit.
 #[test]
 fn memory_keeps_to_its_limit() {
     const MEMORY: u64 = 64 << 20;

@@ -41,7 +41,7 @@ with h5py.File(sys.argv[1], "w") as f:
 "#;
 
 /// Answers selections: lines of name, start, stop, stride and rows (`-` for all), separated by tabs.
-/// The results, as they lie in memory and as float32, go one behind the other into a file.
+/// The results, as they lie in memory and as float32, go one after the other into a file.
 const ANSWER: &str = r#"
 import sys, h5py, ml_dtypes, numpy as np
 with h5py.File(sys.argv[1]) as f, open(sys.argv[3], "wb") as out:
@@ -154,7 +154,7 @@ fn same_floats(found: &[f32], expected: &[u8]) -> bool {
     let expected = expected
         .chunks_exact(4)
         .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()));
-    // Of a NaN, numpy and this crate may keep other bits.
+    // numpy and this crate may keep other bits of a NaN.
     let same = |(a, b): (&f32, f32)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
     found.len() == expected.len() && found.iter().zip(expected).all(same)
 }

@@ -414,7 +414,7 @@ fn two_saves_of_one_file_do_not_mix() {
         "{error}"
     );
     named(&error, &path);
-    // Of another file there may be one.
+    // There may be one of another file.
     Save::new(folder.path().join("other.safetensors"))
         .write()
         .unwrap();

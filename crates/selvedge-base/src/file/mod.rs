@@ -1,6 +1,6 @@
 //! How a file gets its name: once, when it is complete.
 //!
-//! 1. A link is followed: the *target* is the file behind it, and the link stays one.
+//! 1. A link is followed: the *target* is the file that it leads to, and the link stays one.
 //! 2. What is at the target is looked at. Without leave to replace it there must be nothing; with
 //!    leave, a regular file that is not write-protected and that nobody is writing.
 //! 3. The file is made under its *partial* name, in the same folder, and locked. Nothing is ever

@@ -14,7 +14,7 @@ use crate::FileError;
 /// Bytes of the longest name that file systems have.
 const LONGEST_NAME: usize = 255;
 
-/// The file that is meant by `path`: the one behind a symbolic link, as an `open` for writing would
+/// The file that is meant by `path`: the one that a symbolic link leads to, as an `open` for writing would
 /// take it. It need not be there.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::{FileError, LockedFile, disk};
 
-/// Checks that a new file may get the name `target`, behind which is no link; `None` where there is
+/// Checks that a new file may get the name `target`, which is no link; `None` where there is
 /// nothing, else what is known of the file that it replaces.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use selvedge_safetensors::{Error as SafetensorsError, HeaderError};
 use super::reading::Reading;
 use crate::facts::{FileFacts, RecordingState, Role, Storage, TensorFacts, Unreadable};
 
-/// Of an HDF5 file.
+/// The facts of an HDF5 file.
 pub(crate) fn hdf5(facts: &FileFacts, reading: &Reading) -> Hdf5Facts {
     let recording = facts.recording.as_ref();
     Hdf5Facts {
@@ -61,7 +61,7 @@ fn hdf5_tensor(
             .collect(),
         fast_encoder: fast(encoder.as_deref()).map(str::to_owned),
     };
-    // Of an open-ended run, what the last chunk holds beyond the steps is a hole in the file, which
+    // What the last chunk of an open-ended run holds beyond the steps is a hole in the file, which
     // takes no room on the disk.
     let recording = facts.recording.as_ref();
     let open_ended = recording.is_some_and(|recording| recording.planned_steps.is_none());
@@ -119,7 +119,7 @@ fn fast(encoder: Option<&str>) -> Option<&str> {
     encoder.filter(|encoder| encoder.starts_with("selvedge-deflate "))
 }
 
-/// Of a safetensors file.
+/// The facts of a safetensors file.
 pub(crate) fn safetensors(facts: &FileFacts) -> SafetensorsFacts {
     SafetensorsFacts {
         damage: None,
@@ -141,7 +141,7 @@ fn plain_tensor(tensor: &TensorFacts) -> conventions::TensorFacts {
     }
 }
 
-/// Of an HDF5 file that cannot be read, if that is for what is in it.
+/// The facts of an HDF5 file that cannot be read, if that is for what is in it.
 pub(crate) fn unreadable_hdf5(error: Unreadable) -> Result<Hdf5Facts, Unreadable> {
     let damage = match error {
         // What it points to may be sound.
@@ -174,8 +174,8 @@ pub(crate) fn unreadable_hdf5(error: Unreadable) -> Result<Hdf5Facts, Unreadable
     })
 }
 
-/// Of a safetensors file that cannot be read, if that is for what is in it. `data_start` is where
-/// its data begin, as far as its first bytes tell.
+/// The facts of a safetensors file that cannot be read, if that is for what is in it. `data_start` is
+/// where its data begin, as far as its first bytes tell.
 pub(crate) fn unreadable_safetensors(
     error: Unreadable,
     data_start: u64,

@@ -50,7 +50,7 @@ fn expected() -> &'static str {
 
 fn missing(text: &str) -> &'static str {
     if text.contains(':') {
-        "no shape: behind the dtype comes another colon"
+        "no shape: after the dtype comes another colon"
     } else {
         "no dtype and no shape"
     }
@@ -136,7 +136,7 @@ mod tests {
     fn what_is_wrong_is_said_with_the_form_expected() {
         for (text, expected) in [
             ("W", "no dtype and no shape"),
-            ("loss:f32", "behind the dtype comes another colon"),
+            ("loss:f32", "after the dtype comes another colon"),
             (":f32:", "the name is missing"),
             ("W:bf61:3", "did you mean `bf16`?"),
             ("W:flaot32:3", "did you mean `float32`?"),

@@ -82,7 +82,7 @@ struct TensorChecksums {
     present: bool,
     steps: u64,
     covered: u64,
-    /// First step, and the one behind the last.
+    /// First step, and the one after the last.
     mismatched: Vec<[u64; 2]>,
 }
 

@@ -29,7 +29,7 @@ pub(crate) type Opened = (FileFacts, OpenFile);
 ///
 /// # Errors
 ///
-/// Those of reading, and names of which nobody can tell which go together.
+/// The errors of reading, and names of which nobody can tell which go together.
 pub(crate) fn files(
     first: &Opened,
     second: &Opened,

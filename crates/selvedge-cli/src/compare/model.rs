@@ -44,7 +44,7 @@ pub(crate) enum Verdict {
     Dtype,
     /// The shapes of their steps differ.
     Shape,
-    /// Of a type that is not read.
+    /// They are of a type that is not read.
     Unreadable,
 }
 

@@ -77,7 +77,7 @@ pub(crate) struct Summary {
 ///
 /// # Errors
 ///
-/// Those of reading and writing. Then there is no new file, and the old one if there was one.
+/// The errors of reading and writing. Then there is no new file, and the old one if there was one.
 pub(crate) fn convert(
     input: &Input<'_>,
     output: Output<'_>,
@@ -104,7 +104,7 @@ pub(crate) fn convert(
 /// Looks at the values on their way.
 struct Watch<'a> {
     progress: &'a mut Progress,
-    /// Of the float16 tensors.
+    /// What float16 has cost, for each float16 tensor.
     surveys: Vec<(String, Float16Survey)>,
 }
 

@@ -106,7 +106,7 @@ impl Format {
     }
 }
 
-/// HDF5's signature is at the start, or behind a user block of 512 bytes, 1024, and so on.
+/// HDF5's signature is at the start, or after a user block of 512 bytes, 1024, and so on.
 fn is_hdf5(file: &File, len: u64) -> bool {
     let blocks = std::iter::successors(Some(512_u64), |block| block.checked_mul(2));
     std::iter::once(0)

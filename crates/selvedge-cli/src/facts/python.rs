@@ -43,7 +43,7 @@ pub(super) fn read_hdf5(name: &str, dtype: Option<Dtype>, stored: &str, rank: us
     } else if dtype == Dtype::Bf16 && stored.contains("opaque") {
         array = format!("{array}.view(\"uint16\")");
     } else if dtype == Dtype::Bool && !widened {
-        // Of a bitfield h5py makes integers.
+        // h5py makes integers of a bitfield.
         array = format!("{array}.astype(bool)");
     }
     let tensor = format!("torch.from_numpy({array})");

@@ -32,10 +32,10 @@ pub(super) fn lines(
     let mut text = String::new();
     for (name, value) in pairs {
         let value = shortened(&value, LONGEST);
-        let behind = indent + column + 2;
-        let value = wrapped(&value, behind, page.text);
+        let after = indent + column + 2;
+        let value = wrapped(&value, after, page.text);
         let gap = match width(&name) {
-            long if long > column => format!("\n{}", " ".repeat(behind)),
+            long if long > column => format!("\n{}", " ".repeat(after)),
             short => " ".repeat(column - short + 2),
         };
         text.push_str(&format!("{}{name}{gap}{value}", " ".repeat(indent)));

@@ -13,7 +13,7 @@ pub(super) fn float(value: f64) -> String {
         let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         return format!("{}e{exponent}", trimmed(digits));
     }
-    // The digits before the point: of 0.01 there are none, but zeros behind it.
+    // The digits before the point: of 0.01 there are none, but zeros after it.
     let digits = magnitude.log10().floor();
     let decimals = if digits >= 3.0 { 0.0 } else { 3.0 - digits };
     trimmed(&format!("{value:.*}", small(decimals))).to_owned()

@@ -63,7 +63,7 @@ pub(super) fn paragraphs(facts: &FileFacts, indent: usize, columns: usize) -> St
 
 /// `4 of (1501, 10000, 64), 1.92 GB each; tail 3 steps (0.05 %)`.
 ///
-/// Of a run of unknown length the rest of the last chunk is no waste, but room.
+/// The rest of the last chunk of a run of unknown length is no waste, but room.
 fn description(tensor: &TensorFacts, open_ended: bool) -> Option<String> {
     let Storage::Chunked {
         chunk_shape,

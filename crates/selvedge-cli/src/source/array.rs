@@ -72,7 +72,7 @@ impl Array {
     ///
     /// # Errors
     ///
-    /// Those of reading its header.
+    /// The errors of reading its header.
     pub(crate) fn open(path: &Path, assumptions: &Assumptions) -> Result<Self, ArrayError> {
         let failed = |what: &str| {
             let what = what.to_owned();
@@ -180,7 +180,7 @@ impl Array {
     ///
     /// # Errors
     ///
-    /// Those of reading, and that a member of an archive is damaged.
+    /// The errors of reading, and that a member of an archive is damaged.
     pub(super) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ArrayError> {
         match &self.data {
             Data::Plain { file, start } => file.read_exact_at(buffer, start + offset),

@@ -234,7 +234,7 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     ///
-    /// Those of reading, and of `take`.
+    /// The errors of reading, and of `take`.
     pub(crate) fn blocks<E: From<Unreadable>>(
         &self,
         mut take: impl FnMut(&[u8]) -> Result<(), E>,
@@ -255,7 +255,7 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     ///
-    /// Those of reading, and that there is no memory for a step.
+    /// The errors of reading, and that there is no memory for a step.
     pub(crate) fn read(&self, steps: Range<u64>, buffer: &mut Vec<u8>) -> Result<(), Unreadable> {
         let bytes = (steps.end - steps.start).saturating_mul(self.step_bytes());
         let length = usize::try_from(bytes).unwrap_or(usize::MAX);

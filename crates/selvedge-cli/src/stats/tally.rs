@@ -22,7 +22,7 @@ pub(super) struct Tally<T> {
 
 /// What is told of steps.
 struct Steps {
-    /// Of the whole tensor.
+    /// Steps of the whole tensor.
     steps: u64,
     /// Whether a step is one number.
     single: bool,
@@ -50,7 +50,7 @@ impl<T: Sample> Tally<T> {
     pub(super) fn new(tensor: &TensorFacts) -> Self {
         let chunked = matches!(tensor.storage, Storage::Chunked { .. });
         let leading = tensor.shape.first().copied().filter(|&steps| steps > 1);
-        // Of another program's file only chunks tell that the first axis may be steps.
+        // In another program's file only chunks tell that the first axis may be steps.
         let steps = leading.filter(|_| match tensor.role {
             Role::Step => true,
             Role::Constant => false,

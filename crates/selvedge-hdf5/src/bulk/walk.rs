@@ -16,7 +16,7 @@ const LEAST: u64 = 64 << 10;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) rows: Range<u64>,
-    /// Of a part of a row, its bytes.
+    /// The bytes within the row, where it is a part of one.
     pub(crate) part: Option<Range<usize>>,
     /// All bytes of it.
     pub(crate) len: usize,

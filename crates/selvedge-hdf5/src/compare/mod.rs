@@ -46,7 +46,7 @@ use values::Pair;
 ///
 /// # Errors
 ///
-/// Those of [`compare_tensors`].
+/// The errors of [`compare_tensors`].
 pub fn compare(
     left: &Reader,
     right: &Reader,
@@ -67,7 +67,7 @@ pub fn compare(
 ///
 /// # Errors
 ///
-/// Those of reading; [`Error::WorkingMemory`] where a filtered tensor has chunks that do not fit the
+/// The errors of reading; [`Error::WorkingMemory`] where a filtered tensor has chunks that do not fit the
 /// memory, and [`Error::AmbiguousNames`] of [`pair_names`].
 pub fn compare_tensors<S: TensorSource>(
     left: &[S],

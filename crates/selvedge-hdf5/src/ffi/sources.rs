@@ -136,8 +136,8 @@ fn blocks(space: &Dataspace, extents: &[u64]) -> u64 {
     // HDF5's word for a count without an end.
     let endless = count.iter().position(|&count| count == u64::MAX);
     let reached = endless.and_then(|axis| {
-        let behind = extents.get(axis)?.saturating_sub(start[axis]);
-        Some(behind.div_ceil(stride[axis].max(1)))
+        let after = extents.get(axis)?.saturating_sub(start[axis]);
+        Some(after.div_ceil(stride[axis].max(1)))
     });
     reached.unwrap_or(1).max(1)
 }

@@ -1,6 +1,6 @@
 //! The chunk index, in its old format: a version-1 B-tree whose leaves hold the chunks' addresses.
 //!
-//! A run only ever adds the chunk behind all others, so the tree only grows at its right edge. It
+//! A run only ever adds the chunk after all others, so the tree only grows at its right edge. It
 //! grows by writes after each of which the file is a valid HDF5 file with the same chunks as
 //! before, or with the new one: what is written is out of sight until one small write links it.
 
@@ -44,7 +44,7 @@ pub(crate) struct ChunkIndex {
     rank: usize,
     root_at: u64,
     edge: Vec<Node>,
-    /// Chunks that are written behind those of the last leaf, and are not shown yet.
+    /// Chunks that are written after those of the last leaf, and are not shown yet.
     staged: usize,
     /// Whether the last key of each edge node is known to bound every later chunk.
     open_ended: bool,
@@ -155,7 +155,7 @@ impl ChunkIndex {
         bytes
     }
 
-    /// A key behind that of every chunk of a dataset with `steps` steps in a chunk. Its offset is
+    /// A key after that of every chunk of a dataset with `steps` steps in a chunk. Its offset is
     /// a multiple of the chunk's, as libhdf5 expects of each key.
     fn bound(&self, steps: u64) -> ChunkKey {
         let mut offset = vec![0; self.rank];
@@ -167,7 +167,7 @@ impl ChunkIndex {
         }
     }
 
-    /// Adds the chunk `key`, which lies behind all others, at `address`.
+    /// Adds the chunk `key`, which lies after all others, at `address`.
     ///
     /// `steps` is the number of steps in a chunk. `allocate` returns the address of so many free
     /// bytes, `barrier` puts on the medium what was written, where the run asks for that.
@@ -217,7 +217,7 @@ impl ChunkIndex {
         Ok(())
     }
 
-    /// Adds `chunks`, which lie behind all others, without showing the last of them:
+    /// Adds `chunks`, which lie after all others, without showing the last of them:
     /// [`show`](Self::show) does, and what was written must be on the medium before. Chunks before
     /// them are shown where a node gets full.
     ///
@@ -288,7 +288,7 @@ impl ChunkIndex {
     }
 
     /// Makes the last key of each node on the edge bound every later chunk: libhdf5 writes the one
-    /// right behind the last chunk, and would not look for a later one there.
+    /// right after the last chunk, and would not look for a later one there.
     fn open_right_edge(&mut self, storage: &dyn Storage, steps: u64) -> Result<()> {
         if self.open_ended {
             return Ok(());
@@ -302,7 +302,7 @@ impl ChunkIndex {
         Ok(())
     }
 
-    /// Adds a child behind the last of `node`, which has room.
+    /// Adds a child after the last of `node`, which has room.
     fn insert(
         &self,
         storage: &dyn Storage,
@@ -330,10 +330,10 @@ impl ChunkIndex {
         barrier: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
         let at = node.address + (HEADER + used * self.stride()) as u64;
-        // The child and the new last key lie behind the node's used part: nobody reads them yet.
+        // The child and the new last key lie after the node's used part: nobody reads them yet.
         write(storage, STRUCTURE, at + self.key_bytes() as u64, tail)?;
         // The old last key becomes the child's. While it still bounds the child before, it must
-        // stay behind it: so first the inner axes, then the leading one. At the start of a row of
+        // stay after it: so first the inner axes, then the leading one. At the start of a row of
         // chunks the inner axes are zero, as in the bound.
         let starts_a_row = key.offset[1..].iter().all(|&offset| offset == 0);
         let key = self.encode(key);

@@ -11,7 +11,7 @@ const END_OF_FILE: u64 = 40;
 /// What the recorder needs of a version-0 superblock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Superblock {
-    /// End-of-file address: no structure or chunk lies behind it. A shorter file is truncated.
+    /// End-of-file address: no structure or chunk lies after it. A shorter file is truncated.
     pub(crate) end_of_file: u64,
     /// Address of the root group's object header.
     pub(crate) root_header: u64,

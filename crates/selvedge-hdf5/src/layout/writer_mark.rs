@@ -1,7 +1,7 @@
 //! The mark that a program leaves in a superblock of version 3 while it has the file open for writing.
 //!
 //! HDF5 sets it where a file is made for the latest format, or for readers beside a writer (SWMR), and
-//! refuses to open a file that has it. A writer that was killed leaves it behind.
+//! refuses to open a file that has it. A writer that was killed leaves it in the file.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -73,7 +73,7 @@ impl WriterMark {
     /// Takes the mark out, by one write of the 48 bytes of the superblock.
     ///
     /// The end-of-file address is raised to `length`, the length of the file, where it is less: without
-    /// its writer, HDF5 reads nothing behind that address, and cuts the file there when it is next
+    /// its writer, HDF5 reads nothing after that address, and cuts the file there when it is next
     /// closed after writing.
     pub(crate) fn remove(&self, storage: &dyn Storage, length: u64) -> Result<()> {
         let mut block = self.superblock;

@@ -10,7 +10,7 @@ use hdf5::filters::Filter as Known;
 pub enum DataLayout {
     /// Within the header of the dataset.
     Compact,
-    /// One behind the other.
+    /// One after the other.
     Contiguous,
     /// In chunks.
     Chunked {

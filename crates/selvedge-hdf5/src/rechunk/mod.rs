@@ -192,7 +192,7 @@ impl Rechunk {
     ///
     /// # Errors
     ///
-    /// Those of opening the input; [`Error::NothingToRechunk`] for one without steps;
+    /// The errors of opening the input; [`Error::NothingToRechunk`] for one without steps;
     /// [`Error::UnequalSteps`]; [`Error::CannotKeep`]; [`Error::InvalidName`] and [`Error::DuplicateName`] for names that the
     /// output cannot have; [`Error::NoSuchTensor`] and [`Error::DtypeMismatch`] for a tensor that is
     /// to be bfloat16; [`Error::WorkingMemory`] and [`Error::DiskTooSmall`].
@@ -206,7 +206,7 @@ impl Rechunk {
     ///
     /// # Errors
     ///
-    /// Those of [`plan`](Self::plan), before anything is written. [`Error::File`] where there is
+    /// The errors of [`plan`](Self::plan), before anything is written. [`Error::File`] where there is
     /// a file that is not to be replaced, or somebody writes the output; [`Error::NotAsWritten`] where the new file does not give back what was
     /// written; [`Error::WriteStep`], [`Error::Io`] and [`Error::Library`]. After any of them there
     /// is no new file.

@@ -1,4 +1,4 @@
-//! A block: memory for some steps, each tensor's steps one behind the other, as they lie in the file.
+//! A block: memory for some steps, each tensor's steps one after the other, as they lie in the file.
 
 use std::io;
 use std::time::Instant;

@@ -41,7 +41,7 @@ impl Step<'_> {
     ///
     /// # Errors
     ///
-    /// Those of [`put`](Self::put), and [`Error::BytesMismatch`] for a part of an element.
+    /// The errors of [`put`](Self::put), and [`Error::BytesMismatch`] for a part of an element.
     pub fn put_bytes(
         &mut self,
         name: &str,

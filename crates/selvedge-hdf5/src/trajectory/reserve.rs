@@ -33,12 +33,12 @@ pub(super) struct Reserved {
 }
 
 impl Reserved {
-    /// Reserves the `bytes` of the file, which are written next, and some of those behind, up to
+    /// Reserves the `bytes` of the file, which are written next, and some of those after them, up to
     /// `limit`: about as many as there are up to here, because a run may end at any step, and `most`.
     ///
     /// # Errors
     ///
-    /// Those of [`Storage::reserve`]. The bytes can be written nevertheless, if there is room. But
+    /// The errors of [`Storage::reserve`]. The bytes can be written nevertheless, if there is room. But
     /// [`give_back`](Self::give_back) goes by what was covered: it has to come before any write that is not.
     pub(super) fn cover(
         &mut self,
@@ -61,7 +61,7 @@ impl Reserved {
         Ok(())
     }
 
-    /// Gives back what is reserved behind the bytes that were covered last, and behind `floor`. No error
+    /// Gives back what is reserved after the bytes that were covered last, and after `floor`. No error
     /// counts: it stays with the file then.
     pub(super) fn give_back(&mut self, storage: &dyn Storage, floor: u64) {
         let begin = self.written.max(floor);

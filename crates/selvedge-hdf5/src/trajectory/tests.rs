@@ -245,7 +245,7 @@ fn every_moment_of_a_growing_run_is_a_valid_file() {
 fn an_index_grows_to_three_levels() {
     let folder = tempfile::tempdir().unwrap();
     let memory = Memory::new(empty_file(folder.path()));
-    // Two chunks a step, 64 children of a node: the third level comes behind 4,096 chunks.
+    // Two chunks a step, 64 children of a node: the third level comes after 4,096 chunks.
     record(&memory, 2_200);
     let image = memory.image();
     check_image(
