@@ -339,7 +339,7 @@ impl Grid {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Grid;
+    use super::{Grid, Stride};
 
     #[test]
     fn a_chunk_of_whole_steps_is_one_piece() {
@@ -414,7 +414,85 @@ mod tests {
         assert_eq!(runs, [(0..6, 0, 30), (6..12, 1, 0), (12..18, 1, 10)]);
     }
 
+    /// Any chunk shape, also one that is larger than the step.
+    fn any_shapes() -> impl Strategy<Value = (Vec<u64>, Vec<u64>)> {
+        let axes = prop::collection::vec((1..6_u64, 1..8_u64), 0..4);
+        (axes, 1..4_u64).prop_map(|(axes, steps)| {
+            let (shape, inner): (Vec<_>, Vec<_>) = axes.into_iter().unzip();
+            (shape, [vec![steps], inner].concat())
+        })
+    }
+
     proptest! {
+        /// The runs of the pieces cover each element of a step once, and each is where the definition of a
+        /// chunked layout has it: element `(i, j, …)` in the chunk at `(i / k0, j / k1, …)`, at the row-major
+        /// position of the remainders.
+        #[test]
+        fn pieces_of_any_shape_are_the_step((shape, chunk) in any_shapes()) {
+            let grid = Grid::any(&shape, &chunk, 2).unwrap();
+            let elements = usize::try_from(shape.iter().product::<u64>()).unwrap();
+            let mut found = vec![None; elements];
+            for piece in 0..grid.pieces() {
+                grid.runs_of_piece(piece, |at, within, len| {
+                    assert!(len > 0 && [at, within, len].iter().all(|bytes| bytes % 2 == 0));
+                    for nth in 0..len / 2 {
+                        let element = &mut found[at / 2 + nth];
+                        assert_eq!(element.replace((piece, within / 2 + nth)), None);
+                    }
+                });
+            }
+            for (element, found) in found.into_iter().enumerate() {
+                let (mut at, mut rest) = (vec![0], element as u64);
+                for &axis in shape.iter().rev() {
+                    at.insert(1, rest % axis);
+                    rest /= axis;
+                }
+                let offset: Vec<u64> = at.iter().zip(&chunk).map(|(at, chunk)| at / chunk * chunk).collect();
+                let position = at.iter().zip(&chunk).fold(0, |sum, (at, chunk)| sum * chunk + at % chunk);
+                let piece = grid.index(&offset).unwrap();
+                prop_assert_eq!(found, Some((piece, usize::try_from(position).unwrap())));
+                prop_assert_eq!(grid.offset(piece), offset);
+            }
+        }
+
+        /// Where a piece is one run, it is the run that the recorder writes.
+        #[test]
+        fn contiguous_pieces_are_single_runs((shape, chunk) in shapes()) {
+            let grid = Grid::new(&shape, &chunk, 2).unwrap();
+            for piece in 0..grid.pieces() {
+                let mut runs = Vec::new();
+                grid.runs_of_piece(piece, |at, within, len| runs.push((at as u64, within, len as u64)));
+                let bytes = grid.piece(piece);
+                let total: u64 = runs.iter().map(|(_, _, len)| len).sum();
+                prop_assert_eq!((runs[0].0, runs[0].1, total), (bytes.start, 0, bytes.end - bytes.start));
+                let follow = runs.windows(2).all(|two| two[0].0 + two[0].2 == two[1].0);
+                prop_assert!(follow);
+            }
+        }
+
+        /// A chunk of which only one run is wanted is decoded to where that goes, and no chunk twice.
+        #[test]
+        fn no_chunk_has_two_of_the_runs_that_are_one_per_chunk(
+            (shape, chunk) in shapes(),
+            first in 0..9_u64,
+            count in 0..9_u64,
+            stride in 1..5_u64,
+        ) {
+            let grid = Grid::new(&shape, &chunk, 2).unwrap();
+            let steps = Stride { first, count, stride };
+            let mut chunks: Vec<usize> = match stride {
+                1 => grid.runs(first..first + count).map(|run| run.chunk).collect(),
+                _ => {
+                    let each = (0..count).map(|nth| steps.at(nth));
+                    each.flat_map(|step| grid.runs(step..step + 1)).map(|run| run.chunk).collect()
+                }
+            };
+            let runs = chunks.len();
+            chunks.dedup();
+            let is_one_each = chunks.len() == runs && chunks.is_sorted();
+            prop_assert!(is_one_each || !grid.is_run_per_chunk(steps));
+        }
+
         /// Runs cover each byte once, in order, and are where `locate` says.
         #[test]
         fn runs_are_the_steps((shape, chunk) in shapes(), first in 0..9_u64, steps in 0..9_u64) {

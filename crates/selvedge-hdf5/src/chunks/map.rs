@@ -197,3 +197,71 @@ impl ChunkMap {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(address: u64) -> Stored {
+        Stored {
+            address,
+            bytes: 8,
+            mask: 0,
+        }
+    }
+
+    /// A map of `steps` steps, each of which is two chunks, that nobody looks up.
+    fn map(steps: u64) -> ChunkMap {
+        let grid = Grid::new(&[4], &[1, 2], 4).unwrap();
+        ChunkMap::empty(grid, steps, Arc::new(tempfile::tempfile().unwrap())).unwrap()
+    }
+
+    /// A leaf of the index has chunks of steps that a dead recorder did not commit. Whoever resumes the run
+    /// puts others in their place: what was found of them is of no use after a commit.
+    #[test]
+    fn only_committed_chunks_are_taken_over() {
+        let known = map(1000);
+        for number in 0..2000 {
+            known.keep_number(number, stored(number));
+        }
+        let grown = map(1500);
+        grown.take_over(&known, 2 * 700);
+        for number in [0, 511, 512, 1023, 1024, 1399] {
+            assert_eq!(grown.find(number), Some(stored(number)));
+        }
+        assert!((1400..3000).all(|number| grown.find(number).is_none()));
+        // Both have the pages of which all is committed, and what one finds there the other knows.
+        grown.keep_number(1400, stored(1));
+        assert_eq!(known.find(1400), Some(stored(1400)));
+        let shrunk = map(3);
+        shrunk.take_over(&known, 2 * 700);
+        assert_eq!((shrunk.find(5), shrunk.find(6)), (Some(stored(5)), None));
+    }
+
+    #[test]
+    fn a_step_is_there_if_all_of_its_chunks_are() {
+        let map = map(10);
+        for number in (0..20).filter(|&number| number != 7) {
+            map.keep_number(number, stored(number));
+        }
+        let has = |first, count, stride| {
+            map.has(Stride {
+                first,
+                count,
+                stride,
+            })
+        };
+        assert!(has(0, 3, 1) && !has(0, 4, 1) && has(4, 6, 1));
+        assert!(has(0, 5, 2) && !has(1, 2, 2) && has(3, 0, 1));
+        assert!(!has(9, 2, 1), "there is no step 10");
+    }
+
+    /// The extents of a file are a claim.
+    #[test]
+    fn a_number_of_chunks_that_cannot_be_is_no_map() {
+        let grid = || Grid::new(&[4], &[1, 2], 4).unwrap();
+        let file = || Arc::new(tempfile::tempfile().unwrap());
+        assert!(ChunkMap::empty(grid(), 1 << 26, file()).is_none());
+        assert!(ChunkMap::empty(grid(), u64::MAX, file()).is_none());
+    }
+}

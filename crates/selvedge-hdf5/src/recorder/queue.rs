@@ -99,7 +99,7 @@ impl State {
     }
 
     /// What others have done for the writer.
-    fn done_by_others(&mut self) -> Option<Task> {
+    fn next_completion(&mut self) -> Option<Task> {
         let synced = self.synced.take().map(Task::Synced);
         synced.or_else(|| self.packed.pop().map(Task::Packed))
     }
@@ -250,7 +250,7 @@ impl Queue {
             if state.stopped.is_some() {
                 return Task::Close { finish: false };
             }
-            if let Some(task) = state.done_by_others() {
+            if let Some(task) = state.next_completion() {
                 return task;
             }
             if let Some(block) = state.full.pop_front() {
@@ -297,13 +297,13 @@ impl Queue {
     }
 
     /// Waits until others have done something for the writer; `None` if the run was stopped.
-    pub(super) fn done_by_others(&self) -> Option<Task> {
+    pub(super) fn next_completion(&self) -> Option<Task> {
         let mut state = self.lock();
         loop {
             if state.stopped.is_some() {
                 return None;
             }
-            if let Some(task) = state.done_by_others() {
+            if let Some(task) = state.next_completion() {
                 return Some(task);
             }
             self.work.wait(&mut state);

@@ -224,7 +224,7 @@ impl Writer {
     /// Waits until packers or the syncer have done something, and goes on with it. False if the
     /// queue was stopped.
     fn wait(&mut self) -> Result<bool, Error> {
-        match self.queue.done_by_others() {
+        match self.queue.next_completion() {
             Some(task) => self.work(task).map(|()| true),
             None => Ok(false),
         }
