@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use selvedge_hdf5::{Compression, Durability, Reader, Recorder};
+use selvedge_hdf5::{Compression, Durability, ReadPattern, Reader, Rechunk, Recorder};
 use selvedge_safetensors::{FileError, Save};
 
 use crate::sample::{self, Shape};
@@ -40,6 +40,8 @@ pub(crate) enum Work {
     Record(Recording),
     /// `selvedge_hdf5::recover`.
     Recover,
+    /// Writes a trajectory anew, over itself.
+    Rechunk,
     /// Saves a safetensors file, over an old one.
     Save { sync: bool, streamed: bool },
     /// Lets a safetensors file grow.
@@ -67,6 +69,8 @@ pub(crate) struct Recording {
     pub(crate) overwrite: bool,
     /// Whether `W` is compressed.
     pub(crate) compressed: bool,
+    /// Whether the file gets its name when it is finished, as that of a conversion: nothing is promised before.
+    pub(crate) late: bool,
 }
 
 impl Recording {
@@ -85,7 +89,8 @@ impl Recording {
         let step = 2 * self.shape().w.iter().product::<usize>() as u64;
         let mut builder = sample::declare(builder, self.shape())
             .chunk_target(self.chunk_steps * step)
-            .queue_bytes(64 << 10);
+            .queue_bytes(64 << 10)
+            .named_when_finished(self.late);
         if let Some(planned) = self.planned {
             builder = builder.steps(planned);
         }
@@ -101,14 +106,20 @@ impl Recording {
     /// Records to the end, and tells what is committed.
     pub(crate) fn record(&self, path: &Path, tell: &mut dyn FnMut(&str)) -> Result<(), Failure> {
         let mut run = self.start(path)?;
-        tell(&format!("committed {}", run.committed()));
+        let mut promise = |steps: u64, holds: bool| {
+            if holds {
+                tell(&format!("committed {steps}"));
+            }
+        };
+        promise(run.committed(), !self.late);
         while run.appended() < self.until {
             for _ in 0..self.burst.min(self.until - run.appended()) {
                 sample::append(&mut run, self.shape())?;
             }
-            tell(&format!("committed {}", run.commit()?));
+            promise(run.commit()?, !self.late);
         }
-        run.finish()?;
+        let steps = run.finish()?.steps;
+        promise(steps, self.late);
         Ok(())
     }
 }
@@ -133,6 +144,7 @@ pub(crate) fn work(work: Work, path: &Path) -> Result<(), Failure> {
         let done = match work {
             Work::Record(recording) => recording.record(path, &mut tell),
             Work::Recover => selvedge_hdf5::recover(path).map(|_| ()).map_err(Into::into),
+            Work::Rechunk => rechunk(path),
             Work::Save { sync, streamed } => save(path, sync, streamed),
             Work::Grow { sync } => grow(path, sync),
             Work::RecoverGrown => match selvedge_safetensors::recover(path) {
@@ -152,7 +164,7 @@ pub(crate) fn work(work: Work, path: &Path) -> Result<(), Failure> {
         };
         tell(&format!("failed {}", chain(&*error)));
         tell(&format!("threads {}", threads()?));
-        if let Work::Record(_) | Work::Recover = work
+        if let Work::Record(_) | Work::Recover | Work::Rechunk = work
             && path.exists()
         {
             match Reader::open(path) {
@@ -163,6 +175,13 @@ pub(crate) fn work(work: Work, path: &Path) -> Result<(), Failure> {
         tell("freed");
     }
     Err("it failed again and again".into())
+}
+
+/// Writes the trajectory at `path` anew, over itself.
+pub(crate) fn rechunk(path: &Path) -> Result<(), Failure> {
+    let rechunk = Rechunk::new(path, path).pattern(ReadPattern::TokenSubset);
+    rechunk.overwrite(true).run(|_| {})?;
+    Ok(())
 }
 
 /// The number of threads of this process. One that was waited for can be there for a moment more.

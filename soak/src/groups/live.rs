@@ -224,6 +224,7 @@ fn threads(budget: &Budget) -> Result<Row, String> {
         until: 50,
         overwrite: false,
         compressed: false,
+        late: false,
     };
     recording
         .record(&path, &mut |_| {})

@@ -107,7 +107,7 @@ impl Subject {
         match self.work {
             Work::Record(recording) => recording.sync > 0,
             Work::Save { sync, .. } | Work::Grow { sync } => sync,
-            Work::Recover | Work::RecoverGrown => true,
+            Work::Recover | Work::Rechunk | Work::RecoverGrown => true,
             Work::ByHand { .. } => false,
         }
     }
@@ -207,7 +207,7 @@ fn epochs(
         .written
         .iter()
         .find_map(|name| fs::read(base.path().join(name)).ok());
-    let starts_anew = matches!(subject.work, Work::Save { .. });
+    let starts_anew = matches!(subject.work, Work::Save { .. } | Work::Rechunk);
     let mut synced = if starts_anew {
         Vec::new()
     } else {

@@ -95,6 +95,15 @@ pub(crate) fn judge_file(
             let steps = (super::OPEN.until - 1, super::OPEN.until);
             judge_trajectory(path, SHAPE, steps, after, stock, &mut verdict);
         }
+        Work::Rechunk => {
+            // The old one or the new one, which has the same values.
+            let steps = (super::SYNCED.until, super::SYNCED.until);
+            judge_trajectory(path, SHAPE, steps, after, stock, &mut verdict);
+            if let Err(error) = crate::victim::rechunk(path) {
+                verdict.complain(format!("it cannot be written anew: {error}"));
+            }
+            judge_alone(path, &mut verdict);
+        }
         Work::ByHand { .. } => {
             let promised = said("committed ").unwrap_or(0);
             let found = match stock.look("plain", path) {
@@ -265,9 +274,14 @@ fn judge_version(path: &Path, promised: u64, stock: &mut Stock, verdict: &mut Ve
     if let Err(error) = next {
         verdict.complain(format!("it cannot be saved again: {error}"));
     }
+    judge_alone(path, verdict);
+}
+
+/// What a writer that died had left is gone when the next one is done.
+fn judge_alone(path: &Path, verdict: &mut Verdict) {
     let left = path.parent().and_then(|folder| fs::read_dir(folder).ok());
     if left.is_none_or(|left| left.count() != 1) {
-        verdict.complain("something is left beside the next save");
+        verdict.complain("something is left beside the next file");
     }
 }
 

@@ -48,6 +48,7 @@ const PLANNED: Recording = Recording {
     until: 7,
     overwrite: false,
     compressed: false,
+    late: false,
 };
 const OPEN: Recording = Recording {
     planned: None,
@@ -62,6 +63,14 @@ const FULL_NODES: Recording = Recording {
     burst: 63,
     ..OPEN
 };
+
+/// A run whose file gets its name when it is finished: all of its steps at once.
+const LATE: Recording = Recording {
+    burst: 7,
+    late: true,
+    ..PLANNED
+};
+const SYNCED: Recording = Recording { sync: 1, ..PLANNED };
 
 const PACKED: Recording = Recording {
     compressed: true,
@@ -162,6 +171,24 @@ pub(crate) const SUBJECTS: &[Subject] = &[
         ),
         Base::Run(PACKED, true),
     ),
+    subject(
+        "run that is named when it is finished, over a finished one",
+        Work::Record(Recording {
+            overwrite: true,
+            ..LATE
+        }),
+        Base::Run(PLANNED, true),
+    ),
+    subject(
+        "run that is named when it is finished, synced",
+        Work::Record(Recording { sync: 1, ..LATE }),
+        Base::Nothing,
+    ),
+    subject(
+        "run written anew with other chunks, over itself",
+        Work::Rechunk,
+        Base::Run(SYNCED, true),
+    ),
     subject("`recover` of a run", Work::Recover, Base::Ahead),
     subject(
         "safetensors, saved",
@@ -246,7 +273,7 @@ impl Subject {
     /// The file in `folder`.
     pub(crate) fn path(&self, folder: &Path) -> PathBuf {
         folder.join(match self.work {
-            Work::Record(_) | Work::Recover => "runs/run_1.h5",
+            Work::Record(_) | Work::Recover | Work::Rechunk => "runs/run_1.h5",
             Work::ByHand { .. } => "run_1.h5",
             _ => "1.5d_mask.safetensors",
         })
