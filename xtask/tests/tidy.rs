@@ -285,8 +285,51 @@ fn joined((a, b): (&str, &str)) -> String {
     format!("{a}{b}")
 }
 
+/// What is wrong with the words of a line, by `docs/glossary.md`.
+fn language(line: &str) -> Option<String> {
+    // In two pieces each, so that this file does not find itself.
+    let software_is_fixed =
+        [("men", "d"), ("men", "ds"), ("men", "ded"), ("men", "ding")].map(joined);
+    let mut words = line.split(|c: char| !c.is_alphanumeric());
+    if let Some(word) = words.find(|word| software_is_fixed.contains(&word.to_lowercase())) {
+        return Some(format!(
+            "`{word}`: software is fixed, damaged files are repaired"
+        ));
+    }
+    let comment = line.trim_start();
+    let genitive = ["/// ", "//! "].map(|sign| format!("{sign}{}", joined(("O", "f "))));
+    let begins = genitive
+        .iter()
+        .any(|begin| comment.starts_with(begin.as_str()));
+    begins.then(|| "a sentence that begins with \"Of\" does not say what of it is meant".to_owned())
+}
+
+#[test]
+fn comments_speak_plain_english() {
+    // Files that are kept as they were, and the page that has the words.
+    let kept = [
+        "CHANGELOG.md",
+        "docs/glossary.md",
+        "crates/selvedge-hdf5/tests/golden/make.rs",
+    ];
+    let findings: Vec<_> = files()
+        .into_iter()
+        .filter(|(path, _)| has_extension(path, &["rs", "md", "py"]))
+        .filter(|(path, _)| !kept.iter().any(|kept| path == Path::new(kept)))
+        .flat_map(|(path, text)| lines(&path, &text, language))
+        .collect();
+    check(&findings);
+}
+
 #[test]
 fn the_checks_can_fail() {
+    let word = joined(("men", "ded"));
+    assert!(language(&format!("    // It can be {word}.")).is_some());
+    assert!(language(&format!("re{word}, a{word}")).is_none());
+    let genitive = joined(("O", "f a file."));
+    assert!(language(&format!("    /// {genitive}")).is_some());
+    assert!(language(&format!("    /// The facts {}", genitive.to_lowercase())).is_none());
+
     assert!(has_unsafe_code("fn f() { unsafe { g() } }"));
     assert!(!has_unsafe_code(
         "// unsafe\n/* unsafe */ let a = \"unsafe\"; let b = r#\"unsafe\"#; unsafe_code"

@@ -152,7 +152,7 @@ fn a_file_that_is_being_recorded_keeps_its_name() {
 }
 
 #[test]
-fn what_the_baseline_knows_is_not_mended() {
+fn what_the_baseline_knows_is_not_fixed() {
     let place = unmarked();
     place.run(&["check", "--write-baseline"]);
     let run = place.check(&["--fix", "--baseline", "selvedge-baseline.toml"]);

@@ -114,7 +114,7 @@ with h5py.File(path, "w") as f:
     f["external"] = h5py.ExternalLink(other, "/there")
 "#;
 
-/// Of a dataset in another file, the bytes at its address in this one were read.
+/// A dataset in another file was read at its address in this one.
 #[test]
 fn links_are_followed_where_they_lead_somewhere() {
     let folder = tempfile::tempdir().unwrap();

@@ -96,7 +96,7 @@ pub(crate) struct TensorFacts {
     /// Bytes that the file has for them: compressed, or with room that no value fills.
     pub(crate) stored_bytes: u64,
     pub(crate) storage: Storage,
-    /// Of a step tensor: the steps in the file, which a kill can have left ahead of the committed
+    /// The steps of a step tensor in the file, which a kill can have left ahead of the committed
     /// ones.
     pub(crate) extent: Option<u64>,
     pub(crate) attributes: Vec<Attribute>,

@@ -60,7 +60,8 @@ pub fn add_checksums(
     trajectory.sync()
 }
 
-/// Of a file whose structure is not what a recorder makes, what may have happened and what to do.
+/// The error about a file whose structure is not what a recorder makes: what may have happened, and
+/// what to do.
 fn written_anew(path: &Path, error: &Error) -> Error {
     let why = format!(
         "its structure is not that of a recorded file: another program may have written it anew, and such \

@@ -38,7 +38,7 @@ impl Tensor {
             .is_some_and(|place| place.is_plain() && place.has(all))
     }
 
-    /// Of a filtered tensor, whose chunks are unpacked whole: rows of a chunk, and bytes of a chunk.
+    /// Rows and bytes of a chunk of a filtered tensor, whose chunks are unpacked whole.
     pub(crate) fn unpacked(&self) -> Result<Option<(u64, u64)>, Error> {
         if self.is_direct() {
             return Ok(None);

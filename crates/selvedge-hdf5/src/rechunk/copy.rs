@@ -85,7 +85,7 @@ struct Buffers {
 struct Task {
     item: usize,
     rows: Range<u64>,
-    /// Of a compressed tensor.
+    /// The pieces of a row of chunks, where the tensor is compressed.
     pieces: Range<u64>,
 }
 

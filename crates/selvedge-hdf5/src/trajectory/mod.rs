@@ -38,7 +38,7 @@ pub(crate) struct TrajectoryFile {
     tail: TailAllocator,
     /// Bytes that the chunks that are being encoded take at the tail, at most.
     in_flight_bytes: u64,
-    /// Of the tail.
+    /// What is reserved at the tail.
     reserved: Reserved,
     /// Whether reserving has not failed yet.
     reserves: bool,

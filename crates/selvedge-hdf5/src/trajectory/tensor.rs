@@ -39,7 +39,7 @@ pub(super) struct Preallocated {
     pub(super) addresses: Vec<u64>,
     /// `None` where there is no chunk.
     pub(super) index: Option<ChunkIndex>,
-    /// Of the chunk that was written last.
+    /// What is reserved of the chunk that was written last.
     pub(super) reserved: Reserved,
 }
 
