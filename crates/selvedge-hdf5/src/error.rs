@@ -313,6 +313,27 @@ pub enum Error {
         /// The tensors of the file.
         available: Vec<String>,
     },
+    /// A name under which there is nothing that can be read.
+    #[error("`{tensor}` of {} is not read: {reason}", path.display())]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// The name asked for.
+        tensor: String,
+        /// Why, with where a link leads.
+        reason: String,
+    },
+    /// A tensor of another file, which is not changed by way of a link.
+    #[error(
+        "tensor `{tensor}` of {} is in another file, which a link leads to; nothing is changed there, do \
+         it in that file", path.display()
+    )]
+    InOtherFile {
+        /// The file with the link.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
     /// Steps that the file does not have.
     #[error(
         "tensor `{tensor}` has steps 0..{committed}, asked for {}..{}", range.start, range.end

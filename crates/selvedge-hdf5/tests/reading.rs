@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use selvedge_hdf5::{Dtype, Error, Reader, Recorder, Role, RunState, Tensor};
+use selvedge_hdf5::{Dtype, Error, Note, Reader, Rechunk, Recorder, Role, RunState, Tensor};
 use selvedge_testing::python;
 
 /// Records `steps` steps of `W`, of the step's number, into a file of a known length.
@@ -140,7 +140,7 @@ with h5py.File(sys.argv[1], "w") as f:
 /// A tensor with a damaged header was left out in silence, and its file looked as if it had never
 /// had it.
 #[test]
-fn a_dataset_that_does_not_open_is_an_error() {
+fn a_dataset_that_does_not_open_is_told_and_hides_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("damaged_1.h5");
     let header: usize = python::on_file(ONE_OF_TWO, &path).parse().unwrap();
@@ -154,12 +154,19 @@ fn a_dataset_that_does_not_open_is_an_error() {
         let mut damaged = whole.clone();
         damaged[at] = byte;
         std::fs::write(&path, damaged).unwrap();
-        let error = Reader::open(&path).unwrap_err();
-        assert!(matches!(error, Error::Library { .. }), "{error}");
+        let file = Reader::open(&path).unwrap();
+        let names: Vec<&str> = file.tensors().iter().map(Tensor::name).collect();
+        assert_eq!(names, ["W"]);
+        let told = file.notes();
         assert!(
-            error.to_string().contains("open tensor `loss` of"),
-            "{error}"
+            matches!(told, [Note::Unread { name, .. }] if name == "loss"),
+            "{told:?}"
         );
+        let error = file.tensor("loss").unwrap_err();
+        assert!(matches!(error, Error::Unread { .. }), "{error}");
+        let again = folder.path().join("again_1.h5");
+        let refused = Rechunk::new(&path, &again).run(|_| {}).unwrap_err();
+        assert!(refused.to_string().contains("`loss`"), "{refused}");
     }
 }
 

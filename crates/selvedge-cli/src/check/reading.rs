@@ -7,6 +7,7 @@ use std::path::Path;
 use selvedge_conventions::{
     Config, Dtype, Hdf5Facts, ReadPattern, SafetensorsFacts, Selection, TensorFacts,
 };
+use selvedge_hdf5::Note;
 use serde::{Deserialize, Serialize};
 
 use super::{artifact, evidence};
@@ -67,6 +68,10 @@ pub(crate) fn hdf5(path: &Path, reading: &Reading) -> Result<Hdf5Facts, Unreadab
         });
     };
     let mut converted = artifact::hdf5(&facts, reading);
+    converted.damage = file.notes().iter().find_map(|note| match note {
+        Note::Unread { .. } => Some(artifact::reason(&note.to_string())),
+        _ => None,
+    });
     let file = OpenFile::Hdf5(file);
     fill(&facts, &file, &mut converted.tensors, reading)?;
     Ok(converted)

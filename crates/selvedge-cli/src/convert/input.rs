@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use anyhow::bail;
-use selvedge_hdf5::{Attribute, Grouped, Note, check_attribute, common_steps, root_name};
+use selvedge_hdf5::{Attribute, Error, Grouped, Note, check_attribute, common_steps, root_name};
 
 use super::Target;
 use crate::compare::Opened;
@@ -110,6 +110,7 @@ impl<'a> Input<'a> {
     /// new file cannot hold.
     pub(crate) fn new(opened: &'a Opened, asked: &Asked, target: Target) -> anyhow::Result<Self> {
         let (facts, file) = opened;
+        check_readable(file, &asked.tensors)?;
         check_names(facts, &asked.tensors)?;
         check_names(facts, &asked.constants)?;
         let mut notes = Vec::new();
@@ -233,6 +234,20 @@ fn held(source: &Source<'_>, target: Target) -> Result<&'static Kind, String> {
         kind.name,
         target.name()
     ))
+}
+
+/// Checks that no name is of something that is there and cannot be read, such as a link to a file that is
+/// not there.
+fn check_readable(file: &OpenFile, names: &[String]) -> anyhow::Result<()> {
+    let OpenFile::Hdf5(reader) = file else {
+        return Ok(());
+    };
+    for name in names {
+        if let Err(error @ Error::Unread { .. }) = reader.tensor(name) {
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
 
 /// Checks that there are tensors of these names.

@@ -51,13 +51,19 @@ pub(super) fn lengths(tensors: &[(String, u64)]) -> String {
     tensors.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// Names, of which the first are enough.
 pub(super) fn list(names: &[String]) -> String {
+    const SHOWN: usize = 12;
     if names.is_empty() {
         return "none".to_owned();
     }
-    names
+    let shown: Vec<String> = names
         .iter()
+        .take(SHOWN)
         .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+        .collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }

@@ -8,17 +8,31 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::ptr::null_mut;
 
-use hdf5::file::FileAccess;
+use hdf5::file::{FileAccess, MetadataCacheConfig};
 use hdf5::sync::sync;
 use hdf5::{File, Location, h5check};
 use hdf5_sys::h5f::{H5F_ACC_RDONLY, H5F_ACC_SWMR_READ, H5Fget_name, H5Fget_vfd_handle, H5Fopen};
 use hdf5_sys::h5p::H5P_DEFAULT;
 
+/// Bytes of structures of a file that libhdf5 keeps, counted as they are in the file; in memory they take
+/// several times as much. Its own limit is 32 MiB, and a walk through ten thousand datasets looks at each
+/// header once.
+const METADATA_CACHE: usize = 1 << 20;
+
 /// Opens a file for reading, without HDF5's lock; with `swmr` as one that another program writes in
 /// SWMR mode.
 pub(crate) fn open_file(path: &Path, swmr: bool) -> hdf5::Result<File> {
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| "a zero byte in the path")?;
-    let access = FileAccess::build().file_locking(false).finish()?;
+    let cache = MetadataCacheConfig {
+        initial_size: METADATA_CACHE,
+        max_size: METADATA_CACHE,
+        min_size: METADATA_CACHE,
+        ..MetadataCacheConfig::default()
+    };
+    let access = FileAccess::build()
+        .file_locking(false)
+        .mdc_config(&cache)
+        .finish()?;
     let flags = H5F_ACC_RDONLY | if swmr { H5F_ACC_SWMR_READ } else { 0 };
     sync(|| {
         // SAFETY: the name is a string of C, and the identifier that of `access`, which is alive.

@@ -6,6 +6,7 @@ mod dataset;
 mod datatype;
 mod file;
 mod filter;
+mod links;
 mod object;
 mod sources;
 
@@ -16,7 +17,8 @@ pub(crate) use dataset::read_raw;
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};
 pub(crate) use file::{file_name, identity, open_file};
 pub(crate) use filter::{forget_plugin_folders, is_filter_available};
-pub(crate) use object::{object_address, open_dataset};
+pub(crate) use links::{Link, LinkTarget, Object, links, open_link, open_object};
+pub(crate) use object::{Token, collect_garbage, object_info, open_dataset};
 pub(crate) use sources::{Mapping, external_files, is_virtual, virtual_mappings};
 
 use hdf5::sync::sync;

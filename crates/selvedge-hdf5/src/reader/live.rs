@@ -5,6 +5,7 @@
 //! first one saw. Here they come from the file. Whatever is not exactly of the recorder's making is
 //! `None`, and left to libhdf5.
 
+use std::collections::HashMap;
 use std::fs::File;
 
 use crate::layout::{Superblock, attribute, root_members, step_dataset};
@@ -18,7 +19,7 @@ pub(super) struct Live {
     root_header: u64,
     format: i64,
     /// Names in the root group and the addresses of their object headers.
-    members: Vec<(String, u64)>,
+    members: HashMap<String, u64>,
 }
 
 impl Live {
@@ -31,14 +32,13 @@ impl Live {
         Some(Self {
             root_header,
             format,
-            members,
+            members: members.into_iter().collect(),
         })
     }
 
     /// The address of the object header of the step tensor `name`.
     pub(super) fn header(&self, name: &str) -> Option<u64> {
-        let (_, header) = self.members.iter().find(|(member, _)| member == name)?;
-        Some(*header)
+        self.members.get(name).copied()
     }
 
     /// Puts the attributes that change during a run at their values of now.

@@ -1,11 +1,13 @@
 //! The reader: opens a trajectory, also one that is being recorded or whose writer died.
 
 mod attributes;
+mod catalog;
 mod data_layout;
 mod dtype;
 mod library;
 mod live;
 mod note;
+mod objects;
 mod open;
 mod place;
 mod raw;
@@ -14,16 +16,14 @@ mod sources;
 mod tensor;
 mod unread;
 
-use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hdf5::{IndexType, IterationOrder, LinkType, LocationToken, LocationType};
-
 pub use data_layout::{DataLayout, Filter};
 pub(crate) use dtype::name as type_name;
 pub use note::Note;
+use objects::{Handle, Objects};
 pub use select::{Block, Blocks, Selection};
 use selvedge_base::LockedFile;
 use tensor::Source;
@@ -70,6 +70,8 @@ pub struct Reader {
     tensors: Vec<Tensor>,
     attributes: Vec<(String, Attribute)>,
     skipped: Vec<(String, String)>,
+    /// What is to be told of the list of members.
+    found: Vec<Note>,
     notes: Vec<Note>,
     committed: u64,
 }
@@ -93,22 +95,26 @@ impl Reader {
         }
         let record = Record::from_attributes(&attributes);
         let data = Arc::new(data);
-        let source = Source {
+        let source = Arc::new(Source {
             path: path.clone(),
             data: Arc::clone(&data),
             ours: record.is_some(),
+            objects: Objects::new(file.clone()),
             unpackers: UnpackerCache::default(),
-        };
+        });
         let mut tensors = Vec::new();
-        for (name, dataset) in datasets(&path, &file)? {
-            // Behind a user block the addresses count from its end, and those of a dataset behind a
-            // link to another file are of that file; libhdf5 then reads everything.
-            let addresses =
-                file.userblock() == 0 && ffi::file_name(&dataset) == ffi::file_name(&file);
-            let header = live.as_ref().and_then(|live| live.header(&name));
-            let header = header.filter(|_| addresses);
-            tensors.push(Tensor::open(&source, name, dataset, addresses, header)?);
-        }
+        // Behind a user block the addresses count from its end, and those of a dataset behind a link to
+        // another file are of that file; libhdf5 then reads everything.
+        let addresses = file.userblock() == 0;
+        let found = catalog::walk(&file, &mut |member| {
+            let addresses = addresses && matches!(member.handle, Handle::Token(_));
+            let header = live.as_ref().filter(|_| addresses && member.at_root);
+            let header = header.and_then(|live| live.header(&member.name));
+            tensors.push(Tensor::open(&source, member, addresses, header)?);
+            Ok(())
+        });
+        let found = found.map_err(|error| Error::library(&path, "list the datasets of", error))?;
+        ffi::collect_garbage();
         let mut reader = Self {
             path,
             data,
@@ -116,6 +122,7 @@ impl Reader {
             tensors,
             attributes,
             skipped,
+            found,
             notes: Vec::new(),
             committed: 0,
         };
@@ -163,7 +170,7 @@ impl Reader {
         let candidates: Vec<Candidate> = self.tensors.iter().map(Tensor::candidate).collect();
         let run = find_run(record.as_ref(), &candidates);
         self.committed = run.committed;
-        self.notes.clear();
+        self.notes.clone_from(&self.found);
         if run.appended > 0 {
             let steps = run.appended;
             self.notes.push(Note::AppendedToAll { steps });
@@ -274,20 +281,29 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchTensor`].
+    /// [`Error::NoSuchTensor`]; [`Error::Unread`] for what is there and cannot be read, such as a link to
+    /// a file that is not there.
     pub fn tensor(&self, name: &str) -> Result<&Tensor, Error> {
-        self.tensors
-            .iter()
-            .find(|tensor| tensor.name() == name)
-            .ok_or_else(|| Error::NoSuchTensor {
-                path: self.path.clone(),
-                tensor: name.to_owned(),
-                available: self
-                    .tensors
-                    .iter()
-                    .map(|tensor| tensor.name().to_owned())
-                    .collect(),
-            })
+        let found = self.tensors.iter().find(|tensor| tensor.name() == name);
+        found.ok_or_else(|| self.no_tensor(name))
+    }
+
+    /// Why there is no tensor `name`.
+    fn no_tensor(&self, name: &str) -> Error {
+        let (path, tensor) = (self.path.clone(), name.to_owned());
+        if let Some(reason) = self.notes.iter().find_map(|note| note.why_unread(name)) {
+            return Error::Unread {
+                path,
+                tensor,
+                reason,
+            };
+        }
+        let names = self.tensors.iter().map(|tensor| tensor.name().to_owned());
+        Error::NoSuchTensor {
+            path,
+            tensor,
+            available: names.collect(),
+        }
     }
 
     /// Takes the 16 bits of tensor `name` for those of bfloat16: `uint16`, `int16`, or two opaque bytes,
@@ -318,7 +334,9 @@ impl Reader {
         &self.attributes
     }
 
-    /// What others added to the file and changed in it, and what is left of a commit that was cut short.
+    /// What is not among the tensors, or is not as the run left it: links that lead nowhere or elsewhere,
+    /// datasets that cannot be opened, attributes of groups; of a recorded file what others added and
+    /// changed, and what is left of a commit that was cut short.
     #[must_use]
     pub fn notes(&self) -> &[Note] {
         &self.notes
@@ -367,63 +385,4 @@ fn spanning(before: Record, after: Record) -> Record {
         }),
         ..after
     }
-}
-
-/// The datasets of a file by their paths: those at the root, and then those in groups.
-fn datasets(path: &Path, file: &hdf5::File) -> Result<Vec<(String, hdf5::Dataset)>, Error> {
-    let mut datasets = Vec::new();
-    let mut shared = Vec::new();
-    // Groups that are still to be looked into; the root is the one without a name.
-    let mut groups = VecDeque::from([String::new()]);
-    while let Some(group) = groups.pop_front() {
-        members(path, file, &group, &mut datasets, &mut groups, &mut shared)?;
-    }
-    Ok(datasets)
-}
-
-/// Adds what is in a group to `datasets` and `groups`. `shared` are the groups that have several
-/// names: each is looked into once, since it can be a member of itself.
-fn members(
-    path: &Path,
-    file: &hdf5::File,
-    group: &str,
-    datasets: &mut Vec<(String, hdf5::Dataset)>,
-    groups: &mut VecDeque<String>,
-    shared: &mut Vec<LocationToken>,
-) -> Result<(), Error> {
-    let parent = if group.is_empty() { "/" } else { group };
-    let failed = |error: hdf5::Error| Error::library(path, "list the datasets of", error);
-    let links = file
-        .group(parent)
-        .and_then(|group| group.links(IndexType::Name, IterationOrder::Increasing))
-        .map_err(failed)?;
-    for (name, link) in links {
-        let name = if group.is_empty() {
-            name
-        } else {
-            format!("{group}/{name}")
-        };
-        let failed =
-            |error: hdf5::Error| Error::library(path, format!("open tensor `{name}` of"), error);
-        match file.loc_type_by_name(&name) {
-            Ok(LocationType::Dataset) => {
-                let dataset = file.dataset(&name).map_err(failed)?;
-                datasets.push((name, dataset));
-            }
-            // What is behind a link by name is found under its own name, or in another file.
-            Ok(LocationType::Group) if link.link_type == LinkType::Hard => {
-                let info = file.loc_info_by_name(&name).map_err(failed)?;
-                if info.num_links > 1 && shared.contains(&info.token) {
-                    continue;
-                }
-                shared.extend((info.num_links > 1).then_some(info.token));
-                groups.push_back(name);
-            }
-            Ok(_) => {}
-            // A link to what is not there leads nowhere; a member of the file itself is damaged.
-            Err(error) if link.link_type == LinkType::Hard => return Err(failed(error)),
-            Err(_) => {}
-        }
-    }
-    Ok(())
 }

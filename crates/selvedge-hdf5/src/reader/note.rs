@@ -45,6 +45,90 @@ pub enum Note {
         /// Steps that the run has.
         committed: u64,
     },
+    /// A dataset that cannot be opened: it is damaged, or of a kind that libhdf5 does not know.
+    Unread {
+        /// Its name.
+        name: String,
+        /// What libhdf5 says.
+        reason: String,
+    },
+    /// A dataset whose name is not UTF-8. It goes by its name with the odd bytes escaped.
+    NameNotUtf8 {
+        /// The name as it is shown.
+        dataset: String,
+    },
+    /// A link that leads to nothing that is there.
+    BrokenLink {
+        /// Its name.
+        name: String,
+        /// Where it leads.
+        leads_to: String,
+    },
+    /// A link to a group of another file, which is not followed.
+    NotFollowed {
+        /// Its name.
+        name: String,
+        /// Where it leads.
+        leads_to: String,
+    },
+    /// One more name of a group, which is listed under the first one.
+    SecondName {
+        /// This name.
+        group: String,
+        /// The name that it is listed under; empty for the root.
+        first: String,
+    },
+    /// A group that has attributes of its own, which are not read.
+    GroupAttributes {
+        /// Its name.
+        group: String,
+        /// The names of the attributes.
+        attributes: Vec<String>,
+    },
+}
+
+impl Note {
+    /// What of the file a copy of its tensors lacks, with the reason; `None` where it lacks nothing.
+    pub(crate) fn not_copied(&self) -> Option<(String, String)> {
+        let (what, why) = match self {
+            Self::Unread { name, reason } => {
+                (format!("`{name}`"), format!("it cannot be read: {reason}"))
+            }
+            Self::BrokenLink { name, leads_to } => (
+                format!("the link `{name}`"),
+                format!("it leads to {leads_to}, which is not there"),
+            ),
+            Self::NotFollowed { name, leads_to } => (
+                format!("the link `{name}`"),
+                format!("it leads to the group {leads_to}, and is not followed"),
+            ),
+            Self::SecondName { group, first } => (
+                format!("the name `{group}`"),
+                format!("it is one more name of {}", Named(first)),
+            ),
+            Self::GroupAttributes { group, attributes } => {
+                let plural = if attributes.len() == 1 { "" } else { "s" };
+                (
+                    format!("attribute{plural} {} of group `{group}`", List(attributes)),
+                    "a trajectory has no groups".to_owned(),
+                )
+            }
+            _ => return None,
+        };
+        Some((what, why))
+    }
+
+    /// Why there is nothing to read under the name `wanted`, if this says so.
+    pub(super) fn why_unread(&self, wanted: &str) -> Option<String> {
+        match self {
+            Self::Unread { name, .. }
+            | Self::BrokenLink { name, .. }
+            | Self::NotFollowed { name, .. }
+                if name == wanted => {}
+            _ => return None,
+        }
+        self.not_copied().map(|(_, why)| why)
+    }
 }
 
 impl fmt::Display for Note {
@@ -85,6 +169,53 @@ impl fmt::Display for Note {
                 Grouped(*steps),
                 Counted(*committed)
             ),
+            Self::Unread { name, reason } => write!(f, "`{name}` cannot be read: {reason}"),
+            Self::NameNotUtf8 { dataset } => write!(
+                f,
+                "`{dataset}` has a name that is not UTF-8; it is shown with its odd bytes escaped"
+            ),
+            Self::BrokenLink { name, leads_to } => {
+                write!(f, "`{name}` is a link to {leads_to}, which is not there")
+            }
+            Self::NotFollowed { name, leads_to } => write!(
+                f,
+                "`{name}` is a link to the group {leads_to}, which is not followed"
+            ),
+            Self::SecondName { group, first } => {
+                write!(f, "`{group}` is one more name of {}", Named(first))
+            }
+            Self::GroupAttributes { group, attributes } => {
+                write!(f, "group `{group}` has attributes: {}", List(attributes))
+            }
+        }
+    }
+}
+
+/// A group by its name, which is empty for the root.
+struct Named<'a>(&'a str);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => f.write_str("the root"),
+            name => write!(f, "`{name}`"),
+        }
+    }
+}
+
+/// Names, of which the first are enough.
+struct List<'a>(&'a [String]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 12;
+        for (index, name) in self.0.iter().take(SHOWN).enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}`{name}`")?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {} more", Grouped(more as u64)),
         }
     }
 }

@@ -14,7 +14,6 @@ use hdf5::Dataset;
 use selvedge_base::shape::elements;
 
 use crate::chunks::{ChunkFormat, ChunkMap, Grid, Pipeline, Stride, to_usize};
-use crate::ffi;
 use crate::layout::{ChunkLookup, chunk_tree};
 
 /// Where the values of a tensor lie in the file. A row is what lies at one index of the first axis: a
@@ -49,8 +48,8 @@ pub(super) enum Encoding {
 /// What is known of a tensor whose bytes are to be found.
 pub(super) struct TensorLocation<'a> {
     pub(super) data: &'a Arc<File>,
-    pub(super) dataset: &'a Dataset,
-    /// Address of the object header of a step tensor of our own.
+    pub(super) dataset: Dataset,
+    /// Address of its object header; `None` in another file.
     pub(super) header: Option<u64>,
     /// Shape of the dataset in elements, the rows first.
     pub(super) shape: &'a [u64],
@@ -65,14 +64,15 @@ impl TensorLocation<'_> {
     fn map(&self, grid: Grid, known: Option<(&ChunkMap, u64)>) -> Option<ChunkMap> {
         let (data, rows) = (Arc::clone(self.data), *self.shape.first()?);
         // An index of the old format is read where it lies: libhdf5 has no call that looks one chunk up.
-        let header = self.header.or_else(|| ffi::object_address(self.dataset));
-        let tree = header.and_then(|header| chunk_tree(&**self.data, header).ok()?);
+        let tree = self
+            .header
+            .and_then(|header| chunk_tree(&**self.data, header).ok()?);
         match tree.filter(|tree| Some(&tree.chunk[..]) == self.chunk) {
             Some(tree) => {
                 let index = ChunkLookup::new(tree.chunk.len(), tree.root?);
                 ChunkMap::lazy(grid, rows, data, index, known)
             }
-            None => ChunkMap::visited(grid, rows, data, self.dataset),
+            None => ChunkMap::visited(grid, rows, data, &self.dataset),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! One tensor of a file, and reading it.
 
+mod part;
+
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -11,9 +13,11 @@ use hdf5::dataset::FillTime;
 use selvedge_base::buffer;
 use selvedge_base::shape::most_elements;
 
+use super::catalog::Member;
 use super::data_layout::{self, DataLayout};
 use super::dtype::{Stored, detect};
 use super::library;
+use super::objects::{Handle, Objects};
 use super::place::{Encoding, Found, Place, TensorLocation};
 use super::select::{Job, Selection};
 use super::{attributes, live};
@@ -22,8 +26,9 @@ use crate::chunks::{Pipeline, Stride, UnpackerCache, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
 use crate::provenance::{ENCODER, STEP_TENSOR};
-use crate::run::{Candidate, Part};
+use crate::run::Part;
 use crate::{Attribute, Dtype, Error};
+use part::mark_of;
 
 /// What a tensor is to the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,20 +41,24 @@ pub enum Role {
 }
 
 /// The open file that tensors are read from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) data: Arc<File>,
     /// Whether it says that Selvedge recorded it.
     pub(super) ours: bool,
+    /// The datasets that libhdf5 has open.
+    pub(super) objects: Objects,
     pub(super) unpackers: UnpackerCache,
 }
 
 /// A tensor of an open file.
 #[derive(Clone, Debug)]
 pub struct Tensor {
-    source: Source,
-    pub(super) dataset: Dataset,
+    source: Arc<Source>,
+    handle: Handle,
+    /// Whether it is a member of the root group.
+    at_root: bool,
     /// Set when all sources of a virtual dataset were found.
     pub(super) has_sources: Arc<OnceLock<()>>,
     name: String,
@@ -75,26 +84,20 @@ pub struct Tensor {
     pub(super) found: Found,
 }
 
-/// Whether a dataset of a recorded file is marked as a step tensor, or as a constant. A program that
-/// writes netCDF makes a list of one of the mark.
-fn mark_of(dataset: &Dataset) -> Option<bool> {
-    let mark = dataset.attr(STEP_TENSOR).ok()?;
-    let values = mark.read_raw::<i64>().ok()?;
-    (values.len() == 1).then(|| values[0] == 1)
-}
-
 impl Tensor {
     pub(super) fn open(
-        source: &Source,
-        name: String,
-        dataset: Dataset,
+        source: &Arc<Source>,
+        member: Member<'_>,
         addresses: bool,
         header: Option<u64>,
-    ) -> Result<Self, Error> {
-        let failed = |error: hdf5::Error| {
-            let action = format!("read the shape of tensor `{name}` of");
-            Error::library(&source.path, action, error)
-        };
+    ) -> Result<Self, String> {
+        let Member {
+            name,
+            dataset,
+            handle,
+            at_root,
+        } = member;
+        let failed = |error: hdf5::Error| LibraryError::from(error).to_string();
         let space = dataset.space().map_err(failed)?;
         let mut shape: Vec<u64> = space.shape().into_iter().map(|axis| axis as u64).collect();
         let plan = dataset.dcpl().map_err(failed)?;
@@ -104,7 +107,7 @@ impl Tensor {
         let filters = plan.get_filters();
         let filtered = !filters.as_ref().is_ok_and(Vec::is_empty);
         let encoder = filtered
-            .then(|| attributes::text(&dataset, ENCODER))
+            .then(|| attributes::text(dataset, ENCODER))
             .flatten();
         let unlimited = space.maxdims().first() == Some(&None);
         let now = header.filter(|_| unlimited).and_then(|header| {
@@ -115,12 +118,13 @@ impl Tensor {
             shape = extents;
             header
         });
-        let mark = source.ours.then(|| mark_of(&dataset)).flatten();
-        let stored = detect(&dataset, &space);
+        let mark = source.ours.then(|| mark_of(dataset)).flatten();
+        let stored = detect(dataset, &space);
         // Chunks at an edge can be left as they are without a bit that says so.
-        let whole = plan
-            .get_chunk_opts()
-            .is_ok_and(|options| options.is_none_or(|o| o.is_empty()));
+        let whole = !filtered
+            || plan
+                .get_chunk_opts()
+                .is_ok_and(|options| options.is_none_or(|o| o.is_empty()));
         let pipeline = filters.ok().filter(|_| whole);
         let encoding = match pipeline.and_then(|filters| Pipeline::of(&filters)) {
             _ if !addresses => Encoding::Other,
@@ -130,15 +134,17 @@ impl Tensor {
         };
         let steps = shape.first().copied().unwrap_or(0);
         Ok(Self {
-            source: source.clone(),
-            dataset,
+            source: Arc::clone(source),
+            handle,
+            at_root,
             name,
             part: Part::Constant,
             mark,
             unlimited,
-            unfilled: plan
-                .get_fill_time()
-                .is_ok_and(|when| when == FillTime::Never),
+            unfilled: source.ours
+                && plan
+                    .get_fill_time()
+                    .is_ok_and(|when| when == FillTime::Never),
             header,
             shape,
             chunk,
@@ -151,80 +157,25 @@ impl Tensor {
         })
     }
 
-    /// What it is like, as far as it matters to whether it is a part of the run.
-    pub(super) fn candidate(&self) -> Candidate {
-        Candidate {
-            mark: self.mark,
-            at_root: !self.name.contains('/'),
-            shape: self.shape.clone(),
-            chunked: self.chunk.is_some(),
-            unlimited: self.unlimited,
-            unfilled: self.unfilled,
-            element_bytes: self.dtype().ok().map(|dtype| dtype.size() as u64),
-        }
+    /// Its dataset, which libhdf5 opens if it is not one of those that were used last.
+    pub(super) fn dataset(&self) -> hdf5::Result<Dataset> {
+        self.source.objects.open(&self.handle)
     }
 
-    /// Takes over what it is to the run, of which so many steps are committed.
-    pub(super) fn set_part(&mut self, part: Part, committed: u64) {
-        self.part = part;
-        self.steps = self.leading_extent();
-        match self.role() {
-            Role::Step => {
-                self.steps = self.steps.min(committed);
-                let rows = self.chunk.as_ref().map_or(1, |chunk| chunk[0].max(1));
-                self.found.set_rows(self.steps, rows);
-            }
-            // What others added does not grow by commits.
-            Role::Constant => self.header = None,
-        }
+    /// Whether its dataset is in the file that was opened, and not in one that a link leads to.
+    pub(crate) fn is_in_file(&self) -> bool {
+        matches!(self.handle, Handle::Token(_))
     }
 
-    /// The extent of its first axis; 0 for a single value.
-    pub(super) fn leading_extent(&self) -> u64 {
-        self.shape.first().copied().unwrap_or(0)
+    fn failed(&self, action: &str, preposition: &str, error: impl Into<LibraryError>) -> Error {
+        let action = format!("{action} tensor `{}` {preposition}", self.name);
+        Error::library(&self.source.path, action, error)
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Whether it has steps.
-    #[must_use]
-    pub fn role(&self) -> Role {
-        match self.part {
-            Part::Step(_) => Role::Step,
-            Part::Constant | Part::Added | Part::Short => Role::Constant,
-        }
-    }
-
-    /// Its shape in elements: of a step tensor its steps first.
-    #[must_use]
-    pub fn shape(&self) -> Vec<u64> {
-        let mut shape = self.shape.clone();
-        if let (Role::Step, Some(leading)) = (self.role(), shape.first_mut()) {
-            *leading = self.steps;
-        }
-        shape
-    }
-
-    /// Shape of one step in elements; of a constant its whole shape.
-    #[must_use]
-    pub fn step_shape(&self) -> &[u64] {
-        match self.role() {
-            Role::Step => &self.shape[1..],
-            Role::Constant => &self.shape,
-        }
-    }
-
-    /// The number of committed steps; 0 for a constant.
-    #[must_use]
-    pub fn steps(&self) -> u64 {
-        match self.role() {
-            Role::Step => self.steps,
-            Role::Constant => 0,
-        }
     }
 
     /// Shape of a chunk in elements.
@@ -239,17 +190,17 @@ impl Tensor {
     ///
     /// [`Error::Library`].
     pub fn data_layout(&self) -> Result<DataLayout, Error> {
-        data_layout::read(&self.dataset).map_err(|error| {
-            let action = format!("read the layout of tensor `{}` of", self.name);
-            Error::library(&self.source.path, action, error)
-        })
+        let layout = self
+            .dataset()
+            .and_then(|dataset| data_layout::read(&dataset));
+        layout.map_err(|error| self.failed("read the layout of", "of", error))
     }
 
     /// Bytes that its values take in the file: compressed where there is a filter, and with the
     /// parts of chunks that no step fills.
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {
-        self.dataset.storage_size()
+        self.dataset().map_or(0, |dataset| dataset.storage_size())
     }
 
     /// What wrote the streams of a compressed tensor, where it says so: `selvedge-deflate 0.1.0`.
@@ -283,10 +234,11 @@ impl Tensor {
 
     /// Its checksums are no attributes of its own, nor are the name of its encoder and its mark.
     fn all_attributes(&self) -> Result<attributes::Attributes, Error> {
-        let (mut read, mut skipped) = attributes::read(&self.dataset).map_err(|error| {
-            let action = format!("read the attributes of tensor `{}` of", self.name);
-            Error::library(&self.source.path, action, error)
-        })?;
+        let found = self
+            .dataset()
+            .and_then(|dataset| attributes::read(&dataset));
+        let (mut read, mut skipped) =
+            found.map_err(|error| self.failed("read the attributes of", "of", error))?;
         let is_own = |name: &str| checksum::is_own(name) || name == ENCODER || name == STEP_TENSOR;
         read.retain(|(name, _)| !is_own(name));
         skipped.retain(|(name, _)| !is_own(name));
@@ -298,39 +250,13 @@ impl Tensor {
     }
 
     pub(super) fn stored_checksums(&self) -> Result<Option<Checksums>, LibraryError> {
-        checksum::read(&self.dataset)
+        checksum::read(&self.dataset()?)
     }
 
     /// Elements of one step, or of a whole constant.
     #[must_use]
     pub fn step_len(&self) -> usize {
         to_usize(most_elements(self.step_shape()))
-    }
-
-    /// The leading extent in the file, which a kill can have left ahead of the committed steps.
-    #[must_use]
-    pub fn extent(&self) -> Option<u64> {
-        match self.role() {
-            Role::Step => self.shape.first().copied(),
-            Role::Constant => None,
-        }
-    }
-
-    /// Takes over the extent that the file has now.
-    pub(super) fn refresh(&mut self) -> Result<(), Error> {
-        let Some(header) = self.header else {
-            return Ok(());
-        };
-        let now = live::extents(self.data(), header)
-            .filter(|now| now.get(1..) == self.shape.get(1..))
-            .ok_or_else(|| {
-                let action = format!("read the extents of tensor `{}` of", self.name);
-                let changed = "the file is no longer the one that was opened".to_owned();
-                Error::library(&self.source.path, action, LibraryError::new(changed))
-            })?;
-        self.steps = now[0];
-        self.shape = now;
-        Ok(())
     }
 
     /// A part of it to read: some steps, and some rows of each. At first it is all of it.
@@ -525,8 +451,11 @@ impl Tensor {
         self.found.get(|| {
             Some(TensorLocation {
                 data: &self.source.data,
-                dataset: &self.dataset,
-                header: self.header,
+                dataset: self.dataset().ok()?,
+                header: self.header.or(match self.handle {
+                    Handle::Token(token) => Some(token.address()),
+                    Handle::Open(_) => None,
+                }),
                 shape: &self.shape,
                 chunk: self.chunk.as_deref(),
                 element: self.dtype().ok()?.size() as u64,
@@ -568,7 +497,10 @@ impl Tensor {
             Stored::Other { .. } => return self.dtype().map(|_| ()),
         };
         self.check_sources()?;
-        library::read(&self.dataset, (dtype, form), self.shape.len(), rows, bytes)
-            .map_err(|error| self.why_unread(error))
+        let read = |dataset: Dataset| {
+            library::read(&dataset, (dtype, form), self.shape.len(), rows, bytes)
+        };
+        let read = self.dataset().map_err(LibraryError::from).and_then(read);
+        read.map_err(|error| self.why_unread(error))
     }
 }

@@ -16,7 +16,9 @@ impl Tensor {
     ///
     /// [`Error::Library`].
     pub fn missing_sources(&self) -> Result<Vec<String>, Error> {
-        let found = sources::missing(self.path(), &self.dataset).map_err(|error| {
+        let found = self.dataset();
+        let found = found.and_then(|dataset| sources::missing(self.path(), &dataset));
+        let found = found.map_err(|error| {
             let action = format!("look for the sources of tensor `{}` of", self.name());
             Error::library(self.path(), action, error)
         })?;
@@ -27,7 +29,7 @@ impl Tensor {
     /// storage, which can be any file.
     #[must_use]
     pub fn external_files(&self) -> Vec<String> {
-        let plan = self.dataset.dcpl();
+        let plan = self.dataset().and_then(|dataset| dataset.dcpl());
         let names = plan
             .map(|plan| ffi::external_files(&plan))
             .unwrap_or_default();
@@ -54,7 +56,7 @@ impl Tensor {
     /// neither of its own, nor a plugin in a folder of `HDF5_PLUGIN_PATH`.
     #[must_use]
     pub fn missing_filter(&self) -> Option<Filter> {
-        let filters = data_layout::filters(&self.dataset).ok()?;
+        let filters = data_layout::filters(&self.dataset().ok()?).ok()?;
         filters
             .into_iter()
             .find(|filter| !ffi::is_filter_available(filter.id))

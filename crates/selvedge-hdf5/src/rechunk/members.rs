@@ -59,6 +59,8 @@ impl<'a> Members<'a> {
             return Err(Error::NothingToRechunk { path });
         }
         left_out.extend(steps_left_out(input, asked.common_steps)?);
+        let notes = input.notes().iter().filter(|note| !is_unread(note));
+        left_out.extend(notes.filter_map(Note::not_copied));
         let mut all = Vec::new();
         for tensor in tensors {
             let (role, shape) = (tensor.role(), tensor.step_shape().iter().copied());
@@ -122,9 +124,16 @@ impl<'a> Members<'a> {
 /// What is not kept: a name and why.
 type LeftOut = Vec<(String, String)>;
 
+/// Whether it tells of a dataset that cannot be opened.
+fn is_unread(note: &Note) -> bool {
+    matches!(note, Note::Unread { .. })
+}
+
 /// The tensors of types that there are counterparts for, and the others.
 fn supported(input: &Reader, skip: bool) -> Result<(Vec<&Tensor>, LeftOut), Error> {
-    let (mut tensors, mut left_out) = (Vec::new(), Vec::new());
+    let unread = input.notes().iter().filter(|note| is_unread(note));
+    let mut left_out: LeftOut = unread.filter_map(Note::not_copied).collect();
+    let mut tensors = Vec::new();
     for tensor in input.tensors() {
         match tensor.dtype() {
             Ok(_) => tensors.push(tensor),

@@ -1,0 +1,115 @@
+//! What a tensor is to the run, and how many steps it has.
+
+use hdf5::Dataset;
+
+use super::super::live;
+use super::{Role, Tensor};
+use crate::Error;
+use crate::error::LibraryError;
+use crate::provenance::STEP_TENSOR;
+use crate::run::{Candidate, Part};
+/// Whether a dataset of a recorded file is marked as a step tensor, or as a constant. A program that
+/// writes netCDF makes a list of one of the mark.
+pub(super) fn mark_of(dataset: &Dataset) -> Option<bool> {
+    let mark = dataset.attr(STEP_TENSOR).ok()?;
+    let values = mark.read_raw::<i64>().ok()?;
+    (values.len() == 1).then(|| values[0] == 1)
+}
+
+impl Tensor {
+    /// What it is like, as far as it matters to whether it is a part of the run.
+    pub(in crate::reader) fn candidate(&self) -> Candidate {
+        Candidate {
+            mark: self.mark,
+            at_root: self.at_root,
+            shape: self.shape.clone(),
+            chunked: self.chunk.is_some(),
+            unlimited: self.unlimited,
+            unfilled: self.unfilled,
+            element_bytes: self.dtype().ok().map(|dtype| dtype.size() as u64),
+        }
+    }
+
+    /// Takes over what it is to the run, of which so many steps are committed.
+    pub(in crate::reader) fn set_part(&mut self, part: Part, committed: u64) {
+        self.part = part;
+        self.steps = self.leading_extent();
+        match self.role() {
+            Role::Step => {
+                self.steps = self.steps.min(committed);
+                let rows = self.chunk.as_ref().map_or(1, |chunk| chunk[0].max(1));
+                self.found.set_rows(self.steps, rows);
+            }
+            // What others added does not grow by commits.
+            Role::Constant => self.header = None,
+        }
+    }
+
+    /// The extent of its first axis; 0 for a single value.
+    pub(in crate::reader) fn leading_extent(&self) -> u64 {
+        self.shape.first().copied().unwrap_or(0)
+    }
+
+    /// Whether it has steps.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self.part {
+            Part::Step(_) => Role::Step,
+            Part::Constant | Part::Added | Part::Short => Role::Constant,
+        }
+    }
+
+    /// Its shape in elements: of a step tensor its steps first.
+    #[must_use]
+    pub fn shape(&self) -> Vec<u64> {
+        let mut shape = self.shape.clone();
+        if let (Role::Step, Some(leading)) = (self.role(), shape.first_mut()) {
+            *leading = self.steps;
+        }
+        shape
+    }
+
+    /// Shape of one step in elements; of a constant its whole shape.
+    #[must_use]
+    pub fn step_shape(&self) -> &[u64] {
+        match self.role() {
+            Role::Step => &self.shape[1..],
+            Role::Constant => &self.shape,
+        }
+    }
+
+    /// The number of committed steps; 0 for a constant.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        match self.role() {
+            Role::Step => self.steps,
+            Role::Constant => 0,
+        }
+    }
+
+    /// The leading extent in the file, which a kill can have left ahead of the committed steps.
+    #[must_use]
+    pub fn extent(&self) -> Option<u64> {
+        match self.role() {
+            Role::Step => self.shape.first().copied(),
+            Role::Constant => None,
+        }
+    }
+
+    /// Takes over the extent that the file has now.
+    pub(in crate::reader) fn refresh(&mut self) -> Result<(), Error> {
+        let Some(header) = self.header else {
+            return Ok(());
+        };
+        let now = live::extents(self.data(), header)
+            .filter(|now| now.get(1..) == self.shape.get(1..))
+            .ok_or_else(|| {
+                let action = format!("read the extents of tensor `{}` of", self.name);
+                let changed = "the file is no longer the one that was opened".to_owned();
+                Error::library(&self.source.path, action, LibraryError::new(changed))
+            })?;
+        self.steps = now[0];
+        self.shape = now;
+        Ok(())
+    }
+}
