@@ -250,3 +250,38 @@ fn rows_of_what_has_none_are_refused_or_told() {
     let made = place.print(&["convert", "a.h5", "x.safetensors", "--rows", "0..3"]);
     assert!(made.contains("note: `losses` has no rows"), "{made}");
 }
+
+/// Names and values from files steer no terminal, in what is printed and in errors, which are one line each.
+#[test]
+fn control_characters_are_escaped_everywhere() {
+    let place = Place::new();
+    let make = "
+import sys, h5py, numpy as np
+for path, value in ((sys.argv[1], 0), (sys.argv[2], 1)):
+    with h5py.File(path, 'w') as f:
+        name = 'W\\n::error::\\x1b]0;title\\x07'
+        f[name] = np.full((3, 4), value, 'f4')
+        f[name].attrs['u\\x1b[31m'] = f'\\u202e{value}\\x1b[31m'
+        f['text\\n\\x1b[31m'] = ['a']
+";
+    python::run(make, [place.path("a.h5"), place.path("b.h5")]);
+    for args in [
+        &["verify", "a.h5", "b.h5", "--attributes"][..],
+        &["inspect", "--stats", "a.h5"],
+        &["inspect", "--diff", "a.h5", "b.h5"],
+        &["convert", "a.h5", "a.safetensors"],
+        &["rechunk", "a.h5", "r.h5"],
+        &["inspect", "gone\n\u{1b}[31m.h5"],
+    ] {
+        let args: Vec<&str> = args.iter().copied().chain(["--color", "never"]).collect();
+        let run = place.run(&args);
+        for text in [&run.stdout, &run.stderr] {
+            assert!(
+                !text.contains(['\u{1b}', '\u{7}', '\u{202e}']),
+                "{args:?}: {text}"
+            );
+            assert!(!text.contains("\n::error::"), "{args:?}: {text}");
+        }
+        assert!(run.stderr.lines().count() <= 1, "{args:?}: {}", run.stderr);
+    }
+}

@@ -62,7 +62,7 @@ pub(crate) struct Args {
 struct Report<'a> {
     selvedge_version: &'static str,
     #[serde(flatten)]
-    found: &'a FilesCompared,
+    found: FilesCompared<'a>,
 }
 
 /// What `--json` prints of one file.
@@ -117,19 +117,20 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let found = compare::files(&one, &two, options, &mut progress);
     progress.finish();
     let found = found?;
+    // Where nothing else differs than what was not compared, nobody knows.
+    let outcome = match found.is_undecided() {
+        true => Outcome::Failed,
+        false => answer(found.is_equal()),
+    };
     if args.json {
         print_json(&Report {
             selvedge_version: env!("CARGO_PKG_VERSION"),
-            found: &found,
+            found: (&found).into(),
         })?;
     } else {
-        output::print(&render::verify::files(&found))?;
+        output::print(&render::verify::files(found))?;
     }
-    // Where nothing else differs than what was not compared, nobody knows.
-    if found.is_unknown() {
-        return Ok(Outcome::Failed);
-    }
-    Ok(answer(found.equal))
+    Ok(outcome)
 }
 
 fn one(path: &Path, json: bool) -> anyhow::Result<Outcome> {

@@ -2,11 +2,11 @@
 
 mod model;
 
-use selvedge_hdf5::{CompareOptions, compare_tensors};
+use selvedge_hdf5::{CompareOptions, Comparison, compare_tensors};
 
-pub(crate) use model::{FilesCompared, TensorCompared, Verdict};
+pub(crate) use model::FilesCompared;
 
-use crate::facts::{FileFacts, Format, OpenFile};
+use crate::facts::{AttributeDifference, FileFacts, Format, OpenFile};
 use crate::metadata;
 use crate::progress::Progress;
 use crate::source::Source;
@@ -35,7 +35,7 @@ pub(crate) fn files(
     second: &Opened,
     options: Options,
     progress: &mut Progress,
-) -> anyhow::Result<FilesCompared> {
+) -> anyhow::Result<Comparison> {
     let name = second.0.path.display().to_string();
     let [one, two] = [first, second].map(|(facts, _)| facts);
     // Bit for bit where both can hold any byte.
@@ -45,12 +45,13 @@ pub(crate) fn files(
     let chosen = CompareOptions::default()
         .count(options.count)
         .trust_checksums(options.trust_checksums);
-    let found = compare_tensors(&left, &right, &chosen, |done| progress.follow(&name, done))?;
-    let mut compared = FilesCompared::of([one, two], found);
+    let follow = |done| progress.follow(&name, done);
+    let mut found = compare_tensors(&left, &right, &chosen, follow)?;
+    found.left.clone_from(&one.path);
+    found.right.clone_from(&two.path);
     if options.attributes {
-        let found = metadata::differences(one, two)?;
-        compared.attributes = found.into_iter().map(Into::into).collect();
+        let differences = metadata::differences(one, two)?.into_iter();
+        found.attributes = differences.map(AttributeDifference::into_pair).collect();
     }
-    compared.settle();
-    Ok(compared)
+    Ok(found)
 }

@@ -36,6 +36,18 @@ pub(crate) struct AttributeDifference {
     pub(crate) second: Option<Value>,
 }
 
+impl AttributeDifference {
+    /// The name, that of a tensor's with the tensor before it, and the values.
+    pub(crate) fn into_pair(self) -> (String, [Option<selvedge_hdf5::Attribute>; 2]) {
+        let name = match self.tensor {
+            Some(tensor) => format!("{tensor}: {}", self.name),
+            None => self.name,
+        };
+        let values = [self.first, self.second];
+        (name, values.map(|value| value.map(|value| value.0)))
+    }
+}
+
 impl Differences {
     /// Compares the tensors of two files, and takes over how their attributes differ.
     ///

@@ -90,6 +90,32 @@ impl Comparison {
             && self.attributes.is_empty()
             && self.tensors.iter().all(equal)
     }
+
+    /// Whether nothing differs that was compared, and something was not.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        let known = [Verdict::Equal, Verdict::Unreadable];
+        !self.is_equal()
+            && self.only_left.is_empty()
+            && self.only_right.is_empty()
+            && self.attributes.is_empty()
+            && self.tensors.iter().all(|t| known.contains(&t.verdict))
+    }
+}
+
+impl Verdict {
+    /// Its name: `equal`, `steps`, and so on.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Equal => "equal",
+            Self::Steps => "steps",
+            Self::Values => "values",
+            Self::Dtype => "dtype",
+            Self::Shape => "shape",
+            Self::Unreadable => "unreadable",
+        }
+    }
 }
 
 impl fmt::Display for Difference {
@@ -129,7 +155,7 @@ impl fmt::Display for TensorComparison {
             })?;
         }
         match (&self.first, self.differing) {
-            (Some(first), Some(1)) => write!(f, "1 element differs: {first}"),
+            (Some(first), Some(1)) => write!(f, "1 element differs, at {first}"),
             (Some(first), Some(count)) => {
                 write!(
                     f,
@@ -149,13 +175,16 @@ impl fmt::Display for Comparison {
         if self.is_equal() {
             return write!(
                 f,
-                "{left} and {right} are equal: {} tensor{}, {}",
+                "{left} and {right} are equal, bit for bit: {} tensor{}, {}",
                 Grouped(self.tensors.len() as u64),
                 if self.tensors.len() == 1 { "" } else { "s" },
                 Bytes(self.bytes)
             );
         }
-        write!(f, "{left} and {right} differ")?;
+        f.write_str(&match self.is_undecided() {
+            true => format!("{left} and {right} are equal as far as they were compared"),
+            false => format!("{left} and {right} differ"),
+        })?;
         for (names, path) in [(&self.only_left, &left), (&self.only_right, &right)] {
             for name in names {
                 write!(f, "\n  `{name}`: only in {path}")?;
