@@ -321,6 +321,9 @@ for name in ("c8", "c16"):
     for order in ("<", ">"):
         f.create_dataset(f"{name}_{'big' if order == '>' else 'little'}", data=values.astype(order + name))
     f.create_dataset(f"{name}_gzip", data=values.astype(name), chunks=(1, 6), compression="gzip", shuffle=True)
+# HDF5 2's own.
+for name, kind, dtype in [("native8", h5t.COMPLEX_IEEE_F32LE, "<c8"), ("native16_big", h5t.COMPLEX_IEEE_F64BE, ">c16")]:
+    put(name, kind, values.astype(dtype))
 f["matlab"] = values.astype("c16").view([("real", "f8"), ("imag", "f8")])
 # Records that are none.
 f["swapped"] = values.astype("c16").view([("i", "f8"), ("r", "f8")])
@@ -368,7 +371,10 @@ f["integers"] = np.zeros(3, [("r", "i4"), ("i", "i4")])
             check(new.tensor(&name).unwrap());
         }
     }
-    check(file.tensor("matlab").unwrap());
+    for name in ["matlab", "native8", "native16_big"] {
+        check(file.tensor(name).unwrap());
+        check(new.tensor(name).unwrap());
+    }
     assert_eq!(
         file.tensor("c8_big").unwrap().stored_type(),
         "big-endian complex64"
@@ -474,18 +480,24 @@ for name, kind, says in [
 ]:
     f[name] = np.zeros(3, kind)
     f[name].attrs["logical_dtype"] = says
+for name, says in {"list": ["bfloat16", "float16"], "integer": 16, "one": ["bfloat16"]}.items():
+    f[name] = np.zeros(3, "u2")
+    f[name].attrs["logical_dtype"] = says
 f["latin1"] = np.zeros(3, "u2")
 f["latin1"].attrs.create("logical_dtype", b"bfloat16\xe9", dtype=h5py.string_dtype("utf-8", 9))
 "#,
     );
-    for name in ["floats", "typo", "number", "half", "int4"] {
+    for name in [
+        "floats", "typo", "number", "half", "int4", "latin1", "list", "integer",
+    ] {
         let remark = file.tensor(name).unwrap().remark();
         let remark = remark.unwrap_or_else(|| panic!("nothing is told of {name}"));
         assert!(remark.contains("logical_dtype"), "{remark}");
     }
-    for name in ["fine", "torch", "right", "latin1"] {
+    for name in ["fine", "torch", "right", "one"] {
         assert_eq!(file.tensor(name).unwrap().remark(), None, "{name}");
     }
+    assert_eq!(file.tensor("one").unwrap().dtype().unwrap(), Dtype::Bf16);
     let latin1 = file.tensor("latin1").unwrap();
     assert_eq!(latin1.dtype().unwrap(), Dtype::U16);
     let skipped = latin1.skipped_attributes().unwrap();

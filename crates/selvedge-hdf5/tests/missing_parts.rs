@@ -166,3 +166,41 @@ fn a_filter_that_is_missing_is_named() {
         assert_eq!(tensor.missing_filter().unwrap().id, number);
     }
 }
+
+/// One tensor that cannot be read stops no other: it is left out where that is asked for, with the reason.
+#[test]
+fn what_is_missing_can_be_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let filtered = folder.path().join("filtered.h5");
+    python::run(FILTERED, [&filtered, &folder.path().join("noise.npy")]);
+    let views = folder.path().join("view.h5");
+    python::on_file(VIEWS, &views);
+    fs::remove_file(folder.path().join("whole.h5")).unwrap();
+    for (path, missing) in [
+        (&filtered, ["zstd", "unknown"]),
+        (&views, ["one", "absolute"]),
+    ] {
+        let output = folder.path().join("new_1.h5");
+        let rechunk = Rechunk::new(path, &output).overwrite(true);
+        let error = rechunk.plan().unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::MissingFilter { .. } | Error::MissingSource { .. }
+            ),
+            "{error}"
+        );
+        let summary = rechunk.skip_unsupported(true).run(|_| {}).unwrap();
+        let mut left_out: Vec<&str> = Vec::new();
+        for (name, why) in &summary.plan.left_out {
+            left_out.push(name.trim_matches('`'));
+            assert!(why.contains("filter") || why.contains("whole.h5"), "{why}");
+        }
+        left_out.sort_unstable();
+        let mut missing = missing;
+        missing.sort_unstable();
+        assert_eq!(left_out, missing);
+        let all = Reader::open(path).unwrap().tensors().len();
+        assert_eq!(Reader::open(&output).unwrap().tensors().len(), all - 2);
+    }
+}

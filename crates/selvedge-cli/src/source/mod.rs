@@ -167,12 +167,21 @@ impl<'a> Source<'a> {
     pub(crate) fn kind_or_why(&self) -> Result<&'static Kind, String> {
         let not_read = |found: &str| format!("holds {found}, which is not read");
         match &self.values {
-            Values::Hdf5 { tensor, .. } => match tensor.dtype() {
-                Ok(_) => {}
+            Values::Hdf5 { tensor, .. } => match tensor.check_readable() {
+                Ok(()) => {}
                 Err(Error::UnsupportedDtype { found, hint, .. }) => {
                     return Err(format!("{}; {hint}", not_read(&found)));
                 }
-                Err(error) => return Err(not_read(&error.to_string())),
+                Err(Error::MissingSource { missing, .. }) => {
+                    return Err(format!("is virtual, and takes values from {missing}"));
+                }
+                Err(Error::MissingFilter { filter, id, .. }) => {
+                    return Err(format!(
+                        "went through the filter {filter} (number {id}), which is no part of this \
+                         program; HDF5_PLUGIN_PATH names the folder of its plugin"
+                    ));
+                }
+                Err(error) => return Err(format!("cannot be read: {error}")),
             },
             Values::Safetensors(_) => {}
             Values::Array(array) => array.unread.clone().map_or(Ok(()), Err)?,

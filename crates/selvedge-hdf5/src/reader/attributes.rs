@@ -40,11 +40,19 @@ pub(super) fn read(location: &Location) -> hdf5::Result<Attributes> {
 
 /// The text of attribute `name`; `None` where there is none, or it is something else.
 pub(super) fn text(location: &Location, name: &str) -> Option<String> {
+    word(location, name)?.ok()
+}
+
+/// The text of attribute `name`, or what it is instead; `None` where there is none. A list of one text is a
+/// text, as MATLAB writes them.
+pub(super) fn word(location: &Location, name: &str) -> Option<Result<String, String>> {
     let stored = ffi::open_attribute(location, &CString::new(name).ok()?).ok()??;
-    match value(&stored) {
-        Ok(Attribute::Text(text)) => Some(text),
-        _ => None,
-    }
+    Some(match value(&stored) {
+        Ok(Attribute::Text(text)) => Ok(text),
+        Ok(Attribute::Texts(mut texts)) if texts.len() == 1 => Ok(texts.remove(0)),
+        Ok(other) => Err(other.to_string()),
+        Err(why) => Err(why),
+    })
 }
 
 /// The value of an attribute, or what it is that is not read.

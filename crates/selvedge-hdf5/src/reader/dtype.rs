@@ -172,8 +172,10 @@ pub(super) fn detect(dataset: &Dataset, space: &Dataspace) -> Stored {
             may_be_bf16: false,
         };
     }
-    let marker = attributes::text(dataset, LOGICAL_DTYPE);
-    marked(of_type(&stored), marker.as_deref())
+    match attributes::word(dataset, LOGICAL_DTYPE) {
+        Some(marker) => marked(of_type(&stored), &marker),
+        None => of_type(&stored),
+    }
 }
 
 /// What a type is, whatever a marker says.
@@ -350,13 +352,15 @@ fn complex(stored: &StoredType) -> Option<Stored> {
 }
 
 /// What a marker makes of a type.
-fn marked(mut stored: Stored, marker: Option<&str>) -> Stored {
-    let Some(marker) = marker else {
-        return stored;
+fn marked(mut stored: Stored, marker: &Result<String, String>) -> Stored {
+    let (says, shown) = match marker {
+        // `torch.bfloat16`, as Python prints it.
+        Ok(text) => {
+            let named = text.rsplit('.').next().unwrap_or(text);
+            (Dtype::from_name(named), format!("{text:?}"))
+        }
+        Err(what) => (None, what.clone()),
     };
-    // `torch.bfloat16`, as Python prints it.
-    let named = marker.rsplit('.').next().unwrap_or(marker);
-    let says = Dtype::from_name(named);
     if says == Some(Dtype::Bf16) && stored.assume_bf16() {
         return stored;
     }
@@ -375,7 +379,7 @@ fn marked(mut stored: Stored, marker: Option<&str>) -> Stored {
             (Some(says), dtype, _) if says == dtype => {}
             (_, dtype, _) => {
                 *remark = Some(format!(
-                    "its `{LOGICAL_DTYPE}` is {marker:?}, and it is read as the {dtype} that it is stored as"
+                    "its `{LOGICAL_DTYPE}` is {shown}, and it is read as the {dtype} that it is stored as"
                 ));
             }
         }

@@ -22,6 +22,8 @@ pub(super) fn read(
         Form::Converted => native(dtype)?,
         _ => dataset.dtype()?,
     };
+    // Where nothing was written, and nothing is to be filled in, libhdf5 leaves what is there.
+    bytes.fill(0);
     ffi::read_raw(dataset, &memory, &select(dataset, rank, rows)?, bytes)?;
     match form {
         Form::InPlace | Form::Converted => {}

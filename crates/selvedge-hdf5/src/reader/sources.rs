@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use hdf5::{Dataset, File};
 use selvedge_base::shape::most_elements;
 
+use crate::error::LibraryError;
 use crate::ffi::{self, Mapping};
 use crate::plan::Shape;
 use crate::text::escaped;
@@ -35,6 +36,8 @@ pub(super) struct MissingSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Why {
     NoFile,
+    /// libhdf5's reason.
+    CannotOpen(String),
     NoDataset,
     /// Its shape, and what it has to have at least.
     TooSmall(Vec<u64>, Vec<u64>),
@@ -45,6 +48,12 @@ impl fmt::Display for MissingSource {
         let (file, dataset) = (&self.file, &self.dataset);
         match &self.why {
             Why::NoFile => write!(f, "dataset `{dataset}` of {file}, which is not there"),
+            Why::CannotOpen(error) => {
+                write!(
+                    f,
+                    "dataset `{dataset}` of {file}, which cannot be opened ({error})"
+                )
+            }
             Why::NoDataset => write!(
                 f,
                 "dataset `{dataset}` of {file}, which has none of that name"
@@ -139,12 +148,15 @@ impl Search {
         depth: usize,
     ) -> hdf5::Result<Option<Vec<u64>>> {
         let found = match file {
-            b"." => Some((path.to_owned(), dataset.file()?)),
+            b"." => Ok((path.to_owned(), dataset.file()?)),
             file => open(path, file),
         };
-        let Some((source_path, opened)) = found else {
-            self.tell(path, file, name, Why::NoFile);
-            return Ok(None);
+        let (source_path, opened) = match found {
+            Ok(found) => found,
+            Err(why) => {
+                self.tell(path, file, name, why);
+                return Ok(None);
+            }
         };
         let found = CString::new(name)
             .ok()
@@ -185,15 +197,19 @@ fn is_too_small(shape: &[u64], needed: &[u64]) -> bool {
 }
 
 /// Opens the source file `name` of the file at `path`, as libhdf5 looks for it.
-fn open(path: &Path, name: &[u8]) -> Option<(PathBuf, File)> {
-    candidates(path, Path::new(OsStr::from_bytes(name))).find_map(|candidate| {
+fn open(path: &Path, name: &[u8]) -> Result<(PathBuf, File), Why> {
+    let mut why = Why::NoFile;
+    for candidate in candidates(path, Path::new(OsStr::from_bytes(name))) {
         // No pipe and no device, which would be waited for.
-        let is_file = candidate.metadata().is_ok_and(|found| found.is_file());
-        let opened = is_file
-            .then(|| ffi::open_file(&candidate, false).ok())
-            .flatten();
-        opened.map(|opened| (candidate, opened))
-    })
+        if !candidate.metadata().is_ok_and(|found| found.is_file()) {
+            continue;
+        }
+        match ffi::open_file(&candidate, false) {
+            Ok(opened) => return Ok((candidate, opened)),
+            Err(error) => why = Why::CannotOpen(LibraryError::from(error).to_string()),
+        }
+    }
+    Err(why)
 }
 
 /// Where libhdf5 looks for a source: under its absolute name, in the folders that the environment names,

@@ -52,25 +52,52 @@ impl Tensor {
         Ok(())
     }
 
+    /// Whether its values can be read, as far as that can be told without reading them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsupportedDtype`]; [`Error::MissingSource`] and [`Error::MissingFilter`] for what is not
+    /// here; [`Error::Library`].
+    pub fn check_readable(&self) -> Result<(), Error> {
+        self.dtype()?;
+        // Only a dataset without chunks can be virtual, and only one with chunks has filters.
+        if self.chunk_shape().is_none() {
+            return self.check_sources();
+        }
+        let missing = self.missing_filter();
+        missing.map_or(Ok(()), |filter| Err(self.without(filter)))
+    }
+
     /// The filter that its values went through and that this program does not have, if there is one:
     /// neither of its own, nor a plugin in a folder of `HDF5_PLUGIN_PATH`.
     #[must_use]
     pub fn missing_filter(&self) -> Option<Filter> {
-        let filters = data_layout::filters(&self.dataset().ok()?).ok()?;
-        filters
-            .into_iter()
-            .find(|filter| !ffi::is_filter_available(filter.id))
+        let dataset = self.dataset().ok()?;
+        let filters = data_layout::filters(&dataset).ok()?;
+        let missing = |(_, filter): &(u32, Filter)| !ffi::is_filter_available(filter.id);
+        let (nth, filter) = (0..).zip(filters).find(missing)?;
+        // Chunks can have been stored without it.
+        let mut needed = false;
+        let visited = dataset.chunks_visit(|chunk| {
+            needed = chunk.filter_mask & (1 << nth) == 0;
+            i32::from(needed)
+        });
+        (needed || visited.is_err()).then_some(filter)
+    }
+
+    fn without(&self, filter: Filter) -> Error {
+        Error::MissingFilter {
+            path: self.path().to_owned(),
+            tensor: self.name().to_owned(),
+            filter: filter.name,
+            id: filter.id,
+        }
     }
 
     /// Why libhdf5 did not read it.
     pub(super) fn why_unread(&self, error: LibraryError) -> Error {
         match self.missing_filter() {
-            Some(filter) => Error::MissingFilter {
-                path: self.path().to_owned(),
-                tensor: self.name().to_owned(),
-                filter: filter.name,
-                id: filter.id,
-            },
+            Some(filter) => self.without(filter),
             None => {
                 let action = format!("read tensor `{}` from", self.name());
                 Error::library(self.path(), action, error)

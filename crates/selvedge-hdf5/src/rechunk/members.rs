@@ -135,13 +135,17 @@ fn supported(input: &Reader, skip: bool) -> Result<(Vec<&Tensor>, LeftOut), Erro
     let mut left_out: LeftOut = unread.filter_map(Note::not_copied).collect();
     let mut tensors = Vec::new();
     for tensor in input.tensors() {
-        match tensor.dtype() {
-            Ok(_) => tensors.push(tensor),
-            Err(_) => left_out.push((
-                format!("`{}`", tensor.name()),
-                format!("it holds {}", tensor.dtype_name()),
-            )),
-        }
+        let why = match tensor.check_readable() {
+            Ok(()) => {
+                tensors.push(tensor);
+                continue;
+            }
+            Err(Error::UnsupportedDtype { found, .. }) => format!("it holds {found}"),
+            // What is not here now may come back: it is left out only if that is asked for.
+            Err(error) if !skip => return Err(error),
+            Err(error) => error.to_string(),
+        };
+        left_out.push((format!("`{}`", tensor.name()), why));
     }
     if left_out.is_empty() || skip {
         return Ok((tensors, left_out));
