@@ -17,7 +17,7 @@ use crate::provenance::{
     COMMIT, ENCODER, FORMAT, FORMAT_VERSION, LOGICAL_DTYPE, STATE, STEP_TENSOR, STEPS_PLANNED,
     VERSION,
 };
-use crate::{Attribute, Dtype, Error, RunState, TensorSpec, provenance};
+use crate::{Attribute, Dtype, Error, RunState, TensorSpec, ffi, provenance};
 
 /// What is at least this large starts at a multiple of it, so that chunks can be mapped.
 pub(crate) const PAGE: u64 = 4096;
@@ -132,19 +132,16 @@ pub(crate) fn create(
     let failed = |action: String| {
         move |error: hdf5::Error| Error::library(name, action, LibraryError::from(error))
     };
-    let file = File::with_options()
-        .with_fapl(|access| {
-            // The oldest format has no checksums: so single fields of it can be written in place.
-            // Blocks of metadata beyond the alignment's threshold are aligned, too; smaller ones
-            // could follow a chunk of an odd number of bytes.
-            access
-                .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)
-                .alignment(PAGE, PAGE)
-                .meta_block_size(16 * PAGE)
-                .file_locking(false)
-        })
-        .create(path)
-        .map_err(failed("create".to_owned()))?;
+    let file = ffi::open_file_with(path, ffi::Mode::Create, |access| {
+        // The oldest format has no checksums: so single fields of it can be written in place.
+        // Blocks of metadata beyond the alignment's threshold are aligned, too; smaller ones
+        // could follow a chunk of an odd number of bytes.
+        access
+            .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)
+            .alignment(PAGE, PAGE)
+            .meta_block_size(16 * PAGE)
+    })
+    .map_err(failed("create".to_owned()))?;
 
     let planned = contents.steps.map_or(provenance::OPEN_ENDED, |steps| {
         i64::try_from(steps).unwrap_or(i64::MAX)

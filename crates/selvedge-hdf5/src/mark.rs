@@ -53,10 +53,7 @@ pub fn mark_bf16(path: impl AsRef<Path>, tensor: &str) -> Result<bool, Error> {
     let failed = |action: String| {
         move |error: hdf5::Error| Error::library(path, action, LibraryError::from(error))
     };
-    let file = hdf5::File::with_options()
-        .with_fapl(|access| access.file_locking(false))
-        .open_rw(path)
-        .map_err(failed("open".to_owned()))?;
+    let file = ffi::open_file(path, ffi::Mode::Write).map_err(failed("open".to_owned()))?;
     let action = || format!("mark tensor `{tensor}` in");
     let dataset = file.dataset(tensor).map_err(failed(action()))?;
     if dataset.attr(LOGICAL_DTYPE).is_ok() {

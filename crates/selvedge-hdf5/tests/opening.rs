@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use selvedge_hdf5::{Error, FileError, Reader, Recorder, plan_recovery, recover};
+use selvedge_hdf5::{
+    Error, FileError, Reader, Rechunk, Recorder, plan_recovery, recover, verify_checksums,
+};
 use selvedge_testing::python;
 
 /// A writer that appends steps in SWMR mode, and says how many there are; it goes on with each line that
@@ -209,7 +211,7 @@ os._exit(9)";
 #[test]
 fn a_file_has_any_name() {
     let folder = tempfile::tempdir().unwrap();
-    let made = folder.path().join("run_1.h5");
+    let made = folder.path().join(OsStr::from_bytes(b"m\xfcde_1.h5"));
     let mut run = Recorder::create(&made)
         .steps(1)
         .tensor::<f32>("W", [2])
@@ -222,6 +224,13 @@ fn a_file_has_any_name() {
     let file = Reader::open(&path).unwrap();
     assert_eq!(file.tensor("W").unwrap().read::<f32>().unwrap(), [1.5, 2.5]);
     drop(file);
+    let new = folder.path().join(OsStr::from_bytes(b"n\xe9u_1.h5"));
+    Rechunk::new(&path, &new)
+        .checksums(true)
+        .run(|_| {})
+        .unwrap();
+    assert_eq!(recover(&new).unwrap().committed, 1);
+    verify_checksums(&Reader::open(&new).unwrap(), |_| {}).unwrap();
     fs::write(&path, b"\x89HDF\r\n\x1a\n and nothing else").unwrap();
     // The message is text, whatever the name.
     let error = format!("{:?}", Reader::open(&path).unwrap_err());

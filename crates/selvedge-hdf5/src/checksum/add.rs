@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use hdf5::file::LibraryVersion;
 use selvedge_base::LockedFile;
 
 use super::verify::compute;
@@ -79,18 +80,14 @@ pub(crate) fn write_checksums(
 ) -> Result<(), Error> {
     let failed =
         |error: hdf5::Error| Error::library(name, "add checksums to", LibraryError::from(error));
-    let file = hdf5::File::with_options()
-        .with_fapl(|access| {
-            use hdf5::file::LibraryVersion;
-            // libhdf5 may move what the recorder patches to the end of the file, which can have any
-            // length.
-            access
-                .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)
-                .alignment(1, 8)
-                .file_locking(false)
-        })
-        .open_rw(path)
-        .map_err(failed)?;
+    let file = ffi::open_file_with(path, ffi::Mode::Write, |access| {
+        // libhdf5 may move what the recorder patches to the end of the file, which can have any
+        // length.
+        access
+            .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)
+            .alignment(1, 8)
+    })
+    .map_err(failed)?;
     for (tensor, checksums) in tensors {
         let dataset = file.dataset(tensor).map_err(failed)?;
         write(&dataset, checksums).map_err(failed)?;

@@ -1,4 +1,4 @@
-//! Opening a file whose name may be any bytes.
+//! Opening and making a file whose name may be any bytes. The binding takes UTF-8 only.
 
 use std::ffi::{CString, c_int, c_void};
 use std::fs::File as Plain;
@@ -8,10 +8,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::ptr::null_mut;
 
-use hdf5::file::{FileAccess, MetadataCacheConfig};
+use hdf5::file::{FileAccess, FileAccessBuilder, MetadataCacheConfig};
 use hdf5::sync::sync;
 use hdf5::{File, Location, h5check};
-use hdf5_sys::h5f::{H5F_ACC_RDONLY, H5F_ACC_SWMR_READ, H5Fget_name, H5Fget_vfd_handle, H5Fopen};
+use hdf5_sys::h5f::{
+    H5F_ACC_RDONLY, H5F_ACC_RDWR, H5F_ACC_SWMR_READ, H5F_ACC_TRUNC, H5Fcreate, H5Fget_name,
+    H5Fget_vfd_handle, H5Fopen,
+};
 use hdf5_sys::h5p::H5P_DEFAULT;
 
 /// Bytes of structures of a file that libhdf5 keeps, counted as they are in the file; in memory they take
@@ -19,26 +22,56 @@ use hdf5_sys::h5p::H5P_DEFAULT;
 /// header once.
 const METADATA_CACHE: usize = 1 << 20;
 
-/// Opens a file for reading, without HDF5's lock; with `swmr` as one that another program writes in
-/// SWMR mode.
-pub(crate) fn open_file(path: &Path, swmr: bool) -> hdf5::Result<File> {
+/// How a file is opened or made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    /// Beside another program that writes it in SWMR mode.
+    ReadSwmr,
+    Write,
+    /// It is made anew, over whatever is there.
+    Create,
+}
+
+/// Opens or makes a file, without HDF5's lock: every file here has locks of its own.
+pub(crate) fn open_file(path: &Path, mode: Mode) -> hdf5::Result<File> {
+    open_file_with(path, mode, |access| access)
+}
+
+/// As [`open_file`], with these properties of access.
+pub(crate) fn open_file_with(
+    path: &Path,
+    mode: Mode,
+    properties: impl FnOnce(&mut FileAccessBuilder) -> &mut FileAccessBuilder,
+) -> hdf5::Result<File> {
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| "a zero byte in the path")?;
-    let cache = MetadataCacheConfig {
-        initial_size: METADATA_CACHE,
-        max_size: METADATA_CACHE,
-        min_size: METADATA_CACHE,
-        ..MetadataCacheConfig::default()
+    let mut access = FileAccess::build();
+    access.file_locking(false);
+    if matches!(mode, Mode::Read | Mode::ReadSwmr) {
+        access.mdc_config(&MetadataCacheConfig {
+            initial_size: METADATA_CACHE,
+            max_size: METADATA_CACHE,
+            min_size: METADATA_CACHE,
+            ..MetadataCacheConfig::default()
+        });
+    }
+    let access = properties(&mut access).finish()?;
+    let open = |flags| {
+        // SAFETY: the name is a string of C, and the identifier that of `access`; both are alive.
+        unsafe { H5Fopen(name.as_ptr(), flags, access.id()) }
     };
-    let access = FileAccess::build()
-        .file_locking(false)
-        .mdc_config(&cache)
-        .finish()?;
-    let flags = H5F_ACC_RDONLY | if swmr { H5F_ACC_SWMR_READ } else { 0 };
     sync(|| {
-        // SAFETY: the name is a string of C, and the identifier that of `access`, which is alive.
-        let id = h5check(unsafe { H5Fopen(name.as_ptr(), flags, access.id()) })?;
+        let id = match mode {
+            Mode::Read => open(H5F_ACC_RDONLY),
+            Mode::ReadSwmr => open(H5F_ACC_RDONLY | H5F_ACC_SWMR_READ),
+            Mode::Write => open(H5F_ACC_RDWR),
+            // SAFETY: as above.
+            Mode::Create => unsafe {
+                H5Fcreate(name.as_ptr(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id())
+            },
+        };
         // SAFETY: the identifier was opened for us just now, and nobody else has it.
-        unsafe { hdf5::from_id(id) }
+        unsafe { hdf5::from_id(h5check(id)?) }
     })
 }
 

@@ -15,7 +15,7 @@ pub(crate) use attribute::{
 };
 pub(crate) use dataset::read_raw;
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};
-pub(crate) use file::{file_name, identity, open_file};
+pub(crate) use file::{Mode, file_name, identity, open_file, open_file_with};
 pub(crate) use filter::{forget_plugin_folders, is_filter_available};
 pub(crate) use links::{Link, LinkTarget, Object, links, open_link, open_object};
 pub(crate) use object::{Token, collect_garbage, object_info, open_dataset};

@@ -7,6 +7,7 @@ use std::path::Path;
 use selvedge_base::FileError;
 
 use crate::error::LibraryError;
+use crate::ffi::Mode;
 use crate::layout::{Superblock, WriterMark};
 use crate::{Error, ffi};
 
@@ -28,8 +29,11 @@ pub(super) fn open(path: &Path) -> Result<(File, hdf5::File), Error> {
             return Err(FileError::OpenForWriting { path }.into());
         }
         let mark = WriterMark::find(&data);
-        let swmr = mark.as_ref().is_some_and(WriterMark::is_swmr);
-        match ffi::open_file(path, swmr) {
+        let mode = match mark.as_ref().is_some_and(WriterMark::is_swmr) {
+            true => Mode::ReadSwmr,
+            false => Mode::Read,
+        };
+        match ffi::open_file(path, mode) {
             Ok(file) if is_same(&data, &file) => return Ok((data, file)),
             Ok(_) if tries == TRIES => {
                 let why = "another file gets its name all the time".to_owned();

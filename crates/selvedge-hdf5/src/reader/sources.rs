@@ -204,7 +204,7 @@ fn open(path: &Path, name: &[u8]) -> Result<(PathBuf, File), Why> {
         if !candidate.metadata().is_ok_and(|found| found.is_file()) {
             continue;
         }
-        match ffi::open_file(&candidate, false) {
+        match ffi::open_file(&candidate, ffi::Mode::Read) {
             Ok(opened) => return Ok((candidate, opened)),
             Err(error) => why = Why::CannotOpen(LibraryError::from(error).to_string()),
         }
