@@ -67,9 +67,10 @@ impl Writer {
     }
 }
 
-fn check_steps(path: &Path, steps: u64) {
+fn check_steps(path: &Path, steps: u64, marked: bool) {
     let file = Reader::open(path).unwrap();
     let w = file.tensor("W").unwrap();
+    assert_eq!(file.has_swmr_mark(), marked);
     assert_eq!(w.shape(), [steps, 100]);
     for step in 0..steps {
         let expected = if step < 4 {
@@ -90,7 +91,7 @@ fn a_swmr_writer_is_read_beside_and_recovered_from() {
         let mut writer = Writer::start(&path, kind);
         for _ in 0..5 {
             let steps = writer.steps();
-            check_steps(&path, steps);
+            check_steps(&path, steps, true);
             writer.tell("on");
         }
         let steps = writer.steps();
@@ -107,7 +108,7 @@ fn a_swmr_writer_is_read_beside_and_recovered_from() {
         writer.tell("on");
         assert_eq!(writer.steps(), steps + 2);
         writer.kill();
-        check_steps(&path, steps + 2);
+        check_steps(&path, steps + 2, true);
         let before = fs::read(&path).unwrap();
         let planned = plan_recovery(&path).unwrap();
         assert!(planned.marked && planned.changed, "{planned:?}");
@@ -115,7 +116,7 @@ fn a_swmr_writer_is_read_beside_and_recovered_from() {
         let recovery = recover(&path).unwrap();
         assert!(recovery.marked, "{recovery:?}");
         assert_eq!(recovery.committed, steps + 2);
-        check_steps(&path, steps + 2);
+        check_steps(&path, steps + 2, false);
         // The flags, the end of the file and the checksum, in the first 48 bytes; `h5clear -s` cuts such
         // a file to where its superblock says that it ends.
         let after = fs::read(&path).unwrap();
@@ -129,7 +130,7 @@ fn a_swmr_writer_is_read_beside_and_recovered_from() {
              with h5py.File(sys.argv[1], 'r+') as f: f['W'].resize(n + 1, axis=0); f['W'][n] = n // 2 * 2\n",
             [path.as_os_str(), OsStr::new(&(steps + 2).to_string())],
         );
-        check_steps(&path, steps + 3);
+        check_steps(&path, steps + 3, false);
         let again = recover(&path).unwrap_err();
         assert!(
             matches!(again, Error::NotATrajectory { .. } | Error::Library { .. }),

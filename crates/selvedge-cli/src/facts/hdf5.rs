@@ -88,7 +88,7 @@ pub(super) fn gather(
         disk_bytes: metadata.blocks().saturating_mul(512),
         attributes: attributes(reader.attributes(), placed),
         unread_attributes: unread(reader.skipped_attributes()),
-        notes: reader.notes().iter().map(ToString::to_string).collect(),
+        notes: notes(path, &reader),
         python: python::open_hdf5(path, &tensors),
         provenance,
         recording,
@@ -169,6 +169,18 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
         stored_dtype,
         shape,
     })
+}
+
+fn notes(path: &Path, reader: &Reader) -> Vec<String> {
+    let mut notes: Vec<String> = reader.notes().iter().map(ToString::to_string).collect();
+    if reader.has_swmr_mark() {
+        notes.push(format!(
+            "another program writes it in SWMR mode, or died at it: this is what it had written; if \
+             nobody writes it any more, `selvedge recover {}` takes the mark of the writer out",
+            path.display()
+        ));
+    }
+    notes
 }
 
 /// What hinders reading it, or is worth knowing before.

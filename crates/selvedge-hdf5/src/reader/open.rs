@@ -6,6 +6,7 @@ use std::path::Path;
 
 use selvedge_base::FileError;
 
+use super::Reader;
 use crate::error::LibraryError;
 use crate::ffi::Mode;
 use crate::layout::{Superblock, WriterMark};
@@ -45,6 +46,16 @@ pub(super) fn open(path: &Path) -> Result<(File, hdf5::File), Error> {
             }
             _ => {}
         }
+    }
+}
+
+impl Reader {
+    /// Whether another program writes the file in HDF5's SWMR mode, or died at it: the file has its mark.
+    /// The steps are those that it had written when the file was opened;
+    /// [`recover`](crate::recover()) takes the mark out if nobody writes it any more.
+    #[must_use]
+    pub fn has_swmr_mark(&self) -> bool {
+        WriterMark::find(&self.data).is_some()
     }
 }
 
