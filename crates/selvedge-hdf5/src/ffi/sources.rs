@@ -108,8 +108,10 @@ fn bounds(space: &Dataspace) -> Option<(Vec<u64>, Vec<u64>)> {
     // each axis, for which there is room.
     let found =
         sync(|| unsafe { H5Sget_select_bounds(space.id(), first.as_mut_ptr(), last.as_mut_ptr()) });
+    // An end that is none is an error, or one less than HDF5's word for it.
+    let endless = last.iter().any(|&last| last >= u64::MAX - 1);
     let end = last.into_iter().map(|last| last.saturating_add(1));
-    (found >= 0).then(|| (first, end.collect()))
+    (found >= 0 && !endless).then(|| (first, end.collect()))
 }
 
 /// The blocks of a selection without an end, as far as `extents` reach; of another one 1.
