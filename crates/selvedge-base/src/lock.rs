@@ -36,6 +36,11 @@ impl LockedFile {
     pub(crate) fn claim(path: &Path) -> Result<Self, FileError> {
         let file = Self::open_with(path, false, sys::lock_against_writing)?;
         file.share(path)?;
+        // Some writers have no lock, for the sake of their readers: those of HDF5's SWMR mode.
+        if disk::is_open_for_writing(&file) == Some(true) {
+            let path = path.to_owned();
+            return Err(FileError::OpenForWriting { path });
+        }
         Ok(file)
     }
 

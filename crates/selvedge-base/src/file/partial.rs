@@ -73,21 +73,7 @@ impl Partial {
     /// [`FileError::InUse`] and [`FileError::OpenForWriting`] where somebody writes the file;
     /// [`FileError::InTheWay`]; [`FileError::Io`].
     pub fn create(path: &Path, overwrite: bool) -> Result<Self, FileError> {
-        let target = target(path)?;
-        let old = old::claim(&target, overwrite)?;
-        check_unused(&unfinished_path(&target), &target)?;
-        let partial = partial_path(&target);
-        let (oldest, mode) = prepare(&target, old.as_ref())?;
-        let make = || make(&partial, &target, mode, Leftover::Discard);
-        Ok(Self {
-            file: enlisted(&partial, make)?,
-            path: partial,
-            target,
-            overwrite,
-            old,
-            removed: true,
-            oldest,
-        })
+        Self::begin(path, overwrite, None)
     }
 
     /// Makes a growing file that shall get the name `path`, as `NAME.unfinished`.
@@ -101,16 +87,25 @@ impl Partial {
         overwrite: bool,
         leftover: Leftover,
     ) -> Result<Self, FileError> {
+        Self::begin(path, overwrite, Some(leftover))
+    }
+
+    fn begin(path: &Path, overwrite: bool, growing: Option<Leftover>) -> Result<Self, FileError> {
         let target = target(path)?;
         let old = old::claim(&target, overwrite)?;
-        let hidden = partial_path(&target);
-        check_unused(&hidden, &target)?;
-        // What a killed save of fixed size left there is in nobody's way.
-        let _ = clear(&hidden, &target, Leftover::Discard);
-        let path = unfinished_path(&target);
+        let (mut path, mut other) = (partial_path(&target), unfinished_path(&target));
+        if growing.is_some() {
+            std::mem::swap(&mut path, &mut other);
+        }
+        check_unused(&other, &target)?;
+        if growing.is_some() {
+            // What a killed save of fixed size left there is in nobody's way.
+            let _ = clear(&other, &target, Leftover::Discard);
+        }
         let (oldest, mode) = prepare(&target, old.as_ref())?;
+        let leftover = growing.unwrap_or(Leftover::Discard);
         Ok(Self {
-            file: Arc::new(make(&path, &target, mode, leftover)?),
+            file: enlisted(&path, || make(&path, &target, mode, leftover))?,
             path,
             target,
             overwrite,
