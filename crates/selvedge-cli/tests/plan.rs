@@ -133,3 +133,25 @@ fn mistakes_are_answered_with_the_form_expected() {
     }
     assert_snapshot!(all);
 }
+
+/// The chunks of each of four equal tensors were replaced four times, with an empty line for each.
+#[test]
+fn tensors_of_one_shape_have_their_chunks_once() {
+    let names = ["W", "grad_W", "momentum_W", "variance_W"];
+    let tensors = names.map(|name| format!("{name}:bf16:10000x64"));
+    let tensors = tensors.iter().flat_map(|tensor| ["-t", tensor]);
+    let args: Vec<&str> = ["plan", "--steps", "6,001"]
+        .into_iter()
+        .chain(tensors)
+        .collect();
+    let plan = Place::new().run(&args).stdout;
+    assert!(plan.starts_with("6,001 steps"), "{plan}");
+    assert_eq!(
+        plan.matches("\n    4 chunks (1501, 10000, 64)").count(),
+        4,
+        "{plan}"
+    );
+    for line in plan.lines() {
+        assert!(!line.is_empty() && line.len() <= 80, "{plan}");
+    }
+}

@@ -33,6 +33,31 @@ fn help_tells_commands_examples_and_exit_codes() {
     }
 }
 
+/// An example was cut between `>` and its file, and each second line of a text had a few words: it was
+/// wrapped at 100 columns in the source, and at 80 for the terminal.
+#[test]
+fn help_is_wrapped_once_and_its_examples_can_be_copied() {
+    let place = Place::new();
+    for command in COMMANDS {
+        let help = place.print(&[command, "--help"]);
+        let (_, after) = help.split_once("Examples:\n").unwrap();
+        let lines: Vec<&str> = after.lines().collect();
+        for pair in lines.windows(2) {
+            let text = |line: &str| !line.is_empty() && !line.starts_with(' ');
+            let word = pair[1].split(' ').next().unwrap_or_default();
+            let fits = pair[0].len() + 1 + word.len() <= 80;
+            assert!(
+                !(text(pair[0]) && text(pair[1]) && fits),
+                "{command}: {pair:?}"
+            );
+            // What is too long for a line goes on after a backslash.
+            let goes_on = pair[0].starts_with("  selvedge") && !pair[1].starts_with("  selvedge");
+            let whole = pair[1].is_empty() || pair[0].ends_with('\\');
+            assert!(!goes_on || whole, "{command}: {pair:?}");
+        }
+    }
+}
+
 #[test]
 fn the_version_is_that_of_the_crate() {
     let version = format!("selvedge {}\n", env!("CARGO_PKG_VERSION"));

@@ -12,7 +12,7 @@ Examples:
   selvedge checksum thimble_7.h5
   selvedge verify thimble_7.h5           (later: are the values what they were?)
 
-Checksums are attributes of the tensors, which other programs leave alone. They are of ranges of
+Checksums are attributes of the tensors, which other programs leave alone. They are of ranges of \
 steps, whatever the chunks. Those that are there already are replaced.";
 
 /// Add checksums to a finished trajectory, for `selvedge verify`.

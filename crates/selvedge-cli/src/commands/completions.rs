@@ -7,7 +7,7 @@ use crate::output;
 
 const EXAMPLES: &str = "\
 Examples:
-  selvedge completions bash > ~/.local/share/bash-completion/completions/selvedge
+  selvedge completions bash \\\n    > ~/.local/share/bash-completion/completions/selvedge
   selvedge completions zsh > ~/.zfunc/_selvedge
   selvedge completions fish > ~/.config/fish/completions/selvedge.fish";
 

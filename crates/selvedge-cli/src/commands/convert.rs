@@ -13,6 +13,7 @@ use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
 use crate::render;
+use crate::sizes;
 use crate::source::{Kind, Part};
 
 const EXAMPLES: &str = "\
@@ -23,9 +24,9 @@ Examples:
   selvedge convert embedding.npy embedding.safetensors --assume-bf16 embedding
   selvedge convert thimble_7.safetensors thimble_7.h5
 
-Attributes become metadata of safetensors: `parameter.NAME`, and back. Into HDF5, the tensors become
-step tensors whose first axis is as long as that of the largest tensor of at least two axes, unless
-the file says which have steps, as one does that was converted from a trajectory; others are
+Attributes become metadata of safetensors: `parameter.NAME`, and back. Into HDF5, the tensors become \
+step tensors whose first axis is as long as that of the largest tensor of at least two axes, unless \
+the file says which have steps, as one does that was converted from a trajectory; others are \
 constants. The new file gets its name when it is complete. Memory is bounded.";
 
 /// Convert tensors, or parts of them, between HDF5, safetensors and .npy; and from .npz.
@@ -53,7 +54,7 @@ pub(crate) struct Args {
     steps: Option<Range<u64>>,
 
     /// Take every Nth step
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = sizes::count)]
     every: Option<u64>,
 
     /// Take these rows of each step: indices of the second axis, without B
@@ -176,9 +177,8 @@ fn assumption(text: &str) -> Result<(String, &'static Kind), String> {
 fn range(text: &str) -> Result<Range<u64>, String> {
     let expected = || format!("expected A..B with A less than B, such as 0..100, found `{text}`");
     let (start, end) = text.split_once("..").ok_or_else(expected)?;
-    let number = |text: &str| text.trim().replace('_', "").parse::<u64>();
-    match (number(start), number(end)) {
-        (Ok(start), Ok(end)) if start < end => Ok(start..end),
+    match (sizes::number(start), sizes::number(end)) {
+        (Some(start), Some(end)) if start < end => Ok(start..end),
         _ => Err(expected()),
     }
 }

@@ -21,7 +21,7 @@ Examples:
   selvedge inspect --json *.h5 | jq '.files[].tensors[].name'
   selvedge inspect --diff thimble_7.h5 thimble_8.h5
 
-Without --stats only headers are read, whatever the size of the files.
+Without --stats only headers are read, whatever the size of the files. \
 With --diff the exit code is 0 if the files are alike, 1 if they differ, 2 if one cannot be read.";
 
 /// Show what is in HDF5, safetensors, .npy and .npz files: tensors, chunks, provenance, how to read

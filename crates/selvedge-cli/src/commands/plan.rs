@@ -15,11 +15,11 @@ use crate::sizes;
 const EXAMPLES: &str = "\
 Examples:
   selvedge plan --steps 6001 --tensor W:bf16:10000x64 --tensor loss:f32:
-  selvedge plan --steps 6001 --tensor W:bf16:10000x64 --read tokens --path tensors/Thimble
+  selvedge plan --steps 6001 --tensor W:bf16:10000x64 --read tokens --path tensors
   selvedge plan --steps 6001 --tensor W:bf16:10000x64 --compression fast
   selvedge plan --tensor W:bf16:10000x64            (a run of unknown length)
 
-Sizes are decimal (2GB is 2,000,000,000 bytes) or binary (64MiB). The exit code is 1 if the run does
+Sizes are decimal (2GB is 2,000,000,000 bytes) or binary (64MiB). The exit code is 1 if the run does \
 not fit the disk or the memory.";
 
 /// Plan a recording: chunks, file size, memory, and whether the disk has room.
@@ -27,7 +27,7 @@ not fit the disk or the memory.";
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The number of steps; without it the run is open-ended
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = sizes::count)]
     steps: Option<u64>,
 
     /// A tensor that every step has, such as W:bf16:10000x64; loss:f32: is a single number

@@ -19,13 +19,13 @@ const EXAMPLES: &str = "\
 Examples:
   selvedge rechunk --dry-run thimble_7.h5 thimble_7_tokens.h5 --for tokens
   selvedge rechunk thimble_7.h5 thimble_7_tokens.h5 --for tokens --checksums
-  selvedge rechunk old.h5 thimble_1.h5 --as-bf16 W      (float16 that was bfloat16 once)
+  selvedge rechunk old.h5 thimble_1.h5 --as-bf16 W   (float16 that was bfloat16)
   selvedge rechunk thimble_7.h5 thimble_7.h5 --overwrite
   selvedge rechunk thimble_7.h5 archive/thimble_7.h5 --compression temporal
 
-The input is any HDF5 file: of Selvedge or of h5py, compressed, or being recorded. All values keep
-their bits, and every one is read back and compared. The new file gets its name when it is complete;
-until then there is the old one, or none. Any HDF5 reads a compressed one, too, by the filters shuffle
+The input is any HDF5 file: of Selvedge or of h5py, compressed, or being recorded. All values keep \
+their bits, and every one is read back and compared. The new file gets its name when it is complete; \
+until then there is the old one, or none. Any HDF5 reads a compressed one, too, by the filters shuffle \
 and deflate.";
 
 /// Write a trajectory anew, with chunks for the way it is read.

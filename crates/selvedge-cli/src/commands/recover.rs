@@ -14,8 +14,8 @@ Examples:
   selvedge recover thimble_7.h5
   selvedge recover 1.5e_activations.safetensors.unfinished
 
-No committed step is lost with or without it. Of an HDF5 file it writes a few bytes, whatever its
-size; one that was finished, or recovered before, is left alone. Of an unfinished safetensors file
+No committed step is lost with or without it. Of an HDF5 file it writes a few bytes, whatever its \
+size; one that was finished, or recovered before, is left alone. Of an unfinished safetensors file \
 with growing rows it makes a finished one, with all whole rows.";
 
 /// Put a file in order whose writer died.

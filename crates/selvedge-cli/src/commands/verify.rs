@@ -16,12 +16,12 @@ use crate::stats;
 
 const EXAMPLES: &str = "\
 Examples:
-  selvedge verify thimble_7.h5 thimble_7_tokens.h5      (whatever their chunks)
+  selvedge verify thimble_7.h5 thimble_7_tokens.h5   (whatever their chunks)
   selvedge verify thimble_7.h5 thimble_7.safetensors --attributes
-  selvedge verify thimble_7.h5                          (against its own checksums)
-  selvedge verify a.h5 b.h5 --json | jq '.tensors[] | select(.verdict != \"equal\")'
+  selvedge verify thimble_7.h5                       (against its own checksums)
+  selvedge verify a.h5 b.h5 --json | jq '.tensors[].verdict'
 
-The exit code is 0 if all is equal, 1 if something differs, 2 if it could not be told. It takes at most
+The exit code is 0 if all is equal, 1 if something differs, 2 if it could not be told. It takes at most \
 256 MiB of memory.";
 
 /// Compare the values of two files bit for bit, or of one with its checksums.

@@ -11,16 +11,24 @@ use super::text::{shown, width};
 /// The table of a plan of chunks. Where it is wider than the page, the chunks get lines of their
 /// own.
 pub(crate) fn table(plan: &impl Display, tensors: &[ChunkPlan], page: Page) -> String {
-    let mut text = plan.to_string();
+    let text = plan.to_string();
     let room = page.table.unwrap_or(usize::MAX);
-    if text.lines().any(|line| width(line) > room) {
-        for tensor in tensors {
-            let chunks = tensor.to_string();
-            text = text.replace(&format!("  {chunks}\n"), &format!("\n    {chunks}\n"));
-        }
+    let wide = text.lines().any(|line| width(line) > room);
+    // Tensors of one shape have the same chunks: each line is of the next of them.
+    let mut chunks = tensors.iter().map(ToString::to_string).peekable();
+    let mut lines = String::new();
+    for line in text.lines() {
+        let chunks = wide.then(|| chunks.next_if(|chunks| line.ends_with(chunks.as_str())));
+        let line = match chunks.flatten() {
+            Some(chunks) => {
+                let tensor = shown(line[..line.len() - chunks.len()].trim_end());
+                format!("{tensor}\n    {}", shown(&chunks))
+            }
+            None => shown(line.trim_end()),
+        };
+        lines.push_str(&format!("{line}\n"));
     }
-    let lines: Vec<String> = text.lines().map(|line| shown(line.trim_end())).collect();
-    format!("{}\n", lines.join("\n"))
+    lines
 }
 
 /// What `--json` prints. Sizes are in bytes.

@@ -24,6 +24,17 @@ impl Superblock {
         storage.read_exact_at(&mut start, 0).is_ok() && start == SIGNATURE
     }
 
+    /// The length in bytes of the user block of a file of `len` bytes, after which HDF5 begins: 512, 1024,
+    /// and so on.
+    pub(crate) fn user_block(storage: &dyn Storage, len: u64) -> Option<u64> {
+        let blocks = std::iter::successors(Some(512_u64), |block| block.checked_mul(2));
+        let mut blocks = blocks.take_while(|&block| block < len);
+        blocks.find(|&block| {
+            let mut start = [0; SIGNATURE.len()];
+            storage.read_exact_at(&mut start, block).is_ok() && start == SIGNATURE
+        })
+    }
+
     pub(crate) fn read(storage: &dyn Storage) -> Result<Self> {
         let block = Block::read(storage, STRUCTURE, 0, SIZE)?;
         block.expect(0, &SIGNATURE, "the HDF5 signature")?;

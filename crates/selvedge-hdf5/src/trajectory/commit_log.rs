@@ -35,15 +35,20 @@ impl CommitLog {
         durable: bool,
     ) -> Result<(Self, Record), Error> {
         let damaged = |error: LayoutError| Error::library(path, "read the structure of", error);
-        if !Superblock::is_hdf5(&*storage) {
-            return Err(Error::NotHdf5 {
-                path: path.to_owned(),
-            });
-        }
-        let superblock = Superblock::read(&*storage).map_err(damaged)?;
         let status = storage
             .status()
             .map_err(|e| Error::io(path, "ask for the length of", e))?;
+        if !Superblock::is_hdf5(&*storage) {
+            let path = path.to_owned();
+            return Err(match Superblock::user_block(&*storage, status.len) {
+                Some(bytes) => Error::NotATrajectory {
+                    path,
+                    reason: format!("HDF5 begins after a user block of {bytes} bytes"),
+                },
+                None => Error::NotHdf5 { path },
+            });
+        }
+        let superblock = Superblock::read(&*storage).map_err(damaged)?;
         if status.len < superblock.end_of_file {
             return Err(Error::Truncated {
                 path: path.to_owned(),
