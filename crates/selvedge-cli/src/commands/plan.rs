@@ -15,7 +15,7 @@ use crate::sizes;
 const EXAMPLES: &str = "\
 Examples:
   selvedge plan --steps 6001 --tensor W:bf16:10000x64 --tensor loss:f32:
-  selvedge plan --steps 6001 --tensor W:bf16:10000x64 --read tokens --path tensors
+  selvedge plan --steps 6001 -t W:bf16:10000x64 --read tokens --path tensors
   selvedge plan --steps 6001 --tensor W:bf16:10000x64 --compression fast
   selvedge plan --tensor W:bf16:10000x64            (a run of unknown length)
 
