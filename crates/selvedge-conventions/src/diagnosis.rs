@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::TreePath;
 
-/// What a rule has to say about a file. A [`Checker`](crate::Checker) makes a [`Finding`] of it.
+/// What a rule has to say about a file. A [`Checker`](crate::Checker) makes a [`Finding`](crate::Finding) of it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Diagnosis {

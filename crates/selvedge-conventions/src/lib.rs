@@ -12,7 +12,7 @@
 //! | read `selvedge.toml` | [`Config`] |
 //! | read a notebook without its outputs | [`Notebook`] |
 //! | check files | [`Artifact`], [`Tree`], [`Selection`], [`Checker`] |
-//! | explain a rule | [`RULES`], [`rule`], `<dyn Rule>::page` |
+//! | explain a rule | [`RULES`], [`rule()`], `<dyn Rule>::page` |
 //! | hide what is known | [`Baseline`] |
 //! | print what was found | [`Report`], [`Format`] |
 //!
