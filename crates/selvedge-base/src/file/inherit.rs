@@ -152,6 +152,9 @@ mod tests {
         assert_eq!(access_list(&new), Some(list));
         assert_eq!(new.metadata().unwrap().mode() & RIGHTS, 0o660);
         let private = tempfile::tempfile().unwrap();
+        private
+            .set_permissions(Permissions::from_mode(0o600))
+            .unwrap();
         inherit(&private, &new).unwrap();
         assert_eq!(access_list(&new), None);
         assert_eq!(new.metadata().unwrap().mode() & RIGHTS, 0o600);
