@@ -176,6 +176,43 @@ os._exit(9)";
     }
 }
 
+/// A writer that uses no locks, as on file systems that have none, is at work and not dead.
+#[test]
+fn a_writer_of_the_latest_format_without_locks_is_at_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("latest_1.h5");
+    let program = "
+import sys, h5py
+f = h5py.File(sys.argv[1], 'w', libver='latest', locking=False)
+f['W'] = [1.0]
+f.flush()
+print('ready', flush=True)
+sys.stdin.readline()
+f.close()";
+    let mut child = python::script(program, [&path])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    for error in [
+        Reader::open(&path).unwrap_err(),
+        recover(&path).unwrap_err(),
+    ] {
+        let error = error.to_string();
+        assert!(
+            error.contains("open for writing") || error.contains("open elsewhere"),
+            "{error}"
+        );
+    }
+    child.stdin.take().unwrap().write_all(b"on\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(!Reader::open(&path).unwrap().has_swmr_mark());
+}
+
 /// What lies beyond the end of a file that was cut is not there, with a mark or without one.
 #[test]
 fn a_file_that_was_cut_keeps_its_mark() {

@@ -174,11 +174,16 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
 fn notes(path: &Path, reader: &Reader) -> Vec<String> {
     let mut notes: Vec<String> = reader.notes().iter().map(ToString::to_string).collect();
     if reader.has_swmr_mark() {
-        notes.push(format!(
-            "another program writes it in SWMR mode, or died at it: this is what it had written; if \
-             nobody writes it any more, `selvedge recover {}` takes the mark of the writer out",
-            path.display()
-        ));
+        let recover = format!("`selvedge recover {}` takes its mark out", path.display());
+        notes.push(match reader.is_open_for_writing() {
+            Some(true) => {
+                "another program is writing it in SWMR mode: this is what there is so far".to_owned()
+            }
+            Some(false) => format!("the program that wrote it in SWMR mode died; {recover}"),
+            None => format!(
+                "another program writes it in SWMR mode, or died at it; if nobody does any more, {recover}"
+            ),
+        });
     }
     notes
 }

@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use selvedge_base::FileError;
+use selvedge_base::{FileError, disk};
 
 use super::Reader;
 use crate::error::LibraryError;
@@ -57,6 +57,13 @@ impl Reader {
     pub fn has_swmr_mark(&self) -> bool {
         WriterMark::find(&self.data).is_some()
     }
+
+    /// Whether a program of this machine has the file open for writing; `None` where the system does not
+    /// tell. Of a file with the [mark](Self::has_swmr_mark) of a writer it tells whether that died.
+    #[must_use]
+    pub fn is_open_for_writing(&self) -> Option<bool> {
+        disk::is_open_for_writing(&self.data)
+    }
 }
 
 /// Whether both are one file. Where libhdf5 does not tell, they are taken for one.
@@ -89,5 +96,10 @@ fn why_closed(path: &Path, data: &File, mark: Option<&WriterMark>) -> Option<Err
             found,
         });
     }
-    mark.map(|_| Error::MarkedByWriter { path })
+    mark?;
+    // A writer without a lock, since its user wants none.
+    Some(match disk::is_open_for_writing(data) {
+        Some(true) => FileError::OpenForWriting { path }.into(),
+        _ => Error::MarkedByWriter { path },
+    })
 }
