@@ -35,7 +35,7 @@ pub(crate) struct Description {
     /// Those of `attributes` that are metadata under their own names, and no parameters.
     pub(crate) plain: HashSet<String>,
     /// The names of the step tensors, where the metadata have them.
-    pub(crate) step_tensors: Option<Vec<String>>,
+    pub(crate) step_tensors: Option<HashSet<String>>,
     /// What two keys would both become, and which of them it is not.
     pub(crate) notes: Vec<String>,
 }

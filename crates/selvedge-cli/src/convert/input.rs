@@ -272,7 +272,7 @@ fn check_names(facts: &FileFacts, names: &[String]) -> anyhow::Result<()> {
 
 /// Which tensors have steps.
 struct StepTensors {
-    names: Vec<String>,
+    names: HashSet<String>,
     /// Whether the file says so itself.
     said: bool,
 }
@@ -326,7 +326,7 @@ impl StepTensors {
 
 /// Whether the tensors of these names have as many steps, each as the others: metadata can be older
 /// than the tensors.
-fn in_step(tensors: &[&TensorFacts], names: &[String]) -> bool {
+fn in_step(tensors: &[&TensorFacts], names: &HashSet<String>) -> bool {
     let listed = tensors.iter().filter(|tensor| names.contains(&tensor.name));
     let mut steps = listed.map(|tensor| tensor.shape.first());
     match steps.next() {

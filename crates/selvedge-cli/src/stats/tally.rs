@@ -11,7 +11,8 @@ const PARTS: u64 = 16;
 /// Takes the blocks of a tensor in their order.
 pub(super) struct Tally<T> {
     distribution: Distribution<T>,
-    /// How often each 16-bit pattern occurs in each part of the steps; empty for other types.
+    /// How often each 16-bit pattern occurs in each part of the steps; empty for other types, and where there
+    /// are few values.
     patterns: Vec<Vec<u64>>,
     count: u64,
     /// None for a tensor without steps.
@@ -57,8 +58,10 @@ impl<T: Sample> Tally<T> {
             Role::Tensor => chunked,
         });
         let parts = steps.map_or(1, |steps| usize::try_from(steps.min(PARTS)).unwrap_or(1));
-        let patterns = if T::PATTERNS { parts } else { 0 };
         let elements = tensor.elements();
+        // To go through all patterns takes longer than through a few values.
+        let many = elements / (1 << 16) >= parts as u64;
+        let patterns = if T::PATTERNS && many { parts } else { 0 };
         let step = tensor
             .shape
             .first()
@@ -85,7 +88,7 @@ impl<T: Sample> Tally<T> {
     /// Adds the bytes of the next steps.
     pub(super) fn add(&mut self, bytes: &[u8]) {
         self.count += (bytes.len() / T::SIZE) as u64;
-        if !T::PATTERNS {
+        if self.patterns.is_empty() {
             T::values(bytes).for_each(|value| self.distribution.add(value, 1));
         }
         let mut before = None;
