@@ -47,14 +47,14 @@ pub trait TensorSource: Sync {
     ///
     /// # Errors
     ///
-    /// Those of looking at it.
+    /// The errors of looking at it.
     fn access(&self) -> Result<Access, Self::Error>;
 
     /// Fills `bytes` with these rows, which have exactly its length.
     ///
     /// # Errors
     ///
-    /// Those of reading.
+    /// The errors of reading.
     fn read_rows(&self, rows: Range<u64>, bytes: &mut [u8]) -> Result<(), Self::Error>;
 
     /// Fills `bytes` with a part of a row, from its byte `start` on. Only called where
@@ -62,14 +62,14 @@ pub trait TensorSource: Sync {
     ///
     /// # Errors
     ///
-    /// Those of reading.
+    /// The errors of reading.
     fn read_part(&self, row: u64, start: usize, bytes: &mut [u8]) -> Result<(), Self::Error>;
 
     /// The checksums of its rows, where the file has some.
     ///
     /// # Errors
     ///
-    /// Those of reading.
+    /// The errors of reading.
     fn checksums(&self) -> Result<Option<Checksums>, Self::Error> {
         Ok(None)
     }

@@ -315,7 +315,7 @@ with h5py.File(sys.argv[1], "w") as f:
 "#;
 
 /// In a chunk that is larger than the step (h5py makes those where an axis may grow) there is a gap
-/// behind each step. Several steps were read as if there were none.
+/// after each step. Several steps were read as if there were none.
 #[test]
 fn steps_of_a_chunk_larger_than_the_step_have_gaps() {
     let folder = tempfile::tempdir().unwrap();

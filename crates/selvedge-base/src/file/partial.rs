@@ -64,12 +64,12 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// Makes a file that shall get the name `path`, or that of the file behind it if it is a link, as
+    /// Makes a file that shall get the name `path`, or that of the file it leads to if it is a link, as
     /// `.NAME.partial`. Missing folders are made.
     ///
     /// # Errors
     ///
-    /// Those of [`target`](super::target) and [`check_target`](super::check_target);
+    /// The errors of [`target`](super::target) and [`check_target`](super::check_target);
     /// [`FileError::InUse`] and [`FileError::OpenForWriting`] where somebody writes the file;
     /// [`FileError::InTheWay`]; [`FileError::Io`].
     pub fn create(path: &Path, overwrite: bool) -> Result<Self, FileError> {
@@ -80,7 +80,7 @@ impl Partial {
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create), and [`FileError::Unfinished`] where an earlier writer left
+    /// The errors of [`create`](Self::create), and [`FileError::Unfinished`] where an earlier writer left
     /// what `leftover` says to keep.
     pub fn create_growing(
         path: &Path,
@@ -403,7 +403,7 @@ fn clear(path: &Path, target: &Path, leftover: Leftover) -> Result<(), FileError
 
 /// Opens what an earlier writer left at `path`, where there is something.
 ///
-/// No writer leaves a symbolic link. Behind one would be a file of another name, which would look like
+/// No writer leaves a symbolic link. It would lead to a file of another name, which would look like
 /// one that was just renamed, however often it is tried again.
 fn open_leftover(path: &Path) -> Result<Option<File>, FileError> {
     let in_the_way = |found| {

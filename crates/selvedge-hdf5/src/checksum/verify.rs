@@ -67,7 +67,7 @@ impl ChecksumReport {
 ///
 /// # Errors
 ///
-/// Those of reading, and [`Error::Library`] for checksums that do not fit together. Values that do
+/// The errors of reading, and [`Error::Library`] for checksums that do not fit together. Values that do
 /// not match are no error, but in the report.
 pub fn verify_checksums(
     file: &Reader,

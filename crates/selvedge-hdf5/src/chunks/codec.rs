@@ -290,11 +290,11 @@ impl Slot {
         if self.is_packed && found.saturating_mul(MOST_RATIO) < expected {
             return Err(format!("a stream of {found} bytes cannot hold {expected}"));
         }
-        const BEHIND: &str = "it lies behind the end of the file";
+        const BEYOND: &str = "it lies after the end of the file";
         if found.max(expected) > SMALL_STREAM {
             let length = data.metadata().map_err(|error| error.to_string())?.len();
             if stored.end().is_none_or(|end| end > length) {
-                return Err(BEHIND.to_owned());
+                return Err(BEYOND.to_owned());
             }
         }
         if !self.is_packed || chunk.whole.is_none() {
@@ -308,7 +308,7 @@ impl Slot {
         };
         data.read_exact_at(bytes, stored.address)
             .map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => BEHIND.to_owned(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => BEYOND.to_owned(),
                 _ => error.to_string(),
             })
     }

@@ -76,8 +76,8 @@ impl<'a, S: TensorSource> Pair<'a, S> {
         left: &mut [u8],
         right: &mut [u8],
     ) -> Result<(), S::Error> {
-        let behind = piece.rows.start > self.first_row.load(Ordering::Relaxed);
-        if (behind && !self.count) || self.have_equal_checksums(piece) {
+        let is_past = piece.rows.start > self.first_row.load(Ordering::Relaxed);
+        if (is_past && !self.count) || self.have_equal_checksums(piece) {
             return Ok(());
         }
         piece.read(self.tensors[0], left)?;

@@ -103,8 +103,8 @@ impl Reader {
             unpackers: UnpackerCache::default(),
         });
         let mut tensors = Vec::new();
-        // Behind a user block the addresses count from its end, and those of a dataset behind a link to
-        // another file are of that file; libhdf5 then reads everything.
+        // After a user block the addresses count from its end, and those of a dataset that a link leads
+        // to in another file are of that file; libhdf5 then reads everything.
         let addresses = file.userblock() == 0;
         let found = catalog::walk(&file, &mut |member| {
             let addresses = addresses && matches!(member.handle, Handle::Token(_));

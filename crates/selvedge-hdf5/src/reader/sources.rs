@@ -213,7 +213,7 @@ fn open(path: &Path, name: &[u8]) -> Result<(PathBuf, File), Why> {
 }
 
 /// Where libhdf5 looks for a source: under its absolute name, in the folders that the environment names,
-/// in the folder of the file, in the current one, and in that of the file behind a link.
+/// in the folder of the file, in the current one, and in that of the file that a link leads to.
 fn candidates(path: &Path, name: &Path) -> impl Iterator<Item = PathBuf> {
     let folder = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
     let beside = folder(path);

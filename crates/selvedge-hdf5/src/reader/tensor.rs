@@ -275,11 +275,11 @@ impl Tensor {
         self.read_steps(step..step.saturating_add(1))
     }
 
-    /// Reads a range of steps, one behind the other.
+    /// Reads a range of steps, one after the other.
     ///
     /// # Errors
     ///
-    /// Those of [`read_step`](Self::read_step).
+    /// The errors of [`read_step`](Self::read_step).
     pub fn read_steps<T: Element>(&self, steps: Range<u64>) -> Result<Vec<T>, Error> {
         self.check_range(&steps)?;
         self.check_dtype(T::DTYPE)?;
@@ -319,7 +319,7 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// Those of [`read_step`](Self::read_step).
+    /// The errors of [`read_step`](Self::read_step).
     pub fn read<T: Element>(&self) -> Result<Vec<T>, Error> {
         let mut values = self.allocate(most_elements(&self.shape()))?;
         self.read_into(&mut values)?;
@@ -346,7 +346,7 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// Those of [`read`](Self::read).
+    /// The errors of [`read`](Self::read).
     pub fn read_bytes(&self) -> Result<Vec<u8>, Error> {
         let len = most_elements(&self.shape()).saturating_mul(self.dtype()?.size() as u64);
         let mut bytes = self.allocate(len)?;

@@ -386,7 +386,7 @@ mod tests {
             };
             element.copy_from_slice(&one.to_bits().to_le_bytes());
         }
-        // The first chunk of the second row has 4 steps, and is zeros behind them.
+        // The first chunk of the second row has 4 steps, and is zeros after them.
         let hash = twox_hash::XxHash3_128::oneshot(&bytes);
         for (hash, sound) in [(hash, true), (hash ^ 1, false)] {
             let chunk = Written {

@@ -228,7 +228,7 @@ impl RecorderBuilder {
     ///
     /// # Errors
     ///
-    /// Those of [`start`](Self::start) that concern the declaration, the memory and the disk, and
+    /// The errors of [`start`](Self::start) that concern the declaration, the memory and the disk, and
     /// when resuming, those of opening the file.
     pub fn plan(&self) -> Result<RunPlan, Error> {
         self.check_declaration()?;
@@ -259,7 +259,7 @@ impl RecorderBuilder {
     ///
     /// # Errors
     ///
-    /// Those of [`start`](Self::start) and of `values`, and [`Error::ConstantLength`] where it wrote fewer
+    /// The errors of [`start`](Self::start) and of `values`, and [`Error::ConstantLength`] where it wrote fewer
     /// or more than fill the shape.
     pub fn start_with<E: From<Error>>(
         self,

@@ -116,7 +116,7 @@ impl Recorder {
         RecorderBuilder::new(path.into(), false)
     }
 
-    /// Starts to continue the file at `path`, behind its last committed step.
+    /// Starts to continue the file at `path`, after its last committed step.
     ///
     /// Declare the same tensors as for the file's creation, and they are checked against the file;
     /// declare none, and the file's are taken.
@@ -149,7 +149,7 @@ impl Recorder {
     /// # Errors
     ///
     /// The error of `fill`, or [`Error::MissingTensors`]: the step is not recorded and the run can
-    /// go on. [`Error::BeyondPlan`] behind the last planned step. [`Error::Stopped`] when the
+    /// go on. [`Error::BeyondPlan`] after the last planned step. [`Error::Stopped`] when the
     /// writer failed, here or earlier; no later step is recorded.
     pub fn append<F>(&mut self, fill: F) -> Result<u64, Error>
     where

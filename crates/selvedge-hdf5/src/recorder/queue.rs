@@ -54,7 +54,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// That of a run that begins behind `steps` steps.
+    /// The progress of a run that begins after `steps` steps.
     pub(super) fn at(steps: u64) -> Self {
         Self {
             taken: steps,

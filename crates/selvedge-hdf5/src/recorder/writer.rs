@@ -145,7 +145,7 @@ impl Writer {
         self.begin_due()
     }
 
-    /// The last step at which a commit is due; where none is, that of the commit under way or behind.
+    /// The last step at which a commit is due; where none is, that of the commit under way or the next one.
     fn last_due(&self) -> u64 {
         let begun = || self.commit.as_ref().map(|commit| commit.steps);
         let due = self.due.back().copied().or_else(begun);

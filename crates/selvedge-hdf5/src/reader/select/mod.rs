@@ -119,7 +119,7 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// Those of [`shape`](Self::shape), [`Error::DtypeMismatch`] (the bits of a bfloat16 tensor can
+    /// The errors of [`shape`](Self::shape), [`Error::DtypeMismatch`] (the bits of a bfloat16 tensor can
     /// be read as `u16`), and those of reading.
     pub fn read<T: Element>(&self) -> Result<Vec<T>, Error> {
         let checked = self.check()?;
@@ -184,7 +184,7 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// Those of [`shape`](Self::shape), and [`Error::DtypeMismatch`]. What fails later is an item.
+    /// The errors of [`shape`](Self::shape), and [`Error::DtypeMismatch`]. What fails later is an item.
     pub fn blocks<T: Element>(&self, memory: u64) -> Result<Blocks<T>, Error> {
         let checked = self.check()?;
         self.tensor.check_dtype(T::DTYPE)?;
