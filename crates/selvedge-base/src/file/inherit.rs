@@ -74,10 +74,17 @@ const ACCESS_LIST: &str = "system.posix_acl_access";
 fn access_list(file: &File) -> Option<Vec<u8>> {
     /// Bytes of the longest value that an attribute has.
     const LONGEST: usize = 64 << 10;
-    let mut list = vec![0; LONGEST];
-    let length = rustix::fs::fgetxattr(file, ACCESS_LIST, &mut list).ok()?;
-    list.truncate(length);
-    Some(list)
+    let read = |room| {
+        let mut list = vec![0; room];
+        let length = rustix::fs::fgetxattr(file, ACCESS_LIST, &mut list)?;
+        list.truncate(length);
+        Ok(list)
+    };
+    // Most files have none, and most lists are short.
+    match read(256) {
+        Err(rustix::io::Errno::RANGE) => read(LONGEST).ok(),
+        short => short.ok(),
+    }
 }
 
 /// Gives a file an access control list; `false` where it cannot have it.
