@@ -119,10 +119,27 @@ for file in json.loads(sys.argv[1])["files"]:
     python::on_file(H5PY, &place.path("by_hand.h5"));
     finished(&place.path("thimble_1.h5"));
     mask(&place);
-    let files = ["by_hand.h5", "thimble_1.h5", "1.5d_mask.safetensors"]
-        .map(|name| place.path(name).display().to_string());
-    let [one, two, three] = files.each_ref().map(String::as_str);
-    let json = place.print(&["inspect", "--json", "--assume-bf16", one, two, three]);
+    let arrays = "
+import sys, numpy as np, ml_dtypes
+bf16 = np.arange(6, dtype=np.float32).astype(ml_dtypes.bfloat16).reshape(2, 3)
+np.save(sys.argv[1], bf16)
+np.savez(sys.argv[2], bf16=bf16, x=np.zeros((2, 2)), mask=np.ones(3, bool), one=np.float32(1))
+";
+    python::run(arrays, [place.path("a.npy"), place.path("b.npz")]);
+    let files = [
+        "by_hand.h5",
+        "thimble_1.h5",
+        "1.5d_mask.safetensors",
+        "a.npy",
+        "b.npz",
+    ]
+    .map(|name| place.path(name).display().to_string());
+    let flags = ["inspect", "--json", "--assume-bf16"];
+    let args: Vec<&str> = flags
+        .into_iter()
+        .chain(files.iter().map(String::as_str))
+        .collect();
+    let json = place.print(&args);
     python::run(CHECK, [json]);
 }
 

@@ -38,6 +38,10 @@ pub(super) fn gather(
     let others = others
         .iter()
         .map(|name| format!("`{name}` is no array, and is not looked into"));
+    let tensors = arrays.iter();
+    let tensors: Vec<TensorFacts> = tensors
+        .map(|array| array_facts(array, path, format))
+        .collect();
     let facts = FileFacts {
         path: path.to_owned(),
         format,
@@ -48,11 +52,8 @@ pub(super) fn gather(
         attributes: Vec::new(),
         unread_attributes: Vec::new(),
         notes: others.collect(),
-        python: python::open_numpy(path, format),
-        tensors: arrays
-            .iter()
-            .map(|array| array_facts(array, path, format))
-            .collect(),
+        python: python::open_numpy(path, format, &tensors),
+        tensors,
     };
     Ok((facts, arrays))
 }
@@ -78,6 +79,6 @@ fn array_facts(array: &Array, path: &Path, format: Format) -> TensorFacts {
         attributes: Vec::new(),
         unread_attributes: Vec::new(),
         remarks: array.unread.iter().cloned().collect(),
-        python: python::read_numpy(path, &array.name, format),
+        python: python::read_numpy(path, array, format),
     }
 }

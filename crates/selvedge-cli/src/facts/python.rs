@@ -5,6 +5,7 @@ use std::path::Path;
 use selvedge_hdf5::Dtype;
 
 use super::{Format, TensorFacts};
+use crate::source::Array;
 
 /// The lines that open an HDF5 file as `f`.
 pub(super) fn open_hdf5(path: &Path, tensors: &[TensorFacts]) -> Vec<String> {
@@ -71,8 +72,11 @@ pub(super) fn read_safetensors(name: &str) -> String {
 }
 
 /// The lines that make arrays of `NumPy` ready: of a `.npz` file as `arrays`.
-pub(super) fn open_numpy(path: &Path, format: Format) -> Vec<String> {
-    let mut lines = vec!["import numpy as np".to_owned()];
+pub(super) fn open_numpy(path: &Path, format: Format, tensors: &[TensorFacts]) -> Vec<String> {
+    let mut tensors = tensors.iter();
+    let torch = tensors.any(|tensor| tensor.python.contains("torch."));
+    let import = ["import numpy as np", "import numpy as np, torch"];
+    let mut lines = vec![import[usize::from(torch)].to_owned()];
     if format == Format::Npz {
         let path = quoted(&path.display().to_string());
         lines.push(format!("arrays = np.load({path})"));
@@ -80,11 +84,23 @@ pub(super) fn open_numpy(path: &Path, format: Format) -> Vec<String> {
     lines
 }
 
-/// The expression that reads array `name`.
-pub(super) fn read_numpy(path: &Path, name: &str, format: Format) -> String {
-    match format {
-        Format::Npz => format!("arrays[{}]", quoted(name)),
+/// The expression that reads an array.
+pub(super) fn read_numpy(path: &Path, array: &Array, format: Format) -> String {
+    let found = match format {
+        Format::Npz => format!("arrays[{}]", quoted(&array.name)),
         _ => format!("np.load({})", quoted(&path.display().to_string())),
+    };
+    match array.kind {
+        // What NumPy has no type for is bytes to it.
+        Some(kind) if kind.is_without_numpy() => {
+            let bits = format!("uint{}", kind.bits);
+            format!(
+                "torch.from_numpy({found}.view({})).view(torch.{})",
+                quoted(&bits),
+                kind.name
+            )
+        }
+        _ => found,
     }
 }
 

@@ -174,4 +174,28 @@ mod tests {
             assert_eq!(Header::parse(text), None, "{text}");
         }
     }
+
+    /// A header that is cut, or in which any byte is another, is told or read, and stops nothing: not by
+    /// its brackets, which a parser of a whole literal can take for ever for.
+    #[test]
+    fn damage_is_told_and_ends() {
+        let sound = header("<f4", &[2, 30]);
+        for at in 0..sound.len() {
+            assert!(Header::read(&mut &sound[..at]).is_err(), "cut at {at}");
+            for byte in [0, b'[', b'(', b'\'', b'}', 0xff] {
+                let mut damaged = sound.clone();
+                damaged[at] = byte;
+                if let Ok((found, length)) = Header::read(&mut &damaged[..]) {
+                    assert!(length <= sound.len() as u64 && found.shape.len() <= 2);
+                }
+            }
+        }
+        let mut deep = b"\x93NUMPY\x02\x00".to_vec();
+        deep.extend(100_000_u32.to_le_bytes());
+        deep.extend([b'['; 100_000]);
+        assert!(Header::read(&mut &deep[..]).is_err());
+        // What it claims is not what is reserved.
+        let huge = [&b"\x93NUMPY\x02\x00"[..], &u32::MAX.to_le_bytes()].concat();
+        assert!(Header::read(&mut &huge[..]).is_err());
+    }
 }
