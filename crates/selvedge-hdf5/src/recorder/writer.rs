@@ -145,7 +145,8 @@ impl Writer {
         self.begin_due()
     }
 
-    /// The last step at which a commit is due; where none is, that of the commit under way or the next one.
+    /// The last step at which a commit is due; where none is, that of the commit under way, or of the one
+    /// before.
     fn last_due(&self) -> u64 {
         let begun = || self.commit.as_ref().map(|commit| commit.steps);
         let due = self.due.back().copied().or_else(begun);
