@@ -24,20 +24,24 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<u64>, Error> {
         return Ok(None);
     };
     // A SWMR writer holds no lock, for its readers' sake: the system knows whether it has the file open.
-    match disk::is_open_for_writing(&data) {
+    let nobody_tells = || Error::MarkedByWriter {
+        path: path.to_owned(),
+    };
+    let open = disk::is_open_for_writing(&data);
+    match open {
         Some(false) => {}
         None if !mark.is_swmr() => {}
         Some(true) => return Err(elsewhere(path)),
-        None => {
-            return Err(Error::MarkedByWriter {
-                path: path.to_owned(),
-            });
-        }
+        None => return Err(nobody_tells()),
     }
     let file = LockedFile::open(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(elsewhere(path)),
+        // Then the system has to know it: a writer there has no lock, either.
+        Err(TryLockError::Error(error)) if disk::is_without_locks(&error) => {
+            open.ok_or_else(nobody_tells)?;
+        }
         Err(TryLockError::Error(error)) => return Err(Error::io(path, "lock", error)),
     }
     // It may have gone meanwhile.
@@ -85,7 +89,7 @@ fn sync(path: &Path, file: &File) -> Result<(), Error> {
 /// The steps of the file, as any reader finds them now: all of its datasets are looked at.
 fn steps(path: &Path, file: &LockedFile) -> Result<u64, Error> {
     // A reader shares the lock. Nobody else gets it, since HDF5 writers want it alone.
-    file.try_lock_shared().map_err(|_| elsewhere(path))?;
+    file.share(path)?;
     let reader = Reader::open(path)?;
     for tensor in reader.tensors() {
         tensor.data_layout()?;

@@ -176,6 +176,31 @@ os._exit(9)";
     }
 }
 
+/// On a file system without locks, whether its writer lives is the system's to know.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_writer_that_died_without_locks_is_recovered_from() {
+    use selvedge_testing::{Fault, with_fault};
+    const ENOLCK: i32 = 37;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("latest_1.h5");
+    let program = "
+import os, sys, h5py
+f = h5py.File(sys.argv[1], 'w', libver='latest', locking=False)
+f['W'] = [1.0]
+f.flush()
+os._exit(9)";
+    python::script(program, [&path]).status().unwrap();
+    with_fault(Fault::Locks, ENOLCK, || match recover(&path) {
+        Ok(recovery) => {
+            assert!(recovery.marked && recovery.changed);
+            assert!(Reader::open(&path).is_ok());
+        }
+        // The lease by which it is asked is a call of `fcntl`, too, which this system may not have.
+        Err(error) => assert!(matches!(error, Error::MarkedByWriter { .. }), "{error}"),
+    });
+}
+
 /// A writer that uses no locks, as on file systems that have none, is at work and not dead.
 #[test]
 fn a_writer_of_the_latest_format_without_locks_is_at_work() {
