@@ -179,10 +179,11 @@ with h5py.File(sys.argv[1], "w", libver="latest") as f:
             f[f"layer{layer}/expert{expert}"] = np.full((2, 3), expert * 100 + layer, "f4")
 "#;
 
-/// The memory of this process that is resident, in bytes.
-fn resident() -> u64 {
+/// What the system says of the memory of this process, in bytes: `VmRSS` is resident now, `VmHWM` was
+/// resident at most.
+fn memory(what: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let line = status.lines().find(|line| line.starts_with(what));
     let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
 }
@@ -199,9 +200,9 @@ fn many(folder: &Path) -> std::path::PathBuf {
 fn ten_thousand_datasets_take_little_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = many(folder.path());
-    let before = resident();
+    let before = memory("VmRSS");
     let file = Reader::open(&path).unwrap();
-    let opened = resident().saturating_sub(before);
+    let opened = memory("VmRSS").saturating_sub(before);
     assert_eq!(file.tensors().len(), 10_000);
     assert!(opened <= 40_000_000, "{opened} bytes for the list");
     for layer in [0_u16, 50, 99] {
@@ -216,6 +217,14 @@ fn ten_thousand_datasets_take_little_memory() {
         tensor.read::<f32>().unwrap();
         tensor.attributes().unwrap();
     }
-    let read = resident().saturating_sub(before);
+    let read = memory("VmRSS").saturating_sub(before);
     assert!(read <= 60_000_000, "{read} bytes when all were read");
+    drop(file);
+
+    let again = folder.path().join("again_1.h5");
+    let rechunk = Rechunk::new(&path, &again).memory(64 << 20);
+    rechunk.run(|_| {}).unwrap();
+    let most = memory("VmHWM").saturating_sub(before);
+    assert!(most <= 120_000_000, "{most} bytes to rechunk");
+    assert_eq!(Reader::open(&again).unwrap().tensors().len(), 10_000);
 }

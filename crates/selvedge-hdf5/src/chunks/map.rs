@@ -142,8 +142,10 @@ impl ChunkMap {
     fn keep_number(&self, number: u64, stored: Stored) {
         if number < self.count {
             let (page, within) = (to_usize(number) / PAGE, to_usize(number) % PAGE);
+            // The last page is as long as there are chunks: most tensors of a file with many have one.
+            let length = PAGE.min(to_usize(self.count) - page * PAGE);
             let page =
-                self.pages[page].get_or_init(|| (0..PAGE).map(|_| OnceLock::new()).collect());
+                self.pages[page].get_or_init(|| (0..length).map(|_| OnceLock::new()).collect());
             // Whoever came first has said the same.
             let _ = page[within].set(stored);
         }
@@ -151,7 +153,7 @@ impl ChunkMap {
 
     fn known(&self, number: u64) -> Option<Stored> {
         let page = self.pages.get(to_usize(number) / PAGE)?.get()?;
-        page[to_usize(number) % PAGE].get().copied()
+        page.get(to_usize(number) % PAGE)?.get().copied()
     }
 
     /// Where chunk number `number`, in the order of the chunk index, lies. `None` where it does not

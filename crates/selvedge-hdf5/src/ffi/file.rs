@@ -17,10 +17,12 @@ use hdf5_sys::h5f::{
 };
 use hdf5_sys::h5p::H5P_DEFAULT;
 
-/// Bytes of structures of a file that libhdf5 keeps, counted as they are in the file; in memory they take
-/// several times as much. Its own limit is 32 MiB, and a walk through ten thousand datasets looks at each
-/// header once.
-const METADATA_CACHE: usize = 1 << 20;
+/// Bytes of structures of a file that libhdf5 keeps while the file is read, counted as they are in the file.
+/// In memory the headers of small datasets take forty times as much, its own limit is 32 MiB, and a walk
+/// through ten thousand datasets looks at each once.
+const CACHE_FOR_READING: usize = 256 << 10;
+/// The same while a file is made: the names of a group are one structure, which each dataset changes.
+const CACHE_FOR_MAKING: usize = 4 << 20;
 
 /// How a file is opened or made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +49,16 @@ pub(crate) fn open_file_with(
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| "a zero byte in the path")?;
     let mut access = FileAccess::build();
     access.file_locking(false);
-    if matches!(mode, Mode::Read | Mode::ReadSwmr) {
+    let cache = match mode {
+        Mode::Read | Mode::ReadSwmr => Some(CACHE_FOR_READING),
+        Mode::Create => Some(CACHE_FOR_MAKING),
+        Mode::Write => None,
+    };
+    if let Some(size) = cache {
         access.mdc_config(&MetadataCacheConfig {
-            initial_size: METADATA_CACHE,
-            max_size: METADATA_CACHE,
-            min_size: METADATA_CACHE,
+            initial_size: size.min(2 << 20),
+            max_size: size,
+            min_size: size.min(1 << 20),
             ..MetadataCacheConfig::default()
         });
     }
