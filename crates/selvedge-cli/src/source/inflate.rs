@@ -76,10 +76,12 @@ impl Inflated {
             Some(now) => now,
             None => new(),
         };
-        let mut skipped = vec![0; SKIPPED];
-        while now.at < from {
-            let left = usize::try_from(from - now.at).unwrap_or(SKIPPED);
-            now.fill(&mut skipped[..left.min(SKIPPED)])?;
+        if now.at < from {
+            let mut skipped = vec![0; SKIPPED];
+            while now.at < from {
+                let left = usize::try_from(from - now.at).unwrap_or(SKIPPED);
+                now.fill(&mut skipped[..left.min(SKIPPED)])?;
+            }
         }
         now.fill(buffer)?;
         if now.at == self.length && now.crc.sum() != self.crc {
