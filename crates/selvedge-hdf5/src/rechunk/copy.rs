@@ -9,7 +9,7 @@ use std::path::Path;
 use selvedge_base::{Mutex, disk, pool};
 
 use super::members::{Member, Members};
-use super::pack::{Blocks, PackedChunks, Packer, Packing, half};
+use super::pack::{Blocks, ChunkBuffers, CompressedTarget, WrittenChunks, half};
 use crate::bulk::{Buffer, Meter, Piece, Walk};
 use crate::checksum::{Checksums, RangeHasher};
 use crate::chunks::{ChunkWriter, Run, to_usize};
@@ -45,7 +45,7 @@ pub(super) struct Copied {
     pub(super) checksums: Vec<(String, Checksums)>,
     pub(super) converted: Vec<(String, Float16Survey)>,
     /// The chunks of each step tensor that is compressed, with its number.
-    pub(super) packed: Vec<(usize, PackedChunks)>,
+    pub(super) packed: Vec<(usize, WrittenChunks)>,
 }
 
 /// Where a tensor lies in the new file.
@@ -53,7 +53,7 @@ enum Target<'a> {
     Chunks(&'a StepTensor),
     Contiguous(u64),
     /// With the number of the step tensor.
-    Packed(usize, Packing<'a>),
+    Compressed(usize, CompressedTarget<'a>),
 }
 
 /// A tensor with its way from one file to the other.
@@ -78,7 +78,7 @@ struct Found {
 struct Buffers {
     values: Buffer,
     back: Buffer,
-    packer: Packer,
+    encoding: ChunkBuffers,
 }
 
 /// What a thread does before it takes the next.
@@ -102,11 +102,11 @@ impl<'a> Copying<'a> {
                 rows,
                 pieces,
             };
-            if let Target::Packed(_, packing) = &item.target {
-                let blocks = packing.blocks.tasks(all, range);
+            if let Target::Compressed(_, target) = &item.target {
+                let blocks = target.blocks.tasks(all, range);
                 tasks.extend(blocks.map(|(rows, pieces)| task(rows, pieces)));
-                values = packing.blocks.bytes().max(values);
-                chunk = packing.chunk_bytes().max(chunk);
+                values = target.blocks.bytes().max(values);
+                chunk = target.chunk_bytes().max(chunk);
             } else {
                 tasks.extend(item.walk.tasks(all, range).map(|rows| task(rows, 0..0)));
                 back = item.walk.piece_bytes().max(back);
@@ -115,11 +115,11 @@ impl<'a> Copying<'a> {
         let values = back.max(values);
         let buffers = || {
             let buffers = Buffer::new(values).zip(Buffer::new(back));
-            let buffers = buffers.zip(Packer::new(chunk));
-            let buffers = buffers.map(|((values, back), packer)| Buffers {
+            let buffers = buffers.zip(ChunkBuffers::new(chunk));
+            let buffers = buffers.map(|((values, back), encoding)| Buffers {
                 values,
                 back,
-                packer,
+                encoding,
             });
             buffers.ok_or_else(|| {
                 let error = io::ErrorKind::OutOfMemory.into();
@@ -129,7 +129,7 @@ impl<'a> Copying<'a> {
         pool::each_with(self.threads, &tasks, buffers, |buffers, task| {
             let item = &items[task.item];
             match &item.target {
-                Target::Packed(_, packing) => self.pack(item, packing, task, buffers, meter),
+                Target::Compressed(_, target) => self.pack(item, target, task, buffers, meter),
                 _ => self.copy(item, task.rows.clone(), buffers, meter),
             }
         })?;
@@ -146,8 +146,8 @@ impl<'a> Copying<'a> {
             if item.member.convert {
                 copied.converted.push((name.clone(), found.survey));
             }
-            if let Target::Packed(number, packing) = item.target {
-                copied.packed.push((number, packing.finish()));
+            if let Target::Compressed(number, target) = item.target {
+                copied.packed.push((number, target.finish()));
             }
         }
         Ok(copied)
@@ -163,7 +163,10 @@ impl<'a> Copying<'a> {
                     Some((number, tensor)) if tensor.is_compressed() => {
                         let grid = &tensor.grid;
                         let blocks = Blocks::new(member.tensor, grid, self.checksums)?;
-                        Some(Target::Packed(number, Packing::new(number, grid, blocks)))
+                        Some(Target::Compressed(
+                            number,
+                            CompressedTarget::new(number, grid, blocks),
+                        ))
                     }
                     found => found.map(|(_, tensor)| Target::Chunks(tensor)),
                 },
@@ -227,12 +230,12 @@ impl<'a> Copying<'a> {
         Ok(())
     }
 
-    /// Encodes a part of a tensor that is to be compressed. It is looked at again when the index has
+    /// Encodes a part of a tensor that is to be compressed. It is verified when the index has
     /// the chunks.
     fn pack(
         &self,
         item: &Item<'_>,
-        packing: &Packing<'_>,
+        target: &CompressedTarget<'_>,
         task: &Task,
         buffers: &mut Buffers,
         meter: &Meter<'_>,
@@ -240,19 +243,19 @@ impl<'a> Copying<'a> {
         // With checksums the pieces are all pieces.
         let mut hasher = item.hasher();
         let mut survey = Float16Survey::default();
-        let (pieces, part) = (&task.pieces, packing.part(&task.pieces).len());
-        for rows in packing.blocks(task.rows.clone()) {
+        let (pieces, part) = (&task.pieces, target.part(&task.pieces).len());
+        for rows in target.blocks(task.rows.clone()) {
             let values = to_usize(rows.end - rows.start) * part;
             let values = buffers.values.get(values);
-            packing.read(item.member.tensor, &rows, pieces, values)?;
+            target.read(item.member.tensor, &rows, pieces, values)?;
             if item.member.convert {
                 survey += into_bf16(values);
             }
             if let Some(hasher) = &mut hasher {
                 hasher.add(values);
             }
-            packing
-                .write(&self.writer, &rows, pieces, values, &mut buffers.packer)
+            target
+                .write(&self.writer, &rows, pieces, values, &mut buffers.encoding)
                 .map_err(|source| self.failed(item, rows.start, source))?;
             meter.add(half(values.len() as u64));
         }
@@ -320,7 +323,7 @@ impl Item<'_> {
         let tensor = match &self.target {
             Target::Chunks(tensor) => tensor,
             // Its chunks are encoded, and have no place yet.
-            Target::Packed(..) => return Err(io::ErrorKind::Unsupported.into()),
+            Target::Compressed(..) => return Err(io::ErrorKind::Unsupported.into()),
             Target::Contiguous(address) => {
                 let start = piece.part.as_ref().map_or(0, |part| part.start) as u64;
                 return file.write_all_at(bytes, address + rows.start * self.row_bytes + start);

@@ -23,7 +23,7 @@ use crate::trajectory::TrajectoryFile;
 use crate::{Attribute, Compression, Error, ReadPattern, RunState, TensorSpec, provenance};
 use copy::{Copied, Copying};
 use members::{Asked, Members};
-use pack::{PackedTensor, verify_written};
+use pack::{ToVerify, verify_written};
 
 /// Writes a file anew as a finished trajectory, with chunks for another purpose.
 ///
@@ -304,7 +304,7 @@ impl Build<'_> {
             trajectory.index_chunks(packed.iter().flat_map(|(_, packed)| packed.chunks()))?;
             trajectory.set_extents(self.plan.steps)?;
             trajectory.finish()?;
-            let tensors = packed.into_iter().map(|(tensor, chunks)| PackedTensor {
+            let tensors = packed.into_iter().map(|(tensor, chunks)| ToVerify {
                 name: &trajectory.tensors[tensor].name,
                 grid: &trajectory.tensors[tensor].grid,
                 steps: self.plan.steps,

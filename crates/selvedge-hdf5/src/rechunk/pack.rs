@@ -16,7 +16,7 @@ use crate::reader::{Reader, Tensor};
 
 /// Bytes that are encoded at a time, where a part of each step can be read: they stay in a cache.
 const BLOCK: u64 = 2 << 20;
-/// Chunks that a thread looks at again at a time.
+/// Chunks that a thread verifies at a time.
 const TOGETHER: usize = 16;
 
 /// How a tensor is cut into blocks, which a thread encodes at a time: whole chunks.
@@ -112,27 +112,27 @@ fn common(one: u64, other: u64) -> u64 {
 }
 
 /// A chunk that was written, and what it was before.
-struct Packed {
+struct WrittenChunk {
     chunk: Written,
     hash: u128,
 }
 
 /// A compressed tensor on its way into the file.
-pub(super) struct Packing<'a> {
+pub(super) struct CompressedTarget<'a> {
     /// The number of the tensor.
     tensor: usize,
     grid: &'a Grid,
     pub(super) blocks: Blocks,
-    packed: Mutex<Vec<Packed>>,
+    packed: Mutex<Vec<WrittenChunk>>,
 }
 
 /// The memory of a thread that encodes.
-pub(super) struct Packer {
+pub(super) struct ChunkBuffers {
     encoder: ChunkEncoder,
     chunk: Buffer,
 }
 
-impl Packer {
+impl ChunkBuffers {
     /// For chunks of at most `chunk_bytes` bytes; `None` where the system has no memory for them.
     pub(super) fn new(chunk_bytes: u64) -> Option<Self> {
         Buffer::new(chunk_bytes).map(|chunk| Self {
@@ -142,7 +142,7 @@ impl Packer {
     }
 }
 
-impl<'a> Packing<'a> {
+impl<'a> CompressedTarget<'a> {
     pub(super) fn new(tensor: usize, grid: &'a Grid, blocks: Blocks) -> Self {
         Self {
             tensor,
@@ -196,7 +196,7 @@ impl<'a> Packing<'a> {
         rows: &Range<u64>,
         pieces: &Range<u64>,
         values: &[u8],
-        packer: &mut Packer,
+        encoding: &mut ChunkBuffers,
     ) -> io::Result<()> {
         let (grid, part) = (self.grid, self.part(pieces));
         let chunk_bytes = to_usize(grid.chunk_bytes());
@@ -214,7 +214,7 @@ impl<'a> Packing<'a> {
                 let chunk: &[u8] = if len == chunk_bytes {
                     of(first)
                 } else {
-                    let chunk = packer.chunk.get(chunk_bytes);
+                    let chunk = encoding.chunk.get(chunk_bytes);
                     for (row, step) in (first..first + held).zip(chunk.chunks_exact_mut(stride)) {
                         step[..len].copy_from_slice(of(row));
                         step[len..].fill(0);
@@ -225,8 +225,8 @@ impl<'a> Packing<'a> {
                 let hash = XxHash3_128::oneshot(chunk);
                 let number = first / grid.steps() * grid.pieces() + number;
                 let number = (self.tensor, number);
-                packed.push(Packed {
-                    chunk: writer.write(&mut packer.encoder, grid, number, chunk)?,
+                packed.push(WrittenChunk {
+                    chunk: writer.write(&mut encoding.encoder, grid, number, chunk)?,
                     hash,
                 });
             }
@@ -237,35 +237,35 @@ impl<'a> Packing<'a> {
     }
 
     /// All chunks, in the order of their numbers.
-    pub(super) fn finish(self) -> PackedChunks {
+    pub(super) fn finish(self) -> WrittenChunks {
         let mut packed = self.packed.into_inner();
         packed.sort_unstable_by_key(|packed| packed.chunk.number);
-        PackedChunks(packed)
+        WrittenChunks(packed)
     }
 }
 
 /// The chunks of a compressed tensor, all of which are in the file.
-pub(super) struct PackedChunks(Vec<Packed>);
+pub(super) struct WrittenChunks(Vec<WrittenChunk>);
 
-impl PackedChunks {
+impl WrittenChunks {
     /// What the index is told.
     pub(super) fn chunks(&self) -> impl Iterator<Item = Written> + '_ {
         self.0.iter().map(|packed| packed.chunk)
     }
 }
 
-/// A compressed tensor that is looked at again.
-pub(super) struct PackedTensor<'a> {
+/// A compressed tensor whose chunks are verified.
+pub(super) struct ToVerify<'a> {
     pub(super) name: &'a str,
     pub(super) grid: &'a Grid,
     /// Steps that it has.
     pub(super) steps: u64,
-    pub(super) chunks: PackedChunks,
+    pub(super) chunks: WrittenChunks,
 }
 
 /// Unpacks every chunk through a reader of the new file, and compares it with what was encoded.
 pub(super) fn verify_written(
-    tensors: &[PackedTensor<'_>],
+    tensors: &[ToVerify<'_>],
     written: &Reader,
     path: &Path,
     threads: usize,
@@ -289,7 +289,7 @@ pub(super) fn verify_written(
     pool::each_with(threads, &tasks, state, |(plain, unpacker), task| {
         let (tensor, found, chunks) = task;
         let (grid, plain) = (tensor.grid, plain.get(to_usize(tensor.grid.chunk_bytes())));
-        for Packed { chunk, hash } in *chunks {
+        for WrittenChunk { chunk, hash } in *chunks {
             let (row, piece) = (chunk.number / grid.pieces(), chunk.number % grid.pieces());
             let first = row * grid.steps();
             let same = match found.read_raw_chunk(unpacker, chunk.number, plain) {
@@ -320,7 +320,9 @@ pub(super) fn half(bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Blocks, Packed, PackedChunks, PackedTensor, Packing, common, verify_written};
+    use super::{
+        Blocks, CompressedTarget, ToVerify, WrittenChunk, WrittenChunks, common, verify_written,
+    };
     use crate::bulk::Meter;
     use crate::chunks::{Grid, Written};
     use crate::{Compression, Error, Reader, Rechunk, Recorder, bf16};
@@ -342,11 +344,11 @@ mod tests {
                 chunk_bytes: 2,
             };
             let grid = Grid::new(&[all_pieces], &[16, 1], 2).unwrap();
-            let packing = Packing::new(0, &grid, blocks);
+            let target = CompressedTarget::new(0, &grid, blocks);
             let mut seen = vec![0; usize::try_from(total * all_pieces).unwrap()];
             for (task, pieces) in blocks.tasks(total, multiple) {
                 assert_eq!((task.start % rows, task.start % multiple), (0, 0));
-                for rows in packing.blocks(task) {
+                for rows in target.blocks(task) {
                     for row in rows {
                         for piece in pieces.clone() {
                             seen[usize::try_from(row * all_pieces + piece).unwrap()] += 1;
@@ -395,11 +397,11 @@ mod tests {
                 address: 0,
                 bytes: 0,
             };
-            let tensors = [PackedTensor {
+            let tensors = [ToVerify {
                 name: "W",
                 grid: &grid,
                 steps: 20,
-                chunks: PackedChunks(vec![Packed { chunk, hash }]),
+                chunks: WrittenChunks(vec![WrittenChunk { chunk, hash }]),
             }];
             let mut done = 0;
             let mut progress = |progress: crate::Progress| done = progress.done;
