@@ -143,6 +143,12 @@ const REQUIREMENTS: &[Requirement] = &[
         "at least 0.80, aim 0.95",
     ),
     speed(
+        "safetensors/load-many",
+        "Reader, read",
+        "Python, load_file",
+        "at least 2",
+    ),
+    speed(
         "safetensors/load-sum",
         "Mapped",
         "Reader, read_into",
