@@ -61,6 +61,16 @@ impl Stored {
         )
     }
 
+    pub(super) fn is_bitfield(&self) -> bool {
+        matches!(
+            self,
+            Self::Known {
+                form: Form::ZeroOrOne,
+                ..
+            }
+        )
+    }
+
     /// Takes 16 bits whose meaning the file does not tell for those of bfloat16; returns whether they
     /// can be.
     pub(super) fn assume_bf16(&mut self) -> bool {

@@ -26,20 +26,13 @@ pub(super) fn read(
     bytes.fill(0);
     ffi::read_raw(dataset, &memory, &select(dataset, rank, rows)?, bytes)?;
     match form {
-        Form::InPlace | Form::Converted => {}
+        Form::InPlace | Form::ZeroOrOne | Form::Converted => {}
         Form::Swapped(2) => swap::<2>(bytes),
         Form::Swapped(4) => swap::<4>(bytes),
         Form::Swapped(8) => swap::<8>(bytes),
         Form::Swapped(size) => bytes
             .chunks_exact_mut(size.max(1))
             .for_each(<[u8]>::reverse),
-        Form::ZeroOrOne => {
-            if let Some(byte) = bytes.iter().find(|byte| **byte > 1) {
-                return Err(LibraryError::new(format!(
-                    "a bitfield holds {byte:#04x}, and is read only as a bool, 0 or 1"
-                )));
-            }
-        }
     }
     Ok(())
 }

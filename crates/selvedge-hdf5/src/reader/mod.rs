@@ -322,10 +322,21 @@ impl Reader {
             .filter(|tensor| tensor.name() == name)
             .try_for_each(Tensor::assume_bf16)?;
         // Opaque bytes are no tensor of a run before somebody says what they are.
+        self.decide_anew();
+        Ok(())
+    }
+
+    /// Keeps some of the tensors, and forgets the others.
+    pub(crate) fn retain(&mut self, keep: impl FnMut(&Tensor) -> bool) {
+        self.tensors.retain(keep);
+        self.decide_anew();
+    }
+
+    /// Decides anew which tensors have steps, in a file that does not say so itself.
+    fn decide_anew(&mut self) {
         if Record::from_attributes(&self.attributes).is_none() {
             self.decide(None);
         }
-        Ok(())
     }
 
     /// The attributes at the root, in the order of their names.

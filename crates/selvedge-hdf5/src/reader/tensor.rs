@@ -15,7 +15,7 @@ use selvedge_base::shape::most_elements;
 
 use super::catalog::Member;
 use super::data_layout::{self, DataLayout};
-use super::dtype::{Stored, detect};
+use super::dtype::{Form, Stored, detect};
 use super::library;
 use super::objects::{Handle, Objects};
 use super::place::{Encoding, Found, Place, TensorLocation};
@@ -501,6 +501,10 @@ impl Tensor {
             library::read(&dataset, (dtype, form), self.shape.len(), rows, bytes)
         };
         let read = self.dataset().map_err(LibraryError::from).and_then(read);
-        read.map_err(|error| self.why_unread(error))
+        read.map_err(|error| self.why_unread(error))?;
+        if form == Form::ZeroOrOne && bytes.iter().any(|&byte| byte > 1) {
+            return Err(self.no_bools());
+        }
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 
 use super::data_layout::{self, Filter};
 use super::{Tensor, sources};
+use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::text::escaped;
 use crate::{Error, ffi};
@@ -52,7 +53,8 @@ impl Tensor {
         Ok(())
     }
 
-    /// Whether its values can be read, as far as that can be told without reading them.
+    /// Whether its values can be read, as far as that can be told without reading them. (A bitfield is
+    /// read: its type does not tell whether it holds bools.)
     ///
     /// # Errors
     ///
@@ -60,6 +62,9 @@ impl Tensor {
     /// here; [`Error::Library`].
     pub fn check_readable(&self) -> Result<(), Error> {
         self.dtype()?;
+        if self.stored.is_bitfield() {
+            return self.check_bools();
+        }
         // Only a dataset without chunks can be virtual, and only one with chunks has filters.
         if self.chunk_shape().is_none() {
             return self.check_sources();
@@ -83,6 +88,29 @@ impl Tensor {
             i32::from(needed)
         });
         (needed || visited.is_err()).then_some(filter)
+    }
+
+    /// Reads all of a bitfield, some rows at a time, since a bool is 0 or 1.
+    fn check_bools(&self) -> Result<(), Error> {
+        const BLOCK: u64 = 4 << 20;
+        let (rows, row_bytes) = (self.rows(), self.row_bytes()?.max(1));
+        let each = (BLOCK / row_bytes).max(1);
+        let mut bytes = Vec::new();
+        for first in (0..rows).step_by(to_usize(each)) {
+            let rows = first..rows.min(first + each);
+            bytes.resize(to_usize((rows.end - rows.start) * row_bytes), 0);
+            self.read_raw_rows(rows, &mut bytes)?;
+        }
+        Ok(())
+    }
+
+    /// What a bitfield is whose values are no bools.
+    pub(super) fn no_bools(&self) -> Error {
+        Error::UnsupportedDtype {
+            tensor: self.name().to_owned(),
+            found: format!("{} that are not all 0 or 1", self.stored_type()),
+            hint: "only bools are read of a bitfield; store flags as `array.view(\"uint8\")`",
+        }
     }
 
     fn without(&self, filter: Filter) -> Error {

@@ -1,5 +1,7 @@
 //! What of the input becomes what of the output.
 
+use std::collections::HashSet;
+
 use crate::chunks::to_usize;
 use crate::plan::Grouped;
 use crate::provenance::{LOGICAL_DTYPE, PREFIX};
@@ -41,7 +43,12 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn find(input: &'a Reader, asked: &Asked) -> Result<Self, Error> {
+    /// `left_out` are the tensors that were [taken out](leave_out).
+    pub(super) fn find(
+        input: &'a Reader,
+        asked: &Asked,
+        mut left_out: LeftOut,
+    ) -> Result<Self, Error> {
         for name in &asked.bf16 {
             let dtype = input.tensor(name)?.dtype()?;
             if dtype != Dtype::F16 {
@@ -52,7 +59,6 @@ impl<'a> Members<'a> {
                 });
             }
         }
-        let (tensors, mut left_out) = supported(input, asked.skip_unsupported)?;
         let steps = input.committed_steps();
         if steps == 0 {
             let path = input.path().to_owned();
@@ -62,7 +68,7 @@ impl<'a> Members<'a> {
         let notes = input.notes().iter().filter(|note| !is_unread(note));
         left_out.extend(notes.filter_map(Note::not_copied));
         let mut all = Vec::new();
-        for tensor in tensors {
+        for tensor in input.tensors() {
             let (role, shape) = (tensor.role(), tensor.step_shape().iter().copied());
             let convert = asked.bf16.iter().any(|name| name == tensor.name());
             let dtype = match convert {
@@ -122,41 +128,41 @@ impl<'a> Members<'a> {
 }
 
 /// What is not kept: a name and why.
-type LeftOut = Vec<(String, String)>;
+pub(super) type LeftOut = Vec<(String, String)>;
 
 /// Whether it tells of a dataset that cannot be opened.
 fn is_unread(note: &Note) -> bool {
     matches!(note, Note::Unread { .. })
 }
 
-/// The tensors of types that there are counterparts for, and the others.
-fn supported(input: &Reader, skip: bool) -> Result<(Vec<&Tensor>, LeftOut), Error> {
+/// Takes the tensors out of the input that cannot be read, where that is asked for, and returns which they
+/// are and why. What has steps, and how many, is decided by the others.
+pub(super) fn leave_out(input: &mut Reader, skip: bool) -> Result<LeftOut, Error> {
     let unread = input.notes().iter().filter(|note| is_unread(note));
     let mut left_out: LeftOut = unread.filter_map(Note::not_copied).collect();
-    let mut tensors = Vec::new();
+    let mut names = HashSet::new();
     for tensor in input.tensors() {
         let why = match tensor.check_readable() {
-            Ok(()) => {
-                tensors.push(tensor);
-                continue;
-            }
+            Ok(()) => continue,
             Err(Error::UnsupportedDtype { found, .. }) => format!("it holds {found}"),
             // What is not here now may come back: it is left out only if that is asked for.
             Err(error) if !skip => return Err(error),
             Err(error) => error.to_string(),
         };
         left_out.push((format!("`{}`", tensor.name()), why));
+        names.insert(tensor.name().to_owned());
     }
-    if left_out.is_empty() || skip {
-        return Ok((tensors, left_out));
+    if !skip && !left_out.is_empty() {
+        let datasets = left_out.iter().map(|(name, why)| format!("{name} ({why})"));
+        return Err(Error::CannotKeep {
+            path: input.path().to_owned(),
+            datasets: datasets.collect(),
+        });
     }
-    let datasets = left_out
-        .into_iter()
-        .map(|(name, why)| format!("{name} ({why})"));
-    Err(Error::CannotKeep {
-        path: input.path().to_owned(),
-        datasets: datasets.collect(),
-    })
+    if !names.is_empty() {
+        input.retain(|tensor| !names.contains(tensor.name()));
+    }
+    Ok(left_out)
 }
 
 /// The steps of the input that the output has not: those that not all step tensors have. What another

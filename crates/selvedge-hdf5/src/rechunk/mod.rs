@@ -22,7 +22,7 @@ use crate::reader::Reader;
 use crate::trajectory::TrajectoryFile;
 use crate::{Attribute, Compression, Error, ReadPattern, RunState, TensorSpec, provenance};
 use copy::{Copied, Copying};
-use members::{Asked, Members};
+use members::{Asked, LeftOut, Members, leave_out};
 use pack::{ToVerify, verify_written};
 
 /// Writes a file anew as a finished trajectory, with chunks for another purpose.
@@ -174,8 +174,9 @@ impl Rechunk {
         self
     }
 
-    /// Leaves datasets out that a trajectory cannot hold, such as strings and complex numbers.
-    /// Default: no, they are an error. The plan lists them.
+    /// Leaves datasets out that a trajectory cannot hold, such as strings and records, and those that
+    /// cannot be read, since a filter or a source is not here. Default: no, they are an error. The plan
+    /// lists them.
     pub fn skip_unsupported(mut self, skip: bool) -> Self {
         self.asked.skip_unsupported = skip;
         self
@@ -197,8 +198,8 @@ impl Rechunk {
     /// output cannot have; [`Error::NoSuchTensor`] and [`Error::DtypeMismatch`] for a tensor that is
     /// to be bfloat16; [`Error::WorkingMemory`] and [`Error::DiskTooSmall`].
     pub fn plan(&self) -> Result<RechunkPlan, Error> {
-        let input = self.open()?;
-        let members = Members::find(&input, &self.asked)?;
+        let (input, left_out) = self.open()?;
+        let members = Members::find(&input, &self.asked, left_out)?;
         self.plan_of(&members)
     }
 
@@ -212,8 +213,8 @@ impl Rechunk {
     /// is no new file.
     pub fn run(&self, mut progress: impl FnMut(Progress) + Send) -> Result<RechunkSummary, Error> {
         let started = Instant::now();
-        let input = self.open()?;
-        let members = Members::find(&input, &self.asked)?;
+        let (input, left_out) = self.open()?;
+        let members = Members::find(&input, &self.asked, left_out)?;
         let plan = self.plan_of(&members)?;
         let path = &self.output;
         let mut partial = Partial::create(path, self.overwrite)?;
@@ -239,12 +240,13 @@ impl Rechunk {
         })
     }
 
-    fn open(&self) -> Result<Reader, Error> {
+    fn open(&self) -> Result<(Reader, LeftOut), Error> {
         let mut input = Reader::open(&self.input)?;
         for tensor in &self.asked.assume_bf16 {
             input.assume_bf16(tensor)?;
         }
-        Ok(input)
+        let left_out = leave_out(&mut input, self.asked.skip_unsupported)?;
+        Ok((input, left_out))
     }
 
     fn plan_of(&self, members: &Members<'_>) -> Result<RechunkPlan, Error> {
