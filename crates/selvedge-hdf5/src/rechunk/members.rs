@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::chunks::to_usize;
+use crate::compare::root_name;
 use crate::plan::Grouped;
 use crate::provenance::{LOGICAL_DTYPE, PREFIX};
 use crate::reader::{Note, Reader, Tensor};
@@ -76,7 +77,7 @@ impl<'a> Members<'a> {
                 false => tensor.dtype()?,
             };
             let shape: Vec<usize> = shape.map(to_usize).collect();
-            let name = tensor.name().replace('/', ".");
+            let name = root_name(tensor.name());
             validate_name(&name)?;
             all.push(Member {
                 tensor,
