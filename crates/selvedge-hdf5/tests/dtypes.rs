@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use selvedge_hdf5::{Complex32, Complex64, Dtype, Error, Reader, Rechunk, Recorder, Tensor, bf16};
+use selvedge_hdf5::{
+    Attribute, Complex32, Complex64, Dtype, Error, Reader, Rechunk, Recorder, Tensor, bf16,
+};
 use selvedge_testing::python;
 
 /// What the Python programs below share: `put(name, type, bytes, …)` stores bytes as they are.
@@ -541,4 +543,56 @@ f["half_complex"] = np.zeros(2, [("r", "f2"), ("i", "f2")])
     }
     let dates = file.tensor("dates").unwrap().dtype_name();
     assert!(dates.starts_with("8 opaque bytes (`"), "{dates}");
+}
+
+/// Every precision and every offset of integers of 8 and 16 bits, with and without a sign, in both byte
+/// orders: the values are those that h5py reads.
+#[test]
+fn integers_of_every_precision_and_offset_are_as_h5py_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = made_by(
+        folder.path(),
+        r#"
+rng = np.random.default_rng(3)
+for base in (h5t.STD_I8LE, h5t.STD_U8LE, h5t.STD_I16LE, h5t.STD_U16LE, h5t.STD_I16BE, h5t.STD_U16BE):
+    size, signed = base.get_size(), base.get_sign() == h5t.SGN_2
+    native = np.dtype(("i" if signed else "u") + str(size))
+    for bits in range(1, size * 8 + 1):
+        least, end = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
+        values = np.append(rng.integers(least, end, 14), [least, end - 1]).astype(native)
+        for offset in range(size * 8 - bits + 1):
+            kind = base.copy()
+            kind.set_precision(bits)
+            kind.set_offset(offset)
+            name = f"{native.str[1:]}_{base.get_order()}_{bits}_{offset}"
+            try:
+                d = h5d.create(f.id, name.encode(), kind, h5s.create_simple(values.shape))
+            except ValueError:
+                # HDF5 makes none of fewer than half of their bits.
+                continue
+            d.write(h5s.ALL, h5s.ALL, values)
+            assert (f[name][()] == values).all(), name
+            f[name].attrs["expected"] = values.astype("i8")
+"#,
+    );
+    let mut found = 0;
+    for tensor in file.tensors() {
+        let bytes = tensor.read_bytes().unwrap();
+        let signed = tensor.name().starts_with('i');
+        let value = |bytes: &[u8]| -> i64 {
+            match (bytes, signed) {
+                (&[byte], true) => byte.cast_signed().into(),
+                (&[byte], false) => byte.into(),
+                (&[low, high], true) => i16::from_le_bytes([low, high]).into(),
+                (&[low, high], false) => u16::from_le_bytes([low, high]).into(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let size = tensor.dtype().unwrap().size();
+        let values: Vec<i64> = bytes.chunks_exact(size).map(value).collect();
+        let expected = tensor.attributes().unwrap().remove(0).1;
+        assert_eq!(Attribute::Ints(values), expected, "{}", tensor.name());
+        found += 1;
+    }
+    assert!(found > 200, "{found}");
 }
