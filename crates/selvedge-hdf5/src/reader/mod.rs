@@ -16,6 +16,7 @@ mod sources;
 mod tensor;
 mod unread;
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,6 +69,8 @@ pub struct Reader {
     data: Arc<fs::File>,
     live: Option<live::Live>,
     tensors: Vec<Tensor>,
+    /// The places of the tensors in the list, by their names.
+    places: HashMap<String, usize>,
     attributes: Vec<(String, Attribute)>,
     skipped: Vec<(String, String)>,
     /// What is to be told of the list of members.
@@ -119,6 +122,7 @@ impl Reader {
             path,
             data,
             live,
+            places: places(&tensors),
             tensors,
             attributes,
             skipped,
@@ -284,8 +288,10 @@ impl Reader {
     /// [`Error::NoSuchTensor`]; [`Error::Unread`] for what is there and cannot be read, such as a link to
     /// a file that is not there.
     pub fn tensor(&self, name: &str) -> Result<&Tensor, Error> {
-        let found = self.tensors.iter().find(|tensor| tensor.name() == name);
-        found.ok_or_else(|| self.no_tensor(name))
+        let place = self.places.get(name);
+        place
+            .map(|&place| &self.tensors[place])
+            .ok_or_else(|| self.no_tensor(name))
     }
 
     /// Why there is no tensor `name`.
@@ -316,19 +322,23 @@ impl Reader {
     ///
     /// [`Error::NoSuchTensor`]; [`Error::DtypeMismatch`] for a tensor of another dtype.
     pub fn assume_bf16(&mut self, name: &str) -> Result<(), Error> {
-        self.tensor(name)?;
-        self.tensors
-            .iter_mut()
-            .filter(|tensor| tensor.name() == name)
-            .try_for_each(Tensor::assume_bf16)?;
+        let Some(&place) = self.places.get(name) else {
+            return Err(self.no_tensor(name));
+        };
+        let tensor = &mut self.tensors[place];
+        let was_known = tensor.dtype().is_ok();
+        tensor.assume_bf16()?;
         // Opaque bytes are no tensor of a run before somebody says what they are.
-        self.decide_anew();
+        if !was_known {
+            self.decide_anew();
+        }
         Ok(())
     }
 
     /// Keeps some of the tensors, and forgets the others.
     pub(crate) fn retain(&mut self, keep: impl FnMut(&Tensor) -> bool) {
         self.tensors.retain(keep);
+        self.places = places(&self.tensors);
         self.decide_anew();
     }
 
@@ -383,6 +393,15 @@ impl Reader {
             })
             .collect()
     }
+}
+
+/// The places of tensors in a list, by their names.
+fn places(tensors: &[Tensor]) -> HashMap<String, usize> {
+    let mut places = HashMap::with_capacity(tensors.len());
+    for (place, tensor) in tensors.iter().enumerate() {
+        places.entry(tensor.name().to_owned()).or_insert(place);
+    }
+    places
 }
 
 /// What a file said of its run while the extents were read: a tensor has at least the steps that were
