@@ -7,6 +7,7 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -55,6 +56,24 @@ pub fn may_write(path: &Path) -> bool {
 #[must_use]
 pub fn is_open_for_writing(file: &File) -> Option<bool> {
     sys::is_open_for_writing(file)
+}
+
+/// Whether a program of this machine keeps the file open for writing, as [`is_open_for_writing`], asked for
+/// up to a tenth of a second.
+///
+/// A process that is being started has all open files of the one that starts it, until its own program
+/// begins: so a file that was written and closed a moment ago can look as if it still had a writer.
+#[must_use]
+pub fn stays_open_for_writing(file: &File) -> Option<bool> {
+    const TRIES: u32 = 20;
+    const PAUSE: Duration = Duration::from_millis(5);
+    for _ in 1..TRIES {
+        match is_open_for_writing(file) {
+            Some(true) => std::thread::sleep(PAUSE),
+            other => return other,
+        }
+    }
+    is_open_for_writing(file)
 }
 
 /// Takes the blocks of a file that will be `length` bytes long, and makes it as long, where the file

@@ -37,7 +37,7 @@ impl LockedFile {
         let file = Self::open_with(path, false, sys::lock_against_writing)?;
         file.share(path)?;
         // Some writers have no lock, for the sake of their readers: those of HDF5's SWMR mode.
-        if disk::is_open_for_writing(&file) == Some(true) {
+        if disk::stays_open_for_writing(&file) == Some(true) {
             let path = path.to_owned();
             return Err(FileError::OpenForWriting { path });
         }
@@ -169,6 +169,27 @@ fn flock(locked: Result<(), TryLockError>, path: &Path) -> Result<bool, FileErro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A test started Python while another one replaced the file that it had just written: the new
+    /// process had the file open for a moment, as every process has that is started, and it was
+    /// refused as the file of another program.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_writer_that_is_gone_in_a_moment_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.h5");
+        let open = File::create(&path).unwrap();
+        let claimed = LockedFile::claim(&path);
+        assert!(matches!(claimed, Err(FileError::OpenForWriting { .. })));
+        let claimed = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                drop(open);
+            });
+            LockedFile::claim(&path)
+        });
+        claimed.unwrap();
+    }
 
     #[test]
     fn a_file_that_is_to_be_replaced_gets_no_writer_meanwhile() {

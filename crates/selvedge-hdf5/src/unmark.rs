@@ -27,7 +27,7 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<u64>, Error> {
     let nobody_tells = || Error::MarkedByWriter {
         path: path.to_owned(),
     };
-    let open = disk::is_open_for_writing(&data);
+    let open = disk::stays_open_for_writing(&data);
     match open {
         Some(false) => {}
         None if !mark.is_swmr() => {}
