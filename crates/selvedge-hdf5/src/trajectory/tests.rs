@@ -141,6 +141,7 @@ fn made(
     let mut file = open(&memory);
     file.check_plan(&plan.tensors).unwrap();
     file.set_extents(0).unwrap();
+    file.announce_commit(0).unwrap();
     file.raise_end_of_file_for_row().unwrap();
     announced(&mut file).unwrap();
     memory.image()
@@ -168,6 +169,7 @@ fn record(memory: &Memory, steps: u64) -> Vec<u64> {
             .unwrap();
         file.write_steps(1, step, 1, bytemuck::cast_slice(&[loss(step)]))
             .unwrap();
+        file.announce_commit(step + 1).unwrap();
         file.set_extents(step + 1).unwrap();
         note(memory.changes(), step);
     }
@@ -195,6 +197,10 @@ fn check_image(image: &[u8], path: &Path, least: u64, moment: &str) {
     let recorder = TrajectoryFile::open(path, Memory::new(image.to_vec()), false);
     let recorder = recorder.unwrap_or_else(|error| panic!("{moment}: {error}"));
     assert_eq!(recorder.committed(), committed, "{moment}");
+    // What is ahead is so by a commit that the file tells of, and by nothing else.
+    recorder
+        .check_ahead()
+        .unwrap_or_else(|error| panic!("{moment}: {error}"));
 }
 
 /// Every prefix of the writes of a run whose chunk index grows to three levels in part, and each

@@ -86,6 +86,7 @@ fn record_in(mut file: TrajectoryFile, memory: &Memory, steps: u64, life: u64) -
     while step < steps {
         let count = (1 + step % 2).min(steps - step);
         write(&mut file, step, count, life);
+        file.announce_commit(step + count).unwrap();
         file.set_extents(step + count).unwrap();
         note(memory.changes(), step);
         step += count;
