@@ -94,15 +94,19 @@ fn in_words(recovery: &Recovery, dry_run: bool) -> String {
             Grouped(*extent)
         ));
     }
+    let which = match recovery.changed_by_others[..] {
+        [] => "all step tensors",
+        _ => "the other step tensors",
+    };
     let done = match (recovery.changed, dry_run) {
         (false, _) => "nothing: it is in order".to_owned(),
         (true, true) => format!(
-            "nothing in a dry run; without --dry-run all step tensors would end at {},\n           \
+            "nothing in a dry run; without --dry-run {which} would end at {},\n           \
              and the file would be marked as recovered",
             Grouped(steps)
         ),
         (true, false) => format!(
-            "all step tensors end at {} now, and the file is marked as recovered",
+            "{which} end at {} now, and the file is marked as recovered",
             Grouped(steps)
         ),
     };

@@ -140,7 +140,8 @@ impl fmt::Display for TensorComparison {
         match self.verdict {
             Verdict::Equal => return f.write_str("equal"),
             Verdict::Unreadable => {
-                return write!(f, "holds {}, which is not compared", self.dtypes[0]);
+                let dtype = &self.dtypes[0];
+                return write!(f, "its values ({dtype}) are not read, and so not compared");
             }
             Verdict::Dtype => return write!(f, "{} and {}", self.dtypes[0], self.dtypes[1]),
             Verdict::Shape => return write!(f, "shapes {} and {}", Shape(left), Shape(right)),

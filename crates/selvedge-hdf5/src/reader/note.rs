@@ -94,6 +94,18 @@ impl Note {
             Self::Unread { name, reason } => {
                 (format!("`{name}`"), format!("it cannot be read: {reason}"))
             }
+            Self::Short {
+                tensor,
+                steps,
+                committed,
+            } => (
+                format!("`{tensor}` as a step tensor"),
+                format!(
+                    "it has {} of {}; another program shortened it, or copied it from another run",
+                    Grouped(*steps),
+                    Counted(*committed)
+                ),
+            ),
             Self::BrokenLink { name, leads_to } => (
                 format!("the link `{name}`"),
                 format!("it leads to {leads_to}, which is not there"),
