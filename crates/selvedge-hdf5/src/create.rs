@@ -1,5 +1,6 @@
 //! Building the file: everything in it is made here, by libhdf5, before the first step.
 
+use std::ffi::CString;
 use std::path::Path;
 
 use hdf5::dataset::{AllocTime, FillTime};
@@ -14,8 +15,8 @@ use selvedge_base::shape::elements;
 use crate::error::LibraryError;
 use crate::plan::ChunkPlan;
 use crate::provenance::{
-    COMMIT, ENCODER, FORMAT, FORMAT_VERSION, LOGICAL_DTYPE, STATE, STEP_TENSOR, STEPS_PLANNED,
-    VERSION,
+    COMMIT, DIMENSION_SCALE, ENCODER, FORMAT, FORMAT_VERSION, LOGICAL_DTYPE, SCALE_CLASS,
+    SCALE_NAME, STATE, STEP_TENSOR, STEPS_PLANNED, VERSION,
 };
 use crate::{Attribute, Dtype, Error, RunState, TensorSpec, ffi, provenance};
 
@@ -174,6 +175,17 @@ pub(crate) fn create(
             .map_err(failed(format!("create constant `{}` in", constant.name)))?;
         addresses.push(address);
     }
+    for constant in contents.constants {
+        let takes = |name: &str| name == SCALE_CLASS || name == SCALE_NAME;
+        let mut own = contents.tensor_attributes.iter();
+        let is_taken = own.any(|(tensor, name, _)| *tensor == constant.name && takes(name));
+        if constant.shape.len() == 1 && !is_taken {
+            name_axis(&file, &constant.name).map_err(failed(format!(
+                "name the axis of constant `{}` in",
+                constant.name
+            )))?;
+        }
+    }
     for (tensor, name, value) in contents.tensor_attributes {
         file.dataset(tensor)
             .and_then(|dataset| write_attribute(&dataset, name, value))
@@ -234,6 +246,19 @@ fn create_constant(file: &File, constant: &TensorSpec) -> hdf5::Result<Option<u6
     mark_role(&dataset, false)?;
     mark(&dataset, constant.dtype)?;
     Ok(dataset.offset())
+}
+
+/// Makes a constant of one axis the dimension scale of its own axis: so programs that name axes by
+/// their numbers, where they have no names, do not take it for the axis of the steps.
+fn name_axis(file: &File, constant: &str) -> hdf5::Result<()> {
+    let dataset = file.dataset(constant)?;
+    for (attribute, value) in [(SCALE_CLASS, DIMENSION_SCALE), (SCALE_NAME, constant)] {
+        let text = |text: &str| {
+            CString::new(text).map_err(|_| hdf5::Error::from(format!("a zero byte in {text:?}")))
+        };
+        ffi::write_terminated(&dataset, &text(attribute)?, &text(value)?)?;
+    }
+    Ok(())
 }
 
 /// Says whether the dataset is a step tensor: so what other programs add is told apart, and what they

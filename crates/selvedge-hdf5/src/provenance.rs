@@ -27,6 +27,14 @@ pub(crate) const STEP_TENSOR: &str = "selvedge_step_tensor";
 /// An attribute of a compressed tensor: what wrote its streams.
 pub(crate) const ENCODER: &str = "selvedge_encoder";
 
+/// The attributes by which HDF5 knows a dimension scale, a dataset that names an axis: its class, of
+/// the value [`DIMENSION_SCALE`], and its name. They are part of the structure of a file.
+pub(crate) const SCALE_CLASS: &str = "CLASS";
+/// See [`SCALE_CLASS`].
+pub(crate) const SCALE_NAME: &str = "NAME";
+/// The value of [`SCALE_CLASS`].
+pub(crate) const DIMENSION_SCALE: &str = "DIMENSION_SCALE";
+
 /// How the names begin that only this crate gives.
 pub(crate) const PREFIX: &str = "selvedge_";
 

@@ -328,6 +328,41 @@ with h5py.File(sys.argv[1], "r") as f:
 
 /// A finished file is an ordinary HDF5 file: h5py goes on in it, within the last chunk and far
 /// after it, also where the chunk index was grown by the recorder, through several levels.
+const CHECK_SCALES: &str = r#"
+import sys, h5py
+with h5py.File(sys.argv[1], "r") as f:
+    # What HDF5 itself says (`H5DSis_scale`), and how programs then name the axis.
+    scales = {name: bool(f[name].is_scale) for name in f}
+    assert scales == {"W": False, "table": False, "dead_mask": True, "Größen": True}, scales
+    for name in ("dead_mask", "Größen"):
+        assert f[name].attrs["NAME"].decode() == name, f[name].attrs["NAME"]
+    assert list(f["W"].attrs) == ["logical_dtype", "selvedge_step_tensor"], list(f["W"].attrs)
+"#;
+
+/// kerchunk 0.2.10 and VirtualiZarr 2.8.0 number the axes that have no name, in each dataset anew: so
+/// the first axis of a mask was that of the steps, which has another length, and xarray refused the file.
+#[test]
+fn a_constant_of_one_axis_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("named_1.h5");
+    let mut run = Recorder::create(&path)
+        .steps(1)
+        .tensor::<bf16>("W", [2, 2])
+        .constant("dead_mask", &[true, false, true])
+        .constant("Größen", &[1_i64, 2])
+        .constant_of_shape("table", [2, 2], &[1_f32, 2.0, 3.0, 4.0])
+        .start()
+        .unwrap();
+    run.append(|step| step.put("W", &[bf16::ONE; 4])).unwrap();
+    run.finish().unwrap();
+    python::on_file(CHECK_SCALES, &path);
+    // That is how the file is built, and nothing that somebody wrote down: copies have their own.
+    let file = Reader::open(&path).unwrap();
+    let attributes = file.tensor("dead_mask").unwrap().attributes().unwrap();
+    let named = |wanted: &str| attributes.iter().any(|(name, _)| name == wanted);
+    assert!(!named("CLASS") && !named("NAME"), "{attributes:?}");
+}
+
 #[test]
 fn h5py_can_append_to_a_finished_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -4,12 +4,13 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::null_mut;
 
 use hdf5::sync::sync;
-use hdf5::{Attribute, Location, h5check};
+use hdf5::{Attribute, Dataspace, Datatype, Location, h5check};
 use hdf5_sys::h5::{H5_index_t, H5_iter_order_t};
-use hdf5_sys::h5a::{H5A_info_t, H5Aexists, H5Aiterate2, H5Aopen, H5Aread};
+use hdf5_sys::h5a::{H5A_info_t, H5Acreate2, H5Aexists, H5Aiterate2, H5Aopen, H5Aread, H5Awrite};
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::H5P_DEFAULT;
-use hdf5_sys::h5t::H5Treclaim;
+use hdf5_sys::h5s::{H5S_class_t, H5Screate};
+use hdf5_sys::h5t::{H5T_C_S1, H5T_cset_t, H5Tcopy, H5Treclaim, H5Tset_cset, H5Tset_size};
 
 /// The names of all attributes, in their order.
 pub(crate) fn attribute_names(location: &Location) -> hdf5::Result<Vec<CString>> {
@@ -110,5 +111,44 @@ pub(crate) fn read_texts(attribute: &Attribute) -> hdf5::Result<Vec<Vec<u8>>> {
             )
         };
         Ok(texts)
+    })
+}
+
+/// Writes the attribute `name` as text of fixed length that ends with a zero byte, as HDF5's dimension
+/// scales have theirs. The binding fills such texts with zeros, and HDF5 does not know them again.
+pub(crate) fn write_terminated(location: &Location, name: &CStr, text: &CStr) -> hdf5::Result<()> {
+    let bytes = text.to_bytes_with_nul();
+    sync(|| {
+        // SAFETY: libhdf5 is initialised by whoever has the location, and its type of a character
+        // stays for ever.
+        let id = h5check(unsafe { H5Tcopy(*H5T_C_S1) })?;
+        // SAFETY: the identifier was made for us just now, and nobody else has it.
+        let datatype: Datatype = unsafe { hdf5::from_id(id) }?;
+        // SAFETY: the type is ours to change.
+        h5check(unsafe { H5Tset_size(datatype.id(), bytes.len()) })?;
+        if !text.to_bytes().is_ascii() {
+            // SAFETY: as above.
+            h5check(unsafe { H5Tset_cset(datatype.id(), H5T_cset_t::H5T_CSET_UTF8) })?;
+        }
+        // SAFETY: no pointers are handed over.
+        let id = h5check(unsafe { H5Screate(H5S_class_t::H5S_SCALAR) })?;
+        // SAFETY: the identifier was made for us just now, and nobody else has it.
+        let space: Dataspace = unsafe { hdf5::from_id(id) }?;
+        // SAFETY: the identifiers are those of objects that are alive, and the name is a string of C.
+        let id = h5check(unsafe {
+            H5Acreate2(
+                location.id(),
+                name.as_ptr(),
+                datatype.id(),
+                space.id(),
+                H5P_DEFAULT,
+                H5P_DEFAULT,
+            )
+        })?;
+        // SAFETY: the identifier was made for us just now, and nobody else has it.
+        let attribute: Attribute = unsafe { hdf5::from_id(id) }?;
+        // SAFETY: of one element the function reads as many bytes as the type has, which are these.
+        h5check(unsafe { H5Awrite(attribute.id(), datatype.id(), bytes.as_ptr().cast()) })?;
+        Ok(())
     })
 }

@@ -11,7 +11,7 @@ mod object;
 mod sources;
 
 pub(crate) use attribute::{
-    attribute_names, has_attribute, open_attribute, read_attribute, read_texts,
+    attribute_names, has_attribute, open_attribute, read_attribute, read_texts, write_terminated,
 };
 pub(crate) use dataset::read_raw;
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};

@@ -9,6 +9,7 @@ use crate::Attribute;
 use crate::error::LibraryError;
 use crate::ffi::{self, Padding, StoredType};
 use crate::plan::Shape;
+use crate::provenance::{DIMENSION_SCALE, SCALE_CLASS, SCALE_NAME};
 use crate::text;
 
 /// Attributes by name, and those that are not read: name, and what they are.
@@ -35,7 +36,19 @@ pub(super) fn read(location: &Location) -> hdf5::Result<Attributes> {
             }
         }
     }
+    if attributes
+        .iter()
+        .any(|(name, value)| is_scale_class(name, value))
+    {
+        attributes.retain(|(name, _)| name != SCALE_CLASS && name != SCALE_NAME);
+    }
     Ok((attributes, skipped))
+}
+
+/// Whether the attribute says that its dataset names an axis. That is how a file is built, and not
+/// what somebody wrote down.
+fn is_scale_class(name: &str, value: &Attribute) -> bool {
+    name == SCALE_CLASS && matches!(value, Attribute::Text(class) if class == DIMENSION_SCALE)
 }
 
 /// The text of attribute `name`; `None` where there is none, or it is something else.
