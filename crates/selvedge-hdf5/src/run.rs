@@ -103,6 +103,8 @@ pub(crate) struct Run {
     pub(crate) committed: u64,
     /// Steps of these that another program appended to all step tensors.
     pub(crate) appended: u64,
+    /// Steps that the file says it had, and that no step tensor has any more.
+    pub(crate) lost: u64,
     /// The candidates' parts, in their order.
     pub(crate) parts: Vec<Part>,
 }
@@ -134,12 +136,27 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
         true => candidates.iter().map(marked).collect(),
         false => candidates.iter().map(Candidate::looks_recorded).collect(),
     };
+    let in_progress = record.state == RunState::Recording;
+    // Every tensor of the run has at least so many steps.
+    let promised = record.commit.map_or(0, |commit| match in_progress {
+        true => commit.before,
+        false => commit.after,
+    });
     if !is_step.contains(&true) {
-        // Another program wrote the file anew, and what marked the step tensors is gone.
-        return foreign(candidates, |candidate| candidate.at_root);
+        // Another program wrote the file anew, and what marked the step tensors is gone. What is still
+        // marked as a constant is none.
+        let may_be = |candidate: &Candidate| candidate.at_root && candidate.mark != Some(false);
+        let mut run = foreign(candidates, may_be);
+        run.lost = promised.saturating_sub(run.committed);
+        for (part, candidate) in run.parts.iter_mut().zip(candidates) {
+            if is_moved(candidate) {
+                *part = Part::Added;
+            }
+        }
+        return run;
     }
     let is_added = |candidate: &Candidate| match names_them {
-        true => candidate.mark.is_none(),
+        true => candidate.mark.is_none() || is_moved(candidate),
         // The recorder makes constants without chunks, at the root.
         false => candidate.chunked || !candidate.at_root,
     };
@@ -148,29 +165,20 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
         steps.map(|(candidate, _)| candidate.extent())
     };
     let commit = record.commit.filter(|_| names_them);
-    let in_progress = record.state == RunState::Recording;
-    // Every tensor of the run has at least so many steps. Where none has, another program has cut
-    // them all.
-    let least = commit.map_or(0, |commit| match in_progress {
-        true => commit.before,
-        false => commit.after,
-    });
-    let least = if extents().any(|extent| extent >= least) {
-        least
-    } else {
-        0
+    // Where none has as many as was promised, another program has cut them all.
+    let promised = if names_them { promised } else { 0 };
+    let least = match extents().any(|extent| extent >= promised) {
+        true => promised,
+        false => 0,
     };
     let committed = extents().filter(|&extent| extent >= least).min();
     let committed = committed.unwrap_or(0);
-    // A commit moves all tensors from one number of steps to another.
+    // A commit moves all tensors from one number of steps to another. Where the file does not say which,
+    // one step more is surely of a commit; several may be what somebody appended, and are not cut off.
     let most = commit.map_or_else(
         || {
-            let mut ahead = extents().filter(|&extent| extent > committed);
-            let first = ahead.next();
-            match first.filter(|first| ahead.all(|extent| extent == *first)) {
-                Some(after) => after,
-                None => committed,
-            }
+            let ahead_by_one = extents().all(|extent| extent <= committed.saturating_add(1));
+            committed.saturating_add(ahead_by_one.into())
         },
         |commit| commit.after,
     );
@@ -188,8 +196,14 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
     Run {
         committed,
         appended: commit.map_or(0, |commit| committed.saturating_sub(commit.after)),
+        lost: promised.saturating_sub(committed),
         parts: candidates.iter().zip(&is_step).map(part).collect(),
     }
+}
+
+/// Whether another program moved a step tensor of this run, or of another one, into a group.
+fn is_moved(candidate: &Candidate) -> bool {
+    candidate.mark == Some(true) && !candidate.at_root
 }
 
 /// The step tensors of a file that does not name them, among the candidates that `may_be`: those
@@ -217,6 +231,7 @@ fn foreign(candidates: &[Candidate], may_be: impl Fn(&Candidate) -> bool) -> Run
     Run {
         committed: steps.unwrap_or(0),
         appended: 0,
+        lost: 0,
         parts: candidates.iter().map(part).collect(),
     }
 }
@@ -342,8 +357,32 @@ mod tests {
             FINISHED,
             &[marked(20), in_a_group],
             20,
-            &[LEVEL, Part::Constant],
+            &[LEVEL, Part::Added],
         );
+    }
+
+    /// A mask was the run, and `convert --steps` cut it, when somebody had moved the step tensor into a
+    /// group.
+    #[test]
+    fn a_constant_is_no_step_tensor_whatever_becomes_of_the_others() {
+        let moved = Candidate {
+            at_root: false,
+            ..marked(20)
+        };
+        let run = find_run(Some(&FINISHED), &[moved, constant()]);
+        assert_eq!((run.committed, run.lost), (0, 20));
+        assert_eq!(run.parts, [Part::Added, Part::Constant]);
+        let run = find_run(Some(&FINISHED), &[constant()]);
+        assert_eq!((run.committed, run.lost), (0, 20));
+    }
+
+    /// A file whose step tensors all ended early said nothing about it.
+    #[test]
+    fn steps_that_all_tensors_lost_are_counted() {
+        let run = find_run(Some(&FINISHED), &[marked(12), marked(12)]);
+        assert_eq!((run.committed, run.lost), (12, 8));
+        let run = find_run(Some(&RECORDING), &[marked(18), marked(18)]);
+        assert_eq!((run.committed, run.lost), (18, 0));
     }
 
     #[test]
@@ -411,7 +450,9 @@ mod tests {
             check(finished, &all, 20, &[LEVEL, Part::Added, Part::Added]);
             let died = record(format, RunState::Recording, None);
             check(died, &[recorded(20), recorded(19)], 19, &[CUT_SHORT, LEVEL]);
-            // One commit leaves two numbers.
+            // More than one step may be what somebody appended, and is left where it is.
+            let five = [recorded(16), recorded(11)];
+            check(died, &five, 11, &[APPENDED, LEVEL]);
             let three = [recorded(22), recorded(20), recorded(19)];
             check(died, &three, 19, &[APPENDED, APPENDED, LEVEL]);
         }

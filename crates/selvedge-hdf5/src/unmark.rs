@@ -8,7 +8,7 @@ use selvedge_base::{FileError, LockedFile, disk};
 use crate::Error;
 use crate::error::LibraryError;
 use crate::layout::WriterMark;
-use crate::reader::Reader;
+use crate::reader::{Reader, open_data};
 
 /// Takes the mark out of the file at `path`, if it has one and nobody writes the file; without `write`
 /// it only looks. Returns the steps of the file, 0 where it only looks; `None` for a file without a mark.
@@ -19,7 +19,7 @@ use crate::reader::Reader;
 /// put back.
 pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<u64>, Error> {
     let failed = |error| Error::io(path, "open", error);
-    let data = File::open(path).map_err(failed)?;
+    let data = open_data(path)?;
     let Some(mark) = WriterMark::find(&data) else {
         return Ok(None);
     };

@@ -137,6 +137,8 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
     };
     let logical_dtype = match find(&stored, LOGICAL_DTYPE) {
         Some(Stored::Text(text)) => Some(text.clone()),
+        // A list of one text is a text, as MATLAB writes them.
+        Some(Stored::Texts(texts)) if texts.len() == 1 => Some(texts[0].clone()),
         _ => None,
     };
     // The steps that chunks are there for: of a planned run all of them.

@@ -25,6 +25,7 @@ pub use data_layout::{DataLayout, Filter};
 pub(crate) use dtype::name as type_name;
 pub use note::Note;
 use objects::{Handle, Objects};
+pub(crate) use open::open_data;
 pub use select::{Block, Blocks, Selection};
 use selvedge_base::LockedFile;
 use tensor::Source;
@@ -178,6 +179,10 @@ impl Reader {
         if run.appended > 0 {
             let steps = run.appended;
             self.notes.push(Note::AppendedToAll { steps });
+        }
+        if run.lost > 0 {
+            let (steps, committed) = (run.lost, run.committed);
+            self.notes.push(Note::Shortened { steps, committed });
         }
         for (tensor, part) in self.tensors.iter_mut().zip(run.parts) {
             tensor.set_part(part, run.committed);

@@ -35,6 +35,13 @@ pub enum Note {
         /// The number of them.
         steps: u64,
     },
+    /// Steps that the file says it had, and that another program took from all step tensors.
+    Shortened {
+        /// The number of them.
+        steps: u64,
+        /// Steps that are left.
+        committed: u64,
+    },
     /// A dataset that is marked as a step tensor and lacks steps that the run has: another program
     /// shortened it, or copied it from another run.
     Short {
@@ -94,6 +101,13 @@ impl Note {
             Self::Unread { name, reason } => {
                 (format!("`{name}`"), format!("it cannot be read: {reason}"))
             }
+            Self::Shortened { steps, committed } => (
+                Counted(*steps).to_string(),
+                format!(
+                    "the run had {}, and another program changed the step tensors",
+                    Counted(steps.saturating_add(*committed))
+                ),
+            ),
             Self::Short {
                 tensor,
                 steps,
@@ -169,6 +183,15 @@ impl fmt::Display for Note {
                 f,
                 "{} at the end were appended to all step tensors by another program",
                 Counted(*steps)
+            ),
+            Self::Shortened { steps, committed } => write!(
+                f,
+                "the run had {}, and {} left: another program changed the step tensors",
+                Counted(steps.saturating_add(*committed)),
+                match committed {
+                    1 => "1 is".to_owned(),
+                    steps => format!("{} are", Grouped(*steps)),
+                }
             ),
             Self::Short {
                 tensor,

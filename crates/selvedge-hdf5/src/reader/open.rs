@@ -22,7 +22,7 @@ pub(super) fn open(path: &Path) -> Result<(File, hdf5::File), Error> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let data = File::open(path).map_err(|error| Error::io(path, "open", error))?;
+        let data = open_data(path)?;
         // HDF5's lock is taken here and not by libhdf5, whose descriptor every process inherits that
         // is started meanwhile, and the lock with it. Not all file systems have locks.
         if let Err(TryLockError::WouldBlock) = data.try_lock_shared() {
@@ -47,6 +47,18 @@ pub(super) fn open(path: &Path) -> Result<(File, hdf5::File), Error> {
             _ => {}
         }
     }
+}
+
+/// Opens a file for reading. To open a pipe would be to wait until somebody writes to it.
+pub(crate) fn open_data(path: &Path) -> Result<File, Error> {
+    let failed = |error| Error::io(path, "open", error);
+    let kind = std::fs::metadata(path).map_err(failed)?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(failed(std::io::Error::other(
+            "it is a pipe, a socket or a device, and no file",
+        )));
+    }
+    File::open(path).map_err(failed)
 }
 
 impl Reader {
