@@ -46,8 +46,8 @@ pub(super) enum Form {
     Swapped(usize),
     /// The same, but each has to be 0 or 1.
     ZeroOrOne,
-    /// An integer of another length, which libhdf5 converts: it knows the sign.
-    Converted,
+    /// An integer of another length, which libhdf5 converts, and of whose bits so many count.
+    Converted(usize),
 }
 
 impl Stored {
@@ -268,7 +268,7 @@ fn integer(bits: Bits, signed: bool) -> Stored {
     let form = match bits.order {
         Order::Other => return other(name(&stored)),
         _ if is_whole(&bits, dtype.size()) => ordered(&bits, dtype.size()),
-        _ => Form::Converted,
+        _ => Form::Converted(bits.precision),
     };
     known(dtype, form, name(&stored))
 }

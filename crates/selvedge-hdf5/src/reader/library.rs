@@ -19,14 +19,20 @@ pub(super) fn read(
     bytes: &mut [u8],
 ) -> Result<(), LibraryError> {
     let memory = match form {
-        Form::Converted => native(dtype)?,
+        Form::Converted(_) => native(dtype)?,
         _ => dataset.dtype()?,
     };
     // Where nothing was written, and nothing is to be filled in, libhdf5 leaves what is there.
     bytes.fill(0);
     ffi::read_raw(dataset, &memory, &select(dataset, rank, rows)?, bytes)?;
     match form {
-        Form::InPlace | Form::ZeroOrOne | Form::Converted => {}
+        Form::InPlace | Form::ZeroOrOne => {}
+        Form::Converted(bits) => match dtype.size() {
+            1 => extend::<1>(bytes, dtype, bits),
+            2 => extend::<2>(bytes, dtype, bits),
+            4 => extend::<4>(bytes, dtype, bits),
+            _ => extend::<8>(bytes, dtype, bits),
+        },
         Form::Swapped(2) => swap::<2>(bytes),
         Form::Swapped(4) => swap::<4>(bytes),
         Form::Swapped(8) => swap::<8>(bytes),
@@ -40,6 +46,31 @@ pub(super) fn read(
 fn swap<const N: usize>(bytes: &mut [u8]) {
     let (elements, _) = bytes.as_chunks_mut::<N>();
     elements.iter_mut().for_each(|element| element.reverse());
+}
+
+/// Gives integers of `N` bytes the value of their lowest `precision` bits.
+///
+/// libhdf5 does so only where it takes the bits apart. Where memory and file have another order of the
+/// bytes and as many of them, it turns the bytes and leaves what is above the bits as it finds it: zeros
+/// after its nbit filter, also above a negative value. A value that has its sign already keeps it.
+fn extend<const N: usize>(bytes: &mut [u8], dtype: Dtype, precision: usize) {
+    let bits = N * 8;
+    if precision == 0 || precision >= bits {
+        return;
+    }
+    let above = 64 - precision;
+    let signed = matches!(dtype, Dtype::I8 | Dtype::I16 | Dtype::I32 | Dtype::I64);
+    let (elements, _) = bytes.as_chunks_mut::<N>();
+    for element in elements {
+        let mut wide = [0; 8];
+        wide[..N].copy_from_slice(element);
+        let top = u64::from_le_bytes(wide) << above;
+        let value = match signed {
+            true => (top.cast_signed() >> above).cast_unsigned(),
+            false => top >> above,
+        };
+        element.copy_from_slice(&value.to_le_bytes()[..N]);
+    }
 }
 
 /// An integer as it lies in memory.
