@@ -293,6 +293,80 @@ fn what_cannot_be_read_is_told_by_its_name_and_stops_nothing_else() {
     }
 }
 
+/// A stored member, as `np.savez` writes it, was not held against the checksum of the archive: a damaged
+/// byte became another value, with exit code 0, where `np.load` says "Bad CRC-32".
+#[test]
+fn a_damaged_byte_of_a_stored_member_is_no_value() {
+    let place = Place::new();
+    let make = "
+import sys, zipfile, numpy as np
+folder = sys.argv[1]
+path = f'{folder}/stored.npz'
+# More than is summed at a time, and the damage is in none of the first values that are read.
+W = np.arange(600_000, dtype=np.float32).reshape(600, 1000)
+np.savez(path, W=W, b=np.arange(5.0))
+whole = bytearray(open(path, 'rb').read())
+whole[whole.index(W[555].tobytes()) + 2] ^= 4
+open(path, 'wb').write(whole)
+try:
+    np.load(path)['W']
+    sys.exit('NumPy reads it')
+except zipfile.BadZipFile as error:
+    assert 'Bad CRC-32' in str(error), error
+np.savez(f'{folder}/sound.npz', W=W, b=np.arange(5.0))
+with zipfile.ZipFile(path) as archive, zipfile.ZipFile(f'{folder}/sound.npz') as sound:
+    expected = archive.getinfo('W.npy').CRC
+    name = sound.open('W.npy').read()
+    at = whole.index(name[:128])
+    found = zipfile.crc32(whole[at:at + len(name)])
+open(f'{folder}/sums', 'w').write(f'expected {expected:08x}, found {found:08x}')
+";
+    python::run(make, [&place.path("")]);
+    let sums = fs::read_to_string(place.path("sums")).unwrap();
+    for args in [
+        &["convert", "stored.npz", "out.safetensors"][..],
+        &["convert", "stored.npz", "out.h5", "--constant", "b"],
+        &["convert", "stored.npz", "out.npy", "-t", "W"],
+        // Of these steps none is damaged, and nobody knows that without their checksum.
+        &[
+            "convert",
+            "stored.npz",
+            "out.npy",
+            "-t",
+            "W",
+            "--steps",
+            "0..2",
+        ],
+        &["verify", "stored.npz", "sound.npz"],
+        &["verify", "sound.npz", "stored.npz"],
+        &["inspect", "--stats", "stored.npz"],
+    ] {
+        let run = place.run(args);
+        assert_eq!(run.code, 2, "{args:?}: {}", run.stdout);
+        // `inspect` tells it where the numbers would be.
+        let told = format!("{}{}", run.stdout, run.stderr);
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in ["stored.npz", "`W`", "member `W.npy`", &sums, "copy it anew"] {
+            assert!(told.contains(part), "{args:?}: {part}: {told}");
+        }
+    }
+    for name in ["out.safetensors", "out.h5", "out.npy"] {
+        assert!(!place.path(name).exists(), "{name}");
+    }
+    // What is sound beside it is read, and headers are no values.
+    place.print(&["convert", "stored.npz", "b.npy", "-t", "b"]);
+    place.print(&["inspect", "stored.npz"]);
+    place.print(&[
+        "convert",
+        "sound.npz",
+        "W.npy",
+        "-t",
+        "W",
+        "--steps",
+        "0..2",
+    ]);
+}
+
 /// A deflated member can be any number of times as large as its archive.
 #[test]
 fn memory_does_not_grow_with_what_is_unpacked() {

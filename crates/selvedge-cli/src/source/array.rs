@@ -12,6 +12,7 @@ use super::assumptions::Assumptions;
 use super::inflate::Inflated;
 use super::kind::Kind;
 use super::npy::Header;
+use super::stored::Stored;
 
 /// Why a file of `NumPy` cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,8 @@ pub(crate) struct Array {
 pub(super) enum Data {
     /// In one run of bytes of the file, from this one on.
     Plain { file: Arc<File>, start: u64 },
+    /// In a stored member of an archive.
+    Stored(Stored),
     /// In a deflated member of an archive.
     Deflated(Inflated),
 }
@@ -172,6 +175,7 @@ impl Array {
     pub(crate) fn offset(&self) -> Option<u64> {
         match &self.data {
             Data::Plain { start, .. } => Some(*start),
+            Data::Stored(member) => Some(member.start()),
             Data::Deflated(_) => None,
         }
     }
@@ -184,6 +188,7 @@ impl Array {
     pub(super) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ArrayError> {
         match &self.data {
             Data::Plain { file, start } => file.read_exact_at(buffer, start + offset),
+            Data::Stored(member) => member.read_at(offset, buffer),
             Data::Deflated(member) => member.read_at(offset, buffer),
         }
         .map_err(|error| {

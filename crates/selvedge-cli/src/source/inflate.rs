@@ -1,35 +1,16 @@
 //! Reading a deflated member of an archive in bounded memory.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
 
-use flate2::Crc;
+use crc32fast::Hasher;
 use flate2::read::DeflateDecoder;
 use selvedge_base::Mutex;
 
+use super::stored::{Crc32, Extent};
+
 /// Bytes that are thrown away at a time on the way to those that are wanted.
 const SKIPPED: usize = 1 << 16;
-
-/// A part of a file, read from its beginning on.
-#[derive(Clone, Debug)]
-pub(super) struct Extent {
-    pub(super) file: Arc<File>,
-    pub(super) at: u64,
-    pub(super) end: u64,
-}
-
-impl Read for Extent {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
-        let most = buffer.len().min(left);
-        let count = self.file.read_at(&mut buffer[..most], self.at)?;
-        self.at += count as u64;
-        Ok(count)
-    }
-}
 
 /// A deflated member. It is read best from the first byte to the last: to go back is to begin again.
 pub(super) struct Inflated {
@@ -39,7 +20,7 @@ pub(super) struct Inflated {
     /// All bytes of the member, unpacked.
     length: u64,
     /// The checksum that the archive has of them.
-    crc: u32,
+    crc: Crc32,
     running: Mutex<Option<Running>>,
 }
 
@@ -48,11 +29,11 @@ struct Running {
     decoder: DeflateDecoder<Extent>,
     /// Bytes that are unpacked.
     at: u64,
-    crc: Crc,
+    crc: Hasher,
 }
 
 impl Inflated {
-    pub(super) fn new(compressed: Extent, header: u64, length: u64, crc: u32) -> Self {
+    pub(super) fn new(compressed: Extent, header: u64, length: u64, crc: Crc32) -> Self {
         Self {
             compressed,
             header,
@@ -70,7 +51,7 @@ impl Inflated {
         let new = || Running {
             decoder: DeflateDecoder::new(self.compressed.clone()),
             at: 0,
-            crc: Crc::new(),
+            crc: Hasher::new(),
         };
         let mut now = match running.take().filter(|now| now.at <= from) {
             Some(now) => now,
@@ -84,9 +65,8 @@ impl Inflated {
             }
         }
         now.fill(buffer)?;
-        if now.at == self.length && now.crc.sum() != self.crc {
-            let what = "the checksum of the archive is not that of the values";
-            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        if now.at == self.length {
+            self.crc.check(now.crc.clone().finalize())?;
         }
         *running = Some(now);
         Ok(())

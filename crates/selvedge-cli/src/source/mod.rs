@@ -10,6 +10,7 @@ mod kind;
 pub(crate) mod npy;
 pub(crate) mod npz;
 mod part;
+mod stored;
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -10,8 +10,9 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::array::{Array, ArrayError, Data};
 use super::assumptions::Assumptions;
-use super::inflate::{Extent, Inflated};
+use super::inflate::Inflated;
 use super::npy::Header;
+use super::stored::{Crc32, Extent, Stored};
 
 /// What a zip archive begins with, and an empty one.
 pub(crate) const MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
@@ -55,7 +56,10 @@ pub(crate) fn open(
                 end: start.saturating_add(member.compressed_size()),
             },
             length: member.size(),
-            crc: member.crc32(),
+            crc: Crc32 {
+                member: format!("{name}{ENDING}"),
+                expected: member.crc32(),
+            },
             method: member.compression(),
             encrypted: member.encrypted(),
         };
@@ -73,13 +77,13 @@ struct Member {
     extent: Extent,
     /// Its bytes, unpacked.
     length: u64,
-    crc: u32,
+    crc: Crc32,
     method: CompressionMethod,
     encrypted: bool,
 }
 
 impl Member {
-    fn array(self, path: &Path, name: String, assumptions: &Assumptions) -> Array {
+    fn array(mut self, path: &Path, name: String, assumptions: &Assumptions) -> Array {
         let file = Arc::clone(&self.extent.file);
         if self.encrypted {
             return Array::unread(path, name, "is encrypted".to_owned(), &file);
@@ -102,12 +106,15 @@ impl Member {
                 return Array::unread(path, name, why, &file);
             }
         };
-        let there = self.length.saturating_sub(length);
+        let mut there = self.length.saturating_sub(length);
+        if self.method == CompressionMethod::Stored {
+            // Of two lengths that are not the same, bytes are only taken, and summed, up to the shorter.
+            let Extent { at, end, .. } = &mut self.extent;
+            *end = (*end).min(at.saturating_add(self.length));
+            there = (*end - *at).saturating_sub(length);
+        }
         let data = match self.method {
-            CompressionMethod::Stored => Data::Plain {
-                file,
-                start: self.extent.at.saturating_add(length),
-            },
+            CompressionMethod::Stored => Data::Stored(Stored::new(self.extent, length, self.crc)),
             _ => Data::Deflated(Inflated::new(self.extent, length, self.length, self.crc)),
         };
         Array::new(path, name, header, there, data, assumptions)
