@@ -188,6 +188,13 @@ f['name'], f['x'] = ['a', 'b'], 1.5
         "{}",
         run.stdout
     );
+    let run = place.run(&["verify", "s.h5", "s.h5", "--skip-unsupported"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stdout.contains("`name`"), "{}", run.stdout);
+    // What is compared decides.
+    python::on_file(&strings.replace("1.5", "2.5"), &place.path("t.h5"));
+    let run = place.run(&["verify", "s.h5", "t.h5", "--skip-unsupported"]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
     Save::new(place.path("a.safetensors"))
         .scalar("n", 3_i64)
         .write()
