@@ -1,5 +1,6 @@
 //! Building the file: everything in it is made here, by libhdf5, before the first step.
 
+use std::collections::HashSet;
 use std::ffi::CString;
 use std::path::Path;
 
@@ -169,22 +170,19 @@ pub(crate) fn create(
         create_step_tensor(&file, tensor)
             .map_err(failed(format!("create tensor `{}` in", tensor.tensor)))?;
     }
+    // Constants that are given attributes of these names keep them for themselves.
+    let takes = |name: &str| name == SCALE_CLASS || name == SCALE_NAME;
+    let given = contents.tensor_attributes.iter();
+    let taken: HashSet<&str> = given
+        .filter(|(_, name, _)| takes(name))
+        .map(|(tensor, ..)| tensor.as_str())
+        .collect();
     let mut addresses = Vec::with_capacity(contents.constants.len());
     for constant in contents.constants {
-        let address = create_constant(&file, constant)
+        let names_axis = constant.shape.len() == 1 && !taken.contains(constant.name.as_str());
+        let address = create_constant(&file, constant, names_axis)
             .map_err(failed(format!("create constant `{}` in", constant.name)))?;
         addresses.push(address);
-    }
-    for constant in contents.constants {
-        let takes = |name: &str| name == SCALE_CLASS || name == SCALE_NAME;
-        let mut own = contents.tensor_attributes.iter();
-        let is_taken = own.any(|(tensor, name, _)| *tensor == constant.name && takes(name));
-        if constant.shape.len() == 1 && !is_taken {
-            name_axis(&file, &constant.name).map_err(failed(format!(
-                "name the axis of constant `{}` in",
-                constant.name
-            )))?;
-        }
     }
     for (tensor, name, value) in contents.tensor_attributes {
         file.dataset(tensor)
@@ -234,7 +232,11 @@ fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
 }
 
 /// Returns the address of the constant's values; `None` for one without elements.
-fn create_constant(file: &File, constant: &TensorSpec) -> hdf5::Result<Option<u64>> {
+fn create_constant(
+    file: &File,
+    constant: &TensorSpec,
+    names_axis: bool,
+) -> hdf5::Result<Option<u64>> {
     let dataset = file
         .new_dataset_builder()
         .empty_as(stored_type(constant.dtype))
@@ -245,18 +247,20 @@ fn create_constant(file: &File, constant: &TensorSpec) -> hdf5::Result<Option<u6
         .create(constant.name.as_str())?;
     mark_role(&dataset, false)?;
     mark(&dataset, constant.dtype)?;
+    if names_axis {
+        name_axis(&dataset, &constant.name)?;
+    }
     Ok(dataset.offset())
 }
 
 /// Makes a constant of one axis the dimension scale of its own axis: so programs that name axes by
 /// their numbers, where they have no names, do not take it for the axis of the steps.
-fn name_axis(file: &File, constant: &str) -> hdf5::Result<()> {
-    let dataset = file.dataset(constant)?;
-    for (attribute, value) in [(SCALE_CLASS, DIMENSION_SCALE), (SCALE_NAME, constant)] {
+fn name_axis(dataset: &Dataset, name: &str) -> hdf5::Result<()> {
+    for (attribute, value) in [(SCALE_CLASS, DIMENSION_SCALE), (SCALE_NAME, name)] {
         let text = |text: &str| {
             CString::new(text).map_err(|_| hdf5::Error::from(format!("a zero byte in {text:?}")))
         };
-        ffi::write_terminated(&dataset, &text(attribute)?, &text(value)?)?;
+        ffi::write_terminated(dataset, &text(attribute)?, &text(value)?)?;
     }
     Ok(())
 }
