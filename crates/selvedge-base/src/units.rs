@@ -1,4 +1,4 @@
-//! Numbers for people: bytes in decimal units, counts with separators.
+//! Numbers and names for people: bytes in decimal units, counts with separators, lists that end.
 
 use std::fmt;
 
@@ -41,9 +41,39 @@ impl fmt::Display for Grouped {
     }
 }
 
+/// Displays names, of which the first twelve are enough, and how many more there are: `` `a`, `b` ``;
+/// `none` where there are none.
+#[derive(Clone, Copy, Debug)]
+pub struct Names<'a>(pub &'a [String]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 12;
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (index, name) in self.0.iter().take(SHOWN).enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}`{name}`")?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {} more", Grouped(more as u64)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, Grouped};
+    use super::{Bytes, Grouped, Names};
+
+    #[test]
+    fn a_list_of_names_has_an_end() {
+        let names: Vec<String> = (0..14).map(|number| format!("h.{number}")).collect();
+        assert!(Names(&names).to_string().ends_with("`h.11` and 2 more"));
+        assert_eq!(Names(&[]).to_string(), "none");
+        assert_eq!(Names(&names[..2]).to_string(), "`h.0`, `h.1`");
+    }
 
     #[test]
     fn bytes_and_counts_read_well() {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 pub use library::LibraryError;
 use selvedge_base::FileError;
+use selvedge_base::units::Names;
 pub(crate) use words::Chain;
-use words::{conversion, lengths, list, what_is_left};
+use words::{conversion, lengths, what_is_left};
 
 use crate::plan::{Bytes, Grouped, Shape};
 use crate::{AmbiguousNames, Compression, Dtype};
@@ -164,7 +165,7 @@ pub enum Error {
     /// A step was given a tensor that was not declared.
     #[error(
         "no tensor `{tensor}` was declared; the step tensors are {}",
-        list(declared)
+        Names(declared)
     )]
     UnknownTensor {
         /// The name given.
@@ -175,7 +176,7 @@ pub enum Error {
     /// A step lacks tensors.
     #[error(
         "step {step} lacks {}; a step has all tensors or is not recorded",
-        list(missing)
+        Names(missing)
     )]
     MissingTensors {
         /// The step.
@@ -304,7 +305,7 @@ pub enum Error {
     },
 
     /// The file has no such tensor.
-    #[error("{} has no tensor `{tensor}`; it has {}", path.display(), list(available))]
+    #[error("{} has no tensor `{tensor}`; it has {}", path.display(), Names(available))]
     NoSuchTensor {
         /// The file.
         path: PathBuf,

@@ -5,6 +5,8 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use selvedge_base::units::Names;
+
 use crate::{Dtype, FileError, HeaderError};
 
 /// What a streamed file still lacks of one tensor.
@@ -189,7 +191,7 @@ pub enum Error {
     /// A tensor that was not declared.
     #[error(
         "no tensor `{tensor}` was declared; the tensors are {}",
-        list(declared)
+        Names(declared)
     )]
     UnknownTensor {
         /// The name given.
@@ -262,7 +264,7 @@ pub enum Error {
         source: HeaderError,
     },
     /// The file has no such tensor.
-    #[error("{} has no tensor `{tensor}`; it has {}", path.display(), list(available))]
+    #[error("{} has no tensor `{tensor}`; it has {}", path.display(), Names(available))]
     NoSuchTensor {
         /// The file.
         path: PathBuf,
@@ -410,23 +412,6 @@ impl fmt::Debug for Error {
     }
 }
 
-fn list(names: &[String]) -> String {
-    const SHOWN: usize = 12;
-    if names.is_empty() {
-        return "none".to_owned();
-    }
-    let shown: Vec<String> = names
-        .iter()
-        .take(SHOWN)
-        .map(|name| format!("`{name}`"))
-        .collect();
-    let more = match names.len() - shown.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!("{}{more}", shown.join(", "))
-}
-
 fn list_of(missing: &[MissingBytes]) -> String {
     let shown: Vec<String> = missing.iter().map(ToString::to_string).collect();
     shown.join(", ")
@@ -456,14 +441,6 @@ mod tests {
     #[test]
     fn errors_are_small_enough_to_return() {
         assert!(size_of::<Error>() <= 128, "{}", size_of::<Error>());
-    }
-
-    #[test]
-    fn long_lists_are_cut() {
-        let names: Vec<String> = (0..14).map(|n| format!("h.{n}")).collect();
-        assert!(list(&names).ends_with("`h.11` and 2 more"));
-        assert_eq!(list(&[]), "none");
-        assert_eq!(list(&names[..2]), "`h.0`, `h.1`");
     }
 
     #[test]

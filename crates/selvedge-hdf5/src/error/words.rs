@@ -50,20 +50,3 @@ pub(super) fn lengths(tensors: &[(String, u64)]) -> String {
     let one = |(name, steps): &(String, u64)| format!("`{name}` has {} steps", Grouped(*steps));
     tensors.iter().map(one).collect::<Vec<_>>().join(", ")
 }
-
-/// Names, of which the first are enough.
-pub(super) fn list(names: &[String]) -> String {
-    const SHOWN: usize = 12;
-    if names.is_empty() {
-        return "none".to_owned();
-    }
-    let shown: Vec<String> = names
-        .iter()
-        .take(SHOWN)
-        .map(|name| format!("`{name}`"))
-        .collect();
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
-    }
-}

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use selvedge_base::units::Names;
+
 use crate::plan::Grouped;
 
 /// Something in a file that is no part of the run, or is not as the run left it. Its
@@ -135,7 +137,7 @@ impl Note {
             Self::GroupAttributes { group, attributes } => {
                 let plural = if attributes.len() == 1 { "" } else { "s" };
                 (
-                    format!("attribute{plural} {} of group `{group}`", List(attributes)),
+                    format!("attribute{plural} {} of group `{group}`", Names(attributes)),
                     "a trajectory has no groups".to_owned(),
                 )
             }
@@ -220,7 +222,7 @@ impl fmt::Display for Note {
                 write!(f, "`{group}` is one more name of {}", Named(first))
             }
             Self::GroupAttributes { group, attributes } => {
-                write!(f, "group `{group}` has attributes: {}", List(attributes))
+                write!(f, "group `{group}` has attributes: {}", Names(attributes))
             }
         }
     }
@@ -234,23 +236,6 @@ impl fmt::Display for Named<'_> {
         match self.0 {
             "" => f.write_str("the root"),
             name => write!(f, "`{name}`"),
-        }
-    }
-}
-
-/// Names, of which the first are enough.
-struct List<'a>(&'a [String]);
-
-impl fmt::Display for List<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 12;
-        for (index, name) in self.0.iter().take(SHOWN).enumerate() {
-            let comma = if index > 0 { ", " } else { "" };
-            write!(f, "{comma}`{name}`")?;
-        }
-        match self.0.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, " and {} more", Grouped(more as u64)),
         }
     }
 }
