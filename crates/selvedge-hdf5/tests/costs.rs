@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use selvedge_hdf5::{Compression, Reader, Recorder, Tensor, bf16};
+use selvedge_hdf5::{Compression, Reader, Rechunk, Recorder, Tensor, bf16};
 use selvedge_testing::{again, allocations, is_child, python, setting, system_calls, traced};
 
 /// Elements of a step: 32 KiB.
@@ -179,4 +179,37 @@ fn opening_and_the_first_step_do_not_read_the_index() {
         distant < 8 << 10 && near < 1 << 10,
         "{distant} and {near} bytes"
     );
+}
+
+/// Each chunk of an archive holds 16 steps, and a loop over its steps once decoded each chunk 16 times.
+#[test]
+fn a_loop_over_the_steps_of_an_archive_decodes_each_chunk_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let [plain, archive] = ["plain.h5", "archive.h5"].map(|name| folder.path().join(name));
+    record(&plain, Compression::None);
+    let rechunk = Rechunk::new(&plain, &archive).compression(Compression::Temporal);
+    rechunk.run(|_| ()).unwrap();
+    let stored = fs::metadata(&archive).unwrap().len();
+    let file = Reader::open(&archive).unwrap();
+    let tensor = file.tensor("W").unwrap();
+    let chunk = tensor.chunk_shape().expect("an archive has chunks");
+    assert_eq!((chunk[0], chunk[1] < ELEMENTS as u64), (16, true));
+    let read_all = || {
+        for number in 0..STEPS {
+            assert_eq!(tensor.read_step::<bf16>(number).unwrap(), step(number));
+        }
+    };
+    let first = bytes_read(read_all);
+    assert!(first <= stored, "{first} bytes of {stored}");
+    // Steps that lie in two rows of chunks, and rows of a step, are taken from the same.
+    let again = bytes_read(|| {
+        let steps = tensor.read_steps::<bf16>(14..18).unwrap();
+        assert!(steps[ELEMENTS..][..ELEMENTS] == step(15)[..]);
+        let rows = tensor.select().steps(30..31).rows([5, ELEMENTS - 1]);
+        let expected = [step(30)[5], step(30)[ELEMENTS - 1]];
+        assert_eq!(rows.read::<bf16>().unwrap(), expected);
+        let wide = tensor.select().steps(7..8).read_f32().unwrap();
+        assert_eq!(wide[9], step(7)[9].to_f32());
+    });
+    assert_eq!(again, 0);
 }

@@ -16,6 +16,7 @@ use libdeflater::Decompressor;
 use selvedge_base::{Mutex, MutexGuard};
 use selvedge_deflate::{Decoder, Encoder, Strides, max_encoded_len};
 
+use super::decoded::{Decoded, DecodedCache};
 use super::grid::{Grid, to_usize};
 use super::map::Stored;
 
@@ -169,19 +170,31 @@ impl Unpacker {
 
     /// Decodes up to [`TOGETHER`](Self::TOGETHER) chunks. `put` gets each that is not wanted
     /// [whole](ToDecode::whole), by its number among them, and each that cannot be had, with the reason.
+    /// Chunks that `cache` has are taken from there, and others are put there.
     pub(crate) fn unpack<E>(
         &mut self,
         format: ChunkFormat,
         data: &File,
+        cache: Option<&DecodedCache>,
         chunks: &mut [ToDecode<'_>],
         mut put: impl FnMut(usize, Result<DecodedChunk<'_>, String>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let mut kept = [const { None }; Self::TOGETHER];
+        if let Some(cache) = cache {
+            for (chunk, kept) in chunks.iter().zip(&mut kept) {
+                *kept = chunk.stored.and_then(|stored| cache.get(stored.address));
+            }
+        }
         let mut loaded = [const { Ok(()) }; Self::TOGETHER];
         let mut streams = [&[][..]; Self::TOGETHER];
         let mut elements: [&mut [u8]; Self::TOGETHER] = Default::default();
         let places = loaded.iter_mut().zip(streams.iter_mut().zip(&mut elements));
-        for ((chunk, slot), place) in chunks.iter_mut().zip(&mut self.slots).zip(places) {
+        let wanted = chunks.iter_mut().zip(&mut self.slots).zip(&kept);
+        for (((chunk, slot), kept), place) in wanted.zip(places) {
             let (loaded, (stream, elements)) = place;
+            if kept.is_some() {
+                continue;
+            }
             *loaded = slot.load(format, data, chunk);
             if loaded.is_ok() && slot.is_packed && slot.planes == 2 {
                 *stream = &slot.stored;
@@ -194,8 +207,16 @@ impl Unpacker {
             false => [false; Self::TOGETHER],
         };
         self.skip_fast = self.skip_fast.saturating_sub(chunks.len());
-        let chunks = chunks.iter_mut().zip(&mut self.slots);
-        for (nth, ((chunk, slot), loaded)) in chunks.zip(loaded).enumerate() {
+        let chunks = chunks.iter_mut().zip(&mut self.slots).zip(kept);
+        for (nth, (((chunk, slot), kept), loaded)) in chunks.zip(loaded).enumerate() {
+            if let Some(kept) = kept {
+                let plain = DecodedChunk::from(&*kept);
+                match &mut chunk.whole {
+                    Some(whole) => plain.copy(0, whole),
+                    None => put(nth, Ok(plain))?,
+                }
+                continue;
+            }
             let mut plain = loaded.and_then(|()| {
                 if slot.is_packed && !decoded[nth] {
                     if asked {
@@ -211,7 +232,15 @@ impl Unpacker {
             match (&mut plain, &mut chunk.whole) {
                 (Ok(_), Some(_)) if decoded[nth] => {}
                 (Ok(plain), Some(whole)) => plain.copy(0, whole),
-                _ => put(nth, plain)?,
+                (Ok(plain), None) => {
+                    let (bytes, planes) = (plain.bytes, plain.planes);
+                    if let (Some(cache), Some(stored)) = (cache, chunk.stored) {
+                        let bytes = bytes.to_vec();
+                        cache.keep(stored.address, Decoded { bytes, planes });
+                    }
+                    put(nth, Ok(DecodedChunk { bytes, planes }))?;
+                }
+                (Err(_), _) => put(nth, plain)?,
             }
         }
         Ok(())
@@ -342,6 +371,13 @@ pub(crate) struct DecodedChunk<'a> {
     bytes: &'a [u8],
     /// Bytes of an element that lie in a plane each; 1 where the bytes are in their order.
     planes: usize,
+}
+
+impl<'a> From<&'a Decoded> for DecodedChunk<'a> {
+    fn from(kept: &'a Decoded) -> Self {
+        let (bytes, planes) = (&kept.bytes[..], kept.planes);
+        Self { bytes, planes }
+    }
 }
 
 impl DecodedChunk<'_> {

@@ -1,8 +1,10 @@
 //! The chunks of a tensor: which bytes of a step are in which chunk ([`grid`]), where in the file each
-//! chunk lies ([`map`]), how it is stored there ([`codec`]), and writing it ([`writer`]). Readers and
+//! chunk lies ([`map`]), how it is stored there ([`codec`]), which are
+//! kept decoded ([`decoded`]), and writing it ([`writer`]). Readers and
 //! writers share them.
 
 mod codec;
+mod decoded;
 mod grid;
 mod map;
 mod writer;
@@ -11,6 +13,7 @@ pub(crate) use codec::{
     ChunkEncoder, ChunkFormat, DecodedChunk, Pipeline, ToDecode, Unpacker, UnpackerCache,
 };
 pub(crate) use codec::{ENCODER_NAME, MASK_DEFLATE, MASK_UNFILTERED};
+pub(crate) use decoded::DecodedCache;
 pub(crate) use grid::{Grid, Run, Stride, to_usize};
 pub(crate) use map::ChunkMap;
 pub(crate) use writer::{ALIGNMENT, ChunkWriter, TailAllocator, Written};

@@ -31,8 +31,9 @@ use selvedge_base::LockedFile;
 use tensor::Source;
 pub use tensor::{Role, Tensor};
 
-use crate::chunks::{UnpackerCache, to_usize};
+use crate::chunks::{DecodedCache, UnpackerCache, to_usize};
 use crate::error::LibraryError;
+use crate::layout::WriterMark;
 use crate::provenance::{STATE, STEPS_PLANNED};
 use crate::run::{Candidate, Commit, Part, Record, Standing, find_run};
 use crate::{Attribute, Error, RunState, TensorSpec, ffi};
@@ -105,6 +106,9 @@ impl Reader {
             ours: record.is_some(),
             objects: Objects::new(file.clone()),
             unpackers: UnpackerCache::default(),
+            decoded: WriterMark::find(&data)
+                .is_none()
+                .then(DecodedCache::default),
         });
         let mut tensors = Vec::new();
         // After a user block the addresses count from its end, and those of a dataset that a link leads

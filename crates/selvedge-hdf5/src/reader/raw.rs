@@ -90,7 +90,7 @@ impl Tensor {
             whole: Some(bytes),
         };
         let chunks = std::slice::from_mut(&mut chunk);
-        unpacker.unpack(*format, self.data(), chunks, |_, plain| {
+        unpacker.unpack(*format, self.data(), None, chunks, |_, plain| {
             plain.map(|_| ()).map_err(failed)
         })
     }

@@ -22,7 +22,7 @@ use super::place::{Encoding, Found, Place, TensorLocation};
 use super::select::{Job, Selection};
 use super::{attributes, live};
 use crate::checksum::{self, Checksums};
-use crate::chunks::{Pipeline, Stride, UnpackerCache, to_usize};
+use crate::chunks::{DecodedCache, Pipeline, Stride, UnpackerCache, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
 use crate::provenance::{ENCODER, STEP_TENSOR};
@@ -50,6 +50,8 @@ pub(super) struct Source {
     /// The datasets that libhdf5 has open.
     pub(super) objects: Objects,
     pub(super) unpackers: UnpackerCache,
+    /// `None` for a file that another program writes, where a chunk may change in its place.
+    pub(super) decoded: Option<DecodedCache>,
 }
 
 /// A tensor of an open file.
@@ -440,6 +442,11 @@ impl Tensor {
     /// What unpacks its chunks.
     pub(super) fn unpackers(&self) -> &UnpackerCache {
         &self.source.unpackers
+    }
+
+    /// The decoded chunks of its file that are kept, if any are.
+    pub(super) fn decoded(&self) -> Option<&DecodedCache> {
+        self.source.decoded.as_ref()
     }
 
     pub(super) fn read_failed(&self, error: io::Error) -> Error {

@@ -25,7 +25,8 @@ use crate::{Dtype, Element, Error};
 ///
 /// Plain bytes are read by several threads, past libhdf5. Of rows that are far apart only those are
 /// read. Chunks that went through HDF5's shuffle and deflate (gzip) are unpacked by several threads,
-/// too; those of other filters by libhdf5. Each chunk is unpacked once.
+/// too; those of other filters by libhdf5. Each chunk is unpacked once. Of chunks that hold several steps,
+/// of which fewer are read, the open file keeps the last ones unpacked, up to 128 MiB: the next step is there.
 ///
 /// ```
 /// # use selvedge_hdf5::{Reader, Recorder, bf16};

@@ -6,7 +6,7 @@ use selvedge_base::{Mutex, disk};
 
 use super::engine::{Convert, Job, PIECE, Scratch};
 use crate::chunks::{
-    ChunkFormat, ChunkMap, DecodedChunk, Run, Stride, ToDecode, Unpacker, to_usize,
+    ChunkFormat, ChunkMap, DecodedCache, DecodedChunk, Run, Stride, ToDecode, Unpacker, to_usize,
 };
 use crate::{Error, bulk};
 
@@ -51,6 +51,17 @@ impl Job<'_> {
         let row_bytes = format.bytes.saturating_mul(to_usize(grid.pieces()));
         let work = row_bytes.saturating_mul(rows) / TASK;
         bulk::threads_for(work.min(rows).min(room(format)), MOST_THREADS)
+    }
+
+    /// Where decoded chunks are kept for the next read: of fewer steps than a chunk has, so that the next
+    /// read may want others of the same chunks, and only if there is room for those of several tensors.
+    fn cache(&self, map: &ChunkMap, format: ChunkFormat) -> Option<&DecodedCache> {
+        let grid = map.grid();
+        let last = self.steps.at(self.steps.count.saturating_sub(1));
+        let chunks = format.bytes.saturating_mul(to_usize(grid.pieces()));
+        let fits = chunks <= DecodedCache::MOST / 4;
+        let is_part = last - self.steps.first + 1 < grid.steps();
+        self.tensor.decoded().filter(|_| fits && is_part)
     }
 
     /// Decodes each chunk to where it is wanted.
@@ -141,7 +152,8 @@ impl Job<'_> {
             count += 1;
         }
         let data = self.tensor.data();
-        unpacker.unpack(format, data, &mut chunks[..count], |nth, decoded| {
+        let cache = self.cache(map, format);
+        unpacker.unpack(format, data, cache, &mut chunks[..count], |nth, decoded| {
             let (chunk, within, output) = &mut wanted[nth];
             let decoded = decoded.map_err(|reason| self.tensor.damaged_chunk(*chunk, reason))?;
             if let Some(output) = output {
@@ -226,7 +238,8 @@ impl Job<'_> {
                 })
                 .collect();
             let data = self.tensor.data();
-            unpacker.unpack(format, data, &mut chunks, |nth, decoded| {
+            let cache = self.cache(map, format);
+            unpacker.unpack(format, data, cache, &mut chunks, |nth, decoded| {
                 let (steps, output) = &mut rows[nth];
                 let damaged = |reason| self.tensor.damaged_chunk(number(steps), reason);
                 let decoded = decoded.map_err(damaged)?;
