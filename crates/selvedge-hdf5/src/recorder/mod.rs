@@ -155,9 +155,35 @@ impl Recorder {
     where
         F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, Error>,
     {
-        let number = self.appended;
+        let begun = loop {
+            if let Some(begun) = self.begin(Duration::MAX)? {
+                break begun;
+            }
+        };
+        self.complete(begun, fill)
+    }
+
+    /// The same, and waits at most for `timeout` while the queue is full; `None` where it was full all the
+    /// time. Then `fill` was not called, and the step is not recorded.
+    ///
+    /// A caller that has to look after something else while the disk is slow, a signal say, calls this
+    /// again and again.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`append`](Self::append).
+    pub fn append_timeout<F>(&mut self, timeout: Duration, fill: F) -> Result<Option<u64>, Error>
+    where
+        F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, Error>,
+    {
+        let begun = self.begin(timeout)?;
+        begun.map(|begun| self.complete(begun, fill)).transpose()
+    }
+
+    /// Takes a block for the next step; `None` where there was none for so long.
+    fn begin(&mut self, timeout: Duration) -> Result<Option<Begun>, Error> {
         if let Some(planned) = self.plan.steps
-            && number >= planned
+            && self.appended >= planned
         {
             return Err(Error::BeyondPlan { planned });
         }
@@ -166,8 +192,30 @@ impl Recorder {
             self.check_file()?;
             self.checked = started;
         }
-        let taken = self.shared.queue.take();
+        let taken = self.shared.queue.take(timeout);
         let (block, waited) = taken.map_err(|error| self.stopped(error))?;
+        let Some(block) = block else {
+            self.times.gave_up(started.elapsed(), waited);
+            return Ok(None);
+        };
+        Ok(Some(Begun {
+            block,
+            started,
+            waited,
+        }))
+    }
+
+    /// Fills the block with a step, and hands it over.
+    fn complete<F>(&mut self, begun: Begun, fill: F) -> Result<u64, Error>
+    where
+        F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, Error>,
+    {
+        let Begun {
+            block,
+            started,
+            waited,
+        } = begun;
+        let number = self.appended;
         let block = GiveBack(self).0.fill(number, block, fill)?;
         let finished = Instant::now();
         let took = finished.duration_since(started);
@@ -227,12 +275,24 @@ impl Recorder {
     ///
     /// [`Error::Stopped`] when the writer failed.
     pub fn commit(&mut self) -> Result<u64, Error> {
+        loop {
+            if let Some(committed) = self.commit_timeout(Duration::MAX)? {
+                return Ok(committed);
+            }
+        }
+    }
+
+    /// The same, and waits at most for `timeout`; `None` where some step was not committed by then. It
+    /// will be, without another call.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`commit`](Self::commit).
+    pub fn commit_timeout(&mut self, timeout: Duration) -> Result<Option<u64>, Error> {
         self.check_file()?;
-        self.shared
-            .queue
-            .commit(self.appended)
-            .map_err(|error| self.stopped(error))?;
-        Ok(self.committed())
+        let committed = self.shared.queue.commit(self.appended, timeout);
+        let committed = committed.map_err(|error| self.stopped(error))?;
+        Ok(committed.then(|| self.committed()))
     }
 
     /// Writes what is in the queue, commits it, and closes the file.
@@ -276,6 +336,13 @@ impl Recorder {
             cause,
         }
     }
+}
+
+/// A step that has its block.
+struct Begun {
+    block: Block,
+    started: Instant,
+    waited: Duration,
 }
 
 /// Gives back the block of a step that was not completed: because of an error or of a panic.

@@ -31,6 +31,9 @@ const SHALLOW: u64 = 4 << 20;
 /// that.
 const STALL: Duration = Duration::from_millis(10);
 
+/// A wait without a limit looks once in so long a time whether it is over.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// What the writer does next.
 pub(crate) enum Task {
     /// Write the steps of a block.
@@ -90,6 +93,16 @@ struct State {
     writer_idles: bool,
     /// Whether the training loop sleeps.
     loop_sleeps: bool,
+    /// Since when the training loop finds no room, also where it gave up and came again.
+    full_since: Option<Full>,
+}
+
+/// A queue that was found full.
+struct Full {
+    /// Blocks that waited for the writer then.
+    pending: usize,
+    /// When they were so many for the first time.
+    since: Instant,
 }
 
 impl State {
@@ -115,6 +128,22 @@ impl State {
             Some(depth) => Some(depth.saturating_sub(1).max(shallow)),
             None => None,
         };
+    }
+
+    /// Takes note that there is no room: a writer that has stalled opens the depth of the queue.
+    fn note_full(&mut self) {
+        let pending = self.pending();
+        match &self.full_since {
+            Some(full) if full.pending == pending => {
+                if full.since.elapsed() >= STALL {
+                    self.depth = None;
+                }
+            }
+            _ => {
+                let since = Instant::now();
+                self.full_since = Some(Full { pending, since });
+            }
+        }
     }
 }
 
@@ -155,30 +184,35 @@ impl Queue {
         self.committed.load(Ordering::Acquire)
     }
 
-    /// Takes a block with room for a step; waits for one. Also tells how long it waited.
-    pub(crate) fn take(&self) -> Result<(Block, Duration), Arc<Error>> {
+    /// Takes a block with room for a step; waits for one, at most for `limit`. Also tells how long it
+    /// waited.
+    pub(crate) fn take(&self, limit: Duration) -> Result<(Option<Block>, Duration), Arc<Error>> {
         let mut state = self.lock();
+        // Whoever gave up and comes again waits for the same room.
+        if state.full_since.is_none() {
+            state.settle_depth(self.shallow);
+        }
         let mut since = None;
-        state.settle_depth(self.shallow);
         loop {
             if let Some(error) = &state.stopped {
                 return Err(error.clone());
             }
+            let waited = since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
             let deep_enough = state.depth.is_some_and(|depth| state.pending() > depth);
             if !deep_enough && let Some(block) = state.open.take().or_else(|| state.free.pop()) {
                 state.loop_sleeps = false;
-                return Ok((
-                    block,
-                    since.map_or(Duration::ZERO, |since: Instant| since.elapsed()),
-                ));
+                state.full_since = None;
+                return Ok((Some(block), waited));
+            }
+            state.note_full();
+            if waited >= limit {
+                state.loop_sleeps = false;
+                return Ok((None, waited));
             }
             since.get_or_insert_with(Instant::now);
             state.loop_sleeps = true;
-            let pending = state.pending();
-            let timeout = self.progress.wait_for(&mut state, STALL);
-            if timeout.timed_out() && state.pending() == pending {
-                state.depth = None;
-            }
+            let most = STALL.min(limit.saturating_sub(waited));
+            self.progress.wait_for(&mut state, most);
         }
     }
 
@@ -205,21 +239,27 @@ impl Queue {
         }
     }
 
-    /// Waits until the first `steps` steps are committed.
-    pub(crate) fn commit(&self, steps: u64) -> Result<(), Arc<Error>> {
+    /// Waits until the first `steps` steps are committed, at most for `limit`. Returns whether they
+    /// are.
+    pub(crate) fn commit(&self, steps: u64, limit: Duration) -> Result<bool, Arc<Error>> {
         let mut state = self.lock();
         state.commit_to = state.commit_to.max(steps);
         self.work.notify_one();
+        let since = Instant::now();
         loop {
-            if self.committed() >= steps {
+            let committed = self.committed() >= steps;
+            let waited = since.elapsed();
+            if committed || waited >= limit {
                 state.loop_sleeps = false;
-                return Ok(());
+                return Ok(committed);
             }
             if let Some(error) = &state.stopped {
                 return Err(error.clone());
             }
             state.loop_sleeps = true;
-            self.progress.wait(&mut state);
+            // No wait ends at a time that the system cannot tell.
+            let most = limit.saturating_sub(waited).min(LONGEST_WAIT);
+            self.progress.wait_for(&mut state, most);
         }
     }
 

@@ -16,16 +16,30 @@ pub struct AppendTimes {
     pub longest: Duration,
     /// The part of the total that was spent waiting for room in the queue.
     pub waited: Duration,
-    /// Number of calls that had to wait for room.
+    /// Number of steps that had to wait for room.
     pub waits: u64,
+    /// Whether the last call gave up waiting, and so the next one waits for the same step.
+    gave_up: bool,
 }
 
 impl AppendTimes {
+    /// Adds a call that recorded a step.
     pub(crate) fn add(&mut self, took: Duration, waited: Duration) {
+        self.add_call(took, waited);
+        self.waits += u64::from(self.gave_up || waited > Duration::ZERO);
+        self.gave_up = false;
+    }
+
+    /// Adds a call that gave up waiting.
+    pub(crate) fn gave_up(&mut self, took: Duration, waited: Duration) {
+        self.add_call(took, waited);
+        self.gave_up = true;
+    }
+
+    fn add_call(&mut self, took: Duration, waited: Duration) {
         self.total += took;
         self.longest = self.longest.max(took);
         self.waited += waited;
-        self.waits += u64::from(waited > Duration::ZERO);
     }
 }
 

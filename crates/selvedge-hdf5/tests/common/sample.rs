@@ -127,13 +127,19 @@ pub(crate) fn append(run: &mut Recorder, shape: Shape) -> Result<u64, Error> {
 
 /// Appends `values` as the next step.
 pub(crate) fn put(run: &mut Recorder, values: &Step) -> Result<u64, Error> {
-    run.append(|step| {
-        step.put("W", &values.w)?
-            .put("moment", &values.moment)?
-            .put("mask", &values.mask)?
-            .put("loss", &values.loss)?
-            .put("count", &values.count)
-    })
+    run.append(|step| fill(step, values))
+}
+
+/// Puts `values` into a step.
+pub(crate) fn fill<'s, 'r>(
+    step: &'s mut selvedge_hdf5::Step<'r>,
+    values: &Step,
+) -> Result<&'s mut selvedge_hdf5::Step<'r>, Error> {
+    step.put("W", &values.w)?
+        .put("moment", &values.moment)?
+        .put("mask", &values.mask)?
+        .put("loss", &values.loss)?
+        .put("count", &values.count)
 }
 
 /// What a check found in a file.
