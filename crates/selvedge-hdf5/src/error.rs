@@ -234,6 +234,21 @@ pub enum Error {
         planned: u64,
     },
 
+    /// A step was begun while the one before was open.
+    #[error("step {step} is open: commit it or drop it before the next one is begun")]
+    StepOpen {
+        /// The open step.
+        step: u64,
+    },
+    /// A step was still open when its recorder was finished or dropped.
+    #[error("step {step} was open when the recorder of {} ended, and is not recorded", path.display())]
+    StepTooLate {
+        /// The file.
+        path: PathBuf,
+        /// The step.
+        step: u64,
+    },
+
     /// The writer stopped; every later call says so.
     #[error(
         "the recorder of {} has stopped: {}{}", path.display(), Chain(&**cause), what_is_left(cause, kept.then_some(*committed))

@@ -66,7 +66,7 @@ pub use provenance::RunState;
 pub use reader::{Block, Blocks, DataLayout, Filter, Note, Reader, Role, Selection, Tensor};
 pub use rechunk::{Rechunk, RechunkPlan, RechunkSummary};
 pub use recorder::{
-    AppendTimes, ConstantWriter, Durability, Recorder, RecorderBuilder, Step, Summary,
+    AppendTimes, ConstantWriter, Durability, OpenStep, Recorder, RecorderBuilder, Step, Summary,
     check_attribute,
 };
 pub use recover::{Recovery, plan_recovery, recover};

@@ -4,14 +4,17 @@ mod block;
 mod builder;
 mod constants;
 mod durability;
+mod open_step;
 mod packers;
 mod queue;
+mod run;
 mod start;
 mod step;
 mod summary;
 mod syncer;
 mod writer;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -20,30 +23,27 @@ use std::time::{Duration, Instant};
 pub use builder::{RecorderBuilder, check_attribute};
 pub use constants::ConstantWriter;
 pub use durability::Durability;
+pub use open_step::OpenStep;
 pub use step::Step;
 pub use summary::{AppendTimes, Summary};
 
 use selvedge_base::{LockedFile, Partial};
 
-use self::block::{Block, BlockLayout};
-use self::queue::{LINGER, Queue};
+use self::queue::Taken;
+use self::run::Run;
 use crate::trajectory::check_status;
 use crate::{Error, RunPlan, TensorSpec};
 
 /// `append` looks whether the file is still there, but not more often than this: a system call takes
 /// longer than recording a scalar. The writer looks before each of its writes.
 const CHECK_INTERVAL: Duration = Duration::from_millis(1);
-/// A step that takes the loop so long to fill goes to the writer by itself.
-const SLOW_STEP: Duration = Duration::from_millis(1);
 
 /// Appends steps to a trajectory file while a training loop runs.
 ///
 /// [`append`](Self::append) copies a step and returns; a writer thread does the rest. The number of
 /// *committed* steps is the leading extent of the tensors in the file: what any reader sees, and
 /// what a kill cannot lose. A step commits as soon as the writer can, at the latest 100 ms after it
-/// could write it (with [`Durability::EverySteps`], when its turn to be synced comes). Small steps
-/// share a block of memory, which the writer cannot take while the closure of `append` is at work:
-/// do the training outside of it.
+/// could write it (with [`Durability::EverySteps`], when its turn to be synced comes).
 ///
 /// Dropping a recorder writes and commits the complete steps, but cannot report an error, and leaves
 /// the file marked as one that is being recorded: call [`finish`](Self::finish).
@@ -71,18 +71,11 @@ const SLOW_STEP: Duration = Duration::from_millis(1);
 /// ```
 #[derive(Debug)]
 pub struct Recorder {
-    path: PathBuf,
     plan: RunPlan,
-    specs: Vec<TensorSpec>,
-    /// Elements of one step of each tensor.
-    lengths: Vec<usize>,
-    layout: BlockLayout,
-    filled: Vec<bool>,
     shared: Shared,
-    /// The block that the step in the making lies in.
-    filling: Option<Block>,
+    /// The addresses of the queue's blocks.
+    memory: Vec<Range<usize>>,
     first: u64,
-    appended: u64,
     started: Instant,
     /// When the file was last looked at.
     checked: Instant,
@@ -92,21 +85,14 @@ pub struct Recorder {
 }
 
 /// What the recorder shares with its writer thread.
+#[derive(Debug)]
 struct Shared {
-    queue: Arc<Queue>,
+    run: Arc<Run>,
     writer: Option<JoinHandle<()>>,
     /// A descriptor of the file, to look at it; the writer thread has its own.
     watch: Arc<LockedFile>,
     /// Bytes that the file had at the start; it only grows.
     least_bytes: u64,
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared")
-            .field("committed", &self.queue.committed())
-            .finish_non_exhaustive()
-    }
 }
 
 impl Recorder {
@@ -127,7 +113,7 @@ impl Recorder {
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.shared.run.path
     }
 
     /// The plan of the run.
@@ -139,7 +125,7 @@ impl Recorder {
     /// The step tensors, in the order of their declaration.
     #[must_use]
     pub fn tensors(&self) -> &[TensorSpec] {
-        &self.specs
+        &self.shared.run.specs
     }
 
     /// Appends one step: `fill` puts every tensor into it. Returns its number; the first is 0.
@@ -149,18 +135,19 @@ impl Recorder {
     /// # Errors
     ///
     /// The error of `fill`, or [`Error::MissingTensors`]: the step is not recorded and the run can
-    /// go on. [`Error::BeyondPlan`] after the last planned step. [`Error::Stopped`] when the
-    /// writer failed, here or earlier; no later step is recorded.
+    /// go on. [`Error::BeyondPlan`] after the last planned step, [`Error::StepOpen`] while there is an
+    /// [`OpenStep`]. [`Error::Stopped`] when the writer failed, here or earlier; no later step is
+    /// recorded.
     pub fn append<F>(&mut self, fill: F) -> Result<u64, Error>
     where
         F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, Error>,
     {
-        let begun = loop {
-            if let Some(begun) = self.begin(Duration::MAX)? {
-                break begun;
+        loop {
+            let started = Instant::now();
+            if let Some((step, waited)) = self.begin(started, Duration::MAX)? {
+                return self.fill(step, fill, started, waited);
             }
-        };
-        self.complete(begun, fill)
+        }
     }
 
     /// The same, and waits at most for `timeout` while the queue is full; `None` where it was full all the
@@ -176,97 +163,109 @@ impl Recorder {
     where
         F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, Error>,
     {
-        let begun = self.begin(timeout)?;
-        begun.map(|begun| self.complete(begun, fill)).transpose()
+        let started = Instant::now();
+        let begun = self.begin(started, timeout)?;
+        begun
+            .map(|(step, waited)| self.fill(step, fill, started, waited))
+            .transpose()
     }
 
-    /// Takes a block for the next step; `None` where there was none for so long.
-    fn begin(&mut self, timeout: Duration) -> Result<Option<Begun>, Error> {
+    /// Opens the next step; `None` where there was no room for so long. Also tells how long it waited.
+    fn begin(
+        &mut self,
+        started: Instant,
+        timeout: Duration,
+    ) -> Result<Option<(OpenStep, Duration)>, Error> {
+        let run = &self.shared.run;
         if let Some(planned) = self.plan.steps
-            && self.appended >= planned
+            && run.queue.appended() >= planned
         {
             return Err(Error::BeyondPlan { planned });
         }
-        let started = Instant::now();
         if started.duration_since(self.checked) >= CHECK_INTERVAL {
             self.check_file()?;
             self.checked = started;
         }
-        let taken = self.shared.queue.take(timeout);
-        let (block, waited) = taken.map_err(|error| self.stopped(error))?;
-        let Some(block) = block else {
-            self.times.gave_up(started.elapsed(), waited);
-            return Ok(None);
-        };
-        Ok(Some(Begun {
-            block,
-            started,
-            waited,
-        }))
+        let taken = run.queue.take(started, timeout);
+        let (taken, waited) = taken.map_err(|error| run.stopped(error))?;
+        match taken {
+            Taken::Slot(filling) => Ok(Some((OpenStep::new(run.clone(), filling), waited))),
+            Taken::Full => {
+                self.times.gave_up(started.elapsed(), waited);
+                Ok(None)
+            }
+            Taken::StepIsOpen => Err(Error::StepOpen {
+                step: run.queue.appended(),
+            }),
+        }
     }
 
-    /// Fills the block with a step, and hands it over.
-    fn complete<F>(&mut self, begun: Begun, fill: F) -> Result<u64, Error>
+    /// Fills a step and hands it over.
+    fn fill<F>(
+        &mut self,
+        mut step: OpenStep,
+        fill: F,
+        started: Instant,
+        waited: Duration,
+    ) -> Result<u64, Error>
     where
         F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, Error>,
     {
-        let Begun {
-            block,
-            started,
-            waited,
-        } = begun;
-        let number = self.appended;
-        let block = GiveBack(self).0.fill(number, block, fill)?;
-        let finished = Instant::now();
-        let took = finished.duration_since(started);
-        // While the loop has the block the writer cannot take it. So it is handed over here, if the
-        // loop holds it for long at a time, or if a step in it has waited for long.
-        let age = block
-            .opened
-            .map_or(Duration::ZERO, |opened| finished.duration_since(opened));
-        let hand_over = took.saturating_sub(waited) >= SLOW_STEP || age >= LINGER;
-        self.shared.queue.give(block, &self.layout, hand_over);
-        self.appended += 1;
-        self.times.add(took, waited);
+        fill(&mut step.step()?)?;
+        let number = step.commit()?;
+        self.times.add(started.elapsed(), waited);
         Ok(number)
     }
 
-    /// Fills the next slot of `block`. Until that has succeeded the block stays in `self.filling`.
-    fn fill<F>(&mut self, number: u64, block: Block, fill: F) -> Result<Block, Error>
-    where
-        F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, Error>,
-    {
-        self.filled.fill(false);
-        let block = self.filling.insert(block);
-        if block.len == 0 {
-            block.first = number;
-            block.opened = Some(Instant::now());
+    /// Opens the next step, to be filled over a longer time or by somebody else: see [`OpenStep`].
+    ///
+    /// Waits only while the queue is full. There is one open step at a time; one that is open when the
+    /// recorder is finished or dropped is not recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BeyondPlan`] after the last planned step, [`Error::StepOpen`] while the step before is open,
+    /// [`Error::Stopped`] when the writer failed.
+    pub fn open_step(&mut self) -> Result<OpenStep, Error> {
+        loop {
+            if let Some(step) = self.open_step_timeout(Duration::MAX)? {
+                return Ok(step);
+            }
         }
-        let mut step = Step {
-            number,
-            specs: &self.specs,
-            lengths: &self.lengths,
-            layout: &self.layout,
-            block,
-            filled: &mut self.filled,
-            next: 0,
-        };
-        fill(&mut step)?;
-        step.check_complete()?;
-        block.len += 1;
-        self.filling.take().ok_or(Error::WriterPanicked)
+    }
+
+    /// The same, and waits at most for `timeout` while the queue is full; `None` where it was full all the
+    /// time.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`open_step`](Self::open_step).
+    pub fn open_step_timeout(&mut self, timeout: Duration) -> Result<Option<OpenStep>, Error> {
+        let started = Instant::now();
+        let begun = self.begin(started, timeout)?;
+        Ok(begun.map(|(step, waited)| {
+            self.times.add(started.elapsed(), waited);
+            step
+        }))
+    }
+
+    /// The addresses of the memory that steps are put into, a range for each block of the queue. They stay
+    /// the same while the recorder or an [`OpenStep`] of it is there: to be pinned for a device, say.
+    #[must_use]
+    pub fn queue_memory(&self) -> &[Range<usize>] {
+        &self.memory
     }
 
     /// The number of committed steps: what a kill of this process cannot lose.
     #[must_use]
     pub fn committed(&self) -> u64 {
-        self.shared.queue.committed()
+        self.shared.run.queue.committed()
     }
 
-    /// The number of steps in the file and in the queue.
+    /// The number of steps in the file and in the queue, without one that is open.
     #[must_use]
     pub fn appended(&self) -> u64 {
-        self.appended
+        self.shared.run.queue.appended()
     }
 
     /// Waits until every appended step is committed, and returns their number.
@@ -290,12 +289,13 @@ impl Recorder {
     /// The errors of [`commit`](Self::commit).
     pub fn commit_timeout(&mut self, timeout: Duration) -> Result<Option<u64>, Error> {
         self.check_file()?;
-        let committed = self.shared.queue.commit(self.appended, timeout);
-        let committed = committed.map_err(|error| self.stopped(error))?;
+        let run = &self.shared.run;
+        let committed = run.queue.commit(run.queue.appended(), timeout);
+        let committed = committed.map_err(|error| run.stopped(error))?;
         Ok(committed.then(|| self.committed()))
     }
 
-    /// Writes what is in the queue, commits it, and closes the file.
+    /// Writes what is in the queue, commits it, and closes the file. An [`OpenStep`] is not waited for.
     ///
     /// # Errors
     ///
@@ -306,17 +306,19 @@ impl Recorder {
     /// [`named_when_finished`]: RecorderBuilder::named_when_finished
     pub fn finish(mut self) -> Result<Summary, Error> {
         self.shared.close(true);
-        if let Some(error) = self.shared.queue.stopped() {
-            return Err(self.stopped(error));
+        let run = &self.shared.run;
+        if let Some(error) = run.queue.stopped() {
+            return Err(run.stopped(error));
         }
         if let Some(partial) = &mut self.partial {
             partial.publish(true)?;
         }
+        let recorded = self.appended() - self.first;
         Ok(Summary {
-            path: self.path.clone(),
+            path: self.path().to_owned(),
             steps: self.committed(),
-            recorded: self.appended - self.first,
-            bytes: (self.appended - self.first) * self.plan.step_bytes(),
+            recorded,
+            bytes: recorded * self.plan.step_bytes(),
             elapsed: self.started.elapsed(),
             append: self.times,
         })
@@ -324,41 +326,15 @@ impl Recorder {
 
     /// Fails if the file was deleted or truncated since the last call.
     fn check_file(&self) -> Result<(), Error> {
-        check_status(&self.path, &**self.shared.watch, self.shared.least_bytes)
-            .map_err(|error| self.stopped(self.shared.queue.stop(error)))
-    }
-
-    fn stopped(&self, cause: Arc<Error>) -> Error {
-        Error::Stopped {
-            path: self.path.clone(),
-            committed: self.committed(),
-            kept: self.partial.is_none(),
-            cause,
-        }
-    }
-}
-
-/// A step that has its block.
-struct Begun {
-    block: Block,
-    started: Instant,
-    waited: Duration,
-}
-
-/// Gives back the block of a step that was not completed: because of an error or of a panic.
-struct GiveBack<'a>(&'a mut Recorder);
-
-impl Drop for GiveBack<'_> {
-    fn drop(&mut self) {
-        if let Some(block) = self.0.filling.take() {
-            self.0.shared.queue.give(block, &self.0.layout, true);
-        }
+        let run = &self.shared.run;
+        check_status(&run.path, &**self.shared.watch, self.shared.least_bytes)
+            .map_err(|error| run.stopped(run.queue.stop(error)))
     }
 }
 
 impl Shared {
     fn close(&mut self, finish: bool) {
-        self.queue.close(finish);
+        self.run.queue.close(finish);
         if let Some(writer) = self.writer.take() {
             // A panic of the writer has stopped the queue, where it is reported.
             let _ = writer.join();

@@ -7,7 +7,7 @@ use std::thread::{Builder, JoinHandle};
 
 use selvedge_base::{Condvar, Mutex, MutexGuard};
 
-use super::block::{Block, BlockLayout};
+use super::block::Steps;
 use super::queue::{Queue, StopOnPanic};
 use crate::chunks::{ChunkEncoder, Written, to_usize};
 use crate::plan::EncodingPlan;
@@ -16,22 +16,22 @@ use crate::trajectory::{Chunk, Packer};
 /// A thread is woken for at least so many bytes: fewer are encoded before it has begun.
 const WORTH_WAKING: usize = 512 << 10;
 
-/// A block of steps whose chunks are being encoded.
+/// Steps whose chunks are being encoded.
 pub(super) struct Packing {
-    pub(super) block: Block,
+    pub(super) steps: Steps,
     chunks: Vec<Chunk>,
     written: Mutex<Vec<Written>>,
 }
 
 impl Packing {
-    /// The block, and its chunks.
-    pub(super) fn into_parts(self) -> (Block, Vec<Written>) {
+    /// The steps, and their chunks.
+    pub(super) fn into_parts(self) -> (Steps, Vec<Written>) {
         let written = self.written.into_inner();
-        (self.block, written)
+        (self.steps, written)
     }
 }
 
-/// A chunk of a block.
+/// A chunk of some steps.
 struct Job {
     packing: Arc<Packing>,
     chunk: usize,
@@ -48,7 +48,6 @@ struct Shared {
     jobs: Mutex<Jobs>,
     work: Condvar,
     packer: Packer,
-    layout: BlockLayout,
     queue: Arc<Queue>,
 }
 
@@ -59,20 +58,18 @@ pub(super) struct Packers {
 }
 
 impl Packers {
-    /// Starts the threads, with their memory for chunks of at most `chunk_bytes` bytes. Blocks that
+    /// Starts the threads, with their memory for chunks of at most `chunk_bytes` bytes. Steps that
     /// are done go to `queue`, and so does the first error.
     pub(super) fn start(
         plan: EncodingPlan,
         chunk_bytes: u64,
         packer: Packer,
-        layout: BlockLayout,
         queue: Arc<Queue>,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             jobs: Mutex::default(),
             work: Condvar::new(),
             packer,
-            layout,
             queue,
         });
         let mut packers = Self {
@@ -95,12 +92,12 @@ impl Packers {
         Ok(packers)
     }
 
-    /// Encodes `chunks`, all chunks of `block`. When they are in the file the queue gets it back.
-    pub(super) fn pack(&self, block: Block, chunks: Vec<Chunk>) {
+    /// Encodes `chunks`, all chunks of `steps`. When they are in the file the queue gets them back.
+    pub(super) fn pack(&self, steps: Steps, chunks: Vec<Chunk>) {
         let bytes = chunks.iter().map(Chunk::len).sum::<usize>();
         let count = chunks.len();
         let packing = Arc::new(Packing {
-            block,
+            steps,
             written: Mutex::new(Vec::with_capacity(count)),
             chunks,
         });
@@ -153,7 +150,7 @@ impl Shared {
         let _guard = StopOnPanic(self.queue.clone());
         while let Some(Job { packing, chunk }) = self.next() {
             let chunk = &packing.chunks[chunk];
-            let steps = packing.block.steps(&self.layout, chunk.tensor);
+            let steps = packing.steps.of(chunk.tensor);
             match self.packer.pack(encoder, chunk, steps) {
                 Ok(written) => {
                     packing.written.lock().push(written);
@@ -167,7 +164,7 @@ impl Shared {
         }
     }
 
-    /// Gives the block to the queue, if nobody else has to do with it.
+    /// Gives the steps to the queue, if nobody else has to do with them.
     fn done_with(&self, packing: Arc<Packing>) {
         if let Some(packing) = Arc::into_inner(packing) {
             self.queue.packed(packing);

@@ -1,7 +1,8 @@
 //! The queue between the training loop and the writer thread.
 //!
 //! A fixed set of blocks goes round: from the free ones to the training loop, which fills one, to
-//! the writer, and back. When none is free the training loop waits; memory never grows.
+//! the writer, and back. When none is free the training loop waits; memory never grows. A block is
+//! filled slot by slot, and the writer takes the steps that are complete.
 //!
 //! Blocks that stay in the processor's cache are written faster. Free blocks are a stack, so that a
 //! loop that the writer keeps up with uses the same few. A loop that is faster than the writer for
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use selvedge_base::{Condvar, Mutex, MutexGuard};
 
-use super::block::{Block, BlockLayout};
+use super::block::{Block, OpenBlock, Slot, Steps};
 use super::packers::Packing;
 use crate::Error;
 
@@ -36,8 +37,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What the writer does next.
 pub(crate) enum Task {
-    /// Write the steps of a block.
-    Write(Block),
+    /// Write steps of a block.
+    Write(Steps),
     /// Take a block whose chunks are in the file.
     Packed(Packing),
     /// Go on with the commit that waited for this.
@@ -66,15 +67,46 @@ impl Progress {
     }
 }
 
+/// A step in the making.
+#[derive(Debug)]
+pub(super) struct Filling {
+    pub(super) number: u64,
+    pub(super) slot: Slot,
+    /// For each tensor, whether it is there.
+    pub(super) filled: Vec<bool>,
+    /// Where the next name is looked for first: tensors mostly come in the declared order.
+    pub(super) next: usize,
+    began: Instant,
+}
+
+/// What became of the wish for a slot.
+pub(super) enum Taken {
+    Slot(Filling),
+    /// There was no room in time.
+    Full,
+    /// The step before is not complete.
+    StepIsOpen,
+}
+
+/// Why a step was not taken.
+pub(super) enum Refused {
+    Stopped(Arc<Error>),
+    Closed,
+}
+
 #[derive(Default)]
 struct State {
-    /// Full blocks, in order.
-    full: VecDeque<Block>,
-    /// The block that has steps and room for more, while the training loop does not fill it.
-    open: Option<Block>,
+    /// The steps of full blocks, in order.
+    full: VecDeque<Steps>,
+    /// The block that has room for more steps.
+    open: Option<OpenBlock>,
     free: Vec<Block>,
-    /// How many blocks the writer has.
+    /// How many blocks, or parts of one, the writer has.
     writing: usize,
+    /// The list of a step in the making, while there is none.
+    filled: Vec<bool>,
+    /// Whether a step is in the making.
+    is_filling: bool,
     /// Blocks whose chunks are in the file.
     packed: Vec<Packing>,
     /// The result of a sync.
@@ -130,6 +162,25 @@ impl State {
         };
     }
 
+    /// The slot of the step `number`, if there is room.
+    fn lend(&mut self, number: u64) -> Option<Slot> {
+        if self.open.is_none() {
+            let block = self.free.pop()?;
+            self.open = Some(OpenBlock::new(block, number));
+        }
+        let slot = self.open.as_mut()?.lend()?;
+        self.is_filling = true;
+        Some(slot)
+    }
+
+    fn put_back(&mut self, filling: Filling) {
+        if let Some(open) = &mut self.open {
+            open.take_back(filling.slot);
+        }
+        self.filled = filling.filled;
+        self.is_filling = false;
+    }
+
     /// Takes note that there is no room: a writer that has stalled opens the depth of the queue.
     fn note_full(&mut self) {
         let pending = self.pending();
@@ -153,21 +204,31 @@ pub(crate) struct Queue {
     work: Condvar,
     progress: Condvar,
     committed: AtomicU64,
+    /// Number of complete steps. It changes under the lock.
+    appended: AtomicU64,
     /// Blocks that wait for the writer, those it writes included, in a queue that is used
     /// shallowly.
     shallow: usize,
 }
 
 impl Queue {
-    pub(crate) fn new(blocks: Vec<Block>, block_bytes: u64, committed: u64) -> Self {
+    /// The queue of a run of `tensors` tensors, which has `committed` steps.
+    pub(crate) fn new(
+        blocks: Vec<Block>,
+        block_bytes: u64,
+        tensors: usize,
+        committed: u64,
+    ) -> Self {
         Self {
             state: Mutex::new(State {
                 free: blocks,
+                filled: vec![false; tensors],
                 ..State::default()
             }),
             work: Condvar::new(),
             progress: Condvar::new(),
             committed: AtomicU64::new(committed),
+            appended: AtomicU64::new(committed),
             shallow: usize::try_from(SHALLOW / block_bytes.max(1))
                 .unwrap_or(usize::MAX)
                 .max(1),
@@ -184,52 +245,97 @@ impl Queue {
         self.committed.load(Ordering::Acquire)
     }
 
-    /// Takes a block with room for a step; waits for one, at most for `limit`. Also tells how long it
-    /// waited.
-    pub(crate) fn take(&self, limit: Duration) -> Result<(Option<Block>, Duration), Arc<Error>> {
+    /// The number of complete steps.
+    pub(super) fn appended(&self) -> u64 {
+        self.appended.load(Ordering::Acquire)
+    }
+
+    /// Takes the slot of the next step; waits for one from `now` on, at most for `limit`. Also tells how
+    /// long it waited.
+    pub(super) fn take(
+        &self,
+        now: Instant,
+        limit: Duration,
+    ) -> Result<(Taken, Duration), Arc<Error>> {
         let mut state = self.lock();
+        if state.is_filling {
+            return Ok((Taken::StepIsOpen, Duration::ZERO));
+        }
         // Whoever gave up and comes again waits for the same room.
         if state.full_since.is_none() {
             state.settle_depth(self.shallow);
         }
-        let mut since = None;
+        let mut waited = Duration::ZERO;
         loop {
             if let Some(error) = &state.stopped {
                 return Err(error.clone());
             }
-            let waited = since.map_or(Duration::ZERO, |since: Instant| since.elapsed());
             let deep_enough = state.depth.is_some_and(|depth| state.pending() > depth);
-            if !deep_enough && let Some(block) = state.open.take().or_else(|| state.free.pop()) {
+            let number = self.appended();
+            if !deep_enough && let Some(slot) = state.lend(number) {
                 state.loop_sleeps = false;
                 state.full_since = None;
-                return Ok((Some(block), waited));
+                let mut filled = std::mem::take(&mut state.filled);
+                filled.fill(false);
+                let filling = Filling {
+                    number,
+                    slot,
+                    filled,
+                    next: 0,
+                    began: now + waited,
+                };
+                return Ok((Taken::Slot(filling), waited));
             }
             state.note_full();
             if waited >= limit {
                 state.loop_sleeps = false;
-                return Ok((None, waited));
+                return Ok((Taken::Full, waited));
             }
-            since.get_or_insert_with(Instant::now);
             state.loop_sleeps = true;
             let most = STALL.min(limit.saturating_sub(waited));
             self.progress.wait_for(&mut state, most);
+            waited = now.elapsed();
         }
     }
 
-    /// Gives a block back: with one more step, or as it was taken. `hand_over` gives it to the
-    /// writer although it has room.
-    pub(crate) fn give(&self, block: Block, layout: &BlockLayout, hand_over: bool) {
+    /// Takes a step that is complete. Returns its number.
+    pub(super) fn complete(&self, filling: Filling) -> Result<u64, Refused> {
         let mut state = self.lock();
-        let wake = if block.len == 0 {
-            state.free.push(block);
-            false
-        } else if hand_over || block.is_full(layout) {
-            state.full.push_back(block);
-            state.writer_sleeps
-        } else {
-            state.open = Some(block);
-            // A writer that waits for a block to linger will see this one.
-            state.writer_idles
+        if let Some(error) = &state.stopped {
+            let error = error.clone();
+            state.put_back(filling);
+            return Err(Refused::Stopped(error));
+        }
+        if state.closed.is_some() {
+            state.put_back(filling);
+            return Err(Refused::Closed);
+        }
+        let Filling {
+            number,
+            slot,
+            filled,
+            began,
+            ..
+        } = filling;
+        state.filled = filled;
+        state.is_filling = false;
+        self.appended.store(number + 1, Ordering::Release);
+        let wake = match &mut state.open {
+            Some(open) => {
+                open.complete(slot, began);
+                match open.is_full() {
+                    true => {
+                        let steps = open.take();
+                        state.full.extend(steps);
+                        state.open = None;
+                        state.writer_sleeps
+                    }
+                    // A writer that waits for a step to linger will see this one.
+                    false => state.writer_idles,
+                }
+            }
+            // The block of a slot stays open.
+            None => false,
         };
         if wake {
             state.writer_sleeps = false;
@@ -237,6 +343,12 @@ impl Queue {
             drop(state);
             self.work.notify_one();
         }
+        Ok(number)
+    }
+
+    /// Takes a step back that is not to be.
+    pub(super) fn put_back(&self, filling: Filling) {
+        self.lock().put_back(filling);
     }
 
     /// Waits until the first `steps` steps are committed, at most for `limit`. Returns whether they
@@ -293,27 +405,22 @@ impl Queue {
             if let Some(task) = state.next_completion() {
                 return task;
             }
-            if let Some(block) = state.full.pop_front() {
+            if let Some(steps) = state.full.pop_front() {
                 state.writing += 1;
-                return Task::Write(block);
+                return Task::Write(steps);
             }
             let asked = state.commit_to > self.committed() && !committing;
-            let due = state.open.as_ref().map(|block| {
-                let urgent = state.closed.is_some() || state.commit_to > progress.taken;
-                let age = block
-                    .opened
-                    .map_or(Duration::ZERO, |opened| opened.elapsed());
-                if urgent {
-                    Duration::ZERO
-                } else {
-                    LINGER.saturating_sub(age)
-                }
+            let urgent = state.closed.is_some() || state.commit_to > progress.taken;
+            let oldest = state.open.as_ref().and_then(OpenBlock::since);
+            let due = oldest.map(|since| match urgent {
+                true => Duration::ZERO,
+                false => LINGER.saturating_sub(since.elapsed()),
             });
             if due == Some(Duration::ZERO)
-                && let Some(block) = state.open.take()
+                && let Some(steps) = state.open.as_mut().and_then(OpenBlock::take)
             {
                 state.writing += 1;
-                return Task::Write(block);
+                return Task::Write(steps);
             }
             if asked && state.commit_to <= progress.written {
                 return Task::Commit;
@@ -362,11 +469,10 @@ impl Queue {
         self.work.notify_one();
     }
 
-    /// Takes a written block back.
-    pub(crate) fn recycle(&self, mut block: Block) {
-        block.clear();
+    /// Takes written steps back. When nobody has a part of their block any more it is free.
+    pub(super) fn recycle(&self, steps: Steps) {
         let mut state = self.lock();
-        state.free.push(block);
+        state.free.extend(steps.into_block());
         state.writing -= 1;
         if state.loop_sleeps {
             self.progress.notify_all();

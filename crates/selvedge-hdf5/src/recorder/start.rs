@@ -15,6 +15,7 @@ use super::constants::ConstantWriter;
 use super::durability::Durability;
 use super::packers::Packers;
 use super::queue::{Progress, Queue};
+use super::run::Run;
 use super::syncer::Syncer;
 use super::writer::Writer;
 use super::{AppendTimes, Recorder, RecorderBuilder, Shared};
@@ -23,12 +24,6 @@ use crate::plan::RunPlan;
 use crate::reader::Reader;
 use crate::trajectory::TrajectoryFile;
 use crate::{Error, Role, RunState, TensorSpec, provenance};
-
-/// What a run needs of memory.
-struct Memory {
-    layout: BlockLayout,
-    blocks: Vec<Block>,
-}
 
 impl RecorderBuilder {
     /// The plan of a new run, checked against the disk.
@@ -54,7 +49,7 @@ impl RecorderBuilder {
         let partial = Partial::create(&self.path, self.overwrite);
         let mut partial = partial.map_err(Error::from)?;
         // Before the file gets its name: there must be nothing left to fail then.
-        let memory = self.allocate(&self.specs, &plan)?;
+        let blocks = self.allocate(&self.specs, &plan)?;
         partial.share().map_err(Error::from)?;
         let file = partial.file().clone();
         let trajectory = self.build(partial.path(), &plan, &file, values)?;
@@ -64,7 +59,7 @@ impl RecorderBuilder {
             published.map_err(Error::from)?;
         }
         let partial = late.then_some(partial);
-        Ok(self.run(plan, memory, file, trajectory, partial)?)
+        Ok(self.run(plan, blocks, file, trajectory, partial)?)
     }
 
     /// Builds the new file under its partial name, down to a first commit of no steps.
@@ -165,7 +160,7 @@ impl RecorderBuilder {
         (plan, self.specs) = self.plan_resumed(&Reader::open(&path)?)?;
         let mut trajectory = self.open_trajectory(&file, &self.specs)?;
         trajectory.check_ahead()?;
-        let memory = self.allocate(&self.specs, &plan)?;
+        let blocks = self.allocate(&self.specs, &plan)?;
         // Nothing was written so far. A tensor that is ahead of the others by a commit that a kill
         // cut short goes back.
         trajectory.set_state(RunState::Recording)?;
@@ -180,7 +175,7 @@ impl RecorderBuilder {
             trajectory.sync()?;
             sync_folder(&path)?;
         }
-        self.run(plan, memory, file, trajectory, None)
+        self.run(plan, blocks, file, trajectory, None)
     }
 
     fn mismatch(&self, what: String, expected: &dyn Display, found: &dyn Display) -> Error {
@@ -272,28 +267,32 @@ impl RecorderBuilder {
         Ok(trajectory)
     }
 
-    fn allocate(&self, specs: &[TensorSpec], plan: &RunPlan) -> Result<Memory, Error> {
-        let layout = BlockLayout::new(&step_bytes(specs)?, &plan.queue);
-        let blocks = (0..plan.queue.blocks)
+    fn allocate(&self, specs: &[TensorSpec], plan: &RunPlan) -> Result<Vec<Block>, Error> {
+        let layout = Arc::new(BlockLayout::new(&step_bytes(specs)?, &plan.queue));
+        (0..plan.queue.blocks)
             .map(|_| Block::new(&layout))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| Error::io(&self.path, "allocate the queue for", error))?;
-        Ok(Memory { layout, blocks })
+            .collect::<Result<_, _>>()
+            .map_err(|error| Error::io(&self.path, "allocate the queue for", error))
     }
 
     /// Starts the writer.
     fn run(
         self,
         plan: RunPlan,
-        memory: Memory,
+        blocks: Vec<Block>,
         file: Arc<LockedFile>,
         trajectory: TrajectoryFile,
         partial: Option<Partial>,
     ) -> Result<Recorder, Error> {
-        let Memory { layout, blocks } = memory;
+        let addresses = blocks.iter().map(Block::addresses).collect();
         let first = trajectory.committed();
         let least_bytes = trajectory.end_of_file();
-        let queue = Arc::new(Queue::new(blocks, plan.queue.block_bytes, first));
+        let queue = Arc::new(Queue::new(
+            blocks,
+            plan.queue.block_bytes,
+            self.specs.len(),
+            first,
+        ));
         let failed = |action: &'static str| {
             let path = self.path.clone();
             move |error| Error::io(&path, action, error)
@@ -302,13 +301,13 @@ impl RecorderBuilder {
         let largest = compressed.map(|tensor| tensor.chunk_bytes).max();
         let packers = plan.encoding.zip(largest).zip(trajectory.packer());
         let packers = packers.map(|((encoding, largest), packer)| {
-            Packers::start(encoding, largest, packer, layout.clone(), queue.clone())
+            Packers::start(encoding, largest, packer, queue.clone())
         });
         let syncer = (self.durability != Durability::Never)
             .then(|| Syncer::start(trajectory.storage(), queue.clone()));
         let writer = Writer {
             file: trajectory,
-            layout: layout.clone(),
+            block_steps: plan.queue.steps_per_block,
             durability: self.durability,
             queue: queue.clone(),
             packers: packers
@@ -332,22 +331,23 @@ impl RecorderBuilder {
             .map(|spec| spec.shape.iter().product())
             .collect();
         let now = Instant::now();
-        Ok(Recorder {
+        let run = Run {
             path: self.path,
-            plan,
-            lengths,
-            layout,
-            filled: vec![false; self.specs.len()],
             specs: self.specs,
+            lengths,
+            kept: partial.is_none(),
+            queue,
+        };
+        Ok(Recorder {
+            plan,
             shared: Shared {
-                queue,
+                run: Arc::new(run),
                 writer: Some(writer),
                 watch: file,
                 least_bytes,
             },
-            filling: None,
+            memory: addresses,
             first,
-            appended: first,
             started: now,
             checked: now,
             times: AppendTimes::default(),

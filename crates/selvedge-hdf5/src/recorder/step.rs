@@ -1,27 +1,22 @@
 //! One step while it is filled.
 
-use super::block::{Block, BlockLayout};
+use super::queue::Filling;
+use super::run::Run;
 use crate::element::{Element, Values};
 use crate::{Dtype, Error, TensorSpec};
 
 /// A step that is being put together by [`Recorder::append`](crate::Recorder::append).
 #[derive(Debug)]
 pub struct Step<'a> {
-    pub(super) number: u64,
-    pub(super) specs: &'a [TensorSpec],
-    pub(super) lengths: &'a [usize],
-    pub(super) layout: &'a BlockLayout,
-    pub(super) block: &'a mut Block,
-    pub(super) filled: &'a mut [bool],
-    /// Where the next name is looked for first: tensors mostly come in the declared order.
-    pub(super) next: usize,
+    pub(super) run: &'a Run,
+    pub(super) filling: &'a mut Filling,
 }
 
-impl Step<'_> {
+impl<'a> Step<'a> {
     /// The number of this step; the first is 0.
     #[must_use]
     pub fn number(&self) -> u64 {
-        self.number
+        self.filling.number
     }
 
     /// Copies `values` into tensor `name`: a scalar, or all elements of its shape in row-major
@@ -48,72 +43,87 @@ impl Step<'_> {
         dtype: Dtype,
         bytes: &[u8],
     ) -> Result<&mut Self, Error> {
-        let tensor = self.find(name)?;
-        let spec = &self.specs[tensor];
-        if spec.dtype != dtype {
-            return Err(Error::DtypeMismatch {
-                tensor: spec.name.clone(),
-                expected: spec.dtype,
-                found: dtype,
-            });
-        }
-        let slot = self.block.slot(self.layout, tensor);
+        let tensor = self.find(name, dtype)?;
+        let spec = &self.run.specs[tensor];
+        let expected = self.run.lengths[tensor];
         if !bytes.len().is_multiple_of(dtype.size()) {
             return Err(Error::BytesMismatch {
                 tensor: spec.name.clone(),
-                expected: slot.len(),
+                expected: expected * dtype.size(),
                 found: bytes.len(),
             });
         }
-        if slot.len() != bytes.len() {
+        if bytes.len() / dtype.size() != expected {
             return Err(Error::LengthMismatch {
                 tensor: spec.name.clone(),
                 shape: spec.shape.clone(),
-                expected: self.lengths[tensor],
+                expected,
                 found: bytes.len() / dtype.size(),
             });
         }
-        if self.filled[tensor] {
-            return Err(Error::DuplicateTensor {
-                step: self.number,
-                tensor: spec.name.clone(),
-            });
-        }
-        slot.copy_from_slice(bytes);
-        self.filled[tensor] = true;
-        self.next = tensor + 1;
+        take_place(self.run, self.filling, tensor)?.copy_from_slice(bytes);
         Ok(self)
     }
 
-    fn find(&self, name: &str) -> Result<usize, Error> {
+    /// The memory of tensor `name`, for its elements of `dtype`. The tensor counts as put.
+    pub(super) fn into_place(self, name: &str, dtype: Dtype) -> Result<&'a mut [u8], Error> {
+        let tensor = self.find(name, dtype)?;
+        take_place(self.run, self.filling, tensor)
+    }
+
+    fn find(&self, name: &str, dtype: Dtype) -> Result<usize, Error> {
+        let specs = &self.run.specs;
         let named = |spec: &TensorSpec| spec.name == name;
-        if self.specs.get(self.next).is_some_and(named) {
-            return Ok(self.next);
+        let tensor = match specs.get(self.filling.next).is_some_and(named) {
+            true => Some(self.filling.next),
+            false => specs.iter().position(named),
+        };
+        let tensor = tensor.ok_or_else(|| Error::UnknownTensor {
+            tensor: name.to_owned(),
+            declared: specs.iter().map(|spec| spec.name.clone()).collect(),
+        })?;
+        if specs[tensor].dtype != dtype {
+            return Err(Error::DtypeMismatch {
+                tensor: specs[tensor].name.clone(),
+                expected: specs[tensor].dtype,
+                found: dtype,
+            });
         }
-        self.specs
-            .iter()
-            .position(named)
-            .ok_or_else(|| Error::UnknownTensor {
-                tensor: name.to_owned(),
-                declared: self.specs.iter().map(|spec| spec.name.clone()).collect(),
-            })
+        Ok(tensor)
     }
 
     /// Fails unless every tensor was put.
     pub(super) fn check_complete(&self) -> Result<(), Error> {
-        if self.filled.iter().all(|&filled| filled) {
+        if self.filling.filled.iter().all(|&filled| filled) {
             return Ok(());
         }
         let missing = self
+            .run
             .specs
             .iter()
-            .zip(&*self.filled)
+            .zip(&self.filling.filled)
             .filter(|(_, filled)| !**filled)
             .map(|(spec, _)| spec.name.clone())
             .collect();
         Err(Error::MissingTensors {
-            step: self.number,
+            step: self.filling.number,
             missing,
         })
     }
+}
+
+/// The memory of a tensor, which counts as put.
+fn take_place<'f>(
+    run: &Run,
+    filling: &'f mut Filling,
+    tensor: usize,
+) -> Result<&'f mut [u8], Error> {
+    if std::mem::replace(&mut filling.filled[tensor], true) {
+        return Err(Error::DuplicateTensor {
+            step: filling.number,
+            tensor: run.specs[tensor].name.clone(),
+        });
+    }
+    filling.next = tensor + 1;
+    Ok(filling.slot.of(tensor))
 }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::block::{Block, BlockLayout};
+use super::block::Steps;
 use super::durability::Durability;
 use super::packers::{Packers, Packing};
 use super::queue::{Progress, Queue, StopOnPanic, Task};
@@ -18,7 +18,8 @@ use crate::trajectory::TrajectoryFile;
 /// The writer's side of a run.
 pub(crate) struct Writer {
     pub(super) file: TrajectoryFile,
-    pub(super) layout: BlockLayout,
+    /// Steps that a block holds.
+    pub(super) block_steps: u64,
     pub(super) durability: Durability,
     pub(super) queue: Arc<Queue>,
     /// Where a tensor is compressed.
@@ -26,7 +27,7 @@ pub(crate) struct Writer {
     /// With a durability.
     pub(super) syncer: Option<Syncer>,
     pub(super) progress: Progress,
-    /// Blocks whose chunks are in the file, and those of a block before them are not.
+    /// Steps whose chunks are in the file, and those of a step before them are not.
     pub(super) packed: Vec<Packing>,
     /// Numbers of steps at which a commit is due, from the first that was not begun.
     pub(super) due: VecDeque<u64>,
@@ -75,7 +76,7 @@ impl Writer {
 
     fn work(&mut self, task: Task) -> Result<(), Error> {
         match task {
-            Task::Write(block) => self.write(block),
+            Task::Write(steps) => self.write(steps),
             Task::Packed(packing) => self.take_packed(packing),
             Task::Synced(result) => {
                 result.map_err(|error| self.file.sync_failed(error))?;
@@ -87,18 +88,18 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, block: Block) -> Result<(), Error> {
-        let (first, steps) = (block.first, block.len as u64);
+    fn write(&mut self, steps: Steps) -> Result<(), Error> {
+        let (first, count) = (steps.first(), steps.count());
         if let Some(interval) = self.durability.interval() {
             // A block need not end where a commit is due.
             let open = first - self.last_due();
-            if open > 0 && open + steps > interval {
+            if open > 0 && open + count > interval {
                 self.due.push_back(first);
                 self.begin_due()?;
             }
             // While one commit waits for the medium another may become due, and no more.
             let ahead = interval.saturating_mul(2);
-            while self.is_busy() && first + steps - self.queue.committed() > ahead {
+            while self.is_busy() && first + count - self.queue.committed() > ahead {
                 if !self.wait()? {
                     return Ok(());
                 }
@@ -106,41 +107,39 @@ impl Writer {
         }
         // Before the data too: a file that another program took over is not ours to write to.
         self.file.verify()?;
-        self.file
-            .raise_end_of_file_for_block(self.layout.capacity() as u64)?;
+        self.file.raise_end_of_file_for_block(self.block_steps)?;
         for tensor in 0..self.file.tensors.len() {
             if !self.file.tensors[tensor].is_compressed() {
-                let bytes = block.steps(&self.layout, tensor);
-                self.file.write_steps(tensor, first, steps, bytes)?;
+                self.file
+                    .write_steps(tensor, first, count, steps.of(tensor))?;
             }
         }
-        self.progress.taken = first + steps;
+        self.progress.taken = first + count;
         let reached = |interval| self.progress.taken - self.last_due() >= interval;
         if self.durability.interval().is_some_and(reached) {
             self.due.push_back(self.progress.taken);
         }
         if let Some(packers) = &self.packers {
-            packers.pack(block, self.file.cut_chunks(first, steps));
+            packers.pack(steps, self.file.cut_chunks(first, count));
             return Ok(());
         }
-        self.queue.recycle(block);
+        self.queue.recycle(steps);
         self.progress.written = self.progress.taken;
         self.begin_due()
     }
 
-    /// Takes a block whose chunks are in the file.
+    /// Takes steps whose chunks are in the file.
     fn take_packed(&mut self, packing: Packing) -> Result<(), Error> {
         self.packed.push(packing);
         while let Some(at) = self
             .packed
             .iter()
-            .position(|packing| packing.block.first == self.progress.written)
+            .position(|packing| packing.steps.first() == self.progress.written)
         {
-            let (block, chunks) = self.packed.swap_remove(at).into_parts();
-            let steps = block.len as u64;
-            self.file.add_chunks(steps, chunks);
-            self.progress.written += steps;
-            self.queue.recycle(block);
+            let (steps, chunks) = self.packed.swap_remove(at).into_parts();
+            self.file.add_chunks(steps.count(), chunks);
+            self.progress.written += steps.count();
+            self.queue.recycle(steps);
         }
         self.begin_due()
     }

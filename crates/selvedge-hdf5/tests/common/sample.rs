@@ -7,7 +7,7 @@ use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::str::FromStr;
 
 use half::bf16;
-use selvedge_hdf5::{Attribute, Error, Reader, Recorder, RecorderBuilder, RunState};
+use selvedge_hdf5::{Attribute, Error, OpenStep, Reader, Recorder, RecorderBuilder, RunState};
 use selvedge_testing::{Guard, python};
 
 /// The step tensors of the sample, in the order of their numbers.
@@ -140,6 +140,16 @@ pub(crate) fn fill<'s, 'r>(
         .put("mask", &values.mask)?
         .put("loss", &values.loss)?
         .put("count", &values.count)
+}
+
+/// Puts `values` into a step that is open.
+pub(crate) fn fill_open(step: &mut OpenStep, values: &Step) -> Result<(), Error> {
+    step.put("W", &values.w)?
+        .put("moment", &values.moment)?
+        .put("mask", &values.mask)?
+        .put("loss", &values.loss)?
+        .put("count", &values.count)?;
+    Ok(())
 }
 
 /// What a check found in a file.

@@ -1,0 +1,59 @@
+//! What a recorder shares with a step that is open.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::queue::{Filling, Queue, Refused};
+use crate::{Error, TensorSpec};
+
+/// A run at work.
+pub(super) struct Run {
+    pub(super) path: PathBuf,
+    /// The step tensors, in the order of their declaration.
+    pub(super) specs: Vec<TensorSpec>,
+    /// Elements of one step of each tensor.
+    pub(super) lengths: Vec<usize>,
+    /// Whether committed steps stay in a file, also without `finish`.
+    pub(super) kept: bool,
+    pub(super) queue: Arc<Queue>,
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("path", &self.path)
+            .field("committed", &self.queue.committed())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Run {
+    /// That the writer has stopped.
+    pub(super) fn stopped(&self, cause: Arc<Error>) -> Error {
+        Error::Stopped {
+            path: self.path.clone(),
+            committed: self.queue.committed(),
+            kept: self.kept,
+            cause,
+        }
+    }
+
+    /// Takes a step that is complete. Returns its number.
+    pub(super) fn complete(&self, filling: Filling) -> Result<u64, Error> {
+        let step = filling.number;
+        let complete = self.queue.complete(filling);
+        complete.map_err(|refused| match refused {
+            Refused::Stopped(cause) => self.stopped(cause),
+            Refused::Closed => self.too_late(step),
+        })
+    }
+
+    /// That step `step` is no longer open, or its recorder no longer at work.
+    pub(super) fn too_late(&self, step: u64) -> Error {
+        Error::StepTooLate {
+            path: self.path.clone(),
+            step,
+        }
+    }
+}
