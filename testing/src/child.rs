@@ -1,9 +1,12 @@
 //! Tests that run in a process of their own, which can be killed, limited and measured.
 
 use std::fmt;
-use std::io::Write;
-use std::process::{Child, Command};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Output, Stdio};
 use std::str::FromStr;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
 
 /// A process that does not outlive the test.
 #[derive(Debug)]
@@ -13,6 +16,42 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Runs a process that has to come to an end by itself, and returns what it printed.
+///
+/// # Panics
+///
+/// Where it has not after `patience`.
+#[must_use]
+pub fn within(patience: Duration, command: &mut Command) -> Output {
+    command.stdin(Stdio::null());
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Guard(piped.spawn().expect("the child starts"));
+    let (sender, ends) = channel();
+    let drained = |pipe: Option<Box<dyn Read + Send>>| {
+        let (mut pipe, sender) = (pipe.expect("a pipe"), sender.clone());
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            pipe.read_to_end(&mut bytes).expect("a pipe can be read");
+            let _ = sender.send(());
+            bytes
+        })
+    };
+    let stdout = drained(child.0.stdout.take().map(|pipe| Box::new(pipe) as _));
+    let stderr = drained(child.0.stderr.take().map(|pipe| Box::new(pipe) as _));
+    for _ in 0..2 {
+        if ends.recv_timeout(patience).is_err() {
+            // So that the threads come to an end, too.
+            drop(child);
+            panic!("no end after {patience:?}: {command:?}");
+        }
+    }
+    Output {
+        status: child.0.wait().expect("the child ends"),
+        stdout: stdout.join().expect("a thread"),
+        stderr: stderr.join().expect("a thread"),
     }
 }
 

@@ -16,13 +16,15 @@ pub mod naming;
 pub mod python;
 mod random;
 mod repository;
+mod special;
 
 pub use allocations::{Counted, allocations};
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub use calls::{system_calls, traced};
-pub use child::{Guard, again, is_child, setting, tell, told};
+pub use child::{Guard, again, is_child, setting, tell, told, within};
 pub use faults::{Fault, in_folder, with_fault, without_privileges};
-pub use limits::{Limit, on_small_file_system, run_limited, with_file_limit};
+pub use limits::{Limit, limited, on_small_file_system, run_limited, with_file_limit};
 pub use memory::peak;
 pub use random::{Random, seed};
 pub use repository::make_repository;
+pub use special::make_pipe;

@@ -25,13 +25,13 @@ resource.setrlimit(getattr(resource, sys.argv[1]), (limit, limit))
 os.execv(sys.argv[3], sys.argv[3:])
 ";
 
-/// Runs `child` under a limit.
+/// `child` under a limit.
 ///
 /// # Panics
 ///
 /// Where there is no Python to set it.
 #[must_use]
-pub fn run_limited(child: &Command, limit: Limit) -> Output {
+pub fn limited(child: &Command, limit: Limit) -> Command {
     let (resource, most) = match limit {
         Limit::File(bytes) => ("RLIMIT_FSIZE", bytes),
         Limit::AddressSpace(bytes) => ("RLIMIT_AS", bytes),
@@ -41,7 +41,17 @@ pub fn run_limited(child: &Command, limit: Limit) -> Output {
     let arguments = [resource.as_ref(), most.as_ref(), child.get_program()];
     let mut limited = python::script::<&OsStr>(LIMITED, arguments);
     take_over(&mut limited, child);
-    limited.output().expect("python starts")
+    limited
+}
+
+/// Runs `child` under a limit.
+///
+/// # Panics
+///
+/// Where there is no Python to set it.
+#[must_use]
+pub fn run_limited(child: &Command, limit: Limit) -> Output {
+    limited(child, limit).output().expect("python starts")
 }
 
 /// Runs `child` with files of at most `limit` bytes, which fail like a full disk.

@@ -5,6 +5,7 @@ mod check_conventions;
 mod demo;
 mod deny;
 mod fuzz;
+mod sbom;
 mod setup;
 mod soak;
 mod test;
@@ -35,6 +36,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     bench::COMMAND,
     check_conventions::COMMAND,
     deny::COMMAND,
+    sbom::COMMAND,
     fuzz::COMMAND,
 ];
 

@@ -2,13 +2,14 @@
 
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 8] = [
     "test",
     "setup",
     "demo",
     "bench",
     "check-conventions",
     "deny",
+    "sbom",
     "fuzz",
 ];
 

@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "selvedge-hdf5",
         &["selvedge-base", "selvedge-bf16", "selvedge-deflate"],
     ),
-    ("selvedge-conventions", &[]),
+    ("selvedge-conventions", &["selvedge-base"]),
     (
         "selvedge-cli",
         &[

@@ -202,6 +202,47 @@ fn unsafe_code_is_where_the_map_says() {
     );
 }
 
+/// Opening by a path waits where a pipe lies there, and reading to the end has no end where it is a device.
+#[test]
+fn files_of_others_are_opened_in_one_place() {
+    let allowed = [
+        // The place.
+        "crates/selvedge-base/src/regular.rs",
+        // Folders, to put them on the disk.
+        "crates/selvedge-base/src/file/partial.rs",
+        // A file of the system about this process.
+        "crates/selvedge-cli/src/interrupt.rs",
+    ];
+    let findings: Vec<_> = sources()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("crates") && !path.ends_with("tests.rs"))
+        .filter(|(path, _)| !allowed.iter().any(|allowed| path == Path::new(allowed)))
+        .flat_map(|(path, text)| {
+            let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            lines(&path, code, opens_by_path)
+        })
+        .collect();
+    check(&findings);
+}
+
+fn opens_by_path(line: &str) -> Option<String> {
+    let named = [
+        "File::open(",
+        "fs::read(",
+        "read_to_string(",
+        "print!(",
+        "println!(",
+        "eprint!(",
+        "eprintln!(",
+    ];
+    let comment = line.trim_start().starts_with("//");
+    let found = named.iter().find(|name| !comment && calls(line, name))?;
+    Some(match found.strip_suffix("!(") {
+        Some(name) => format!("`{name}!`: what the program prints goes through its `output.rs`"),
+        None => format!("`{found}..)`: `selvedge_base::open_regular` and its like wait for nobody"),
+    })
+}
+
 #[test]
 fn crates_without_unsafe_code_forbid_it() {
     let sources = sources();
@@ -346,6 +387,11 @@ fn the_checks_can_fail() {
     assert!(is_absolute(&format!("in `{pattern}main`"), &pattern));
     assert!(is_absolute(&format!("\"{pattern}main\""), &pattern));
     assert!(!is_absolute(&format!("src{pattern}mod.rs"), &pattern));
+    assert!(opens_by_path("let file = File::open(path)?;").is_some());
+    assert!(opens_by_path("std::fs::read(path)").is_some());
+    assert!(opens_by_path("eprintln!(\"a\")").is_some());
+    assert!(opens_by_path("/// File::open(path)").is_none());
+    assert!(opens_by_path("LockedFile::open(path)").is_none());
     assert_eq!(
         lines(Path::new("a.rs"), "x\ny", |line| (line == "y")
             .then(|| "no".into())),

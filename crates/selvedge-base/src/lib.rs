@@ -4,8 +4,9 @@
 //! the disk, and renamed when it is complete. Every writer of the project goes through it, and
 //! passes the suite of tests that `selvedge-testing` has for it. [`LockedFile`] is a file that one
 //! writer has to itself. [`pool`] runs work in several threads, [`buffer`] allocates large memory
-//! without a panic, [`disk`] has the system calls that the standard library lacks, and [`units`] and
-//! [`shape`] put numbers into words.
+//! without a panic, [`disk`] has the system calls that the standard library lacks, [`units`] and
+//! [`shape`] put numbers into words, [`text`] makes text of bytes, and of text what a screen may be
+//! given. [`open_regular`] and its like read what somebody else made, and wait for nobody.
 //!
 //! This crate is made for the other crates of Selvedge; its interface follows their needs.
 
@@ -15,14 +16,17 @@ mod error;
 mod file;
 mod lock;
 pub mod pool;
+mod regular;
 pub mod shape;
 mod sys;
+pub mod text;
 pub mod units;
 
 pub use error::FileError;
 pub use file::{Leftover, Partial, check_target, remove_partials, rename_new, sync_folder, target};
 pub use lock::LockedFile;
 pub use parking_lot::{Condvar, Mutex, MutexGuard};
+pub use regular::{LONGEST_TEXT, open_regular, read_regular, read_text};
 
 /// Runs the README's example as a doctest.
 #[cfg(doctest)]

@@ -1,9 +1,11 @@
 //! What is to be done when the program is interrupted while it writes a file.
 
-use std::io::Write as _;
-use std::{fs, io, thread};
+use std::{fs, thread};
 
 use nix::sys::signal::{SigSet, Signal, raise};
+use selvedge_base::text::shown;
+
+use crate::output;
 
 /// From now on, what ends the program from outside (Ctrl-C, the end of a terminal session, `kill`) first
 /// removes the files that it has begun and not finished, and says so.
@@ -22,9 +24,8 @@ pub(crate) fn remove_partials() {
     }
     let waiting = thread::Builder::new().spawn(move || {
         let Ok(signal) = ends.wait() else { return };
-        let mut stderr = io::stderr().lock();
         for path in selvedge_base::remove_partials() {
-            let _ = writeln!(stderr, "interrupted; removed {}", path.display());
+            output::note(&format!("interrupted; removed {}", shown(&path)));
         }
         // It ends by the signal, as whoever sent it expects, and without what is done at an ordinary
         // end: other threads are at work.

@@ -27,6 +27,8 @@ mod stats;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use outcome::Outcome;
+use selvedge_base::text::shown;
 
 fn main() -> ExitCode {
     // This program again, for one thread of a check: no command, and nothing for people.
@@ -36,18 +38,36 @@ fn main() -> ExitCode {
     {
         return match check::isolated::serve() {
             Ok(()) => ExitCode::SUCCESS,
-            Err(_) => outcome::Outcome::Failed.into(),
+            Err(_) => Outcome::Failed.into(),
         };
     }
-    let cli = cli::Cli::parse();
-    cli.color.write_global();
-    match commands::run(cli.command, cli::Cli::command) {
+    std::panic::set_hook(Box::new(output::panicked));
+    match run() {
         Ok(outcome) => outcome.into(),
         // Whoever reads has seen enough: `selvedge inspect … | head`.
         Err(error) if error.is::<output::Closed>() => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&error);
-            outcome::Outcome::Failed.into()
+            Outcome::Failed.into()
         }
     }
+}
+
+fn run() -> anyhow::Result<Outcome> {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => {
+            // What is wrong is said of the arguments as they are shown, each on one line.
+            let shown = std::env::args_os().map(|argument| shown(&argument).to_string());
+            let said = cli::Cli::try_parse_from(shown).err().unwrap_or(said);
+            output::command_line(&said)?;
+            return Ok(if said.use_stderr() {
+                Outcome::Failed
+            } else {
+                Outcome::Success
+            });
+        }
+    };
+    cli.color.write_global();
+    commands::run(cli.command, cli::Cli::command)
 }

@@ -1,11 +1,20 @@
-//! Standard output and standard error. Colours are written by `anstream`, which leaves them out
-//! where they are not wanted: in a pipe, with `NO_COLOR`, with `--color never`.
+//! Standard output and standard error: all that the program prints goes through here.
+//!
+//! Names and texts of files can hold anything, and each is [`shown`] where it is put into words. What
+//! was forgotten there does not reach a screen either: the functions here let nothing pass but lines
+//! and styles. Styles are left out where they are not wanted: in a pipe, with `NO_COLOR`, with
+//! `--color never`.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, Write as _};
+use std::panic::PanicHookInfo;
 
+use anstream::stream::RawStream;
+use anstream::{AutoStream, ColorChoice};
 use anyhow::Context as _;
+use selvedge_base::text::{json, screen, shown};
+use serde::Serialize;
 
-use crate::render::shown;
 use crate::render::style::{ERROR, styled};
 
 /// Nobody reads the output any more. No error: the program ends.
@@ -19,26 +28,55 @@ pub(crate) struct Closed;
 ///
 /// [`Closed`], or that the output is no place to write to.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = anstream::stdout().lock();
-    settle(
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush()),
-    )
+    let stdout = io::stdout();
+    write(screen(&styled_for(&stdout, text), false).as_bytes())
 }
 
-/// Writes bytes to standard output as they are.
+/// Writes commands for a build server to standard output, a line each.
 ///
 /// # Errors
 ///
 /// The errors of [`print()`].
-pub(crate) fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    settle(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+pub(crate) fn print_commands(text: &str) -> anyhow::Result<()> {
+    write(screen(text, true).as_bytes())
 }
 
-fn settle(written: io::Result<()>) -> anyhow::Result<()> {
-    match written {
+/// Writes a value to standard output as JSON.
+///
+/// # Errors
+///
+/// The errors of [`print()`].
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    print_program(&format!("{text}\n"))
+}
+
+/// Writes a text that programs read, and that is JSON, to standard output.
+///
+/// # Errors
+///
+/// The errors of [`print()`].
+pub(crate) fn print_program(text: &str) -> anyhow::Result<()> {
+    write(json(text).as_bytes())
+}
+
+/// Writes to standard output what is made of the command line of this program alone, as it is.
+///
+/// # Errors
+///
+/// The errors of [`print()`].
+pub(crate) fn print_own(bytes: &[u8]) -> anyhow::Result<()> {
+    write(bytes)
+}
+
+/// Text as a file gets it: without styles.
+pub(crate) fn plain(text: &str) -> String {
+    screen(&anstream::adapter::strip_str(text).to_string(), false)
+}
+
+fn write(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Closed.into()),
         other => other.context("cannot write to standard output"),
     }
@@ -46,16 +84,66 @@ fn settle(written: io::Result<()>) -> anyhow::Result<()> {
 
 /// Says on standard error what went wrong, with its causes: in one line, whatever is in a name.
 pub(crate) fn error(error: &anyhow::Error) {
-    let text = shown(&format!("{error:#}"));
-    line(&format!("{} {text}", styled(ERROR, "error:")));
+    let text = format!("{error:#}");
+    note(&format!("{} {}", styled(ERROR, "error:"), shown(&text)));
 }
 
 /// Tells people something on standard error.
 pub(crate) fn note(text: &str) {
-    line(text);
+    told(&format!("{text}\n"));
+}
+
+/// Asks people something on standard error, and stays in the line.
+pub(crate) fn ask(text: &str) {
+    told(text);
 }
 
 /// There is nobody to tell that standard error is closed.
-fn line(text: &str) {
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+fn told(text: &str) {
+    let stderr = io::stderr();
+    let text = screen(&styled_for(&stderr, text), false);
+    let _ = stderr.lock().write_all(text.as_bytes());
+}
+
+/// What clap has to say: that is help, on standard output, or an error in which arguments stand as
+/// they were given.
+///
+/// # Errors
+///
+/// The errors of [`print()`], of help.
+pub(crate) fn command_line(said: &clap::Error) -> anyhow::Result<()> {
+    let text = said.render();
+    if !said.use_stderr() {
+        return print(&text.ansi().to_string());
+    }
+    // Without clap's styles: an argument could have some, too.
+    let text = text.to_string();
+    match text.strip_prefix("error:") {
+        Some(rest) => told(&format!("{}{rest}", styled(ERROR, "error:"))),
+        None => told(&text),
+    }
+    Ok(())
+}
+
+/// Tells of a panic, which is a mistake of the program.
+pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let text = format!(
+        "selvedge panicked at {}: {}; this is a mistake of Selvedge, please report it",
+        place.as_deref().unwrap_or("an unknown place"),
+        panic.payload_as_str().unwrap_or("no message")
+    );
+    error(&anyhow::Error::msg(text));
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        note(&backtrace.to_string());
+    }
+}
+
+/// The text, without its styles where those are not wanted on the stream.
+fn styled_for(stream: &impl RawStream, text: &str) -> String {
+    match AutoStream::choice(stream) {
+        ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
+        _ => text.to_owned(),
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use selvedge_base::text::shown;
 
 /// Counts bytes or files.
 pub(crate) struct Progress {
@@ -40,7 +41,12 @@ impl Progress {
         }
     }
 
-    /// So many more bytes are read, or files, of `name`.
+    /// One more file has been looked at.
+    pub(crate) fn add_file(&mut self) {
+        self.add("", 1);
+    }
+
+    /// So many more bytes are read, of `name`.
     pub(crate) fn add(&mut self, name: &str, count: u64) {
         self.show(name);
         self.bar.inc(count);
@@ -59,8 +65,9 @@ impl Progress {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
             self.shown = true;
         }
+        let name = shown(name).to_string();
         if self.bar.message() != name {
-            self.bar.set_message(name.to_owned());
+            self.bar.set_message(name);
         }
     }
 

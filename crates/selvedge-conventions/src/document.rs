@@ -1,10 +1,11 @@
 //! A TOML document with the places of its keys and values, so that messages have lines.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
+use selvedge_base::read_text;
+use selvedge_base::text::steers;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -19,9 +20,10 @@ pub(crate) struct Document<'a> {
     pub(crate) path: &'a Path,
 }
 
-/// Reads the text of a file.
+/// Reads the text of a file, which is a regular one, and no longer than
+/// [`LONGEST_TEXT`](selvedge_base::LONGEST_TEXT).
 pub(crate) fn read(path: &Path) -> Result<String, Error> {
-    fs::read_to_string(path).map_err(|source| Error::Read {
+    read_text(path).map_err(|source| Error::Read {
         path: path.to_owned(),
         source,
     })
@@ -182,7 +184,7 @@ pub(crate) fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => {
+            c if steers(c) => {
                 let _ = write!(quoted, "\\u{:04X}", u32::from(c));
             }
             c => quoted.push(c),

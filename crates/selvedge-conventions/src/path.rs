@@ -2,13 +2,17 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path};
+
+use selvedge_base::text::escaped;
 
 use crate::natural;
 
 /// A path below the root of what is checked, with `/` between its parts on every system.
 ///
-/// Bytes that are not Unicode are replaced, so this is a path to show and to match, not to open.
+/// Bytes that are not UTF-8 are written as `\xfc`, so this is a path to show and to match, not to
+/// open.
 /// Paths sort in natural order, folder by folder.
 ///
 /// ```
@@ -36,7 +40,7 @@ impl TreePath {
                     if !text.is_empty() && !text.ends_with('/') {
                         text.push('/');
                     }
-                    text.push_str(&component.as_os_str().to_string_lossy());
+                    text.push_str(&escaped(component.as_os_str().as_bytes()));
                 }
             }
         }
@@ -116,6 +120,9 @@ impl PartialOrd for TreePath {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
     use super::TreePath;
 
     #[test]
@@ -125,6 +132,14 @@ mod tests {
         assert_eq!(TreePath::new("/a/b").as_str(), "/a/b");
         assert_eq!(TreePath::new("").as_str(), "");
         assert_eq!(TreePath::new("a").with_file_name("b").as_str(), "b");
+    }
+
+    /// Two files were one to a check whose names differ in such a byte.
+    #[test]
+    fn names_that_are_not_utf_8_stay_apart() {
+        let path = |byte: u8| TreePath::new(OsStr::from_bytes(&[b'a', b'/', byte]));
+        assert_eq!(path(0xfc).as_str(), "a/\\xfc");
+        assert_ne!(path(0xfc), path(0xfd));
     }
 
     #[test]

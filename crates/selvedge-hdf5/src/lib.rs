@@ -39,7 +39,6 @@ mod run;
 mod source;
 mod spec;
 mod storage;
-mod text;
 mod trajectory;
 mod unmark;
 

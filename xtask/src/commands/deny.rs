@@ -1,8 +1,9 @@
 //! `cargo xtask deny`: the licences and sources of all dependencies, against `deny.toml`.
 //!
 //! Runs cargo-deny from `<target>/tools/bin` or the PATH; where there is neither, builds a pinned version into
-//! `<target>/tools`, which takes some minutes, once. Advisories are left out: their database needs the network and
-//! changes without us, so a commit that was good could turn bad.
+//! `<target>/tools`, which takes some minutes, once. Advisories are asked for with a flag only: their database needs the
+//! network and changes without us, so a commit that was good could turn bad. `docs/security.md` says when they are, and
+//! when they last were.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -23,20 +24,31 @@ pub(super) const COMMAND: Command = Command {
     name: "deny",
     about: "Check the licences and sources of dependencies with cargo-deny",
     help: "\
-Usage: cargo xtask deny
+Usage: cargo xtask deny [--advisories]
 
 Runs `cargo deny check bans licenses sources` against deny.toml. Where cargo-deny is neither on the PATH nor in
 <target>/tools, first builds a pinned version there, which takes some minutes, once.
+
+  --advisories  ask the database of RustSec, too, which is fetched from the network: a step of every release
 ",
     forwards_help: false,
     run,
 };
 
 fn run(args: &[OsString]) -> Result<()> {
-    let [] = args::switches(args, [])?;
+    let [advisories] = args::switches(args, ["--advisories"])?;
     let workspace = Workspace::find()?;
-    let program = CARGO_DENY.find_or_install(&workspace)?;
-    run_child(&mut check(&workspace, &program))
+    let program = find_or_install(&workspace)?;
+    let mut check = check(&workspace, &program);
+    if advisories {
+        check.arg("advisories");
+    }
+    run_child(&mut check)
+}
+
+/// cargo-deny, which is built where it is missing.
+pub(super) fn find_or_install(workspace: &Workspace) -> Result<PathBuf> {
+    CARGO_DENY.find_or_install(workspace)
 }
 
 /// cargo-deny, if it is there.

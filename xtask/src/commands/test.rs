@@ -4,6 +4,7 @@
 //! unchanged. Built artifacts are shared between the steps as far as cargo can: clippy and rustdoc check the same
 //! dependencies, and the packages are built with those that the tests were built with.
 
+use std::env;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process;
@@ -22,8 +23,9 @@ pub(super) const COMMAND: Command = Command {
     help: "\
 Usage: cargo xtask test [--no-python]
 
-Format, clippy, tests, doc tests, the conventions, docs, packages, and licences where cargo-deny is installed. Stops at the first
-failure. Installs missing tools under the target directory first (see `cargo xtask setup`).
+Format, clippy, tests, doc tests, the conventions, docs, packages and licences. Stops at the first failure. Installs
+missing tools under the target directory first (see `cargo xtask setup`). Licences are left out, and that is told, where
+cargo-deny is not installed; where the variable CI is set, it is installed first, which takes some minutes.
 
   --no-python  don't install the Python peers; SELVEDGE_PYTHON stays as it is
 ",
@@ -52,6 +54,7 @@ fn run(args: &[OsString]) -> Result<()> {
     let mut rows = vec![("tools", took(start.elapsed()))];
 
     let mut outcome = Ok(());
+    let mut not_checked = Vec::new();
     let steps = steps(&workspace, &tools)?;
     let count = steps.len();
     for (number, (name, commands)) in (1..).zip(steps) {
@@ -59,6 +62,7 @@ fn run(args: &[OsString]) -> Result<()> {
             _ if outcome.is_err() => "not run".to_owned(),
             Err(reason) => {
                 println!("\n=== {number}/{count} {name}: skipped: {reason}");
+                not_checked.push(format!("NOT CHECKED: {name}: {reason}"));
                 "skipped".to_owned()
             }
             Ok(commands) => {
@@ -85,6 +89,10 @@ fn run(args: &[OsString]) -> Result<()> {
     rows.push(("total", took(start.elapsed())));
     for (name, cell) in &rows {
         println!("  {name:<11} {cell:>9}");
+    }
+    // The last that is read.
+    for line in not_checked {
+        eprintln!("\n{line}");
     }
     let failed = rows.iter().find(|(_, cell)| cell.ends_with("FAILED"));
     match (outcome, failed) {
@@ -116,8 +124,13 @@ fn steps(workspace: &Workspace, tools: &Tools) -> Result<Vec<Step>> {
 
     let packages = packages::commands(workspace, cargo)?;
 
-    let deny = deny::find(workspace).map_or_else(
-        || Err("cargo-deny is not installed; `cargo xtask deny` does it".to_owned()),
+    let on_ci = env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+    let deny = match deny::find(workspace) {
+        None if on_ci => Some(deny::find_or_install(workspace)?),
+        found => found,
+    };
+    let deny = deny.map_or_else(
+        || Err("cargo-deny is not installed; `cargo xtask deny` installs and runs it".to_owned()),
         |program| Ok(vec![deny::check(workspace, &program)]),
     );
 

@@ -1,12 +1,11 @@
 //! Fixing what was found.
 
 use std::io;
+use std::path::Path;
 
 use selvedge_base::rename_new;
 use selvedge_conventions::{Finding, Fix, FixAction, FixSafety};
 use selvedge_hdf5::{Reader, mark_bf16};
-
-use super::Scope;
 
 /// The fixes of the findings: those that are safe, and with `all` the others.
 pub(crate) fn of(findings: &[Finding], all: bool) -> Vec<(&Finding, &Fix)> {
@@ -17,23 +16,22 @@ pub(crate) fn of(findings: &[Finding], all: bool) -> Vec<(&Finding, &Fix)> {
         .collect()
 }
 
-/// Fixes one finding.
+/// Fixes one finding, in the file at `path`.
 ///
 /// # Errors
 ///
 /// Why it was left as it was.
-pub(crate) fn apply(scope: &Scope, finding: &Finding, fix: &Fix) -> anyhow::Result<()> {
-    let path = scope.path(&finding.path);
+pub(crate) fn apply(path: &Path, fix: &Fix) -> anyhow::Result<()> {
     match &fix.action {
         FixAction::AddBf16Marker { tensor } => {
-            mark_bf16(&path, tensor)?;
+            mark_bf16(path, tensor)?;
         }
         FixAction::Rename { to } => {
             // Its recorder would take the file for one that was deleted.
             let is_recorded = path.extension().is_some_and(|end| end != "safetensors")
-                && Reader::open(&path).is_ok_and(|file| file.has_recorder().unwrap_or(true));
+                && Reader::open(path).is_ok_and(|file| file.has_recorder().unwrap_or(true));
             anyhow::ensure!(!is_recorded, "it is being recorded");
-            match rename_new(&path, &scope.path(to)) {
+            match rename_new(path, &path.with_file_name(to.file_name())) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     anyhow::bail!("there is a `{}` already", to.file_name());
                 }

@@ -1,13 +1,13 @@
 //! Hashes of whole files, of those that can be the same: files of one size.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use selvedge_base::open_regular;
 use selvedge_conventions::TreeFile;
 use sha2::{Digest as _, Sha256};
 
@@ -33,7 +33,7 @@ pub(super) fn fill(files: &mut [TreeFile], paths: &[&Path]) {
             scope.spawn(|| {
                 while let Some(&index) = candidates.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // What cannot be read is told when it is checked.
-                    if let Ok(hash) = hash(paths[index])
+                    if let Ok(hash) = hash(paths[index], files[index].bytes)
                         && let Ok(mut hashes) = hashes.lock()
                     {
                         hashes.push((index, hash));
@@ -47,8 +47,9 @@ pub(super) fn fill(files: &mut [TreeFile], paths: &[&Path]) {
     }
 }
 
-fn hash(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+/// The hash of the first `bytes` bytes, which were all that the file had.
+fn hash(path: &Path, bytes: u64) -> io::Result<String> {
+    let mut file = open_regular(path)?.take(bytes);
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; BLOCK];
     loop {

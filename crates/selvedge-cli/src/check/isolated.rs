@@ -5,11 +5,11 @@
 //! dies or is silent for too long costs the file that it read, and is replaced.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ use super::reading::{self, Reading};
 pub(crate) const WORD: &str = "read-hdf5-for-check";
 /// Headers are read in milliseconds, over a slow network in seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The most that is taken of an answer, in bytes: the facts of a million tensors.
+const LONGEST_ANSWER: u64 = 512 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct Request {
@@ -66,8 +68,8 @@ pub(super) struct Worker {
 
 struct Running {
     child: Child,
-    requests: ChildStdin,
-    answers: Receiver<String>,
+    requests: Sender<Vec<u8>>,
+    answers: Receiver<Vec<u8>>,
 }
 
 impl Drop for Running {
@@ -117,20 +119,28 @@ impl Worker {
         } else {
             self.patience
         };
-        // A child that is gone cannot be written to, and does not answer.
-        let _ = running.requests.write_all(&[&request[..], b"\n"].concat());
+        // A child that is gone does not answer.
+        let _ = running.requests.send([&request[..], b"\n"].concat());
         let damage = match running.answers.recv_timeout(patience) {
-            Ok(line) => match serde_json::from_str(&line)? {
-                Answer::Facts(facts) => return Ok(facts),
-                Answer::Failed(message) => anyhow::bail!(message),
+            Ok(line) => match serde_json::from_slice(&line) {
+                Ok(Answer::Facts(facts)) => return Ok(facts),
+                Ok(Answer::Failed(message)) => anyhow::bail!(message),
+                // It is in the middle of a line, and no more can be asked.
+                Err(_) => {
+                    "what is read of it is no answer, or a longer one than is taken".to_owned()
+                }
             },
             Err(RecvTimeoutError::Timeout) => {
                 format!("libhdf5 does not come to an end with it in {patience:?}")
             }
-            Err(RecvTimeoutError::Disconnected) => match running.child.wait() {
-                Ok(status) => format!("libhdf5 crashes on it ({status})"),
-                Err(_) => "libhdf5 crashes on it".to_owned(),
-            },
+            Err(RecvTimeoutError::Disconnected) => {
+                // One that has died already is left with how it died; any other must not be waited for.
+                let _ = running.child.kill();
+                match running.child.wait() {
+                    Ok(status) => format!("libhdf5 crashes on it ({status})"),
+                    Err(_) => "libhdf5 crashes on it".to_owned(),
+                }
+            }
         };
         self.running = None;
         Ok(Hdf5Facts {
@@ -151,15 +161,26 @@ impl Running {
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start a process that reads HDF5 files")?;
-        let requests = child.stdin.take().context("its input is a pipe")?;
+        let mut stdin = child.stdin.take().context("its input is a pipe")?;
         let stdout = child.stdout.take().context("its output is a pipe")?;
-        let (sender, answers) = channel();
-        // A read that waits for a time only is a thread that waits.
+        let (requests, requested) = channel::<Vec<u8>>();
+        let (answered, answers) = channel();
+        // What waits for the child are threads, so that this one does for a time only. They end with it.
         thread::spawn(move || {
-            for line in BufReader::new(stdout).lines() {
-                let Ok(line) = line else { return };
-                if sender.send(line).is_err() {
+            for request in requested {
+                if stdin.write_all(&request).is_err() {
                     return;
+                }
+            }
+        });
+        thread::spawn(move || {
+            let mut stdout = BufReader::new(stdout);
+            loop {
+                let mut line = Vec::new();
+                let mut some = stdout.by_ref().take(LONGEST_ANSWER);
+                match some.read_until(b'\n', &mut line) {
+                    Ok(1..) if answered.send(line).is_ok() => {}
+                    _ => return,
                 }
             }
         });
@@ -217,5 +238,36 @@ mod tests {
     #[test]
     fn silence_is_damage_of_one_file() {
         check("read request; exec sleep 60", "in 200ms");
+    }
+
+    /// A child that has closed its output and lives on was waited for without an end, and one that
+    /// answered in bytes that are no text, too: it waited for its next file.
+    #[test]
+    fn a_child_that_says_nothing_more_is_not_waited_for() {
+        check("read request; exec >&-; exec sleep 60", "signal: 9");
+        check("read request; printf '\\374\\n'; read request", "no answer");
+        check("read request; echo; read request", "no answer");
+    }
+
+    /// A child that does not read what it is asked was written to without an end, once the pipe was full.
+    #[test]
+    fn a_child_that_does_not_read_is_not_waited_for() {
+        let command = || {
+            let mut command = Command::new("sh");
+            command.args(["-c", "exec sleep 60"]);
+            command
+        };
+        let mut worker = Worker {
+            command: Box::new(command),
+            patience: Duration::from_millis(200),
+            running: None,
+        };
+        // More than any pipe holds.
+        let path = PathBuf::from("a".repeat(4 << 20));
+        let facts = worker.read(&path, 1, &reading()).unwrap();
+        let Some(Damage::Unreadable { reason }) = facts.damage else {
+            panic!("no damage: {facts:?}");
+        };
+        assert!(reason.contains("in 200ms"), "{reason}");
     }
 }

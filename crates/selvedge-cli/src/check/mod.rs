@@ -3,17 +3,18 @@
 mod artifact;
 mod evidence;
 pub(crate) mod fix;
+mod git;
 mod hashes;
+mod ignored;
 pub(crate) mod isolated;
 mod reading;
 mod repository;
 mod scope;
+mod settings;
 mod walk;
 
 use std::any::Any;
-use std::collections::HashSet;
-use std::fs::File;
-use std::io::Read as _;
+use std::collections::HashMap;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use anyhow::Context as _;
+use selvedge_base::{Mutex, read_regular};
 use selvedge_conventions::{
     Artifact, Checker, Contents, Finding, Notebook, Project, Selection, Tree, TreeFile, TreePath,
 };
@@ -34,14 +36,19 @@ use walk::{Found, Kind};
 
 pub(crate) use scope::Scope;
 
+/// The longest notebook that is checked, in bytes.
+const LONGEST_NOTEBOOK: u64 = 256 << 20;
+/// Notebooks longer than this are read one after the other, in bytes.
+const LARGE_NOTEBOOK: u64 = 16 << 20;
+
 /// What could not be checked, in a sentence. It is no finding, since the file is not to blame.
 pub(crate) struct Failure(pub(crate) String);
 
 /// What a check found.
 pub(crate) struct Checked {
     pub(crate) findings: Vec<Finding>,
-    /// The files that were checked.
-    pub(crate) files: HashSet<TreePath>,
+    /// The files that were checked, with the paths that they have on the disk.
+    pub(crate) files: HashMap<TreePath, PathBuf>,
     pub(crate) failures: Vec<Failure>,
 }
 
@@ -60,12 +67,8 @@ fn threads() -> usize {
 /// What keeps all files from being checked.
 pub(crate) fn run(scope: &Scope, selection: &Selection) -> anyhow::Result<Checked> {
     let mut failures = Vec::new();
-    let (files, settings) = thread::scope(|threads| {
-        let settings = threads.spawn(|| repository::GitSettings::ask(&scope.root));
-        let files = walk::walk(scope, &mut failures);
-        (files, settings.join().unwrap_or_default())
-    });
-    let repository = repository::facts(scope, settings, &files);
+    let (files, settings) = walk::walk(scope, &mut failures);
+    let repository = repository::facts(scope, settings, &files, &mut failures);
     let (tensors, notebooks): (Vec<&Found>, Vec<&Found>) = files
         .iter()
         .filter(|file| file.kind == Kind::Notebook || file.kind.is_tensor_file())
@@ -100,7 +103,7 @@ pub(crate) fn run(scope: &Scope, selection: &Selection) -> anyhow::Result<Checke
         findings,
         files: checked
             .iter()
-            .map(|file| scope.tree_path(&file.path))
+            .map(|file| (scope.tree_path(&file.path), file.path.clone()))
             .collect(),
         failures,
     })
@@ -117,6 +120,7 @@ fn check_all(
     let mut progress = Progress::of_files(files.len() as u64);
     let mut findings = Vec::new();
     let next = AtomicUsize::new(0);
+    let large = Mutex::new(());
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scoped| {
         for _ in 0..threads().min(files.len()) {
@@ -127,6 +131,7 @@ fn check_all(
                 reading,
                 worker: Worker::new(program.clone()),
                 buffer: Vec::new(),
+                large: &large,
             };
             scoped.spawn(move || {
                 while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -138,7 +143,7 @@ fn check_all(
         }
         drop(sender);
         for (file, checked) in receiver {
-            progress.add(&file.path.to_string_lossy(), 1);
+            progress.add_file();
             match checked {
                 Ok(found) => findings.extend(found),
                 Err(error) => failures.push(Failure(format!(
@@ -161,19 +166,26 @@ struct Checking<'a> {
     worker: Worker,
     /// The bytes of a notebook; used again, since fresh memory is slow.
     buffer: Vec<u8>,
+    /// Held while a large notebook is read, so that one is in memory and not one for each thread.
+    large: &'a Mutex<()>,
 }
 
 impl Checking<'_> {
     fn check(&mut self, file: &Found) -> anyhow::Result<Vec<Finding>> {
         let contents = match file.kind {
             Kind::Notebook => {
-                self.buffer.clear();
+                let is_large = file.bytes > LARGE_NOTEBOOK;
+                let _alone = is_large.then(|| self.large.lock());
+                let read = read_regular(&file.path, LONGEST_NOTEBOOK, &mut self.buffer);
                 // One that was removed meanwhile is no failure.
-                let Some(mut opened) = still_there(File::open(&file.path))? else {
+                if still_there(read)?.is_none() {
                     return Ok(Vec::new());
-                };
-                opened.read_to_end(&mut self.buffer)?;
-                Contents::from(Notebook::parse(&self.buffer))
+                }
+                let notebook = Notebook::parse(&self.buffer);
+                if is_large {
+                    self.buffer = Vec::new();
+                }
+                Contents::from(notebook)
             }
             Kind::Hdf5 => {
                 if still_there(file.path.metadata())?.is_none() {

@@ -1,9 +1,9 @@
 //! Reading a tensor file for the rules: headers, and of the values what the selected rules need.
 
-use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use selvedge_base::open_regular;
 use selvedge_conventions::{
     Config, Dtype, Hdf5Facts, ReadPattern, SafetensorsFacts, Selection, TensorFacts,
 };
@@ -124,6 +124,6 @@ fn fill(
 /// Where the data of a safetensors file begin, as its first bytes say.
 fn data_start(path: &Path) -> u64 {
     let mut length = [0; 8];
-    let read = File::open(path).and_then(|file| file.read_exact_at(&mut length, 0));
+    let read = open_regular(path).and_then(|file| file.read_exact_at(&mut length, 0));
     read.map_or(0, |()| u64::from_le_bytes(length).saturating_add(8))
 }

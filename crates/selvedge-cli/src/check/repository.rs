@@ -1,82 +1,40 @@
 //! What git and its hooks do to notebooks.
 
-use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use selvedge_conventions::{GitAttribute, GitFilter, Hook, RepositoryFacts};
+use selvedge_base::text::escaped;
+use selvedge_base::{LONGEST_TEXT, read_regular};
+use selvedge_conventions::{GitAttribute, Hook, RepositoryFacts};
 
-use super::Scope;
+use super::settings::GitSettings;
 use super::walk::{Found, Kind};
-
-/// The settings of git that lie in no file of the tree.
-#[derive(Default)]
-pub(super) struct GitSettings {
-    filters: Vec<GitFilter>,
-    /// Attribute files beside those of the tree.
-    attribute_files: Vec<PathBuf>,
-    hook: Option<PathBuf>,
-}
-
-impl GitSettings {
-    /// Asks git. Where there is no git, or no repository, there is nothing to be told.
-    pub(super) fn ask(root: &Path) -> Self {
-        let Some(paths) = git(
-            root,
-            &[
-                "rev-parse",
-                "--git-path",
-                "hooks/pre-commit",
-                "--git-path",
-                "info/attributes",
-            ],
-        ) else {
-            return Self::default();
-        };
-        // Relative to the folder that git ran in, or absolute.
-        let mut paths = paths.lines().map(|path| root.join(path));
-        let hook = paths.next();
-        let mut attribute_files: Vec<PathBuf> = paths.collect();
-        let of_user = git(root, &["config", "--path", "core.attributesFile"]);
-        attribute_files.extend(match of_user {
-            Some(path) => Some(PathBuf::from(path.trim_end())),
-            None => configuration_folder().map(|folder| folder.join("git/attributes")),
-        });
-        let filters = git(root, &["config", "--get-regexp", r"^filter\..*\.clean$"]);
-        Self {
-            filters: GitFilter::parse(&filters.unwrap_or_default()),
-            attribute_files,
-            hook,
-        }
-    }
-}
-
-fn configuration_folder() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    set("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(set("HOME")?).join(".config")))
-}
-
-/// What git prints, if it succeeds.
-fn git(root: &Path, args: &[&str]) -> Option<String> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(root)
-        .args(args)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    output.status.success().then_some(text)
-}
+use super::{Failure, Scope};
 
 /// The facts, from git's settings and the files of the tree.
-pub(super) fn facts(scope: &Scope, settings: GitSettings, files: &[Found]) -> RepositoryFacts {
+pub(super) fn facts(
+    scope: &Scope,
+    settings: GitSettings,
+    files: &[Found],
+    failures: &mut Vec<Failure>,
+) -> RepositoryFacts {
     let of_kind = |kind| {
         let files = files.iter().filter(move |file| file.kind == kind);
         files.map(|file| file.path.as_path())
+    };
+    failures.extend(settings.failure);
+    let mut text_of = |path: &Path| {
+        let mut bytes = Vec::new();
+        match read_regular(path, LONGEST_TEXT, &mut bytes) {
+            Ok(()) => Some(escaped(&bytes)),
+            Err(error) => {
+                if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
+                    let path = scope.tree_path(path);
+                    failures.push(Failure(format!("cannot read {path}: {error}")));
+                }
+                None
+            }
+        }
     };
     let mut facts = RepositoryFacts {
         filters: settings.filters,
@@ -103,9 +61,4 @@ pub(super) fn facts(scope: &Scope, settings: GitSettings, files: &[Found]) -> Re
         facts.hooks.extend(read);
     }
     facts
-}
-
-fn text_of(path: &Path) -> Option<String> {
-    let bytes = fs::read(path).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
 }

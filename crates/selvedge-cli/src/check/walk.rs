@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
+use super::ignored::Ignored;
+use super::settings::GitSettings;
 use super::{Failure, Scope, threads};
 
 /// A file that is of interest.
@@ -55,14 +57,22 @@ impl Kind {
 ///
 /// There are two walks at once: most repositories ignore tensor files, and no notebook that git
 /// ignores is of interest.
-pub(super) fn walk(scope: &Scope, failures: &mut Vec<Failure>) -> Vec<Found> {
+pub(super) fn walk(scope: &Scope, failures: &mut Vec<Failure>) -> (Vec<Found>, GitSettings) {
     let (sender, receiver) = mpsc::channel();
     thread::scope(|threads| {
-        for ignored in [false, true] {
-            let sender = sender.clone();
-            threads.spawn(move || walk_once(scope, ignored, &sender));
-        }
-        drop(sender);
+        let everything = sender.clone();
+        threads.spawn(move || walk_once(scope, None, &everything));
+        let seen_by_git = threads.spawn(move || {
+            let settings = GitSettings::ask(&scope.root);
+            let walked = roots(scope).map(PathBuf::as_path);
+            let ignored = Ignored::new(&scope.root, walked, &settings.ignore_files);
+            let ignored = Arc::new(ignored);
+            walk_once(scope, Some(Arc::clone(&ignored)), &sender);
+            for failure in ignored.failures() {
+                let _ = sender.send(Err(failure));
+            }
+            settings
+        });
         let mut files = BTreeMap::new();
         for entry in receiver {
             match entry {
@@ -72,23 +82,38 @@ pub(super) fn walk(scope: &Scope, failures: &mut Vec<Failure>) -> Vec<Found> {
                 Err(failure) => failures.push(failure),
             }
         }
-        files.into_values().collect()
+        let settings = seen_by_git.join().unwrap_or_default();
+        (files.into_values().collect(), settings)
     })
 }
 
-/// One walk: of what git sees, for all but tensor files, or of everything, for tensor files.
-fn walk_once(scope: &Scope, everything: bool, sender: &mpsc::Sender<Result<Found, Failure>>) {
+/// What is walked through.
+fn roots(scope: &Scope) -> impl Iterator<Item = &PathBuf> {
+    std::iter::once(&scope.root).chain(&scope.checked)
+}
+
+/// One walk: of what is not ignored, for all but tensor files, or of everything, for tensor files.
+fn walk_once(
+    scope: &Scope,
+    ignored: Option<Arc<Ignored>>,
+    sender: &mpsc::Sender<Result<Found, Failure>>,
+) {
+    let everything = ignored.is_none();
     let mut builder = WalkBuilder::new(&scope.root);
     for path in &scope.checked {
         builder.add(path);
     }
     builder
-        .standard_filters(!everything)
-        // Those are left out below; two hidden files are of interest.
-        .hidden(false)
-        .require_git(false)
+        // The crate's own would read whatever lies under the names of ignore files.
+        .standard_filters(false)
         .threads(threads())
-        .filter_entry(is_entered);
+        .filter_entry(move |entry| {
+            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+            // What is named is looked at.
+            let is_ignored =
+                |all: &Ignored| entry.depth() > 0 && all.contains(entry.path(), is_folder);
+            is_entered(entry) && !ignored.as_deref().is_some_and(is_ignored)
+        });
     builder.build_parallel().run(|| {
         Box::new(|entry| {
             match entry {

@@ -1,11 +1,15 @@
 //! `selvedge check`: a repository against the conventions.
 
+use std::collections::HashMap;
 use std::fs;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use selvedge_conventions::{Baseline, Error, Finding, Fix, Format, Report, Selection, Selector};
+use selvedge_base::text::shown;
+use selvedge_conventions::{
+    Baseline, Error, Finding, Fix, Format, Report, Selection, Selector, TreePath,
+};
 
 use crate::check::{self, Checked, Failure, Scope, fix};
 use crate::outcome::Outcome;
@@ -118,11 +122,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if let Some(path) = &args.write_baseline {
         return write_baseline(args, &scope, path.as_deref(), &checked);
     }
+    let files = checked.files.clone();
     let (mut report, mut failures) = judged(&scope, &selection, baseline.as_ref(), checked);
     let mut refused = false;
     if fixes_are_made {
         let fixes = fix::of(&report.findings, args.unsafe_fixes);
-        let made = make_fixes(args, &scope, &fixes)?;
+        let made = make_fixes(args, &files, &fixes)?;
         refused = made.refused;
         if made.changed {
             // What is left, as a new check finds it: a new name can be found fault with, too.
@@ -157,7 +162,7 @@ fn judged(
     let known = |code: &str| selvedge_conventions::rule(code).is_some();
     let report = report.with_baseline(baseline, |path, code| {
         let on_disk = scope.path(path);
-        let file = checked.files.contains(path)
+        let file = checked.files.contains_key(path)
             || (scope.contains(&on_disk) && (!on_disk.exists() || !is_data(&on_disk)));
         file && (selection.contains(code) || !known(code))
     });
@@ -184,8 +189,8 @@ fn write_baseline(
         let findings = render::counted(checked.findings.len() as u64, "finding");
         output::note(&format!(
             "{} knows {findings} now; `--baseline {}` hides them",
-            path.display(),
-            path.display()
+            shown(&path),
+            shown(&path)
         ));
     }
     tell_failures(&checked.failures);
@@ -209,9 +214,13 @@ fn write_report(args: &Args, report: &Report) -> anyhow::Result<()> {
         _ => report.render(format),
     };
     match &args.output {
-        Some(path) => write(path, &anstream::adapter::strip_str(&text).to_string())?,
-        None if format == Format::Full => output::print(&text)?,
-        None => output::print_bytes(text.as_bytes())?,
+        Some(path) if format == Format::Full => write(path, &output::plain(&text))?,
+        Some(path) => write(path, &text)?,
+        None => match format {
+            Format::Github => output::print_commands(&text)?,
+            _ if format.is_for_programs() => output::print_program(&text)?,
+            _ => output::print(&text)?,
+        },
     }
     if is_apart && !args.quiet {
         output::note(summary.trim_end());
@@ -239,7 +248,11 @@ struct FixesMade {
     refused: bool,
 }
 
-fn make_fixes(args: &Args, scope: &Scope, fixes: &[(&Finding, &Fix)]) -> anyhow::Result<FixesMade> {
+fn make_fixes(
+    args: &Args,
+    files: &HashMap<TreePath, PathBuf>,
+    fixes: &[(&Finding, &Fix)],
+) -> anyhow::Result<FixesMade> {
     let mut made = FixesMade {
         changed: false,
         refused: false,
@@ -247,10 +260,12 @@ fn make_fixes(args: &Args, scope: &Scope, fixes: &[(&Finding, &Fix)]) -> anyhow:
     if fixes.is_empty() {
         return Ok(made);
     }
-    let shown = |(finding, fix): &(&Finding, &Fix)| format!("{}: {}", finding.path, fix.action);
+    let told = |(finding, fix): &(&Finding, &Fix)| {
+        shown(&format!("{}: {}", finding.path, fix.action)).to_string()
+    };
     if args.dry_run {
         for fix in fixes {
-            output::note(&format!("would fix {}", shown(fix)));
+            output::note(&format!("would fix {}", told(fix)));
         }
         return Ok(made);
     }
@@ -258,7 +273,7 @@ fn make_fixes(args: &Args, scope: &Scope, fixes: &[(&Finding, &Fix)]) -> anyhow:
         |(_, fix): &(&Finding, &Fix)| fix.safety != selvedge_conventions::FixSafety::Safe;
     if args.unsafe_fixes && !args.yes && fixes.iter().any(needs_a_look) {
         for fix in fixes {
-            output::note(&format!("will fix {}", shown(fix)));
+            output::note(&format!("will fix {}", told(fix)));
         }
         if !agreed(fixes.len())? {
             output::note("nothing was changed");
@@ -266,11 +281,14 @@ fn make_fixes(args: &Args, scope: &Scope, fixes: &[(&Finding, &Fix)]) -> anyhow:
         }
     }
     for (finding, fix) in fixes {
-        match fix::apply(scope, finding, fix) {
+        let path = files
+            .get(&finding.path)
+            .context("it is not among the files that were checked");
+        match path.and_then(|path| fix::apply(path, fix)) {
             Ok(()) => {
                 made.changed = true;
                 if !args.quiet {
-                    output::note(&format!("fixed {}", shown(&(*finding, *fix))));
+                    output::note(&format!("fixed {}", told(&(*finding, *fix))));
                 }
             }
             Err(error) => {
@@ -288,8 +306,9 @@ fn agreed(fixes: usize) -> anyhow::Result<bool> {
         bail!("nobody is there to be asked: look at the list with --dry-run, and pass --yes");
     }
     let fixes = render::counted(fixes as u64, "change");
-    eprint!("Make {fixes}? What refers to a renamed file stays as it is. [y/N] ");
-    std::io::stderr().flush().context("cannot ask")?;
+    output::ask(&format!(
+        "Make {fixes}? What refers to a renamed file stays as it is. [y/N] "
+    ));
     let mut answer = String::new();
     std::io::stdin()
         .read_line(&mut answer)

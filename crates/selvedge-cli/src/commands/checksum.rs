@@ -24,12 +24,11 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    let name = args.file.display().to_string();
+    let name = render::shown(&args.file);
     let mut progress = Progress::new(0);
     let added = selvedge_hdf5::add_checksums(&args.file, |done| progress.follow(&name, done));
     progress.finish();
     added?;
-    let name = render::shown(&name);
     output::print(&format!("{name}: all tensors have checksums now\n"))?;
     Ok(Outcome::Success)
 }

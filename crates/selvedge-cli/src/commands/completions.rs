@@ -23,6 +23,6 @@ pub(super) fn run(args: &Args, mut program: clap::Command) -> anyhow::Result<Out
     // Into memory first: the generator panics where it cannot write.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut program, "selvedge", &mut script);
-    output::print_bytes(&script)?;
+    output::print_own(&script)?;
     Ok(Outcome::Success)
 }

@@ -1,7 +1,9 @@
 //! `selvedge inspect --diff`: what two files differ in.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use selvedge_base::text::escaped;
 use serde::Serialize;
 
 use crate::facts::{Assumptions, Differences, FileFacts, gather};
@@ -44,13 +46,12 @@ pub(super) fn run(
     if json {
         let report = Report {
             selvedge_version: env!("CARGO_PKG_VERSION"),
-            first: first.display().to_string(),
-            second: second.display().to_string(),
+            first: escaped(first.as_os_str().as_bytes()),
+            second: escaped(second.as_os_str().as_bytes()),
             equal,
             differences: &differences,
         };
-        let json = serde_json::to_string_pretty(&report)?;
-        output::print_bytes(format!("{json}\n").as_bytes())?;
+        output::print_json(&report)?;
     } else {
         output::print(&render::diff::files(
             &one,

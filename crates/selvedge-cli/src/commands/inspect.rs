@@ -1,7 +1,9 @@
 //! `selvedge inspect`: what is in tensor files.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use selvedge_base::text::escaped;
 use selvedge_conventions::{Finding, Place};
 use serde::{Serialize, Serializer};
 
@@ -138,15 +140,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
             Err(error) => {
                 output::error(&error);
                 report.errors.push(Failure {
-                    path: path.display().to_string(),
+                    path: escaped(path.as_os_str().as_bytes()),
                     message: format!("{error:#}"),
                 });
             }
         }
     }
     if args.json {
-        let json = serde_json::to_string_pretty(&report)?;
-        output::print_bytes(format!("{json}\n").as_bytes())?;
+        output::print_json(&report)?;
     }
     Ok(if report.errors.is_empty() && !unread {
         Outcome::Success

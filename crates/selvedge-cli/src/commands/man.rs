@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, program: clap::Command) -> anyhow::Result<Outcome
         None => {
             let mut page = Vec::new();
             clap_mangen::Man::new(program).render(&mut page)?;
-            output::print_bytes(&page)?;
+            output::print_own(&page)?;
         }
         Some(folder) => {
             let failed = || format!("cannot write the manual pages into {}", folder.display());

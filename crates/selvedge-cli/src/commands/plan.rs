@@ -141,8 +141,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     // The name of the file does not matter, its folder does.
     let room = plan.check_free_disk(args.path.join("run.h5"));
     if args.json {
-        let json = serde_json::to_string_pretty(&render::plan::Report::new(&plan, room.is_ok()))?;
-        output::print_bytes(format!("{json}\n").as_bytes())?;
+        output::print_json(&render::plan::Report::new(&plan, room.is_ok()))?;
     } else {
         output::print(&render::plan::table(
             &plan,

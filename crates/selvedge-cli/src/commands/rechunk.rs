@@ -129,7 +129,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Success);
     }
     interrupt::remove_partials();
-    let name = args.output.display().to_string();
+    let name = render::shown(&args.output);
     let mut progress = Progress::new(plan.bytes);
     let summary = rechunk.run(|done| progress.follow(&name, done));
     progress.finish();

@@ -7,6 +7,7 @@ use selvedge_hdf5::{Bytes, Grouped, Recovery, RunState, plan_recovery};
 
 use crate::outcome::Outcome;
 use crate::output;
+use crate::render::shown;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,7 +66,7 @@ fn in_words(recovery: &Recovery, dry_run: bool) -> String {
         };
         return format!(
             "{}\n  found    another program wrote it and died: HDF5's mark of a writer is left\n  changed  {done}\n",
-            recovery.path.display()
+            shown(&recovery.path)
         );
     }
     let found = match recovery.state {
@@ -78,19 +79,21 @@ fn in_words(recovery: &Recovery, dry_run: bool) -> String {
     let plural = if steps == 1 { "" } else { "s" };
     let mut text = format!(
         "{}\n  found    {found}; {} committed step{plural}\n",
-        recovery.path.display(),
+        shown(&recovery.path),
         Grouped(steps)
     );
     for (tensor, extent) in &recovery.ahead {
         text.push_str(&format!(
-            "           `{tensor}` has {} steps: it was ahead by a commit that was cut short\n",
+            "           `{}` has {} steps: it was ahead by a commit that was cut short\n",
+            shown(tensor),
             Grouped(*extent)
         ));
     }
     for (tensor, extent) in &recovery.changed_by_others {
         text.push_str(&format!(
-            "           `{tensor}` has {} steps: another program gave it another number than the \
+            "           `{}` has {} steps: another program gave it another number than the \
              others, and it stays as it is\n",
+            shown(tensor),
             Grouped(*extent)
         ));
     }
@@ -131,7 +134,7 @@ fn safetensors(path: &Path, dry_run: bool) -> anyhow::Result<String> {
     Ok(format!(
         "{}\n  found    its writer died before it was finished\n  changed  it is finished now: \
          {rows}{}\n",
-        summary.path.display(),
+        shown(&summary.path),
         Bytes(summary.bytes)
     ))
 }

@@ -65,8 +65,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         .collect();
     if args.json {
         let rules = rules.iter().map(|rule| json(*rule, &config)).collect();
-        let json = serde_json::to_string_pretty(&Report { rules })?;
-        output::print_bytes(format!("{json}\n").as_bytes())?;
+        output::print_json(&Report { rules })?;
     } else if args.rules.is_empty() {
         output::print(&render::rules::list(&rules, &config, Page::of_stdout()))?;
     } else {

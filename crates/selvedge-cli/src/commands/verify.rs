@@ -1,8 +1,10 @@
 //! `selvedge verify`: whether two files hold the same values, or a file those it was written with.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use selvedge_base::text::escaped;
 use selvedge_hdf5::{ChecksumReport, Role, verify_checksums};
 use serde::Serialize;
 
@@ -128,7 +130,7 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
         false => answer(found.is_equal()),
     };
     if args.json {
-        print_json(&Report {
+        output::print_json(&Report {
             selvedge_version: env!("CARGO_PKG_VERSION"),
             found: (&found).into(),
         })?;
@@ -147,7 +149,7 @@ fn one(path: &Path, json: bool) -> anyhow::Result<Outcome> {
             facts.format.name()
         );
     };
-    let name = path.display().to_string();
+    let name = render::shown(path);
     let mut progress = Progress::new(0);
     let report = verify_checksums(&reader, |done| progress.follow(&name, done));
     progress.finish();
@@ -158,12 +160,13 @@ fn one(path: &Path, json: bool) -> anyhow::Result<Outcome> {
             what_adds_them(&name, facts.recording.as_ref())
         );
     }
+    let clean = report.is_clean();
     if json {
-        print_json(&Checksums::new(&report))?;
+        output::print_json(&Checksums::new(&report))?;
     } else {
-        output::print(&render::verify::checksums(&report))?;
+        output::print(&render::verify::checksums(report))?;
     }
-    Ok(answer(report.is_clean()))
+    Ok(answer(clean))
 }
 
 /// What gives a file checksums: it is not the same for every file.
@@ -193,11 +196,6 @@ fn answer(equal: bool) -> Outcome {
     }
 }
 
-fn print_json(report: &impl Serialize) -> anyhow::Result<()> {
-    let json = serde_json::to_string_pretty(report)?;
-    output::print_bytes(format!("{json}\n").as_bytes())
-}
-
 impl Checksums {
     fn new(report: &ChecksumReport) -> Self {
         let tensors = report.tensors.iter().map(|tensor| TensorChecksums {
@@ -217,7 +215,7 @@ impl Checksums {
         });
         Self {
             selvedge_version: env!("CARGO_PKG_VERSION"),
-            path: report.path.display().to_string(),
+            path: escaped(report.path.as_os_str().as_bytes()),
             clean: report.is_clean(),
             verified_bytes: report.verified,
             tensors: tensors.collect(),

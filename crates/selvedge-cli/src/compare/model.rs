@@ -1,5 +1,8 @@
 //! What a comparison found, as `selvedge verify --json` prints it.
 
+use std::os::unix::ffi::OsStrExt as _;
+
+use selvedge_base::text::escaped;
 use selvedge_hdf5::{Attribute, Comparison, Difference, TensorComparison};
 use serde::{Serialize, Serializer};
 
@@ -59,8 +62,8 @@ impl<'a> From<&'a Comparison> for FilesCompared<'a> {
     fn from(found: &'a Comparison) -> Self {
         let attributes = found.attributes.iter();
         Self {
-            first: found.left.display().to_string(),
-            second: found.right.display().to_string(),
+            first: escaped(found.left.as_os_str().as_bytes()),
+            second: escaped(found.right.as_os_str().as_bytes()),
             equal: found.is_equal(),
             only_in_first: &found.only_left,
             only_in_second: &found.only_right,

@@ -1,9 +1,11 @@
 //! What a conversion reads: the tensors, or parts of them, and what the file says of itself.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use anyhow::bail;
+use selvedge_base::text::escaped;
 use selvedge_hdf5::{Attribute, Error, Grouped, Note, check_attribute, common_steps, root_name};
 
 use super::Target;
@@ -73,11 +75,11 @@ pub(crate) fn open(path: &Path, asked: &Asked) -> anyhow::Result<Opened> {
         dtypes: asked.assumed.clone(),
     };
     // The array of a `.npy` file goes by the name of the file, or by the one that it gets.
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let stem = escaped(path.file_stem().unwrap_or_default().as_bytes());
     let new_name = asked.tensors.first();
     for (name, _) in &mut assumptions.dtypes {
         if new_name == Some(name) && path.extension().is_some_and(|end| end == "npy") {
-            *name = stem.clone().into_owned();
+            *name = stem.clone();
         }
     }
     let (mut facts, mut file) = gather(path, &assumptions)?;

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use selvedge_base::open_regular;
 use serde::Serialize;
 
 use super::Unreadable;
@@ -67,7 +68,7 @@ impl Format {
         if path.extension().is_some_and(|end| end == "unfinished") {
             return Err(Unreadable::Unfinished { path: path_buf() });
         }
-        let file = File::open(path).map_err(failed("open"))?;
+        let file = open_regular(path).map_err(failed("open"))?;
         let mut buffer = [0; 32];
         let count = file.read_at(&mut buffer, 0).map_err(failed("read"))?;
         let start = &buffer[..count];

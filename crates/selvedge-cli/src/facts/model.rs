@@ -1,8 +1,10 @@
 //! The facts. As JSON they are what `--json` prints: names and meanings are part of the interface.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use selvedge_base::shape::most_elements;
+use selvedge_base::text::escaped;
 use serde::{Serialize, Serializer};
 
 use super::{Attribute, Format, UnreadAttribute};
@@ -179,5 +181,5 @@ pub(super) fn bytes(shape: &[u64], element_bits: u64) -> u64 {
 }
 
 fn displayed<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&path.display())
+    serializer.serialize_str(&escaped(path.as_os_str().as_bytes()))
 }

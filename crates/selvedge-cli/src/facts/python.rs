@@ -1,7 +1,10 @@
 //! The Python that reads a tensor, with its dtype and all of its bits.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use selvedge_base::text::steers;
 use selvedge_hdf5::Dtype;
 
 use super::{Format, TensorFacts};
@@ -17,7 +20,7 @@ pub(super) fn open_hdf5(path: &Path, tensors: &[TensorFacts]) -> Vec<String> {
     } else {
         "import h5py"
     };
-    let path = quoted(&path.display().to_string());
+    let path = quoted(path);
     vec![import.to_owned(), format!("f = h5py.File({path})")]
 }
 
@@ -59,7 +62,7 @@ pub(super) fn read_hdf5(name: &str, dtype: Option<Dtype>, stored: &str, rank: us
 
 /// The lines that open a safetensors file as `tensors`.
 pub(super) fn open_safetensors(path: &Path) -> Vec<String> {
-    let path = quoted(&path.display().to_string());
+    let path = quoted(path);
     vec![
         "from safetensors.torch import load_file".to_owned(),
         format!("tensors = load_file({path})"),
@@ -78,7 +81,7 @@ pub(super) fn open_numpy(path: &Path, format: Format, tensors: &[TensorFacts]) -
     let import = ["import numpy as np", "import numpy as np, torch"];
     let mut lines = vec![import[usize::from(torch)].to_owned()];
     if format == Format::Npz {
-        let path = quoted(&path.display().to_string());
+        let path = quoted(path);
         lines.push(format!("arrays = np.load({path})"));
     }
     lines
@@ -88,7 +91,7 @@ pub(super) fn open_numpy(path: &Path, format: Format, tensors: &[TensorFacts]) -
 pub(super) fn read_numpy(path: &Path, array: &Array, format: Format) -> String {
     let found = match format {
         Format::Npz => format!("arrays[{}]", quoted(&array.name)),
-        _ => format!("np.load({})", quoted(&path.display().to_string())),
+        _ => format!("np.load({})", quoted(path)),
     };
     match array.kind {
         // What NumPy has no type for is bytes to it.
@@ -104,17 +107,24 @@ pub(super) fn read_numpy(path: &Path, array: &Array, format: Format) -> String {
     }
 }
 
-/// A string literal of Python.
-fn quoted(text: &str) -> String {
-    let mut literal = String::with_capacity(text.len() + 2);
-    literal.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => literal.extend(['\\', c]),
-            '\n' => literal.push_str("\\n"),
-            c if c.is_control() => literal.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => literal.push(c),
+/// A string literal of Python. Bytes of a path that are no UTF-8 are the surrogates that Python has
+/// for them.
+fn quoted<T: AsRef<OsStr> + ?Sized>(text: &T) -> String {
+    let mut literal = String::from("\"");
+    for chunk in text.as_ref().as_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '"' | '\\' => literal.extend(['\\', c]),
+                '\n' => literal.push_str("\\n"),
+                c if steers(c) => literal.push_str(&match u32::from(c) {
+                    short @ ..0x100 => format!("\\x{short:02x}"),
+                    long => format!("\\u{long:04x}"),
+                }),
+                c => literal.push(c),
+            }
         }
+        let surrogates = chunk.invalid().iter();
+        literal.extend(surrogates.map(|byte| format!("\\udc{byte:02x}")));
     }
     literal.push('"');
     literal

@@ -11,7 +11,7 @@ use crate::convert::Summary;
 pub(crate) fn summary(path: &Path, summary: &Summary) -> String {
     let count = counted(summary.tensors, "tensor");
     let bytes = Bytes(summary.bytes);
-    let mut text = format!("{}: {count}, {bytes}\n", shown(&path.display().to_string()));
+    let mut text = format!("{}: {count}, {bytes}\n", shown(path));
     for note in &summary.notes {
         text.push_str(&format!("  note: {}\n", shown(note)));
     }

@@ -16,7 +16,7 @@ pub(crate) fn files(
     differences: &Differences,
     page: Page,
 ) -> String {
-    let path = |facts: &FileFacts| shown(&facts.path.display().to_string());
+    let path = |facts: &FileFacts| shown(&facts.path);
     let mut text = format!(
         "first   {}\nsecond  {}\n\n",
         styled(TITLE, path(first)),

@@ -20,7 +20,7 @@ pub(crate) fn file(
     findings: &[Finding],
     page: Page,
 ) -> String {
-    let path = shown(&facts.path.display().to_string());
+    let path = shown(&facts.path);
     let mut text = format!("{}\n", styled(TITLE, path));
     for line in header(facts) {
         text.push_str(&format!("  {}\n", wrapped(&line, INDENT, page.text)));
@@ -247,7 +247,7 @@ fn grouped(pairs: impl Iterator<Item = (String, String)>, page: Page) -> String 
 fn notes(facts: &FileFacts, page: Page) -> String {
     let mut notes = Vec::new();
     if let Some(recording) = &facts.recording {
-        let path = shown(&facts.path.display().to_string());
+        let path = shown(&facts.path);
         if recording.state == RecordingState::Died {
             notes.push(format!(
                 "its committed steps are all there; `selvedge recover {path}` puts it in order"
@@ -258,7 +258,7 @@ fn notes(facts: &FileFacts, page: Page) -> String {
         let remarks = tensor.remarks.iter();
         notes.extend(remarks.map(|remark| format!("{}: {}", shown(&tensor.name), shown(remark))));
     }
-    notes.extend(facts.notes.iter().map(|note| shown(note)));
+    notes.extend(facts.notes.iter().map(shown));
     let unmarked: Vec<String> = facts
         .tensors
         .iter()

@@ -10,7 +10,7 @@ pub(crate) fn summary(summary: &RechunkSummary) -> String {
     let speed = summary.bytes.saturating_mul(1000) / millis.max(1);
     let mut text = format!(
         "{}: {}, {} written and verified in {:.1} s, {}/s\n",
-        shown(&summary.path.display().to_string()),
+        shown(&summary.path),
         counted(summary.plan.steps, "step"),
         Bytes(summary.bytes),
         summary.elapsed.as_secs_f64(),

@@ -52,7 +52,7 @@ pub(super) fn paragraphs(facts: &FileFacts, indent: usize, columns: usize) -> St
     }
     let mut text = String::new();
     for (description, names) in groups {
-        let names: Vec<String> = names.iter().map(|name| shown(name)).collect();
+        let names: Vec<String> = names.iter().map(shown).collect();
         let paragraph = format!("{}: {description}", some(&names));
         text.push_str(&" ".repeat(indent));
         text.push_str(&wrapped(&paragraph, indent + 2, columns));

@@ -1,5 +1,7 @@
 //! Text from files, and lines of it.
 
+use std::ffi::OsStr;
+
 use unicode_width::UnicodeWidthStr as _;
 
 /// Columns of the terminal that a text takes, with its styles.
@@ -7,20 +9,9 @@ pub(super) fn width(text: &str) -> usize {
     anstream::adapter::strip_str(text).map(str::width).sum()
 }
 
-/// Text from a file, which can hold anything: control characters are escaped, so that none reaches
-/// the terminal.
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
+/// Text from a file, or a path, which can hold anything: see [`selvedge_base::text::Shown`].
+pub(crate) fn shown<T: AsRef<OsStr> + ?Sized>(text: &T) -> String {
+    selvedge_base::text::shown(text).to_string()
 }
 
 /// Leaves out the middle of a text that takes more than `room` columns.
@@ -94,7 +85,7 @@ pub(crate) fn counted(count: u64, one: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{shortened, shown, width, wrapped};
+    use super::{shortened, width, wrapped};
 
     #[test]
     fn the_middle_is_left_out() {
@@ -103,11 +94,6 @@ mod tests {
         assert_eq!(shortened("层层层层层", 6), "层…层");
         assert_eq!(width(&shortened("层层层层层", 6)), 5);
         assert_eq!(shortened("abc", 0), "…");
-    }
-
-    #[test]
-    fn nothing_from_a_file_steers_the_terminal() {
-        assert_eq!(shown("W\u{1b}[31m\n\u{202e}é"), "W\\u{1b}[31m\\n\\u{202e}é");
     }
 
     #[test]

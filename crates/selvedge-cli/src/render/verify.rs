@@ -1,7 +1,5 @@
 //! What `selvedge verify` says: what the library says, with every name escaped.
 
-use std::path::Path;
-
 use selvedge_hdf5::{ChecksumReport, Comparison};
 
 use super::text::shown;
@@ -10,7 +8,7 @@ use super::text::shown;
 pub(crate) fn files(mut found: Comparison) -> String {
     let escape = |name: &mut String| *name = shown(name);
     for path in [&mut found.left, &mut found.right] {
-        *path = Path::new(&shown(&path.display().to_string())).to_owned();
+        *path = shown(path).into();
     }
     found.only_left.iter_mut().for_each(escape);
     found.only_right.iter_mut().for_each(escape);
@@ -26,7 +24,10 @@ pub(crate) fn files(mut found: Comparison) -> String {
 }
 
 /// Whether the values are those that the checksums were made of.
-pub(crate) fn checksums(report: &ChecksumReport) -> String {
-    let lines: Vec<String> = report.to_string().lines().map(shown).collect();
-    format!("{}\n", lines.join("\n"))
+pub(crate) fn checksums(mut report: ChecksumReport) -> String {
+    report.path = shown(&report.path).into();
+    for tensor in &mut report.tensors {
+        tensor.tensor = shown(&tensor.tensor);
+    }
+    format!("{report}\n")
 }

@@ -2,10 +2,13 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use selvedge_base::open_regular;
+use selvedge_base::text::escaped;
 use selvedge_hdf5::Bytes;
 
 use super::assumptions::Assumptions;
@@ -81,7 +84,7 @@ impl Array {
             let what = what.to_owned();
             move |error: io::Error| ArrayError::io(path, what, error)
         };
-        let mut file = File::open(path).map_err(failed("cannot be opened"))?;
+        let mut file = open_regular(path).map_err(failed("cannot be opened"))?;
         let header = Header::read(&mut file).map_err(failed("has a header that cannot be read"))?;
         let length = file
             .metadata()
@@ -93,7 +96,7 @@ impl Array {
             file: Arc::new(file),
             start,
         };
-        let name = name.to_string_lossy().into_owned();
+        let name = escaped(name.as_bytes());
         let there = length.saturating_sub(start);
         Ok(Self::new(path, name, header.0, there, data, assumptions))
     }

@@ -1,11 +1,11 @@
 //! The `.npz` of `NumPy`: a zip archive whose members are arrays.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use flate2::read::DeflateDecoder;
+use selvedge_base::open_regular;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::array::{Array, ArrayError, Data};
@@ -30,7 +30,7 @@ pub(crate) fn open(
     assumptions: &Assumptions,
 ) -> Result<(Vec<Array>, Vec<String>), ArrayError> {
     let failed = |error| ArrayError::io(path, "cannot be opened", error);
-    let file = Arc::new(File::open(path).map_err(failed)?);
+    let file = Arc::new(open_regular(path).map_err(failed)?);
     let bytes = file.metadata().map_err(failed)?.len();
     let broken = |error: zip::result::ZipError| {
         ArrayError::io(path, "is no sound archive of NumPy (.npz)", error)

@@ -162,7 +162,8 @@ impl Config {
             .ok()?
             .ancestors()
             .map(|folder| folder.join(Self::FILE_NAME))
-            .find(|file| file.is_file())
+            // What is no regular file is told when it is read.
+            .find(|file| file.exists())
     }
 
     /// Whether the file is left out of every check.

@@ -1,38 +1,38 @@
 //! Some lines for each finding, with what to do about it.
 
-use std::fmt::Write as _;
-
-use super::stale;
+use super::{Lines, stale};
 use crate::{FixSafety, Report};
 
 pub(super) fn render(report: &Report) -> String {
-    let mut text = String::new();
+    let mut lines = Lines::default();
     for finding in &report.findings {
-        let _ = writeln!(
-            text,
-            "{}[{}]: {}\n  --> {}{}",
-            finding.severity, finding.code, finding.message, finding.path, finding.place
-        );
+        lines.push(format_args!(
+            "{}[{}]: {}",
+            finding.severity, finding.code, finding.message
+        ));
+        lines.push(format_args!("  --> {}{}", finding.path, finding.place));
         if let Some(help) = &finding.help {
-            let _ = writeln!(text, "   = help: {help}");
+            lines.push(format_args!("   = help: {help}"));
         }
         if let Some(fix) = &finding.fix {
             let flag = match fix.safety {
                 FixSafety::Safe => "--fix",
                 FixSafety::Unsafe => "--unsafe-fixes",
             };
-            let _ = writeln!(text, "   = fix: {} (`{flag}`)", fix.action);
+            lines.push(format_args!("   = fix: {} (`{flag}`)", fix.action));
         }
-        let name = finding.rule_name();
-        let _ = writeln!(
-            text,
-            "   = rule: {name}, see `selvedge rules {}`\n",
+        lines.push(format_args!(
+            "   = rule: {}, see `selvedge rules {}`",
+            finding.rule_name(),
             finding.code
-        );
+        ));
+        lines.push(format_args!(""));
     }
     for entry in &report.stale {
-        let _ = writeln!(text, "stale: {}\n  --> {}\n", stale(entry), entry.path);
+        lines.push(format_args!("stale: {}", stale(entry)));
+        lines.push(format_args!("  --> {}", entry.path));
+        lines.push(format_args!(""));
     }
-    let _ = writeln!(text, "{}", report.summary());
-    text
+    lines.push(format_args!("{}", report.summary()));
+    lines.0
 }

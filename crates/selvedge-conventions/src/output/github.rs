@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use selvedge_base::text::shown;
+
 use super::stale;
 use crate::{Place, Report, Severity};
 
@@ -21,7 +23,8 @@ pub(super) fn render(report: &Report) -> String {
             } => format!("cell {number}, line {line}: {}", finding.message),
         };
         if let Some(help) = &finding.help {
-            let _ = write!(message, "\n{help}");
+            message.push('\n');
+            message.push_str(help);
         }
         let title = format!("{} {}", finding.code, finding.rule_name());
         let line = match finding.place {
@@ -88,9 +91,11 @@ fn annotation(
 
 /// A message with what would end it escaped. The `%` goes first, because it escapes the others.
 fn data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| shown(line).to_string())
+        .collect();
+    lines.join("\n").replace('%', "%25").replace('\n', "%0A")
 }
 
 /// The value of a property, which a `:` or a `,` would end, too.
@@ -105,15 +110,15 @@ mod tests {
 
     #[test]
     fn what_would_end_a_command_is_escaped() {
-        let diagnosis = Diagnosis::new("100 %\r\nof: a, b").line(3);
+        let diagnosis = Diagnosis::new("100 %\r\nof: a, b\u{1b}[31m").line(3);
         let path = TreePath::new("a,b:c%.ipynb");
         let rule = rule("NBK001").unwrap();
         let finding = Finding::new(path, rule, Severity::Error, diagnosis);
         let text = render(&Report::new(vec![finding], 1));
         assert_eq!(
             text.lines().next().unwrap(),
-            "::error file=a%2Cb%3Ac%25.ipynb,line=3,title=NBK001 invalid-notebook::100 %25%0D%0A\
-             of: a, b"
+            "::error file=a%2Cb%3Ac%25.ipynb,line=3,title=NBK001 invalid-notebook::100 %25\\r%0A\
+             of: a, b\\u{1b}[31m"
         );
     }
 

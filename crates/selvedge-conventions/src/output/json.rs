@@ -1,5 +1,6 @@
 //! One JSON object, for scripts. Keys are only ever added; `version` changes if that is not enough.
 
+use selvedge_base::text::json;
 use serde::Serialize;
 
 use crate::{Finding, FixAction, FixSafety, Place, Report, Severity};
@@ -33,10 +34,9 @@ pub(super) fn render(report: &Report) -> String {
 
 /// The value as indented JSON, with a line break at the end.
 pub(super) fn to_text(value: &impl Serialize) -> String {
-    let mut text = serde_json::to_string_pretty(value)
+    let text = serde_json::to_string_pretty(value)
         .expect("structs of strings and numbers are always JSON");
-    text.push('\n');
-    text
+    json(&format!("{text}\n"))
 }
 
 #[derive(Serialize)]

@@ -6,8 +6,10 @@ mod github;
 mod json;
 mod sarif;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
+
+use selvedge_base::text::shown;
 
 use crate::nearest::nearest;
 use crate::{Error, Report};
@@ -87,6 +89,18 @@ impl Report {
             Format::Github => github::render(self),
             Format::Sarif => sarif::render(self),
         }
+    }
+}
+
+/// The lines of a report for people, in which nothing steers a terminal or a build server, whatever
+/// the names and texts of the files that it is about.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn push(&mut self, line: fmt::Arguments<'_>) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.0, "{}", shown(&line.to_string()));
     }
 }
 

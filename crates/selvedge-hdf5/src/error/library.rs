@@ -1,6 +1,6 @@
 //! What libhdf5 says.
 
-use crate::text::escaped;
+use selvedge_base::text::escaped;
 
 /// A message from libhdf5.
 #[derive(Clone, Debug, thiserror::Error)]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use selvedge_base::disk;
+use selvedge_base::text::shown;
 
 use super::{Bytes, ChunkPlan, EncodingPlan, Grouped, ReadPattern, Shape};
 use crate::{Compression, Error, TensorSpec};
@@ -248,23 +249,21 @@ impl fmt::Display for RunPlan {
             None => write!(f, "an open number of steps of {}", Bytes(self.step_bytes()))?,
         }
         writeln!(f, ", chunked for reading {}", self.pattern)?;
-        let name = self
-            .tensors
-            .iter()
-            .map(|t| t.tensor.chars().count())
-            .max()
-            .unwrap_or(0);
+        let names = self.tensors.iter().map(|t| shown(&t.tensor).to_string());
+        let names: Vec<String> = names.collect();
+        let name = names.iter().map(|name| name.chars().count());
+        let name = name.max().unwrap_or(0);
         let shapes: Vec<_> = self
             .tensors
             .iter()
             .map(|t| Shape(&t.step_shape).to_string())
             .collect();
         let shape = shapes.iter().map(String::len).max().unwrap_or(0);
-        for (tensor, step) in self.tensors.iter().zip(&shapes) {
+        for ((tensor, step), shown) in self.tensors.iter().zip(&shapes).zip(&names) {
             writeln!(
                 f,
-                "  {:name$}  {:8}  {step:shape$}  {tensor}",
-                tensor.tensor, tensor.dtype
+                "  {shown:name$}  {:8}  {step:shape$}  {tensor}",
+                tensor.dtype
             )?;
         }
         if self.constant_bytes > 0 {

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 
 use hdf5::{Attribute as Stored, Location};
+use selvedge_base::text;
 
 use super::dtype;
 use crate::Attribute;
@@ -10,7 +11,6 @@ use crate::error::LibraryError;
 use crate::ffi::{self, Padding, StoredType};
 use crate::plan::Shape;
 use crate::provenance::{DIMENSION_SCALE, SCALE_CLASS, SCALE_NAME};
-use crate::text;
 
 /// Attributes by name, and those that are not read: name, and what they are.
 pub(super) type Attributes = (Vec<(String, Attribute)>, Vec<(String, String)>);

@@ -7,12 +7,12 @@
 use std::collections::{HashMap, VecDeque};
 
 use hdf5::{Dataset, File, Group, Location};
+use selvedge_base::text::{checked, escaped};
 
 use super::Note;
 use super::objects::Handle;
 use crate::error::LibraryError;
 use crate::ffi::{self, Link, LinkTarget, Object, Token};
-use crate::text::{checked, escaped};
 
 /// A dataset that was found.
 pub(super) struct Member<'a> {

@@ -5,11 +5,11 @@
 //! that is as long holds exactly.
 
 use hdf5::{Dataset, Dataspace};
+use selvedge_base::text::escaped;
 
 use super::{Tensor, attributes};
 use crate::ffi::{self, Bits, Fields, Float, Order, StoredType};
 use crate::provenance::LOGICAL_DTYPE;
-use crate::text::escaped;
 use crate::{Dtype, Error};
 
 /// What is said of two bytes of which HDF5 knows nothing.

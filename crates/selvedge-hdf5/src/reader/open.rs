@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use selvedge_base::{FileError, disk};
+use selvedge_base::{FileError, disk, open_regular};
 
 use super::Reader;
 use crate::error::LibraryError;
@@ -49,16 +49,9 @@ pub(super) fn open(path: &Path) -> Result<(File, hdf5::File), Error> {
     }
 }
 
-/// Opens a file for reading. To open a pipe would be to wait until somebody writes to it.
+/// Opens a regular file for reading.
 pub(crate) fn open_data(path: &Path) -> Result<File, Error> {
-    let failed = |error| Error::io(path, "open", error);
-    let kind = std::fs::metadata(path).map_err(failed)?.file_type();
-    if !kind.is_file() && !kind.is_dir() {
-        return Err(failed(std::io::Error::other(
-            "it is a pipe, a socket or a device, and no file",
-        )));
-    }
-    File::open(path).map_err(failed)
+    open_regular(path).map_err(|error| Error::io(path, "open", error))
 }
 
 impl Reader {

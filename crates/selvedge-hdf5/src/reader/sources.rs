@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use hdf5::{Dataset, File};
 use selvedge_base::shape::most_elements;
+use selvedge_base::text::escaped;
 
 use crate::error::LibraryError;
 use crate::ffi::{self, Mapping};
 use crate::plan::Shape;
-use crate::text::escaped;
 
 /// Sources may be virtual themselves, so often.
 const DEPTH: usize = 4;

@@ -1,11 +1,12 @@
 //! Why the values of a tensor cannot be read, where it is not for their type: filters that are not there,
 //! and sources.
 
+use selvedge_base::text::escaped;
+
 use super::data_layout::{self, Filter};
 use super::{Tensor, sources};
 use crate::chunks::to_usize;
 use crate::error::LibraryError;
-use crate::text::escaped;
 use crate::{Error, ffi};
 
 impl Tensor {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use selvedge_base::text::shown;
+
 use super::Rechunk;
 use super::members::{Member, Members};
 use super::pack::Blocks;
@@ -156,16 +158,20 @@ impl fmt::Display for RechunkPlan {
         )?;
         let constants = self.constants.iter().map(|constant| &constant.name);
         let names = self.tensors.iter().map(|plan| &plan.tensor);
-        let name = names.chain(constants).map(|name| name.chars().count());
+        let names = names.chain(constants).map(|name| shown(name).to_string());
+        let names: Vec<String> = names.collect();
+        let name = names.iter().map(|name| name.chars().count());
         let name = name.max().unwrap_or(0);
+        let mut names = names.iter();
+        let mut named = || names.next().map_or("", String::as_str);
         let mut rows: Vec<(String, String)> = Vec::new();
         for plan in &self.tensors {
-            let start = format!("{:name$}  {:8}", plan.tensor, plan.dtype);
+            let start = format!("{:name$}  {:8}", named(), plan.dtype);
             let shape = Shape(&plan.step_shape).to_string();
             rows.push((format!("{start}  {shape}"), plan.to_string()));
         }
         for constant in &self.constants {
-            let start = format!("{:name$}  {:8}", constant.name, constant.dtype);
+            let start = format!("{:name$}  {:8}", named(), constant.dtype);
             let shape: Vec<u64> = constant.shape.iter().map(|&axis| axis as u64).collect();
             let shape = Shape(&shape).to_string();
             rows.push((format!("{start}  {shape}"), "constant".to_owned()));
@@ -176,13 +182,13 @@ impl fmt::Display for RechunkPlan {
             writeln!(f, "  {start:width$}  {what}")?;
         }
         for (from, to) in &self.renamed {
-            writeln!(f, "  `{from}` becomes `{to}`")?;
+            writeln!(f, "  `{}` becomes `{}`", shown(from), shown(to))?;
         }
         for tensor in &self.converted {
-            writeln!(f, "  `{tensor}` is float16 and becomes bfloat16")?;
+            writeln!(f, "  `{}` is float16 and becomes bfloat16", shown(tensor))?;
         }
         for (what, why) in &self.left_out {
-            writeln!(f, "  not kept: {what}: {why}")?;
+            writeln!(f, "  not kept: {}: {}", shown(what), shown(why))?;
         }
         let most = if self.compresses() { "at most " } else { "" };
         write!(f, "disk: {most}{}", Bytes(self.file_bytes()))?;

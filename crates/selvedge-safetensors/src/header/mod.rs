@@ -10,6 +10,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use selvedge_base::open_regular;
+
 use crate::{Dtype, Error, Provenance};
 
 pub use error::HeaderError;
@@ -187,18 +189,9 @@ impl Header {
     }
 }
 
-/// Opens a file for reading: a plain one. Opening a pipe would wait for somebody to write to it.
+/// Opens a regular file for reading.
 pub(crate) fn open_file(path: &Path) -> Result<File, Error> {
-    let metadata = std::fs::metadata(path).map_err(Error::io(path, "open"))?;
-    if metadata.is_dir() {
-        let folder = std::io::ErrorKind::IsADirectory.into();
-        return Err(Error::io(path, "read")(folder));
-    }
-    if !metadata.is_file() {
-        let special = std::io::Error::other("it is a pipe or a device, and no plain file");
-        return Err(Error::io(path, "read")(special));
-    }
-    File::open(path).map_err(Error::io(path, "open"))
+    open_regular(path).map_err(Error::io(path, "open"))
 }
 
 /// The start of a file up to the end of its header, and the bytes of the whole file.

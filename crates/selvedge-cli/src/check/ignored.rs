@@ -1,0 +1,259 @@
+//! What git ignores: the globs of `.gitignore` files and their like.
+//!
+//! The crate `ignore` has the globs, and would read the files, too: by their paths, to the end, whatever
+//! lies there. So they are read here, within limits. Of a folder they hold if they lie in it, or in one
+//! above it up to the top of the repository, the nearest first.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use selvedge_base::{LONGEST_TEXT, Mutex, read_regular};
+
+use super::Failure;
+
+/// The files that a folder may have, of which the first decides.
+const NAMES: [&str; 2] = [".ignore", ".gitignore"];
+
+/// What is ignored, of folders as they are walked through.
+pub(super) struct Ignored {
+    folders: Mutex<HashMap<PathBuf, Option<Arc<Folder>>>>,
+    /// What holds everywhere, after all that is in folders: the files of the repository and of the user.
+    everywhere: Vec<Gitignore>,
+    failures: Mutex<Vec<Failure>>,
+}
+
+/// The globs of a folder.
+struct Folder {
+    /// By [`NAMES`].
+    globs: [Option<Gitignore>; NAMES.len()],
+    /// The next folder above it that has some.
+    above: Option<Arc<Folder>>,
+}
+
+impl Ignored {
+    /// What is ignored below the folders and files of `walked`. `everywhere` has the files whose globs
+    /// hold in all of the repository that `root` is in, the first of which decides.
+    pub(super) fn new<'a>(
+        root: &Path,
+        walked: impl Iterator<Item = &'a Path>,
+        everywhere: &[PathBuf],
+    ) -> Self {
+        let has_git = |folder: &&Path| folder.join(".git").exists();
+        let top = root.ancestors().find(has_git).unwrap_or(root);
+        let failures = Mutex::new(Vec::new());
+        let everywhere = everywhere
+            .iter()
+            .filter_map(|file| globs(top, file, &failures))
+            .collect();
+        let ignored = Self {
+            folders: Mutex::default(),
+            everywhere,
+            failures,
+        };
+        for path in walked {
+            let folders: Vec<&Path> = path.ancestors().collect();
+            let top = folders.iter().position(has_git);
+            let within = &folders[..top.map_or(folders.len(), |top| top + 1)];
+            let mut above = None;
+            for folder in within.iter().rev() {
+                let known = ignored.folders.lock().get(*folder).cloned();
+                above = known.unwrap_or_else(|| ignored.add(folder, above));
+            }
+        }
+        ignored
+    }
+
+    /// Whether a file or folder below one that was walked through is ignored.
+    pub(super) fn contains(&self, path: &Path, is_folder: bool) -> bool {
+        let folder = path.parent().and_then(|parent| self.folder(parent));
+        let nearest_first = |which: usize| {
+            let folders =
+                std::iter::successors(folder.as_deref(), |folder| folder.above.as_deref());
+            folders.filter_map(move |folder| folder.globs[which].as_ref())
+        };
+        let in_folders = (0..NAMES.len()).flat_map(nearest_first);
+        in_folders
+            .chain(&self.everywhere)
+            .map(|globs| globs.matched(path, is_folder))
+            .find(|found| !found.is_none())
+            .is_some_and(|found| found.is_ignore())
+    }
+
+    /// What could not be read.
+    pub(super) fn failures(&self) -> Vec<Failure> {
+        std::mem::take(&mut self.failures.lock())
+    }
+
+    fn folder(&self, path: &Path) -> Option<Arc<Folder>> {
+        if let Some(known) = self.folders.lock().get(path) {
+            return known.clone();
+        }
+        // A walk comes to a folder after those above it.
+        let above = path
+            .parent()
+            .and_then(|parent| self.folders.lock().get(parent).cloned().flatten());
+        self.add(path, above)
+    }
+
+    fn add(&self, path: &Path, above: Option<Arc<Folder>>) -> Option<Arc<Folder>> {
+        let globs = NAMES.map(|name| globs(path, &path.join(name), &self.failures));
+        let folder = match globs.iter().any(Option::is_some) {
+            true => Some(Arc::new(Folder { globs, above })),
+            false => above,
+        };
+        self.folders.lock().insert(path.to_owned(), folder.clone());
+        folder
+    }
+}
+
+/// The globs of a file, of what is below `folder`; none where there is no such file.
+fn globs(folder: &Path, file: &Path, failures: &Mutex<Vec<Failure>>) -> Option<Gitignore> {
+    let mut bytes = Vec::new();
+    match read_regular(file, LONGEST_TEXT, &mut bytes) {
+        Ok(()) => {}
+        // Git takes no notice of a folder of this name either.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory
+            ) =>
+        {
+            return None;
+        }
+        Err(error) => {
+            let file = file.display();
+            let message = format!("cannot read what is ignored in {file}: {error}");
+            failures.lock().push(Failure(message));
+            return None;
+        }
+    }
+    let mut builder = GitignoreBuilder::new(folder);
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+    for line in text.split(|&byte| byte == b'\n') {
+        // What is no glob, ignores nothing. A glob is UTF-8.
+        if let Ok(line) = std::str::from_utf8(line) {
+            let _ = builder.add_line(None, line);
+        }
+    }
+    builder.build().ok().filter(|globs| !globs.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use selvedge_testing::make_pipe;
+
+    use super::*;
+
+    /// A place with these files, and what of the paths is ignored below it.
+    fn check(files: &[(&str, &str)], paths: &[(&str, bool)]) {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
+        fs::create_dir(root.join(".git")).unwrap();
+        for (name, text) in files {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let everywhere = [root.join(".git/info/exclude"), root.join(".git/user")];
+        let ignored = Ignored::new(root, [root].into_iter(), &everywhere);
+        for (path, expected) in paths {
+            let is_folder = path.ends_with('/');
+            let path = path.trim_end_matches('/');
+            // From above, as a walk goes.
+            let folders: Vec<&Path> = Path::new(path).ancestors().skip(1).collect();
+            for folder in folders
+                .iter()
+                .rev()
+                .filter(|folder| !folder.as_os_str().is_empty())
+            {
+                let _ = ignored.contains(&root.join(folder), true);
+            }
+            let found = ignored.contains(&root.join(path), is_folder);
+            assert_eq!(found, *expected, "{path} of {files:?}");
+        }
+        assert!(ignored.failures().is_empty());
+    }
+
+    #[test]
+    fn the_nearest_file_decides_and_in_it_the_last_line() {
+        let files = [
+            (".gitignore", "*.log\n/top.txt\nout/\n!keep.log\n"),
+            ("a/.gitignore", "!*.log\nb.log\n"),
+        ];
+        check(
+            &files,
+            &[
+                ("x.log", true),
+                ("keep.log", false),
+                ("top.txt", true),
+                ("a/top.txt", false),
+                ("out/", true),
+                ("out", false),
+                ("a/x.log", false),
+                ("a/b.log", true),
+                ("a/c/b.log", true),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_holds_everywhere_comes_last_and_ignore_files_first() {
+        let files = [
+            (".gitignore", "!a\nb\n"),
+            ("c/.ignore", "!b\n"),
+            (".git/info/exclude", "a\nd\n"),
+            (".git/user", "!d\ne\n"),
+        ];
+        let paths = [
+            ("a", false),
+            ("b", true),
+            ("c/b", false),
+            ("d", true),
+            ("e", true),
+        ];
+        check(&files, &paths);
+    }
+
+    #[test]
+    fn what_is_no_glob_ignores_nothing() {
+        check(
+            &[(".gitignore", "\u{feff}a\r\n[\n# b\n\nc  \n")],
+            &[("a", true), ("b", false), ("c", true)],
+        );
+    }
+
+    /// A walk waited for a writer that never came, and read `/dev/zero` until the memory was full.
+    #[test]
+    fn what_is_no_file_is_told_and_not_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
+        make_pipe(&root.join(".gitignore"));
+        std::os::unix::fs::symlink("/dev/zero", root.join(".ignore")).unwrap();
+        fs::create_dir_all(root.join("a/.gitignore")).unwrap();
+        let ignored = Ignored::new(root, [root].into_iter(), &[root.join("none")]);
+        assert!(!ignored.contains(&root.join("a"), true));
+        assert!(!ignored.contains(&root.join("a/b"), false));
+        let mut failures: Vec<String> = ignored
+            .failures()
+            .into_iter()
+            .map(|Failure(message)| message)
+            .collect();
+        failures.sort();
+        let [pipe, device] = &failures[..] else {
+            panic!("{failures:?}")
+        };
+        assert!(
+            pipe.ends_with(".gitignore: it is a pipe, and no regular file"),
+            "{pipe}"
+        );
+        assert!(
+            device.ends_with(".ignore: it is a device, and no regular file"),
+            "{device}"
+        );
+    }
+}
