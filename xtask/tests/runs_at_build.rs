@@ -29,6 +29,7 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
             "matrixmultiply",
             "nix",
             "num-traits",
+            "object",
             "parking_lot_core",
             "paste",
             "portable-atomic",
@@ -51,16 +52,18 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
     ),
     (
         "writes source that it has computed",
-        &["pulp", "unicode-general-category"],
+        &["pulp", "unicode-general-category", "unicode_names2"],
     ),
     (
-        "compiles C or C++ that is in its package",
+        "compiles C, C++ or assembly that is in its package",
         &[
             "alloca",
             "esaxx-rs",
             "libdeflate-sys",
             "libz-sys",
             "lzf-sys",
+            "psm",
+            "stacker",
         ],
     ),
     (
@@ -81,14 +84,22 @@ const PROC_MACROS: &[(&str, &[&str])] = &[
     ("views of bytes", &["bytemuck_derive", "zerocopy-derive"]),
     ("types of HDF5", &["hdf5-metno-derive"]),
     (
+        "methods of the types of ruff's parser: which variant one is, what memory it takes",
+        &["get-size-derive2", "is-macro"],
+    ),
+    (
         "code that other macros of dependencies are made of",
         &[
+            "attribute-derive-macro",
             "darling_macro",
+            "derive-where",
             "derive_builder_macro",
             "dyn-stack-macros",
             "macro_rules_attribute-proc_macro",
+            "manyhow-macros",
             "paste",
             "pastey",
+            "quote-use-macros",
             "ref-cast-impl",
             "rustversion",
             "seq-macro",

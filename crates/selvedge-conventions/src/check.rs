@@ -1,6 +1,8 @@
 //! Running rules over facts.
 
-use crate::{Artifact, Config, Context, Finding, Selection, Tree};
+use crate::{
+    Artifact, Cell, Config, Context, Diagnosis, Finding, Place, Rule, Selection, Selector, Tree,
+};
 
 /// Runs rules over facts.
 ///
@@ -51,8 +53,11 @@ impl<'a> Checker<'a> {
             if diagnoses.is_empty() || config.ignores(&artifact.path, rule) {
                 continue;
             }
+            let heard = diagnoses
+                .into_iter()
+                .filter(|diagnosis| !is_silenced(artifact, rule, diagnosis));
             findings.extend(
-                diagnoses.into_iter().map(|diagnosis| {
+                heard.map(|diagnosis| {
                     Finding::new(artifact.path.clone(), rule, severity, diagnosis)
                 }),
             );
@@ -75,6 +80,24 @@ impl<'a> Checker<'a> {
             })
             .collect()
     }
+}
+
+/// Whether the file says that the rule does not hold for it, or for the cell in which something was
+/// found.
+fn is_silenced(artifact: &Artifact, rule: &dyn Rule, diagnosis: &Diagnosis) -> bool {
+    let Some(notebook) = artifact.notebook() else {
+        return false;
+    };
+    let cell = match diagnosis.place {
+        Place::Cell { number, .. } => number.checked_sub(1).and_then(|at| notebook.cells.get(at)),
+        _ => None,
+    };
+    let of_notebook = notebook.ignores.iter().map(String::as_str);
+    let mut names = of_notebook.chain(cell.into_iter().flat_map(Cell::silenced));
+    names.any(|name| {
+        name.parse()
+            .is_ok_and(|named: Selector| named.matches(rule))
+    })
 }
 
 #[cfg(test)]

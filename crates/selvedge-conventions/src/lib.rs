@@ -68,7 +68,7 @@ pub use facts::{
 };
 pub use finding::Finding;
 pub use name::{IdPattern, ModelName, NotebookId, TensorFileName, TrajectoryName};
-pub use notebook::{Cell, CellError, CellKind, Mention, Notebook, NotebookProblem};
+pub use notebook::{Cell, CellError, CellKind, Mention, Notebook, NotebookProblem, Unshown};
 pub use output::Format;
 pub use path::TreePath;
 pub use project::Project;

@@ -1,13 +1,20 @@
 //! A notebook, without what its outputs hold.
 
+mod before_4;
+mod language;
+mod lenient;
 mod mentions;
+mod node;
+mod opens;
 mod parse;
 mod python;
+mod shows;
 #[cfg(test)]
 mod tests;
 
 pub use mentions::Mention;
 pub use parse::NotebookProblem;
+pub(crate) use shows::Shows;
 
 /// A notebook: its cells, and of their outputs only whether there are any and what went wrong.
 ///
@@ -34,8 +41,34 @@ pub use parse::NotebookProblem;
 pub struct Notebook {
     /// The major version of the format: 4 since 2015.
     pub format: u64,
+    /// Whether its kernel reads Python, as far as it says: one that says nothing does.
+    pub is_python: bool,
+    /// What hinders other programs than Jupyter from showing it.
+    pub unshown: Option<Unshown>,
+    /// The rules that its metadata silence, as `selvedge.ignore` names them.
+    pub ignores: Vec<String>,
     /// Its cells, in order.
     pub cells: Vec<Cell>,
+}
+
+/// Why other programs do not show a notebook that Jupyter's server opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unshown {
+    /// It has `NaN` or an infinity, which Python reads and writes, and JSON has not.
+    NoNumber {
+        /// The line of the first, from 1.
+        line: usize,
+    },
+    /// The state of its widgets is not under the key `state`.
+    WidgetsWithoutState,
+    /// A cell of code has no such key, which the format demands.
+    CellWithout {
+        /// The cell, from 1.
+        cell: usize,
+        /// The key.
+        key: &'static str,
+    },
 }
 
 impl Notebook {
@@ -49,11 +82,23 @@ impl Notebook {
         parse::parse(json)
     }
 
-    /// The cells that Jupyter would run: code that is not blank, each with its number from 1.
+    /// The cells that the kernel would run: code of its language that does something, each with its
+    /// number from 1.
     pub fn code_cells(&self) -> impl Iterator<Item = (usize, &Cell)> {
         (1..)
             .zip(&self.cells)
-            .filter(|(_, cell)| cell.kind == CellKind::Code && !cell.source.trim().is_empty())
+            .filter(|(_, cell)| cell.kind == CellKind::Code && !cell.is_foreign)
+            .filter(|(_, cell)| cell.lines().next().is_some())
+    }
+
+    /// Whether the numbers of its cells say anything: some are there, and not all of them are 0, as
+    /// services export them that count nothing.
+    #[must_use]
+    pub fn has_counts(&self) -> bool {
+        let mut counts = self
+            .code_cells()
+            .filter_map(|(_, cell)| cell.execution_count);
+        counts.any(|count| count > 0)
     }
 }
 
@@ -70,6 +115,10 @@ pub struct Cell {
     pub error: Option<CellError>,
     /// Its tags: `raises-exception` is one that Jupyter knows.
     pub tags: Vec<String>,
+    /// Whether it is in another language than the kernel of the notebook, and is run elsewhere.
+    pub is_foreign: bool,
+    /// The rules that its metadata silence, as `selvedge.ignore` names them.
+    pub ignores: Vec<String>,
     /// Its text.
     pub source: String,
 }
@@ -79,6 +128,51 @@ impl Cell {
     #[must_use]
     pub fn has_tag(&self, tag: &str) -> bool {
         self.tags.iter().any(|known| known == tag)
+    }
+
+    /// Whether it is not meant to run with the others: a tag says so, or an option of Quarto and
+    /// nbdev, `#| eval: false`.
+    #[must_use]
+    pub fn is_skipped(&self) -> bool {
+        self.has_tag("skip-execution") || self.directive("eval") == Some("false")
+    }
+
+    /// Whether it is meant to end with an error: a tag says so, or an option of Quarto, `#| error: true`.
+    #[must_use]
+    pub fn may_fail(&self) -> bool {
+        const TAGS: [&str; 2] = ["raises-exception", "nbval-raises-exception"];
+        TAGS.iter().any(|tag| self.has_tag(tag)) || self.directive("error") == Some("true")
+    }
+
+    /// The rules that it silences: those of its metadata, and of comments, `# selvedge: ignore NBK003`.
+    pub(crate) fn silenced(&self) -> impl Iterator<Item = &str> {
+        let comments = self.source.lines().filter_map(|line| {
+            let (_, comment) = line.split_once('#')?;
+            comment.trim_start().strip_prefix("selvedge: ignore")
+        });
+        let names = comments.flat_map(|names| names.split([',', ' ']));
+        let names = names.chain(self.ignores.iter().map(String::as_str));
+        names.filter(|name| !name.is_empty())
+    }
+
+    /// What an option in a comment of the first lines is set to: `#| error: true`.
+    fn directive(&self, name: &str) -> Option<&str> {
+        let mut options = self
+            .source
+            .lines()
+            .map(str::trim)
+            .take_while(|line| line.is_empty() || line.starts_with('#'))
+            .filter_map(|line| line.strip_prefix("#|"));
+        options.find_map(|option| {
+            let (key, value) = option.split_once(':')?;
+            (key.trim() == name).then_some(value.trim())
+        })
+    }
+
+    /// Its lines that are neither blank nor a comment.
+    fn lines(&self) -> impl Iterator<Item = &str> {
+        let lines = self.source.lines().map(str::trim);
+        lines.filter(|line| !line.is_empty() && !line.starts_with('#') && !line.starts_with("//"))
     }
 
     /// The tensor files that strings in its code name; none in a cell that is no code.

@@ -1,12 +1,8 @@
 //! From the JSON of a notebook to what the rules ask about.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
-use serde_json::Value;
-
-use super::{Cell, CellError, CellKind, Notebook};
+use super::lenient::{Lenient, lenient};
+use super::node::Node;
+use super::{Cell, CellError, CellKind, Notebook, Unshown, language, opens};
 
 /// Why a file is not a notebook.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,35 +56,39 @@ impl NotebookProblem {
 }
 
 pub(super) fn parse(json: &[u8]) -> Result<Notebook, NotebookProblem> {
-    // Some editors put a byte order mark in front.
-    let json = json.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(json);
+    if json.starts_with(b"\xEF\xBB\xBF") {
+        return Err(NotebookProblem::NotJson {
+            line: 1,
+            reason: "it begins with a byte order mark, with which Jupyter does not open it"
+                .to_owned(),
+        });
+    }
     if json.iter().all(u8::is_ascii_whitespace) {
         return Err(NotebookProblem::Empty);
     }
-    let not_a_notebook = |reason: &str| NotebookProblem::NotANotebook {
-        reason: reason.to_owned(),
+    let text = std::str::from_utf8(json).map_err(|error| {
+        let line = json[..error.valid_up_to()]
+            .split(|byte| *byte == b'\n')
+            .count();
+        match error.error_len() {
+            // It breaks off within a character.
+            None => NotebookProblem::Truncated { line },
+            Some(_) => NotebookProblem::NotJson {
+                line,
+                reason: "it is no UTF-8".to_owned(),
+            },
+        }
+    })?;
+    let error = match Node::read(text) {
+        Ok(root) => return notebook(&root, None),
+        Err(error) => error,
     };
-    // serde would take a list for the fields of the object, in order.
-    if json.trim_ascii_start().starts_with(b"[") {
-        serde_json::from_slice::<IgnoredAny>(json).map_err(|error| problem(json, &error))?;
-        return Err(not_a_notebook("it is a list, and a notebook is an object"));
+    if let Some(Lenient { text, no_number }) = lenient(text)
+        && let Ok(root) = Node::read(&text)
+    {
+        return notebook(&root, no_number);
     }
-    let raw: RawNotebook = serde_json::from_slice(json).map_err(|error| problem(json, &error))?;
-    // Before version 4 cells lay in worksheets.
-    let cells = match (raw.cells, raw.worksheets) {
-        (Some(cells), _) => cells,
-        (None, Some(worksheets)) => worksheets
-            .into_iter()
-            .flat_map(|worksheet| worksheet.cells)
-            .collect(),
-        (None, None) => return Err(not_a_notebook("it has no `cells`")),
-    };
-    let format = raw.nbformat.as_ref().and_then(whole_number);
-    let format = format.ok_or_else(|| not_a_notebook("it has no number `nbformat`"))?;
-    Ok(Notebook {
-        format,
-        cells: cells.into_iter().map(Cell::from).collect(),
-    })
+    Err(problem(json, &error))
 }
 
 fn problem(json: &[u8], error: &serde_json::Error) -> NotebookProblem {
@@ -103,7 +103,6 @@ fn problem(json: &[u8], error: &serde_json::Error) -> NotebookProblem {
     let starts = |marker: &[u8]| line_text.is_some_and(|text| text.starts_with(marker));
     match error.classify() {
         _ if json.starts_with(b"version https://git-lfs") => NotebookProblem::LfsPointer,
-        Category::Data => NotebookProblem::NotANotebook { reason },
         _ if [&b"<<<<<<<"[..], b"=======", b">>>>>>>", b"|||||||"]
             .iter()
             .any(|marker| starts(marker)) =>
@@ -111,158 +110,131 @@ fn problem(json: &[u8], error: &serde_json::Error) -> NotebookProblem {
             NotebookProblem::Conflict { line }
         }
         Category::Eof => NotebookProblem::Truncated { line },
-        Category::Syntax | Category::Io => NotebookProblem::NotJson { line, reason },
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "a notebook")]
-struct RawNotebook {
-    nbformat: Option<Value>,
-    cells: Option<Vec<RawCell>>,
-    worksheets: Option<Vec<RawWorksheet>>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "a worksheet")]
-struct RawWorksheet {
-    #[serde(default)]
-    cells: Vec<RawCell>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "a cell")]
-struct RawCell {
-    cell_type: String,
-    execution_count: Option<Value>,
-    /// What version 3 calls the execution count.
-    prompt_number: Option<Value>,
-    #[serde(default)]
-    outputs: Vec<RawOutput>,
-    #[serde(default)]
-    metadata: RawMetadata,
-    #[serde(default)]
-    source: Text,
-    /// What version 3 calls the source of code.
-    #[serde(default)]
-    input: Text,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(expecting = "metadata")]
-struct RawMetadata {
-    tags: Option<Value>,
-}
-
-/// An output: what it holds is none of these fields, and so is skipped.
-#[derive(Deserialize)]
-#[serde(expecting = "an output")]
-struct RawOutput {
-    output_type: Option<String>,
-    ename: Option<String>,
-    evalue: Option<String>,
-}
-
-impl From<RawCell> for Cell {
-    fn from(raw: RawCell) -> Self {
-        let kind = match &*raw.cell_type {
-            "code" => CellKind::Code,
-            "markdown" => CellKind::Markdown,
-            _ => CellKind::Raw,
-        };
-        let count = raw.execution_count.or(raw.prompt_number);
-        let tags = raw.metadata.tags.as_ref().and_then(Value::as_array);
-        Self {
-            kind,
-            execution_count: count.as_ref().and_then(whole_number),
-            outputs: raw.outputs.len(),
-            error: raw.outputs.into_iter().find_map(RawOutput::error),
-            tags: tags
-                .into_iter()
-                .flatten()
-                .filter_map(|tag| tag.as_str().map(str::to_owned))
-                .collect(),
-            source: if raw.source.0.is_empty() {
-                raw.input.0
-            } else {
-                raw.source.0
-            },
+        Category::Syntax | Category::Io | Category::Data => {
+            NotebookProblem::NotJson { line, reason }
         }
     }
 }
 
-impl RawOutput {
-    fn error(self) -> Option<CellError> {
-        const SHOWN: usize = 120;
-        // Version 3 called errors `pyerr`.
-        if !matches!(self.output_type.as_deref(), Some("error" | "pyerr")) {
-            return None;
-        }
-        let message = self.evalue.unwrap_or_default();
-        let first = message.lines().next().unwrap_or_default().trim();
-        let mut value: String = first.chars().take(SHOWN).collect();
-        if value.len() < first.len() {
-            value.push('…');
-        }
-        Some(CellError {
-            name: self.ename.unwrap_or_else(|| "an error".to_owned()),
-            value,
-        })
-    }
-}
-
-/// A number that some program may have written as `3.0`.
-fn whole_number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| {
-        let number = value.as_f64()?;
-        let whole = number.fract() == 0.0 && (0.0..9.0e15).contains(&number);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "the line above checks the range"
-        )]
-        whole.then_some(number as u64)
+fn notebook(root: &Node<'_>, no_number: Option<usize>) -> Result<Notebook, NotebookProblem> {
+    let format = opens::opened(root).map_err(|reason| NotebookProblem::NotANotebook { reason })?;
+    // Before version 4 cells lay in worksheets.
+    let cells: Vec<&Node<'_>> = if format >= 4 {
+        root.get("cells")
+            .map_or(&[][..], Node::items)
+            .iter()
+            .collect()
+    } else {
+        let worksheets = root.get("worksheets").map_or(&[][..], Node::items);
+        worksheets
+            .iter()
+            .filter_map(|worksheet| worksheet.get("cells"))
+            .flat_map(Node::items)
+            .collect()
+    };
+    let metadata = root.get("metadata");
+    let is_python = language::is_python(metadata);
+    Ok(Notebook {
+        format,
+        is_python,
+        unshown: unshown(root, format, &cells, no_number),
+        ignores: metadata.map(ignores).unwrap_or_default(),
+        cells: cells
+            .into_iter()
+            .map(|node| cell(node, is_python))
+            .collect(),
     })
 }
 
-/// A text of several lines: a string, or a list of strings to be joined.
-#[derive(Default)]
-struct Text(String);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Lines;
-
-        impl<'de> Visitor<'de> for Lines {
-            type Value = Text;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a list of strings")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Text, E> {
-                Ok(Text(text.to_owned()))
-            }
-
-            fn visit_unit<E>(self) -> Result<Text, E> {
-                Ok(Text::default())
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut lines: A) -> Result<Text, A::Error> {
-                let mut text = String::new();
-                while let Some(line) = lines.next_element::<String>()? {
-                    text.push_str(&line);
-                }
-                Ok(Text(text))
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Text, A::Error> {
-                // No notebook has one here, but an unknown kind of cell may.
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Text::default())
-            }
-        }
-
-        deserializer.deserialize_any(Lines)
+/// What hinders others than Jupyter from showing it.
+fn unshown(
+    root: &Node<'_>,
+    format: u64,
+    cells: &[&Node<'_>],
+    no_number: Option<usize>,
+) -> Option<Unshown> {
+    const WIDGETS: [&str; 3] = [
+        "metadata",
+        "widgets",
+        "application/vnd.jupyter.widget-state+json",
+    ];
+    if let Some(line) = no_number {
+        return Some(Unshown::NoNumber { line });
     }
+    if root
+        .at(&WIDGETS)
+        .is_some_and(|widgets| widgets.get("state").is_none())
+    {
+        return Some(Unshown::WidgetsWithoutState);
+    }
+    let is_code = |cell: &Node<'_>| cell.get("cell_type").and_then(Node::text) == Some("code");
+    let mut numbered = (1..)
+        .zip(cells)
+        .filter(|(_, cell)| format >= 4 && is_code(cell));
+    numbered.find_map(|(cell, node)| {
+        let key = ["execution_count", "outputs", "source"]
+            .into_iter()
+            .find(|key| node.get(key).is_none())?;
+        Some(Unshown::CellWithout { cell, key })
+    })
+}
+
+/// The rules that `selvedge.ignore` of metadata names.
+fn ignores(metadata: &Node<'_>) -> Vec<String> {
+    match metadata.at(&["selvedge", "ignore"]) {
+        Some(Node::Text(one)) => vec![one.clone().into_owned()],
+        Some(Node::List(all)) => {
+            let names = all.iter().filter_map(Node::text);
+            names.map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn cell(node: &Node<'_>, kernel_is_python: bool) -> Cell {
+    let kind = match node.get("cell_type").and_then(Node::text) {
+        Some("code") => CellKind::Code,
+        Some("markdown") => CellKind::Markdown,
+        _ => CellKind::Raw,
+    };
+    // What version 3 called the execution count and the source of code.
+    let either = |new: &str, old: &str| node.get(new).or_else(|| node.get(old));
+    let metadata = node.get("metadata");
+    let tags = metadata.and_then(|metadata| metadata.get("tags"));
+    let outputs = node.get("outputs").map_or(&[][..], Node::items);
+    let source = either("source", "input").and_then(Node::joined);
+    let source = source.unwrap_or_default();
+    Cell {
+        kind,
+        execution_count: either("execution_count", "prompt_number").and_then(Node::count),
+        outputs: outputs.len(),
+        error: outputs.iter().find_map(error),
+        tags: tags
+            .map_or(&[][..], Node::items)
+            .iter()
+            .filter_map(|tag| tag.text().map(str::to_owned))
+            .collect(),
+        is_foreign: language::is_foreign(metadata, kernel_is_python),
+        ignores: metadata.map(ignores).unwrap_or_default(),
+        source,
+    }
+}
+
+fn error(output: &Node<'_>) -> Option<CellError> {
+    const SHOWN: usize = 120;
+    let text = |key| output.get(key).and_then(Node::text);
+    // Version 3 called errors `pyerr`.
+    if !matches!(text("output_type"), Some("error" | "pyerr")) {
+        return None;
+    }
+    let message = text("evalue").unwrap_or_default();
+    let first = message.lines().next().unwrap_or_default().trim();
+    let mut value: String = first.chars().take(SHOWN).collect();
+    if value.len() < first.len() {
+        value.push('…');
+    }
+    Some(CellError {
+        name: text("ename").unwrap_or("an error").to_owned(),
+        value,
+    })
 }

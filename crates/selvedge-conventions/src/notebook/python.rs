@@ -1,4 +1,9 @@
-//! The string literals of Python code: enough of the language to tell strings from comments.
+//! Python as ruff's parser reads it, with the `%` and `!` of IPython.
+
+use ruff_python_ast::token::TokenKind;
+use ruff_python_ast::{ModModule, StringFlags as _};
+use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_unchecked};
+use ruff_text_size::{Ranged as _, TextSize};
 
 /// A string literal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,83 +16,75 @@ pub(super) struct Literal<'s> {
     pub(super) text: &'s str,
 }
 
-/// The string literals of the code, in order. Code that is no Python gives some texts between
-/// quotes, or none.
+/// What `look` makes of the code; none of code that is too long to be looked at.
+///
+/// A tree is as deep as its code is nested, and it is dropped level by level: so there is a limit of
+/// the length, and a stack that is enough for that.
+pub(super) fn parsed<T>(code: &str, look: impl FnOnce(&Parsed<ModModule>) -> T) -> Option<T> {
+    const LONGEST: usize = 32 << 10;
+    const STACK: usize = 64 << 20;
+    if code.len() > LONGEST {
+        return None;
+    }
+    stacker::grow(STACK, || {
+        let parsed = parse_unchecked(code, ParseOptions::from(Mode::Ipython));
+        Some(look(&parsed.try_into_module()?))
+    })
+}
+
+/// The string literals of the code, in order. Code that is no Python has some of them, or none.
 pub(super) fn literals(code: &str) -> Vec<Literal<'_>> {
-    let bytes = code.as_bytes();
-    let mut found = Vec::new();
-    let (mut at, mut line, mut counted) = (0, 1, 0);
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'#' => at = end_of_line(bytes, at),
-            b'\'' | b'"' => {
-                let triple = bytes[at..].starts_with(&[byte; 3]);
-                let start = at + if triple { 3 } else { 1 };
-                let (end, after) = closing(bytes, start, byte, triple);
-                line += newlines(&bytes[counted..at]);
-                counted = at;
-                found.push(Literal {
-                    line,
-                    formatted: has_prefix_f(&bytes[..at]),
-                    // Quotes and newlines are ASCII, so both ends lie between characters.
-                    text: &code[start..end],
-                });
-                at = after;
+    let found = parsed(code, |parsed| {
+        let mut found = Vec::new();
+        let mut open: Vec<TextSize> = Vec::new();
+        let mut add = |formatted, start: TextSize, end: TextSize| {
+            let text = code
+                .get(start.to_usize()..end.to_usize())
+                .unwrap_or_default();
+            found.push((start.to_usize(), formatted, text));
+        };
+        for token in parsed.tokens() {
+            match token.kind() {
+                // What stands in the value of an f-string is no literal of its own.
+                TokenKind::String if open.is_empty() => {
+                    if let Some(flags) = token.string_flags() {
+                        let (start, end) = (flags.opener_len(), flags.closer_len());
+                        add(false, token.start() + start, token.end() - end);
+                    }
+                }
+                TokenKind::FStringStart | TokenKind::TStringStart => open.push(token.end()),
+                TokenKind::FStringEnd | TokenKind::TStringEnd => {
+                    if let Some(start) = open.pop()
+                        && open.is_empty()
+                    {
+                        add(true, start, token.start());
+                    }
+                }
+                _ => {}
             }
-            _ => at += 1,
         }
-    }
+        found
+    });
+    let found = found.unwrap_or_default().into_iter();
     found
-}
-
-/// Where the text of a literal ends, and where the code goes on. A literal that is not closed ends
-/// with its line, or, in triple quotes, with the code.
-fn closing(bytes: &[u8], start: usize, quote: u8, triple: bool) -> (usize, usize) {
-    let mut at = start;
-    while let Some(&byte) = bytes.get(at) {
-        if byte == b'\\' {
-            at += 2;
-        } else if triple && bytes[at..].starts_with(&[quote; 3]) {
-            return (at, at + 3);
-        } else if !triple && byte == quote {
-            return (at, at + 1);
-        } else if !triple && byte == b'\n' {
-            return (at, at);
-        } else {
-            at += 1;
-        }
-    }
-    (bytes.len(), bytes.len())
-}
-
-/// Whether the code before a quote ends with a string prefix that has an `f`.
-fn has_prefix_f(before: &[u8]) -> bool {
-    let letters = before
-        .iter()
-        .rev()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_');
-    let prefix: Vec<u8> = letters.take(3).map(u8::to_ascii_lowercase).collect();
-    prefix.len() <= 2 && prefix.contains(&b'f')
-}
-
-fn end_of_line(bytes: &[u8], at: usize) -> usize {
-    let rest = bytes[at..].iter().position(|byte| *byte == b'\n');
-    rest.map_or(bytes.len(), |length| at + length)
-}
-
-fn newlines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == b'\n').count()
+        .map(|(start, formatted, text)| Literal {
+            line: code[..start].matches('\n').count() + 1,
+            formatted,
+            text,
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::literals;
     use proptest::prelude::*;
+
+    use super::{literals, parsed};
 
     #[test]
     fn strings_are_found_and_comments_are_not() {
-        let code =
-            "a = 'x' # 'no'\nb = f\"y{c}\"\n'''\nlong \"z\"\n''' + rb'w\\'v'\nopen('\nd = 'é'";
+        let code = "a = 'x' # 'no'\nb = f\"y{c['k']}\"\n'''\nlong \"z\"\n''' + rb'w\\'v'\n%time 'no'\n\
+                    d = 'é'";
         let found: Vec<_> = literals(code)
             .into_iter()
             .map(|literal| (literal.line, literal.formatted, literal.text))
@@ -96,18 +93,42 @@ mod tests {
             found,
             [
                 (1, false, "x"),
-                (2, true, "y{c}"),
+                (2, true, "y{c['k']}"),
                 (3, false, "\nlong \"z\"\n"),
                 (5, false, "w\\'v"),
-                (6, false, ""),
                 (7, false, "é"),
             ]
         );
     }
 
+    /// Each of these nests as deep as its length allows.
+    #[test]
+    fn deep_code_is_read_and_dropped_on_a_small_stack() {
+        let deep = |part: &str| part.repeat((32 << 10) / part.len());
+        for code in [
+            "[",
+            "-",
+            "not ",
+            "a.",
+            "a+",
+            "f(",
+            "lambda:",
+            "{1:",
+            "x if y else ",
+            "f'{",
+        ] {
+            let code = deep(code);
+            let read = std::thread::Builder::new()
+                .stack_size(256 << 10)
+                .spawn(move || parsed(&code, |parsed| parsed.suite().len()).is_some())
+                .unwrap();
+            assert!(read.join().unwrap());
+        }
+    }
+
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(code in "[a-f'\"#\\\\\n{}é]{0,60}") {
+        fn no_text_makes_it_panic(code in "[a-f'\"#%!\\\\\n{}()=:é]{0,60}") {
             let _ = literals(&code);
         }
     }

@@ -80,10 +80,14 @@ fn what_is_no_notebook_is_told_in_words() {
     check_problem("{\"a\": 1,\n}", "it is no JSON: trailing comma, at line 2");
     check_problem(
         "{\"nbformat\": 4}",
+        "it is JSON, but no notebook: it has no `metadata`",
+    );
+    check_problem(
+        "{\"nbformat\": 4, \"metadata\": {}}",
         "it is JSON, but no notebook: it has no `cells`",
     );
     check_problem(
-        "{\"cells\": []}",
+        "{\"cells\": [], \"metadata\": {}}",
         "it is JSON, but no notebook: it has no number `nbformat`",
     );
     check_problem(
@@ -92,21 +96,39 @@ fn what_is_no_notebook_is_told_in_words() {
     );
     check_problem(
         "3",
-        "it is JSON, but no notebook: invalid type: integer `3`, expected a notebook",
+        "it is JSON, but no notebook: it is a number, and a notebook is an object",
     );
     check_problem(
-        "{\"nbformat\": 4, \"cells\": [{}]}",
-        "it is JSON, but no notebook: missing field `cell_type`",
+        "{\"nbformat\": 5, \"metadata\": {}, \"cells\": []}",
+        "it is JSON, but no notebook: its format is version 5, and Jupyter opens 2 to 4",
+    );
+    check_problem(
+        "{\"nbformat\": 4, \"metadata\": {}, \"cells\": [{\"cell_type\": \"raw\"}]}",
+        "it is JSON, but no notebook: cell 1 has no `metadata`",
+    );
+    check_problem(
+        "\u{FEFF}{\"nbformat\": 4, \"metadata\": {}, \"cells\": []}",
+        "it is no JSON: it begins with a byte order mark, with which Jupyter does not open it, at \
+         line 1",
     );
 }
 
+/// Some program writes the count as a text. Python takes half an emoji, `NaN`, and of a key that is
+/// there twice the second one; browsers do not take `NaN`.
 #[test]
-fn a_byte_order_mark_and_odd_numbers_do_no_harm() {
-    let json = "\u{FEFF}{\"nbformat\": 4.0, \"cells\": [{\"cell_type\": \"code\", \
-                \"execution_count\": \"3\", \"metadata\": {\"tags\": 7}}]}";
+fn what_python_reads_is_read() {
+    let json = r#"{"nbformat": 4, "nbformat_minor": 5, "metadata": {"papermill": {"n":
+        NaN}}, "cells": [
+        {"cell_type": "code", "execution_count": 6, "execution_count": 7, "metadata": {},
+         "outputs": [], "source": ["x # \ud83d"]},
+        {"cell_type": "code", "execution_count": "3", "metadata": {"tags": 7}, "outputs": [],
+         "source": ""}
+    ]}"#;
     let notebook = Notebook::parse(json.as_bytes()).unwrap();
-    assert_eq!(notebook.format, 4);
-    assert_eq!(notebook.cells[0].execution_count, None);
+    assert_eq!(notebook.cells[0].execution_count, Some(7));
+    assert_eq!(notebook.cells[0].source, "x # \u{FFFD}");
+    assert_eq!(notebook.cells[1].execution_count, None);
+    assert_eq!(notebook.unshown, Some(Unshown::NoNumber { line: 2 }));
 }
 
 /// Outputs of a few megabytes, deep and wide, are skipped.
@@ -115,7 +137,8 @@ fn large_and_deep_outputs_are_skipped() {
     let image = "A".repeat(4_000_000);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let json = format!(
-        r#"{{"nbformat": 4, "cells": [{{"cell_type": "code", "source": "x", "outputs": [
+        r#"{{"nbformat": 4, "metadata": {{}}, "cells": [{{"cell_type": "code", "source": "x",
+            "metadata": {{}}, "outputs": [
             {{"output_type": "display_data", "data": {{"image/png": "{image}", "deep": {deep}}}}}
         ]}}]}}"#
     );

@@ -3,7 +3,7 @@
 //! ## What it does
 //!
 //! Checks that no cell has an error among its outputs. A cell with the tag `raises-exception`, which
-//! Jupyter knows, is meant to have one.
+//! Jupyter knows, or with Quarto's `#| error: true` is meant to have one.
 //!
 //! ## Why is this bad?
 //!
@@ -44,7 +44,7 @@ impl Rule for ErrorOutput {
         };
         (1..)
             .zip(&notebook.cells)
-            .filter(|(_, cell)| !cell.has_tag("raises-exception"))
+            .filter(|(_, cell)| !cell.may_fail())
             .filter_map(|(number, cell)| {
                 let error = cell.error.as_ref()?;
                 let separator = if error.value.is_empty() { "" } else { ": " };

@@ -26,6 +26,7 @@ mod missing_tensor_file;
 mod no_such_notebook;
 mod notebook_without_outputs;
 mod old_notebook_format;
+mod output_of_other_code;
 mod output_stripping_filter;
 mod output_stripping_hook;
 mod rounded_to_float16;
@@ -37,6 +38,7 @@ mod uncovered_bytes;
 mod unexecuted_cells;
 mod unknown_directory;
 mod unmarked_bfloat16;
+mod unshown_notebook;
 mod writer_died;
 
 use crate::facts::Hdf5Facts;
@@ -57,6 +59,8 @@ pub const RULES: &[&dyn Rule] = &[
     &unexecuted_cells::UnexecutedCells,
     &missing_tensor_file::MissingTensorFile,
     &old_notebook_format::OldNotebookFormat,
+    &unshown_notebook::UnshownNotebook,
+    &output_of_other_code::OutputOfOtherCode,
     &safetensors_too_large::SafetensorsTooLarge,
     &float16_for_bfloat16::Float16ForBfloat16,
     &unmarked_bfloat16::UnmarkedBfloat16,

@@ -2,8 +2,10 @@
 //!
 //! ## What it does
 //!
-//! Checks that a notebook with code has outputs. One whose cells have all run and print nothing is
-//! fine; one whose cells print or show something that is not there is not.
+//! Checks that a notebook with code has outputs, and that a cell which has run shows what it must
+//! show: what it prints, and the value of its last expression. That is read from its code as Python
+//! reads it, so a `print` in a function that is only defined, in a text or behind a condition is
+//! none. Cells that capture their output, and kernels of other languages, are left alone.
 //!
 //! ## Why is this bad?
 //!
@@ -24,9 +26,10 @@
 //!  "outputs": [{"output_type": "execute_result", "data": {"text/plain": ["3699"]}}]}
 //! ```
 
+use crate::notebook::Shows;
 use crate::rule::Metadata;
 use crate::units::count;
-use crate::{Artifact, Cell, Context, Diagnosis, Rule, Severity};
+use crate::{Artifact, Context, Diagnosis, Rule, Severity};
 
 pub(super) struct NotebookWithoutOutputs;
 
@@ -46,10 +49,9 @@ impl Rule for NotebookWithoutOutputs {
             return Vec::new();
         };
         let cells: Vec<_> = notebook.code_cells().collect();
-        if cells.is_empty() || cells.iter().any(|(_, cell)| cell.outputs > 0) {
-            return Vec::new();
-        }
-        if cells.iter().all(|(_, cell)| cell.execution_count.is_none()) {
+        let has_outputs = notebook.cells.iter().any(|cell| cell.outputs > 0);
+        let has_run = cells.iter().any(|(_, cell)| cell.execution_count.is_some());
+        if !cells.is_empty() && !has_outputs && !has_run {
             let message = format!(
                 "{} of code, and neither outputs nor a sign that any has run",
                 count(cells.len(), "cell")
@@ -59,30 +61,33 @@ impl Rule for NotebookWithoutOutputs {
                  or a hook that strips them",
             )];
         }
-        // Executed, and nothing to show: a tool that keeps the counts may have taken the outputs.
-        let showing = cells
+        // Executed, and nothing to show: a tool that keeps the counts may have taken the outputs. A
+        // value that is `None` is less unlikely than that where other outputs are there.
+        let least = if has_outputs {
+            Shows::Surely
+        } else {
+            Shows::Likely
+        };
+        let bare: Vec<_> = cells
             .iter()
-            .find(|(_, cell)| cell.execution_count.is_some() && shows_something(cell));
-        showing.map_or_else(Vec::new, |(number, _)| {
-            vec![
-                Diagnosis::new("the outputs are gone: this cell has run, and shows something")
-                    .cell(*number)
-                    .help("run all cells, save and commit with what they show"),
-            ]
-        })
+            .filter(|(_, cell)| cell.execution_count.is_some() && cell.outputs == 0)
+            .filter(|(_, cell)| notebook.shows(cell) >= least)
+            .map(|(number, _)| *number)
+            .collect();
+        let Some(&first) = bare.first() else {
+            return Vec::new();
+        };
+        let message = match bare.len() {
+            1 => "the output is gone: this cell has run, and shows something".to_owned(),
+            cells => format!(
+                "the outputs are gone: this and {} have run, and show something",
+                count(cells - 1, "other cell")
+            ),
+        };
+        vec![
+            Diagnosis::new(message)
+                .cell(first)
+                .help("run all cells, save and commit with what they show"),
+        ]
     }
-}
-
-/// Whether a cell that runs leaves an output: it prints, displays or plots, as far as a look at its
-/// lines tells.
-fn shows_something(cell: &Cell) -> bool {
-    const CALLS: [&str; 4] = ["print(", "display(", "plt.show(", ".plot("];
-    !cell.source.starts_with("%%capture")
-        && cell.source.lines().any(|line| {
-            let code = line.split('#').next().unwrap_or_default();
-            // Only what runs with the cell: an indented call may be in a function.
-            !code.starts_with([' ', '\t'])
-                && !code.contains("file=")
-                && CALLS.iter().any(|call| code.contains(call))
-        })
 }

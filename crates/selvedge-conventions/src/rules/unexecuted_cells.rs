@@ -2,9 +2,10 @@
 //!
 //! ## What it does
 //!
-//! Checks that every cell of code has been executed. Blank cells and those with the tag
-//! `skip-execution` do not count, and a notebook of which nothing has run is the business of
-//! `notebook-without-outputs`.
+//! Checks that every cell of code has been executed. Blank cells, comments, cells of another
+//! language and those that are not meant to run (the tag `skip-execution`, or `#| eval: false`) do
+//! not count. A notebook of which nothing has run is the business of `notebook-without-outputs`.
+//! Where no cell has a number, or each has 0, a tool took the numbers out, and nobody knows.
 //!
 //! ## Why is this bad?
 //!
@@ -48,9 +49,12 @@ impl Rule for UnexecutedCells {
         };
         let cells: Vec<_> = notebook
             .code_cells()
-            .filter(|(_, cell)| !cell.has_tag("skip-execution"))
+            .filter(|(_, cell)| !cell.is_skipped())
             .collect();
-        // Only an output is a sign as good as a number: some programs write no numbers.
+        if !notebook.has_counts() {
+            return Vec::new();
+        }
+        // What has an output and no number is the business of another rule.
         let has_run = |cell: &crate::Cell| cell.execution_count.is_some() || cell.outputs > 0;
         let missing: Vec<_> = cells
             .iter()
@@ -60,9 +64,6 @@ impl Rule for UnexecutedCells {
         let Some(&first) = missing.first() else {
             return Vec::new();
         };
-        if missing.len() == cells.len() {
-            return Vec::new();
-        }
         let numbers: Vec<_> = missing.iter().map(ToString::to_string).collect();
         let (verb, noun) = if missing.len() == 1 {
             ("has", "cell")

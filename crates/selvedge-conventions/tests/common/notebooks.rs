@@ -1,6 +1,8 @@
 use super::fixtures::Fixture;
 use super::{World, cells, code, notebook, ran};
 
+const PRINTED: &str = r#"{"output_type": "stream", "name": "stdout", "text": ["3699\n"]}"#;
+
 const ERROR: &str = r#"{"output_type": "error", "ename": "IndexError",
     "evalue": "boolean index did not match\nindexed array", "traceback": ["…"]}"#;
 
@@ -11,6 +13,17 @@ fn simple(path: &str) -> World {
 /// A cell of code that has run and left no output.
 fn silent(count: u32, source: &str) -> String {
     code(&count.to_string(), source, "", "")
+}
+
+/// A notebook with metadata of its own.
+fn with_metadata(path: &str, metadata: &str, cells: &[String]) -> World {
+    notebook(
+        path,
+        &format!(
+            r#"{{"nbformat": 4, "nbformat_minor": 5, "metadata": {metadata}, "cells": [{}]}}"#,
+            cells.join(",\n")
+        ),
+    )
 }
 
 fn not_run(source: &str) -> String {
@@ -27,12 +40,15 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     "version 3",
                     notebook(
                         "notebooks/1.1a.ipynb",
-                        r#"{"nbformat": 3, "worksheets": []}"#,
+                        r#"{"nbformat": 3, "metadata": {}, "worksheets": []}"#,
                     ),
                 ),
                 (
                     "without cells in its list",
-                    notebook("notebooks/1.1a.ipynb", r#"{"nbformat": 4, "cells": []}"#),
+                    notebook(
+                        "notebooks/1.1a.ipynb",
+                        r#"{"nbformat": 4, "metadata": {}, "cells": []}"#,
+                    ),
                 ),
             ],
             failing: vec![
@@ -57,7 +73,31 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 ),
                 (
                     "no cells",
-                    notebook("notebooks/1.1e_no_cells.ipynb", r#"{"nbformat": 4}"#),
+                    notebook(
+                        "notebooks/1.1e_no_cells.ipynb",
+                        r#"{"nbformat": 4, "metadata": {}}"#,
+                    ),
+                ),
+                (
+                    "no metadata",
+                    notebook(
+                        "notebooks/1.1g_no_metadata.ipynb",
+                        r#"{"nbformat": 4, "cells": []}"#,
+                    ),
+                ),
+                (
+                    "the next format",
+                    notebook(
+                        "notebooks/1.1h_next.ipynb",
+                        r#"{"nbformat": 5, "metadata": {}, "cells": []}"#,
+                    ),
+                ),
+                (
+                    "a byte order mark",
+                    notebook(
+                        "notebooks/1.1i_mark.ipynb",
+                        "\u{FEFF}{\"nbformat\": 4, \"metadata\": {}, \"cells\": []}",
+                    ),
                 ),
                 (
                     "Python",
@@ -81,6 +121,24 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                         ],
                     ),
                 ),
+                (
+                    "a kernel of another language",
+                    with_metadata(
+                        "notebooks/1.2a.ipynb",
+                        r#"{"kernelspec": {"name": "ir", "language": "R"}}"#,
+                        &[silent(1, "print(1)")],
+                    ),
+                ),
+                (
+                    "printed elsewhere",
+                    cells(
+                        "notebooks/1.2a.ipynb",
+                        &[
+                            silent(1, "%%capture\nprint(1)"),
+                            silent(2, "print(1, file=f)"),
+                        ],
+                    ),
+                ),
             ],
             failing: vec![
                 (
@@ -97,6 +155,24 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                         &[silent(1, "mask = 1"), silent(2, "print(mask.sum())")],
                     ),
                 ),
+                (
+                    "the value of an expression",
+                    cells(
+                        "notebooks/1.2c_expression.ipynb",
+                        &[silent(1, "import pandas as pd"), silent(2, "df.head()")],
+                    ),
+                ),
+                (
+                    "some outputs kept, by a tool that takes out large ones",
+                    cells(
+                        "notebooks/1.2d_some_kept.ipynb",
+                        &[
+                            ran(1, "print(1)"),
+                            silent(2, "print(W)"),
+                            silent(3, "len(W)"),
+                        ],
+                    ),
+                ),
             ],
         },
         Fixture {
@@ -108,6 +184,38 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     cells(
                         "notebooks/1.3a.ipynb",
                         &[code("1", "W[:, mask]", ERROR, "raises-exception")],
+                    ),
+                ),
+                (
+                    "meant, as Quarto has it",
+                    cells(
+                        "notebooks/1.3a.ipynb",
+                        &[code(
+                            "1",
+                            "#| label: a\n#| error: true\nW[:, mask]",
+                            ERROR,
+                            "",
+                        )],
+                    ),
+                ),
+                (
+                    "silenced in the cell",
+                    cells(
+                        "notebooks/1.3a.ipynb",
+                        &[code(
+                            "1",
+                            "W[:, mask]  # selvedge: ignore NBK003",
+                            ERROR,
+                            "",
+                        )],
+                    ),
+                ),
+                (
+                    "silenced in the notebook",
+                    with_metadata(
+                        "notebooks/1.3a.ipynb",
+                        r#"{"selvedge": {"ignore": ["error-output"]}}"#,
+                        &[code("1", "W[:, mask]", ERROR, "")],
                     ),
                 ),
             ],
@@ -129,6 +237,10 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                         "notebooks/1.4a.ipynb",
                         &[ran(3, "a"), not_run("b"), ran(9, "c")],
                     ),
+                ),
+                (
+                    "not counted",
+                    cells("notebooks/1.4a.ipynb", &[ran(0, "a"), ran(0, "b")]),
                 ),
             ],
             failing: vec![
@@ -160,6 +272,40 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                         &[ran(1, "a"), code("null", "b", "", "skip-execution")],
                     ),
                 ),
+                (
+                    "not meant to, as Quarto has it",
+                    cells(
+                        "notebooks/1.5a.ipynb",
+                        &[ran(1, "a"), not_run("#| eval: false\nb")],
+                    ),
+                ),
+                (
+                    "the numbers were taken out",
+                    cells(
+                        "notebooks/1.5a.ipynb",
+                        &[not_run("import a"), code("null", "a", PRINTED, "")],
+                    ),
+                ),
+                (
+                    "nothing to run",
+                    cells(
+                        "notebooks/1.5a.ipynb",
+                        &[ran(1, "a"), not_run("# to do:\n\n# the norms")],
+                    ),
+                ),
+                (
+                    "another language",
+                    cells(
+                        "notebooks/1.5a.ipynb",
+                        &[
+                            ran(1, "a"),
+                            not_run("git status").replace(
+                                r#""metadata": {}"#,
+                                r#""metadata": {"vscode": {"languageId": "shellscript"}}"#,
+                            ),
+                        ],
+                    ),
+                ),
             ],
             failing: vec![
                 (
@@ -181,7 +327,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
     fixtures
 }
 
-fn about_files_and_formats() -> [Fixture; 2] {
+fn about_files_and_formats() -> [Fixture; 4] {
     let load = |path: &str, source: &str| cells(path, &[ran(1, source)]);
     [
         Fixture {
@@ -234,7 +380,70 @@ fn about_files_and_formats() -> [Fixture; 2] {
                 "version 3",
                 notebook(
                     "notebooks/1.7a_version_3.ipynb",
-                    r#"{"nbformat": 3, "worksheets": [{"cells": []}]}"#,
+                    r#"{"nbformat": 3, "metadata": {}, "worksheets": [{"cells": []}]}"#,
+                ),
+            )],
+        },
+        Fixture {
+            code: "NBK008",
+            passing: vec![
+                ("nothing", simple("notebooks/1.8a.ipynb")),
+                (
+                    "widgets with a state",
+                    with_metadata(
+                        "notebooks/1.8a.ipynb",
+                        r#"{"widgets": {"application/vnd.jupyter.widget-state+json": {"state": {}}}}"#,
+                        &[ran(1, "a")],
+                    ),
+                ),
+            ],
+            failing: vec![
+                (
+                    "widgets without",
+                    with_metadata(
+                        "notebooks/1.8a_widgets.ipynb",
+                        r#"{"widgets": {"application/vnd.jupyter.widget-state+json": {"a": {}}}}"#,
+                        &[ran(1, "a")],
+                    ),
+                ),
+                (
+                    "a parameter that is NaN",
+                    with_metadata(
+                        "notebooks/1.8b_nan.ipynb",
+                        "{\"papermill\":\n{\"parameters\": {\"n\": NaN}}}",
+                        &[ran(1, "a")],
+                    ),
+                ),
+                (
+                    "a cell without a count",
+                    cells(
+                        "notebooks/1.8c_no_count.ipynb",
+                        &[ran(1, "a").replace(r#""execution_count": 1, "#, "")],
+                    ),
+                ),
+            ],
+        },
+        Fixture {
+            code: "NBK009",
+            passing: vec![
+                ("all have counts", simple("notebooks/1.9a.ipynb")),
+                (
+                    "none has",
+                    cells(
+                        "notebooks/1.9a.ipynb",
+                        &[code("null", "a", PRINTED, ""), not_run("b")],
+                    ),
+                ),
+            ],
+            failing: vec![(
+                "changed after it ran",
+                cells(
+                    "notebooks/1.9a_changed.ipynb",
+                    &[
+                        ran(1, "x = 3"),
+                        code("null", "x + 2", PRINTED, ""),
+                        code("null", "x + 4", PRINTED, ""),
+                    ],
                 ),
             )],
         },

@@ -1,0 +1,83 @@
+//! What nbformat opens of versions 2 and 3, whose cells lie in worksheets.
+
+use super::node::Node;
+use super::opens::{kind, lines, list, object, whole_minor};
+
+pub(super) fn opened(root: &Node<'_>, version: u64) -> Result<(), String> {
+    // nbformat has a schema for 3.0 alone, and looks for one.
+    if version == 3 && whole_minor(root)? > 0 {
+        return Err("its format is version 3, and its `nbformat_minor` is not 0".to_owned());
+    }
+    object(root.get("metadata"), "it", "metadata")?;
+    for (number, worksheet) in list(root.get("worksheets"), "it", "worksheets")? {
+        let here = format!("worksheet {number}");
+        if !worksheet.is_object() {
+            return Err(format!("{here} is {}", kind(worksheet)));
+        }
+        for (number, cell) in list(worksheet.get("cells"), &here, "cells")? {
+            read_cell(cell, &format!("cell {number}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn read_cell(cell: &Node<'_>, here: &str) -> Result<(), String> {
+    if !cell.is_object() {
+        return Err(format!("{here} is {}", kind(cell)));
+    }
+    let Some(cell_type) = cell.get("cell_type").and_then(Node::text) else {
+        return Err(format!("{here} has no text `cell_type`"));
+    };
+    if cell_type != "code" {
+        lines(cell.get("source"), here, "source")?;
+        lines(cell.get("rendered"), here, "rendered")?;
+        if cell_type == "heading" {
+            let source = cell.get("source");
+            if source.is_some_and(|source| source.joined().is_none()) {
+                return Err(format!("the `source` of {here} is no text"));
+            }
+            if !matches!(cell.get("level"), None | Some(Node::Int(_) | Node::Bool(_))) {
+                return Err(format!("the `level` of {here} is no number"));
+            }
+        }
+        return Ok(());
+    }
+    lines(cell.get("input"), here, "input")?;
+    if cell.get("collapsed").is_some() && cell.get("metadata").is_some() {
+        object(cell.get("metadata"), here, "metadata")?;
+    }
+    for (number, output) in list(cell.get("outputs"), here, "outputs")? {
+        read_output(output, &format!("output {number} of {here}"))?;
+    }
+    Ok(())
+}
+
+fn read_output(output: &Node<'_>, here: &str) -> Result<(), String> {
+    if !output.is_object() {
+        return Err(format!("{here} is {}", kind(output)));
+    }
+    for key in ["text", "html", "svg", "latex", "javascript", "json"] {
+        lines(output.get(key), here, key)?;
+    }
+    match output.get("output_type") {
+        None => return Err(format!("{here} has no `output_type`")),
+        Some(Node::List(_) | Node::Object(_)) => {
+            return Err(format!("the `output_type` of {here} is no text"));
+        }
+        Some(Node::Text(name)) if matches!(&**name, "pyout" | "display_data") => {}
+        Some(_) => return Ok(()),
+    }
+    if let Some(json) = output.get("json").or(output.get("application/json")) {
+        let text = json.joined();
+        let read = text.is_some_and(|text| Node::can_be_read(&text));
+        if !read {
+            return Err(format!("the `json` of {here} is no JSON"));
+        }
+    }
+    match output.get("metadata") {
+        Some(metadata @ (Node::Null | Node::Bool(_) | Node::Int(_) | Node::Float(_))) => {
+            Err(format!("the `metadata` of {here} is {}", kind(metadata)))
+        }
+        _ => Ok(()),
+    }
+}
