@@ -5,6 +5,7 @@
 //! terminal or the build server that shows it. [`checked`] and [`escaped`] are for the first,
 //! [`shown`], [`screen`] and [`json`] for the second.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
@@ -86,7 +87,11 @@ pub fn screen(text: &str, commands: bool) -> String {
 ///
 /// JSON has such characters in its texts only, and line breaks between them.
 #[must_use]
-pub fn json(text: &str) -> String {
+pub fn json(text: &str) -> Cow<'_, str> {
+    let harmless = |byte: u8| matches!(byte, b'\n' | b' '..=b'~') && byte != b'#';
+    if text.bytes().all(harmless) {
+        return text.into();
+    }
     let mut safe = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         if c != '\n' && (steers(c) || begins_command(&text[at..])) {
@@ -99,7 +104,7 @@ pub fn json(text: &str) -> String {
             safe.push(c);
         }
     }
-    safe
+    safe.into()
 }
 
 /// What of a text stays as it is although it steers the screen.

@@ -6,7 +6,7 @@
 //! `--color never`.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::panic::PanicHookInfo;
 
 use anstream::stream::RawStream;
@@ -47,8 +47,28 @@ pub(crate) fn print_commands(text: &str) -> anyhow::Result<()> {
 ///
 /// The errors of [`print()`].
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(value)?;
-    print_program(&format!("{text}\n"))
+    // Piece by piece: of a file with a million tensors it is longer than all that is known of them.
+    let mut stdout = Json(BufWriter::new(io::stdout().lock()));
+    let written = serde_json::to_writer_pretty(&mut stdout, value).map_err(io::Error::from);
+    settle(written.and_then(|()| {
+        stdout.0.write_all(b"\n")?;
+        stdout.0.flush()
+    }))
+}
+
+/// Standard output, for JSON that comes in pieces of whole characters.
+struct Json<W>(W);
+
+impl<W: io::Write> io::Write for Json<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.write_all(json(text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Writes a text that programs read, and that is JSON, to standard output.
@@ -76,7 +96,11 @@ pub(crate) fn plain(text: &str) -> String {
 
 fn write(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    settle(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+fn settle(written: io::Result<()>) -> anyhow::Result<()> {
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Closed.into()),
         other => other.context("cannot write to standard output"),
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::tree::{NOTEBOOK, safetensors, sound};
 use common::{Place, Run, finish, finished};
-use selvedge_testing::{Limit, limited, make_pipe, within};
+use selvedge_testing::{Limit, limited, make_pipe, python, within};
 
 /// Milliseconds are taken; git has ten seconds to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -185,4 +185,45 @@ fn a_walk_goes_as_deep_as_there_are_folders() {
         "{}",
         run.stdout
     );
+}
+
+/// What is known of many small tensors took 34 times as much memory as the header that names them, and
+/// once for each thread.
+#[cfg(target_os = "linux")]
+#[test]
+fn long_headers_take_memory_in_proportion_and_one_at_a_time() {
+    let place = sound();
+    let described: Vec<String> = (0..100_000)
+        .map(|number| {
+            format!(r#""a{number:06}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}"#)
+        })
+        .collect();
+    let header = format!("{{{}}}", described.join(","));
+    let length = (header.len() as u64).to_le_bytes();
+    let file = [&length[..], header.as_bytes()].concat();
+    for number in 0..4 {
+        place.write(&format!("tensors/Flannel/1.5d_{number}.safetensors"), &file);
+    }
+    let header = header.len() as u64;
+    assert!(header > 4 << 20, "{header}");
+    let one = "tensors/Flannel/1.5d_0.safetensors";
+    // Threads leave each other pieces of memory that are free and not given back.
+    for (args, times) in [(&["check"][..], 40), (&["inspect", "--json", one], 26)] {
+        let script = "import resource, subprocess, sys\n\
+             subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)\n\
+             print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
+        let command = place.command(args);
+        let program = std::iter::once(command.get_program()).chain(command.get_args());
+        let mut measured = python::script(script, program);
+        measured.current_dir(place.path("."));
+        let run = finish(within(PATIENCE, &mut measured));
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let peak = 1024 * run.stdout.trim().parse::<u64>().expect("kilobytes");
+        // A program that has read nothing takes 20 MB.
+        let most = times * header + 20_000_000;
+        assert!(
+            peak < most,
+            "{args:?}: {peak} of {most} bytes, a header of {header}"
+        );
+    }
 }

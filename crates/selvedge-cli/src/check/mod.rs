@@ -40,6 +40,9 @@ pub(crate) use scope::Scope;
 const LONGEST_NOTEBOOK: u64 = 256 << 20;
 /// Notebooks longer than this are read one after the other, in bytes.
 const LARGE_NOTEBOOK: u64 = 16 << 20;
+/// Headers of safetensors files longer than this are read one after the other, in bytes. What is known
+/// of a million tensors takes 20 times as much.
+const LARGE_HEADER: u64 = 4 << 20;
 
 /// What could not be checked, in a sentence. It is no finding, since the file is not to blame.
 pub(crate) struct Failure(pub(crate) String);
@@ -166,16 +169,23 @@ struct Checking<'a> {
     worker: Worker,
     /// The bytes of a notebook; used again, since fresh memory is slow.
     buffer: Vec<u8>,
-    /// Held while a large notebook is read, so that one is in memory and not one for each thread.
+    /// Held while a large notebook or header is read, so that one is in memory and not one for each
+    /// thread.
     large: &'a Mutex<()>,
 }
 
 impl Checking<'_> {
     fn check(&mut self, file: &Found) -> anyhow::Result<Vec<Finding>> {
+        let is_large = match file.kind {
+            Kind::Notebook => file.bytes > LARGE_NOTEBOOK,
+            Kind::Safetensors => {
+                file.bytes > LARGE_HEADER && reading::data_start(&file.path) > LARGE_HEADER
+            }
+            _ => false,
+        };
+        let _alone = is_large.then(|| self.large.lock());
         let contents = match file.kind {
             Kind::Notebook => {
-                let is_large = file.bytes > LARGE_NOTEBOOK;
-                let _alone = is_large.then(|| self.large.lock());
                 let read = read_regular(&file.path, LONGEST_NOTEBOOK, &mut self.buffer);
                 // One that was removed meanwhile is no failure.
                 if still_there(read)?.is_none() {

@@ -122,7 +122,7 @@ fn fill(
 }
 
 /// Where the data of a safetensors file begin, as its first bytes say.
-fn data_start(path: &Path) -> u64 {
+pub(super) fn data_start(path: &Path) -> u64 {
     let mut length = [0; 8];
     let read = open_regular(path).and_then(|file| file.read_exact_at(&mut length, 0));
     read.map_or(0, |()| u64::from_le_bytes(length).saturating_add(8))

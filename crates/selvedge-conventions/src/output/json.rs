@@ -36,7 +36,7 @@ pub(super) fn render(report: &Report) -> String {
 pub(super) fn to_text(value: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(value)
         .expect("structs of strings and numbers are always JSON");
-    json(&format!("{text}\n"))
+    json(&format!("{text}\n")).into_owned()
 }
 
 #[derive(Serialize)]

@@ -12,10 +12,11 @@ pub(super) fn check(
     file_bytes: u64,
 ) -> Result<Vec<TensorInfo>, HeaderError> {
     check_names(&described)?;
-    let mut tensors = Vec::with_capacity(described.len());
-    for (name, described) in described {
-        tensors.push(check_tensor(name, described)?);
-    }
+    // Of a long header there is one list at a time: what is collected takes the place of what it is
+    // made of.
+    let checked = described.into_iter();
+    let checked = checked.map(|(name, described)| check_tensor(name, described));
+    let mut tensors = checked.collect::<Result<Vec<_>, _>>()?;
     // Tensors of no bytes share their offset with the one that follows: the shorter goes first.
     tensors.sort_by_key(|tensor| (tensor.range.start, tensor.range.end));
     check_cover(&tensors, file_bytes.saturating_sub(data_start))?;
