@@ -1,7 +1,5 @@
 //! How a command ended, for the shell.
 
-use std::process::ExitCode;
-
 /// The exit codes of all commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
@@ -13,12 +11,12 @@ pub(crate) enum Outcome {
     Failed,
 }
 
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
-        Self::from(match outcome {
-            Outcome::Success => 0,
-            Outcome::Negative => 1,
-            Outcome::Failed => 2,
-        })
+impl Outcome {
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Negative => 1,
+            Self::Failed => 2,
+        }
     }
 }

@@ -27,6 +27,32 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The most that is taken of an answer, in bytes: the facts of a million tensors.
 const LONGEST_ANSWER: u64 = 512 << 20;
 
+/// How this program is started once more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    file: PathBuf,
+    arguments: Vec<OsString>,
+}
+
+impl Program {
+    /// A file to start, with the arguments that come before those of the command line.
+    #[must_use]
+    pub fn new(file: impl Into<PathBuf>, arguments: Vec<OsString>) -> Self {
+        Self {
+            file: file.into(),
+            arguments,
+        }
+    }
+
+    /// The file that this process was started from.
+    #[must_use]
+    pub fn current() -> Self {
+        // A system that does not tell finds the program by its name.
+        let file = std::env::current_exe().unwrap_or_else(|_| "selvedge".into());
+        Self::new(file, Vec::new())
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Request {
     /// The bytes of the path, which need not be Unicode.
@@ -81,10 +107,10 @@ impl Drop for Running {
 }
 
 impl Worker {
-    pub(super) fn new(program: PathBuf) -> Self {
+    pub(super) fn new(program: Program) -> Self {
         let command = move || {
-            let mut command = Command::new(&program);
-            command.arg(WORD);
+            let mut command = Command::new(&program.file);
+            command.args(&program.arguments).arg(WORD);
             command
         };
         Self {

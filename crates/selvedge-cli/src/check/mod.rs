@@ -22,7 +22,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use anyhow::Context as _;
 use selvedge_base::{Mutex, read_regular};
 use selvedge_conventions::{
     Artifact, Checker, Contents, Finding, Notebook, Project, Selection, Tree, TreeFile, TreePath,
@@ -30,6 +29,7 @@ use selvedge_conventions::{
 
 use crate::facts::{FileFacts, Format};
 use crate::progress::Progress;
+pub use isolated::Program;
 use isolated::Worker;
 use reading::Reading;
 use walk::{Found, Kind};
@@ -68,7 +68,11 @@ fn threads() -> usize {
 /// # Errors
 ///
 /// What keeps all files from being checked.
-pub(crate) fn run(scope: &Scope, selection: &Selection) -> anyhow::Result<Checked> {
+pub(crate) fn run(
+    scope: &Scope,
+    selection: &Selection,
+    program: &Program,
+) -> anyhow::Result<Checked> {
     let mut failures = Vec::new();
     let (files, settings) = walk::walk(scope, &mut failures);
     let repository = repository::facts(scope, settings, &files, &mut failures);
@@ -95,7 +99,7 @@ pub(crate) fn run(scope: &Scope, selection: &Selection) -> anyhow::Result<Checke
         .filter(|file| !scope.config.excludes(&scope.tree_path(&file.path)))
         .collect();
     let reading = Reading::new(&scope.config, selection);
-    let mut findings = check_all(scope, &checker, &checked, &reading, &mut failures)?;
+    let mut findings = check_all(scope, &checker, &checked, &reading, program, &mut failures)?;
     findings.extend(
         checker
             .check_tree()
@@ -117,9 +121,9 @@ fn check_all(
     checker: &Checker<'_>,
     files: &[&Found],
     reading: &Reading,
+    program: &Program,
     failures: &mut Vec<Failure>,
 ) -> anyhow::Result<Vec<Finding>> {
-    let program = std::env::current_exe().context("cannot find this program itself")?;
     let mut progress = Progress::of_files(files.len() as u64);
     let mut findings = Vec::new();
     let next = AtomicUsize::new(0);

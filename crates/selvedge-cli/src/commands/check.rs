@@ -11,7 +11,7 @@ use selvedge_conventions::{
     Baseline, Error, Finding, Fix, Format, Report, Selection, Selector, TreePath,
 };
 
-use crate::check::{self, Checked, Failure, Scope, fix};
+use crate::check::{self, Checked, Failure, Program, Scope, fix};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::render::{self, Page};
@@ -106,7 +106,7 @@ pub(crate) struct Args {
     quiet: bool,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+pub(super) fn run(args: &Args, program: &Program) -> anyhow::Result<Outcome> {
     let fixes_are_made = args.fix || args.unsafe_fixes;
     if args.dry_run && !fixes_are_made {
         bail!("--dry-run is for --fix and --unsafe-fixes");
@@ -118,7 +118,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     let baseline = args.baseline.as_ref().map(Baseline::load).transpose()?;
     let selection = Selection::new(&scope.config, &args.select, &args.ignore);
-    let checked = check::run(&scope, &selection)?;
+    let checked = check::run(&scope, &selection, program)?;
     if let Some(path) = &args.write_baseline {
         return write_baseline(args, &scope, path.as_deref(), &checked);
     }
@@ -131,7 +131,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         refused = made.refused;
         if made.changed {
             // What is left, as a new check finds it: a new name can be found fault with, too.
-            let checked = check::run(&scope, &selection)?;
+            let checked = check::run(&scope, &selection, program)?;
             (report, failures) = judged(&scope, &selection, baseline.as_ref(), checked);
         }
     }

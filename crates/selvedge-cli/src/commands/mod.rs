@@ -16,6 +16,7 @@ mod verify;
 
 use clap::Subcommand;
 
+use crate::check::Program;
 use crate::outcome::Outcome;
 
 /// The commands, in the order of the help.
@@ -34,24 +35,29 @@ pub(crate) enum Command {
     Man(man::Args),
 }
 
-/// Runs a command of the `program`, which manual pages and completions are made of.
+/// Runs a command. `program` starts this program once more; manual pages and completions are made of the
+/// `interface`.
 ///
 /// # Errors
 ///
 /// What kept the command from being done at all. Of several files that it could not do with one, it
 /// has told itself, and returns [`Outcome::Failed`].
-pub(crate) fn run(command: Command, program: fn() -> clap::Command) -> anyhow::Result<Outcome> {
+pub(crate) fn run(
+    command: Command,
+    program: &Program,
+    interface: fn() -> clap::Command,
+) -> anyhow::Result<Outcome> {
     match command {
         Command::Inspect(args) => inspect::run(&args),
         Command::Plan(args) => plan::run(args),
         Command::Recover(args) => recover::run(&args),
-        Command::Check(args) => check::run(&args),
+        Command::Check(args) => check::run(&args, program),
         Command::Rules(args) => rules::run(&args),
         Command::Rechunk(args) => rechunk::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Checksum(args) => checksum::run(&args),
-        Command::Completions(args) => completions::run(&args, program()),
-        Command::Man(args) => man::run(&args, program()),
+        Command::Completions(args) => completions::run(&args, interface()),
+        Command::Man(args) => man::run(&args, interface()),
     }
 }

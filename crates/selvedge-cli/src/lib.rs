@@ -1,0 +1,83 @@
+//! `selvedge`: look into tensor files, plan recordings, recover, reshape, convert and compare files,
+//! check a repository.
+//!
+//! This is the program as a library of one function, [`run`], for those who bring it in a shape of their
+//! own; the Python package does.
+//!
+//! One file per command under `commands/`. A command gathers plain facts (`facts/`, `stats/` and
+//! `compare/` where the values are read, `check/` for a whole repository), or makes a file
+//! (`convert/`), and has what there is to say put into words (`render/`); what gathers does not
+//! print, and what prints does not open files.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod cli;
+mod commands;
+mod compare;
+mod convert;
+mod facts;
+mod interrupt;
+mod metadata;
+mod outcome;
+mod output;
+mod progress;
+mod render;
+mod sizes;
+mod source;
+mod stats;
+
+use std::ffi::OsString;
+
+pub use check::Program;
+use clap::{CommandFactory as _, Parser as _};
+use outcome::Outcome;
+use selvedge_base::text::shown;
+
+/// Runs the program with the arguments of its command line, its own name first, and returns its exit
+/// code: 0 done, 1 done and the answer is no, 2 not done.
+///
+/// `program` tells how the program is started once more, which `selvedge check` does for each thread
+/// that reads HDF5. It prints to standard output and standard error, panics of this process among them.
+#[must_use]
+pub fn run(arguments: &[OsString], program: &Program) -> u8 {
+    // This program again, for one thread of a check: no command, and nothing for people.
+    if arguments
+        .get(1)
+        .is_some_and(|word| word == check::isolated::WORD)
+    {
+        return match check::isolated::serve() {
+            Ok(()) => Outcome::Success.code(),
+            Err(_) => Outcome::Failed.code(),
+        };
+    }
+    std::panic::set_hook(Box::new(output::panicked));
+    match command(arguments, program) {
+        Ok(outcome) => outcome.code(),
+        // Whoever reads has seen enough: `selvedge inspect … | head`.
+        Err(error) if error.is::<output::Closed>() => Outcome::Success.code(),
+        Err(error) => {
+            output::error(&error);
+            Outcome::Failed.code()
+        }
+    }
+}
+
+fn command(arguments: &[OsString], program: &Program) -> anyhow::Result<Outcome> {
+    let cli = match cli::Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(said) => {
+            // What is wrong is said of the arguments as they are shown, each on one line.
+            let shown = arguments.iter().map(|argument| shown(argument).to_string());
+            let said = cli::Cli::try_parse_from(shown).err().unwrap_or(said);
+            output::command_line(&said)?;
+            return Ok(if said.use_stderr() {
+                Outcome::Failed
+            } else {
+                Outcome::Success
+            });
+        }
+    };
+    cli.color.write_global();
+    commands::run(cli.command, program, cli::Cli::command)
+}
