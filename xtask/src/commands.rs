@@ -5,6 +5,7 @@ mod check_conventions;
 mod demo;
 mod deny;
 mod fuzz;
+mod python;
 mod sbom;
 mod setup;
 mod soak;
@@ -31,6 +32,7 @@ pub(crate) struct Command {
 pub(crate) const COMMANDS: &[Command] = &[
     test::COMMAND,
     setup::COMMAND,
+    python::COMMAND,
     soak::COMMAND,
     demo::COMMAND,
     bench::COMMAND,

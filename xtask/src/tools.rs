@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::failure::{Failure, Result};
-use crate::venv::{Venv, imports};
+use crate::venv::{Host, Venv, imports};
 use crate::workspace::{Workspace, cargo};
 
 /// The oldest CMake that builds HDF5 2.
@@ -19,6 +19,18 @@ const PEERS: &[&str] = &["h5py", "ml_dtypes", "numpy", "safetensors"];
 
 /// What the benches import besides. Without zarr, which needs a newer Python, they only lack a contender.
 const BENCH_PEERS: &[&str] = &["h5py", "hdf5plugin", "ml_dtypes", "numpy", "safetensors"];
+
+/// What the Python that the package is installed into imports.
+const PACKAGE_PEERS: &[&str] = &[
+    "torch",
+    "h5py",
+    "maturin",
+    "ml_dtypes",
+    "mypy",
+    "numpy",
+    "pytest",
+    "safetensors",
+];
 
 /// What to do where there is no Python.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,6 +65,23 @@ impl Tools {
                 .ok(),
         };
         Ok(Self { cmake, python })
+    }
+
+    /// Finds or makes the Python that the package is installed into, with torch.
+    pub(crate) fn package_python(workspace: &Workspace) -> Result<PathBuf> {
+        let _lock = lock(workspace)?;
+        let tools = workspace.root.join("tools/python");
+        let venv = Venv {
+            dir: workspace.target.join("torch"),
+            requirements: vec![tools.join("torch.txt")],
+            modules: PACKAGE_PEERS,
+            oldest_python: (3, 11),
+            host: Host::Newest,
+            only_pins: true,
+            script: cfg!(target_os = "linux").then(|| tools.join("torch_without_cuda.py")),
+            what: "Python with torch for the CPU, maturin, pytest and mypy (620 MB to download, 1.6 GB on disk)",
+        };
+        venv.ensure()
     }
 
     /// A program with `CMAKE` and `SELVEDGE_PYTHON` in its environment.
@@ -119,6 +148,9 @@ fn find_cmake(workspace: &Workspace) -> Result<PathBuf> {
         requirements: vec![workspace.root.join("tools/python/cmake.txt")],
         modules: &["cmake"],
         oldest_python: (3, 8),
+        host: Host::First,
+        only_pins: false,
+        script: None,
         what: "CMake (30 MB to download, 110 MB on disk)",
     };
     let python = venv.ensure().map_err(|failure| match failure {
@@ -167,6 +199,9 @@ fn find_python(workspace: &Workspace, benches: bool) -> Result<PathBuf> {
             ],
             modules: BENCH_PEERS,
             oldest_python: (3, 10),
+            host: Host::First,
+            only_pins: false,
+            script: None,
             what: "Python with the peers of the benches (90 MB to download, 350 MB on disk)",
         }
     } else {
@@ -175,6 +210,9 @@ fn find_python(workspace: &Workspace, benches: bool) -> Result<PathBuf> {
             requirements: vec![requirements],
             modules: PEERS,
             oldest_python: (3, 10),
+            host: Host::First,
+            only_pins: false,
+            script: None,
             what: "Python with h5py, ml_dtypes, numpy and safetensors (25 MB to download, 120 MB on disk)",
         }
     };

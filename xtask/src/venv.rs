@@ -3,6 +3,8 @@
 //! **Invariant:** an environment is used only if its stamp, a copy of the requirements, is there and equal. The stamp
 //! is written last, so an environment that was killed half-made, or whose pins have changed, is made again.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,6 +12,9 @@ use std::process::{Command, Output};
 use crate::failure::{Failure, Result};
 
 const STAMP: &str = "selvedge-requirements.txt";
+
+/// The newest Python, 3.N, that all pins have wheels for.
+const NEWEST_MINOR: u32 = 14;
 
 /// A virtual environment: what is in it, and where.
 pub(crate) struct Venv {
@@ -20,8 +25,23 @@ pub(crate) struct Venv {
     pub(crate) modules: &'static [&'static str],
     /// The oldest Python that the pins have wheels for.
     pub(crate) oldest_python: (u32, u32),
+    /// Which Python of the machine it is made of.
+    pub(crate) host: Host,
+    /// Whether the pins are of all that is installed, and what they ask for besides is left out on purpose.
+    pub(crate) only_pins: bool,
+    /// A script that completes the installation: it is given the folder of the packages.
+    pub(crate) script: Option<PathBuf>,
     /// What is being installed and about how big it is, for the user.
     pub(crate) what: &'static str,
+}
+
+/// Which Python of the machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// The one that the user means by `python3`, if it is new enough.
+    First,
+    /// The newest that the machine has, those of pyenv among them.
+    Newest,
 }
 
 impl Venv {
@@ -46,7 +66,10 @@ impl Venv {
         if self.is_current(&requirements) {
             return Ok(self.python());
         }
-        let host = host_python(self.oldest_python)?;
+        let host = match self.host {
+            Host::First => host_python(self.oldest_python)?,
+            Host::Newest => newest_python(self.oldest_python)?,
+        };
         eprintln!("installing {} into {}", self.what, self.dir.display());
         let pip = self.create(&host)?;
         self.install(pip)?;
@@ -120,12 +143,15 @@ impl Venv {
             "--disable-pip-version-check",
         ])
         .args(["--only-binary", ":all:"]);
+        if self.only_pins {
+            pip.arg("--no-deps");
+        }
         for path in &self.requirements {
             pip.arg("--requirement").arg(path);
         }
         let installed = output(&mut pip)?;
         if installed.status.success() {
-            return Ok(());
+            return self.complete();
         }
         let text = said(&installed);
         let hint = if is_offline(&text) {
@@ -137,6 +163,31 @@ impl Venv {
             "pip could not install {}\n{}\n{hint}",
             self.what,
             indent(&text)
+        )))
+    }
+
+    /// Runs the script that completes the installation.
+    fn complete(&self) -> Result<()> {
+        let Some(script) = &self.script else {
+            return Ok(());
+        };
+        let code = "import sysconfig; print(sysconfig.get_path('purelib'))";
+        let packages = output(Command::new(self.python()).args(["-I", "-c", code]))?;
+        let packages = said(&packages);
+        let completed = output(
+            Command::new(self.python())
+                .arg("-I")
+                .arg(script)
+                .arg(packages),
+        )?;
+        if completed.status.success() {
+            return Ok(());
+        }
+        Err(Failure::Failed(format!(
+            "{} failed after {} was installed; it needs a C compiler and binutils\n{}",
+            script.display(),
+            self.what,
+            indent(&said(&completed))
         )))
     }
 
@@ -165,7 +216,7 @@ pub(crate) fn imports(python: &Path, modules: &[&str]) -> bool {
 fn host_python(oldest: (u32, u32)) -> Result<PathBuf> {
     // The plain name first: it is the user's choice. The system's one may be too old, as on macOS.
     let plain = ["python3", "python"].map(String::from);
-    let versioned = (oldest.1..=14)
+    let versioned = (oldest.1..=NEWEST_MINOR)
         .rev()
         .map(|minor| format!("python3.{minor}"));
     let mut too_old = None;
@@ -189,8 +240,30 @@ fn host_python(oldest: (u32, u32)) -> Result<PathBuf> {
     )))
 }
 
+/// The newest Python of the machine, of the PATH or of pyenv.
+fn newest_python(oldest: (u32, u32)) -> Result<PathBuf> {
+    let mut names: Vec<PathBuf> = (oldest.1..=NEWEST_MINOR)
+        .map(|minor| format!("python3.{minor}").into())
+        .collect();
+    names.push("python3".into());
+    let pyenv = env::var_os("PYENV_ROOT")
+        .map(PathBuf::from)
+        .or_else(|| Some(env::home_dir()?.join(".pyenv")));
+    let versions = pyenv.and_then(|root| root.join("versions").read_dir().ok());
+    for version in versions.into_iter().flatten().flatten() {
+        names.push(version.path().join("bin/python"));
+    }
+    let found = names.iter().filter_map(python_version);
+    let fitting = found.filter(|(version, _)| *version >= oldest && version.1 <= NEWEST_MINOR);
+    match fitting.max_by_key(|(version, _)| *version) {
+        Some((_, path)) => Ok(path),
+        // It says what is missing.
+        None => host_python(oldest),
+    }
+}
+
 /// The version and the real path of a Python on the PATH, which may be a wrapper that runs another one.
-fn python_version(name: &str) -> Option<((u32, u32), PathBuf)> {
+fn python_version(name: impl AsRef<OsStr>) -> Option<((u32, u32), PathBuf)> {
     let code = "import sys; print(*sys.version_info[:2], sys.executable)";
     let output = Command::new(name).args(["-I", "-c", code]).output().ok()?;
     if !output.status.success() {
@@ -250,6 +323,9 @@ mod tests {
             requirements: vec![requirements],
             modules: &["json"],
             oldest_python: (3, 8),
+            host: Host::First,
+            only_pins: false,
+            script: None,
             what: "a test",
         }
     }

@@ -30,10 +30,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "selvedge-safetensors",
         ],
     ),
+    (
+        "selvedge-python",
+        &[
+            "selvedge-base",
+            "selvedge-bf16",
+            "selvedge-cli",
+            "selvedge-conventions",
+            "selvedge-deflate",
+            "selvedge-hdf5",
+            "selvedge-safetensors",
+        ],
+    ),
 ];
 
 /// The crates that may link HDF5.
-const LINKS_HDF5: &[&str] = &["selvedge-hdf5", "selvedge-cli"];
+const LINKS_HDF5: &[&str] = &["selvedge-hdf5", "selvedge-cli", "selvedge-python"];
 
 /// The names of all packages that a package is built from, without itself, for normal and build dependencies.
 fn tree(package: &str) -> BTreeSet<String> {

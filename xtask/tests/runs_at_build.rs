@@ -47,6 +47,19 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "sets flags for the Python that is built for, which it starts and asks unless it is told not to",
+        &["pyo3", "pyo3-ffi"],
+    ),
+    ("sets a flag for the features", &["pyo3-macros-backend"]),
+    (
+        "writes the names of this system as source, and asks the compiler for its version",
+        &["target-lexicon"],
+    ),
+    (
+        "tells the linker where Python's symbols come from",
+        &["selvedge-python"],
+    ),
+    (
         "keeps a second version of itself out, by the key `links`",
         &["rayon-core"],
     ),
@@ -83,6 +96,7 @@ const PROC_MACROS: &[(&str, &[&str])] = &[
     ("command lines", &["clap_derive"]),
     ("views of bytes", &["bytemuck_derive", "zerocopy-derive"]),
     ("types of HDF5", &["hdf5-metno-derive"]),
+    ("modules, classes and functions of Python", &["pyo3-macros"]),
     (
         "methods of the types of ruff's parser: which variant one is, what memory it takes",
         &["get-size-derive2", "is-macro"],

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process;
 use std::time::{Duration, Instant};
 
+use super::python::{Package, Profile};
 use super::{Command, check_conventions, deny};
 use crate::args;
 use crate::failure::{Failure, Result};
@@ -23,11 +24,12 @@ pub(super) const COMMAND: Command = Command {
     help: "\
 Usage: cargo xtask test [--no-python]
 
-Format, clippy, tests, doc tests, the conventions, docs, packages and licences. Stops at the first failure. Installs
-missing tools under the target directory first (see `cargo xtask setup`). Licences are left out, and that is told, where
-cargo-deny is not installed; where the variable CI is set, it is installed first, which takes some minutes.
+Format, clippy, tests, doc tests, the conventions, docs, packages, the Python package and licences. Stops at the first
+failure. Installs missing tools under the target directory first (see `cargo xtask setup` and `cargo xtask python`).
+Licences are left out, and that is told, where cargo-deny is not installed; where the variable CI is set, it is
+installed first, which takes some minutes.
 
-  --no-python  don't install the Python peers; SELVEDGE_PYTHON stays as it is
+  --no-python  don't install the Python peers, and leave the Python package out; SELVEDGE_PYTHON stays as it is
 ",
     forwards_help: false,
     run,
@@ -51,11 +53,15 @@ fn run(args: &[OsString]) -> Result<()> {
             Python::Required
         },
     )?;
+    let package_python = match no_python {
+        true => None,
+        false => Some(Tools::package_python(&workspace)?),
+    };
     let mut rows = vec![("tools", took(start.elapsed()))];
 
     let mut outcome = Ok(());
     let mut not_checked = Vec::new();
-    let steps = steps(&workspace, &tools)?;
+    let steps = steps(&workspace, &tools, package_python.as_deref())?;
     let count = steps.len();
     for (number, (name, commands)) in (1..).zip(steps) {
         let cell = match commands {
@@ -103,7 +109,7 @@ fn run(args: &[OsString]) -> Result<()> {
     }
 }
 
-fn steps(workspace: &Workspace, tools: &Tools) -> Result<Vec<Step>> {
+fn steps(workspace: &Workspace, tools: &Tools, package_python: Option<&Path>) -> Result<Vec<Step>> {
     let cargo = |args: &str| {
         let mut command = tools.cargo();
         // The same directory for cargos started by cargo's children, whatever theirs is.
@@ -123,6 +129,16 @@ fn steps(workspace: &Workspace, tools: &Tools) -> Result<Vec<Step>> {
         .current_dir(&workspace.root);
 
     let packages = packages::commands(workspace, cargo)?;
+
+    let python = match package_python {
+        None => Err("--no-python".to_owned()),
+        Some(python) => {
+            let package = Package::new(workspace, tools, python, Profile::Dev)?;
+            let mut commands = package.install();
+            commands.push(package.test());
+            Ok(commands)
+        }
+    };
 
     let on_ci = env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
     let deny = match deny::find(workspace) {
@@ -156,6 +172,7 @@ fn steps(workspace: &Workspace, tools: &Tools) -> Result<Vec<Step>> {
         ("conventions", Ok(vec![conventions])),
         ("docs", Ok(vec![docs])),
         ("packages", Ok(packages)),
+        ("python", python),
         ("licences", deny),
     ])
 }

@@ -1,0 +1,333 @@
+"""Recording a run, and planning it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from selvedge import _html, _selvedge
+from selvedge._dtypes import SIZES, name_of
+from selvedge._errors import DeclarationError
+from selvedge._sizes import in_bytes, shown
+
+Path = str | os.PathLike[str]
+Read = Literal["whole", "steps", "tokens"]
+Scalars = Sequence[str] | Mapping[str, Any]
+Attribute = bool | int | float | str | Sequence[bool] | Sequence[int] | Sequence[float] | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run takes of disk and memory. Its text explains itself."""
+
+    text: str
+    """Chunks, disk and memory, in some lines."""
+    step_bytes: int
+    """Bytes of one step."""
+    file_bytes: int
+    """Bytes of the file, with all planned steps."""
+    memory_bytes: int
+    """Bytes of memory that the recorder takes."""
+    queue_steps: int
+    """Steps that fit its queue: so many the loop can be ahead of the disk."""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return _html.card("Plan", self.text.splitlines(), (), ())
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A finished run."""
+
+    text: str
+    """A sentence for people."""
+    steps: int
+    """Committed steps of the file."""
+    recorded: int
+    """Steps that this recorder appended: fewer than `steps` in a run that was resumed."""
+    bytes: int
+    """Bytes of those steps."""
+    seconds: float
+    """From the start to the end."""
+    append_seconds: float
+    """What all calls of `append` took together."""
+    longest_append: float
+    """The longest of them, in seconds."""
+    waited: float
+    """The part of it that was spent waiting for the disk, in seconds."""
+    waits: int
+    """How many calls had to wait."""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return _html.card("Recorded", [self.text], (), ())
+
+
+# Recorders that are open. One that is left open is finished when Python ends.
+_OPEN: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+class Recorder(_selvedge.Recorder):
+    """Records steps of a run into an HDF5 file, while its loop goes on.
+
+    `append` copies the values of a step and returns; a thread writes them. The file is plain HDF5, which h5py
+    opens at any moment: it shows the committed steps, and those a kill of this process cannot lose. A step is
+    committed as soon as the disk takes it, at most 100 ms later.
+
+    Args:
+        path: the file. Folders that are missing are made.
+        steps: how many steps the run will have; without it the number is open. With it the disk is checked
+            for all of them.
+        like: step tensors, by name: a tensor or array of the dtype and shape (without an axis for the steps)
+            that every step will have. Its values are not recorded.
+        tensors: the same as ``(dtype, shape)``.
+        scalars: numbers that every step has, such as the loss: names, which are float32, or a mapping of names
+            to dtypes.
+        constants: values that the run has once (masks, ids), by name: tensors, arrays, numbers or lists.
+        attributes: hyperparameters: numbers, texts, bools, or lists of one of them.
+        notebook: the notebook or program that makes the file.
+        read: how the file will mostly be read, which decides its chunks: ``"whole"`` tensors, single
+            ``"steps"``, or some ``"tokens"`` (rows of each step).
+        compression: ``"none"``, or ``"fast"``: without loss, for tensors of two-byte elements.
+        sync_every: puts steps on the medium with ``fdatasync`` after every so many, so that a power cut cannot
+            lose them either.
+        memory: the most memory that the recorder may take, in bytes or as ``"24 GB"``.
+        queue: the memory of its queue, ``"64 MiB"``: how far the loop can be ahead of the disk.
+        chunk: what a chunk stays under, ``"2 GB"``.
+        overwrite: replaces a file that is there.
+        resume: goes on with the file that is there, after its last committed step, or begins it. Without tensors
+            those of the file are taken.
+
+    With `overwrite` or `resume`, a recorder of this process that still has the file is finished first: so a
+    notebook's cell can be run again.
+
+    Raises:
+        ExistsError: there is a file, and neither `overwrite` nor `resume`.
+        DeclarationError: something cannot be declared so, or is not what the file has.
+        BudgetError: it would take more memory than `memory`.
+        FileError: somebody else writes the file, or the disk is too small.
+
+    >>> with Recorder("run.h5", steps=2, tensors={"W": ("bfloat16", (10_000, 64))}, scalars=["loss"]) as run:
+    ...     for batch in loader:
+    ...         run.append(W=model.wte.weight, loss=loss)
+    >>> print(run.summary)
+    """
+
+    summary: Summary | None
+    """What there is to tell of the run when it is finished."""
+
+    def __new__(
+        cls,
+        path: Path,
+        steps: int | None = None,
+        *,
+        like: Mapping[str, Any] | None = None,
+        tensors: Mapping[str, tuple[Any, Sequence[int]]] | None = None,
+        scalars: Scalars = (),
+        constants: Mapping[str, Any] | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        notebook: Path | None = None,
+        read: Read = "whole",
+        compression: Literal["none", "fast"] = "none",
+        sync_every: int | None = None,
+        memory: int | str | None = None,
+        queue: int | str | None = None,
+        chunk: int | str | None = None,
+        overwrite: bool = False,
+        resume: bool = False,
+    ) -> Self:
+        path = os.path.abspath(os.fspath(path))
+        if overwrite and resume:
+            raise DeclarationError("`overwrite` begins the file anew and `resume` goes on with it: choose one")
+        if overwrite or resume:
+            _finish_others(path)
+        self = super().__new__(
+            cls,
+            path,
+            _tensors(like, tensors, scalars),
+            [(name, _constant(value)) for name, value in (constants or {}).items()],
+            [(name, _attribute(value)) for name, value in (attributes or {}).items()],
+            _options(steps, notebook, read, compression, sync_every, memory, queue, chunk, overwrite,
+                     resume and os.path.exists(path)),
+        )  # fmt: skip
+        self.summary = None
+        _OPEN.add(self)
+        return self
+
+    def finish(self) -> Summary:
+        """Commits all steps and closes the file, which is then marked as finished.
+
+        Ctrl-C interrupts the wait for the disk; `finish` can be called again.
+
+        Raises:
+            StoppedError: the disk is full, or somebody deleted the file.
+        """
+        if self.summary is None:
+            text, steps, recorded, size, seconds, times = self._finish()
+            self.summary = Summary(text, steps, recorded, size, seconds, *times)
+            _OPEN.discard(self)
+        return self.summary
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finishes the file, also where the loop ended with an error: it has all steps that were appended."""
+        try:
+            self.finish()
+        except Exception:
+            # The error of the loop is what people want to see; a recorder that has stopped has said so there.
+            if error is None:
+                raise
+
+    @property
+    def plan(self) -> Plan:
+        """What the run takes of disk and memory."""
+        return Plan(self.plan_text, **self.plan_numbers)
+
+    @property
+    def status(self) -> str:
+        """How far it is, in some words; for ``tqdm``'s ``set_postfix_str``."""
+        return f"{self.committed:,} of {self.appended:,} steps committed"
+
+    def __repr__(self) -> str:
+        if self.summary is not None:
+            return f"<selvedge.Recorder {os.path.basename(self.path)!s}, finished: {self.summary}>"
+        return f"<selvedge.Recorder {os.path.basename(self.path)!s}: {self.status}>"
+
+    def _repr_html_(self) -> str:
+        lines = [str(self.summary) if self.summary is not None else self.status]
+        lines += self.plan_text.splitlines()[-2:]
+        rows = [
+            (name, dtype, _html.shape(shape), shown(SIZES[dtype] * _product(shape)))
+            for name, dtype, shape in self.tensors
+        ]
+        return _html.card(os.fspath(self.path), lines, ("tensor", "dtype", "step", "bytes a step"), rows)
+
+
+def plan(
+    path: Path,
+    steps: int | None = None,
+    *,
+    like: Mapping[str, Any] | None = None,
+    tensors: Mapping[str, tuple[Any, Sequence[int]]] | None = None,
+    scalars: Scalars = (),
+    constants: Mapping[str, Any] | None = None,
+    read: Read = "whole",
+    compression: Literal["none", "fast"] = "none",
+    memory: int | str | None = None,
+    queue: int | str | None = None,
+    chunk: int | str | None = None,
+) -> Plan:
+    """What a run would take of disk and memory, without a file; the arguments are those of `Recorder`.
+
+    Raises:
+        DeclarationError: something cannot be declared so.
+        BudgetError: it would take more memory than `memory`.
+        FileError: the disk is too small.
+    """
+    text, numbers = _selvedge.plan(
+        os.path.abspath(os.fspath(path)),
+        _tensors(like, tensors, scalars),
+        [(name, _constant(value)) for name, value in (constants or {}).items()],
+        [],
+        _options(steps, None, read, compression, None, memory, queue, chunk, True, False),
+    )
+    return Plan(text, **numbers)
+
+
+def _tensors(
+    like: Mapping[str, Any] | None, tensors: Mapping[str, tuple[Any, Sequence[int]]] | None, scalars: Scalars
+) -> list[tuple[str, str, list[int]]]:
+    """Name, dtype and shape of each step tensor."""
+    if isinstance(scalars, str):
+        raise DeclarationError(f"scalars={scalars!r}: expected a list of names: [{scalars!r}]")
+    declared: list[tuple[str, str, list[int]]] = []
+    for name, value in (like or {}).items():
+        dtype, shape = _selvedge.describe(value, name)
+        declared.append((name, dtype, shape))
+    declared += [(name, name_of(dtype), list(axes)) for name, (dtype, axes) in (tensors or {}).items()]
+    dtypes = scalars if isinstance(scalars, Mapping) else dict.fromkeys(scalars, "float32")
+    declared += [(name, name_of(dtype), []) for name, dtype in dtypes.items()]
+    return declared
+
+
+def _options(
+    steps: int | None,
+    notebook: Path | None,
+    read: str,
+    compression: str,
+    sync_every: int | None,
+    memory: int | str | None,
+    queue: int | str | None,
+    chunk: int | str | None,
+    overwrite: bool,
+    resume: bool,
+) -> dict[str, Any]:
+    return {
+        "steps": steps,
+        "notebook": None if notebook is None else os.fspath(notebook),
+        "read": read,
+        "chunk_bytes": in_bytes(chunk),
+        "queue_bytes": in_bytes(queue),
+        "memory": in_bytes(memory),
+        "sync_every": sync_every,
+        "compression": compression,
+        "overwrite": overwrite,
+        "resume": resume,
+    }
+
+
+def _constant(value: Any) -> Any:
+    if isinstance(value, (list, tuple, range)):
+        import numpy
+
+        return numpy.asarray(value)
+    return value
+
+
+def _attribute(value: Any) -> Any:
+    """Numbers and arrays of NumPy and torch as those of Python."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _product(axes: Iterable[int]) -> int:
+    product = 1
+    for axis in axes:
+        product *= axis
+    return product
+
+
+def _finish_others(path: str) -> None:
+    """Finishes a recorder of this process that has the file: that of a cell which is run again."""
+    real = os.path.realpath(path)
+    for other in list(_OPEN):
+        if os.path.realpath(other.path) == real:
+            other.finish()
+
+
+def _finish_all() -> None:
+    for recorder in list(_OPEN):
+        try:
+            recorder.finish()
+        except Exception:
+            # Nobody is there to be told: in a child the recorder is another process's, and one that has
+            # stopped has told the loop.
+            continue
+
+
+atexit.register(_finish_all)

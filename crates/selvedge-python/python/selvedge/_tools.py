@@ -1,0 +1,102 @@
+"""Looking into files, holding them against each other, writing them anew, putting them in order."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from selvedge import _selvedge
+from selvedge._program import call
+
+Path = str | os.PathLike[str]
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """What a file says of itself: tensors with dtypes, shapes and chunks, attributes, provenance, state.
+
+    Any HDF5, safetensors, .npy or .npz file; headers only. It is what ``selvedge inspect --json`` prints.
+
+    Raises:
+        ProgramError: the file cannot be read.
+    """
+    _, printed = call("inspect", "--json", path)
+    # The program takes several files.
+    file: dict[str, Any] = json.loads(printed)["files"][0]
+    return file
+
+
+def verify(path: Path, other: Path | None = None, *, assume_bf16: bool = False) -> dict[str, Any]:
+    """Whether two files hold the same values, bit for bit, or one those that its checksums were made of.
+
+    Whatever their formats and chunks. Returns what ``selvedge verify --json`` prints, with the answer as
+    ``"equal"``; `assume_bf16` takes uint16 without a marker for the bits of bfloat16.
+
+    Raises:
+        ProgramError: it cannot be told: a file cannot be read, or has no checksums.
+    """
+    arguments: list[Path] = ["verify", "--json", path]
+    if other is not None:
+        arguments.append(other)
+        if assume_bf16:
+            arguments.append("--assume-bf16")
+    code, printed = call(*arguments, answers=(0, 1))
+    report: dict[str, Any] = json.loads(printed)
+    return {"equal": code == 0, **report}
+
+
+def rechunk(
+    path: Path,
+    target: Path,
+    *,
+    read: str = "whole",
+    compression: str = "none",
+    checksums: bool = False,
+    overwrite: bool = False,
+) -> str:
+    """Writes a trajectory anew, with chunks for another way of reading, and reads it back to compare.
+
+    Args:
+        path: any HDF5 trajectory.
+        target: the new file, which gets its name when it is complete.
+        read: how it is mostly read: ``"whole"`` tensors, single ``"steps"``, or some ``"tokens"``.
+        compression: ``"none"``, ``"fast"`` or, for an archive, ``"temporal"``.
+        checksums: writes checksums of ranges of steps, for `verify`.
+        overwrite: replaces a file.
+
+    Returns:
+        What the program says of it.
+
+    Raises:
+        ProgramError: there is such a file, or it cannot be made; then there is none.
+    """
+    arguments: list[Path] = ["rechunk", path, target, "--for", read, "--compression", compression]
+    arguments += ["--checksums"] * checksums + ["--overwrite"] * overwrite
+    return call(*arguments)[1]
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What `recover` found."""
+
+    committed: int
+    """Steps that every step tensor has."""
+    changed: bool
+    """Whether the file was changed."""
+    text: str
+    """A sentence for people."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def recover(path: Path) -> Recovery:
+    """Puts a file in order whose writer died. Without it the committed steps are as readable.
+
+    Writes a few bytes in place. A file that was finished is not changed.
+
+    Raises:
+        FileError: somebody writes the file, or it is no trajectory.
+    """
+    return Recovery(*_selvedge.recover(os.fspath(path)))

@@ -1,0 +1,270 @@
+"""Recording a model and its optimizer from a loop that is not touched."""
+
+from __future__ import annotations
+
+import os
+import sys
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from types import FrameType, TracebackType
+from typing import Any, Literal, Self
+
+from selvedge._errors import DeclarationError
+from selvedge._recorder import Recorder, Scalars, Summary
+
+# What the state of common optimizers has for each parameter, made by the first step: of the shape and dtype of
+# the parameter. Other kinds are known when they are there.
+_LIKE_PARAMETER = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "grad_avg", "sum")
+
+Select = Callable[[str], bool] | Iterable[str]
+
+
+def watch(
+    model: Any,
+    optimizer: Any,
+    path: str | os.PathLike[str],
+    steps: int | None = None,
+    *,
+    what: Iterable[str] = ("weights", "grad"),
+    every: int = 1,
+    select: Select | None = None,
+    activations: Mapping[str, Any] | None = None,
+    scalars: Scalars = (),
+    absent: Literal["raise", "zeros"] = "raise",
+    **options: Any,
+) -> Watch:
+    """Records a model and its optimizer at each step of the optimizer, by hooks.
+
+    Recorded are the gradients that the optimizer gets (after clipping), and the weights and the optimizer's state
+    as the step leaves them. A tensor is named after its parameter: ``wte.weight``, ``wte.weight.grad``,
+    ``wte.weight.exp_avg``.
+
+    Args:
+        model: a `torch.nn.Module`.
+        optimizer: its `torch.optim.Optimizer`.
+        path: the file.
+        steps: how many steps will be recorded; without it the number is open.
+        what: ``"weights"``, ``"grad"``, and what the optimizer keeps for a parameter, such as ``"exp_avg"`` and
+            ``"exp_avg_sq"``.
+        every: records every so many steps of the optimizer, the first among them.
+        select: which parameters: their names, or a function of a name. Without it all that are trained.
+        activations: outputs of modules, by the modules' names: ``(dtype, shape)``, or a pair of it and a function
+            that makes the recorded values of the output (some tokens, say). The last forward pass before a step is
+            recorded, under ``MODULE.out``.
+        scalars: numbers that every step has, told by `Watch.log` before the step, such as the loss.
+        absent: what becomes of a parameter without a gradient, or without state of the optimizer: an error, or
+            zeros.
+        options: what `Recorder` takes besides: constants, attributes, notebook, memory, overwrite, resume, …
+
+    A parameter without a gradient at a step that is recorded is an error unless `absent` says otherwise.
+
+    Returns:
+        A `Watch`: close it, or use it in a ``with`` statement.
+
+    >>> with selvedge.watch(model, optimizer, "run.h5", what=("weights", "grad", "exp_avg", "exp_avg_sq")):
+    ...     train(model, optimizer)
+    """
+    return Watch(
+        model,
+        optimizer,
+        path,
+        steps,
+        what=what,
+        every=every,
+        select=select,
+        activations=activations,
+        scalars=scalars,
+        absent=absent,
+        **options,
+    )
+
+
+class Watch:
+    """A model and an optimizer that are being recorded: made by `watch`."""
+
+    recorder: Recorder
+    """The recorder, with its plan, `committed` and, when it is closed, `summary`."""
+
+    def __init__(
+        self,
+        model: Any,
+        optimizer: Any,
+        path: str | os.PathLike[str],
+        steps: int | None = None,
+        *,
+        what: Iterable[str] = ("weights", "grad"),
+        every: int = 1,
+        select: Select | None = None,
+        activations: Mapping[str, Any] | None = None,
+        scalars: Scalars = (),
+        absent: Literal["raise", "zeros"] = "raise",
+        **options: Any,
+    ) -> None:
+        if every < 1:
+            raise DeclarationError(f"every={every}: expected 1 or more")
+        if absent not in ("raise", "zeros"):
+            raise DeclarationError(f"absent={absent!r}: expected 'raise' or 'zeros'")
+        kinds = tuple(what)
+        if isinstance(what, str) or not kinds:
+            raise DeclarationError(f"what={what!r}: expected a list such as ('weights', 'grad')")
+        self._parameters = _selected(model, select)
+        self._state = optimizer.state
+        self._every = every
+        self._zeros = absent == "zeros"
+        self._count = 0
+        self._logged: dict[str, Any] = {}
+        self._weights = "weights" in kinds
+        self._grads = "grad" in kinds
+        self._kinds = tuple(kind for kind in kinds if kind not in ("weights", "grad"))
+        modules = dict(model.named_modules())
+        outputs = {name: _output(name, asked, modules) for name, asked in (activations or {}).items()}
+        like = self._like()
+        tensors = dict(options.pop("tensors", None) or {})
+        tensors.update({f"{name}.out": declared for name, (_, declared, _) in outputs.items()})
+        like.update(options.pop("like", None) or {})
+        self.recorder = Recorder(path, steps, like=like, tensors=tensors, scalars=scalars, **options)
+        # The step that is being made: a step of a subclass calls that of its base, whose hooks are called, too.
+        self._step: FrameType | None = None
+        # The hooks hold the watch weakly, so that one that is forgotten goes with its recorder.
+        this = weakref.ref(self)
+
+        def before(*_: Any) -> None:
+            if (watch := this()) is not None:
+                watch._before(sys._getframe(1))
+
+        def after(*_: Any) -> None:
+            if (watch := this()) is not None:
+                watch._after(sys._getframe(1))
+
+        self._hooks = [optimizer.register_step_pre_hook(before), optimizer.register_step_post_hook(after)]
+        for name, (module, _, choose) in outputs.items():
+
+            def forward(_module: Any, _inputs: Any, output: Any, name: str = name, choose: Any = choose) -> None:
+                if (watch := this()) is not None and watch._recorded():
+                    values = output if choose is None else choose(output)
+                    watch.recorder.put({f"{name}.out": values})
+
+            self._hooks.append(module.register_forward_hook(forward))
+
+    def log(self, **scalars: Any) -> None:
+        """Tells the scalars of the next step, before the optimizer makes it."""
+        self._logged.update(scalars)
+
+    def close(self) -> Summary:
+        """Ends the recording: removes the hooks and finishes the file."""
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        return self.recorder.finish()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks = []
+        self.recorder.__exit__(kind, error, trace)
+
+    def __repr__(self) -> str:
+        return f"<selvedge.Watch of {len(self._parameters)} parameters: {self.recorder!r}>"
+
+    def _repr_html_(self) -> str:
+        return self.recorder._repr_html_()
+
+    def _like(self) -> dict[str, Any]:
+        """A tensor of the dtype and shape of each that is recorded."""
+        like = {}
+        for name, parameter in self._parameters:
+            if self._weights:
+                like[name] = parameter
+            if self._grads:
+                like[f"{name}.grad"] = parameter if parameter.grad is None else parameter.grad
+            for kind in self._kinds:
+                known = self._state.get(parameter, {}).get(kind)
+                if known is None and kind not in _LIKE_PARAMETER:
+                    raise DeclarationError(
+                        f"what={kind!r}: the optimizer has no such state of `{name}` yet, and what it will be like is "
+                        "not known; watch it after its first step"
+                    )
+                like[f"{name}.{kind}"] = parameter if known is None else known
+        return like
+
+    def _recorded(self) -> bool:
+        """Whether the next step is recorded."""
+        return self._count % self._every == 0
+
+    def _before(self, step: FrameType) -> None:
+        if self._step is not None and _is_called_by(step, self._step):
+            return
+        self._step = step
+        # The optimizer may change gradients in place.
+        if self._grads and self._recorded():
+            self.recorder.put({
+                f"{name}.grad": self._or_zeros(parameter.grad, parameter, name, "gradient")
+                for name, parameter in self._parameters
+            })  # fmt: skip
+
+    def _after(self, step: FrameType) -> None:
+        if step is not self._step:
+            return
+        self._step = None
+        recorded = self._recorded()
+        self._count += 1
+        if not recorded:
+            return
+        values = self._logged
+        self._logged = {}
+        if self._weights:
+            values.update(self._parameters)
+        for kind in self._kinds:
+            for name, parameter in self._parameters:
+                found = self._state.get(parameter, {}).get(kind)
+                values[f"{name}.{kind}"] = self._or_zeros(found, parameter, name, f"{kind!r} of the optimizer")
+        self.recorder.append(values)
+
+    def _or_zeros(self, value: Any, parameter: Any, name: str, what: str) -> Any:
+        if value is not None:
+            return value
+        if not self._zeros:
+            raise DeclarationError(
+                f"parameter `{name}` has no {what} at this step; leave it out (`select`), or record zeros "
+                "(`absent='zeros'`)"
+            )
+        import torch
+
+        return torch.zeros_like(parameter)
+
+
+def _is_called_by(frame: FrameType, other: FrameType) -> bool:
+    """Whether the other call is at work and led to this one; one that ended with an error is not."""
+    caller: FrameType | None = frame.f_back
+    while caller is not None and caller is not other:
+        caller = caller.f_back
+    return caller is other
+
+
+def _selected(model: Any, select: Select | None) -> list[tuple[str, Any]]:
+    """Names and parameters, without those that are not trained, and each once."""
+    parameters = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    if select is None:
+        return parameters
+    if callable(select):
+        return [(name, parameter) for name, parameter in parameters if select(name)]
+    wanted = list(select)
+    known = dict(parameters)
+    unknown = [name for name in wanted if name not in known]
+    if isinstance(select, str) or unknown:
+        missing = repr(select) if isinstance(select, str) else ", ".join(unknown)
+        raise DeclarationError(f"select: no trained parameter {missing}; the model has {', '.join(known)}")
+    return [(name, known[name]) for name in wanted]
+
+
+def _output(name: str, asked: Any, modules: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """The module, dtype and shape, and what chooses the recorded values."""
+    if name not in modules:
+        raise DeclarationError(f"activations: the model has no module {name!r}")
+    declared, choose = (asked[0], asked[1]) if callable(asked[1]) else (asked, None)
+    return modules[name], declared, choose

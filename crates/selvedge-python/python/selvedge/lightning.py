@@ -1,0 +1,50 @@
+"""A callback of Lightning's `Trainer` that records the model which it trains.
+
+>>> trainer = Trainer(callbacks=[SelvedgeCallback("run.h5", what=("weights", "grad"))])
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+try:
+    from lightning.pytorch import Callback
+except ImportError:
+    from pytorch_lightning import Callback
+
+from selvedge._watch import Watch
+
+
+class SelvedgeCallback(Callback):  # type: ignore[misc]
+    """Records weights, gradients and the optimizer's state of each step of the optimizer.
+
+    Args:
+        path: the file.
+        optimizer: which of the module's optimizers.
+        options: those of `selvedge.watch`: what, every, select, …
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, optimizer: int = 0, **options: Any) -> None:
+        self._path = path
+        self._optimizer = optimizer
+        self._options = options
+        self.watch: Watch | None = None
+
+    def on_train_start(self, trainer: Any, module: Any) -> None:
+        """Begins to record, in the main process."""
+        if trainer.is_global_zero:
+            self.watch = Watch(module, trainer.optimizers[self._optimizer], self._path, **self._options)
+
+    def on_train_end(self, trainer: Any, module: Any) -> None:
+        """Finishes the file."""
+        self._close()
+
+    def on_exception(self, trainer: Any, module: Any, exception: BaseException) -> None:
+        """Finishes the file, which has all steps that were made."""
+        self._close()
+
+    def _close(self) -> None:
+        if self.watch is not None:
+            self.watch.close()
+            self.watch = None

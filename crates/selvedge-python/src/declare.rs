@@ -1,0 +1,172 @@
+//! Declaring a run: what Python says of it, as `selvedge_hdf5::RecorderBuilder` takes it.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
+use selvedge_hdf5::{
+    Attribute, Compression, Durability, ReadPattern, RecorderBuilder, RunPlan, TensorSpec,
+};
+
+use crate::{error, values};
+
+/// What a declaration says beside tensors and values. The Python layer fills in what was not said.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Options {
+    steps: Option<u64>,
+    notebook: Option<String>,
+    read: String,
+    chunk_bytes: Option<u64>,
+    queue_bytes: Option<u64>,
+    memory: Option<u64>,
+    sync_every: Option<u64>,
+    compression: String,
+    overwrite: bool,
+    resume: bool,
+}
+
+/// Name, dtype and shape of a step tensor.
+pub(crate) type Declared = (String, String, Vec<usize>);
+
+/// The run that is declared.
+pub(crate) fn builder(
+    py: Python<'_>,
+    path: PathBuf,
+    tensors: Vec<Declared>,
+    constants: Vec<(String, Bound<'_, PyAny>)>,
+    attributes: Vec<(String, Bound<'_, PyAny>)>,
+    options: Options,
+) -> PyResult<RecorderBuilder> {
+    let mut builder = if options.resume {
+        selvedge_hdf5::Recorder::resume(path)
+    } else {
+        selvedge_hdf5::Recorder::create(path).overwrite(options.overwrite)
+    };
+    for (name, dtype, shape) in tensors {
+        let dtype = dtype_named(py, &dtype)?;
+        builder = builder.tensor_spec(TensorSpec::new(name, dtype, shape));
+    }
+    for (name, value) in constants {
+        let (dtype, shape, bytes) = values::copy(&value, &name)?;
+        builder = builder.constant_bytes(TensorSpec::new(name, dtype, shape), bytes);
+    }
+    for (name, value) in attributes {
+        builder = builder.attribute(name.clone(), attribute(&value, &name)?);
+    }
+    if let Some(steps) = options.steps {
+        builder = builder.steps(steps);
+    }
+    if let Some(notebook) = options.notebook {
+        builder = builder.notebook(notebook);
+    }
+    if let Some(bytes) = options.chunk_bytes {
+        builder = builder.chunk_target(bytes);
+    }
+    if let Some(bytes) = options.queue_bytes {
+        builder = builder.queue_bytes(bytes);
+    }
+    if let Some(bytes) = options.memory {
+        builder = builder.memory_budget(bytes);
+    }
+    if let Some(steps) = options.sync_every {
+        builder = builder.durability(Durability::every(steps));
+    }
+    let unknown = |what: &str, found: &str, expected: &str| {
+        let text = format!("{what}='{found}': expected {expected}");
+        error::new(py, "DeclarationError", text)
+    };
+    let pattern = match &*options.read {
+        "whole" => ReadPattern::WholeTensor,
+        "steps" => ReadPattern::SingleSteps,
+        "tokens" => ReadPattern::TokenSubset,
+        other => return Err(unknown("read", other, "'whole', 'steps' or 'tokens'")),
+    };
+    let compression = match &*options.compression {
+        "none" => Compression::None,
+        "fast" => Compression::Fast,
+        other => return Err(unknown("compression", other, "'none' or 'fast'")),
+    };
+    Ok(builder.read_pattern(pattern).compression(compression))
+}
+
+/// The dtype of this name.
+fn dtype_named(py: Python<'_>, name: &str) -> PyResult<selvedge_hdf5::Dtype> {
+    selvedge_hdf5::Dtype::from_name(name).ok_or_else(|| {
+        let known: Vec<_> = selvedge_hdf5::Dtype::ALL
+            .iter()
+            .map(|dtype| dtype.name())
+            .collect();
+        let text = format!("no dtype `{name}`; expected one of {}", known.join(", "));
+        error::dtype(py, text)
+    })
+}
+
+/// The value of an attribute: a number, a text, a bool, or a list of one of them.
+fn attribute(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Attribute> {
+    if value.is_instance_of::<PyBool>() {
+        return Ok(value.extract::<bool>()?.into());
+    }
+    if value.is_instance_of::<PyInt>() {
+        return match value.extract::<i64>() {
+            Ok(value) => Ok(value.into()),
+            Err(_) => Ok(value.extract::<u64>()?.into()),
+        };
+    }
+    if value.is_instance_of::<PyFloat>() {
+        return Ok(value.extract::<f64>()?.into());
+    }
+    if let Ok(text) = value.extract::<String>() {
+        return Ok(text.into());
+    }
+    if let Ok(items) = value.extract::<Vec<Bound<'_, PyAny>>>() {
+        let all = |test: &dyn Fn(&Bound<'_, PyAny>) -> bool| items.iter().all(test);
+        if all(&|item| item.is_instance_of::<PyBool>()) {
+            return Ok(value.extract::<Vec<bool>>()?.into());
+        }
+        if all(&|item| item.is_instance_of::<PyInt>()) {
+            return Ok(value.extract::<Vec<i64>>()?.into());
+        }
+        if all(&|item| item.is_instance_of::<PyString>()) {
+            return Ok(value.extract::<Vec<String>>()?.into());
+        }
+        if all(&|item| item.is_instance_of::<PyFloat>() || item.is_instance_of::<PyInt>()) {
+            return Ok(value.extract::<Vec<f64>>()?.into());
+        }
+    }
+    let class = value.get_type().fully_qualified_name()?;
+    let text = format!(
+        "attribute `{name}`: expected a number, a text, a bool or a list of one of them, found `{class}`"
+    );
+    Err(error::dtype(value.py(), text))
+}
+
+/// What a run takes of disk and memory, in words and in bytes.
+pub(crate) fn plan_of(plan: &RunPlan) -> (String, HashMap<&'static str, u64>) {
+    let numbers = HashMap::from([
+        ("step_bytes", plan.step_bytes()),
+        ("file_bytes", plan.file_bytes()),
+        ("memory_bytes", plan.memory_bytes()),
+        (
+            "queue_steps",
+            plan.queue.blocks * plan.queue.steps_per_block,
+        ),
+    ]);
+    (plan.to_string(), numbers)
+}
+
+/// The plan of a run that is not started.
+#[pyfunction]
+pub(crate) fn plan(
+    py: Python<'_>,
+    path: PathBuf,
+    tensors: Vec<Declared>,
+    constants: Vec<(String, Bound<'_, PyAny>)>,
+    attributes: Vec<(String, Bound<'_, PyAny>)>,
+    options: Options,
+) -> PyResult<(String, HashMap<&'static str, u64>)> {
+    let builder = builder(py, path, tensors, constants, attributes, options)?;
+    let plan = py.detach(|| builder.plan()).map_err(error::hdf5)?;
+    Ok(plan_of(&plan))
+}

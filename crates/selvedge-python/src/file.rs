@@ -1,0 +1,283 @@
+//! Reading trajectories, and any HDF5 file: values into memory that Python owns.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use selvedge_base::Mutex;
+use selvedge_base::shape::most_elements;
+use selvedge_hdf5::{Attribute, Dtype, Reader, Role, RunState};
+
+use crate::error;
+use crate::values::with_bytes;
+
+/// About so many bytes are read between two looks for Ctrl-C.
+const PART: u64 = 256 << 20;
+
+/// An open file.
+#[pyclass(frozen, module = "selvedge._selvedge")]
+pub(crate) struct File(Mutex<Reader>);
+
+#[pymethods]
+impl File {
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let reader = py.detach(|| Reader::open(path)).map_err(error::hdf5)?;
+        Ok(Self(Mutex::new(reader)))
+    }
+
+    /// Shows the steps that were committed since, and returns how many there are.
+    fn refresh(&self, py: Python<'_>) -> PyResult<u64> {
+        self.with(py, |reader| reader.refresh().map_err(error::hdf5))
+    }
+
+    fn assume_bf16(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        self.with(py, |reader| reader.assume_bf16(name).map_err(error::hdf5))
+    }
+
+    /// The names of all tensors, in the order of the file.
+    fn names(&self, py: Python<'_>) -> Vec<String> {
+        self.with(py, |reader| {
+            reader
+                .tensors()
+                .iter()
+                .map(|tensor| tensor.name().to_owned())
+                .collect()
+        })
+    }
+
+    fn tensor(&self, py: Python<'_>, name: &str) -> PyResult<Tensor> {
+        self.with(py, |reader| {
+            let tensor = reader.tensor(name).map_err(error::hdf5)?;
+            Ok(Tensor(tensor.clone()))
+        })
+    }
+
+    fn committed(&self, py: Python<'_>) -> u64 {
+        self.with(py, |reader| reader.committed_steps())
+    }
+
+    fn planned(&self, py: Python<'_>) -> Option<u64> {
+        self.with(py, |reader| reader.planned_steps())
+    }
+
+    fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
+        let attributes = self.with(py, |reader| reader.attributes().to_vec());
+        attributes
+            .into_iter()
+            .map(|(name, value)| Ok((name, to_python(py, value)?)))
+            .collect()
+    }
+
+    /// What is not as the run left it, in sentences.
+    fn notes(&self, py: Python<'_>) -> Vec<String> {
+        self.with(py, |reader| {
+            reader.notes().iter().map(ToString::to_string).collect()
+        })
+    }
+
+    /// How the recording ended: `live`, `died`, `finished`, `recovered` or `unknown`.
+    fn state(&self, py: Python<'_>) -> &'static str {
+        self.with(py, |reader| match reader.state() {
+            RunState::Finished => "finished",
+            RunState::Recovered => "recovered",
+            // Without locks to ask for, it may be at work.
+            RunState::Recording => match reader.has_recorder() {
+                Ok(false) => "died",
+                Ok(true) | Err(_) => "live",
+            },
+            _ => "unknown",
+        })
+    }
+}
+
+impl File {
+    fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Reader) -> T + Send) -> T {
+        py.detach(|| work(&mut self.0.lock()))
+    }
+}
+
+/// A tensor as the file was when it was asked for.
+#[pyclass(frozen, module = "selvedge._selvedge")]
+pub(crate) struct Tensor(selvedge_hdf5::Tensor);
+
+#[pymethods]
+impl Tensor {
+    #[getter]
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    #[getter]
+    fn dtype(&self) -> PyResult<&'static str> {
+        self.0.dtype().map(Dtype::name).map_err(error::hdf5)
+    }
+
+    #[getter]
+    fn shape(&self) -> Vec<u64> {
+        self.0.shape()
+    }
+
+    #[getter]
+    fn is_step_tensor(&self) -> bool {
+        self.0.role() == Role::Step
+    }
+
+    #[getter]
+    fn chunk_shape(&self) -> Option<Vec<u64>> {
+        self.0.chunk_shape().map(<[u64]>::to_vec)
+    }
+
+    fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
+        let attributes = py.detach(|| self.0.attributes());
+        attributes
+            .map_err(error::hdf5)?
+            .into_iter()
+            .map(|(name, value)| Ok((name, to_python(py, value)?)))
+            .collect()
+    }
+
+    /// Fills `buffer` with indices of the first axis, in runs of (first, count, stride), and of each the
+    /// `rows` of the second; `None` for all.
+    #[pyo3(signature = (buffer, runs, rows, as_float32))]
+    fn read_into(
+        &self,
+        buffer: &Bound<'_, PyAny>,
+        runs: Vec<(u64, u64, u64)>,
+        rows: Option<Vec<usize>>,
+        as_float32: bool,
+    ) -> PyResult<()> {
+        with_bytes(buffer, move |bytes| {
+            let mut rest = bytes;
+            for (first, count, stride) in runs {
+                rest = self.read_run((first, count, stride), rows.as_deref(), as_float32, rest)?;
+            }
+            if rest.is_empty() {
+                return Ok(());
+            }
+            let text = format!("a buffer with {} bytes too many", rest.len());
+            Err(Python::attach(|py| error::shape(py, text)))
+        })
+    }
+
+    /// Fills `buffer` with the value of a tensor without axes.
+    fn read_single_into(&self, buffer: &Bound<'_, PyAny>) -> PyResult<()> {
+        with_bytes(buffer, |bytes| {
+            let value = self.0.read_bytes().map_err(error::hdf5)?;
+            if bytes.len() != value.len() {
+                let text = format!("a buffer of {} bytes for {}", bytes.len(), value.len());
+                return Err(Python::attach(|py| error::shape(py, text)));
+            }
+            bytes.copy_from_slice(&value);
+            Ok(())
+        })
+    }
+}
+
+impl Tensor {
+    /// Reads a run into the beginning of `bytes`, and returns the rest of it.
+    fn read_run<'a>(
+        &self,
+        (first, count, stride): (u64, u64, u64),
+        rows: Option<&[usize]>,
+        as_float32: bool,
+        mut bytes: &'a mut [u8],
+    ) -> PyResult<&'a mut [u8]> {
+        let tensor = &self.0;
+        let shape = tensor.shape();
+        let row = most_elements(shape.get(2..).unwrap_or_default());
+        let count_of_rows =
+            rows.map_or(shape.get(1).copied().unwrap_or(1), |rows| rows.len() as u64);
+        let element = if as_float32 {
+            size_of::<f32>()
+        } else {
+            tensor.dtype().map_err(error::hdf5)?.size()
+        };
+        let index = row
+            .saturating_mul(count_of_rows)
+            .saturating_mul(element as u64);
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        let part = part(tensor.chunk_shape(), index as u64, stride);
+        let mut done = 0;
+        while done < count {
+            let now = part.min(count - done);
+            let begin = first + done * stride;
+            let end = begin + (now - 1) * stride + 1;
+            let length = index.saturating_mul(usize::try_from(now).unwrap_or(usize::MAX));
+            let room = bytes.len();
+            let Some((here, rest)) = bytes.split_at_mut_checked(length) else {
+                let text = format!("a buffer of {room} bytes where {length} are read");
+                return Err(Python::attach(|py| error::shape(py, text)));
+            };
+            let mut selection = tensor.select().steps(begin..end).every(stride);
+            if let Some(rows) = rows {
+                selection = selection.rows(rows);
+            }
+            if as_float32 {
+                let values = floats(here)?;
+                selection.read_f32_into(values).map_err(error::hdf5)?;
+            } else {
+                selection.read_bytes_into(here).map_err(error::hdf5)?;
+                if matches!(tensor.dtype(), Ok(Dtype::Bool)) {
+                    // A file can hold any byte where Python knows 0 and 1.
+                    here.iter_mut()
+                        .for_each(|byte| *byte = u8::from(*byte != 0));
+                }
+            }
+            bytes = rest;
+            done += now;
+            if done < count {
+                #[expect(
+                    clippy::redundant_closure_for_method_calls,
+                    reason = "the method is of one lifetime"
+                )]
+                Python::attach(|py| py.check_signals())?;
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// How many indices of the first axis are read at once: whole rows of chunks, so that each is unpacked once.
+fn part(chunk: Option<&[u64]>, index_bytes: u64, stride: u64) -> u64 {
+    let indices = (PART / index_bytes.max(1)).max(1);
+    let chunk = chunk
+        .and_then(|chunk| chunk.first())
+        .map_or(1, |&rows| rows.div_ceil(stride));
+    match indices / chunk.max(1) {
+        0 => indices,
+        whole => whole * chunk.max(1),
+    }
+}
+
+/// A buffer of float32 as such.
+fn floats(bytes: &mut [u8]) -> PyResult<&mut [f32]> {
+    bytemuck::try_cast_slice_mut(bytes).map_err(|error| {
+        let text = format!("a buffer of float32: {error}");
+        Python::attach(|py| error::shape(py, text))
+    })
+}
+
+/// The values of an attribute.
+fn to_python<'py>(py: Python<'py>, value: Attribute) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Attribute::Int(value) => value.into_pyobject(py)?.into_any(),
+        Attribute::Uint(value) => value.into_pyobject(py)?.into_any(),
+        Attribute::Float(value) => value.into_pyobject(py)?.into_any(),
+        Attribute::Bool(value) => value.into_pyobject(py)?.to_owned().into_any(),
+        Attribute::Text(value) => value.into_pyobject(py)?.into_any(),
+        Attribute::Ints(value) => value.into_pyobject(py)?,
+        Attribute::Floats(value) => value.into_pyobject(py)?,
+        Attribute::Bools(value) => value.into_pyobject(py)?,
+        Attribute::Texts(value) => value.into_pyobject(py)?,
+        other => other.to_string().into_pyobject(py)?.into_any(),
+    })
+}
+
+/// Puts a file in order whose writer died: its committed steps, whether it was changed, and a sentence.
+#[pyfunction]
+pub(crate) fn recover(py: Python<'_>, path: PathBuf) -> PyResult<(u64, bool, String)> {
+    let found = py
+        .detach(|| selvedge_hdf5::recover(path))
+        .map_err(error::hdf5)?;
+    Ok((found.committed, found.changed, found.to_string()))
+}

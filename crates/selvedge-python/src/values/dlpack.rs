@@ -1,0 +1,350 @@
+//! Tensors by DLPack: its C exchange interface, which costs a quarter of a microsecond, and its capsules.
+//!
+//! The structures are those of DLPack 1.3 (`dlpack.h`), whose layout is stable within a major version.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, c_int, c_void};
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::slice;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyDict, PyType};
+use selvedge_hdf5::Dtype;
+
+use super::{Check, Owner, Piece};
+use crate::error;
+
+const MAJOR: u32 = 1;
+const CPU: i32 = 1;
+/// Memory of the host that a GPU reads (CUDA's, ROCm's), and memory of both.
+const HOST: [i32; 4] = [CPU, 3, 11, 13];
+const EXCHANGE: &CStr = c"dlpack_exchange_api";
+const VERSIONED: &CStr = c"dltensor_versioned";
+const UNVERSIONED: &CStr = c"dltensor";
+/// The most axes of a tensor: torch has no more, HDF5 half as many.
+const MOST_AXES: usize = 64;
+
+#[repr(C)]
+struct DLTensor {
+    data: *mut c_void,
+    device_type: i32,
+    device_id: i32,
+    ndim: i32,
+    code: u8,
+    bits: u8,
+    lanes: u16,
+    shape: *const i64,
+    /// In elements; null where the elements follow each other.
+    strides: *const i64,
+    byte_offset: u64,
+}
+
+#[repr(C)]
+struct Managed {
+    tensor: DLTensor,
+    context: *mut c_void,
+    deleter: *mut c_void,
+}
+
+#[repr(C)]
+struct ManagedVersioned {
+    major: u32,
+    minor: u32,
+    context: *mut c_void,
+    deleter: *mut c_void,
+    flags: u64,
+    tensor: DLTensor,
+}
+
+#[repr(C)]
+struct Exchange {
+    major: u32,
+    minor: u32,
+    /// The interface of an older major version.
+    previous: *const Exchange,
+    allocate: *const c_void,
+    managed_from_object: *const c_void,
+    object_from_managed: *const c_void,
+    tensor_from_object: Option<unsafe extern "C" fn(*mut c_void, *mut DLTensor) -> c_int>,
+    work_stream: *const c_void,
+}
+
+/// What is known of a class whose objects were met before.
+struct Known {
+    class: Py<PyType>,
+    /// Its exchange interface.
+    exchange: Option<NonNull<Exchange>>,
+    /// Its method that tells of the lazy sign, which the interface leaves out.
+    is_neg: Option<Py<PyAny>>,
+}
+
+thread_local! {
+    /// The classes met last: a run has two or three.
+    static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+}
+
+const REMEMBERED: usize = 8;
+
+/// Finds the values of an object whose class has the exchange interface; `None` of another.
+pub(super) fn by_exchange<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &str,
+    check: Check<'_>,
+) -> PyResult<Option<(Piece, Option<Owner<'py>>)>> {
+    let py = object.py();
+    let Some((exchange, is_neg)) = interface(object)? else {
+        return Ok(None);
+    };
+    if let Some(is_neg) = is_neg
+        && is_neg.bind(py).call1((object,))?.is_truthy()?
+    {
+        let plain = object
+            .call_method0(intern!(py, "detach"))?
+            .call_method0(intern!(py, "resolve_neg"))?;
+        return by_exchange(&plain, name, check);
+    }
+    let mut tensor = MaybeUninit::<DLTensor>::uninit();
+    // SAFETY: the interface is valid for the life of the process and of a class of this object; it fills the
+    // tensor, or sets a Python error and returns another number than 0.
+    let failed = unsafe { exchange(object.as_ptr().cast(), tensor.as_mut_ptr()) };
+    if failed != 0 {
+        let cause = PyErr::take(py);
+        return Err(no_values(py, name, cause));
+    }
+    // SAFETY: it was filled.
+    let tensor = unsafe { tensor.assume_init() };
+    if !HOST.contains(&tensor.device_type) {
+        let host = to_host(object)?;
+        return by_exchange(&host, name, check);
+    }
+    let is_complex = tensor.code == 5;
+    if is_complex && object.call_method0(intern!(py, "is_conj"))?.is_truthy()? {
+        let plain = object
+            .call_method0(intern!(py, "detach"))?
+            .call_method0(intern!(py, "resolve_conj"))?;
+        return by_exchange(&plain, name, check);
+    }
+    let piece = piece(py, &tensor, name, check)?;
+    Ok(Some((piece, Some(Owner::Object(object.clone())))))
+}
+
+type TensorFromObject = unsafe extern "C" fn(*mut c_void, *mut DLTensor) -> c_int;
+
+/// The function that tells where an object's values lie, and the method to ask before, of a class that has
+/// them.
+fn interface(object: &Bound<'_, PyAny>) -> PyResult<Option<(TensorFromObject, Option<Py<PyAny>>)>> {
+    let py = object.py();
+    let class = object.get_type();
+    let usable = |known: &Known| {
+        // SAFETY: the interface stays where it is for the life of the process.
+        let function = known
+            .exchange
+            .and_then(|at| unsafe { at.as_ref() }.tensor_from_object)?;
+        Some((
+            function,
+            known.is_neg.as_ref().map(|method| method.clone_ref(py)),
+        ))
+    };
+    let remembered = KNOWN.with_borrow(|known| {
+        let known = known.iter().find(|known| known.class.is(&class))?;
+        Some(usable(known))
+    });
+    if let Some(found) = remembered {
+        return Ok(found);
+    }
+    let known = look_up(&class)?;
+    let found = usable(&known);
+    KNOWN.with_borrow_mut(|all| {
+        all.truncate(REMEMBERED - 1);
+        all.insert(0, known);
+    });
+    Ok(found)
+}
+
+fn look_up(class: &Bound<'_, PyType>) -> PyResult<Known> {
+    let py = class.py();
+    let mut exchange = None;
+    if let Some(capsule) = class.getattr_opt(intern!(py, "__dlpack_c_exchange_api__"))?
+        && let Ok(capsule) = capsule.cast::<PyCapsule>()
+        && let Ok(pointer) = capsule.pointer_checked(Some(EXCHANGE))
+    {
+        let mut at = pointer.cast::<Exchange>().as_ptr().cast_const();
+        while let Some(found) = NonNull::new(at.cast_mut()) {
+            // SAFETY: the capsule's name says what it points to, and each interface to an older one.
+            let table = unsafe { found.as_ref() };
+            if table.major == MAJOR {
+                exchange = Some(found);
+                break;
+            }
+            at = table.previous;
+        }
+    }
+    let is_neg = match exchange {
+        Some(_) => class.getattr_opt(intern!(py, "is_neg"))?.map(Bound::unbind),
+        None => None,
+    };
+    Ok(Known {
+        class: class.clone().unbind(),
+        exchange,
+        is_neg,
+    })
+}
+
+/// Finds the values of an object that hands out capsules.
+pub(super) fn by_capsule<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &str,
+    check: Check<'_>,
+) -> PyResult<(Piece, Option<Owner<'py>>)> {
+    let py = object.py();
+    let mut object = object.clone();
+    // What torch keeps with a tensor and a capsule does not.
+    for (asked, resolved) in [("is_neg", "resolve_neg"), ("is_conj", "resolve_conj")] {
+        if let Some(method) = object.getattr_opt(asked)?
+            && method.call0()?.is_truthy()?
+        {
+            object = object.call_method0("detach")?.call_method0(resolved)?;
+        }
+    }
+    if let Some(wanted) = object.getattr_opt(intern!(py, "requires_grad"))?
+        && wanted.is_truthy()?
+    {
+        object = object.call_method0("detach")?;
+    }
+    let device: (i32, i32) = object
+        .call_method0(intern!(py, "__dlpack_device__"))
+        .and_then(|device| device.extract())
+        .map_err(|cause| no_values(py, name, Some(cause)))?;
+    if !HOST.contains(&device.0) {
+        object = to_host(&object)?;
+    }
+    let capsule = capsule(&object).map_err(|cause| no_values(py, name, Some(cause)))?;
+    let tensor = tensor_in(&capsule)?;
+    let piece = piece(py, tensor, name, check)?;
+    // The capsule was not renamed, and so frees the tensor when it goes.
+    Ok((piece, Some(Owner::Object(capsule.into_any()))))
+}
+
+fn capsule<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyCapsule>> {
+    let py = object.py();
+    let options = PyDict::new(py);
+    options.set_item(intern!(py, "max_version"), (MAJOR, 3))?;
+    let capsule = match object.call_method(intern!(py, "__dlpack__"), (), Some(&options)) {
+        // Who knows only the interface before version 1 does not know the argument.
+        Err(error) if error.is_instance_of::<PyTypeError>(py) => {
+            object.call_method0(intern!(py, "__dlpack__"))?
+        }
+        other => other?,
+    };
+    Ok(capsule.cast_into::<PyCapsule>()?)
+}
+
+/// The tensor that a capsule points to.
+fn tensor_in<'a>(capsule: &'a Bound<'_, PyCapsule>) -> PyResult<&'a DLTensor> {
+    if let Ok(pointer) = capsule.pointer_checked(Some(VERSIONED)) {
+        // SAFETY: the capsule's name says what it points to, and it lives as long as the capsule. The version
+        // comes first in all of them.
+        let managed = unsafe { pointer.cast::<ManagedVersioned>().as_ref() };
+        if managed.major != MAJOR {
+            let text = format!(
+                "expected DLPack {MAJOR}, found {}.{}",
+                managed.major, managed.minor
+            );
+            return Err(error::dtype(capsule.py(), text));
+        }
+        return Ok(&managed.tensor);
+    }
+    let pointer = capsule.pointer_checked(Some(UNVERSIONED))?;
+    // SAFETY: as above.
+    Ok(&unsafe { pointer.cast::<Managed>().as_ref() }.tensor)
+}
+
+/// A copy in the memory of the host, which waits for the device.
+fn to_host<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = object.py();
+    py.import(intern!(py, "selvedge._devices"))?
+        .call_method1(intern!(py, "to_host"), (object,))
+}
+
+fn piece(py: Python<'_>, tensor: &DLTensor, name: &str, check: Check<'_>) -> PyResult<Piece> {
+    let axes = usize::try_from(tensor.ndim).unwrap_or(0);
+    if axes > MOST_AXES {
+        let text = format!("`{name}` has {axes} axes, and a tensor of a file at most 31");
+        return Err(error::shape(py, text));
+    }
+    let Some(dtype) = dtype_of(tensor) else {
+        let text = format!(
+            "`{name}` has elements of DLPack's type {} with {} bits, which Selvedge does not record",
+            tensor.code, tensor.bits
+        );
+        return Err(error::dtype(py, text));
+    };
+    let slice_of = |at: *const i64| -> &[i64] {
+        if axes == 0 || at.is_null() {
+            return &[];
+        }
+        // SAFETY: shape and strides have a number for each axis.
+        unsafe { slice::from_raw_parts(at, axes) }
+    };
+    let (shape, strides) = (slice_of(tensor.shape), slice_of(tensor.strides));
+    check(dtype, shape)?;
+    let element = dtype.size();
+    let stride = |axis: usize| -> isize {
+        let elements = match strides.get(axis) {
+            Some(&stride) => stride,
+            None => shape[axis + 1..].iter().product(),
+        };
+        isize::try_from(elements)
+            .unwrap_or(0)
+            .wrapping_mul(element as isize)
+    };
+    let offset = usize::try_from(tensor.byte_offset).unwrap_or(0);
+    if tensor.data.is_null() && !shape.contains(&0) {
+        // A wrapper of other tensors (DTensor, nested ones), or one whose memory was given back.
+        return Err(no_values(py, name, None));
+    }
+    let data = tensor.data.cast_const().cast::<u8>().wrapping_add(offset);
+    // SAFETY: who made the tensor promises that all its elements are readable while its owner is held.
+    Ok(unsafe { Piece::new(data, element, shape, stride) })
+}
+
+/// The dtype of DLPack's code and bits.
+fn dtype_of(tensor: &DLTensor) -> Option<Dtype> {
+    if tensor.lanes != 1 {
+        return None;
+    }
+    Some(match (tensor.code, tensor.bits) {
+        (0, 8) => Dtype::I8,
+        (0, 16) => Dtype::I16,
+        (0, 32) => Dtype::I32,
+        (0, 64) => Dtype::I64,
+        (1, 8) => Dtype::U8,
+        (1, 16) => Dtype::U16,
+        (1, 32) => Dtype::U32,
+        (1, 64) => Dtype::U64,
+        (2, 16) => Dtype::F16,
+        (2, 32) => Dtype::F32,
+        (2, 64) => Dtype::F64,
+        (4, 16) => Dtype::Bf16,
+        (5, 64) => Dtype::C64,
+        (5, 128) => Dtype::C128,
+        (6, 8) => Dtype::Bool,
+        (10, 8) => Dtype::F8E4M3,
+        (12, 8) => Dtype::F8E5M2,
+        _ => return None,
+    })
+}
+
+/// A tensor without values that could be read: a meta tensor, a sparse one.
+fn no_values(py: Python<'_>, name: &str, cause: Option<PyErr>) -> PyErr {
+    let text = format!(
+        "the values of `{name}` cannot be read: expected a dense tensor with its values in memory (of a \
+         distributed one that is `to_local()`)"
+    );
+    let error = error::dtype(py, text);
+    error.set_cause(py, cause);
+    error
+}

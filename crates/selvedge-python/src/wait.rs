@@ -1,0 +1,34 @@
+//! Waiting without the interpreter's lock, and with an ear for Ctrl-C.
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+/// How long a wait lasts before Python is asked for signals.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// Calls `attempt` without the interpreter's lock until it returns a value. Each call waits as long as it is
+/// told at most, and between them signals are looked after.
+pub(crate) fn until<T: Send>(
+    py: Python<'_>,
+    mut attempt: impl FnMut(Duration) -> PyResult<Option<T>> + Send,
+) -> PyResult<T> {
+    loop {
+        if let Some(value) = py.detach(|| attempt(SLICE))? {
+            return Ok(value);
+        }
+        py.check_signals()?;
+    }
+}
+
+/// Adds a sentence to an interruption, so that its traceback tells how far the run was.
+pub(crate) fn note(py: Python<'_>, error: &PyErr, text: impl FnOnce() -> String) {
+    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
+        // A note is a courtesy: without it the interruption is the same.
+        let _ = error
+            .value(py)
+            .call_method1(intern!(py, "add_note"), (text(),));
+    }
+}

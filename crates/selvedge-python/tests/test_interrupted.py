@@ -1,0 +1,259 @@
+"""Disks that stop and fill, Ctrl-C, kills and forks."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import random
+import time
+from collections.abc import Callable
+
+import numpy
+import pytest
+import torch
+from conftest import Child, wait_for
+
+import selvedge
+
+Start = Callable[..., Child]
+
+FILLS_THE_QUEUE = """
+    import os, sys, time, torch, selvedge
+    value = torch.zeros(256, 1024)
+    run = selvedge.Recorder(sys.argv[1], like={"W": value}, queue="4 MiB")
+    run.append(W=value)
+    run.commit()
+    print("started", flush=True)
+    while not os.path.exists(sys.argv[2]):
+        time.sleep(0.001)
+    try:
+        while True:
+            run.append(W=value)
+    except BaseException as error:
+        print(type(error).__name__, flush=True)
+        print(*getattr(error, "__notes__", []), error, getattr(error, "errno", None), sep="|", flush=True)
+"""
+
+
+def test_ctrl_c_while_the_disk_is_stopped(tmp_path: pathlib.Path, path: pathlib.Path, child: Start, disk: dict[str, str]) -> None:
+    stopped = tmp_path / "stopped"
+    recording = child(FILLS_THE_QUEUE, path, stopped, DISK_STOPPED=str(stopped), **disk)
+    assert recording.line() == "started"
+    stopped.touch()
+    # It fills the queue and waits.
+    time.sleep(1.0)
+    began = time.monotonic()
+    recording.interrupt()
+    assert recording.line() == "KeyboardInterrupt"
+    assert time.monotonic() - began < 0.5
+    note = recording.line()
+    assert "1 of" in note and "steps are committed to" in note, note
+    stopped.unlink()
+    assert recording.end()[0] == 0
+    # Python's end has written what was appended.
+    assert selvedge.open(path).steps >= 4
+
+
+def test_ctrl_c_in_commit(tmp_path: pathlib.Path, path: pathlib.Path, child: Start, disk: dict[str, str]) -> None:
+    stopped = tmp_path / "stopped"
+    source = """
+        import os, sys, selvedge
+        with selvedge.Recorder(sys.argv[1], scalars=["loss"]) as run:
+            run.append(loss=1.0)
+            open(sys.argv[2], "w").close()
+            run.append(loss=2.0)
+            print("waits", flush=True)
+            try:
+                run.commit()
+            except KeyboardInterrupt as error:
+                print("interrupted", flush=True)
+                os.unlink(sys.argv[2])
+    """
+    recording = child(source, path, stopped, DISK_STOPPED=str(stopped), **disk)
+    assert recording.line() == "waits"
+    time.sleep(0.2)
+    began = time.monotonic()
+    recording.interrupt()
+    assert recording.line() == "interrupted"
+    assert time.monotonic() - began < 0.5
+    assert recording.end()[0] == 0
+    file = selvedge.open(path)
+    assert (file.steps, file.state) == (2, "finished")
+
+
+def test_a_full_disk_is_told_to_the_loop(tmp_path: pathlib.Path, path: pathlib.Path, child: Start, disk: dict[str, str]) -> None:
+    full = tmp_path / "full"
+    recording = child(FILLS_THE_QUEUE, path, full, DISK_FULL=str(full), **disk)
+    assert recording.line() == "started"
+    full.touch()
+    assert recording.line() == "StoppedError"
+    told = recording.line()
+    # ENOSPC is 28.
+    assert "No space left on device" in told and told.endswith("|28"), told
+    assert recording.end()[0] == 0
+    assert selvedge.open(path).steps >= 1
+
+
+TRAINS = """
+    import sys, torch, selvedge
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.Tanh(), torch.nn.Linear(32, 4)).bfloat16()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    what = ("weights", "grad", "exp_avg", "exp_avg_sq")
+    path, steps = sys.argv[1], int(sys.argv[2])
+    generator = torch.Generator().manual_seed(1)
+    with selvedge.watch(model, optimizer, path, what=what, scalars=["loss"]) as watch:
+        print("started", flush=True)
+        for step in range(steps):
+            x = torch.randn(16, 8, generator=generator).bfloat16()
+            loss = model(x).float().square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+            watch.log(loss=loss)
+            optimizer.step()
+"""
+
+
+def independent(steps: int) -> dict[str, torch.Tensor]:
+    """The same training without Selvedge, with every step kept."""
+    torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.Tanh(), torch.nn.Linear(32, 4)).bfloat16()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    generator = torch.Generator().manual_seed(1)
+    kept: dict[str, list[torch.Tensor]] = {}
+    for _ in range(steps):
+        x = torch.randn(16, 8, generator=generator).bfloat16()
+        loss = model(x).float().square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        now = {"loss": loss} | {f"{name}.grad": p.grad for name, p in model.named_parameters()}
+        for name, value in now.items():
+            kept.setdefault(name, []).append(value.detach().clone())
+        optimizer.step()
+        now = dict(model.named_parameters())
+        for name, p in model.named_parameters():
+            now[f"{name}.exp_avg"] = optimizer.state[p]["exp_avg"]
+            now[f"{name}.exp_avg_sq"] = optimizer.state[p]["exp_avg_sq"]
+        for name, value in now.items():
+            kept.setdefault(name, []).append(value.detach().clone())
+    torch.set_num_threads(threads)
+    return {name: torch.stack(values) for name, values in kept.items()}
+
+
+def test_killed_at_random_moments(tmp_path: pathlib.Path, child: Start) -> None:
+    """SIGKILL in a training that is watched: every committed step is that of an independent computation."""
+    kills = int(os.environ.get("SELVEDGE_KILLS", "10"))
+    kept: dict[str, torch.Tensor] = {}
+    moments = random.Random(5)
+    for number in range(kills):
+        path = tmp_path / f"thimble_{number}.h5"
+        training = child(TRAINS, path, 10_000)
+        assert training.line() == "started"
+        time.sleep(moments.uniform(0.02, 0.6))
+        # It is read meanwhile, too.
+        live = selvedge.open(path)
+        training.kill()
+        file = selvedge.open(path)
+        assert file.state == "died"
+        steps = file.steps
+        assert steps >= live.steps
+        if steps > len(kept.get("loss", ())):
+            kept = independent(steps)
+        assert set(file) == set(kept)
+        for name, tensor in file.items():
+            values = tensor.torch()
+            assert len(values) == steps
+            assert values.view(torch.uint8).equal(kept[name][:steps].contiguous().view(torch.uint8)), name
+        # And it goes on.
+        with selvedge.Recorder(path, resume=True) as run:
+            assert run.appended == steps
+            run.append({name: values[0] for name, values in kept.items()})
+        assert selvedge.open(path).steps == steps + 1
+
+
+def test_a_fork_is_told_at_once_and_the_run_is_safe(path: pathlib.Path) -> None:
+    run = selvedge.Recorder(path, scalars=["loss"])
+    run.append(loss=1.0)
+    pid = os.fork()
+    if pid == 0:
+        code = 0
+        for call in (lambda: run.append(loss=9.0), run.commit, run.finish, lambda: run.put(loss=1.0)):
+            try:
+                call()
+                code = 1
+            except selvedge.ProcessError as error:
+                code |= 0 if "forked" in str(error) else 2
+        del run
+        os._exit(code)
+    assert os.waitpid(pid, 0)[1] == 0
+    run.append(loss=2.0)
+    run.finish()
+    assert selvedge.open(path)["loss"].numpy().tolist() == [1.0, 2.0]
+
+
+class Steps(torch.utils.data.Dataset):
+    """Steps of a file, read by the workers of a loader."""
+
+    def __init__(self, tensor: selvedge.Selection) -> None:
+        self.tensor = tensor
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def __getitem__(self, step: int) -> torch.Tensor:
+        return self.tensor[step].torch()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_data_loader_reads_and_its_workers_end(path: pathlib.Path, method: str) -> None:
+    # While a run is recorded, and with the file open in this process.
+    values = torch.arange(40 * 6).reshape(40, 2, 3).to(torch.bfloat16)
+    run = selvedge.Recorder(path, like={"W": values[0]})
+    for value in values:
+        run.append(W=value)
+    run.commit()
+    data = Steps(selvedge.open(path)["W"])
+    loader = torch.utils.data.DataLoader(data, batch_size=4, num_workers=2, multiprocessing_context=method)
+    assert torch.equal(torch.cat(list(loader)), values)
+    run.append(W=values[0])
+    run.finish()
+    assert selvedge.open(path).steps == 41
+
+
+def test_a_file_that_somebody_removes(path: pathlib.Path) -> None:
+    run = selvedge.Recorder(path, scalars=["loss"])
+    run.append(loss=1.0)
+    path.unlink()
+    with pytest.raises(selvedge.StoppedError, match="deleted"):
+        wait_for(lambda: run.append(loss=1.0) < 0)
+    with pytest.raises(selvedge.StoppedError):
+        run.finish()
+
+
+def test_a_live_file_is_read_by_another_process(path: pathlib.Path, child: Start) -> None:
+    source = """
+        import sys, selvedge
+        file = selvedge.open(sys.argv[1])
+        print(file.state, file.steps, flush=True)
+        sys.stdin.readline()
+    """
+    run = selvedge.Recorder(path, scalars=["loss"])
+    run.append(loss=1.0)
+    run.commit()
+    file = selvedge.open(path)
+    assert child(source, path).line() == "live 1"
+    loss = file["loss"]
+    for step in range(100):
+        run.append(loss=step)
+    run.commit()
+    assert (file.steps, len(loss)) == (1, 1)
+    assert file.refresh() == 101
+    assert (len(file["loss"]), len(loss)) == (101, 1)
+    assert file["loss"][-3:].numpy().tolist() == [97, 98, 99]
+    assert numpy.asarray(loss).tolist() == [1.0]
+    run.finish()

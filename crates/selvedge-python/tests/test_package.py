@@ -1,0 +1,132 @@
+"""The package itself: what it exports, what it needs, its types, its documentation."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+import selvedge
+from selvedge import _selvedge
+
+PACKAGE = pathlib.Path(selvedge.__file__).parent
+MODULE = pathlib.Path(_selvedge.__file__)
+SOURCES = pathlib.Path(__file__).parents[1]
+ROOT = SOURCES.parents[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads ELF")
+def test_the_module_exports_nothing_but_itself() -> None:
+    # Symbols of HDF5 would be those that h5py finds.
+    exported = subprocess.run(["nm", "-D", "--defined-only", MODULE], capture_output=True, text=True, check=True).stdout
+    assert [line.split()[-1] for line in exported.splitlines()] == ["PyInit__selvedge"]
+    needed = subprocess.run(["readelf", "-dW", MODULE], capture_output=True, text=True, check=True).stdout
+    libraries = set(re.findall(r"NEEDED.*\[(.*)\]", needed))
+    assert libraries <= {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "libpthread.so.0", "libdl.so.2"}
+
+
+@pytest.mark.parametrize("order", ["h5py, selvedge", "selvedge, h5py"])
+def test_beside_h5py_in_both_orders(tmp_path: pathlib.Path, order: str) -> None:
+    source = f"""
+import {order}, numpy, torch
+with selvedge.Recorder("a.h5", scalars=["loss"]) as run:
+    run.append(loss=1.5)
+    run.commit()
+    with h5py.File("a.h5") as file:
+        assert file["loss"][:].tolist() == [1.5]
+with h5py.File("b.h5", "w") as file:
+    file.create_dataset("W", data=numpy.arange(12).reshape(3, 4), compression="gzip", chunks=(1, 4))
+assert selvedge.open("b.h5")["W"][1].numpy().tolist() == [4, 5, 6, 7]
+with h5py.File("a.h5", "r+") as file:
+    file.create_dataset("more", data=[1, 2])
+assert selvedge.open("a.h5")["more"].numpy().tolist() == [1, 2]
+"""
+    subprocess.run([sys.executable, "-c", source], cwd=tmp_path, check=True)
+
+
+def test_importing_it_is_quick_and_takes_nothing_else() -> None:
+    # The program is a child for each thread of a check: it has no use for NumPy.
+    source = "import sys, selvedge; print(*sorted({'numpy', 'torch', 'h5py', 'transformers'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+def test_the_types_are_right(tmp_path: pathlib.Path) -> None:
+    mypy = [sys.executable, "-m", "mypy", "--config-file", SOURCES / "pyproject.toml"]
+    checked = subprocess.run(mypy, cwd=tmp_path, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_stubs_agree_with_the_module(tmp_path: pathlib.Path) -> None:
+    stubtest = [sys.executable, "-m", "mypy.stubtest", "selvedge._selvedge", "--ignore-disjoint-bases"]
+    stubtest += ["--mypy-config-file", str(SOURCES / "pyproject.toml")]
+    tested = subprocess.run(stubtest, cwd=tmp_path, capture_output=True, text=True)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    # What an editor shows is what `help` shows.
+    for node in ast.walk(ast.parse((PACKAGE / "_selvedge.pyi").read_text())):
+        if isinstance(node, ast.ClassDef):
+            for member in node.body:
+                if isinstance(member, ast.FunctionDef) and (text := ast.get_docstring(member)):
+                    shown = inspect.getdoc(getattr(getattr(_selvedge, node.name), member.name))
+                    assert shown == text, member.name
+
+
+def test_all_that_is_public_is_documented() -> None:
+    for name in selvedge.__all__:
+        if name in ("__version__", "SelvedgeCallback"):
+            continue
+        public = getattr(selvedge, name)
+        assert inspect.getdoc(public), name
+        if inspect.isclass(public) and not issubclass(public, Exception):
+            for member in vars(public):
+                if not member.startswith("_"):
+                    assert inspect.getdoc(getattr(public, member)) or member in public.__annotations__, f"{name}.{member}"
+
+
+def snippets(document: pathlib.Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
+
+
+PRELUDE = """
+import pathlib, numpy, torch, h5py, selvedge
+torch.manual_seed(0)
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wte = torch.nn.Embedding(10_000, 64, dtype=torch.bfloat16)
+        self.head = torch.nn.Linear(64, 8, dtype=torch.bfloat16)
+    def forward(self, ids):
+        return self.head(self.wte(ids))
+model = Model()
+optimizer = torch.optim.AdamW(model.parameters())
+loader = [torch.randint(10_000, (4,)) for _ in range(30)]
+dead = torch.arange(10_000) % 3 == 0
+mask = dead
+MODEL = "Qwen3-4B-Instruct-2507"
+def train_step(batch):
+    loss = model(batch).float().square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+def train(model, optimizer):
+    for batch in loader:
+        train_step(batch)
+"""
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/python.md", "crates/selvedge-python/README.md"])
+def test_the_lines_of_the_documentation_run(tmp_path: pathlib.Path, document: str) -> None:
+    # One after the other, in a folder of their own, as somebody would who follows the page.
+    blocks = [block for block in snippets(ROOT / document) if "selvedge" in block or document == "docs/python.md"]
+    assert blocks
+    source = PRELUDE + "\n".join(f"# {document}, block {number}\n{block}" for number, block in enumerate(blocks))
+    ran = subprocess.run(
+        [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "COLUMNS": "100"}
+    )
+    assert ran.returncode == 0, ran.stderr

@@ -1,0 +1,210 @@
+"""A model and its optimizer are recorded from a loop that is not touched."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import pathlib
+import sys
+import types
+from typing import Any
+
+import pytest
+import torch
+
+import selvedge
+
+
+def small() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+
+
+def steps(model: torch.nn.Module, optimizer: torch.optim.Optimizer, count: int, **kept: list[Any]) -> None:
+    """A plain loop. `kept` has lists that take what there is to keep, by its kind."""
+    for step in range(count):
+        loss = model(torch.randn(3, 4, generator=torch.Generator().manual_seed(step))).square().sum()
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+        if "grad" in kept:
+            kept["grad"].append({name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
+        optimizer.step()
+        if "weights" in kept:
+            kept["weights"].append({name: p.detach().clone() for name, p in model.named_parameters()})
+
+
+class GreedyOptimizer(torch.optim.SGD):
+    """It changes gradients in place, as optimizers may."""
+
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad.mul_(100)
+        return super().step(closure)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.AdamW, torch.optim.SGD, GreedyOptimizer])
+def test_gradients_after_clipping_and_weights_after_the_step(path: pathlib.Path, kind: Any) -> None:
+    model = small()
+    optimizer = kind(model.parameters(), lr=0.1)
+    kept: dict[str, list[Any]] = {"grad": [], "weights": []}
+    with selvedge.watch(model, optimizer, path, steps=12) as watch:
+        steps(model, optimizer, 12, **kept)
+    assert watch.recorder.summary is not None and watch.recorder.summary.steps == 12
+    steps(model, optimizer, 2)
+    file = selvedge.open(path)
+    assert file.steps == 12
+    for name, _ in model.named_parameters():
+        assert torch.equal(file[name].torch(), torch.stack([now[name] for now in kept["weights"]]))
+        assert torch.equal(file[f"{name}.grad"].torch(), torch.stack([now[name] for now in kept["grad"]]))
+
+
+def test_a_step_that_fails_is_not_recorded_and_the_next_is(path: pathlib.Path) -> None:
+    # A notebook is interrupted in a step, and its loop is started again.
+    class Interrupted(torch.optim.SGD):
+        fails = False
+
+        def step(self, closure: Any = None) -> Any:
+            if Interrupted.fails:
+                raise KeyboardInterrupt
+            return super().step(closure)
+
+    model = small()
+    optimizer = Interrupted(model.parameters(), lr=0.1)
+    with selvedge.watch(model, optimizer, path) as watch:
+        for fails in (False, True, True, False):
+            Interrupted.fails = fails
+            if fails:
+                with pytest.raises(KeyboardInterrupt):
+                    steps(model, optimizer, 1)
+            else:
+                steps(model, optimizer, 1)
+        assert watch.recorder.appended == 2
+
+
+def test_some_steps_and_some_parameters(path: pathlib.Path) -> None:
+    model = small()
+    optimizer = torch.optim.AdamW(model.parameters())
+    what = ("exp_avg", "exp_avg_sq", "weights")
+    with selvedge.watch(model, optimizer, path, what=what, every=3, select=lambda name: "weight" in name):
+        steps(model, optimizer, 10)
+    file = selvedge.open(path)
+    assert file.steps == 4
+    assert set(file) == {f"{layer}.weight{kind}" for layer in (0, 2) for kind in ("", ".exp_avg", ".exp_avg_sq")}
+    weight = model.get_parameter("2.weight")
+    assert torch.equal(file["2.weight.exp_avg_sq"][-1].torch(), optimizer.state[weight]["exp_avg_sq"])
+    path.unlink()
+    with selvedge.watch(model, optimizer, path, what=["exp_avg"], select=["0.bias"]):
+        steps(model, optimizer, 1)
+    assert list(selvedge.open(path)) == ["0.bias.exp_avg"]
+
+
+def test_scalars_and_activations(path: pathlib.Path) -> None:
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    activations = {"0": ("float32", (3, 8)), "2": (("float32", (2,)), lambda output: output[0])}
+    outputs: list[torch.Tensor] = []
+    model[2].register_forward_hook(lambda *args: outputs.append(args[2].detach().clone()))
+    with selvedge.watch(
+        model, optimizer, path, what=["weights"], activations=activations, scalars=["loss"], select=["0.bias"]
+    ) as watch:
+        for step in range(4):
+            model(torch.zeros(3, 4))  # a forward pass before, which the last one replaces
+            watch.log(loss=step)
+            steps(model, optimizer, 1)
+        with pytest.raises(selvedge.DeclarationError, match="lacks `loss`"):
+            steps(model, optimizer, 1)
+    file = selvedge.open(path)
+    assert file["loss"].numpy().tolist() == [0, 1, 2, 3]
+    assert file["0.out"].shape == (4, 3, 8)
+    assert torch.equal(file["2.out"].torch(), torch.stack([output[0] for output in outputs[1:8:2]]))
+
+
+def test_a_parameter_without_a_gradient(path: pathlib.Path) -> None:
+    model = small()
+    model.register_parameter("unused", torch.nn.Parameter(torch.ones(3)))
+    model[0].bias.requires_grad_(False)
+    optimizer = torch.optim.AdamW(model.parameters())
+    with selvedge.watch(model, optimizer, path), pytest.raises(selvedge.DeclarationError, match="`unused` has no gradient"):
+        steps(model, optimizer, 1)
+    with selvedge.watch(
+        model, optimizer, path, overwrite=True, what=("grad", "exp_avg"), absent="zeros"
+    ):
+        steps(model, optimizer, 2)
+    file = selvedge.open(path)
+    assert not file["unused.grad"].numpy().any() and file["unused.grad"].shape == (2, 3)
+    assert "0.bias.grad" not in file
+
+
+def test_what_cannot_be_watched(path: pathlib.Path) -> None:
+    model = small()
+    optimizer = torch.optim.Adafactor(model.parameters())
+    for options, match in (
+        ({"what": "weights"}, "expected a list"),
+        ({"what": ["row_var"]}, "after its first step"),
+        ({"every": 0}, "1 or more"),
+        ({"select": ["3.weight"]}, "no trained parameter 3.weight"),
+        ({"activations": {"9": ("float32", (1,))}}, "no module '9'"),
+        ({"absent": "nan"}, "'zeros'"),
+    ):
+        with pytest.raises(selvedge.DeclarationError, match=match):
+            selvedge.watch(model, optimizer, path, **options)
+        assert not path.exists()
+    steps(model, optimizer, 1)
+    with selvedge.watch(model, optimizer, path, what=["row_var"], select=["0.weight"]):
+        steps(model, optimizer, 2)
+    assert selvedge.open(path)["0.weight.row_var"].shape[0] == 2
+
+
+def test_a_watch_that_is_forgotten_ends(path: pathlib.Path) -> None:
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    watch = selvedge.watch(model, optimizer, path)
+    steps(model, optimizer, 2)
+    watch.recorder.commit()
+    assert "4 parameters" in repr(watch) and "2 of 2 steps committed" in repr(watch)
+    del watch
+    gc.collect()
+    steps(model, optimizer, 2)
+    assert selvedge.open(path).steps == 2
+
+
+def fake(monkeypatch: pytest.MonkeyPatch, name: str, **members: Any) -> None:
+    """A package that has as much of another as a callback takes."""
+    module = types.ModuleType(name)
+    module.__dict__.update(members)
+    monkeypatch.setitem(sys.modules, name, module)
+
+
+def test_the_callback_of_transformers(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake(monkeypatch, "transformers", TrainerCallback=object)
+    monkeypatch.delitem(sys.modules, "selvedge.transformers", raising=False)
+    model = small()
+    optimizer = torch.optim.AdamW(model.parameters())
+    callback = selvedge.SelvedgeCallback(path, what=("weights", "exp_avg"), every=2)
+    state = types.SimpleNamespace(is_world_process_zero=True, max_steps=7)
+    # accelerate wraps the optimizer.
+    wrapped = types.SimpleNamespace(optimizer=optimizer)
+    callback.on_train_begin(None, state, None, model=model, optimizer=wrapped)
+    steps(model, optimizer, 7)
+    callback.on_train_end(None, state, None)
+    file = selvedge.open(path)
+    assert (file.steps, file.planned, file.state) == (4, 4, "finished")
+    monkeypatch.delitem(sys.modules, "selvedge.transformers", raising=False)
+
+
+def test_the_callback_of_lightning(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake(monkeypatch, "lightning")
+    fake(monkeypatch, "lightning.pytorch", Callback=object)
+    monkeypatch.delitem(sys.modules, "selvedge.lightning", raising=False)
+    module = importlib.import_module("selvedge.lightning")
+    model = small()
+    optimizer = torch.optim.AdamW(model.parameters())
+    callback = module.SelvedgeCallback(path)
+    trainer = types.SimpleNamespace(is_global_zero=True, optimizers=[optimizer])
+    callback.on_train_start(trainer, model)
+    steps(model, optimizer, 3)
+    callback.on_train_end(trainer, model)
+    assert (selvedge.open(path).steps, selvedge.open(path).state) == (3, "finished")
+    monkeypatch.delitem(sys.modules, "selvedge.lightning", raising=False)

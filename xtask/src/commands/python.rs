@@ -1,0 +1,167 @@
+//! `cargo xtask python`: builds the wheel of the Python package, and installs it beside torch under the target
+//! directory.
+//!
+//! The environment is `<target>/torch`, made of the newest Python that the machine has, with what
+//! `tools/python/torch.txt` pins. On Linux that is torch without CUDA's libraries, for the CPU; somebody who has a
+//! Python of their own installs the wheel, or the folder `crates/selvedge-python`, there.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process;
+
+use super::Command;
+use crate::args;
+use crate::failure::{Failure, Result};
+use crate::tools::{Python, Tools};
+use crate::workspace::{Workspace, run as run_child};
+
+pub(super) const COMMAND: Command = Command {
+    name: "python",
+    about: "Build the Python package and install it under the target directory",
+    help: "\
+Usage: cargo xtask python
+
+Builds the wheel of the package `selvedge` into <target>/wheels, makes <target>/torch (the newest Python of the
+machine with torch for the CPU, numpy, h5py and ml_dtypes, pinned in tools/python/torch.txt), installs the wheel there,
+and says how to use it. Fails if the wheel is larger than 6 MB.
+
+In a Python of your own: `pip install ./crates/selvedge-python`. It needs Rust and a C compiler.
+",
+    forwards_help: false,
+    run,
+};
+
+/// What a wheel may weigh, with the program in it.
+const MOST_BYTES: u64 = 6_000_000;
+
+fn run(args: &[OsString]) -> Result<()> {
+    let [] = args::switches(args, [])?;
+    let workspace = Workspace::find()?;
+    let tools = Tools::prepare(&workspace, Python::Unused)?;
+    let python = Tools::package_python(&workspace)?;
+    let package = Package::new(&workspace, &tools, &python, Profile::Release)?;
+    for mut command in package.install() {
+        run_child(&mut command)?;
+    }
+    let wheel = package.wheel()?;
+    let bytes = fs::metadata(&wheel)
+        .map_err(Failure::io("read", &wheel))?
+        .len();
+    println!("\n{}: {:.2} MB", wheel.display(), bytes as f64 / 1e6);
+    if bytes > MOST_BYTES {
+        return Err(Failure::Failed(format!(
+            "the wheel has {bytes} bytes; expected at most {MOST_BYTES}"
+        )));
+    }
+    println!(
+        "Installed. Try it:\n  {} -c 'import selvedge; help(selvedge)'",
+        python.display()
+    );
+    println!(
+        "In a Python of your own:\n  pip install {}",
+        wheel.display()
+    );
+    Ok(())
+}
+
+/// How the module is compiled.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Profile {
+    /// As it is given away.
+    Release,
+    /// With what the tests are built with.
+    Dev,
+}
+
+/// Building the package, and installing it into an environment.
+pub(super) struct Package<'a> {
+    workspace: &'a Workspace,
+    tools: &'a Tools,
+    python: &'a Path,
+    profile: Profile,
+    /// Where the wheel goes.
+    wheels: PathBuf,
+}
+
+impl<'a> Package<'a> {
+    /// Wheels of an earlier version are removed: pip would take the one with the highest number.
+    pub(super) fn new(
+        workspace: &'a Workspace,
+        tools: &'a Tools,
+        python: &'a Path,
+        profile: Profile,
+    ) -> Result<Self> {
+        let wheels = workspace.target.join(match profile {
+            Profile::Release => "wheels",
+            Profile::Dev => "wheels-dev",
+        });
+        if wheels.exists() {
+            fs::remove_dir_all(&wheels).map_err(Failure::io("remove", &wheels))?;
+        }
+        Ok(Self {
+            workspace,
+            tools,
+            python,
+            profile,
+            wheels,
+        })
+    }
+
+    /// The commands that build the wheel and install it.
+    pub(super) fn install(&self) -> Vec<process::Command> {
+        let mut build = self.module("maturin");
+        build
+            .args(["build", "--locked", "--manifest-path"])
+            .arg(self.folder().join("Cargo.toml"))
+            .arg("--interpreter")
+            .arg(self.python)
+            .arg("--out")
+            .arg(&self.wheels)
+            .env("CARGO_TARGET_DIR", &self.workspace.target);
+        if self.profile == Profile::Release {
+            build.arg("--release");
+        }
+        let mut install = self.module("pip");
+        install
+            .args(["install", "--quiet", "--disable-pip-version-check"])
+            .args([
+                "--no-deps",
+                "--no-index",
+                "--force-reinstall",
+                "--find-links",
+            ])
+            .arg(&self.wheels)
+            .arg("selvedge");
+        vec![build, install]
+    }
+
+    /// The command that runs the package's tests.
+    pub(super) fn test(&self) -> process::Command {
+        let mut pytest = self.module("pytest");
+        pytest.current_dir(self.folder());
+        pytest
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.workspace.root.join("crates/selvedge-python")
+    }
+
+    fn module(&self, name: &str) -> process::Command {
+        let mut command = self.tools.command(self.python);
+        command.args(["-m", name]).current_dir(&self.workspace.root);
+        command
+    }
+
+    /// The wheel that was built.
+    fn wheel(&self) -> Result<PathBuf> {
+        let mut entries = self
+            .wheels
+            .read_dir()
+            .map_err(Failure::io("list", &self.wheels))?;
+        let found = entries.find_map(|entry| Some(entry.ok()?.path()));
+        found.ok_or_else(|| {
+            Failure::Failed(format!("there is no wheel in {}", self.wheels.display()))
+        })
+    }
+}
