@@ -1,7 +1,12 @@
-//! Which system calls a piece of work makes, on Linux: by ptrace, because rustix makes its calls
-//! without libc.
+//! Which system calls a piece of work makes, and which files it opens, on Linux: by ptrace, because rustix
+//! makes its calls without libc.
 
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use nix::libc;
@@ -31,11 +36,53 @@ pub fn traced<T>(work: impl FnOnce() -> T) -> T {
 ///
 /// Where the child cannot be traced, or fails.
 #[must_use]
+pub fn system_calls(child: &mut Command) -> Vec<Vec<i64>> {
+    trace(child, |_, call| Some(call.number))
+}
+
+/// As [`system_calls`], and returns the paths that the child opens, or asks to open, in each piece of
+/// work.
+///
+/// # Panics
+///
+/// As [`system_calls`].
+#[must_use]
+pub fn opened_files(child: &mut Command) -> Vec<Vec<PathBuf>> {
+    trace(child, |pid, call| {
+        let path = match call.number {
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_open | libc::SYS_creat => call.arguments[0],
+            libc::SYS_openat | libc::SYS_openat2 => call.arguments[1],
+            _ => return None,
+        };
+        Some(text_at(pid, path))
+    })
+}
+
+/// A system call that is about to be made.
+struct Call {
+    number: i64,
+    arguments: [u64; 6],
+}
+
+/// The path at an address of another process.
+fn text_at(pid: Pid, address: u64) -> PathBuf {
+    let memory = File::open(format!("/proc/{pid}/mem")).expect("the memory of the child");
+    let mut bytes = vec![0; 4096];
+    // What follows the text may be no memory.
+    let read = memory.read_at(&mut bytes, address).expect("a path");
+    bytes.truncate(read);
+    let end = bytes.iter().position(|&byte| byte == 0);
+    bytes.truncate(end.expect("a path ends"));
+    OsString::from_vec(bytes).into()
+}
+
+/// Runs `child` and returns what `look` makes of its system calls, of each piece of work.
 #[expect(
     clippy::zombie_processes,
     reason = "it is waited for as a process that is traced"
 )]
-pub fn system_calls(child: &mut Command) -> Vec<Vec<i64>> {
+fn trace<T>(child: &mut Command, look: impl Fn(Pid, &Call) -> Option<T>) -> Vec<Vec<T>> {
     child.stdin(Stdio::null()).stdout(Stdio::null());
     // SAFETY: the closure runs in the child between `fork` and `exec`, where only what is safe in a
     // signal handler may be called: `ptrace` is a bare system call, and a number becomes an error
@@ -62,8 +109,8 @@ pub fn system_calls(child: &mut Command) -> Vec<Vec<i64>> {
                 panic!("{signal} ends the child")
             }
             WaitStatus::PtraceSyscall(pid) => {
-                if let Some((number, argument)) = entered(pid) {
-                    match (number, argument) {
+                if let Some(call) = entered(pid) {
+                    match (call.number, call.arguments[0]) {
                         (libc::SYS_getpgid, marker) if marker == START.cast_unsigned().into() => {
                             pieces.push(Vec::new());
                             counts = true;
@@ -71,7 +118,9 @@ pub fn system_calls(child: &mut Command) -> Vec<Vec<i64>> {
                         (libc::SYS_getpgid, marker) if marker == END.cast_unsigned().into() => {
                             counts = false;
                         }
-                        _ if counts => pieces.last_mut().expect("a piece").push(number),
+                        _ if counts => {
+                            pieces.last_mut().expect("a piece").extend(look(pid, &call));
+                        }
                         _ => {}
                     }
                 }
@@ -89,14 +138,16 @@ pub fn system_calls(child: &mut Command) -> Vec<Vec<i64>> {
     }
 }
 
-/// The number and the first argument of a system call that the thread is about to make; `None` where
-/// it comes back from one.
-fn entered(pid: Pid) -> Option<(i64, u64)> {
+/// A system call that the thread is about to make; `None` where it comes back from one.
+fn entered(pid: Pid) -> Option<Call> {
     let info = ptrace::syscall_info(pid).ok()?;
     if info.op != libc::PTRACE_SYSCALL_INFO_ENTRY {
         return None;
     }
     // SAFETY: the kernel says that it has filled this one of the union's members.
     let entry = unsafe { info.u.entry };
-    Some((entry.nr.cast_signed(), entry.args[0]))
+    Some(Call {
+        number: entry.nr.cast_signed(),
+        arguments: entry.args,
+    })
 }

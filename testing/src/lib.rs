@@ -1,6 +1,6 @@
 //! What the tests of several crates share: the Python that they are held against, processes that
 //! are killed or limited, threads whose calls fail, the contract of all that write files, what a piece of work costs (the peak of its memory, its allocations, its
-//! system calls), and numbers without a pattern.
+//! system calls, the files that it opens), and numbers without a pattern.
 //!
 //! A dev-dependency of crates in this workspace, and never published. Everything here panics where
 //! it fails: it serves tests only.
@@ -20,7 +20,7 @@ mod special;
 
 pub use allocations::{Counted, allocations};
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-pub use calls::{system_calls, traced};
+pub use calls::{opened_files, system_calls, traced};
 pub use child::{Guard, again, is_child, setting, tell, told, within};
 pub use faults::{Fault, in_folder, with_fault, without_privileges};
 pub use limits::{Limit, limited, on_small_file_system, run_limited, with_file_limit};

@@ -14,6 +14,7 @@ pub mod buffer;
 pub mod disk;
 mod error;
 mod file;
+mod limit;
 mod lock;
 pub mod pool;
 mod regular;
@@ -24,6 +25,7 @@ pub mod units;
 
 pub use error::FileError;
 pub use file::{Leftover, Partial, check_target, remove_partials, rename_new, sync_folder, target};
+pub use limit::limit_memory;
 pub use lock::LockedFile;
 pub use parking_lot::{Condvar, Mutex, MutexGuard};
 pub use regular::{LONGEST_TEXT, open_regular, read_regular, read_text};

@@ -339,17 +339,6 @@ pub enum Error {
         /// Why, with where a link leads.
         reason: String,
     },
-    /// A tensor of another file, which is not changed by way of a link.
-    #[error(
-        "tensor `{tensor}` of {} is in another file, which a link leads to; nothing is changed there, do \
-         it in that file", path.display()
-    )]
-    InOtherFile {
-        /// The file with the link.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-    },
     /// Steps that the file does not have.
     #[error(
         "tensor `{tensor}` has steps 0..{committed}, asked for {}..{}", range.start, range.end
@@ -520,7 +509,8 @@ pub enum Error {
     #[error(
         "tensor `{tensor}` in {} went through the filter {filter} (number {id}), which is no part of this \
          program; name the folder of its plugin in HDF5_PLUGIN_PATH (Python's `hdf5plugin` brings most of \
-         them, and tells it as `hdf5plugin.PLUGIN_PATH`)", path.display()
+         them, and tells it as `hdf5plugin.PLUGIN_PATH`), and say that plugins are loaded \
+         (`load_plugins`; `--load-plugins`)", path.display()
     )]
     MissingFilter {
         /// The file.
@@ -544,6 +534,16 @@ pub enum Error {
         tensor: String,
         /// The source, with the name of its file, and what is wrong with it.
         missing: String,
+    },
+    /// Values are in another file, which is not read.
+    #[error("tensor `{tensor}` in {} takes values from {values}", path.display())]
+    NotFollowed {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The other file, and why it is not read.
+        values: String,
     },
     /// The recording of the file has not ended.
     #[error(

@@ -29,6 +29,7 @@ mod ffi;
 mod float16;
 mod layout;
 mod mark;
+mod other_files;
 mod plan;
 mod provenance;
 mod reader;
@@ -62,7 +63,9 @@ pub use plan::{
     RunPlan, Shape,
 };
 pub use provenance::RunState;
-pub use reader::{Block, Blocks, DataLayout, Filter, Note, Reader, Role, Selection, Tensor};
+pub use reader::{
+    Block, Blocks, DataLayout, Filter, Note, Reader, ReaderOptions, Role, Selection, Tensor,
+};
 pub use rechunk::{Rechunk, RechunkPlan, RechunkSummary};
 pub use recorder::{
     AppendTimes, ConstantWriter, Durability, OpenStep, Recorder, RecorderBuilder, Step, Summary,

@@ -36,17 +36,12 @@ use crate::{Dtype, Error, ffi};
 /// # Errors
 ///
 /// [`Error::File`] while a recorder writes the file or another program has it open;
-/// [`Error::InOtherFile`] for a tensor that a link leads to; [`Error::UnsupportedDtype`] for one of
+/// [`Error::Unread`] for a tensor in another file, which a link leads to; [`Error::UnsupportedDtype`] for one of
 /// another dtype; [`Error::NoSuchTensor`], [`Error::Io`] and [`Error::Library`].
 pub fn mark_bf16(path: impl AsRef<Path>, tensor: &str) -> Result<bool, Error> {
     let path = path.as_ref();
-    // Before the file is open for writing, with which libhdf5 opens what links lead to as well.
-    if !Reader::open(path)?.tensor(tensor)?.is_in_file() {
-        return Err(Error::InOtherFile {
-            path: path.to_owned(),
-            tensor: tensor.to_owned(),
-        });
-    }
+    // What is missing is told before anybody else is kept out.
+    Reader::open(path)?.tensor(tensor)?;
     let lock = LockedFile::open(path)?;
     // A reader may have cached the header that is about to change.
     lock.seclude(path)?;

@@ -37,9 +37,17 @@ with h5py.File(sys.argv[1], "w") as f:
     h5d.create(f.id, b"numbered", h5t.IEEE_F32LE, h5s.create_simple((6, 4), (h5s.UNLIMITED, 4)), plan)
 "#;
 
+fn rechunk(path: &Path, output: &Path) -> Rechunk {
+    Rechunk::new(path, output).input_options(Reader::options().follow_links())
+}
+
+fn followed(path: &Path) -> Reader {
+    Reader::options().follow_links().open(path).unwrap()
+}
+
 /// What the tensor says when it is read.
 fn refusal(path: &Path, tensor: &str) -> String {
-    let file = Reader::open(path).unwrap();
+    let file = followed(path);
     let tensor = file.tensor(tensor).unwrap();
     assert!(!tensor.missing_sources().unwrap().is_empty());
     let error = tensor.read::<f32>().unwrap_err();
@@ -57,7 +65,7 @@ fn a_source_that_is_missing_is_an_error_that_names_it() {
     let expected: Vec<f32> = (1..25_u8).map(f32::from).collect();
     let names = ["one", "two", "same_file", "absolute", "nested", "numbered"];
     for name in names {
-        let file = Reader::open(&path).unwrap();
+        let file = followed(&path);
         let tensor = file.tensor(name).unwrap();
         assert_eq!(tensor.missing_sources().unwrap(), [""; 0], "{name}");
         assert_eq!(tensor.read::<f32>().unwrap(), expected, "{name}");
@@ -73,19 +81,19 @@ fn a_source_that_is_missing_is_an_error_that_names_it() {
         assert!(refusal(&path, "absolute").contains("whole.h5, which is not there"));
         // Nothing is written of it.
         let output = folder.path().join("new_1.h5");
-        let error = Rechunk::new(&path, &output).run(|_| {}).unwrap_err();
+        let error = rechunk(&path, &output).run(|_| {}).unwrap_err();
         assert!(error.to_string().contains("whole.h5"), "{error}");
         assert!(!output.exists());
     });
     moved("parts/b.h5", &|| {
         assert!(refusal(&path, "two").contains("parts/b.h5"));
         assert!(refusal(&path, "nested").contains("parts/b.h5"));
-        let file = Reader::open(&path).unwrap();
+        let file = followed(&path);
         assert_eq!(file.tensor("one").unwrap().read::<f32>().unwrap(), expected);
     });
     // HDF5 ends such a dataset before the first number that is not there: without the first it is empty.
     moved("run_0.h5", &|| {
-        let file = Reader::open(&path).unwrap();
+        let file = followed(&path);
         let numbered = file.tensor("numbered").unwrap();
         assert_eq!(numbered.shape(), [0, 4]);
         let missing = numbered.missing_sources().unwrap();
@@ -181,7 +189,7 @@ fn what_is_missing_can_be_left_out() {
         (&views, ["one", "absolute"]),
     ] {
         let output = folder.path().join("new_1.h5");
-        let rechunk = Rechunk::new(path, &output).overwrite(true);
+        let rechunk = rechunk(path, &output).overwrite(true);
         let error = rechunk.plan().unwrap_err();
         assert!(
             matches!(
@@ -200,7 +208,7 @@ fn what_is_missing_can_be_left_out() {
         let mut missing = missing;
         missing.sort_unstable();
         assert_eq!(left_out, missing);
-        let all = Reader::open(path).unwrap().tensors().len();
+        let all = followed(path).tensors().len();
         assert_eq!(Reader::open(&output).unwrap().tensors().len(), all - 2);
     }
 }

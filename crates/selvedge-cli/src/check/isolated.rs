@@ -8,13 +8,15 @@ use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use selvedge_conventions::Hdf5Facts;
+use selvedge_base::limit_memory;
+use selvedge_conventions::{Damage, Hdf5Facts};
+use selvedge_hdf5::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::artifact;
@@ -26,6 +28,15 @@ pub(crate) const WORD: &str = "read-hdf5-for-check";
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The most that is taken of an answer, in bytes: the facts of a million tensors.
 const LONGEST_ANSWER: u64 = 512 << 20;
+/// The most memory of a child, in bytes. Headers and samples take some megabytes; where all values are
+/// read, a filtered chunk is unpacked whole, and can have 2 GB.
+const MEMORY: u64 = 2_000_000_000;
+const MEMORY_FOR_VALUES: u64 = 8_000_000_000;
+/// Bytes of what a child says that are kept, and how long they are waited for when it has ended.
+const FIRST_WORDS: u64 = 4096;
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+/// How the standard library, libhdf5 and the system say that there is no memory.
+const NO_MEMORY: [&str; 4] = ["alloc", "out of memory", "no memory", "cannot get memory"];
 
 /// How this program is started once more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,14 +78,46 @@ enum Answer {
     Failed(String),
 }
 
+/// The most memory of a child that reads so, in bytes.
+fn memory(reading: &Reading) -> u64 {
+    match reading.float16 {
+        true => MEMORY_FOR_VALUES,
+        false => MEMORY,
+    }
+}
+
+/// The damage that it is to want too much memory, if that is what `said` tells.
+fn too_large(said: &str, reading: &Reading) -> Option<Damage> {
+    let said = said.to_lowercase();
+    let is_it = NO_MEMORY.iter().any(|words| said.contains(words));
+    is_it.then(|| {
+        let most = Bytes(memory(reading));
+        artifact::reason(&format!(
+            "to read it takes more than the {most} of memory that there are for it"
+        ))
+    })
+}
+
 /// Answers requests, a line each, until there are no more.
 pub(crate) fn serve() -> io::Result<()> {
     let mut stdout = io::stdout().lock();
+    let mut is_limited = false;
     for line in io::stdin().lock().lines() {
         let Request { path, reading } = serde_json::from_str(&line?)?;
+        if !is_limited {
+            limit_memory(memory(&reading))?;
+            is_limited = true;
+        }
         let path = PathBuf::from(OsString::from_vec(path));
         let answer = match reading::hdf5(&path, &reading) {
-            Ok(facts) => Answer::Facts(facts),
+            Ok(mut facts) => {
+                if let Some(Damage::Unreadable { reason }) = &facts.damage
+                    && let Some(damage) = too_large(reason, &reading)
+                {
+                    facts.damage = Some(damage);
+                }
+                Answer::Facts(facts)
+            }
             Err(error) => Answer::Failed(format!("{:#}", anyhow::Error::from(error))),
         };
         let mut answer = serde_json::to_vec(&answer)?;
@@ -96,6 +139,8 @@ struct Running {
     child: Child,
     requests: Sender<Vec<u8>>,
     answers: Receiver<Vec<u8>>,
+    /// What it says beside its answers, when it has ended.
+    said: Receiver<String>,
 }
 
 impl Drop for Running {
@@ -152,25 +197,28 @@ impl Worker {
                 Ok(Answer::Facts(facts)) => return Ok(facts),
                 Ok(Answer::Failed(message)) => anyhow::bail!(message),
                 // It is in the middle of a line, and no more can be asked.
-                Err(_) => {
-                    "what is read of it is no answer, or a longer one than is taken".to_owned()
-                }
+                Err(_) => artifact::reason(
+                    "what is read of it is no answer, or a longer one than is taken",
+                ),
             },
-            Err(RecvTimeoutError::Timeout) => {
-                format!("libhdf5 does not come to an end with it in {patience:?}")
-            }
+            Err(RecvTimeoutError::Timeout) => artifact::reason(&format!(
+                "libhdf5 does not come to an end with it in {patience:?}"
+            )),
             Err(RecvTimeoutError::Disconnected) => {
                 // One that has died already is left with how it died; any other must not be waited for.
                 let _ = running.child.kill();
-                match running.child.wait() {
+                let crash = match running.child.wait() {
                     Ok(status) => format!("libhdf5 crashes on it ({status})"),
                     Err(_) => "libhdf5 crashes on it".to_owned(),
-                }
+                };
+                let said = running.said.recv_timeout(LAST_PATIENCE);
+                too_large(&said.unwrap_or_default(), reading)
+                    .unwrap_or_else(|| artifact::reason(&crash))
             }
         };
         self.running = None;
         Ok(Hdf5Facts {
-            damage: Some(artifact::reason(&damage)),
+            damage: Some(damage),
             ..Hdf5Facts::default()
         })
     }
@@ -183,15 +231,17 @@ impl Running {
             .args(command.get_args())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // What a crash has to say is in the finding.
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .context("cannot start a process that reads HDF5 files")?;
         let mut stdin = child.stdin.take().context("its input is a pipe")?;
         let stdout = child.stdout.take().context("its output is a pipe")?;
+        let stderr = child.stderr.take().context("its errors are a pipe")?;
         let (requests, requested) = channel::<Vec<u8>>();
         let (answered, answers) = channel();
+        let (saying, said) = channel();
         // What waits for the child are threads, so that this one does for a time only. They end with it.
+        thread::spawn(move || saying.send(first_words(stderr)));
         thread::spawn(move || {
             for request in requested {
                 if stdin.write_all(&request).is_err() {
@@ -214,8 +264,18 @@ impl Running {
             child,
             requests,
             answers,
+            said,
         })
     }
+}
+
+/// The beginning of what a child says. The rest is read, too, so that it never waits for somebody to listen.
+fn first_words(mut stderr: ChildStderr) -> String {
+    let mut said = Vec::new();
+    // What cannot be read is not said.
+    let _ = stderr.by_ref().take(FIRST_WORDS).read_to_end(&mut said);
+    let _ = io::copy(&mut stderr, &mut io::sink());
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 #[cfg(test)]
@@ -259,6 +319,13 @@ mod tests {
     fn a_crash_is_damage_of_one_file() {
         check("read request; kill -SEGV $$", "signal: 11");
         check("exit 101", "exit status: 101");
+    }
+
+    #[test]
+    fn too_little_memory_is_damage_of_one_file() {
+        const SCRIPT: &str =
+            "read request; echo 'memory allocation of 5000000000 bytes failed' >&2; kill -ABRT $$";
+        check(SCRIPT, "more than the 2.00 GB of memory");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::ValueEnum;
 
+use super::other_files::OtherFiles;
 use super::rechunk::check_unused;
 use crate::convert::{self, Asked, Input, Output, Target};
 use crate::interrupt;
@@ -82,6 +83,9 @@ pub(crate) struct Args {
     #[arg(long)]
     common_steps: bool,
 
+    #[command(flatten)]
+    other_files: OtherFiles,
+
     /// Replace a file that is there
     #[arg(long)]
     overwrite: bool,
@@ -127,6 +131,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         constants: args.constants.clone(),
         skip_unsupported: args.skip_unsupported,
         common_steps: args.common_steps,
+        reader: args.other_files.options(),
     };
     let opened = convert::open(&args.input, &asked)?;
     let input = Input::new(&opened, &asked, target)?;

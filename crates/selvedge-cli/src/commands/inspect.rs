@@ -8,6 +8,7 @@ use selvedge_conventions::{Finding, Place};
 use serde::{Serialize, Serializer};
 
 use super::diff;
+use super::other_files::OtherFiles;
 use crate::check;
 use crate::facts::{Assumptions, FileFacts, gather};
 use crate::outcome::Outcome;
@@ -46,6 +47,9 @@ pub(crate) struct Args {
     /// Take uint16 without a marker for the bits of bfloat16
     #[arg(long)]
     assume_bf16: bool,
+
+    #[command(flatten)]
+    other_files: OtherFiles,
 
     /// Print JSON
     #[arg(long)]
@@ -105,6 +109,7 @@ struct Failure {
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let assumptions = Assumptions {
         bf16: args.assume_bf16,
+        reader: args.other_files.options(),
         ..Assumptions::default()
     };
     if args.diff {

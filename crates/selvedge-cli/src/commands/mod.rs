@@ -7,6 +7,7 @@ mod convert;
 mod diff;
 mod inspect;
 mod man;
+mod other_files;
 mod plan;
 mod rechunk;
 mod recover;

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use selvedge_base::{FileError, check_target, target};
 use selvedge_hdf5::{Compression, Error, Rechunk};
 
+use super::other_files::OtherFiles;
 use super::plan::Read;
 use crate::convert::unequal_steps;
 use crate::interrupt;
@@ -81,6 +82,9 @@ pub(crate) struct Args {
     #[arg(long)]
     common_steps: bool,
 
+    #[command(flatten)]
+    other_files: OtherFiles,
+
     /// Only show the plan
     #[arg(long)]
     dry_run: bool,
@@ -119,7 +123,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         .bf16(&args.as_bf16)
         .assume_bf16(&args.assume_bf16)
         .skip_unsupported(args.skip_unsupported)
-        .common_steps(args.common_steps);
+        .common_steps(args.common_steps)
+        .input_options(args.other_files.options());
     let plan = rechunk.plan().map_err(|error| said(error, args))?;
     // Before the plan is shown, which would look as if it were carried out.
     check_unused(&args.output, args.overwrite)?;

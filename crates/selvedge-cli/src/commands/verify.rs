@@ -8,6 +8,7 @@ use selvedge_base::text::escaped;
 use selvedge_hdf5::{ChecksumReport, Role, verify_checksums};
 use serde::Serialize;
 
+use super::other_files::OtherFiles;
 use crate::compare::{self, FilesCompared, Opened, Options};
 use crate::facts::{Assumptions, OpenFile, Recording, RecordingState, gather};
 use crate::outcome::Outcome;
@@ -58,6 +59,9 @@ pub(crate) struct Args {
     #[arg(long, requires = "second")]
     skip_unsupported: bool,
 
+    #[command(flatten)]
+    other_files: OtherFiles,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -95,13 +99,14 @@ struct TensorChecksums {
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     match &args.second {
         Some(second) => two(&args.first, second, args),
-        None => one(&args.first, args.json),
+        None => one(&args.first, args),
     }
 }
 
 fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let assumptions = Assumptions {
         bf16: args.assume_bf16,
+        reader: args.other_files.options(),
         ..Assumptions::default()
     };
     // Both are opened before anything is said, so that both errors are told.
@@ -140,8 +145,12 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-fn one(path: &Path, json: bool) -> anyhow::Result<Outcome> {
-    let (facts, file) = gather(path, &Assumptions::default())?;
+fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
+    let assumptions = Assumptions {
+        reader: args.other_files.options(),
+        ..Assumptions::default()
+    };
+    let (facts, file) = gather(path, &assumptions)?;
     let OpenFile::Hdf5(reader) = file else {
         bail!(
             "{} is a file of {}, and those have no checksums; name a second file to compare it with",
@@ -161,7 +170,7 @@ fn one(path: &Path, json: bool) -> anyhow::Result<Outcome> {
         );
     }
     let clean = report.is_clean();
-    if json {
+    if args.json {
         output::print_json(&Checksums::new(&report))?;
     } else {
         output::print(&render::verify::checksums(report))?;

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use anyhow::bail;
 use selvedge_base::text::escaped;
-use selvedge_hdf5::{Attribute, Error, Grouped, Note, check_attribute, common_steps, root_name};
+use selvedge_hdf5::{
+    Attribute, Error, Grouped, Note, ReaderOptions, check_attribute, common_steps, root_name,
+};
 
 use super::Target;
 use crate::compare::Opened;
@@ -28,6 +30,8 @@ pub(crate) struct Asked {
     pub(crate) skip_unsupported: bool,
     /// Whether steps that not all step tensors have are left out.
     pub(crate) common_steps: bool,
+    /// How an HDF5 file is opened.
+    pub(crate) reader: ReaderOptions,
 }
 
 /// Tensors to be written.
@@ -73,6 +77,7 @@ pub(crate) fn open(path: &Path, asked: &Asked) -> anyhow::Result<Opened> {
     let mut assumptions = Assumptions {
         bf16: false,
         dtypes: asked.assumed.clone(),
+        reader: asked.reader.clone(),
     };
     // The array of a `.npy` file goes by the name of the file, or by the one that it gets.
     let stem = escaped(path.file_stem().unwrap_or_default().as_bytes());

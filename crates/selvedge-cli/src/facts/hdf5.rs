@@ -29,7 +29,7 @@ pub(super) fn gather(
         action: "look at",
         source,
     })?;
-    let mut reader = Reader::open(path)?;
+    let mut reader = assumptions.reader.open(path)?;
     if assumptions.bf16 {
         let unmarked: Vec<String> = reader
             .tensors()
@@ -204,7 +204,7 @@ fn remarks(tensor: &Tensor, storage: &Storage) -> Vec<String> {
             remarks.extend(tensor.missing_filter().map(|filter| {
                 format!(
                     "it cannot be read: the filter {} (number {}) is no part of this program; \
-                     HDF5_PLUGIN_PATH names the folder of its plugin",
+                     --load-plugins loads it from a folder of HDF5_PLUGIN_PATH",
                     filter.name, filter.id
                 )
             }));
@@ -212,10 +212,15 @@ fn remarks(tensor: &Tensor, storage: &Storage) -> Vec<String> {
         Storage::Contiguous { .. } => {
             let files = tensor.external_files();
             if !files.is_empty() {
-                let files = files.join(", ");
-                remarks.push(format!(
-                    "its values lie in other files (external storage): {files}"
-                ));
+                remarks.push(match tensor.check_readable() {
+                    Err(Error::NotFollowed { values, .. }) => {
+                        format!("it cannot be read: it takes values from {values}")
+                    }
+                    _ => format!(
+                        "its values lie in other files (external storage): {}",
+                        files.join(", ")
+                    ),
+                });
             }
         }
         _ => {}

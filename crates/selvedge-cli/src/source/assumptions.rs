@@ -1,14 +1,18 @@
-//! How to take what a file leaves open.
+//! How a file is read.
+
+use selvedge_hdf5::ReaderOptions;
 
 use super::kind::Kind;
 
-/// How to take what the file leaves open.
+/// How a file is read: how to take what it leaves open, and what is read beside it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Assumptions {
     /// `uint16` without a marker, or two bytes without a type, hold the bits of bfloat16.
     pub(crate) bf16: bool,
     /// What single tensors hold.
     pub(crate) dtypes: Vec<(String, &'static Kind)>,
+    /// How an HDF5 file is opened.
+    pub(crate) reader: ReaderOptions,
 }
 
 impl Assumptions {

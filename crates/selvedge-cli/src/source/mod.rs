@@ -176,10 +176,13 @@ impl<'a> Source<'a> {
                 Err(Error::MissingSource { missing, .. }) => {
                     return Err(format!("is virtual, and takes values from {missing}"));
                 }
+                Err(Error::NotFollowed { values, .. }) => {
+                    return Err(format!("takes values from {values}"));
+                }
                 Err(Error::MissingFilter { filter, id, .. }) => {
                     return Err(format!(
                         "went through the filter {filter} (number {id}), which is no part of this \
-                         program; HDF5_PLUGIN_PATH names the folder of its plugin"
+                         program; --load-plugins loads it from a folder of HDF5_PLUGIN_PATH"
                     ));
                 }
                 Err(error) => return Err(format!("cannot be read: {error}")),

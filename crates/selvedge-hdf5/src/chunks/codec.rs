@@ -2,8 +2,8 @@
 //! in at a time.
 //!
 //! Encoded is what the recorder and `Rechunk` compress: elements of two bytes, through shuffle and
-//! deflate, HDF5's own filters. Decoded is what went through either or both of them, h5py's
-//! `compression="gzip"` too. Nothing in the file is trusted: what cannot be is left to libhdf5, and a
+//! deflate, HDF5's own filters. Decoded is what went through any of them, h5py's `compression="gzip"` too,
+//! also with a checksum after them (fletcher32). Nothing in the file is trusted: what cannot be is left to libhdf5, and a
 //! stream that is not exactly of its chunk's length is an error.
 
 use std::fs::File;
@@ -17,6 +17,7 @@ use selvedge_base::{Mutex, MutexGuard};
 use selvedge_deflate::{Decoder, Encoder, Strides, max_encoded_len};
 
 use super::decoded::{Decoded, DecodedCache};
+use super::fletcher;
 use super::grid::{Grid, to_usize};
 use super::map::Stored;
 
@@ -90,28 +91,35 @@ impl ChunkEncoder {
 }
 
 /// How the chunks of a dataset are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pipeline {
-    /// The bit of shuffle in the filter mask.
-    shuffle: Option<u32>,
+    /// The bit of shuffle in the filter mask; 0 of a pipeline without it.
+    shuffle: u32,
     /// The bit of deflate in the filter mask.
     deflate: u32,
+    /// The bit of the checksum in the filter mask.
+    fletcher32: u32,
 }
 
 impl Pipeline {
     /// `None` for filters that libhdf5 has to undo.
     pub(crate) fn of(filters: &[Filter]) -> Option<Self> {
-        match filters {
-            [Filter::Deflate(_)] => Some(Self {
-                shuffle: None,
-                deflate: 1,
-            }),
-            [Filter::Shuffle, Filter::Deflate(_)] => Some(Self {
-                shuffle: Some(1),
-                deflate: 2,
-            }),
-            _ => None,
+        let mut pipeline = Self::default();
+        let mut last = 0;
+        for (bit, filter) in (0..).map(|nth| 1_u32 << nth).zip(filters) {
+            let (order, place) = match filter {
+                Filter::Shuffle => (1, &mut pipeline.shuffle),
+                Filter::Deflate(_) => (2, &mut pipeline.deflate),
+                Filter::Fletcher32 => (3, &mut pipeline.fletcher32),
+                _ => return None,
+            };
+            // Each once, and in this order: so there are three at most.
+            if order <= last {
+                return None;
+            }
+            (last, *place) = (order, bit);
         }
+        (last > 0).then_some(pipeline)
     }
 }
 
@@ -305,11 +313,17 @@ impl Slot {
         chunk: &ToDecode<'_>,
     ) -> Result<(), String> {
         let stored = chunk.stored.ok_or("the file has no such chunk")?;
-        let Pipeline { shuffle, deflate } = format.pipeline;
-        self.is_packed = stored.mask & deflate == 0;
-        let shuffled = shuffle.is_some_and(|bit| stored.mask & bit == 0);
-        self.planes = if shuffled { format.element } else { 1 };
-        let (found, expected) = (u64::from(stored.bytes), format.bytes as u64);
+        // The filters that the chunk went through.
+        let went_through = |bit: u32| bit & !stored.mask != 0;
+        self.is_packed = went_through(format.pipeline.deflate);
+        let is_shuffled = went_through(format.pipeline.shuffle);
+        self.planes = if is_shuffled { format.element } else { 1 };
+        let has_sum = went_through(format.pipeline.fletcher32);
+        let sum_bytes = if has_sum { fletcher::BYTES as u64 } else { 0 };
+        let (found, expected) = (
+            u64::from(stored.bytes).saturating_sub(sum_bytes),
+            format.bytes as u64,
+        );
         // Before memory is asked for: a number of the file is a claim.
         if !self.is_packed && found != expected {
             return Err(format!(
@@ -326,20 +340,24 @@ impl Slot {
                 return Err(BEYOND.to_owned());
             }
         }
-        if !self.is_packed || chunk.whole.is_none() {
+        if self.is_packed && chunk.whole.is_none() {
             fit(&mut self.plain, format.bytes)?;
         }
-        let bytes = if self.is_packed {
-            fit(&mut self.stored, stored.bytes as usize)?;
-            &mut self.stored
-        } else {
-            &mut self.plain
+        let bytes = match self.is_packed {
+            true => &mut self.stored,
+            false => &mut self.plain,
         };
+        fit(bytes, stored.bytes as usize)?;
         data.read_exact_at(bytes, stored.address)
             .map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => BEYOND.to_owned(),
                 _ => error.to_string(),
-            })
+            })?;
+        if has_sum {
+            let length = fletcher::checked(bytes)?.len();
+            bytes.truncate(length);
+        }
+        Ok(())
     }
 
     /// Unpacks a stream of any kind.

@@ -1,21 +1,21 @@
 //! Opening and making a file whose name may be any bytes. The binding takes UTF-8 only.
 
-use std::ffi::{CString, c_int, c_void};
-use std::fs::File as Plain;
-use std::os::fd::BorrowedFd;
+use std::ffi::CString;
+use std::fs::{File as Plain, OpenOptions};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::ptr::null_mut;
+use std::sync::Arc;
 
 use hdf5::file::{FileAccess, FileAccessBuilder, MetadataCacheConfig};
 use hdf5::sync::sync;
 use hdf5::{File, Location, h5check};
 use hdf5_sys::h5f::{
-    H5F_ACC_RDONLY, H5F_ACC_RDWR, H5F_ACC_SWMR_READ, H5F_ACC_TRUNC, H5Fcreate, H5Fget_name,
-    H5Fget_vfd_handle, H5Fopen,
+    H5F_ACC_RDONLY, H5F_ACC_RDWR, H5F_ACC_SWMR_READ, H5F_ACC_TRUNC, H5Fcreate, H5Fget_name, H5Fopen,
 };
 use hdf5_sys::h5p::H5P_DEFAULT;
+
+use super::{driver, filter};
+use crate::other_files::OtherFiles;
 
 /// Bytes of structures of a file that libhdf5 keeps while the file is read, counted as they are in the file.
 /// In memory the headers of small datasets take forty times as much, its own limit is 32 MiB, and a walk
@@ -35,7 +35,8 @@ pub(crate) enum Mode {
     Create,
 }
 
-/// Opens or makes a file, without HDF5's lock: every file here has locks of its own.
+/// Opens or makes the file at `path`, without HDF5's lock: every file here has locks of its own. No other
+/// file is opened by way of it.
 pub(crate) fn open_file(path: &Path, mode: Mode) -> hdf5::Result<File> {
     open_file_with(path, mode, |access| access)
 }
@@ -46,7 +47,34 @@ pub(crate) fn open_file_with(
     mode: Mode,
     properties: impl FnOnce(&mut FileAccessBuilder) -> &mut FileAccessBuilder,
 ) -> hdf5::Result<File> {
+    let writes = matches!(mode, Mode::Write | Mode::Create);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(writes)
+        .create(mode == Mode::Create)
+        .truncate(false)
+        .open(path)
+        .map_err(|error| format!("cannot open it: {error}"))?;
+    open_given(
+        Arc::new(file),
+        path,
+        mode,
+        &OtherFiles::default(),
+        properties,
+    )
+}
+
+/// As [`open_file_with`], of a file that is open, whatever has its `path` now. Other files that it names
+/// are opened as `others` lets them.
+pub(crate) fn open_given(
+    file: Arc<Plain>,
+    path: &Path,
+    mode: Mode,
+    others: &OtherFiles,
+    properties: impl FnOnce(&mut FileAccessBuilder) -> &mut FileAccessBuilder,
+) -> hdf5::Result<File> {
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| "a zero byte in the path")?;
+    filter::load_no_plugins();
     let mut access = FileAccess::build();
     access.file_locking(false);
     let cache = match mode {
@@ -63,6 +91,7 @@ pub(crate) fn open_file_with(
         });
     }
     let access = properties(&mut access).finish()?;
+    driver::set_driver(&access, file, others)?;
     let open = |flags| {
         // SAFETY: the name is a string of C, and the identifier that of `access`; both are alive.
         unsafe { H5Fopen(name.as_ptr(), flags, access.id()) }
@@ -91,26 +120,4 @@ pub(crate) fn file_name(location: &Location) -> Option<Vec<u8>> {
         unsafe { H5Fget_name(id, text, room) }
     })
     .ok()
-}
-
-/// Device and inode of the file that libhdf5 has open.
-pub(crate) fn identity(file: &File) -> Option<(u64, u64)> {
-    sync(|| {
-        let mut handle: *mut c_void = null_mut();
-        // SAFETY: the identifier is that of `file`, which is alive, and the pointer is to a local
-        // variable.
-        let found = unsafe { H5Fget_vfd_handle(file.id(), H5P_DEFAULT, &raw mut handle) };
-        if found < 0 || handle.is_null() {
-            return None;
-        }
-        // SAFETY: the driver for files of the system, which every file here is opened with, has put the
-        // address of its descriptor there.
-        let descriptor = unsafe { *handle.cast::<c_int>() };
-        // SAFETY: it is open as long as `file` is, and not closed by what borrows it.
-        let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
-        let found = Plain::from(borrowed.try_clone_to_owned().ok()?)
-            .metadata()
-            .ok()?;
-        Some((found.dev(), found.ino()))
-    })
 }

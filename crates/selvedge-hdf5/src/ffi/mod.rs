@@ -2,8 +2,10 @@
 //! that needs `unsafe` is below this module.
 
 mod attribute;
+mod chunk;
 mod dataset;
 mod datatype;
+mod driver;
 mod file;
 mod filter;
 mod links;
@@ -13,13 +15,14 @@ mod sources;
 pub(crate) use attribute::{
     attribute_names, has_attribute, open_attribute, read_attribute, read_texts, write_terminated,
 };
+pub(crate) use chunk::{filter_words, read_stored_chunk, stored_chunk};
 pub(crate) use dataset::read_raw;
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};
-pub(crate) use file::{Mode, file_name, identity, open_file, open_file_with};
-pub(crate) use filter::{forget_plugin_folders, is_filter_available};
+pub(crate) use file::{Mode, file_name, open_file, open_file_with, open_given};
+pub(crate) use filter::{is_filter_available, load_plugins};
 pub(crate) use links::{Link, LinkTarget, Object, links, open_link, open_object};
 pub(crate) use object::{Token, collect_garbage, object_info, open_dataset};
-pub(crate) use sources::{Mapping, external_files, is_virtual, virtual_mappings};
+pub(crate) use sources::{ExternalFile, Mapping, external_files, is_virtual, virtual_mappings};
 
 use hdf5::sync::sync;
 

@@ -144,35 +144,48 @@ fn blocks(space: &Dataspace, extents: &[u64]) -> u64 {
     reached.unwrap_or(1).max(1)
 }
 
-/// The names of the files that hold the values of a dataset with external storage.
-pub(crate) fn external_files(plan: &DatasetCreate) -> Vec<Vec<u8>> {
+/// A part of a file that holds values of a dataset with external storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ExternalFile {
+    /// The name of the file.
+    pub(crate) name: Vec<u8>,
+    /// The byte that the part begins at.
+    pub(crate) offset: u64,
+    /// Its bytes; `u64::MAX` where it has no end.
+    pub(crate) bytes: u64,
+}
+
+/// The files that hold the values of a dataset with external storage, one part after the other; of any
+/// other dataset none.
+pub(crate) fn external_files(plan: &DatasetCreate) -> hdf5::Result<Vec<ExternalFile>> {
     sync(|| {
         // SAFETY: the identifier is that of `plan`, which is alive.
-        let count = unsafe { H5Pget_external_count(plan.id()) };
-        let count = u32::try_from(count).unwrap_or(0);
-        let mut names = Vec::new();
-        for number in 0..count {
+        let count = h5check(unsafe { H5Pget_external_count(plan.id()) })?;
+        let mut files = Vec::new();
+        for number in 0..u32::try_from(count).unwrap_or(0) {
             let mut name = [0_u8; LONGEST_NAME];
             // The last byte stays zero, also where a name has no room.
             let room = name.len() - 1;
-            let (mut offset, mut size) = (0, 0);
+            let (mut offset, mut bytes) = (0, 0);
             // SAFETY: the identifier is as above, the number is one of the list, and the pointers are
             // to local variables, of the room that is told.
-            let found = unsafe {
+            h5check(unsafe {
                 H5Pget_external(
                     plan.id(),
                     number,
                     room,
                     name.as_mut_ptr().cast(),
                     &raw mut offset,
-                    &raw mut size,
+                    &raw mut bytes,
                 )
-            };
-            let name = CStr::from_bytes_until_nul(&name)
-                .ok()
-                .filter(|_| found >= 0);
-            names.extend(name.map(|name| name.to_bytes().to_vec()));
+            })?;
+            let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
+            files.push(ExternalFile {
+                name: name.to_bytes().to_vec(),
+                offset: u64::try_from(offset).unwrap_or(u64::MAX),
+                bytes,
+            });
         }
-        names
+        Ok(files)
     })
 }

@@ -1,11 +1,14 @@
 //! The list of what is in a file: each dataset once for each of its hard names, and notes of what leads
 //! elsewhere.
 //!
-//! A group is opened from its place in the file, and not by its path: so the walk takes a time in
-//! proportion to the number of links, however deep the groups are.
+//! A group is opened from its place in the file, and not by its path, and one at a time: so the walk
+//! takes a time in proportion to the number of links, however deep and however many the groups are.
 
 use std::collections::{HashMap, VecDeque};
+use std::ffi::CStr;
+use std::os::unix::ffi::OsStrExt;
 
+use hdf5::sync::sync;
 use hdf5::{Dataset, File, Group, Location};
 use selvedge_base::text::{checked, escaped};
 
@@ -13,6 +16,15 @@ use super::Note;
 use super::objects::Handle;
 use crate::error::LibraryError;
 use crate::ffi::{self, Link, LinkTarget, Object, Token};
+use crate::other_files::{OtherFiles, Refusal, Why, refusal};
+use crate::plan::{Bytes, Grouped};
+
+/// The longest path of a group that is looked into, in bytes.
+const LONGEST_PATH: usize = 64_000;
+/// The most bytes of paths that are listed or told of in all.
+const MOST_PATHS: usize = 100_000_000;
+/// The most other files that are open at once, because links led to them.
+const MOST_FILES: usize = 256;
 
 /// A dataset that was found.
 pub(super) struct Member<'a> {
@@ -24,152 +36,340 @@ pub(super) struct Member<'a> {
     pub(super) at_root: bool,
 }
 
+/// The path of a group: those of deep ones share their beginnings.
+struct GroupPath {
+    /// The place of the path of the group that it is in. The root is the first of all.
+    parent: usize,
+    /// Its own name.
+    name: String,
+    /// Bytes of the whole path.
+    bytes: usize,
+}
+
 /// A walk through a file.
 struct Walk<'a> {
     file: &'a File,
     /// The name of the file, as libhdf5 has it.
     file_name: Option<Vec<u8>>,
-    /// The paths of the groups that were met, by the addresses of their headers.
-    met: HashMap<u64, String>,
+    others: &'a OtherFiles,
+    /// Other files that links led to, by their names.
+    followed: HashMap<Vec<u8>, File>,
+    paths: Vec<GroupPath>,
+    /// Places of the paths of the groups that were met, by the addresses of their headers.
+    met: HashMap<u64, usize>,
     /// Groups that are still to be looked into.
-    groups: VecDeque<(Group, String)>,
+    groups: VecDeque<(Token, usize)>,
     notes: Vec<Note>,
+    /// Bytes of the paths that are listed or told of.
+    listed: usize,
+    /// Links whose paths would have been too many.
+    unlisted: u64,
 }
 
 /// Shows the datasets of a file to `visit`, those at the root first, and returns what is to be told beside
-/// them. What cannot be opened, and what `visit` fails for, is told and hides nothing else.
+/// them. What cannot be opened, and what `visit` fails for, is told and hides nothing else. Links to other
+/// files are followed as `others` lets them.
 pub(super) fn walk(
     file: &File,
+    others: &OtherFiles,
     visit: &mut dyn FnMut(Member<'_>) -> Result<(), String>,
 ) -> hdf5::Result<Vec<Note>> {
     let root = file.group("/")?;
     let mut walk = Walk {
         file,
         file_name: ffi::file_name(file),
+        others,
+        followed: HashMap::new(),
+        paths: vec![GroupPath {
+            parent: 0,
+            name: String::new(),
+            bytes: 0,
+        }],
         met: HashMap::new(),
         groups: VecDeque::new(),
         notes: Vec::new(),
+        listed: 0,
+        unlisted: 0,
     };
     if let Some(info) = ffi::object_info(&root) {
-        walk.met.insert(info.token.address(), String::new());
+        walk.met.insert(info.token.address(), 0);
     }
     for link in ffi::links(&root)? {
-        walk.follow(&root, "", &link, visit);
+        walk.follow(&root, 0, &link, visit);
     }
-    while let Some((group, path)) = walk.groups.pop_front() {
-        walk.tell_attributes(&group, &path);
-        match ffi::links(&group) {
-            Ok(links) => {
+    drop(root);
+    while let Some((token, path)) = walk.groups.pop_front() {
+        let links = match ffi::open_object(file, token) {
+            Ok(Object::Group(group)) => {
+                walk.tell_attributes(&group, path);
+                ffi::links(&group).map(|links| (group, links))
+            }
+            Ok(_) => Err("it is no group any more".into()),
+            Err(error) => Err(error),
+        };
+        match links {
+            Ok((group, links)) => {
                 for link in links {
-                    walk.follow(&group, &path, &link, visit);
+                    walk.follow(&group, path, &link, visit);
                 }
             }
-            Err(error) => walk.unread(path, error),
+            Err(error) => walk.unread(walk.path_of(path), error),
         }
     }
+    walk.tell_unlisted();
     Ok(walk.notes)
 }
 
 impl Walk<'_> {
-    /// Follows a link of the group `path`, which is empty of the root.
+    /// Follows a link of the group with this path.
     fn follow(
         &mut self,
         group: &Location,
-        path: &str,
+        path: usize,
         link: &Link,
         visit: &mut dyn FnMut(Member<'_>) -> Result<(), String>,
     ) {
         let is_utf8 = link.name.to_str().is_ok();
-        let name = checked(link.name.clone().into_bytes()).unwrap_or_else(|escaped| escaped);
-        let name = match path {
-            "" => name,
-            path => format!("{path}/{name}"),
-        };
-        let found = match &link.target {
+        let own_name = checked(link.name.clone().into_bytes()).unwrap_or_else(|escaped| escaped);
+        let (found, token) = match &link.target {
             LinkTarget::Object(token) => {
-                if let Some(first) = self.met.get(&token.address()) {
-                    let first = first.clone();
-                    self.notes.push(Note::SecondName { group: name, first });
-                    return;
+                if let Some(&first) = self.met.get(&token.address()) {
+                    return self.tell_second_name(path, &own_name, first);
                 }
-                ffi::open_object(self.file, *token).map(|object| (object, Some(*token)))
+                (ffi::open_object(self.file, *token), Some(*token))
             }
-            _ => ffi::open_link(group, &link.name).map(|object| (object, None)),
-        };
-        let (object, token) = match (found, &link.target) {
-            (Ok(found), _) => found,
-            // A member of the file itself is damaged.
-            (Err(error), LinkTarget::Object(_)) => return self.unread(name, error),
-            (Err(_), target) => {
-                let leads_to = leads_to(target);
-                self.notes.push(Note::BrokenLink { name, leads_to });
-                return;
+            LinkTarget::OtherFile { .. } if !self.others.any() => {
+                return self.tell_refused(path, &own_name, &link.target, Why::NotAsked.to_string());
+            }
+            _ => {
+                let (opened, refused) = self.open_link(group, &link.name);
+                if let (Err(_), Some(refusal)) = (&opened, refused) {
+                    return self.tell_refused(path, &own_name, &link.target, reason(&refusal));
+                }
+                (opened, None)
             }
         };
-        match object {
-            Object::Group(group) => self.meet(group, name, token, &link.target),
-            Object::Dataset(dataset) => {
+        match found {
+            Ok(Object::Group(group)) => self.meet(&group, path, own_name, token, &link.target),
+            Ok(Object::Dataset(dataset)) => {
+                let Some(name) = self.list(path, &own_name) else {
+                    return;
+                };
                 if !is_utf8 {
                     let dataset = name.clone();
                     self.notes.push(Note::NameNotUtf8 { dataset });
                 }
-                let member = Member {
-                    handle: self.handle(&dataset, token),
-                    at_root: path.is_empty() && token.is_some(),
-                    name: name.clone(),
-                    dataset: &dataset,
-                };
-                if let Err(reason) = visit(member) {
+                let visited = self.handle(&dataset, token).and_then(|handle| {
+                    visit(Member {
+                        handle,
+                        at_root: path == 0 && token.is_some(),
+                        name: name.clone(),
+                        dataset: &dataset,
+                    })
+                });
+                if let Err(reason) = visited {
                     self.notes.push(Note::Unread { name, reason });
                 }
             }
-            Object::Other => {}
+            Ok(Object::Other) => {}
+            Err(error) => {
+                let Some(name) = self.list(path, &own_name) else {
+                    return;
+                };
+                match &link.target {
+                    // A member of the file itself is damaged.
+                    LinkTarget::Object(_) => self.unread(name, error),
+                    target => {
+                        let leads_to = leads_to(target);
+                        self.notes.push(Note::BrokenLink { name, leads_to });
+                    }
+                }
+            }
         }
+    }
+
+    /// Opens what a link leads to by name, with the file that was refused on the way.
+    fn open_link(&self, group: &Location, name: &CStr) -> (hdf5::Result<Object>, Option<Refusal>) {
+        sync(|| {
+            refusal();
+            let opened = ffi::open_link(group, name);
+            (opened, refusal())
+        })
     }
 
     /// Takes note of a group, to be looked into later.
-    fn meet(&mut self, group: Group, name: String, token: Option<Token>, target: &LinkTarget) {
-        match token {
-            Some(token) => {
-                self.met.insert(token.address(), name.clone());
-                self.groups.push_back((group, name));
-            }
+    fn meet(
+        &mut self,
+        group: &Group,
+        path: usize,
+        own_name: String,
+        token: Option<Token>,
+        target: &LinkTarget,
+    ) {
+        let Some(token) = token else {
             // What is in another file is not looked for there. A group of this file that a link by name
             // leads to is found under its own name.
-            None if ffi::file_name(&group) != self.file_name => {
-                let leads_to = leads_to(target);
-                self.notes.push(Note::NotFollowed { name, leads_to });
+            if ffi::file_name(group) != self.file_name {
+                let why = "it is a group, and only links to datasets are followed".to_owned();
+                self.tell_refused(path, &own_name, target, why);
             }
-            None => {}
+            return;
+        };
+        let bytes = self.paths[path].bytes + own_name.len() + 1;
+        if bytes > LONGEST_PATH {
+            let reason = format!(
+                "its path is longer than {}, and it is not looked into",
+                Bytes(LONGEST_PATH as u64)
+            );
+            let name = shortened(&self.path_of(path));
+            self.notes.push(Note::Unread { name, reason });
+            return;
         }
-    }
-
-    /// How a dataset is opened again.
-    fn handle(&self, dataset: &Dataset, token: Option<Token>) -> Handle {
-        let token = token.or_else(|| {
-            let is_here = ffi::file_name(dataset) == self.file_name;
-            is_here
-                .then(|| ffi::object_info(dataset))?
-                .map(|info| info.token)
+        let place = self.paths.len();
+        self.paths.push(GroupPath {
+            parent: path,
+            name: own_name,
+            bytes,
         });
-        token.map_or_else(|| Handle::Open(dataset.clone()), Handle::Token)
+        self.met.insert(token.address(), place);
+        self.groups.push_back((token, place));
     }
 
-    fn tell_attributes(&mut self, group: &Group, path: &str) {
+    /// How a dataset is opened again, which a hard link with a token led to, or another one.
+    fn handle(&mut self, dataset: &Dataset, token: Option<Token>) -> Result<Handle, String> {
+        if let Some(token) = token {
+            return Ok(Handle::Here(token));
+        }
+        let found = (ffi::file_name(dataset), ffi::object_info(dataset));
+        let (Some(file_name), Some(info)) = found else {
+            return Err("libhdf5 does not tell where it is".to_owned());
+        };
+        if Some(&file_name) == self.file_name.as_ref() {
+            return Ok(Handle::Here(info.token));
+        }
+        let file = match self.followed.get(&file_name) {
+            Some(file) => file.clone(),
+            None if self.followed.len() == MOST_FILES => {
+                return Err(format!(
+                    "it is in one more file than the {MOST_FILES} that are opened beside this one"
+                ));
+            }
+            None => {
+                let file = dataset.file();
+                let file = file.map_err(|error| LibraryError::from(error).to_string())?;
+                self.followed.insert(file_name, file.clone());
+                file
+            }
+        };
+        Ok(Handle::Elsewhere(file, info.token))
+    }
+
+    fn tell_attributes(&mut self, group: &Group, path: usize) {
         if ffi::object_info(group).is_none_or(|info| info.attributes == 0) {
             return;
         }
         let names = ffi::attribute_names(group).unwrap_or_default();
-        self.notes.push(Note::GroupAttributes {
-            group: path.to_owned(),
-            attributes: names.iter().map(|name| escaped(name.to_bytes())).collect(),
-        });
+        let path = self.path_of(path);
+        if self.affords(path.len()) {
+            self.notes.push(Note::GroupAttributes {
+                group: path,
+                attributes: names.iter().map(|name| escaped(name.to_bytes())).collect(),
+            });
+        }
+    }
+
+    fn tell_second_name(&mut self, path: usize, own_name: &str, first: usize) {
+        let bytes = self.paths[first].bytes;
+        if !self.affords(bytes) {
+            self.unlisted += 1;
+        } else if let Some(group) = self.list(path, own_name) {
+            let first = self.path_of(first);
+            self.notes.push(Note::SecondName { group, first });
+        }
+    }
+
+    fn tell_refused(&mut self, path: usize, own_name: &str, target: &LinkTarget, reason: String) {
+        if let Some(name) = self.list(path, own_name) {
+            let leads_to = leads_to(target);
+            self.notes.push(Note::NotFollowed {
+                name,
+                leads_to,
+                reason,
+            });
+        }
     }
 
     fn unread(&mut self, name: String, error: hdf5::Error) {
         let reason = LibraryError::from(error).to_string();
         self.notes.push(Note::Unread { name, reason });
     }
+
+    /// Tells what is left out of the list, since the paths before it are too long in all.
+    fn tell_unlisted(&mut self) {
+        if self.unlisted > 0 {
+            let (links, most) = (self.unlisted, Bytes(MOST_PATHS as u64));
+            self.notes.push(Note::Unread {
+                name: "/".to_owned(),
+                reason: format!(
+                    "{} of its links are not listed: the paths of those before take {most} already",
+                    Grouped(links)
+                ),
+            });
+        }
+    }
+
+    /// The whole path of what is in a group under this name; `None` where it is one too many.
+    fn list(&mut self, group: usize, own_name: &str) -> Option<String> {
+        let bytes = self.paths[group].bytes + own_name.len() + 1;
+        if !self.affords(bytes) {
+            self.unlisted += 1;
+            return None;
+        }
+        let mut path = self.path_of(group);
+        if !path.is_empty() {
+            path.push('/');
+        }
+        path.push_str(own_name);
+        Some(path)
+    }
+
+    /// Whether so many bytes of paths can be listed, which count then.
+    fn affords(&mut self, bytes: usize) -> bool {
+        let listed = self.listed.saturating_add(bytes);
+        let affords = listed <= MOST_PATHS;
+        if affords {
+            self.listed = listed;
+        }
+        affords
+    }
+
+    /// The path of a group, which is empty of the root.
+    fn path_of(&self, group: usize) -> String {
+        let mut names = Vec::new();
+        let mut place = group;
+        while place > 0 {
+            let path = &self.paths[place];
+            names.push(&*path.name);
+            place = path.parent;
+        }
+        names.reverse();
+        names.join("/")
+    }
+}
+
+/// The beginning of a long path.
+fn shortened(path: &str) -> String {
+    const SHOWN: usize = 80;
+    match path.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &path[..end]),
+        None => path.to_owned(),
+    }
+}
+
+/// Why a link that leads on to another file is not followed.
+fn reason(refusal: &Refusal) -> String {
+    let file = escaped(refusal.file.as_os_str().as_bytes());
+    format!("it leads to {file}, and {}", refusal.why)
 }
 
 /// Where a link leads, for people.

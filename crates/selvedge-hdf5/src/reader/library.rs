@@ -25,6 +25,12 @@ pub(super) fn read(
     // Where nothing was written, and nothing is to be filled in, libhdf5 leaves what is there.
     bytes.fill(0);
     ffi::read_raw(dataset, &memory, &select(dataset, rank, rows)?, bytes)?;
+    arrange(bytes, (dtype, form));
+    Ok(())
+}
+
+/// Gives the file's own bytes the form of memory.
+pub(super) fn arrange(bytes: &mut [u8], (dtype, form): (Dtype, Form)) {
     match form {
         Form::InPlace | Form::ZeroOrOne => {}
         Form::Converted(bits) => match dtype.size() {
@@ -40,7 +46,6 @@ pub(super) fn read(
             .chunks_exact_mut(size.max(1))
             .for_each(<[u8]>::reverse),
     }
-    Ok(())
 }
 
 fn swap<const N: usize>(bytes: &mut [u8]) {

@@ -1,14 +1,17 @@
 //! The reader: opens a trajectory, also one that is being recorded or whose writer died.
 
 mod attributes;
+mod bounds;
 mod catalog;
 mod data_layout;
 mod dtype;
+mod external;
 mod library;
 mod live;
 mod note;
 mod objects;
 mod open;
+mod options;
 mod place;
 mod raw;
 mod select;
@@ -26,6 +29,7 @@ pub(crate) use dtype::name as type_name;
 pub use note::Note;
 use objects::{Handle, Objects};
 pub(crate) use open::open_data;
+pub use options::ReaderOptions;
 pub use select::{Block, Blocks, Selection};
 use selvedge_base::LockedFile;
 use tensor::Source;
@@ -34,6 +38,7 @@ pub use tensor::{Role, Tensor};
 use crate::chunks::{DecodedCache, UnpackerCache, to_usize};
 use crate::error::LibraryError;
 use crate::layout::WriterMark;
+use crate::other_files::OtherFiles;
 use crate::provenance::{STATE, STEPS_PLANNED};
 use crate::run::{Candidate, Commit, Part, Record, Standing, find_run};
 use crate::{Attribute, Error, RunState, TensorSpec, ffi};
@@ -82,7 +87,9 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens the file at `path`.
+    /// Opens the file at `path`, and no other: what it names is [told](Self::notes), and not read, and
+    /// no code is loaded for it. [`options`](Self::options) are for files that are to be read with
+    /// others.
     ///
     /// # Errors
     ///
@@ -90,8 +97,17 @@ impl Reader {
     /// says, [`Error::File`] while h5py has it open for writing, [`Error::MarkedByWriter`] where a
     /// writer that died has left its mark, [`Error::Library`] where libhdf5 cannot read it.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
-        let path = path.into();
-        let (data, file) = open::open(&path)?;
+        Self::options().open(path)
+    }
+
+    /// Starts to say how a file is opened.
+    pub fn options() -> ReaderOptions {
+        ReaderOptions::default()
+    }
+
+    /// Opens the file at `path`, and beside it what `others` lets it.
+    fn open_beside(path: PathBuf, others: &OtherFiles) -> Result<Self, Error> {
+        let (data, file) = open::open(&path, others)?;
         let (mut attributes, skipped) = attributes::read(&file)
             .map_err(|error| Error::library(&path, "read the attributes of", error))?;
         let live = live::Live::find(&data);
@@ -99,11 +115,11 @@ impl Reader {
             live.refresh(&data, &mut attributes);
         }
         let record = Record::from_attributes(&attributes);
-        let data = Arc::new(data);
         let source = Arc::new(Source {
             path: path.clone(),
             data: Arc::clone(&data),
             ours: record.is_some(),
+            others: others.clone(),
             objects: Objects::new(file.clone()),
             unpackers: UnpackerCache::default(),
             decoded: WriterMark::find(&data)
@@ -114,8 +130,8 @@ impl Reader {
         // After a user block the addresses count from its end, and those of a dataset that a link leads
         // to in another file are of that file; libhdf5 then reads everything.
         let addresses = file.userblock() == 0;
-        let found = catalog::walk(&file, &mut |member| {
-            let addresses = addresses && matches!(member.handle, Handle::Token(_));
+        let found = catalog::walk(&file, others, &mut |member| {
+            let addresses = addresses && matches!(member.handle, Handle::Here(_));
             let header = live.as_ref().filter(|_| addresses && member.at_root);
             let header = header.and_then(|live| live.header(&member.name));
             tensors.push(Tensor::open(&source, member, addresses, header)?);

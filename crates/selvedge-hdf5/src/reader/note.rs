@@ -73,12 +73,14 @@ pub enum Note {
         /// Where it leads.
         leads_to: String,
     },
-    /// A link to a group of another file, which is not followed.
+    /// A link to another file that is not followed.
     NotFollowed {
         /// Its name.
         name: String,
         /// Where it leads.
         leads_to: String,
+        /// Why it is not followed.
+        reason: String,
     },
     /// One more name of a group, which is listed under the first one.
     SecondName {
@@ -126,9 +128,13 @@ impl Note {
                 format!("the link `{name}`"),
                 format!("it leads to {leads_to}, which is not there"),
             ),
-            Self::NotFollowed { name, leads_to } => (
+            Self::NotFollowed {
+                name,
+                leads_to,
+                reason,
+            } => (
                 format!("the link `{name}`"),
-                format!("it leads to the group {leads_to}, and is not followed"),
+                format!("it leads to {leads_to}, and is not followed: {reason}"),
             ),
             Self::SecondName { group, first } => (
                 format!("the name `{group}`"),
@@ -214,9 +220,13 @@ impl fmt::Display for Note {
             Self::BrokenLink { name, leads_to } => {
                 write!(f, "`{name}` is a link to {leads_to}, which is not there")
             }
-            Self::NotFollowed { name, leads_to } => write!(
+            Self::NotFollowed {
+                name,
+                leads_to,
+                reason,
+            } => write!(
                 f,
-                "`{name}` is a link to the group {leads_to}, which is not followed"
+                "`{name}` is a link to {leads_to}, which is not followed: {reason}"
             ),
             Self::SecondName { group, first } => {
                 write!(f, "`{group}` is one more name of {}", Named(first))

@@ -19,16 +19,29 @@ pub(super) struct Objects(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     file: File,
-    recent: Mutex<VecDeque<(Token, Dataset)>>,
+    recent: Mutex<VecDeque<(Handle, Dataset)>>,
 }
 
-/// How a dataset is opened again.
+/// How a dataset is opened again: by its place in a file. Whatever is renamed meanwhile, it is the same
+/// dataset.
 #[derive(Clone, Debug)]
 pub(super) enum Handle {
-    /// By its place in the file: whatever is renamed meanwhile, it is the same dataset.
-    Token(Token),
-    /// It is in another file, and stays open.
-    Open(Dataset),
+    /// In the file itself.
+    Here(Token),
+    /// In another file, which a link led to.
+    Elsewhere(File, Token),
+}
+
+impl PartialEq for Handle {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Here(one), Self::Here(other)) => one == other,
+            (Self::Elsewhere(file, one), Self::Elsewhere(other_file, other)) => {
+                one == other && file.id() == other_file.id()
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Objects {
@@ -39,19 +52,19 @@ impl Objects {
 
     /// The dataset, open.
     pub(super) fn open(&self, handle: &Handle) -> hdf5::Result<Dataset> {
-        let token = match handle {
-            Handle::Token(token) => *token,
-            Handle::Open(dataset) => return Ok(dataset.clone()),
-        };
-        let is_it = |(found, _): &&(Token, Dataset)| *found == token;
+        let is_it = |(found, _): &&(Handle, Dataset)| found == handle;
         if let Some((_, dataset)) = self.0.recent.lock().iter().find(is_it) {
             return Ok(dataset.clone());
         }
-        let Object::Dataset(dataset) = open_object(&self.0.file, token)? else {
+        let (file, token) = match handle {
+            Handle::Here(token) => (&self.0.file, *token),
+            Handle::Elsewhere(file, token) => (file, *token),
+        };
+        let Object::Dataset(dataset) = open_object(file, token)? else {
             return Err("it is no dataset any more".into());
         };
         let mut recent = self.0.recent.lock();
-        recent.push_front((token, dataset.clone()));
+        recent.push_front((handle.clone(), dataset.clone()));
         recent.truncate(OPEN);
         Ok(dataset)
     }

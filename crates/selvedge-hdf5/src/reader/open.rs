@@ -1,50 +1,44 @@
 //! Opening a file: which one it is, whether somebody writes it, and why it cannot be opened.
 
 use std::fs::{File, TryLockError};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use selvedge_base::{FileError, disk, open_regular};
 
 use super::Reader;
-use crate::error::LibraryError;
 use crate::ffi::Mode;
 use crate::layout::{Superblock, WriterMark};
+use crate::other_files::OtherFiles;
 use crate::{Error, ffi};
 
-/// How often a file that another one was renamed over, or whose writer came or went meanwhile, is
-/// opened again.
+/// How often a file whose writer came or went meanwhile is opened again.
 const TRIES: usize = 10;
 
-/// Opens the file at `path` twice: for reads past libhdf5, and by libhdf5. Both are the same file.
-pub(super) fn open(path: &Path) -> Result<(File, hdf5::File), Error> {
-    ffi::forget_plugin_folders();
+/// Opens the file at `path`, once: for reads past libhdf5, and for libhdf5, which opens other files only as
+/// `others` says.
+pub(super) fn open(path: &Path, others: &OtherFiles) -> Result<(Arc<File>, hdf5::File), Error> {
+    let data = Arc::new(open_data(path)?);
+    // HDF5's lock is taken here and not by libhdf5. Not all file systems have locks.
+    if let Err(TryLockError::WouldBlock) = data.try_lock_shared() {
+        let path = path.to_owned();
+        return Err(FileError::OpenForWriting { path }.into());
+    }
     let mut tries = 0;
     loop {
         tries += 1;
-        let data = open_data(path)?;
-        // HDF5's lock is taken here and not by libhdf5, whose descriptor every process inherits that
-        // is started meanwhile, and the lock with it. Not all file systems have locks.
-        if let Err(TryLockError::WouldBlock) = data.try_lock_shared() {
-            let path = path.to_owned();
-            return Err(FileError::OpenForWriting { path }.into());
-        }
         let mark = WriterMark::find(&data);
         let mode = match mark.as_ref().is_some_and(WriterMark::is_swmr) {
             true => Mode::ReadSwmr,
             false => Mode::Read,
         };
-        match ffi::open_file(path, mode) {
-            Ok(file) if is_same(&data, &file) => return Ok((data, file)),
-            Ok(_) if tries == TRIES => {
-                let why = "another file gets its name all the time".to_owned();
-                return Err(Error::library(path, "open", LibraryError::new(why)));
-            }
+        match ffi::open_given(Arc::clone(&data), path, mode, others, |access| access) {
+            Ok(file) => return Ok((data, file)),
             Err(error) if WriterMark::find(&data) == mark || tries == TRIES => {
                 let why = why_closed(path, &data, mark.as_ref());
                 return Err(why.unwrap_or_else(|| Error::library(path, "open", error)));
             }
-            _ => {}
+            Err(_) => {}
         }
     }
 }
@@ -69,13 +63,6 @@ impl Reader {
     pub fn is_open_for_writing(&self) -> Option<bool> {
         disk::is_open_for_writing(&self.data)
     }
-}
-
-/// Whether both are one file. Where libhdf5 does not tell, they are taken for one.
-fn is_same(data: &File, file: &hdf5::File) -> bool {
-    let opened = data.metadata().map(|found| (found.dev(), found.ino())).ok();
-    let identity = ffi::identity(file);
-    identity.is_none() || opened.is_none() || identity == opened
 }
 
 /// The common causes for which libhdf5's message says neither path nor lengths nor what to do.

@@ -7,6 +7,7 @@ use std::ffi::{CString, OsStr};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hdf5::{Dataset, File};
 use selvedge_base::shape::most_elements;
@@ -14,6 +15,7 @@ use selvedge_base::text::escaped;
 
 use crate::error::LibraryError;
 use crate::ffi::{self, Mapping};
+use crate::other_files::{self, OtherFiles, refusal};
 use crate::plan::Shape;
 
 /// Sources may be virtual themselves, so often.
@@ -36,6 +38,12 @@ pub(super) struct MissingSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Why {
     NoFile,
+    /// It is another file, which is not opened.
+    Refused(other_files::Why),
+    /// It has its values in files of its own.
+    External,
+    /// It is one more virtual dataset than are looked at.
+    TooDeep,
     /// libhdf5's reason.
     CannotOpen(String),
     NoDataset,
@@ -48,6 +56,19 @@ impl fmt::Display for MissingSource {
         let (file, dataset) = (&self.file, &self.dataset);
         match &self.why {
             Why::NoFile => write!(f, "dataset `{dataset}` of {file}, which is not there"),
+            Why::Refused(why) => {
+                write!(f, "dataset `{dataset}` of {file}, which is not read: {why}")
+            }
+            Why::External => write!(
+                f,
+                "dataset `{dataset}` of {file}, whose values lie in another file (external storage), and \
+                 are not read this way"
+            ),
+            Why::TooDeep => write!(
+                f,
+                "dataset `{dataset}` of {file}, which is virtual itself, and further from values than \
+                 {DEPTH} files"
+            ),
             Why::CannotOpen(error) => {
                 write!(
                     f,
@@ -68,10 +89,22 @@ impl fmt::Display for MissingSource {
     }
 }
 
+impl MissingSource {
+    /// Whether it may be there, and is not looked for.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.why, Why::Refused(_))
+    }
+}
+
 /// The sources that are missing of a dataset in the file at `path`, the first ones. None for a dataset
-/// that is not virtual.
-pub(super) fn missing(path: &Path, dataset: &Dataset) -> hdf5::Result<Vec<MissingSource>> {
+/// that is not virtual. Other files are opened as `others` lets them.
+pub(super) fn missing(
+    path: &Path,
+    dataset: &Dataset,
+    others: &OtherFiles,
+) -> hdf5::Result<Vec<MissingSource>> {
     let mut search = Search {
+        others,
         known: HashMap::new(),
         missing: Vec::new(),
     };
@@ -82,13 +115,14 @@ pub(super) fn missing(path: &Path, dataset: &Dataset) -> hdf5::Result<Vec<Missin
 /// A source: the file that names it, the name of its own file, and its path there.
 type Key = (PathBuf, Vec<u8>, Vec<u8>);
 
-struct Search {
+struct Search<'a> {
+    others: &'a OtherFiles,
     /// The shape of each source; `None` where it is missing, which was told.
     known: HashMap<Key, Option<Vec<u64>>>,
     missing: Vec<MissingSource>,
 }
 
-impl Search {
+impl Search<'_> {
     /// Looks at the sources of a dataset in the file at `path`.
     fn dataset(&mut self, path: &Path, dataset: &Dataset, depth: usize) -> hdf5::Result<()> {
         let Some(depth) = depth.checked_sub(1) else {
@@ -149,7 +183,7 @@ impl Search {
     ) -> hdf5::Result<Option<Vec<u64>>> {
         let found = match file {
             b"." => Ok((path.to_owned(), dataset.file()?)),
-            file => open(path, file),
+            file => open(path, file, self.others),
         };
         let (source_path, opened) = match found {
             Ok(found) => found,
@@ -158,15 +192,27 @@ impl Search {
                 return Ok(None);
             }
         };
+        refusal();
         let found = CString::new(name)
             .ok()
             .and_then(|name| ffi::open_dataset(&opened, &name));
         let Some(source) = found else {
-            self.tell(path, file, name, Why::NoDataset);
+            // A link on the way can lead to another file.
+            let refused = refusal();
+            let why = refused.map_or(Why::NoDataset, |refusal| Why::Refused(refusal.why));
+            self.tell(path, file, name, why);
             return Ok(None);
         };
         if ffi::is_virtual(&source)? {
+            if depth == 0 {
+                self.tell(path, file, name, Why::TooDeep);
+                return Ok(None);
+            }
             self.dataset(&source_path, &source, depth)?;
+        } else if !ffi::external_files(&source.dcpl()?)?.is_empty() {
+            // libhdf5 would open them, whatever they are.
+            self.tell(path, file, name, Why::External);
+            return Ok(None);
         }
         let shape = source.shape();
         Ok(Some(shape.into_iter().map(|axis| axis as u64).collect()))
@@ -197,19 +243,28 @@ fn is_too_small(shape: &[u64], needed: &[u64]) -> bool {
 }
 
 /// Opens the source file `name` of the file at `path`, as libhdf5 looks for it.
-fn open(path: &Path, name: &[u8]) -> Result<(PathBuf, File), Why> {
+fn open(path: &Path, name: &[u8], others: &OtherFiles) -> Result<(PathBuf, File), Why> {
     let mut why = Why::NoFile;
+    refusal();
     for candidate in candidates(path, Path::new(OsStr::from_bytes(name))) {
-        // No pipe and no device, which would be waited for.
-        if !candidate.metadata().is_ok_and(|found| found.is_file()) {
+        let Ok(file) = others.open(&candidate, false) else {
             continue;
-        }
-        match ffi::open_file(&candidate, ffi::Mode::Read) {
+        };
+        match ffi::open_given(
+            Arc::new(file),
+            &candidate,
+            ffi::Mode::Read,
+            others,
+            |access| access,
+        ) {
             Ok(opened) => return Ok((candidate, opened)),
             Err(error) => why = Why::CannotOpen(LibraryError::from(error).to_string()),
         }
     }
-    Err(why)
+    match refusal() {
+        Some(refusal) if why == Why::NoFile => Err(Why::Refused(refusal.why)),
+        _ => Err(why),
+    }
 }
 
 /// Where libhdf5 looks for a source: under its absolute name, in the folders that the environment names,

@@ -16,6 +16,7 @@ use selvedge_base::shape::most_elements;
 use super::catalog::Member;
 use super::data_layout::{self, DataLayout};
 use super::dtype::{Form, Stored, detect};
+use super::external::ExternalStorage;
 use super::library;
 use super::objects::{Handle, Objects};
 use super::place::{Encoding, Found, Place, TensorLocation};
@@ -25,6 +26,7 @@ use crate::checksum::{self, Checksums};
 use crate::chunks::{DecodedCache, Pipeline, Stride, UnpackerCache, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
+use crate::other_files::OtherFiles;
 use crate::provenance::{ENCODER, STEP_TENSOR};
 use crate::run::Part;
 use crate::{Attribute, Dtype, Error};
@@ -47,6 +49,8 @@ pub(super) struct Source {
     pub(super) data: Arc<File>,
     /// Whether it says that Selvedge recorded it.
     pub(super) ours: bool,
+    /// Which files may be opened beside it.
+    pub(super) others: OtherFiles,
     /// The datasets that libhdf5 has open.
     pub(super) objects: Objects,
     pub(super) unpackers: UnpackerCache,
@@ -61,8 +65,9 @@ pub struct Tensor {
     handle: Handle,
     /// Whether it is a member of the root group.
     at_root: bool,
-    /// Set when all sources of a virtual dataset were found.
-    pub(super) has_sources: Arc<OnceLock<()>>,
+    /// Set when all sources of a virtual dataset were found, or the files of its external storage, which
+    /// it has then.
+    pub(super) elsewhere: Arc<OnceLock<Option<ExternalStorage>>>,
     name: String,
     /// What it is to the run.
     part: Part,
@@ -78,6 +83,8 @@ pub struct Tensor {
     shape: Vec<u64>,
     chunk: Option<Vec<u64>>,
     encoding: Encoding,
+    /// Whether its chunks go through filters.
+    filtered: bool,
     pub(super) stored: Stored,
     steps: u64,
     /// What wrote the streams, as the tensor says it.
@@ -151,10 +158,11 @@ impl Tensor {
             shape,
             chunk,
             encoding,
+            filtered,
             stored,
             steps,
             encoder,
-            has_sources: Arc::default(),
+            elsewhere: Arc::default(),
             found: Found::new(steps),
         })
     }
@@ -162,11 +170,6 @@ impl Tensor {
     /// Its dataset, which libhdf5 opens if it is not one of those that were used last.
     pub(super) fn dataset(&self) -> hdf5::Result<Dataset> {
         self.source.objects.open(&self.handle)
-    }
-
-    /// Whether its dataset is in the file that was opened, and not in one that a link leads to.
-    pub(crate) fn is_in_file(&self) -> bool {
-        matches!(self.handle, Handle::Token(_))
     }
 
     fn failed(&self, action: &str, preposition: &str, error: impl Into<LibraryError>) -> Error {
@@ -211,6 +214,11 @@ impl Tensor {
         self.encoder.as_deref()
     }
 
+    /// Whether its chunks go through filters.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.filtered
+    }
+
     /// Whether the recorder compresses its steps.
     pub(crate) fn is_compressed(&self) -> bool {
         self.encoder.is_some()
@@ -249,6 +257,11 @@ impl Tensor {
 
     pub(crate) fn path(&self) -> &Path {
         &self.source.path
+    }
+
+    /// Which files may be opened beside its own.
+    pub(super) fn others(&self) -> &OtherFiles {
+        &self.source.others
     }
 
     pub(super) fn stored_checksums(&self) -> Result<Option<Checksums>, LibraryError> {
@@ -460,8 +473,8 @@ impl Tensor {
                 data: &self.source.data,
                 dataset: self.dataset().ok()?,
                 header: self.header.or(match self.handle {
-                    Handle::Token(token) => Some(token.address()),
-                    Handle::Open(_) => None,
+                    Handle::Here(token) => Some(token.address()),
+                    Handle::Elsewhere(..) => None,
                 }),
                 shape: &self.shape,
                 chunk: self.chunk.as_deref(),
@@ -503,15 +516,44 @@ impl Tensor {
             Stored::Known { dtype, form, .. } => (*dtype, *form),
             Stored::Other { .. } => return self.dtype().map(|_| ()),
         };
-        self.check_sources()?;
-        let read = |dataset: Dataset| {
+        if let Some(storage) = self.elsewhere()? {
+            self.read_external(storage, (dtype, form), rows, bytes)?;
+        } else {
+            let dataset = self
+                .dataset()
+                .map_err(|error| self.why_unread(error.into()))?;
+            self.check_bounds(&dataset, rows)?;
             library::read(&dataset, (dtype, form), self.shape.len(), rows, bytes)
-        };
-        let read = self.dataset().map_err(LibraryError::from).and_then(read);
-        read.map_err(|error| self.why_unread(error))?;
+                .map_err(|error| self.why_unread(error))?;
+        }
         if form == Form::ZeroOrOne && bytes.iter().any(|&byte| byte > 1) {
             return Err(self.no_bools());
         }
+        Ok(())
+    }
+
+    /// Fills `bytes` with indices of the first axis, of values that lie in other files.
+    fn read_external(
+        &self,
+        storage: &ExternalStorage,
+        (dtype, form): (Dtype, Form),
+        rows: Stride,
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        if let Form::Converted(_) = form {
+            let odd = "integers of a length of their own are not read from external storage";
+            return Err(self.why_unread(LibraryError::new(odd.to_owned())));
+        }
+        let row_bytes = bytes.len() / to_usize(rows.count).max(1);
+        let mut row = rows.first;
+        for part in bytes.chunks_exact_mut(row_bytes.max(1)) {
+            let start = row.saturating_mul(row_bytes as u64);
+            storage
+                .read_at(start, part)
+                .map_err(|error| self.read_failed(error))?;
+            row = row.saturating_add(rows.stride);
+        }
+        library::arrange(bytes, (dtype, form));
         Ok(())
     }
 }

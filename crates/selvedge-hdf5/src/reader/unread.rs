@@ -1,30 +1,44 @@
 //! Why the values of a tensor cannot be read, where it is not for their type: filters that are not there,
 //! and sources.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use hdf5::Dataset;
 use selvedge_base::text::escaped;
 
 use super::data_layout::{self, Filter};
+use super::external::{ExternalStorage, Unreadable};
+use super::sources::MissingSource;
 use super::{Tensor, sources};
 use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::{Error, ffi};
 
 impl Tensor {
-    /// The sources of a virtual tensor that are missing, each in words with the name of its file: values of
-    /// theirs are not there, and reading is an error. The first ones; none for a tensor that is not
-    /// virtual.
+    /// The sources of a virtual tensor that are missing or not read, each in words with the name of its
+    /// file: values of theirs are not there, and reading is an error. The first ones; none for a tensor that
+    /// is not virtual.
     ///
     /// # Errors
     ///
     /// [`Error::Library`].
     pub fn missing_sources(&self) -> Result<Vec<String>, Error> {
+        let missing = self.find_missing_sources()?;
+        Ok(missing.iter().map(ToString::to_string).collect())
+    }
+
+    fn find_missing_sources(&self) -> Result<Vec<MissingSource>, Error> {
         let found = self.dataset();
-        let found = found.and_then(|dataset| sources::missing(self.path(), &dataset));
-        let found = found.map_err(|error| {
-            let action = format!("look for the sources of tensor `{}` of", self.name());
-            Error::library(self.path(), action, error)
-        })?;
-        Ok(found.iter().map(ToString::to_string).collect())
+        let found =
+            found.and_then(|dataset| sources::missing(&file_of(&dataset), &dataset, self.others()));
+        found.map_err(|error| self.not_looked_for(error))
+    }
+
+    fn not_looked_for(&self, error: hdf5::Error) -> Error {
+        let action = format!("look for the sources of tensor `{}` of", self.name());
+        Error::library(self.path(), action, error)
     }
 
     /// The names of the files that hold its values, where they are others than its own: HDF5's external
@@ -32,26 +46,62 @@ impl Tensor {
     #[must_use]
     pub fn external_files(&self) -> Vec<String> {
         let plan = self.dataset().and_then(|dataset| dataset.dcpl());
-        let names = plan
-            .map(|plan| ffi::external_files(&plan))
-            .unwrap_or_default();
-        names.iter().map(|name| escaped(name)).collect()
+        let files = plan.and_then(|plan| ffi::external_files(&plan));
+        let files = files.unwrap_or_default();
+        files.iter().map(|file| escaped(&file.name)).collect()
     }
 
-    /// Refuses where a source is missing. When all were found they are not looked for again.
-    pub(super) fn check_sources(&self) -> Result<(), Error> {
-        if self.has_sources.get().is_some() {
-            return Ok(());
+    /// The other files that hold its values, if it has external storage. Refuses where they, or sources of a
+    /// virtual tensor, are missing or not read. When all were found they are not looked for again.
+    pub(super) fn elsewhere(&self) -> Result<Option<&ExternalStorage>, Error> {
+        if let Some(known) = self.elsewhere.get() {
+            return Ok(known.as_ref());
         }
-        if let Some(missing) = self.missing_sources()?.into_iter().next() {
-            return Err(Error::MissingSource {
-                path: self.path().to_owned(),
-                tensor: self.name().to_owned(),
-                missing,
+        let storage = self.find_external()?;
+        if storage.is_none()
+            && let Some(missing) = self.find_missing_sources()?.into_iter().next()
+        {
+            let (path, tensor) = (self.path().to_owned(), self.name().to_owned());
+            return Err(match missing.is_refused() {
+                true => Error::NotFollowed {
+                    path,
+                    tensor,
+                    values: missing.to_string(),
+                },
+                false => Error::MissingSource {
+                    path,
+                    tensor,
+                    missing: missing.to_string(),
+                },
             });
         }
-        self.has_sources.get_or_init(|| ());
-        Ok(())
+        Ok(self.elsewhere.get_or_init(|| storage).as_ref())
+    }
+
+    fn find_external(&self) -> Result<Option<ExternalStorage>, Error> {
+        let found = self.dataset().and_then(|dataset| {
+            let files = ffi::external_files(&dataset.dcpl()?)?;
+            Ok((files, file_of(&dataset)))
+        });
+        let (files, file) = found.map_err(|error| self.not_looked_for(error))?;
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let file = file.canonicalize().unwrap_or(file);
+        let folder = file.parent().unwrap_or(Path::new(""));
+        match ExternalStorage::open(files, folder, self.others()) {
+            Ok(storage) => Ok(Some(storage)),
+            Err(Unreadable::Refused(values)) => Err(Error::NotFollowed {
+                path: self.path().to_owned(),
+                tensor: self.name().to_owned(),
+                values,
+            }),
+            Err(Unreadable::Failed(why)) => {
+                let action = format!("read tensor `{}` from", self.name());
+                let why = LibraryError::new(format!("its values are in {why}"));
+                Err(Error::library(self.path(), action, why))
+            }
+        }
     }
 
     /// Whether its values can be read, as far as that can be told without reading them. (A bitfield is
@@ -60,7 +110,7 @@ impl Tensor {
     /// # Errors
     ///
     /// [`Error::UnsupportedDtype`]; [`Error::MissingSource`] and [`Error::MissingFilter`] for what is not
-    /// here; [`Error::Library`].
+    /// here; [`Error::NotFollowed`] for what is in other files that are not read; [`Error::Library`].
     pub fn check_readable(&self) -> Result<(), Error> {
         self.dtype()?;
         if self.stored.is_bitfield() {
@@ -68,14 +118,14 @@ impl Tensor {
         }
         // Only a dataset without chunks can be virtual, and only one with chunks has filters.
         if self.chunk_shape().is_none() {
-            return self.check_sources();
+            return self.elsewhere().map(|_| ());
         }
         let missing = self.missing_filter();
         missing.map_or(Ok(()), |filter| Err(self.without(filter)))
     }
 
     /// The filter that its values went through and that this program does not have, if there is one:
-    /// neither of its own, nor a plugin in a folder of `HDF5_PLUGIN_PATH`.
+    /// neither of its own, nor a plugin that [may be loaded](crate::ReaderOptions::load_plugins).
     #[must_use]
     pub fn missing_filter(&self) -> Option<Filter> {
         let dataset = self.dataset().ok()?;
@@ -133,4 +183,11 @@ impl Tensor {
             }
         }
     }
+}
+
+/// The file that a dataset is in: another one, where a link led to it.
+pub(super) fn file_of(dataset: &Dataset) -> PathBuf {
+    PathBuf::from(OsString::from_vec(
+        ffi::file_name(dataset).unwrap_or_default(),
+    ))
 }

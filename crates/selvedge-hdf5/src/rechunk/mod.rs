@@ -18,7 +18,7 @@ use crate::bulk::{self, Callback, MEMORY, Meter, Progress};
 use crate::checksum::write_checksums;
 use crate::create::{self, Contents};
 use crate::plan::free_disk;
-use crate::reader::Reader;
+use crate::reader::{Reader, ReaderOptions};
 use crate::trajectory::TrajectoryFile;
 use crate::{Attribute, Compression, Error, ReadPattern, RunState, TensorSpec, provenance};
 use copy::{Copied, Copying};
@@ -70,6 +70,7 @@ pub struct Rechunk {
     overwrite: bool,
     checksums: bool,
     sync: bool,
+    opening: ReaderOptions,
     asked: Asked,
 }
 
@@ -86,6 +87,7 @@ impl Rechunk {
             overwrite: false,
             checksums: false,
             sync: true,
+            opening: ReaderOptions::default(),
             asked: Asked::default(),
         }
     }
@@ -189,6 +191,13 @@ impl Rechunk {
         self
     }
 
+    /// How the input is opened: whether other files that it names are read, and plugins loaded. Default:
+    /// neither.
+    pub fn input_options(mut self, options: ReaderOptions) -> Self {
+        self.opening = options;
+        self
+    }
+
     /// What [`run`](Self::run) would make, without writing anything.
     ///
     /// # Errors
@@ -241,7 +250,7 @@ impl Rechunk {
     }
 
     fn open(&self) -> Result<(Reader, LeftOut), Error> {
-        let mut input = Reader::open(&self.input)?;
+        let mut input = self.opening.open(&self.input)?;
         for tensor in &self.asked.assume_bf16 {
             input.assume_bf16(tensor)?;
         }

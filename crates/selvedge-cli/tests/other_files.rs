@@ -1,0 +1,118 @@
+//! A file that names others: they are told, and read where that is asked for.
+
+mod common;
+
+use std::fs;
+
+use common::Place;
+use selvedge_testing::python;
+
+const GIFT: &str = r#"
+import os, sys, h5py, numpy as np
+folder = os.path.dirname(sys.argv[1])
+values = np.arange(128, dtype="u1").reshape(8, 16)
+with open(folder + "/notes.txt", "wb") as f:
+    f.write(b"not for others, " * 8)
+with h5py.File(folder + "/rank0.h5", "w") as f:
+    f["W"] = values
+os.mkdir(folder + "/other")
+with h5py.File(folder + "/other/rank1.h5", "w") as f:
+    f["W"] = values
+with h5py.File(sys.argv[1], "w") as f:
+    f["mine"] = values
+    f["linked"] = h5py.ExternalLink("rank0.h5", "/W")
+    layout = h5py.VirtualLayout((8, 16), "u1")
+    layout[:] = h5py.VirtualSource("rank0.h5", "W", (8, 16))
+    f.create_virtual_dataset("view", layout)
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_external(b"notes.txt", 0, 128)
+    h5py.h5d.create(f.id, b"raw", h5py.h5t.STD_U8LE, h5py.h5s.create_simple((8, 16)), plan)
+"#;
+
+fn gift() -> Place {
+    let place = Place::new();
+    python::on_file(GIFT, &place.path("gift.h5"));
+    place
+}
+
+/// `convert` copied a text file that a stranger's file named into its output, without a word.
+#[test]
+fn other_files_are_told_and_not_read() {
+    let place = gift();
+    let shown = place.print(&["inspect", "gift.h5"]).replace("\n", " ");
+    let shown: Vec<&str> = shown.split_whitespace().collect();
+    let shown = shown.join(" ");
+    for told in [
+        "`linked` is a link to `/W` in the file `rank0.h5`, which is not followed",
+        "dataset `W` of rank0.h5, which is not read",
+        "it takes values from notes.txt (external storage), which is not read",
+        "--follow-links[=DIR]",
+    ] {
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
+    for (tensor, file) in [
+        ("raw", "notes.txt"),
+        ("view", "rank0.h5"),
+        ("linked", "rank0.h5"),
+    ] {
+        let refused = place.run(&["convert", "gift.h5", "out.npy", "-t", tensor]);
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains(file) && refused.stderr.contains("--follow-links"),
+            "{}",
+            refused.stderr
+        );
+        assert!(!place.path("out.npy").exists());
+    }
+    let refused = place.run(&["rechunk", "gift.h5", "new.h5"]);
+    assert!(refused.code == 2 && refused.stderr.contains("--follow-links"));
+    let rest = place.print(&["rechunk", "gift.h5", "new.h5", "--skip-unsupported"]);
+    assert!(
+        rest.contains("notes.txt") && rest.contains("`linked`"),
+        "{rest}"
+    );
+}
+
+#[test]
+fn links_are_followed_where_that_is_asked_for() {
+    let place = gift();
+    let here = fs::canonicalize(place.path("gift.h5")).unwrap();
+    let inside = format!("--follow-links={}", here.parent().unwrap().display());
+    for flag in ["--follow-links", &inside] {
+        for (tensor, start) in [
+            ("raw", &b"not for others, "[..]),
+            ("view", &[0, 1, 2]),
+            ("linked", &[0, 1, 2]),
+        ] {
+            let _ = fs::remove_file(place.path("out.npy"));
+            place.print(&["convert", "gift.h5", "out.npy", "-t", tensor, flag]);
+            let array = fs::read(place.path("out.npy")).unwrap();
+            assert!(array[128..].starts_with(start), "{tensor}");
+        }
+        place.print(&["verify", "gift.h5", "gift.h5", flag]);
+        let shown = place.print(&["inspect", "--stats", "gift.h5", flag]);
+        assert!(shown.contains("linked"), "{shown}");
+    }
+    let refused = place.run(&[
+        "convert",
+        "gift.h5",
+        "no.npy",
+        "-t",
+        "raw",
+        "--follow-links=other",
+    ]);
+    assert!(
+        refused.stderr.contains("it lies outside of "),
+        "{}",
+        refused.stderr
+    );
+    let refused = place.run(&["inspect", "gift.h5", "--follow-links=nowhere"]);
+    assert!(
+        refused.code == 2
+            && refused
+                .stderr
+                .contains("cannot follow links inside of nowhere"),
+        "{}",
+        refused.stderr
+    );
+}

@@ -1,0 +1,89 @@
+//! Chunks as they are stored, and the filters that they went through.
+
+use std::ffi::c_uint;
+use std::ptr::null_mut;
+
+use hdf5::dataset::DatasetCreate;
+use hdf5::sync::sync;
+use hdf5::{Dataset, h5check};
+use hdf5_sys::h5d::{H5Dget_chunk_info_by_coord, H5Dread_chunk2};
+use hdf5_sys::h5p::{H5P_DEFAULT, H5Pget_filter_by_id2};
+
+/// Words of a filter that are asked for.
+const WORDS: usize = 8;
+
+/// The bytes that a chunk is stored in, and a bit for each filter that it did not go through; `None` of one
+/// that the file does not have. `offset` is that of its first element.
+pub(crate) fn stored_chunk(dataset: &Dataset, offset: &[u64]) -> hdf5::Result<Option<(u64, u32)>> {
+    if offset.len() != dataset.ndim() {
+        return Err("a chunk of another number of axes".into());
+    }
+    let (mut mask, mut address, mut bytes) = (0_u32, 0, 0);
+    sync(|| {
+        // SAFETY: the identifier is that of `dataset`, which is alive, there is an index for each of its
+        // axes, and the other pointers are to local variables.
+        h5check(unsafe {
+            H5Dget_chunk_info_by_coord(
+                dataset.id(),
+                offset.as_ptr(),
+                &raw mut mask,
+                &raw mut address,
+                &raw mut bytes,
+            )
+        })
+    })?;
+    Ok((address != u64::MAX).then_some((bytes, mask)))
+}
+
+/// Reads a chunk as it is stored, in exactly as many bytes as `into` has.
+pub(crate) fn read_stored_chunk(
+    dataset: &Dataset,
+    offset: &[u64],
+    into: &mut [u8],
+) -> hdf5::Result<()> {
+    if offset.len() != dataset.ndim() {
+        return Err("a chunk of another number of axes".into());
+    }
+    let (mut mask, mut room) = (0, into.len());
+    sync(|| {
+        // SAFETY: the identifier is that of `dataset`, which is alive, there is an index for each of its
+        // axes, there is the room that is told, and the other pointers are to local variables.
+        h5check(unsafe {
+            H5Dread_chunk2(
+                dataset.id(),
+                H5P_DEFAULT,
+                offset.as_ptr(),
+                &raw mut mask,
+                into.as_mut_ptr().cast(),
+                &raw mut room,
+            )
+        })
+    })?;
+    match room == into.len() {
+        true => Ok(()),
+        false => Err("the chunk has changed meanwhile".into()),
+    }
+}
+
+/// The words that a plan has for the filter with this number.
+pub(crate) fn filter_words(plan: &DatasetCreate, id: i32) -> hdf5::Result<Vec<u32>> {
+    let (mut flags, mut count) = (0, WORDS);
+    let mut words: [c_uint; WORDS] = [0; WORDS];
+    sync(|| {
+        // SAFETY: the identifier is that of `plan`, which is alive, there is room for so many words, no name
+        // is asked for, and the other pointers are to local variables.
+        h5check(unsafe {
+            H5Pget_filter_by_id2(
+                plan.id(),
+                id,
+                &raw mut flags,
+                &raw mut count,
+                words.as_mut_ptr(),
+                0,
+                null_mut(),
+                null_mut(),
+            )
+        })
+    })?;
+    Ok(words[..count.min(WORDS)].to_vec())
+}

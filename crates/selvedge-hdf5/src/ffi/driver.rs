@@ -1,0 +1,422 @@
+//! The driver through which libhdf5 has its files: it is given one open file, and gets another only where
+//! [`OtherFiles`] lets it.
+//!
+//! What a file says can make libhdf5 open others by their names, in nearly any of its calls: external
+//! links do, and sources of virtual datasets. libhdf5 opens them by the driver of the file that names them.
+//! So it is decided here, once for all of them, and a file is opened by us, who never wait for a pipe and
+//! never open a device. (External storage alone is opened past any driver: such datasets are not read by
+//! libhdf5 at all.)
+//!
+//! The structures are those of libhdf5 2, which the binding does not have. It refuses a class of another
+//! version than this.
+
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_uint, c_ulong, c_void};
+use std::fs::File;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::ptr::{null, null_mut};
+use std::slice;
+use std::sync::{Arc, OnceLock};
+
+use hdf5::sync::sync;
+use hdf5::{PropertyList, h5check};
+use hdf5_sys::h5e::{H5E_CANTOPENFILE, H5E_DEFAULT, H5E_ERR_CLS, H5E_VFL, H5Epush2};
+use hdf5_sys::h5f::{H5F_ACC_RDWR, H5F_ACC_TRUNC};
+use hdf5_sys::h5fd::H5FDregister;
+use hdf5_sys::h5i::hid_t;
+use hdf5_sys::h5p::{H5Pget_driver_info, H5Pset_driver};
+
+use crate::other_files::OtherFiles;
+
+/// The version of a driver's class that this is.
+const CLASS_VERSION: c_uint = 1;
+/// A number that the HDF Group leaves to programs that show their drivers to no other.
+const NUMBER: c_int = 511;
+/// What the driver of libhdf5 for files of the system can do, and this one too: gathering small reads and
+/// writes, a descriptor as its handle, SWMR, and files that any other driver opens.
+const FEATURES: c_ulong = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x80 | 0x1000 | 0x8000;
+/// Which kinds of free room are managed together: metadata, and values.
+const FREE_LISTS: [c_int; 7] = [1, 1, 1, 3, 3, 1, 1];
+/// Files are closed when the last of their objects is.
+const CLOSE_WEAK: c_int = 1;
+/// What a function returns that failed.
+const FAIL: c_int = -1;
+
+/// `H5FD_class_t`.
+#[repr(C)]
+#[allow(dead_code, reason = "libhdf5 reads it")]
+struct Class {
+    version: c_uint,
+    value: c_int,
+    name: *const c_char,
+    most_address: u64,
+    close_degree: c_int,
+    terminate: *const c_void,
+    superblock: [*const c_void; 3],
+    properties_size: usize,
+    properties_of: unsafe extern "C" fn(*mut OpenFile) -> *mut Properties,
+    properties_copy: unsafe extern "C" fn(*const Properties) -> *mut Properties,
+    properties_free: unsafe extern "C" fn(*mut Properties) -> c_int,
+    transfer_size: usize,
+    transfer: [*const c_void; 2],
+    open: unsafe extern "C" fn(*const c_char, c_uint, hid_t, u64) -> *mut OpenFile,
+    close: unsafe extern "C" fn(*mut OpenFile) -> c_int,
+    compare: unsafe extern "C" fn(*const OpenFile, *const OpenFile) -> c_int,
+    query: unsafe extern "C" fn(*const OpenFile, *mut c_ulong) -> c_int,
+    type_map: *const c_void,
+    allocation: [*const c_void; 2],
+    end_of_addresses: unsafe extern "C" fn(*const OpenFile, c_int) -> u64,
+    set_end_of_addresses: unsafe extern "C" fn(*mut OpenFile, c_int, u64) -> c_int,
+    end_of_file: unsafe extern "C" fn(*const OpenFile, c_int) -> u64,
+    handle: unsafe extern "C" fn(*mut OpenFile, hid_t, *mut *mut c_void) -> c_int,
+    read: unsafe extern "C" fn(*mut OpenFile, c_int, hid_t, u64, usize, *mut c_void) -> c_int,
+    write: unsafe extern "C" fn(*mut OpenFile, c_int, hid_t, u64, usize, *const c_void) -> c_int,
+    vectors_and_selections: [*const c_void; 4],
+    flush: *const c_void,
+    truncate: unsafe extern "C" fn(*mut OpenFile, hid_t, bool) -> c_int,
+    lock: unsafe extern "C" fn(*mut OpenFile, bool) -> c_int,
+    unlock: unsafe extern "C" fn(*mut OpenFile) -> c_int,
+    delete_and_control: [*const c_void; 2],
+    free_lists: [c_int; 7],
+}
+
+/// A file that libhdf5 has open.
+#[repr(C)]
+struct OpenFile {
+    /// `H5FD_t`, which libhdf5 fills in: ten fields of at most eight bytes each.
+    #[allow(dead_code, reason = "libhdf5 reads and writes it")]
+    public: [u64; 16],
+    file: Arc<File>,
+    /// The descriptor, at a place that a caller gets the address of.
+    descriptor: c_int,
+    /// Device and inode.
+    identity: (u64, u64),
+    end_of_addresses: u64,
+    end_of_file: u64,
+    others: OtherFiles,
+}
+
+/// What a property list says of the driver.
+#[derive(Clone)]
+struct Properties {
+    /// The file that is to be opened; `None` in the lists that libhdf5 makes itself, for a file that
+    /// another one names.
+    given: Option<Arc<File>>,
+    others: OtherFiles,
+}
+
+/// Lets a property list of access open this file, whatever path goes with it, and later files that it
+/// names only as `others` says.
+pub(super) fn set_driver(
+    access: &PropertyList,
+    file: Arc<File>,
+    others: &OtherFiles,
+) -> hdf5::Result<()> {
+    let properties = Properties {
+        given: Some(file),
+        others: others.clone(),
+    };
+    sync(|| {
+        let driver = registered()?;
+        // SAFETY: the identifiers are that of a property list, which is alive, and that of the driver,
+        // which stays registered; the library copies the properties by the driver's own function.
+        h5check(unsafe { H5Pset_driver(access.id(), driver, (&raw const properties).cast()) })
+    })?;
+    Ok(())
+}
+
+/// The identifier of the driver.
+fn registered() -> hdf5::Result<hid_t> {
+    static DRIVER: OnceLock<hid_t> = OnceLock::new();
+    if let Some(&driver) = DRIVER.get() {
+        return Ok(driver);
+    }
+    let class = Class {
+        version: CLASS_VERSION,
+        value: NUMBER,
+        name: c"selvedge".as_ptr(),
+        most_address: i64::MAX.cast_unsigned(),
+        close_degree: CLOSE_WEAK,
+        terminate: null(),
+        superblock: [null(); 3],
+        properties_size: size_of::<Properties>(),
+        properties_of,
+        properties_copy,
+        properties_free,
+        transfer_size: 0,
+        transfer: [null(); 2],
+        open,
+        close,
+        compare,
+        query,
+        type_map: null(),
+        allocation: [null(); 2],
+        end_of_addresses,
+        set_end_of_addresses,
+        end_of_file,
+        handle,
+        read,
+        write,
+        vectors_and_selections: [null(); 4],
+        flush: null(),
+        truncate,
+        lock,
+        unlock,
+        delete_and_control: [null(); 2],
+        free_lists: FREE_LISTS,
+    };
+    // SAFETY: the class is that of the version that it says, which the library checks and copies; its
+    // name stays for ever.
+    let driver = h5check(unsafe { H5FDregister((&raw const class).cast()) })?;
+    Ok(*DRIVER.get_or_init(|| driver))
+}
+
+unsafe extern "C" fn properties_of(file: *mut OpenFile) -> *mut Properties {
+    // SAFETY: libhdf5 hands on a file that `open` returned, and that is not closed.
+    let file = unsafe { &*file };
+    Box::into_raw(Box::new(Properties {
+        given: None,
+        others: file.others.clone(),
+    }))
+}
+
+unsafe extern "C" fn properties_copy(properties: *const Properties) -> *mut Properties {
+    // SAFETY: libhdf5 hands on what `set_driver` gave it, or what one of these functions returned.
+    let properties = unsafe { &*properties };
+    Box::into_raw(Box::new(properties.clone()))
+}
+
+unsafe extern "C" fn properties_free(properties: *mut Properties) -> c_int {
+    // SAFETY: libhdf5 frees what these functions returned, each once.
+    drop(unsafe { Box::from_raw(properties) });
+    0
+}
+
+unsafe extern "C" fn open(
+    name: *const c_char,
+    flags: c_uint,
+    access: hid_t,
+    _: u64,
+) -> *mut OpenFile {
+    // SAFETY: libhdf5 calls this under its lock, with a property list that has this driver.
+    let properties = unsafe { H5Pget_driver_info(access) }.cast::<Properties>();
+    // SAFETY: it is null, or the address of properties that the list has, which is alive for this call.
+    let Some(properties) = (unsafe { properties.as_ref() }) else {
+        return null_mut();
+    };
+    // SAFETY: a name is a string of C for the time of this call.
+    let name = unsafe { CStr::from_ptr(name) };
+    let path = Path::new(OsStr::from_bytes(name.to_bytes()));
+    let opened = match &properties.given {
+        Some(file) => Ok(Arc::clone(file)),
+        None => {
+            let write = flags & H5F_ACC_RDWR != 0;
+            properties.others.open(path, write).map(Arc::new)
+        }
+    };
+    let opened = opened.and_then(|file| {
+        if flags & H5F_ACC_TRUNC != 0 {
+            file.set_len(0)?;
+        }
+        let found = file.metadata()?;
+        Ok((file, found))
+    });
+    let (file, found) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            tell(&format!("cannot open {}: {error}", path.display()));
+            return null_mut();
+        }
+    };
+    Box::into_raw(Box::new(OpenFile {
+        public: [0; 16],
+        descriptor: file.as_raw_fd(),
+        file,
+        identity: (found.dev(), found.ino()),
+        end_of_addresses: 0,
+        end_of_file: found.len(),
+        others: properties.others.clone(),
+    }))
+}
+
+unsafe extern "C" fn close(file: *mut OpenFile) -> c_int {
+    // SAFETY: libhdf5 closes what `open` returned, once.
+    drop(unsafe { Box::from_raw(file) });
+    0
+}
+
+/// Two that are one file are shared, but not between callers who may open other files by them.
+unsafe extern "C" fn compare(one: *const OpenFile, other: *const OpenFile) -> c_int {
+    // SAFETY: libhdf5 hands on files that `open` returned, and that are not closed.
+    let one = unsafe { &*one };
+    // SAFETY: as above.
+    let other = unsafe { &*other };
+    match one.identity.cmp(&other.identity) as c_int {
+        0 if one.others != other.others => 1,
+        order => order,
+    }
+}
+
+unsafe extern "C" fn query(_: *const OpenFile, features: *mut c_ulong) -> c_int {
+    // SAFETY: it is null, or there is the room.
+    if let Some(features) = unsafe { features.as_mut() } {
+        *features = FEATURES;
+    }
+    0
+}
+
+unsafe extern "C" fn end_of_addresses(file: *const OpenFile, _: c_int) -> u64 {
+    // SAFETY: libhdf5 hands on a file that `open` returned, and that is not closed.
+    unsafe { (*file).end_of_addresses }
+}
+
+unsafe extern "C" fn set_end_of_addresses(file: *mut OpenFile, _: c_int, address: u64) -> c_int {
+    // SAFETY: as above, and its lock lets nobody else use it.
+    unsafe { (*file).end_of_addresses = address };
+    0
+}
+
+/// The length that the file has now: one that grows meanwhile is not taken for one that was cut.
+unsafe extern "C" fn end_of_file(file: *const OpenFile, _: c_int) -> u64 {
+    // SAFETY: libhdf5 hands on a file that `open` returned, and that is not closed.
+    let file = unsafe { &*file };
+    let now = file.file.metadata().map_or(0, |found| found.len());
+    file.end_of_file.max(now)
+}
+
+unsafe extern "C" fn handle(file: *mut OpenFile, _: hid_t, handle: *mut *mut c_void) -> c_int {
+    // SAFETY: as above. The field stays where it is until the file is closed.
+    let descriptor = unsafe { &raw mut (*file).descriptor };
+    // SAFETY: there is the room for a pointer.
+    unsafe { *handle = descriptor.cast() };
+    0
+}
+
+unsafe extern "C" fn read(
+    file: *mut OpenFile,
+    _: c_int,
+    _: hid_t,
+    address: u64,
+    size: usize,
+    buffer: *mut c_void,
+) -> c_int {
+    // SAFETY: libhdf5 hands on a file that `open` returned, and that is not closed.
+    let file = unsafe { &*file };
+    if size == 0 {
+        return 0;
+    }
+    // SAFETY: there is room for so many bytes, which nobody else uses meanwhile.
+    let buffer = unsafe { slice::from_raw_parts_mut(buffer.cast::<MaybeUninit<u8>>(), size) };
+    match fill(&file.file, address, buffer) {
+        Ok(()) => 0,
+        Err(error) => {
+            tell(&format!(
+                "cannot read {size} bytes at byte {address}: {error}"
+            ));
+            FAIL
+        }
+    }
+}
+
+/// Reads from `address` on, and zeros after the end of the file.
+fn fill(file: &File, address: u64, mut buffer: &mut [MaybeUninit<u8>]) -> std::io::Result<()> {
+    let mut at = address;
+    while !buffer.is_empty() {
+        match rustix::io::pread(file, &mut *buffer, at) {
+            Ok(([], rest)) => {
+                rest.fill(MaybeUninit::new(0));
+                return Ok(());
+            }
+            Ok((read, _)) => {
+                let read = read.len();
+                at = at.saturating_add(read as u64);
+                buffer = &mut std::mem::take(&mut buffer)[read..];
+            }
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+unsafe extern "C" fn write(
+    file: *mut OpenFile,
+    _: c_int,
+    _: hid_t,
+    address: u64,
+    size: usize,
+    buffer: *const c_void,
+) -> c_int {
+    // SAFETY: libhdf5 hands on a file that `open` returned, that is not closed, and that its lock lets
+    // nobody else use.
+    let file = unsafe { &mut *file };
+    if size == 0 {
+        return 0;
+    }
+    // SAFETY: there are so many bytes.
+    let bytes = unsafe { slice::from_raw_parts(buffer.cast::<u8>(), size) };
+    match file.file.write_all_at(bytes, address) {
+        Ok(()) => {
+            file.end_of_file = file.end_of_file.max(address.saturating_add(size as u64));
+            0
+        }
+        Err(error) => {
+            tell(&format!(
+                "cannot write {size} bytes at byte {address}: {error}"
+            ));
+            FAIL
+        }
+    }
+}
+
+/// Gives the file the length that its addresses have.
+unsafe extern "C" fn truncate(file: *mut OpenFile, _: hid_t, _: bool) -> c_int {
+    // SAFETY: as of `write`.
+    let file = unsafe { &mut *file };
+    if file.end_of_addresses == file.end_of_file {
+        return 0;
+    }
+    match file.file.set_len(file.end_of_addresses) {
+        Ok(()) => {
+            file.end_of_file = file.end_of_addresses;
+            0
+        }
+        Err(error) => {
+            tell(&format!("cannot set the length of the file: {error}"));
+            FAIL
+        }
+    }
+}
+
+/// Nobody asks for libhdf5's locks: every file here has locks of its own. A driver that could not lock
+/// would leave HDF5's mark of a writer out.
+unsafe extern "C" fn lock(_: *mut OpenFile, _: bool) -> c_int {
+    0
+}
+
+unsafe extern "C" fn unlock(_: *mut OpenFile) -> c_int {
+    0
+}
+
+/// Puts the reason of a failure where libhdf5 has its own.
+fn tell(message: &str) {
+    let message = CString::new(message.replace('\0', "")).unwrap_or_default();
+    // SAFETY: all of them are strings of C, which the library copies, the identifiers are its own, and its
+    // lock is held.
+    unsafe {
+        H5Epush2(
+            H5E_DEFAULT,
+            c"driver.rs".as_ptr(),
+            c"driver".as_ptr(),
+            line!(),
+            *H5E_ERR_CLS,
+            *H5E_VFL,
+            *H5E_CANTOPENFILE,
+            c"%s".as_ptr(),
+            message.as_ptr(),
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! Whether chunks may be decoded by libhdf5, whose filters take whatever memory a stream asks for.
+
+use std::fs;
+
+use hdf5::Dataset;
+use hdf5::filters::Filter;
+use selvedge_base::buffer;
+
+use super::Tensor;
+use super::unread::file_of;
+use crate::chunks::{Bounds, Grid, Packed, Stride, to_usize};
+use crate::error::LibraryError;
+use crate::{Error, ffi};
+
+/// Where the filters that pack numbers have how many there are, and the bytes of each.
+const NUMBERS: usize = 2;
+const NUMBER_BYTES: usize = 4;
+
+impl Tensor {
+    /// Refuses rows of a filtered tensor whose chunks would become larger than chunks are.
+    pub(super) fn check_bounds(&self, dataset: &Dataset, rows: Stride) -> Result<(), Error> {
+        let (Some(chunk), true) = (self.chunk_shape(), self.is_filtered() && rows.count > 0) else {
+            return Ok(());
+        };
+        let failed = |error: hdf5::Error| self.why_unread(LibraryError::from(error));
+        let refused = |reason: String| self.why_unread(LibraryError::new(reason));
+        let element = dataset.dtype().map_err(failed)?.size() as u64;
+        let shape = self.shape();
+        let grid = Grid::any(shape.get(1..).unwrap_or_default(), chunk, element);
+        let grid = grid.ok_or_else(|| refused("its chunks have no size".to_owned()))?;
+        let (filters, packed) = filters(dataset).map_err(failed)?;
+        let bounds = Bounds::new(filters, to_usize(grid.chunk_bytes()), &packed);
+        let mut bounds = bounds.map_err(refused)?;
+        if !bounds.matter() {
+            return Ok(());
+        }
+        let last = rows.at(rows.count - 1);
+        let first = rows.first / grid.steps() * grid.pieces();
+        let end = (last / grid.steps() + 1).saturating_mul(grid.pieces());
+        for number in first..end {
+            let offset = grid.offset(number);
+            let damaged = |reason: String| Error::DamagedChunk {
+                path: self.path().to_owned(),
+                tensor: self.name().to_owned(),
+                chunk: offset.clone(),
+                reason,
+            };
+            let Some((bytes, mask)) = ffi::stored_chunk(dataset, &offset).map_err(failed)? else {
+                continue;
+            };
+            if bounds.is_small(to_usize(bytes)) {
+                continue;
+            }
+            // A number of the file is a claim.
+            let length = fs::metadata(file_of(dataset)).map_or(u64::MAX, |found| found.len());
+            if bytes > length {
+                return Err(damaged(format!(
+                    "it has {bytes} bytes, and the file {length}"
+                )));
+            }
+            let stored = buffer::zeroed(to_usize(bytes));
+            let mut stored: Vec<u8> =
+                stored.ok_or_else(|| damaged(format!("there is no memory for {bytes} bytes")))?;
+            ffi::read_stored_chunk(dataset, &offset, &mut stored).map_err(failed)?;
+            bounds.check(&stored, mask).map_err(damaged)?;
+        }
+        Ok(())
+    }
+}
+
+/// The filters of a dataset, and what those that pack numbers say of them.
+fn filters(dataset: &Dataset) -> hdf5::Result<(Vec<Filter>, Vec<Packed>)> {
+    let plan = dataset.dcpl()?;
+    let filters = plan.get_filters()?;
+    let mut packed = Vec::new();
+    for filter in &filters {
+        if let Filter::NBit | Filter::ScaleOffset(_) = filter {
+            let words = ffi::filter_words(&plan, filter.id())?;
+            let word = |at: usize| words.get(at).map_or(u64::MAX, |&word| word.into());
+            packed.push((word(NUMBERS), word(NUMBER_BYTES)));
+        }
+    }
+    Ok((filters, packed))
+}

@@ -1,0 +1,90 @@
+//! How a file is opened, where that is not as any file is.
+
+use std::path::{Path, PathBuf};
+
+use super::Reader;
+use crate::other_files::OtherFiles;
+use crate::{Error, ffi};
+
+/// What is done for a file beside reading it: nothing, unless it is asked for here. A file of a stranger can
+/// name any other file, and any filter.
+///
+/// ```
+/// # use selvedge_hdf5::Reader;
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("view.h5");
+/// # hdf5::File::create(&path)?.close()?;
+/// let file = Reader::options().follow_links().open(&path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing happens before `open`"]
+pub struct ReaderOptions {
+    links: Links,
+    plugins: bool,
+}
+
+/// Which links to other files are followed.
+#[derive(Clone, Debug, Default)]
+enum Links {
+    #[default]
+    None,
+    /// Those that stay in the folder of the file.
+    Beside,
+    Inside(PathBuf),
+}
+
+impl ReaderOptions {
+    /// Reads other files that the file names, if they lie in the folder of the file or below it: at the
+    /// other end of external links, as sources of virtual datasets, and as external storage. A path counts
+    /// as it is when all links of the file system in it have been followed. No such file is ever written.
+    /// Default: no, they are [told](Reader::notes) and not opened.
+    pub fn follow_links(mut self) -> Self {
+        self.links = Links::Beside;
+        self
+    }
+
+    /// As [`follow_links`](Self::follow_links), of files in `folder` or below it.
+    pub fn follow_links_inside(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.links = Links::Inside(folder.into());
+        self
+    }
+
+    /// Lets libhdf5 load filters that are not part of this program, which is to run their code, from the
+    /// folders that the environment names in `HDF5_PLUGIN_PATH`, and from no other. From then on it does so
+    /// for all files of this process. Default: no.
+    pub fn load_plugins(mut self) -> Self {
+        self.plugins = true;
+        self
+    }
+
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Reader::open`]; [`Error::Io`] where there is no folder inside of which links are to be
+    /// followed.
+    pub fn open(&self, path: impl Into<PathBuf>) -> Result<Reader, Error> {
+        let path = path.into();
+        if self.plugins {
+            ffi::load_plugins();
+        }
+        let others = self.others(&path)?;
+        Reader::open_beside(path, &others)
+    }
+
+    fn others(&self, path: &Path) -> Result<OtherFiles, Error> {
+        let folder = match &self.links {
+            Links::None => return Ok(OtherFiles::default()),
+            Links::Inside(folder) => folder.clone(),
+            Links::Beside => {
+                let path = path
+                    .canonicalize()
+                    .map_err(|error| Error::io(path, "open", error))?;
+                path.parent().unwrap_or(&path).to_owned()
+            }
+        };
+        OtherFiles::inside(&folder)
+            .map_err(|error| Error::io(&folder, "follow links inside of", error))
+    }
+}
