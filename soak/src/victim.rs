@@ -9,8 +9,11 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use selvedge_hdf5::{Compression, Durability, ReadPattern, Reader, Rechunk, Recorder};
-use selvedge_safetensors::{FileError, Save};
+use selvedge_base::Chain;
+use selvedge_hdf5::{
+    Compression, DeclareError, Durability, ReadPattern, Reader, Rechunk, Recorder,
+};
+use selvedge_safetensors::{FileError, Save, SaveError};
 
 use crate::sample::{self, Shape};
 
@@ -80,7 +83,7 @@ impl Recording {
     }
 
     /// The recorder of this run: of a new file, or of the one that is there.
-    pub(crate) fn start(&self, path: &Path) -> Result<Recorder, selvedge_hdf5::Error> {
+    pub(crate) fn start(&self, path: &Path) -> Result<Recorder, DeclareError> {
         let builder = if path.exists() && !self.overwrite {
             Recorder::resume(path)
         } else {
@@ -149,11 +152,7 @@ pub(crate) fn work(work: Work, path: &Path) -> Result<(), Failure> {
             Work::Grow { sync } => grow(path, sync),
             Work::RecoverGrown => match selvedge_safetensors::recover(path) {
                 // An error after the renaming: it had been done.
-                Err(selvedge_safetensors::Error::File(FileError::NothingLeft { .. }))
-                    if path.exists() =>
-                {
-                    Ok(())
-                }
+                Err(SaveError::File(FileError::NothingLeft { .. })) if path.exists() => Ok(()),
                 done => done.map(|_| ()).map_err(Into::into),
             },
             Work::ByHand { .. } => Err("that is for Python".into()),
@@ -162,7 +161,8 @@ pub(crate) fn work(work: Work, path: &Path) -> Result<(), Failure> {
             tell("finished");
             return Ok(());
         };
-        tell(&format!("failed {}", chain(&*error)));
+        let error = Chain(&*error).to_string().replace('\n', " ");
+        tell(&format!("failed {error}"));
         tell(&format!("threads {}", threads()?));
         if let Work::Record(_) | Work::Recover | Work::Rechunk = work
             && path.exists()
@@ -245,13 +245,6 @@ fn grow(path: &Path, sync: bool) -> Result<(), Failure> {
     }
     file.finish()?;
     Ok(())
-}
-
-/// An error with its sources.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let sources = std::iter::successors(Some(error), |error| error.source());
-    let text: Vec<String> = sources.map(ToString::to_string).collect();
-    text.join(": ").replace('\n', " ")
 }
 
 /// Prints a line at once, whatever the length of the pipe's patience.

@@ -1,6 +1,7 @@
 //! What the tests of several crates share: the Python that they are held against, processes that
-//! are killed or limited, threads whose calls fail, the contract of all that write files, what a piece of work costs (the peak of its memory, its allocations, its
-//! system calls, the files that it opens), and numbers without a pattern.
+//! are killed or limited, threads whose calls fail, the contracts of all that write files and of all errors, what
+//! a piece of work costs (the peak of its memory, its allocations, its system calls, the files that it opens), and
+//! numbers without a pattern.
 //!
 //! A dev-dependency of crates in this workspace, and never published. Everything here panics where
 //! it fails: it serves tests only.
@@ -9,6 +10,7 @@ mod allocations;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod calls;
 mod child;
+mod errors;
 mod faults;
 mod limits;
 mod memory;
@@ -22,6 +24,7 @@ pub use allocations::{Counted, allocations};
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub use calls::{opened_files, system_calls, traced};
 pub use child::{Guard, again, is_child, setting, tell, told, within};
+pub use errors::check_messages;
 pub use faults::{Fault, in_folder, with_fault, without_privileges};
 pub use limits::{Limit, limited, on_small_file_system, run_limited, with_file_limit};
 pub use memory::peak;

@@ -172,8 +172,9 @@ fn readers(stock: &mut Python, path: &Path, values: &[u8]) -> Result<Vec<String>
     if stock.call(&["opens", text(path)?])? == "yes" {
         readers.push("h5py".to_owned());
     }
-    let read =
-        || -> Result<Vec<u16>, selvedge_hdf5::Error> { Reader::open(path)?.tensor(NAME)?.read() };
+    let read = || -> Result<Vec<u16>, selvedge_hdf5::ReadError> {
+        Reader::open(path)?.tensor(NAME)?.read()
+    };
     match read() {
         Ok(found) if cast_slice::<u16, u8>(&found) == values => readers.push("Selvedge".to_owned()),
         Ok(_) => return Err("Selvedge reads other values".into()),

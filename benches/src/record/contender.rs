@@ -199,7 +199,7 @@ pub fn append(
     run: &mut Recorder,
     workload: &Workload,
     step: u64,
-) -> Result<u64, selvedge_hdf5::Error> {
+) -> Result<u64, selvedge_hdf5::RecordError> {
     run.append(|target| {
         for (tensor, bytes) in workload.tensors.iter().zip(workload.step(step)) {
             target.put_bytes(&tensor.name, tensor.dtype, bytes)?;

@@ -1,10 +1,40 @@
-//! What can go wrong between a path and a complete file under it.
+//! What can go wrong between a path and a complete file under it, and how errors are told with their causes.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a file could not be locked, written under its partial name, or given its final one.
-#[derive(Debug, thiserror::Error)]
+/// Displays an error with its sources, for a text that must stand alone: `cannot open a.h5: no such file`.
+pub struct Chain<'a>(pub &'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// Makes the `Debug` of errors their message with its [sources](Chain): what `unwrap` and a `main` that
+/// returns an error print.
+#[macro_export]
+macro_rules! debug_as_chain {
+    ($($error:ty),+) => {$(
+        impl std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}", $crate::Chain(self))
+            }
+        }
+    )+};
+}
+
+/// Why a file could not be read, locked, written under its partial name, or given its final one.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
     /// The operating system refused an operation on a file or folder.
@@ -119,8 +149,11 @@ pub enum FileError {
     },
 }
 
+debug_as_chain!(FileError);
+
 impl FileError {
-    pub(crate) fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self + use<> {
+    /// The error of the system at this `action`, as in "cannot {action} {path}".
+    pub fn io(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io {
             path,
@@ -156,4 +189,37 @@ fn who(partial: Option<&Path>) -> &'static str {
 
 fn within(partial: Option<&Path>) -> String {
     partial.map_or_else(String::new, |partial| format!(", in {}", partial.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use selvedge_testing::{check_messages, each_variant};
+
+    use super::FileError;
+
+    #[test]
+    fn messages_name_the_file_and_leave_the_cause_to_the_source() {
+        let path = || "a.h5".into();
+        let refused = FileError::io(Path::new("a.h5"), "open")(io::Error::other("refused"));
+        assert_eq!(format!("{refused:?}"), "cannot open a.h5: refused");
+        let all = each_variant!(FileError {
+            Io { path: path(), action: "open", source: io::Error::other("refused") }
+            IsFolder { path: path() }
+            NotRegular { path: path(), found: "a pipe" }
+            AlreadyExists { path: path() }
+            WriteProtected { path: path() }
+            InUse { path: path(), partial: Some(".a.h5.partial".into()) }
+            OpenForWriting { path: path() }
+            OpenElsewhere { path: path() }
+            Unfinished { path: path(), unfinished: "a.h5.unfinished".into() }
+            NothingLeft { path: path(), unfinished: "a.h5.unfinished".into() }
+            InTheWay { path: path(), found: "a folder" }
+            Replaced { path: path() }
+        });
+        check_messages(&all, 1);
+        assert!(all.iter().all(|error| error.to_string().contains("a.h5")));
+    }
 }

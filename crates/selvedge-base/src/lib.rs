@@ -23,7 +23,7 @@ mod sys;
 pub mod text;
 pub mod units;
 
-pub use error::FileError;
+pub use error::{Chain, FileError};
 pub use file::{Leftover, Partial, check_target, remove_partials, rename_new, sync_folder, target};
 pub use limit::limit_memory;
 pub use lock::LockedFile;

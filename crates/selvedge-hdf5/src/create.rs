@@ -13,13 +13,12 @@ use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
 use crate::chunks::{self, to_usize};
 use selvedge_base::shape::elements;
 
-use crate::error::LibraryError;
 use crate::plan::ChunkPlan;
 use crate::provenance::{
     COMMIT, DIMENSION_SCALE, ENCODER, FORMAT, FORMAT_VERSION, LOGICAL_DTYPE, SCALE_CLASS,
     SCALE_NAME, STATE, STEP_TENSOR, STEPS_PLANNED, VERSION,
 };
-use crate::{Attribute, Dtype, Error, RunState, TensorSpec, ffi, provenance};
+use crate::{Attribute, DeclareError, Dtype, RunState, StorageError, TensorSpec, ffi, provenance};
 
 /// What is at least this large starts at a multiple of it, so that chunks can be mapped.
 pub(crate) const PAGE: u64 = 4096;
@@ -56,7 +55,7 @@ impl Constant {
     }
 
     /// Checks that the shape fits memory, and that the values fill it.
-    pub(crate) fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), DeclareError> {
         let elements = elements(&self.shape).filter(|&elements| {
             let bytes = elements.checked_mul(self.dtype.size() as u64);
             bytes.is_some_and(|bytes| i64::try_from(bytes).is_ok())
@@ -75,12 +74,12 @@ impl Constant {
     }
 
     /// Checks that `found` bytes are so many elements.
-    pub(crate) fn check_length(&self, expected: u64, found: u64) -> Result<(), Error> {
+    pub(crate) fn check_length(&self, expected: u64, found: u64) -> Result<(), DeclareError> {
         let found = found / self.dtype.size() as u64;
         if found == expected {
             return Ok(());
         }
-        Err(Error::ConstantLength {
+        Err(DeclareError::ConstantLength {
             name: self.name.clone(),
             shape: self.shape.clone(),
             expected: to_usize(expected),
@@ -130,10 +129,9 @@ pub(crate) fn create(
     path: &Path,
     name: &Path,
     contents: &Contents<'_>,
-) -> Result<Vec<Option<u64>>, Error> {
-    let failed = |action: String| {
-        move |error: hdf5::Error| Error::library(name, action, LibraryError::from(error))
-    };
+) -> Result<Vec<Option<u64>>, StorageError> {
+    let failed =
+        |action: String| move |error: hdf5::Error| StorageError::library(name, action, error);
     let file = ffi::open_file_with(path, ffi::Mode::Create, |access| {
         // The oldest format has no checksums: so single fields of it can be written in place.
         // Blocks of metadata beyond the alignment's threshold are aligned, too; smaller ones

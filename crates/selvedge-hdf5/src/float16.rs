@@ -9,7 +9,7 @@ use selvedge_bf16::{bf16, round_f32_to_bf16};
 
 use crate::plan::Grouped;
 use crate::reader::Tensor;
-use crate::{Dtype, Error};
+use crate::{Dtype, ReadError};
 
 /// Values that are converted at a time.
 const BLOCK: usize = 1024;
@@ -160,11 +160,11 @@ impl fmt::Display for Float16Survey {
 ///
 /// # Errors
 ///
-/// [`Error::DtypeMismatch`] for a tensor of another dtype, and those of reading.
-pub fn survey_float16(tensor: &Tensor) -> Result<Float16Survey, Error> {
+/// [`ReadError::DtypeMismatch`] for a tensor of another dtype, and those of reading.
+pub fn survey_float16(tensor: &Tensor) -> Result<Float16Survey, ReadError> {
     let found = tensor.dtype()?;
     if found != Dtype::F16 {
-        return Err(Error::DtypeMismatch {
+        return Err(ReadError::DtypeMismatch {
             tensor: tensor.name().to_owned(),
             expected: found,
             found: Dtype::F16,

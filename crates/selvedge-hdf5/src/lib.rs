@@ -53,7 +53,9 @@ pub use compare::{
 pub use compression::Compression;
 pub use dtype::Dtype;
 pub use element::{Element, Values};
-pub use error::{Error, LibraryError};
+pub use error::{
+    DeclareError, Error, LibraryError, ReadError, RecordError, RewriteError, StorageError,
+};
 pub use float16::{Float16Survey, survey_float16};
 pub use half::{bf16, f16};
 pub use mark::mark_bf16;

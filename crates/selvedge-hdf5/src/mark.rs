@@ -5,10 +5,9 @@ use std::path::Path;
 use selvedge_base::LockedFile;
 
 use crate::create::mark;
-use crate::error::LibraryError;
 use crate::provenance::LOGICAL_DTYPE;
 use crate::reader::{Reader, type_name};
-use crate::{Dtype, Error, ffi};
+use crate::{Dtype, ReadError, RewriteError, StorageError, ffi};
 
 /// Gives the `uint16` dataset `tensor` of the file at `path` the attribute
 /// `logical_dtype = "bfloat16"`, which says that its values are the bits of bfloat16. Returns whether
@@ -35,19 +34,18 @@ use crate::{Dtype, Error, ffi};
 ///
 /// # Errors
 ///
-/// [`Error::File`] while a recorder writes the file or another program has it open;
-/// [`Error::Unread`] for a tensor in another file, which a link leads to; [`Error::UnsupportedDtype`] for one of
-/// another dtype; [`Error::NoSuchTensor`], [`Error::Io`] and [`Error::Library`].
-pub fn mark_bf16(path: impl AsRef<Path>, tensor: &str) -> Result<bool, Error> {
+/// [`RewriteError::Storage`], also while a recorder writes the file or another program has it open;
+/// [`ReadError::Unread`] for a tensor in another file, which a link leads to;
+/// [`ReadError::UnsupportedDtype`] for one of another dtype; [`ReadError::NoSuchTensor`].
+pub fn mark_bf16(path: impl AsRef<Path>, tensor: &str) -> Result<bool, RewriteError> {
     let path = path.as_ref();
     // What is missing is told before anybody else is kept out.
     Reader::open(path)?.tensor(tensor)?;
     let lock = LockedFile::open(path)?;
     // A reader may have cached the header that is about to change.
     lock.seclude(path)?;
-    let failed = |action: String| {
-        move |error: hdf5::Error| Error::library(path, action, LibraryError::from(error))
-    };
+    let failed =
+        |action: String| move |error: hdf5::Error| StorageError::library(path, action, error);
     let file = ffi::open_file(path, ffi::Mode::Write).map_err(failed("open".to_owned()))?;
     let action = || format!("mark tensor `{tensor}` in");
     let dataset = file.dataset(tensor).map_err(failed(action()))?;
@@ -57,16 +55,16 @@ pub fn mark_bf16(path: impl AsRef<Path>, tensor: &str) -> Result<bool, Error> {
     let stored = dataset.dtype().map_err(failed(action()))?;
     let found = type_name(&ffi::describe(&stored));
     if found.trim_start_matches("big-endian ") != Dtype::U16.name() {
-        return Err(Error::UnsupportedDtype {
+        return Err(RewriteError::Read(ReadError::UnsupportedDtype {
             tensor: tensor.to_owned(),
             found,
             hint: "only uint16 can be marked as bfloat16",
-        });
+        }));
     }
     mark(&dataset, Dtype::Bf16).map_err(failed(action()))?;
     drop(dataset);
     file.close().map_err(failed("close".to_owned()))?;
     lock.sync_all()
-        .map_err(|error| Error::io(path, "sync", error))?;
+        .map_err(|error| StorageError::io(path, "sync", error))?;
     Ok(true)
 }

@@ -9,7 +9,7 @@ use crate::plan::Grouped;
 use crate::run::Standing;
 use crate::trajectory::{StepTensor, TrajectoryFile};
 use crate::unmark::unmark;
-use crate::{Error, RunState};
+use crate::{RunState, StorageError};
 
 /// What [`recover`] found, and whether it changed the file. Its [`Display`](fmt::Display) is a
 /// sentence for people.
@@ -65,11 +65,10 @@ impl Recovery {
 ///
 /// # Errors
 ///
-/// [`Error::File`] while a recorder or another program writes the file; [`Error::MarkedByWriter`] where
-/// nobody can tell; [`Error::Truncated`] for a file that lost its
-/// end; [`Error::NotATrajectory`] for a file of another program; [`Error::Io`] and
-/// [`Error::Library`].
-pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, Error> {
+/// [`StorageError::File`] while a recorder or another program writes the file, or where there is none;
+/// [`StorageError::MarkedByWriter`] where nobody can tell; [`StorageError::Truncated`] for a file that lost
+/// its end; [`StorageError::NotATrajectory`] for a file of another program; [`StorageError::Library`].
+pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, StorageError> {
     look(path.as_ref(), true)
 }
 
@@ -81,17 +80,19 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, Error> {
 /// # Errors
 ///
 /// The errors of [`recover`].
-pub fn plan_recovery(path: impl AsRef<Path>) -> Result<Recovery, Error> {
+pub fn plan_recovery(path: impl AsRef<Path>) -> Result<Recovery, StorageError> {
     look(path.as_ref(), false)
 }
 
-fn look(path: &Path, write: bool) -> Result<Recovery, Error> {
+fn look(path: &Path, write: bool) -> Result<Recovery, StorageError> {
     if let Some(committed) = unmark(path, write)? {
         return Ok(Recovery::unmarked(path, committed));
     }
     let file = LockedFile::open(path)?;
     file.share(path)?;
-    let storage = file.try_clone().map_err(|e| Error::io(path, "open", e))?;
+    let storage = file
+        .try_clone()
+        .map_err(|e| StorageError::io(path, "open", e))?;
     let mut trajectory = TrajectoryFile::open(path, storage, true)?;
     let committed = trajectory.committed();
     let standing = |wanted: Standing| {

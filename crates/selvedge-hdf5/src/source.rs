@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use selvedge_base::shape::most_elements;
 
-use crate::Error;
+use crate::ReadError;
 use crate::checksum::Checksums;
 
 /// The values of one tensor, row by row, whatever the format that they are kept in.
@@ -15,7 +15,7 @@ use crate::checksum::Checksums;
 /// threads read from one source at the same time.
 pub trait TensorSource: Sync {
     /// Why values cannot be read.
-    type Error: From<Error> + Send;
+    type Error: From<ReadError> + Send;
 
     /// The name of the tensor.
     fn name(&self) -> &str;

@@ -1,6 +1,6 @@
 //! The declaration of a tensor, and what its name may be.
 
-use crate::{Dtype, Error};
+use crate::{DeclareError, Dtype};
 
 /// A declared tensor: name, dtype and the shape of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +28,8 @@ impl TensorSpec {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidTensor`] where the shape has an axis of length 0 or does not fit memory.
-    pub fn step_bytes(&self) -> Result<u64, Error> {
+    /// [`DeclareError::InvalidTensor`] where the shape has an axis of length 0 or does not fit memory.
+    pub fn step_bytes(&self) -> Result<u64, DeclareError> {
         let bytes = self
             .shape
             .iter()
@@ -45,7 +45,7 @@ impl TensorSpec {
     }
 
     /// Checks name and shape.
-    pub(crate) fn validate(&self) -> Result<(), Error> {
+    pub(crate) fn validate(&self) -> Result<(), DeclareError> {
         validate_name(&self.name)?;
         // HDF5 has at most 32 axes; the steps are one of them.
         if self.shape.len() > 31 {
@@ -54,8 +54,8 @@ impl TensorSpec {
         self.step_bytes().map(|_| ())
     }
 
-    pub(crate) fn invalid(&self, expected: &'static str) -> Error {
-        Error::InvalidTensor {
+    pub(crate) fn invalid(&self, expected: &'static str) -> DeclareError {
+        DeclareError::InvalidTensor {
             tensor: self.name.clone(),
             shape: self.shape.clone(),
             expected,
@@ -64,7 +64,7 @@ impl TensorSpec {
 }
 
 /// A dataset or attribute name is not empty and is one component of a path.
-pub(crate) fn validate_name(name: &str) -> Result<(), Error> {
+pub(crate) fn validate_name(name: &str) -> Result<(), DeclareError> {
     let expected = if name.is_empty() {
         "at least one character"
     } else if name.contains('/') {
@@ -78,7 +78,7 @@ pub(crate) fn validate_name(name: &str) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    Err(Error::InvalidName {
+    Err(DeclareError::InvalidName {
         name: name.to_owned(),
         expected,
     })

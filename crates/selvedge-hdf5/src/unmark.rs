@@ -5,8 +5,7 @@ use std::path::Path;
 
 use selvedge_base::{FileError, LockedFile, disk};
 
-use crate::Error;
-use crate::error::LibraryError;
+use crate::StorageError;
 use crate::layout::WriterMark;
 use crate::reader::{Reader, open_data};
 
@@ -17,14 +16,14 @@ use crate::reader::{Reader, open_data};
 /// SWMR writer has not told it yet. The file keeps its length and every other byte. (`h5clear -s` cuts
 /// such a file where the superblock says that it ends.) If it cannot be opened then, the superblock is
 /// put back.
-pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<u64>, Error> {
-    let failed = |error| Error::io(path, "open", error);
+pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<u64>, StorageError> {
+    let failed = |error| StorageError::io(path, "open", error);
     let data = open_data(path)?;
     let Some(mark) = WriterMark::find(&data) else {
         return Ok(None);
     };
     // A SWMR writer holds no lock, for its readers' sake: the system knows whether it has the file open.
-    let nobody_tells = || Error::MarkedByWriter {
+    let nobody_tells = || StorageError::MarkedByWriter {
         path: path.to_owned(),
     };
     let open = disk::stays_open_for_writing(&data);
@@ -42,7 +41,7 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<u64>, Error> {
         Err(TryLockError::Error(error)) if disk::is_without_locks(&error) => {
             open.ok_or_else(nobody_tells)?;
         }
-        Err(TryLockError::Error(error)) => return Err(Error::io(path, "lock", error)),
+        Err(TryLockError::Error(error)) => return Err(StorageError::io(path, "lock", error)),
     }
     // It may have gone meanwhile.
     let Some(mark) = WriterMark::find(&file) else {
@@ -50,7 +49,7 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<u64>, Error> {
     };
     let (found, expected) = (file.metadata().map_err(failed)?.len(), mark.end_of_file());
     if found < expected {
-        return Err(Error::Truncated {
+        return Err(StorageError::Truncated {
             path: path.to_owned(),
             expected,
             found,
@@ -58,13 +57,8 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<u64>, Error> {
     }
     let mut committed = 0;
     if write {
-        let failed = |error| {
-            Error::library(
-                path,
-                "take the mark of its writer out of",
-                LibraryError::from(error),
-            )
-        };
+        let failed =
+            |error| StorageError::library(path, "take the mark of its writer out of", error);
         mark.remove(&*file, found).map_err(failed)?;
         let read = sync(path, &file).and_then(|()| steps(path, &file));
         if read.is_err() {
@@ -76,18 +70,18 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<u64>, Error> {
     Ok(Some(committed))
 }
 
-fn elsewhere(path: &Path) -> Error {
+fn elsewhere(path: &Path) -> StorageError {
     let path = path.to_owned();
     FileError::OpenElsewhere { path }.into()
 }
 
-fn sync(path: &Path, file: &File) -> Result<(), Error> {
+fn sync(path: &Path, file: &File) -> Result<(), StorageError> {
     file.sync_data()
-        .map_err(|error| Error::io(path, "sync", error))
+        .map_err(|error| StorageError::io(path, "sync", error))
 }
 
 /// The steps of the file, as any reader finds them now: all of its datasets are looked at.
-fn steps(path: &Path, file: &LockedFile) -> Result<u64, Error> {
+fn steps(path: &Path, file: &LockedFile) -> Result<u64, StorageError> {
     // A reader shares the lock. Nobody else gets it, since HDF5 writers want it alone.
     file.share(path)?;
     let reader = Reader::open(path)?;

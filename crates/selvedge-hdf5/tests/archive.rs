@@ -9,8 +9,8 @@
 use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{
-    CompareOptions, Compression, Error, ReadPattern, Reader, Rechunk, Recorder, RunState, Tensor,
-    add_checksums, bf16, compare, f16, recover, verify_checksums,
+    CompareOptions, Compression, DeclareError, ReadError, ReadPattern, Reader, Rechunk, Recorder,
+    RewriteError, RunState, Tensor, add_checksums, bf16, compare, f16, recover, verify_checksums,
 };
 use selvedge_testing::{Random, python};
 
@@ -335,7 +335,10 @@ fn large_steps_are_encoded_in_parts() {
         .checksums(true)
         .memory(40 << 20);
     let error = rechunk.plan().unwrap_err();
-    assert!(matches!(error, Error::WorkingMemory { .. }), "{error}");
+    assert!(
+        matches!(error, RewriteError::Read(ReadError::WorkingMemory { .. })),
+        "{error}"
+    );
 }
 
 const FOREIGN: &str = r#"
@@ -441,7 +444,7 @@ fn a_run_goes_on_in_fast_chunks_and_not_in_an_archive() {
     let resume = || Recorder::resume(&output).steps(50);
     for error in [resume().plan().unwrap_err(), resume().start().unwrap_err()] {
         assert!(
-            matches!(error, Error::ResumeArchive { steps: 16, .. }),
+            matches!(error, DeclareError::ResumeArchive { steps: 16, .. }),
             "{error}"
         );
         let text = error.to_string();
@@ -493,7 +496,10 @@ fn a_recorder_does_not_write_archives() {
         builder().plan().unwrap_err(),
         builder().start().unwrap_err(),
     ] {
-        assert!(matches!(error, Error::NotForRecording { .. }), "{error}");
+        assert!(
+            matches!(error, DeclareError::NotForRecording { .. }),
+            "{error}"
+        );
         let text = error.to_string();
         assert!(text.contains("record with `fast`"), "{text}");
         assert!(text.contains("a kill would cost them"), "{text}");

@@ -5,8 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use selvedge_hdf5::{
-    ChecksumReport, CompareOptions, Error, FileError, ReadPattern, Reader, Rechunk, Recorder,
-    TensorChecksums, add_checksums, compare, verify_checksums,
+    ChecksumReport, CompareOptions, FileError, ReadError, ReadPattern, Reader, Rechunk, Recorder,
+    RewriteError, StorageError, TensorChecksums, add_checksums, compare, verify_checksums,
 };
 use selvedge_testing::python;
 
@@ -134,12 +134,15 @@ fn a_resumed_run_has_checksums_of_what_it_had() {
     // Not of a file that is being recorded, or whose recorder died.
     let error = add_checksums(&path, |_| {}).unwrap_err();
     assert!(
-        matches!(error, Error::File(FileError::InUse { .. })),
+        matches!(
+            error,
+            RewriteError::Storage(StorageError::File(FileError::InUse { .. }))
+        ),
         "{error}"
     );
     drop(run);
     let error = add_checksums(&path, |_| {}).unwrap_err();
-    assert!(matches!(error, Error::NotFinished { .. }), "{error}");
+    assert!(matches!(error, RewriteError::NotFinished { .. }), "{error}");
     selvedge_hdf5::recover(&path).unwrap();
     add_checksums(&path, |_| {}).unwrap();
 
@@ -188,6 +191,9 @@ fn checksums_that_do_not_fit_are_an_error() {
     let script = "import sys, h5py\nwith h5py.File(sys.argv[1], 'r+') as f: f['W'].attrs['selvedge_checksum_covered'] = -3";
     python::on_file(script, &path);
     let error = verify_checksums(&Reader::open(&path).unwrap(), |_| {}).unwrap_err();
-    assert!(matches!(error, Error::Library { .. }), "{error}");
+    assert!(
+        matches!(error, ReadError::Storage(StorageError::Library { .. })),
+        "{error}"
+    );
     check(&path, SMALL);
 }

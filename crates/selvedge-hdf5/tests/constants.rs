@@ -1,6 +1,6 @@
 //! Constants whose values are written piece by piece when the file is made.
 
-use selvedge_hdf5::{Dtype, Error, Reader, Recorder, RecorderBuilder, TensorSpec};
+use selvedge_hdf5::{DeclareError, Dtype, Reader, Recorder, RecorderBuilder, TensorSpec};
 
 use common::faults::new_path;
 
@@ -26,7 +26,7 @@ fn values_that_come_in_pieces_are_those_that_are_read() {
         .flat_map(|value| value.to_le_bytes())
         .collect();
     let mut asked = Vec::new();
-    let run = declared().start_with(|name, writer| -> Result<(), Error> {
+    let run = declared().start_with(|name, writer| -> Result<(), DeclareError> {
         asked.push(name.to_owned());
         match name {
             "W" => bytes.chunks(7).try_for_each(|piece| writer.write(piece)),
@@ -48,7 +48,7 @@ fn values_that_come_in_pieces_are_those_that_are_read() {
 
     // Fewer or more than fill the shape are told, and the old file is as it was.
     for count in [0, 119, 121] {
-        let refused = declared().start_with(|name, writer| -> Result<(), Error> {
+        let refused = declared().start_with(|name, writer| -> Result<(), DeclareError> {
             match name {
                 "W" => writer.write(&vec![0; count * 2]),
                 "one" => writer.write(&[5]),
@@ -64,8 +64,8 @@ fn values_that_come_in_pieces_are_those_that_are_read() {
     // An error of the caller comes through as it is.
     #[derive(Debug)]
     struct Own;
-    impl From<Error> for Own {
-        fn from(error: Error) -> Self {
+    impl From<DeclareError> for Own {
+        fn from(error: DeclareError) -> Self {
             panic!("{error}")
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use selvedge_hdf5::{Compression, Error, Recorder, recover};
+use selvedge_hdf5::{Compression, DeclareError, Recorder, StorageError, recover};
 use selvedge_testing::{again, is_child, on_small_file_system, setting, tell, with_file_limit};
 
 use common::faults::{append_until_stopped, begin, cause, named, names, new_path};
@@ -135,7 +135,10 @@ fn planned_run(folder: &Path, compression: Compression, checker: &mut Checker) {
     let text = named(&error, &path);
     assert!(text.contains("No space left on device"), "{text}");
     let (source, committed) = cause(error);
-    assert!(matches!(*source, Error::WriteStep { .. }), "{source:?}");
+    assert!(
+        matches!(*source, StorageError::WriteStep { .. }),
+        "{source:?}"
+    );
     let (_, at_the_end) = cause(run.finish().expect_err("stopped"));
     assert_eq!(at_the_end, committed);
     assert_eq!(checker.check(&path, LARGE).committed(), committed);
@@ -184,7 +187,10 @@ fn child_on_a_small_file_system() {
     let path = folder.join("planned.h5");
     let planned = |steps| declare(Recorder::create(&path), LARGE).steps(steps);
     let error = planned(1000).start().expect_err("84 MB on 8 MB");
-    assert!(matches!(error, Error::DiskTooSmall { .. }), "{error}");
+    assert!(
+        matches!(error, DeclareError::DiskTooSmall { .. }),
+        "{error}"
+    );
     named(&error, &path);
     assert_eq!(names(&folder), [""; 0]);
 

@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use selvedge_hdf5::{Complex32, Complex64, Dtype, Error, Reader, Rechunk, Recorder, Tensor, bf16};
+use selvedge_hdf5::{
+    Complex32, Complex64, Dtype, ReadError, Reader, Rechunk, Recorder, Tensor, bf16,
+};
 use selvedge_testing::python;
 
 /// What the Python programs below share: `put(name, type, bytes, …)` stores bytes as they are.
@@ -178,7 +180,7 @@ assert f["vax"].id.get_type().get_order() == h5t.ORDER_VAX
     );
     for tensor in file.tensors() {
         let error = tensor.read_bytes().unwrap_err();
-        let Error::UnsupportedDtype { found, .. } = &error else {
+        let ReadError::UnsupportedDtype { found, .. } = &error else {
             panic!("{error}")
         };
         assert!(found.contains("float"), "{error}");
@@ -399,7 +401,10 @@ enumeration("colours", h5t.NATIVE_INT8, RED=-1, GREEN=1)
     // The type of a bitfield does not tell whether it is a bool, but its values do.
     let flags = file.tensor("flags").unwrap();
     let error = flags.check_readable().unwrap_err();
-    assert!(matches!(error, Error::UnsupportedDtype { .. }), "{error}");
+    assert!(
+        matches!(error, ReadError::UnsupportedDtype { .. }),
+        "{error}"
+    );
     let error = flags.read_bytes().unwrap_err();
     assert!(
         format!("{error:?}").contains("a bitfield of 8 bits that are not all 0 or 1"),

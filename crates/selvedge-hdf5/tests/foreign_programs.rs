@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use selvedge_hdf5::{Error, Recorder};
+use selvedge_hdf5::{Recorder, StorageError};
 use selvedge_testing::python;
 
 use common::faults::{begin, builders, cause, named, names, new_path};
@@ -11,13 +11,13 @@ use common::sample::{SMALL, append};
 mod common;
 
 /// Goes on after something was done to the file; returns what the recorder says.
-fn go_on(mut run: Recorder) -> (std::sync::Arc<Error>, u64) {
+fn go_on(mut run: Recorder) -> (std::sync::Arc<StorageError>, u64) {
     // The next call, or the one after the writer looked.
     let error = append(&mut run, SMALL)
         .and_then(|_| run.commit())
         .expect_err("the file is not the recorder's any more");
     let text = named(&error, run.path());
-    assert!(!text.contains("are in the file"), "it is gone: {text}");
+    assert!(!text.contains("steps in the file"), "it is gone: {text}");
     let first = cause(error);
     let (again, _) = cause(append(&mut run, SMALL).expect_err("stopped"));
     assert_eq!(again.to_string(), first.0.to_string());
@@ -39,7 +39,10 @@ fn h5py_truncates_the_file() {
         assert!(said.contains("lock"), "{said}");
         let (source, committed) = go_on(run);
         assert!(
-            matches!(*source, Error::Truncated { .. } | Error::Overwritten { .. }),
+            matches!(
+                *source,
+                StorageError::Truncated { .. } | StorageError::Overwritten { .. }
+            ),
             "{source:?}"
         );
         assert_eq!(committed, 100);
@@ -61,7 +64,10 @@ fn h5py_writes_another_file_over_it() {
             );
             let (source, _) = go_on(run);
             assert!(
-                matches!(*source, Error::Truncated { .. } | Error::Overwritten { .. }),
+                matches!(
+                    *source,
+                    StorageError::Truncated { .. } | StorageError::Overwritten { .. }
+                ),
                 "{source:?}"
             );
             // What is there now belongs to the other program, and was left alone.
@@ -82,7 +88,10 @@ fn the_file_is_deleted() {
         let run = begin(builder, SMALL, 10);
         fs::remove_file(&path).expect("remove");
         let (source, committed) = go_on(run);
-        assert!(matches!(*source, Error::Deleted { .. }), "{source:?}");
+        assert!(
+            matches!(*source, StorageError::Deleted { .. }),
+            "{source:?}"
+        );
         assert_eq!(committed, 10);
         assert_eq!(names(folder.path()), [""; 0]);
     }
@@ -97,7 +106,10 @@ fn the_file_is_replaced() {
         fs::write(&other, "somebody's").expect("write");
         fs::rename(&other, &path).expect("rename");
         let (source, _) = go_on(run);
-        assert!(matches!(*source, Error::Deleted { .. }), "{source:?}");
+        assert!(
+            matches!(*source, StorageError::Deleted { .. }),
+            "{source:?}"
+        );
         assert_eq!(fs::read(&path).expect("read"), b"somebody's");
         fs::remove_file(&path).expect("remove");
     }

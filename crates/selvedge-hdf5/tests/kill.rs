@@ -11,7 +11,8 @@ use std::process::{ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use selvedge_hdf5::{
-    Attribute, Compression, Durability, Error, FileError, Reader, Recorder, RunState, recover,
+    Attribute, Compression, DeclareError, Durability, FileError, Reader, Recorder, RunState,
+    StorageError, recover,
 };
 use selvedge_testing::{Guard, Random, again, is_child, seed, setting, tell, told};
 
@@ -39,7 +40,7 @@ struct Chain {
 
 impl Chain {
     /// The recorder of this run: of a new file, or of one that was begun.
-    fn start(&self, path: &Path, resume: bool) -> Result<Recorder, Error> {
+    fn start(&self, path: &Path, resume: bool) -> Result<Recorder, DeclareError> {
         let builder = if resume {
             Recorder::resume(path)
         } else {
@@ -501,7 +502,10 @@ fn killed_while_the_file_is_created() {
             assert!(seen.committed() >= reported);
             let error = chain.start(&path, false).expect_err("it exists");
             assert!(
-                matches!(error, Error::File(FileError::AlreadyExists { .. })),
+                matches!(
+                    error,
+                    DeclareError::Storage(StorageError::File(FileError::AlreadyExists { .. }))
+                ),
                 "{error}"
             );
         } else {

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use selvedge_hdf5::{Error, Note, Reader, ReaderOptions, Rechunk, mark_bf16};
+use selvedge_hdf5::{Note, ReadError, Reader, ReaderOptions, Rechunk, StorageError, mark_bf16};
 use selvedge_testing::python;
 
 /// `inside/gift.h5` names files of its own folder, and with the same words files outside of it.
@@ -111,7 +111,10 @@ fn refusal(file: &Reader, name: &str) -> String {
         Err(error) => error,
     };
     assert!(
-        matches!(error, Error::NotFollowed { .. } | Error::Unread { .. }),
+        matches!(
+            error,
+            ReadError::NotFollowed { .. } | ReadError::Unread { .. }
+        ),
         "{error:?}"
     );
     error.to_string()
@@ -250,7 +253,7 @@ fn links_are_followed_inside_of_a_folder() {
     }
     drop(file);
     let none = Reader::options().follow_links_inside(gift.path("none"));
-    assert!(matches!(none.open(gift.gift()), Err(Error::Io { .. })));
+    assert!(matches!(none.open(gift.gift()), Err(StorageError::File(_))));
 }
 
 /// What is read of a link that is followed is copied, and nothing else.
@@ -313,7 +316,7 @@ with h5py.File(sys.argv[1], "w") as f:
             assert!(
                 matches!(
                     error,
-                    Error::NotFollowed { .. } | Error::MissingSource { .. }
+                    ReadError::NotFollowed { .. } | ReadError::MissingSource { .. }
                 ),
                 "{level}: {error}"
             );
@@ -414,14 +417,14 @@ fn plugins_are_loaded_where_that_is_asked_for() {
         let error = read(&Reader::options(), &path).unwrap_err();
         let text = error.to_string();
         assert!(
-            matches!(error, Error::MissingFilter { id: 4711, .. }),
+            matches!(error, ReadError::MissingFilter { id: 4711, .. }),
             "{text}"
         );
         assert!(text.contains("--load-plugins"), "{text}");
         assert!(!mark.exists());
         let loaded = read(&Reader::options().load_plugins(), &path);
         if std::env::var_os("HDF5_PLUGIN_PATH").is_none() {
-            assert!(matches!(loaded, Err(Error::MissingFilter { .. })));
+            assert!(matches!(loaded, Err(ReadError::MissingFilter { .. })));
             assert!(!mark.exists());
             return;
         }

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use selvedge_hdf5::{
-    Compression, Durability, Error, FileError, Reader, Recorder, RecorderBuilder, RunState, recover,
+    Compression, DeclareError, Durability, Error, FileError, Reader, Recorder, RecorderBuilder,
+    RunState, StorageError, recover,
 };
 use selvedge_testing::{Guard, python};
 
@@ -237,30 +238,36 @@ fn h5py_cannot_write_to_the_file_before_it_is_finished() {
 
 /// Everything that would write to the file of a recorder at work.
 fn refusals(path: &Path) {
-    let in_use = |error: Error| {
+    fn in_use(path: &Path, error: impl Into<Error>) {
+        let error = error.into();
         assert!(
-            matches!(&error, Error::File(FileError::InUse { path: named, .. }) if named == path),
+            matches!(&error, Error::Storage(StorageError::File(FileError::InUse { path: named, .. })) if named == path),
             "{error:?}"
         );
-    };
-    in_use(Recorder::resume(path).start().expect_err("in use"));
+    }
+    in_use(path, Recorder::resume(path).start().expect_err("in use"));
     in_use(
+        path,
         declare(Recorder::resume(path), SMALL)
             .start()
             .expect_err("in use"),
     );
     in_use(
+        path,
         declare(Recorder::create(path).overwrite(true), SMALL)
             .start()
             .expect_err("in use"),
     );
-    in_use(recover(path).expect_err("in use"));
+    in_use(path, recover(path).expect_err("in use"));
     // It exists, which is what is to be known first.
     let error = declare(Recorder::create(path), SMALL)
         .start()
         .expect_err("it exists");
     assert!(
-        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        matches!(
+            error,
+            DeclareError::Storage(StorageError::File(FileError::AlreadyExists { .. }))
+        ),
         "{error:?}"
     );
     let folder = fs::read_dir(path.parent().expect("a folder")).expect("a folder");
@@ -281,7 +288,10 @@ fn a_second_recorder_is_refused() {
     std::os::unix::fs::symlink(&path, &link).expect("link");
     let error = Recorder::resume(&link).start().expect_err("in use");
     assert!(
-        matches!(error, Error::File(FileError::InUse { .. })),
+        matches!(
+            error,
+            DeclareError::Storage(StorageError::File(FileError::InUse { .. }))
+        ),
         "{error:?}"
     );
     append(&mut run, SMALL).expect("append");
@@ -316,9 +326,9 @@ fn of_many_that_create_one_file_one_wins() {
                         barrier.wait();
                         let mut run = match declare(Recorder::create(&path), SMALL).start() {
                             Ok(run) => run,
-                            Err(Error::File(
+                            Err(DeclareError::Storage(StorageError::File(
                                 FileError::AlreadyExists { .. } | FileError::InUse { .. },
-                            )) => return 0,
+                            ))) => return 0,
                             Err(other) => panic!("{other}: {other:?}"),
                         };
                         append(&mut run, SMALL).expect("append");
@@ -400,8 +410,9 @@ fn a_file_that_h5py_writes_is_left_alone() {
         .expect("python answers");
     assert_eq!(line, "open\n");
     let before = fs::read(&path).expect("read");
-    let resumed = Recorder::resume(&path).start().map(drop);
-    let recovered = recover(&path).map(drop);
+    let resumed = Recorder::resume(&path).start();
+    let resumed = resumed.map(drop).map_err(Error::from);
+    let recovered = recover(&path).map(drop).map_err(Error::from);
     let after = fs::read(&path).expect("read");
     let mut input = holder.0.stdin.take().expect("a pipe");
     input.write_all(b"done").expect("python listens");
@@ -409,7 +420,12 @@ fn a_file_that_h5py_writes_is_left_alone() {
     assert!(holder.0.wait().expect("wait").success());
     for (what, result) in [("resume", resumed), ("recover", recovered)] {
         assert!(
-            matches!(result, Err(Error::File(FileError::OpenForWriting { .. }))),
+            matches!(
+                result,
+                Err(Error::Storage(StorageError::File(
+                    FileError::OpenForWriting { .. }
+                )))
+            ),
             "{what} beside h5py's `r+`: {result:?}"
         );
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use selvedge_hdf5::{Error, Note, Reader, Rechunk, Tensor, mark_bf16};
+use selvedge_hdf5::{Note, ReadError, Reader, Rechunk, RewriteError, Tensor, mark_bf16};
 use selvedge_testing::python;
 
 fn names(file: &Reader) -> Vec<&str> {
@@ -89,7 +89,7 @@ fn what_is_not_listed_is_told() {
     assert_eq!(file.tensor("raw").unwrap().external_files(), ["text.txt"]);
     let error = file.tensor("unmounted").unwrap_err();
     assert!(
-        matches!(&error, Error::Unread { reason, .. } if reason.contains("other/disk.h5")),
+        matches!(&error, ReadError::Unread { reason, .. } if reason.contains("other/disk.h5")),
         "{error}"
     );
     drop(file);
@@ -119,7 +119,10 @@ fn nothing_is_marked_at_the_other_end_of_a_link() {
     let [path, other] = ["all.h5", "rank0.h5"].map(|name| folder.path().join(name));
     let before = [&path, &other].map(|path| std::fs::read(path).unwrap());
     let refused = mark_bf16(&path, "single").unwrap_err();
-    assert!(matches!(refused, Error::Unread { .. }), "{refused}");
+    assert!(
+        matches!(refused, RewriteError::Read(ReadError::Unread { .. })),
+        "{refused}"
+    );
     let after = [&path, &other].map(|path| std::fs::read(path).unwrap());
     assert_eq!(before, after);
 }

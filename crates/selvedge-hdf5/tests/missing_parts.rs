@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use selvedge_hdf5::{Error, Reader, Rechunk};
+use selvedge_hdf5::{ReadError, Reader, Rechunk, RewriteError};
 use selvedge_testing::python;
 
 const VIEWS: &str = r#"
@@ -51,7 +51,7 @@ fn refusal(path: &Path, tensor: &str) -> String {
     let tensor = file.tensor(tensor).unwrap();
     assert!(!tensor.missing_sources().unwrap().is_empty());
     let error = tensor.read::<f32>().unwrap_err();
-    assert!(matches!(error, Error::MissingSource { .. }), "{error}");
+    assert!(matches!(error, ReadError::MissingSource { .. }), "{error}");
     error.to_string()
 }
 
@@ -164,7 +164,7 @@ fn a_filter_that_is_missing_is_named() {
         let error = tensor.read::<f32>().unwrap_err();
         let text = format!("{error:?}");
         assert!(
-            matches!(&error, Error::MissingFilter { filter: found, id, .. } if found == filter && *id == number),
+            matches!(&error, ReadError::MissingFilter { filter: found, id, .. } if found == filter && *id == number),
             "{text}"
         );
         assert!(
@@ -194,7 +194,9 @@ fn what_is_missing_can_be_left_out() {
         assert!(
             matches!(
                 error,
-                Error::MissingFilter { .. } | Error::MissingSource { .. }
+                RewriteError::Read(
+                    ReadError::MissingFilter { .. } | ReadError::MissingSource { .. }
+                )
             ),
             "{error}"
         );

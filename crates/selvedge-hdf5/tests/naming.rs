@@ -33,11 +33,12 @@ fn record(run: RecorderBuilder, value: u8, overwrite: bool) -> Result<(), Error>
     let run = run.overwrite(overwrite).durability(Durability::every(1));
     let mut run = run.steps(1).scalar::<u8>("x").start()?;
     run.append(|step| step.put("x", &value))?;
-    run.finish().map(drop)
+    run.finish()?;
+    Ok(())
 }
 
-fn said(error: &Error) -> String {
-    format!("{error:?}")
+fn said(error: impl Into<Error>) -> String {
+    format!("{:?}", error.into())
 }
 
 fn read(path: &Path) -> u8 {
@@ -52,7 +53,7 @@ impl Writer for Live {
     }
 
     fn write(&self, path: &Path, value: u8, overwrite: bool) -> Result<(), String> {
-        record(Recorder::create(path), value, overwrite).map_err(|error| said(&error))
+        record(Recorder::create(path), value, overwrite).map_err(said)
     }
 
     fn read(&self, path: &Path) -> u8 {
@@ -67,7 +68,7 @@ impl Writer for Late {
 
     fn write(&self, path: &Path, value: u8, overwrite: bool) -> Result<(), String> {
         let run = Recorder::create(path).named_when_finished(true);
-        record(run, value, overwrite).map_err(|error| said(&error))
+        record(run, value, overwrite).map_err(said)
     }
 
     fn read(&self, path: &Path) -> u8 {
@@ -86,7 +87,7 @@ impl Writer for Anew {
             .overwrite(overwrite)
             .run(|_| {})
             .map(drop)
-            .map_err(|error| said(&error))
+            .map_err(said)
     }
 
     fn read(&self, path: &Path) -> u8 {

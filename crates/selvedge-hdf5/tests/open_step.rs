@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use selvedge_hdf5::{Dtype, Durability, Error, OpenStep, Reader, Recorder};
+use selvedge_hdf5::{Dtype, Durability, OpenStep, Reader, RecordError, Recorder, StorageError};
 
 mod common;
 use common::faults::{begin, builders, cause, new_path};
@@ -63,11 +63,14 @@ fn a_place_is_in_the_memory_of_the_queue_and_counts_as_put() {
     assert_eq!(bytes as u64, run.plan().queue.bytes());
 
     let twice = step.place("W", Dtype::U16).expect_err("twice");
-    assert!(matches!(twice, Error::DuplicateTensor { step: 0, .. }));
+    assert!(matches!(
+        twice,
+        RecordError::DuplicateTensor { step: 0, .. }
+    ));
     let other = step.place("loss", Dtype::F64).expect_err("another dtype");
-    assert!(matches!(other, Error::DtypeMismatch { .. }));
+    assert!(matches!(other, RecordError::DtypeMismatch { .. }));
     let unknown = step.put("less", &1.0_f32).expect_err("unknown");
-    assert!(matches!(unknown, Error::UnknownTensor { .. }));
+    assert!(matches!(unknown, RecordError::UnknownTensor { .. }));
     // A mistake leaves the step as it was.
     step.put_bytes("loss", Dtype::F32, &[0, 0, 128, 63])
         .expect("put");
@@ -95,7 +98,7 @@ fn a_step_that_is_given_up_leaves_its_number_to_the_next() {
         step.put("loss", &7.0_f32).expect("put");
         let error = step.commit().expect_err("four are missing");
         assert!(
-            matches!(&error, Error::MissingTensors { missing, .. } if missing.len() == 4),
+            matches!(&error, RecordError::MissingTensors { missing, .. } if missing.len() == 4),
             "{error:?}"
         );
         // A thread that panics gives it up, too.
@@ -122,12 +125,15 @@ fn there_is_one_open_step_at_a_time() {
         "step 3 is open: commit it or drop it before the next one is begun"
     );
     let error = append(&mut run, SMALL).expect_err("one is open");
-    assert!(matches!(error, Error::StepOpen { step: 3 }), "{error:?}");
+    assert!(
+        matches!(error, RecordError::StepOpen { step: 3 }),
+        "{error:?}"
+    );
     fill(&mut step);
     step.commit().expect("commit");
     let error = run.open_step().expect_err("four were planned");
     assert!(
-        matches!(error, Error::BeyondPlan { planned: 4 }),
+        matches!(error, RecordError::BeyondPlan { planned: 4 }),
         "{error:?}"
     );
     run.finish().expect("finish");
@@ -192,10 +198,10 @@ fn after_an_error_an_open_step_is_refused() {
     let mut step = run.open_step().expect("open");
     fs::remove_file(&path).expect("remove");
     let deleted = run.commit().expect_err("it was deleted");
-    assert!(matches!(&*cause(deleted).0, Error::Deleted { .. }));
+    assert!(matches!(&*cause(deleted).0, StorageError::Deleted { .. }));
     fill(&mut step);
     let (why, committed) = cause(step.commit().expect_err("the recorder has stopped"));
-    assert!(matches!(&*why, Error::Deleted { .. }), "{why:?}");
+    assert!(matches!(&*why, StorageError::Deleted { .. }), "{why:?}");
     assert_eq!(committed, 2);
     cause(run.open_step().expect_err("the recorder has stopped"));
     cause(run.finish().expect_err("the recorder has stopped"));

@@ -10,7 +10,7 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use selvedge_hdf5::{
-    Error, FileError, Reader, Rechunk, Recorder, plan_recovery, recover, verify_checksums,
+    FileError, Reader, Rechunk, Recorder, StorageError, plan_recovery, recover, verify_checksums,
 };
 use selvedge_testing::python;
 
@@ -101,7 +101,7 @@ fn a_swmr_writer_is_read_beside_and_recovered_from() {
             plan_recovery(&path).unwrap_err(),
         ] {
             assert!(
-                matches!(error, Error::File(FileError::OpenElsewhere { .. })),
+                matches!(error, StorageError::File(FileError::OpenElsewhere { .. })),
                 "{error}"
             );
         }
@@ -133,7 +133,10 @@ fn a_swmr_writer_is_read_beside_and_recovered_from() {
         check_steps(&path, steps + 3, false);
         let again = recover(&path).unwrap_err();
         assert!(
-            matches!(again, Error::NotATrajectory { .. } | Error::Library { .. }),
+            matches!(
+                again,
+                StorageError::NotATrajectory { .. } | StorageError::Library { .. }
+            ),
             "{again}"
         );
     }
@@ -155,7 +158,10 @@ os._exit(9)";
         let mut writer = python::script(program, [path.as_os_str(), OsStr::new(&size)]);
         writer.status().unwrap();
         let error = Reader::open(&path).unwrap_err();
-        assert!(matches!(error, Error::MarkedByWriter { .. }), "{error}");
+        assert!(
+            matches!(error, StorageError::MarkedByWriter { .. }),
+            "{error}"
+        );
         assert!(error.to_string().contains("recover"), "{error}");
         let before = fs::read(&path).unwrap();
         let recovery = recover(&path).unwrap();
@@ -197,7 +203,10 @@ os._exit(9)";
             assert!(Reader::open(&path).is_ok());
         }
         // The lease by which it is asked is a call of `fcntl`, too, which this system may not have.
-        Err(error) => assert!(matches!(error, Error::MarkedByWriter { .. }), "{error}"),
+        Err(error) => assert!(
+            matches!(error, StorageError::MarkedByWriter { .. }),
+            "{error}"
+        ),
     });
 }
 
@@ -258,7 +267,7 @@ os._exit(9)";
         Reader::open(&path).unwrap_err(),
         recover(&path).unwrap_err(),
     ] {
-        assert!(matches!(error, Error::Truncated { .. }), "{error}");
+        assert!(matches!(error, StorageError::Truncated { .. }), "{error}");
     }
     // Whole in length, and not in what it holds: the mark is put back.
     let mut broken = before.clone();
@@ -266,7 +275,7 @@ os._exit(9)";
     broken[48..400].fill(0xAB);
     fs::write(&path, &broken).unwrap();
     let error = recover(&path).unwrap_err();
-    assert!(matches!(error, Error::Library { .. }), "{error}");
+    assert!(matches!(error, StorageError::Library { .. }), "{error}");
     assert_eq!(fs::read(&path).unwrap(), broken);
 }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use half::{bf16, f16};
 use selvedge_hdf5::{
-    Attribute, Compression, Dtype, Error, ReadPattern, Reader, Recorder, RecorderBuilder, Role,
-    RunState,
+    Attribute, Compression, Dtype, ReadError, ReadPattern, Reader, RecordError, Recorder,
+    RecorderBuilder, Role, RunState,
 };
 use selvedge_testing::python;
 
@@ -174,17 +174,20 @@ fn every_bf16_pattern_of_h5py_comes_back_with_its_bits() {
     assert_eq!(losses.read_step::<f32>(0).unwrap(), [0.0, 1.0]);
     let beyond = losses.read_step::<f32>(3).unwrap_err();
     assert!(
-        matches!(beyond, Error::StepOutOfRange { committed: 3, .. }),
+        matches!(beyond, ReadError::StepOutOfRange { committed: 3, .. }),
         "{beyond}"
     );
     let rate = file.tensor("rate").unwrap();
     assert_eq!(rate.read::<f64>().unwrap(), [0.5]);
     let single = rate.read_step::<f64>(0).unwrap_err();
-    assert!(matches!(single, Error::NoSteps { .. }), "{single}");
+    assert!(matches!(single, ReadError::NoSteps { .. }), "{single}");
     let text = file.tensor("text").unwrap().read::<u8>().unwrap_err();
-    assert!(matches!(text, Error::UnsupportedDtype { .. }), "{text}");
+    assert!(matches!(text, ReadError::UnsupportedDtype { .. }), "{text}");
     let assumed = file.assume_bf16("unwritten").unwrap_err();
-    assert!(matches!(assumed, Error::DtypeMismatch { .. }), "{assumed}");
+    assert!(
+        matches!(assumed, ReadError::DtypeMismatch { .. }),
+        "{assumed}"
+    );
 }
 
 /// One dataset for each dtype: as a step tensor, as a scalar and as a constant.
@@ -452,7 +455,7 @@ fn a_planned_run_is_resumed_with_more_steps() {
         .append(|row| row.put("W", &[0_u16; 6])?.put("loss", &0.0_f32))
         .unwrap_err();
     assert!(
-        matches!(beyond, Error::BeyondPlan { planned: 200 }),
+        matches!(beyond, RecordError::BeyondPlan { planned: 200 }),
         "{beyond}"
     );
     run.finish().unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use selvedge_hdf5::{Dtype, Error, Note, Reader, Rechunk, Recorder, Role, RunState, Tensor};
+use selvedge_hdf5::{Dtype, Note, ReadError, Reader, Rechunk, Recorder, Role, RunState, Tensor};
 use selvedge_testing::python;
 
 /// Records `steps` steps of `W`, of the step's number, into a file of a known length.
@@ -92,7 +92,7 @@ fn a_tensor_of_another_program_has_all_its_rows() {
     assert_eq!(w.read_step::<u16>(5).unwrap(), [10, 11]);
     let beyond = w.read_step::<u16>(6).unwrap_err();
     assert!(
-        matches!(beyond, Error::StepOutOfRange { committed: 6, .. }),
+        matches!(beyond, ReadError::StepOutOfRange { committed: 6, .. }),
         "{beyond}"
     );
     assert_eq!(file.tensor("empty").unwrap().read::<f32>().unwrap(), []);
@@ -163,7 +163,7 @@ fn a_dataset_that_does_not_open_is_told_and_hides_no_other() {
             "{told:?}"
         );
         let error = file.tensor("loss").unwrap_err();
-        assert!(matches!(error, Error::Unread { .. }), "{error}");
+        assert!(matches!(error, ReadError::Unread { .. }), "{error}");
         let again = folder.path().join("again_1.h5");
         let refused = Rechunk::new(&path, &again).run(|_| {}).unwrap_err();
         assert!(refused.to_string().contains("`loss`"), "{refused}");
@@ -289,7 +289,10 @@ fn what_has_no_values_is_not_read() {
         nothing.read::<f32>().unwrap_err(),
         nothing.read_into(&mut [0.0_f32]).unwrap_err(),
     ] {
-        assert!(matches!(error, Error::UnsupportedDtype { .. }), "{error}");
+        assert!(
+            matches!(error, ReadError::UnsupportedDtype { .. }),
+            "{error}"
+        );
     }
     let w = file.tensor("W").unwrap();
     assert_eq!(w.dtype().unwrap(), Dtype::U16);

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use selvedge_hdf5::{
-    Attribute, CompareOptions, Dtype, Error, FileError, ReadPattern, Reader, Rechunk, Recorder,
-    Role, RunState, bf16, compare, f16,
+    Attribute, CompareOptions, DeclareError, Dtype, FileError, ReadError, ReadPattern, Reader,
+    Rechunk, Recorder, RewriteError, Role, RunState, StorageError, bf16, compare, f16,
 };
 use selvedge_testing::python;
 
@@ -230,7 +230,10 @@ fn a_live_file_gives_its_committed_steps_and_is_not_replaced() {
         .run(|_| {})
         .unwrap_err();
     assert!(
-        matches!(error, Error::File(FileError::InUse { .. })),
+        matches!(
+            error,
+            RewriteError::Storage(StorageError::File(FileError::InUse { .. }))
+        ),
         "{error}"
     );
     append(&mut run, SMALL).unwrap();
@@ -246,7 +249,10 @@ fn a_file_can_be_rechunked_in_place() {
     let rechunk = Rechunk::new(&path, &path).pattern(ReadPattern::TokenSubset);
     let error = rechunk.run(|_| {}).unwrap_err();
     assert!(
-        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        matches!(
+            error,
+            RewriteError::Storage(StorageError::File(FileError::AlreadyExists { .. }))
+        ),
         "{error}"
     );
     let before = Reader::open(&path).unwrap();
@@ -283,7 +289,7 @@ fn what_cannot_be_kept_is_refused_or_told() {
     let output = folder.path().join("out_1.h5");
     let rechunk = Rechunk::new(&path, &output);
     let error = rechunk.run(|_| {}).unwrap_err();
-    assert!(matches!(error, Error::CannotKeep { .. }), "{error}");
+    assert!(matches!(error, RewriteError::CannotKeep { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("`c`") && text.contains("`names`"), "{text}");
     assert_eq!(names(folder.path()), ["run_1.h5"]);
@@ -310,14 +316,23 @@ fn what_cannot_be_kept_is_refused_or_told() {
     let error = Rechunk::new(&path, folder.path().join("no.h5"))
         .plan()
         .unwrap_err();
-    assert!(matches!(error, Error::NothingToRechunk { .. }), "{error}");
+    assert!(
+        matches!(error, RewriteError::NothingToRechunk { .. }),
+        "{error}"
+    );
     // Two datasets of one name.
     let twice = "import sys, h5py, numpy as np\nwith h5py.File(sys.argv[1], 'w') as f:\n  f['a/b'] = np.ones(3); f['a.b'] = np.ones(3)";
     python::on_file(twice, &path);
     let error = Rechunk::new(&path, folder.path().join("no.h5"))
         .plan()
         .unwrap_err();
-    assert!(matches!(error, Error::DuplicateName { .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            RewriteError::Declare(DeclareError::DuplicateName { .. })
+        ),
+        "{error}"
+    );
 }
 
 const ACCIDENT: &str = r#"
@@ -382,7 +397,7 @@ fn bfloat16_stored_as_float16_comes_back_marked() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "tensor `bits` holds uint16, found float16"
+        "tensor `bits` holds uint16, asked for float16"
     );
 }
 
@@ -394,7 +409,10 @@ fn chunks_that_must_be_unpacked_need_their_memory() {
     let output = folder.path().join("out_1.h5");
     let rechunk = Rechunk::new(&path, &output).memory(40 << 20);
     let error = rechunk.clone().run(|_| {}).unwrap_err();
-    assert!(matches!(error, Error::WorkingMemory { .. }), "{error}");
+    assert!(
+        matches!(error, RewriteError::Read(ReadError::WorkingMemory { .. })),
+        "{error}"
+    );
     assert_eq!(names(folder.path()), ["run_1.h5"]);
     rechunk.memory(100 << 20).run(|_| {}).unwrap();
     let file = Reader::open(&output).unwrap();

@@ -3,7 +3,9 @@
 use std::fs;
 
 use half::bf16;
-use selvedge_hdf5::{Error, FileError, Reader, Recorder, RecorderBuilder, recover};
+use selvedge_hdf5::{
+    DeclareError, FileError, Reader, Recorder, RecorderBuilder, StorageError, recover,
+};
 use selvedge_testing::python;
 
 use common::faults::{finished, named, names, new_path};
@@ -20,7 +22,10 @@ fn an_existing_file_is_left_alone() {
         .start()
         .expect_err("it exists");
     assert!(
-        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        matches!(
+            error,
+            DeclareError::Storage(StorageError::File(FileError::AlreadyExists { .. }))
+        ),
         "{error:?}"
     );
     named(&error, &path);
@@ -34,7 +39,10 @@ fn an_existing_file_is_left_alone() {
         .start()
         .expect_err("it exists");
     assert!(
-        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        matches!(
+            error,
+            DeclareError::Storage(StorageError::File(FileError::AlreadyExists { .. }))
+        ),
         "{error:?}"
     );
     named(&error, &path);
@@ -230,7 +238,10 @@ fn a_run_that_differs_is_not_resumed() {
         let error = builder.start().expect_err(expected);
         let text = named(&error, &path);
         assert!(text.contains(expected), "{text}\nexpected: {expected}");
-        assert!(matches!(error, Error::ResumeMismatch { .. }), "{error:?}");
+        assert!(
+            matches!(error, DeclareError::ResumeMismatch { .. }),
+            "{error:?}"
+        );
         assert!(
             fs::read(&path).expect("read") == bytes,
             "the file was changed"

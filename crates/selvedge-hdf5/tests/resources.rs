@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use selvedge_hdf5::{Error, Note, Reader, Rechunk};
+use selvedge_hdf5::{Note, ReadError, Reader, Rechunk};
 use selvedge_testing::{Limit, again, is_child, python, run_limited, setting, tell, told};
 
 const LARGE: &str = r#"
@@ -57,7 +57,7 @@ fn a_chunk_does_not_become_larger_than_it_is() {
         let tensor = file.tensor(name).unwrap();
         assert_eq!(tensor.read_steps::<f32>(0..4).unwrap(), expected, "{name}");
         let error = tensor.read_steps::<f32>(2..6).unwrap_err();
-        let Error::DamagedChunk { chunk, reason, .. } = &error else {
+        let ReadError::DamagedChunk { chunk, reason, .. } = &error else {
             panic!("{name}: {error}");
         };
         assert_eq!(*chunk, [4, 0], "{name}");

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use selvedge_hdf5::{Attribute, Error, Reader, Recorder, RecorderBuilder, RunState, recover};
+use selvedge_hdf5::{
+    Attribute, DeclareError, Reader, RecordError, Recorder, RecorderBuilder, RunState,
+    StorageError, recover,
+};
 use selvedge_testing::python;
 
 fn declare(builder: RecorderBuilder) -> RecorderBuilder {
@@ -99,7 +102,13 @@ fn a_finished_file_with_tensors_of_different_lengths_is_left_alone() {
     );
     assert_eq!(found.ahead, []);
     let refused = declare(Recorder::resume(&path)).start().unwrap_err();
-    assert!(matches!(refused, Error::NotATrajectory { .. }), "{refused}");
+    assert!(
+        matches!(
+            refused,
+            DeclareError::Storage(StorageError::NotATrajectory { .. })
+        ),
+        "{refused}"
+    );
     assert!(
         refused.to_string().contains("tensor `W` has 101 steps"),
         "{refused}"
@@ -121,14 +130,20 @@ fn a_refused_resume_writes_nothing() {
                     .steps(steps)
                     .start()
                     .unwrap_err();
-                assert!(matches!(refused, Error::ResumeMismatch { .. }), "{refused}");
+                assert!(
+                    matches!(refused, DeclareError::ResumeMismatch { .. }),
+                    "{refused}"
+                );
             }
         }
         let refused = declare(Recorder::resume(&path))
             .memory_budget(10)
             .start()
             .unwrap_err();
-        assert!(matches!(refused, Error::MemoryBudget { .. }), "{refused}");
+        assert!(
+            matches!(refused, DeclareError::MemoryBudget { .. }),
+            "{refused}"
+        );
         assert_eq!(fs::read(&path).unwrap(), before);
         fs::remove_file(&path).unwrap();
     }
@@ -145,7 +160,7 @@ fn an_open_ended_file_stays_one() {
         .append(|row| row.put("W", &[0_u16; 6])?.put("loss", &0.0_f32))
         .unwrap_err();
     assert!(
-        matches!(beyond, Error::BeyondPlan { planned: 12 }),
+        matches!(beyond, RecordError::BeyondPlan { planned: 12 }),
         "{beyond}"
     );
     run.finish().unwrap();
@@ -195,7 +210,7 @@ fn a_reserved_attribute_says_so() {
         );
         assert!(matches!(
             builder.start().unwrap_err(),
-            Error::InvalidName { .. }
+            DeclareError::InvalidName { .. }
         ));
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{
-    Attribute, Compression, Error, Note, Reader, Rechunk, Recorder, Role, RunState, recover,
+    Attribute, Compression, Note, Reader, Rechunk, Recorder, RewriteError, Role, RunState, recover,
 };
 use selvedge_testing::python;
 
@@ -222,7 +222,7 @@ fn steps_that_one_tensor_got_are_told_and_not_dropped() {
         let rechunk = Rechunk::new(&path, &again);
         let refused = rechunk.run(|_| {}).unwrap_err();
         assert!(
-            matches!(&refused, Error::UnequalSteps { tensors, committed: 20, .. }
+            matches!(&refused, RewriteError::UnequalSteps { tensors, committed: 20, .. }
                 if *tensors == [("W".to_owned(), 25)]),
             "{refused}"
         );

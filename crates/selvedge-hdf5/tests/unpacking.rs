@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{
-    CompareOptions, Compression, DataLayout, Dtype, Error, Reader, Rechunk, Recorder, Tensor,
+    CompareOptions, Compression, DataLayout, Dtype, ReadError, Reader, Rechunk, Recorder, Tensor,
     add_checksums, bf16, compare, verify_checksums,
 };
 use selvedge_testing::python;
@@ -254,7 +254,7 @@ fn a_damaged_stream_is_an_error_that_names_the_chunk() {
         w.read_step::<bf16>(6).unwrap_err(),
         w.select().rows([1]).read_f32().unwrap_err(),
     ] {
-        let Error::DamagedChunk { tensor, chunk, .. } = &error else {
+        let ReadError::DamagedChunk { tensor, chunk, .. } = &error else {
             panic!("{error}");
         };
         assert_eq!((tensor.as_str(), &chunk[..]), ("W", &[6, 0, 0][..]));
@@ -290,7 +290,7 @@ fn streams_of_the_wrong_length_are_errors() {
     for name in ["short", "long", "tiny", "plain", "rubbish"] {
         let error = file.tensor(name).unwrap().read::<u16>().unwrap_err();
         assert!(
-            matches!(&error, Error::DamagedChunk { tensor, .. } if tensor == name),
+            matches!(&error, ReadError::DamagedChunk { tensor, .. } if tensor == name),
             "{name}: {error}"
         );
     }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use selvedge_hdf5::{Durability, Error, Recorder};
+use selvedge_hdf5::{Durability, RecordError, Recorder};
 
 mod common;
 use common::faults::new_path;
@@ -22,7 +22,7 @@ fn append_timeout(
     run: &mut Recorder,
     shape: Shape,
     timeout: Duration,
-) -> Result<Option<u64>, Error> {
+) -> Result<Option<u64>, RecordError> {
     let values = sample::step(shape, run.appended());
     run.append_timeout(timeout, |step| sample::fill(step, &values))
 }
@@ -113,12 +113,12 @@ fn after_an_error_nobody_waits() {
     let timeout = Duration::from_secs(3600);
     let error = append_timeout(&mut run, LARGE, timeout).expect_err("it was deleted");
     assert!(
-        matches!(error, Error::Stopped { committed: 1, .. }),
+        matches!(error, RecordError::Stopped { committed: 1, .. }),
         "{error:?}"
     );
     let error = run.commit_timeout(timeout).expect_err("it was deleted");
     assert!(
-        matches!(error, Error::Stopped { committed: 1, .. }),
+        matches!(error, RecordError::Stopped { committed: 1, .. }),
         "{error:?}"
     );
 }

@@ -7,6 +7,7 @@ use std::io;
 
 use pyo3::intern;
 use pyo3::prelude::*;
+use selvedge_base::Chain;
 use selvedge_hdf5::FileError;
 
 /// A class of `selvedge._errors`, with a message.
@@ -37,92 +38,63 @@ pub(crate) fn shape(py: Python<'_>, message: impl Into<String>) -> PyErr {
 /// An error of the trajectory store.
 pub(crate) fn hdf5(error: impl Into<selvedge_hdf5::Error>) -> PyErr {
     let error = error.into();
-    let cause = match &error {
-        // Its cause is a part of its message, and so no source of it.
-        selvedge_hdf5::Error::Stopped { cause, .. } => number(&**cause),
-        error => number(error),
-    };
-    raise(&error, hdf5_class(&error), cause)
+    raise(&error, hdf5_class(&error))
 }
 
 /// An error of safetensors files.
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over")]
-pub(crate) fn safetensors(error: selvedge_safetensors::Error) -> PyErr {
-    raise(&error, safetensors_class(&error), number(&error))
+pub(crate) fn safetensors(error: impl Into<selvedge_safetensors::Error>) -> PyErr {
+    let error = error.into();
+    raise(&error, safetensors_class(&error))
 }
 
-/// The number that the system gave an error.
-fn number(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
-    sources(error).find_map(|error| error.downcast_ref::<io::Error>()?.raw_os_error())
-}
-
-fn raise(error: &(dyn std::error::Error + 'static), class: &str, errno: Option<i32>) -> PyErr {
-    // An error that is a part of its cause's message is not repeated.
-    let mut message = String::new();
-    for error in sources(error) {
-        let text = error.to_string();
-        if message.is_empty() {
-            message = text;
-        } else if !message.ends_with(&text) {
-            message = format!("{message}: {text}");
-        }
-    }
+fn raise(error: &(dyn std::error::Error + 'static), class: &str) -> PyErr {
+    let message = Chain(error).to_string();
+    let mut sources = std::iter::successors(Some(error), |error| error.source());
+    // The number that the system gave the error, where it is of the system.
+    let errno = sources.find_map(|error| error.downcast_ref::<io::Error>()?.raw_os_error());
     Python::attach(|py| make(py, class, message, errno).unwrap_or_else(|error| error))
 }
 
-/// The error and its causes.
-fn sources<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
-}
-
 fn hdf5_class(error: &selvedge_hdf5::Error) -> &'static str {
-    use selvedge_hdf5::Error as E;
+    use selvedge_hdf5::{
+        DeclareError as D, Error as E, ReadError as R, RecordError as A, StorageError as S,
+    };
     match error {
-        E::File(error) => file_class(error),
-        E::Io { source, .. } => io_class(source),
-        E::Stopped { .. } | E::WriterPanicked => "StoppedError",
-        E::NoSuchTensor { .. } | E::UnknownTensor { .. } => "TensorNotFoundError",
-        E::StepOutOfRange { .. }
-        | E::RowOutOfRange { .. }
-        | E::NoSteps { .. }
-        | E::NoRows { .. } => "OutOfRangeError",
-        E::DtypeMismatch { .. } | E::UnsupportedDtype { .. } | E::NotFloat { .. } => "DtypeError",
-        E::LengthMismatch { .. }
-        | E::BytesMismatch { .. }
-        | E::BufferLength { .. }
-        | E::MaskLength { .. }
-        | E::ConstantLength { .. } => "ShapeError",
-        E::MemoryBudget { .. } | E::WorkingMemory { .. } => "BudgetError",
-        E::InvalidName { .. }
-        | E::DuplicateName { .. }
-        | E::DuplicateTensor { .. }
-        | E::InvalidTensor { .. }
-        | E::NoPlannedSteps
-        | E::NoTensors
-        | E::AttributeTooLarge { .. }
-        | E::MissingTensors { .. }
-        | E::BeyondPlan { .. }
-        | E::ResumeMismatch { .. }
-        | E::ResumeArchive { .. }
-        | E::NotForRecording { .. }
-        | E::ZeroStride { .. } => "DeclarationError",
+        E::Storage(S::File(error)) => file_class(error),
+        E::Storage(S::WriterPanicked) | E::Record(A::Stopped { .. }) => "StoppedError",
+        E::Read(R::NoSuchTensor { .. })
+        | E::Record(A::UnknownTensor { .. })
+        | E::Declare(D::UnknownTensor { .. }) => "TensorNotFoundError",
+        E::Read(
+            R::StepOutOfRange { .. }
+            | R::RowOutOfRange { .. }
+            | R::NoSteps { .. }
+            | R::NoRows { .. },
+        ) => "OutOfRangeError",
+        E::Read(R::DtypeMismatch { .. } | R::UnsupportedDtype { .. } | R::NotFloat { .. })
+        | E::Record(A::DtypeMismatch { .. }) => "DtypeError",
+        E::Record(A::LengthMismatch { .. } | A::BytesMismatch { .. })
+        | E::Read(R::BufferLength { .. } | R::MaskLength { .. })
+        | E::Declare(D::ConstantLength { .. }) => "ShapeError",
+        E::Declare(D::MemoryBudget { .. }) | E::Read(R::WorkingMemory { .. }) => "BudgetError",
+        E::Declare(D::DiskTooSmall { .. })
+        | E::Record(A::StepOpen { .. } | A::StepTooLate { .. }) => "FileError",
+        E::Declare(_) | E::Record(_) | E::Read(R::ZeroStride { .. }) => "DeclarationError",
         _ => "FileError",
     }
 }
 
 fn safetensors_class(error: &selvedge_safetensors::Error) -> &'static str {
-    use selvedge_safetensors::Error as E;
+    use selvedge_safetensors::{Error as E, ReadError as R, SaveError as A, SizeError};
     match error {
         E::File(error) => file_class(error),
-        E::Io { source, .. } => io_class(source),
-        E::NoSuchTensor { .. } | E::UnknownTensor { .. } => "TensorNotFoundError",
-        E::DtypeMismatch { .. } => "DtypeError",
-        E::SizeMismatch { .. } | E::TooLarge { .. } => "ShapeError",
-        E::InvalidName { .. } | E::DuplicateName { .. } | E::HeaderTooLarge { .. } => {
+        E::Read(R::NoSuchTensor { .. }) | E::Save(A::UnknownTensor { .. }) => "TensorNotFoundError",
+        E::Read(R::DtypeMismatch { .. }) | E::Save(A::DtypeMismatch { .. }) => "DtypeError",
+        E::Save(A::SizeMismatch { .. }) | E::Size(SizeError::TooLarge { .. }) => "ShapeError",
+        E::Save(A::InvalidName { .. } | A::DuplicateName { .. } | A::HeaderTooLarge { .. }) => {
             "DeclarationError"
         }
+        E::Read(R::ReadTensor { source, .. }) => io_class(source),
         _ => "FileError",
     }
 }

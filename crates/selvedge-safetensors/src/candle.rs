@@ -2,16 +2,16 @@
 
 use candle_core::Device;
 
-use crate::{Error, Tensor, TensorInfo, TensorView};
+use crate::{ReadError, Tensor, TensorInfo, TensorView};
 
 impl TensorView<'_> {
     /// The tensor in candle, copied onto `device`.
     ///
     /// # Errors
     ///
-    /// [`Error::Candle`] where candle has no such dtype (U16, U64, I8, BOOL, C64 and some of the
+    /// [`ReadError::Candle`] where candle has no such dtype (U16, U64, I8, BOOL, C64 and some of the
     /// 8-bit floats), or the device no room.
-    pub fn to_candle(&self, device: &Device) -> Result<candle_core::Tensor, Error> {
+    pub fn to_candle(&self, device: &Device) -> Result<candle_core::Tensor, ReadError> {
         tensor(self.info(), self.shape(), self.bytes(), device)
     }
 }
@@ -22,7 +22,7 @@ impl Tensor<'_> {
     /// # Errors
     ///
     /// As [`TensorView::to_candle`] and [`Tensor::read`].
-    pub fn to_candle(&self, device: &Device) -> Result<candle_core::Tensor, Error> {
+    pub fn to_candle(&self, device: &Device) -> Result<candle_core::Tensor, ReadError> {
         tensor(self.info(), self.shape(), &self.read_bytes()?, device)
     }
 }
@@ -32,10 +32,10 @@ fn tensor(
     shape: &[usize],
     bytes: &[u8],
     device: &Device,
-) -> Result<candle_core::Tensor, Error> {
+) -> Result<candle_core::Tensor, ReadError> {
     candle_core::DType::try_from(info.dtype)
         .and_then(|dtype| candle_core::Tensor::from_raw_buffer(bytes, dtype, shape, device))
-        .map_err(|source| Error::Candle {
+        .map_err(|source| ReadError::Candle {
             tensor: info.name.clone(),
             dtype: info.dtype,
             source,

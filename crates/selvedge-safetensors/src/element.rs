@@ -4,7 +4,7 @@ use half::f16;
 use selvedge_base::buffer;
 use selvedge_bf16::bf16;
 
-use crate::{Dtype, Error, TensorInfo};
+use crate::{Dtype, ReadError, TensorInfo};
 
 mod sealed {
     pub trait Sealed {}
@@ -22,16 +22,16 @@ pub enum NoView {
 
 impl NoView {
     /// The error of a tensor whose bytes from `begin` on were to be viewed.
-    pub(crate) fn into_error(self, info: &TensorInfo, begin: usize) -> Error {
+    pub(crate) fn into_error(self, info: &TensorInfo, begin: usize) -> ReadError {
         let tensor = info.name.clone();
         match self {
-            Self::Misaligned(alignment) => Error::Misaligned {
+            Self::Misaligned(alignment) => ReadError::Misaligned {
                 tensor,
                 dtype: info.dtype,
                 offset: info.range.start + begin as u64,
                 alignment,
             },
-            Self::NotBool(index, found) => Error::InvalidBool {
+            Self::NotBool(index, found) => ReadError::InvalidBool {
                 tensor,
                 index,
                 found,

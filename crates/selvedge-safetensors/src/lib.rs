@@ -61,7 +61,7 @@ pub use selvedge_base::FileError;
 pub use selvedge_bf16::bf16;
 
 pub use crate::element::Element;
-pub use crate::error::{Error, MissingBytes};
+pub use crate::error::{Error, MissingBytes, ReadError, SaveError, SizeError};
 pub use crate::header::{Header, HeaderError, TensorInfo};
 pub use crate::provenance::Provenance;
 pub use crate::read::{Mapped, Reader, Tensor, TensorView};

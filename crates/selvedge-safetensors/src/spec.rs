@@ -2,7 +2,7 @@
 
 use selvedge_base::shape::elements;
 
-use crate::{Dtype, Error};
+use crate::{Dtype, SaveError, SizeError};
 
 /// The key of a header that is no tensor.
 pub(crate) const METADATA: &str = "__metadata__";
@@ -33,20 +33,20 @@ impl TensorSpec {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`], and [`Error::PartialByte`] where elements of 4 or 6 bits do not fill
+    /// [`SizeError::TooLarge`], and [`SizeError::PartialByte`] where elements of 4 or 6 bits do not fill
     /// whole bytes.
-    pub fn bytes(&self) -> Result<u64, Error> {
+    pub fn bytes(&self) -> Result<u64, SizeError> {
         let (tensor, dtype) = (self.name.clone(), self.dtype);
         let shape = self.shape.clone();
         match Size::of(self.dtype, &self.shape) {
             Size::Bytes(bytes) => Ok(bytes),
-            Size::PartialByte { bits } => Err(Error::PartialByte {
+            Size::PartialByte { bits } => Err(SizeError::PartialByte {
                 tensor,
                 dtype,
                 shape,
                 bits,
             }),
-            Size::TooLarge => Err(Error::TooLarge {
+            Size::TooLarge => Err(SizeError::TooLarge {
                 tensor,
                 dtype,
                 shape,
@@ -54,15 +54,15 @@ impl TensorSpec {
         }
     }
 
-    pub(crate) fn validate(&self) -> Result<u64, Error> {
+    pub(crate) fn validate(&self) -> Result<u64, SaveError> {
         if self.name == METADATA {
-            return Err(Error::InvalidName {
+            return Err(SaveError::InvalidName {
                 name: self.name.clone(),
                 what: "tensor",
                 expected: "another one: the format keeps it for the metadata",
             });
         }
-        self.bytes()
+        Ok(self.bytes()?)
     }
 }
 

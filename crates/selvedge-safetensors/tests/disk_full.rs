@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{bytes_of, named, names, new_path};
-use selvedge_safetensors::{Error, Save, Writer, recover};
+use selvedge_safetensors::{Save, SaveError, Writer, recover};
 use selvedge_testing::{again, is_child, on_small_file_system, setting, tell, with_file_limit};
 
 mod common;
@@ -41,7 +41,7 @@ fn child_that_fills_its_limit() {
                 break error;
             }
         };
-        assert!(matches!(error, Error::WriteTensor { .. }), "{error}");
+        assert!(matches!(error, SaveError::WriteTensor { .. }), "{error}");
         assert!(named(&error, &path).contains("`rows`"));
         tell(format_args!("rows {}", file.rows()));
     }
@@ -132,7 +132,7 @@ fn child_on_a_small_file_system() {
         .declare::<u8>("W", [16 << 20])
         .start()
         .unwrap_err();
-    assert!(matches!(error, Error::DiskTooSmall { .. }), "{error}");
+    assert!(matches!(error, SaveError::DiskTooSmall { .. }), "{error}");
     named(&error, &path);
 
     // What a killed save left took the room that the next save needs, which was then refused and

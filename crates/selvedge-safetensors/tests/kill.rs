@@ -10,7 +10,7 @@ use std::process::{ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{names, new_path};
-use selvedge_safetensors::{Error, FileError, Header, Reader, Save, recover};
+use selvedge_safetensors::{FileError, Header, Reader, Save, SaveError, recover};
 use selvedge_testing::{Guard, Random, again, is_child, seed, setting, tell, told};
 
 mod common;
@@ -184,7 +184,7 @@ fn of_a_growing_file_every_reported_row_is_recovered() {
                 saved.rows.expect("it grows")
             }
             // It had the final name already.
-            Err(Error::File(FileError::NothingLeft { .. })) => {
+            Err(SaveError::File(FileError::NothingLeft { .. })) => {
                 finished += 1;
                 Header::open(&path).unwrap().tensor("rows").unwrap().shape[0] as u64
             }

@@ -6,50 +6,52 @@ use std::path::Path;
 
 use common::{by_hand, named, new_path};
 use proptest::prelude::*;
-use selvedge_safetensors::{Dtype, Element, Error, Mapped, Reader, Save, Tensor, TensorView, bf16};
+use selvedge_safetensors::{
+    Dtype, Element, Mapped, ReadError, Reader, Save, Tensor, TensorView, bf16,
+};
 
 mod common;
 
 /// What both ways to load can do.
 trait Load {
-    fn all<T: Element>(&self) -> Result<Vec<T>, Error>;
-    fn some<T: Element>(&self, rows: Range<usize>) -> Result<Vec<T>, Error>;
-    fn gathered<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, Error>;
-    fn gathered_into<T: Element>(&self, rows: &[usize], buffer: &mut [T]) -> Result<(), Error>;
+    fn all<T: Element>(&self) -> Result<Vec<T>, ReadError>;
+    fn some<T: Element>(&self, rows: Range<usize>) -> Result<Vec<T>, ReadError>;
+    fn gathered<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, ReadError>;
+    fn gathered_into<T: Element>(&self, rows: &[usize], buffer: &mut [T]) -> Result<(), ReadError>;
 }
 
 impl Load for Tensor<'_> {
-    fn all<T: Element>(&self) -> Result<Vec<T>, Error> {
+    fn all<T: Element>(&self) -> Result<Vec<T>, ReadError> {
         self.read()
     }
 
-    fn some<T: Element>(&self, rows: Range<usize>) -> Result<Vec<T>, Error> {
+    fn some<T: Element>(&self, rows: Range<usize>) -> Result<Vec<T>, ReadError> {
         self.read_rows(rows)
     }
 
-    fn gathered<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, Error> {
+    fn gathered<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, ReadError> {
         self.gather(rows)
     }
 
-    fn gathered_into<T: Element>(&self, rows: &[usize], buffer: &mut [T]) -> Result<(), Error> {
+    fn gathered_into<T: Element>(&self, rows: &[usize], buffer: &mut [T]) -> Result<(), ReadError> {
         self.gather_into(rows, buffer)
     }
 }
 
 impl Load for TensorView<'_> {
-    fn all<T: Element>(&self) -> Result<Vec<T>, Error> {
+    fn all<T: Element>(&self) -> Result<Vec<T>, ReadError> {
         Ok(self.as_slice()?.to_vec())
     }
 
-    fn some<T: Element>(&self, rows: Range<usize>) -> Result<Vec<T>, Error> {
+    fn some<T: Element>(&self, rows: Range<usize>) -> Result<Vec<T>, ReadError> {
         Ok(self.rows(rows)?.as_slice()?.to_vec())
     }
 
-    fn gathered<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, Error> {
+    fn gathered<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, ReadError> {
         self.gather(rows)
     }
 
-    fn gathered_into<T: Element>(&self, rows: &[usize], buffer: &mut [T]) -> Result<(), Error> {
+    fn gathered_into<T: Element>(&self, rows: &[usize], buffer: &mut [T]) -> Result<(), ReadError> {
         self.gather_into(rows, buffer)
     }
 }
@@ -71,7 +73,7 @@ macro_rules! both {
     }};
 }
 
-fn message<T>(result: Result<Vec<T>, Error>) -> String {
+fn message<T>(result: Result<Vec<T>, ReadError>) -> String {
     match result {
         Ok(_) => panic!("it was read"),
         Err(error) => error.to_string(),
@@ -93,7 +95,7 @@ fn what_cannot_be_read_is_explained() {
         for (found, expected) in [
             (
                 message(w.all::<f32>()),
-                "tensor `W` holds BF16, found F32; its bits can be had as U16",
+                "tensor `W` holds BF16, asked for F32; its bits can be had as U16",
             ),
             (
                 message(w.some::<bf16>(2..5)),
@@ -130,7 +132,10 @@ fn what_cannot_be_read_is_explained() {
             message(n.some::<i64>(0..1)),
             "tensor `n` is a single value and has no rows; read it whole"
         );
-        assert!(matches!(n.gathered::<i64>(&[0]), Err(Error::NoRows { .. })));
+        assert!(matches!(
+            n.gathered::<i64>(&[0]),
+            Err(ReadError::NoRows { .. })
+        ));
     });
     both!(&path, "mask", |mask| {
         assert_eq!(
@@ -142,7 +147,7 @@ fn what_cannot_be_read_is_explained() {
     both!(&path, "packed", |packed| {
         assert_eq!(
             message(packed.all::<u8>()),
-            "tensor `packed` holds F4, found U8; its bytes can be had with `read_bytes`"
+            "tensor `packed` holds F4, asked for U8; its bytes can be had with `read_bytes`"
         );
     });
     let file = map(&path);
@@ -245,9 +250,9 @@ fn a_large_tensor_is_read_in_parallel() {
     let some = w.read_rows::<u32>(1_000_001..4_000_001).unwrap();
     assert!(some == values[1_000_001..4_000_001]);
     let error = w.read_into(&mut buffer[1..]).unwrap_err();
-    assert!(matches!(error, Error::BufferLength { .. }));
+    assert!(matches!(error, ReadError::BufferLength { .. }));
     let error = w.read_rows_into(0..2, &mut buffer).unwrap_err();
-    assert!(matches!(error, Error::BufferLength { .. }));
+    assert!(matches!(error, ReadError::BufferLength { .. }));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use common::{by_hand, judge, named, new_path};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
-use selvedge_safetensors::{Error, Header, HeaderError, Mapped, Reader, Save};
+use selvedge_safetensors::{Header, HeaderError, Mapped, ReadError, Reader, Save};
 use selvedge_testing::make_pipe;
 
 mod common;
@@ -355,7 +355,7 @@ fn errors_of_files_name_the_file() {
     for bytes in [&b""[..], b"\x89HDF\r\n\x1A\n", b"\x02\0\0\0\0\0\0\0{}more"] {
         fs::write(&path, bytes).unwrap();
         let error = Reader::open(&path).unwrap_err();
-        assert!(matches!(error, Error::Header { .. }), "{error}");
+        assert!(matches!(error, ReadError::Header { .. }), "{error}");
         let text = named(&error, &path);
         // SAFETY: nobody else knows the file.
         let mapped = unsafe { Mapped::open(&path) }.unwrap_err();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use selvedge_safetensors::{Error, Save};
+use selvedge_safetensors::{Save, SaveError};
 use selvedge_testing::naming::Writer;
 
 use common::bytes_of;
@@ -50,7 +50,7 @@ impl Writer for InPieces {
     }
 }
 
-fn said(error: &Error) -> String {
+fn said(error: &SaveError) -> String {
     format!("{error:?}")
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use common::{DTYPES, bytes_of, named, names, new_path};
 use safetensors::SafeTensors;
-use selvedge_safetensors::{Error, FileError, Header, Mapped, Reader, Save, bf16, f16};
+use selvedge_safetensors::{FileError, Header, Mapped, Reader, Save, SaveError, bf16, f16};
 
 mod common;
 
@@ -245,7 +245,7 @@ fn a_file_is_kept_where_it_is_asked_to_be() {
         .write()
         .unwrap_err();
     assert!(
-        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        matches!(error, SaveError::File(FileError::AlreadyExists { .. })),
         "{error}"
     );
     named(&error, &path);
@@ -261,7 +261,7 @@ fn a_file_is_kept_where_it_is_asked_to_be() {
     fs::write(&path, "mine").unwrap();
     let error = writer.finish().unwrap_err();
     assert!(
-        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        matches!(error, SaveError::File(FileError::AlreadyExists { .. })),
         "{error}"
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
@@ -284,7 +284,7 @@ fn a_write_protected_file_is_not_replaced() {
         Ok(_) => assert!(may, "it was replaced"),
         Err(error) => {
             assert!(
-                !may && matches!(error, Error::File(FileError::WriteProtected { .. })),
+                !may && matches!(error, SaveError::File(FileError::WriteProtected { .. })),
                 "{error}"
             );
             assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
@@ -399,7 +399,7 @@ fn mistakes_are_named_before_anything_is_written() {
         .declare::<u8>("W", [1 << 60])
         .write()
         .unwrap_err();
-    assert!(matches!(error, Error::DiskTooSmall { .. }), "{error}");
+    assert!(matches!(error, SaveError::DiskTooSmall { .. }), "{error}");
     named(&error, &path);
     assert_eq!(names(folder.path()), [""; 0]);
 }
@@ -410,7 +410,7 @@ fn two_saves_of_one_file_do_not_mix() {
     let mut first = Save::new(&path).scalar("x", 1_u8).start().unwrap();
     let error = Save::new(&path).scalar("x", 2_u8).write().unwrap_err();
     assert!(
-        matches!(error, Error::File(FileError::InUse { .. })),
+        matches!(error, SaveError::File(FileError::InUse { .. })),
         "{error}"
     );
     named(&error, &path);

@@ -7,7 +7,7 @@ use common::{bytes_of, named, names, new_path};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 use selvedge_safetensors::{
-    Dtype, Error, FileError, Header, Reader, Save, TensorSpec, Writer, bf16, recover,
+    Dtype, FileError, Header, Reader, Save, SaveError, TensorSpec, Writer, bf16, recover,
 };
 
 mod common;
@@ -91,7 +91,7 @@ fn mistakes_are_named_and_cost_nothing() {
     let mut file = start().unwrap();
     file.write("b", &[7_u8]).unwrap();
     let error = file.finish().unwrap_err();
-    assert!(matches!(&error, Error::Incomplete { missing, .. } if missing.len() == 2));
+    assert!(matches!(&error, SaveError::Incomplete { missing, .. } if missing.len() == 2));
     assert_eq!(
         error.to_string(),
         format!(
@@ -244,12 +244,12 @@ fn a_source_that_ends_within_a_row_leaves_whole_rows() {
     let mut file = Save::new(&path).growing::<u8>("rows", [4]).start().unwrap();
     let error = file.write_from("rows", &[1; 4 + 3][..]).unwrap_err();
     assert!(
-        matches!(error, Error::PartialRow { extra: 3, .. }),
+        matches!(error, SaveError::PartialRow { extra: 3, .. }),
         "{error}"
     );
     assert_eq!(file.rows(), 1);
     let error = file.write_from("rows", Failing(&[2; 8 + 1])).unwrap_err();
-    assert!(matches!(error, Error::Source { .. }), "{error}");
+    assert!(matches!(error, SaveError::Source { .. }), "{error}");
     assert_eq!(file.rows(), 3);
     file.write("rows", &[3_u8; 4]).unwrap();
     file.finish().unwrap();
@@ -267,7 +267,7 @@ fn a_file_that_is_not_complete_can_be_completed() {
     let mut file = save.start().unwrap();
     file.write("rows", &[7_u8; 1000]).unwrap();
     let error = file.finish().unwrap_err();
-    assert!(matches!(error, Error::Incomplete { .. }), "{error}");
+    assert!(matches!(error, SaveError::Incomplete { .. }), "{error}");
     file.write("n", &[1_u8]).unwrap();
     assert_eq!(file.finish().unwrap().rows, Some(1000));
     assert_eq!(bytes_of(&path, "rows"), [7; 1000]);
@@ -278,7 +278,7 @@ fn a_file_that_is_not_complete_can_be_completed() {
         file.write_from("rows", &[7_u8][..]).unwrap_err(),
         file.finish().unwrap_err(),
     ] {
-        assert!(matches!(error, Error::Finished { .. }), "{error}");
+        assert!(matches!(error, SaveError::Finished { .. }), "{error}");
         named(&error, &path);
     }
     drop(file);
@@ -292,14 +292,14 @@ fn a_growing_save_and_one_of_fixed_size_do_not_mix() {
     let mut grows = growing(&path).start().unwrap();
     let error = Save::new(&path).write().unwrap_err();
     assert!(
-        matches!(error, Error::File(FileError::InUse { .. })),
+        matches!(error, SaveError::File(FileError::InUse { .. })),
         "{error}"
     );
     grows.finish().unwrap();
     let mut fixed = Save::new(&path).scalar("n", 1_u8).start().unwrap();
     let error = growing(&path).start().unwrap_err();
     assert!(
-        matches!(error, Error::File(FileError::InUse { .. })),
+        matches!(error, SaveError::File(FileError::InUse { .. })),
         "{error}"
     );
     fixed.finish().unwrap();
@@ -323,7 +323,7 @@ fn what_only_looks_like_a_growing_file_is_not_made_one() {
     for header in [header, format!("{head}{pad}{numbers}]]}}}}")] {
         fs::write(&unfinished, common::by_hand(&header, &[1; 20])).unwrap();
         let error = recover(&path).unwrap_err();
-        assert!(matches!(error, Error::NotRecoverable { .. }), "{error}");
+        assert!(matches!(error, SaveError::NotRecoverable { .. }), "{error}");
         assert!(!path.exists());
     }
 }
@@ -366,7 +366,7 @@ fn what_a_writer_left_is_recovered() {
 
     let error = recover(&path).unwrap_err();
     assert!(
-        matches!(error, Error::File(FileError::NothingLeft { .. })),
+        matches!(error, SaveError::File(FileError::NothingLeft { .. })),
         "{error}"
     );
     named(&error, &path);
@@ -375,7 +375,7 @@ fn what_a_writer_left_is_recovered() {
     leave(&path, 2);
     let error = recover(&unfinished).unwrap_err();
     assert!(
-        matches!(error, Error::File(FileError::AlreadyExists { .. })),
+        matches!(error, SaveError::File(FileError::AlreadyExists { .. })),
         "{error}"
     );
     fs::remove_file(&path).unwrap();
@@ -388,14 +388,14 @@ fn what_a_writer_left_is_not_thrown_away() {
     leave(&path, 5);
     let error = growing(&path).start().unwrap_err();
     assert!(
-        matches!(error, Error::File(FileError::Unfinished { .. })),
+        matches!(error, SaveError::File(FileError::Unfinished { .. })),
         "{error}"
     );
     assert!(named(&error, &path).contains("recover"));
     let mut file = growing(&path).discard_unfinished(true).start().unwrap();
     let error = recover(&path).unwrap_err();
     assert!(
-        matches!(error, Error::File(FileError::InUse { .. })),
+        matches!(error, SaveError::File(FileError::InUse { .. })),
         "while its writer lives: {error}"
     );
     file.finish().unwrap();
@@ -424,7 +424,7 @@ fn without_its_fixed_tensors_a_growing_file_is_nothing() {
     drop(file);
     fs::write(&unfinished, left).unwrap();
     let error = recover(&path).unwrap_err();
-    assert!(matches!(error, Error::NotRecoverable { .. }), "{error}");
+    assert!(matches!(error, SaveError::NotRecoverable { .. }), "{error}");
     assert!(named(&error, &path).contains("before the tensors of fixed size were complete"));
     // Complete: it is worth something.
     let mut file = start().unwrap();
@@ -531,7 +531,7 @@ fn plans() -> impl Strategy<Value = Plan> {
 }
 
 impl Plan {
-    fn start(&self, path: &std::path::Path) -> Result<Writer, Error> {
+    fn start(&self, path: &std::path::Path) -> Result<Writer, SaveError> {
         let mut save = Save::new(path).growing::<u16>(&*self.name, &self.row);
         for (name, shape) in &self.fixed {
             save = save.declare::<f32>(&**name, shape);

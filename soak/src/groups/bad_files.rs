@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, setrlimit};
-use selvedge_hdf5::Reader;
+use selvedge_hdf5::{ReadError, Reader};
 use selvedge_safetensors as safetensors;
 use selvedge_testing::{Random, python};
 
@@ -316,7 +316,7 @@ fn read_hdf5(path: &Path) -> Result<(), String> {
         } else {
             match tensor.read_bytes() {
                 // Strings, for one, are no tensors.
-                Ok(_) | Err(selvedge_hdf5::Error::UnsupportedDtype { .. }) => {}
+                Ok(_) | Err(ReadError::UnsupportedDtype { .. }) => {}
                 Err(error) => result = Err(error.to_string()),
             }
         }
@@ -325,13 +325,14 @@ fn read_hdf5(path: &Path) -> Result<(), String> {
 }
 
 fn read_safetensors(path: &Path) -> Result<(), String> {
-    let read = (|| {
+    let read = || -> Result<(), safetensors::ReadError> {
         let file = safetensors::Reader::open(path)?;
         file.tensors()
             .try_for_each(|tensor| tensor.read_bytes().map(|_| ()))
-    })();
-    let recovered = safetensors::recover(path).map(|_| ());
+    };
+    let read = read();
+    let recovered = safetensors::recover(path);
     // A finished file is not recovered, and one that grows is not read: one of the two is the answer.
-    read.or(recovered)
-        .map_err(|error: safetensors::Error| error.to_string())
+    read.or(recovered.map(|_| ()))
+        .map_err(|error| error.to_string())
 }

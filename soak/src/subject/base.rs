@@ -42,18 +42,21 @@ impl Subject {
     fn make(&self) -> Result<Files, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let path = self.path(folder.path());
-        let shown = |error: Error| format!("the base of {}: {error}", self.name);
         match self.base {
             Base::Nothing => return Ok(Vec::new()),
             Base::Run(recording, finish) => {
-                let mut run = recording.start(&path).map_err(shown)?;
-                while run.appended() < recording.until {
-                    crate::sample::append(&mut run, recording.shape()).map_err(shown)?;
-                }
-                run.commit().map_err(shown)?;
-                if finish {
-                    run.finish().map_err(shown)?;
-                }
+                let record = || -> Result<(), Error> {
+                    let mut run = recording.start(&path)?;
+                    while run.appended() < recording.until {
+                        crate::sample::append(&mut run, recording.shape())?;
+                    }
+                    run.commit()?;
+                    if finish {
+                        run.finish()?;
+                    }
+                    Ok(())
+                };
+                record().map_err(|error| format!("the base of {}: {error:?}", self.name))?;
             }
             Base::Ahead => return ahead(),
             Base::OldVersion => {

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Once;
 
-use selvedge_hdf5::{RunState, recover};
-use selvedge_safetensors::{Error as SafetensorsError, FileError};
+use selvedge_hdf5::{RunState, StorageError, recover};
+use selvedge_safetensors::{FileError, SaveError};
 
 use super::Subject;
 use crate::sample::{self, Seen, Shape};
@@ -136,9 +136,7 @@ thread_local! {
 }
 
 /// Calls `look`, and makes an error of a panic, which is how the tests' sample says that a value is wrong.
-pub(crate) fn quietly<T>(
-    look: impl FnOnce() -> Result<T, selvedge_hdf5::Error>,
-) -> Result<T, String> {
+pub(crate) fn quietly<T>(look: impl FnOnce() -> Result<T, StorageError>) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let loud = std::panic::take_hook();
@@ -298,8 +296,7 @@ fn judge_rows(
             Ok(_) => {}
             // Nothing was reported yet.
             Err(
-                SafetensorsError::File(FileError::NothingLeft { .. })
-                | SafetensorsError::NotRecoverable { .. },
+                SaveError::File(FileError::NothingLeft { .. }) | SaveError::NotRecoverable { .. },
             ) if promised.is_none() => {
                 return;
             }
@@ -335,7 +332,7 @@ fn judge_rows(
         }
     }
     match selvedge_safetensors::recover(path) {
-        Err(SafetensorsError::File(FileError::NothingLeft { .. })) => {}
+        Err(SaveError::File(FileError::NothingLeft { .. })) => {}
         again => verdict.complain(format!("recovered twice: {again:?}")),
     }
 }

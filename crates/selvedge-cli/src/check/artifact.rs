@@ -1,10 +1,10 @@
 //! The facts of a file as the rules of the conventions take them.
 
-use selvedge_base::FileError;
+use selvedge_base::{Chain, FileError};
 use selvedge_conventions as conventions;
 use selvedge_conventions::{Damage, Dtype, Hdf5Facts, RunState, SafetensorsFacts};
-use selvedge_hdf5::{ChunkPlan, Compression, Error, ReadPattern, TensorSpec};
-use selvedge_safetensors::{Error as SafetensorsError, HeaderError};
+use selvedge_hdf5::{ChunkPlan, Compression, ReadError, ReadPattern, StorageError, TensorSpec};
+use selvedge_safetensors::{HeaderError, ReadError as SafetensorsError};
 
 use super::reading::Reading;
 use crate::facts::{FileFacts, RecordingState, Role, Storage, TensorFacts, Unreadable};
@@ -143,35 +143,31 @@ fn plain_tensor(tensor: &TensorFacts) -> conventions::TensorFacts {
 
 /// The facts of an HDF5 file that cannot be read, if that is for what is in it.
 pub(crate) fn unreadable_hdf5(error: Unreadable) -> Result<Hdf5Facts, Unreadable> {
-    let damage = match error {
+    let mut facts = Hdf5Facts::default();
+    let storage = match error {
         // What it points to may be sound.
-        Unreadable::LfsPointer { .. } => None,
-        // h5py writes it at this moment.
-        Unreadable::Hdf5(Error::File(FileError::OpenForWriting { .. })) => {
-            return Ok(Hdf5Facts {
-                state: RunState::Live,
-                ..Hdf5Facts::default()
-            });
+        Unreadable::LfsPointer { .. } => return Ok(facts),
+        Unreadable::Hdf5(ReadError::Storage(error)) => error,
+        other => {
+            facts.damage = Some(not_that_format(other)?);
+            return Ok(facts);
         }
-        // All that its writer had put into it may be there.
-        Unreadable::Hdf5(Error::MarkedByWriter { .. }) => {
-            return Ok(Hdf5Facts {
-                state: RunState::Died,
-                ..Hdf5Facts::default()
-            });
-        }
-        Unreadable::Hdf5(Error::Truncated {
-            expected, found, ..
-        }) => Some(Damage::Truncated { expected, found }),
-        Unreadable::Hdf5(Error::Library { action, source, .. }) => {
-            Some(reason(&format!("libhdf5 cannot {action} it: {source}")))
-        }
-        other => Some(not_that_format(other)?),
     };
-    Ok(Hdf5Facts {
-        damage,
-        ..Hdf5Facts::default()
-    })
+    match storage {
+        // h5py writes it at this moment.
+        StorageError::File(FileError::OpenForWriting { .. }) => facts.state = RunState::Live,
+        // All that its writer had put into it may be there.
+        StorageError::MarkedByWriter { .. } => facts.state = RunState::Died,
+        StorageError::Truncated {
+            expected, found, ..
+        } => facts.damage = Some(Damage::Truncated { expected, found }),
+        StorageError::Library { action, source, .. } => {
+            let why = Chain(&source);
+            facts.damage = Some(reason(&format!("libhdf5 cannot {action} it: {why}")));
+        }
+        other => return Err(other.into()),
+    }
+    Ok(facts)
 }
 
 /// The facts of a safetensors file that cannot be read, if that is for what is in it. `data_start` is
@@ -202,7 +198,7 @@ pub(crate) fn unreadable_safetensors(
                     found: found.saturating_add(8),
                 });
             }
-            other => facts.damage = Some(reason(&chain(&other))),
+            other => facts.damage = Some(reason(&Chain(&other).to_string())),
         },
         other => facts.damage = Some(not_that_format(other)?),
     }
@@ -223,15 +219,4 @@ pub(crate) fn reason(text: &str) -> Damage {
     Damage::Unreadable {
         reason: text.trim_end_matches('.').to_owned(),
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(&format!(": {error}"));
-        source = error.source();
-    }
-    text
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use selvedge_hdf5::{Compression, Error, Limits, ReadPattern, RunPlan, TensorSpec};
+use selvedge_hdf5::{Compression, DeclareError, Limits, ReadPattern, RunPlan, TensorSpec};
 
 use super::tensor_spec;
 use crate::outcome::Outcome;
@@ -118,7 +118,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
         .constants
         .iter()
         .map(TensorSpec::step_bytes)
-        .sum::<Result<u64, Error>>()
+        .sum::<Result<u64, DeclareError>>()
         .context("the constants are too large")?;
     let pattern = args.read.into();
     let plan = RunPlan::new(
@@ -132,7 +132,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     );
     let mut plan = match plan {
         Ok(plan) => plan,
-        Err(error @ Error::MemoryBudget { .. }) => {
+        Err(error @ DeclareError::MemoryBudget { .. }) => {
             output::error(&error.into());
             return Ok(Outcome::Negative);
         }
@@ -151,9 +151,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     }
     match room {
         Ok(()) => Ok(Outcome::Success),
-        Err(Error::DiskTooSmall { needed, free, .. }) => {
+        Err(DeclareError::DiskTooSmall { needed, free, .. }) => {
             let path = args.path;
-            output::error(&Error::DiskTooSmall { path, needed, free }.into());
+            output::error(&DeclareError::DiskTooSmall { path, needed, free }.into());
             Ok(Outcome::Negative)
         }
         Err(error) => Err(error.into()),
@@ -166,7 +166,7 @@ fn check_names(args: &Args) -> anyhow::Result<()> {
     for spec in args.tensors.iter().chain(&args.constants) {
         if names.contains(&&spec.name) {
             let name = spec.name.clone();
-            return Err(Error::DuplicateName { name }.into());
+            return Err(DeclareError::DuplicateName { name }.into());
         }
         names.push(&spec.name);
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use selvedge_base::{FileError, check_target, target};
-use selvedge_hdf5::{Compression, Error, Rechunk};
+use selvedge_hdf5::{Compression, ReadError, Rechunk, RewriteError};
 
 use super::other_files::OtherFiles;
 use super::plan::Read;
@@ -158,22 +158,22 @@ fn check_purpose(pattern: Read, compression: Compress) -> anyhow::Result<()> {
 }
 
 /// A tensor of another dtype than a flag takes, by the name of the flag.
-fn said(error: Error, args: &Args) -> anyhow::Error {
+fn said(error: RewriteError, args: &Args) -> anyhow::Error {
     match &error {
-        Error::DtypeMismatch {
+        RewriteError::Read(ReadError::DtypeMismatch {
             tensor, expected, ..
-        } if args.as_bf16.contains(tensor) => {
+        }) if args.as_bf16.contains(tensor) => {
             anyhow::anyhow!("--as-bf16 takes a float16 tensor, and `{tensor}` is {expected}")
         }
-        Error::DtypeMismatch {
+        RewriteError::Read(ReadError::DtypeMismatch {
             tensor, expected, ..
-        } if args.assume_bf16.contains(tensor) => {
+        }) if args.assume_bf16.contains(tensor) => {
             anyhow::anyhow!("--assume-bf16 takes a uint16 tensor, and `{tensor}` is {expected}")
         }
-        Error::CannotKeep { .. } => {
+        RewriteError::CannotKeep { .. } => {
             anyhow::anyhow!("{error}; --skip-unsupported leaves them out")
         }
-        Error::UnequalSteps {
+        RewriteError::UnequalSteps {
             path,
             tensors,
             committed,

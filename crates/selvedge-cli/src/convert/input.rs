@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::bail;
 use selvedge_base::text::escaped;
 use selvedge_hdf5::{
-    Attribute, Error, Grouped, Note, ReaderOptions, check_attribute, common_steps, root_name,
+    Attribute, DeclareError, Grouped, Note, ReadError, ReaderOptions, check_attribute,
+    common_steps, root_name,
 };
 
 use super::Target;
@@ -250,7 +251,7 @@ fn check_readable(file: &OpenFile, names: &[String]) -> anyhow::Result<()> {
         return Ok(());
     };
     for name in names {
-        if let Err(error @ Error::Unread { .. }) = reader.tensor(name) {
+        if let Err(error @ ReadError::Unread { .. }) = reader.tensor(name) {
             return Err(error.into());
         }
     }
@@ -367,7 +368,7 @@ pub(super) fn storable(attributes: Attributes, of: &str, notes: &mut Vec<String>
         let as_text = Attribute::Text(text(&value));
         match check_attribute(&name, &value) {
             Ok(()) => kept.push((name, value)),
-            Err(error @ selvedge_hdf5::Error::AttributeTooLarge { .. })
+            Err(error @ DeclareError::AttributeTooLarge { .. })
                 if check_attribute(&name, &as_text).is_ok() =>
             {
                 notes.push(format!("attribute `{of}{name}` is kept as text: {error}"));

@@ -1,21 +1,17 @@
 //! Why a file cannot be looked into.
 
-use std::io;
 use std::path::PathBuf;
 
-use selvedge_hdf5::Bytes;
+use selvedge_base::{FileError, debug_as_chain};
+use selvedge_hdf5::{Bytes, ReadError, StorageError};
 
 use crate::source::{ArrayError, Kind};
 
 /// A file that is no tensor file, or a damaged one, whose message names the path; or one of its tensors.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub(crate) enum Unreadable {
-    #[error("cannot {action} {}", path.display())]
-    Io {
-        path: PathBuf,
-        action: &'static str,
-        source: io::Error,
-    },
+    #[error(transparent)]
+    File(#[from] FileError),
     #[error("there is no {}{}", path.display(), also(instead))]
     Missing {
         path: PathBuf,
@@ -81,9 +77,17 @@ pub(crate) enum Unreadable {
     #[error(transparent)]
     Array(#[from] ArrayError),
     #[error(transparent)]
-    Hdf5(#[from] selvedge_hdf5::Error),
+    Hdf5(#[from] ReadError),
     #[error(transparent)]
-    Safetensors(#[from] selvedge_safetensors::Error),
+    Safetensors(#[from] selvedge_safetensors::ReadError),
+}
+
+debug_as_chain!(Unreadable);
+
+impl From<StorageError> for Unreadable {
+    fn from(error: StorageError) -> Self {
+        Self::Hdf5(error.into())
+    }
 }
 
 /// What the flag takes that says what a tensor is.
@@ -98,5 +102,48 @@ fn also(instead: &Option<PathBuf>) -> String {
     match instead {
         Some(path) => format!("; did you mean {}?", path.display()),
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::{Path, PathBuf};
+
+    use selvedge_base::FileError;
+    use selvedge_hdf5::StorageError;
+    use selvedge_safetensors::{HeaderError, ReadError};
+    use selvedge_testing::{check_messages, each_variant};
+
+    use super::Unreadable;
+    use crate::source::{ArrayError, Kind};
+
+    #[test]
+    fn messages_are_clauses_and_leave_the_cause_to_the_source() {
+        let path = || PathBuf::from("a.h5");
+        let (word, refused) = (|| "W".to_owned(), || io::Error::other("refused"));
+        let file = || FileError::io(Path::new("a.h5"), "open")(refused());
+        let assumed = Kind::named("bfloat16").expect("a dtype");
+        let header = ReadError::Header {
+            path: path(),
+            source: HeaderError::TooShort { found: 3 },
+        };
+        let all = each_variant!(Unreadable {
+            File(file())
+            Missing { path: path(), instead: Some(path()) }
+            Folder { path: path() }
+            Special { path: path() }
+            Empty { path: path() }
+            LfsPointer { path: path() }
+            UnknownFormat { path: path(), start: word() }
+            Unfinished { path: path() }
+            NoMemory { tensor: word(), bytes: 1 }
+            Tensor { tensor: word(), why: word() }
+            Assumed { tensor: word(), assumed, what: word() }
+            Array(ArrayError::io(Path::new("a.npy"), "cannot be opened", refused()))
+            Hdf5(StorageError::from(file()).into())
+            Safetensors(header)
+        });
+        check_messages(&all, 4);
     }
 }

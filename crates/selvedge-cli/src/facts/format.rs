@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use selvedge_base::open_regular;
+use selvedge_base::{FileError, open_regular};
 use serde::Serialize;
 
 use super::Unreadable;
@@ -37,13 +37,6 @@ impl Format {
     ///
     /// Where there is no such file, or it is none of these formats.
     pub(super) fn detect(path: &Path) -> Result<Self, Unreadable> {
-        let failed = |action| {
-            move |source: io::Error| Unreadable::Io {
-                path: path.to_owned(),
-                action,
-                source,
-            }
-        };
         // Before it is opened: a pipe would wait for its writer.
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
@@ -53,7 +46,7 @@ impl Format {
                     instead: similar(path),
                 });
             }
-            Err(error) => return Err(failed("open")(error)),
+            Err(error) => return Err(FileError::io(path, "open")(error).into()),
         };
         let path_buf = || path.to_owned();
         if metadata.is_dir() {
@@ -68,9 +61,10 @@ impl Format {
         if path.extension().is_some_and(|end| end == "unfinished") {
             return Err(Unreadable::Unfinished { path: path_buf() });
         }
-        let file = open_regular(path).map_err(failed("open"))?;
+        let file = open_regular(path).map_err(FileError::io(path, "open"))?;
         let mut buffer = [0; 32];
-        let count = file.read_at(&mut buffer, 0).map_err(failed("read"))?;
+        let count = file.read_at(&mut buffer, 0);
+        let count = count.map_err(FileError::io(path, "read"))?;
         let start = &buffer[..count];
         if is_hdf5(&file, metadata.len()) {
             return Ok(Self::Hdf5);

@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use selvedge_base::FileError;
 use selvedge_base::shape::most_elements;
-use selvedge_hdf5::{Attribute as Stored, DataLayout, Dtype, Error, Reader, RunState, Tensor};
+use selvedge_hdf5::{Attribute as Stored, DataLayout, Dtype, ReadError, Reader, RunState, Tensor};
 
 use super::model;
 use super::{
@@ -24,11 +25,7 @@ pub(super) fn gather(
     path: &Path,
     assumptions: &Assumptions,
 ) -> Result<(FileFacts, Reader), Unreadable> {
-    let metadata = fs::metadata(path).map_err(|source| Unreadable::Io {
-        path: path.to_owned(),
-        action: "look at",
-        source,
-    })?;
+    let metadata = fs::metadata(path).map_err(FileError::io(path, "look at"))?;
     let mut reader = assumptions.reader.open(path)?;
     if assumptions.bf16 {
         let unmarked: Vec<String> = reader
@@ -53,7 +50,7 @@ pub(super) fn gather(
             ));
         }
         match reader.assume_bf16(name) {
-            Err(Error::DtypeMismatch { expected, .. }) => {
+            Err(ReadError::DtypeMismatch { expected, .. }) => {
                 return Err(cannot(expected.name().to_owned()));
             }
             other => other?,
@@ -213,7 +210,7 @@ fn remarks(tensor: &Tensor, storage: &Storage) -> Vec<String> {
             let files = tensor.external_files();
             if !files.is_empty() {
                 remarks.push(match tensor.check_readable() {
-                    Err(Error::NotFollowed { values, .. }) => {
+                    Err(ReadError::NotFollowed { values, .. }) => {
                         format!("it cannot be read: it takes values from {values}")
                     }
                     _ => format!(

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use selvedge_base::FileError;
+
 use super::{
     Assumptions, FileFacts, Format, Provenance, Role, Storage, TensorFacts, Unreadable, python,
 };
@@ -14,11 +16,7 @@ pub(super) fn gather(
     format: Format,
     assumptions: &Assumptions,
 ) -> Result<(FileFacts, Vec<Array>), Unreadable> {
-    let metadata = fs::metadata(path).map_err(|source| Unreadable::Io {
-        path: path.to_owned(),
-        action: "look at",
-        source,
-    })?;
+    let metadata = fs::metadata(path).map_err(FileError::io(path, "look at"))?;
     let (arrays, others) = match format {
         Format::Npz => npz::open(path, assumptions)?,
         _ => (vec![Array::open(path, assumptions)?], Vec::new()),

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use selvedge_base::FileError;
 use selvedge_safetensors::{Reader, TensorInfo};
 
 use super::{
@@ -15,11 +16,7 @@ use crate::source::Kind;
 const PROVENANCE: [&str; 3] = ["notebook", "created", "selvedge_version"];
 
 pub(super) fn gather(path: &Path) -> Result<(FileFacts, Reader), Unreadable> {
-    let metadata = fs::metadata(path).map_err(|source| Unreadable::Io {
-        path: path.to_owned(),
-        action: "look at",
-        source,
-    })?;
+    let metadata = fs::metadata(path).map_err(FileError::io(path, "look at"))?;
     let reader = Reader::open(path)?;
     let header = reader.header();
     let [notebook, created, selvedge_version] =

@@ -37,7 +37,7 @@ impl ArrayError {
     }
 
     /// An error of the system, or of the crates that read archives.
-    pub(super) fn io(path: &Path, what: impl Into<String>, error: impl Into<io::Error>) -> Self {
+    pub(crate) fn io(path: &Path, what: impl Into<String>, error: impl Into<io::Error>) -> Self {
         Self {
             source: Some(error.into()),
             ..Self::new(path, what)

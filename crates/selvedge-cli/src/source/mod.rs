@@ -15,7 +15,8 @@ mod stored;
 use std::collections::HashMap;
 use std::ops::Range;
 
-use selvedge_hdf5::{Access, Checksums, Error, TensorSource};
+use selvedge_base::Chain;
+use selvedge_hdf5::{Access, Checksums, ReadError, TensorSource};
 
 pub(crate) use array::{Array, ArrayError};
 pub(crate) use assumptions::Assumptions;
@@ -170,22 +171,22 @@ impl<'a> Source<'a> {
         match &self.values {
             Values::Hdf5 { tensor, .. } => match tensor.check_readable() {
                 Ok(()) => {}
-                Err(Error::UnsupportedDtype { found, hint, .. }) => {
+                Err(ReadError::UnsupportedDtype { found, hint, .. }) => {
                     return Err(format!("{}; {hint}", not_read(&found)));
                 }
-                Err(Error::MissingSource { missing, .. }) => {
+                Err(ReadError::MissingSource { missing, .. }) => {
                     return Err(format!("is virtual, and takes values from {missing}"));
                 }
-                Err(Error::NotFollowed { values, .. }) => {
+                Err(ReadError::NotFollowed { values, .. }) => {
                     return Err(format!("takes values from {values}"));
                 }
-                Err(Error::MissingFilter { filter, id, .. }) => {
+                Err(ReadError::MissingFilter { filter, id, .. }) => {
                     return Err(format!(
                         "went through the filter {filter} (number {id}), which is no part of this \
                          program; --load-plugins loads it from a folder of HDF5_PLUGIN_PATH"
                     ));
                 }
-                Err(error) => return Err(format!("cannot be read: {error}")),
+                Err(error) => return Err(format!("cannot be read: {}", Chain(&error))),
             },
             Values::Safetensors(_) => {}
             Values::Array(array) => array.unread.clone().map_or(Ok(()), Err)?,

@@ -8,10 +8,10 @@ use selvedge_base::LockedFile;
 use super::verify::compute;
 use super::{COVERED, Checksums, STEPS, SUMS};
 use crate::bulk::{Meter, Progress};
-use crate::error::{Chain, LibraryError};
+use crate::error::LibraryError;
 use crate::reader::{Reader, Tensor};
 use crate::trajectory::TrajectoryFile;
-use crate::{Error, RunState, ffi};
+use crate::{RewriteError, RunState, StorageError, ffi};
 
 /// Adds checksums to every tensor of the finished trajectory at `path`, in place of those that are
 /// there. `progress` is told how far it has come.
@@ -22,24 +22,27 @@ use crate::{Error, RunState, ffi};
 ///
 /// # Errors
 ///
-/// [`Error::NotFinished`] for a file whose recording has not ended (see
-/// [`recover`](crate::recover())); [`Error::File`] while a recorder or another program writes it;
-/// [`Error::NotATrajectory`] for a file of another program; [`Error::Library`] also where this process has the file open; those of reading.
+/// [`RewriteError::NotFinished`] for a file whose recording has not ended (see
+/// [`recover`](crate::recover())); [`RewriteError::Storage`]: a [`FileError`](crate::FileError) while a
+/// recorder or another program writes it, [`StorageError::NotATrajectory`] for a file of another program,
+/// [`StorageError::Library`] also where this process has the file open; [`RewriteError::Read`].
 pub fn add_checksums(
     path: impl AsRef<Path>,
     mut progress: impl FnMut(Progress) + Send,
-) -> Result<(), Error> {
+) -> Result<(), RewriteError> {
     let path = path.as_ref();
     let file = LockedFile::open(path)?;
     file.share(path)?;
-    let storage = file.try_clone().map_err(|e| Error::io(path, "open", e))?;
+    let storage = file
+        .try_clone()
+        .map_err(|e| StorageError::io(path, "open", e))?;
     let trajectory = TrajectoryFile::open(path, storage, true).map_err(|error| match error {
-        Error::Library { .. } => written_anew(path, &error),
+        StorageError::Library { .. } => written_anew(path, error),
         other => other,
     })?;
     if !matches!(trajectory.state(), RunState::Finished | RunState::Recovered) {
         let path = path.to_owned();
-        return Err(Error::NotFinished { path });
+        return Err(RewriteError::NotFinished { path });
     }
     trajectory.check_ahead()?;
     let reader = Reader::open(path)?;
@@ -58,18 +61,16 @@ pub fn add_checksums(
     // libhdf5 does not open a file for writing that it has open for reading.
     drop(reader);
     write_checksums(path, path, &named)?;
-    trajectory.sync()
+    Ok(trajectory.sync()?)
 }
 
 /// The error about a file whose structure is not what a recorder makes: what may have happened, and
 /// what to do.
-fn written_anew(path: &Path, error: &Error) -> Error {
-    let why = format!(
-        "its structure is not that of a recorded file: another program may have written it anew, and such \
-         a file is not changed in place; rechunk it with checksums ({})",
-        Chain(error)
-    );
-    Error::library(path, "add checksums to", LibraryError::new(why))
+fn written_anew(path: &Path, error: StorageError) -> StorageError {
+    let why = "its structure is not that of a recorded file: another program may have written it anew, and \
+               such a file is not changed in place; rechunk it with checksums";
+    let why = LibraryError::new(why).because(error);
+    StorageError::library(path, "add checksums to", why)
 }
 
 /// Writes checksums into the file at `path`, which nobody else has open; errors name it `name`.
@@ -77,9 +78,8 @@ pub(crate) fn write_checksums(
     path: &Path,
     name: &Path,
     tensors: &[(String, Checksums)],
-) -> Result<(), Error> {
-    let failed =
-        |error: hdf5::Error| Error::library(name, "add checksums to", LibraryError::from(error));
+) -> Result<(), StorageError> {
+    let failed = |error: hdf5::Error| StorageError::library(name, "add checksums to", error);
     let file = ffi::open_file_with(path, ffi::Mode::Write, |access| {
         // libhdf5 may move what the recorder patches to the end of the file, which can have any
         // length.

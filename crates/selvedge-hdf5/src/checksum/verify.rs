@@ -10,7 +10,7 @@ use super::{Checksums, RangeHasher};
 use crate::bulk::{self, Buffer, MEMORY, Meter, Progress, Walk};
 use crate::plan::{Bytes, Grouped};
 use crate::reader::{Reader, Tensor};
-use crate::{Error, Role};
+use crate::{ReadError, Role, StorageError};
 
 /// What became of the checksums of one tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,12 +67,12 @@ impl ChecksumReport {
 ///
 /// # Errors
 ///
-/// The errors of reading, and [`Error::Library`] for checksums that do not fit together. Values that do
+/// The errors of reading, and [`StorageError::Library`] for checksums that do not fit together. Values that do
 /// not match are no error, but in the report.
 pub fn verify_checksums(
     file: &Reader,
     mut progress: impl FnMut(Progress) + Send,
-) -> Result<ChecksumReport, Error> {
+) -> Result<ChecksumReport, ReadError> {
     let mut tensors = Vec::new();
     let mut items = Vec::new();
     for tensor in file.tensors() {
@@ -96,7 +96,7 @@ pub fn verify_checksums(
     let total = items
         .iter()
         .map(|(_, tensor, sums)| Ok(sums.covered.min(tensor.rows()) * tensor.row_bytes()?))
-        .sum::<Result<u64, Error>>()?;
+        .sum::<Result<u64, ReadError>>()?;
     let sources: Vec<_> = items
         .iter()
         .map(|(_, tensor, sums)| (*tensor, sums.steps, sums.covered.min(tensor.rows())))
@@ -142,8 +142,8 @@ pub(super) fn hash(
     file: &Reader,
     sources: &[(&Tensor, u64, u64)],
     meter: &Meter<'_>,
-    each: impl Fn(usize, usize, &[u64]) -> Result<(), Error> + Sync,
-) -> Result<(), Error> {
+    each: impl Fn(usize, usize, &[u64]) -> Result<(), ReadError> + Sync,
+) -> Result<(), ReadError> {
     let memory = bulk::buffer_memory(MEMORY);
     let mut tasks = Vec::new();
     let mut walks = Vec::new();
@@ -155,12 +155,12 @@ pub(super) fn hash(
     let largest = walks.iter().map(Walk::piece_bytes).max().unwrap_or(0);
     let thread = walks.iter().map(|walk| walk.thread_bytes(1)).max();
     let threads = bulk::threads(memory, thread.unwrap_or(0)).max(1);
-    let buffer = || {
-        Buffer::new(largest).ok_or_else(|| {
-            let error = std::io::ErrorKind::OutOfMemory.into();
-            Error::io(file.path(), "allocate memory to read", error)
-        })
-    };
+    let buffer =
+        || {
+            let buffer = Buffer::new(largest);
+            Ok(buffer
+                .ok_or_else(|| StorageError::no_memory(file.path(), "allocate memory to read"))?)
+        };
     pool::each_with(threads, &tasks, buffer, |buffer, (number, rows)| {
         let (tensor, range, _) = sources[*number];
         let mut hasher = RangeHasher::new(range.saturating_mul(tensor.row_bytes()?));
@@ -180,7 +180,7 @@ pub(super) fn compute(
     file: &Reader,
     tensors: &[&Tensor],
     meter: &Meter<'_>,
-) -> Result<Vec<Checksums>, Error> {
+) -> Result<Vec<Checksums>, ReadError> {
     let mut sources = Vec::new();
     let mut results = Vec::new();
     for &tensor in tensors {

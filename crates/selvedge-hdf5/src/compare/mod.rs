@@ -16,7 +16,7 @@ use selvedge_base::pool;
 use crate::bulk::{self, Buffer, Meter, Progress, Walk};
 use crate::reader::{Reader, Tensor};
 use crate::source::TensorSource;
-use crate::{Attribute, Error, provenance};
+use crate::{Attribute, ReadError, StorageError, provenance};
 use values::Pair;
 
 /// Compares two open files bit for bit: which tensors they have, their dtypes and shapes, and every
@@ -52,7 +52,7 @@ pub fn compare(
     right: &Reader,
     options: &CompareOptions,
     progress: impl FnMut(Progress) + Send,
-) -> Result<Comparison, Error> {
+) -> Result<Comparison, ReadError> {
     let mut comparison = compare_tensors(left.tensors(), right.tensors(), options, progress)?;
     comparison.left = left.path().to_owned();
     comparison.right = right.path().to_owned();
@@ -67,8 +67,8 @@ pub fn compare(
 ///
 /// # Errors
 ///
-/// The errors of reading; [`Error::WorkingMemory`] where a filtered tensor has chunks that do not fit the
-/// memory, and [`Error::AmbiguousNames`] of [`pair_names`].
+/// The errors of reading; [`ReadError::WorkingMemory`] where a filtered tensor has chunks that do not fit
+/// the memory, and [`ReadError::AmbiguousNames`] of [`pair_names`].
 pub fn compare_tensors<S: TensorSource>(
     left: &[S],
     right: &[S],
@@ -82,7 +82,7 @@ pub fn compare_tensors<S: TensorSource>(
             .collect()
     };
     let (left_names, right_names) = (names(left), names(right));
-    let pairing = pair_names(&left_names, &right_names).map_err(Error::from)?;
+    let pairing = pair_names(&left_names, &right_names).map_err(ReadError::from)?;
     let chosen = |names: &[String], numbers: &[usize]| -> Vec<String> {
         numbers
             .iter()
@@ -177,7 +177,7 @@ fn values<S: TensorSource>(
     }
     let mut threads = bulk::threads(memory, needed.0);
     if threads == 0 {
-        return Err(S::Error::from(Error::WorkingMemory {
+        return Err(S::Error::from(ReadError::WorkingMemory {
             tensor: needed.1.to_owned(),
             needed: bulk::least_memory(needed.0),
             limit: options.memory,
@@ -190,12 +190,9 @@ fn values<S: TensorSource>(
     let buffers = || {
         let buffer = || Buffer::new(largest);
         buffer().zip(buffer()).ok_or_else(|| {
-            let error = std::io::ErrorKind::OutOfMemory.into();
-            S::Error::from(Error::io(
-                Path::new(needed.1),
-                "allocate memory to compare",
-                error,
-            ))
+            let tensor = Path::new(needed.1);
+            let error = StorageError::no_memory(tensor, "allocate memory to compare");
+            S::Error::from(error.into())
         })
     };
     pool::each_with(threads, &tasks, buffers, |(left, right), (nth, rows)| {
@@ -214,7 +211,7 @@ type AttributePair = (String, [Option<Attribute>; 2]);
 
 /// Root attributes that differ: their name, and their values where they are there. What says how
 /// and when a file was made is left out.
-fn attributes(left: &Reader, right: &Reader) -> Result<Vec<AttributePair>, Error> {
+fn attributes(left: &Reader, right: &Reader) -> Result<Vec<AttributePair>, ReadError> {
     let mut differing = differing("", left.attributes(), right.attributes());
     differing
         .retain(|(name, _)| name != provenance::CREATED && !name.starts_with(provenance::PREFIX));

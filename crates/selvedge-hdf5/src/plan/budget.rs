@@ -7,7 +7,7 @@ use selvedge_base::disk;
 use selvedge_base::text::shown;
 
 use super::{Bytes, ChunkPlan, EncodingPlan, Grouped, ReadPattern, Shape};
-use crate::{Compression, Error, TensorSpec};
+use crate::{Compression, DeclareError, TensorSpec};
 
 /// Small steps are gathered into blocks of about this size and written together.
 const BLOCK_BYTES: u64 = 1 << 20;
@@ -100,9 +100,9 @@ impl RunPlan {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidTensor`] or [`Error::InvalidName`] for a tensor that HDF5 cannot hold;
-    /// [`Error::MemoryBudget`] where two blocks of the queue and the encoders exceed the budget;
-    /// [`Error::NotForRecording`] for [`Compression::Temporal`].
+    /// [`DeclareError::InvalidTensor`] or [`DeclareError::InvalidName`] for a tensor that HDF5 cannot hold;
+    /// [`DeclareError::MemoryBudget`] where two blocks of the queue and the encoders exceed the budget;
+    /// [`DeclareError::NotForRecording`] for [`Compression::Temporal`].
     pub fn new(
         tensors: &[TensorSpec],
         steps: Option<u64>,
@@ -111,7 +111,7 @@ impl RunPlan {
         constant_bytes: u64,
         block_steps: Option<u64>,
         compression: Compression,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, DeclareError> {
         compression.check_recording()?;
         let tensors = tensors
             .iter()
@@ -134,7 +134,7 @@ impl RunPlan {
         };
         plan.plan_encoding();
         if plan.memory_bytes() > limits.memory {
-            return Err(Error::MemoryBudget {
+            return Err(DeclareError::MemoryBudget {
                 needed: plan.memory_bytes(),
                 budget: limits.memory,
             });
@@ -188,17 +188,22 @@ impl RunPlan {
     ///
     /// # Errors
     ///
-    /// [`Error::DiskTooSmall`] where there is no room for the run; `free_disk` is set then, too.
-    pub fn check_free_disk(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
+    /// [`DeclareError::DiskTooSmall`] where there is no room for the run; `free_disk` is set then, too.
+    pub fn check_free_disk(&mut self, path: impl AsRef<Path>) -> Result<(), DeclareError> {
         self.check_disk(path.as_ref(), self.needed_disk(), 0)
     }
 
     /// Looks up the free disk for a file at `path`, and checks that there is room for `needed` bytes
     /// when `freed` bytes more are free.
-    pub(crate) fn check_disk(&mut self, path: &Path, needed: u64, freed: u64) -> Result<(), Error> {
+    pub(crate) fn check_disk(
+        &mut self,
+        path: &Path,
+        needed: u64,
+        freed: u64,
+    ) -> Result<(), DeclareError> {
         self.free_disk = free_disk(path, freed);
         match self.free_disk {
-            Some(free) if free < needed => Err(Error::DiskTooSmall {
+            Some(free) if free < needed => Err(DeclareError::DiskTooSmall {
                 path: path.to_owned(),
                 needed,
                 free,
@@ -306,7 +311,7 @@ impl fmt::Display for RunPlan {
 #[cfg(test)]
 mod tests {
     use super::{Limits, RunPlan};
-    use crate::{Compression, Dtype, Error, ReadPattern, TensorSpec};
+    use crate::{Compression, DeclareError, Dtype, ReadPattern, TensorSpec};
 
     fn thimble() -> Vec<TensorSpec> {
         let mut tensors: Vec<_> = ["W", "grad_W", "momentum_W", "variance_W"]
@@ -316,7 +321,7 @@ mod tests {
         tensors
     }
 
-    fn plan(limits: &Limits) -> Result<RunPlan, Error> {
+    fn plan(limits: &Limits) -> Result<RunPlan, DeclareError> {
         RunPlan::new(
             &thimble(),
             Some(6001),
@@ -355,7 +360,7 @@ memory: 66.56 MB for a queue of 13 steps, budget 24.00 GB"
         let error = plan(&limits).unwrap_err();
         assert!(matches!(
             error,
-            Error::MemoryBudget {
+            DeclareError::MemoryBudget {
                 needed: 10_240_128,
                 budget: 10_000_000
             }
@@ -399,7 +404,7 @@ memory: 66.56 MB for a queue of 13 steps, budget 24.00 GB"
         .unwrap();
         let path = std::env::temp_dir().join("x.h5");
         let error = plan.check_free_disk(&path).unwrap_err();
-        assert!(matches!(error, Error::DiskTooSmall { .. }));
+        assert!(matches!(error, DeclareError::DiskTooSmall { .. }));
         assert!(plan.free_disk.is_some());
         assert!(error.to_string().contains("short"), "{error}");
     }

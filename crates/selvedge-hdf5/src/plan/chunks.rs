@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{Bytes, Grouped, Shape};
 use crate::Compression;
-use crate::{Dtype, Error, TensorSpec};
+use crate::{DeclareError, Dtype, TensorSpec};
 
 /// HDF5's limit on the size of a chunk: its size is a 32-bit number of bytes.
 pub const MAX_CHUNK_BYTES: u64 = u32::MAX as u64;
@@ -80,17 +80,17 @@ impl ChunkPlan {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidTensor`] for a name, shape or number of steps that HDF5 cannot hold.
+    /// [`DeclareError::InvalidTensor`] for a name, shape or number of steps that HDF5 cannot hold.
     pub fn new(
         spec: &TensorSpec,
         steps: Option<u64>,
         pattern: ReadPattern,
         target: u64,
         compression: Compression,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, DeclareError> {
         spec.validate()?;
         if steps == Some(0) {
-            return Err(Error::NoPlannedSteps);
+            return Err(DeclareError::NoPlannedSteps);
         }
         let step_bytes = spec.step_bytes()?;
         let run_bytes = steps.map(|steps| steps.checked_mul(step_bytes));

@@ -3,7 +3,7 @@
 use selvedge_base::pool;
 
 use super::chunks::cut;
-use crate::{Compression, Error, TensorSpec};
+use crate::{Compression, DeclareError, TensorSpec};
 
 /// A chunk is encoded as a whole: so it stays small enough for a cache, and for several threads to
 /// share a large step.
@@ -28,7 +28,7 @@ impl Compression {
         spec: &TensorSpec,
         shape: &[u64],
         steps: Option<u64>,
-    ) -> Result<Option<Vec<u64>>, Error> {
+    ) -> Result<Option<Vec<u64>>, DeclareError> {
         let step_bytes = spec.step_bytes()?;
         if self == Self::None || spec.dtype.size() != ELEMENT || step_bytes < LEAST_STEP {
             return Ok(None);
@@ -48,9 +48,9 @@ impl Compression {
     }
 
     /// Fails where a recorder cannot compress like this.
-    pub(super) fn check_recording(self) -> Result<(), Error> {
+    pub(super) fn check_recording(self) -> Result<(), DeclareError> {
         match self {
-            Self::Temporal => Err(Error::NotForRecording { compression: self }),
+            Self::Temporal => Err(DeclareError::NotForRecording { compression: self }),
             Self::None | Self::Fast => Ok(()),
         }
     }

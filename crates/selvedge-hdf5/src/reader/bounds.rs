@@ -10,7 +10,7 @@ use super::Tensor;
 use super::unread::file_of;
 use crate::chunks::{Bounds, Grid, Packed, Stride, to_usize};
 use crate::error::LibraryError;
-use crate::{Error, ffi};
+use crate::{ReadError, ffi};
 
 /// Where the filters that pack numbers have how many there are, and the bytes of each.
 const NUMBERS: usize = 2;
@@ -18,7 +18,7 @@ const NUMBER_BYTES: usize = 4;
 
 impl Tensor {
     /// Refuses rows of a filtered tensor whose chunks would become larger than chunks are.
-    pub(super) fn check_bounds(&self, dataset: &Dataset, rows: Stride) -> Result<(), Error> {
+    pub(super) fn check_bounds(&self, dataset: &Dataset, rows: Stride) -> Result<(), ReadError> {
         let (Some(chunk), true) = (self.chunk_shape(), self.is_filtered() && rows.count > 0) else {
             return Ok(());
         };
@@ -39,7 +39,7 @@ impl Tensor {
         let end = (last / grid.steps() + 1).saturating_mul(grid.pieces());
         for number in first..end {
             let offset = grid.offset(number);
-            let damaged = |reason: String| Error::DamagedChunk {
+            let damaged = |reason: String| ReadError::DamagedChunk {
                 path: self.path().to_owned(),
                 tensor: self.name().to_owned(),
                 chunk: offset.clone(),

@@ -10,7 +10,7 @@ use selvedge_base::text::escaped;
 use super::{Tensor, attributes};
 use crate::ffi::{self, Bits, Fields, Float, Order, StoredType};
 use crate::provenance::LOGICAL_DTYPE;
-use crate::{Dtype, Error};
+use crate::{Dtype, ReadError};
 
 /// What is said of two bytes of which HDF5 knows nothing.
 const MAYBE: &str = " (bfloat16 of ml_dtypes?)";
@@ -100,11 +100,11 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::UnsupportedDtype`].
-    pub fn dtype(&self) -> Result<Dtype, Error> {
+    /// [`ReadError::UnsupportedDtype`].
+    pub fn dtype(&self) -> Result<Dtype, ReadError> {
         match &self.stored {
             Stored::Known { dtype, .. } => Ok(*dtype),
-            Stored::Other { name, hint, .. } => Err(Error::UnsupportedDtype {
+            Stored::Other { name, hint, .. } => Err(ReadError::UnsupportedDtype {
                 tensor: self.name().to_owned(),
                 found: name.clone(),
                 hint,
@@ -152,13 +152,13 @@ impl Tensor {
     }
 
     /// Takes 16 bits without a marker for those of bfloat16.
-    pub(super) fn assume_bf16(&mut self) -> Result<(), Error> {
+    pub(super) fn assume_bf16(&mut self) -> Result<(), ReadError> {
         if self.stored.assume_bf16() {
             // It may be that nobody looked for bytes of which nothing was known.
             self.found.forget();
             return Ok(());
         }
-        Err(Error::DtypeMismatch {
+        Err(ReadError::DtypeMismatch {
             tensor: self.name().to_owned(),
             expected: self.dtype()?,
             found: Dtype::Bf16,

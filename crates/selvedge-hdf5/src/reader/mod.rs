@@ -41,7 +41,7 @@ use crate::layout::WriterMark;
 use crate::other_files::OtherFiles;
 use crate::provenance::{STATE, STEPS_PLANNED};
 use crate::run::{Candidate, Commit, Part, Record, Standing, find_run};
-use crate::{Attribute, Error, RunState, TensorSpec, ffi};
+use crate::{Attribute, ReadError, RunState, StorageError, TensorSpec, ffi};
 
 /// A trajectory file, open for reading.
 ///
@@ -93,10 +93,11 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where there is no such file, [`Error::Truncated`] where it is shorter than it
-    /// says, [`Error::File`] while h5py has it open for writing, [`Error::MarkedByWriter`] where a
-    /// writer that died has left its mark, [`Error::Library`] where libhdf5 cannot read it.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
+    /// [`StorageError::File`] where there is no such file, and while h5py has it open for writing;
+    /// [`StorageError::NotHdf5`]; [`StorageError::Truncated`] where it is shorter than it says;
+    /// [`StorageError::MarkedByWriter`] where a writer that died has left its mark;
+    /// [`StorageError::Library`] where libhdf5 cannot read it.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StorageError> {
         Self::options().open(path)
     }
 
@@ -106,10 +107,10 @@ impl Reader {
     }
 
     /// Opens the file at `path`, and beside it what `others` lets it.
-    fn open_beside(path: PathBuf, others: &OtherFiles) -> Result<Self, Error> {
+    fn open_beside(path: PathBuf, others: &OtherFiles) -> Result<Self, StorageError> {
         let (data, file) = open::open(&path, others)?;
         let (mut attributes, skipped) = attributes::read(&file)
-            .map_err(|error| Error::library(&path, "read the attributes of", error))?;
+            .map_err(|error| StorageError::library(&path, "read the attributes of", error))?;
         let live = live::Live::find(&data);
         if let Some(live) = &live {
             live.refresh(&data, &mut attributes);
@@ -137,7 +138,8 @@ impl Reader {
             tensors.push(Tensor::open(&source, member, addresses, header)?);
             Ok(())
         });
-        let found = found.map_err(|error| Error::library(&path, "list the datasets of", error))?;
+        let found =
+            found.map_err(|error| StorageError::library(&path, "list the datasets of", error))?;
         ffi::collect_garbage();
         let mut reader = Self {
             path,
@@ -167,7 +169,7 @@ impl Reader {
 
     /// Reads the extents anew, and what the file says of its run, which changes meanwhile in a file
     /// that is being recorded.
-    fn look_again(&mut self) -> Result<(), Error> {
+    fn look_again(&mut self) -> Result<(), StorageError> {
         let mut before = self.record();
         loop {
             for tensor in &mut self.tensors {
@@ -182,9 +184,13 @@ impl Reader {
                 // It was finished, or resumed, at this moment.
                 (_, Some(_)) => before = now,
                 (_, None) => {
-                    let changed = "the file is no longer the one that was opened".to_owned();
+                    let changed = "the file is no longer the one that was opened";
                     let error = LibraryError::new(changed);
-                    return Err(Error::library(&self.path, "read the state of", error));
+                    return Err(StorageError::library(
+                        &self.path,
+                        "read the state of",
+                        error,
+                    ));
                 }
             }
         }
@@ -250,8 +256,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::Library`] where the file is no longer the one that was opened.
-    pub fn refresh(&mut self) -> Result<u64, Error> {
+    /// [`StorageError::Library`] where the file is no longer the one that was opened.
+    pub fn refresh(&mut self) -> Result<u64, StorageError> {
         let Some(live) = &self.live else {
             return Ok(self.committed);
         };
@@ -294,10 +300,10 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] on a file system without locks.
-    pub fn has_recorder(&self) -> Result<bool, Error> {
+    /// [`StorageError::File`] on a file system without locks.
+    pub fn has_recorder(&self) -> Result<bool, StorageError> {
         LockedFile::has_writer(&self.data)
-            .map_err(|error| Error::io(&self.path, "ask for the locks of", error))
+            .map_err(|error| StorageError::io(&self.path, "ask for the locks of", error))
     }
 
     /// All tensors, in the order of their names, those in groups last.
@@ -310,9 +316,9 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchTensor`]; [`Error::Unread`] for what is there and cannot be read, such as a link to
-    /// a file that is not there.
-    pub fn tensor(&self, name: &str) -> Result<&Tensor, Error> {
+    /// [`ReadError::NoSuchTensor`]; [`ReadError::Unread`] for what is there and cannot be read, such as a
+    /// link to a file that is not there.
+    pub fn tensor(&self, name: &str) -> Result<&Tensor, ReadError> {
         let place = self.places.get(name);
         place
             .map(|&place| &self.tensors[place])
@@ -320,17 +326,17 @@ impl Reader {
     }
 
     /// Why there is no tensor `name`.
-    fn no_tensor(&self, name: &str) -> Error {
+    fn no_tensor(&self, name: &str) -> ReadError {
         let (path, tensor) = (self.path.clone(), name.to_owned());
         if let Some(reason) = self.notes.iter().find_map(|note| note.why_unread(name)) {
-            return Error::Unread {
+            return ReadError::Unread {
                 path,
                 tensor,
                 reason,
             };
         }
         let names = self.tensors.iter().map(|tensor| tensor.name().to_owned());
-        Error::NoSuchTensor {
+        ReadError::NoSuchTensor {
             path,
             tensor,
             available: names.collect(),
@@ -345,8 +351,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchTensor`]; [`Error::DtypeMismatch`] for a tensor of another dtype.
-    pub fn assume_bf16(&mut self, name: &str) -> Result<(), Error> {
+    /// [`ReadError::NoSuchTensor`]; [`ReadError::DtypeMismatch`] for a tensor of another dtype.
+    pub fn assume_bf16(&mut self, name: &str) -> Result<(), ReadError> {
         let Some(&place) = self.places.get(name) else {
             return Err(self.no_tensor(name));
         };
@@ -404,7 +410,7 @@ impl Reader {
     }
 
     /// The declarations of the step tensors, as the recorder takes them.
-    pub(crate) fn step_specs(&self) -> Result<Vec<TensorSpec>, Error> {
+    pub(crate) fn step_specs(&self) -> Result<Vec<TensorSpec>, ReadError> {
         self.tensors
             .iter()
             .filter(|tensor| tensor.role() == Role::Step)

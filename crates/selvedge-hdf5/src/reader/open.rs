@@ -10,14 +10,17 @@ use super::Reader;
 use crate::ffi::Mode;
 use crate::layout::{Superblock, WriterMark};
 use crate::other_files::OtherFiles;
-use crate::{Error, ffi};
+use crate::{StorageError, ffi};
 
 /// How often a file whose writer came or went meanwhile is opened again.
 const TRIES: usize = 10;
 
 /// Opens the file at `path`, once: for reads past libhdf5, and for libhdf5, which opens other files only as
 /// `others` says.
-pub(super) fn open(path: &Path, others: &OtherFiles) -> Result<(Arc<File>, hdf5::File), Error> {
+pub(super) fn open(
+    path: &Path,
+    others: &OtherFiles,
+) -> Result<(Arc<File>, hdf5::File), StorageError> {
     let data = Arc::new(open_data(path)?);
     // HDF5's lock is taken here and not by libhdf5. Not all file systems have locks.
     if let Err(TryLockError::WouldBlock) = data.try_lock_shared() {
@@ -36,7 +39,7 @@ pub(super) fn open(path: &Path, others: &OtherFiles) -> Result<(Arc<File>, hdf5:
             Ok(file) => return Ok((data, file)),
             Err(error) if WriterMark::find(&data) == mark || tries == TRIES => {
                 let why = why_closed(path, &data, mark.as_ref());
-                return Err(why.unwrap_or_else(|| Error::library(path, "open", error)));
+                return Err(why.unwrap_or_else(|| StorageError::library(path, "open", error)));
             }
             Err(_) => {}
         }
@@ -44,8 +47,8 @@ pub(super) fn open(path: &Path, others: &OtherFiles) -> Result<(Arc<File>, hdf5:
 }
 
 /// Opens a regular file for reading.
-pub(crate) fn open_data(path: &Path) -> Result<File, Error> {
-    open_regular(path).map_err(|error| Error::io(path, "open", error))
+pub(crate) fn open_data(path: &Path) -> Result<File, StorageError> {
+    open_regular(path).map_err(|error| StorageError::io(path, "open", error))
 }
 
 impl Reader {
@@ -66,15 +69,15 @@ impl Reader {
 }
 
 /// The common causes for which libhdf5's message says neither path nor lengths nor what to do.
-fn why_closed(path: &Path, data: &File, mark: Option<&WriterMark>) -> Option<Error> {
+fn why_closed(path: &Path, data: &File, mark: Option<&WriterMark>) -> Option<StorageError> {
     let found = data.metadata().ok()?;
     if found.is_dir() {
         let error = std::io::ErrorKind::IsADirectory.into();
-        return Some(Error::io(path, "open", error));
+        return Some(StorageError::io(path, "open", error));
     }
     let path = path.to_owned();
     if mark.is_none() && !Superblock::is_hdf5(data) {
-        return Some(Error::NotHdf5 { path });
+        return Some(StorageError::NotHdf5 { path });
     }
     let expected = match mark {
         Some(mark) => mark.end_of_file(),
@@ -82,7 +85,7 @@ fn why_closed(path: &Path, data: &File, mark: Option<&WriterMark>) -> Option<Err
     };
     let found = found.len();
     if found < expected {
-        return Some(Error::Truncated {
+        return Some(StorageError::Truncated {
             path,
             expected,
             found,
@@ -92,6 +95,6 @@ fn why_closed(path: &Path, data: &File, mark: Option<&WriterMark>) -> Option<Err
     // A writer without a lock, since its user wants none.
     Some(match disk::is_open_for_writing(data) {
         Some(true) => FileError::OpenForWriting { path }.into(),
-        _ => Error::MarkedByWriter { path },
+        _ => StorageError::MarkedByWriter { path },
     })
 }

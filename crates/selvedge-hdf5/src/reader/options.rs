@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Reader;
 use crate::other_files::OtherFiles;
-use crate::{Error, ffi};
+use crate::{StorageError, ffi};
 
 /// What is done for a file beside reading it: nothing, unless it is asked for here. A file of a stranger can
 /// name any other file, and any filter.
@@ -62,9 +62,9 @@ impl ReaderOptions {
     ///
     /// # Errors
     ///
-    /// Those of [`Reader::open`]; [`Error::Io`] where there is no folder inside of which links are to be
+    /// Those of [`Reader::open`]; [`StorageError::File`] where there is no folder inside of which links are to be
     /// followed.
-    pub fn open(&self, path: impl Into<PathBuf>) -> Result<Reader, Error> {
+    pub fn open(&self, path: impl Into<PathBuf>) -> Result<Reader, StorageError> {
         let path = path.into();
         if self.plugins {
             ffi::load_plugins();
@@ -73,18 +73,18 @@ impl ReaderOptions {
         Reader::open_beside(path, &others)
     }
 
-    fn others(&self, path: &Path) -> Result<OtherFiles, Error> {
+    fn others(&self, path: &Path) -> Result<OtherFiles, StorageError> {
         let folder = match &self.links {
             Links::None => return Ok(OtherFiles::default()),
             Links::Inside(folder) => folder.clone(),
             Links::Beside => {
                 let path = path
                     .canonicalize()
-                    .map_err(|error| Error::io(path, "open", error))?;
+                    .map_err(|error| StorageError::io(path, "open", error))?;
                 path.parent().unwrap_or(&path).to_owned()
             }
         };
         OtherFiles::inside(&folder)
-            .map_err(|error| Error::io(&folder, "follow links inside of", error))
+            .map_err(|error| StorageError::io(&folder, "follow links inside of", error))
     }
 }

@@ -13,7 +13,7 @@ use super::place::Place;
 use crate::checksum::Checksums;
 use crate::chunks::{Stride, ToDecode, Unpacker};
 use crate::source::{Access, TensorSource};
-use crate::{Dtype, Error};
+use crate::{Dtype, ReadError, StorageError};
 
 impl Tensor {
     /// Number of rows.
@@ -22,12 +22,12 @@ impl Tensor {
     }
 
     /// Bytes of a row.
-    pub(crate) fn row_bytes(&self) -> Result<u64, Error> {
+    pub(crate) fn row_bytes(&self) -> Result<u64, ReadError> {
         Ok(self.row_len().saturating_mul(self.dtype()?.size() as u64))
     }
 
     /// Bytes of all rows.
-    pub(crate) fn all_bytes(&self) -> Result<u64, Error> {
+    pub(crate) fn all_bytes(&self) -> Result<u64, ReadError> {
         Ok(self.row_bytes()?.saturating_mul(self.rows()))
     }
 
@@ -39,7 +39,7 @@ impl Tensor {
     }
 
     /// Rows and bytes of a chunk of a filtered tensor, whose chunks are unpacked whole.
-    pub(crate) fn unpacked(&self) -> Result<Option<(u64, u64)>, Error> {
+    pub(crate) fn unpacked(&self) -> Result<Option<(u64, u64)>, ReadError> {
         if self.is_direct() {
             return Ok(None);
         }
@@ -54,15 +54,19 @@ impl Tensor {
     }
 
     /// Its checksums, where it has some.
-    pub(crate) fn checksums(&self) -> Result<Option<Checksums>, Error> {
+    pub(crate) fn checksums(&self) -> Result<Option<Checksums>, StorageError> {
         self.stored_checksums().map_err(|error| {
             let action = format!("read the checksums of tensor `{}` of", self.name());
-            Error::library(self.path(), action, error)
+            StorageError::library(self.path(), action, error)
         })
     }
 
     /// Fills `bytes` with these rows, which have exactly its length.
-    pub(crate) fn read_raw_rows(&self, rows: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
+    pub(crate) fn read_raw_rows(
+        &self,
+        rows: Range<u64>,
+        bytes: &mut [u8],
+    ) -> Result<(), ReadError> {
         match self.leading() {
             None => self.fill_single(bytes),
             Some(_) => self.fill_rows(rows, bytes),
@@ -76,7 +80,7 @@ impl Tensor {
         unpacker: &mut Unpacker,
         number: u64,
         bytes: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         let failed = |reason| self.damaged_chunk(number, reason);
         let Some(Place::Compressed(map, format)) = self.place() else {
             return Err(failed("the file has no index of its chunks".to_owned()));
@@ -102,7 +106,7 @@ impl Tensor {
         row: u64,
         start: usize,
         bytes: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         let failed = |error| self.read_failed(error);
         match self.place() {
             Some(place) => place.read_within(row, start, bytes).map_err(failed),
@@ -112,7 +116,7 @@ impl Tensor {
 }
 
 impl TensorSource for Tensor {
-    type Error = Error;
+    type Error = ReadError;
 
     fn name(&self) -> &str {
         Tensor::name(self)
@@ -130,7 +134,7 @@ impl TensorSource for Tensor {
         self.dtype().ok().map(Dtype::size)
     }
 
-    fn access(&self) -> Result<Access, Error> {
+    fn access(&self) -> Result<Access, ReadError> {
         let (block_rows, chunk_bytes) = self.unpacked()?.unwrap_or_default();
         Ok(Access {
             direct: self.is_direct(),
@@ -140,15 +144,15 @@ impl TensorSource for Tensor {
         })
     }
 
-    fn read_rows(&self, rows: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
+    fn read_rows(&self, rows: Range<u64>, bytes: &mut [u8]) -> Result<(), ReadError> {
         self.read_raw_rows(rows, bytes)
     }
 
-    fn read_part(&self, row: u64, start: usize, bytes: &mut [u8]) -> Result<(), Error> {
+    fn read_part(&self, row: u64, start: usize, bytes: &mut [u8]) -> Result<(), ReadError> {
         self.read_raw_part(row, start, bytes)
     }
 
-    fn checksums(&self) -> Result<Option<Checksums>, Error> {
-        Tensor::checksums(self)
+    fn checksums(&self) -> Result<Option<Checksums>, ReadError> {
+        Ok(Tensor::checksums(self)?)
     }
 }

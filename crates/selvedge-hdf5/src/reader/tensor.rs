@@ -29,7 +29,7 @@ use crate::error::LibraryError;
 use crate::other_files::OtherFiles;
 use crate::provenance::{ENCODER, STEP_TENSOR};
 use crate::run::Part;
-use crate::{Attribute, Dtype, Error};
+use crate::{Attribute, Dtype, ReadError, StorageError};
 use part::mark_of;
 
 /// What a tensor is to the run.
@@ -172,9 +172,14 @@ impl Tensor {
         self.source.objects.open(&self.handle)
     }
 
-    fn failed(&self, action: &str, preposition: &str, error: impl Into<LibraryError>) -> Error {
+    fn failed(
+        &self,
+        action: &str,
+        preposition: &str,
+        error: impl Into<LibraryError>,
+    ) -> StorageError {
         let action = format!("{action} tensor `{}` {preposition}", self.name);
-        Error::library(&self.source.path, action, error)
+        StorageError::library(&self.source.path, action, error)
     }
 
     /// Its name.
@@ -193,8 +198,8 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Library`].
-    pub fn data_layout(&self) -> Result<DataLayout, Error> {
+    /// [`StorageError::Library`].
+    pub fn data_layout(&self) -> Result<DataLayout, StorageError> {
         let layout = self
             .dataset()
             .and_then(|dataset| data_layout::read(&dataset));
@@ -228,8 +233,8 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Library`].
-    pub fn attributes(&self) -> Result<Vec<(String, Attribute)>, Error> {
+    /// [`StorageError::Library`].
+    pub fn attributes(&self) -> Result<Vec<(String, Attribute)>, StorageError> {
         Ok(self.all_attributes()?.0)
     }
 
@@ -237,13 +242,13 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Library`].
-    pub fn skipped_attributes(&self) -> Result<Vec<(String, String)>, Error> {
+    /// [`StorageError::Library`].
+    pub fn skipped_attributes(&self) -> Result<Vec<(String, String)>, StorageError> {
         Ok(self.all_attributes()?.1)
     }
 
     /// Its checksums are no attributes of its own, nor are the name of its encoder and its mark.
-    fn all_attributes(&self) -> Result<attributes::Attributes, Error> {
+    fn all_attributes(&self) -> Result<attributes::Attributes, StorageError> {
         let found = self
             .dataset()
             .and_then(|dataset| attributes::read(&dataset));
@@ -284,9 +289,9 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::StepOutOfRange`], [`Error::DtypeMismatch`] (the bits of a bfloat16 tensor can be
+    /// [`ReadError::StepOutOfRange`], [`ReadError::DtypeMismatch`] (the bits of a bfloat16 tensor can be
     /// read as `u16`), and those of reading.
-    pub fn read_step<T: Element>(&self, step: u64) -> Result<Vec<T>, Error> {
+    pub fn read_step<T: Element>(&self, step: u64) -> Result<Vec<T>, ReadError> {
         self.read_steps(step..step.saturating_add(1))
     }
 
@@ -295,7 +300,7 @@ impl Tensor {
     /// # Errors
     ///
     /// The errors of [`read_step`](Self::read_step).
-    pub fn read_steps<T: Element>(&self, steps: Range<u64>) -> Result<Vec<T>, Error> {
+    pub fn read_steps<T: Element>(&self, steps: Range<u64>) -> Result<Vec<T>, ReadError> {
         self.check_range(&steps)?;
         self.check_dtype(T::DTYPE)?;
         let count = steps.end - steps.start;
@@ -308,12 +313,12 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::BufferLength`], and those of [`read_step`](Self::read_step).
+    /// [`ReadError::BufferLength`], and those of [`read_step`](Self::read_step).
     pub fn read_steps_into<T: Element>(
         &self,
         steps: Range<u64>,
         buffer: &mut [T],
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         self.check_range(&steps)?;
         let count = steps.end - steps.start;
         self.check_buffer(self.row_len().saturating_mul(count), buffer.len())?;
@@ -322,7 +327,7 @@ impl Tensor {
     }
 
     /// Fills `bytes` with rows, which have exactly its length: what lies at some indices of the first axis.
-    pub(super) fn fill_rows(&self, rows: Range<u64>, bytes: &mut [u8]) -> Result<(), Error> {
+    pub(super) fn fill_rows(&self, rows: Range<u64>, bytes: &mut [u8]) -> Result<(), ReadError> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -335,7 +340,7 @@ impl Tensor {
     /// # Errors
     ///
     /// The errors of [`read_step`](Self::read_step).
-    pub fn read<T: Element>(&self) -> Result<Vec<T>, Error> {
+    pub fn read<T: Element>(&self) -> Result<Vec<T>, ReadError> {
         let mut values = self.allocate(most_elements(&self.shape()))?;
         self.read_into(&mut values)?;
         Ok(values)
@@ -346,8 +351,8 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::BufferLength`], and those of [`read_step`](Self::read_step).
-    pub fn read_into<T: Element>(&self, buffer: &mut [T]) -> Result<(), Error> {
+    /// [`ReadError::BufferLength`], and those of [`read_step`](Self::read_step).
+    pub fn read_into<T: Element>(&self, buffer: &mut [T]) -> Result<(), ReadError> {
         if self.leading().is_some() {
             return self.select().read_into(buffer);
         }
@@ -362,7 +367,7 @@ impl Tensor {
     /// # Errors
     ///
     /// The errors of [`read`](Self::read).
-    pub fn read_bytes(&self) -> Result<Vec<u8>, Error> {
+    pub fn read_bytes(&self) -> Result<Vec<u8>, ReadError> {
         let len = most_elements(&self.shape()).saturating_mul(self.dtype()?.size() as u64);
         let mut bytes = self.allocate(len)?;
         match self.leading() {
@@ -373,11 +378,9 @@ impl Tensor {
     }
 
     /// Zeros to read into. What a damaged file claims to hold can be more than there is memory for.
-    pub(super) fn allocate<T: Element>(&self, len: u64) -> Result<Vec<T>, Error> {
-        buffer::zeroed(to_usize(len)).ok_or_else(|| {
-            let error = std::io::Error::from(std::io::ErrorKind::OutOfMemory);
-            Error::io(&self.source.path, "allocate memory to read", error)
-        })
+    pub(super) fn allocate<T: Element>(&self, len: u64) -> Result<Vec<T>, StorageError> {
+        let refused = || StorageError::no_memory(&self.source.path, "allocate memory to read");
+        buffer::zeroed(to_usize(len)).ok_or_else(refused)
     }
 
     /// Length of the first axis: the committed steps of a step tensor; `None` for a single value.
@@ -393,7 +396,7 @@ impl Tensor {
         most_elements(self.shape.get(1..).unwrap_or_default())
     }
 
-    pub(super) fn check_dtype(&self, found: Dtype) -> Result<(), Error> {
+    pub(super) fn check_dtype(&self, found: Dtype) -> Result<(), ReadError> {
         let expected = self.dtype()?;
         let bits = matches!(
             (expected, found),
@@ -402,35 +405,35 @@ impl Tensor {
         if expected == found || bits {
             return Ok(());
         }
-        Err(Error::DtypeMismatch {
+        Err(ReadError::DtypeMismatch {
             tensor: self.name.clone(),
             expected,
             found,
         })
     }
 
-    pub(super) fn check_range(&self, range: &Range<u64>) -> Result<(), Error> {
+    pub(super) fn check_range(&self, range: &Range<u64>) -> Result<(), ReadError> {
         let Some(leading) = self.leading() else {
-            return Err(Error::NoSteps {
+            return Err(ReadError::NoSteps {
                 tensor: self.name.clone(),
             });
         };
         if range.start <= range.end && range.end <= leading {
             return Ok(());
         }
-        Err(Error::StepOutOfRange {
+        Err(ReadError::StepOutOfRange {
             tensor: self.name.clone(),
             range: range.clone(),
             committed: leading,
         })
     }
 
-    pub(super) fn check_buffer(&self, expected: u64, found: usize) -> Result<(), Error> {
+    pub(super) fn check_buffer(&self, expected: u64, found: usize) -> Result<(), ReadError> {
         let found = found as u64;
         if expected == found {
             return Ok(());
         }
-        Err(Error::BufferLength {
+        Err(ReadError::BufferLength {
             tensor: self.name.clone(),
             expected,
             found,
@@ -438,7 +441,7 @@ impl Tensor {
     }
 
     /// Fills `bytes` with the one value of a tensor without axes.
-    pub(super) fn fill_single(&self, bytes: &mut [u8]) -> Result<(), Error> {
+    pub(super) fn fill_single(&self, bytes: &mut [u8]) -> Result<(), ReadError> {
         match self.place() {
             Some(place) => place
                 .read_rows(0..1, bytes)
@@ -462,8 +465,8 @@ impl Tensor {
         self.source.decoded.as_ref()
     }
 
-    pub(super) fn read_failed(&self, error: io::Error) -> Error {
-        Error::io(&self.source.path, "read from", error)
+    pub(super) fn read_failed(&self, error: io::Error) -> ReadError {
+        StorageError::io(&self.source.path, "read from", error).into()
     }
 
     /// Where its values lie; `None` where libhdf5 has to read them.
@@ -488,12 +491,12 @@ impl Tensor {
     }
 
     /// An error in the chunk with this number in the order of the chunk index.
-    pub(super) fn damaged_chunk(&self, number: u64, reason: String) -> Error {
+    pub(super) fn damaged_chunk(&self, number: u64, reason: String) -> ReadError {
         let chunk = match self.place() {
             Some(Place::Compressed(map, _)) => map.grid().offset(number),
             _ => Vec::new(),
         };
-        Error::DamagedChunk {
+        ReadError::DamagedChunk {
             path: self.source.path.clone(),
             tensor: self.name.clone(),
             chunk,
@@ -511,7 +514,7 @@ impl Tensor {
     }
 
     /// Fills `bytes` with indices of the first axis, by libhdf5.
-    pub(super) fn read_by_library(&self, rows: Stride, bytes: &mut [u8]) -> Result<(), Error> {
+    pub(super) fn read_by_library(&self, rows: Stride, bytes: &mut [u8]) -> Result<(), ReadError> {
         let (dtype, form) = match &self.stored {
             Stored::Known { dtype, form, .. } => (*dtype, *form),
             Stored::Other { .. } => return self.dtype().map(|_| ()),
@@ -539,7 +542,7 @@ impl Tensor {
         (dtype, form): (Dtype, Form),
         rows: Stride,
         bytes: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         if let Form::Converted(_) = form {
             let odd = "integers of a length of their own are not read from external storage";
             return Err(self.why_unread(LibraryError::new(odd.to_owned())));

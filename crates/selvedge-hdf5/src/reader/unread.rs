@@ -14,7 +14,7 @@ use super::sources::MissingSource;
 use super::{Tensor, sources};
 use crate::chunks::to_usize;
 use crate::error::LibraryError;
-use crate::{Error, ffi};
+use crate::{ReadError, StorageError, ffi};
 
 impl Tensor {
     /// The sources of a virtual tensor that are missing or not read, each in words with the name of its
@@ -23,22 +23,22 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::Library`].
-    pub fn missing_sources(&self) -> Result<Vec<String>, Error> {
+    /// [`StorageError::Library`].
+    pub fn missing_sources(&self) -> Result<Vec<String>, StorageError> {
         let missing = self.find_missing_sources()?;
         Ok(missing.iter().map(ToString::to_string).collect())
     }
 
-    fn find_missing_sources(&self) -> Result<Vec<MissingSource>, Error> {
+    fn find_missing_sources(&self) -> Result<Vec<MissingSource>, StorageError> {
         let found = self.dataset();
         let found =
             found.and_then(|dataset| sources::missing(&file_of(&dataset), &dataset, self.others()));
         found.map_err(|error| self.not_looked_for(error))
     }
 
-    fn not_looked_for(&self, error: hdf5::Error) -> Error {
+    fn not_looked_for(&self, error: hdf5::Error) -> StorageError {
         let action = format!("look for the sources of tensor `{}` of", self.name());
-        Error::library(self.path(), action, error)
+        StorageError::library(self.path(), action, error)
     }
 
     /// The names of the files that hold its values, where they are others than its own: HDF5's external
@@ -53,7 +53,7 @@ impl Tensor {
 
     /// The other files that hold its values, if it has external storage. Refuses where they, or sources of a
     /// virtual tensor, are missing or not read. When all were found they are not looked for again.
-    pub(super) fn elsewhere(&self) -> Result<Option<&ExternalStorage>, Error> {
+    pub(super) fn elsewhere(&self) -> Result<Option<&ExternalStorage>, ReadError> {
         if let Some(known) = self.elsewhere.get() {
             return Ok(known.as_ref());
         }
@@ -63,12 +63,12 @@ impl Tensor {
         {
             let (path, tensor) = (self.path().to_owned(), self.name().to_owned());
             return Err(match missing.is_refused() {
-                true => Error::NotFollowed {
+                true => ReadError::NotFollowed {
                     path,
                     tensor,
                     values: missing.to_string(),
                 },
-                false => Error::MissingSource {
+                false => ReadError::MissingSource {
                     path,
                     tensor,
                     missing: missing.to_string(),
@@ -78,7 +78,7 @@ impl Tensor {
         Ok(self.elsewhere.get_or_init(|| storage).as_ref())
     }
 
-    fn find_external(&self) -> Result<Option<ExternalStorage>, Error> {
+    fn find_external(&self) -> Result<Option<ExternalStorage>, ReadError> {
         let found = self.dataset().and_then(|dataset| {
             let files = ffi::external_files(&dataset.dcpl()?)?;
             Ok((files, file_of(&dataset)))
@@ -91,7 +91,7 @@ impl Tensor {
         let folder = file.parent().unwrap_or(Path::new(""));
         match ExternalStorage::open(files, folder, self.others()) {
             Ok(storage) => Ok(Some(storage)),
-            Err(Unreadable::Refused(values)) => Err(Error::NotFollowed {
+            Err(Unreadable::Refused(values)) => Err(ReadError::NotFollowed {
                 path: self.path().to_owned(),
                 tensor: self.name().to_owned(),
                 values,
@@ -99,7 +99,7 @@ impl Tensor {
             Err(Unreadable::Failed(why)) => {
                 let action = format!("read tensor `{}` from", self.name());
                 let why = LibraryError::new(format!("its values are in {why}"));
-                Err(Error::library(self.path(), action, why))
+                Err(StorageError::library(self.path(), action, why).into())
             }
         }
     }
@@ -109,9 +109,10 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`Error::UnsupportedDtype`]; [`Error::MissingSource`] and [`Error::MissingFilter`] for what is not
-    /// here; [`Error::NotFollowed`] for what is in other files that are not read; [`Error::Library`].
-    pub fn check_readable(&self) -> Result<(), Error> {
+    /// [`ReadError::UnsupportedDtype`]; [`ReadError::MissingSource`] and [`ReadError::MissingFilter`] for
+    /// what is not here; [`ReadError::NotFollowed`] for what is in other files that are not read;
+    /// [`StorageError::Library`].
+    pub fn check_readable(&self) -> Result<(), ReadError> {
         self.dtype()?;
         if self.stored.is_bitfield() {
             return self.check_bools();
@@ -142,7 +143,7 @@ impl Tensor {
     }
 
     /// Reads all of a bitfield, some rows at a time, since a bool is 0 or 1.
-    fn check_bools(&self) -> Result<(), Error> {
+    fn check_bools(&self) -> Result<(), ReadError> {
         const BLOCK: u64 = 4 << 20;
         let (rows, row_bytes) = (self.rows(), self.row_bytes()?.max(1));
         let each = (BLOCK / row_bytes).max(1);
@@ -156,16 +157,16 @@ impl Tensor {
     }
 
     /// What a bitfield is whose values are no bools.
-    pub(super) fn no_bools(&self) -> Error {
-        Error::UnsupportedDtype {
+    pub(super) fn no_bools(&self) -> ReadError {
+        ReadError::UnsupportedDtype {
             tensor: self.name().to_owned(),
             found: format!("{} that are not all 0 or 1", self.stored_type()),
             hint: "only bools are read of a bitfield; store flags as `array.view(\"uint8\")`",
         }
     }
 
-    fn without(&self, filter: Filter) -> Error {
-        Error::MissingFilter {
+    fn without(&self, filter: Filter) -> ReadError {
+        ReadError::MissingFilter {
             path: self.path().to_owned(),
             tensor: self.name().to_owned(),
             filter: filter.name,
@@ -174,12 +175,12 @@ impl Tensor {
     }
 
     /// Why libhdf5 did not read it.
-    pub(super) fn why_unread(&self, error: LibraryError) -> Error {
+    pub(super) fn why_unread(&self, error: LibraryError) -> ReadError {
         match self.missing_filter() {
             Some(filter) => self.without(filter),
             None => {
                 let action = format!("read tensor `{}` from", self.name());
-                Error::library(self.path(), action, error)
+                StorageError::library(self.path(), action, error).into()
             }
         }
     }

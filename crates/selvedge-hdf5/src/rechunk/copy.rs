@@ -16,7 +16,7 @@ use crate::chunks::{ChunkWriter, Run, to_usize};
 use crate::float16::into_bf16;
 use crate::reader::{Reader, Tensor};
 use crate::trajectory::StepTensor;
-use crate::{Error, Float16Survey, Role};
+use crate::{Float16Survey, RewriteError, Role, StorageError};
 
 /// All that the threads share.
 pub(super) struct Copying<'a> {
@@ -90,7 +90,7 @@ struct Task {
 }
 
 impl<'a> Copying<'a> {
-    pub(super) fn run(&self, meter: &Meter<'_>) -> Result<Copied, Error> {
+    pub(super) fn run(&self, meter: &Meter<'_>) -> Result<Copied, RewriteError> {
         let items = self.items()?;
         let mut tasks = Vec::new();
         let (mut values, mut back, mut chunk) = (0, 0, 0);
@@ -121,10 +121,8 @@ impl<'a> Copying<'a> {
                 back,
                 encoding,
             });
-            buffers.ok_or_else(|| {
-                let error = io::ErrorKind::OutOfMemory.into();
-                Error::io(self.path, "allocate memory to write", error)
-            })
+            let refused = || StorageError::no_memory(self.path, "allocate memory to write");
+            Ok(buffers.ok_or_else(refused)?)
         };
         pool::each_with(self.threads, &tasks, buffers, |buffers, task| {
             let item = &items[task.item];
@@ -154,7 +152,7 @@ impl<'a> Copying<'a> {
     }
 
     /// The tensors that have values.
-    fn items(&self) -> Result<Vec<Item<'a>>, Error> {
+    fn items(&self) -> Result<Vec<Item<'a>>, RewriteError> {
         let (mut tensors, mut addresses) = (self.tensors.iter().enumerate(), self.addresses.iter());
         let mut items = Vec::new();
         for member in &self.members.all {
@@ -207,7 +205,7 @@ impl<'a> Copying<'a> {
         rows: Range<u64>,
         buffers: &mut Buffers,
         meter: &Meter<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RewriteError> {
         let mut hasher = item.hasher();
         let mut survey = Float16Survey::default();
         for piece in item.walk.pieces(rows.clone()) {
@@ -239,7 +237,7 @@ impl<'a> Copying<'a> {
         task: &Task,
         buffers: &mut Buffers,
         meter: &Meter<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), RewriteError> {
         // With checksums the pieces are all pieces.
         let mut hasher = item.hasher();
         let mut survey = Float16Survey::default();
@@ -263,8 +261,8 @@ impl<'a> Copying<'a> {
         Ok(())
     }
 
-    fn failed(&self, item: &Item<'_>, step: u64, source: io::Error) -> Error {
-        Error::WriteStep {
+    fn failed(&self, item: &Item<'_>, step: u64, source: io::Error) -> StorageError {
+        StorageError::WriteStep {
             path: self.path.to_owned(),
             tensor: item.member.spec.name.clone(),
             step,
@@ -278,7 +276,7 @@ impl<'a> Copying<'a> {
         piece: &Piece,
         values: &[u8],
         back: &[u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), RewriteError> {
         if values == back {
             return Ok(());
         }
@@ -286,7 +284,7 @@ impl<'a> Copying<'a> {
             .iter()
             .zip(back)
             .position(|(value, back)| value != back);
-        Err(Error::NotAsWritten {
+        Err(RewriteError::NotAsWritten {
             path: self.path.to_owned(),
             tensor: item.member.spec.name.clone(),
             step: piece.row_of(byte.unwrap_or(0)).0,

@@ -8,7 +8,7 @@ use crate::plan::Grouped;
 use crate::provenance::{LOGICAL_DTYPE, PREFIX};
 use crate::reader::{Note, Reader, Tensor};
 use crate::spec::validate_name;
-use crate::{Attribute, Dtype, Error, Role, TensorSpec};
+use crate::{Attribute, DeclareError, Dtype, ReadError, RewriteError, Role, TensorSpec};
 
 /// Room for an attribute's value and name in an object header message, in bytes.
 const ATTRIBUTE_BYTES: usize = 64_000;
@@ -49,21 +49,22 @@ impl<'a> Members<'a> {
         input: &'a Reader,
         asked: &Asked,
         mut left_out: LeftOut,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, RewriteError> {
         for name in &asked.bf16 {
             let dtype = input.tensor(name)?.dtype()?;
             if dtype != Dtype::F16 {
-                return Err(Error::DtypeMismatch {
-                    tensor: name.clone(),
+                let tensor = name.clone();
+                return Err(RewriteError::Read(ReadError::DtypeMismatch {
+                    tensor,
                     expected: dtype,
                     found: Dtype::F16,
-                });
+                }));
             }
         }
         let steps = input.committed_steps();
         if steps == 0 {
             let path = input.path().to_owned();
-            return Err(Error::NothingToRechunk { path });
+            return Err(RewriteError::NothingToRechunk { path });
         }
         left_out.extend(steps_left_out(input, asked.common_steps)?);
         let notes = input.notes().iter().filter(|note| !is_unread(note));
@@ -91,7 +92,7 @@ impl<'a> Members<'a> {
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             let name = twice[0].to_owned();
-            return Err(Error::DuplicateName { name });
+            return Err(DeclareError::DuplicateName { name }.into());
         }
         let attributes = keep(input.attributes(), "", &mut left_out, |name| {
             !name.starts_with(PREFIX)
@@ -138,16 +139,16 @@ fn is_unread(note: &Note) -> bool {
 
 /// Takes the tensors out of the input that cannot be read, where that is asked for, and returns which they
 /// are and why. What has steps, and how many, is decided by the others.
-pub(super) fn leave_out(input: &mut Reader, skip: bool) -> Result<LeftOut, Error> {
+pub(super) fn leave_out(input: &mut Reader, skip: bool) -> Result<LeftOut, RewriteError> {
     let unread = input.notes().iter().filter(|note| is_unread(note));
     let mut left_out: LeftOut = unread.filter_map(Note::not_copied).collect();
     let mut names = HashSet::new();
     for tensor in input.tensors() {
         let why = match tensor.check_readable() {
             Ok(()) => continue,
-            Err(Error::UnsupportedDtype { found, .. }) => format!("it holds {found}"),
+            Err(ReadError::UnsupportedDtype { found, .. }) => format!("it holds {found}"),
             // What is not here now may come back: it is left out only if that is asked for.
-            Err(error) if !skip => return Err(error),
+            Err(error) if !skip => return Err(error.into()),
             Err(error) => error.to_string(),
         };
         left_out.push((format!("`{}`", tensor.name()), why));
@@ -155,7 +156,7 @@ pub(super) fn leave_out(input: &mut Reader, skip: bool) -> Result<LeftOut, Error
     }
     if !skip && !left_out.is_empty() {
         let datasets = left_out.iter().map(|(name, why)| format!("{name} ({why})"));
-        return Err(Error::CannotKeep {
+        return Err(RewriteError::CannotKeep {
             path: input.path().to_owned(),
             datasets: datasets.collect(),
         });
@@ -168,7 +169,7 @@ pub(super) fn leave_out(input: &mut Reader, skip: bool) -> Result<LeftOut, Error
 
 /// The steps of the input that the output has not: those that not all step tensors have. What another
 /// program appended to one of them is left out where the caller says so.
-fn steps_left_out(input: &Reader, common_steps: bool) -> Result<LeftOut, Error> {
+fn steps_left_out(input: &Reader, common_steps: bool) -> Result<LeftOut, RewriteError> {
     let mut left_out = Vec::new();
     let mut unequal = Vec::new();
     for note in input.notes() {
@@ -194,7 +195,7 @@ fn steps_left_out(input: &Reader, common_steps: bool) -> Result<LeftOut, Error> 
     if unequal.is_empty() || common_steps {
         return Ok(left_out);
     }
-    Err(Error::UnequalSteps {
+    Err(RewriteError::UnequalSteps {
         path: input.path().to_owned(),
         tensors: unequal,
         committed: input.committed_steps(),

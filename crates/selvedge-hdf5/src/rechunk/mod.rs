@@ -20,7 +20,10 @@ use crate::create::{self, Contents};
 use crate::plan::free_disk;
 use crate::reader::{Reader, ReaderOptions};
 use crate::trajectory::TrajectoryFile;
-use crate::{Attribute, Compression, Error, ReadPattern, RunState, TensorSpec, provenance};
+use crate::{
+    Attribute, Compression, DeclareError, ReadPattern, RewriteError, RunState, StorageError,
+    TensorSpec, provenance,
+};
 use copy::{Copied, Copying};
 use members::{Asked, LeftOut, Members, leave_out};
 use pack::{ToVerify, verify_written};
@@ -202,11 +205,16 @@ impl Rechunk {
     ///
     /// # Errors
     ///
-    /// The errors of opening the input; [`Error::NothingToRechunk`] for one without steps;
-    /// [`Error::UnequalSteps`]; [`Error::CannotKeep`]; [`Error::InvalidName`] and [`Error::DuplicateName`] for names that the
-    /// output cannot have; [`Error::NoSuchTensor`] and [`Error::DtypeMismatch`] for a tensor that is
-    /// to be bfloat16; [`Error::WorkingMemory`] and [`Error::DiskTooSmall`].
-    pub fn plan(&self) -> Result<RechunkPlan, Error> {
+    /// The errors of opening the input; [`RewriteError::NothingToRechunk`] for one without steps;
+    /// [`RewriteError::UnequalSteps`]; [`RewriteError::CannotKeep`]; [`DeclareError::InvalidName`] and
+    /// [`DeclareError::DuplicateName`] for names that the output cannot have; [`ReadError::NoSuchTensor`]
+    /// and [`ReadError::DtypeMismatch`] for a tensor that is to be bfloat16; [`ReadError::WorkingMemory`]
+    /// and [`DeclareError::DiskTooSmall`].
+    ///
+    /// [`ReadError::NoSuchTensor`]: crate::ReadError::NoSuchTensor
+    /// [`ReadError::DtypeMismatch`]: crate::ReadError::DtypeMismatch
+    /// [`ReadError::WorkingMemory`]: crate::ReadError::WorkingMemory
+    pub fn plan(&self) -> Result<RechunkPlan, RewriteError> {
         let (input, left_out) = self.open()?;
         let members = Members::find(&input, &self.asked, left_out)?;
         self.plan_of(&members)
@@ -216,11 +224,14 @@ impl Rechunk {
     ///
     /// # Errors
     ///
-    /// The errors of [`plan`](Self::plan), before anything is written. [`Error::File`] where there is
-    /// a file that is not to be replaced, or somebody writes the output; [`Error::NotAsWritten`] where the new file does not give back what was
-    /// written; [`Error::WriteStep`], [`Error::Io`] and [`Error::Library`]. After any of them there
-    /// is no new file.
-    pub fn run(&self, mut progress: impl FnMut(Progress) + Send) -> Result<RechunkSummary, Error> {
+    /// The errors of [`plan`](Self::plan), before anything is written. [`RewriteError::Storage`], which is
+    /// a [`FileError`](crate::FileError) where there is a file that is not to be replaced, or somebody
+    /// writes the output; [`RewriteError::NotAsWritten`] where the new file does not give back what was
+    /// written. After any of them there is no new file.
+    pub fn run(
+        &self,
+        mut progress: impl FnMut(Progress) + Send,
+    ) -> Result<RechunkSummary, RewriteError> {
         let started = Instant::now();
         let (input, left_out) = self.open()?;
         let members = Members::find(&input, &self.asked, left_out)?;
@@ -249,7 +260,7 @@ impl Rechunk {
         })
     }
 
-    fn open(&self) -> Result<(Reader, LeftOut), Error> {
+    fn open(&self) -> Result<(Reader, LeftOut), RewriteError> {
         let mut input = self.opening.open(&self.input)?;
         for tensor in &self.asked.assume_bf16 {
             input.assume_bf16(tensor)?;
@@ -258,15 +269,17 @@ impl Rechunk {
         Ok((input, left_out))
     }
 
-    fn plan_of(&self, members: &Members<'_>) -> Result<RechunkPlan, Error> {
+    fn plan_of(&self, members: &Members<'_>) -> Result<RechunkPlan, RewriteError> {
         let mut plan = RechunkPlan::new(self, members)?;
         plan.free_disk = free_disk(&self.output, Partial::leftover_bytes(&self.output));
         match plan.free_disk {
-            Some(free) if free < plan.bytes => Err(Error::DiskTooSmall {
-                path: self.output.clone(),
-                needed: plan.bytes,
-                free,
-            }),
+            Some(free) if free < plan.bytes => {
+                Err(RewriteError::Declare(DeclareError::DiskTooSmall {
+                    path: self.output.clone(),
+                    needed: plan.bytes,
+                    free,
+                }))
+            }
             _ => Ok(plan),
         }
     }
@@ -283,7 +296,7 @@ struct Build<'a> {
 
 impl Build<'_> {
     /// Builds the file under its partial name, complete and verified.
-    fn run(&self, progress: Callback<'_>) -> Result<Copied, Error> {
+    fn run(&self, progress: Callback<'_>) -> Result<Copied, RewriteError> {
         let path = &self.rechunk.output;
         let addresses = self.create()?;
         let mut trajectory = self.open_trajectory()?;
@@ -334,7 +347,7 @@ impl Build<'_> {
         Ok(copied)
     }
 
-    fn create(&self) -> Result<Vec<Option<u64>>, Error> {
+    fn create(&self) -> Result<Vec<Option<u64>>, StorageError> {
         let mut attributes = self.members.attributes.clone();
         if !attributes
             .iter()
@@ -353,15 +366,15 @@ impl Build<'_> {
         create::create(self.partial, &self.rechunk.output, &contents)
     }
 
-    fn open_trajectory(&self) -> Result<TrajectoryFile, Error> {
+    fn open_trajectory(&self) -> Result<TrajectoryFile, StorageError> {
         let path = &self.rechunk.output;
         let storage = self.file.try_clone();
-        let storage = storage.map_err(|error| Error::io(path, "open", error))?;
+        let storage = storage.map_err(|error| StorageError::io(path, "open", error))?;
         TrajectoryFile::open(path, storage, false)
     }
 
     /// The last look: the file is a finished trajectory of all steps.
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self) -> Result<(), RewriteError> {
         let written = Reader::open(self.partial)?;
         let specs: Vec<TensorSpec> = written.step_specs()?;
         if written.committed_steps() == self.plan.steps
@@ -370,15 +383,14 @@ impl Build<'_> {
         {
             return Ok(());
         }
-        Err(Error::NotATrajectory {
-            path: self.rechunk.output.clone(),
-            reason: format!(
-                "it was to have {} steps of {} tensors, and has {} of {}",
-                self.plan.steps,
-                self.plan.tensors.len(),
-                written.committed_steps(),
-                specs.len()
-            ),
-        })
+        let reason = format!(
+            "it was to have {} steps of {} tensors, and has {} of {}",
+            self.plan.steps,
+            self.plan.tensors.len(),
+            written.committed_steps(),
+            specs.len()
+        );
+        let path = self.rechunk.output.clone();
+        Err(StorageError::NotATrajectory { path, reason }.into())
     }
 }

@@ -8,11 +8,11 @@ use std::path::Path;
 use selvedge_base::{Mutex, pool};
 use twox_hash::XxHash3_128;
 
-use crate::Error;
 use crate::bulk::{Buffer, Meter};
 use crate::chunks::{ChunkEncoder, ChunkWriter, Grid, Unpacker, Written, to_usize};
 use crate::plan::EncodingPlan;
 use crate::reader::{Reader, Tensor};
+use crate::{ReadError, RewriteError, StorageError};
 
 /// Bytes that are encoded at a time, where a part of each step can be read: they stay in a cache.
 const BLOCK: u64 = 2 << 20;
@@ -38,7 +38,7 @@ pub(super) struct Blocks {
 impl Blocks {
     /// Blocks of `tensor`, which is to have the chunks of `grid`. They have whole rows if `whole`, or
     /// where the tensor cannot be read in parts.
-    pub(super) fn new(tensor: &Tensor, grid: &Grid, whole: bool) -> Result<Self, Error> {
+    pub(super) fn new(tensor: &Tensor, grid: &Grid, whole: bool) -> Result<Self, ReadError> {
         let (row_bytes, chunk_bytes) = (tensor.row_bytes()?, grid.chunk_bytes());
         let (steps, all_pieces) = (grid.steps(), grid.pieces());
         let (unit, unpacked) = tensor.unpacked()?.unwrap_or((1, 0));
@@ -177,7 +177,7 @@ impl<'a> CompressedTarget<'a> {
         rows: &Range<u64>,
         pieces: &Range<u64>,
         values: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         if *pieces == (0..self.grid.pieces()) {
             return tensor.read_raw_rows(rows.clone(), values);
         }
@@ -270,7 +270,7 @@ pub(super) fn verify_written(
     path: &Path,
     threads: usize,
     meter: &Meter<'_>,
-) -> Result<(), Error> {
+) -> Result<(), RewriteError> {
     let mut tasks = Vec::new();
     let mut largest = 0;
     for tensor in tensors {
@@ -280,10 +280,8 @@ pub(super) fn verify_written(
         largest = largest.max(tensor.grid.chunk_bytes());
     }
     let state = || {
-        let plain = Buffer::new(largest).ok_or_else(|| {
-            let error = io::ErrorKind::OutOfMemory.into();
-            Error::io(path, "allocate memory to verify", error)
-        })?;
+        let refused = || StorageError::no_memory(path, "allocate memory to verify");
+        let plain = Buffer::new(largest).ok_or_else(refused)?;
         Ok((plain, Unpacker::new()))
     };
     pool::each_with(threads, &tasks, state, |(plain, unpacker), task| {
@@ -294,11 +292,11 @@ pub(super) fn verify_written(
             let first = row * grid.steps();
             let same = match found.read_raw_chunk(unpacker, chunk.number, plain) {
                 Ok(()) => XxHash3_128::oneshot(plain) == *hash,
-                Err(Error::DamagedChunk { .. }) => false,
-                Err(error) => return Err(error),
+                Err(ReadError::DamagedChunk { .. }) => false,
+                Err(error) => return Err(error.into()),
             };
             if !same {
-                return Err(Error::NotAsWritten {
+                return Err(RewriteError::NotAsWritten {
                     path: path.to_owned(),
                     tensor: tensor.name.to_owned(),
                     step: first,
@@ -325,7 +323,7 @@ mod tests {
     };
     use crate::bulk::Meter;
     use crate::chunks::{Grid, Written};
-    use crate::{Compression, Error, Reader, Rechunk, Recorder, bf16};
+    use crate::{Compression, Reader, Rechunk, Recorder, RewriteError, bf16};
 
     #[test]
     fn tasks_cover_each_piece_of_each_row_once() {
@@ -409,7 +407,7 @@ mod tests {
             let found = verify_written(&tensors, &written, &output, 2, &meter);
             match found {
                 Ok(()) => assert!(sound && done == 4 * 2048),
-                Err(Error::NotAsWritten { tensor, step, .. }) => {
+                Err(RewriteError::NotAsWritten { tensor, step, .. }) => {
                     assert!(!sound);
                     assert_eq!((tensor.as_str(), step), ("W", 16));
                 }

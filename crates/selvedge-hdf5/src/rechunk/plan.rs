@@ -11,7 +11,7 @@ use super::pack::Blocks;
 use crate::bulk::{self, Walk};
 use crate::chunks::Grid;
 use crate::plan::{Bytes, ChunkPlan, Grouped, Shape};
-use crate::{Compression, Error, ReadPattern, Role, TensorSpec};
+use crate::{Compression, ReadError, ReadPattern, RewriteError, Role, TensorSpec};
 
 /// What [`Rechunk::run`] would make. Its [`Display`](fmt::Display) is a table for people.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +50,7 @@ pub struct RechunkPlan {
 }
 
 impl RechunkPlan {
-    pub(super) fn new(rechunk: &Rechunk, members: &Members<'_>) -> Result<Self, Error> {
+    pub(super) fn new(rechunk: &Rechunk, members: &Members<'_>) -> Result<Self, RewriteError> {
         let tensors = members
             .of(Role::Step)
             .map(|member| {
@@ -73,7 +73,7 @@ impl RechunkPlan {
         let mut packed = Vec::new();
         let check = |member: &Member<'_>, needed: u64| match needed <= memory {
             true => Ok(needed),
-            false => Err(Error::WorkingMemory {
+            false => Err(ReadError::WorkingMemory {
                 tensor: member.tensor.name().to_owned(),
                 needed: bulk::least_memory(needed),
                 limit: rechunk.memory,

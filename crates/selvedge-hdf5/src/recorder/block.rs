@@ -225,7 +225,7 @@ impl Steps {
 }
 
 /// Bytes of one step of each tensor.
-pub(crate) fn step_bytes(tensors: &[TensorSpec]) -> Result<Vec<u64>, crate::Error> {
+pub(crate) fn step_bytes(tensors: &[TensorSpec]) -> Result<Vec<u64>, crate::DeclareError> {
     tensors.iter().map(TensorSpec::step_bytes).collect()
 }
 

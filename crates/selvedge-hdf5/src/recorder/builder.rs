@@ -12,7 +12,7 @@ use crate::element::{Element, Values};
 use crate::plan::{Limits, ReadPattern, RunPlan};
 use crate::reader::Reader;
 use crate::spec::validate_name;
-use crate::{Attribute, Error, TensorSpec, provenance};
+use crate::{Attribute, DeclareError, TensorSpec, provenance};
 
 /// Room for an attribute's value in an object header message, whose size is 16 bits with its name,
 /// type and shape in it.
@@ -230,7 +230,7 @@ impl RecorderBuilder {
     ///
     /// The errors of [`start`](Self::start) that concern the declaration, the memory and the disk, and
     /// when resuming, those of opening the file.
-    pub fn plan(&self) -> Result<RunPlan, Error> {
+    pub fn plan(&self) -> Result<RunPlan, DeclareError> {
         self.check_declaration()?;
         if self.resume {
             Ok(self.plan_resumed(&Reader::open(&self.path)?)?.0)
@@ -245,11 +245,12 @@ impl RecorderBuilder {
     ///
     /// # Errors
     ///
-    /// A mistake in the declaration, [`Error::MemoryBudget`] and [`Error::DiskTooSmall`] come
-    /// before anything is written. [`Error::File`] where there is a file that
-    /// is not to be replaced, or that somebody writes; [`Error::ResumeMismatch`] and [`Error::NotATrajectory`] when
-    /// resuming; [`Error::Io`] and [`Error::Library`].
-    pub fn start(self) -> Result<Recorder, Error> {
+    /// A mistake in the declaration, [`DeclareError::MemoryBudget`] and [`DeclareError::DiskTooSmall`] come
+    /// before anything is written. When resuming, [`DeclareError::ResumeMismatch`],
+    /// [`DeclareError::ResumeArchive`] and [`DeclareError::Read`]. [`DeclareError::Storage`], which is a
+    /// [`FileError`](crate::FileError) where there is a file that is not to be replaced, or that somebody
+    /// writes.
+    pub fn start(self) -> Result<Recorder, DeclareError> {
         self.start_with(|_, _| Ok(()))
     }
 
@@ -259,9 +260,9 @@ impl RecorderBuilder {
     ///
     /// # Errors
     ///
-    /// The errors of [`start`](Self::start) and of `values`, and [`Error::ConstantLength`] where it wrote fewer
-    /// or more than fill the shape.
-    pub fn start_with<E: From<Error>>(
+    /// The errors of [`start`](Self::start) and of `values`, and [`DeclareError::ConstantLength`] where it
+    /// wrote fewer or more than fill the shape.
+    pub fn start_with<E: From<DeclareError>>(
         self,
         values: impl FnMut(&str, &mut ConstantWriter<'_>) -> Result<(), E>,
     ) -> Result<Recorder, E> {
@@ -277,7 +278,7 @@ impl RecorderBuilder {
         &self,
         specs: &[TensorSpec],
         steps: Option<u64>,
-    ) -> Result<RunPlan, Error> {
+    ) -> Result<RunPlan, DeclareError> {
         let constants = self.constants.iter().map(Constant::length);
         let constants = constants.fold(0, u64::saturating_add);
         let together = self.durability.interval();
@@ -292,13 +293,13 @@ impl RecorderBuilder {
         )
     }
 
-    fn check_declaration(&self) -> Result<(), Error> {
+    fn check_declaration(&self) -> Result<(), DeclareError> {
         let mut tensors = HashSet::new();
         let constants = self.constants.iter().map(|constant| &constant.name);
         for name in self.specs.iter().map(|spec| &spec.name).chain(constants) {
             validate_name(name)?;
             if !tensors.insert(name.as_str()) {
-                return Err(Error::DuplicateName { name: name.clone() });
+                return Err(DeclareError::DuplicateName { name: name.clone() });
             }
         }
         self.constants.iter().try_for_each(Constant::validate)?;
@@ -306,20 +307,22 @@ impl RecorderBuilder {
         for (name, value) in &self.attributes {
             check_attribute(name, value)?;
             if !names.insert(("", name.as_str())) {
-                return Err(Error::DuplicateName { name: name.clone() });
+                return Err(DeclareError::DuplicateName { name: name.clone() });
             }
         }
         for (tensor, name, value) in &self.tensor_attributes {
             check_attribute(name, value)?;
             if !tensors.contains(tensor.as_str()) {
-                let declared = tensors.iter().map(ToString::to_string);
-                return Err(Error::UnknownTensor {
+                let specs = self.specs.iter().map(|spec| &spec.name);
+                let constants = self.constants.iter().map(|constant| &constant.name);
+                return Err(DeclareError::UnknownTensor {
+                    name: name.clone(),
                     tensor: tensor.clone(),
-                    declared: declared.collect(),
+                    declared: specs.chain(constants).cloned().collect(),
                 });
             }
             if !names.insert((tensor, name)) {
-                return Err(Error::DuplicateName { name: name.clone() });
+                return Err(DeclareError::DuplicateName { name: name.clone() });
             }
         }
         Ok(())
@@ -330,20 +333,20 @@ impl RecorderBuilder {
 ///
 /// # Errors
 ///
-/// [`Error::InvalidName`] of a name that is none or that the recorder writes itself, and
-/// [`Error::AttributeTooLarge`].
-pub fn check_attribute(name: &str, value: &Attribute) -> Result<(), Error> {
+/// [`DeclareError::InvalidName`] of a name that is none or that the recorder writes itself, and
+/// [`DeclareError::AttributeTooLarge`].
+pub fn check_attribute(name: &str, value: &Attribute) -> Result<(), DeclareError> {
     validate_name(name)?;
     if provenance::is_reserved(name) {
         let expected = "one that the recorder does not write itself (`notebook` has a method)";
-        return Err(Error::InvalidName {
+        return Err(DeclareError::InvalidName {
             name: name.to_owned(),
             expected,
         });
     }
     let found = value.header_bytes() + name.len();
     if found > MAX_ATTRIBUTE_BYTES {
-        return Err(Error::AttributeTooLarge {
+        return Err(DeclareError::AttributeTooLarge {
             name: name.to_owned(),
             found,
             limit: MAX_ATTRIBUTE_BYTES,

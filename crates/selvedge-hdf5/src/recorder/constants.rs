@@ -4,8 +4,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use crate::Error;
 use crate::create::Constant;
+use crate::{DeclareError, StorageError};
 
 /// Writes the values of one constant, piece by piece.
 #[derive(Debug)]
@@ -39,8 +39,8 @@ impl<'a> ConstantWriter<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::ConstantLength`] where they are more than fill the shape, [`Error::Io`].
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    /// [`DeclareError::ConstantLength`] where they are more than fill the shape, [`DeclareError::Storage`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), DeclareError> {
         let written = self.written.saturating_add(bytes.len() as u64);
         if written > self.constant.length() {
             return self.check(written);
@@ -48,18 +48,18 @@ impl<'a> ConstantWriter<'a> {
         if let Some(address) = self.address {
             self.file
                 .write_all_at(bytes, address + self.written)
-                .map_err(|error| Error::io(self.path, "write a constant to", error))?;
+                .map_err(|error| StorageError::io(self.path, "write a constant to", error))?;
         }
         self.written = written;
         Ok(())
     }
 
     /// Checks that all of them are there.
-    pub(super) fn finish(self) -> Result<(), Error> {
+    pub(super) fn finish(self) -> Result<(), DeclareError> {
         self.check(self.written)
     }
 
-    fn check(&self, found: u64) -> Result<(), Error> {
+    fn check(&self, found: u64) -> Result<(), DeclareError> {
         let element = self.constant.dtype.size() as u64;
         let expected = self.constant.length() / element;
         self.constant.check_length(expected, found)

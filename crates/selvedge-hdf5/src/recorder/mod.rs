@@ -32,7 +32,7 @@ use selvedge_base::{LockedFile, Partial};
 use self::queue::Taken;
 use self::run::Run;
 use crate::trajectory::check_status;
-use crate::{Error, RunPlan, TensorSpec};
+use crate::{RecordError, RunPlan, TensorSpec};
 
 /// `append` looks whether the file is still there, but not more often than this: a system call takes
 /// longer than recording a scalar. The writer looks before each of its writes.
@@ -134,13 +134,13 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// The error of `fill`, or [`Error::MissingTensors`]: the step is not recorded and the run can
-    /// go on. [`Error::BeyondPlan`] after the last planned step, [`Error::StepOpen`] while there is an
-    /// [`OpenStep`]. [`Error::Stopped`] when the writer failed, here or earlier; no later step is
+    /// The error of `fill`, or [`RecordError::MissingTensors`]: the step is not recorded and the run can go
+    /// on. [`RecordError::BeyondPlan`] after the last planned step, [`RecordError::StepOpen`] while there is
+    /// an [`OpenStep`]. [`RecordError::Stopped`] when the writer failed, here or earlier; no later step is
     /// recorded.
-    pub fn append<F>(&mut self, fill: F) -> Result<u64, Error>
+    pub fn append<F>(&mut self, fill: F) -> Result<u64, RecordError>
     where
-        F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, Error>,
+        F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, RecordError>,
     {
         loop {
             let started = Instant::now();
@@ -159,9 +159,13 @@ impl Recorder {
     /// # Errors
     ///
     /// The errors of [`append`](Self::append).
-    pub fn append_timeout<F>(&mut self, timeout: Duration, fill: F) -> Result<Option<u64>, Error>
+    pub fn append_timeout<F>(
+        &mut self,
+        timeout: Duration,
+        fill: F,
+    ) -> Result<Option<u64>, RecordError>
     where
-        F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, Error>,
+        F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, RecordError>,
     {
         let started = Instant::now();
         let begun = self.begin(started, timeout)?;
@@ -175,12 +179,12 @@ impl Recorder {
         &mut self,
         started: Instant,
         timeout: Duration,
-    ) -> Result<Option<(OpenStep, Duration)>, Error> {
+    ) -> Result<Option<(OpenStep, Duration)>, RecordError> {
         let run = &self.shared.run;
         if let Some(planned) = self.plan.steps
             && run.queue.appended() >= planned
         {
-            return Err(Error::BeyondPlan { planned });
+            return Err(RecordError::BeyondPlan { planned });
         }
         if started.duration_since(self.checked) >= CHECK_INTERVAL {
             self.check_file()?;
@@ -194,7 +198,7 @@ impl Recorder {
                 self.times.gave_up(started.elapsed(), waited);
                 Ok(None)
             }
-            Taken::StepIsOpen => Err(Error::StepOpen {
+            Taken::StepIsOpen => Err(RecordError::StepOpen {
                 step: run.queue.appended(),
             }),
         }
@@ -207,9 +211,9 @@ impl Recorder {
         fill: F,
         started: Instant,
         waited: Duration,
-    ) -> Result<u64, Error>
+    ) -> Result<u64, RecordError>
     where
-        F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, Error>,
+        F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, RecordError>,
     {
         fill(&mut step.step()?)?;
         let number = step.commit()?;
@@ -224,9 +228,9 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// [`Error::BeyondPlan`] after the last planned step, [`Error::StepOpen`] while the step before is open,
-    /// [`Error::Stopped`] when the writer failed.
-    pub fn open_step(&mut self) -> Result<OpenStep, Error> {
+    /// [`RecordError::BeyondPlan`] after the last planned step, [`RecordError::StepOpen`] while the step
+    /// before is open, [`RecordError::Stopped`] when the writer failed.
+    pub fn open_step(&mut self) -> Result<OpenStep, RecordError> {
         loop {
             if let Some(step) = self.open_step_timeout(Duration::MAX)? {
                 return Ok(step);
@@ -240,7 +244,10 @@ impl Recorder {
     /// # Errors
     ///
     /// The errors of [`open_step`](Self::open_step).
-    pub fn open_step_timeout(&mut self, timeout: Duration) -> Result<Option<OpenStep>, Error> {
+    pub fn open_step_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Option<OpenStep>, RecordError> {
         let started = Instant::now();
         let begun = self.begin(started, timeout)?;
         Ok(begun.map(|(step, waited)| {
@@ -272,8 +279,8 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// [`Error::Stopped`] when the writer failed.
-    pub fn commit(&mut self) -> Result<u64, Error> {
+    /// [`RecordError::Stopped`] when the writer failed.
+    pub fn commit(&mut self) -> Result<u64, RecordError> {
         loop {
             if let Some(committed) = self.commit_timeout(Duration::MAX)? {
                 return Ok(committed);
@@ -287,7 +294,7 @@ impl Recorder {
     /// # Errors
     ///
     /// The errors of [`commit`](Self::commit).
-    pub fn commit_timeout(&mut self, timeout: Duration) -> Result<Option<u64>, Error> {
+    pub fn commit_timeout(&mut self, timeout: Duration) -> Result<Option<u64>, RecordError> {
         self.check_file()?;
         let run = &self.shared.run;
         let committed = run.queue.commit(run.queue.appended(), timeout);
@@ -299,12 +306,12 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// [`Error::Stopped`] when the writer failed, here or earlier; the committed steps are in the
-    /// file. [`Error::File`] where a file that is [`named_when_finished`] cannot get its name; then
-    /// there is none.
+    /// [`RecordError::Stopped`] when the writer failed, here or earlier; the committed steps are in the
+    /// file. [`RecordError::Storage`] where a file that is [`named_when_finished`] cannot get its name;
+    /// then there is none.
     ///
     /// [`named_when_finished`]: RecorderBuilder::named_when_finished
-    pub fn finish(mut self) -> Result<Summary, Error> {
+    pub fn finish(mut self) -> Result<Summary, RecordError> {
         self.shared.close(true);
         let run = &self.shared.run;
         if let Some(error) = run.queue.stopped() {
@@ -325,7 +332,7 @@ impl Recorder {
     }
 
     /// Fails if the file was deleted or truncated since the last call.
-    fn check_file(&self) -> Result<(), Error> {
+    fn check_file(&self) -> Result<(), RecordError> {
         let run = &self.shared.run;
         check_status(&run.path, &**self.shared.watch, self.shared.least_bytes)
             .map_err(|error| run.stopped(run.queue.stop(error)))

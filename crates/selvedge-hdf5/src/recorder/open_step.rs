@@ -6,7 +6,7 @@ use super::queue::Filling;
 use super::run::Run;
 use super::step::Step;
 use crate::element::Values;
-use crate::{Dtype, Error};
+use crate::{Dtype, RecordError};
 
 /// A step that is filled over a longer time, by whoever has it: another thread, or a device that copies
 /// into the memory of its tensors. [`Recorder::open_step`](crate::Recorder::open_step) opens it.
@@ -58,7 +58,7 @@ impl OpenStep {
     }
 
     /// The step as `append` shows it.
-    pub(super) fn step(&mut self) -> Result<Step<'_>, Error> {
+    pub(super) fn step(&mut self) -> Result<Step<'_>, RecordError> {
         let (run, filling) = (&*self.run, self.filling.as_mut());
         let filling = filling.ok_or_else(|| run.too_late(self.number))?;
         Ok(Step { run, filling })
@@ -70,7 +70,11 @@ impl OpenStep {
     /// # Errors
     ///
     /// Those of [`Step::put`]; the step stays open, as it was.
-    pub fn put<V: Values + ?Sized>(&mut self, name: &str, values: &V) -> Result<&mut Self, Error> {
+    pub fn put<V: Values + ?Sized>(
+        &mut self,
+        name: &str,
+        values: &V,
+    ) -> Result<&mut Self, RecordError> {
         self.step()?.put(name, values)?;
         Ok(self)
     }
@@ -86,7 +90,7 @@ impl OpenStep {
         name: &str,
         dtype: Dtype,
         bytes: &[u8],
-    ) -> Result<&mut Self, Error> {
+    ) -> Result<&mut Self, RecordError> {
         self.step()?.put_bytes(name, dtype, bytes)?;
         Ok(self)
     }
@@ -101,8 +105,8 @@ impl OpenStep {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownTensor`], [`Error::DtypeMismatch`] or [`Error::DuplicateTensor`].
-    pub fn place(&mut self, name: &str, dtype: Dtype) -> Result<&mut [u8], Error> {
+    /// [`RecordError::UnknownTensor`], [`RecordError::DtypeMismatch`] or [`RecordError::DuplicateTensor`].
+    pub fn place(&mut self, name: &str, dtype: Dtype) -> Result<&mut [u8], RecordError> {
         self.step()?.into_place(name, dtype)
     }
 
@@ -110,10 +114,10 @@ impl OpenStep {
     ///
     /// # Errors
     ///
-    /// [`Error::MissingTensors`]: the step is not recorded, and the run can go on. [`Error::StepTooLate`]
-    /// where the recorder was finished or dropped meanwhile, [`Error::Stopped`] where the writer
-    /// failed.
-    pub fn commit(mut self) -> Result<u64, Error> {
+    /// [`RecordError::MissingTensors`]: the step is not recorded, and the run can go on.
+    /// [`RecordError::StepTooLate`] where the recorder was finished or dropped meanwhile,
+    /// [`RecordError::Stopped`] where the writer failed.
+    pub fn commit(mut self) -> Result<u64, RecordError> {
         self.step()?.check_complete()?;
         match self.filling.take() {
             Some(filling) => self.run.complete(filling),

@@ -20,7 +20,7 @@ use selvedge_base::{Condvar, Mutex, MutexGuard};
 
 use super::block::{Block, OpenBlock, Slot, Steps};
 use super::packers::Packing;
-use crate::Error;
+use crate::StorageError;
 
 /// A step in a block that is not full waits at most this long for company. With the writing itself
 /// it stays well under the 100 ms that the recorder promises.
@@ -90,7 +90,7 @@ pub(super) enum Taken {
 
 /// Why a step was not taken.
 pub(super) enum Refused {
-    Stopped(Arc<Error>),
+    Stopped(Arc<StorageError>),
     Closed,
 }
 
@@ -118,7 +118,7 @@ struct State {
     /// The queue is closed, by `finish` or else by a drop.
     closed: Option<bool>,
     /// Why the writer stopped.
-    stopped: Option<Arc<Error>>,
+    stopped: Option<Arc<StorageError>>,
     /// Whether the writer sleeps until it is woken or its block has lingered long enough.
     writer_sleeps: bool,
     /// Whether it sleeps without an end, for want of any step.
@@ -256,7 +256,7 @@ impl Queue {
         &self,
         now: Instant,
         limit: Duration,
-    ) -> Result<(Taken, Duration), Arc<Error>> {
+    ) -> Result<(Taken, Duration), Arc<StorageError>> {
         let mut state = self.lock();
         if state.is_filling {
             return Ok((Taken::StepIsOpen, Duration::ZERO));
@@ -353,7 +353,7 @@ impl Queue {
 
     /// Waits until the first `steps` steps are committed, at most for `limit`. Returns whether they
     /// are.
-    pub(crate) fn commit(&self, steps: u64, limit: Duration) -> Result<bool, Arc<Error>> {
+    pub(crate) fn commit(&self, steps: u64, limit: Duration) -> Result<bool, Arc<StorageError>> {
         let mut state = self.lock();
         state.commit_to = state.commit_to.max(steps);
         self.work.notify_one();
@@ -382,12 +382,12 @@ impl Queue {
     }
 
     /// Why the writer stopped, if it did.
-    pub(crate) fn stopped(&self) -> Option<Arc<Error>> {
+    pub(crate) fn stopped(&self) -> Option<Arc<StorageError>> {
         self.lock().stopped.clone()
     }
 
     /// Stops the run: every later call gets `error`, or the one that stopped it before.
-    pub(crate) fn stop(&self, error: Error) -> Arc<Error> {
+    pub(crate) fn stop(&self, error: StorageError) -> Arc<StorageError> {
         let mut state = self.lock();
         let error = state.stopped.get_or_insert_with(|| Arc::new(error)).clone();
         self.progress.notify_all();
@@ -495,7 +495,7 @@ pub(super) struct StopOnPanic(pub(super) Arc<Queue>);
 impl Drop for StopOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.stop(Error::WriterPanicked);
+            self.0.stop(StorageError::WriterPanicked);
         }
     }
 }

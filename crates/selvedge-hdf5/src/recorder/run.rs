@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::queue::{Filling, Queue, Refused};
-use crate::{Error, TensorSpec};
+use crate::{RecordError, StorageError, TensorSpec};
 
 /// A run at work.
 pub(super) struct Run {
@@ -30,17 +30,17 @@ impl fmt::Debug for Run {
 
 impl Run {
     /// That the writer has stopped.
-    pub(super) fn stopped(&self, cause: Arc<Error>) -> Error {
-        Error::Stopped {
+    pub(super) fn stopped(&self, source: Arc<StorageError>) -> RecordError {
+        RecordError::Stopped {
             path: self.path.clone(),
             committed: self.queue.committed(),
             kept: self.kept,
-            cause,
+            source,
         }
     }
 
     /// Takes a step that is complete. Returns its number.
-    pub(super) fn complete(&self, filling: Filling) -> Result<u64, Error> {
+    pub(super) fn complete(&self, filling: Filling) -> Result<u64, RecordError> {
         let step = filling.number;
         let complete = self.queue.complete(filling);
         complete.map_err(|refused| match refused {
@@ -50,8 +50,8 @@ impl Run {
     }
 
     /// That step `step` is no longer open, or its recorder no longer at work.
-    pub(super) fn too_late(&self, step: u64) -> Error {
-        Error::StepTooLate {
+    pub(super) fn too_late(&self, step: u64) -> RecordError {
+        RecordError::StepTooLate {
             path: self.path.clone(),
             step,
         }

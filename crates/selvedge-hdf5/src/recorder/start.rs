@@ -23,13 +23,13 @@ use crate::create::{self, Constant, Contents};
 use crate::plan::RunPlan;
 use crate::reader::Reader;
 use crate::trajectory::TrajectoryFile;
-use crate::{Error, Role, RunState, TensorSpec, provenance};
+use crate::{DeclareError, ReadError, Role, RunState, StorageError, TensorSpec, provenance};
 
 impl RecorderBuilder {
     /// The plan of a new run, checked against the disk.
-    pub(super) fn plan_new(&self) -> Result<RunPlan, Error> {
+    pub(super) fn plan_new(&self) -> Result<RunPlan, DeclareError> {
         if self.specs.is_empty() {
-            return Err(Error::NoTensors);
+            return Err(DeclareError::NoTensors);
         }
         let mut plan = self.plan_run(&self.specs, self.steps)?;
         // A file that is overwritten gives its space back, if it has no other name.
@@ -41,35 +41,49 @@ impl RecorderBuilder {
         Ok(plan)
     }
 
-    pub(super) fn start_new<E: From<Error>>(
+    pub(super) fn start_new<E: From<DeclareError>>(
         self,
         values: impl FnMut(&str, &mut ConstantWriter<'_>) -> Result<(), E>,
     ) -> Result<Recorder, E> {
         let plan = self.plan_new()?;
         let partial = Partial::create(&self.path, self.overwrite);
-        let mut partial = partial.map_err(Error::from)?;
+        let mut partial = partial.map_err(DeclareError::from)?;
         // Before the file gets its name: there must be nothing left to fail then.
         let blocks = self.allocate(&self.specs, &plan)?;
-        partial.share().map_err(Error::from)?;
+        partial.share().map_err(DeclareError::from)?;
         let file = partial.file().clone();
         let trajectory = self.build(partial.path(), &plan, &file, values)?;
         let late = self.named_when_finished;
         if !late {
             let published = partial.publish(self.durability != Durability::Never);
-            published.map_err(Error::from)?;
+            published.map_err(DeclareError::from)?;
         }
         let partial = late.then_some(partial);
         Ok(self.run(plan, blocks, file, trajectory, partial)?)
     }
 
     /// Builds the new file under its partial name, down to a first commit of no steps.
-    fn build<E: From<Error>>(
+    fn build<E: From<DeclareError>>(
         &self,
         partial: &Path,
         plan: &RunPlan,
         file: &File,
         mut values: impl FnMut(&str, &mut ConstantWriter<'_>) -> Result<(), E>,
     ) -> Result<TrajectoryFile, E> {
+        let addresses = self.create(partial, plan).map_err(DeclareError::from)?;
+        for (constant, address) in self.constants.iter().zip(addresses) {
+            let mut writer = ConstantWriter::new(file, &self.path, constant, address);
+            match &constant.bytes {
+                Some(bytes) => writer.write(bytes)?,
+                None => values(&constant.name, &mut writer)?,
+            }
+            writer.finish()?;
+        }
+        Ok(self.commit_nothing(plan, file)?)
+    }
+
+    /// Returns the addresses of the constants.
+    fn create(&self, partial: &Path, plan: &RunPlan) -> Result<Vec<Option<u64>>, StorageError> {
         let mut attributes = self.attributes.clone();
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         attributes.push((provenance::CREATED.to_owned(), now.into()));
@@ -84,15 +98,11 @@ impl RecorderBuilder {
             attributes: &attributes,
             tensor_attributes: &self.tensor_attributes,
         };
-        let addresses = create::create(partial, &self.path, &contents)?;
-        for (constant, address) in self.constants.iter().zip(addresses) {
-            let mut writer = ConstantWriter::new(file, &self.path, constant, address);
-            match &constant.bytes {
-                Some(bytes) => writer.write(bytes)?,
-                None => values(&constant.name, &mut writer)?,
-            }
-            writer.finish()?;
-        }
+        create::create(partial, &self.path, &contents)
+    }
+
+    /// The new file, with a first commit of no steps.
+    fn commit_nothing(&self, plan: &RunPlan, file: &File) -> Result<TrajectoryFile, DeclareError> {
         let mut trajectory = self.open_trajectory(file, &self.specs)?;
         trajectory.check_plan(&plan.tensors)?;
         trajectory.set_extents(0)?;
@@ -109,7 +119,7 @@ impl RecorderBuilder {
     pub(super) fn plan_resumed(
         &self,
         reader: &Reader,
-    ) -> Result<(RunPlan, Vec<TensorSpec>), Error> {
+    ) -> Result<(RunPlan, Vec<TensorSpec>), DeclareError> {
         let found = reader.step_specs()?;
         self.check_specs(&found)?;
         self.check_constants(reader)?;
@@ -141,7 +151,7 @@ impl RecorderBuilder {
         }
         plan.plan_encoding();
         if plan.memory_bytes() > plan.memory_budget {
-            return Err(Error::MemoryBudget {
+            return Err(DeclareError::MemoryBudget {
                 needed: plan.memory_bytes(),
                 budget: plan.memory_budget,
             });
@@ -152,7 +162,7 @@ impl RecorderBuilder {
         Ok((plan, specs))
     }
 
-    pub(super) fn start_resumed(mut self) -> Result<Recorder, Error> {
+    pub(super) fn start_resumed(mut self) -> Result<Recorder, DeclareError> {
         let path = self.path.clone();
         let file = Arc::new(LockedFile::open(&path)?);
         file.share(&path)?;
@@ -178,8 +188,8 @@ impl RecorderBuilder {
         self.run(plan, blocks, file, trajectory, None)
     }
 
-    fn mismatch(&self, what: String, expected: &dyn Display, found: &dyn Display) -> Error {
-        Error::ResumeMismatch {
+    fn mismatch(&self, what: String, expected: &dyn Display, found: &dyn Display) -> DeclareError {
+        DeclareError::ResumeMismatch {
             path: self.path.clone(),
             what,
             expected: expected.to_string(),
@@ -188,18 +198,18 @@ impl RecorderBuilder {
     }
 
     /// Fails for a compressed tensor whose chunks hold several steps: a run writes each chunk once.
-    fn check_single(&self, tensor: &str, steps: u64) -> Result<(), Error> {
+    fn check_single(&self, tensor: &str, steps: u64) -> Result<(), DeclareError> {
         if steps == 1 {
             return Ok(());
         }
-        Err(Error::ResumeArchive {
+        Err(DeclareError::ResumeArchive {
             path: self.path.clone(),
             tensor: tensor.to_owned(),
             steps,
         })
     }
 
-    fn check_specs(&self, found: &[TensorSpec]) -> Result<(), Error> {
+    fn check_specs(&self, found: &[TensorSpec]) -> Result<(), DeclareError> {
         let show = |spec: &TensorSpec| format!("{} {:?}", spec.dtype, spec.shape);
         for declared in &self.specs {
             let what = format!("tensor `{}`", declared.name);
@@ -219,7 +229,7 @@ impl RecorderBuilder {
         Ok(())
     }
 
-    fn check_constants(&self, reader: &Reader) -> Result<(), Error> {
+    fn check_constants(&self, reader: &Reader) -> Result<(), DeclareError> {
         for constant in &self.constants {
             let what = format!("constant `{}`", constant.name);
             let declared = format!("{} {:?}", constant.dtype, constant.shape);
@@ -239,7 +249,7 @@ impl RecorderBuilder {
         Ok(())
     }
 
-    fn check_attributes(&self, reader: &Reader) -> Result<(), Error> {
+    fn check_attributes(&self, reader: &Reader) -> Result<(), DeclareError> {
         for (name, value) in &self.attributes {
             let what = format!("attribute `{name}`");
             match reader.attribute(name) {
@@ -251,11 +261,15 @@ impl RecorderBuilder {
         Ok(())
     }
 
-    fn open_trajectory(&self, file: &File, specs: &[TensorSpec]) -> Result<TrajectoryFile, Error> {
+    fn open_trajectory(
+        &self,
+        file: &File,
+        specs: &[TensorSpec],
+    ) -> Result<TrajectoryFile, DeclareError> {
         let path = &self.path;
         let storage = file
             .try_clone()
-            .map_err(|error| Error::io(path, "open", error))?;
+            .map_err(|error| StorageError::io(path, "open", error))?;
         let durable = self.durability != Durability::Never;
         let mut trajectory = TrajectoryFile::open(path, storage, durable)?;
         trajectory.order_tensors(specs.iter().map(|spec| spec.name.as_str()))?;
@@ -267,12 +281,13 @@ impl RecorderBuilder {
         Ok(trajectory)
     }
 
-    fn allocate(&self, specs: &[TensorSpec], plan: &RunPlan) -> Result<Vec<Block>, Error> {
+    fn allocate(&self, specs: &[TensorSpec], plan: &RunPlan) -> Result<Vec<Block>, DeclareError> {
         let layout = Arc::new(BlockLayout::new(&step_bytes(specs)?, &plan.queue));
-        (0..plan.queue.blocks)
+        let blocks = (0..plan.queue.blocks)
             .map(|_| Block::new(&layout))
             .collect::<Result<_, _>>()
-            .map_err(|error| Error::io(&self.path, "allocate the queue for", error))
+            .map_err(|error| StorageError::io(&self.path, "allocate the queue for", error))?;
+        Ok(blocks)
     }
 
     /// Starts the writer.
@@ -283,7 +298,7 @@ impl RecorderBuilder {
         file: Arc<LockedFile>,
         trajectory: TrajectoryFile,
         partial: Option<Partial>,
-    ) -> Result<Recorder, Error> {
+    ) -> Result<Recorder, DeclareError> {
         let addresses = blocks.iter().map(Block::addresses).collect();
         let first = trajectory.committed();
         let least_bytes = trajectory.end_of_file();
@@ -295,7 +310,7 @@ impl RecorderBuilder {
         ));
         let failed = |action: &'static str| {
             let path = self.path.clone();
-            move |error| Error::io(&path, action, error)
+            move |error| StorageError::io(&path, action, error)
         };
         let compressed = plan.tensors.iter().filter(|tensor| tensor.compressed);
         let largest = compressed.map(|tensor| tensor.chunk_bytes).max();
@@ -358,7 +373,7 @@ impl RecorderBuilder {
 
 /// Bytes of the disk that the file of `reader` has and does not need for what is in it: those that the
 /// run before had reserved.
-fn reserved(reader: &Reader) -> Result<u64, Error> {
+fn reserved(reader: &Reader) -> Result<u64, ReadError> {
     let Ok(metadata) = reader.path().metadata() else {
         return Ok(0);
     };

@@ -3,7 +3,7 @@
 use super::queue::Filling;
 use super::run::Run;
 use crate::element::{Element, Values};
-use crate::{Dtype, Error, TensorSpec};
+use crate::{Dtype, RecordError, TensorSpec};
 
 /// A step that is being put together by [`Recorder::append`](crate::Recorder::append).
 #[derive(Debug)]
@@ -24,9 +24,13 @@ impl<'a> Step<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownTensor`], [`Error::DtypeMismatch`], [`Error::LengthMismatch`] or
-    /// [`Error::DuplicateTensor`]; the step is then not recorded, and the run goes on.
-    pub fn put<V: Values + ?Sized>(&mut self, name: &str, values: &V) -> Result<&mut Self, Error> {
+    /// [`RecordError::UnknownTensor`], [`RecordError::DtypeMismatch`], [`RecordError::LengthMismatch`] or
+    /// [`RecordError::DuplicateTensor`]; the step is then not recorded, and the run goes on.
+    pub fn put<V: Values + ?Sized>(
+        &mut self,
+        name: &str,
+        values: &V,
+    ) -> Result<&mut Self, RecordError> {
         let elements = values.elements();
         self.put_bytes(name, V::Element::DTYPE, V::Element::as_bytes(elements))
     }
@@ -36,25 +40,25 @@ impl<'a> Step<'a> {
     ///
     /// # Errors
     ///
-    /// The errors of [`put`](Self::put), and [`Error::BytesMismatch`] for a part of an element.
+    /// The errors of [`put`](Self::put), and [`RecordError::BytesMismatch`] for a part of an element.
     pub fn put_bytes(
         &mut self,
         name: &str,
         dtype: Dtype,
         bytes: &[u8],
-    ) -> Result<&mut Self, Error> {
+    ) -> Result<&mut Self, RecordError> {
         let tensor = self.find(name, dtype)?;
         let spec = &self.run.specs[tensor];
         let expected = self.run.lengths[tensor];
         if !bytes.len().is_multiple_of(dtype.size()) {
-            return Err(Error::BytesMismatch {
+            return Err(RecordError::BytesMismatch {
                 tensor: spec.name.clone(),
                 expected: expected * dtype.size(),
                 found: bytes.len(),
             });
         }
         if bytes.len() / dtype.size() != expected {
-            return Err(Error::LengthMismatch {
+            return Err(RecordError::LengthMismatch {
                 tensor: spec.name.clone(),
                 shape: spec.shape.clone(),
                 expected,
@@ -66,24 +70,24 @@ impl<'a> Step<'a> {
     }
 
     /// The memory of tensor `name`, for its elements of `dtype`. The tensor counts as put.
-    pub(super) fn into_place(self, name: &str, dtype: Dtype) -> Result<&'a mut [u8], Error> {
+    pub(super) fn into_place(self, name: &str, dtype: Dtype) -> Result<&'a mut [u8], RecordError> {
         let tensor = self.find(name, dtype)?;
         take_place(self.run, self.filling, tensor)
     }
 
-    fn find(&self, name: &str, dtype: Dtype) -> Result<usize, Error> {
+    fn find(&self, name: &str, dtype: Dtype) -> Result<usize, RecordError> {
         let specs = &self.run.specs;
         let named = |spec: &TensorSpec| spec.name == name;
         let tensor = match specs.get(self.filling.next).is_some_and(named) {
             true => Some(self.filling.next),
             false => specs.iter().position(named),
         };
-        let tensor = tensor.ok_or_else(|| Error::UnknownTensor {
+        let tensor = tensor.ok_or_else(|| RecordError::UnknownTensor {
             tensor: name.to_owned(),
             declared: specs.iter().map(|spec| spec.name.clone()).collect(),
         })?;
         if specs[tensor].dtype != dtype {
-            return Err(Error::DtypeMismatch {
+            return Err(RecordError::DtypeMismatch {
                 tensor: specs[tensor].name.clone(),
                 expected: specs[tensor].dtype,
                 found: dtype,
@@ -93,7 +97,7 @@ impl<'a> Step<'a> {
     }
 
     /// Fails unless every tensor was put.
-    pub(super) fn check_complete(&self) -> Result<(), Error> {
+    pub(super) fn check_complete(&self) -> Result<(), RecordError> {
         if self.filling.filled.iter().all(|&filled| filled) {
             return Ok(());
         }
@@ -105,7 +109,7 @@ impl<'a> Step<'a> {
             .filter(|(_, filled)| !**filled)
             .map(|(spec, _)| spec.name.clone())
             .collect();
-        Err(Error::MissingTensors {
+        Err(RecordError::MissingTensors {
             step: self.filling.number,
             missing,
         })
@@ -117,9 +121,9 @@ fn take_place<'f>(
     run: &Run,
     filling: &'f mut Filling,
     tensor: usize,
-) -> Result<&'f mut [u8], Error> {
+) -> Result<&'f mut [u8], RecordError> {
     if std::mem::replace(&mut filling.filled[tensor], true) {
-        return Err(Error::DuplicateTensor {
+        return Err(RecordError::DuplicateTensor {
             step: filling.number,
             tensor: run.specs[tensor].name.clone(),
         });

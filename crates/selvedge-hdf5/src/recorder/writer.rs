@@ -12,7 +12,7 @@ use super::durability::Durability;
 use super::packers::{Packers, Packing};
 use super::queue::{Progress, Queue, StopOnPanic, Task};
 use super::syncer::Syncer;
-use crate::Error;
+use crate::StorageError;
 use crate::trajectory::TrajectoryFile;
 
 /// The writer's side of a run.
@@ -74,7 +74,7 @@ impl Writer {
         }
     }
 
-    fn work(&mut self, task: Task) -> Result<(), Error> {
+    fn work(&mut self, task: Task) -> Result<(), StorageError> {
         match task {
             Task::Write(steps) => self.write(steps),
             Task::Packed(packing) => self.take_packed(packing),
@@ -88,7 +88,7 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, steps: Steps) -> Result<(), Error> {
+    fn write(&mut self, steps: Steps) -> Result<(), StorageError> {
         let (first, count) = (steps.first(), steps.count());
         if let Some(interval) = self.durability.interval() {
             // A block need not end where a commit is due.
@@ -129,7 +129,7 @@ impl Writer {
     }
 
     /// Takes steps whose chunks are in the file.
-    fn take_packed(&mut self, packing: Packing) -> Result<(), Error> {
+    fn take_packed(&mut self, packing: Packing) -> Result<(), StorageError> {
         self.packed.push(packing);
         while let Some(at) = self
             .packed
@@ -153,7 +153,7 @@ impl Writer {
     }
 
     /// Begins a commit, if one is due and none is under way.
-    fn begin_due(&mut self) -> Result<(), Error> {
+    fn begin_due(&mut self) -> Result<(), StorageError> {
         let written = self.progress.written;
         let due = match self.durability {
             Durability::Never => written > self.queue.committed(),
@@ -166,7 +166,7 @@ impl Writer {
     }
 
     /// Begins to commit all steps that are written.
-    fn begin_commit(&mut self) -> Result<(), Error> {
+    fn begin_commit(&mut self) -> Result<(), StorageError> {
         let steps = self.progress.written;
         while self.due.front().is_some_and(|&due| due <= steps) {
             self.due.pop_front();
@@ -189,7 +189,7 @@ impl Writer {
     }
 
     /// The medium has all that was written before, or the run does not ask for that.
-    fn go_on_with_commit(&mut self) -> Result<(), Error> {
+    fn go_on_with_commit(&mut self) -> Result<(), StorageError> {
         while let Some(commit) = &mut self.commit {
             // The wait may have been long enough for another program to take the file over.
             self.file.verify()?;
@@ -223,14 +223,14 @@ impl Writer {
 
     /// Waits until packers or the syncer have done something, and goes on with it. False if the
     /// queue was stopped.
-    fn wait(&mut self) -> Result<bool, Error> {
+    fn wait(&mut self) -> Result<bool, StorageError> {
         match self.queue.next_completion() {
             Some(task) => self.work(task).map(|()| true),
             None => Ok(false),
         }
     }
 
-    fn close(&mut self, finish: bool) -> Result<(), Error> {
+    fn close(&mut self, finish: bool) -> Result<(), StorageError> {
         loop {
             if self.is_busy() {
                 if !self.wait()? {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::tensor::{Appended, ChunkLayout, StepTensor};
 use super::{TrajectoryFile, reserve};
-use crate::Error;
+use crate::StorageError;
 use crate::chunks::{ALIGNMENT, ChunkEncoder, ChunkWriter, Grid, Run, Written, to_usize};
 use crate::layout::{ChunkIndex, ChunkKey, LayoutError};
 
@@ -44,14 +44,14 @@ impl Packer {
         encoder: &mut ChunkEncoder,
         chunk: &Chunk,
         steps: &[u8],
-    ) -> Result<Written, Error> {
+    ) -> Result<Written, StorageError> {
         let Chunk { tensor, run } = chunk;
         let (name, grid) = &self.tensors[*tensor];
         let bytes = &steps[run.bytes.clone()];
         let number = (*tensor, run.chunk as u64);
         self.writer
             .write(encoder, grid, number, bytes)
-            .map_err(|source| Error::WriteStep {
+            .map_err(|source| StorageError::WriteStep {
                 path: self.path.clone(),
                 tensor: name.clone(),
                 step: run.step,
@@ -76,7 +76,7 @@ impl TrajectoryFile {
     ///
     /// Called before each block of at most so many steps, it announces the room of a block before
     /// the block in front of it takes its own: see [`CommitLog::raise_end_of_file`](super::CommitLog::raise_end_of_file) for why.
-    pub(crate) fn raise_end_of_file_for_block(&mut self, steps: u64) -> Result<(), Error> {
+    pub(crate) fn raise_end_of_file_for_block(&mut self, steps: u64) -> Result<(), StorageError> {
         let block = self.packed_bytes(steps);
         if block == 0 {
             return Ok(());
@@ -159,7 +159,7 @@ impl TrajectoryFile {
     pub(crate) fn index_chunks(
         &mut self,
         chunks: impl IntoIterator<Item = Written>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StorageError> {
         self.add_chunks(0, chunks);
         let mut room = 0_u64;
         for tensor in &self.tensors {
@@ -184,7 +184,7 @@ impl TrajectoryFile {
 
     /// Writes the chunks that a [`Packer`] wrote into the index, where nobody sees
     /// them yet. Returns whether there were any: then they want [`show_chunks`](Self::show_chunks).
-    pub(crate) fn stage_chunks(&mut self) -> Result<bool, Error> {
+    pub(crate) fn stage_chunks(&mut self) -> Result<bool, StorageError> {
         let mut staged = false;
         for tensor in 0..self.tensors.len() {
             let Some(appended) = self.tensors[tensor].appended_mut() else {
@@ -203,7 +203,7 @@ impl TrajectoryFile {
         Ok(staged)
     }
 
-    fn stage(&mut self, tensor: usize, chunks: &[Written]) -> Result<(), Error> {
+    fn stage(&mut self, tensor: usize, chunks: &[Written]) -> Result<(), StorageError> {
         let (log, tail) = (&self.log, &self.tail);
         let (failed, storage) = (log.failed("add a chunk to"), &*log.storage);
         let mut allocate = |bytes: u64| {
@@ -258,7 +258,7 @@ impl TrajectoryFile {
 
     /// Shows the staged chunks: two bytes for each tensor. What was written before must be on the
     /// medium, and this before the extents grow.
-    pub(crate) fn show_chunks(&mut self) -> Result<(), Error> {
+    pub(crate) fn show_chunks(&mut self) -> Result<(), StorageError> {
         let (storage, failed) = (&*self.log.storage, self.log.failed("add a chunk to"));
         for appended in self.tensors.iter_mut().filter_map(StepTensor::appended_mut) {
             appended.index.show(storage).map_err(&failed)?;

@@ -10,7 +10,7 @@ use crate::layout::{AttributeValue, LayoutError, Superblock, attribute};
 use crate::provenance::{COMMIT, FORMAT, FORMAT_VERSION, STATE, STEPS_PLANNED};
 use crate::run::{Commit, Record};
 use crate::storage::Storage;
-use crate::{Error, RunState};
+use crate::{RunState, StorageError};
 
 /// A trajectory file, and the numbers in it.
 pub(super) struct CommitLog {
@@ -33,24 +33,25 @@ impl CommitLog {
         path: &Path,
         storage: Arc<dyn Storage>,
         durable: bool,
-    ) -> Result<(Self, Record), Error> {
-        let damaged = |error: LayoutError| Error::library(path, "read the structure of", error);
+    ) -> Result<(Self, Record), StorageError> {
+        let damaged =
+            |error: LayoutError| StorageError::library(path, "read the structure of", error);
         let status = storage
             .status()
-            .map_err(|e| Error::io(path, "ask for the length of", e))?;
+            .map_err(|e| StorageError::io(path, "ask for the length of", e))?;
         if !Superblock::is_hdf5(&*storage) {
             let path = path.to_owned();
             return Err(match Superblock::user_block(&*storage, status.len) {
-                Some(bytes) => Error::NotATrajectory {
+                Some(bytes) => StorageError::NotATrajectory {
                     path,
                     reason: format!("HDF5 begins after a user block of {bytes} bytes"),
                 },
-                None => Error::NotHdf5 { path },
+                None => StorageError::NotHdf5 { path },
             });
         }
         let superblock = Superblock::read(&*storage).map_err(damaged)?;
         if status.len < superblock.end_of_file {
-            return Err(Error::Truncated {
+            return Err(StorageError::Truncated {
                 path: path.to_owned(),
                 expected: superblock.end_of_file,
                 found: status.len,
@@ -60,14 +61,14 @@ impl CommitLog {
         let root_attribute = |name: &str| {
             attribute::<1>(&*storage, root, name)
                 .map_err(damaged)?
-                .ok_or_else(|| Error::NotATrajectory {
+                .ok_or_else(|| StorageError::NotATrajectory {
                     path: path.to_owned(),
                     reason: format!("it has no attribute `{name}`"),
                 })
         };
         let format = root_attribute(FORMAT)?.values[0];
         if !(1..=FORMAT_VERSION).contains(&format) {
-            return Err(Error::NotATrajectory {
+            return Err(StorageError::NotATrajectory {
                 path: path.to_owned(),
                 reason: format!(
                     "its format version is {format}, and this version of Selvedge knows 1 to \
@@ -95,16 +96,16 @@ impl CommitLog {
         Ok((log, record))
     }
 
-    pub(super) fn refuse(&self, reason: String) -> Error {
-        Error::NotATrajectory {
+    pub(super) fn refuse(&self, reason: String) -> StorageError {
+        StorageError::NotATrajectory {
             path: self.path.clone(),
             reason,
         }
     }
 
-    pub(super) fn failed(&self, action: &str) -> impl Fn(LayoutError) -> Error + use<> {
+    pub(super) fn failed(&self, action: &str) -> impl Fn(LayoutError) -> StorageError + use<> {
         let (path, action) = (self.path.clone(), action.to_owned());
-        move |error| Error::library(&path, action.as_str(), error)
+        move |error| StorageError::library(&path, action.as_str(), error)
     }
 
     /// The end-of-file address in bytes: a shorter file is truncated.
@@ -118,7 +119,7 @@ impl CommitLog {
     /// An HDF5 reader asks for the file's length, reads the end-of-file address a moment later, and the
     /// extents after that. So room is announced ahead of its use, and the file is longer than it says by
     /// as much: what the reader finds later lies inside what it found before.
-    pub(super) fn raise_end_of_file(&mut self, end: u64, room: u64) -> Result<(), Error> {
+    pub(super) fn raise_end_of_file(&mut self, end: u64, room: u64) -> Result<(), StorageError> {
         let announced = end.saturating_add(room);
         // First the file, then the address: a file that is shorter than it says does not open.
         self.set_len(announced.saturating_add(room), "grow")?;
@@ -128,11 +129,11 @@ impl CommitLog {
     }
 
     /// Gives back what was announced after `end` and is not used.
-    pub(super) fn lower_end_of_file(&mut self, end: u64) -> Result<(), Error> {
+    pub(super) fn lower_end_of_file(&mut self, end: u64) -> Result<(), StorageError> {
         let status = self
             .storage
             .status()
-            .map_err(|e| Error::io(&self.path, "finish", e))?;
+            .map_err(|e| StorageError::io(&self.path, "finish", e))?;
         if end < status.len {
             // First the address, then the file.
             self.write_end_of_file(end, "finish")?;
@@ -142,15 +143,15 @@ impl CommitLog {
         Ok(())
     }
 
-    fn write_end_of_file(&mut self, end: u64, action: &str) -> Result<(), Error> {
+    fn write_end_of_file(&mut self, end: u64, action: &str) -> Result<(), StorageError> {
         Superblock::write_end_of_file(&*self.storage, end).map_err(self.failed(action))?;
         self.superblock.end_of_file = end;
         Ok(())
     }
 
-    fn set_len(&self, len: u64, action: &'static str) -> Result<(), Error> {
+    fn set_len(&self, len: u64, action: &'static str) -> Result<(), StorageError> {
         let set = self.storage.set_len(len);
-        set.map_err(|error| Error::io(&self.path, action, error))
+        set.map_err(|error| StorageError::io(&self.path, action, error))
     }
 
     pub(super) fn state(&self) -> RunState {
@@ -161,18 +162,18 @@ impl CommitLog {
         u64::try_from(self.planned.values[0]).ok()
     }
 
-    pub(super) fn set_state(&mut self, state: RunState) -> Result<(), Error> {
+    pub(super) fn set_state(&mut self, state: RunState) -> Result<(), StorageError> {
         self.state.values = [state.value()];
         self.write_number(self.state.at, self.state.values[0].cast_unsigned())
     }
 
-    pub(super) fn set_planned(&mut self, planned: u64) -> Result<(), Error> {
+    pub(super) fn set_planned(&mut self, planned: u64) -> Result<(), StorageError> {
         self.planned.values = [planned.cast_signed()];
         self.write_number(self.planned.at, planned)
     }
 
     /// Says in the file that a commit takes the run from its committed steps to `steps` of them.
-    pub(super) fn announce_commit(&mut self, steps: u64) -> Result<(), Error> {
+    pub(super) fn announce_commit(&mut self, steps: u64) -> Result<(), StorageError> {
         let Some(commit) = &mut self.commit else {
             return Ok(());
         };
@@ -184,41 +185,41 @@ impl CommitLog {
         let bytes = bytemuck::cast::<[[u8; 8]; 2], [u8; 16]>(values.map(i64::to_le_bytes));
         self.storage
             .write_all_at(&bytes, commit.at)
-            .map_err(|error| Error::io(&self.path, "write to", error))
+            .map_err(|error| StorageError::io(&self.path, "write to", error))
     }
 
     /// Writes a number of 8 bytes: an extent, or one of the above.
-    pub(super) fn write_number(&self, at: u64, value: u64) -> Result<(), Error> {
+    pub(super) fn write_number(&self, at: u64, value: u64) -> Result<(), StorageError> {
         self.storage
             .write_all_at(&value.to_le_bytes(), at)
-            .map_err(|error| Error::io(&self.path, "write to", error))
+            .map_err(|error| StorageError::io(&self.path, "write to", error))
     }
 
     /// Fails if the file is no longer the one that is being recorded.
-    pub(super) fn verify(&self) -> Result<(), Error> {
+    pub(super) fn verify(&self) -> Result<(), StorageError> {
         check_status(&self.path, &*self.storage, self.superblock.end_of_file)?;
         match Superblock::read(&*self.storage) {
             Ok(superblock) if superblock == self.superblock => Ok(()),
-            _ => Err(Error::Overwritten {
+            _ => Err(StorageError::Overwritten {
                 path: self.path.clone(),
             }),
         }
     }
 
     /// Puts everything written so far on the medium.
-    pub(super) fn sync(&self) -> Result<(), Error> {
+    pub(super) fn sync(&self) -> Result<(), StorageError> {
         self.storage
             .sync_data()
             .map_err(|error| self.sync_failed(error))
     }
 
     /// What it means that the file could not be put on the medium.
-    pub(super) fn sync_failed(&self, error: io::Error) -> Error {
-        Error::io(&self.path, "sync", error)
+    pub(super) fn sync_failed(&self, error: io::Error) -> StorageError {
+        StorageError::io(&self.path, "sync", error)
     }
 
     /// Puts on the medium what was written, where the order of writes matters there.
-    pub(super) fn barrier(&self) -> Result<(), Error> {
+    pub(super) fn barrier(&self) -> Result<(), StorageError> {
         if self.durable { self.sync() } else { Ok(()) }
     }
 
@@ -237,18 +238,22 @@ impl CommitLog {
 }
 
 /// Fails if the file at `path` has no name any more or is shorter than `least` bytes.
-pub(crate) fn check_status(path: &Path, storage: &dyn Storage, least: u64) -> Result<(), Error> {
+pub(crate) fn check_status(
+    path: &Path,
+    storage: &dyn Storage,
+    least: u64,
+) -> Result<(), StorageError> {
     let status = storage
         .status()
-        .map_err(|e| Error::io(path, "ask for the length of", e))?;
+        .map_err(|e| StorageError::io(path, "ask for the length of", e))?;
     if status.links == 0 {
-        return Err(Error::Deleted {
+        return Err(StorageError::Deleted {
             path: path.to_owned(),
         });
     }
     if status.len < least {
         let path = path.to_owned();
-        return Err(Error::Truncated {
+        return Err(StorageError::Truncated {
             path,
             expected: least,
             found: status.len,

@@ -26,7 +26,7 @@ use crate::layout::{LayoutError, candidate, root_members, step_dataset};
 use crate::plan::ChunkPlan;
 use crate::run::{Candidate, Part, Record, Standing, find_run};
 use crate::storage::Storage;
-use crate::{Error, RunState};
+use crate::{RunState, StorageError};
 
 /// A trajectory file, open for recording or recovery.
 pub(crate) struct TrajectoryFile {
@@ -58,7 +58,7 @@ impl TrajectoryFile {
         path: &Path,
         storage: impl Storage + 'static,
         durable: bool,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, StorageError> {
         let (log, record) = CommitLog::open(path, Arc::new(storage), durable)?;
         let mut file = Self {
             tail: TailAllocator::after(log.end_of_file()),
@@ -74,13 +74,14 @@ impl TrajectoryFile {
     }
 
     /// Finds the step tensors, which have to be as the recorder made them.
-    fn find_tensors(&mut self, record: &Record) -> Result<(), Error> {
+    fn find_tensors(&mut self, record: &Record) -> Result<(), StorageError> {
         let (path, storage) = (&self.log.path, &*self.log.storage);
         let failed = |name: &str| {
             let action = format!("read the structure of `{name}` in");
-            move |error: LayoutError| Error::library(path, action, error)
+            move |error: LayoutError| StorageError::library(path, action, error)
         };
-        let damaged = |error: LayoutError| Error::library(path, "read the structure of", error);
+        let damaged =
+            |error: LayoutError| StorageError::library(path, "read the structure of", error);
         let mut members = Vec::new();
         let mut candidates: Vec<Candidate> = Vec::new();
         for (name, header) in root_members(storage, &self.log.superblock).map_err(damaged)? {
@@ -95,7 +96,7 @@ impl TrajectoryFile {
             match part {
                 Part::Step(standing) => {
                     let dataset = step_dataset(storage, header).map_err(failed(&name))?;
-                    let dataset = dataset.ok_or_else(|| Error::NotATrajectory {
+                    let dataset = dataset.ok_or_else(|| StorageError::NotATrajectory {
                         path: path.clone(),
                         reason: format!(
                             "another program wrote step tensor `{name}` anew, in a way in which \
@@ -118,20 +119,13 @@ impl TrajectoryFile {
     pub(crate) fn order_tensors<'a>(
         &mut self,
         names: impl ExactSizeIterator<Item = &'a str>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), StorageError> {
         let count = names.len();
         let mut ordered = Vec::with_capacity(count);
         for name in names {
             let found = self.tensors.iter().position(|tensor| tensor.name == name);
-            let found = found.ok_or_else(|| Error::NoSuchTensor {
-                path: self.log.path.clone(),
-                tensor: name.to_owned(),
-                available: self
-                    .tensors
-                    .iter()
-                    .map(|tensor| tensor.name.clone())
-                    .collect(),
-            })?;
+            let missing = || self.log.refuse(format!("it has no step tensor `{name}`"));
+            let found = found.ok_or_else(missing)?;
             ordered.push(self.tensors.swap_remove(found));
         }
         if let Some(other) = self.tensors.first() {
@@ -144,7 +138,7 @@ impl TrajectoryFile {
     }
 
     /// Checks that libhdf5 built exactly what was planned.
-    pub(crate) fn check_plan(&self, plans: &[ChunkPlan]) -> Result<(), Error> {
+    pub(crate) fn check_plan(&self, plans: &[ChunkPlan]) -> Result<(), StorageError> {
         for (tensor, plan) in self.tensors.iter().zip(plans) {
             let (leading, expected) = match plan.compressed {
                 true => (0, 0),
@@ -182,12 +176,12 @@ impl TrajectoryFile {
     }
 
     /// Says in the file how the recording ended.
-    pub(crate) fn set_state(&mut self, state: RunState) -> Result<(), Error> {
+    pub(crate) fn set_state(&mut self, state: RunState) -> Result<(), StorageError> {
         self.log.set_state(state)
     }
 
     /// Says in the file how many steps are planned.
-    pub(crate) fn set_planned(&mut self, planned: u64) -> Result<(), Error> {
+    pub(crate) fn set_planned(&mut self, planned: u64) -> Result<(), StorageError> {
         self.log.set_planned(planned)
     }
 
@@ -195,14 +189,14 @@ impl TrajectoryFile {
     ///
     /// It has to be there before an extent moves: so a tensor that is ahead of the others in the file
     /// of a writer that died is so by this commit, or another program has appended to it.
-    pub(crate) fn announce_commit(&mut self, steps: u64) -> Result<(), Error> {
+    pub(crate) fn announce_commit(&mut self, steps: u64) -> Result<(), StorageError> {
         self.log.announce_commit(steps)
     }
 
     /// Fails if step tensors have different numbers of steps, and not by a commit that was cut short:
     /// then another program has changed the file, and which of the steps belong to the run is not
     /// ours to say.
-    pub(crate) fn check_ahead(&self) -> Result<(), Error> {
+    pub(crate) fn check_ahead(&self) -> Result<(), StorageError> {
         let appended = |tensor: &&StepTensor| tensor.standing == Standing::Appended;
         let ahead = self.tensors.iter().find(appended);
         let ahead = ahead.map(|tensor| (&tensor.name, tensor.extent));
@@ -223,17 +217,17 @@ impl TrajectoryFile {
     }
 
     /// Fails if the file is no longer the one that is being recorded.
-    pub(crate) fn verify(&self) -> Result<(), Error> {
+    pub(crate) fn verify(&self) -> Result<(), StorageError> {
         self.log.verify()
     }
 
     /// Puts everything written so far on the medium.
-    pub(crate) fn sync(&self) -> Result<(), Error> {
+    pub(crate) fn sync(&self) -> Result<(), StorageError> {
         self.log.sync()
     }
 
     /// What it means that the file could not be put on the medium.
-    pub(crate) fn sync_failed(&self, error: io::Error) -> Error {
+    pub(crate) fn sync_failed(&self, error: io::Error) -> StorageError {
         self.log.sync_failed(error)
     }
 
@@ -258,7 +252,7 @@ impl TrajectoryFile {
 
     /// Makes the first `steps` steps the committed ones: one 8-byte write for each tensor. A tensor
     /// that another program appended steps to keeps them.
-    pub(crate) fn set_extents(&mut self, steps: u64) -> Result<(), Error> {
+    pub(crate) fn set_extents(&mut self, steps: u64) -> Result<(), StorageError> {
         for tensor in &mut self.tensors {
             if tensor.extent != steps && tensor.standing != Standing::Appended {
                 self.log.write_number(tensor.extent_at, steps)?;
@@ -270,7 +264,7 @@ impl TrajectoryFile {
     }
 
     /// Gives back what was reserved and not written, if the file is still the one that is being recorded.
-    pub(crate) fn give_back(&mut self) -> Result<(), Error> {
+    pub(crate) fn give_back(&mut self) -> Result<(), StorageError> {
         // What another program has written there is not ours.
         self.verify()?;
         self.release_reserved();
@@ -278,7 +272,7 @@ impl TrajectoryFile {
     }
 
     /// Ends the recording: gives back the room announced ahead, and says that the file is finished.
-    pub(crate) fn finish(&mut self) -> Result<(), Error> {
+    pub(crate) fn finish(&mut self) -> Result<(), StorageError> {
         self.give_back()?;
         self.log.lower_end_of_file(self.tail.end())?;
         // A resumed run that committed nothing still has the commit that had been cut short.

@@ -2,7 +2,7 @@
 
 use super::tensor::{ChunkLayout, Preallocated, StepTensor};
 use super::{TrajectoryFile, reserve};
-use crate::Error;
+use crate::StorageError;
 use crate::create::PAGE;
 use crate::layout::ChunkKey;
 
@@ -18,7 +18,7 @@ impl TrajectoryFile {
         first: u64,
         steps: u64,
         bytes: &[u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), StorageError> {
         let needed = self.tensors[tensor].grid.chunks_of(first + steps);
         while self.tensors[tensor].chunk_count() < needed.unwrap_or(u64::MAX) {
             self.add_row(tensor)?;
@@ -30,7 +30,7 @@ impl TrajectoryFile {
             self.log
                 .storage
                 .write_all_at(&bytes[run.bytes], address)
-                .map_err(|source| Error::WriteStep {
+                .map_err(|source| StorageError::WriteStep {
                     path: self.log.path.clone(),
                     tensor: tensor.name.clone(),
                     step: run.step,
@@ -68,7 +68,7 @@ impl TrajectoryFile {
     }
 
     /// Announces room for one more row of chunks of every tensor: a row ahead of its use.
-    pub(crate) fn raise_end_of_file_for_row(&mut self) -> Result<(), Error> {
+    pub(crate) fn raise_end_of_file_for_row(&mut self) -> Result<(), StorageError> {
         let rows = self.tensors.iter().map(StepTensor::row_bytes);
         let rows = rows.fold(0, u64::saturating_add);
         let end = self.tail.end();
@@ -79,7 +79,7 @@ impl TrajectoryFile {
     }
 
     /// Adds a row of chunks to a tensor, and to its index.
-    fn add_row(&mut self, tensor: usize) -> Result<(), Error> {
+    fn add_row(&mut self, tensor: usize) -> Result<(), StorageError> {
         self.raise_end_of_file_for_row()?;
         let (log, tail) = (&self.log, &self.tail);
         let failed = log.failed("add a chunk to");

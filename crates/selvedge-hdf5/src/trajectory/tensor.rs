@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::reserve::Reserved;
-use crate::Error;
+use crate::StorageError;
 use crate::chunks::{Grid, MASK_DEFLATE, MASK_UNFILTERED, Written};
 use crate::create::PAGE;
 use crate::layout::{ChunkEntry, ChunkIndex, LayoutError, StepDataset};
@@ -115,8 +115,8 @@ impl StepTensor {
         name: String,
         dataset: &StepDataset,
         standing: Standing,
-    ) -> Result<Self, Error> {
-        let refuse = |reason: String| Error::NotATrajectory {
+    ) -> Result<Self, StorageError> {
+        let refuse = |reason: String| StorageError::NotATrajectory {
             path: path.to_owned(),
             reason,
         };
@@ -156,7 +156,7 @@ impl StepTensor {
             .index_root
             .map(|root| ChunkIndex::read(storage, rank, root, root_at, &mut see))
             .transpose()
-            .map_err(|error| Error::library(path, "read the chunk index of", error))?;
+            .map_err(|error| StorageError::library(path, "read the chunk index of", error))?;
         let count = places.len() as u64;
         let held = (count / grid.pieces()).saturating_mul(grid.steps());
         if dataset.extents[0] > held {

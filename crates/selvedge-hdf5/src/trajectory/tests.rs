@@ -127,7 +127,7 @@ fn empty_file(folder: &Path) -> Vec<u8> {
 fn made(
     path: &Path,
     plan: &RunPlan,
-    announced: impl FnOnce(&mut TrajectoryFile) -> Result<(), crate::Error>,
+    announced: impl FnOnce(&mut TrajectoryFile) -> Result<(), crate::StorageError>,
 ) -> Vec<u8> {
     let contents = Contents {
         steps: plan.steps,

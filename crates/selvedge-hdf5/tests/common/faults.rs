@@ -1,10 +1,10 @@
 //! What the tests of faults share.
 
-use std::error::Error as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use selvedge_hdf5::{Error, Recorder, RecorderBuilder};
+use selvedge_base::Chain;
+use selvedge_hdf5::{RecordError, Recorder, RecorderBuilder, StorageError};
 
 use super::sample::{SMALL, Shape, append, declare};
 
@@ -32,18 +32,14 @@ pub(crate) fn finished(path: &Path, steps: u64) {
 }
 
 /// An error that names the file; all of its sources in one text.
-pub(crate) fn named(error: &Error, path: &Path) -> String {
-    let mut text = error.to_string();
+pub(crate) fn named(error: &dyn std::error::Error, path: &Path) -> String {
+    let text = error.to_string();
     assert!(
         text.contains(&path.display().to_string()),
         "`{text}` does not name {}",
         path.display()
     );
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
+    let text = Chain(error).to_string();
     println!("{text}");
     text
 }
@@ -64,18 +60,18 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The cause of an [`Error::Stopped`], and the committed steps that it tells.
-pub(crate) fn cause(error: Error) -> (std::sync::Arc<Error>, u64) {
+/// The cause of a [`RecordError::Stopped`], and the committed steps that it tells.
+pub(crate) fn cause(error: RecordError) -> (std::sync::Arc<StorageError>, u64) {
     match error {
-        Error::Stopped {
-            cause, committed, ..
-        } => (cause, committed),
+        RecordError::Stopped {
+            source, committed, ..
+        } => (source, committed),
         other => panic!("expected `Stopped`, found {other:?}"),
     }
 }
 
 /// Appends until the recorder refuses.
-pub(crate) fn append_until_stopped(run: &mut Recorder, shape: Shape) -> Error {
+pub(crate) fn append_until_stopped(run: &mut Recorder, shape: Shape) -> RecordError {
     for _ in 0..100_000 {
         if let Err(error) = append(run, shape) {
             return error;

@@ -7,7 +7,9 @@ use std::process::{ChildStdin, ChildStdout, Stdio};
 use std::str::FromStr;
 
 use half::bf16;
-use selvedge_hdf5::{Attribute, Error, OpenStep, Reader, Recorder, RecorderBuilder, RunState};
+use selvedge_hdf5::{
+    Attribute, OpenStep, Reader, RecordError, Recorder, RecorderBuilder, RunState, StorageError,
+};
 use selvedge_testing::{Guard, python};
 
 /// The step tensors of the sample, in the order of their numbers.
@@ -120,13 +122,13 @@ pub(crate) fn step(shape: Shape, step: u64) -> Step {
 }
 
 /// Appends the next step.
-pub(crate) fn append(run: &mut Recorder, shape: Shape) -> Result<u64, Error> {
+pub(crate) fn append(run: &mut Recorder, shape: Shape) -> Result<u64, RecordError> {
     let values = step(shape, run.appended());
     put(run, &values)
 }
 
 /// Appends `values` as the next step.
-pub(crate) fn put(run: &mut Recorder, values: &Step) -> Result<u64, Error> {
+pub(crate) fn put(run: &mut Recorder, values: &Step) -> Result<u64, RecordError> {
     run.append(|step| fill(step, values))
 }
 
@@ -134,7 +136,7 @@ pub(crate) fn put(run: &mut Recorder, values: &Step) -> Result<u64, Error> {
 pub(crate) fn fill<'s, 'r>(
     step: &'s mut selvedge_hdf5::Step<'r>,
     values: &Step,
-) -> Result<&'s mut selvedge_hdf5::Step<'r>, Error> {
+) -> Result<&'s mut selvedge_hdf5::Step<'r>, RecordError> {
     step.put("W", &values.w)?
         .put("moment", &values.moment)?
         .put("mask", &values.mask)?
@@ -143,7 +145,7 @@ pub(crate) fn fill<'s, 'r>(
 }
 
 /// Puts `values` into a step that is open.
-pub(crate) fn fill_open(step: &mut OpenStep, values: &Step) -> Result<(), Error> {
+pub(crate) fn fill_open(step: &mut OpenStep, values: &Step) -> Result<(), RecordError> {
     step.put("W", &values.w)?
         .put("moment", &values.moment)?
         .put("mask", &values.mask)?
@@ -214,7 +216,7 @@ pub(crate) fn check(path: &Path, shape: Shape) -> Seen {
 }
 
 /// Like [`check`]; returns an error where the file does not open.
-pub(crate) fn try_check(path: &Path, shape: Shape) -> Result<Seen, Error> {
+pub(crate) fn try_check(path: &Path, shape: Shape) -> Result<Seen, StorageError> {
     let file = Reader::open(path)?;
     let tensor = |number: usize| file.tensor(TENSORS[number]).expect("the sample's tensors");
     for number in 0..TENSORS.len() {

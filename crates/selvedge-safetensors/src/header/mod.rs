@@ -12,7 +12,7 @@ use std::path::Path;
 
 use selvedge_base::open_regular;
 
-use crate::{Dtype, Error, Provenance};
+use crate::{Dtype, FileError, Provenance, ReadError};
 
 pub use error::HeaderError;
 
@@ -120,15 +120,18 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], and [`Error::Header`] where the file is not sound.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+    /// [`ReadError::File`], and [`ReadError::Header`] where the file is not sound.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let path = path.as_ref();
         Self::read(path, &open_file(path)?)
     }
 
-    pub(crate) fn read(path: &Path, file: &File) -> Result<Self, Error> {
+    pub(crate) fn read(path: &Path, file: &File) -> Result<Self, ReadError> {
         let (start, file_bytes) = read_start(path, file)?;
-        Self::parse(&start, file_bytes).map_err(Error::header(path))
+        Self::parse(&start, file_bytes).map_err(|source| ReadError::Header {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// The tensors, in the order of their data.
@@ -180,8 +183,8 @@ impl Header {
     }
 
     /// The tensor of this name in the file at `path`, or the error that says which there are.
-    pub(crate) fn find(&self, path: &Path, name: &str) -> Result<&TensorInfo, Error> {
-        self.tensor(name).ok_or_else(|| Error::NoSuchTensor {
+    pub(crate) fn find(&self, path: &Path, name: &str) -> Result<&TensorInfo, ReadError> {
+        self.tensor(name).ok_or_else(|| ReadError::NoSuchTensor {
             path: path.to_owned(),
             tensor: name.to_owned(),
             available: self.names().map(str::to_owned).collect(),
@@ -190,25 +193,25 @@ impl Header {
 }
 
 /// Opens a regular file for reading.
-pub(crate) fn open_file(path: &Path) -> Result<File, Error> {
-    open_regular(path).map_err(Error::io(path, "open"))
+pub(crate) fn open_file(path: &Path) -> Result<File, FileError> {
+    open_regular(path).map_err(FileError::io(path, "open"))
 }
 
 /// The start of a file up to the end of its header, and the bytes of the whole file.
 ///
 /// A header that cannot be is cut short, and left for [`Header::parse`] to complain of.
-pub(crate) fn read_start(path: &Path, file: &File) -> Result<(Vec<u8>, u64), Error> {
-    let metadata = file.metadata().map_err(Error::io(path, "look at"))?;
+pub(crate) fn read_start(path: &Path, file: &File) -> Result<(Vec<u8>, u64), FileError> {
+    let metadata = file.metadata().map_err(FileError::io(path, "look at"))?;
     let file_bytes = metadata.len();
     let mut start = vec![0; usize::try_from(file_bytes.min(PREFIX)).unwrap_or(0)];
     file.read_exact_at(&mut start, 0)
-        .map_err(Error::io(path, "read"))?;
+        .map_err(FileError::io(path, "read"))?;
     if let Some(prefix) = start.first_chunk()
         && let Ok(length) = header_length(*prefix, file_bytes)
     {
         start.resize(start.len() + length, 0);
         file.read_exact_at(&mut start[8..], PREFIX)
-            .map_err(Error::io(path, "read the header of"))?;
+            .map_err(FileError::io(path, "read the header of"))?;
     }
     Ok((start, file_bytes))
 }

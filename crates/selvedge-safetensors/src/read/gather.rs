@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::reader::{Failure, Tensor};
 use super::rows::{Rows, check_buffer, check_dtype};
-use crate::{Element, Error};
+use crate::{Element, ReadError};
 
 /// Bytes that the disk is asked for before any is waited for.
 const WINDOW: usize = 32 << 20;
@@ -21,7 +21,7 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     /// The rows of these indices, in their order.
-    pub(super) fn gather<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, Error> {
+    pub(super) fn gather<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, ReadError> {
         check_dtype::<T>(self.tensor.info())?;
         let found = Rows::of(self.tensor.info(), self.shape)?;
         found.check(rows)?;
@@ -35,7 +35,7 @@ impl Source<'_> {
         &self,
         rows: &[usize],
         buffer: &mut [T],
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         let info = self.tensor.info();
         check_dtype::<T>(info)?;
         let found = Rows::of(info, self.shape)?;
@@ -49,7 +49,7 @@ impl Source<'_> {
         found: Rows<'_>,
         rows: &[usize],
         buffer: &mut [T],
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         T::fill(buffer, |bytes| {
             self.read(found, rows, bytes).map_err(Failure::Read)
         })
@@ -57,7 +57,7 @@ impl Source<'_> {
     }
 
     /// Takes what is in memory, while the disk begins with all the rest; then waits for that.
-    fn read(&self, found: Rows<'_>, rows: &[usize], bytes: &mut [u8]) -> Result<(), Error> {
+    fn read(&self, found: Rows<'_>, rows: &[usize], bytes: &mut [u8]) -> Result<(), ReadError> {
         let (mut missing, mut window) = (Vec::new(), 0);
         found.runs(rows, |from, to| {
             let from = self.begin + from.start;
@@ -79,7 +79,7 @@ impl Source<'_> {
         &self,
         missing: &mut Vec<(usize, Range<usize>)>,
         bytes: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         let mut missing = missing.drain(..);
         missing.try_for_each(|(from, to)| self.tensor.read_at(&mut bytes[to], from))
     }

@@ -11,7 +11,7 @@ use super::gather::Source;
 use super::reader::{Reader, Tensor};
 use super::rows::{Rows, check_dtype};
 use crate::header::open_file;
-use crate::{Dtype, Element, Error, Header, TensorInfo};
+use crate::{Dtype, Element, FileError, Header, ReadError, TensorInfo};
 
 /// A file mapped into memory: its tensors are views of the page cache, without a copy.
 ///
@@ -51,8 +51,8 @@ impl Mapped {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], and [`Error::Header`] where the file is not sound.
-    pub unsafe fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
+    /// [`ReadError::File`], and [`ReadError::Header`] where the file is not sound.
+    pub unsafe fn open(path: impl Into<PathBuf>) -> Result<Self, ReadError> {
         let path = path.into();
         // The map gets a file of its own, which nobody has read from: from the reads of a header the
         // system takes it that little is wanted at a time, and a first look at the data that come
@@ -62,17 +62,17 @@ impl Mapped {
             let file = open_file(&path)?;
             // A save can have replaced it between the two.
             let look = || Ok((reader.file().metadata()?, file.metadata()?));
-            let (one, other) = look().map_err(Error::io(&path, "look at"))?;
+            let (one, other) = look().map_err(FileError::io(&path, "look at"))?;
             if disk::is_same(&one, &other) {
                 break (reader, file);
             }
         };
         // SAFETY: the caller promises that the file does not change.
         let map = unsafe { Mmap::map(&file) };
-        let map = map.map_err(Error::io(reader.path(), "map"))?;
+        let map = map.map_err(FileError::io(reader.path(), "map"))?;
         if (map.len() as u64) < reader.header().file_bytes() {
             let error = std::io::ErrorKind::UnexpectedEof.into();
-            return Err(Error::io(reader.path(), "map all of")(error));
+            return Err(FileError::io(reader.path(), "map all of")(error).into());
         }
         Ok(Self { reader, map })
     }
@@ -93,8 +93,8 @@ impl Mapped {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchTensor`].
-    pub fn tensor(&self, name: &str) -> Result<TensorView<'_>, Error> {
+    /// [`ReadError::NoSuchTensor`].
+    pub fn tensor(&self, name: &str) -> Result<TensorView<'_>, ReadError> {
         Ok(self.view(self.reader.tensor(name)?))
     }
 
@@ -162,9 +162,9 @@ impl<'a> TensorView<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::DtypeMismatch`]; [`Error::Misaligned`] in a file whose writer did not care, which
-    /// none of this crate's is; [`Error::InvalidBool`], as every byte of a BOOL is looked at.
-    pub fn as_slice<T: Element>(&self) -> Result<&'a [T], Error> {
+    /// [`ReadError::DtypeMismatch`]; [`ReadError::Misaligned`] in a file whose writer did not care, which
+    /// none of this crate's is; [`ReadError::InvalidBool`], as every byte of a BOOL is looked at.
+    pub fn as_slice<T: Element>(&self) -> Result<&'a [T], ReadError> {
         check_dtype::<T>(self.info())?;
         T::view(self.bytes).map_err(|no_view| no_view.into_error(self.info(), self.begin))
     }
@@ -175,22 +175,23 @@ impl<'a> TensorView<'a> {
     ///
     /// As [`as_slice`](Self::as_slice).
     #[cfg(feature = "ndarray")]
-    pub fn array<T: Element>(&self) -> Result<ndarray::ArrayViewD<'a, T>, Error> {
+    pub fn array<T: Element>(&self) -> Result<ndarray::ArrayViewD<'a, T>, ReadError> {
         let values = self.as_slice()?;
-        ndarray::ArrayViewD::from_shape(self.shape(), values).map_err(|_| Error::TooLarge {
+        let array = ndarray::ArrayViewD::from_shape(self.shape(), values);
+        Ok(array.map_err(|_| crate::SizeError::TooLarge {
             tensor: self.info().name.clone(),
             dtype: self.tensor.dtype(),
             shape: self.shape.to_vec(),
-        })
+        })?)
     }
 
     /// Some rows that follow each other, in place.
     ///
     /// # Errors
     ///
-    /// [`Error::NoRows`], [`Error::RowOutOfRange`], and [`Error::PartialByte`] where a row of 4-bit
-    /// or 6-bit elements does not fill whole bytes.
-    pub fn rows(&self, rows: Range<usize>) -> Result<Self, Error> {
+    /// [`ReadError::NoRows`], [`ReadError::RowOutOfRange`], and [`ReadError::Size`] where a row of 4-bit or
+    /// 6-bit elements does not fill whole bytes.
+    pub fn rows(&self, rows: Range<usize>) -> Result<Self, ReadError> {
         let range = Rows::of(self.info(), &self.shape)?.bytes_of(&rows)?;
         let mut shape = self.shape.clone();
         shape.to_mut()[0] = rows.len();
@@ -210,7 +211,7 @@ impl<'a> TensorView<'a> {
     /// # Errors
     ///
     /// As [`Tensor::gather`].
-    pub fn gather<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, Error> {
+    pub fn gather<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, ReadError> {
         self.source().gather(rows)
     }
 
@@ -219,7 +220,11 @@ impl<'a> TensorView<'a> {
     /// # Errors
     ///
     /// As [`Tensor::gather_into`].
-    pub fn gather_into<T: Element>(&self, rows: &[usize], buffer: &mut [T]) -> Result<(), Error> {
+    pub fn gather_into<T: Element>(
+        &self,
+        rows: &[usize],
+        buffer: &mut [T],
+    ) -> Result<(), ReadError> {
         self.source().gather_into(rows, buffer)
     }
 

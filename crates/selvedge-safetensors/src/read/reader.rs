@@ -13,13 +13,13 @@ use super::parallel;
 use super::rows::{Rows, check_buffer, check_dtype};
 use crate::element::NoView;
 use crate::header::open_file;
-use crate::{Dtype, Element, Error, Header, TensorInfo};
+use crate::{Dtype, Element, Header, ReadError, TensorInfo};
 
 /// A file whose tensors are copied into memory, whole or in part.
 ///
 /// Opening it reads and checks the header, and nothing else. What another program does to the file
 /// meanwhile is no danger: a file that is replaced, as all saves of this crate do, is read on as it
-/// was; one that is cut is [`Error::Truncated`]; one that is written over gives the bytes of
+/// was; one that is cut is [`ReadError::Truncated`]; one that is written over gives the bytes of
 /// whichever moment. [`Mapped`](crate::Mapped) is the load without a copy.
 ///
 /// ```
@@ -48,8 +48,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], and [`Error::Header`] where the file is not sound.
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, Error> {
+    /// [`ReadError::File`], and [`ReadError::Header`] where the file is not sound.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, ReadError> {
         let path = path.into();
         let file = open_file(&path)?;
         let header = Header::read(&path, &file)?;
@@ -76,8 +76,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchTensor`].
-    pub fn tensor(&self, name: &str) -> Result<Tensor<'_>, Error> {
+    /// [`ReadError::NoSuchTensor`].
+    pub fn tensor(&self, name: &str) -> Result<Tensor<'_>, ReadError> {
         let info = self.header.find(&self.path, name)?;
         Ok(Tensor { reader: self, info })
     }
@@ -125,9 +125,9 @@ impl<'a> Tensor<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::DtypeMismatch`], [`Error::InvalidBool`], [`Error::Truncated`] and
-    /// [`Error::ReadTensor`].
-    pub fn read<T: Element>(&self) -> Result<Vec<T>, Error> {
+    /// [`ReadError::DtypeMismatch`], [`ReadError::InvalidBool`], [`ReadError::Truncated`] and
+    /// [`ReadError::ReadTensor`].
+    pub fn read<T: Element>(&self) -> Result<Vec<T>, ReadError> {
         check_dtype::<T>(self.info)?;
         let mut values = self.allocate(self.info.elements())?;
         self.read_into(&mut values)?;
@@ -139,8 +139,8 @@ impl<'a> Tensor<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::BufferLength`], and as [`read`](Self::read).
-    pub fn read_into<T: Element>(&self, buffer: &mut [T]) -> Result<(), Error> {
+    /// [`ReadError::BufferLength`], and as [`read`](Self::read).
+    pub fn read_into<T: Element>(&self, buffer: &mut [T]) -> Result<(), ReadError> {
         check_dtype::<T>(self.info)?;
         check_buffer(self.info, self.info.elements(), buffer.len())?;
         self.fill(buffer, 0)
@@ -150,8 +150,8 @@ impl<'a> Tensor<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Truncated`] and [`Error::ReadTensor`].
-    pub fn read_bytes(&self) -> Result<Vec<u8>, Error> {
+    /// [`ReadError::Truncated`] and [`ReadError::ReadTensor`].
+    pub fn read_bytes(&self) -> Result<Vec<u8>, ReadError> {
         // Within the file, so it fits memory if any buffer does.
         let mut bytes = self.allocate(usize::try_from(self.info.bytes()).unwrap_or(usize::MAX))?;
         self.read_bytes_at(0, &mut bytes)?;
@@ -163,13 +163,13 @@ impl<'a> Tensor<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::ByteOutOfRange`], and as [`read_bytes`](Self::read_bytes).
-    pub fn read_bytes_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), Error> {
+    /// [`ReadError::ByteOutOfRange`], and as [`read_bytes`](Self::read_bytes).
+    pub fn read_bytes_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
         let end = offset.checked_add(buffer.len() as u64);
         let offset = match (end, usize::try_from(offset)) {
             (Some(end), Ok(offset)) if end <= self.info.bytes() => offset,
             _ => {
-                return Err(Error::ByteOutOfRange {
+                return Err(ReadError::ByteOutOfRange {
                     tensor: self.info.name.clone(),
                     first: offset,
                     count: buffer.len() as u64,
@@ -184,8 +184,8 @@ impl<'a> Tensor<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoRows`], [`Error::RowOutOfRange`], and as [`read`](Self::read).
-    pub fn read_rows<T: Element>(&self, rows: Range<usize>) -> Result<Vec<T>, Error> {
+    /// [`ReadError::NoRows`], [`ReadError::RowOutOfRange`], and as [`read`](Self::read).
+    pub fn read_rows<T: Element>(&self, rows: Range<usize>) -> Result<Vec<T>, ReadError> {
         check_dtype::<T>(self.info)?;
         let found = Rows::of(self.info, &self.info.shape)?;
         let bytes = found.bytes_of(&rows)?;
@@ -198,12 +198,12 @@ impl<'a> Tensor<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::BufferLength`], and as [`read_rows`](Self::read_rows).
+    /// [`ReadError::BufferLength`], and as [`read_rows`](Self::read_rows).
     pub fn read_rows_into<T: Element>(
         &self,
         rows: Range<usize>,
         buffer: &mut [T],
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         check_dtype::<T>(self.info)?;
         let found = Rows::of(self.info, &self.info.shape)?;
         let bytes = found.bytes_of(&rows)?;
@@ -216,7 +216,7 @@ impl<'a> Tensor<'a> {
     /// # Errors
     ///
     /// As [`read_rows`](Self::read_rows).
-    pub fn gather<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, Error> {
+    pub fn gather<T: Element>(&self, rows: &[usize]) -> Result<Vec<T>, ReadError> {
         self.source().gather(rows)
     }
 
@@ -224,14 +224,18 @@ impl<'a> Tensor<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::BufferLength`], and as [`read_rows`](Self::read_rows).
-    pub fn gather_into<T: Element>(&self, rows: &[usize], buffer: &mut [T]) -> Result<(), Error> {
+    /// [`ReadError::BufferLength`], and as [`read_rows`](Self::read_rows).
+    pub fn gather_into<T: Element>(
+        &self,
+        rows: &[usize],
+        buffer: &mut [T],
+    ) -> Result<(), ReadError> {
         self.source().gather_into(rows, buffer)
     }
 
     /// Zeros to read into. A tensor can be larger than the memory.
-    pub(super) fn allocate<T: Element>(&self, len: usize) -> Result<Vec<T>, Error> {
-        T::zeroed(len).ok_or_else(|| Error::ReadTensor {
+    pub(super) fn allocate<T: Element>(&self, len: usize) -> Result<Vec<T>, ReadError> {
+        T::zeroed(len).ok_or_else(|| ReadError::ReadTensor {
             path: self.reader.path.clone(),
             tensor: self.info.name.clone(),
             source: io::ErrorKind::OutOfMemory.into(),
@@ -247,7 +251,7 @@ impl<'a> Tensor<'a> {
     }
 
     /// Fills `buffer` from the tensor's byte `offset` on.
-    fn fill<T: Element>(&self, buffer: &mut [T], offset: usize) -> Result<(), Error> {
+    fn fill<T: Element>(&self, buffer: &mut [T], offset: usize) -> Result<(), ReadError> {
         T::fill(buffer, |bytes| {
             parallel::fill(bytes, |piece, at| self.read_at(piece, offset + at))
                 .map_err(Failure::Read)
@@ -261,16 +265,16 @@ impl<'a> Tensor<'a> {
         disk::read_cached(&self.reader.file, bytes, at)
     }
 
-    pub(super) fn read_at(&self, bytes: &mut [u8], offset: usize) -> Result<(), Error> {
+    pub(super) fn read_at(&self, bytes: &mut [u8], offset: usize) -> Result<(), ReadError> {
         let at = self.info.range.start + offset as u64;
         let read = self.reader.file.read_exact_at(bytes, at);
         read.map_err(|source| match source.kind() {
-            io::ErrorKind::UnexpectedEof => Error::Truncated {
+            io::ErrorKind::UnexpectedEof => ReadError::Truncated {
                 path: self.reader.path.clone(),
                 tensor: self.info.name.clone(),
                 expected: self.info.range.end,
             },
-            _ => Error::ReadTensor {
+            _ => ReadError::ReadTensor {
                 path: self.reader.path.clone(),
                 tensor: self.info.name.clone(),
                 source,
@@ -281,7 +285,7 @@ impl<'a> Tensor<'a> {
 
 /// Why a buffer could not be filled.
 pub(super) enum Failure {
-    Read(Error),
+    Read(ReadError),
     View(NoView),
 }
 
@@ -292,7 +296,7 @@ impl From<NoView> for Failure {
 }
 
 impl Failure {
-    pub(super) fn into_error(self, info: &TensorInfo) -> Error {
+    pub(super) fn into_error(self, info: &TensorInfo) -> ReadError {
         match self {
             Self::Read(error) => error,
             Self::View(no_view) => no_view.into_error(info, 0),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::spec::Size;
-use crate::{Element, Error, TensorInfo};
+use crate::{Element, ReadError, SizeError, TensorInfo};
 
 /// The rows of a tensor.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +20,11 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoRows`] for a scalar, [`Error::PartialByte`] where a row of 4-bit or 6-bit elements
-    /// does not fill whole bytes.
-    pub(super) fn of(info: &'a TensorInfo, shape: &[usize]) -> Result<Self, Error> {
+    /// [`ReadError::NoRows`] for a scalar, [`SizeError::PartialByte`] where a row of 4-bit or 6-bit
+    /// elements does not fill whole bytes.
+    pub(super) fn of(info: &'a TensorInfo, shape: &[usize]) -> Result<Self, ReadError> {
         let Some((&count, row_shape)) = shape.split_first() else {
-            return Err(Error::NoRows {
+            return Err(ReadError::NoRows {
                 tensor: info.name.clone(),
             });
         };
@@ -33,12 +33,12 @@ impl<'a> Rows<'a> {
             _ if count == 0 => 0,
             Size::Bytes(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
             Size::PartialByte { bits } => {
-                return Err(Error::PartialByte {
+                return Err(ReadError::Size(SizeError::PartialByte {
                     tensor: info.name.clone(),
                     dtype: info.dtype,
                     shape: row_shape.to_vec(),
                     bits,
-                });
+                }));
             }
             Size::TooLarge => 0,
         };
@@ -55,7 +55,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The bytes of some rows, from the start of the tensor.
-    pub(super) fn bytes_of(&self, rows: &Range<usize>) -> Result<Range<usize>, Error> {
+    pub(super) fn bytes_of(&self, rows: &Range<usize>) -> Result<Range<usize>, ReadError> {
         if rows.start > rows.end || rows.end > self.count {
             return Err(self.out_of_range(rows.clone()));
         }
@@ -67,8 +67,8 @@ impl<'a> Rows<'a> {
     pub(super) fn runs(
         &self,
         rows: &[usize],
-        mut copy: impl FnMut(Range<usize>, Range<usize>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut copy: impl FnMut(Range<usize>, Range<usize>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
         let mut done = 0;
         while let Some(&first) = rows.get(done) {
             let follow = rows[done..].iter().zip(first..);
@@ -84,15 +84,15 @@ impl<'a> Rows<'a> {
     }
 
     /// Checks that all `rows` exist.
-    pub(super) fn check(&self, rows: &[usize]) -> Result<(), Error> {
+    pub(super) fn check(&self, rows: &[usize]) -> Result<(), ReadError> {
         match rows.iter().find(|&&row| row >= self.count) {
             Some(&row) => Err(self.out_of_range(row..row.saturating_add(1))),
             None => Ok(()),
         }
     }
 
-    fn out_of_range(&self, range: Range<usize>) -> Error {
-        Error::RowOutOfRange {
+    fn out_of_range(&self, range: Range<usize>) -> ReadError {
+        ReadError::RowOutOfRange {
             tensor: self.info.name.clone(),
             rows: self.count,
             range,
@@ -101,11 +101,11 @@ impl<'a> Rows<'a> {
 }
 
 /// Checks that a tensor can be read as `T`.
-pub(super) fn check_dtype<T: Element>(info: &TensorInfo) -> Result<(), Error> {
+pub(super) fn check_dtype<T: Element>(info: &TensorInfo) -> Result<(), ReadError> {
     if T::fits(info.dtype) {
         return Ok(());
     }
-    Err(Error::DtypeMismatch {
+    Err(ReadError::DtypeMismatch {
         tensor: info.name.clone(),
         expected: info.dtype,
         found: T::DTYPE,
@@ -113,11 +113,15 @@ pub(super) fn check_dtype<T: Element>(info: &TensorInfo) -> Result<(), Error> {
 }
 
 /// Checks the length of a caller's buffer, in elements.
-pub(super) fn check_buffer(info: &TensorInfo, expected: usize, found: usize) -> Result<(), Error> {
+pub(super) fn check_buffer(
+    info: &TensorInfo,
+    expected: usize,
+    found: usize,
+) -> Result<(), ReadError> {
     if expected == found {
         return Ok(());
     }
-    Err(Error::BufferLength {
+    Err(ReadError::BufferLength {
         tensor: info.name.clone(),
         expected,
         found,

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use crate::header::{MAX_HEADER, PREFIX};
 use crate::spec::{METADATA, Size};
-use crate::{Dtype, Error, TensorSpec};
+use crate::{Dtype, SaveError, SizeError, TensorSpec};
 
 /// What the data, or the growing tensor, begin at a multiple of, in bytes. It is at least a cache
 /// line and any vector register; burn reads files in place from this alignment on.
@@ -101,7 +101,7 @@ impl Layout {
         fixed: &[TensorSpec],
         growing: Option<&TensorSpec>,
         metadata: &BTreeMap<String, String>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, SaveError> {
         let sizes: Vec<u64> = fixed
             .iter()
             .map(TensorSpec::validate)
@@ -145,7 +145,7 @@ impl Layout {
         let padding = unpadded.next_multiple_of(ALIGNMENT) - unpadded;
         let length = text.len() as u64 + padding;
         if length > MAX_HEADER {
-            return Err(Error::HeaderTooLarge {
+            return Err(SaveError::HeaderTooLarge {
                 found: length,
                 limit: MAX_HEADER,
             });
@@ -193,10 +193,10 @@ fn element_bits(dtype: Dtype) -> usize {
 
 /// Adds the description of a growing tensor without rows that begins at `begin`. Returns where its
 /// two numbers lie in the file.
-fn push_growing(text: &mut String, spec: &TensorSpec, begin: u64) -> Result<u64, Error> {
+fn push_growing(text: &mut String, spec: &TensorSpec, begin: u64) -> Result<u64, SaveError> {
     let row_bytes = spec.validate()?;
     if row_bytes == 0 {
-        return Err(Error::EmptyRow {
+        return Err(SaveError::EmptyRow {
             tensor: spec.name.clone(),
             dtype: spec.dtype,
             row_shape: spec.shape.clone(),
@@ -218,8 +218,8 @@ fn push_growing(text: &mut String, spec: &TensorSpec, begin: u64) -> Result<u64,
     Ok(at as u64)
 }
 
-fn too_large(spec: &TensorSpec) -> Error {
-    Error::TooLarge {
+fn too_large(spec: &TensorSpec) -> SizeError {
+    SizeError::TooLarge {
         tensor: spec.name.clone(),
         dtype: spec.dtype,
         shape: spec.shape.clone(),

@@ -8,7 +8,7 @@ use super::Summary;
 use super::layout::Growing;
 use super::writer::set_rows;
 use crate::header::read_start;
-use crate::{Error, Header};
+use crate::{Header, SaveError};
 
 /// Finishes the growing file at `path` whose writer was killed or dropped: with all the whole rows
 /// that reached `NAME.unfinished`.
@@ -21,44 +21,41 @@ use crate::{Error, Header};
 /// ```no_run
 /// let saved = selvedge_safetensors::recover("tensors/Flannel/1.5e_activations.safetensors")?;
 /// println!("recovered {saved}");
-/// # Ok::<(), selvedge_safetensors::Error>(())
+/// # Ok::<(), selvedge_safetensors::SaveError>(())
 /// ```
 ///
 /// # Errors
 ///
-/// [`Error::File`] where there is nothing to recover, while its writer lives, and where there is a
-/// file of the final name, which is not replaced; [`Error::NotRecoverable`] where
-/// the writer had not written all tensors of fixed size, or the file is not one of a writer;
-/// [`Error::Io`].
-pub fn recover(path: impl AsRef<Path>) -> Result<Summary, Error> {
+/// [`SaveError::File`] where there is nothing to recover, while its writer lives, and where there is a
+/// file of the final name, which is not replaced; [`SaveError::NotRecoverable`] where
+/// the writer had not written all tensors of fixed size, or the file is not one of a writer.
+pub fn recover(path: impl AsRef<Path>) -> Result<Summary, SaveError> {
     let mut partial = Partial::reopen(path.as_ref())?;
     let (path, unfinished) = (partial.target().to_owned(), partial.path().to_owned());
     if path.symlink_metadata().is_ok() {
         return Err(FileError::AlreadyExists { path }.into());
     }
-    let not_recoverable = |reason: String| Error::NotRecoverable {
+    let not_recoverable = |reason, source| SaveError::NotRecoverable {
         unfinished: unfinished.clone(),
         reason,
+        source,
     };
 
     let (start, file_bytes) = read_start(&unfinished, partial.file())?;
     if start.iter().all(|&byte| byte == 0) {
-        return Err(not_recoverable(
-            "its writer stopped before the tensors of fixed size were complete; save it anew"
-                .to_owned(),
-        ));
+        let why = "its writer stopped before the tensors of fixed size were complete; save it anew";
+        return Err(not_recoverable(why, None));
     }
     // Rows lie after what the header tells: so it is checked as that of a file without them.
     let header = Header::parse_prefix(&start, file_bytes)
-        .map_err(|error| not_recoverable(format!("it is damaged: {error}")))?;
+        .map_err(|error| not_recoverable("it is damaged", Some(error)))?;
     let growing = header
         .tensors()
         .last()
         .and_then(|last| Growing::find(&start, header.data_start(), last));
     let Some((growing, _)) = growing else {
-        return Err(not_recoverable(
-            "it is not a growing file of this crate".to_owned(),
-        ));
+        let why = "it is not a growing file of this crate";
+        return Err(not_recoverable(why, None));
     };
     let rows = file_bytes.saturating_sub(growing.begin) / growing.row_bytes;
     set_rows(&partial, &growing, rows)?;
@@ -67,7 +64,7 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Summary, Error> {
     // What has the form of a growing file need not be one: it is looked at again, as a reader will.
     let (start, file_bytes) = read_start(&unfinished, partial.file())?;
     Header::parse(&start, file_bytes)
-        .map_err(|error| not_recoverable(format!("its header is damaged: {error}")))?;
+        .map_err(|error| not_recoverable("its header is damaged", Some(error)))?;
     partial.publish(true)?;
     Ok(Summary {
         path,

@@ -12,7 +12,7 @@ use selvedge_base::{Leftover, Partial, disk};
 use super::layout::Layout;
 use super::{Summary, Writer};
 use crate::provenance::{CREATED, NOTEBOOK, PARAMETER, VERSION, format_time};
-use crate::{Dtype, Element, Error, TensorSpec};
+use crate::{Dtype, Element, SaveError, TensorSpec};
 
 /// A file to be saved.
 ///
@@ -227,7 +227,7 @@ impl<'data> Save<'data> {
     ///
     /// The errors of [`start`](Self::start) and [`Writer::finish`]. The file that was there before is
     /// there still, and nothing else is left.
-    pub fn write(self) -> Result<Summary, Error> {
+    pub fn write(self) -> Result<Summary, SaveError> {
         self.start()?.finish()
     }
 
@@ -235,18 +235,18 @@ impl<'data> Save<'data> {
     ///
     /// # Errors
     ///
-    /// A mistake in the declaration comes before anything is written: [`Error::InvalidName`],
-    /// [`Error::DuplicateName`], [`Error::TooLarge`], [`Error::PartialByte`],
-    /// [`Error::SizeMismatch`], [`Error::TwoGrowing`], [`Error::EmptyRow`],
-    /// [`Error::HeaderTooLarge`]. So does [`Error::File`] where there is a file that is not to be
-    /// replaced, or another save is at work; and [`Error::DiskTooSmall`] when what a killed save of the
-    /// same name left has been removed. Then [`Error::Io`] and [`Error::WriteTensor`].
-    pub fn start(self) -> Result<Writer, Error> {
+    /// A mistake in the declaration comes before anything is written: [`SaveError::InvalidName`],
+    /// [`SaveError::DuplicateName`], [`SaveError::Size`], [`SaveError::SizeMismatch`],
+    /// [`SaveError::TwoGrowing`], [`SaveError::EmptyRow`], [`SaveError::HeaderTooLarge`]. So does
+    /// [`SaveError::File`] where there is a file that is not to be replaced, or another save is at work; and
+    /// [`SaveError::DiskTooSmall`] when what a killed save of the same name left has been removed. Then
+    /// [`SaveError::WriteTensor`].
+    pub fn start(self) -> Result<Writer, SaveError> {
         let growing = match &self.growing[..] {
             [] => None,
             [one] => Some(one),
             [first, second, ..] => {
-                return Err(Error::TwoGrowing {
+                return Err(SaveError::TwoGrowing {
                     first: first.name.clone(),
                     second: second.name.clone(),
                 });
@@ -272,7 +272,7 @@ impl<'data> Save<'data> {
         Writer::new(partial, layout, specs, &data, self.sync)
     }
 
-    fn collect_metadata(&self) -> Result<BTreeMap<String, String>, Error> {
+    fn collect_metadata(&self) -> Result<BTreeMap<String, String>, SaveError> {
         let mut metadata = BTreeMap::new();
         if !self.reproducible {
             let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -281,7 +281,7 @@ impl<'data> Save<'data> {
         }
         for (key, value) in &self.metadata {
             if !self.reproducible && [CREATED, VERSION].contains(&key.as_str()) {
-                return Err(Error::InvalidName {
+                return Err(SaveError::InvalidName {
                     name: key.clone(),
                     what: "metadata key",
                     expected: "another one: the save writes this itself, unless it is \
@@ -289,13 +289,13 @@ impl<'data> Save<'data> {
                 });
             }
             if metadata.insert(key.clone(), value.clone()).is_some() {
-                return Err(Error::DuplicateName { name: key.clone() });
+                return Err(SaveError::DuplicateName { name: key.clone() });
             }
         }
         Ok(metadata)
     }
 
-    fn check_tensors(&self) -> Result<(), Error> {
+    fn check_tensors(&self) -> Result<(), SaveError> {
         let specs = self.tensors.iter().map(|(spec, _)| spec);
         let mut names: Vec<&str> = specs
             .chain(&self.growing)
@@ -303,7 +303,7 @@ impl<'data> Save<'data> {
             .collect();
         names.sort_unstable();
         if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::DuplicateName {
+            return Err(SaveError::DuplicateName {
                 name: pair[0].to_owned(),
             });
         }
@@ -313,7 +313,7 @@ impl<'data> Save<'data> {
                 continue;
             };
             if found != expected {
-                return Err(Error::SizeMismatch {
+                return Err(SaveError::SizeMismatch {
                     tensor: spec.name.clone(),
                     dtype: spec.dtype,
                     shape: spec.shape.clone(),
@@ -326,10 +326,10 @@ impl<'data> Save<'data> {
     }
 }
 
-fn check_disk(path: &Path, needed: u64) -> Result<(), Error> {
+fn check_disk(path: &Path, needed: u64) -> Result<(), SaveError> {
     // A file system that does not tell is no error.
     match disk::free_bytes(path) {
-        Some(free) if free < needed => Err(Error::DiskTooSmall {
+        Some(free) if free < needed => Err(SaveError::DiskTooSmall {
             path: path.to_owned(),
             needed,
             free,

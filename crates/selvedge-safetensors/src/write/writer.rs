@@ -14,7 +14,7 @@ use super::Summary;
 use super::layout::{Growing, Layout};
 use super::writeback::Writeback;
 use crate::header::PREFIX;
-use crate::{Element, Error, MissingBytes, TensorSpec};
+use crate::{Element, FileError, MissingBytes, SaveError, TensorSpec};
 
 /// Bytes that go to the system in one call: larger ones are slower on Linux, where the page cache
 /// then takes its memory in larger pieces.
@@ -108,7 +108,7 @@ impl Writer {
         specs: Vec<TensorSpec>,
         data: &[Option<Cow<'_, [u8]>>],
         sync: bool,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, SaveError> {
         let mut header = layout.header;
         let length = match (layout.growing.is_some(), header.first_chunk_mut()) {
             (true, Some(length)) => Some(std::mem::take::<[u8; 8]>(length)),
@@ -154,17 +154,17 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownTensor`], [`Error::DtypeMismatch`], [`Error::TooManyBytes`],
-    /// [`Error::WriteTensor`] and [`Error::Finished`]. Then none of the values count as written, and
+    /// [`SaveError::UnknownTensor`], [`SaveError::DtypeMismatch`], [`SaveError::TooManyBytes`],
+    /// [`SaveError::WriteTensor`] and [`SaveError::Finished`]. Then none of the values count as written, and
     /// the call can be repeated, for example when the disk has room again.
-    pub fn write<T: Element>(&mut self, name: &str, values: &[T]) -> Result<(), Error> {
+    pub fn write<T: Element>(&mut self, name: &str, values: &[T]) -> Result<(), SaveError> {
         let slot = self.slot(name)?;
         let dtype = match slot {
             Slot::Fixed(index) => Some(self.fixed[index].spec.dtype),
             Slot::Growing => self.growing.as_ref().map(|growing| growing.spec.dtype),
         };
         match dtype {
-            Some(expected) if !T::fits(expected) => Err(Error::DtypeMismatch {
+            Some(expected) if !T::fits(expected) => Err(SaveError::DtypeMismatch {
                 tensor: name.to_owned(),
                 expected,
                 found: T::DTYPE,
@@ -179,11 +179,11 @@ impl Writer {
     /// # Errors
     ///
     /// As [`write`](Self::write).
-    pub fn write_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    pub fn write_bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), SaveError> {
         self.put(self.slot(name)?, bytes)
     }
 
-    fn put(&mut self, slot: Slot, bytes: &[u8]) -> Result<(), Error> {
+    fn put(&mut self, slot: Slot, bytes: &[u8]) -> Result<(), SaveError> {
         let Slot::Fixed(index) = slot else {
             return self.grow(bytes);
         };
@@ -200,11 +200,11 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownTensor`]; [`Error::SourceEnded`] where a tensor of fixed size is not full
-    /// then, and [`Error::PartialRow`] where a row of the growing one is not; [`Error::Source`],
-    /// [`Error::WriteTensor`] and [`Error::Finished`]. What was written up to then stays; of the
+    /// [`SaveError::UnknownTensor`]; [`SaveError::SourceEnded`] where a tensor of fixed size is not full
+    /// then, and [`SaveError::PartialRow`] where a row of the growing one is not; [`SaveError::Source`],
+    /// [`SaveError::WriteTensor`] and [`SaveError::Finished`]. What was written up to then stays; of the
     /// growing tensor its whole rows.
-    pub fn write_from(&mut self, name: &str, mut source: impl Read) -> Result<u64, Error> {
+    pub fn write_from(&mut self, name: &str, mut source: impl Read) -> Result<u64, SaveError> {
         let slot = self.slot(name)?;
         let lacking = match slot {
             Slot::Fixed(index) => self.fixed[index].bytes() - self.fixed[index].written,
@@ -224,7 +224,7 @@ impl Writer {
             done += read as u64;
             if let Some(source) = failure {
                 let _ = self.cut_row();
-                return Err(Error::Source {
+                return Err(SaveError::Source {
                     path: self.target.clone(),
                     tensor: name.to_owned(),
                     offset: done,
@@ -236,7 +236,7 @@ impl Writer {
             }
         }
         match slot {
-            Slot::Fixed(_) if done < lacking => Err(Error::SourceEnded {
+            Slot::Fixed(_) if done < lacking => Err(SaveError::SourceEnded {
                 tensor: name.to_owned(),
                 expected: lacking,
                 found: done,
@@ -248,21 +248,22 @@ impl Writer {
 
     /// Cuts off what is after the last whole row, and says so, so that the next row does not begin
     /// within one.
-    fn cut_row(&mut self) -> Result<(), Error> {
+    fn cut_row(&mut self) -> Result<(), SaveError> {
         let checked = self.check_rows();
-        if let (Err(Error::PartialRow { extra, .. }), Some(growing)) = (&checked, &self.growing) {
+        if let (Err(SaveError::PartialRow { extra, .. }), Some(growing)) = (&checked, &self.growing)
+        {
             self.grown -= extra;
             let end = growing.begin + self.grown;
             let cut = self.file()?.set_len(end);
-            cut.map_err(Error::io(&self.target, "set the length of"))?;
+            cut.map_err(FileError::io(&self.target, "set the length of"))?;
         }
         checked
     }
 
-    fn check_rows(&self) -> Result<(), Error> {
+    fn check_rows(&self) -> Result<(), SaveError> {
         match &self.growing {
             Some(growing) if !self.grown.is_multiple_of(growing.row_bytes) => {
-                Err(Error::PartialRow {
+                Err(SaveError::PartialRow {
                     tensor: growing.spec.name.clone(),
                     row_bytes: growing.row_bytes,
                     extra: self.grown % growing.row_bytes,
@@ -285,11 +286,11 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`].
-    pub fn sync(&mut self) -> Result<(), Error> {
+    /// [`SaveError::File`].
+    pub fn sync(&mut self) -> Result<(), SaveError> {
         self.file()?
             .sync_data()
-            .map_err(Error::io(&self.target, "put on the disk"))?;
+            .map_err(FileError::io(&self.target, "put on the disk"))?;
         if !self.named {
             // A file is found again by its name, which is no part of it.
             self.partial()?.sync_names()?;
@@ -302,15 +303,15 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`Error::Incomplete`] names what is missing, [`Error::PartialRow`] a growing tensor that ends
-    /// within a row; [`Error::Io`]; [`Error::File`] where a file came up meanwhile that is not to be
-    /// replaced. The writer is as it was then: what is missing can be written, or what was
-    /// in the way be removed, and `finish` called again. [`Error::Finished`] the second time.
-    pub fn finish(&mut self) -> Result<Summary, Error> {
+    /// [`SaveError::Incomplete`] names what is missing, [`SaveError::PartialRow`] a growing tensor that ends
+    /// within a row; [`SaveError::File`], also where a file came up meanwhile that is not to be replaced. The
+    /// writer is as it was then: what is missing can be written, or what was in the way be removed, and
+    /// `finish` called again. [`SaveError::Finished`] the second time.
+    pub fn finish(&mut self) -> Result<Summary, SaveError> {
         self.partial()?;
         let missing = self.missing();
         if !missing.is_empty() {
-            return Err(Error::Incomplete {
+            return Err(SaveError::Incomplete {
                 path: self.target.clone(),
                 missing,
             });
@@ -329,7 +330,7 @@ impl Writer {
             bytes: self
                 .file()?
                 .metadata()
-                .map_err(Error::io(&self.target, "look at"))?
+                .map_err(FileError::io(&self.target, "look at"))?
                 .len(),
         };
         let sync = self.writeback.is_some();
@@ -341,11 +342,11 @@ impl Writer {
         Ok(summary)
     }
 
-    fn partial(&self) -> Result<&Partial, Error> {
+    fn partial(&self) -> Result<&Partial, SaveError> {
         open(self.partial.as_ref(), &self.target)
     }
 
-    fn file(&self) -> Result<&File, Error> {
+    fn file(&self) -> Result<&File, SaveError> {
         Ok(self.partial()?.file())
     }
 
@@ -371,7 +372,7 @@ impl Writer {
         &mut self,
         header: Vec<u8>,
         data: &[Option<Cow<'_, [u8]>>],
-    ) -> Result<(), Error> {
+    ) -> Result<(), SaveError> {
         let given = data.iter().enumerate();
         let given = given.filter_map(|(index, data)| Some((index, data.as_deref()?)));
         let mut given: Vec<(usize, &[u8])> = given.collect();
@@ -398,19 +399,20 @@ impl Writer {
         self.write_run(&run)
     }
 
-    fn write_run(&self, (at, bytes): &(u64, Vec<u8>)) -> Result<(), Error> {
+    fn write_run(&self, (at, bytes): &(u64, Vec<u8>)) -> Result<(), SaveError> {
         self.file()?
             .write_all_at(bytes, *at)
-            .map_err(Error::io(&self.target, "write to"))
+            .map_err(FileError::io(&self.target, "write to"))?;
+        Ok(())
     }
 
     /// Writes the next bytes of a tensor of fixed size.
-    fn write_at(&mut self, index: usize, bytes: &[u8]) -> Result<(), Error> {
+    fn write_at(&mut self, index: usize, bytes: &[u8]) -> Result<(), SaveError> {
         let file = open(self.partial.as_ref(), &self.target)?.file();
         let fixed = &self.fixed[index];
         let found = bytes.len() as u64;
         if found > fixed.bytes() - fixed.written {
-            return Err(Error::TooManyBytes {
+            return Err(SaveError::TooManyBytes {
                 tensor: fixed.spec.name.clone(),
                 expected: fixed.bytes(),
                 written: fixed.written,
@@ -434,7 +436,7 @@ impl Writer {
     }
 
     /// Makes a growing file recoverable, once its tensors of fixed size are complete.
-    fn commit_header(&mut self) -> Result<(), Error> {
+    fn commit_header(&mut self) -> Result<(), SaveError> {
         let Some(length) = self.length else {
             return Ok(());
         };
@@ -443,7 +445,7 @@ impl Writer {
         }
         self.file()?
             .write_all_at(&length, 0)
-            .map_err(Error::io(&self.target, "write the header of"))?;
+            .map_err(FileError::io(&self.target, "write the header of"))?;
         self.length = None;
         if let Some(partial) = &mut self.partial {
             partial.keep();
@@ -451,7 +453,7 @@ impl Writer {
         Ok(())
     }
 
-    fn grow(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    fn grow(&mut self, bytes: &[u8]) -> Result<(), SaveError> {
         let file = open(self.partial.as_ref(), &self.target)?.file();
         let Some(growing) = &self.growing else {
             return Ok(());
@@ -469,19 +471,19 @@ impl Writer {
         Ok(())
     }
 
-    fn slot(&self, name: &str) -> Result<Slot, Error> {
+    fn slot(&self, name: &str) -> Result<Slot, SaveError> {
         self.slots.get(name).copied().ok_or_else(|| {
             let fixed = self.fixed.iter().map(|fixed| &fixed.spec);
             let declared = fixed.chain(self.growing.as_ref().map(|growing| &growing.spec));
-            Error::UnknownTensor {
+            SaveError::UnknownTensor {
                 tensor: name.to_owned(),
                 declared: declared.map(|spec| spec.name.clone()).collect(),
             }
         })
     }
 
-    fn failed(&self, tensor: &str, offset: u64, source: io::Error) -> Error {
-        Error::WriteTensor {
+    fn failed(&self, tensor: &str, offset: u64, source: io::Error) -> SaveError {
+        SaveError::WriteTensor {
             path: self.target.clone(),
             tensor: tensor.to_owned(),
             offset,
@@ -491,19 +493,19 @@ impl Writer {
 }
 
 /// The file on its way to `target`, unless it is finished.
-fn open<'a>(partial: Option<&'a Partial>, target: &Path) -> Result<&'a Partial, Error> {
-    partial.ok_or_else(|| Error::Finished {
+fn open<'a>(partial: Option<&'a Partial>, target: &Path) -> Result<&'a Partial, SaveError> {
+    partial.ok_or_else(|| SaveError::Finished {
         path: target.to_owned(),
     })
 }
 
 /// Writes the number of rows into the header of a growing file, and cuts off what is after them.
-pub(super) fn set_rows(partial: &Partial, growing: &Growing, rows: u64) -> Result<(), Error> {
+pub(super) fn set_rows(partial: &Partial, growing: &Growing, rows: u64) -> Result<(), FileError> {
     let file = partial.file();
     file.set_len(growing.begin + rows * growing.row_bytes)
-        .map_err(Error::io(partial.path(), "set the length of"))?;
+        .map_err(FileError::io(partial.path(), "set the length of"))?;
     file.write_all_at(growing.patch(rows).as_bytes(), growing.patch_at)
-        .map_err(Error::io(partial.path(), "write the number of rows to"))
+        .map_err(FileError::io(partial.path(), "write the number of rows to"))
 }
 
 fn write_pieces(

@@ -7,7 +7,7 @@ pub(crate) mod judge;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use selvedge_safetensors::{Dtype, Error, Reader};
+use selvedge_safetensors::{Dtype, Reader};
 
 /// A folder and the path of a file in it.
 pub(crate) fn new_path() -> (tempfile::TempDir, PathBuf) {
@@ -28,7 +28,7 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
 }
 
 /// The message of an error that names the file, with its sources.
-pub(crate) fn named(error: &Error, path: &Path) -> String {
+pub(crate) fn named(error: &dyn std::error::Error, path: &Path) -> String {
     let text = format!("{error:?}");
     assert!(
         text.contains(&path.display().to_string()),

@@ -6,7 +6,7 @@ use std::thread;
 
 use super::Selection;
 use crate::chunks::Stride;
-use crate::{Element, Error};
+use crate::{Element, ReadError};
 
 /// Blocks that exist at once: one is worked on, one waits, one is read.
 pub(super) const DEPTH: u64 = 3;
@@ -68,7 +68,7 @@ impl<T> Drop for Block<T> {
 /// ```
 #[derive(Debug)]
 pub struct Blocks<T> {
-    ready: Receiver<Result<Block<T>, Error>>,
+    ready: Receiver<Result<Block<T>, ReadError>>,
 }
 
 impl<T: Element> Blocks<T> {
@@ -81,7 +81,7 @@ impl<T: Element> Blocks<T> {
 }
 
 impl<T> Iterator for Blocks<T> {
-    type Item = Result<Block<T>, Error>;
+    type Item = Result<Block<T>, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.ready.recv().ok()
@@ -93,7 +93,7 @@ fn read<T: Element>(
     selection: &Selection,
     steps: Stride,
     each: u64,
-    send: &SyncSender<Result<Block<T>, Error>>,
+    send: &SyncSender<Result<Block<T>, ReadError>>,
 ) {
     let (home, returned) = channel::<Vec<T>>();
     let mut first = 0;
@@ -113,7 +113,7 @@ fn read<T: Element>(
     }
 }
 
-fn next<T: Element>(part: &Selection, returned: &Receiver<Vec<T>>) -> Result<Vec<T>, Error> {
+fn next<T: Element>(part: &Selection, returned: &Receiver<Vec<T>>) -> Result<Vec<T>, ReadError> {
     let checked = part.check()?;
     let len = checked.len();
     let mut values = match returned.try_recv() {

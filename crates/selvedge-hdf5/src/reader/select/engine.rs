@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use selvedge_base::Mutex;
 
 use super::rows::Span;
-use crate::Error;
+use crate::ReadError;
 use crate::bulk;
 use crate::chunks::Stride;
 use crate::reader::Tensor;
@@ -81,7 +81,7 @@ impl<'a> Job<'a> {
     }
 
     /// Fills `bytes`, the whole output.
-    pub(crate) fn run(&self, bytes: &mut [u8]) -> Result<(), Error> {
+    pub(crate) fn run(&self, bytes: &mut [u8]) -> Result<(), ReadError> {
         let place = self.tensor.place();
         match place.filter(|place| place.has(self.steps)) {
             Some(Place::Compressed(map, format)) => self.run_unpacking(map, *format, bytes),
@@ -95,7 +95,7 @@ impl<'a> Job<'a> {
         self.spans.is_none() && self.convert == Convert::None
     }
 
-    fn run_in_parallel(&self, place: &Place, bytes: &mut [u8]) -> Result<(), Error> {
+    fn run_in_parallel(&self, place: &Place, bytes: &mut [u8]) -> Result<(), ReadError> {
         // What is read counts, too: of few rows of large steps.
         let work = bytes.len().max(self.read_bytes() / 2);
         let threads = bulk::threads_for(work / TASK, MOST_THREADS);
@@ -118,7 +118,7 @@ impl<'a> Job<'a> {
         let tasks = Mutex::new(tasks);
         let next = || tasks.lock().next();
         let group_steps = (size / self.output_bytes).max(1);
-        let work = || -> Result<(), Error> {
+        let work = || -> Result<(), ReadError> {
             let mut scratch = Scratch::default();
             while let Some((group, start, output)) = next() {
                 let first = (group * group_steps) as u64;
@@ -146,7 +146,7 @@ impl<'a> Job<'a> {
         start: usize,
         output: &mut [u8],
         scratch: &mut Scratch,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         let is_part = output.len() < self.output_bytes;
         let read = if self.is_as_stored() && self.steps.stride == 1 && !is_part {
             let rows = self.steps.at(first);
@@ -233,7 +233,7 @@ impl<'a> Job<'a> {
     }
 
     /// libhdf5 lets one thread in at a time: so its steps are read one row of chunks after the other.
-    fn run_by_library(&self, bytes: &mut [u8]) -> Result<(), Error> {
+    fn run_by_library(&self, bytes: &mut [u8]) -> Result<(), ReadError> {
         let as_they_are = self.is_as_stored();
         let together = self.tensor.rows_together(self.step_bytes, TASK);
         let mut scratch = Scratch::default();

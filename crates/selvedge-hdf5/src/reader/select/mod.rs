@@ -15,7 +15,7 @@ use selvedge_base::shape::most_elements;
 
 use super::Tensor;
 use crate::chunks::{Stride, to_usize};
-use crate::{Dtype, Element, Error};
+use crate::{Dtype, Element, ReadError};
 
 /// Some steps of a tensor, and some rows of each: made by [`Tensor::select`].
 ///
@@ -110,9 +110,9 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSteps`], [`Error::StepOutOfRange`], [`Error::ZeroStride`],
-    /// [`Error::RowOutOfRange`], [`Error::MaskLength`] and [`Error::NoRows`].
-    pub fn shape(&self) -> Result<Vec<u64>, Error> {
+    /// [`ReadError::NoSteps`], [`ReadError::StepOutOfRange`], [`ReadError::ZeroStride`],
+    /// [`ReadError::RowOutOfRange`], [`ReadError::MaskLength`] and [`ReadError::NoRows`].
+    pub fn shape(&self) -> Result<Vec<u64>, ReadError> {
         Ok(self.check()?.shape)
     }
 
@@ -120,9 +120,9 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// The errors of [`shape`](Self::shape), [`Error::DtypeMismatch`] (the bits of a bfloat16 tensor can
+    /// The errors of [`shape`](Self::shape), [`ReadError::DtypeMismatch`] (the bits of a bfloat16 tensor can
     /// be read as `u16`), and those of reading.
-    pub fn read<T: Element>(&self) -> Result<Vec<T>, Error> {
+    pub fn read<T: Element>(&self) -> Result<Vec<T>, ReadError> {
         let checked = self.check()?;
         let mut values = self.tensor.allocate(checked.len())?;
         self.fill(&checked, &mut values)?;
@@ -135,8 +135,8 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// [`Error::BufferLength`], and those of [`read`](Self::read).
-    pub fn read_into<T: Element>(&self, buffer: &mut [T]) -> Result<(), Error> {
+    /// [`ReadError::BufferLength`], and those of [`read`](Self::read).
+    pub fn read_into<T: Element>(&self, buffer: &mut [T]) -> Result<(), ReadError> {
         let checked = self.check()?;
         self.tensor.check_buffer(checked.len(), buffer.len())?;
         self.fill(&checked, buffer)
@@ -147,8 +147,8 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// [`Error::BufferLength`], counted in bytes, and those of [`read`](Self::read).
-    pub fn read_bytes_into(&self, bytes: &mut [u8]) -> Result<(), Error> {
+    /// [`ReadError::BufferLength`], counted in bytes, and those of [`read`](Self::read).
+    pub fn read_bytes_into(&self, bytes: &mut [u8]) -> Result<(), ReadError> {
         let checked = self.check()?;
         let element = self.tensor.dtype()?.size() as u64;
         let expected = checked.len().saturating_mul(element);
@@ -161,8 +161,8 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFloat`], and those of [`read`](Self::read).
-    pub fn read_f32(&self) -> Result<Vec<f32>, Error> {
+    /// [`ReadError::NotFloat`], and those of [`read`](Self::read).
+    pub fn read_f32(&self) -> Result<Vec<f32>, ReadError> {
         let checked = self.check()?;
         let mut values = self.tensor.allocate(checked.len())?;
         self.fill_f32(&checked, &mut values)?;
@@ -173,8 +173,8 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// [`Error::BufferLength`], and those of [`read_f32`](Self::read_f32).
-    pub fn read_f32_into(&self, buffer: &mut [f32]) -> Result<(), Error> {
+    /// [`ReadError::BufferLength`], and those of [`read_f32`](Self::read_f32).
+    pub fn read_f32_into(&self, buffer: &mut [f32]) -> Result<(), ReadError> {
         let checked = self.check()?;
         self.tensor.check_buffer(checked.len(), buffer.len())?;
         self.fill_f32(&checked, buffer)
@@ -185,8 +185,8 @@ impl Selection {
     ///
     /// # Errors
     ///
-    /// The errors of [`shape`](Self::shape), and [`Error::DtypeMismatch`]. What fails later is an item.
-    pub fn blocks<T: Element>(&self, memory: u64) -> Result<Blocks<T>, Error> {
+    /// The errors of [`shape`](Self::shape), and [`ReadError::DtypeMismatch`]. What fails later is an item.
+    pub fn blocks<T: Element>(&self, memory: u64) -> Result<Blocks<T>, ReadError> {
         let checked = self.check()?;
         self.tensor.check_dtype(T::DTYPE)?;
         let step = checked.shape[1..].iter().product::<u64>() * size_of::<T>() as u64;
@@ -203,18 +203,18 @@ impl Selection {
         }
     }
 
-    fn fill<T: Element>(&self, checked: &Checked, buffer: &mut [T]) -> Result<(), Error> {
+    fn fill<T: Element>(&self, checked: &Checked, buffer: &mut [T]) -> Result<(), ReadError> {
         self.tensor.check_dtype(T::DTYPE)?;
         T::fill_bytes(buffer, |bytes| self.run(checked, Convert::None, bytes))
     }
 
-    fn fill_f32(&self, checked: &Checked, buffer: &mut [f32]) -> Result<(), Error> {
+    fn fill_f32(&self, checked: &Checked, buffer: &mut [f32]) -> Result<(), ReadError> {
         let convert = match self.tensor.dtype()? {
             Dtype::Bf16 => Convert::Bf16,
             Dtype::F16 => Convert::F16,
             Dtype::F32 => Convert::None,
             found => {
-                return Err(Error::NotFloat {
+                return Err(ReadError::NotFloat {
                     tensor: self.tensor.name().to_owned(),
                     found,
                 });
@@ -223,7 +223,7 @@ impl Selection {
         self.run(checked, convert, bytemuck::cast_slice_mut(buffer))
     }
 
-    fn run(&self, checked: &Checked, convert: Convert, bytes: &mut [u8]) -> Result<(), Error> {
+    fn run(&self, checked: &Checked, convert: Convert, bytes: &mut [u8]) -> Result<(), ReadError> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -245,15 +245,15 @@ impl Selection {
         job.run(bytes)
     }
 
-    fn check(&self) -> Result<Checked, Error> {
+    fn check(&self) -> Result<Checked, ReadError> {
         let tensor = || self.tensor.name().to_owned();
         let Some(leading) = self.tensor.leading() else {
-            return Err(Error::NoSteps { tensor: tensor() });
+            return Err(ReadError::NoSteps { tensor: tensor() });
         };
         let range = self.steps.clone().unwrap_or(0..leading);
         self.tensor.check_range(&range)?;
         if self.stride == 0 {
-            return Err(Error::ZeroStride { tensor: tensor() });
+            return Err(ReadError::ZeroStride { tensor: tensor() });
         }
         let steps = Stride {
             first: range.start,
@@ -264,18 +264,18 @@ impl Selection {
         shape[0] = steps.count;
         let rows = match (&self.rows, shape.get(1).copied()) {
             (Rows::All, _) => None,
-            (_, None) => return Err(Error::NoRows { tensor: tensor() }),
+            (_, None) => return Err(ReadError::NoRows { tensor: tensor() }),
             (Rows::Some(rows), Some(count)) => {
                 if let Some(&row) = rows.iter().find(|&&row| row as u64 >= count) {
                     let (tensor, rows) = (tensor(), count);
-                    return Err(Error::RowOutOfRange { tensor, row, rows });
+                    return Err(ReadError::RowOutOfRange { tensor, row, rows });
                 }
                 Some(rows.clone())
             }
             (Rows::Mask(mask), Some(expected)) => {
                 if mask.len() as u64 != expected {
                     let (tensor, found) = (tensor(), mask.len());
-                    return Err(Error::MaskLength {
+                    return Err(ReadError::MaskLength {
                         tensor,
                         expected,
                         found,

@@ -8,7 +8,7 @@ use super::engine::{Convert, Job, PIECE, Scratch};
 use crate::chunks::{
     ChunkFormat, ChunkMap, DecodedCache, DecodedChunk, Run, Stride, ToDecode, Unpacker, to_usize,
 };
-use crate::{Error, bulk};
+use crate::{ReadError, bulk};
 
 /// Bytes that a thread has to unpack: else starting it takes longer.
 const TASK: usize = 1 << 20;
@@ -33,7 +33,7 @@ impl Job<'_> {
         map: &ChunkMap,
         format: ChunkFormat,
         bytes: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         let threads = self.unpacking_threads(map, format);
         let together = (room(format) / threads).clamp(1, TOGETHER);
         if self.is_as_stored() && map.grid().is_run_per_chunk(self.steps) {
@@ -71,7 +71,7 @@ impl Job<'_> {
         format: ChunkFormat,
         (threads, together): (usize, usize),
         bytes: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         let Stride { first, stride, .. } = self.steps;
         // Steps without gaps, or one after the other.
         let (groups, each) = match stride {
@@ -99,7 +99,7 @@ impl Job<'_> {
             1 => map.grid().chunks_of(first + each).unwrap_or(0),
             _ => 0,
         };
-        let work = || -> Result<(), Error> {
+        let work = || -> Result<(), ReadError> {
             let mut unpacker = self.tensor.unpackers().take();
             loop {
                 let mut parts = [const { None }; TOGETHER];
@@ -127,7 +127,7 @@ impl Job<'_> {
         format: ChunkFormat,
         parts: &mut [Option<Part<'_>>; TOGETHER],
         unpacker: &mut Unpacker,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         let mut chunks: [ToDecode<'_>; TOGETHER] = Default::default();
         let mut wanted: [(u64, usize, Option<&mut [u8]>); TOGETHER] = Default::default();
         let mut count = 0;
@@ -171,7 +171,7 @@ impl Job<'_> {
         format: ChunkFormat,
         (threads, together): (usize, usize),
         bytes: &mut [u8],
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         let (grid, output_bytes) = (map.grid(), self.output_bytes);
         let tasks = Mutex::new(ChunkRows {
             left: self.steps,
@@ -189,7 +189,7 @@ impl Job<'_> {
         };
         // What is not wanted is not fetched either.
         let fetches = self.spans.is_none() && self.steps.stride == 1;
-        let work = || -> Result<(), Error> {
+        let work = || -> Result<(), ReadError> {
             let mut unpacker = self.tensor.unpackers().take();
             let mut scratch = Scratch::default();
             loop {
@@ -216,7 +216,7 @@ impl Job<'_> {
         rows: &mut [(Stride, &mut [u8])],
         unpacker: &mut Unpacker,
         scratch: &mut Scratch,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         let grid = map.grid();
         let step_in_chunk = to_usize(grid.stride());
         for piece in 0..grid.pieces() {
@@ -250,7 +250,7 @@ impl Job<'_> {
                         self.put_run(&decoded, from + within, at..at + len, output, scratch);
                     }
                 }
-                Ok::<(), Error>(())
+                Ok::<(), ReadError>(())
             })?;
         }
         Ok(())

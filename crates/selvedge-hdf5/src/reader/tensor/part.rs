@@ -4,7 +4,7 @@ use hdf5::Dataset;
 
 use super::super::live;
 use super::{Role, Tensor};
-use crate::Error;
+use crate::StorageError;
 use crate::error::LibraryError;
 use crate::provenance::STEP_TENSOR;
 use crate::run::{Candidate, Part};
@@ -97,7 +97,7 @@ impl Tensor {
     }
 
     /// Takes over the extent that the file has now.
-    pub(in crate::reader) fn refresh(&mut self) -> Result<(), Error> {
+    pub(in crate::reader) fn refresh(&mut self) -> Result<(), StorageError> {
         let Some(header) = self.header else {
             return Ok(());
         };
@@ -105,8 +105,8 @@ impl Tensor {
             .filter(|now| now.get(1..) == self.shape.get(1..))
             .ok_or_else(|| {
                 let action = format!("read the extents of tensor `{}` of", self.name);
-                let changed = "the file is no longer the one that was opened".to_owned();
-                Error::library(&self.source.path, action, LibraryError::new(changed))
+                let changed = "the file is no longer the one that was opened";
+                StorageError::library(&self.source.path, action, LibraryError::new(changed))
             })?;
         self.steps = now[0];
         self.shape = now;

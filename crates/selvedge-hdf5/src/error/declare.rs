@@ -1,0 +1,156 @@
+//! A run cannot start, or a tensor cannot be made.
+
+use std::path::PathBuf;
+
+use selvedge_base::units::{Bytes, Names};
+
+use super::{ReadError, StorageError};
+use crate::Compression;
+
+/// Why a declared run, tensor or attribute cannot be made, or a recorder does not start.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum DeclareError {
+    /// A name that a dataset or attribute cannot have.
+    #[error("`{name}` cannot be the name of a dataset or attribute: expected {expected}")]
+    InvalidName {
+        /// The name.
+        name: String,
+        /// What is expected of a name.
+        expected: &'static str,
+    },
+    /// Two datasets, or two attributes, of one name.
+    #[error("`{name}` is declared twice")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// A shape or a number of steps that HDF5 cannot hold.
+    #[error("tensor `{tensor}` of shape {shape:?}: expected {expected}")]
+    InvalidTensor {
+        /// The tensor.
+        tensor: String,
+        /// The declared shape of one step.
+        shape: Vec<usize>,
+        /// What is expected.
+        expected: &'static str,
+    },
+    /// A run of no steps.
+    #[error(
+        "a run of 0 steps was declared; declare at least one, or omit `steps` for an open \
+         number"
+    )]
+    NoPlannedSteps,
+    /// A run without step tensors.
+    #[error("a run needs at least one step tensor; declare it with `tensor` or `scalar`")]
+    NoTensors,
+    /// An attribute for a tensor that was not declared.
+    #[error(
+        "no tensor `{tensor}` was declared for the attribute `{name}`; declared are {}",
+        Names(declared)
+    )]
+    UnknownTensor {
+        /// The attribute.
+        name: String,
+        /// The name given.
+        tensor: String,
+        /// The declared tensors and constants.
+        declared: Vec<String>,
+    },
+    /// An attribute too large for HDF5.
+    #[error(
+        "attribute `{name}` takes {found} bytes, and HDF5 has room for {limit}; \
+         store it as a constant"
+    )]
+    AttributeTooLarge {
+        /// The attribute.
+        name: String,
+        /// Its size in bytes.
+        found: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The values given for a constant do not fill its shape.
+    #[error("constant `{name}` of shape {shape:?} has {expected} elements, found {found}")]
+    ConstantLength {
+        /// The constant.
+        name: String,
+        /// The declared shape.
+        shape: Vec<usize>,
+        /// Elements of the shape.
+        expected: usize,
+        /// Elements given.
+        found: usize,
+    },
+    /// The queue needs more memory than the budget allows.
+    #[error(
+        "the recorder needs {} of memory for a queue of two steps, {} more than the budget of {}; \
+         raise the budget or record smaller steps",
+        Bytes(*needed), Bytes(needed.saturating_sub(*budget)), Bytes(*budget)
+    )]
+    MemoryBudget {
+        /// Bytes needed.
+        needed: u64,
+        /// The budget in bytes.
+        budget: u64,
+    },
+    /// The run does not fit the disk.
+    #[error(
+        "the run needs {} on the disk of {} and {} are free: {} short; free some space or record \
+         fewer steps or tensors",
+        Bytes(*needed), path.display(), Bytes(*free), Bytes(needed.saturating_sub(*free))
+    )]
+    DiskTooSmall {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the planned run needs.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// A recorder was to compress in a way that is for archives.
+    #[error(
+        "a recorder does not compress as `{compression}`: a chunk would hold several steps, and a kill \
+         would cost them; record with `fast` or `none`, and archive the finished file with `Rechunk` \
+         (`selvedge rechunk --compression {compression}`)"
+    )]
+    NotForRecording {
+        /// What was asked for.
+        compression: Compression,
+    },
+    /// The declared run is not the one in the file.
+    #[error(
+        "cannot resume {}: {what}: the file has {found}, declared is {expected}; declare what the \
+         file has (no tensors at all takes the file's), or record into a new file", path.display()
+    )]
+    ResumeMismatch {
+        /// The file.
+        path: PathBuf,
+        /// What differs, with its name.
+        what: String,
+        /// What was declared.
+        expected: String,
+        /// What the file has.
+        found: String,
+    },
+    /// A file to resume whose compressed chunks hold several steps each.
+    #[error(
+        "{} is an archive: the compressed chunks of tensor `{tensor}` hold {steps} steps each, and a \
+         run goes on with chunks of 1; rechunk it with the compression `fast` or `none`, and resume \
+         that file", path.display()
+    )]
+    ResumeArchive {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Steps in a chunk.
+        steps: u64,
+    },
+    /// The file to resume cannot be read.
+    #[error(transparent)]
+    Read(ReadError),
+    /// What every work on a file can meet.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}

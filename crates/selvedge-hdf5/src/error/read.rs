@@ -1,0 +1,200 @@
+//! Values are not read.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use selvedge_base::shape::Shape;
+use selvedge_base::units::{Bytes, Names};
+
+use super::StorageError;
+use crate::{AmbiguousNames, Dtype};
+
+/// Why values are not read: one by one, or of whole files, which are compared or held against checksums.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The file has no such tensor.
+    #[error("{} has no tensor `{tensor}`; it has {}", path.display(), Names(available))]
+    NoSuchTensor {
+        /// The file.
+        path: PathBuf,
+        /// The name asked for.
+        tensor: String,
+        /// The tensors of the file.
+        available: Vec<String>,
+    },
+    /// A name under which there is nothing that can be read.
+    #[error("`{tensor}` of {} is not read: {reason}", path.display())]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// The name asked for.
+        tensor: String,
+        /// Why, with where a link leads.
+        reason: String,
+    },
+    /// A dtype that has no counterpart here.
+    #[error("tensor `{tensor}` holds {found}, which Selvedge does not read; {hint}")]
+    UnsupportedDtype {
+        /// The tensor.
+        tensor: String,
+        /// The type in the file.
+        found: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Values were asked for as another dtype than the tensor's.
+    #[error("tensor `{tensor}` holds {expected}, asked for {found}")]
+    DtypeMismatch {
+        /// The tensor.
+        tensor: String,
+        /// Its dtype.
+        expected: Dtype,
+        /// The dtype asked for.
+        found: Dtype,
+    },
+    /// A dtype that has no values as float32.
+    #[error(
+        "tensor `{tensor}` holds {found}, and float32 is made of bfloat16, float16 and float32"
+    )]
+    NotFloat {
+        /// The tensor.
+        tensor: String,
+        /// Its dtype.
+        found: Dtype,
+    },
+    /// Steps of a single value.
+    #[error("`{tensor}` is a single value and has no steps; read it whole")]
+    NoSteps {
+        /// The tensor.
+        tensor: String,
+    },
+    /// Steps that the file does not have.
+    #[error(
+        "tensor `{tensor}` has steps 0..{committed}, asked for {}..{}", range.start, range.end
+    )]
+    StepOutOfRange {
+        /// The tensor.
+        tensor: String,
+        /// The steps asked for.
+        range: Range<u64>,
+        /// The steps that it has.
+        committed: u64,
+    },
+    /// Every 0th step.
+    #[error("every 0th step of tensor `{tensor}` was asked for; expected 1 or more")]
+    ZeroStride {
+        /// The tensor.
+        tensor: String,
+    },
+    /// Rows of steps that are single values.
+    #[error("the steps of tensor `{tensor}` are single values and have no rows")]
+    NoRows {
+        /// The tensor.
+        tensor: String,
+    },
+    /// Rows of a step that it does not have.
+    #[error("a step of tensor `{tensor}` has rows 0..{rows}, asked for row {row}")]
+    RowOutOfRange {
+        /// The tensor.
+        tensor: String,
+        /// The first row asked for that is not there.
+        row: usize,
+        /// Rows of a step: the length of its first axis.
+        rows: u64,
+    },
+    /// A mask of another length than the step has rows.
+    #[error("a step of tensor `{tensor}` has {expected} rows, found a mask of {found}")]
+    MaskLength {
+        /// The tensor.
+        tensor: String,
+        /// Rows of a step: the length of its first axis.
+        expected: u64,
+        /// Length of the mask.
+        found: usize,
+    },
+    /// A caller's buffer of the wrong length.
+    #[error("reading tensor `{tensor}` needs a buffer of {expected} elements, found {found}")]
+    BufferLength {
+        /// The tensor.
+        tensor: String,
+        /// Elements that will be read.
+        expected: u64,
+        /// Elements of the buffer.
+        found: u64,
+    },
+    /// Values went through a filter that is not there.
+    #[error(
+        "tensor `{tensor}` in {} went through the filter {filter} (number {id}), which is no part of this \
+         program; name the folder of its plugin in HDF5_PLUGIN_PATH (Python's `hdf5plugin` brings most of \
+         them, and tells it as `hdf5plugin.PLUGIN_PATH`), and say that plugins are loaded \
+         (`load_plugins`; `--load-plugins`)", path.display()
+    )]
+    MissingFilter {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The filter's name, as far as it is known.
+        filter: String,
+        /// The number that HDF5 knows it by.
+        id: i32,
+    },
+    /// A part of a virtual dataset is not where it should be.
+    #[error(
+        "tensor `{tensor}` in {} is virtual, and takes values from {missing}; put it back, or name its \
+         folder in HDF5_VDS_PREFIX", path.display()
+    )]
+    MissingSource {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The source, with the name of its file, and what is wrong with it.
+        missing: String,
+    },
+    /// Values are in another file, which is not read.
+    #[error("tensor `{tensor}` in {} takes values from {values}", path.display())]
+    NotFollowed {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The other file, and why it is not read.
+        values: String,
+    },
+    /// A compressed chunk that does not unpack.
+    #[error(
+        "the chunk at {} of tensor `{tensor}` in {} cannot be unpacked: {reason}; the file is \
+         damaged there, other steps can still be read", Shape(chunk), path.display()
+    )]
+    DamagedChunk {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Offset of the chunk's first element along each axis, the steps first.
+        chunk: Vec<u64>,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tensor whose rows of chunks do not fit the memory.
+    #[error(
+        "tensor `{tensor}` needs a limit of {} of memory, and the limit is {}; raise the limit",
+        Bytes(*needed), Bytes(*limit)
+    )]
+    WorkingMemory {
+        /// The tensor.
+        tensor: String,
+        /// Bytes needed.
+        needed: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Names of two files that could go together in several ways.
+    #[error(transparent)]
+    AmbiguousNames(#[from] AmbiguousNames),
+    /// What every work on a file can meet.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}

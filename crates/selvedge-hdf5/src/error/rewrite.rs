@@ -1,0 +1,78 @@
+//! A file is not written anew, or not changed.
+
+use std::path::PathBuf;
+
+use selvedge_base::units::Grouped;
+
+use super::{DeclareError, ReadError, StorageError};
+
+/// Why a file is not written anew, marked, or given checksums.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum RewriteError {
+    /// A file without steps, which has no chunks to choose.
+    #[error("{} has no steps, so there is nothing to rechunk", path.display())]
+    NothingToRechunk {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Steps that another program appended to some step tensors and not to others.
+    #[error(
+        "another program appended steps in {} to some tensors and not to others: {}, and the run \
+         has {committed}; give them the same number there, or leave these steps out \
+         (`common_steps(true)`)", path.display(), lengths(tensors)
+    )]
+    UnequalSteps {
+        /// The file.
+        path: PathBuf,
+        /// The tensors with more steps than others, and the number of steps that they have.
+        tensors: Vec<(String, u64)>,
+        /// Steps that all step tensors have.
+        committed: u64,
+    },
+    /// Datasets that the new file cannot hold.
+    #[error("{} has datasets that a trajectory cannot hold: {}", path.display(), datasets.join(", "))]
+    CannotKeep {
+        /// The file.
+        path: PathBuf,
+        /// Names and types.
+        datasets: Vec<String>,
+    },
+    /// What was written is not what is read back.
+    #[error(
+        "step {step} of tensor `{tensor}` in {} is not read back as it was written; the disk or \
+         the memory of this machine may be failing", path.display()
+    )]
+    NotAsWritten {
+        /// The new file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The step; of a constant the index along its first axis.
+        step: u64,
+    },
+    /// The recording of the file has not ended.
+    #[error(
+        "{} was not finished: its recorder is at work or died; finish it, or call `recover`",
+        path.display()
+    )]
+    NotFinished {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The new file cannot be made.
+    #[error(transparent)]
+    Declare(DeclareError),
+    /// The file that there is cannot be read.
+    #[error(transparent)]
+    Read(ReadError),
+    /// What every work on a file can meet.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Tensors and their numbers of steps.
+fn lengths(tensors: &[(String, u64)]) -> String {
+    let one = |(name, steps): &(String, u64)| format!("`{name}` has {} steps", Grouped(*steps));
+    tensors.iter().map(one).collect::<Vec<_>>().join(", ")
+}
