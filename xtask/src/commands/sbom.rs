@@ -65,11 +65,13 @@ fn run(args: &[OsString]) -> Result<()> {
             let name = package.file_name().unwrap_or_default().to_string_lossy();
             if published.iter().any(|published| *published == name) {
                 let kept = folder.join(format!("{name}.cdx.json"));
-                fs::rename(&made, &kept).map_err(Failure::io("move", &made))?;
+                let text = fs::read_to_string(&made).map_err(Failure::io("read", &made))?;
+                // Whose machine it was made on is nobody's business.
+                let text = text.replace(&*workspace.root.to_string_lossy(), "");
+                fs::write(&kept, text).map_err(Failure::io("write", &kept))?;
                 println!("{}", kept.display());
-            } else {
-                fs::remove_file(&made).map_err(Failure::io("remove", &made))?;
             }
+            fs::remove_file(&made).map_err(Failure::io("remove", &made))?;
         }
     }
     Ok(())

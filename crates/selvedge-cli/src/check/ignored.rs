@@ -5,23 +5,37 @@
 //! above it up to the top of the repository, the nearest first.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use selvedge_base::{LONGEST_TEXT, Mutex, read_regular};
+use selvedge_conventions::Patterns;
 
 use super::Failure;
 
 /// The files that a folder may have, of which the first decides.
 const NAMES: [&str; 2] = [".ignore", ".gitignore"];
 
+/// The most globs of all files together: each takes kilobytes when it is compiled.
+const MOST: usize = 100_000;
+
 /// What is ignored, of folders as they are walked through.
 pub(super) struct Ignored {
     folders: Mutex<HashMap<PathBuf, Option<Arc<Folder>>>>,
     /// What holds everywhere, after all that is in folders: the files of the repository and of the user.
     everywhere: Vec<Gitignore>,
+    reader: GlobReader,
+}
+
+/// Reads files with globs.
+#[derive(Default)]
+struct GlobReader {
+    /// Globs of the files that were read.
+    count: AtomicUsize,
     failures: Mutex<Vec<Failure>>,
 }
 
@@ -43,15 +57,15 @@ impl Ignored {
     ) -> Self {
         let has_git = |folder: &&Path| folder.join(".git").exists();
         let top = root.ancestors().find(has_git).unwrap_or(root);
-        let failures = Mutex::new(Vec::new());
+        let reader = GlobReader::default();
         let everywhere = everywhere
             .iter()
-            .filter_map(|file| globs(top, file, &failures))
+            .filter_map(|file| reader.globs(top, file))
             .collect();
         let ignored = Self {
             folders: Mutex::default(),
             everywhere,
-            failures,
+            reader,
         };
         for path in walked {
             let folders: Vec<&Path> = path.ancestors().collect();
@@ -84,7 +98,7 @@ impl Ignored {
 
     /// What could not be read.
     pub(super) fn failures(&self) -> Vec<Failure> {
-        std::mem::take(&mut self.failures.lock())
+        std::mem::take(&mut self.reader.failures.lock())
     }
 
     fn folder(&self, path: &Path) -> Option<Arc<Folder>> {
@@ -99,7 +113,7 @@ impl Ignored {
     }
 
     fn add(&self, path: &Path, above: Option<Arc<Folder>>) -> Option<Arc<Folder>> {
-        let globs = NAMES.map(|name| globs(path, &path.join(name), &self.failures));
+        let globs = NAMES.map(|name| self.reader.globs(path, &path.join(name)));
         let folder = match globs.iter().any(Option::is_some) {
             true => Some(Arc::new(Folder { globs, above })),
             false => above,
@@ -109,36 +123,52 @@ impl Ignored {
     }
 }
 
-/// The globs of a file, of what is below `folder`; none where there is no such file.
-fn globs(folder: &Path, file: &Path, failures: &Mutex<Vec<Failure>>) -> Option<Gitignore> {
-    let mut bytes = Vec::new();
-    match read_regular(file, LONGEST_TEXT, &mut bytes) {
-        Ok(()) => {}
-        // Git takes no notice of a folder of this name either.
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory
-            ) =>
-        {
-            return None;
-        }
-        Err(error) => {
+impl GlobReader {
+    /// The globs of a file, of what is below `folder`; none where there is no such file.
+    fn globs(&self, folder: &Path, file: &Path) -> Option<Gitignore> {
+        let told = |why: &dyn fmt::Display| {
             let file = file.display();
-            let message = format!("cannot read what is ignored in {file}: {error}");
-            failures.lock().push(Failure(message));
-            return None;
+            let message = format!("cannot read what is ignored in {file}: {why}");
+            self.failures.lock().push(Failure(message));
+            None
+        };
+        let mut bytes = Vec::new();
+        match read_regular(file, LONGEST_TEXT, &mut bytes) {
+            Ok(()) => {}
+            // Git takes no notice of a folder of this name either.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory
+                ) =>
+            {
+                return None;
+            }
+            Err(error) => return told(&error),
+        }
+        let mut builder = GitignoreBuilder::new(folder);
+        let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+        let lines = text.split(|&byte| byte == b'\n');
+        let count = lines.clone().filter(|line| !line.is_empty()).count();
+        let others = self.count.fetch_add(count, Ordering::Relaxed);
+        if others.saturating_add(count) > MOST {
+            return told(&format_args!(
+                "it has {count} lines, and all such files together may have {MOST}"
+            ));
+        }
+        for line in lines {
+            // What is no glob, or none that a path is as long as, ignores nothing. A glob is UTF-8.
+            if let Ok(line) = std::str::from_utf8(line)
+                && line.len() <= Patterns::LONGEST
+            {
+                let _ = builder.add_line(None, line);
+            }
+        }
+        match builder.build() {
+            Ok(globs) => (!globs.is_empty()).then_some(globs),
+            Err(error) => told(&error),
         }
     }
-    let mut builder = GitignoreBuilder::new(folder);
-    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
-    for line in text.split(|&byte| byte == b'\n') {
-        // What is no glob, ignores nothing. A glob is UTF-8.
-        if let Ok(line) = std::str::from_utf8(line) {
-            let _ = builder.add_line(None, line);
-        }
-    }
-    builder.build().ok().filter(|globs| !globs.is_empty())
 }
 
 #[cfg(test)]
@@ -225,6 +255,28 @@ mod tests {
             &[(".gitignore", "\u{feff}a\r\n[\n# b\n\nc  \n")],
             &[("a", true), ("b", false), ("c", true)],
         );
+    }
+
+    /// Alternatives within each other, thousands of them, overflowed the stack, and each glob takes
+    /// kilobytes.
+    #[test]
+    fn globs_have_a_longest_length_and_a_most() {
+        let nested = |depth: usize| format!("{}b{}\n", "{a,".repeat(depth), "}".repeat(depth));
+        let text = nested(30_000) + &nested(100) + "c\n";
+        check(
+            &[(".gitignore", &text)],
+            &[("b", true), ("c", true), ("d", false)],
+        );
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
+        fs::write(root.join(".gitignore"), "a*b\n".repeat(MOST + 1)).unwrap();
+        let ignored = Ignored::new(root, [root].into_iter(), &[]);
+        assert!(!ignored.contains(&root.join("ab"), false));
+        let [Failure(told)] = &ignored.failures()[..] else {
+            panic!("one failure")
+        };
+        let expected = "it has 100001 lines, and all such files together may have 100000";
+        assert!(told.ends_with(expected), "{told}");
     }
 
     /// A walk waited for a writer that never came, and read `/dev/zero` until the memory was full.

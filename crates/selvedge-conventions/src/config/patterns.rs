@@ -12,12 +12,18 @@ pub struct Patterns {
 }
 
 impl Patterns {
+    /// The most globs of a list: each takes kilobytes when it is compiled.
+    pub const MOST: usize = 10_000;
+    /// The longest glob, in bytes: alternatives within each other take a piece of the stack each.
+    pub const LONGEST: usize = 1024;
+
     /// Takes globs of paths, read as in a `.gitignore`: one without a `/` stands for what is so
     /// named anywhere, one with a `/` for a path below the root.
     ///
     /// # Errors
     ///
-    /// [`Error::Glob`] for one that is none, such as `[`.
+    /// [`Error::Glob`] for one that is none, such as `[`, for one that is longer than
+    /// [`LONGEST`](Self::LONGEST), and where there are more than [`MOST`](Self::MOST).
     pub fn of_paths<G: Into<String>>(globs: impl IntoIterator<Item = G>) -> Result<Self, Error> {
         Self::build(globs.into_iter().map(Into::into).collect(), true)
     }
@@ -26,18 +32,31 @@ impl Patterns {
     ///
     /// # Errors
     ///
-    /// [`Error::Glob`] for one that is none, such as `[`.
+    /// As [`of_paths`](Self::of_paths).
     pub fn of_names<G: Into<String>>(globs: impl IntoIterator<Item = G>) -> Result<Self, Error> {
         Self::build(globs.into_iter().map(Into::into).collect(), false)
     }
 
     fn build(globs: Vec<String>, anywhere: bool) -> Result<Self, Error> {
+        if globs.len() > Self::MOST {
+            return Err(Error::Glob {
+                glob: globs[Self::MOST].chars().take(Self::LONGEST).collect(),
+                reason: format!(
+                    "it comes after {} others, the most that a list has",
+                    Self::MOST
+                ),
+            });
+        }
         let mut set = GlobSetBuilder::new();
         for glob in &globs {
             let invalid = |reason: &dyn ToString| Error::Glob {
-                glob: glob.clone(),
+                glob: glob.chars().take(Self::LONGEST).collect(),
                 reason: reason.to_string(),
             };
+            if glob.len() > Self::LONGEST {
+                let (found, most) = (glob.len(), Self::LONGEST);
+                return Err(invalid(&format!("it has {found} bytes, of at most {most}")));
+            }
             let plain = glob.trim_start_matches("./").trim_end_matches('/');
             if plain.is_empty() {
                 return Err(invalid(&"it is empty"));
@@ -89,7 +108,7 @@ impl PartialEq for Patterns {
 #[cfg(test)]
 mod tests {
     use super::Patterns;
-    use crate::TreePath;
+    use crate::{Error, TreePath};
 
     #[test]
     fn a_name_is_found_anywhere_and_a_path_at_the_root() {
@@ -112,6 +131,31 @@ mod tests {
         let matches = |path: &str| archive.matches_file_or_directory_of(&TreePath::new(path));
         assert!(matches("a/archive/b/c.h5") && matches("x/y.tmp.h5"));
         assert!(!matches("a/archived/c.h5"));
+    }
+
+    /// Alternatives within each other, thousands of them, overflowed the stack.
+    #[test]
+    fn globs_have_a_longest_length_and_lists_a_most() {
+        let nested = |depth: usize| format!("{}b{}", "{a,".repeat(depth), "}".repeat(depth));
+        let reason = |globs: Vec<String>| match Patterns::of_paths(globs) {
+            Err(Error::Glob { reason, glob }) => {
+                assert!(glob.len() <= Patterns::LONGEST, "{} bytes", glob.len());
+                reason
+            }
+            other => panic!("{other:?}"),
+        };
+        assert!(Patterns::of_paths([nested(100)]).unwrap().matches("x/b"));
+        // The globs themselves have a limit, too, within the longest one.
+        assert!(Patterns::of_paths([nested((Patterns::LONGEST - 1) / 4)]).is_err());
+        let found = reason(vec![nested(30_000)]);
+        assert_eq!(found, "it has 120001 bytes, of at most 1024");
+        let most = Patterns::MOST;
+        assert!(Patterns::of_paths(vec!["a"; most]).is_ok());
+        let found = reason(vec!["a".to_owned(); most + 1]);
+        assert_eq!(
+            found,
+            "it comes after 10000 others, the most that a list has"
+        );
     }
 
     #[test]
