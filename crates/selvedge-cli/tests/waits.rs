@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use common::tree::{NOTEBOOK, safetensors, sound};
 use common::{Place, Run, finish, finished};
-use selvedge_testing::{Limit, limited, make_pipe, python, within};
+use selvedge_testing::{Limit, limited, make_pipe, python, run_limited, within};
 
 /// Milliseconds are taken; git has ten seconds to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -226,4 +226,20 @@ fn long_headers_take_memory_in_proportion_and_one_at_a_time() {
             "{args:?}: {peak} of {most} bytes, a header of {header}"
         );
     }
+}
+
+/// Each line of a `.gitattributes` file was held against all that come after it.
+#[test]
+fn long_files_of_git_take_a_time_in_proportion() {
+    let place = repository();
+    place.write(".gitattributes", "*.ipynb filter=none\n".repeat(200_000));
+    let hooks = "      - id: ruff\n".repeat(200_000);
+    place.write(
+        ".pre-commit-config.yaml",
+        format!("repos:\n  - hooks:\n{hooks}"),
+    );
+    let mut command = place.command(&["check"]);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let run = finish(run_limited(&command, Limit::Processor(60)));
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
 }

@@ -22,6 +22,8 @@
 //! Delete the line, and with it the filter: `nbstripout --uninstall`. To keep differences readable,
 //! compare notebooks with `nbdime`, which can leave outputs out of what it shows.
 
+use std::collections::HashMap;
+
 use super::stripping::stripping_tool;
 use crate::rule::Metadata;
 use crate::{Context, Diagnosis, GitAttribute, Rule, Severity, TreePath};
@@ -42,13 +44,15 @@ impl Rule for OutputStrippingFilter {
     fn check_tree(&self, context: &Context<'_>) -> Vec<(TreePath, Diagnosis)> {
         let repository = &context.tree().repository;
         let attributes = &repository.attributes;
+        let last = last_word(attributes);
         let mut found = Vec::new();
         for (index, attribute) in attributes.iter().enumerate() {
             let Some(name) = filter(attribute) else {
                 continue;
             };
             if !may_be_about_notebooks(&attribute.pattern)
-                || is_undone(attribute, &attributes[index + 1..])
+                // A later line of the same file takes the filter away again.
+                || last.get(&key(attribute)).is_some_and(|&last| last > index)
             {
                 continue;
             }
@@ -78,13 +82,20 @@ fn filter(attribute: &GitAttribute) -> Option<&str> {
     filters.find_map(|text| text.strip_prefix("filter="))
 }
 
-/// Whether a later line of the same file takes the filter away again.
-fn is_undone(attribute: &GitAttribute, later: &[GitAttribute]) -> bool {
-    later
-        .iter()
-        .filter(|other| other.path == attribute.path && other.pattern == attribute.pattern)
-        .flat_map(|other| &other.attributes)
-        .any(|text| text == "-filter" || text == "!filter" || text.starts_with("filter="))
+/// The file and the pattern of a line.
+fn key(attribute: &GitAttribute) -> (&TreePath, &str) {
+    (&attribute.path, &attribute.pattern)
+}
+
+/// The last line of each file that says something of the filter of a pattern.
+fn last_word(attributes: &[GitAttribute]) -> HashMap<(&TreePath, &str), usize> {
+    let says =
+        |text: &String| text == "-filter" || text == "!filter" || text.starts_with("filter=");
+    let lines = attributes.iter().enumerate();
+    let lines = lines.filter(|(_, attribute)| attribute.attributes.iter().any(says));
+    lines
+        .map(|(index, attribute)| (key(attribute), index))
+        .collect()
 }
 
 fn may_be_about_notebooks(pattern: &str) -> bool {
