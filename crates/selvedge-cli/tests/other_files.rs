@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 
 use common::Place;
-use selvedge_testing::python;
+use selvedge_testing::{Limit, python, run_limited};
 
 const GIFT: &str = r#"
 import os, sys, h5py, numpy as np
@@ -115,4 +115,28 @@ fn links_are_followed_where_that_is_asked_for() {
         "{}",
         refused.stderr
     );
+}
+
+const DEEP: &str = r#"
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], "w", libver="latest") as f:
+    group = f
+    for level in range(2000):
+        group = group.create_group("g")
+        group.attrs["level"] = level
+"#;
+
+/// Groups by thousands, each in the one before and with an attribute, took minutes: what is left of a name that is
+/// longer than a line was measured anew for each line.
+#[test]
+fn names_take_a_time_in_proportion_to_their_length() {
+    let place = Place::new();
+    python::on_file(DEEP, &place.path("deep.h5"));
+    let output = run_limited(
+        &place.command(&["inspect", "deep.h5"]),
+        Limit::Processor(20),
+    );
+    assert!(output.status.success(), "{output:?}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(shown.matches("attributes:").count(), 2000);
 }

@@ -56,9 +56,14 @@ pub(super) fn wrapped(text: &str, indent: usize, columns: usize) -> String {
             lines.push(String::new());
         }
         // A word longer than a line, such as a hash.
-        while width(word) > room {
+        let mut left = width(word);
+        while left > room {
             let piece: String = fitting(word.chars(), room).collect();
+            if piece.is_empty() {
+                break;
+            }
             word = &word[piece.len()..];
+            left = left.saturating_sub(width(&piece));
             *lines.last_mut().expect("as above") = piece;
             lines.push(String::new());
         }

@@ -55,6 +55,8 @@ struct Walk<'a> {
     /// Other files that links led to, by their names.
     followed: HashMap<Vec<u8>, File>,
     paths: Vec<GroupPath>,
+    /// The path of the group that is looked into.
+    current: String,
     /// Places of the paths of the groups that were met, by the addresses of their headers.
     met: HashMap<u64, usize>,
     /// Groups that are still to be looked into.
@@ -85,6 +87,7 @@ pub(super) fn walk(
             name: String::new(),
             bytes: 0,
         }],
+        current: String::new(),
         met: HashMap::new(),
         groups: VecDeque::new(),
         notes: Vec::new(),
@@ -99,9 +102,10 @@ pub(super) fn walk(
     }
     drop(root);
     while let Some((token, path)) = walk.groups.pop_front() {
+        walk.current = walk.path_of(path);
         let links = match ffi::open_object(file, token) {
             Ok(Object::Group(group)) => {
-                walk.tell_attributes(&group, path);
+                walk.tell_attributes(&group);
                 ffi::links(&group).map(|links| (group, links))
             }
             Ok(_) => Err("it is no group any more".into()),
@@ -113,7 +117,7 @@ pub(super) fn walk(
                     walk.follow(&group, path, &link, visit);
                 }
             }
-            Err(error) => walk.unread(walk.path_of(path), error),
+            Err(error) => walk.unread(walk.current.clone(), error),
         }
     }
     walk.tell_unlisted();
@@ -134,17 +138,17 @@ impl Walk<'_> {
         let (found, token) = match &link.target {
             LinkTarget::Object(token) => {
                 if let Some(&first) = self.met.get(&token.address()) {
-                    return self.tell_second_name(path, &own_name, first);
+                    return self.tell_second_name(&own_name, first);
                 }
                 (ffi::open_object(self.file, *token), Some(*token))
             }
             LinkTarget::OtherFile { .. } if !self.others.any() => {
-                return self.tell_refused(path, &own_name, &link.target, Why::NotAsked.to_string());
+                return self.tell_refused(&own_name, &link.target, Why::NotAsked.to_string());
             }
             _ => {
                 let (opened, refused) = self.open_link(group, &link.name);
                 if let (Err(_), Some(refusal)) = (&opened, refused) {
-                    return self.tell_refused(path, &own_name, &link.target, reason(&refusal));
+                    return self.tell_refused(&own_name, &link.target, reason(&refusal));
                 }
                 (opened, None)
             }
@@ -152,7 +156,7 @@ impl Walk<'_> {
         match found {
             Ok(Object::Group(group)) => self.meet(&group, path, own_name, token, &link.target),
             Ok(Object::Dataset(dataset)) => {
-                let Some(name) = self.list(path, &own_name) else {
+                let Some(name) = self.list(&own_name) else {
                     return;
                 };
                 if !is_utf8 {
@@ -173,7 +177,7 @@ impl Walk<'_> {
             }
             Ok(Object::Other) => {}
             Err(error) => {
-                let Some(name) = self.list(path, &own_name) else {
+                let Some(name) = self.list(&own_name) else {
                     return;
                 };
                 match &link.target {
@@ -211,7 +215,7 @@ impl Walk<'_> {
             // leads to is found under its own name.
             if ffi::file_name(group) != self.file_name {
                 let why = "it is a group, and only links to datasets are followed".to_owned();
-                self.tell_refused(path, &own_name, target, why);
+                self.tell_refused(&own_name, target, why);
             }
             return;
         };
@@ -221,7 +225,7 @@ impl Walk<'_> {
                 "its path is longer than {}, and it is not looked into",
                 Bytes(LONGEST_PATH as u64)
             );
-            let name = shortened(&self.path_of(path));
+            let name = shortened(&self.current);
             self.notes.push(Note::Unread { name, reason });
             return;
         }
@@ -264,32 +268,31 @@ impl Walk<'_> {
         Ok(Handle::Elsewhere(file, info.token))
     }
 
-    fn tell_attributes(&mut self, group: &Group, path: usize) {
+    fn tell_attributes(&mut self, group: &Group) {
         if ffi::object_info(group).is_none_or(|info| info.attributes == 0) {
             return;
         }
         let names = ffi::attribute_names(group).unwrap_or_default();
-        let path = self.path_of(path);
-        if self.affords(path.len()) {
+        if self.affords(self.current.len()) {
             self.notes.push(Note::GroupAttributes {
-                group: path,
+                group: self.current.clone(),
                 attributes: names.iter().map(|name| escaped(name.to_bytes())).collect(),
             });
         }
     }
 
-    fn tell_second_name(&mut self, path: usize, own_name: &str, first: usize) {
+    fn tell_second_name(&mut self, own_name: &str, first: usize) {
         let bytes = self.paths[first].bytes;
         if !self.affords(bytes) {
             self.unlisted += 1;
-        } else if let Some(group) = self.list(path, own_name) {
+        } else if let Some(group) = self.list(own_name) {
             let first = self.path_of(first);
             self.notes.push(Note::SecondName { group, first });
         }
     }
 
-    fn tell_refused(&mut self, path: usize, own_name: &str, target: &LinkTarget, reason: String) {
-        if let Some(name) = self.list(path, own_name) {
+    fn tell_refused(&mut self, own_name: &str, target: &LinkTarget, reason: String) {
+        if let Some(name) = self.list(own_name) {
             let leads_to = leads_to(target);
             self.notes.push(Note::NotFollowed {
                 name,
@@ -318,14 +321,16 @@ impl Walk<'_> {
         }
     }
 
-    /// The whole path of what is in a group under this name; `None` where it is one too many.
-    fn list(&mut self, group: usize, own_name: &str) -> Option<String> {
-        let bytes = self.paths[group].bytes + own_name.len() + 1;
+    /// The whole path of what is under this name in the group that is looked into; `None` where it is one too
+    /// many.
+    fn list(&mut self, own_name: &str) -> Option<String> {
+        let bytes = self.current.len() + own_name.len() + 1;
         if !self.affords(bytes) {
             self.unlisted += 1;
             return None;
         }
-        let mut path = self.path_of(group);
+        let mut path = String::with_capacity(bytes);
+        path.push_str(&self.current);
         if !path.is_empty() {
             path.push('/');
         }
