@@ -20,8 +20,21 @@ use crate::provenance::{
 };
 use crate::{Attribute, DeclareError, Dtype, RunState, StorageError, TensorSpec, ffi, provenance};
 
-/// What is at least this large starts at a multiple of it, so that chunks can be mapped.
+/// What is at least this large starts at a multiple of it, so that chunks can be mapped …
 pub(crate) const PAGE: u64 = 4096;
+/// … and chunks that are large enough at a multiple of up to this. The page cache takes pages together
+/// that are written together, but only from such a place on.
+const MOST_ALIGNED: u64 = 16 * PAGE;
+/// The gaps between chunks are at most this part of them. They are holes.
+const GAPS: u64 = 16;
+
+/// What chunks of `bytes` bytes start at multiples of.
+pub(crate) fn chunk_alignment(bytes: u64) -> u64 {
+    match (bytes / GAPS).min(MOST_ALIGNED).checked_ilog2() {
+        Some(bits) if bytes >= PAGE => PAGE.max(1 << bits),
+        _ => 8,
+    }
+}
 
 /// A constant: its values are written once, at creation.
 #[derive(Clone, Debug)]
@@ -138,7 +151,7 @@ pub(crate) fn create(
         // could follow a chunk of an odd number of bytes.
         access
             .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)
-            .alignment(PAGE, PAGE)
+            .alignment(PAGE, alignment(contents).max(PAGE))
             .meta_block_size(16 * PAGE)
     })
     .map_err(failed("create".to_owned()))?;
@@ -191,6 +204,16 @@ pub(crate) fn create(
     }
     file.close().map_err(failed("close".to_owned()))?;
     Ok(addresses)
+}
+
+/// What all that is large in a new file starts at multiples of: chunks are most of it.
+fn alignment(contents: &Contents<'_>) -> u64 {
+    let chunked = contents.tensors.iter().filter(|tensor| !tensor.compressed);
+    let (count, bytes) = chunked.fold((contents.constants.len() as u64, 0_u64), |all, tensor| {
+        let count = all.0.saturating_add(tensor.chunks());
+        (count, all.1.saturating_add(tensor.file_bytes()))
+    });
+    chunk_alignment(bytes / count.max(1))
 }
 
 fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {

@@ -65,6 +65,8 @@ pub(crate) struct Grid {
     step_shape: Vec<u64>,
     /// Chunk shape in elements, the steps first.
     chunk: Vec<u64>,
+    /// The first of them. It is asked for with each write, and lies beside the other numbers.
+    steps: u64,
     /// Chunks along each axis of a step.
     along: Vec<u64>,
     /// The last axis of the step that is cut; the last pieces along it may be shorter.
@@ -115,6 +117,7 @@ impl Grid {
             chunk_bytes: elements(chunk)?.checked_mul(element_bytes)?,
             along,
             step_shape: step_shape.to_vec(),
+            steps: chunk[0],
             chunk: chunk.to_vec(),
             element_bytes,
         })
@@ -130,7 +133,7 @@ impl Grid {
 
     /// Steps in a chunk.
     pub(crate) fn steps(&self) -> u64 {
-        self.chunk[0]
+        self.steps
     }
 
     /// Elements of a row: what a chunk has of the last axis.
@@ -160,7 +163,7 @@ impl Grid {
 
     /// Bytes from one step to the next within a chunk.
     pub(crate) fn stride(&self) -> u64 {
-        self.chunk_bytes / self.chunk[0]
+        self.chunk_bytes / self.steps
     }
 
     /// Whether whole steps follow one another up to the end of their chunk: not where a chunk is larger
@@ -204,16 +207,17 @@ impl Grid {
                 return None;
             }
             let (chunk, within) = self.locate(step, piece);
-            let mut bytes = self.piece(piece);
             let here = step;
-            if whole {
+            let bytes = if whole {
                 let run = (self.steps() - step % self.steps()).min(steps.end - step);
-                bytes.end = run * step_bytes;
                 step += run;
+                0..run * step_bytes
             } else {
+                let bytes = self.piece(piece);
                 piece = (piece + 1) % self.pieces;
                 step += u64::from(piece == 0);
-            }
+                bytes
+            };
             let start = (here - first) * step_bytes;
             let bytes = to_usize(start + bytes.start)..to_usize(start + bytes.end);
             Some(Run {

@@ -9,10 +9,18 @@ use selvedge_base::text::shown;
 use super::{Bytes, ChunkPlan, EncodingPlan, Grouped, ReadPattern, Shape};
 use crate::{Compression, DeclareError, TensorSpec};
 
-/// Small steps are gathered into blocks of about this size and written together.
+/// Small steps are gathered into blocks of at least about this size and written together …
 const BLOCK_BYTES: u64 = 1 << 20;
-/// … of at most this many steps.
+/// … so that each tensor has about this many bytes in a block, which is written by a call for each tensor
+/// and committed by another …
+const RUN_BYTES: u64 = 64 << 10;
+/// … of at most this many steps …
 const BLOCK_STEPS: u64 = 65_536;
+/// … and of at most a part of the queue: some are filled while others are written.
+const LEAST_BLOCKS: u64 = 4;
+/// A page of the page cache, and a group of them that is handled as one.
+const PAGE: u64 = 4 << 10;
+const PAGE_GROUP: u64 = 16 << 10;
 /// More blocks than this do not make the queue any better at evening out a slow disk.
 const MAX_BLOCKS: u64 = 64;
 /// Two blocks: one is filled while the other is written.
@@ -228,9 +236,17 @@ fn plan_queue(tensors: &[ChunkPlan], together: u64, steps: u64, limits: &Limits)
             .fold(0, u64::saturating_add)
     };
     let room = limits.queue.min(limits.memory);
-    let steps_per_block = (BLOCK_BYTES.min(room / 4) / block(1).max(1))
+    let wanted = RUN_BYTES.saturating_mul(tensors.len() as u64);
+    let wanted = wanted.max(BLOCK_BYTES).min(room / LEAST_BLOCKS);
+    let step_bytes = tensors.iter().map(ChunkPlan::step_bytes);
+    let step_bytes = step_bytes.fold(0, u64::saturating_add);
+    let is_padded = |tensor: &&ChunkPlan| !tensor.step_bytes().is_multiple_of(ALIGNMENT);
+    let padded = tensors.iter().filter(is_padded).count();
+    let padding = (ALIGNMENT - 1).saturating_mul(padded as u64);
+    let steps_per_block = (wanted.saturating_sub(padding) / step_bytes.max(1))
         .clamp(1, BLOCK_STEPS)
         .min(together);
+    let steps_per_block = even_steps(tensors, steps_per_block);
     let block_bytes = block(steps_per_block);
     let blocks = (room / block_bytes.max(1)).clamp(MIN_BLOCKS, MAX_BLOCKS);
     // A short run needs no more blocks than it has steps.
@@ -240,6 +256,20 @@ fn plan_queue(tensors: &[ChunkPlan], together: u64, steps: u64, limits: &Limits)
         block_bytes,
         steps_per_block,
     }
+}
+
+/// At most `most` steps, so many that what a block has of each tensor ends where a group of pages of the
+/// page cache does, or a page. Tensors that have less than a page in a block do not matter.
+fn even_steps(tensors: &[ChunkPlan], most: u64) -> u64 {
+    let runs = tensors.iter().map(ChunkPlan::step_bytes);
+    let runs = runs.filter(|bytes| bytes.saturating_mul(most) >= PAGE);
+    // Of numbers of bytes the largest power of two that divides all of them.
+    let Some(bits) = runs.map(u64::trailing_zeros).min() else {
+        return most;
+    };
+    let steps = [PAGE_GROUP, PAGE].map(|unit| unit.checked_shr(bits).unwrap_or(0).max(1));
+    let fits = steps.into_iter().find(|&steps| steps <= most);
+    fits.map_or(most, |steps| most / steps * steps)
 }
 
 impl fmt::Display for RunPlan {
@@ -310,7 +340,7 @@ impl fmt::Display for RunPlan {
 
 #[cfg(test)]
 mod tests {
-    use super::{Limits, RunPlan};
+    use super::{Limits, QueuePlan, RunPlan};
     use crate::{Compression, DeclareError, Dtype, ReadPattern, TensorSpec};
 
     fn thimble() -> Vec<TensorSpec> {
@@ -385,8 +415,59 @@ memory: 66.56 MB for a queue of 13 steps, budget 24.00 GB"
             Compression::None,
         )
         .unwrap();
-        assert_eq!(plan.queue.steps_per_block, 16_384);
+        assert_eq!(plan.queue.steps_per_block, 65_536);
         assert!(plan.queue.bytes() <= 64 << 20);
+    }
+
+    /// Blocks of a model of `tensors` tensors of `elements` elements of bfloat16 each.
+    fn blocks(
+        tensors: usize,
+        elements: usize,
+        limits: &Limits,
+        together: Option<u64>,
+    ) -> QueuePlan {
+        let spec = |nth| TensorSpec::new(format!("layer{nth}"), Dtype::Bf16, [elements]);
+        let tensors: Vec<_> = (0..tensors).map(spec).collect();
+        let pattern = ReadPattern::default();
+        let none = Compression::None;
+        let plan = RunPlan::new(&tensors, None, pattern, limits, 0, together, none);
+        plan.unwrap().queue
+    }
+
+    /// A block of 1 MiB held two steps of 1,000 tensors of 512 bytes: each step was 500 writes.
+    #[test]
+    fn blocks_of_many_tensors_hold_many_steps() {
+        let limits = Limits::default();
+        // A quarter of the queue, and writes that end with a group of pages.
+        for (tensors, elements, steps) in [(1000, 256, 32), (300, 256, 96), (300, 2048, 12)] {
+            let queue = blocks(tensors, elements, &limits, None);
+            assert_eq!(
+                (queue.steps_per_block, queue.blocks),
+                (steps, 64 << 20 >> 24)
+            );
+            assert_eq!(steps * elements as u64 * 2 % (16 << 10), 0);
+        }
+        // A few tensors fill a block of 1 MiB as always, and a step of theirs that is larger is one.
+        assert_eq!(blocks(4, 2048, &limits, None).steps_per_block, 64);
+        assert_eq!(blocks(4, 640_000, &limits, None).steps_per_block, 1);
+        // Odd sizes have no such number of steps, and those that are synced together are no more.
+        assert_eq!(blocks(100, 257, &limits, None).steps_per_block, 127);
+        assert_eq!(blocks(1000, 256, &limits, Some(3)).steps_per_block, 3);
+    }
+
+    #[test]
+    fn a_small_queue_is_never_exceeded_but_for_two_steps() {
+        for (tensors, elements) in [(1, 1), (7, 3), (1000, 1), (300, 256), (40, 100_000)] {
+            for bytes in [0, 1000, 4096, 60_000, 1 << 20, 5 << 20] {
+                let limits = Limits {
+                    queue: bytes,
+                    ..Limits::default()
+                };
+                let queue = blocks(tensors, elements, &limits, None);
+                let step = (2 * elements as u64).next_multiple_of(64) * tensors as u64;
+                assert!(queue.bytes() <= bytes.max(2 * step), "{queue:?} of {bytes}");
+            }
+        }
     }
 
     #[test]

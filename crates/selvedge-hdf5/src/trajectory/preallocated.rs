@@ -3,7 +3,7 @@
 use super::tensor::{ChunkLayout, Preallocated, StepTensor};
 use super::{TrajectoryFile, reserve};
 use crate::StorageError;
-use crate::create::PAGE;
+use crate::create::chunk_alignment;
 use crate::layout::ChunkKey;
 
 /// Room is announced in at least this many bytes, so that small chunks do not need it often.
@@ -84,7 +84,7 @@ impl TrajectoryFile {
         let (log, tail) = (&self.log, &self.tail);
         let failed = log.failed("add a chunk to");
         let mut allocate = |bytes: u64| {
-            let address = tail.allocate(bytes, if bytes >= PAGE { PAGE } else { 8 });
+            let address = tail.allocate(bytes, chunk_alignment(bytes));
             debug_assert!(tail.end() <= log.end_of_file(), "room for the whole row");
             Ok(address)
         };

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::reserve::Reserved;
 use crate::StorageError;
 use crate::chunks::{Grid, MASK_DEFLATE, MASK_UNFILTERED, Written};
-use crate::create::PAGE;
+use crate::create::{PAGE, chunk_alignment};
 use crate::layout::{ChunkEntry, ChunkIndex, LayoutError, StepDataset};
 use crate::run::Standing;
 use crate::storage::Storage;
@@ -102,7 +102,8 @@ impl StepTensor {
             ChunkLayout::Appended(appended) => appended.index.nodes_per_growth(),
         };
         let node = ChunkIndex::node_bytes(self.grid.rank()).next_multiple_of(PAGE);
-        let chunk = self.grid.chunk_bytes().saturating_add(PAGE);
+        let chunk = self.grid.chunk_bytes();
+        let chunk = chunk.saturating_add(chunk_alignment(chunk).max(PAGE));
         self.grid
             .pieces()
             .saturating_mul(chunk.saturating_add(nodes * node))
