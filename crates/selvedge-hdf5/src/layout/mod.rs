@@ -14,17 +14,19 @@
 mod bytes;
 mod chunk_index;
 mod chunk_lookup;
+mod global_heap;
 mod group;
 mod object_header;
+mod plain_tensor;
 mod superblock;
 mod writer_mark;
 
 pub(crate) use bytes::LayoutError;
 pub(crate) use chunk_index::{ChunkEntry, ChunkIndex, ChunkKey};
 pub(crate) use chunk_lookup::ChunkLookup;
+pub(crate) use global_heap::GlobalHeap;
 pub(crate) use group::root_members;
-pub(crate) use object_header::{
-    AttributeValue, StepDataset, attribute, candidate, chunk_tree, step_dataset,
-};
+pub(crate) use object_header::{AttributeValue, DatasetHeader, StepDataset, attribute, chunk_tree};
+pub(crate) use plain_tensor::PlainTensor;
 pub(crate) use superblock::Superblock;
 pub(crate) use writer_mark::WriterMark;

@@ -13,15 +13,15 @@ const MESSAGE_HEADER: usize = 8;
 const MAX_BYTES: usize = 16 << 20;
 const MAX_BLOCKS: usize = 4096;
 
-const DATASPACE: u16 = 0x0001;
+pub(super) const DATASPACE: u16 = 0x0001;
 const LINK_INFO: u16 = 0x0002;
-const DATATYPE: u16 = 0x0003;
-const FILL_VALUE: u16 = 0x0005;
+pub(super) const DATATYPE: u16 = 0x0003;
+pub(super) const FILL_VALUE: u16 = 0x0005;
 const LINK: u16 = 0x0006;
-const LAYOUT: u16 = 0x0008;
-const FILTERS: u16 = 0x000B;
-const ATTRIBUTE: u16 = 0x000C;
-const CONTINUATION: u16 = 0x0010;
+pub(super) const LAYOUT: u16 = 0x0008;
+pub(super) const FILTERS: u16 = 0x000B;
+pub(super) const ATTRIBUTE: u16 = 0x000C;
+pub(super) const CONTINUATION: u16 = 0x0010;
 const SYMBOL_TABLE: u16 = 0x0011;
 
 /// The numbers of the filters of a compressed step tensor, in the order of writing: shuffle, deflate.
@@ -37,16 +37,16 @@ const NEVER: u8 = 1;
 const UNLIMITED: u64 = u64::MAX;
 
 /// A message: its type and where its body lies in `block`.
-struct Message {
-    kind: u16,
-    flags: u8,
+pub(super) struct Message {
+    pub(super) kind: u16,
+    pub(super) flags: u8,
     block: usize,
-    offset: usize,
+    pub(super) offset: usize,
     len: usize,
 }
 
 /// All blocks of an object header, and the messages in them.
-struct ObjectHeader {
+pub(super) struct ObjectHeader {
     address: u64,
     blocks: Vec<Block>,
     messages: Vec<Message>,
@@ -106,19 +106,24 @@ impl ObjectHeader {
         Ok(continued)
     }
 
+    /// All messages.
+    pub(super) fn messages(&self) -> impl Iterator<Item = &Message> {
+        self.messages.iter()
+    }
+
     /// The messages of this kind.
-    fn of(&self, kind: u16) -> impl Iterator<Item = &Message> {
+    pub(super) fn of(&self, kind: u16) -> impl Iterator<Item = &Message> {
         self.messages
             .iter()
             .filter(move |message| message.kind == kind)
     }
 
-    fn block(&self, message: &Message) -> &Block {
+    pub(super) fn block(&self, message: &Message) -> &Block {
         &self.blocks[message.block]
     }
 
     /// The only message of this kind.
-    fn only(&self, kind: u16, name: &str) -> Result<&Message> {
+    pub(super) fn only(&self, kind: u16, name: &str) -> Result<&Message> {
         let mut found = self.of(kind);
         match (found.next(), found.next()) {
             (Some(message), None) if message.flags & 0b10 == 0 => Ok(message),
@@ -250,28 +255,85 @@ pub(crate) struct StepDataset {
     pub(crate) index_root_at: u64,
 }
 
-/// What the header at `address` tells of a dataset in the root group; `None` of any other object, and
-/// of a dataset whose header is of a later version than the recorder's.
-pub(crate) fn candidate(storage: &dyn Storage, address: u64) -> Result<Option<Candidate>> {
-    if is_later_version(storage, address)? {
-        return Ok(None);
+/// The object header of a dataset.
+pub(crate) struct DatasetHeader(pub(super) ObjectHeader);
+
+impl DatasetHeader {
+    /// The header at `address`; `None` of any other object, and of a dataset whose header is of a later
+    /// version than the recorder's.
+    pub(crate) fn read(storage: &dyn Storage, address: u64) -> Result<Option<Self>> {
+        if is_later_version(storage, address)? {
+            return Ok(None);
+        }
+        let header = ObjectHeader::read(storage, address)?;
+        let has = |kind: u16| header.of(kind).next().is_some();
+        Ok((has(LAYOUT) && has(DATASPACE)).then_some(Self(header)))
     }
-    let header = ObjectHeader::read(storage, address)?;
-    if header.of(LAYOUT).next().is_none() || header.of(DATASPACE).next().is_none() {
-        return Ok(None);
+
+    /// What it tells of a dataset in the root group.
+    pub(crate) fn candidate(&self) -> Candidate {
+        let Self(header) = self;
+        // What another program made need not be as the recorder makes it, and is no damage.
+        let mark = header.attribute::<1>(STEP_TENSOR).ok().flatten();
+        let (shape, unlimited) = header.extents().unwrap_or_default();
+        Candidate {
+            mark: mark.map(|mark| mark.values[0] == 1),
+            at_root: true,
+            shape,
+            chunked: header.is_chunked().unwrap_or(false),
+            unlimited,
+            unfilled: header.is_never_filled().unwrap_or(false),
+            element_bytes: header.number_bytes().ok().flatten(),
+        }
     }
-    // What another program made need not be as the recorder makes it, and is no damage.
-    let mark = header.attribute::<1>(STEP_TENSOR).ok().flatten();
-    let (shape, unlimited) = header.extents().unwrap_or_default();
-    Ok(Some(Candidate {
-        mark: mark.map(|mark| mark.values[0] == 1),
-        at_root: true,
-        shape,
-        chunked: header.is_chunked().unwrap_or(false),
-        unlimited,
-        unfilled: header.is_never_filled().unwrap_or(false),
-        element_bytes: header.number_bytes().ok().flatten(),
-    }))
+
+    /// The step tensor, if it is as the recorder made it: a chunked dataset whose first axis is unlimited,
+    /// without filters or with shuffle, deflate and the name of the encoder. `None` where another program
+    /// wrote it anew.
+    pub(crate) fn step_dataset(&self) -> Result<Option<StepDataset>> {
+        let Self(header) = self;
+        let compressed = header.of(FILTERS).next().is_some();
+        if compressed && !(header.has_attribute(ENCODER)? && header.filters()? == PIPELINE) {
+            return Ok(None);
+        }
+        if !header.is_chunked()? {
+            return Ok(None);
+        }
+        let (extents, unlimited) = header.extents()?;
+        if !unlimited {
+            return Ok(None);
+        }
+        let rank = extents.len();
+        let layout = header.only(LAYOUT, "data layout")?;
+        let block = header.block(layout);
+        // One more dimension in the layout: the size of an element in bytes.
+        if usize::from(block.u8(layout.offset + 2)?) != rank + 1 {
+            return Err(block.unexpected(format!("a chunk of rank {rank}"), "another rank"));
+        }
+        let chunk = (0..=rank)
+            .map(|axis| Ok(u64::from(block.u32(layout.offset + 11 + axis * 4)?)))
+            .collect::<Result<Vec<_>>>()?;
+        if chunk.contains(&0) {
+            return Err(block.unexpected("a chunk with elements", format!("{chunk:?}")));
+        }
+        let space = header.only(DATASPACE, "dataspace")?;
+        let leading_extent_at = header.address_in(space, 8);
+        if leading_extent_at % 8 != 0 || space.len < 8 + 2 * rank * 8 {
+            return Err(
+                block.unexpected("an aligned leading extent", leading_extent_at.to_string())
+            );
+        }
+        let root = block.u64(layout.offset + 3)?;
+        Ok(Some(StepDataset {
+            extents,
+            leading_extent_at,
+            element_bytes: chunk[rank],
+            compressed,
+            chunk: chunk[..rank].to_vec(),
+            index_root: (root != UNDEFINED).then_some(root),
+            index_root_at: header.address_in(layout, 3),
+        }))
+    }
 }
 
 /// Whether the object header is of version 2, which the recorder does not make.
@@ -299,7 +361,7 @@ impl ObjectHeader {
         Ok(self.block(layout).slice(layout.offset, 2)? == [3, 2])
     }
 
-    fn is_never_filled(&self) -> Result<bool> {
+    pub(super) fn is_never_filled(&self) -> Result<bool> {
         let fill = self.only(FILL_VALUE, "fill value")?;
         let bytes = self.block(fill).slice(fill.offset, 3)?;
         Ok(matches!(bytes[0], 1 | 2) && bytes[2] == NEVER)
@@ -313,59 +375,6 @@ impl ObjectHeader {
         let size = u64::from(block.u32(datatype.offset + 4)?);
         Ok(NUMBERS.contains(&class).then_some(size))
     }
-}
-
-/// The step tensor with the object header at `address`, if it is as the recorder made it: a chunked
-/// dataset whose first axis is unlimited, without filters or with shuffle, deflate and the name of
-/// the encoder. `None` where another program wrote it anew.
-pub(crate) fn step_dataset(storage: &dyn Storage, address: u64) -> Result<Option<StepDataset>> {
-    if is_later_version(storage, address)? {
-        return Ok(None);
-    }
-    let header = ObjectHeader::read(storage, address)?;
-    let has = |kind: u16| header.of(kind).next().is_some();
-    if !has(LAYOUT) || !has(DATASPACE) {
-        return Ok(None);
-    }
-    let compressed = has(FILTERS);
-    if compressed && !(header.has_attribute(ENCODER)? && header.filters()? == PIPELINE) {
-        return Ok(None);
-    }
-    if !header.is_chunked()? {
-        return Ok(None);
-    }
-    let (extents, unlimited) = header.extents()?;
-    if !unlimited {
-        return Ok(None);
-    }
-    let rank = extents.len();
-    let layout = header.only(LAYOUT, "data layout")?;
-    let block = header.block(layout);
-    // One more dimension in the layout: the size of an element in bytes.
-    if usize::from(block.u8(layout.offset + 2)?) != rank + 1 {
-        return Err(block.unexpected(format!("a chunk of rank {rank}"), "another rank"));
-    }
-    let chunk = (0..=rank)
-        .map(|axis| Ok(u64::from(block.u32(layout.offset + 11 + axis * 4)?)))
-        .collect::<Result<Vec<_>>>()?;
-    if chunk.contains(&0) {
-        return Err(block.unexpected("a chunk with elements", format!("{chunk:?}")));
-    }
-    let space = header.only(DATASPACE, "dataspace")?;
-    let leading_extent_at = header.address_in(space, 8);
-    if leading_extent_at % 8 != 0 || space.len < 8 + 2 * rank * 8 {
-        return Err(block.unexpected("an aligned leading extent", leading_extent_at.to_string()));
-    }
-    let root = block.u64(layout.offset + 3)?;
-    Ok(Some(StepDataset {
-        extents,
-        leading_extent_at,
-        element_bytes: chunk[rank],
-        compressed,
-        chunk: chunk[..rank].to_vec(),
-        index_root: (root != UNDEFINED).then_some(root),
-        index_root_at: header.address_in(layout, 3),
-    }))
 }
 
 /// The chunks of a dataset: their shape and their index, a version-1 B-tree.
@@ -401,7 +410,7 @@ pub(crate) fn chunk_tree(storage: &dyn Storage, address: u64) -> Result<Option<C
 
 /// The name of the attribute message at `at`; `None` of later versions of it than 1, which are for
 /// names in UTF-8 and for shared types.
-fn attribute_name(block: &Block, at: usize) -> Result<Option<&[u8]>> {
+pub(super) fn attribute_name(block: &Block, at: usize) -> Result<Option<&[u8]>> {
     if block.u8(at)? != 1 {
         return Ok(None);
     }
@@ -428,7 +437,10 @@ pub(crate) fn attribute<const N: usize>(
 }
 
 impl ObjectHeader {
-    fn attribute<const N: usize>(&self, name: &str) -> Result<Option<AttributeValue<N>>> {
+    pub(super) fn attribute<const N: usize>(
+        &self,
+        name: &str,
+    ) -> Result<Option<AttributeValue<N>>> {
         for message in self.of(ATTRIBUTE) {
             let block = self.block(message);
             let at = message.offset;

@@ -46,6 +46,15 @@ struct GroupPath {
     bytes: usize,
 }
 
+/// What the datasets of a file are shown to.
+pub(super) trait Visitor {
+    /// Takes the member `name` of the root group, if all of it is known without opening it. Returns
+    /// whether it is.
+    fn knows(&mut self, name: &str, token: Token) -> bool;
+    /// Takes a dataset; fails with what is to be told of it.
+    fn take(&mut self, member: Member<'_>) -> Result<(), String>;
+}
+
 /// A walk through a file.
 struct Walk<'a> {
     file: &'a File,
@@ -68,13 +77,13 @@ struct Walk<'a> {
     unlisted: u64,
 }
 
-/// Shows the datasets of a file to `visit`, those at the root first, and returns what is to be told beside
-/// them. What cannot be opened, and what `visit` fails for, is told and hides nothing else. Links to other
+/// Shows the datasets of a file to `visitor`, those at the root first, and returns what is to be told beside
+/// them. What cannot be opened, and what `visitor` fails for, is told and hides nothing else. Links to other
 /// files are followed as `others` lets them.
 pub(super) fn walk(
     file: &File,
     others: &OtherFiles,
-    visit: &mut dyn FnMut(Member<'_>) -> Result<(), String>,
+    visitor: &mut dyn Visitor,
 ) -> hdf5::Result<Vec<Note>> {
     let root = file.group("/")?;
     let mut walk = Walk {
@@ -98,7 +107,7 @@ pub(super) fn walk(
         walk.met.insert(info.token.address(), 0);
     }
     for link in ffi::links(&root)? {
-        walk.follow(&root, 0, &link, visit);
+        walk.follow(&root, 0, &link, visitor);
     }
     drop(root);
     while let Some((token, path)) = walk.groups.pop_front() {
@@ -114,7 +123,7 @@ pub(super) fn walk(
         match links {
             Ok((group, links)) => {
                 for link in links {
-                    walk.follow(&group, path, &link, visit);
+                    walk.follow(&group, path, &link, visitor);
                 }
             }
             Err(error) => walk.unread(walk.current.clone(), error),
@@ -126,19 +135,17 @@ pub(super) fn walk(
 
 impl Walk<'_> {
     /// Follows a link of the group with this path.
-    fn follow(
-        &mut self,
-        group: &Location,
-        path: usize,
-        link: &Link,
-        visit: &mut dyn FnMut(Member<'_>) -> Result<(), String>,
-    ) {
+    fn follow(&mut self, group: &Location, path: usize, link: &Link, visitor: &mut dyn Visitor) {
         let is_utf8 = link.name.to_str().is_ok();
         let own_name = checked(link.name.clone().into_bytes()).unwrap_or_else(|escaped| escaped);
         let (found, token) = match &link.target {
             LinkTarget::Object(token) => {
                 if let Some(&first) = self.met.get(&token.address()) {
                     return self.tell_second_name(&own_name, first);
+                }
+                if path == 0 && is_utf8 && visitor.knows(&own_name, *token) {
+                    self.listed += own_name.len() + 1;
+                    return;
                 }
                 (ffi::open_object(self.file, *token), Some(*token))
             }
@@ -164,7 +171,7 @@ impl Walk<'_> {
                     self.notes.push(Note::NameNotUtf8 { dataset });
                 }
                 let visited = self.handle(&dataset, token).and_then(|handle| {
-                    visit(Member {
+                    visitor.take(Member {
                         handle,
                         at_root: path == 0 && token.is_some(),
                         name: name.clone(),

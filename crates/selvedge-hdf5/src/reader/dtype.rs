@@ -182,9 +182,14 @@ pub(super) fn detect(dataset: &Dataset, space: &Dataspace) -> Stored {
             may_be_bf16: false,
         };
     }
-    match attributes::word(dataset, LOGICAL_DTYPE) {
-        Some(marker) => marked(of_type(&stored), &marker),
-        None => of_type(&stored),
+    of_marked(&stored, attributes::word(dataset, LOGICAL_DTYPE).as_ref())
+}
+
+/// What a type is that may have a marker.
+pub(super) fn of_marked(stored: &StoredType, marker: Option<&Result<String, String>>) -> Stored {
+    match marker {
+        Some(marker) => marked(of_type(stored), marker),
+        None => of_type(stored),
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 
-use crate::layout::{Superblock, attribute, root_members, step_dataset};
+use crate::layout::{DatasetHeader, GlobalHeap, PlainTensor, Superblock, attribute, root_members};
 use crate::provenance::{COMMIT, FORMAT, STATE, STEPS_PLANNED};
 use crate::run::{Commit, Record};
 use crate::{Attribute, RunState};
@@ -41,6 +41,20 @@ impl Live {
         self.members.get(name).copied()
     }
 
+    /// All that is to be known of the step tensor `name`, whose object header is at `address`, if it is one
+    /// that libhdf5 need not be asked about.
+    pub(super) fn plain_tensor(
+        &self,
+        data: &File,
+        name: &str,
+        address: u64,
+        heap: &mut GlobalHeap,
+    ) -> Option<PlainTensor> {
+        self.header(name).filter(|&header| header == address)?;
+        let header = DatasetHeader::read(data, address).ok()??;
+        header.plain_tensor(data, heap).ok()?
+    }
+
     /// Puts the attributes that change during a run at their values of now.
     pub(super) fn refresh(&self, data: &File, attributes: &mut [(String, Attribute)]) {
         for (name, value) in attributes {
@@ -71,5 +85,6 @@ impl Live {
 
 /// The extents of the step tensor with the object header at `header`, in elements.
 pub(super) fn extents(data: &File, header: u64) -> Option<Vec<u64>> {
-    Some(step_dataset(data, header).ok()??.extents)
+    let header = DatasetHeader::read(data, header).ok()??;
+    Some(header.step_dataset().ok()??.extents)
 }

@@ -11,6 +11,7 @@ mod live;
 mod note;
 mod objects;
 mod open;
+mod opening;
 mod options;
 mod place;
 mod raw;
@@ -27,8 +28,9 @@ use std::sync::Arc;
 pub use data_layout::{DataLayout, Filter};
 pub(crate) use dtype::name as type_name;
 pub use note::Note;
-use objects::{Handle, Objects};
+use objects::Objects;
 pub(crate) use open::open_data;
+use opening::Opening;
 pub use options::ReaderOptions;
 pub use select::{Block, Blocks, Selection};
 use selvedge_base::LockedFile;
@@ -127,17 +129,9 @@ impl Reader {
                 .is_none()
                 .then(DecodedCache::default),
         });
-        let mut tensors = Vec::new();
-        // After a user block the addresses count from its end, and those of a dataset that a link leads
-        // to in another file are of that file; libhdf5 then reads everything.
-        let addresses = file.userblock() == 0;
-        let found = catalog::walk(&file, others, &mut |member| {
-            let addresses = addresses && matches!(member.handle, Handle::Here(_));
-            let header = live.as_ref().filter(|_| addresses && member.at_root);
-            let header = header.and_then(|live| live.header(&member.name));
-            tensors.push(Tensor::open(&source, member, addresses, header)?);
-            Ok(())
-        });
+        let mut opening = Opening::new(&source, live.as_ref(), &file);
+        let found = catalog::walk(&file, others, &mut opening);
+        let tensors = opening.tensors;
         let found =
             found.map_err(|error| StorageError::library(&path, "list the datasets of", error))?;
         ffi::collect_garbage();

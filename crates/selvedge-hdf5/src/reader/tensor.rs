@@ -1,6 +1,7 @@
 //! One tensor of a file, and reading it.
 
 mod part;
+mod plain;
 
 use std::fs::File;
 use std::io;

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::fmt::Display;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Instant, SystemTime};
 
 use selvedge_base::{LockedFile, Partial, sync_folder};
@@ -48,11 +50,24 @@ impl RecorderBuilder {
         let plan = self.plan_new()?;
         let partial = Partial::create(&self.path, self.overwrite);
         let mut partial = partial.map_err(DeclareError::from)?;
-        // Before the file gets its name: there must be nothing left to fail then.
-        let blocks = self.allocate(&self.specs, &plan)?;
         partial.share().map_err(DeclareError::from)?;
         let file = partial.file().clone();
-        let trajectory = self.build(partial.path(), &plan, &file, values)?;
+        // Both before the file gets its name: there must be nothing left to fail then.
+        let (blocks, trajectory) = thread::scope(|scope| {
+            // The system takes as long to hand out the memory as libhdf5 to build a file of hundreds of
+            // tensors.
+            let allocate = || self.allocate(&self.specs, &plan);
+            let allocating = thread::Builder::new().spawn_scoped(scope, allocate);
+            let trajectory = self.build(partial.path(), &plan, &file, values);
+            let blocks = match allocating {
+                Ok(allocating) => allocating
+                    .join()
+                    .unwrap_or_else(|panic| resume_unwind(panic)),
+                // There is no thread to be had.
+                Err(_) => allocate(),
+            };
+            Ok::<_, E>((blocks?, trajectory?))
+        })?;
         let late = self.named_when_finished;
         if !late {
             let published = partial.publish(self.durability != Durability::Never);
@@ -336,7 +351,7 @@ impl RecorderBuilder {
             due: VecDeque::new(),
             commit: None,
         };
-        let writer = std::thread::Builder::new()
+        let writer = thread::Builder::new()
             .name("selvedge-writer".to_owned())
             .spawn(move || writer.run())
             .map_err(failed("start the writer thread for"))?;

@@ -10,6 +10,7 @@ mod preallocated;
 mod reserve;
 mod tensor;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use tensor::ChunkLayout;
 pub(crate) use tensor::StepTensor;
 
 use crate::chunks::TailAllocator;
-use crate::layout::{LayoutError, candidate, root_members, step_dataset};
+use crate::layout::{DatasetHeader, LayoutError, root_members};
 use crate::plan::ChunkPlan;
 use crate::run::{Candidate, Part, Record, Standing, find_run};
 use crate::storage::Storage;
@@ -84,9 +85,9 @@ impl TrajectoryFile {
             |error: LayoutError| StorageError::library(path, "read the structure of", error);
         let mut members = Vec::new();
         let mut candidates: Vec<Candidate> = Vec::new();
-        for (name, header) in root_members(storage, &self.log.superblock).map_err(damaged)? {
-            if let Some(found) = candidate(storage, header).map_err(failed(&name))? {
-                candidates.push(found);
+        for (name, address) in root_members(storage, &self.log.superblock).map_err(damaged)? {
+            if let Some(header) = DatasetHeader::read(storage, address).map_err(failed(&name))? {
+                candidates.push(header.candidate());
                 members.push((name, header));
             }
         }
@@ -95,7 +96,7 @@ impl TrajectoryFile {
         for (((name, header), part), found) in members.into_iter().zip(run.parts).zip(&candidates) {
             match part {
                 Part::Step(standing) => {
-                    let dataset = step_dataset(storage, header).map_err(failed(&name))?;
+                    let dataset = header.step_dataset().map_err(failed(&name))?;
                     let dataset = dataset.ok_or_else(|| StorageError::NotATrajectory {
                         path: path.clone(),
                         reason: format!(
@@ -118,22 +119,24 @@ impl TrajectoryFile {
     /// Puts the step tensors in the order of `names`, and checks that there are no others.
     pub(crate) fn order_tensors<'a>(
         &mut self,
-        names: impl ExactSizeIterator<Item = &'a str>,
+        names: impl Iterator<Item = &'a str>,
     ) -> Result<(), StorageError> {
-        let count = names.len();
-        let mut ordered = Vec::with_capacity(count);
+        let mut found = BTreeMap::new();
+        for tensor in std::mem::take(&mut self.tensors) {
+            if let Some(tensor) = found.insert(tensor.name.clone(), tensor) {
+                let reason = format!("two step tensors are called `{}`", tensor.name);
+                return Err(self.log.refuse(reason));
+            }
+        }
         for name in names {
-            let found = self.tensors.iter().position(|tensor| tensor.name == name);
             let missing = || self.log.refuse(format!("it has no step tensor `{name}`"));
-            let found = found.ok_or_else(missing)?;
-            ordered.push(self.tensors.swap_remove(found));
+            let tensor = found.remove(name).ok_or_else(missing)?;
+            self.tensors.push(tensor);
         }
-        if let Some(other) = self.tensors.first() {
-            return Err(self
-                .log
-                .refuse(format!("it has one more step tensor, `{}`", other.name)));
+        if let Some(other) = found.keys().next() {
+            let reason = format!("it has one more step tensor, `{other}`");
+            return Err(self.log.refuse(reason));
         }
-        self.tensors = ordered;
         Ok(())
     }
 
