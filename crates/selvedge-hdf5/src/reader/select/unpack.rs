@@ -99,26 +99,37 @@ impl Job<'_> {
             1 => map.grid().chunks_of(first + each).unwrap_or(0),
             _ => 0,
         };
-        let work = || -> Result<(), ReadError> {
+        let next = || {
+            let mut parts = [const { None }; TOGETHER];
+            parts[..together].fill_with(&mut *tasks.lock());
+            let last = parts.iter().flatten().next_back()?;
+            let later = last.chunk + 1 + ((threads - 1) * together) as u64;
+            Some((later..end.min(later + together as u64), parts))
+        };
+        self.share(map, threads, next, |unpacker, _, mut parts| {
+            self.unpack_together(map, format, &mut parts, unpacker)
+        })
+    }
+
+    /// Gives what `next` has to several threads, as long as it has something, with the numbers of the chunks
+    /// that are wanted after those that all threads take meanwhile. `unpack` fills the output of one.
+    fn share<T>(
+        &self,
+        map: &ChunkMap,
+        threads: usize,
+        next: impl Fn() -> Option<(Range<u64>, T)> + Sync,
+        unpack: impl Fn(&mut Unpacker, &mut Scratch, T) -> Result<(), ReadError> + Sync,
+    ) -> Result<(), ReadError> {
+        bulk::together(threads, || {
             let mut unpacker = self.tensor.unpackers().take();
-            loop {
-                let mut parts = [const { None }; TOGETHER];
-                {
-                    let mut next = tasks.lock();
-                    parts[..together].fill_with(&mut *next);
-                }
-                let Some(last) = parts.iter().flatten().next_back() else {
-                    break;
-                };
-                // What other threads take meanwhile, and then this one.
-                let later = last.chunk + 1 + ((threads - 1) * together) as u64;
-                will_read(map, later..end.min(later + together as u64));
-                self.unpack_together(map, format, &mut parts, &mut unpacker)?;
+            let mut scratch = Scratch::default();
+            while let Some((later, task)) = next() {
+                will_read(map, later);
+                unpack(&mut unpacker, &mut scratch, task)?;
             }
             self.tensor.unpackers().give(unpacker);
             Ok(())
-        };
-        bulk::together(threads, work)
+        })
     }
 
     fn unpack_together(
@@ -179,33 +190,21 @@ impl Job<'_> {
             rows: grid.steps(),
             step_bytes: output_bytes,
         });
+        // What is not wanted is not fetched either.
+        let fetched = match self.spans.is_none() && self.steps.stride == 1 {
+            true => grid.pieces(),
+            false => 0,
+        };
         let next = || {
             let mut tasks = tasks.lock();
             let share = to_usize(tasks.rows_left()).div_ceil(threads);
             let rows: Vec<_> = tasks.by_ref().take(share.min(together)).collect();
-            // What other threads take meanwhile, and then this one.
-            let later = tasks.rows_from((threads - 1) * together, together);
-            (rows, later)
+            let Range { start, end } = tasks.rows_from((threads - 1) * together, together);
+            (!rows.is_empty()).then_some((start * fetched..end * fetched, rows))
         };
-        // What is not wanted is not fetched either.
-        let fetches = self.spans.is_none() && self.steps.stride == 1;
-        let work = || -> Result<(), ReadError> {
-            let mut unpacker = self.tensor.unpackers().take();
-            let mut scratch = Scratch::default();
-            loop {
-                let (mut rows, later) = next();
-                if rows.is_empty() {
-                    break;
-                }
-                if fetches {
-                    will_read(map, later.start * grid.pieces()..later.end * grid.pieces());
-                }
-                self.unpack_rows(map, format, &mut rows, &mut unpacker, &mut scratch)?;
-            }
-            self.tensor.unpackers().give(unpacker);
-            Ok(())
-        };
-        bulk::together(threads, work)
+        self.share(map, threads, next, |unpacker, scratch, mut rows| {
+            self.unpack_rows(map, format, &mut rows, unpacker, scratch)
+        })
     }
 
     /// Fills the output of each row with its selected steps, which lie in one row of chunks.
