@@ -2,107 +2,80 @@
 
 use std::fmt;
 
-/// An element type, with the name that the field uses for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Dtype {
+/// The dtypes, each with its name and the bytes of an element.
+macro_rules! dtypes {
+    ($($(#[$about:meta])* $dtype:ident = $name:literal, $size:literal;)*) => {
+        /// An element type, with the name that the field uses for it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Dtype {
+            $($(#[$about])* $dtype,)*
+        }
+
+        impl Dtype {
+            /// Every dtype, in the order of their declaration.
+            pub const ALL: [Self; [$($size),*].len()] = [$(Self::$dtype),*];
+
+            /// Size of an element in bytes.
+            #[must_use]
+            pub const fn size(self) -> usize {
+                match self {
+                    $(Self::$dtype => $size,)*
+                }
+            }
+
+            /// The name that PyTorch and `NumPy` use: `bfloat16`, `float32`, `uint8`, `bool`, …
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$dtype => $name,)*
+                }
+            }
+        }
+    };
+}
+
+dtypes! {
     /// bfloat16, stored as its bits in a `uint16` dataset with `logical_dtype = "bfloat16"`.
-    Bf16,
+    Bf16 = "bfloat16", 2;
     /// IEEE 754 binary16.
-    F16,
+    F16 = "float16", 2;
     /// IEEE 754 binary32.
-    F32,
+    F32 = "float32", 4;
     /// IEEE 754 binary64.
-    F64,
+    F64 = "float64", 8;
     /// Signed, 8 bits.
-    I8,
+    I8 = "int8", 1;
     /// Signed, 16 bits.
-    I16,
+    I16 = "int16", 2;
     /// Signed, 32 bits.
-    I32,
+    I32 = "int32", 4;
     /// Signed, 64 bits.
-    I64,
+    I64 = "int64", 8;
     /// Unsigned, 8 bits.
-    U8,
+    U8 = "uint8", 1;
     /// Unsigned, 16 bits.
-    U16,
+    U16 = "uint16", 2;
     /// Unsigned, 32 bits.
-    U32,
+    U32 = "uint32", 4;
     /// Unsigned, 64 bits.
-    U64,
+    U64 = "uint64", 8;
     /// One byte, 0 or 1; in the file the enumeration that h5py uses for `bool`.
-    Bool,
+    Bool = "bool", 1;
     /// float8 with 4 bits of exponent and 3 of mantissa, as PyTorch's `float8_e4m3fn`; stored as its
     /// bits in a `uint8` dataset with `logical_dtype = "float8_e4m3fn"`.
-    F8E4M3,
+    F8E4M3 = "float8_e4m3fn", 1;
     /// float8 with 5 bits of exponent and 2 of mantissa; stored as its bits in a `uint8` dataset with
     /// `logical_dtype = "float8_e5m2"`.
-    F8E5M2,
+    F8E5M2 = "float8_e5m2", 1;
     /// Two float32, the real part and the imaginary part; in the file the record of `r` and `i` that
     /// h5py uses for `complex64`.
-    C64,
+    C64 = "complex64", 8;
     /// Two float64, as above.
-    C128,
+    C128 = "complex128", 16;
 }
 
 impl Dtype {
-    /// Every dtype, in the order of their declaration.
-    pub const ALL: [Self; 17] = [
-        Self::Bf16,
-        Self::F16,
-        Self::F32,
-        Self::F64,
-        Self::I8,
-        Self::I16,
-        Self::I32,
-        Self::I64,
-        Self::U8,
-        Self::U16,
-        Self::U32,
-        Self::U64,
-        Self::Bool,
-        Self::F8E4M3,
-        Self::F8E5M2,
-        Self::C64,
-        Self::C128,
-    ];
-
-    /// Size of an element in bytes.
-    #[must_use]
-    pub const fn size(self) -> usize {
-        match self {
-            Self::I8 | Self::U8 | Self::Bool | Self::F8E4M3 | Self::F8E5M2 => 1,
-            Self::Bf16 | Self::F16 | Self::I16 | Self::U16 => 2,
-            Self::F32 | Self::I32 | Self::U32 => 4,
-            Self::F64 | Self::I64 | Self::U64 | Self::C64 => 8,
-            Self::C128 => 16,
-        }
-    }
-
-    /// The name that PyTorch and `NumPy` use: `bfloat16`, `float32`, `uint8`, `bool`, …
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bf16 => "bfloat16",
-            Self::F16 => "float16",
-            Self::F32 => "float32",
-            Self::F64 => "float64",
-            Self::I8 => "int8",
-            Self::I16 => "int16",
-            Self::I32 => "int32",
-            Self::I64 => "int64",
-            Self::U8 => "uint8",
-            Self::U16 => "uint16",
-            Self::U32 => "uint32",
-            Self::U64 => "uint64",
-            Self::Bool => "bool",
-            Self::F8E4M3 => "float8_e4m3fn",
-            Self::F8E5M2 => "float8_e5m2",
-            Self::C64 => "complex64",
-            Self::C128 => "complex128",
-        }
-    }
-
     /// Whether its bits are stored as an unsigned integer, and a marker tells what they are: HDF5 has
     /// no type for it that all readers know.
     pub(crate) const fn is_marked(self) -> bool {
