@@ -1,6 +1,9 @@
-//! Numbers for people: sizes in bytes, counts with separators, shapes, lists.
+//! Numbers for people: sizes that are read, shares, lists; and what the formats have of them, too.
 
 use std::fmt;
+
+pub(crate) use selvedge_base::shape::Shape;
+pub(crate) use selvedge_base::units::{Bytes, Grouped};
 
 /// The decimal units that disks are sold in, and the binary ones, with their bytes.
 const UNITS: [(&str, u64); 11] = [
@@ -16,28 +19,6 @@ const UNITS: [(&str, u64); 11] = [
     ("TiB", 1 << 40),
     ("PiB", 1 << 50),
 ];
-
-/// Bytes with a decimal unit: `1.28 MB` is 1,280,000 bytes.
-pub(crate) struct Bytes(pub(crate) u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 1000 {
-            return write!(f, "{} B", self.0);
-        }
-        let mut value = self.0 as f64 / 1000.0;
-        let mut units = ["kB", "MB", "GB", "TB", "PB", "EB"].iter();
-        let mut unit = units.next();
-        // What would be printed as 1000.00 is 1.00 of the next unit.
-        while value >= 999.995
-            && let Some(next) = units.next()
-        {
-            value /= 1000.0;
-            unit = Some(next);
-        }
-        write!(f, "{value:.2} {}", unit.unwrap_or(&"B"))
-    }
-}
 
 /// Reads a size such as `24 GB`, `2GiB` or `1.5 MB` into bytes; a number alone is bytes. Units are
 /// decimal (`kB`, 1,000 bytes) or binary (`KiB`, 1,024), in any case. `None` if the text is no size,
@@ -88,34 +69,6 @@ pub(crate) fn exact_size(bytes: u64) -> String {
         .max_by_key(|(_, factor)| *factor)
         .unwrap_or(&UNITS[0]);
     format!("{} {unit}", bytes / factor)
-}
-
-/// A count with a comma between groups of three digits.
-pub(crate) struct Grouped(pub(crate) u64);
-
-impl fmt::Display for Grouped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.0.to_string();
-        let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-        for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index).is_multiple_of(3) {
-                grouped.push(',');
-            }
-            grouped.push(digit);
-        }
-        f.pad(&grouped)
-    }
-}
-
-/// A shape as Python prints it: `(10000, 64)`, `(6,)`, `()`.
-pub(crate) struct Shape<'a>(pub(crate) &'a [u64]);
-
-impl fmt::Display for Shape<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let axes: Vec<String> = self.0.iter().map(u64::to_string).collect();
-        let comma = if axes.len() == 1 { "," } else { "" };
-        write!(f, "({}{comma})", axes.join(", "))
-    }
 }
 
 /// A share as a percentage, never `0 %` of something nor `100 %` of what is not all.
@@ -180,10 +133,6 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(Bytes(999).to_string(), "999 B");
-        assert_eq!(Bytes(1_280_000).to_string(), "1.28 MB");
-        assert_eq!(Bytes(999_999_999).to_string(), "1.00 GB");
-        assert_eq!(Grouped(1_234_567).to_string(), "1,234,567");
         assert_eq!(Percent(0.25).to_string(), "25.0 %");
         assert_eq!(Percent(0.000_01).to_string(), "under 0.1 %");
         assert_eq!(Percent(0.9999).to_string(), "over 99.9 %");
