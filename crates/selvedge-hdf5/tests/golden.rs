@@ -1,6 +1,5 @@
-//! Files of formats 1 and 2, as the last version that wrote them made them: `golden/README.md` says
-//! how. They are read for ever, with every value, and recovered, resumed and written anew as the files
-//! of today are.
+//! Files of each format, as a version that wrote it made them: `golden/README.md` says how. They are read
+//! for ever, with every value, and recovered, resumed and written anew as the files of today are.
 
 use std::fs;
 use std::ops::Range;
@@ -29,7 +28,7 @@ struct Golden {
     checksums: bool,
 }
 
-/// A file of format 1 that is finished.
+/// A file that is finished.
 const PLAIN: Golden = Golden {
     name: "",
     steps: 20,
@@ -41,7 +40,7 @@ const PLAIN: Golden = Golden {
     checksums: false,
 };
 
-/// One of format 1 with all there is, whose process was killed.
+/// One with all there is, whose process was killed.
 const KILLED: Golden = Golden {
     steps: 11,
     state: RunState::Recording,
@@ -49,7 +48,7 @@ const KILLED: Golden = Golden {
     ..PLAIN
 };
 
-/// A file of format 2 that is finished.
+/// One with a compressed tensor that is finished.
 const FAST: Golden = Golden {
     steps: 8,
     planned: Some(8),
@@ -59,7 +58,7 @@ const FAST: Golden = Golden {
 };
 
 #[rustfmt::skip]
-const FILES: [Golden; 14] = [
+const FILES: [Golden; 19] = [
     Golden { name: "format1_finished", described: true, ..PLAIN },
     Golden { name: "format1_short", steps: 13, ..PLAIN },
     Golden { name: "format1_killed", ..KILLED },
@@ -74,6 +73,11 @@ const FILES: [Golden; 14] = [
     Golden { name: "format2_killed", steps: 6, state: RunState::Recording, ..FAST },
     Golden { name: "format2_ahead", steps: 4, state: RunState::Recording, ahead: true, ..FAST },
     Golden { name: "format2_temporal", checksums: true, ..FAST },
+    Golden { name: "format3_finished", described: true, ..PLAIN },
+    Golden { name: "format3_killed", ..KILLED },
+    Golden { name: "format3_ahead", steps: 3, ahead: true, ..KILLED },
+    Golden { name: "format3_fast", ..FAST },
+    Golden { name: "format3_temporal", checksums: true, ..FAST },
 ];
 
 impl Golden {
@@ -251,6 +255,9 @@ fn every_golden_file_is_read() {
         check(&golden.path(), golden, golden.steps, golden.state);
         let file = Reader::open(golden.path()).unwrap();
         assert_eq!(file.planned_steps(), golden.planned, "{}", golden.name);
+        let format = i64::from(golden.name.as_bytes()[6] - b'0');
+        let told = file.attribute("selvedge_format");
+        assert_eq!(told, Some(&Attribute::Int(format)), "{}", golden.name);
         let extent = |name| file.tensor(name).unwrap().extent().unwrap();
         let ahead = golden.steps + u64::from(golden.ahead);
         assert_eq!(extent("W"), ahead, "{}", golden.name);
@@ -356,7 +363,7 @@ fn every_golden_file_is_resumed() {
             Some(_) => resume().steps(more.end),
             None => resume(),
         };
-        if golden.name == "format2_temporal" {
+        if golden.name.ends_with("temporal") {
             let refused = builder.start().unwrap_err().to_string();
             assert!(refused.contains("is an archive"), "{refused}");
             check(&path, golden, golden.steps, golden.state);

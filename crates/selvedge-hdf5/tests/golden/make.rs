@@ -1,4 +1,4 @@
-//! Makes the golden files of formats 1 and 2. `README.md` beside it tells how it was run.
+//! Makes the golden files. `README.md` beside it tells how it was run, for those of each format.
 //!
 //! Values follow from the step alone, so that a test can compute them again: see `w`, `loss` and the constants.
 
@@ -67,7 +67,7 @@ fn small_chunks(builder: RecorderBuilder) -> RecorderBuilder {
 fn make(name: &str, path: &Path) {
     let create = || small_chunks(declare(Recorder::create(path)));
     match name {
-        "format1_finished" => {
+        "format1_finished" | "format3_finished" => {
             let mut run = describe(create()).steps(20).start().unwrap();
             append(&mut run, 0..20);
             run.finish().unwrap();
@@ -77,7 +77,7 @@ fn make(name: &str, path: &Path) {
             append(&mut run, 0..13);
             run.finish().unwrap();
         }
-        "format1_killed" | "format1_ahead" => {
+        "format1_killed" | "format1_ahead" | "format3_killed" | "format3_ahead" => {
             let mut run = describe(create()).steps(20).start().unwrap();
             append(&mut run, 0..11);
             std::process::abort();
@@ -125,7 +125,7 @@ fn make(name: &str, path: &Path) {
             let run = create().steps(20).start().unwrap();
             run.finish().unwrap();
         }
-        "format2_fast" | "format2_killed" | "format2_ahead" => {
+        "format2_fast" | "format2_killed" | "format2_ahead" | "format3_fast" => {
             let builder = describe(create()).compression(Compression::Fast);
             // Steps that shrink, and one that does not.
             let mut run = builder
@@ -133,7 +133,7 @@ fn make(name: &str, path: &Path) {
                 .steps(8)
                 .start()
                 .unwrap();
-            for step in 0..if name == "format2_fast" { 8 } else { 6 } {
+            for step in 0..if name.ends_with("fast") { 8 } else { 6 } {
                 let values: Vec<bf16> = (0..ROWS * COLUMNS).map(|nth| w(step, nth)).collect();
                 let v: Vec<bf16> = (0..8192).map(|nth| v(step, nth)).collect();
                 run.append(|slot| {
@@ -144,14 +144,14 @@ fn make(name: &str, path: &Path) {
                 .unwrap();
                 run.commit().unwrap();
             }
-            if name != "format2_fast" {
+            if !name.ends_with("fast") {
                 std::process::abort();
             }
             run.finish().unwrap();
         }
-        "format2_temporal" => {
+        "format2_temporal" | "format3_temporal" => {
             let plain = path.with_extension("plain");
-            make("format2_fast", &plain);
+            make(&name.replace("temporal", "fast"), &plain);
             let rechunk = Rechunk::new(&plain, path).compression(Compression::Temporal);
             rechunk.checksums(true).run(|_| {}).unwrap();
             std::fs::remove_file(plain).unwrap();
