@@ -1,5 +1,6 @@
 //! Asking git: without a question to anybody, and no longer than it may take.
 
+use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -19,7 +20,7 @@ const LONGEST: u64 = 16 << 20;
 pub(super) struct NoAnswer;
 
 /// What git prints of the folder, if it succeeds. Where there is no git, it says nothing.
-pub(super) fn ask(folder: &Path, args: &[&str]) -> Result<Option<Vec<u8>>, NoAnswer> {
+pub(super) fn ask(folder: &Path, args: &[impl AsRef<OsStr>]) -> Result<Option<Vec<u8>>, NoAnswer> {
     let mut git = Command::new("git");
     git.arg("--no-pager").arg("-C").arg(folder).args(args);
     // It asks nobody for a password, and takes no lock that another git would wait for.

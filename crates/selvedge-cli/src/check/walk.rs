@@ -26,8 +26,10 @@ pub(super) enum Kind {
     Hdf5,
     /// `.gitattributes`.
     GitAttributes,
-    /// `.pre-commit-config.yaml`.
+    /// `.pre-commit-config.yaml`, `prek.toml`.
     PreCommit,
+    /// `lefthook.yml`, under any of its names.
+    Lefthook,
 }
 
 impl Kind {
@@ -35,7 +37,10 @@ impl Kind {
     fn of(name: &str) -> Option<Self> {
         match name {
             ".gitattributes" => return Some(Self::GitAttributes),
-            ".pre-commit-config.yaml" => return Some(Self::PreCommit),
+            ".pre-commit-config.yaml" | ".pre-commit-config.yml" | "prek.toml" => {
+                return Some(Self::PreCommit);
+            }
+            _ if is_lefthook(name) => return Some(Self::Lefthook),
             _ if name.starts_with('.') => return None,
             _ => {}
         }
@@ -51,6 +56,15 @@ impl Kind {
     pub(super) fn is_tensor_file(self) -> bool {
         matches!(self, Self::Safetensors | Self::Hdf5)
     }
+}
+
+/// `lefthook.yml` and `lefthook-local.yml`, in TOML too, hidden or not.
+fn is_lefthook(name: &str) -> bool {
+    let name = name.strip_prefix('.').unwrap_or(name);
+    name.split_once('.').is_some_and(|(stem, extension)| {
+        matches!(stem, "lefthook" | "lefthook-local")
+            && matches!(extension, "yml" | "yaml" | "toml")
+    })
 }
 
 /// All files of interest below the root and the checked paths, in the order of their paths.

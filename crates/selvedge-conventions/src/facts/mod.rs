@@ -5,6 +5,7 @@
 
 mod evidence;
 mod hdf5;
+mod hooks;
 mod repository;
 mod safetensors;
 mod tensor;
@@ -12,7 +13,8 @@ mod tree;
 
 pub use evidence::{Float16Evidence, Uint16Evidence};
 pub use hdf5::{Hdf5Facts, RunState};
-pub use repository::{GitAttribute, GitFilter, Hook, RepositoryFacts};
+pub use hooks::Hook;
+pub use repository::{Filtered, GitAttribute, GitFilter, RepositoryFacts};
 pub use safetensors::SafetensorsFacts;
 pub(crate) use tensor::{Chunks, element_count};
 pub use tensor::{Dtype, Filter, Storage, TensorFacts};

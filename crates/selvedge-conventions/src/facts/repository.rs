@@ -1,5 +1,6 @@
 //! What a repository does to notebooks before they are committed.
 
+use super::Hook;
 use crate::TreePath;
 
 /// The settings of git, and of hooks, that notebooks go through.
@@ -9,6 +10,8 @@ pub struct RepositoryFacts {
     pub attributes: Vec<GitAttribute>,
     /// The filters of git's configuration.
     pub filters: Vec<GitFilter>,
+    /// Which notebooks go through which filter, as git says; none where it was not asked.
+    pub filtered: Option<Vec<Filtered>>,
     /// What runs before a commit.
     pub hooks: Vec<Hook>,
 }
@@ -65,6 +68,45 @@ pub struct GitFilter {
     pub name: String,
     /// The command that files go through when they are added, `filter.<name>.clean`.
     pub clean: String,
+    /// The text of the scripts of the repository that the command names.
+    pub scripts: Vec<String>,
+}
+
+/// Notebooks that go through a filter when they are added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filtered {
+    /// The name of the filter.
+    pub filter: String,
+    /// The first notebook.
+    pub first: TreePath,
+    /// How many there are.
+    pub notebooks: usize,
+}
+
+impl Filtered {
+    /// Reads what `git check-attr -z filter` prints: a path, the name of the attribute and its value,
+    /// each with a zero byte behind it.
+    #[must_use]
+    pub fn parse(text: &str) -> Vec<Self> {
+        let mut found: Vec<Self> = Vec::new();
+        let words: Vec<&str> = text.split('\0').collect();
+        let (triples, _) = words.as_chunks::<3>();
+        for [path, _, filter] in triples {
+            // Set without a value, taken back, and not there.
+            if matches!(*filter, "set" | "unset" | "unspecified") {
+                continue;
+            }
+            match found.iter_mut().find(|known| known.filter == *filter) {
+                Some(known) => known.notebooks += 1,
+                None => found.push(Self {
+                    filter: (*filter).to_owned(),
+                    first: TreePath::new(path),
+                    notebooks: 1,
+                }),
+            }
+        }
+        found
+    }
 }
 
 impl GitFilter {
@@ -80,69 +122,11 @@ impl GitFilter {
                 Some(Self {
                     name: name.to_owned(),
                     clean: clean.to_owned(),
+                    scripts: Vec::new(),
                 })
             })
             .collect()
     }
-}
-
-/// Something that runs before a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hook {
-    /// The file that says so.
-    pub path: TreePath,
-    /// The line, from 1.
-    pub line: usize,
-    /// The command, or the id of a pre-commit hook with its arguments, on one line.
-    pub command: String,
-}
-
-impl Hook {
-    /// Reads the text of a `.pre-commit-config.yaml`: each hook from its `id:` to the next one.
-    ///
-    /// This is no YAML parser. It finds the hooks of files as people write them, and none in what it
-    /// does not understand.
-    #[must_use]
-    pub fn parse_pre_commit(path: &TreePath, text: &str) -> Vec<Self> {
-        let mut hooks: Vec<Self> = Vec::new();
-        let mut inside = false;
-        for (line, text) in lines_without_comments(text) {
-            let item = text.strip_prefix("- ").map_or(text, str::trim);
-            if let Some(id) = item.strip_prefix("id:") {
-                inside = true;
-                hooks.push(Self {
-                    path: path.clone(),
-                    line,
-                    command: id.trim().to_owned(),
-                });
-            } else if item.starts_with("repo:") {
-                inside = false;
-            } else if let (true, Some(hook)) = (inside, hooks.last_mut()) {
-                hook.command.push(' ');
-                hook.command.push_str(text);
-            }
-        }
-        hooks
-    }
-
-    /// Reads the text of a script such as `.git/hooks/pre-commit`: each line that is no comment.
-    #[must_use]
-    pub fn parse_script(path: &TreePath, text: &str) -> Vec<Self> {
-        lines_without_comments(text)
-            .map(|(line, text)| Self {
-                path: path.clone(),
-                line,
-                command: text.to_owned(),
-            })
-            .collect()
-    }
-}
-
-fn lines_without_comments(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    (1..)
-        .zip(text.lines())
-        .map(|(line, text)| (line, text.trim()))
-        .filter(|(_, text)| !text.is_empty() && !text.starts_with('#'))
 }
 
 #[cfg(test)]
@@ -156,9 +140,8 @@ mod tests {
         fn no_text_makes_it_panic(text in "[-#\" \\nidrepo:=*é]{0,60}") {
             let path = TreePath::new("a");
             let _ = GitAttribute::parse(&path, &text);
-            let _ = Hook::parse_pre_commit(&path, &text);
-            let _ = Hook::parse_script(&path, &text);
             let _ = GitFilter::parse(&text);
+            let _ = Filtered::parse(&text);
         }
     }
 
@@ -190,29 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn hooks_are_read() {
-        let path = TreePath::new(".pre-commit-config.yaml");
-        let text = "\
-repos:
-  - repo: https://example.org/nbstripout
-    rev: '1'
-    hooks:
-      # - id: commented
-      - id: nbstripout
-        args:
-          - --keep-output
-  - repo: local
-    hooks:
-      - id: ruff
-";
-        let read = Hook::parse_pre_commit(&path, text);
-        let hooks: Vec<_> = read
-            .iter()
-            .map(|hook| (hook.line, &*hook.command))
-            .collect();
-        assert_eq!(
-            hooks,
-            [(6, "nbstripout args: - --keep-output"), (11, "ruff")]
-        );
+    fn what_git_says_of_paths_is_read() {
+        let text =
+            "a.ipynb\0filter\0nbstripout\0b.ipynb\0filter\0unset\0c.ipynb\0filter\0nbstripout\0";
+        let expected = Filtered {
+            filter: "nbstripout".to_owned(),
+            first: TreePath::new("a.ipynb"),
+            notebooks: 2,
+        };
+        assert_eq!(Filtered::parse(text), [expected]);
     }
 }

@@ -15,13 +15,13 @@ pub(super) fn opened(root: &Node<'_>, version: u64) -> Result<(), String> {
             return Err(format!("{here} is {}", kind(worksheet)));
         }
         for (number, cell) in list(worksheet.get("cells"), &here, "cells")? {
-            read_cell(cell, &format!("cell {number}"))?;
+            read_cell(cell, &format!("cell {number}"), version)?;
         }
     }
     Ok(())
 }
 
-fn read_cell(cell: &Node<'_>, here: &str) -> Result<(), String> {
+fn read_cell(cell: &Node<'_>, here: &str, version: u64) -> Result<(), String> {
     if !cell.is_object() {
         return Err(format!("{here} is {}", kind(cell)));
     }
@@ -36,8 +36,16 @@ fn read_cell(cell: &Node<'_>, here: &str) -> Result<(), String> {
             if source.is_some_and(|source| source.joined().is_none()) {
                 return Err(format!("the `source` of {here} is no text"));
             }
-            if !matches!(cell.get("level"), None | Some(Node::Int(_) | Node::Bool(_))) {
-                return Err(format!("the `level` of {here} is no number"));
+            // So many `#` are put before it.
+            const MOST: u64 = 1_000_000;
+            let level = cell.get("level");
+            let is_level = match level {
+                Some(Node::Int(Some(level))) => *level <= MOST,
+                None | Some(Node::Int(None) | Node::Bool(_)) => true,
+                Some(_) => false,
+            };
+            if !is_level {
+                return Err(format!("the `level` of {here} is no number of a heading"));
             }
         }
         return Ok(());
@@ -47,7 +55,15 @@ fn read_cell(cell: &Node<'_>, here: &str) -> Result<(), String> {
         object(cell.get("metadata"), here, "metadata")?;
     }
     for (number, output) in list(cell.get("outputs"), here, "outputs")? {
-        read_output(output, &format!("output {number} of {here}"))?;
+        let here = format!("output {number} of {here}");
+        read_output(output, &here)?;
+        let image = ["png", "jpeg"].into_iter().find(|key| {
+            let image = output.get(key);
+            image.is_some_and(|image| image.text().is_none())
+        });
+        if let Some(key) = image.filter(|_| version == 2) {
+            return Err(format!("the `{key}` of {here} is no text"));
+        }
     }
     Ok(())
 }

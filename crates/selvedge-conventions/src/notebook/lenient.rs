@@ -23,7 +23,9 @@ pub(super) fn lenient(json: &str) -> Option<Lenient> {
                 let rest = &bytes[at..];
                 let word = [&b"NaN"[..], b"Infinity", b"-Infinity"]
                     .into_iter()
-                    .find(|word| rest.starts_with(word));
+                    .find(|word| rest.starts_with(word))
+                    .filter(|word| !goes_on(rest.get(word.len())))
+                    .filter(|_| at == 0 || !goes_on(bytes.get(at - 1)));
                 let end = match word {
                     Some(word) => {
                         no_number.get_or_insert(at);
@@ -37,8 +39,13 @@ pub(super) fn lenient(json: &str) -> Option<Lenient> {
                 if word.is_some() || is_too_large {
                     let is_float = word.is_some() || number.contains(['.', 'e', 'E']);
                     changed = true;
+                    // A whole one stays larger than anything that it may be compared with.
+                    let plain: &[u8] = match bytes[at] {
+                        _ if is_float => b"0.5",
+                        b'-' => b"-1",
+                        _ => b"18446744073709551615",
+                    };
                     bytes[at..end].fill(b' ');
-                    let plain: &[u8] = if is_float { b"0.5" } else { b"1" };
                     bytes[at..at + plain.len()].copy_from_slice(plain);
                 }
                 end.max(at + 1)
@@ -50,6 +57,11 @@ pub(super) fn lenient(json: &str) -> Option<Lenient> {
         no_number: no_number.map(|at| json[..at].matches('\n').count() + 1),
         text: String::from_utf8(bytes).expect("only ASCII was replaced, by ASCII"),
     })
+}
+
+/// Whether a number or a word goes on with this.
+fn goes_on(byte: Option<&u8>) -> bool {
+    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-'))
 }
 
 fn number_length(bytes: &[u8]) -> usize {
@@ -110,5 +122,6 @@ mod tests {
         check("[1e999, -1.5]", "[0.5  , -1.5]", None);
         check(r#"["\ud83d", NaN]"#, r#"["\uFFFD", 0.5]"#, Some(1));
         assert_eq!(lenient(r#"["\ud83d\ude00 NaN", "\\ud83d", 1e3]"#), None);
+        assert_eq!(lenient("[10NaN, NaN0, --Infinity]"), None);
     }
 }

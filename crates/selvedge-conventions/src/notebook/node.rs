@@ -14,7 +14,7 @@ use super::lenient::lenient;
 pub(super) enum Node<'j> {
     Null,
     Bool(bool),
-    /// A whole number, if it is from 0 to 2⁶⁴.
+    /// A whole number, if it is not negative; the largest stands for all that are larger.
     Int(Option<u64>),
     Float(f64),
     Text(Cow<'j, str>),
@@ -166,7 +166,16 @@ impl<'de> Visitor<'de> for Kept {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Node<'de>, E> {
-        Ok(Node::Float(number))
+        // Whole numbers that are larger come so, and -0.
+        const MOST: f64 = u64::MAX as f64;
+        let is_minus_zero = number == 0.0 && number.is_sign_negative();
+        Ok(if is_minus_zero {
+            Node::Int(Some(0))
+        } else if number.fract() == 0.0 && number.abs() >= MOST {
+            Node::Int((number > 0.0).then_some(u64::MAX))
+        } else {
+            Node::Float(number)
+        })
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Node<'de>, E> {

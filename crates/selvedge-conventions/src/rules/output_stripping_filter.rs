@@ -2,9 +2,11 @@
 //!
 //! ## What it does
 //!
-//! Looks for a `filter=` on notebooks in `.gitattributes` files and in `.git/info/attributes` whose
-//! command strips outputs: `nbstripout`, `nb-clean`, `nbconvert --clear-output`, or `jq`. One that
-//! is told to keep them (`nbstripout --keep-output`) is fine.
+//! Asks git which notebooks go through a filter when they are added (`git check-attr`), and looks whether
+//! its command strips outputs, or a script of the repository that it calls: `nbstripout`, `nb-clean`,
+//! `nbwipers`, `nbdev` and `databooks` where they are told to, `nbconvert --clear-output`, or `jq`. One
+//! that is told to keep them (`nbstripout --keep-output`) is fine. Where git cannot be asked, the lines
+//! of `.gitattributes` are read.
 //!
 //! ## Why is this bad?
 //!
@@ -24,9 +26,10 @@
 
 use std::collections::HashMap;
 
-use super::stripping::stripping_tool;
+use super::stripping::{in_command_or_scripts, stripping_tool};
 use crate::rule::Metadata;
-use crate::{Context, Diagnosis, GitAttribute, Rule, Severity, TreePath};
+use crate::units::count;
+use crate::{Context, Diagnosis, GitAttribute, RepositoryFacts, Rule, Severity, TreePath};
 
 pub(super) struct OutputStrippingFilter;
 
@@ -44,8 +47,34 @@ impl Rule for OutputStrippingFilter {
     fn check_tree(&self, context: &Context<'_>) -> Vec<(TreePath, Diagnosis)> {
         let repository = &context.tree().repository;
         let attributes = &repository.attributes;
+        let help = "delete the line, so that notebooks are committed with their outputs, and add \
+                    them again with `git add --renormalize`";
         let last = last_word(attributes);
         let mut found = Vec::new();
+        for filtered in repository.filtered.iter().flatten() {
+            let Some(tool) = tool(repository, &filtered.filter) else {
+                continue;
+            };
+            let more = match filtered.notebooks {
+                1 => String::new(),
+                all => format!(" and {}", count(all - 1, "more notebook")),
+            };
+            let diagnosis = Diagnosis::new(format!(
+                "the filter `{}` takes the outputs out of `{}`{more} ({tool})",
+                filtered.filter, filtered.first
+            ))
+            .help(help);
+            // The last line that sets it may be about other files, and is where to look first.
+            let mut lines = attributes.iter().rev();
+            let line = lines.find(|line| filter(line) == Some(&*filtered.filter));
+            found.push(match line {
+                Some(line) => (line.path.clone(), diagnosis.line(line.line)),
+                None => (filtered.first.clone(), diagnosis),
+            });
+        }
+        if repository.filtered.is_some() {
+            return found;
+        }
         for (index, attribute) in attributes.iter().enumerate() {
             let Some(name) = filter(attribute) else {
                 continue;
@@ -56,24 +85,27 @@ impl Rule for OutputStrippingFilter {
             {
                 continue;
             }
-            // A filter that is not configured here is configured for whoever installed it, and its
-            // name tells what it does.
-            let configured = repository.filters.iter().find(|filter| filter.name == name);
-            let command = configured.map_or(name, |filter| &filter.clean);
-            if let Some(tool) = stripping_tool(command) {
+            if let Some(tool) = tool(repository, name) {
                 let diagnosis = Diagnosis::new(format!(
                     "the filter `{name}` takes the outputs out of `{}` ({tool})",
                     attribute.pattern
-                ))
-                .line(attribute.line)
-                .help(
-                    "delete the line, so that notebooks are committed with their outputs, and add \
-                     them again with `git add --renormalize`",
-                );
+                ));
+                let diagnosis = diagnosis.line(attribute.line).help(help);
                 found.push((attribute.path.clone(), diagnosis));
             }
         }
         found
+    }
+}
+
+/// The tool with which the filter strips outputs. One that is not configured here is configured for
+/// whoever installed it, and its name tells what it does.
+fn tool(repository: &RepositoryFacts, name: &str) -> Option<&'static str> {
+    // The last one counts.
+    let mut filters = repository.filters.iter().rev();
+    match filters.find(|filter| filter.name == name) {
+        Some(filter) => in_command_or_scripts(&filter.clean, &filter.scripts),
+        None => stripping_tool(name),
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! ## What it does
 //!
-//! Looks for commands that strip outputs in `.pre-commit-config.yaml` and in the hooks of git. One
-//! that is told to keep outputs is fine.
+//! Looks for commands that strip outputs in the settings of pre-commit, prek and lefthook, in the hooks
+//! of git, and in the scripts that these call. A hook that keeps outputs, only looks (`--verify`), runs
+//! by hand or on other files than the notebooks that are there is fine.
 //!
 //! ## Why is this bad?
 //!
@@ -27,7 +28,7 @@
 //!       args: [--keep-output, --keep-count]
 //! ```
 
-use super::stripping::stripping_tool;
+use super::stripping::in_command_or_scripts;
 use crate::rule::Metadata;
 use crate::{Context, Diagnosis, Rule, Severity, TreePath};
 
@@ -45,11 +46,19 @@ impl Rule for OutputStrippingHook {
     }
 
     fn check_tree(&self, context: &Context<'_>) -> Vec<(TreePath, Diagnosis)> {
+        let files = context.tree().files.iter().map(|file| &file.path);
+        let notebooks: Vec<_> = files
+            .filter(|path| path.file_name().ends_with(".ipynb"))
+            .collect();
         let hooks = &context.tree().repository.hooks;
         hooks
             .iter()
             .filter_map(|hook| {
-                let tool = stripping_tool(&hook.command)?;
+                let tool = in_command_or_scripts(&hook.command, &hook.scripts)?;
+                let narrowed = !hook.files.is_empty() || !hook.exclude.is_empty();
+                if narrowed && !notebooks.iter().any(|path| hook.runs_on(path)) {
+                    return None;
+                }
                 let diagnosis = Diagnosis::new(format!(
                     "the hook takes the outputs out of notebooks ({tool})"
                 ))

@@ -1,4 +1,4 @@
-use selvedge_conventions::{GitAttribute, GitFilter, Hook, RepositoryFacts, Tree};
+use selvedge_conventions::{Filtered, GitAttribute, GitFilter, Hook, RepositoryFacts, Tree};
 
 use super::fixtures::Fixture;
 use super::{World, path};
@@ -7,12 +7,20 @@ fn attributes(text: &str, filter: Option<(&str, &str)>) -> World {
     let filter = filter.map(|(name, clean)| GitFilter {
         name: name.to_owned(),
         clean: clean.to_owned(),
+        scripts: Vec::new(),
     });
     repository(RepositoryFacts {
         attributes: GitAttribute::parse(&path(".gitattributes"), text),
         filters: filter.into_iter().collect(),
         ..RepositoryFacts::default()
     })
+}
+
+/// What git says: that a notebook goes through the filter `strip`, or that none does.
+fn asked(text: &str, clean: &str, answer: &str) -> World {
+    let mut world = attributes(text, Some(("strip", clean)));
+    world.tree.repository.filtered = Some(Filtered::parse(answer));
+    world
 }
 
 fn hooks(hooks: Vec<Hook>) -> World {
@@ -68,6 +76,14 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     "undone",
                     attributes("*.ipynb filter=nbstripout\n*.ipynb !filter\n", None),
                 ),
+                (
+                    "taken back for the notebooks that there are, as git says",
+                    asked(
+                        "*.ipynb filter=strip\nnotebooks/*.ipynb -filter\n",
+                        "nbstripout",
+                        "notebooks/1.1a.ipynb\0filter\0unset\0",
+                    ),
+                ),
             ],
             failing: vec![
                 (
@@ -81,6 +97,14 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                         Some(("clean", "jupyter nbconvert --clear-output --stdin --stdout")),
                     ),
                 ),
+                (
+                    "by a macro, as git says",
+                    asked(
+                        "[attr]notebook filter=strip\n*.ipynb notebook\n",
+                        "nbwipers clean -",
+                        "1.1a.ipynb\0filter\0strip\x001.1b.ipynb\0filter\0strip\0",
+                    ),
+                ),
             ],
         },
         Fixture {
@@ -91,9 +115,26 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     "told to keep outputs",
                     pre_commit("        args: [--keep-output, --keep-count]\n"),
                 ),
+                ("only looks", pre_commit("        args: [--verify]\n")),
+                ("by hand", pre_commit("        stages: [manual]\n")),
+                (
+                    "not on the notebooks that there are",
+                    pre_commit("        exclude: ^notebooks/\n").neighbour("notebooks/1.1a.ipynb"),
+                ),
             ],
             failing: vec![
                 ("pre-commit", pre_commit("        args: [--keep-count]\n")),
+                (
+                    "on some notebooks",
+                    pre_commit("        files: ^notebooks/\n").neighbour("notebooks/1.1a.ipynb"),
+                ),
+                (
+                    "lefthook",
+                    hooks(Hook::parse_lefthook(
+                        &path("lefthook.yml"),
+                        "pre-commit:\n  commands:\n    strip:\n      run: nbstripout {staged_files}\n",
+                    )),
+                ),
                 (
                     "a script",
                     hooks(Hook::parse_script(&path(".git/hooks/pre-commit"), script)),

@@ -1,0 +1,277 @@
+//! What runs before a commit: scripts, and the settings of pre-commit, prek and lefthook.
+
+mod document;
+
+use document::Value;
+
+use crate::TreePath;
+
+/// Something that runs before a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// The file that says so.
+    pub path: TreePath,
+    /// The line, from 1.
+    pub line: usize,
+    /// The command, or the id of a pre-commit hook with its arguments, as a shell reads it.
+    pub command: String,
+    /// The text of the scripts of the repository that the command names.
+    pub scripts: Vec<String>,
+    /// Regular expressions that the path of a file matches which it runs on, all of them.
+    pub files: Vec<String>,
+    /// Regular expressions of files that it does not run on.
+    pub exclude: Vec<String>,
+}
+
+impl Hook {
+    fn new(path: &TreePath, line: usize, command: String) -> Self {
+        Self {
+            path: path.clone(),
+            line,
+            command,
+            scripts: Vec::new(),
+            files: Vec::new(),
+            exclude: Vec::new(),
+        }
+    }
+
+    /// Reads the text of a `.pre-commit-config.yaml` or a `prek.toml`, by the name of the file: the
+    /// hooks that run by themselves when somebody commits or pushes, and not by hand alone. There are
+    /// none in what is not understood.
+    #[must_use]
+    pub fn parse_pre_commit(path: &TreePath, text: &str) -> Vec<Self> {
+        let Some(root) = document(path, text) else {
+            return Vec::new();
+        };
+        let default_stages = root.get("default_stages");
+        let repositories = root.get("repos").map_or(&[][..], Value::items);
+        let hooks = repositories
+            .iter()
+            .filter_map(|repository| repository.get("hooks"))
+            .flat_map(Value::items);
+        let found = hooks.filter_map(|hook| {
+            let id = hook.get("id")?;
+            let stages = hook.get("stages").or(default_stages);
+            if stages.is_some_and(|stages| !runs_by_itself(stages)) {
+                return None;
+            }
+            let entry = hook.get("entry").unwrap_or(id).text()?;
+            let args = hook.get("args").into_iter().flat_map(Value::texts);
+            let words: Vec<String> = args.map(quoted).collect();
+            // Both the whole file and the hook narrow down what it is about.
+            let patterns = |key: &str| -> Vec<String> {
+                let both = [root.get(key), hook.get(key)].into_iter().flatten();
+                both.filter_map(Value::text).map(str::to_owned).collect()
+            };
+            let command = [&[entry.to_owned()], &words[..]].concat().join(" ");
+            Some(Self {
+                files: patterns("files"),
+                exclude: patterns("exclude"),
+                ..Self::new(path, id.line()?, command)
+            })
+        });
+        found.collect()
+    }
+
+    /// Reads the text of a `lefthook.yml` or `lefthook.toml`: every `run` of the hooks before a commit
+    /// and a push, if it is not skipped.
+    #[must_use]
+    pub fn parse_lefthook(path: &TreePath, text: &str) -> Vec<Self> {
+        let Some(root) = document(path, text) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for hook in ["pre-commit", "pre-push"] {
+            let mut open: Vec<&Value> = root.get(hook).into_iter().collect();
+            while let Some(value) = open.pop() {
+                if value.get("skip").and_then(Value::text) == Some("true") {
+                    continue;
+                }
+                if let Some(Value::Text { text, line }) = value.get("run") {
+                    found.push(Self::new(path, *line, text.clone()));
+                }
+                match value {
+                    Value::List(items) => open.extend(items),
+                    Value::Table(entries) => open.extend(entries.iter().map(|(_, value)| value)),
+                    Value::Text { .. } => {}
+                }
+            }
+        }
+        found.sort_by_key(|hook| hook.line);
+        found
+    }
+
+    /// Reads the text of a script such as `.git/hooks/pre-commit`: each line that is no comment.
+    #[must_use]
+    pub fn parse_script(path: &TreePath, text: &str) -> Vec<Self> {
+        let lines = (1..).zip(text.lines().map(str::trim));
+        lines
+            .filter(|(_, text)| !text.is_empty() && !text.starts_with('#'))
+            .map(|(line, text)| Self::new(path, line, text.to_owned()))
+            .collect()
+    }
+
+    /// Whether it runs on the file. An expression that only Python understands excludes nothing.
+    #[must_use]
+    pub fn runs_on(&self, path: &TreePath) -> bool {
+        let finds = |pattern: &String| {
+            let compiled = regex_lite::Regex::new(pattern).ok();
+            compiled.map(|pattern| pattern.is_match(path.as_str()))
+        };
+        self.files
+            .iter()
+            .all(|pattern| finds(pattern) != Some(false))
+            && self
+                .exclude
+                .iter()
+                .all(|pattern| finds(pattern) != Some(true))
+    }
+}
+
+fn document(path: &TreePath, text: &str) -> Option<Value> {
+    if path.file_name().ends_with(".toml") {
+        Value::of_toml(text)
+    } else {
+        Value::of_yaml(text)
+    }
+}
+
+fn runs_by_itself(stages: &Value) -> bool {
+    // As pre-commit names them today, and as it did before its version 3.2.
+    const BEFORE: [&str; 7] = [
+        "pre-commit",
+        "commit",
+        "pre-merge-commit",
+        "merge-commit",
+        "pre-push",
+        "push",
+        "pre-rebase",
+    ];
+    stages.texts().any(|stage| BEFORE.contains(&stage))
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), std::borrow::Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(name: &str, text: &str) -> Vec<(usize, String)> {
+        let path = TreePath::new(name);
+        let hooks = if name.contains("lefthook") {
+            Hook::parse_lefthook(&path, text)
+        } else {
+            Hook::parse_pre_commit(&path, text)
+        };
+        hooks
+            .into_iter()
+            .map(|hook| (hook.line, hook.command))
+            .collect()
+    }
+
+    #[test]
+    fn hooks_are_read_from_what_people_write() {
+        let yaml = "\
+default_stages: [pre-commit]
+repos:
+  - repo: https://example.org/nbstripout
+    rev: '1'
+    hooks:
+      # - id: commented
+      - id: nbstripout
+        args: &keep
+          - --keep-output
+          - 'two words'
+      - {id: other, args: *keep}
+      - id: by-hand
+        stages: [manual]
+  - repo: local
+    hooks:
+      - id: strip
+        entry: nb-clean clean
+        args: [\"-co\"]
+";
+        let keep = "--keep-output 'two words'";
+        assert_eq!(
+            read(".pre-commit-config.yaml", yaml),
+            [
+                (7, format!("nbstripout {keep}")),
+                (11, format!("other {keep}")),
+                (16, "nb-clean clean -co".to_owned()),
+            ]
+        );
+        let toml = "[[repos]]\nrepo = 'a'\nhooks = [{ id = 'nbstripout', args = ['-t'] }]\n";
+        assert_eq!(read("prek.toml", toml), [(3, "nbstripout -t".to_owned())]);
+    }
+
+    #[test]
+    fn runs_of_lefthook_are_read() {
+        let yaml = "\
+pre-commit:
+  commands:
+    strip: {glob: '*.ipynb', run: nbstripout {staged_files}}
+";
+        assert!(read("lefthook.yml", yaml).is_empty(), "it is no YAML");
+        let yaml = "\
+pre-commit:
+  commands:
+    strip:
+      run: nbstripout {staged_files}
+    off:
+      skip: true
+      run: nbstripout a
+  jobs:
+    - group:
+        jobs:
+          - run: nbwipers clean-all .
+post-merge:
+  commands: {again: {run: nbstripout}}
+";
+        assert_eq!(
+            read("lefthook.yml", yaml),
+            [
+                (4, "nbstripout {staged_files}".to_owned()),
+                (11, "nbwipers clean-all .".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn files_that_it_runs_on_are_told() {
+        let hook = Hook {
+            files: vec!["^notebooks/".to_owned(), "(?<!a)b".to_owned()],
+            exclude: vec!["_draft".to_owned()],
+            ..Hook::new(&TreePath::new("a"), 1, String::new())
+        };
+        let runs = |path: &str| hook.runs_on(&TreePath::new(path));
+        assert!(runs("notebooks/1.1a.ipynb"));
+        assert!(!runs("notebooks/1.1a_draft.ipynb") && !runs("a/notebooks/1.1a.ipynb"));
+    }
+
+    /// Nine aliases of nine aliases, nine times: a small file.
+    #[test]
+    fn aliases_of_aliases_are_not_unfolded() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..10 {
+            let alias = format!("*a{}", level - 1);
+            let list = [alias.as_str(); 9].join(", ");
+            text.push_str(&format!("a{level}: &a{level} [{list}]\n"));
+        }
+        assert_eq!(Value::of_yaml(&text), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[-#\"' \\nidrepohks:=*&<\\[\\]{},|>é]{0,80}") {
+            for name in [".pre-commit-config.yaml", "prek.toml", "lefthook.yml"] {
+                let _ = read(name, &text);
+            }
+            let _ = Hook::parse_script(&TreePath::new("a"), &text);
+        }
+    }
+}
