@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::{Config, NotebookId, Tree, TreePath};
+use crate::{Config, NotebookId, TensorPlace, Tree, TreePath};
 
 /// Notebooks by their ids.
 type Notebooks<'a> = BTreeMap<NotebookId, &'a TreePath>;
@@ -16,6 +16,7 @@ pub struct Context<'a> {
     /// The notebooks of all projects.
     all_notebooks: Notebooks<'a>,
     file_names: HashSet<&'a str>,
+    names_are_meant: bool,
 }
 
 impl<'a> Context<'a> {
@@ -33,6 +34,12 @@ impl<'a> Context<'a> {
                 own.insert(id, &file.path);
             }
         }
+        let lies_in_its_place =
+            |path: &TreePath| !matches!(config.place(path), TensorPlace::Elsewhere);
+        let mut tensor_files = tree.files.iter().map(|file| &file.path);
+        let names_are_meant = tree.is_configured
+            || tensor_files
+                .any(|path| !path.file_name().ends_with(".ipynb") && lies_in_its_place(path));
         let file_names = tree
             .files
             .iter()
@@ -44,6 +51,7 @@ impl<'a> Context<'a> {
             notebooks,
             all_notebooks,
             file_names,
+            names_are_meant,
         }
     }
 
@@ -73,6 +81,13 @@ impl<'a> Context<'a> {
             }
             folder = folder.rsplit_once('/').map_or("", |(parent, _)| parent);
         }
+    }
+
+    /// Whether the conventions about names and places are meant in this tree: it has a `selvedge.toml`, or
+    /// a tensor file in a directory of tensors.
+    #[must_use]
+    pub fn names_are_meant(&self) -> bool {
+        self.names_are_meant
     }
 
     /// Whether a file of this name lies anywhere in the tree.

@@ -15,6 +15,9 @@ pub(crate) const OPEN_ENDED: i64 = -1;
 pub(crate) const STATE: &str = "selvedge_state";
 /// The numbers of steps before and after the last commit that was begun. Since version 3.
 pub(crate) const COMMIT: &str = "selvedge_commit";
+/// How the tensors are mostly read, where its chunks are made for that: see
+/// [`ReadPattern::stored`](crate::ReadPattern).
+pub(crate) const READ_PATTERN: &str = "selvedge_read_pattern";
 /// When the file was made: RFC 3339, UTC.
 pub(crate) const CREATED: &str = "created";
 /// The notebook or program that made the file.

@@ -24,7 +24,7 @@ pub(crate) fn hdf5(facts: &FileFacts, reading: &Reading) -> Hdf5Facts {
         },
         committed_steps: recording.map(|recording| recording.committed_steps),
         planned_steps: recording.and_then(|recording| recording.planned_steps),
-        read_pattern: None,
+        read_pattern: own_pattern(facts),
         selvedge_version: facts.provenance.selvedge_version.clone(),
         notebook: facts.provenance.notebook.clone(),
         tensors: facts
@@ -77,6 +77,12 @@ fn hdf5_tensor(
     converted
 }
 
+/// How the file says that it is read.
+fn own_pattern(facts: &FileFacts) -> Option<conventions::ReadPattern> {
+    let recording = facts.recording.as_ref()?;
+    conventions::ReadPattern::named(recording.read_pattern.as_deref()?)
+}
+
 /// The chunks that the planner advises for the run as it was declared. A file of another program
 /// declares nothing, and has as many steps as it was made for.
 fn advised_chunk(facts: &FileFacts, tensor: &TensorFacts, reading: &Reading) -> Option<Vec<u64>> {
@@ -92,7 +98,7 @@ fn advised_chunk(facts: &FileFacts, tensor: &TensorFacts, reading: &Reading) -> 
         Some(recording) => recording.planned_steps,
         None => Some(steps),
     };
-    let pattern = match reading.pattern {
+    let pattern = match own_pattern(facts).unwrap_or(reading.pattern) {
         conventions::ReadPattern::WholeTensors => ReadPattern::WholeTensor,
         conventions::ReadPattern::SingleSteps => ReadPattern::SingleSteps,
         conventions::ReadPattern::TokenSubsets => ReadPattern::TokenSubset,

@@ -14,7 +14,7 @@ mod settings;
 mod walk;
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use selvedge_base::{Mutex, read_regular};
+use selvedge_base::{LONGEST_TEXT, Mutex, read_regular};
 use selvedge_conventions::{
     Artifact, Checker, Contents, Finding, Notebook, Project, Selection, Tree, TreeFile, TreePath,
 };
@@ -89,6 +89,8 @@ pub(crate) fn run(
     in_tree.extend(notebooks.iter().map(tree_file));
     let tree = Tree {
         files: in_tree,
+        shards: shards(scope, &files),
+        is_configured: scope.has_file,
         repository,
     };
     let checker = Checker::new(&scope.config, &tree, selection.clone());
@@ -114,6 +116,29 @@ pub(crate) fn run(
             .collect(),
         failures,
     })
+}
+
+/// The files that indexes of checkpoints name. An index that cannot be read names none.
+fn shards(scope: &Scope, files: &[Found]) -> HashSet<TreePath> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: HashMap<String, String>,
+    }
+    let indexes = files.iter().filter(|file| file.kind == Kind::Index);
+    indexes
+        .filter_map(|file| {
+            let mut json = Vec::new();
+            read_regular(&file.path, LONGEST_TEXT, &mut json).ok()?;
+            let index: Index = serde_json::from_slice(&json).ok()?;
+            Some((scope.tree_path(&file.path), index))
+        })
+        .flat_map(|(path, index)| {
+            let names: HashSet<String> = index.weight_map.into_values().collect();
+            names
+                .into_iter()
+                .map(move |name| path.with_file_name(&name))
+        })
+        .collect()
 }
 
 fn check_all(
@@ -255,6 +280,10 @@ pub(crate) fn one_file(facts: &FileFacts) -> anyhow::Result<Vec<Finding>> {
     };
     let path: PathBuf = scope.checked.first().cloned().unwrap_or_default();
     let artifact = Artifact::new(scope.tree_path(&path), facts.file_bytes, contents);
-    let tree = Tree::default();
+    let tree = Tree {
+        files: vec![TreeFile::new(artifact.path.clone(), artifact.bytes)],
+        is_configured: scope.has_file,
+        ..Tree::default()
+    };
     Ok(Checker::new(&scope.config, &tree, selection).check(&artifact))
 }

@@ -22,7 +22,8 @@ impl Scope {
     /// The scope of the paths on the command line; of none, that of the working directory.
     ///
     /// The root is the folder of the nearest `selvedge.toml`; without one, or with a configuration
-    /// from elsewhere, the top of the git repository, or else the folder itself.
+    /// from elsewhere, the top of the git repository; or else the folder above a `tensors` or a
+    /// `notebooks` folder that it is in, or the folder itself.
     ///
     /// # Errors
     ///
@@ -42,7 +43,10 @@ impl Scope {
             (Some(file), None) => file.parent().map(Path::to_owned),
             _ => None,
         };
-        let root = root.or_else(|| top_of_git(&start)).unwrap_or(start);
+        let root = root
+            .or_else(|| top_of_git(&start))
+            .or_else(|| above_its_kind(&start))
+            .unwrap_or(start);
         let file = config.or(found.as_deref());
         let config = match file {
             Some(file) => Config::load(file)?,
@@ -102,6 +106,16 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
         Ok(_) => bail!("there is no {}", path.display()),
         Err(error) => Err(error).with_context(|| format!("cannot find {}", path.display())),
     }
+}
+
+/// The folder above a folder of tensors or of notebooks that this one is in, or is.
+fn above_its_kind(folder: &Path) -> Option<PathBuf> {
+    let mut folders = folder.ancestors();
+    let kind = folders.find(|folder| {
+        let name = folder.file_name().unwrap_or_default();
+        name == "tensors" || name == "notebooks"
+    })?;
+    kind.parent().map(Path::to_owned)
 }
 
 /// A worktree and a submodule have a file `.git`.

@@ -30,6 +30,8 @@ pub(super) enum Kind {
     PreCommit,
     /// `lefthook.yml`, under any of its names.
     Lefthook,
+    /// `model.safetensors.index.json`: which file of a checkpoint has which tensor.
+    Index,
 }
 
 impl Kind {
@@ -42,6 +44,7 @@ impl Kind {
             }
             _ if is_lefthook(name) => return Some(Self::Lefthook),
             _ if name.starts_with('.') => return None,
+            _ if name.ends_with(".safetensors.index.json") => return Some(Self::Index),
             _ => {}
         }
         let (_, extension) = name.rsplit_once('.')?;

@@ -17,6 +17,7 @@ use super::{
 // The attributes of `docs/format.md`.
 const FORMAT: &str = "selvedge_format";
 const VERSION: &str = "selvedge_version";
+const READ_PATTERN: &str = "selvedge_read_pattern";
 const CREATED: &str = "created";
 const NOTEBOOK: &str = "notebook";
 const LOGICAL_DTYPE: &str = "logical_dtype";
@@ -114,6 +115,10 @@ fn recording(reader: &Reader) -> Option<Recording> {
         committed_steps: reader.committed_steps(),
         planned_steps: reader.planned_steps(),
         format_version,
+        read_pattern: match reader.attribute(READ_PATTERN) {
+            Some(Stored::Text(pattern)) => Some(pattern.clone()),
+            _ => None,
+        },
     })
 }
 

@@ -45,6 +45,9 @@ pub(crate) struct Recording {
     pub(crate) planned_steps: Option<u64>,
     /// The version of the file's conventions.
     pub(crate) format_version: Option<i64>,
+    /// How its tensors are mostly read, where its chunks were made for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) read_pattern: Option<String>,
 }
 
 /// How a recording ended, or did not.

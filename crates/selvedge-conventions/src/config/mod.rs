@@ -105,6 +105,13 @@ impl ReadPattern {
         ("token-subsets", Self::TokenSubsets),
     ];
 
+    /// The pattern of such a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+        found.map(|(_, pattern)| *pattern)
+    }
+
     /// As `selvedge.toml` writes it: `whole-tensors`, `single-steps` or `token-subsets`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

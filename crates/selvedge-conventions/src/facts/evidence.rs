@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 /// Counts over the values of a `uint16` tensor, read as the bfloat16 that they may be.
 ///
-/// Numbers that a network computes with mostly lie between 2⁻⁴⁰ and 2²⁰ and have both signs.
-/// Indices and ids, read as bfloat16, are positive and far below: 10,000 would be 2⁻⁴⁹.
+/// Numbers that a network computes with mostly lie between 2⁻⁴⁰ and 2²⁰ and have both signs, and all of
+/// them, small gradients and their squares, lie between 2⁻¹⁰⁰ and 2²⁰. Whole numbers are spread
+/// otherwise: read as bfloat16, those below 3,456 are smaller than 2⁻¹⁰⁰, and those from 18,816 to
+/// 32,767 are larger than 2²⁰.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uint16Evidence {
     /// Values that were looked at.
@@ -19,6 +21,8 @@ pub struct Uint16Evidence {
     pub zeros: u64,
     /// Values, not zero, whose magnitude as bfloat16 is from 2⁻⁴⁰ to 2²⁰.
     pub moderate: u64,
+    /// Values, not zero, whose magnitude as bfloat16 is from 2⁻¹⁰⁰ to 2²⁰.
+    pub wide: u64,
     /// Values with the sign bit, zeros aside.
     pub negative: u64,
 }
@@ -37,6 +41,7 @@ impl Uint16Evidence {
                 continue;
             }
             counts.moderate += u64::from((BIAS - 40..=BIAS + 20).contains(&exponent));
+            counts.wide += u64::from((BIAS - 100..=BIAS + 20).contains(&exponent));
             counts.negative += u64::from(bits & 0x8000 != 0);
         }
         counts
@@ -44,14 +49,29 @@ impl Uint16Evidence {
 
     /// Whether these are numbers in bfloat16, beyond reasonable doubt.
     pub(crate) fn is_bfloat16(&self) -> bool {
-        let nonzero = self.values.saturating_sub(self.zeros);
-        nonzero >= 16 && self.moderate >= nonzero / 10 * 9 && self.negative >= nonzero / 10
+        let nonzero = self.nonzero();
+        let is_moderate = self.moderate >= nonzero / 10 * 9;
+        nonzero >= 16 && (is_moderate || self.is_wide()) && self.negative >= nonzero / 10
+    }
+
+    /// Whether these are numbers of one sign that may be bfloat16, such as squares, and may be whole
+    /// ones: nobody can tell by the values alone.
+    pub(crate) fn may_be_squares(&self) -> bool {
+        self.nonzero() >= 16 && self.is_wide() && self.negative < self.nonzero() / 10
     }
 
     /// Whether these are indices, ids or counts, beyond reasonable doubt.
     pub(crate) fn is_integers(&self) -> bool {
-        let nonzero = self.values.saturating_sub(self.zeros);
-        nonzero >= 16 && self.negative == 0 && self.moderate == 0
+        self.nonzero() >= 16 && !self.is_wide() && !self.is_bfloat16()
+    }
+
+    fn nonzero(&self) -> u64 {
+        self.values.saturating_sub(self.zeros)
+    }
+
+    /// Whether nearly all values are such as a network computes with.
+    fn is_wide(&self) -> bool {
+        self.wide >= self.nonzero() / 20 * 19
     }
 }
 
@@ -60,6 +80,7 @@ impl AddAssign for Uint16Evidence {
         self.values += other.values;
         self.zeros += other.zeros;
         self.moderate += other.moderate;
+        self.wide += other.wide;
         self.negative += other.negative;
     }
 }
@@ -164,9 +185,16 @@ mod tests {
         assert!(weights.is_bfloat16() && !weights.is_integers());
         let indices = Uint16Evidence::of(0..10_000);
         assert!(!indices.is_bfloat16() && indices.is_integers());
-        // Neither: second moments are tiny and positive, too.
-        let moments = Uint16Evidence::of((0..100).map(|index| 0x2B00 + index * 7));
-        assert!(!moments.is_bfloat16() && !moments.is_integers());
+        // Neither: second moments are tiny and positive, and so are whole numbers from 3,456 on.
+        let moments = Uint16Evidence::of((0..100).map(|index| 0x2700 + index * 7));
+        assert!(!moments.is_bfloat16() && !moments.is_integers() && moments.may_be_squares());
+        // Gradients of 1e-15, of both signs.
+        let tiny = (0..100).map(|index| 0x2600 + index * 7 + (index % 2 << 15));
+        assert!(Uint16Evidence::of(tiny).is_bfloat16());
+        // Sound around 32,768, and numbers of all sizes.
+        let sound = Uint16Evidence::of((0..1000).map(|index| 0x8000 - 3000 + index * 6));
+        assert!(!sound.is_bfloat16() && sound.is_integers());
+        assert!(Uint16Evidence::of(0..=u16::MAX).is_integers());
         let few = Uint16Evidence::of([0x3F80, 0xBF80]);
         assert!(!few.is_bfloat16() && !few.is_integers());
     }

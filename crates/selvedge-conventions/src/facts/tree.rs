@@ -1,5 +1,7 @@
 //! The files of the tree, whether they are checked or not.
 
+use std::collections::HashSet;
+
 use super::RepositoryFacts;
 use crate::TreePath;
 
@@ -9,6 +11,10 @@ use crate::TreePath;
 pub struct Tree {
     /// All notebooks and tensor files, also those that are not checked.
     pub files: Vec<TreeFile>,
+    /// Files of checkpoints in several, whose names an index beside them gives.
+    pub shards: HashSet<TreePath>,
+    /// Whether there is a `selvedge.toml`, so that its conventions are meant.
+    pub is_configured: bool,
     /// The settings of git and of hooks.
     pub repository: RepositoryFacts,
 }

@@ -5,6 +5,8 @@
 //! Checks that the name of a safetensors file is `<id>_<what>.safetensors`, where the id is that of
 //! a notebook. Offers the nearest valid name, or one made with the notebook that the file's metadata
 //! name.
+//! Where there is neither a `selvedge.toml` nor a tensor file in a directory of tensors, nobody keeps to
+//! these conventions, and nothing is said.
 //!
 //! ## Why is this bad?
 //!
@@ -49,11 +51,17 @@ impl Rule for MissingNotebookId {
     }
 
     fn check(&self, artifact: &Artifact, context: &Context<'_>) -> Vec<Diagnosis> {
+        if !context.names_are_meant() {
+            return Vec::new();
+        }
         let Some(facts) = artifact.safetensors() else {
             return Vec::new();
         };
         let pattern = &context.config().notebooks.id_pattern;
         let file_name = artifact.path.file_name();
+        if is_shard(file_name) || context.tree().shards.contains(&artifact.path) {
+            return Vec::new();
+        }
         if TensorFileName::parse(file_name, pattern).is_ok() {
             return Vec::new();
         }
@@ -79,6 +87,17 @@ impl Rule for MissingNotebookId {
             )),
         }]
     }
+}
+
+/// Whether the name is that of a part of a checkpoint, as its index has it: `model-00001-of-00003`.
+fn is_shard(file_name: &str) -> bool {
+    let stem = file_name.strip_suffix(".safetensors").unwrap_or(file_name);
+    let is_number = |text: &str| text.len() >= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let parts = stem.rsplit_once("-of-");
+    parts.is_some_and(|(before, all)| {
+        let number = before.rsplit_once('-').map(|(_, number)| number);
+        is_number(all) && number.is_some_and(is_number)
+    })
 }
 
 /// The name with the notebook that the metadata of the file name.

@@ -5,6 +5,8 @@
 //! Looks for the notebook whose id a safetensors file has in its name: in the notebook directories
 //! of the file's project, which is the folder that its `tensors` directory is in. A project without
 //! notebooks uses those of the nearest folder above that has some, or else all of the tree.
+//! Where there is neither a `selvedge.toml` nor a tensor file in a directory of tensors, nobody keeps to
+//! these conventions, and nothing is said.
 //!
 //! ## Why is this bad?
 //!
@@ -51,6 +53,9 @@ impl Rule for NoSuchNotebook {
     }
 
     fn check(&self, artifact: &Artifact, context: &Context<'_>) -> Vec<Diagnosis> {
+        if !context.names_are_meant() {
+            return Vec::new();
+        }
         let config = context.config();
         let pattern = &config.notebooks.id_pattern;
         if artifact.safetensors().is_none() {

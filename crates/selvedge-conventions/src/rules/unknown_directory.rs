@@ -4,6 +4,8 @@
 //!
 //! Checks that every safetensors and HDF5 file lies in `<tensors>/<MODEL>/`, directly in the
 //! directory of a model or a run.
+//! Where there is neither a `selvedge.toml` nor a tensor file in a directory of tensors, nobody keeps to
+//! these conventions, and nothing is said.
 //!
 //! ## Why is this bad?
 //!
@@ -46,6 +48,9 @@ impl Rule for UnknownDirectory {
     }
 
     fn check(&self, artifact: &Artifact, context: &Context<'_>) -> Vec<Diagnosis> {
+        if !context.names_are_meant() {
+            return Vec::new();
+        }
         if matches!(artifact.contents, Contents::Notebook(_)) {
             return Vec::new();
         }

@@ -6,7 +6,8 @@
 //! safetensors, which has bfloat16 itself. Tensors that Selvedge recorded are not meant, because it
 //! sets the attribute; nor are those with another `logical_dtype`, such as `"uint16"`; nor those of
 //! one axis, unless their values look like bfloat16, because they are mostly ids and counts; nor
-//! those whose values are clearly integers. Two opaque bytes are found too: that is what h5py makes of
+//! those whose values are integers. Numbers of one sign, such as second moments, may be either: they
+//! are meant where a tensor of the same shape in the file is bfloat16, or where the name says so. Two opaque bytes are found too: that is what h5py makes of
 //! an array of the bfloat16 of `ml_dtypes`.
 //!
 //! The fix adds the attribute and changes no value. It is safe where the values look like numbers in
@@ -31,10 +32,7 @@
 //! ```
 
 use crate::rule::Metadata;
-use crate::{
-    Artifact, Context, Diagnosis, Dtype, Fix, FixAction, Rule, Severity, TensorFacts,
-    Uint16Evidence,
-};
+use crate::{Artifact, Context, Diagnosis, Dtype, Fix, FixAction, Rule, Severity, TensorFacts};
 
 pub(super) struct UnmarkedBfloat16;
 
@@ -58,7 +56,7 @@ impl Rule for UnmarkedBfloat16 {
         tensors
             .filter(|tensor| tensor.logical_dtype.is_none())
             .filter_map(|tensor| match tensor.dtype {
-                Dtype::Uint16 => diagnosis(tensor, hdf5.is_some()),
+                Dtype::Uint16 => diagnosis(tensor, artifact.tensors(), hdf5.is_some()),
                 Dtype::Opaque16 => Some(opaque(tensor)),
                 _ => None,
             })
@@ -76,13 +74,38 @@ fn opaque(tensor: &TensorFacts) -> Diagnosis {
         ))
 }
 
-fn diagnosis(tensor: &TensorFacts, hdf5: bool) -> Option<Diagnosis> {
-    let sure = tensor.uint16.is_some_and(|seen| seen.is_bfloat16());
-    let integers = tensor
-        .uint16
-        .as_ref()
-        .is_some_and(Uint16Evidence::is_integers);
-    if integers || (!sure && tensor.shape.len() < 2) {
+/// Whether a tensor of the same shape is bfloat16, by its mark or by its values. Nobody records numbers
+/// of a network and whole ones in one shape, but for a few.
+fn has_sibling(tensor: &TensorFacts, all: &[TensorFacts]) -> bool {
+    let is_bfloat16 = |other: &TensorFacts| match &other.logical_dtype {
+        Some(logical) => logical == "bfloat16",
+        None => other.uint16.is_some_and(|seen| seen.is_bfloat16()),
+    };
+    let mut others = all.iter().filter(|other| other.shape == tensor.shape);
+    others.any(|other| other.dtype == tensor.dtype && is_bfloat16(other))
+}
+
+/// Whether the name is one that optimizers and trainers give to numbers of one sign.
+fn is_named_so(name: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "variance",
+        "exp_avg",
+        "second_moment",
+        "moment",
+        "grad",
+        "adam",
+    ];
+    let name = name.to_ascii_lowercase();
+    WORDS.iter().any(|word| name.contains(word))
+}
+
+fn diagnosis(tensor: &TensorFacts, all: &[TensorFacts], hdf5: bool) -> Option<Diagnosis> {
+    let is_square = tensor.uint16.is_some_and(|seen| seen.may_be_squares());
+    let sure = tensor.uint16.is_some_and(|seen| seen.is_bfloat16())
+        || (is_square && has_sibling(tensor, all));
+    let named = is_square && is_named_so(&tensor.name);
+    let integers = tensor.uint16.is_some_and(|seen| seen.is_integers()) || is_square;
+    if !sure && !named && (integers || tensor.shape.len() < 2) {
         return None;
     }
     let message = if sure {

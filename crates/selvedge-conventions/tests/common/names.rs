@@ -1,10 +1,22 @@
-use selvedge_conventions::{Hdf5Facts, SafetensorsFacts};
+use selvedge_conventions::{Hdf5Facts, SafetensorsFacts, TreePath};
 
 use super::fixtures::Fixture;
 use super::{World, file};
 
 fn tensors(path: &str) -> World {
-    file(path, 1000, SafetensorsFacts::default())
+    configured(file(path, 1000, SafetensorsFacts::default()))
+}
+
+/// A world with a `selvedge.toml`.
+fn configured(mut world: World) -> World {
+    world.tree.is_configured = true;
+    world
+}
+
+/// A file in a tree that keeps to no conventions: a download beside others.
+fn elsewhere(name: &str) -> World {
+    let world = file(&format!("models/{name}"), 1000, SafetensorsFacts::default());
+    world.file("models/run.h5", 1000, Hdf5Facts::default())
 }
 
 fn made_by(path: &str, notebook: &str) -> World {
@@ -12,11 +24,11 @@ fn made_by(path: &str, notebook: &str) -> World {
         notebook: Some(notebook.to_owned()),
         ..SafetensorsFacts::default()
     };
-    file(path, 1000, facts)
+    configured(file(path, 1000, facts))
 }
 
 fn trajectory(path: &str) -> World {
-    file(path, 1000, Hdf5Facts::default())
+    configured(file(path, 1000, Hdf5Facts::default()))
 }
 
 pub(super) fn fixtures() -> Vec<Fixture> {
@@ -34,6 +46,17 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                         .config("notebooks.id-pattern = '[0-9]{3}'"),
                 ),
                 ("a trajectory", trajectory("tensors/Thimble/thimble_7.h5")),
+                ("no conventions", elsewhere("mask.safetensors")),
+                (
+                    "a part of a checkpoint",
+                    tensors("tensors/Flannel/model-00001-of-00003.safetensors"),
+                ),
+                ("a part by its index", {
+                    let path = "tensors/Flannel/part_a.safetensors";
+                    let mut world = tensors(path);
+                    world.tree.shards.insert(TreePath::new(path));
+                    world
+                }),
             ],
             failing: vec![
                 ("no id", tensors("tensors/Flannel/cluster_mask.safetensors")),
@@ -75,6 +98,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                         .neighbour("code/notebooks/1.5d-clusters.ipynb"),
                 ),
                 ("no id at all", tensors("tensors/Flannel/mask.safetensors")),
+                ("no conventions", elsewhere("1.5d_mask.safetensors")),
             ],
             failing: vec![
                 (
@@ -105,6 +129,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     tensors("tensors/Flannel/1.5d_mask.safetensors"),
                 ),
                 ("deep", trajectory("a/box_3/tensors/Thimble/thimble_7.h5")),
+                ("no conventions", elsewhere("1.5d_mask.safetensors")),
                 (
                     "elsewhere, as configured",
                     tensors("data/Flannel/1.5d_mask.safetensors")
@@ -131,6 +156,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
         Fixture {
             code: "NAM004",
             passing: vec![
+                ("no conventions", elsewhere("mask.safetensors")),
                 ("a run", trajectory("tensors/Thimble/thimble_7.h5")),
                 (
                     "safetensors",

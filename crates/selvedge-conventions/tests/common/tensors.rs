@@ -71,6 +71,11 @@ fn rounded() -> impl Iterator<Item = u16> {
     (0..128).map(|index| 0x3C00 + index * 8)
 }
 
+/// The squares of gradients of about 1e-7, in bfloat16.
+fn squares() -> impl Iterator<Item = u16> {
+    (0..128).map(|index| 0x2800 + index * 9)
+}
+
 /// Weights in bfloat16, of both signs.
 fn weights() -> impl Iterator<Item = u16> {
     (0..128).map(|index| 0x3C00 + index + if index % 2 == 0 { 0x8000 } else { 0 })
@@ -151,11 +156,32 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 ),
                 ("integers", hdf5("flannel_3", vec![uint16(0..10_000)])),
                 ("one axis", hdf5("flannel_3", vec![bias])),
+                (
+                    "distances in millimetres",
+                    hdf5(
+                        "flannel_3",
+                        vec![uint16((0..128).map(|index| 4000 + index * 30))],
+                    ),
+                ),
+                (
+                    "ids beyond 11,000",
+                    hdf5("flannel_3", vec![uint16((0..128).map(|index| index * 390))]),
+                ),
                 ("recorded by Selvedge", recorded),
             ],
             failing: vec![
                 ("not seen", hdf5("flannel_4", vec![tensor(Dtype::Uint16)])),
                 ("seen", hdf5("flannel_5", vec![uint16(weights())])),
+                ("second moments beside weights", {
+                    let mut squares = uint16(squares());
+                    squares.name = "v".to_owned();
+                    hdf5("flannel_7", vec![uint16(weights()), squares])
+                }),
+                ("second moments by their name", {
+                    let mut squares = uint16(squares());
+                    squares.name = "optimizer/exp_avg_sq".to_owned();
+                    hdf5("flannel_8", vec![squares])
+                }),
                 (
                     "safetensors",
                     safetensors("3.1a_uint16", vec![tensor(Dtype::Uint16)]),

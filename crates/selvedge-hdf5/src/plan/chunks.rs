@@ -36,6 +36,18 @@ pub enum ReadPattern {
     TokenSubset,
 }
 
+impl ReadPattern {
+    /// As the attribute `selvedge_read_pattern` of a file has it. Whole tensors are what is read where
+    /// a file says nothing.
+    pub(crate) fn stored(self) -> Option<&'static str> {
+        match self {
+            Self::WholeTensor => None,
+            Self::SingleSteps => Some("single-steps"),
+            Self::TokenSubset => Some("token-subsets"),
+        }
+    }
+}
+
 impl fmt::Display for ReadPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

@@ -356,6 +356,9 @@ impl Build<'_> {
             let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
             attributes.push((provenance::CREATED.to_owned(), Attribute::Text(now)));
         }
+        if let Some(pattern) = self.rechunk.pattern.stored() {
+            attributes.push((provenance::READ_PATTERN.to_owned(), pattern.into()));
+        }
         let contents = Contents {
             steps: Some(self.plan.steps),
             tensors: &self.plan.tensors,

@@ -102,6 +102,9 @@ impl RecorderBuilder {
         let mut attributes = self.attributes.clone();
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         attributes.push((provenance::CREATED.to_owned(), now.into()));
+        if let Some(pattern) = self.pattern.stored() {
+            attributes.push((provenance::READ_PATTERN.to_owned(), pattern.into()));
+        }
         if let Some(notebook) = &self.notebook {
             attributes.push((provenance::NOTEBOOK.to_owned(), notebook.into()));
         }
