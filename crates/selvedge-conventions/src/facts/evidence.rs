@@ -189,7 +189,7 @@ mod tests {
         let moments = Uint16Evidence::of((0..100).map(|index| 0x2700 + index * 7));
         assert!(!moments.is_bfloat16() && !moments.is_integers() && moments.may_be_squares());
         // Gradients of 1e-15, of both signs.
-        let tiny = (0..100).map(|index| 0x2600 + index * 7 + (index % 2 << 15));
+        let tiny = (0..100).map(|index| 0x2600 + index * 7 + ((index % 2) << 15));
         assert!(Uint16Evidence::of(tiny).is_bfloat16());
         // Sound around 32,768, and numbers of all sizes.
         let sound = Uint16Evidence::of((0..1000).map(|index| 0x8000 - 3000 + index * 6));

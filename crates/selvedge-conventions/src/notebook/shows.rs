@@ -20,7 +20,7 @@ pub(crate) enum Shows {
 impl Notebook {
     /// What a cell of the notebook shows when it runs.
     pub(crate) fn shows(&self, cell: &Cell) -> Shows {
-        if !self.is_python || cell.is_foreign || self.redirects() || hides_output(cell) {
+        if !self.is_python || cell.is_foreign || self.redirects() || cell.hides_output() {
             return Shows::Unsure;
         }
         of_code(&cell.source)
@@ -43,15 +43,17 @@ impl Notebook {
     }
 }
 
-/// Whether somebody asked for the output to be taken out.
-fn hides_output(cell: &Cell) -> bool {
-    let by_tag = cell.tags.iter().any(|tag| {
-        let tag = tag.replace('_', "-");
-        tag.ends_with("-output") || tag.ends_with("-cell")
-    });
-    by_tag
-        || cell.directive("output") == Some("false")
-        || cell.directive("include") == Some("false")
+impl Cell {
+    /// Whether somebody asked for the output to be taken out: by a tag such as `hide_output`, or by an
+    /// option of Quarto.
+    pub(crate) fn hides_output(&self) -> bool {
+        let by_tag = self.tags.iter().any(|tag| {
+            let tag = tag.replace('_', "-");
+            tag.ends_with("-output") || tag.ends_with("-cell")
+        });
+        let is_off = |option: &str| self.directive(option) == Some("false");
+        by_tag || is_off("output") || is_off("include")
+    }
 }
 
 fn of_code(code: &str) -> Shows {

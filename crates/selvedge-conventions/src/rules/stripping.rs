@@ -88,7 +88,7 @@ fn of_tool(name: &str, options: &[String]) -> Option<&'static str> {
             .iter()
             .any(|option| names.contains(&option.as_str()))
     };
-    let tool = match name {
+    match name {
         // `--keep-output-type` keeps some, and takes out the others.
         "nbstripout" => {
             let looks = [
@@ -131,9 +131,8 @@ fn of_tool(name: &str, options: &[String]) -> Option<&'static str> {
         "jupyter-nb-clear-output" | "nbconvert-clear-output" => Some("nbconvert"),
         "strip_notebook_output" | "strip-notebook-output" => Some("a script"),
         "ipynb_output_filter" => Some("ipynb_output_filter"),
-        _ => return None,
-    };
-    tool
+        _ => None,
+    }
 }
 
 /// Whether the option is one of one letter, or of several in one word, and has this one: `-co`.

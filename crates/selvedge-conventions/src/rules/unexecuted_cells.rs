@@ -49,7 +49,8 @@ impl Rule for UnexecutedCells {
         };
         let cells: Vec<_> = notebook
             .code_cells()
-            .filter(|(_, cell)| !cell.is_skipped())
+            // Who takes an output out takes the number with it.
+            .filter(|(_, cell)| !cell.is_skipped() && !cell.hides_output())
             .collect();
         if !notebook.has_counts() {
             return Vec::new();

@@ -280,6 +280,13 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     ),
                 ),
                 (
+                    "its output was taken out by a tag, and the number with it",
+                    cells(
+                        "notebooks/1.5a.ipynb",
+                        &[ran(1, "a"), code("null", "b", "", "hide_output")],
+                    ),
+                ),
+                (
                     "the numbers were taken out",
                     cells(
                         "notebooks/1.5a.ipynb",
