@@ -201,7 +201,8 @@ fn threads() -> std::io::Result<usize> {
 fn save(path: &Path, sync: bool, streamed: bool) -> Result<(), Failure> {
     for version in [1_u32, 2] {
         let values = vec![version; ELEMENTS];
-        let save = Save::new(path).sync(sync).scalar("version", version);
+        let save = Save::new(path).overwrite(true).sync(sync);
+        let save = save.scalar("version", version);
         if streamed {
             let mut file = save
                 .declare::<u32>("W", [ELEMENTS])
@@ -231,6 +232,7 @@ fn grow(path: &Path, sync: bool) -> Result<(), Failure> {
     }
     let save = Save::new(path)
         .sync(sync)
+        .overwrite(true)
         .discard_unfinished(true)
         .declare::<u32>("fixed", [ELEMENTS])
         .growing::<u32>("rows", [ELEMENTS]);

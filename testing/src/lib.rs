@@ -1,5 +1,5 @@
 //! What the tests of several crates share: the Python that they are held against, processes that
-//! are killed or limited, threads whose calls fail, the contracts of all that write files and of all errors, what
+//! are killed, limited or copied, threads whose calls fail, the contracts of all that write files and of all errors, what
 //! a piece of work costs (the peak of its memory, its allocations, its system calls, the files that it opens), and
 //! numbers without a pattern.
 //!
@@ -12,6 +12,7 @@ mod calls;
 mod child;
 mod errors;
 mod faults;
+mod fork;
 mod limits;
 mod memory;
 pub mod naming;
@@ -26,6 +27,7 @@ pub use calls::{opened_files, system_calls, traced};
 pub use child::{Guard, again, is_child, setting, tell, told, within};
 pub use errors::check_messages;
 pub use faults::{Fault, in_folder, with_fault, without_privileges};
+pub use fork::{Copied, End, Forked, Voice, fork, in_fork};
 pub use limits::{Limit, limited, on_small_file_system, run_limited, with_file_limit};
 pub use memory::peak;
 pub use random::{Random, seed};

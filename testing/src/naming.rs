@@ -50,6 +50,8 @@ macro_rules! naming_contract {
             what_is_no_name_of_a_file_is_refused
             a_folder_that_cannot_be_written_is_named
             a_link_in_the_place_of_the_partial_file_is_refused
+            a_second_name_in_the_place_of_the_partial_file_keeps_its_file
+            a_pipe_in_the_place_of_the_partial_file_is_refused
             what_a_killed_writer_left_is_removed
             two_writers_of_one_file_do_not_mix
             many_writers_at_once_leave_one_whole_file
@@ -321,6 +323,30 @@ pub fn a_link_in_the_place_of_the_partial_file_is_refused(writer: &dyn Writer) {
     }
     fs::create_dir(partial(&path)).expect("a folder");
     refused_naming(writer, &path, true, &partial(&path));
+}
+
+/// What a killed writer left is removed, which takes a name away and not what else has it.
+pub fn a_second_name_in_the_place_of_the_partial_file_keeps_its_file(writer: &dyn Writer) {
+    let (folder, path) = place(writer);
+    let text = folder.path().join("thesis.txt");
+    fs::write(&text, "my thesis").expect("write");
+    fs::hard_link(&text, partial(&path)).expect("a second name");
+    write(writer, &path, 1, true);
+    assert_eq!(writer.read(&path), 1);
+    assert_eq!(fs::read(&text).expect("read"), b"my thesis");
+    assert_eq!(names(folder.path()), ["thesis.txt".to_owned(), name(&path)]);
+}
+
+/// To open a pipe is to wait for somebody at its other end.
+pub fn a_pipe_in_the_place_of_the_partial_file_is_refused(writer: &dyn Writer) {
+    let (folder, path) = place(writer);
+    let made = std::process::Command::new("mkfifo")
+        .arg(partial(&path))
+        .status();
+    assert!(made.expect("mkfifo").success());
+    let said = refused_naming(writer, &path, true, &partial(&path));
+    assert!(said.contains("pipe"), "{said}");
+    assert_eq!(names(folder.path()), [name(&partial(&path))]);
 }
 
 pub fn what_a_killed_writer_left_is_removed(writer: &dyn Writer) {

@@ -144,10 +144,10 @@ impl Workload {
 
     /// A save of all of them.
     pub fn save(&self, path: &Path) -> Save<'_> {
-        self.tensors()
-            .fold(Save::new(path), |save, (name, values)| {
-                save.tensor(name, self.shape, values)
-            })
+        let save = Save::new(path).overwrite(true);
+        self.tensors().fold(save, |save, (name, values)| {
+            save.tensor(name, self.shape, values)
+        })
     }
 
     /// Bytes of the tensors.

@@ -120,7 +120,8 @@ fn save(workload: &Workload, path: &Path, sync: bool) -> Result<()> {
 }
 
 fn pieces(workload: &Workload, path: &Path, sync: bool) -> Result<()> {
-    let save = workload.names.iter().fold(Save::new(path), |save, name| {
+    let save = Save::new(path).overwrite(true);
+    let save = workload.names.iter().fold(save, |save, name| {
         save.declare::<bf16>(name, workload.shape)
     });
     stream(workload, save.sync(sync).start()?)
@@ -129,7 +130,8 @@ fn pieces(workload: &Workload, path: &Path, sync: bool) -> Result<()> {
 /// With the last tensor growing, and the others declared.
 fn growing(workload: &Workload, path: &Path, sync: bool) -> Result<()> {
     let (last, others) = workload.names.split_last().ok_or("no tensors")?;
-    let save = others.iter().fold(Save::new(path), |save, name| {
+    let save = Save::new(path).overwrite(true);
+    let save = others.iter().fold(save, |save, name| {
         save.declare::<bf16>(name, workload.shape)
     });
     let save = save.growing::<bf16>(last, &workload.shape[1..]);

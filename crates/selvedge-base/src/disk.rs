@@ -5,8 +5,9 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::num::NonZeroU64;
 use std::ops::Range;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -28,6 +29,23 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
 #[must_use]
 pub fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// A path that leads to this open file, whatever becomes of its names; `None` where the system has none.
+/// It does so as long as the file is open here, and in this process.
+#[must_use]
+pub fn path_of(file: impl AsFd) -> Option<PathBuf> {
+    // What is opened by the second, on macOS, shares its position and its `flock` with `file`. (Untested
+    // there.)
+    let folder = match cfg!(target_os = "linux") {
+        true => "/proc/self/fd",
+        false => "/dev/fd",
+    };
+    let file = file.as_fd();
+    let path = Path::new(folder).join(file.as_raw_fd().to_string());
+    let own = rustix::fs::fstat(file).ok()?;
+    let found = rustix::fs::stat(&path).ok()?;
+    ((own.st_dev, own.st_ino) == (found.st_dev, found.st_ino)).then_some(path)
 }
 
 /// Whether an error of locking a file means that its file system has no locks: NFS and Lustre can be

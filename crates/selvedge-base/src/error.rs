@@ -147,6 +147,19 @@ pub enum FileError {
         /// The partial name.
         path: PathBuf,
     },
+    /// A handle that another process made, of which this one is a copy that `fork` made.
+    #[error(
+        "{handle} of {} belongs to process {process}, from which this one was forked; go on with it \
+         there, or make another one here", path.display()
+    )]
+    OtherProcess {
+        /// The file.
+        path: PathBuf,
+        /// What was made, such as `this recorder`.
+        handle: &'static str,
+        /// The process that made it.
+        process: u32,
+    },
 }
 
 debug_as_chain!(FileError);
@@ -177,7 +190,8 @@ impl FileError {
             | Self::Unfinished { path, .. }
             | Self::NothingLeft { path, .. }
             | Self::InTheWay { path, .. }
-            | Self::Replaced { path } => path,
+            | Self::Replaced { path }
+            | Self::OtherProcess { path, .. } => path,
         }
     }
 }
@@ -218,6 +232,7 @@ mod tests {
             NothingLeft { path: path(), unfinished: "a.h5.unfinished".into() }
             InTheWay { path: path(), found: "a folder" }
             Replaced { path: path() }
+            OtherProcess { path: path(), handle: "this recorder", process: 7 }
         });
         check_messages(&all, 1);
         assert!(all.iter().all(|error| error.to_string().contains("a.h5")));

@@ -3,7 +3,7 @@
 //! [`Partial`] is the one way in which a file gets its name: it is written under another one, put on
 //! the disk, and renamed when it is complete. Every writer of the project goes through it, and
 //! passes the suite of tests that `selvedge-testing` has for it. [`LockedFile`] is a file that one
-//! writer has to itself. [`pool`] runs work in several threads, [`buffer`] allocates large memory
+//! writer has to itself, and [`Process`] the one that may use it. [`pool`] runs work in several threads, [`buffer`] allocates large memory
 //! without a panic, [`disk`] has the system calls that the standard library lacks, [`units`] and
 //! [`shape`] put numbers into words, [`text`] makes text of bytes, and of text what a screen may be
 //! given. [`open_regular`] and its like read what somebody else made, and wait for nobody.
@@ -17,6 +17,7 @@ mod file;
 mod limit;
 mod lock;
 pub mod pool;
+mod process;
 mod regular;
 pub mod shape;
 mod sys;
@@ -28,7 +29,8 @@ pub use file::{Leftover, Partial, check_target, remove_partials, rename_new, syn
 pub use limit::limit_memory;
 pub use lock::LockedFile;
 pub use parking_lot::{Condvar, Mutex, MutexGuard};
-pub use regular::{LONGEST_TEXT, open_regular, read_regular, read_text};
+pub use process::{AtWork, InUse, Process};
+pub use regular::{LONGEST_TEXT, open_regular, read_regular, read_text, reopen_regular};
 
 /// Runs the README's example as a doctest.
 #[cfg(doctest)]

@@ -3,9 +3,10 @@
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::ops::Deref;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use crate::{FileError, disk, sys};
+use crate::{FileError, Process, disk, regular, sys};
 
 /// A file that one writer has to itself.
 ///
@@ -14,12 +15,17 @@ use crate::{FileError, disk, sys};
 /// exclusive one does not.
 ///
 /// Locks belong to the open file, and so would live on in every process that was forked meanwhile
-/// and still has its descriptor: so they are given back when this is dropped, and not only closed.
+/// and still has its descriptor: so they are given back when this is dropped, and not only closed. But
+/// not where it is dropped in such a process, which has a copy of this and would give back what is still
+/// needed: there nothing is done, and what would change the locks is [`FileError::OtherProcess`].
 ///
 /// On a file system without locks nothing keeps two writers apart. That is no reason to write
 /// nothing, so they go on as if they had them.
 #[derive(Debug)]
-pub struct LockedFile(File);
+pub struct LockedFile {
+    file: File,
+    process: Process,
+}
 
 impl LockedFile {
     /// Opens the file at `path` for reading and writing, and takes the writer's lock.
@@ -31,9 +37,14 @@ impl LockedFile {
         Self::open_with(path, true, sys::lock_for_writing)
     }
 
-    /// Opens the file at `path`, which is to be replaced, and keeps everybody from writing it
+    /// Opens the file at `path`, which is to be replaced or renamed, and keeps everybody from writing it
     /// meanwhile. Several may do so at a time.
-    pub(crate) fn claim(path: &Path) -> Result<Self, FileError> {
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::InUse`] and [`FileError::OpenForWriting`] while somebody writes it, and
+    /// [`FileError::Io`].
+    pub fn claim(path: &Path) -> Result<Self, FileError> {
         let file = Self::open_with(path, false, sys::lock_against_writing)?;
         file.share(path)?;
         // Some writers have no lock, for the sake of their readers: those of HDF5's SWMR mode.
@@ -50,7 +61,14 @@ impl LockedFile {
         lock: fn(&File) -> io::Result<()>,
     ) -> Result<Self, FileError> {
         loop {
-            let file = OpenOptions::new().read(true).write(write).open(path);
+            let mut options = OpenOptions::new();
+            let options = options.read(true).write(write);
+            // To open a pipe would be to wait for somebody.
+            let options = options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+            let file = options.open(path).and_then(|file| {
+                regular::check(&file.metadata()?)?;
+                Ok(file)
+            });
             let file = file.map_err(FileError::io(path, "open"))?;
             let Some(file) = Self::lock_with(file, path, lock)? else {
                 return Err(FileError::InUse {
@@ -77,11 +95,16 @@ impl LockedFile {
         lock: fn(&File) -> io::Result<()>,
     ) -> Result<Option<Self>, FileError> {
         match lock(&file) {
-            Ok(()) => Ok(Some(Self(file))),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) if disk::is_without_locks(&error) => Ok(Some(Self(file))),
-            Err(error) => Err(FileError::io(path, "lock")(error)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if !disk::is_without_locks(&error) => {
+                return Err(FileError::io(path, "lock")(error));
+            }
+            _ => {}
         }
+        Ok(Some(Self {
+            file,
+            process: Process::current(),
+        }))
     }
 
     /// Lets HDF5 programs read the file at `path`, which is this one, and keeps them from writing it,
@@ -91,7 +114,8 @@ impl LockedFile {
     ///
     /// [`FileError::OpenForWriting`] while another program has it exclusively, and [`FileError::Io`].
     pub fn share(&self, path: &Path) -> Result<(), FileError> {
-        if flock(self.0.try_lock_shared(), path)? {
+        self.check("the lock", path)?;
+        if flock(self.file.try_lock_shared(), path)? {
             return Ok(());
         }
         Err(FileError::OpenForWriting {
@@ -115,7 +139,24 @@ impl LockedFile {
 
     /// The same; `false` while another program has a lock.
     pub(crate) fn is_secluded(&self, path: &Path) -> Result<bool, FileError> {
-        flock(self.0.try_lock(), path)
+        self.check("the lock", path)?;
+        flock(self.file.try_lock(), path)
+    }
+
+    /// Checks that this process has the locks, and not one that it was forked from, for `handle` of the
+    /// file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::OtherProcess`].
+    pub fn check(&self, handle: &'static str, path: &Path) -> Result<(), FileError> {
+        self.process.check(handle, path)
+    }
+
+    /// Whether this process has the locks, and not one that it was forked from.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.process.is_current()
     }
 
     /// Whether a writer has its lock on `file`, however it was opened.
@@ -134,7 +175,7 @@ impl LockedFile {
     }
 
     fn is_found_at(&self, found: io::Result<Metadata>) -> bool {
-        match (found, self.0.metadata()) {
+        match (found, self.file.metadata()) {
             (Ok(found), Ok(own)) => disk::is_same(&found, &own),
             _ => false,
         }
@@ -145,14 +186,16 @@ impl Deref for LockedFile {
     type Target = File;
 
     fn deref(&self) -> &File {
-        &self.0
+        &self.file
     }
 }
 
 impl Drop for LockedFile {
     fn drop(&mut self) {
-        let _ = self.0.unlock();
-        let _ = sys::unlock(&self.0);
+        if self.is_ours() {
+            let _ = self.file.unlock();
+            let _ = sys::unlock(&self.file);
+        }
     }
 }
 

@@ -4,10 +4,13 @@
 //! longer. Where the system has no thread to give, there are fewer, and the calling one is always
 //! among them.
 
+use std::io::{self, Write as _};
 use std::sync::OnceLock;
 use std::thread;
 
 use parking_lot::Mutex;
+
+use crate::Process;
 
 /// Processors that this process may use, at least 1.
 ///
@@ -70,6 +73,9 @@ pub fn each_with<S, T, E: Send>(
 
 /// Calls `work` in `threads` threads at once, of which this one is the first, and waits for all.
 ///
+/// A process that was forked within `work` has no other threads to wait for: there it is ended, where
+/// `work` returns.
+///
 /// # Errors
 ///
 /// One of several errors is returned. The others go on until they return.
@@ -78,12 +84,19 @@ pub fn together<E: Send>(threads: usize, work: impl Fn() -> Result<(), E> + Sync
     if threads < 2 {
         return work();
     }
+    let process = Process::current();
     thread::scope(|scope| {
         // A thread that cannot be started is one that helps less.
         let others: Vec<_> = (1..threads)
             .filter_map(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();
         let mut result = work();
+        // The threads are those of another process, and what they borrow is in use until they end.
+        if !process.is_current() {
+            let why = b"a process that was forked within this work cannot go on with it\n";
+            let _ = io::stderr().write_all(why);
+            std::process::abort();
+        }
         for other in others {
             let other = other
                 .join()

@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use crate::disk;
 use crate::units::Bytes;
 
 /// The longest text file that is read whole, in bytes, where nothing else is said: configuration, a
@@ -32,7 +33,8 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn check(metadata: &Metadata) -> io::Result<()> {
+/// Checks that it is a regular file.
+pub(crate) fn check(metadata: &Metadata) -> io::Result<()> {
     let kind = metadata.file_type();
     if kind.is_file() {
         return Ok(());
@@ -49,6 +51,28 @@ fn check(metadata: &Metadata) -> io::Result<()> {
     };
     let what = format!("it is {what}, and no regular file");
     Err(io::Error::new(ErrorKind::InvalidInput, what))
+}
+
+/// Opens a file that is open once more, for reading, with a position and locks of its own.
+///
+/// It is the same file, also where another one has got its name since. Where the system cannot open it
+/// so, it is opened by `path`, one of its names.
+///
+/// # Errors
+///
+/// The errors of opening, and [`io::ErrorKind::NotFound`] where `path` is no name of it any more.
+pub fn reopen_regular(file: &File, path: &Path) -> io::Result<File> {
+    if let Some(path) = disk::path_of(file) {
+        return open_regular(&path);
+    }
+    let again = open_regular(path)?;
+    match disk::is_same(&again.metadata()?, &file.metadata()?) {
+        true => Ok(again),
+        false => Err(io::Error::new(
+            ErrorKind::NotFound,
+            "another file has got its name",
+        )),
+    }
 }
 
 /// Reads the regular file at `path` into `buffer`, which is emptied before.
@@ -160,5 +184,22 @@ mod tests {
         assert!(buffer.starts_with(b"Name:"));
         let error = read_regular(path, 10, &mut buffer).unwrap_err();
         assert_eq!((error.kind(), buffer.len()), (ErrorKind::FileTooLarge, 0));
+    }
+
+    /// A file that was just opened had its name taken by another one, which was opened in its place.
+    #[test]
+    fn an_open_file_is_opened_once_more_whatever_has_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other] = ["x.h5", "y.h5"].map(|name| folder.path().join(name));
+        fs::write(&path, "old").unwrap();
+        fs::write(&other, "new").unwrap();
+        let file = File::open(&path).unwrap();
+        fs::rename(&other, &path).unwrap();
+        let again = reopen_regular(&file, &path);
+        if disk::path_of(&file).is_none() {
+            assert_eq!(again.unwrap_err().kind(), ErrorKind::NotFound);
+            return;
+        }
+        assert_eq!(io::read_to_string(again.unwrap()).unwrap(), "old");
     }
 }

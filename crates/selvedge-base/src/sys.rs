@@ -7,6 +7,31 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// A number that is another one in each process that `fork` makes.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+/// A number that is another one in each process that `fork` makes, once [`count_forks`] was called.
+#[inline]
+pub(crate) fn forks() -> u64 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+/// From now on each `fork` is counted, in the process that it makes.
+pub(crate) fn count_forks() {
+    /// It is called in the new process, where only what is safe in a signal handler may be done.
+    extern "C" fn forked() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    static COUNTED: AtomicBool = AtomicBool::new(false);
+    // Two threads may both come here, and then each `fork` counts twice.
+    if !COUNTED.load(Ordering::Acquire) {
+        // SAFETY: the function is there as long as this program is, and changes one atomic number.
+        let refused = unsafe { libc::pthread_atfork(None, None, Some(forked)) };
+        COUNTED.store(refused == 0, Ordering::Release);
+    }
+}
 
 /// Takes the writer's exclusive lock on `file`, without waiting; `WouldBlock` where another writer
 /// has it.

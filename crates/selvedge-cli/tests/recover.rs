@@ -75,6 +75,18 @@ fn a_growing_safetensors_file() {
             .contains("`selvedge recover 1.5e_rows.safetensors.unfinished`")
     );
     assert_eq!(place.run(&["recover", "--dry-run", unfinished]).code, 2);
+    // A file that is there is not replaced. The advice was a flag that the command does not have.
+    fs::write(&path, "another").unwrap();
+    let refused = place.run(&["recover", unfinished]);
+    assert_eq!(refused.code, 2);
+    let told = refused.stderr.contains("rename one of the two");
+    assert!(
+        told && !refused.stderr.contains("overwrite"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(fs::read(&path).unwrap(), b"another");
+    fs::remove_file(&path).unwrap();
     let text = place.print(&["recover", unfinished]);
     assert!(text.contains("it is finished now: 2 rows, "), "{text}");
     assert!(

@@ -11,6 +11,7 @@ use hdf5::types::{CompoundField, CompoundType, FloatSize, IntSize, TypeDescripto
 use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
 
 use crate::chunks::{self, to_usize};
+use selvedge_base::LockedFile;
 use selvedge_base::shape::elements;
 
 use crate::plan::ChunkPlan;
@@ -131,21 +132,21 @@ fn complex(part: FloatSize, size: usize) -> TypeDescriptor {
     TypeDescriptor::Compound(CompoundType { fields, size })
 }
 
-/// Creates the file at `path`, over whatever is there, with all of its datasets and attributes.
-/// Errors name it `name`.
+/// Makes an HDF5 file of `held`, over whatever is in it, with all of its datasets and attributes. Errors
+/// name it `name`.
 ///
 /// Afterwards the extents of the step tensors are those of the planned run (of one row of chunks,
 /// where its length is unknown). All chunks and constants have addresses, but no bytes; the
 /// addresses of the constants are returned (`None` for one without elements). A compressed tensor
 /// has no steps and no chunks.
 pub(crate) fn create(
-    path: &Path,
+    held: &LockedFile,
     name: &Path,
     contents: &Contents<'_>,
 ) -> Result<Vec<Option<u64>>, StorageError> {
     let failed =
         |action: String| move |error: hdf5::Error| StorageError::library(name, action, error);
-    let file = ffi::open_file_with(path, ffi::Mode::Create, |access| {
+    let file = ffi::open_held(held, name, ffi::Mode::Create, |access| {
         // The oldest format has no checksums: so single fields of it can be written in place.
         // Blocks of metadata beyond the alignment's threshold are aligned, too; smaller ones
         // could follow a chunk of an odd number of bytes.

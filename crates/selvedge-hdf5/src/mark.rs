@@ -39,14 +39,15 @@ use crate::{Dtype, ReadError, RewriteError, StorageError, ffi};
 /// [`ReadError::UnsupportedDtype`] for one of another dtype; [`ReadError::NoSuchTensor`].
 pub fn mark_bf16(path: impl AsRef<Path>, tensor: &str) -> Result<bool, RewriteError> {
     let path = path.as_ref();
-    // What is missing is told before anybody else is kept out.
-    Reader::open(path)?.tensor(tensor)?;
     let lock = LockedFile::open(path)?;
+    // What is missing is told before anybody else is kept out.
+    Reader::open_held(&lock, path)?.tensor(tensor)?;
     // A reader may have cached the header that is about to change.
     lock.seclude(path)?;
     let failed =
         |action: String| move |error: hdf5::Error| StorageError::library(path, action, error);
-    let file = ffi::open_file(path, ffi::Mode::Write).map_err(failed("open".to_owned()))?;
+    let file = ffi::open_held(&lock, path, ffi::Mode::Write, |access| access)
+        .map_err(failed("open".to_owned()))?;
     let action = || format!("mark tensor `{tensor}` in");
     let dataset = file.dataset(tensor).map_err(failed(action()))?;
     if dataset.attr(LOGICAL_DTYPE).is_ok() {

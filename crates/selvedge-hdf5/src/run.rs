@@ -66,9 +66,10 @@ pub(crate) struct Candidate {
     pub(crate) chunked: bool,
     /// Whether its first axis is unlimited.
     pub(crate) unlimited: bool,
-    /// Whether HDF5 is told never to write the fill value into it. The recorder tells it so; h5py
-    /// does not, unless it is asked to.
-    pub(crate) unfilled: bool,
+    /// Whether it is made as a recorder makes its step tensors: HDF5 is told never to write the fill value
+    /// into it, and its chunks are there from the beginning, or their encoder has its name in it. h5py does
+    /// neither, unless it is asked to.
+    pub(crate) as_recorded: bool,
     /// Bytes of an element, where these are numbers or bools.
     pub(crate) element_bytes: Option<u64>,
 }
@@ -81,8 +82,9 @@ pub(crate) enum Part {
     Constant,
     /// Another program added it.
     Added,
-    /// It is marked as a step tensor, and lacks steps that the run has: another program shortened it,
-    /// or copied it from another run.
+    /// It is marked as a step tensor, or looks like one in a file without marks, and lacks steps that the
+    /// run has: another program shortened it, or copied it from another run, or wrote a file anew whose
+    /// recorder had died within a commit.
     Short,
 }
 
@@ -118,7 +120,7 @@ impl Candidate {
     /// Whether it looks like a step tensor of a recorder that did not mark them yet.
     fn looks_recorded(&self) -> bool {
         let is_tensor = !self.shape.is_empty() && self.element_bytes.is_some();
-        self.at_root && is_tensor && self.chunked && self.unlimited && self.unfilled
+        self.at_root && is_tensor && self.chunked && self.unlimited && self.as_recorded
     }
 }
 
@@ -151,6 +153,19 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
         for (part, candidate) in run.parts.iter_mut().zip(candidates) {
             if is_moved(candidate) {
                 *part = Part::Added;
+            }
+            // Nothing tells a tensor that lacked the last step from a constant of that length. The step is
+            // shown, and what lacks it is told.
+            let extent = candidate.extent();
+            let is_number = !candidate.shape.is_empty() && candidate.element_bytes.is_some();
+            if *part == Part::Constant
+                && in_progress
+                && record.format < NAMES_ITS_TENSORS
+                && may_be(candidate)
+                && is_number
+                && extent.checked_add(1) == Some(run.committed)
+            {
+                *part = Part::Short;
             }
         }
         return run;
@@ -284,7 +299,7 @@ mod tests {
     /// … and before.
     fn recorded(steps: u64) -> Candidate {
         Candidate {
-            unfilled: true,
+            as_recorded: true,
             ..appendable(steps)
         }
     }
@@ -297,7 +312,7 @@ mod tests {
             shape: vec![steps, 4],
             chunked: true,
             unlimited: true,
-            unfilled: false,
+            as_recorded: false,
             element_bytes: Some(4),
         }
     }
@@ -390,7 +405,7 @@ mod tests {
         let rewritten = |steps| Candidate {
             chunked: false,
             unlimited: false,
-            unfilled: false,
+            as_recorded: false,
             ..marked(steps)
         };
         check(
@@ -456,6 +471,23 @@ mod tests {
             let three = [recorded(22), recorded(20), recorded(19)];
             check(died, &three, 19, &[APPENDED, APPENDED, LEVEL]);
         }
+    }
+
+    /// `h5repack -l CONTI` takes all that tells step tensors apart from a file of an earlier version. One
+    /// whose recorder had died within a commit showed a step that it had not committed, without a word.
+    #[test]
+    fn a_tensor_that_lacks_a_step_of_a_file_without_marks_is_told() {
+        let conti = |steps| Candidate {
+            chunked: false,
+            unlimited: false,
+            as_recorded: false,
+            ..recorded(steps)
+        };
+        let all = [conti(20), conti(19), conti(3)];
+        let died = record(2, RunState::Recording, None);
+        check(died, &all, 20, &[LEVEL, Part::Short, Part::Constant]);
+        let finished = record(2, RunState::Finished, None);
+        check(finished, &all, 20, &[LEVEL, Part::Constant, Part::Constant]);
     }
 
     #[test]

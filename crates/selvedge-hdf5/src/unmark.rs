@@ -34,6 +34,16 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<u64>, StorageErr
         None => return Err(nobody_tells()),
     }
     let file = LockedFile::open(path)?;
+    // What was found out is of the file that was opened before.
+    let (own, looked_at) = (
+        file.metadata().map_err(failed)?,
+        data.metadata().map_err(failed)?,
+    );
+    if !disk::is_same(&own, &looked_at) {
+        return Err(failed(std::io::Error::other(
+            "another file has got its name; try again",
+        )));
+    }
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(elsewhere(path)),
@@ -84,7 +94,7 @@ fn sync(path: &Path, file: &File) -> Result<(), StorageError> {
 fn steps(path: &Path, file: &LockedFile) -> Result<u64, StorageError> {
     // A reader shares the lock. Nobody else gets it, since HDF5 writers want it alone.
     file.share(path)?;
-    let reader = Reader::open(path)?;
+    let reader = Reader::open_held(file, path)?;
     for tensor in reader.tensors() {
         tensor.data_layout()?;
     }

@@ -10,7 +10,8 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use selvedge_hdf5::{
-    FileError, Reader, Rechunk, Recorder, StorageError, plan_recovery, recover, verify_checksums,
+    Error, FileError, Reader, Rechunk, Recorder, StorageError, add_checksums, mark_bf16,
+    plan_recovery, recover, verify_checksums,
 };
 use selvedge_testing::python;
 
@@ -354,4 +355,42 @@ fn a_file_that_is_replaced_meanwhile_is_one_file() {
         }
         done.store(true, Ordering::Relaxed);
     });
+}
+
+/// To open a pipe is to wait for somebody at its other end. Whatever opens a file refuses it at once.
+#[test]
+fn a_pipe_is_not_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, output] = ["pipe.h5", "new.h5"].map(|name| folder.path().join(name));
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let refused: [Result<(), Error>; 8] = [
+        Reader::open(&path).map(drop).map_err(Error::from),
+        recover(&path).map(drop).map_err(Error::from),
+        plan_recovery(&path).map(drop).map_err(Error::from),
+        Recorder::resume(&path)
+            .start()
+            .map(drop)
+            .map_err(Error::from),
+        mark_bf16(&path, "W").map(drop).map_err(Error::from),
+        add_checksums(&path, |_| {}).map_err(Error::from),
+        Rechunk::new(&path, &output)
+            .run(|_| {})
+            .map(drop)
+            .map_err(Error::from),
+        Recorder::create(&path)
+            .overwrite(true)
+            .scalar::<u8>("x")
+            .start()
+            .map(drop)
+            .map_err(Error::from),
+    ];
+    for refused in refused {
+        let said = format!("{:?}", refused.unwrap_err());
+        assert!(
+            said.contains("a pipe") && said.contains("pipe.h5"),
+            "{said}"
+        );
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{
-    Attribute, Compression, Note, Reader, Rechunk, Recorder, RewriteError, Role, RunState, recover,
+    Attribute, CompareOptions, Compression, DeclareError, Note, Reader, Rechunk, Recorder,
+    RewriteError, Role, RunState, compare, plan_recovery, recover,
 };
 use selvedge_testing::python;
 
@@ -342,6 +343,104 @@ fn earlier_versions_keep_their_steps() {
             assert_eq!(file.committed_steps(), committed, "{name} {how}");
             assert_eq!(steps(&file).len(), found, "{name} {how}");
         }
+    }
+}
+
+/// What looks most like a step tensor of a recorder without marks.
+const ADD_LIKE_OURS: &str = r#"
+import sys, h5py, numpy as np
+from h5py import h5d, h5p, h5s, h5t
+with h5py.File(sys.argv[1], "r+") as f:
+    f.create_dataset("empty", shape=(0,), maxshape=(None,), dtype="f4")
+    f.create_dataset("empty_rows", shape=(0, 8), maxshape=(None, 8), dtype="u2", chunks=(4, 8), fill_time="never")
+    f.create_dataset("three", data=np.arange(3.0), maxshape=(None,), chunks=(64,), fill_time="never")
+    plan = h5p.create(h5p.DATASET_CREATE)
+    plan.set_chunk((4,))
+    plan.set_alloc_time(h5d.ALLOC_TIME_EARLY)
+    plan.set_fill_time(h5d.FILL_TIME_NEVER)
+    h5d.create(f.id, b"early", h5t.IEEE_F32LE, h5s.create_simple((0,), (h5s.UNLIMITED,)), plan)
+"#;
+
+/// An empty dataset that can grow, added by h5py, made `recover`, and a run that was resumed without
+/// declared tensors, set all tensors to 0 steps. Whatever the version of the file and its state are, each
+/// command keeps what was committed.
+#[test]
+fn whatever_is_added_no_committed_step_is_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let again = folder.path().join("again_1.h5");
+    for name in [
+        "format1_killed.h5",
+        "format1_ahead.h5",
+        "format1_open_killed.h5",
+        "format1_open_ended.h5",
+        "format1_finished.h5",
+        "format1_recovered.h5",
+        "format2_killed.h5",
+        "format2_ahead.h5",
+        "format2_fast.h5",
+        "format2_temporal.h5",
+        "format 3, killed",
+        "format 3, compressed, killed",
+        "format 3, finished",
+    ] {
+        let path = match name.strip_prefix("format 3") {
+            None => golden(folder.path(), name),
+            Some(state) => {
+                let compression = match state.contains("compressed") {
+                    true => Compression::Fast,
+                    false => Compression::None,
+                };
+                let path = finished(folder.path(), compression);
+                if state.ends_with("killed") {
+                    python::on_file(DIED, &path);
+                }
+                path
+            }
+        };
+        let found = |path: &Path| {
+            let file = Reader::open(path).unwrap();
+            let found = steps(&file).into_iter();
+            let found: Vec<_> = found
+                .map(|(name, steps)| (name.to_owned(), steps))
+                .collect();
+            (file.committed_steps(), found)
+        };
+        let before = found(&path);
+        assert!(before.0 > 3 && before.1.len() > 1, "{name}: {before:?}");
+        python::on_file(ADD_LIKE_OURS, &path);
+        assert_eq!(found(&path), before, "{name}");
+        Rechunk::new(&path, &again).run(|_| {}).unwrap();
+        assert_eq!(found(&again).0, before.0, "{name}");
+        let whole = compare(
+            &Reader::open(&path).unwrap(),
+            &Reader::open(&again).unwrap(),
+            &CompareOptions::default(),
+            |_| {},
+        );
+        assert!(whole.unwrap().is_equal(), "{name}");
+        // A run goes on in a file that was put in order, and in one that was not.
+        let resumes = |path: &Path| match Recorder::resume(path).start() {
+            Ok(run) => assert_eq!(run.committed(), before.0, "{name}, resumed"),
+            Err(error) => assert!(
+                matches!(error, DeclareError::ResumeArchive { .. }),
+                "{name}: {error}"
+            ),
+        };
+        let direct = folder.path().join("direct_1.h5");
+        fs::copy(&path, &direct).unwrap();
+        resumes(&direct);
+        assert_eq!(found(&direct), before, "{name}, resumed");
+        let planned = plan_recovery(&path).unwrap();
+        let recovered = recover(&path).unwrap();
+        assert_eq!(
+            (planned.committed, recovered.committed),
+            (before.0, before.0)
+        );
+        assert_eq!(found(&path), before, "{name}, recovered");
+        resumes(&path);
+        assert_eq!(found(&path), before, "{name}, recovered and resumed");
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(&again).unwrap();
     }
 }
 

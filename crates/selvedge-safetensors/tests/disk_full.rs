@@ -13,6 +13,7 @@ static VALUES: [u32; 100_000] = [7; 100_000];
 
 fn save(path: &Path) -> Save<'static> {
     Save::new(path)
+        .overwrite(true)
         .tensor("a", [VALUES.len()], &VALUES)
         .tensor("b", [VALUES.len()], &VALUES)
 }
@@ -125,10 +126,15 @@ fn child_on_a_small_file_system() {
     let folder: PathBuf = setting("PATH");
     let path = folder.join("1.5d_mask.safetensors");
     let ballast = folder.join("ballast");
-    Save::new(&path).scalar("old", 1_u8).write().unwrap();
+    Save::new(&path)
+        .overwrite(true)
+        .scalar("old", 1_u8)
+        .write()
+        .unwrap();
 
     // More than the disk has is refused before anything is written.
     let error = Save::new(&path)
+        .overwrite(true)
         .declare::<u8>("W", [16 << 20])
         .start()
         .unwrap_err();
@@ -139,12 +145,15 @@ fn child_on_a_small_file_system() {
     // left it there: hidden, so that nobody knew what to remove.
     let partial = folder.join(".1.5d_mask.safetensors.partial");
     fs::write(&partial, vec![1; 6 << 20]).unwrap();
-    let save = Save::new(&path).declare::<u8>("W", [5 << 20]);
+    let save = Save::new(&path)
+        .overwrite(true)
+        .declare::<u8>("W", [5 << 20]);
     drop(save.start().unwrap());
     assert_eq!(names(&folder), ["1.5d_mask.safetensors"]);
 
     // Another program takes the room meanwhile; when it is given back, the save goes on.
     let mut file = Save::new(&path)
+        .overwrite(true)
         .declare::<u32>("W", [1 << 20])
         .start()
         .unwrap();

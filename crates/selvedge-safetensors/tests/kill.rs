@@ -29,6 +29,7 @@ fn child_that_saves() {
     loop {
         let values = vec![version; ELEMENTS];
         let save = Save::new(&path)
+            .overwrite(true)
             .sync(setting("SYNC"))
             .scalar("version", version);
         if version.is_multiple_of(2) {
@@ -160,7 +161,11 @@ fn a_killed_save_leaves_the_old_file_or_the_new() {
     }
     println!("{saved} versions, {leftovers} of 40 kills left a partial file");
     // The next save has cleaned what the last one left.
-    Save::new(&path).scalar("x", 1_u8).write().unwrap();
+    Save::new(&path)
+        .overwrite(true)
+        .scalar("x", 1_u8)
+        .write()
+        .unwrap();
     assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
 }
 

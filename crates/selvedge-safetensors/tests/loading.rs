@@ -287,11 +287,16 @@ fn a_file_that_is_cut_meanwhile_is_an_error() {
 fn readers_go_on_with_the_file_that_was_replaced() {
     let (_folder, path) = new_path();
     Save::new(&path)
+        .overwrite(true)
         .tensor("W", [3], &[1_u16; 3])
         .write()
         .unwrap();
     let (reader, mapped) = (Reader::open(&path).unwrap(), map(&path));
-    Save::new(&path).tensor("W", [1], &[2_u16]).write().unwrap();
+    Save::new(&path)
+        .overwrite(true)
+        .tensor("W", [1], &[2_u16])
+        .write()
+        .unwrap();
     assert_eq!(reader.tensor("W").unwrap().read::<u16>().unwrap(), [1; 3]);
     assert_eq!(
         mapped.tensor("W").unwrap().as_slice::<u16>().unwrap(),

@@ -1,7 +1,7 @@
 //! Saving at once: what is in the file, what is under its name, and who may read it.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use common::{DTYPES, bytes_of, named, names, new_path};
@@ -59,7 +59,9 @@ fn every_dtype_is_saved_and_read_by_the_safetensors_crate() {
     let bytes: Vec<u8> = (0..48).collect();
     for (dtype, name) in DTYPES {
         let shape = [2, 24 * 8 / dtype.bitsize()];
-        let saved = Save::new(&path).raw(name, dtype, shape, &bytes);
+        let saved = Save::new(&path)
+            .overwrite(true)
+            .raw(name, dtype, shape, &bytes);
         saved
             .write()
             .unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -167,9 +169,14 @@ fn names_of_every_kind_come_back() {
 #[test]
 fn an_empty_file_and_empty_tensors_are_files() {
     let (_folder, path) = new_path();
-    Save::new(&path).reproducible(true).write().unwrap();
+    Save::new(&path)
+        .overwrite(true)
+        .reproducible(true)
+        .write()
+        .unwrap();
     assert_eq!(Header::open(&path).unwrap().tensors().len(), 0);
     Save::new(&path)
+        .overwrite(true)
         .tensor::<f64>("none", [0, 64], &[])
         .tensor("some", [1], &[1_u8])
         .tensor::<bf16>("nor", [3, 0], &[])
@@ -201,78 +208,6 @@ fn new_files_have_the_permissions_of_any_new_file() {
     assert_eq!(mode(&path), mode(&plain));
 }
 
-#[test]
-fn a_file_hands_its_permissions_down_to_the_one_that_replaces_it() {
-    let (_folder, path) = new_path();
-    for mode in [0o600, 0o664, 0o755] {
-        fs::write(&path, "old").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        Save::new(&path).scalar("x", 1_u8).write().unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, mode);
-        fs::remove_file(&path).unwrap();
-    }
-}
-
-#[test]
-fn a_link_is_followed_and_stays() {
-    let (folder, path) = new_path();
-    let real = folder.path().join("data/real.safetensors");
-    symlink("data/real.safetensors", &path).unwrap();
-    for value in [1_u8, 2] {
-        // At first there is nothing after it.
-        Save::new(&path).scalar("x", value).write().unwrap();
-        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
-        assert_eq!(bytes_of(&real, "x"), [value]);
-        assert_eq!(names(&folder.path().join("data")), ["real.safetensors"]);
-    }
-    fs::remove_file(&real).unwrap();
-    symlink("../1.5d_mask.safetensors", &real).unwrap();
-    let error = Save::new(&path).scalar("x", 1_u8).write().unwrap_err();
-    assert!(named(&error, &path).contains("symbolic links"));
-}
-
-#[test]
-fn a_file_is_kept_where_it_is_asked_to_be() {
-    let (folder, path) = new_path();
-    Save::new(&path)
-        .scalar("x", 1_u8)
-        .overwrite(false)
-        .write()
-        .unwrap();
-    let error = Save::new(&path)
-        .scalar("x", 2_u8)
-        .overwrite(false)
-        .write()
-        .unwrap_err();
-    assert!(
-        matches!(error, SaveError::File(FileError::AlreadyExists { .. })),
-        "{error}"
-    );
-    named(&error, &path);
-    assert_eq!(bytes_of(&path, "x"), [1]);
-
-    // Also where it comes up while another is being written.
-    fs::remove_file(&path).unwrap();
-    let mut writer = Save::new(&path)
-        .scalar("x", 2_u8)
-        .overwrite(false)
-        .start()
-        .unwrap();
-    fs::write(&path, "mine").unwrap();
-    let error = writer.finish().unwrap_err();
-    assert!(
-        matches!(error, SaveError::File(FileError::AlreadyExists { .. })),
-        "{error}"
-    );
-    assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
-    // When that is out of the way, the file can have its name.
-    fs::remove_file(&path).unwrap();
-    writer.finish().unwrap();
-    assert_eq!(bytes_of(&path, "x"), [2]);
-    drop(writer);
-    assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
-}
-
 /// A rename would replace it, where writing into it is refused. (Root may write into anything.)
 #[test]
 fn a_write_protected_file_is_not_replaced() {
@@ -280,7 +215,7 @@ fn a_write_protected_file_is_not_replaced() {
     fs::write(&path, "precious").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
     let may = fs::OpenOptions::new().write(true).open(&path).is_ok();
-    match Save::new(&path).scalar("x", 1_u8).write() {
+    match Save::new(&path).overwrite(true).scalar("x", 1_u8).write() {
         Ok(_) => assert!(may, "it was replaced"),
         Err(error) => {
             assert!(
@@ -311,7 +246,11 @@ fn a_folder_is_no_file() {
 fn what_is_no_regular_file_is_not_replaced() {
     let (folder, path) = new_path();
     let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
-    let error = Save::new(&path).scalar("x", 1_u8).write().unwrap_err();
+    let error = Save::new(&path)
+        .overwrite(true)
+        .scalar("x", 1_u8)
+        .write()
+        .unwrap_err();
     assert!(named(&error, &path).contains("not a regular file"));
     assert!(!fs::symlink_metadata(&path).unwrap().is_file());
     assert_eq!(names(folder.path()), ["1.5d_mask.safetensors"]);
@@ -407,8 +346,16 @@ fn mistakes_are_named_before_anything_is_written() {
 #[test]
 fn two_saves_of_one_file_do_not_mix() {
     let (folder, path) = new_path();
-    let mut first = Save::new(&path).scalar("x", 1_u8).start().unwrap();
-    let error = Save::new(&path).scalar("x", 2_u8).write().unwrap_err();
+    let mut first = Save::new(&path)
+        .overwrite(true)
+        .scalar("x", 1_u8)
+        .start()
+        .unwrap();
+    let error = Save::new(&path)
+        .overwrite(true)
+        .scalar("x", 2_u8)
+        .write()
+        .unwrap_err();
     assert!(
         matches!(error, SaveError::File(FileError::InUse { .. })),
         "{error}"
@@ -416,11 +363,16 @@ fn two_saves_of_one_file_do_not_mix() {
     named(&error, &path);
     // There may be one of another file.
     Save::new(folder.path().join("other.safetensors"))
+        .overwrite(true)
         .write()
         .unwrap();
     first.finish().unwrap();
     assert_eq!(bytes_of(&path, "x"), [1]);
-    Save::new(&path).scalar("x", 2_u8).write().unwrap();
+    Save::new(&path)
+        .overwrite(true)
+        .scalar("x", 2_u8)
+        .write()
+        .unwrap();
     assert_eq!(bytes_of(&path, "x"), [2]);
 }
 
@@ -432,7 +384,13 @@ fn two_saves_of_one_file_do_not_mix() {
 fn a_save_renames_and_removes_only_its_own_file() {
     let (folder, path) = new_path();
     let partial = folder.path().join(".1.5d_mask.safetensors.partial");
-    let declare = || Save::new(&path).declare::<u8>("x", [4]).start().unwrap();
+    let declare = || {
+        Save::new(&path)
+            .overwrite(true)
+            .declare::<u8>("x", [4])
+            .start()
+            .unwrap()
+    };
     let mut first = declare();
     first.write("x", &[1_u8; 4]).unwrap();
     fs::remove_file(&partial).unwrap();
@@ -496,6 +454,7 @@ fn a_file_can_be_replaced_by_what_is_mapped_from_it() {
     let (_folder, path) = new_path();
     let values: Vec<f32> = (0..50_000_u16).map(f32::from).collect();
     Save::new(&path)
+        .overwrite(true)
         .tensor("W", [values.len()], &values)
         .write()
         .unwrap();
@@ -503,6 +462,7 @@ fn a_file_can_be_replaced_by_what_is_mapped_from_it() {
     let mapped = unsafe { Mapped::open(&path) }.unwrap();
     let view = mapped.tensor("W").unwrap();
     Save::new(&path)
+        .overwrite(true)
         .view("W", &view)
         .tensor("again", [values.len()], view.as_slice::<f32>().unwrap())
         .write()
@@ -529,6 +489,7 @@ fn a_thousand_saves_leave_nothing_open() {
     let before = open();
     for step in 0..1000_u32 {
         Save::new(&path)
+            .overwrite(true)
             .sync(false)
             .scalar("step", step)
             .write()
@@ -548,11 +509,19 @@ fn a_name_may_be_as_long_as_any() {
         for other in ["a", "b"] {
             let name = format!("{}{other}", "n".repeat(length - 1));
             let path = folder.path().join(&name);
-            let mut grows = Save::new(&path).growing::<u8>("rows", []).start().unwrap();
+            let mut grows = Save::new(&path)
+                .overwrite(true)
+                .growing::<u8>("rows", [])
+                .start()
+                .unwrap();
             grows.write("rows", &[1_u8]).unwrap();
             drop(grows);
             selvedge_safetensors::recover(&path).unwrap();
-            Save::new(&path).scalar("x", 1_u8).write().unwrap();
+            Save::new(&path)
+                .overwrite(true)
+                .scalar("x", 1_u8)
+                .write()
+                .unwrap();
             assert_eq!(bytes_of(&path, "x"), [1]);
         }
     }
@@ -582,7 +551,11 @@ fn a_private_file_is_private_while_it_is_written() {
     let (folder, path) = new_path();
     fs::write(&path, "old").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    let mut file = Save::new(&path).scalar("x", 1_u8).start().unwrap();
+    let mut file = Save::new(&path)
+        .overwrite(true)
+        .scalar("x", 1_u8)
+        .start()
+        .unwrap();
     let partial = folder.path().join(".1.5d_mask.safetensors.partial");
     assert_eq!(fs::metadata(&partial).unwrap().mode() & 0o777, 0o600);
     file.finish().unwrap();

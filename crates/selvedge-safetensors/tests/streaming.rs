@@ -55,6 +55,7 @@ fn mistakes_are_named_and_cost_nothing() {
     let (folder, path) = new_path();
     let start = || {
         Save::new(&path)
+            .overwrite(true)
             .declare::<f32>("a", [3])
             .declare::<u8>("b", [2])
             .start()
@@ -148,6 +149,7 @@ fn rows(first: u16, count: u16) -> Vec<bf16> {
 
 fn growing(path: &std::path::Path) -> Save<'static> {
     Save::new(path)
+        .overwrite(true)
         .tensor("mask", [3], &[true, false, true])
         .growing::<bf16>("history", [2, 2])
         .notebook("1.5d_history.ipynb")
@@ -290,13 +292,17 @@ fn a_file_that_is_not_complete_can_be_completed() {
 fn a_growing_save_and_one_of_fixed_size_do_not_mix() {
     let (folder, path) = new_path();
     let mut grows = growing(&path).start().unwrap();
-    let error = Save::new(&path).write().unwrap_err();
+    let error = Save::new(&path).overwrite(true).write().unwrap_err();
     assert!(
         matches!(error, SaveError::File(FileError::InUse { .. })),
         "{error}"
     );
     grows.finish().unwrap();
-    let mut fixed = Save::new(&path).scalar("n", 1_u8).start().unwrap();
+    let mut fixed = Save::new(&path)
+        .overwrite(true)
+        .scalar("n", 1_u8)
+        .start()
+        .unwrap();
     let error = growing(&path).start().unwrap_err();
     assert!(
         matches!(error, SaveError::File(FileError::InUse { .. })),
@@ -374,10 +380,8 @@ fn what_a_writer_left_is_recovered() {
     // By the name that somebody sees; and never over another file.
     leave(&path, 2);
     let error = recover(&unfinished).unwrap_err();
-    assert!(
-        matches!(error, SaveError::File(FileError::AlreadyExists { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, SaveError::InTheWay { .. }), "{error}");
+    assert!(named(&error, &path).contains("rename one of the two"));
     fs::remove_file(&path).unwrap();
     assert_eq!(recover(&unfinished).unwrap().rows, Some(2));
 }

@@ -267,6 +267,7 @@ fn judge_version(path: &Path, promised: u64, stock: &mut Stock, verdict: &mut Ve
         }
     }
     let next = selvedge_safetensors::Save::new(path)
+        .overwrite(true)
         .scalar("x", 1_u8)
         .write();
     if let Err(error) = next {

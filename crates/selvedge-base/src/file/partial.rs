@@ -163,6 +163,15 @@ impl Partial {
         })
     }
 
+    /// Checks that this process makes the file, and not one that it was forked from, for `handle`.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::OtherProcess`].
+    pub fn check(&self, handle: &'static str) -> Result<(), FileError> {
+        self.file.check(handle, &self.target)
+    }
+
     /// The file, with its locks. They last until the last of its handles is dropped.
     #[must_use]
     pub fn file(&self) -> &Arc<LockedFile> {
@@ -204,10 +213,12 @@ impl Partial {
     /// # Errors
     ///
     /// [`FileError::AlreadyExists`], and the others of [`create`](Self::create), where something
-    /// came up meanwhile that is not to be replaced; [`FileError::Replaced`]; [`FileError::Io`]. All
+    /// came up meanwhile that is not to be replaced; [`FileError::Replaced`];
+    /// [`FileError::OtherProcess`]; [`FileError::Io`]. All
     /// of them leave the file as it was, so this can be called again, but for one of the disk after
     /// the renaming.
     pub fn publish(&mut self, sync: bool) -> Result<(), FileError> {
+        self.check("the file on its way")?;
         if self.overwrite {
             // Another file may be there by now.
             if !self
@@ -242,7 +253,13 @@ impl Partial {
             super::rename_new(&self.path, &self.target)
         };
         match renamed {
-            Ok(()) => self.keep(),
+            Ok(()) if self.file.is_named(&self.target) => self.keep(),
+            // It was replaced between the look and the renaming.
+            Ok(()) => {
+                return Err(FileError::Replaced {
+                    path: self.path.clone(),
+                });
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(FileError::AlreadyExists {
                     path: self.target.clone(),
@@ -291,6 +308,10 @@ pub fn sync_folder(path: &Path) -> Result<(), FileError> {
 
 impl Drop for Partial {
     fn drop(&mut self) {
+        // In a process that was forked meanwhile this is a copy.
+        if !self.file.is_ours() {
+            return;
+        }
         strike(&self.file);
         if self.removed {
             remove(&self.path, &self.file);

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use selvedge_base::rename_new;
+use selvedge_base::{FileError, LockedFile, rename_new};
 use selvedge_conventions::{Finding, Fix, FixAction, FixSafety};
-use selvedge_hdf5::{Reader, mark_bf16};
+use selvedge_hdf5::mark_bf16;
 
 /// The fixes of the findings: those that are safe, and with `all` the others.
 pub(crate) fn of(findings: &[Finding], all: bool) -> Vec<(&Finding, &Fix)> {
@@ -27,10 +27,17 @@ pub(crate) fn apply(path: &Path, fix: &Fix) -> anyhow::Result<()> {
             mark_bf16(path, tensor)?;
         }
         FixAction::Rename { to } => {
-            // Its recorder would take the file for one that was deleted.
-            let is_recorded = path.extension().is_some_and(|end| end != "safetensors")
-                && Reader::open(path).is_ok_and(|file| file.has_recorder().unwrap_or(true));
-            anyhow::ensure!(!is_recorded, "it is being recorded");
+            // What is renamed of a link is the link. A file keeps its writer, and gets none meanwhile.
+            let claimed = match path.is_symlink() {
+                true => None,
+                false => match LockedFile::claim(path) {
+                    // It would take the file for one that was deleted.
+                    Err(FileError::InUse { .. }) => anyhow::bail!("it is being recorded"),
+                    claimed => Some(claimed?),
+                },
+            };
+            let is_there = claimed.is_none_or(|file| file.is_named(path));
+            anyhow::ensure!(is_there, "another file has got its name");
             match rename_new(path, &path.with_file_name(to.file_name())) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     anyhow::bail!("there is a `{}` already", to.file_name());

@@ -45,7 +45,7 @@ pub fn add_checksums(
         return Err(RewriteError::NotFinished { path });
     }
     trajectory.check_ahead()?;
-    let reader = Reader::open(path)?;
+    let reader = Reader::open_held(&file, path)?;
     let mut tensors: Vec<&Tensor> = Vec::new();
     let mut total = 0_u64;
     for tensor in reader.tensors() {
@@ -60,7 +60,7 @@ pub fn add_checksums(
     let named: Vec<(String, Checksums)> = names.zip(sums).collect();
     // libhdf5 does not open a file for writing that it has open for reading.
     drop(reader);
-    write_checksums(path, path, &named)?;
+    write_checksums(&file, path, &named)?;
     Ok(trajectory.sync()?)
 }
 
@@ -73,14 +73,14 @@ fn written_anew(path: &Path, error: StorageError) -> StorageError {
     StorageError::library(path, "add checksums to", why)
 }
 
-/// Writes checksums into the file at `path`, which nobody else has open; errors name it `name`.
+/// Writes checksums into a file that nobody else has open; errors name it `name`.
 pub(crate) fn write_checksums(
-    path: &Path,
+    held: &LockedFile,
     name: &Path,
     tensors: &[(String, Checksums)],
 ) -> Result<(), StorageError> {
     let failed = |error: hdf5::Error| StorageError::library(name, "add checksums to", error);
-    let file = ffi::open_file_with(path, ffi::Mode::Write, |access| {
+    let file = ffi::open_held(held, name, ffi::Mode::Write, |access| {
         // libhdf5 may move what the recorder patches to the end of the file, which can have any
         // length.
         access

@@ -168,7 +168,7 @@ pub(super) fn hash(
             let bytes = buffer.get(piece.len);
             piece.read(tensor, bytes)?;
             hasher.add(bytes);
-            meter.add(piece.len as u64);
+            meter.add(piece.len as u64, file.path())?;
         }
         let first = usize::try_from(rows.start / range).unwrap_or(usize::MAX);
         each(*number, first, &hasher.finish())

@@ -199,7 +199,8 @@ fn values<S: TensorSource>(
         for piece in walks[*nth].pieces(rows.clone()) {
             let (left, right) = (left.get(piece.len), right.get(piece.len));
             states[*nth].compare(&piece, left, right)?;
-            meter.add(piece.len as u64);
+            let counted = meter.add(piece.len as u64, Path::new(needed.1));
+            counted.map_err(ReadError::from)?;
         }
         Ok(())
     })?;

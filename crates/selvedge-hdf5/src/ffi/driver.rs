@@ -36,8 +36,9 @@ const CLASS_VERSION: c_uint = 1;
 /// A number that the HDF Group leaves to programs that show their drivers to no other.
 const NUMBER: c_int = 511;
 /// What the driver of libhdf5 for files of the system can do, and this one too: gathering small reads and
-/// writes, a descriptor as its handle, SWMR, and files that any other driver opens.
-const FEATURES: c_ulong = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x80 | 0x1000 | 0x8000;
+/// writes, SWMR, and files that any other driver opens. That its handle is a descriptor (0x80) is not said:
+/// libhdf5 would look at what has the name of the file by now.
+const FEATURES: c_ulong = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x1000 | 0x8000;
 /// Which kinds of free room are managed together: metadata, and values.
 const FREE_LISTS: [c_int; 7] = [1, 1, 1, 3, 3, 1, 1];
 /// Files are closed when the last of their objects is.

@@ -1,7 +1,7 @@
 //! Opening and making a file whose name may be any bytes. The binding takes UTF-8 only.
 
 use std::ffi::CString;
-use std::fs::{File as Plain, OpenOptions};
+use std::fs::File as Plain;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,28 +35,17 @@ pub(crate) enum Mode {
     Create,
 }
 
-/// Opens or makes the file at `path`, without HDF5's lock: every file here has locks of its own. No other
-/// file is opened by way of it.
-pub(crate) fn open_file(path: &Path, mode: Mode) -> hdf5::Result<File> {
-    open_file_with(path, mode, |access| access)
-}
-
-/// As [`open_file`], with these properties of access.
-pub(crate) fn open_file_with(
+/// Opens the file that `held` has open, or makes it anew: never another one, which has got its `path`
+/// meanwhile, and never what a link leads to that came there. No other file is opened by way of it.
+pub(crate) fn open_held(
+    held: &Plain,
     path: &Path,
     mode: Mode,
     properties: impl FnOnce(&mut FileAccessBuilder) -> &mut FileAccessBuilder,
 ) -> hdf5::Result<File> {
-    let writes = matches!(mode, Mode::Write | Mode::Create);
-    let file = OpenOptions::new()
-        .read(true)
-        .write(writes)
-        .create(mode == Mode::Create)
-        .truncate(false)
-        .open(path)
-        .map_err(|error| format!("cannot open it: {error}"))?;
+    let held = held.try_clone().map_err(|error| error.to_string())?;
     open_given(
-        Arc::new(file),
+        Arc::new(held),
         path,
         mode,
         &OtherFiles::default(),
@@ -64,8 +53,8 @@ pub(crate) fn open_file_with(
     )
 }
 
-/// As [`open_file_with`], of a file that is open, whatever has its `path` now. Other files that it names
-/// are opened as `others` lets them.
+/// Opens or makes a file that is open, without HDF5's lock: every file here has locks of its own. Other
+/// files that it names are opened as `others` lets them, by names that begin where `path` does.
 pub(crate) fn open_given(
     file: Arc<Plain>,
     path: &Path,
@@ -73,6 +62,7 @@ pub(crate) fn open_given(
     others: &OtherFiles,
     properties: impl FnOnce(&mut FileAccessBuilder) -> &mut FileAccessBuilder,
 ) -> hdf5::Result<File> {
+    super::check_usable()?;
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| "a zero byte in the path")?;
     filter::load_no_plugins();
     let mut access = FileAccess::build();

@@ -11,6 +11,7 @@ mod filter;
 mod links;
 mod object;
 mod sources;
+mod usable;
 
 pub(crate) use attribute::{
     attribute_names, has_attribute, open_attribute, read_attribute, read_texts, write_terminated,
@@ -18,11 +19,12 @@ pub(crate) use attribute::{
 pub(crate) use chunk::{filter_words, read_stored_chunk, stored_chunk};
 pub(crate) use dataset::read_raw;
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};
-pub(crate) use file::{Mode, file_name, open_file, open_file_with, open_given};
+pub(crate) use file::{Mode, file_name, open_given, open_held};
 pub(crate) use filter::{is_filter_available, load_plugins};
 pub(crate) use links::{Link, LinkTarget, Object, links, open_link, open_object};
 pub(crate) use object::{Token, collect_garbage, object_info, open_dataset};
 pub(crate) use sources::{ExternalFile, Mapping, external_files, is_virtual, virtual_mappings};
+pub(crate) use usable::{check_usable, is_usable};
 
 use hdf5::sync::sync;
 

@@ -32,6 +32,8 @@ const PIPELINE: [u16; 2] = [2, 1];
 const NUMBERS: [u8; 3] = [0, 1, 8];
 /// The fill value message's "never", for when the fill value is written.
 const NEVER: u8 = 1;
+/// … and its "early", for when the chunks get their places.
+const EARLY: u8 = 1;
 
 /// The maximum of an axis without one.
 const UNLIMITED: u64 = u64::MAX;
@@ -282,7 +284,7 @@ impl DatasetHeader {
             shape,
             chunked: header.is_chunked().unwrap_or(false),
             unlimited,
-            unfilled: header.is_never_filled().unwrap_or(false),
+            as_recorded: header.is_as_recorded().unwrap_or(false),
             element_bytes: header.number_bytes().ok().flatten(),
         }
     }
@@ -361,10 +363,21 @@ impl ObjectHeader {
         Ok(self.block(layout).slice(layout.offset, 2)? == [3, 2])
     }
 
-    pub(super) fn is_never_filled(&self) -> Result<bool> {
+    /// Whether the fill value is never written, and the chunks were there from the beginning or have an
+    /// encoder.
+    pub(super) fn is_as_recorded(&self) -> Result<bool> {
         let fill = self.only(FILL_VALUE, "fill value")?;
-        let bytes = self.block(fill).slice(fill.offset, 3)?;
-        Ok(matches!(bytes[0], 1 | 2) && bytes[2] == NEVER)
+        let fill = self.block(fill).slice(fill.offset, 3)?;
+        if !matches!(fill[0], 1 | 2) || fill[2] != NEVER {
+            return Ok(false);
+        }
+        let layout = self.only(LAYOUT, "data layout")?;
+        let has_chunks = || {
+            self.block(layout)
+                .u64(layout.offset + 3)
+                .map(|root| root != UNDEFINED)
+        };
+        Ok(self.has_attribute(ENCODER)? || (fill[1] == EARLY && has_chunks()?))
     }
 
     /// Bytes of an element, where these are numbers.

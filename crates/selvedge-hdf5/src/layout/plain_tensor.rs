@@ -41,8 +41,8 @@ pub(crate) struct PlainTensor {
     pub(crate) stored: StoredType,
     /// What its mark says of whether it is a step tensor.
     pub(crate) mark: Option<bool>,
-    /// Whether HDF5 is told never to write the fill value into it.
-    pub(crate) unfilled: bool,
+    /// Whether it is made as a recorder makes its step tensors.
+    pub(crate) as_recorded: bool,
     /// What `logical_dtype` says.
     pub(crate) logical_dtype: Option<String>,
 }
@@ -81,7 +81,7 @@ impl DatasetHeader {
             dataset,
             stored,
             mark: mark.map(|mark| mark.values[0] == 1),
-            unfilled: header.is_never_filled()?,
+            as_recorded: header.is_as_recorded()?,
             logical_dtype,
         }))
     }

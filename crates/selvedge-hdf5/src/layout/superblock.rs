@@ -35,6 +35,13 @@ impl Superblock {
         })
     }
 
+    /// Its version, of a file that starts as an HDF5 file does.
+    pub(crate) fn version(storage: &dyn Storage) -> Option<u8> {
+        let mut version = [0];
+        let read = storage.read_exact_at(&mut version, SIGNATURE.len() as u64);
+        read.ok().map(|()| version[0])
+    }
+
     pub(crate) fn read(storage: &dyn Storage) -> Result<Self> {
         let block = Block::read(storage, STRUCTURE, 0, SIZE)?;
         block.expect(0, &SIGNATURE, "the HDF5 signature")?;

@@ -13,7 +13,7 @@ use hdf5::{Dataset, File, Group, Location};
 use selvedge_base::text::{checked, escaped};
 
 use super::Note;
-use super::objects::Handle;
+use super::objects::{Handle, Kept};
 use crate::error::LibraryError;
 use crate::ffi::{self, Link, LinkTarget, Object, Token};
 use crate::other_files::{OtherFiles, Refusal, Why, refusal};
@@ -272,7 +272,7 @@ impl Walk<'_> {
                 file
             }
         };
-        Ok(Handle::Elsewhere(file, info.token))
+        Ok(Handle::Elsewhere(Kept::new(file), info.token))
     }
 
     fn tell_attributes(&mut self, group: &Group) {

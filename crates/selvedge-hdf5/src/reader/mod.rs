@@ -33,7 +33,7 @@ pub(crate) use open::open_data;
 use opening::Opening;
 pub use options::ReaderOptions;
 pub use select::{Block, Blocks, Selection};
-use selvedge_base::LockedFile;
+use selvedge_base::{InUse, LockedFile};
 use tensor::Source;
 pub use tensor::{Role, Tensor};
 
@@ -108,9 +108,19 @@ impl Reader {
         ReaderOptions::default()
     }
 
-    /// Opens the file at `path`, and beside it what `others` lets it.
-    fn open_beside(path: PathBuf, others: &OtherFiles) -> Result<Self, StorageError> {
-        let (data, file) = open::open(&path, others)?;
+    /// Opens the file that is open as `held` and was opened by `path`, whatever has that name now, and no
+    /// other.
+    pub(crate) fn open_held(held: &fs::File, path: &Path) -> Result<Self, StorageError> {
+        Self::open_beside(path.to_owned(), Some(held), &OtherFiles::default())
+    }
+
+    /// Opens the file at `path`, or as `held`, and beside it what `others` lets it.
+    fn open_beside(
+        path: PathBuf,
+        held: Option<&fs::File>,
+        others: &OtherFiles,
+    ) -> Result<Self, StorageError> {
+        let (data, file) = open::open(&path, held, others)?;
         let (mut attributes, skipped) = attributes::read(&file)
             .map_err(|error| StorageError::library(&path, "read the attributes of", error))?;
         let live = live::Live::find(&data);
@@ -128,6 +138,7 @@ impl Reader {
             decoded: WriterMark::find(&data)
                 .is_none()
                 .then(DecodedCache::default),
+            in_use: InUse::new(),
         });
         let mut opening = Opening::new(&source, live.as_ref(), &file);
         let found = catalog::walk(&file, others, &mut opening);

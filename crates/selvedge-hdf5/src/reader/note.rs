@@ -119,7 +119,8 @@ impl Note {
             } => (
                 format!("`{tensor}` as a step tensor"),
                 format!(
-                    "it has {} of {}; another program shortened it, or copied it from another run",
+                    "it has {} of {}; another program shortened it, copied it from another run, or wrote \
+                     a file anew whose recorder had died",
                     Grouped(*steps),
                     Counted(*committed)
                 ),
@@ -207,8 +208,8 @@ impl fmt::Display for Note {
                 committed,
             } => write!(
                 f,
-                "`{tensor}` is no part of the run: it is marked as a step tensor, and has {} of {}; \
-                 another program shortened it, or copied it from another run",
+                "`{tensor}` is no part of the run: it has {} of {}; another program shortened it, copied \
+                 it from another run, or wrote a file anew whose recorder had died",
                 Grouped(*steps),
                 Counted(*committed)
             ),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use hdf5::{Dataset, File};
 use selvedge_base::Mutex;
 
-use crate::ffi::{Object, Token, open_object};
+use crate::ffi::{Object, Token, check_usable, is_usable, open_object};
 
 /// Datasets that stay open with their chunk caches: those that were read last.
 const OPEN: usize = 8;
@@ -18,8 +18,32 @@ pub(super) struct Objects(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    file: File,
-    recent: Mutex<VecDeque<(Handle, Dataset)>>,
+    file: Kept<File>,
+    recent: Mutex<VecDeque<(Handle, Kept<Dataset>)>>,
+}
+
+/// A handle of libhdf5, which is given back when this is dropped; but not in a process in which libhdf5
+/// cannot be used.
+#[derive(Clone, Debug)]
+pub(super) struct Kept<T>(Option<T>);
+
+impl<T: Clone> Kept<T> {
+    pub(super) fn new(handle: T) -> Self {
+        Self(Some(handle))
+    }
+
+    fn get(&self) -> hdf5::Result<T> {
+        check_usable()?;
+        self.0.clone().ok_or_else(|| "it is closed".into())
+    }
+}
+
+impl<T> Drop for Kept<T> {
+    fn drop(&mut self) {
+        if !is_usable() {
+            std::mem::forget(self.0.take());
+        }
+    }
 }
 
 /// How a dataset is opened again: by its place in a file. Whatever is renamed meanwhile, it is the same
@@ -29,7 +53,7 @@ pub(super) enum Handle {
     /// In the file itself.
     Here(Token),
     /// In another file, which a link led to.
-    Elsewhere(File, Token),
+    Elsewhere(Kept<File>, Token),
 }
 
 impl PartialEq for Handle {
@@ -37,7 +61,8 @@ impl PartialEq for Handle {
         match (self, other) {
             (Self::Here(one), Self::Here(other)) => one == other,
             (Self::Elsewhere(file, one), Self::Elsewhere(other_file, other)) => {
-                one == other && file.id() == other_file.id()
+                let id = |file: &Kept<File>| file.0.as_ref().map(|file| file.id());
+                one == other && id(file) == id(other_file)
             }
             _ => false,
         }
@@ -46,25 +71,26 @@ impl PartialEq for Handle {
 
 impl Objects {
     pub(super) fn new(file: File) -> Self {
+        let file = Kept::new(file);
         let recent = Mutex::default();
         Self(Arc::new(Shared { file, recent }))
     }
 
     /// The dataset, open.
     pub(super) fn open(&self, handle: &Handle) -> hdf5::Result<Dataset> {
-        let is_it = |(found, _): &&(Handle, Dataset)| found == handle;
+        let is_it = |(found, _): &&(Handle, Kept<Dataset>)| found == handle;
         if let Some((_, dataset)) = self.0.recent.lock().iter().find(is_it) {
-            return Ok(dataset.clone());
+            return dataset.get();
         }
         let (file, token) = match handle {
-            Handle::Here(token) => (&self.0.file, *token),
-            Handle::Elsewhere(file, token) => (file, *token),
+            Handle::Here(token) => (self.0.file.get()?, *token),
+            Handle::Elsewhere(file, token) => (file.get()?, *token),
         };
-        let Object::Dataset(dataset) = open_object(file, token)? else {
+        let Object::Dataset(dataset) = open_object(&file, token)? else {
             return Err("it is no dataset any more".into());
         };
         let mut recent = self.0.recent.lock();
-        recent.push_front((handle.clone(), dataset.clone()));
+        recent.push_front((handle.clone(), Kept::new(dataset.clone())));
         recent.truncate(OPEN);
         Ok(dataset)
     }

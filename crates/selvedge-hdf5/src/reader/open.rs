@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
-use selvedge_base::{FileError, disk, open_regular};
+use selvedge_base::{FileError, disk, open_regular, reopen_regular};
 
 use super::Reader;
 use crate::ffi::Mode;
@@ -16,12 +16,18 @@ use crate::{StorageError, ffi};
 const TRIES: usize = 10;
 
 /// Opens the file at `path`, once: for reads past libhdf5, and for libhdf5, which opens other files only as
-/// `others` says.
+/// `others` says. Where it is open already, as `held`, it is that one.
 pub(super) fn open(
     path: &Path,
+    held: Option<&File>,
     others: &OtherFiles,
 ) -> Result<(Arc<File>, hdf5::File), StorageError> {
-    let data = Arc::new(open_data(path)?);
+    let data = Arc::new(match held {
+        Some(held) => {
+            reopen_regular(held, path).map_err(|error| StorageError::io(path, "open", error))?
+        }
+        None => open_data(path)?,
+    });
     // HDF5's lock is taken here and not by libhdf5. Not all file systems have locks.
     if let Err(TryLockError::WouldBlock) = data.try_lock_shared() {
         let path = path.to_owned();
@@ -71,10 +77,6 @@ impl Reader {
 /// The common causes for which libhdf5's message says neither path nor lengths nor what to do.
 fn why_closed(path: &Path, data: &File, mark: Option<&WriterMark>) -> Option<StorageError> {
     let found = data.metadata().ok()?;
-    if found.is_dir() {
-        let error = std::io::ErrorKind::IsADirectory.into();
-        return Some(StorageError::io(path, "open", error));
-    }
     let path = path.to_owned();
     if mark.is_none() && !Superblock::is_hdf5(data) {
         return Some(StorageError::NotHdf5 { path });

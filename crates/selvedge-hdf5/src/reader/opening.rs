@@ -65,6 +65,7 @@ mod tests {
 
     use half::bf16;
     use num_complex::Complex32;
+    use selvedge_base::InUse;
 
     use super::super::{catalog, open};
     use super::*;
@@ -105,7 +106,7 @@ mod tests {
     /// was not asked about.
     fn both(path: &Path) -> (Vec<String>, Vec<String>, usize) {
         let others = OtherFiles::default();
-        let (data, file) = open::open(path, &others).unwrap();
+        let (data, file) = open::open(path, None, &others).unwrap();
         let live = Live::find(&data);
         let source = Arc::new(Source {
             path: path.to_owned(),
@@ -115,6 +116,7 @@ mod tests {
             objects: Objects::new(file.clone()),
             unpackers: UnpackerCache::default(),
             decoded: None,
+            in_use: InUse::new(),
         });
         let new = || Opening::new(&source, live.as_ref(), &file);
         let shown =
@@ -134,7 +136,7 @@ mod tests {
         for entry in std::fs::read_dir(golden).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "h5") {
-                let Ok(_) = open::open(&path, &OtherFiles::default()) else {
+                let Ok(_) = open::open(&path, None, &OtherFiles::default()) else {
                     continue;
                 };
                 let (ours, theirs, count) = both(&path);

@@ -70,7 +70,7 @@ impl ReaderOptions {
             ffi::load_plugins();
         }
         let others = self.others(&path)?;
-        Reader::open_beside(path, &others)
+        Reader::open_beside(path, None, &others)
     }
 
     fn others(&self, path: &Path) -> Result<OtherFiles, StorageError> {

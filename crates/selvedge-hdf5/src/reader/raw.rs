@@ -34,8 +34,9 @@ impl Tensor {
     /// Whether its bytes are read as they lie in the file, without libhdf5.
     pub(crate) fn is_direct(&self) -> bool {
         let all = Stride::of(0..self.rows());
-        self.place()
-            .is_some_and(|place| place.is_plain() && place.has(all))
+        let at_work = self.enter();
+        let place = at_work.is_ok().then(|| self.place()).flatten();
+        place.is_some_and(|place| place.is_plain() && place.has(all))
     }
 
     /// Rows and bytes of a chunk of a filtered tensor, whose chunks are unpacked whole.
@@ -81,6 +82,7 @@ impl Tensor {
         number: u64,
         bytes: &mut [u8],
     ) -> Result<(), ReadError> {
+        let _at_work = self.enter()?;
         let failed = |reason| self.damaged_chunk(number, reason);
         let Some(Place::Compressed(map, format)) = self.place() else {
             return Err(failed("the file has no index of its chunks".to_owned()));
@@ -107,6 +109,7 @@ impl Tensor {
         start: usize,
         bytes: &mut [u8],
     ) -> Result<(), ReadError> {
+        let _at_work = self.enter()?;
         let failed = |error| self.read_failed(error);
         match self.place() {
             Some(place) => place.read_within(row, start, bytes).map_err(failed),

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use hdf5::Dataset;
-use hdf5::dataset::FillTime;
-use selvedge_base::buffer;
+use hdf5::dataset::{AllocTime, FillTime};
 use selvedge_base::shape::most_elements;
+use selvedge_base::{AtWork, FileError, InUse, buffer};
 
 use super::catalog::Member;
 use super::data_layout::{self, DataLayout};
@@ -57,6 +57,14 @@ pub(super) struct Source {
     pub(super) unpackers: UnpackerCache,
     /// `None` for a file that another program writes, where a chunk may change in its place.
     pub(super) decoded: Option<DecodedCache>,
+    /// Who reads: a process that was forked meanwhile cannot use its copy.
+    pub(super) in_use: InUse,
+}
+
+impl Source {
+    fn enter(&self) -> Result<AtWork<'_>, FileError> {
+        self.in_use.enter("this reader", &self.path)
+    }
 }
 
 /// A tensor of an open file.
@@ -76,8 +84,8 @@ pub struct Tensor {
     mark: Option<bool>,
     /// Whether its first axis is unlimited.
     unlimited: bool,
-    /// Whether HDF5 is told never to write the fill value into it.
-    unfilled: bool,
+    /// Whether it is made as a recorder makes its step tensors.
+    as_recorded: bool,
     /// Address of the object header of a step tensor of our own, whose structure we read ourselves.
     header: Option<u64>,
     /// Shape of the dataset in elements; of a step tensor the leading extent comes first.
@@ -143,6 +151,16 @@ impl Tensor {
             None => Encoding::Other,
         };
         let steps = shape.first().copied().unwrap_or(0);
+        let as_recorded = source.ours && {
+            let never = plan
+                .get_fill_time()
+                .is_ok_and(|when| when == FillTime::Never);
+            let early = plan
+                .get_alloc_time()
+                .is_ok_and(|when| when == AllocTime::Early);
+            let has_chunks = || steps > 0 || dataset.storage_size() > 0;
+            never && (encoder.is_some() || (early && has_chunks()))
+        };
         Ok(Self {
             source: Arc::clone(source),
             handle,
@@ -151,10 +169,7 @@ impl Tensor {
             part: Part::Constant,
             mark,
             unlimited,
-            unfilled: source.ours
-                && plan
-                    .get_fill_time()
-                    .is_ok_and(|when| when == FillTime::Never),
+            as_recorded,
             header,
             shape,
             chunk,
@@ -170,7 +185,14 @@ impl Tensor {
 
     /// Its dataset, which libhdf5 opens if it is not one of those that were used last.
     pub(super) fn dataset(&self) -> hdf5::Result<Dataset> {
+        let at_work = self.source.enter();
+        let _at_work = at_work.map_err(|error| hdf5::Error::from(error.to_string()))?;
         self.source.objects.open(&self.handle)
+    }
+
+    /// Begins to read, until what is returned is dropped.
+    pub(super) fn enter(&self) -> Result<AtWork<'_>, FileError> {
+        self.source.enter()
     }
 
     fn failed(
@@ -443,6 +465,7 @@ impl Tensor {
 
     /// Fills `bytes` with the one value of a tensor without axes.
     pub(super) fn fill_single(&self, bytes: &mut [u8]) -> Result<(), ReadError> {
+        let _at_work = self.enter()?;
         match self.place() {
             Some(place) => place
                 .read_rows(0..1, bytes)
@@ -470,7 +493,8 @@ impl Tensor {
         StorageError::io(&self.source.path, "read from", error).into()
     }
 
-    /// Where its values lie; `None` where libhdf5 has to read them.
+    /// Where its values lie; `None` where libhdf5 has to read them. For those who have
+    /// [entered](Self::enter).
     pub(super) fn place(&self) -> Option<&Place> {
         self.found.get(|| {
             Some(TensorLocation {

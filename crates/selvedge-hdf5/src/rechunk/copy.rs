@@ -222,7 +222,7 @@ impl<'a> Copying<'a> {
             let back = buffers.back.get(piece.len);
             piece.read(item.written, back)?;
             self.compare(item, &piece, values, back)?;
-            meter.add(piece.len as u64);
+            meter.add(piece.len as u64, self.path)?;
         }
         item.found(rows.start, survey, hasher);
         Ok(())
@@ -255,7 +255,7 @@ impl<'a> Copying<'a> {
             target
                 .write(&self.writer, &rows, pieces, values, &mut buffers.encoding)
                 .map_err(|source| self.failed(item, rows.start, source))?;
-            meter.add(half(values.len() as u64));
+            meter.add(half(values.len() as u64), self.path)?;
         }
         item.found(task.rows.start, survey, hasher);
         Ok(())

@@ -6,12 +6,11 @@ mod pack;
 mod plan;
 mod summary;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 pub use plan::RechunkPlan;
-use selvedge_base::{Partial, disk};
+use selvedge_base::{LockedFile, Partial, disk};
 pub use summary::RechunkSummary;
 
 use crate::bulk::{self, Callback, MEMORY, Meter, Progress};
@@ -290,8 +289,9 @@ struct Build<'a> {
     rechunk: &'a Rechunk,
     members: &'a Members<'a>,
     plan: &'a RechunkPlan,
+    /// Its name until it is complete.
     partial: &'a Path,
-    file: &'a File,
+    file: &'a LockedFile,
 }
 
 impl Build<'_> {
@@ -305,7 +305,7 @@ impl Build<'_> {
         // Where the file system cannot, or has no room, the writes will tell.
         let _ = disk::reserve(self.file, 0, trajectory.end_of_file());
         // Extents and chunks as any reader finds them, before there are values.
-        let written = Reader::open(self.partial)?;
+        let written = self.reader()?;
         let meter = Meter::new(self.plan.bytes, progress);
         let copying = Copying {
             members: self.members,
@@ -334,11 +334,11 @@ impl Build<'_> {
                 steps: self.plan.steps,
                 chunks,
             });
-            let (tensors, written): (Vec<_>, _) = (tensors.collect(), Reader::open(self.partial)?);
+            let (tensors, written): (Vec<_>, _) = (tensors.collect(), self.reader()?);
             verify_written(&tensors, &written, path, self.plan.threads, &meter)?;
         }
         if self.rechunk.checksums {
-            write_checksums(self.partial, path, &copied.checksums)?;
+            write_checksums(self.file, path, &copied.checksums)?;
             trajectory = self.open_trajectory()?;
         }
         trajectory.announce_commit(self.plan.steps)?;
@@ -366,7 +366,12 @@ impl Build<'_> {
             attributes: &attributes,
             tensor_attributes: &self.members.tensor_attributes,
         };
-        create::create(self.partial, &self.rechunk.output, &contents)
+        create::create(self.file, &self.rechunk.output, &contents)
+    }
+
+    /// A reader of what is there so far.
+    fn reader(&self) -> Result<Reader, StorageError> {
+        Reader::open_held(self.file, self.partial)
     }
 
     fn open_trajectory(&self) -> Result<TrajectoryFile, StorageError> {
@@ -378,7 +383,7 @@ impl Build<'_> {
 
     /// The last look: the file is a finished trajectory of all steps.
     fn check(&self) -> Result<(), RewriteError> {
-        let written = Reader::open(self.partial)?;
+        let written = self.reader()?;
         let specs: Vec<TensorSpec> = written.step_specs()?;
         if written.committed_steps() == self.plan.steps
             && written.state() == RunState::Finished

@@ -304,7 +304,7 @@ pub(super) fn verify_written(
             }
             let held = grid.steps().min(tensor.steps.saturating_sub(first));
             let piece = grid.piece(piece);
-            meter.add(half(held.saturating_mul(piece.end - piece.start)));
+            meter.add(half(held.saturating_mul(piece.end - piece.start)), path)?;
         }
         Ok(())
     })

@@ -1,8 +1,9 @@
 //! The values of constants, written when the file is made.
 
-use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+
+use selvedge_base::LockedFile;
 
 use crate::create::Constant;
 use crate::{DeclareError, StorageError};
@@ -10,7 +11,7 @@ use crate::{DeclareError, StorageError};
 /// Writes the values of one constant, piece by piece.
 #[derive(Debug)]
 pub struct ConstantWriter<'a> {
-    file: &'a File,
+    file: &'a LockedFile,
     path: &'a Path,
     constant: &'a Constant,
     /// Where the next bytes go; `None` of a constant without elements.
@@ -21,7 +22,7 @@ pub struct ConstantWriter<'a> {
 
 impl<'a> ConstantWriter<'a> {
     pub(super) fn new(
-        file: &'a File,
+        file: &'a LockedFile,
         path: &'a Path,
         constant: &'a Constant,
         address: Option<u64>,
@@ -39,8 +40,10 @@ impl<'a> ConstantWriter<'a> {
     ///
     /// # Errors
     ///
-    /// [`DeclareError::ConstantLength`] where they are more than fill the shape, [`DeclareError::Storage`].
+    /// [`DeclareError::ConstantLength`] where they are more than fill the shape, [`DeclareError::Storage`],
+    /// also in a process that was forked meanwhile.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), DeclareError> {
+        self.file.check("this recorder", self.path)?;
         let written = self.written.saturating_add(bytes.len() as u64);
         if written > self.constant.length() {
             return self.check(written);
@@ -56,6 +59,7 @@ impl<'a> ConstantWriter<'a> {
 
     /// Checks that all of them are there.
     pub(super) fn finish(self) -> Result<(), DeclareError> {
+        self.file.check("this recorder", self.path)?;
         self.check(self.written)
     }
 

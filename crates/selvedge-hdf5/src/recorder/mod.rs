@@ -45,6 +45,10 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 /// what a kill cannot lose. A step commits as soon as the writer can, at the latest 100 ms after it
 /// could write it (with [`Durability::EverySteps`], when its turn to be synced comes).
 ///
+/// It belongs to the process that started it. In one that is made by `fork` every call is an error at
+/// once ([`FileError::OtherProcess`](crate::FileError::OtherProcess)), and dropping it does nothing: it goes
+/// on where it was started.
+///
 /// Dropping a recorder writes and commits the complete steps, but cannot report an error, and leaves
 /// the file marked as one that is being recorded: call [`finish`](Self::finish).
 ///
@@ -137,7 +141,7 @@ impl Recorder {
     /// The error of `fill`, or [`RecordError::MissingTensors`]: the step is not recorded and the run can go
     /// on. [`RecordError::BeyondPlan`] after the last planned step, [`RecordError::StepOpen`] while there is
     /// an [`OpenStep`]. [`RecordError::Stopped`] when the writer failed, here or earlier; no later step is
-    /// recorded.
+    /// recorded. [`RecordError::Storage`] in another process.
     pub fn append<F>(&mut self, fill: F) -> Result<u64, RecordError>
     where
         F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, RecordError>,
@@ -181,6 +185,7 @@ impl Recorder {
         timeout: Duration,
     ) -> Result<Option<(OpenStep, Duration)>, RecordError> {
         let run = &self.shared.run;
+        run.check_process()?;
         if let Some(planned) = self.plan.steps
             && run.queue.appended() >= planned
         {
@@ -279,7 +284,7 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// [`RecordError::Stopped`] when the writer failed.
+    /// [`RecordError::Stopped`] when the writer failed; [`RecordError::Storage`] in another process.
     pub fn commit(&mut self) -> Result<u64, RecordError> {
         loop {
             if let Some(committed) = self.commit_timeout(Duration::MAX)? {
@@ -295,6 +300,7 @@ impl Recorder {
     ///
     /// The errors of [`commit`](Self::commit).
     pub fn commit_timeout(&mut self, timeout: Duration) -> Result<Option<u64>, RecordError> {
+        self.shared.run.check_process()?;
         self.check_file()?;
         let run = &self.shared.run;
         let committed = run.queue.commit(run.queue.appended(), timeout);
@@ -308,10 +314,11 @@ impl Recorder {
     ///
     /// [`RecordError::Stopped`] when the writer failed, here or earlier; the committed steps are in the
     /// file. [`RecordError::Storage`] where a file that is [`named_when_finished`] cannot get its name;
-    /// then there is none.
+    /// then there is none; and in another process, where nothing changes.
     ///
     /// [`named_when_finished`]: RecorderBuilder::named_when_finished
     pub fn finish(mut self) -> Result<Summary, RecordError> {
+        self.shared.run.check_process()?;
         self.shared.close(true);
         let run = &self.shared.run;
         if let Some(error) = run.queue.stopped() {
@@ -351,6 +358,11 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.close(false);
+        if self.run.process.is_current() {
+            self.close(false);
+        } else {
+            // There is no such thread in this process.
+            std::mem::forget(self.writer.take());
+        }
     }
 }

@@ -59,6 +59,8 @@ impl OpenStep {
 
     /// The step as `append` shows it.
     pub(super) fn step(&mut self) -> Result<Step<'_>, RecordError> {
+        // The process may have been forked while the step was open.
+        self.run.check_process()?;
         let (run, filling) = (&*self.run, self.filling.as_mut());
         let filling = filling.ok_or_else(|| run.too_late(self.number))?;
         Ok(Step { run, filling })
@@ -116,7 +118,7 @@ impl OpenStep {
     ///
     /// [`RecordError::MissingTensors`]: the step is not recorded, and the run can go on.
     /// [`RecordError::StepTooLate`] where the recorder was finished or dropped meanwhile,
-    /// [`RecordError::Stopped`] where the writer failed.
+    /// [`RecordError::Stopped`] where the writer failed, [`RecordError::Storage`] in another process.
     pub fn commit(mut self) -> Result<u64, RecordError> {
         self.step()?.check_complete()?;
         match self.filling.take() {
@@ -129,7 +131,9 @@ impl OpenStep {
 impl Drop for OpenStep {
     /// Gives the memory of a step back that is not to be: it was given up, or filling it has panicked.
     fn drop(&mut self) {
-        if let Some(filling) = self.filling.take() {
+        if let Some(filling) = self.filling.take()
+            && self.run.process.is_current()
+        {
             self.run.queue.put_back(filling);
         }
     }

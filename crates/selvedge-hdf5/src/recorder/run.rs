@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use selvedge_base::{FileError, Process};
+
 use super::queue::{Filling, Queue, Refused};
 use crate::{RecordError, StorageError, TensorSpec};
 
@@ -17,6 +19,9 @@ pub(super) struct Run {
     /// Whether committed steps stay in a file, also without `finish`.
     pub(super) kept: bool,
     pub(super) queue: Arc<Queue>,
+    /// The process that records. In one that was forked from it the queue is a copy, and may be locked for
+    /// ever.
+    pub(super) process: Process,
 }
 
 impl fmt::Debug for Run {
@@ -37,6 +42,11 @@ impl Run {
             kept: self.kept,
             source,
         }
+    }
+
+    /// Fails in a process that was forked from the one that records. It takes no system call.
+    pub(super) fn check_process(&self) -> Result<(), FileError> {
+        self.process.check("this recorder", &self.path)
     }
 
     /// Takes a step that is complete. Returns its number.

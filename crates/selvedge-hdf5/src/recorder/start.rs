@@ -5,12 +5,11 @@ use std::fmt::Display;
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Instant, SystemTime};
 
-use selvedge_base::{LockedFile, Partial, sync_folder};
+use selvedge_base::{LockedFile, Partial, Process, sync_folder};
 
 use super::block::{Block, BlockLayout, step_bytes};
 use super::constants::ConstantWriter;
@@ -53,12 +52,12 @@ impl RecorderBuilder {
         partial.share().map_err(DeclareError::from)?;
         let file = partial.file().clone();
         // Both before the file gets its name: there must be nothing left to fail then.
-        let (blocks, trajectory) = thread::scope(|scope| {
+        let (blocks, addresses) = thread::scope(|scope| {
             // The system takes as long to hand out the memory as libhdf5 to build a file of hundreds of
             // tensors.
             let allocate = || self.allocate(&self.specs, &plan);
             let allocating = thread::Builder::new().spawn_scoped(scope, allocate);
-            let trajectory = self.build(partial.path(), &plan, &file, values);
+            let addresses = self.create(&file, &plan);
             let blocks = match allocating {
                 Ok(allocating) => allocating
                     .join()
@@ -66,8 +65,10 @@ impl RecorderBuilder {
                 // There is no thread to be had.
                 Err(_) => allocate(),
             };
-            Ok::<_, E>((blocks?, trajectory?))
+            Ok::<_, DeclareError>((blocks?, addresses?))
         })?;
+        // After it: a process that `values` forks has no such thread to wait for.
+        let trajectory = self.build(addresses, &plan, &file, values)?;
         let late = self.named_when_finished;
         if !late {
             let published = partial.publish(self.durability != Durability::Never);
@@ -77,15 +78,15 @@ impl RecorderBuilder {
         Ok(self.run(plan, blocks, file, trajectory, partial)?)
     }
 
-    /// Builds the new file under its partial name, down to a first commit of no steps.
+    /// Completes the new file under its partial name, with the values of the constants at `addresses`, down to a
+    /// first commit of no steps.
     fn build<E: From<DeclareError>>(
         &self,
-        partial: &Path,
+        addresses: Vec<Option<u64>>,
         plan: &RunPlan,
-        file: &File,
+        file: &LockedFile,
         mut values: impl FnMut(&str, &mut ConstantWriter<'_>) -> Result<(), E>,
     ) -> Result<TrajectoryFile, E> {
-        let addresses = self.create(partial, plan).map_err(DeclareError::from)?;
         for (constant, address) in self.constants.iter().zip(addresses) {
             let mut writer = ConstantWriter::new(file, &self.path, constant, address);
             match &constant.bytes {
@@ -98,7 +99,7 @@ impl RecorderBuilder {
     }
 
     /// Returns the addresses of the constants.
-    fn create(&self, partial: &Path, plan: &RunPlan) -> Result<Vec<Option<u64>>, StorageError> {
+    fn create(&self, file: &LockedFile, plan: &RunPlan) -> Result<Vec<Option<u64>>, StorageError> {
         let mut attributes = self.attributes.clone();
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         attributes.push((provenance::CREATED.to_owned(), now.into()));
@@ -116,7 +117,7 @@ impl RecorderBuilder {
             attributes: &attributes,
             tensor_attributes: &self.tensor_attributes,
         };
-        create::create(partial, &self.path, &contents)
+        create::create(file, &self.path, &contents)
     }
 
     /// The new file, with a first commit of no steps.
@@ -185,7 +186,7 @@ impl RecorderBuilder {
         let file = Arc::new(LockedFile::open(&path)?);
         file.share(&path)?;
         let plan;
-        (plan, self.specs) = self.plan_resumed(&Reader::open(&path)?)?;
+        (plan, self.specs) = self.plan_resumed(&Reader::open_held(&file, &path)?)?;
         let mut trajectory = self.open_trajectory(&file, &self.specs)?;
         trajectory.check_ahead()?;
         let blocks = self.allocate(&self.specs, &plan)?;
@@ -370,6 +371,7 @@ impl RecorderBuilder {
             lengths,
             kept: partial.is_none(),
             queue,
+            process: Process::current(),
         };
         Ok(Recorder {
             plan,

@@ -49,6 +49,16 @@ impl CommitLog {
                 None => StorageError::NotHdf5 { path },
             });
         }
+        if let Some(version @ 1..) = Superblock::version(&*storage) {
+            return Err(StorageError::NotATrajectory {
+                path: path.to_owned(),
+                reason: format!(
+                    "another program made it, or wrote it anew, in a later format of HDF5 (superblock \
+                     {version}, a recorder makes 0); it can be read, and `rechunk` makes a trajectory of \
+                     it"
+                ),
+            });
+        }
         let superblock = Superblock::read(&*storage).map_err(damaged)?;
         if status.len < superblock.end_of_file {
             return Err(StorageError::Truncated {

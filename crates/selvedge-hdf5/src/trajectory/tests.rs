@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
+use selvedge_base::Partial;
 
 use super::TrajectoryFile;
 use crate::create::{Contents, create};
@@ -136,8 +137,9 @@ fn made(
         attributes: &[],
         tensor_attributes: &[],
     };
-    create(path, path, &contents).unwrap();
-    let memory = Memory::new(std::fs::read(path).unwrap());
+    let partial = Partial::create(path, true).unwrap();
+    create(partial.file(), path, &contents).unwrap();
+    let memory = Memory::new(std::fs::read(partial.path()).unwrap());
     let mut file = open(&memory);
     file.check_plan(&plan.tensors).unwrap();
     file.set_extents(0).unwrap();

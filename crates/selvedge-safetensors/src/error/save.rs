@@ -219,6 +219,17 @@ pub enum SaveError {
         /// The file.
         path: PathBuf,
     },
+    /// A file has the name that what an earlier writer left is to have.
+    #[error(
+        "{} cannot be made of {}: it is there, and is not replaced; rename one of the two, and recover \
+         it then", path.display(), unfinished.display()
+    )]
+    InTheWay {
+        /// The file that is there.
+        path: PathBuf,
+        /// The file that an unfinished writer left.
+        unfinished: PathBuf,
+    },
     /// What an earlier writer left cannot be made a file of.
     #[error("{} cannot be recovered: {reason}", unfinished.display())]
     NotRecoverable {

@@ -71,6 +71,7 @@ fn saving() {
         SourceEnded { tensor: tensor(), expected, found }
         PartialRow { tensor: tensor(), row_bytes: 2, extra: 1 }
         Finished { path: path() }
+        InTheWay { path: path(), unfinished: path() }
         NotRecoverable { unfinished: path(), reason: "it is damaged", source: Some(damaged) }
     });
     check_messages(&all, 4);

@@ -5,12 +5,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
-use selvedge_base::disk;
+use selvedge_base::reopen_regular;
 
 use super::gather::Source;
 use super::reader::{Reader, Tensor};
 use super::rows::{Rows, check_dtype};
-use crate::header::open_file;
 use crate::{Dtype, Element, FileError, Header, ReadError, TensorInfo};
 
 /// A file mapped into memory: its tensors are views of the page cache, without a copy.
@@ -57,16 +56,8 @@ impl Mapped {
         // The map gets a file of its own, which nobody has read from: from the reads of a header the
         // system takes it that little is wanted at a time, and a first look at the data that come
         // from the disk is half as fast. (An empty file cannot be mapped, and has no header either.)
-        let (reader, file) = loop {
-            let reader = Reader::open(&path)?;
-            let file = open_file(&path)?;
-            // A save can have replaced it between the two.
-            let look = || Ok((reader.file().metadata()?, file.metadata()?));
-            let (one, other) = look().map_err(FileError::io(&path, "look at"))?;
-            if disk::is_same(&one, &other) {
-                break (reader, file);
-            }
-        };
+        let reader = Reader::open(&path)?;
+        let file = reopen_regular(reader.file(), &path).map_err(FileError::io(&path, "open"))?;
         // SAFETY: the caller promises that the file does not change.
         let map = unsafe { Mmap::map(&file) };
         let map = map.map_err(FileError::io(reader.path(), "map"))?;

@@ -26,20 +26,25 @@ use crate::{Header, SaveError};
 ///
 /// # Errors
 ///
-/// [`SaveError::File`] where there is nothing to recover, while its writer lives, and where there is a
-/// file of the final name, which is not replaced; [`SaveError::NotRecoverable`] where
-/// the writer had not written all tensors of fixed size, or the file is not one of a writer.
+/// [`SaveError::File`] where there is nothing to recover, and while its writer lives;
+/// [`SaveError::InTheWay`] where there is a file of the final name, which is not replaced;
+/// [`SaveError::NotRecoverable`] where the writer had not written all tensors of fixed size, or the
+/// file is not one of a writer.
 pub fn recover(path: impl AsRef<Path>) -> Result<Summary, SaveError> {
     let mut partial = Partial::reopen(path.as_ref())?;
     let (path, unfinished) = (partial.target().to_owned(), partial.path().to_owned());
-    if path.symlink_metadata().is_ok() {
-        return Err(FileError::AlreadyExists { path }.into());
-    }
     let not_recoverable = |reason, source| SaveError::NotRecoverable {
         unfinished: unfinished.clone(),
         reason,
         source,
     };
+    let in_the_way = || SaveError::InTheWay {
+        path: path.clone(),
+        unfinished: unfinished.clone(),
+    };
+    if path.symlink_metadata().is_ok() {
+        return Err(in_the_way());
+    }
 
     let (start, file_bytes) = read_start(&unfinished, partial.file())?;
     if start.iter().all(|&byte| byte == 0) {
@@ -65,7 +70,10 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Summary, SaveError> {
     let (start, file_bytes) = read_start(&unfinished, partial.file())?;
     Header::parse(&start, file_bytes)
         .map_err(|error| not_recoverable("its header is damaged", Some(error)))?;
-    partial.publish(true)?;
+    match partial.publish(true) {
+        Err(FileError::AlreadyExists { .. }) => return Err(in_the_way()),
+        other => other?,
+    }
     Ok(Summary {
         path,
         tensors,

@@ -42,8 +42,8 @@ use crate::{Dtype, Element, SaveError, TensorSpec};
 /// [`Writer`] that takes their values.
 ///
 /// The file is written under another name, put on the disk, and renamed: so under its own name
-/// there is at any moment the old file, or none, or the whole new one. It gets the permissions of a
-/// file that it replaces. A save of fixed size that is killed leaves `.NAME.partial`, which the next
+/// there is at any moment the old file, or none, or the whole new one. A file that is there already is
+/// kept, unless [`overwrite`](Self::overwrite) is called; the new one gets its permissions then. A save of fixed size that is killed leaves `.NAME.partial`, which the next
 /// save of the same name removes.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is saved before `write` or `start`"]
@@ -69,7 +69,7 @@ impl<'data> Save<'data> {
             growing: Vec::new(),
             metadata: Vec::new(),
             reproducible: false,
-            overwrite: true,
+            overwrite: false,
             discard_unfinished: false,
             sync: true,
         }
@@ -201,7 +201,8 @@ impl<'data> Save<'data> {
         self
     }
 
-    /// Whether a file of this name is replaced: `true` unless called, as in Python's `save_file`.
+    /// Whether a file of this name is replaced, which Python's `save_file` always does: `false` unless
+    /// called, and then a save is refused with [`FileError::AlreadyExists`](crate::FileError).
     pub fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
         self

@@ -75,7 +75,8 @@ impl Fixed {
 /// A mistake costs nothing: what was written stays written, also where `finish` finds that something
 /// is missing. A writer that is dropped without [`finish`](Self::finish) leaves nothing, but for a growing file
 /// whose fixed tensors are complete: that stays as `NAME.unfinished`, for
-/// [`recover`](crate::recover).
+/// [`recover`](crate::recover). It belongs to the process that started it: in one that is made by `fork`
+/// every call is an error ([`FileError::OtherProcess`](crate::FileError)), and dropping it does nothing.
 #[derive(Debug)]
 #[must_use = "there is no file before `finish`"]
 pub struct Writer {
@@ -155,7 +156,8 @@ impl Writer {
     /// # Errors
     ///
     /// [`SaveError::UnknownTensor`], [`SaveError::DtypeMismatch`], [`SaveError::TooManyBytes`],
-    /// [`SaveError::WriteTensor`] and [`SaveError::Finished`]. Then none of the values count as written, and
+    /// [`SaveError::WriteTensor`], [`SaveError::Finished`], and [`SaveError::File`] in another
+    /// process. Then none of the values count as written, and
     /// the call can be repeated, for example when the disk has room again.
     pub fn write<T: Element>(&mut self, name: &str, values: &[T]) -> Result<(), SaveError> {
         let slot = self.slot(name)?;
@@ -492,11 +494,13 @@ impl Writer {
     }
 }
 
-/// The file on its way to `target`, unless it is finished.
+/// The file on its way to `target`, unless it is finished, or is that of another process.
 fn open<'a>(partial: Option<&'a Partial>, target: &Path) -> Result<&'a Partial, SaveError> {
-    partial.ok_or_else(|| SaveError::Finished {
+    let partial = partial.ok_or_else(|| SaveError::Finished {
         path: target.to_owned(),
-    })
+    })?;
+    partial.check("this writer")?;
+    Ok(partial)
 }
 
 /// Writes the number of rows into the header of a growing file, and cuts off what is after them.

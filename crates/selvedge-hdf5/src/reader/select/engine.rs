@@ -82,6 +82,7 @@ impl<'a> Job<'a> {
 
     /// Fills `bytes`, the whole output.
     pub(crate) fn run(&self, bytes: &mut [u8]) -> Result<(), ReadError> {
+        let _at_work = self.tensor.enter()?;
         let place = self.tensor.place();
         match place.filter(|place| place.has(self.steps)) {
             Some(Place::Compressed(map, format)) => self.run_unpacking(map, *format, bytes),

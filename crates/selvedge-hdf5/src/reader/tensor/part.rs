@@ -25,7 +25,7 @@ impl Tensor {
             shape: self.shape.clone(),
             chunked: self.chunk.is_some(),
             unlimited: self.unlimited,
-            unfilled: self.unfilled,
+            as_recorded: self.as_recorded,
             element_bytes: self.dtype().ok().map(|dtype| dtype.size() as u64),
         }
     }

@@ -31,7 +31,7 @@ impl Tensor {
             part: Part::Constant,
             mark: plain.mark.filter(|_| source.ours),
             unlimited: true,
-            unfilled: source.ours && plain.unfilled,
+            as_recorded: source.ours && plain.as_recorded,
             header: Some(header),
             shape,
             chunk: Some(plain.dataset.chunk),
