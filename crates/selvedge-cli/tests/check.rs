@@ -143,7 +143,7 @@ fn paths_narrow_what_is_checked_and_not_what_is_known() {
     assert!(run.stderr.contains("there is no tensor"), "{}", run.stderr);
 }
 
-/// Paths are those below the root, wherever the check is started.
+/// People see paths from where they are, so that they can open them; programs from the root.
 #[test]
 fn the_root_is_found_from_inside() {
     let place = faulty();
@@ -152,16 +152,36 @@ fn the_root_is_found_from_inside() {
         .current_dir(place.path("tensors/Flannel"))
         .output()
         .unwrap();
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap(),
-        place
-            .check(&["--quiet"])
-            .stdout
-            .lines()
-            .filter(|line| !line.is_empty())
-            .map(|line| format!("{line}\n"))
-            .collect::<String>()
-    );
+    let from_here = |line: &str| match line.strip_prefix("tensors/Flannel/") {
+        Some(below) => format!("{below}\n"),
+        None => format!("../../{line}\n"),
+    };
+    let expected: String = place
+        .check(&["--quiet"])
+        .stdout
+        .lines()
+        .map(from_here)
+        .collect();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    let output = place
+        .command(&["check", "--quiet", "--output-format", "json"])
+        .current_dir(place.path("tensors"))
+        .output()
+        .unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["findings"][0]["path"], "notebooks/1.6a_norms.ipynb");
+}
+
+#[test]
+fn rules_are_counted() {
+    let place = faulty();
+    place.write("notebooks/1.7a_other.ipynb", "{");
+    let run = place.run(&["check", "--statistics"]);
+    assert_eq!(run.code, 1);
+    let lines: Vec<_> = run.stdout.lines().collect();
+    assert_eq!(lines[0], "2  NBK001  invalid-notebook", "{}", run.stdout);
+    assert_eq!(lines.len(), 4, "{}", run.stdout);
+    assert!(lines[3].starts_with("2 errors and 2 warnings in "));
 }
 
 #[test]

@@ -193,6 +193,96 @@ fn what_git_does_to_notebooks_is_found() {
     );
 }
 
+/// A filter by a macro, taken back for one folder, and a command that is a script of the repository: git
+/// says which notebooks go through it.
+#[test]
+fn git_is_asked_which_notebooks_go_through_a_filter() {
+    let place = sound();
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        let status = git.current_dir(place.path(".")).args(args).status();
+        assert!(status.unwrap().success());
+    };
+    git(&["init", "--quiet"]);
+    git(&["config", "filter.strip.clean", "./tools/strip.sh"]);
+    place.write(
+        "tools/strip.sh",
+        "#!/bin/sh\n# as nbstripout\njq '.cells[].outputs = []'\n",
+    );
+    place.write(
+        ".gitattributes",
+        "[attr]stripped filter=strip\n*.ipynb stripped\nnotebooks/*.ipynb !filter\n",
+    );
+    let check = || {
+        let mut check = place.command(&["check", "--quiet", "--output-format", "concise"]);
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let output = check.env("PATH", path).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(check(), "", "it is taken back for the only notebook");
+    place.write("drafts/a.ipynb", NOTEBOOK);
+    let found = check();
+    assert!(
+        found.starts_with(".gitattributes:1: error[GIT001]") && found.contains("`drafts/a.ipynb`"),
+        "{found}"
+    );
+}
+
+/// A folder of models as people download them: nobody keeps to names there.
+#[test]
+fn names_are_left_alone_where_nobody_keeps_to_them() {
+    let place = Place::new();
+    place.write("models/model.safetensors", safetensors("BF16"));
+    place.hdf5("runs/last.h5", "f['losses'] = np.zeros(3, 'f4')");
+    assert!(place.findings(&[]).is_empty());
+    // One file in its place says that somebody does.
+    place.write("tensors/Flannel/1.5d_mask.safetensors", safetensors("BF16"));
+    let found = place.findings(&["--select", "NAM003"]);
+    assert_eq!(
+        found,
+        ["models/model.safetensors NAM003", "runs/last.h5 NAM003"]
+    );
+}
+
+/// A checkpoint in several files is loaded by the names that its index gives.
+#[test]
+fn parts_of_a_checkpoint_keep_their_names() {
+    let place = sound();
+    for name in ["model-00001-of-00002", "part_a", "other"] {
+        let path = format!("tensors/Flannel/{name}.safetensors");
+        place.write(&path, safetensors("BF16"));
+    }
+    let index = r#"{"metadata": {}, "weight_map": {"layer.0.weight": "part_a.safetensors"}}"#;
+    place.write("tensors/Flannel/model.safetensors.index.json", index);
+    let found = place.findings(&["--select", "NAM001"]);
+    assert_eq!(found, ["tensors/Flannel/other.safetensors NAM001"]);
+}
+
+/// Chunks that `rechunk` has made for subsets of tokens, or for single steps, are what the file is for.
+#[test]
+fn chunks_for_another_purpose_are_what_the_file_says() {
+    let place = sound();
+    let lines = "d = f.create_dataset('W', (20, 10000, 64), 'u2', chunks=(20, 10000, 64), \
+                 maxshape=(None, 10000, 64))\nd.attrs['logical_dtype'] = 'bfloat16'";
+    place.hdf5("source.h5", lines);
+    let made = "tensors/Flannel/flannel_1.h5";
+    for purpose in ["tokens", "steps"] {
+        let run = place.run(&[
+            "rechunk",
+            "source.h5",
+            made,
+            "--for",
+            purpose,
+            "--overwrite",
+        ]);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(
+            place.findings(&["--select", "TRJ", made]).is_empty(),
+            "{purpose}"
+        );
+    }
+}
+
 #[test]
 fn rules_that_read_the_data_do_so_when_they_are_selected() {
     let place = sound();

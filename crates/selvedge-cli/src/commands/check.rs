@@ -24,9 +24,10 @@ Examples:
   selvedge check --write-baseline                  (what is known is in selvedge-baseline.toml)
   selvedge check --baseline selvedge-baseline.toml
   selvedge check --fix --dry-run
+  selvedge check --statistics
 
-Paths are shown from the root: the folder of the nearest selvedge.toml, or else the top of the git
-repository. Notebooks that git ignores are left out; tensor files are found although it ignores them.
+Paths are shown from the working directory, and to programs from the root: the folder of the
+nearest selvedge.toml, or else the top of the git repository. Notebooks that git ignores are left out; tensor files are found although it ignores them.
 `selvedge rules` lists the rules.
 
 Exit codes:
@@ -97,6 +98,10 @@ pub(crate) struct Args {
     #[arg(long, short)]
     yes: bool,
 
+    /// Print how many findings there are of each rule, in place of the findings
+    #[arg(long, conflicts_with = "output")]
+    statistics: bool,
+
     /// Exit with 0 also if there are findings
     #[arg(long)]
     exit_zero: bool,
@@ -135,7 +140,12 @@ pub(super) fn run(args: &Args, program: &Program) -> anyhow::Result<Outcome> {
             (report, failures) = judged(&scope, &selection, baseline.as_ref(), checked);
         }
     }
-    write_report(args, &report)?;
+    if args.statistics {
+        output::print(&render::findings::statistics(&report))?;
+        output::print(&render::findings::summary(&report, Page::of_stdout()))?;
+    } else {
+        write_report(args, &scope, &report)?;
+    }
     tell_failures(&failures);
     if refused || !failures.is_empty() {
         return Ok(Outcome::Failed);
@@ -201,8 +211,16 @@ fn write_baseline(
     })
 }
 
-fn write_report(args: &Args, report: &Report) -> anyhow::Result<()> {
+fn write_report(args: &Args, scope: &Scope, report: &Report) -> anyhow::Result<()> {
     let format = args.output_format;
+    // People and editors open a path from where they are; programs know it from the root.
+    let seen_from_here;
+    let report = if matches!(format, Format::Full | Format::Concise) && args.output.is_none() {
+        seen_from_here = from_here(scope, report);
+        &seen_from_here
+    } else {
+        report
+    };
     let page = Page::of_stdout();
     // The summary is for people, and goes to them where the rest does not.
     let is_apart = format.is_for_programs() || args.output.is_some();
@@ -226,6 +244,31 @@ fn write_report(args: &Args, report: &Report) -> anyhow::Result<()> {
         output::note(summary.trim_end());
     }
     Ok(())
+}
+
+/// The report with the paths of its findings as they are from the working directory.
+fn from_here(scope: &Scope, report: &Report) -> Report {
+    let mut report = report.clone();
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    if let Ok(here) = here
+        && here != scope.root
+    {
+        for finding in &mut report.findings {
+            let path = scope.path(&finding.path);
+            let mut up = PathBuf::new();
+            for folder in here.ancestors() {
+                if let Ok(below) = path.strip_prefix(folder) {
+                    // With nothing in common but the top of all a path from there is shorter.
+                    let has_more = folder.parent().is_some();
+                    let path = if has_more { up.join(below) } else { path };
+                    finding.path = TreePath::new(path);
+                    break;
+                }
+                up.push("..");
+            }
+        }
+    }
+    report
 }
 
 /// The summary is the last line.

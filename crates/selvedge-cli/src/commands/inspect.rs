@@ -40,6 +40,10 @@ pub(crate) struct Args {
     #[arg(long)]
     stats: bool,
 
+    /// Leave out what `selvedge check` finds in the files
+    #[arg(long)]
+    no_findings: bool,
+
     /// Compare two files: tensors, dtypes, shapes and attributes, but no values
     #[arg(long, conflicts_with = "stats")]
     diff: bool,
@@ -126,7 +130,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let page = Page::of_stdout();
     let (mut first, mut unread) = (true, false);
     for path in &args.files {
-        let inspected = inspect(path, &assumptions, args.stats);
+        let inspected = inspect(path, &assumptions, args.stats, !args.no_findings);
         // What was shown is not all that was asked for.
         let stats = inspected.as_ref().ok().and_then(|file| file.stats.as_ref());
         unread |= stats.is_some_and(|stats| stats.iter().any(|tensor| tensor.unread.is_some()));
@@ -161,7 +165,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     })
 }
 
-fn inspect(path: &Path, assumptions: &Assumptions, values: bool) -> anyhow::Result<Inspected> {
+fn inspect(
+    path: &Path,
+    assumptions: &Assumptions,
+    values: bool,
+    findings: bool,
+) -> anyhow::Result<Inspected> {
     let (facts, file) = gather(path, assumptions)?;
     let stats = if values {
         let mut progress = Progress::new(stats::bytes(&facts));
@@ -172,10 +181,14 @@ fn inspect(path: &Path, assumptions: &Assumptions, values: bool) -> anyhow::Resu
         None
     };
     // A broken selvedge.toml is no reason to show nothing of the file.
-    let findings = check::one_file(&facts).unwrap_or_else(|error| {
-        output::error(&error);
+    let findings = if findings {
+        check::one_file(&facts).unwrap_or_else(|error| {
+            output::error(&error);
+            Vec::new()
+        })
+    } else {
         Vec::new()
-    });
+    };
     Ok(Inspected {
         facts,
         stats,

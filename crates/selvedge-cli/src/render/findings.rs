@@ -1,5 +1,8 @@
 //! Findings for people, in lines that fit the page.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use anstyle::Style;
 use selvedge_conventions::{Finding, FixSafety, Report, Severity};
 
@@ -29,6 +32,23 @@ pub(crate) fn report(report: &Report, page: Page) -> String {
         ));
     }
     text
+}
+
+/// How many findings there are of each rule, the most first.
+pub(crate) fn statistics(report: &Report) -> String {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for finding in &report.findings {
+        *counts
+            .entry((finding.code, finding.rule_name()))
+            .or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(rule, count)| (Reverse(*count), *rule));
+    let width = counts.first().map_or(0, |(_, most)| most.to_string().len());
+    let lines = counts
+        .into_iter()
+        .map(|((code, name), count)| format!("{count:>width$}  {}  {name}\n", styled(TITLE, code)));
+    lines.collect()
 }
 
 /// The line that sums a report up.
