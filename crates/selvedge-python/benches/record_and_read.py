@@ -206,6 +206,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", action="store_true")
     options = parser.parse_args()
+    # Copies by several threads wait for each other where the machine is busy.
+    torch.set_num_threads(1)
     print(platform.processor() or platform.machine(), os.cpu_count(), "CPUs, Python", platform.python_version(),
           "torch", torch.__version__, "h5py", h5py.__version__, "selvedge", selvedge.__version__)  # fmt: skip
     contenders: dict[str, Any] = {

@@ -24,7 +24,7 @@ Usage: cargo xtask python
 
 Builds the wheel of the package `selvedge` into <target>/wheels, makes <target>/torch (the newest Python of the
 machine with torch for the CPU, numpy, h5py and ml_dtypes, pinned in tools/python/torch.txt), installs the wheel there,
-and says how to use it. Fails if the wheel is larger than 6 MB.
+and says how large it is and how to use it.
 
 In a Python of your own: `pip install ./crates/selvedge-python`. It needs Rust and a C compiler.
 ",
@@ -32,7 +32,7 @@ In a Python of your own: `pip install ./crates/selvedge-python`. It needs Rust a
     run,
 };
 
-/// What a wheel may weigh, with the program in it.
+/// What a wheel should stay under, with the program in it.
 const MOST_BYTES: u64 = 6_000_000;
 
 fn run(args: &[OsString]) -> Result<()> {
@@ -50,9 +50,10 @@ fn run(args: &[OsString]) -> Result<()> {
         .len();
     println!("\n{}: {:.2} MB", wheel.display(), bytes as f64 / 1e6);
     if bytes > MOST_BYTES {
-        return Err(Failure::Failed(format!(
-            "the wheel has {bytes} bytes; expected at most {MOST_BYTES}"
-        )));
+        println!(
+            "note: that is more than the {} MB that a wheel should stay under",
+            MOST_BYTES / 1_000_000
+        );
     }
     println!(
         "Installed. Try it:\n  {} -c 'import selvedge; help(selvedge)'",

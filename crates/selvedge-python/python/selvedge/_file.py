@@ -158,12 +158,12 @@ class File(Mapping[str, "Tensor"]):
 
     def __repr__(self) -> str:
         if self._closed:
-            return f"<selvedge.File {self._path}, closed>"
-        return f"<selvedge.File {self._path}: {len(self)} tensors, {self.steps:,} steps, {self.state}>"
+            return f"<selvedge.File {_html.short(self._path)}, closed>"
+        return f"<selvedge.File {_html.short(self._path)}: {len(self)} tensors, {self.steps:,} steps, {self.state}>"
 
     def _repr_html_(self) -> str:
         if self._closed:
-            return _html.card(self._path, ["closed"], (), ())
+            return _html.card(_html.short(self._path), ["closed"], (), ())
         planned = f" of {self.planned:,} planned" if self.planned else ""
         lines = [f"{self.steps:,} steps{planned}, {self.state}"]
         lines += [f"{name} = {value!r}" for name, value in self.attributes.items() if not name.startswith("selvedge_")]
@@ -174,7 +174,7 @@ class File(Mapping[str, "Tensor"]):
             size = SIZES.get(dtype, 0) * _product(tensor.shape)
             role = "each step" if tensor.is_step_tensor else "once"
             rows.append((name, dtype, _html.shape(tensor.shape), role, shown(size)))
-        return _html.card(self._path, lines, ("tensor", "dtype", "shape", "recorded", "size"), rows)
+        return _html.card(_html.short(self._path), lines, ("tensor", "dtype", "shape", "recorded", "size"), rows)
 
 
 def _reopened(path: str, assumed: bool | list[str]) -> File:
@@ -407,7 +407,7 @@ class Selection:
 
     def _repr_html_(self) -> str:
         lines = [f"{self.dtype} {_html.shape(self.shape)}, {shown(self.nbytes)}"]
-        return _html.card(f"{self._name} of {self._file.path}", lines, (), ())
+        return _html.card(f"{self._name} of {_html.short(self._file.path)}", lines, (), ())
 
 
 def _rebuilt(file: File, name: str, axes: tuple[tuple[Indices, bool], ...]) -> Selection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -19,6 +20,12 @@ def card(title: str, lines: Iterable[str], head: Sequence[str], rows: Iterable[S
     said = "".join(f"<div>{escape(line)}</div>" for line in lines)
     table = f'<table style="{_TABLE}"><thead><tr>{cells("th", head)}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div><div><b>{escape(title)}</b></div>{said}{table if body else ""}</div>'
+
+
+def short(path: str) -> str:
+    """A path as people would say it here: relative to the working folder where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if len(relative) < len(path) else path
 
 
 def shape(axes: Sequence[int]) -> str:

@@ -204,8 +204,8 @@ class Recorder(_selvedge.Recorder):
 
     def __repr__(self) -> str:
         if self.summary is not None:
-            return f"<selvedge.Recorder {os.path.basename(self.path)!s}, finished: {self.summary}>"
-        return f"<selvedge.Recorder {os.path.basename(self.path)!s}: {self.status}>"
+            return f"<selvedge.Recorder {os.path.basename(self.path)}, finished: {self.summary}>"
+        return f"<selvedge.Recorder {os.path.basename(self.path)}: {self.status}>"
 
     def _repr_html_(self) -> str:
         lines = [str(self.summary) if self.summary is not None else self.status]
@@ -214,7 +214,7 @@ class Recorder(_selvedge.Recorder):
             (name, dtype, _html.shape(shape), shown(SIZES[dtype] * _product(shape)))
             for name, dtype, shape in self.tensors
         ]
-        return _html.card(os.fspath(self.path), lines, ("tensor", "dtype", "step", "bytes a step"), rows)
+        return _html.card(_html.short(self.path), lines, ("tensor", "dtype", "step", "bytes a step"), rows)
 
 
 def plan(

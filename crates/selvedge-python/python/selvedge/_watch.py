@@ -113,8 +113,8 @@ class Watch:
         self._zeros = absent == "zeros"
         self._count = 0
         self._logged: dict[str, Any] = {}
-        self._weights = "weights" in kinds
-        self._grads = "grad" in kinds
+        self._weights = dict(self._parameters) if "weights" in kinds else {}
+        self._grads = [(f"{name}.grad", name, p) for name, p in self._parameters] if "grad" in kinds else []
         self._kinds = tuple(kind for kind in kinds if kind not in ("weights", "grad"))
         modules = dict(model.named_modules())
         outputs = {name: _output(name, asked, modules) for name, asked in (activations or {}).items()}
@@ -202,10 +202,11 @@ class Watch:
         self._step = step
         # The optimizer may change gradients in place.
         if self._grads and self._recorded():
-            self.recorder.put({
-                f"{name}.grad": self._or_zeros(parameter.grad, parameter, name, "gradient")
-                for name, parameter in self._parameters
-            })  # fmt: skip
+            gradients = {}
+            for tensor, name, parameter in self._grads:
+                gradient = parameter.grad
+                gradients[tensor] = self._absent(parameter, name, "gradient") if gradient is None else gradient
+            self.recorder.put(gradients)
 
     def _after(self, step: FrameType) -> None:
         if step is not self._step:
@@ -215,19 +216,20 @@ class Watch:
         self._count += 1
         if not recorded:
             return
-        values = self._logged
+        values = {**self._weights, **self._logged}
         self._logged = {}
-        if self._weights:
-            values.update(self._parameters)
-        for kind in self._kinds:
+        if self._kinds:
             for name, parameter in self._parameters:
-                found = self._state.get(parameter, {}).get(kind)
-                values[f"{name}.{kind}"] = self._or_zeros(found, parameter, name, f"{kind!r} of the optimizer")
+                state = self._state.get(parameter, {})
+                for kind in self._kinds:
+                    found = state.get(kind)
+                    if found is None:
+                        found = self._absent(parameter, name, f"{kind!r} of the optimizer")
+                    values[f"{name}.{kind}"] = found
         self.recorder.append(values)
 
-    def _or_zeros(self, value: Any, parameter: Any, name: str, what: str) -> Any:
-        if value is not None:
-            return value
+    def _absent(self, parameter: Any, name: str, what: str) -> Any:
+        """What is recorded of what a parameter does not have."""
         if not self._zeros:
             raise DeclarationError(
                 f"parameter `{name}` has no {what} at this step; leave it out (`select`), or record zeros "

@@ -77,8 +77,8 @@ struct Known {
     class: Py<PyType>,
     /// Its exchange interface.
     exchange: Option<NonNull<Exchange>>,
-    /// Its method that tells of the lazy sign, which the interface leaves out.
-    is_neg: Option<Py<PyAny>>,
+    /// Whether it has a method that tells of the lazy sign, which the interface leaves out.
+    has_sign: bool,
 }
 
 thread_local! {
@@ -95,12 +95,10 @@ pub(super) fn by_exchange<'py>(
     check: Check<'_>,
 ) -> PyResult<Option<(Piece, Option<Owner<'py>>)>> {
     let py = object.py();
-    let Some((exchange, is_neg)) = interface(object)? else {
+    let Some((exchange, has_sign)) = interface(object)? else {
         return Ok(None);
     };
-    if let Some(is_neg) = is_neg
-        && is_neg.bind(py).call1((object,))?.is_truthy()?
-    {
+    if has_sign && object.call_method0(intern!(py, "is_neg"))?.is_truthy()? {
         let plain = object
             .call_method0(intern!(py, "detach"))?
             .call_method0(intern!(py, "resolve_neg"))?;
@@ -133,20 +131,16 @@ pub(super) fn by_exchange<'py>(
 
 type TensorFromObject = unsafe extern "C" fn(*mut c_void, *mut DLTensor) -> c_int;
 
-/// The function that tells where an object's values lie, and the method to ask before, of a class that has
-/// them.
-fn interface(object: &Bound<'_, PyAny>) -> PyResult<Option<(TensorFromObject, Option<Py<PyAny>>)>> {
-    let py = object.py();
+/// The function that tells where an object's values lie, of a class that has it, and whether the object is to
+/// be asked for its sign before.
+fn interface(object: &Bound<'_, PyAny>) -> PyResult<Option<(TensorFromObject, bool)>> {
     let class = object.get_type();
     let usable = |known: &Known| {
         // SAFETY: the interface stays where it is for the life of the process.
         let function = known
             .exchange
             .and_then(|at| unsafe { at.as_ref() }.tensor_from_object)?;
-        Some((
-            function,
-            known.is_neg.as_ref().map(|method| method.clone_ref(py)),
-        ))
+        Some((function, known.has_sign))
     };
     let remembered = KNOWN.with_borrow(|known| {
         let known = known.iter().find(|known| known.class.is(&class))?;
@@ -182,14 +176,11 @@ fn look_up(class: &Bound<'_, PyType>) -> PyResult<Known> {
             at = table.previous;
         }
     }
-    let is_neg = match exchange {
-        Some(_) => class.getattr_opt(intern!(py, "is_neg"))?.map(Bound::unbind),
-        None => None,
-    };
+    let has_sign = exchange.is_some() && class.hasattr(intern!(py, "is_neg"))?;
     Ok(Known {
         class: class.clone().unbind(),
         exchange,
-        is_neg,
+        has_sign,
     })
 }
 

@@ -2,8 +2,6 @@
 
 use std::slice;
 
-use selvedge_base::shape::most_elements;
-
 /// The largest element in bytes: complex128.
 const LARGEST: usize = 16;
 
@@ -46,12 +44,18 @@ impl Piece {
         shape: &[i64],
         stride: impl Fn(usize) -> isize,
     ) -> Self {
-        let lengths: Vec<u64> = shape
-            .iter()
-            .map(|&axis| super::length(axis) as u64)
-            .collect();
-        let elements = usize::try_from(most_elements(&lengths)).unwrap_or(usize::MAX);
+        // Mostly the elements follow each other, and to see that takes no memory.
+        let (mut elements, mut contiguous) = (1_usize, true);
+        for (number, &axis) in shape.iter().enumerate().rev() {
+            let axis = super::length(axis);
+            let distance = elements.wrapping_mul(element) as isize;
+            contiguous &= axis == 1 || stride(number) == distance;
+            elements = elements.saturating_mul(axis);
+        }
         let bytes = elements.saturating_mul(element);
+        if contiguous || bytes == 0 {
+            return Self::Contiguous(data, bytes);
+        }
         let mut axes: Vec<(usize, isize)> = Vec::new();
         for (number, &length) in shape.iter().enumerate() {
             let (length, stride) = (super::length(length), stride(number));
@@ -65,14 +69,6 @@ impl Piece {
                 }
                 _ => axes.push((length, stride)),
             }
-        }
-        let contiguous = match axes[..] {
-            [] => true,
-            [(_, stride)] => stride == element as isize,
-            _ => false,
-        };
-        if contiguous || bytes == 0 {
-            return Self::Contiguous(data, bytes);
         }
         Self::Strided(Box::new(Strided {
             data,
