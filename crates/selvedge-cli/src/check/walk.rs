@@ -66,7 +66,7 @@ fn is_lefthook(name: &str) -> bool {
     let name = name.strip_prefix('.').unwrap_or(name);
     name.split_once('.').is_some_and(|(stem, extension)| {
         matches!(stem, "lefthook" | "lefthook-local")
-            && matches!(extension, "yml" | "yaml" | "toml")
+            && matches!(extension, "yml" | "yaml" | "toml" | "json")
     })
 }
 

@@ -18,12 +18,16 @@ pub(crate) enum Shows {
 }
 
 impl Notebook {
-    /// What a cell of the notebook shows when it runs.
-    pub(crate) fn shows(&self, cell: &Cell) -> Shows {
-        if !self.is_python || cell.is_foreign || self.redirects() || cell.hides_output() {
-            return Shows::Unsure;
+    /// What cells of the notebook show when they run.
+    pub(crate) fn shows(&self) -> impl Fn(&Cell) -> Shows {
+        let can_tell = self.is_python && !self.redirects();
+        move |cell| {
+            if can_tell && !cell.is_foreign && !cell.hides_output() {
+                of_code(&cell.source)
+            } else {
+                Shows::Unsure
+            }
         }
-        of_code(&cell.source)
     }
 
     /// Whether what is printed or shown may go elsewhere.

@@ -61,19 +61,33 @@ impl Rule for NotebookWithoutOutputs {
                  or a hook that strips them",
             )];
         }
-        // Executed, and nothing to show: a tool that keeps the counts may have taken the outputs. A
-        // value that is `None` is less unlikely than that where other outputs are there.
-        let least = if has_outputs {
+        // Executed, and nothing to show: a tool that keeps the counts may have taken the outputs.
+        let mut bare = cells
+            .iter()
+            .filter(|(_, cell)| cell.execution_count.is_some() && cell.outputs == 0)
+            .peekable();
+        if bare.peek().is_none() {
+            return Vec::new();
+        }
+        let shows = notebook.shows();
+        let bare: Vec<_> = bare
+            .map(|(number, cell)| (*number, shows(cell)))
+            .filter(|(_, shows)| *shows != Shows::Unsure)
+            .collect();
+        // One value may be `None` where other outputs are there. That all of them are is another matter:
+        // a tool kept what is printed.
+        let likely = bare.iter().filter(|(_, shows)| *shows == Shows::Likely);
+        let shown = || {
+            let mut shown = cells.iter().filter(|(_, cell)| cell.outputs > 0);
+            shown.any(|(_, cell)| shows(cell) == Shows::Likely)
+        };
+        let least = if has_outputs && (likely.count() < 2 || shown()) {
             Shows::Surely
         } else {
             Shows::Likely
         };
-        let bare: Vec<_> = cells
-            .iter()
-            .filter(|(_, cell)| cell.execution_count.is_some() && cell.outputs == 0)
-            .filter(|(_, cell)| notebook.shows(cell) >= least)
-            .map(|(number, _)| *number)
-            .collect();
+        let gone = bare.into_iter().filter(|(_, shows)| *shows >= least);
+        let bare: Vec<_> = gone.map(|(number, _)| number).collect();
         let Some(&first) = bare.first() else {
             return Vec::new();
         };

@@ -130,6 +130,13 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     ),
                 ),
                 (
+                    "a value that may be none, beside one that is shown",
+                    cells(
+                        "notebooks/1.2a.ipynb",
+                        &[ran(1, "W"), silent(2, "best"), silent(3, "model.bias")],
+                    ),
+                ),
+                (
                     "printed elsewhere",
                     cells(
                         "notebooks/1.2a.ipynb",
@@ -160,6 +167,13 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     cells(
                         "notebooks/1.2c_expression.ipynb",
                         &[silent(1, "import pandas as pd"), silent(2, "df.head()")],
+                    ),
+                ),
+                (
+                    "what is printed kept, and no value",
+                    cells(
+                        "notebooks/1.2e_printed_kept.ipynb",
+                        &[ran(1, "print(1)"), silent(2, "W"), silent(3, "mask.sum()")],
                     ),
                 ),
                 (
