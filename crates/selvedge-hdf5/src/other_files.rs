@@ -1,26 +1,69 @@
-//! Which files may be opened beside the one that was named: none, or those inside of a folder.
+//! Which files may be opened beside the one that was named: those inside of a folder where that was asked
+//! for, else sources of virtual datasets in the folder of the file.
 //!
 //! A file can name others: by external links, as sources of a virtual dataset, as external storage. Who
-//! made it chose the names, and who opens it may not know him.
+//! made it chose the names, and who opens it may not know him. A virtual dataset is nothing without its
+//! sources, which are HDF5 files themselves and mostly lie beside it; a link or storage can be anything.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use selvedge_base::open_regular;
+use selvedge_base::{Mutex, open_regular};
 
-/// Which files may be opened beside the one that was named: those inside of this folder, whose path has no
-/// links in it; `None` where none may.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct OtherFiles(Option<Arc<Path>>);
+/// Which files may be opened beside the one that was named.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum OtherFiles {
+    /// None at all.
+    #[default]
+    None,
+    /// Sources of virtual datasets beside the file.
+    Sources(Arc<Sources>),
+    /// All inside of this folder, whose path has no links in it.
+    Inside(Arc<Path>),
+}
+
+/// The sources of the virtual datasets of a file.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    /// The folder of the file, whose path has no links in it.
+    folder: PathBuf,
+    /// Those that were [looked at](OtherFiles::open_source), by paths without links.
+    found: Mutex<HashSet<PathBuf>>,
+}
+
+/// Whether both let open the same files.
+impl PartialEq for OtherFiles {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Sources(one), Self::Sources(other)) => Arc::ptr_eq(one, other),
+            (Self::Inside(one), Self::Inside(other)) => one == other,
+            _ => false,
+        }
+    }
+}
 
 thread_local! {
     /// The first file that was [refused](refusal) to this thread. libhdf5 asks for files within the calls of
     /// whoever wants to know, and tells no reason.
     static REFUSED: RefCell<Option<Refusal>> = const { RefCell::new(None) };
+    /// Whether libhdf5, in this thread, works with a dataset that is open, and asks for no file but for its
+    /// sources. Else it may be following a link.
+    static DATASET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `work`, which has libhdf5 work with a dataset that is open and follow no link: it may open the
+/// sources of it that were [looked at](OtherFiles::open_source).
+pub(crate) fn with_sources<T>(work: impl FnOnce() -> T) -> T {
+    let before = DATASET.replace(true);
+    let result = work();
+    DATASET.set(before);
+    result
 }
 
 /// The first file that was refused to this thread since this was called the last time.
@@ -52,8 +95,8 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAsked => f.write_str(
-                "other files are read only where that is asked for, and inside of a folder \
-                 (`follow_links`; `--follow-links[=DIR]`)",
+                "other files than sources of virtual datasets in the folder of the file are read only where \
+                 that is asked for, and inside of a folder (`follow_links`; `--follow-links[=DIR]`)",
             ),
             Self::Outside(folder) => write!(
                 f,
@@ -77,12 +120,22 @@ impl OtherFiles {
         if !folder.is_dir() {
             return Err(ErrorKind::NotADirectory.into());
         }
-        Ok(Self(Some(folder.into())))
+        Ok(Self::Inside(folder.into()))
     }
 
-    /// Whether any may be opened.
+    /// The sources of the virtual datasets of the file at `path` that lie in its folder or below it.
+    pub(crate) fn sources_of(path: &Path) -> Self {
+        // A file that is not there is told by whoever opens it.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        Self::Sources(Arc::new(Sources {
+            folder: path.parent().unwrap_or(&path).to_owned(),
+            found: Mutex::default(),
+        }))
+    }
+
+    /// Whether those may be opened that links lead to.
     pub(crate) fn any(&self) -> bool {
-        self.0.is_some()
+        matches!(self, Self::Inside(_))
     }
 
     /// Opens another file for reading, or to be written too, which is refused. A file that is refused is
@@ -92,41 +145,70 @@ impl OtherFiles {
     ///
     /// [`PermissionDenied`](ErrorKind::PermissionDenied) with the reason, and those of the system.
     pub(crate) fn open(&self, path: &Path, write: bool) -> io::Result<File> {
-        let refuse = |why: Why| {
-            let error = io::Error::new(ErrorKind::PermissionDenied, why.to_string());
-            let file = path.to_owned();
-            REFUSED.with_borrow_mut(|refused| {
-                refused.get_or_insert(Refusal { file, why });
-            });
-            error
+        let folder = match self {
+            Self::Inside(folder) if !write => folder,
+            Self::Inside(_) => return Err(refuse(path, Why::ToBeWritten)),
+            Self::Sources(sources) if !write && DATASET.get() => {
+                let found = sources.found.lock();
+                return match path.canonicalize() {
+                    Ok(path) if found.contains(&path) => open_other(&path),
+                    _ => Err(refuse(path, Why::NotAsked)),
+                };
+            }
+            _ => return Err(refuse(path, Why::NotAsked)),
         };
-        let Some(folder) = &self.0 else {
-            return Err(refuse(Why::NotAsked));
-        };
-        if write {
-            return Err(refuse(Why::ToBeWritten));
-        }
         let found = path.canonicalize()?;
         if !found.starts_with(&**folder) {
-            return Err(refuse(Why::Outside(folder.to_path_buf())));
+            return Err(refuse(path, Why::Outside(folder.to_path_buf())));
         }
-        match open_regular(&found) {
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::InvalidInput | ErrorKind::IsADirectory
-                ) =>
-            {
-                Err(refuse(Why::NotRegular))
-            }
-            opened => opened,
-        }
+        open_other(&found)
     }
+
+    /// Opens a source of a virtual dataset for reading. libhdf5 may open it, too, from then on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub(crate) fn open_source(&self, path: &Path) -> io::Result<File> {
+        let Self::Sources(sources) = self else {
+            return self.open(path, false);
+        };
+        // What lies elsewhere by its name alone is not looked at either.
+        let leads_up = path.components().any(|part| part == Component::ParentDir);
+        if leads_up || (path.is_absolute() && !path.starts_with(&sources.folder)) {
+            return Err(refuse(path, Why::NotAsked));
+        }
+        let found = path.canonicalize()?;
+        if !found.starts_with(&sources.folder) {
+            return Err(refuse(path, Why::NotAsked));
+        }
+        let file = open_other(&found)?;
+        sources.found.lock().insert(found);
+        Ok(file)
+    }
+}
+
+/// Opens the file at a path without links.
+fn open_other(path: &Path) -> io::Result<File> {
+    open_regular(path).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::IsADirectory => refuse(path, Why::NotRegular),
+        _ => error,
+    })
+}
+
+/// The error that the file at `path` is not opened, which is [kept](refusal), too.
+fn refuse(path: &Path, why: Why) -> io::Error {
+    let error = io::Error::new(ErrorKind::PermissionDenied, why.to_string());
+    let file = path.to_owned();
+    REFUSED.with_borrow_mut(|refused| {
+        refused.get_or_insert(Refusal { file, why });
+    });
+    error
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{OtherFiles, Why, refusal};
+    use super::{OtherFiles, Why, refusal, with_sources};
 
     #[test]
     fn only_files_inside_of_the_folder_are_opened() {
@@ -157,6 +239,23 @@ mod tests {
             why(&OtherFiles::default(), "in/a", false),
             Some(Why::NotAsked)
         );
+        let sources = OtherFiles::sources_of(&path("in/view"));
+        assert_eq!(why(&sources, "in/a", false), Some(Why::NotAsked));
+        let folder = path("in").canonicalize().unwrap();
+        assert!(sources.open_source(&folder.join("a")).is_ok());
+        assert_eq!(why(&sources, "in/a", false), Some(Why::NotAsked));
+        with_sources(|| {
+            assert_eq!(why(&sources, "in/a", false), None);
+            assert_eq!(why(&sources, "in/near", false), None);
+            assert_eq!(why(&sources, "in/a", true), Some(Why::NotAsked));
+        });
+        for name in ["b", "in/../b", "in/link"] {
+            assert!(sources.open_source(&folder.join("..").join(name)).is_err());
+            refusal();
+            assert!(sources.open_source(&path(name)).is_err());
+            assert_eq!(refusal().map(|refusal| refusal.why), Some(Why::NotAsked));
+            assert_eq!(why(&sources, name, false), Some(Why::NotAsked));
+        }
         assert!(OtherFiles::inside(&path("none")).is_err());
         assert!(OtherFiles::inside(&path("b")).is_err());
     }

@@ -5,6 +5,7 @@ use hdf5::{Dataset, Dataspace, Datatype, Hyperslab, Selection, SliceOrIndex};
 use super::dtype::Form;
 use crate::chunks::{Stride, to_usize};
 use crate::error::LibraryError;
+use crate::other_files::with_sources;
 use crate::{Dtype, ffi};
 
 /// Fills `bytes` with the rows of `rows`, of a tensor with `rank` axes, as `dtype` lies in memory.
@@ -24,7 +25,7 @@ pub(super) fn read(
     };
     // Where nothing was written, and nothing is to be filled in, libhdf5 leaves what is there.
     bytes.fill(0);
-    ffi::read_raw(dataset, &memory, &select(dataset, rank, rows)?, bytes)?;
+    with_sources(|| ffi::read_raw(dataset, &memory, &select(dataset, rank, rows)?, bytes))?;
     arrange(bytes, (dtype, form));
     Ok(())
 }

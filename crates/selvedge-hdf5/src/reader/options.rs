@@ -6,8 +6,9 @@ use super::Reader;
 use crate::other_files::OtherFiles;
 use crate::{StorageError, ffi};
 
-/// What is done for a file beside reading it: nothing, unless it is asked for here. A file of a stranger can
-/// name any other file, and any filter.
+/// What is done for a file beside reading it: nothing, unless it is asked for here, but that the sources of
+/// virtual datasets are read if they lie in the folder of the file or below it. A file of a stranger can name
+/// any other file, and any filter.
 ///
 /// ```
 /// # use selvedge_hdf5::Reader;
@@ -38,7 +39,7 @@ impl ReaderOptions {
     /// Reads other files that the file names, if they lie in the folder of the file or below it: at the
     /// other end of external links, as sources of virtual datasets, and as external storage. A path counts
     /// as it is when all links of the file system in it have been followed. No such file is ever written.
-    /// Default: no, they are [told](Reader::notes) and not opened.
+    /// Default: sources of virtual datasets alone; others are [told](Reader::notes) and not opened.
     pub fn follow_links(mut self) -> Self {
         self.links = Links::Beside;
         self
@@ -75,7 +76,7 @@ impl ReaderOptions {
 
     fn others(&self, path: &Path) -> Result<OtherFiles, StorageError> {
         let folder = match &self.links {
-            Links::None => return Ok(OtherFiles::default()),
+            Links::None => return Ok(OtherFiles::sources_of(path)),
             Links::Inside(folder) => folder.clone(),
             Links::Beside => {
                 let path = path

@@ -15,7 +15,7 @@ use selvedge_base::text::escaped;
 
 use crate::error::LibraryError;
 use crate::ffi::{self, Mapping};
-use crate::other_files::{self, OtherFiles, refusal};
+use crate::other_files::{self, OtherFiles, refusal, with_sources};
 use crate::plan::Shape;
 
 /// Sources may be virtual themselves, so often.
@@ -214,7 +214,7 @@ impl Search<'_> {
             self.tell(path, file, name, Why::External);
             return Ok(None);
         }
-        let shape = source.shape();
+        let shape = with_sources(|| source.shape());
         Ok(Some(shape.into_iter().map(|axis| axis as u64).collect()))
     }
 
@@ -247,7 +247,7 @@ fn open(path: &Path, name: &[u8], others: &OtherFiles) -> Result<(PathBuf, File)
     let mut why = Why::NoFile;
     refusal();
     for candidate in candidates(path, Path::new(OsStr::from_bytes(name))) {
-        let Ok(file) = others.open(&candidate, false) else {
+        let Ok(file) = others.open_source(&candidate) else {
             continue;
         };
         match ffi::open_given(

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use hdf5::Dataset;
-use hdf5::dataset::{AllocTime, FillTime};
+use hdf5::dataset::{AllocTime, FillTime, Layout};
 use selvedge_base::shape::most_elements;
 use selvedge_base::{AtWork, FileError, InUse, buffer};
 
@@ -22,12 +22,13 @@ use super::library;
 use super::objects::{Handle, Objects};
 use super::place::{Encoding, Found, Place, TensorLocation};
 use super::select::{Job, Selection};
-use super::{attributes, live};
+use super::unread::file_of;
+use super::{attributes, live, sources};
 use crate::checksum::{self, Checksums};
 use crate::chunks::{DecodedCache, Pipeline, Stride, UnpackerCache, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
-use crate::other_files::OtherFiles;
+use crate::other_files::{OtherFiles, with_sources};
 use crate::provenance::{ENCODER, STEP_TENSOR};
 use crate::run::Part;
 use crate::{Attribute, Dtype, ReadError, StorageError};
@@ -116,9 +117,17 @@ impl Tensor {
             at_root,
         } = member;
         let failed = |error: hdf5::Error| LibraryError::from(error).to_string();
-        let space = dataset.space().map_err(failed)?;
-        let mut shape: Vec<u64> = space.shape().into_iter().map(|axis| axis as u64).collect();
         let plan = dataset.dcpl().map_err(failed)?;
+        if plan
+            .get_layout()
+            .is_ok_and(|layout| layout == Layout::Virtual)
+        {
+            // The shape can be that of the sources, which libhdf5 opens when they were looked at. What is
+            // missing is told when values are asked for.
+            let _ = sources::missing(&file_of(dataset), dataset, &source.others);
+        }
+        let space = with_sources(|| dataset.space()).map_err(failed)?;
+        let mut shape: Vec<u64> = space.shape().into_iter().map(|axis| axis as u64).collect();
         let chunk = plan.get_chunk().map_err(failed)?;
         let chunk: Option<Vec<u64>> =
             chunk.map(|chunk| chunk.into_iter().map(|axis| axis as u64).collect());
