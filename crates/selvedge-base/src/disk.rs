@@ -77,13 +77,14 @@ pub fn is_open_for_writing(file: &File) -> Option<bool> {
 }
 
 /// Whether a program of this machine keeps the file open for writing, as [`is_open_for_writing`], asked for
-/// up to a tenth of a second.
+/// up to a second.
 ///
 /// A process that is being started has all open files of the one that starts it, until its own program
-/// begins: so a file that was written and closed a moment ago can look as if it still had a writer.
+/// begins: so a file that was written and closed a moment ago can look as if it still had a writer. On a busy
+/// machine that moment takes longer than a tenth of a second.
 #[must_use]
 pub fn stays_open_for_writing(file: &File) -> Option<bool> {
-    const TRIES: u32 = 20;
+    const TRIES: u32 = 200;
     const PAUSE: Duration = Duration::from_millis(5);
     for _ in 1..TRIES {
         match is_open_for_writing(file) {
