@@ -8,7 +8,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -89,6 +89,8 @@ pub(crate) enum Why {
     NotRegular,
     /// It would be open for writing.
     ToBeWritten,
+    /// Another program has it open for writing.
+    BeingWritten,
 }
 
 impl fmt::Display for Why {
@@ -104,6 +106,7 @@ impl fmt::Display for Why {
                 folder.display()
             ),
             Self::NotRegular => f.write_str("it is a folder, a pipe, a socket or a device"),
+            Self::BeingWritten => f.write_str("another program has it open for writing"),
             Self::ToBeWritten => f.write_str("no file but the one that was named is changed"),
         }
     }
@@ -164,6 +167,19 @@ impl OtherFiles {
         open_other(&found)
     }
 
+    /// Refuses a source of a virtual dataset whose name alone says that it lies elsewhere: it is not even
+    /// looked at.
+    pub(crate) fn check_source(&self, name: &Path) -> io::Result<()> {
+        let Self::Sources(sources) = self else {
+            return Ok(());
+        };
+        let leads_up = name.components().any(|part| part == Component::ParentDir);
+        if leads_up || (name.is_absolute() && !name.starts_with(&sources.folder)) {
+            return Err(refuse(name, Why::NotAsked));
+        }
+        Ok(())
+    }
+
     /// Opens a source of a virtual dataset for reading. libhdf5 may open it, too, from then on.
     ///
     /// # Errors
@@ -173,11 +189,6 @@ impl OtherFiles {
         let Self::Sources(sources) = self else {
             return self.open(path, false);
         };
-        // What lies elsewhere by its name alone is not looked at either.
-        let leads_up = path.components().any(|part| part == Component::ParentDir);
-        if leads_up || (path.is_absolute() && !path.starts_with(&sources.folder)) {
-            return Err(refuse(path, Why::NotAsked));
-        }
         let found = path.canonicalize()?;
         if !found.starts_with(&sources.folder) {
             return Err(refuse(path, Why::NotAsked));
@@ -188,12 +199,17 @@ impl OtherFiles {
     }
 }
 
-/// Opens the file at a path without links.
+/// Opens the file at a path without links, and keeps HDF5 programs from writing it as long as it is open.
 fn open_other(path: &Path) -> io::Result<File> {
-    open_regular(path).map_err(|error| match error.kind() {
+    let file = open_regular(path).map_err(|error| match error.kind() {
         ErrorKind::InvalidInput | ErrorKind::IsADirectory => refuse(path, Why::NotRegular),
         _ => error,
-    })
+    })?;
+    // Not all file systems have locks.
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Err(refuse(path, Why::BeingWritten)),
+        _ => Ok(file),
+    }
 }
 
 /// The error that the file at `path` is not opened, which is [kept](refusal), too.
@@ -208,6 +224,8 @@ fn refuse(path: &Path, why: Why) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::{OtherFiles, Why, refusal, with_sources};
 
     #[test]
@@ -249,9 +267,13 @@ mod tests {
             assert_eq!(why(&sources, "in/near", false), None);
             assert_eq!(why(&sources, "in/a", true), Some(Why::NotAsked));
         });
-        for name in ["b", "in/../b", "in/link"] {
-            assert!(sources.open_source(&folder.join("..").join(name)).is_err());
+        for name in ["../a", "in/../../a", "/dev/null"] {
+            assert!(sources.check_source(Path::new(name)).is_err());
             refusal();
+        }
+        assert!(sources.check_source(Path::new("b/a")).is_ok());
+        assert!(sources.check_source(&folder.join("a")).is_ok());
+        for name in ["b", "in/../b", "in/link"] {
             assert!(sources.open_source(&path(name)).is_err());
             assert_eq!(refusal().map(|refusal| refusal.why), Some(Why::NotAsked));
             assert_eq!(why(&sources, name, false), Some(Why::NotAsked));

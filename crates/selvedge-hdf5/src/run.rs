@@ -195,7 +195,14 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
             let ahead_by_one = extents().all(|extent| extent <= committed.saturating_add(1));
             committed.saturating_add(ahead_by_one.into())
         },
-        |commit| commit.after,
+        // Fewer than there were before the commit are not of the commit.
+        |commit| {
+            if committed < commit.before {
+                committed
+            } else {
+                commit.after
+            }
+        },
     );
     let part = |(candidate, &step): (&Candidate, &bool)| {
         let extent = candidate.extent();
@@ -398,6 +405,19 @@ mod tests {
         assert_eq!((run.committed, run.lost), (12, 8));
         let run = find_run(Some(&RECORDING), &[marked(18), marked(18)]);
         assert_eq!((run.committed, run.lost), (18, 0));
+    }
+
+    /// Of a run that another program cut, `recover` cut the tensors that had kept more steps, too, as if they
+    /// were ahead by a commit.
+    #[test]
+    fn what_others_cut_is_no_commit_that_was_cut_short() {
+        check(RECORDING, &[marked(8), marked(2)], 2, &[APPENDED, LEVEL]);
+        check(
+            RECORDING,
+            &[marked(20), marked(18)],
+            18,
+            &[CUT_SHORT, LEVEL],
+        );
     }
 
     #[test]

@@ -214,3 +214,77 @@ fn what_is_missing_can_be_left_out() {
         assert_eq!(Reader::open(&output).unwrap().tensors().len(), all - 2);
     }
 }
+
+const NUMBERED: &str = r#"
+import os, sys, h5py, numpy as np
+from h5py import h5d, h5p, h5s, h5t
+os.chdir(sys.argv[1])
+for folder, value in (("one", 1), ("two", 2)):
+    os.mkdir(folder)
+    with h5py.File(folder + "/s0.h5", "w") as f:
+        f["d"] = np.full((10, 4), value, "f4")
+layout = h5py.VirtualLayout((10, 4), "f4")
+layout[:] = h5py.VirtualSource(os.path.abspath("one/s0.h5"), "d", (10, 4))
+with h5py.File("two/view.h5", "w") as f:
+    f.create_virtual_dataset("v", layout, fillvalue=-1)
+for number in range(1, 4):
+    with h5py.File(f"two/s{number}.h5", "w") as f:
+        f["d"] = np.full((10, 4), number, "f4")
+plan = h5p.create(h5p.DATASET_CREATE)
+space = h5s.create_simple((1, 10, 4), (h5s.UNLIMITED, 10, 4))
+space.select_hyperslab((0, 0, 0), (h5s.UNLIMITED, 1, 1), (1, 1, 1), (1, 10, 4))
+plan.set_virtual(space, b"s%b.h5", b"d", h5s.create_simple((10, 4)))
+with h5py.File("two/numbered.h5", "w") as f:
+    h5d.create(f.id, b"v", h5t.IEEE_F32LE, space, plan)
+"#;
+
+/// A source in another folder is not read unless that is asked for, and a file of the same name beside the
+/// view was read in its place.
+#[test]
+fn another_file_of_the_same_name_is_no_source() {
+    let folder = tempfile::tempdir().unwrap();
+    python::run(NUMBERED, [folder.path()]);
+    let path = folder.path().join("two/view.h5");
+    for options in [Reader::options(), Reader::options().follow_links()] {
+        let file = options.open(&path).unwrap();
+        let error = file.tensor("v").unwrap().read::<f32>().unwrap_err();
+        assert!(error.to_string().contains("one/s0.h5"), "{error}");
+    }
+    let all = Reader::options().follow_links_inside(folder.path());
+    let file = all.open(&path).unwrap();
+    assert_eq!(file.tensor("v").unwrap().read::<f32>().unwrap(), [1.0; 40]);
+}
+
+/// Of sources with numbers only as many were looked at as the shape told before any was, and the others
+/// were left out without a word.
+#[test]
+fn all_sources_with_numbers_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    python::run(NUMBERED, [folder.path()]);
+    let file = Reader::open(folder.path().join("two/numbered.h5")).unwrap();
+    let view = file.tensor("v").unwrap();
+    assert_eq!(view.shape(), [4, 10, 4]);
+    let firsts: Vec<f32> = view
+        .read::<f32>()
+        .unwrap()
+        .into_iter()
+        .step_by(40)
+        .collect();
+    assert_eq!(firsts, [2.0, 1.0, 2.0, 3.0]);
+}
+
+/// A source that h5py has open for writing was read in the middle of a change.
+#[test]
+fn a_source_that_is_written_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    python::run(NUMBERED, [folder.path()]);
+    let source = std::fs::File::open(folder.path().join("two/s1.h5")).unwrap();
+    source.lock().unwrap();
+    let file = Reader::open(folder.path().join("two/numbered.h5")).unwrap();
+    let view = file.tensor("v").unwrap();
+    let error = view.read::<f32>().unwrap_err().to_string();
+    assert!(
+        error.contains("s1.h5") && error.contains("open for writing"),
+        "{error}"
+    );
+}

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::env;
 use std::ffi::{CString, OsStr};
 use std::fmt;
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -138,6 +139,16 @@ impl Search<'_> {
                     break;
                 }
             }
+            // The shape ends where a source is not there, and also where one is that may not be read.
+            let next = numbered(&mapping.file, mapping.blocks);
+            if has_number(&mapping)
+                && next != b"."
+                && let Err(why) = open(path, &next, self.others)
+                && why != Why::NoFile
+            {
+                let name = numbered(&mapping.dataset, mapping.blocks);
+                self.tell(path, &next, &name, why);
+            }
         }
         Ok(())
     }
@@ -242,29 +253,54 @@ fn is_too_small(shape: &[u64], needed: &[u64]) -> bool {
     }
 }
 
-/// Opens the source file `name` of the file at `path`, as libhdf5 looks for it.
+/// Opens the source file `name` of the file at `path`, as libhdf5 looks for it. The first file that is there
+/// is the one: where that may not be read, another of the same name is not.
 fn open(path: &Path, name: &[u8], others: &OtherFiles) -> Result<(PathBuf, File), Why> {
-    let mut why = Why::NoFile;
+    let name = Path::new(OsStr::from_bytes(name));
     refusal();
-    for candidate in candidates(path, Path::new(OsStr::from_bytes(name))) {
-        let Ok(file) = others.open_source(&candidate) else {
-            continue;
+    let refused = || refusal().map(|refusal| Why::Refused(refusal.why));
+    if others.check_source(name).is_err() {
+        return Err(refused().unwrap_or(Why::NoFile));
+    }
+    for candidate in candidates(path, name) {
+        let file = match others.open_source(&candidate) {
+            Ok(file) => file,
+            Err(error) => match refused() {
+                Some(why) => return Err(why),
+                None if error.kind() == ErrorKind::NotFound => continue,
+                None => return Err(Why::CannotOpen(error.to_string())),
+            },
         };
-        match ffi::open_given(
+        let opened = ffi::open_given(
             Arc::new(file),
             &candidate,
             ffi::Mode::Read,
             others,
             |access| access,
-        ) {
-            Ok(opened) => return Ok((candidate, opened)),
-            Err(error) => why = Why::CannotOpen(LibraryError::from(error).to_string()),
+        );
+        return match opened {
+            Ok(opened) => Ok((candidate, opened)),
+            Err(error) => Err(Why::CannotOpen(LibraryError::from(error).to_string())),
+        };
+    }
+    Err(Why::NoFile)
+}
+
+/// Looks at the sources that libhdf5 may open to tell the shape of a virtual dataset: those with numbers
+/// too, up to the first that is not there.
+pub(super) fn look_at(path: &Path, dataset: &Dataset, others: &OtherFiles) {
+    for mapping in ffi::virtual_mappings(dataset).unwrap_or_default() {
+        if mapping.file == b"." {
+            continue;
+        }
+        let most = if has_number(&mapping) { MOST_BLOCKS } else { 1 };
+        for block in 0..most {
+            if open(path, &numbered(&mapping.file, block), others).is_err() {
+                break;
+            }
         }
     }
-    match refusal() {
-        Some(refusal) if why == Why::NoFile => Err(Why::Refused(refusal.why)),
-        _ => Err(why),
-    }
+    refusal();
 }
 
 /// Where libhdf5 looks for a source: under its absolute name, in the folders that the environment names,

@@ -124,7 +124,7 @@ impl Tensor {
         {
             // The shape can be that of the sources, which libhdf5 opens when they were looked at. What is
             // missing is told when values are asked for.
-            let _ = sources::missing(&file_of(dataset), dataset, &source.others);
+            sources::look_at(&file_of(dataset), dataset, &source.others);
         }
         let space = with_sources(|| dataset.space()).map_err(failed)?;
         let mut shape: Vec<u64> = space.shape().into_iter().map(|axis| axis as u64).collect();
