@@ -1,7 +1,7 @@
 //! Calls on open files and file systems that the standard library does not have. None of them is
 //! needed for a right result: they make reading and writing faster, or tell what is free.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, TryLockError};
 use std::io;
 use std::num::NonZeroU64;
 use std::ops::Range;
@@ -93,6 +93,22 @@ pub fn stays_open_for_writing(file: &File) -> Option<bool> {
         }
     }
     is_open_for_writing(file)
+}
+
+/// Takes a shared `flock` on the file, which HDF5 programs take as well; `false` while one of them has it open
+/// for writing, asked for up to a fifth of a second: a process that is being started has the locks of the one
+/// that starts it, too. A file system without locks gives all of them.
+#[must_use]
+pub fn share(file: &File) -> bool {
+    const TRIES: u32 = 40;
+    const PAUSE: Duration = Duration::from_millis(5);
+    for _ in 1..TRIES {
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            _ => return true,
+        }
+    }
+    !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
 /// Takes the blocks of a file that will be `length` bytes long, and makes it as long, where the file

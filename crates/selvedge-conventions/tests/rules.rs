@@ -157,6 +157,8 @@ fn tensor() -> impl Strategy<Value = TensorFacts> {
                         moderate: short,
                         wide: full,
                         negative: nan,
+                        exponents: full,
+                        squared_exponents: short,
                     }),
                     float16: Some(Float16Evidence {
                         values,

@@ -8,12 +8,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use selvedge_base::{Mutex, open_regular};
+use selvedge_base::{Mutex, disk, open_regular};
 
 /// Which files may be opened beside the one that was named.
 #[derive(Clone, Debug, Default)]
@@ -205,10 +205,9 @@ fn open_other(path: &Path) -> io::Result<File> {
         ErrorKind::InvalidInput | ErrorKind::IsADirectory => refuse(path, Why::NotRegular),
         _ => error,
     })?;
-    // Not all file systems have locks.
-    match file.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Err(refuse(path, Why::BeingWritten)),
-        _ => Ok(file),
+    match disk::share(&file) {
+        true => Ok(file),
+        false => Err(refuse(path, Why::BeingWritten)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Opening a file: which one it is, whether somebody writes it, and why it cannot be opened.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,8 +28,8 @@ pub(super) fn open(
         }
         None => open_data(path)?,
     });
-    // HDF5's lock is taken here and not by libhdf5. Not all file systems have locks.
-    if let Err(TryLockError::WouldBlock) = data.try_lock_shared() {
+    // HDF5's lock is taken here and not by libhdf5.
+    if !disk::share(&data) {
         let path = path.to_owned();
         return Err(FileError::OpenForWriting { path }.into());
     }
