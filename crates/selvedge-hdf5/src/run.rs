@@ -407,8 +407,8 @@ mod tests {
         assert_eq!((run.committed, run.lost), (18, 0));
     }
 
-    /// Of a run that another program cut, `recover` cut the tensors that had kept more steps, too, as if they
-    /// were ahead by a commit.
+    /// Another program cut some tensors of a run, and `recover` cut those that had kept more steps, too, as if
+    /// they were ahead by a commit.
     #[test]
     fn what_others_cut_is_no_commit_that_was_cut_short() {
         check(RECORDING, &[marked(8), marked(2)], 2, &[APPENDED, LEVEL]);

@@ -255,8 +255,8 @@ fn another_file_of_the_same_name_is_no_source() {
     assert_eq!(file.tensor("v").unwrap().read::<f32>().unwrap(), [1.0; 40]);
 }
 
-/// Of sources with numbers only as many were looked at as the shape told before any was, and the others
-/// were left out without a word.
+/// Sources with numbers were looked at only as far as the shape told before any was, and the others were
+/// left out without a word.
 #[test]
 fn all_sources_with_numbers_are_read() {
     let folder = tempfile::tempdir().unwrap();
