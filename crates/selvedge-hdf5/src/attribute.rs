@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+/// Room for an attribute's value in an object header message, in bytes: the size of a message is 16 bits,
+/// with name, type and shape in it.
+pub(crate) const MAX_BYTES: usize = 64_000;
+
 /// The value of an attribute.
 ///
 /// Made by `From` from numbers, strings, bools, and slices, arrays and vectors of them.

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::env;
 use std::ffi::{CString, OsStr};
-use std::fmt;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fmt, fs};
 
 use hdf5::{Dataset, File};
 use selvedge_base::shape::most_elements;
@@ -253,9 +253,21 @@ fn is_too_small(shape: &[u64], needed: &[u64]) -> bool {
     }
 }
 
-/// Opens the source file `name` of the file at `path`, as libhdf5 looks for it. The first file that is there
-/// is the one: where that may not be read, another of the same name is not.
+/// Opens the source file `name` of the file at `path` by libhdf5.
 fn open(path: &Path, name: &[u8], others: &OtherFiles) -> Result<(PathBuf, File), Why> {
+    let (found, file) = find(path, name, others)?;
+    let opened = ffi::open_given(Arc::new(file), &found, ffi::Mode::Read, others, |access| {
+        access
+    });
+    match opened {
+        Ok(opened) => Ok((found, opened)),
+        Err(error) => Err(Why::CannotOpen(LibraryError::from(error).to_string())),
+    }
+}
+
+/// Finds the source file `name` of the file at `path`, as libhdf5 looks for it. The first file that is there
+/// is the one: where that may not be read, another of the same name is not.
+fn find(path: &Path, name: &[u8], others: &OtherFiles) -> Result<(PathBuf, fs::File), Why> {
     let name = Path::new(OsStr::from_bytes(name));
     refusal();
     let refused = || refusal().map(|refusal| Why::Refused(refusal.why));
@@ -263,25 +275,14 @@ fn open(path: &Path, name: &[u8], others: &OtherFiles) -> Result<(PathBuf, File)
         return Err(refused().unwrap_or(Why::NoFile));
     }
     for candidate in candidates(path, name) {
-        let file = match others.open_source(&candidate) {
-            Ok(file) => file,
+        match others.open_source(&candidate) {
+            Ok(file) => return Ok((candidate, file)),
             Err(error) => match refused() {
                 Some(why) => return Err(why),
-                None if error.kind() == ErrorKind::NotFound => continue,
+                None if error.kind() == ErrorKind::NotFound => {}
                 None => return Err(Why::CannotOpen(error.to_string())),
             },
-        };
-        let opened = ffi::open_given(
-            Arc::new(file),
-            &candidate,
-            ffi::Mode::Read,
-            others,
-            |access| access,
-        );
-        return match opened {
-            Ok(opened) => Ok((candidate, opened)),
-            Err(error) => Err(Why::CannotOpen(LibraryError::from(error).to_string())),
-        };
+        }
     }
     Err(Why::NoFile)
 }
@@ -295,7 +296,7 @@ pub(super) fn look_at(path: &Path, dataset: &Dataset, others: &OtherFiles) {
         }
         let most = if has_number(&mapping) { MOST_BLOCKS } else { 1 };
         for block in 0..most {
-            if open(path, &numbered(&mapping.file, block), others).is_err() {
+            if find(path, &numbered(&mapping.file, block), others).is_err() {
                 break;
             }
         }

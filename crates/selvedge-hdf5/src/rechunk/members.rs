@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use crate::attribute::MAX_BYTES;
 use crate::chunks::to_usize;
 use crate::compare::root_name;
 use crate::plan::Grouped;
@@ -9,9 +10,6 @@ use crate::provenance::{LOGICAL_DTYPE, PREFIX};
 use crate::reader::{Note, Reader, Tensor};
 use crate::spec::validate_name;
 use crate::{Attribute, DeclareError, Dtype, ReadError, RewriteError, Role, TensorSpec};
-
-/// Room for an attribute's value and name in an object header message, in bytes.
-const ATTRIBUTE_BYTES: usize = 64_000;
 
 /// What was asked for of single tensors.
 #[derive(Clone, Debug, Default)]
@@ -213,10 +211,10 @@ fn keep(
     for (name, value) in attributes {
         let bytes = value.header_bytes() + name.len();
         if !wanted(name) {
-        } else if bytes <= ATTRIBUTE_BYTES {
+        } else if bytes <= MAX_BYTES {
             kept.push((name.clone(), value.clone()));
         } else {
-            let why = format!("it takes {bytes} bytes, and there is room for {ATTRIBUTE_BYTES}");
+            let why = format!("it takes {bytes} bytes, and there is room for {MAX_BYTES}");
             left_out.push((format!("attribute `{of}{name}`"), why));
         }
     }

@@ -12,11 +12,7 @@ use crate::element::{Element, Values};
 use crate::plan::{Limits, ReadPattern, RunPlan};
 use crate::reader::Reader;
 use crate::spec::validate_name;
-use crate::{Attribute, DeclareError, TensorSpec, provenance};
-
-/// Room for an attribute's value in an object header message, whose size is 16 bits with its name,
-/// type and shape in it.
-const MAX_ATTRIBUTE_BYTES: usize = 64_000;
+use crate::{Attribute, DeclareError, TensorSpec, attribute, provenance};
 
 /// Declares a run: its tensors, constants, attributes and limits. See
 /// [`Recorder::create`] and [`Recorder::resume`].
@@ -345,11 +341,11 @@ pub fn check_attribute(name: &str, value: &Attribute) -> Result<(), DeclareError
         });
     }
     let found = value.header_bytes() + name.len();
-    if found > MAX_ATTRIBUTE_BYTES {
+    if found > attribute::MAX_BYTES {
         return Err(DeclareError::AttributeTooLarge {
             name: name.to_owned(),
             found,
-            limit: MAX_ATTRIBUTE_BYTES,
+            limit: attribute::MAX_BYTES,
         });
     }
     Ok(())
