@@ -109,9 +109,9 @@ fn program() -> Result<PathBuf> {
 fn check(program: &Path, repository: &Path, expected: &[String]) -> Result<()> {
     let output = Command::new(program)
         .args(["check", "--quiet", "--output-format", "concise"])
-        .arg(repository)
+        .current_dir(repository)
         .output()?;
-    // `PATH:PLACE: SEVERITY[CODE] …`
+    // `PATH:PLACE: SEVERITY[CODE] …`, with the path from where the program runs.
     let text = String::from_utf8(output.stdout)?;
     let mut found: Vec<String> = text
         .lines()
@@ -126,7 +126,18 @@ fn check(program: &Path, repository: &Path, expected: &[String]) -> Result<()> {
     if found == expected {
         return Ok(());
     }
-    Err(format!("{} findings, expected {}", found.len(), expected.len()).into())
+    let first = |these: &[String], those: &[String]| {
+        let other = these.iter().find(|finding| !those.contains(finding));
+        other.map_or_else(|| "nothing else".to_owned(), ToOwned::to_owned)
+    };
+    Err(format!(
+        "{} findings, expected {}; found {}, and not {}",
+        found.len(),
+        expected.len(),
+        first(&found, expected),
+        first(expected, &found)
+    )
+    .into())
 }
 
 fn open_all(python: &Path, repository: &Path) -> Result<()> {
