@@ -91,3 +91,27 @@ fn writes_grow_with_blocks_and_not_with_steps() {
         assert!(writes * 10 < steps * tensors as u64, "{writes} writes");
     }
 }
+
+/// A file that was truncated when it was empty is written to the disk by whoever closes it, on ext4: `finish`
+/// of 1.5 GB in the page cache took 0.46 s in place of 5 ms.
+#[test]
+fn a_new_file_is_never_truncated() {
+    const NAME: &str = "a_new_file_is_never_truncated";
+    if is_child(NAME) {
+        let path: PathBuf = setting("PATH");
+        let builder = Recorder::create(&path).steps(3).tensor::<bf16>("W", [4]);
+        let run = traced(|| builder.start().unwrap());
+        traced(|| run.finish().unwrap());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.h5");
+    let settings = [("PATH", path.display().to_string())];
+    let pieces = system_calls(&mut again(NAME, &settings));
+    let lengths = pieces.iter().map(|calls| {
+        let set = |&&call: &&i64| call == libc::SYS_ftruncate;
+        calls.iter().filter(set).count()
+    });
+    // The length that its addresses have is set once.
+    assert_eq!(lengths.collect::<Vec<_>>(), [1, 0]);
+}

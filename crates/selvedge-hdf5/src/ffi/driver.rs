@@ -219,10 +219,13 @@ unsafe extern "C" fn open(
         }
     };
     let opened = opened.and_then(|file| {
-        if flags & H5F_ACC_TRUNC != 0 {
+        let mut found = file.metadata()?;
+        // A new file is empty. If it were truncated all the same, ext4 would take it for one that replaces
+        // another (`auto_da_alloc`), and whoever closes it last would wait until its pages are on their way.
+        if flags & H5F_ACC_TRUNC != 0 && found.len() > 0 {
             file.set_len(0)?;
+            found = file.metadata()?;
         }
-        let found = file.metadata()?;
         Ok((file, found))
     });
     let (file, found) = match opened {
