@@ -7,10 +7,11 @@ use std::fs;
 use common::Place;
 use insta::assert_snapshot;
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "inspect",
     "plan",
     "recover",
+    "join",
     "rechunk",
     "convert",
     "verify",

@@ -10,6 +10,7 @@ use hdf5::plist::CharEncoding;
 use hdf5::types::{CompoundField, CompoundType, FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
 use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
 
+use crate::attribute::MAX_BYTES;
 use crate::chunks::{self, to_usize};
 use selvedge_base::LockedFile;
 use selvedge_base::shape::elements;
@@ -19,7 +20,9 @@ use crate::provenance::{
     COMMIT, DIMENSION_SCALE, ENCODER, FORMAT, FORMAT_VERSION, LOGICAL_DTYPE, SCALE_CLASS,
     SCALE_NAME, STATE, STEP_TENSOR, STEPS_PLANNED, VERSION,
 };
-use crate::{Attribute, DeclareError, Dtype, RunState, StorageError, TensorSpec, ffi, provenance};
+use crate::{
+    Attribute, DeclareError, Dtype, PartOf, RunState, StorageError, TensorSpec, ffi, provenance,
+};
 
 /// What is at least this large starts at a multiple of it, so that chunks can be mapped …
 pub(crate) const PAGE: u64 = 4096;
@@ -43,6 +46,8 @@ pub(crate) struct Constant {
     pub(crate) name: String,
     pub(crate) dtype: Dtype,
     pub(crate) shape: Vec<usize>,
+    /// Which part it is of a constant of several ranks.
+    pub(crate) part: Option<PartOf>,
     /// The values as bytes, row-major and little-endian; `None` where they are asked for when the file is
     /// made.
     pub(crate) bytes: Option<Vec<u8>>,
@@ -65,11 +70,17 @@ pub(crate) struct Contents<'a> {
 impl Constant {
     /// Its declaration.
     pub(crate) fn spec(&self) -> TensorSpec {
-        TensorSpec::new(self.name.clone(), self.dtype, &self.shape)
+        TensorSpec {
+            name: self.name.clone(),
+            dtype: self.dtype,
+            shape: self.shape.clone(),
+            part: self.part.clone(),
+        }
     }
 
     /// Checks that the shape fits memory, and that the values fill it.
     pub(crate) fn validate(&self) -> Result<(), DeclareError> {
+        self.spec().check_part()?;
         let elements = elements(&self.shape).filter(|&elements| {
             let bytes = elements.checked_mul(self.dtype.size() as u64);
             bytes.is_some_and(|bytes| i64::try_from(bytes).is_ok())
@@ -254,7 +265,7 @@ fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
 }
 
 /// Returns the address of the constant's values; `None` for one without elements.
-fn create_constant(
+pub(crate) fn create_constant(
     file: &File,
     constant: &TensorSpec,
     names_axis: bool,
@@ -277,7 +288,7 @@ fn create_constant(
 
 /// Makes a constant of one axis the dimension scale of its own axis: so programs that name axes by
 /// their numbers, where they have no names, do not take it for the axis of the steps.
-fn name_axis(dataset: &Dataset, name: &str) -> hdf5::Result<()> {
+pub(crate) fn name_axis(dataset: &Dataset, name: &str) -> hdf5::Result<()> {
     for (attribute, value) in [(SCALE_CLASS, DIMENSION_SCALE), (SCALE_NAME, name)] {
         let text = |text: &str| {
             CString::new(text).map_err(|_| hdf5::Error::from(format!("a zero byte in {text:?}")))
@@ -289,7 +300,7 @@ fn name_axis(dataset: &Dataset, name: &str) -> hdf5::Result<()> {
 
 /// Says whether the dataset is a step tensor: so what other programs add is told apart, and what they
 /// write anew is still known.
-fn mark_role(dataset: &Dataset, is_step: bool) -> hdf5::Result<()> {
+pub(crate) fn mark_role(dataset: &Dataset, is_step: bool) -> hdf5::Result<()> {
     write_attribute(dataset, STEP_TENSOR, &Attribute::Int(is_step.into()))
 }
 
@@ -301,7 +312,24 @@ pub(crate) fn mark(dataset: &Dataset, dtype: Dtype) -> hdf5::Result<()> {
     Ok(())
 }
 
-fn write_attribute(location: &Location, name: &str, value: &Attribute) -> hdf5::Result<()> {
+/// Checks that an object header has room for an attribute.
+pub(crate) fn check_size(name: &str, value: &Attribute) -> Result<(), DeclareError> {
+    let found = value.header_bytes() + name.len();
+    if found <= MAX_BYTES {
+        return Ok(());
+    }
+    Err(DeclareError::AttributeTooLarge {
+        name: name.to_owned(),
+        found,
+        limit: MAX_BYTES,
+    })
+}
+
+pub(crate) fn write_attribute(
+    location: &Location,
+    name: &str,
+    value: &Attribute,
+) -> hdf5::Result<()> {
     fn text(value: &str) -> hdf5::Result<VarLenUnicode> {
         value
             .parse()

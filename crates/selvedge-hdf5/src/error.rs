@@ -2,6 +2,7 @@
 //! verb, over what every work on a file can meet.
 
 mod declare;
+mod join;
 mod library;
 mod read;
 mod record;
@@ -9,6 +10,7 @@ mod rewrite;
 mod storage;
 
 pub use declare::DeclareError;
+pub use join::JoinError;
 pub use library::LibraryError;
 pub use read::ReadError;
 pub use record::RecordError;
@@ -35,6 +37,9 @@ pub enum Error {
     /// A file is not written anew, or not changed.
     #[error(transparent)]
     Rewrite(RewriteError),
+    /// The files of the ranks of a run do not go together.
+    #[error(transparent)]
+    Join(JoinError),
     /// What every work on a file can meet.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -59,10 +64,13 @@ into! {
     ReadError in DeclareError::Read but Storage;
     ReadError in RewriteError::Read but Storage;
     DeclareError in RewriteError::Declare but Storage Read;
+    ReadError in JoinError::Read but Storage;
+    DeclareError in JoinError::Declare but Storage Read;
     DeclareError in Error::Declare but Storage Read;
     RecordError in Error::Record but Storage;
     ReadError in Error::Read but Storage;
     RewriteError in Error::Rewrite but Storage Read Declare;
+    JoinError in Error::Join but Storage Read Declare;
 }
 
 /// What all verbs have.
@@ -77,7 +85,7 @@ macro_rules! verbs {
     };
 }
 
-verbs!(DeclareError RecordError ReadError RewriteError Error);
+verbs!(DeclareError RecordError ReadError RewriteError JoinError Error);
 
 #[cfg(test)]
 mod tests;

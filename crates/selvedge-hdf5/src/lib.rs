@@ -21,12 +21,14 @@ mod checksum;
 mod chunks;
 mod compare;
 mod compression;
+mod cover;
 mod create;
 mod dtype;
 mod element;
 mod error;
 mod ffi;
 mod float16;
+mod join;
 mod layout;
 mod mark;
 mod other_files;
@@ -37,6 +39,7 @@ mod rechunk;
 mod recorder;
 mod recover;
 mod run;
+mod shard;
 mod source;
 mod spec;
 mod storage;
@@ -54,10 +57,12 @@ pub use compression::Compression;
 pub use dtype::Dtype;
 pub use element::{Element, Values};
 pub use error::{
-    DeclareError, Error, LibraryError, ReadError, RecordError, RewriteError, StorageError,
+    DeclareError, Error, JoinError, LibraryError, ReadError, RecordError, RewriteError,
+    StorageError,
 };
 pub use float16::{Float16Survey, survey_float16};
 pub use half::{bf16, f16};
+pub use join::{Join, JoinPlan, JoinedRank, JoinedTensor, Replicas, joined_steps};
 pub use mark::mark_bf16;
 pub use num_complex::{Complex32, Complex64};
 pub use plan::{
@@ -76,8 +81,9 @@ pub use recorder::{
 pub use recover::{Recovery, plan_recovery, recover};
 pub use run::common_steps;
 pub use selvedge_base::FileError;
+pub use shard::{Shard, new_run_id};
 pub use source::{Access, TensorSource};
-pub use spec::TensorSpec;
+pub use spec::{PartOf, TensorSpec};
 
 /// Runs the README's example as a doctest.
 #[cfg(doctest)]

@@ -18,6 +18,14 @@ pub(crate) const COMMIT: &str = "selvedge_commit";
 /// How the tensors are mostly read, where its chunks are made for that: see
 /// [`ReadPattern::stored`](crate::ReadPattern).
 pub(crate) const READ_PATTERN: &str = "selvedge_read_pattern";
+/// Which run a file of one of its ranks is of, or the joined view of them: the same in all of them.
+pub(crate) const RUN: &str = "selvedge_run";
+/// Which of the ranks a file is of.
+pub(crate) const RANK: &str = "selvedge_rank";
+/// The number of ranks of the run.
+pub(crate) const WORLD_SIZE: &str = "selvedge_world_size";
+/// The files of the ranks that a joined view shows, in their order, by names that count from its folder.
+pub(crate) const SOURCES: &str = "selvedge_sources";
 /// When the file was made: RFC 3339, UTC.
 pub(crate) const CREATED: &str = "created";
 /// The notebook or program that made the file.
@@ -27,6 +35,10 @@ pub(crate) const LOGICAL_DTYPE: &str = "logical_dtype";
 
 /// An attribute of a dataset: 1 where it is a step tensor, 0 where it is a constant. Since version 3.
 pub(crate) const STEP_TENSOR: &str = "selvedge_step_tensor";
+/// An attribute of a dataset of a rank that is a part of one of all ranks: the shape of a step of that.
+pub(crate) const GLOBAL_SHAPE: &str = "selvedge_global_shape";
+/// … and the index in it, along each axis, of the first element of the part.
+pub(crate) const OFFSET: &str = "selvedge_offset";
 /// An attribute of a compressed tensor: what wrote its streams.
 pub(crate) const ENCODER: &str = "selvedge_encoder";
 

@@ -11,6 +11,18 @@ pub struct TensorSpec {
     pub dtype: Dtype,
     /// Shape of one step in elements, outermost axis first; empty for a scalar.
     pub shape: Vec<usize>,
+    /// Which part it is of a tensor that several ranks record together; `None` where this file has all of it.
+    pub part: Option<PartOf>,
+}
+
+/// Which part of a larger tensor one of several ranks records. Its shape is that of the
+/// [`TensorSpec`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartOf {
+    /// Shape of one step of the whole tensor in elements, outermost axis first.
+    pub global_shape: Vec<usize>,
+    /// The index in it of the first element of the part, along each axis.
+    pub offset: Vec<usize>,
 }
 
 impl TensorSpec {
@@ -21,7 +33,29 @@ impl TensorSpec {
             name: name.into(),
             dtype,
             shape: shape.as_ref().to_vec(),
+            part: None,
         }
+    }
+
+    /// Says that it is a part of a tensor whose steps are of `global_shape`, from the index `offset` on along
+    /// each axis. What is the same in all ranks, such as the loss, is no part.
+    ///
+    /// ```
+    /// # use selvedge_hdf5::{Dtype, TensorSpec};
+    /// // The second of four ranks has a fourth of the tokens.
+    /// let w = TensorSpec::new("W", Dtype::Bf16, [2500, 64]).part_of([10_000, 64], [2500, 0]);
+    /// ```
+    #[must_use]
+    pub fn part_of(
+        mut self,
+        global_shape: impl AsRef<[usize]>,
+        offset: impl AsRef<[usize]>,
+    ) -> Self {
+        self.part = Some(PartOf {
+            global_shape: global_shape.as_ref().to_vec(),
+            offset: offset.as_ref().to_vec(),
+        });
+        self
     }
 
     /// Bytes of one step.
@@ -51,7 +85,34 @@ impl TensorSpec {
         if self.shape.len() > 31 {
             return Err(self.invalid("at most 31 axes beside the steps"));
         }
-        self.step_bytes().map(|_| ())
+        self.step_bytes()?;
+        self.check_part()
+    }
+
+    /// Checks that the part lies in the whole.
+    pub(crate) fn check_part(&self) -> Result<(), DeclareError> {
+        let Some(PartOf {
+            global_shape,
+            offset,
+        }) = &self.part
+        else {
+            return Ok(());
+        };
+        let rank = self.shape.len();
+        let axes = self.shape.iter().zip(offset).zip(global_shape);
+        let mut ends = axes.map(|((len, first), whole)| (first.checked_add(*len), whole));
+        if rank > 0
+            && [offset.len(), global_shape.len()] == [rank; 2]
+            && ends.all(|(end, whole)| end.is_some_and(|end| end <= *whole))
+        {
+            return Ok(());
+        }
+        Err(DeclareError::NoSuchPart {
+            tensor: self.name.clone(),
+            shape: self.shape.clone(),
+            global_shape: global_shape.clone(),
+            offset: offset.clone(),
+        })
     }
 
     pub(crate) fn invalid(&self, expected: &'static str) -> DeclareError {

@@ -6,6 +6,7 @@ mod completions;
 mod convert;
 mod diff;
 mod inspect;
+mod join;
 mod man;
 mod other_files;
 mod plan;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Plan(plan::Args),
     Recover(recover::Args),
+    Join(join::Args),
     Rechunk(rechunk::Args),
     Convert(convert::Args),
     Verify(verify::Args),
@@ -54,6 +56,7 @@ pub(crate) fn run(
         Command::Recover(args) => recover::run(&args),
         Command::Check(args) => check::run(&args, program),
         Command::Rules(args) => rules::run(&args),
+        Command::Join(args) => join::run(&args),
         Command::Rechunk(args) => rechunk::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Verify(args) => verify::run(&args),

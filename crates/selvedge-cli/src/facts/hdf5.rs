@@ -10,8 +10,8 @@ use selvedge_hdf5::{Attribute as Stored, DataLayout, Dtype, ReadError, Reader, R
 
 use super::model;
 use super::{
-    Assumptions, Attribute, FileFacts, Filter, Format, Provenance, Recording, RecordingState, Role,
-    Storage, TensorFacts, UnreadAttribute, Unreadable, Value, axes, python,
+    Assumptions, Attribute, FileFacts, Filter, Format, Part, Provenance, Rank, Recording,
+    RecordingState, Role, Storage, TensorFacts, UnreadAttribute, Unreadable, Value, axes, python,
 };
 
 // The attributes of `docs/format.md`.
@@ -119,6 +119,12 @@ fn recording(reader: &Reader) -> Option<Recording> {
             Some(Stored::Text(pattern)) => Some(pattern.clone()),
             _ => None,
         },
+        rank: reader.shard().map(|shard| Rank {
+            run: shard.run,
+            rank: shard.rank,
+            world_size: shard.world_size,
+        }),
+        sources: reader.sources().to_vec(),
     })
 }
 
@@ -167,6 +173,13 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
         storage,
         extent: (role == Role::Step).then(|| tensor.extent()).flatten(),
         python: python::read_hdf5(tensor.name(), dtype, &stored_dtype, shape.len()),
+        part: tensor.part_of()?.map(|part| {
+            let axes = |axes: &[usize]| axes.iter().map(|&axis| axis as u64).collect();
+            Part {
+                global_shape: axes(&part.global_shape),
+                offset: axes(&part.offset),
+            }
+        }),
         attributes: attributes(&stored, placed),
         unread_attributes: unread(&tensor.skipped_attributes()?),
         logical_dtype,

@@ -21,7 +21,8 @@ pub(crate) use difference::{AttributeDifference, Differences, TensorDifference};
 pub(crate) use error::Unreadable;
 pub(crate) use format::Format;
 pub(crate) use model::{
-    FileFacts, Filter, Provenance, Recording, RecordingState, Role, Storage, TensorFacts,
+    FileFacts, Filter, Part, Provenance, Rank, Recording, RecordingState, Role, Storage,
+    TensorFacts,
 };
 pub(crate) use python::identifier;
 

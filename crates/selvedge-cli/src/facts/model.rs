@@ -48,6 +48,33 @@ pub(crate) struct Recording {
     /// How its tensors are mostly read, where its chunks were made for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) read_pattern: Option<String>,
+    /// Which of the ranks of a run the file is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rank: Option<Rank>,
+    /// The files of the ranks, if it is a joined view.
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "all_displayed"
+    )]
+    pub(crate) sources: Vec<PathBuf>,
+}
+
+/// One of the processes of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Rank {
+    /// The name of the run.
+    pub(crate) run: String,
+    pub(crate) rank: u64,
+    pub(crate) world_size: u64,
+}
+
+/// Which part of a tensor of all ranks a tensor of one is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Part {
+    /// Shape of a step of the whole.
+    pub(crate) global_shape: Vec<u64>,
+    /// Where the part begins in it.
+    pub(crate) offset: Vec<u64>,
 }
 
 /// How a recording ended, or did not.
@@ -104,6 +131,9 @@ pub(crate) struct TensorFacts {
     /// The steps of a step tensor in the file, which a kill can have left ahead of the committed
     /// ones.
     pub(crate) extent: Option<u64>,
+    /// What it is a part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) part: Option<Part>,
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) unread_attributes: Vec<UnreadAttribute>,
     /// What else there is to know of it, in sentences without a subject.
@@ -185,4 +215,12 @@ pub(super) fn bytes(shape: &[u64], element_bits: u64) -> u64 {
 
 fn displayed<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&escaped(path.as_os_str().as_bytes()))
+}
+
+fn all_displayed<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(
+        paths
+            .iter()
+            .map(|path| escaped(path.as_os_str().as_bytes())),
+    )
 }

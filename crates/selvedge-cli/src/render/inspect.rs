@@ -42,6 +42,12 @@ pub(crate) fn file(
     }
     section("stored as", &stored_types(facts, page));
     section("axes", &axes(facts, page));
+    let parts = facts.tensors.iter().filter_map(|tensor| {
+        let part = tensor.part.as_ref()?;
+        let (offset, whole) = (Shape(&part.offset), Shape(&part.global_shape));
+        Some((format!("from {offset} of {whole}"), shown(&tensor.name)))
+    });
+    section("parts of a step", &grouped(parts, page));
     let chunks = storage::paragraphs(facts, INDENT + 2, page.text);
     section("chunks", &chunks);
     if let Some(values) = values {
@@ -95,6 +101,18 @@ fn header(facts: &FileFacts) -> Vec<String> {
     };
     if let Some(recording) = &facts.recording {
         lines.push(format!("recorded{by}, {}", state(recording)));
+        if let Some(rank) = &recording.rank {
+            let (run, world_size) = (shown(&rank.run), Grouped(rank.world_size));
+            lines.push(format!(
+                "rank {} of {world_size} of the run {run}",
+                rank.rank
+            ));
+        }
+        if !recording.sources.is_empty() {
+            let sources: Vec<String> = recording.sources.iter().map(shown).collect();
+            let ranks = counted(sources.len() as u64, "rank");
+            lines.push(format!("a view of {ranks}: {}", some(&sources)));
+        }
     }
     let made = if facts.recording.is_none() && version.is_some() {
         format!("made{by}")

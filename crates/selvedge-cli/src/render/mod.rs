@@ -6,6 +6,7 @@ pub(crate) mod convert;
 pub(crate) mod diff;
 pub(crate) mod findings;
 pub(crate) mod inspect;
+pub(crate) mod join;
 mod numbers;
 mod page;
 pub(crate) mod plan;

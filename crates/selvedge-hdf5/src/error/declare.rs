@@ -35,6 +35,44 @@ pub enum DeclareError {
         /// What is expected.
         expected: &'static str,
     },
+    /// A part that does not lie in the tensor that it is to be a part of.
+    #[error(
+        "tensor `{tensor}` of shape {shape:?} from {offset:?} on is no part of one of shape \
+         {global_shape:?}: expected an offset and a length for each axis of a step (one at least), that \
+         end within it"
+    )]
+    NoSuchPart {
+        /// The tensor.
+        tensor: String,
+        /// The declared shape of one step of the part.
+        shape: Vec<usize>,
+        /// The shape of one step of the whole tensor.
+        global_shape: Vec<usize>,
+        /// Where in it the part begins.
+        offset: Vec<usize>,
+    },
+    /// A part of a tensor in a file that is of no rank.
+    #[error(
+        "tensor `{tensor}` is a part of one of several ranks, and which rank this file is of was not \
+         declared; say it with `shard`"
+    )]
+    PartOfNoShard {
+        /// The tensor.
+        tensor: String,
+    },
+    /// A rank that a run does not have.
+    #[error(
+        "rank {rank} of {world_size} of the run {run:?}: expected a rank below the number of ranks, and \
+         the same name of the run in all of them (`new_run_id` makes one)"
+    )]
+    NoSuchRank {
+        /// The run.
+        run: String,
+        /// The rank.
+        rank: u64,
+        /// The number of ranks.
+        world_size: u64,
+    },
     /// A run of no steps.
     #[error(
         "a run of 0 steps was declared; declare at least one, or omit `steps` for an open \
@@ -146,6 +184,34 @@ pub enum DeclareError {
         tensor: String,
         /// Steps in a chunk.
         steps: u64,
+    },
+    /// A step to go on at that the file does not have.
+    #[error(
+        "{} has {committed} committed steps, and the run was to go on at step {step}: expected at most \
+         {committed}, in a file that is resumed", path.display()
+    )]
+    NoSuchStep {
+        /// The file.
+        path: PathBuf,
+        /// The step that was asked for.
+        step: u64,
+        /// Steps that the file has.
+        committed: u64,
+    },
+    /// A step to go on at that checksums reach beyond.
+    #[error(
+        "{} has checksums of {covered} steps of tensor `{tensor}`, and to go on at step {step} would leave \
+         them wrong; rechunk the file without checksums, and resume the new one", path.display()
+    )]
+    ResumeBelowChecksums {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The step that was asked for.
+        step: u64,
+        /// Steps that the checksums cover.
+        covered: u64,
     },
     /// The file to resume cannot be read.
     #[error(transparent)]

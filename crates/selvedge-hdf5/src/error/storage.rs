@@ -55,6 +55,19 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
     },
+    /// A joined view whose sources are not as they were joined.
+    #[error(
+        "{} is a joined view of the ranks of a run, and its source {file} {what}; put back what was joined, \
+         or join the ranks anew", path.display()
+    )]
+    ChangedSource {
+        /// The view.
+        path: PathBuf,
+        /// The name of the source.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The file is not one that this recorder made.
     #[error("{} is not a trajectory that Selvedge recorded: {reason}", path.display())]
     NotATrajectory {

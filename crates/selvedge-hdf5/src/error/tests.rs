@@ -45,6 +45,7 @@ fn what_all_have_in_common() {
         NotHdf5 { path: path() }
         Truncated { path: path(), expected, found }
         MarkedByWriter { path: path() }
+        ChangedSource { path: path(), file: word(), what: word() }
         NotATrajectory { path: path(), reason: word() }
         WriteStep { path: path(), tensor: word(), step: 1, source: refused() }
         Overwritten { path: path() }
@@ -65,6 +66,9 @@ fn declaring() {
         InvalidName { name: word(), expected: "a name" }
         DuplicateName { name: word() }
         InvalidTensor { tensor: word(), shape: shape.clone(), expected: "a shape" }
+        NoSuchPart { tensor: word(), shape: vec![2], global_shape: vec![1], offset: vec![0] }
+        PartOfNoShard { tensor: word() }
+        NoSuchRank { run: word(), rank: 2, world_size: 2 }
         NoPlannedSteps {}
         NoTensors {}
         UnknownTensor { name: word(), tensor: word(), declared: Vec::new() }
@@ -75,6 +79,8 @@ fn declaring() {
         NotForRecording { compression: Compression::Temporal }
         ResumeMismatch { path: path(), what: word(), expected: word(), found: word() }
         ResumeArchive { path: path(), tensor: word(), steps: 16 }
+        NoSuchStep { path: path(), step: 2, committed: 1 }
+        ResumeBelowChecksums { path: path(), tensor: word(), step: 1, covered: 2 }
         Read(ReadError::NoRows { tensor: word() })
         Storage(storage())
     });
@@ -186,6 +192,27 @@ fn rewriting() {
 }
 
 #[test]
+fn joining() {
+    let (tensor, range) = (word, word);
+    let all = each_variant!(JoinError {
+        NotAShard { path: path() }
+        OtherRun { path: path(), found: word(), other: "b.h5".into(), expected: word() }
+        TwoOfOneRank { rank: 1, paths: [path(), path()] }
+        MissingRanks { missing: vec![1], world_size: 2 }
+        Disagree { what: "a mask".to_owned(), path: path(), found: word(), other: "b.h5".into(), expected: word() }
+        Overlap { tensor: tensor(), ranks: [0, 1], range: range() }
+        Gap { tensor: tensor(), global_shape: vec![2], range: range(), holders: vec![0] }
+        NoSteps { rank: 1, path: path() }
+        OverShard { path: path() }
+        NotUtf8 { path: path() }
+        Declare(DeclareError::NoTensors)
+        Read(ReadError::NoRows { tensor: word() })
+        Storage(storage())
+    });
+    check_messages(&all, 1);
+}
+
+#[test]
 fn what_verbs_have_in_common_is_in_one_place() {
     let is_storage = |error: Error| matches!(error, Error::Storage(StorageError::File(_)));
     let read = || ReadError::from(storage());
@@ -199,6 +226,7 @@ fn what_verbs_have_in_common_is_in_one_place() {
     for error in [
         Error::from(DeclareError::from(read())),
         RewriteError::from(DeclareError::from(read())).into(),
+        JoinError::from(read()).into(),
     ] {
         assert!(
             matches!(error, Error::Read(ReadError::NoRows { .. })),

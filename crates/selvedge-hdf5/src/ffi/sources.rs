@@ -27,6 +27,9 @@ pub(crate) struct Mapping {
     pub(crate) dataset: Vec<u8>,
     /// What the source has to be as large as, along each axis; `None` where it may be of any length.
     pub(crate) needed: Option<Vec<u64>>,
+    /// The part of the virtual dataset that it is, as the first index along each axis and the end; `None`
+    /// where it has no end.
+    pub(crate) target: Option<(Vec<u64>, Vec<u64>)>,
     /// Blocks of the virtual dataset that come from sources of their own, as far as its extents reach.
     pub(crate) blocks: u64,
 }
@@ -89,6 +92,7 @@ fn mapping(plan: &DatasetCreate, number: usize, extents: &[u64]) -> hdf5::Result
         })?,
         needed,
         blocks: blocks(&target, extents),
+        target: bounds(&target),
     })
 }
 

@@ -51,6 +51,13 @@ fn is_scale_class(name: &str, value: &Attribute) -> bool {
     name == SCALE_CLASS && matches!(value, Attribute::Text(class) if class == DIMENSION_SCALE)
 }
 
+/// The value of attribute `name`; `None` where there is none, or it has no counterpart here.
+pub(super) fn one(location: &Location, name: &str) -> hdf5::Result<Option<Attribute>> {
+    let name = CString::new(name).map_err(|_| "a zero byte in a name")?;
+    let stored = ffi::open_attribute(location, &name)?;
+    Ok(stored.and_then(|stored| value(&stored).ok()))
+}
+
 /// The text of attribute `name`; `None` where there is none, or it is something else.
 pub(super) fn text(location: &Location, name: &str) -> Option<String> {
     word(location, name)?.ok()

@@ -19,6 +19,7 @@ mod select;
 mod sources;
 mod tensor;
 mod unread;
+mod view;
 
 use std::collections::HashMap;
 use std::fs;
@@ -43,7 +44,7 @@ use crate::layout::WriterMark;
 use crate::other_files::OtherFiles;
 use crate::provenance::{STATE, STEPS_PLANNED};
 use crate::run::{Candidate, Commit, Part, Record, Standing, find_run};
-use crate::{Attribute, ReadError, RunState, StorageError, TensorSpec, ffi};
+use crate::{Attribute, ReadError, RunState, Shard, StorageError, TensorSpec, ffi};
 
 /// A trajectory file, open for reading.
 ///
@@ -86,6 +87,8 @@ pub struct Reader {
     found: Vec<Note>,
     notes: Vec<Note>,
     committed: u64,
+    /// The files of the ranks, of a joined view.
+    sources: Vec<PathBuf>,
 }
 
 impl Reader {
@@ -98,6 +101,7 @@ impl Reader {
     /// [`StorageError::File`] where there is no such file, and while h5py has it open for writing;
     /// [`StorageError::NotHdf5`]; [`StorageError::Truncated`] where it is shorter than it says;
     /// [`StorageError::MarkedByWriter`] where a writer that died has left its mark;
+    /// [`StorageError::ChangedSource`] of a joined view;
     /// [`StorageError::Library`] where libhdf5 cannot read it.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StorageError> {
         Self::options().open(path)
@@ -115,7 +119,7 @@ impl Reader {
     }
 
     /// Opens the file at `path`, or as `held`, and beside it what `others` lets it.
-    fn open_beside(
+    pub(crate) fn open_beside(
         path: PathBuf,
         held: Option<&fs::File>,
         others: &OtherFiles,
@@ -132,6 +136,7 @@ impl Reader {
             path: path.clone(),
             data: Arc::clone(&data),
             ours: record.is_some(),
+            is_shard: Shard::from_attributes(&attributes).is_some(),
             others: others.clone(),
             objects: Objects::new(file.clone()),
             unpackers: UnpackerCache::default(),
@@ -142,9 +147,15 @@ impl Reader {
         });
         let mut opening = Opening::new(&source, live.as_ref(), &file);
         let found = catalog::walk(&file, others, &mut opening);
-        let tensors = opening.tensors;
+        let mut tensors = opening.tensors;
         let found =
             found.map_err(|error| StorageError::library(&path, "list the datasets of", error))?;
+        let ranks = view::Ranks::open(&path, &attributes, others)?;
+        for tensor in tensors.iter_mut().filter(|_| ranks.is_some()) {
+            let parts = ranks.as_ref().map(|ranks| ranks.parts(tensor));
+            tensor.set_parts(parts.transpose()?.flatten());
+        }
+        let sources = ranks.map_or_else(Vec::new, |ranks| ranks.paths());
         ffi::collect_garbage();
         let mut reader = Self {
             path,
@@ -157,6 +168,7 @@ impl Reader {
             found,
             notes: Vec::new(),
             committed: 0,
+            sources,
         };
         let now = reader.record();
         match (record, now) {
@@ -298,6 +310,19 @@ impl Reader {
         state.map_or(RunState::Unknown, RunState::from_value)
     }
 
+    /// Which of the ranks of a run the file is of, where it says so.
+    #[must_use]
+    pub fn shard(&self) -> Option<Shard> {
+        Shard::from_attributes(&self.attributes)
+    }
+
+    /// The files of the ranks that a joined view shows, in their order; none of any other file. A view is
+    /// opened only if all of them are there, and as they were joined.
+    #[must_use]
+    pub fn sources(&self) -> &[PathBuf] {
+        &self.sources
+    }
+
     /// Whether a recorder is at work on the file now, in any process of this machine.
     ///
     /// A file whose state is [`RunState::Recording`] and that has no recorder is one whose recorder
@@ -425,7 +450,10 @@ impl Reader {
                     .iter()
                     .map(|&axis| to_usize(axis))
                     .collect();
-                Ok(TensorSpec::new(tensor.name(), tensor.dtype()?, shape))
+                Ok(TensorSpec {
+                    part: tensor.part_of()?,
+                    ..TensorSpec::new(tensor.name(), tensor.dtype()?, shape)
+                })
             })
             .collect()
     }

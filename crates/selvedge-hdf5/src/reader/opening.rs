@@ -112,6 +112,7 @@ mod tests {
             path: path.to_owned(),
             data,
             ours: live.is_some(),
+            is_shard: false,
             others: others.clone(),
             objects: Objects::new(file.clone()),
             unpackers: UnpackerCache::default(),

@@ -44,6 +44,16 @@ impl Tensor {
         if self.is_direct() {
             return Ok(None);
         }
+        if let Some(parts) = self.parts() {
+            let mut all = None;
+            for part in parts {
+                if let Some((rows, bytes)) = part.tensor.unpacked()? {
+                    let (most, sum) = all.unwrap_or((1, 0_u64));
+                    all = Some((rows.max(most), sum.saturating_add(bytes)));
+                }
+            }
+            return Ok(all);
+        }
         let element = self.dtype()?.size() as u64;
         Ok(match self.data_layout()? {
             DataLayout::Chunked { shape, filters, .. } if !filters.is_empty() => {

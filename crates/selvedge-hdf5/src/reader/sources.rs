@@ -36,8 +36,9 @@ pub(super) struct MissingSource {
     why: Why,
 }
 
+/// Why it cannot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Why {
+pub(super) enum Why {
     NoFile,
     /// It is another file, which is not opened.
     Refused(other_files::Why),
@@ -267,7 +268,11 @@ fn open(path: &Path, name: &[u8], others: &OtherFiles) -> Result<(PathBuf, File)
 
 /// Finds the source file `name` of the file at `path`, as libhdf5 looks for it. The first file that is there
 /// is the one: where that may not be read, another of the same name is not.
-fn find(path: &Path, name: &[u8], others: &OtherFiles) -> Result<(PathBuf, fs::File), Why> {
+pub(super) fn find(
+    path: &Path,
+    name: &[u8],
+    others: &OtherFiles,
+) -> Result<(PathBuf, fs::File), Why> {
     let name = Path::new(OsStr::from_bytes(name));
     refusal();
     let refused = || refusal().map(|refusal| Why::Refused(refusal.why));
@@ -347,7 +352,7 @@ fn has_number(mapping: &Mapping) -> bool {
 }
 
 /// A name with the number of a block for each `%b`, and a percent sign for each `%%`.
-fn numbered(name: &[u8], block: u64) -> Vec<u8> {
+pub(super) fn numbered(name: &[u8], block: u64) -> Vec<u8> {
     let mut made = Vec::with_capacity(name.len());
     let mut bytes = name.iter();
     while let Some(&byte) = bytes.next() {

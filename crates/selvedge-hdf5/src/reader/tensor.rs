@@ -23,13 +23,14 @@ use super::objects::{Handle, Objects};
 use super::place::{Encoding, Found, Place, TensorLocation};
 use super::select::{Job, Selection};
 use super::unread::file_of;
+use super::view::RankPart;
 use super::{attributes, live, sources};
 use crate::checksum::{self, Checksums};
 use crate::chunks::{DecodedCache, Pipeline, Stride, UnpackerCache, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
 use crate::other_files::{OtherFiles, with_sources};
-use crate::provenance::{ENCODER, STEP_TENSOR};
+use crate::provenance::{ENCODER, GLOBAL_SHAPE, OFFSET, STEP_TENSOR};
 use crate::run::Part;
 use crate::{Attribute, Dtype, ReadError, StorageError};
 use part::mark_of;
@@ -51,6 +52,8 @@ pub(super) struct Source {
     pub(super) data: Arc<File>,
     /// Whether it says that Selvedge recorded it.
     pub(super) ours: bool,
+    /// Whether it says that it is of one of several ranks.
+    pub(super) is_shard: bool,
     /// Which files may be opened beside it.
     pub(super) others: OtherFiles,
     /// The datasets that libhdf5 has open.
@@ -101,6 +104,8 @@ pub struct Tensor {
     encoder: Option<String>,
     /// Where the values lie.
     pub(super) found: Found,
+    /// What it is put together of, where its file is a view of the ranks of a run.
+    parts: Option<Arc<[RankPart]>>,
 }
 
 impl Tensor {
@@ -189,6 +194,7 @@ impl Tensor {
             encoder,
             elsewhere: Arc::default(),
             found: Found::new(steps),
+            parts: None,
         })
     }
 
@@ -238,10 +244,13 @@ impl Tensor {
         layout.map_err(|error| self.failed("read the layout of", "of", error))
     }
 
-    /// Bytes that its values take in the file: compressed where there is a filter, and with the
+    /// Bytes that its values take in the file, or in those of the ranks of a view: compressed where there is a filter, and with the
     /// parts of chunks that no step fills.
     #[must_use]
     pub fn stored_bytes(&self) -> u64 {
+        if let Some(parts) = &self.parts {
+            return parts.iter().map(|part| part.tensor.stored_bytes()).sum();
+        }
         self.dataset().map_or(0, |dataset| dataset.storage_size())
     }
 
@@ -279,14 +288,17 @@ impl Tensor {
         Ok(self.all_attributes()?.1)
     }
 
-    /// Its checksums are no attributes of its own, nor are the name of its encoder and its mark.
+    /// Its checksums are no attributes of its own, nor are the name of its encoder, its mark, and what it is a
+    /// part of.
     fn all_attributes(&self) -> Result<attributes::Attributes, StorageError> {
         let found = self
             .dataset()
             .and_then(|dataset| attributes::read(&dataset));
         let (mut read, mut skipped) =
             found.map_err(|error| self.failed("read the attributes of", "of", error))?;
-        let is_own = |name: &str| checksum::is_own(name) || name == ENCODER || name == STEP_TENSOR;
+        let is_own = |name: &str| {
+            checksum::is_own(name) || [ENCODER, STEP_TENSOR, GLOBAL_SHAPE, OFFSET].contains(&name)
+        };
         read.retain(|(name, _)| !is_own(name));
         skipped.retain(|(name, _)| !is_own(name));
         Ok((read, skipped))
@@ -566,31 +578,6 @@ impl Tensor {
         if form == Form::ZeroOrOne && bytes.iter().any(|&byte| byte > 1) {
             return Err(self.no_bools());
         }
-        Ok(())
-    }
-
-    /// Fills `bytes` with indices of the first axis, of values that lie in other files.
-    fn read_external(
-        &self,
-        storage: &ExternalStorage,
-        (dtype, form): (Dtype, Form),
-        rows: Stride,
-        bytes: &mut [u8],
-    ) -> Result<(), ReadError> {
-        if let Form::Converted(_) = form {
-            let odd = "integers of a length of their own are not read from external storage";
-            return Err(self.why_unread(LibraryError::new(odd.to_owned())));
-        }
-        let row_bytes = bytes.len() / to_usize(rows.count).max(1);
-        let mut row = rows.first;
-        for part in bytes.chunks_exact_mut(row_bytes.max(1)) {
-            let start = row.saturating_mul(row_bytes as u64);
-            storage
-                .read_at(start, part)
-                .map_err(|error| self.read_failed(error))?;
-            row = row.saturating_add(rows.stride);
-        }
-        library::arrange(bytes, (dtype, form));
         Ok(())
     }
 }

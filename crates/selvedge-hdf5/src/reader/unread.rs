@@ -9,12 +9,13 @@ use hdf5::Dataset;
 use selvedge_base::text::escaped;
 
 use super::data_layout::{self, Filter};
+use super::dtype::Form;
 use super::external::{ExternalStorage, Unreadable};
 use super::sources::MissingSource;
-use super::{Tensor, sources};
-use crate::chunks::to_usize;
+use super::{Tensor, library, sources};
+use crate::chunks::{Stride, to_usize};
 use crate::error::LibraryError;
-use crate::{ReadError, StorageError, ffi};
+use crate::{Dtype, ReadError, StorageError, ffi};
 
 impl Tensor {
     /// The sources of a virtual tensor that are missing or not read, each in words with the name of its
@@ -30,6 +31,10 @@ impl Tensor {
     }
 
     fn find_missing_sources(&self) -> Result<Vec<MissingSource>, StorageError> {
+        if self.parts().is_some() {
+            // They were found when the view was opened.
+            return Ok(Vec::new());
+        }
         let found = self.dataset();
         let found =
             found.and_then(|dataset| sources::missing(&file_of(&dataset), &dataset, self.others()));
@@ -102,6 +107,31 @@ impl Tensor {
                 Err(StorageError::library(self.path(), action, why).into())
             }
         }
+    }
+
+    /// Fills `bytes` with indices of the first axis, of values that lie in other files.
+    pub(super) fn read_external(
+        &self,
+        storage: &ExternalStorage,
+        (dtype, form): (Dtype, Form),
+        rows: Stride,
+        bytes: &mut [u8],
+    ) -> Result<(), ReadError> {
+        if let Form::Converted(_) = form {
+            let odd = "integers of a length of their own are not read from external storage";
+            return Err(self.why_unread(LibraryError::new(odd.to_owned())));
+        }
+        let row_bytes = bytes.len() / to_usize(rows.count).max(1);
+        let mut row = rows.first;
+        for part in bytes.chunks_exact_mut(row_bytes.max(1)) {
+            let start = row.saturating_mul(row_bytes as u64);
+            storage
+                .read_at(start, part)
+                .map_err(|error| self.read_failed(error))?;
+            row = row.saturating_add(rows.stride);
+        }
+        library::arrange(bytes, (dtype, form));
+        Ok(())
     }
 
     /// Whether its values can be read, as far as that can be told without reading them. (A bitfield is

@@ -9,7 +9,7 @@ use crate::plan::Grouped;
 use crate::provenance::{LOGICAL_DTYPE, PREFIX};
 use crate::reader::{Note, Reader, Tensor};
 use crate::spec::validate_name;
-use crate::{Attribute, DeclareError, Dtype, ReadError, RewriteError, Role, TensorSpec};
+use crate::{Attribute, DeclareError, Dtype, ReadError, RewriteError, Role, Shard, TensorSpec};
 
 /// What was asked for of single tensors.
 #[derive(Clone, Debug, Default)]
@@ -95,9 +95,21 @@ impl<'a> Members<'a> {
         let attributes = keep(input.attributes(), "", &mut left_out, |name| {
             !name.starts_with(PREFIX)
         });
+        // What is written anew of one rank is of that rank.
+        let shard = input.shard();
+        let attributes = attributes
+            .into_iter()
+            .chain(shard.iter().flat_map(Shard::attributes));
         left_out.extend(input.skipped_attributes().iter().map(attribute_of("")));
         let mut tensor_attributes = Vec::new();
         for member in &all {
+            if let Some(part) = member.tensor.part_of()? {
+                let name = &member.spec.name;
+                let said = part
+                    .attributes()
+                    .map(|(said, value)| (name.clone(), said, value));
+                tensor_attributes.extend(said);
+            }
             let (name, marked) = (&member.spec.name, member.spec.dtype.is_marked());
             let of = format!("{name}: ");
             // A marker is written with its dataset.
@@ -115,7 +127,7 @@ impl<'a> Members<'a> {
         Ok(Self {
             steps,
             all,
-            attributes,
+            attributes: attributes.collect(),
             tensor_attributes,
             left_out,
         })

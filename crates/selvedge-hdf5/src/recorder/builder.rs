@@ -7,12 +7,12 @@ use super::Recorder;
 use super::constants::ConstantWriter;
 use super::durability::Durability;
 use crate::Compression;
-use crate::create::Constant;
+use crate::create::{self, Constant};
 use crate::element::{Element, Values};
 use crate::plan::{Limits, ReadPattern, RunPlan};
 use crate::reader::Reader;
 use crate::spec::validate_name;
-use crate::{Attribute, DeclareError, TensorSpec, attribute, provenance};
+use crate::{Attribute, DeclareError, PartOf, Shard, TensorSpec, provenance};
 
 /// Declares a run: its tensors, constants, attributes and limits. See
 /// [`Recorder::create`] and [`Recorder::resume`].
@@ -23,6 +23,8 @@ use crate::{Attribute, DeclareError, TensorSpec, attribute, provenance};
 pub struct RecorderBuilder {
     pub(super) path: PathBuf,
     pub(super) resume: bool,
+    pub(super) at_step: Option<u64>,
+    pub(super) shard: Option<Shard>,
     pub(super) overwrite: bool,
     pub(super) named_when_finished: bool,
     pub(super) steps: Option<u64>,
@@ -43,6 +45,8 @@ impl RecorderBuilder {
         Self {
             path,
             resume,
+            at_step: None,
+            shard: None,
             overwrite: false,
             named_when_finished: false,
             steps: None,
@@ -64,6 +68,26 @@ impl RecorderBuilder {
     /// keeps its number unless a larger one is given.
     pub fn steps(mut self, steps: u64) -> Self {
         self.steps = Some(steps);
+        self
+    }
+
+    /// Goes on at step `step` of the file that is resumed, which is to have at least so many: the steps after
+    /// it are given up, and recorded anew. Default: after the last committed one.
+    ///
+    /// Some ranks of a run are ahead when it is killed, and all go on where the last one is:
+    /// [`joined_steps`](crate::joined_steps). Nothing else gives a committed step up.
+    ///
+    /// After a kill in [`start`](Self::start) the file has the steps that it had, or `step` of them, and these
+    /// are whole. A reader that has the file open meanwhile is to open it anew.
+    pub fn at_step(mut self, step: u64) -> Self {
+        self.at_step = Some(step);
+        self
+    }
+
+    /// Says that the file is that of one of several ranks of a run, which tensors can be
+    /// [parts](TensorSpec::part_of) of. A file that is resumed has to be of the same.
+    pub fn shard(mut self, shard: Shard) -> Self {
+        self.shard = Some(shard);
         self
     }
 
@@ -107,6 +131,7 @@ impl RecorderBuilder {
             name,
             dtype: V::Element::DTYPE,
             shape,
+            part: None,
             bytes: Some(bytes),
         });
         self
@@ -119,6 +144,7 @@ impl RecorderBuilder {
             name: spec.name,
             dtype: spec.dtype,
             shape: spec.shape,
+            part: spec.part,
             bytes: Some(bytes),
         });
         self
@@ -131,6 +157,7 @@ impl RecorderBuilder {
             name: spec.name,
             dtype: spec.dtype,
             shape: spec.shape,
+            part: spec.part,
             bytes: None,
         });
         self
@@ -243,7 +270,8 @@ impl RecorderBuilder {
     ///
     /// A mistake in the declaration, [`DeclareError::MemoryBudget`] and [`DeclareError::DiskTooSmall`] come
     /// before anything is written. When resuming, [`DeclareError::ResumeMismatch`],
-    /// [`DeclareError::ResumeArchive`] and [`DeclareError::Read`]. [`DeclareError::Storage`], which is a
+    /// [`DeclareError::ResumeArchive`], [`DeclareError::NoSuchStep`],
+    /// [`DeclareError::ResumeBelowChecksums`] and [`DeclareError::Read`]. [`DeclareError::Storage`], which is a
     /// [`FileError`](crate::FileError) where there is a file that is not to be replaced, or that somebody
     /// writes.
     pub fn start(self) -> Result<Recorder, DeclareError> {
@@ -299,6 +327,7 @@ impl RecorderBuilder {
             }
         }
         self.constants.iter().try_for_each(Constant::validate)?;
+        self.check_shard()?;
         let mut names = HashSet::new();
         for (name, value) in &self.attributes {
             check_attribute(name, value)?;
@@ -323,6 +352,26 @@ impl RecorderBuilder {
         }
         Ok(())
     }
+
+    fn check_shard(&self) -> Result<(), DeclareError> {
+        match (&self.shard, self.parts().next()) {
+            (Some(shard), _) => shard.check(),
+            (None, Some((tensor, _))) if !self.resume => {
+                let tensor = tensor.to_owned();
+                Err(DeclareError::PartOfNoShard { tensor })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is declared as a part: names, and of what.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&str, &PartOf)> {
+        let tensors = self.specs.iter().map(|spec| (&spec.name, &spec.part));
+        let constants = self.constants.iter();
+        let constants = constants.map(|constant| (&constant.name, &constant.part));
+        let all = tensors.chain(constants);
+        all.filter_map(|(name, part)| Some((name.as_str(), part.as_ref()?)))
+    }
 }
 
 /// Checks that a file that is recorded can have this attribute, of its own or of a tensor.
@@ -340,13 +389,5 @@ pub fn check_attribute(name: &str, value: &Attribute) -> Result<(), DeclareError
             expected,
         });
     }
-    let found = value.header_bytes() + name.len();
-    if found > attribute::MAX_BYTES {
-        return Err(DeclareError::AttributeTooLarge {
-            name: name.to_owned(),
-            found,
-            limit: attribute::MAX_BYTES,
-        });
-    }
-    Ok(())
+    create::check_size(name, value)
 }

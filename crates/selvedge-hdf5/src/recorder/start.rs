@@ -1,7 +1,7 @@
 //! Starting a run: making its file, or checking the one that it resumes.
 
 use std::collections::VecDeque;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
@@ -24,13 +24,18 @@ use crate::create::{self, Constant, Contents};
 use crate::plan::RunPlan;
 use crate::reader::Reader;
 use crate::trajectory::TrajectoryFile;
-use crate::{DeclareError, ReadError, Role, RunState, StorageError, TensorSpec, provenance};
+use crate::{
+    DeclareError, PartOf, ReadError, Role, RunState, Shard, StorageError, TensorSpec, provenance,
+};
 
 impl RecorderBuilder {
     /// The plan of a new run, checked against the disk.
     pub(super) fn plan_new(&self) -> Result<RunPlan, DeclareError> {
         if self.specs.is_empty() {
             return Err(DeclareError::NoTensors);
+        }
+        if let Some(step) = self.at_step.filter(|&step| step > 0) {
+            return Err(self.no_such_step(step, 0));
         }
         let mut plan = self.plan_run(&self.specs, self.steps)?;
         // A file that is overwritten gives its space back, if it has no other name.
@@ -109,13 +114,21 @@ impl RecorderBuilder {
         if let Some(notebook) = &self.notebook {
             attributes.push((provenance::NOTEBOOK.to_owned(), notebook.into()));
         }
+        attributes.extend(self.shard.iter().flat_map(Shard::attributes));
+        let mut tensor_attributes = self.tensor_attributes.clone();
+        for (tensor, part) in self.parts() {
+            let said = part
+                .attributes()
+                .map(|(name, value)| (tensor.to_owned(), name, value));
+            tensor_attributes.extend(said);
+        }
         let constants: Vec<TensorSpec> = self.constants.iter().map(Constant::spec).collect();
         let contents = Contents {
             steps: plan.steps,
             tensors: &plan.tensors,
             constants: &constants,
             attributes: &attributes,
-            tensor_attributes: &self.tensor_attributes,
+            tensor_attributes: &tensor_attributes,
         };
         create::create(file, &self.path, &contents)
     }
@@ -139,6 +152,7 @@ impl RecorderBuilder {
         &self,
         reader: &Reader,
     ) -> Result<(RunPlan, Vec<TensorSpec>), DeclareError> {
+        self.check_same_shard(reader)?;
         let found = reader.step_specs()?;
         self.check_specs(&found)?;
         self.check_constants(reader)?;
@@ -148,7 +162,7 @@ impl RecorderBuilder {
         } else {
             self.specs.clone()
         };
-        let committed = reader.committed_steps();
+        let committed = self.first_step(reader)?;
         // A planned file can get more steps. An open-ended one stays that; a number bounds this run.
         let steps = reader.planned_steps().max(self.steps);
         if let Some(steps) = steps
@@ -193,7 +207,10 @@ impl RecorderBuilder {
         // Nothing was written so far. A tensor that is ahead of the others by a commit that a kill
         // cut short goes back.
         trajectory.set_state(RunState::Recording)?;
-        trajectory.set_extents(trajectory.committed())?;
+        match self.at_step.filter(|&step| step < trajectory.committed()) {
+            Some(step) => trajectory.go_back(step)?,
+            None => trajectory.set_extents(trajectory.committed())?,
+        }
         if trajectory.planned().is_some()
             && let Some(steps) = plan.steps
         {
@@ -205,6 +222,60 @@ impl RecorderBuilder {
             sync_folder(&path)?;
         }
         self.run(plan, blocks, file, trajectory, None)
+    }
+
+    /// The step that a run which is resumed in the file of `reader` goes on at.
+    fn first_step(&self, reader: &Reader) -> Result<u64, DeclareError> {
+        let committed = reader.committed_steps();
+        let Some(step) = self.at_step else {
+            return Ok(committed);
+        };
+        if step > committed {
+            return Err(self.no_such_step(step, committed));
+        }
+        if step < committed && reader.attribute(provenance::COMMIT).is_none() {
+            let reason = "a file of version 1 or 2 does not say what its last commit was, so none of its \
+                          steps are given up; `rechunk` makes one of version 3 of it";
+            return Err(StorageError::NotATrajectory {
+                path: self.path.clone(),
+                reason: reason.to_owned(),
+            }
+            .into());
+        }
+        for tensor in reader.tensors().iter().filter(|_| step < committed) {
+            if tensor.role() == Role::Step
+                && let Some(checksums) = tensor.checksums()?
+                && checksums.covered > step
+            {
+                return Err(DeclareError::ResumeBelowChecksums {
+                    path: self.path.clone(),
+                    tensor: tensor.name().to_owned(),
+                    step,
+                    covered: checksums.covered,
+                });
+            }
+        }
+        Ok(step)
+    }
+
+    fn no_such_step(&self, step: u64, committed: u64) -> DeclareError {
+        let path = self.path.clone();
+        DeclareError::NoSuchStep {
+            path,
+            step,
+            committed,
+        }
+    }
+
+    fn check_same_shard(&self, reader: &Reader) -> Result<(), DeclareError> {
+        let found = reader.shard();
+        match &self.shard {
+            Some(declared) if found.as_ref() != Some(declared) => {
+                let found = found.map_or("none".to_owned(), |found| found.to_string());
+                Err(self.mismatch("which rank it is of".to_owned(), declared, &found))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn mismatch(&self, what: String, expected: &dyn Display, found: &dyn Display) -> DeclareError {
@@ -229,7 +300,7 @@ impl RecorderBuilder {
     }
 
     fn check_specs(&self, found: &[TensorSpec]) -> Result<(), DeclareError> {
-        let show = |spec: &TensorSpec| format!("{} {:?}", spec.dtype, spec.shape);
+        let show = |spec: &TensorSpec| described(spec.dtype, &spec.shape, spec.part.as_ref());
         for declared in &self.specs {
             let what = format!("tensor `{}`", declared.name);
             match found.iter().find(|spec| spec.name == declared.name) {
@@ -251,11 +322,12 @@ impl RecorderBuilder {
     fn check_constants(&self, reader: &Reader) -> Result<(), DeclareError> {
         for constant in &self.constants {
             let what = format!("constant `{}`", constant.name);
-            let declared = format!("{} {:?}", constant.dtype, constant.shape);
+            let declared = described(constant.dtype, &constant.shape, constant.part.as_ref());
             let Ok(tensor) = reader.tensor(&constant.name) else {
                 return Err(self.mismatch(what, &declared, &"nothing"));
             };
-            let found = format!("{} {:?}", tensor.dtype_name(), tensor.shape());
+            let part = tensor.part_of()?;
+            let found = described(tensor.dtype_name(), &tensor.shape(), part.as_ref());
             if declared != found {
                 return Err(self.mismatch(what, &declared, &found));
             }
@@ -389,6 +461,12 @@ impl RecorderBuilder {
             partial,
         })
     }
+}
+
+/// What a tensor is, in words.
+fn described<A: Debug>(dtype: impl Display, shape: &[A], part: Option<&PartOf>) -> String {
+    let part = part.map(|part| format!(" {part}"));
+    format!("{dtype} {shape:?}{}", part.unwrap_or_default())
 }
 
 /// Bytes of the disk that the file of `reader` has and does not need for what is in it: those that the

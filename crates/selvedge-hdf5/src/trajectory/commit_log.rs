@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::layout::{AttributeValue, LayoutError, Superblock, attribute};
-use crate::provenance::{COMMIT, FORMAT, FORMAT_VERSION, STATE, STEPS_PLANNED};
+use crate::provenance::{COMMIT, FORMAT, FORMAT_VERSION, RANK, STATE, STEPS_PLANNED, WORLD_SIZE};
 use crate::run::{Commit, Record};
 use crate::storage::Storage;
 use crate::{RunState, StorageError};
@@ -84,6 +84,16 @@ impl CommitLog {
                     "its format version is {format}, and this version of Selvedge knows 1 to \
                      {FORMAT_VERSION}"
                 ),
+            });
+        }
+        let has = |name: &str| attribute::<1>(&*storage, root, name).map_err(damaged);
+        if has(WORLD_SIZE)?.is_some() && has(RANK)?.is_none() {
+            return Err(StorageError::NotATrajectory {
+                path: path.to_owned(),
+                reason:
+                    "it is a joined view of the ranks of a run, and has no steps of its own; the \
+                         files of the ranks go on, and are joined anew"
+                        .to_owned(),
             });
         }
         let (state, planned) = (root_attribute(STATE)?, root_attribute(STEPS_PLANNED)?);
@@ -184,13 +194,20 @@ impl CommitLog {
 
     /// Says in the file that a commit takes the run from its committed steps to `steps` of them.
     pub(super) fn announce_commit(&mut self, steps: u64) -> Result<(), StorageError> {
+        match &self.commit {
+            Some(commit) if commit.values[1] != steps.cast_signed() => {
+                self.span_commit(self.committed, steps)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says in the file that its last commit takes the run from `before` steps to `after` of them.
+    pub(super) fn span_commit(&mut self, before: u64, after: u64) -> Result<(), StorageError> {
         let Some(commit) = &mut self.commit else {
             return Ok(());
         };
-        let values = [self.committed, steps].map(u64::cast_signed);
-        if commit.values[1] == values[1] {
-            return Ok(());
-        }
+        let values = [before, after].map(u64::cast_signed);
         commit.values = values;
         let bytes = bytemuck::cast::<[[u8; 8]; 2], [u8; 16]>(values.map(i64::to_le_bytes));
         self.storage

@@ -266,6 +266,21 @@ impl TrajectoryFile {
         Ok(())
     }
 
+    /// Gives the committed steps from `steps` on up, to be recorded anew. The file says that it is being
+    /// recorded.
+    ///
+    /// At every moment the file has the steps that it had, or `steps` of them: with the number that the
+    /// last commit began at, the file first stops promising the steps after it, and a tensor that still has
+    /// them is then ahead as by a commit that was cut short. Chunks stay where they are, and are written again.
+    pub(crate) fn go_back(&mut self, steps: u64) -> Result<(), StorageError> {
+        let most = self.tensors.iter().map(|tensor| tensor.extent).max();
+        self.log.span_commit(steps, most.unwrap_or(steps))?;
+        self.log.barrier()?;
+        self.set_extents(steps)?;
+        self.log.barrier()?;
+        self.announce_commit(steps)
+    }
+
     /// Gives back what was reserved and not written, if the file is still the one that is being recorded.
     pub(crate) fn give_back(&mut self) -> Result<(), StorageError> {
         // What another program has written there is not ours.

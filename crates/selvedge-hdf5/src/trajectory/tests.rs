@@ -161,12 +161,13 @@ fn loss(step: u64) -> f32 {
     f32::from(u16::try_from(step + 1).unwrap())
 }
 
-/// Records `steps` steps; returns the changes, with the steps committed before each.
+/// Records from the committed steps up to `steps` of them; returns the changes, with the steps committed
+/// before each.
 fn record(memory: &Memory, steps: u64) -> Vec<u64> {
     let mut file = open(memory);
     let mut committed = Vec::new();
     let mut note = |count: usize, steps: u64| committed.resize(count, steps);
-    for step in 0..steps {
+    for step in file.committed()..steps {
         file.write_steps(0, step, 1, bytemuck::cast_slice(&weights(step)))
             .unwrap();
         file.write_steps(1, step, 1, bytemuck::cast_slice(&[loss(step)]))
@@ -293,6 +294,38 @@ proptest! {
             file.committed();
         }
     }
+}
+
+/// The ranks of a run that are ahead of the others go back: at each moment the file has the steps that it
+/// had, or those that it goes back to, and says of no step that it is another program's.
+#[test]
+fn every_moment_of_going_back_is_a_valid_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image_1.h5");
+    let memory = Memory::new(empty_file(folder.path()));
+    record(&memory, 40);
+    let base = memory.image();
+    let memory = Memory::new(base.clone());
+    let mut file = open(&memory);
+    file.set_state(crate::RunState::Recording).unwrap();
+    file.go_back(17).unwrap();
+    assert_eq!((file.committed(), file.tensors[0].extent), (17, 17));
+    drop(file);
+    let mut seen = Vec::new();
+    packed::replay(&base, &memory, |image, _, moment| {
+        check_image(image, &path, 17, moment);
+        let file = Reader::open(&path).unwrap();
+        let of_others = file
+            .notes()
+            .iter()
+            .any(|note| matches!(note, crate::Note::Appended { .. }));
+        assert!(!of_others, "{moment}: {:?}", file.notes());
+        seen.push(file.committed_steps());
+    });
+    seen.dedup();
+    assert_eq!(seen, [40, 17]);
+    record(&memory, 60);
+    check_image(&memory.image(), &path, 60, "after going on");
 }
 
 mod packed;

@@ -3,4 +3,5 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod faults;
+pub(crate) mod ranks;
 pub(crate) mod sample;

@@ -14,11 +14,11 @@ use crate::reader::Tensor;
 use crate::reader::place::Place;
 
 /// Bytes of output that a thread fills before it asks for more.
-const TASK: usize = 4 << 20;
+pub(super) const TASK: usize = 4 << 20;
 /// Bytes that are read before they are converted: they are still in the cache then.
 pub(super) const PIECE: usize = 256 << 10;
 /// More threads than this are no faster: memory is the limit.
-const MOST_THREADS: usize = 8;
+pub(super) const MOST_THREADS: usize = 8;
 
 /// What becomes of the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,9 @@ impl<'a> Job<'a> {
     /// Fills `bytes`, the whole output.
     pub(crate) fn run(&self, bytes: &mut [u8]) -> Result<(), ReadError> {
         let _at_work = self.tensor.enter()?;
+        if let Some(parts) = self.tensor.parts() {
+            return self.run_joined(parts, bytes);
+        }
         let place = self.tensor.place();
         match place.filter(|place| place.has(self.steps)) {
             Some(Place::Compressed(map, format)) => self.run_unpacking(map, *format, bytes),

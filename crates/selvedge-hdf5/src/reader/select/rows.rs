@@ -6,7 +6,7 @@ use std::ops::Range;
 /// Bytes between two rows that are read along with them: reading them takes no longer than a call.
 const GAP: usize = 16 << 10;
 /// Bytes of a span at most: they are copied from while they are in the cache.
-const SPAN: usize = 256 << 10;
+pub(super) const SPAN: usize = 256 << 10;
 
 /// Rows that follow each other, in the step and in the output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +45,16 @@ impl Span {
 
 /// The spans that the rows `rows`, in their order, are taken from.
 pub(super) fn spans(rows: &[usize], row_bytes: usize) -> Vec<Span> {
-    let mut segments = segments(rows, row_bytes);
+    spans_of(segments(rows, row_bytes))
+}
+
+/// The spans of bytes of the step, each with its place in the output of the step.
+pub(super) fn grouped(places: Vec<(Range<usize>, usize)>) -> Vec<Span> {
+    let segments = places.into_iter().map(|(from, to)| Segment { from, to });
+    spans_of(segments.collect())
+}
+
+fn spans_of(mut segments: Vec<Segment>) -> Vec<Span> {
     // In the order of the file. A row that is taken twice is two segments.
     segments.sort_by_key(|segment| segment.from.start);
     let mut spans: Vec<Span> = Vec::new();

@@ -1,13 +1,18 @@
 //! What a tensor is to the run, and how many steps it has.
 
+use std::sync::Arc;
+
 use hdf5::Dataset;
 
-use super::super::live;
+use super::super::view::RankPart;
+use super::super::{attributes, live};
 use super::{Role, Tensor};
-use crate::StorageError;
+use crate::chunks::to_usize;
 use crate::error::LibraryError;
-use crate::provenance::STEP_TENSOR;
+use crate::provenance::{GLOBAL_SHAPE, OFFSET, STEP_TENSOR};
 use crate::run::{Candidate, Part};
+use crate::{Dtype, PartOf, StorageError, TensorSpec};
+
 /// Whether a dataset of a recorded file is marked as a step tensor, or as a constant. A program that
 /// writes netCDF makes a list of one of the mark.
 pub(super) fn mark_of(dataset: &Dataset) -> Option<bool> {
@@ -17,6 +22,51 @@ pub(super) fn mark_of(dataset: &Dataset) -> Option<bool> {
 }
 
 impl Tensor {
+    /// Which part it is of a tensor that several ranks recorded; `None` where its file has all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Library`], also where the file says what cannot be.
+    pub fn part_of(&self) -> Result<Option<PartOf>, StorageError> {
+        if !self.source.is_shard {
+            return Ok(None);
+        }
+        let failed = |error: LibraryError| {
+            let action = format!("read which part tensor `{}` is of, in", self.name);
+            StorageError::library(&self.source.path, action, error)
+        };
+        let read = |name: &str| {
+            let value = self
+                .dataset()
+                .and_then(|found| attributes::one(&found, name));
+            value.map_err(|error| failed(error.into()))
+        };
+        let (global_shape, offset) = (read(GLOBAL_SHAPE)?, read(OFFSET)?);
+        if global_shape.is_none() && offset.is_none() {
+            return Ok(None);
+        }
+        let part = global_shape.zip(offset);
+        let part = part.and_then(|(shape, offset)| PartOf::from_attributes(&shape, &offset));
+        let shape = self
+            .step_shape()
+            .iter()
+            .copied()
+            .map(to_usize)
+            .collect::<Vec<_>>();
+        let fits = part.filter(|part| {
+            let spec = TensorSpec::new(&*self.name, Dtype::U8, shape);
+            spec.part_of(&part.global_shape, &part.offset)
+                .check_part()
+                .is_ok()
+        });
+        let damaged = || {
+            failed(LibraryError::new(format!(
+                "its attributes `{GLOBAL_SHAPE}` and `{OFFSET}` are not those of a part of its shape"
+            )))
+        };
+        fits.ok_or_else(damaged).map(Some)
+    }
+
     /// What it is like, as far as it matters to whether it is a part of the run.
     pub(in crate::reader) fn candidate(&self) -> Candidate {
         Candidate {
@@ -48,6 +98,21 @@ impl Tensor {
     /// The extent of its first axis; 0 for a single value.
     pub(in crate::reader) fn leading_extent(&self) -> u64 {
         self.shape.first().copied().unwrap_or(0)
+    }
+
+    /// Says what it is put together of.
+    pub(in crate::reader) fn set_parts(&mut self, parts: Option<Arc<[RankPart]>>) {
+        self.parts = parts;
+    }
+
+    /// What it is put together of, where it is a tensor of a joined view.
+    pub(in crate::reader) fn parts(&self) -> Option<&[RankPart]> {
+        self.parts.as_deref()
+    }
+
+    /// Whether the recorder of the file made it, and it has what the run has.
+    pub(crate) fn is_recorded(&self) -> bool {
+        matches!(self.part, Part::Step(_) | Part::Constant)
     }
 
     /// Whether it has steps.

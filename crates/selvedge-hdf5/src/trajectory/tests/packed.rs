@@ -133,7 +133,7 @@ fn check_image(image: &[u8], path: &Path, least: u64, split: u64, moment: &str) 
 }
 
 /// Calls `check` before each change, in the middle of it, and after the last one.
-fn replay(base: &[u8], memory: &Memory, mut check: impl FnMut(&[u8], usize, &str)) {
+pub(super) fn replay(base: &[u8], memory: &Memory, mut check: impl FnMut(&[u8], usize, &str)) {
     let changes = memory.0.lock().unwrap().1.clone();
     let mut image = base.to_vec();
     for (moment, change) in changes.iter().enumerate() {
@@ -206,6 +206,45 @@ fn every_moment_of_a_resumed_compressed_run_is_a_valid_file() {
             .map(bf16::from_bits)
             .collect::<Vec<_>>()
     );
+}
+
+/// A compressed run that goes back has chunks of the steps that it gave up in its index. They get other
+/// places when these steps are recorded anew, and no moment mixes the two.
+#[test]
+fn every_moment_of_a_compressed_run_that_went_back_is_a_valid_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image_1.h5");
+    let memory = Memory::new(empty_file(folder.path(), None));
+    record(&memory, 12, 0);
+    let base = memory.image();
+    let memory = Memory::new(base.clone());
+    let mut file = open(&memory);
+    file.set_state(crate::RunState::Recording).unwrap();
+    let before = memory.changes();
+    file.go_back(5).unwrap();
+    let back = memory.changes();
+    let committed = record_in(file, &memory, 14, 1);
+    let mut went_back = false;
+    replay(&base, &memory, |image, moment, what| {
+        let steps = Reader::open({
+            std::fs::write(&path, image).unwrap();
+            &path
+        })
+        .unwrap()
+        .committed_steps();
+        went_back |= steps == 5;
+        let (least, split) = match went_back {
+            false => (12, 12),
+            true => (committed.get(moment).copied().unwrap_or(14).max(5), 5),
+        };
+        assert!(moment <= back || went_back, "{what}");
+        check_image(image, &path, least.min(steps), split, what);
+        assert!(
+            steps >= if moment > back { least } else { 5 },
+            "{what}: {steps}"
+        );
+    });
+    assert!(before < back && went_back);
 }
 
 #[test]

@@ -1,0 +1,49 @@
+//! `selvedge join`: checks the files of the ranks of a run, and makes one view of them.
+
+use std::path::PathBuf;
+
+use selvedge_hdf5::Join;
+
+use crate::interrupt;
+use crate::outcome::Outcome;
+use crate::output;
+use crate::render::{self, Page};
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge join thimble_7.rank*.h5     (only checks, and tells how far each is)
+  selvedge join thimble_7.rank*.h5 -o thimble_7.h5
+  selvedge join thimble_7.rank*.h5 -o thimble_7.h5 --overwrite
+
+The files are those of all ranks of one run, in any order. The view holds no values: it shows, over the \
+steps that all ranks have, what lies in their files. Stock h5py reads it; where one of the files is gone \
+h5py shows fill values without a word, and this program refuses.";
+
+/// Join the files of the ranks of a run: check that they go together, and write a view of them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The files of the ranks, one of each
+    #[arg(required = true, value_name = "SHARD")]
+    shards: Vec<PathBuf>,
+
+    /// Write the view to this file
+    #[arg(short, long, value_name = "VIEW")]
+    output: Option<PathBuf>,
+
+    /// Replace a file that is there
+    #[arg(long, requires = "output")]
+    overwrite: bool,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    interrupt::remove_partials();
+    let join = Join::new(&args.shards).overwrite(args.overwrite);
+    let plan = match &args.output {
+        Some(view) => join.write(view)?,
+        None => join.plan()?,
+    };
+    let text = render::join::summary(&plan, args.output.as_deref(), Page::of_stdout());
+    output::print(&text)?;
+    Ok(Outcome::Success)
+}

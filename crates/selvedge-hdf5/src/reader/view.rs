@@ -1,0 +1,253 @@
+//! Joined views: files whose tensors are put together of those of the ranks of a run.
+//!
+//! HDF5 shows the fill value for a source that is missing, and whatever a source holds that was put in its
+//! place. Here the sources of a view are opened with it, and held against what the view says of them; and values
+//! are read from the sources' own tensors, past libhdf5 as from any file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use selvedge_base::Chain;
+use selvedge_base::shape::Shape;
+use selvedge_base::text::escaped;
+
+use super::sources::{self, Why};
+use super::{Reader, Role, Tensor};
+use crate::chunks::{Stride, to_usize};
+use crate::cover;
+use crate::error::LibraryError;
+use crate::ffi::{self, Mapping};
+use crate::other_files::OtherFiles;
+use crate::provenance::{RUN, SOURCES, WORLD_SIZE};
+use crate::{Attribute, StorageError};
+
+/// A part of a joined tensor.
+#[derive(Clone, Debug)]
+pub(super) struct RankPart {
+    /// The tensor of a rank whose first elements it is.
+    pub(super) tensor: Tensor,
+    /// Where it begins in the whole along each axis, the rows first.
+    first: Vec<u64>,
+    /// Its shape in elements, the rows first.
+    shape: Vec<u64>,
+}
+
+/// Bytes of a row that follow each other in a part and in the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RowRun {
+    /// Where they begin in the row of the part.
+    pub(super) from: usize,
+    /// Where they begin in the whole row.
+    pub(super) to: usize,
+    pub(super) len: usize,
+}
+
+/// The ranks of a view, open.
+pub(super) struct Ranks<'a> {
+    view: &'a Path,
+    /// The name of each rank's file, as the view has it, and the file.
+    ranks: Vec<(String, Reader)>,
+}
+
+impl<'a> Ranks<'a> {
+    /// Opens the ranks of the view at `path`, which has these attributes. `None` for a file that is no view,
+    /// and where no other file is opened whatever it is.
+    pub(super) fn open(
+        path: &'a Path,
+        attributes: &[(String, Attribute)],
+        others: &OtherFiles,
+    ) -> Result<Option<Self>, StorageError> {
+        let find = |wanted: &str| {
+            let (_, value) = attributes.iter().find(|(name, _)| name == wanted)?;
+            Some(value)
+        };
+        let (Some(Attribute::Texts(names)), Some(Attribute::Text(run))) =
+            (find(SOURCES), find(RUN))
+        else {
+            return Ok(None);
+        };
+        if *others == OtherFiles::None {
+            return Ok(None);
+        }
+        let world_size = find(WORLD_SIZE).and_then(Attribute::as_int);
+        let mut view = Self {
+            view: path,
+            ranks: Vec::with_capacity(names.len()),
+        };
+        for (rank, name) in names.iter().enumerate() {
+            let (found, file) = sources::find(path, name.as_bytes(), others)
+                .map_err(|why| view.changed(name, in_words(&why)))?;
+            let reader = Reader::open_beside(found, Some(&file), &OtherFiles::default());
+            let reader = reader
+                .map_err(|error| view.changed(name, format!("is not read: {}", Chain(&error))))?;
+            let shard = reader
+                .shard()
+                .map(|shard| (shard.run, shard.rank, shard.world_size));
+            let is_it = shard.as_ref().is_some_and(|(found, at, of)| {
+                found == run && *at == rank as u64 && i64::try_from(*of).ok() == world_size
+            });
+            if !is_it {
+                let found = match reader.shard() {
+                    Some(shard) => shard.to_string(),
+                    None => "no rank of a run".to_owned(),
+                };
+                let what = format!("is of {found}, where rank {rank} of the run {run} was joined");
+                return Err(view.changed(name, what));
+            }
+            view.ranks.push((name.clone(), reader));
+        }
+        Ok(Some(view))
+    }
+
+    /// The files of the ranks.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let paths = self
+            .ranks
+            .iter()
+            .map(|(_, reader)| reader.path().to_owned());
+        paths.collect()
+    }
+
+    fn changed(&self, file: &str, what: String) -> StorageError {
+        StorageError::ChangedSource {
+            path: self.view.to_owned(),
+            file: file.to_owned(),
+            what,
+        }
+    }
+
+    /// The parts of a tensor of the view; `None` of one whose values the view has itself.
+    pub(super) fn parts(&self, tensor: &Tensor) -> Result<Option<Arc<[RankPart]>>, StorageError> {
+        let failed = |error: LibraryError| {
+            let action = format!("find the parts of tensor `{}` of", tensor.name());
+            StorageError::library(self.view, action, error)
+        };
+        let mappings = tensor
+            .dataset()
+            .and_then(|dataset| ffi::virtual_mappings(&dataset));
+        let mappings = mappings.map_err(|error| failed(error.into()))?;
+        if mappings.is_empty() {
+            return Ok(None);
+        }
+        let parts = mappings.iter().map(|mapping| self.part(tensor, mapping));
+        let parts: Vec<RankPart> = parts.collect::<Result<_, _>>()?;
+        let regions = parts.iter().map(|part| {
+            let axes = part.first.iter().zip(&part.shape);
+            axes.map(|(&first, &len)| to_usize(first)..to_usize(first.saturating_add(len)))
+                .collect()
+        });
+        let regions: Vec<cover::Region> = regions.collect();
+        let whole: Vec<usize> = tensor.shape().into_iter().map(to_usize).collect();
+        match cover::fault(&whole, &regions) {
+            None => Ok(Some(parts.into())),
+            Some(_) => Err(failed(LibraryError::new(
+                "they are not all of it, each once: another program changed the view",
+            ))),
+        }
+    }
+
+    fn part(&self, tensor: &Tensor, mapping: &Mapping) -> Result<RankPart, StorageError> {
+        let file = sources::numbered(&mapping.file, 0);
+        let found = self.ranks.iter().find(|(name, _)| name.as_bytes() == file);
+        let target = mapping.target.clone();
+        let (Some((file, reader)), Some((first, end))) = (found, target) else {
+            let what = "is none of the ranks that it names".to_owned();
+            return Err(self.changed(&escaped(&file), what));
+        };
+        let name = escaped(&sources::numbered(&mapping.dataset, 0));
+        let Ok(source) = reader.tensor(&name) else {
+            return Err(self.changed(file, format!("has no tensor `{name}`")));
+        };
+        let shape: Vec<u64> = end
+            .iter()
+            .zip(&first)
+            .map(|(end, first)| end - first)
+            .collect();
+        let has = source.shape();
+        let has_rows = match (has.first(), shape.first(), source.role()) {
+            (Some(has), Some(shown), Role::Step) => has >= shown,
+            (has, shown, _) => has == shown,
+        };
+        if has_rows
+            && has.get(1..) == shape.get(1..)
+            && source.dtype_name() == tensor.dtype_name()
+            && source.dtype().is_ok()
+        {
+            return Ok(RankPart {
+                tensor: source.clone(),
+                first,
+                shape,
+            });
+        }
+        let what = format!(
+            "has tensor `{name}` as {} of shape {}, where {} of shape {} was joined",
+            source.dtype_name(),
+            Shape(&has),
+            tensor.dtype_name(),
+            Shape(&shape)
+        );
+        Err(self.changed(file, what))
+    }
+}
+
+/// Why a source is not there.
+fn in_words(why: &Why) -> String {
+    match why {
+        Why::Refused(why) => format!("is not read: {why}"),
+        Why::CannotOpen(error) => format!("cannot be opened ({error})"),
+        _ => "is not there".to_owned(),
+    }
+}
+
+impl RankPart {
+    /// Which of some rows of the whole it has: their numbers among them, and the rows that they are in its
+    /// tensor.
+    pub(super) fn rows(&self, rows: Stride) -> (std::ops::Range<u64>, Stride) {
+        let (first, len) = (self.first[0], self.shape[0]);
+        let nth = |row: u64| {
+            let after = row.saturating_sub(rows.first).div_ceil(rows.stride.max(1));
+            after.min(rows.count)
+        };
+        let nths = nth(first)..nth(first.saturating_add(len));
+        let taken = Stride {
+            first: rows.at(nths.start).saturating_sub(first),
+            count: nths.end - nths.start,
+            stride: rows.stride,
+        };
+        (nths, taken)
+    }
+
+    /// The runs of a row, in their order, of a whole of this shape whose rows have so many bytes.
+    pub(super) fn runs(&self, whole: &[u64], row_bytes: usize) -> Vec<RowRun> {
+        let (whole, first, shape) = (&whole[1..], &self.first[1..], &self.shape[1..]);
+        // Bytes from one index of each axis to the next.
+        let mut strides = vec![0; whole.len()];
+        let mut inner = row_bytes;
+        for (stride, &axis) in strides.iter_mut().zip(whole) {
+            inner /= to_usize(axis).max(1);
+            *stride = inner;
+        }
+        let cut = (0..whole.len())
+            .rev()
+            .find(|&axis| shape[axis] != whole[axis]);
+        let Some(cut) = cut else {
+            return vec![RowRun {
+                from: 0,
+                to: 0,
+                len: row_bytes,
+            }];
+        };
+        let len = to_usize(shape[cut]) * strides[cut];
+        let count: u64 = shape[..cut].iter().product();
+        let run = |number: u64| {
+            let (mut rest, mut to) = (number, to_usize(first[cut]) * strides[cut]);
+            for axis in (0..cut).rev() {
+                to += to_usize(first[axis] + rest % shape[axis]) * strides[axis];
+                rest /= shape[axis];
+            }
+            let from = to_usize(number) * len;
+            RowRun { from, to, len }
+        };
+        (0..count).map(run).collect()
+    }
+}
