@@ -180,15 +180,40 @@ fn what_git_does_to_notebooks_is_found() {
         ".git/hooks/pre-commit",
         "#!/bin/sh\njupyter nbconvert --clear-output --inplace *.ipynb\n",
     );
-    let run = place
-        .command(&["check", "--quiet", "--output-format", "concise"])
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .output()
-        .unwrap();
-    let found = String::from_utf8(run.stdout).unwrap();
+    let check = || {
+        let run = place
+            .command(&["check", "--quiet", "--output-format", "concise"])
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .output()
+            .unwrap();
+        String::from_utf8(run.stdout).unwrap()
+    };
+    let found = check();
     assert!(found.contains(".gitattributes:1: error[GIT001]"), "{found}");
     assert!(
+        !found.contains("GIT002"),
+        "git passes by what is no program: {found}"
+    );
+    let mode = |mode| fs::Permissions::from_mode(mode);
+    fs::set_permissions(place.path(".git/hooks/pre-commit"), mode(0o755)).unwrap();
+    let found = check();
+    assert!(
         found.contains(".git/hooks/pre-commit:2: error[GIT002]"),
+        "{found}"
+    );
+    // A script beside the hook, which calls one of the repository.
+    place.write(
+        ".git/hooks/pre-commit",
+        "#!/bin/bash\n\n\"$(dirname \"$0\")/strip.sh\" a.ipynb\n",
+    );
+    place.write(".git/hooks/strip.sh", "exec python tools/strip.py \"$@\"\n");
+    place.write(
+        "tools/strip.py",
+        "import subprocess, sys\nsubprocess.run(['nbstripout', *sys.argv[1:]])\n",
+    );
+    let found = check();
+    assert!(
+        found.contains(".git/hooks/pre-commit:3: error[GIT002]") && found.contains("(nbstripout)"),
         "{found}"
     );
 }
@@ -235,6 +260,12 @@ fn names_are_left_alone_where_nobody_keeps_to_them() {
     place.write("models/model.safetensors", safetensors("BF16"));
     place.hdf5("runs/last.h5", "f['losses'] = np.zeros(3, 'f4')");
     assert!(place.findings(&[]).is_empty());
+    // Data of tests, and those of a module of a program, say nothing.
+    place.write("tests/data/tensors/f32/x.safetensors", safetensors("BF16"));
+    place.write("tensors/__init__.py", "");
+    place.write("tensors/data/run_1.safetensors", safetensors("BF16"));
+    assert!(place.findings(&["--select", "NAM"]).is_empty());
+    fs::remove_file(place.path("tensors/__init__.py")).unwrap();
     // One file in its place says that somebody does.
     place.write("tensors/Flannel/1.5d_mask.safetensors", safetensors("BF16"));
     let found = place.findings(&["--select", "NAM003"]);

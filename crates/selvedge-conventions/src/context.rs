@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::{Config, NotebookId, TensorPlace, Tree, TreePath};
+use crate::{Config, NotebookId, TensorFileName, TensorPlace, TrajectoryName, Tree, TreePath};
 
 /// Notebooks by their ids.
 type Notebooks<'a> = BTreeMap<NotebookId, &'a TreePath>;
@@ -34,12 +34,11 @@ impl<'a> Context<'a> {
                 own.insert(id, &file.path);
             }
         }
-        let lies_in_its_place =
-            |path: &TreePath| !matches!(config.place(path), TensorPlace::Elsewhere);
         let mut tensor_files = tree.files.iter().map(|file| &file.path);
         let names_are_meant = tree.is_configured
-            || tensor_files
-                .any(|path| !path.file_name().ends_with(".ipynb") && lies_in_its_place(path));
+            || tensor_files.any(|path| {
+                !path.file_name().ends_with(".ipynb") && is_a_sign(path, config, tree, &notebooks)
+            });
         let file_names = tree
             .files
             .iter()
@@ -83,11 +82,12 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether the conventions about names and places are meant in this tree: it has a `selvedge.toml`, or
-    /// a tensor file in a directory of tensors.
+    /// Whether the conventions about names and places are meant for this file: the tree has a
+    /// `selvedge.toml`; or, where the file is no part of tests or of a program, some tensor file lies in
+    /// a directory of tensors beside notebooks, or has a name of the conventions there.
     #[must_use]
-    pub fn names_are_meant(&self) -> bool {
-        self.names_are_meant
+    pub fn names_are_meant(&self, path: &TreePath) -> bool {
+        self.names_are_meant && (self.tree.is_configured || !is_of_a_program(path, self.tree))
     }
 
     /// Whether a file of this name lies anywhere in the tree.
@@ -95,4 +95,44 @@ impl<'a> Context<'a> {
     pub fn has_file_named(&self, file_name: &str) -> bool {
         self.file_names.contains(file_name)
     }
+}
+
+/// Whether a tensor file shows that somebody keeps to the conventions.
+fn is_a_sign(
+    path: &TreePath,
+    config: &Config,
+    tree: &Tree,
+    notebooks: &BTreeMap<&str, Notebooks<'_>>,
+) -> bool {
+    let project = match config.place(path) {
+        TensorPlace::Known { project, .. }
+        | TensorPlace::UnknownModel { project, .. }
+        | TensorPlace::NoModel { project } => project,
+        TensorPlace::Elsewhere => return false,
+    };
+    let name = path.file_name();
+    let is_named = || {
+        name.parse::<TrajectoryName>().is_ok()
+            || TensorFileName::parse(name, &config.notebooks.id_pattern).is_ok()
+    };
+    !is_of_a_program(path, tree) && (notebooks.contains_key(project) || is_named())
+}
+
+/// Whether the file belongs to tests, or to the source of a program that has a module called `tensors`.
+fn is_of_a_program(path: &TreePath, tree: &Tree) -> bool {
+    const FOLDERS: [&str; 8] = [
+        "src",
+        "test",
+        "tests",
+        "testdata",
+        "test_data",
+        "test-data",
+        "fixtures",
+        "benches",
+    ];
+    let mut folders = path.parent().split('/');
+    folders.any(|folder| FOLDERS.contains(&folder))
+        || path
+            .ancestors()
+            .any(|folder| tree.packages.contains(folder))
 }

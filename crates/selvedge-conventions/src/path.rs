@@ -75,7 +75,7 @@ impl TreePath {
     }
 
     /// The folders that the file is in, the innermost first, without the root.
-    pub(crate) fn ancestors(&self) -> impl Iterator<Item = &str> {
+    pub fn ancestors(&self) -> impl Iterator<Item = &str> {
         std::iter::successors(Some(self.parent()), |path| {
             path.rsplit_once('/').map(|(parent, _)| parent)
         })

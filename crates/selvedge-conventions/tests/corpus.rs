@@ -1,5 +1,6 @@
-//! Notebooks as some twenty tools leave them, made by `corpus/make.py`: what the rules find in each is
-//! what is right, and `docs/checker-corpus.md` is the table of it.
+//! Notebooks as some twenty tools leave them, made by `corpus/make.py`, and filters and hooks of git, which
+//! `corpus/filters.py` ran: what the rules find of each is what is right, and `docs/checker-corpus.md` is
+//! the table of it.
 //!
 //! `SELVEDGE_UPDATE=1 cargo test -p selvedge-conventions --test corpus` writes the table anew.
 
@@ -8,7 +9,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use selvedge_conventions::{Artifact, Checker, Config, Finding, Notebook, Selection, Tree, rule};
+use selvedge_conventions::{
+    Artifact, Checker, Config, Filtered, Finding, GitFilter, Hook, Notebook, RepositoryFacts,
+    Selection, Tree, TreePath, rule,
+};
 use serde::Deserialize;
 
 /// A circumstance, as `corpus.json` has it.
@@ -22,6 +26,17 @@ struct Entry {
     why: String,
 }
 
+/// A filter or a hook, as `filters.json` has it.
+#[derive(Deserialize)]
+struct OfGit {
+    kind: String,
+    tool: String,
+    version: String,
+    text: String,
+    /// Whether a notebook that was committed with it lacks outputs.
+    takes: bool,
+}
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
 }
@@ -29,6 +44,47 @@ fn folder() -> PathBuf {
 fn entries() -> Vec<Entry> {
     let text = fs::read_to_string(folder().join("corpus.json")).unwrap();
     serde_json::from_str(&text).unwrap()
+}
+
+fn filters_and_hooks() -> Vec<OfGit> {
+    let text = fs::read_to_string(folder().join("filters.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The rules that find something of a repository with the filter, or with the hook.
+fn said_of(entry: &OfGit) -> BTreeSet<&'static str> {
+    let repository = if entry.kind == "filter" {
+        RepositoryFacts {
+            filters: GitFilter::parse(&format!("filter.f.clean\n{}\0", entry.text)),
+            filtered: Some(Filtered::parse("a.ipynb\0filter\0f\0")),
+            ..RepositoryFacts::default()
+        }
+    } else {
+        let path = TreePath::new(".git/hooks/pre-commit");
+        RepositoryFacts {
+            hooks: vec![Hook::of_script(&path, entry.text.clone())],
+            ..RepositoryFacts::default()
+        }
+    };
+    let tree = Tree {
+        repository,
+        ..Tree::default()
+    };
+    let config = Config::default();
+    let checker = Checker::new(&config, &tree, Selection::new(&config, &[], &[]));
+    let found = checker.check_tree();
+    found.iter().map(|finding| finding.code).collect()
+}
+
+impl OfGit {
+    fn expected(&self) -> BTreeSet<&'static str> {
+        let code = if self.kind == "filter" {
+            "GIT001"
+        } else {
+            "GIT002"
+        };
+        self.takes.then_some(code).into_iter().collect()
+    }
 }
 
 /// What all rules that are on find in the file.
@@ -60,6 +116,17 @@ fn what_is_found_is_what_is_right() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Git ran each of them: what it committed decides.
+#[test]
+fn what_is_said_of_filters_and_hooks_is_what_git_does_with_them() {
+    let all = filters_and_hooks();
+    let of = |takes| all.iter().filter(|entry| entry.takes == takes).count();
+    assert!(of(true) >= 30 && of(false) >= 20);
+    for entry in all {
+        assert_eq!(said_of(&entry), entry.expected(), "{}", entry.text);
+    }
+}
+
 /// Every rule about notebooks that is on speaks of some of them, and most tools are left alone by some.
 #[test]
 fn the_corpus_is_wide() {
@@ -79,6 +146,50 @@ fn the_corpus_is_wide() {
     );
     let codes: BTreeSet<_> = entries.iter().flat_map(|entry| &entry.expected).collect();
     assert_eq!(codes.len(), 8, "{codes:?}");
+}
+
+fn in_words(codes: &BTreeSet<&str>) -> String {
+    let named = |code: &&str| format!("`{code}` {}", rule(code).unwrap().name());
+    let said: Vec<_> = codes.iter().map(named).collect();
+    if said.is_empty() {
+        "nothing".to_owned()
+    } else {
+        said.join(", ")
+    }
+}
+
+/// The table of filters and hooks.
+fn filter_table() -> String {
+    let entries = filters_and_hooks();
+    let mut text = format!(
+        "\n## Filters and hooks of git\n\n\
+         Git ran each of them, for `corpus/filters.py`, and what it committed decides whether outputs are \
+         taken out. The\nchecker runs none of them: it reads their text. {} of them; `⏎` is the end of a \
+         line.\n\n\
+         | tool | what | text | takes outputs out | said | right |\n|---|---|---|---|---|---|\n",
+        entries.len()
+    );
+    for entry in &entries {
+        let said = said_of(entry);
+        let code = entry.text.replace('|', "\\|").replace('\n', " ⏎ ");
+        let OfGit {
+            kind,
+            tool,
+            version,
+            takes,
+            ..
+        } = entry;
+        let yes = |is: bool| if is { "yes" } else { "no" };
+        let _ = writeln!(
+            text,
+            "| {} | {kind} | `` {code} `` | {} | {} | {} |",
+            format!("{tool} {version}").trim(),
+            yes(*takes),
+            in_words(&said),
+            yes(said == entry.expected()),
+        );
+    }
+    text
 }
 
 /// The page, of what is found.
@@ -103,15 +214,7 @@ fn page() -> String {
     );
     for entry in by_tool.values().flatten() {
         let codes: BTreeSet<_> = found(entry).iter().map(|finding| finding.code).collect();
-        let said: Vec<_> = codes
-            .iter()
-            .map(|code| format!("`{code}` {}", rule(code).unwrap().name()))
-            .collect();
-        let said = if said.is_empty() {
-            "nothing".to_owned()
-        } else {
-            said.join(", ")
-        };
+        let said = in_words(&codes);
         let expected: BTreeSet<_> = entry.expected.iter().map(String::as_str).collect();
         let right = if codes == expected { "yes" } else { "no" };
         let Entry {
@@ -128,7 +231,7 @@ fn page() -> String {
             tool.trim()
         );
     }
-    text
+    text + &filter_table()
 }
 
 #[test]

@@ -90,6 +90,7 @@ pub(crate) fn run(
     let tree = Tree {
         files: in_tree,
         shards: shards(scope, &files),
+        packages: packages(scope, &files),
         is_configured: scope.has_file,
         repository,
     };
@@ -138,6 +139,27 @@ fn shards(scope: &Scope, files: &[Found]) -> HashSet<TreePath> {
                 .into_iter()
                 .map(move |name| path.with_file_name(&name))
         })
+        .collect()
+}
+
+/// The directories of tensors that are modules of a program.
+fn packages(scope: &Scope, files: &[Found]) -> HashSet<String> {
+    const MODULES: [&str; 4] = ["__init__.py", "mod.rs", "lib.rs", "Cargo.toml"];
+    let tensors = files.iter().filter(|file| file.kind.is_tensor_file());
+    let paths: Vec<TreePath> = tensors.map(|file| scope.tree_path(&file.path)).collect();
+    let folders: HashSet<&str> = paths
+        .iter()
+        .flat_map(TreePath::ancestors)
+        .filter(|folder| scope.config.tensors.directories.matches(folder))
+        .collect();
+    let is_module = |folder: &&&str| {
+        let folder = scope.root.join(folder);
+        MODULES.iter().any(|name| folder.join(name).is_file())
+    };
+    folders
+        .iter()
+        .filter(is_module)
+        .map(|folder| (*folder).to_owned())
         .collect()
 }
 
@@ -268,7 +290,8 @@ fn panicked(panic: &(dyn Any + Send)) -> anyhow::Error {
 pub(crate) fn one_file(facts: &FileFacts) -> anyhow::Result<Vec<Finding>> {
     let scope = Scope::find(std::slice::from_ref(&facts.path), None)?;
     let folder = facts.path.parent().unwrap_or(&facts.path);
-    let in_project = scope.has_file || Project::find(folder).is_some();
+    let project = Project::find(folder);
+    let in_project = scope.has_file || project.is_some();
     let ignored = if in_project { "NAM002" } else { "NAM" };
     let selection = Selection::new(&scope.config, &[], &[ignored.parse()?]);
     let reading = Reading::new(&scope.config, &selection);
@@ -280,8 +303,17 @@ pub(crate) fn one_file(facts: &FileFacts) -> anyhow::Result<Vec<Finding>> {
     };
     let path: PathBuf = scope.checked.first().cloned().unwrap_or_default();
     let artifact = Artifact::new(scope.tree_path(&path), facts.file_bytes, contents);
+    let mut files = vec![TreeFile::new(artifact.path.clone(), artifact.bytes)];
+    // Notebooks beside its directory of tensors say that names are meant.
+    let beside = project.and_then(|project| project.notebooks().read_dir().ok());
+    let notebooks = beside
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    files.extend(notebooks.map(|path| TreeFile::new(scope.tree_path(&path), 0)));
     let tree = Tree {
-        files: vec![TreeFile::new(artifact.path.clone(), artifact.bytes)],
+        files,
         is_configured: scope.has_file,
         ..Tree::default()
     };

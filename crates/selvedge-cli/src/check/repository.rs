@@ -1,7 +1,9 @@
 //! What git and its hooks do to notebooks.
 
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use selvedge_base::text::escaped;
@@ -62,30 +64,24 @@ pub(super) fn facts(
         }
     }
     // The hook that pre-commit installs is a script of its own, and names no other program; that of
-    // husky calls a script of the repository.
+    // husky calls a script of the repository. Git passes by what is no program.
+    let of_git = settings.hook.filter(|path| is_program(path));
     let of_husky = scope.root.join(".husky/pre-commit");
-    for path in settings.hook.iter().chain([&of_husky]) {
+    let of_husky = Some(of_husky).filter(|path| of_git.as_ref() != Some(path));
+    for path in of_git.iter().chain(&of_husky) {
         if let Some(text) = text_of(path) {
-            let read = Hook::parse_script(&scope.tree_path(path), &text);
-            facts.hooks.extend(read);
+            facts
+                .hooks
+                .push(Hook::of_script(&scope.tree_path(path), text));
         }
     }
-    // Nobody has more of them.
-    const MOST_SCRIPTS: usize = 64;
-    let mut left = MOST_SCRIPTS;
-    let mut scripts_of = |command: &str| {
-        let words = command.split_whitespace().take(left);
-        let scripts = words.filter_map(|word| script(scope, word));
-        let scripts: Vec<String> = scripts.filter_map(|path| text_of(&path)).collect();
-        left = left.saturating_sub(scripts.len());
-        scripts
-    };
-    for hook in &mut facts.hooks {
-        hook.scripts = scripts_of(&hook.command);
-    }
-    for filter in &mut facts.filters {
-        filter.scripts = scripts_of(&filter.clean);
-    }
+    let commands = facts.hooks.iter().map(|hook| hook.command.clone());
+    let commands = commands.chain(facts.filters.iter().map(|filter| filter.clean.clone()));
+    let folders = [&scope.root]
+        .into_iter()
+        .map(PathBuf::as_path)
+        .chain(of_git.as_deref().and_then(Path::parent));
+    facts.scripts = scripts(commands.collect(), &folders.collect::<Vec<_>>(), text_of);
     let sets_a_filter = |line: &GitAttribute| {
         let mut attributes = line.attributes.iter();
         attributes.any(|attribute| attribute.starts_with("filter="))
@@ -101,12 +97,46 @@ pub(super) fn facts(
     facts
 }
 
-/// The script of the repository that a word of a command names, if it does.
-fn script(scope: &Scope, word: &str) -> Option<PathBuf> {
-    let word = word.trim_matches(['\'', '"']);
-    let is_path = word.contains('/') && !word.starts_with(['-', '/', '$']);
-    let path = scope.root.join(word);
-    (is_path && path.is_file()).then_some(path)
+/// Whether somebody may run the file.
+fn is_program(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|file| file.permissions().mode() & 0o111 != 0)
+}
+
+/// The scripts below the folders that texts name, and that these scripts name, by their paths.
+fn scripts(
+    mut texts: Vec<String>,
+    folders: &[&Path],
+    mut text_of: impl FnMut(&Path) -> Option<String>,
+) -> BTreeMap<String, String> {
+    // Nobody has more of them, or names more.
+    const MOST_SCRIPTS: usize = 64;
+    const MOST_NAMES: usize = 4096;
+    let mut names = HashSet::new();
+    let mut found = BTreeMap::new();
+    while let Some(text) = texts.pop() {
+        let is_between = |c: char| !c.is_alphanumeric() && !matches!(c, '.' | '-' | '_' | '/');
+        let words = text
+            .split(is_between)
+            .map(|word| word.trim_start_matches('/').trim_start_matches("./"))
+            .filter(|word| word.contains(['.', '/']) && !word.contains(".."));
+        for word in words {
+            if found.len() == MOST_SCRIPTS || names.len() == MOST_NAMES {
+                return found;
+            }
+            if !names.insert(word.to_owned()) {
+                continue;
+            }
+            let mut paths = folders.iter().map(|folder| folder.join(word));
+            if let Some(path) = paths.find(|path| path.is_file())
+                && let Some(script) = text_of(&path)
+            {
+                texts.push(script.clone());
+                found.insert(word.to_owned(), script);
+            }
+        }
+    }
+    found
 }
 
 /// Which notebooks go through which filter, as git says; none where there is no repository.

@@ -70,8 +70,8 @@ impl GitSettings {
                 Some(b"core.attributesfile") => attributes = path(root, value),
                 Some(b"core.excludesfile") => excludes = path(root, value),
                 Some(key) if !key.is_empty() => {
-                    let value = escaped(value).replace('\n', " ");
-                    filters.push_str(&format!("{} {value}\n", escaped(key)));
+                    filters.push_str(&escaped(setting));
+                    filters.push('\0');
                 }
                 _ => {}
             }

@@ -1,5 +1,7 @@
 //! What a repository does to notebooks before they are committed.
 
+use std::collections::BTreeMap;
+
 use super::Hook;
 use crate::TreePath;
 
@@ -14,6 +16,9 @@ pub struct RepositoryFacts {
     pub filtered: Option<Vec<Filtered>>,
     /// What runs before a commit.
     pub hooks: Vec<Hook>,
+    /// The text of scripts of the repository that hooks, filters and other scripts name, by their paths
+    /// as they name them, without `./`.
+    pub scripts: BTreeMap<String, String>,
 }
 
 /// A line of a `.gitattributes` file.
@@ -68,8 +73,6 @@ pub struct GitFilter {
     pub name: String,
     /// The command that files go through when they are added, `filter.<name>.clean`.
     pub clean: String,
-    /// The text of the scripts of the repository that the command names.
-    pub scripts: Vec<String>,
 }
 
 /// Notebooks that go through a filter when they are added.
@@ -110,19 +113,18 @@ impl Filtered {
 }
 
 impl GitFilter {
-    /// Reads what `git config --get-regexp '^filter\..*\.clean$'` prints: a line for each filter,
-    /// its key and its command.
+    /// Reads what `git config -z --get-regexp '^filter\..*\.clean$'` prints: the key of each filter and
+    /// its command, which may have several lines, with a zero byte behind it.
     #[must_use]
     pub fn parse(text: &str) -> Vec<Self> {
-        text.lines()
-            .filter_map(|line| {
-                let (key, clean) = line.split_once(' ')?;
+        text.split('\0')
+            .filter_map(|setting| {
+                let (key, clean) = setting.split_once('\n')?;
                 // The name may have a `.` of its own.
                 let name = key.strip_prefix("filter.")?.strip_suffix(".clean")?;
                 Some(Self {
                     name: name.to_owned(),
                     clean: clean.to_owned(),
-                    scripts: Vec::new(),
                 })
             })
             .collect()
@@ -165,11 +167,14 @@ mod tests {
 
     #[test]
     fn filters_are_read() {
-        let text =
-            "filter.lfs.clean git-lfs clean -- %f\nfilter.a.b.clean jq .\nfilter.x.smudge cat\n";
+        let text = "filter.lfs.clean\ngit-lfs clean -- %f\0filter.a.b.clean\njq \\\n.\0\
+                    filter.x.smudge\ncat\0";
         let read = GitFilter::parse(text);
         let filters: Vec<_> = read.iter().map(|f| (&*f.name, &*f.clean)).collect();
-        assert_eq!(filters, [("lfs", "git-lfs clean -- %f"), ("a.b", "jq .")]);
+        assert_eq!(
+            filters,
+            [("lfs", "git-lfs clean -- %f"), ("a.b", "jq \\\n.")]
+        );
     }
 
     #[test]

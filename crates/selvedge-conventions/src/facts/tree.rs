@@ -13,6 +13,8 @@ pub struct Tree {
     pub files: Vec<TreeFile>,
     /// Files of checkpoints in several, whose names an index beside them gives.
     pub shards: HashSet<TreePath>,
+    /// Folders called like a directory of tensors that are modules of a program.
+    pub packages: HashSet<String>,
     /// Whether there is a `selvedge.toml`, so that its conventions are meant.
     pub is_configured: bool,
     /// The settings of git and of hooks.

@@ -37,11 +37,11 @@ fn read_cell(cell: &Node<'_>, here: &str, version: u64) -> Result<(), String> {
                 return Err(format!("the `source` of {here} is no text"));
             }
             // So many `#` are put before it.
-            const MOST: u64 = 1_000_000;
+            const MOST: i128 = 1_000_000;
             let level = cell.get("level");
             let is_level = match level {
-                Some(Node::Int(Some(level))) => *level <= MOST,
-                None | Some(Node::Int(None) | Node::Bool(_)) => true,
+                Some(Node::Int(level)) => *level <= MOST && i64::try_from(*level).is_ok(),
+                None | Some(Node::Bool(_)) => true,
                 Some(_) => false,
             };
             if !is_level {

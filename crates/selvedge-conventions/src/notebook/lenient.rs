@@ -3,17 +3,23 @@
 //!
 //! They are put into JSON of the same length, so that lines and columns stay what they are.
 
-/// A text that serde reads, and the line of the first `NaN` or `Infinity`, if there is one.
+/// A text that serde reads, and the lines of the first `NaN` or `Infinity`, and of the first whole
+/// number that is too long for Python, if there are any.
 #[derive(Debug, PartialEq)]
 pub(super) struct Lenient {
     pub(super) text: String,
     pub(super) no_number: Option<usize>,
+    pub(super) too_long: Option<usize>,
 }
+
+/// The digits of the longest whole number that Python reads.
+pub(super) const MOST_DIGITS: usize = 4300;
 
 /// The text with all that replaced; none where there is nothing to replace.
 pub(super) fn lenient(json: &str) -> Option<Lenient> {
     let mut bytes = json.as_bytes().to_vec();
     let mut no_number = None;
+    let mut too_long = None;
     let mut changed = false;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -38,11 +44,14 @@ pub(super) fn lenient(json: &str) -> Option<Lenient> {
                 let is_too_large = number.parse::<f64>().is_ok_and(f64::is_infinite);
                 if word.is_some() || is_too_large {
                     let is_float = word.is_some() || number.contains(['.', 'e', 'E']);
+                    if !is_float && number.trim_start_matches('-').len() > MOST_DIGITS {
+                        too_long.get_or_insert(at);
+                    }
                     changed = true;
                     // A whole one stays larger than anything that it may be compared with.
                     let plain: &[u8] = match bytes[at] {
                         _ if is_float => b"0.5",
-                        b'-' => b"-1",
+                        b'-' => b"-18446744073709551615",
                         _ => b"18446744073709551615",
                     };
                     bytes[at..end].fill(b' ');
@@ -53,8 +62,10 @@ pub(super) fn lenient(json: &str) -> Option<Lenient> {
             _ => at + 1,
         };
     }
+    let line = |at: usize| json[..at].matches('\n').count() + 1;
     changed.then(|| Lenient {
-        no_number: no_number.map(|at| json[..at].matches('\n').count() + 1),
+        no_number: no_number.map(line),
+        too_long: too_long.map(line),
         text: String::from_utf8(bytes).expect("only ASCII was replaced, by ASCII"),
     })
 }
@@ -123,5 +134,8 @@ mod tests {
         check(r#"["\ud83d", NaN]"#, r#"["\uFFFD", 0.5]"#, Some(1));
         assert_eq!(lenient(r#"["\ud83d\ude00 NaN", "\\ud83d", 1e3]"#), None);
         assert_eq!(lenient("[10NaN, NaN0, --Infinity]"), None);
+        let long = |digits| lenient(&format!("[\n-{}]", "1".repeat(digits))).unwrap();
+        assert_eq!(long(MOST_DIGITS).too_long, None);
+        assert_eq!(long(MOST_DIGITS + 1).too_long, Some(2));
     }
 }

@@ -4,6 +4,7 @@ mod before_4;
 mod language;
 mod lenient;
 mod mentions;
+mod names;
 mod node;
 mod opens;
 mod parse;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use mentions::Mention;
 pub use parse::NotebookProblem;
+pub(crate) use python::parsed;
 pub(crate) use shows::Shows;
 
 /// A notebook: its cells, and of their outputs only whether there are any and what went wrong.
@@ -91,6 +93,26 @@ impl Notebook {
             .filter(|(_, cell)| cell.lines().next().is_some())
     }
 
+    /// Whether its first cell says that none of the others is meant to run, as Quarto and nbdev have it:
+    /// `skip_exec: true`, or `eval: false` below `execute:`.
+    #[must_use]
+    pub fn is_skipped(&self) -> bool {
+        let first = self
+            .cells
+            .first()
+            .filter(|cell| cell.kind != CellKind::Code);
+        let front = first.and_then(|cell| cell.source.trim_start().strip_prefix("---"));
+        front.is_some_and(|front| {
+            front.lines().any(|line| {
+                let (key, value) = line.split_once(':').unwrap_or_default();
+                matches!(
+                    (key.trim(), truth(value.trim())),
+                    ("skip_exec", Some(true)) | ("eval" | "enabled", Some(false))
+                )
+            })
+        })
+    }
+
     /// Whether the numbers of its cells say anything: some are there, and not all of them are 0, as
     /// services export them that count nothing.
     #[must_use]
@@ -107,7 +129,8 @@ impl Notebook {
 pub struct Cell {
     /// What kind it is.
     pub kind: CellKind,
-    /// The number that its last run had, if it has run.
+    /// The number that its last run had, if it has run; 0 of one that is no such number, as some programs
+    /// write it.
     pub execution_count: Option<u64>,
     /// How many outputs it has.
     pub outputs: usize,
@@ -134,14 +157,14 @@ impl Cell {
     /// nbdev, `#| eval: false`.
     #[must_use]
     pub fn is_skipped(&self) -> bool {
-        self.has_tag("skip-execution") || self.directive("eval") == Some("false")
+        self.has_tag("skip-execution") || self.is_set("eval", false)
     }
 
     /// Whether it is meant to end with an error: a tag says so, or an option of Quarto, `#| error: true`.
     #[must_use]
     pub fn may_fail(&self) -> bool {
         const TAGS: [&str; 2] = ["raises-exception", "nbval-raises-exception"];
-        TAGS.iter().any(|tag| self.has_tag(tag)) || self.directive("error") == Some("true")
+        TAGS.iter().any(|tag| self.has_tag(tag)) || self.is_set("error", true)
     }
 
     /// The rules that it silences: those of its metadata, and of comments, `# selvedge: ignore NBK003`.
@@ -155,17 +178,19 @@ impl Cell {
         names.filter(|name| !name.is_empty())
     }
 
-    /// What an option in a comment of the first lines is set to: `#| error: true`.
-    fn directive(&self, name: &str) -> Option<&str> {
-        let mut options = self
-            .source
-            .lines()
-            .map(str::trim)
-            .take_while(|line| line.is_empty() || line.starts_with('#'))
-            .filter_map(|line| line.strip_prefix("#|"));
-        options.find_map(|option| {
-            let (key, value) = option.split_once(':')?;
-            (key.trim() == name).then_some(value.trim())
+    /// Whether an option in a comment of the first lines is set to this, as YAML writes it:
+    /// `#| error: true`, `#| eval: no`.
+    fn is_set(&self, name: &str, value: bool) -> bool {
+        let lines = self.source.lines().map(str::trim);
+        let first = lines.take_while(|line| line.is_empty() || line.starts_with('#'));
+        // Formatters put a space between.
+        let mut options =
+            first.filter_map(|line| line[1.min(line.len())..].trim_start().strip_prefix('|'));
+        options.any(|option| {
+            option.split_once(':').is_some_and(|(key, given)| {
+                let given = given.split(" #").next().unwrap_or(given).trim();
+                key.trim() == name && truth(given) == Some(value)
+            })
         })
     }
 
@@ -183,6 +208,16 @@ impl Cell {
         } else {
             Vec::new()
         }
+    }
+}
+
+/// What YAML takes a word for.
+fn truth(word: &str) -> Option<bool> {
+    let is_one_of = |words: [&str; 3]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
+    if is_one_of(["true", "yes", "on"]) {
+        Some(true)
+    } else {
+        is_one_of(["false", "no", "off"]).then_some(false)
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::lenient::lenient;
+use super::lenient::{Lenient, lenient};
 
 /// A value. What was skipped keeps its kind: a text is empty then, an object has no keys, and a list
 /// has one element, or none if all of them are texts.
@@ -14,8 +14,8 @@ use super::lenient::lenient;
 pub(super) enum Node<'j> {
     Null,
     Bool(bool),
-    /// A whole number, if it is not negative; the largest stands for all that are larger.
-    Int(Option<u64>),
+    /// A whole number; what no program counts with stands for all that is larger, or less.
+    Int(i128),
     Float(f64),
     Text(Cow<'j, str>),
     List(Vec<Node<'j>>),
@@ -26,7 +26,8 @@ impl<'j> Node<'j> {
     /// Whether Python reads the text as JSON.
     pub(super) fn can_be_read(json: &str) -> bool {
         let reads = |json: &str| Node::read(json).is_ok();
-        reads(json) || lenient(json).is_some_and(|lenient| reads(&lenient.text))
+        let reads_so = |json: Lenient| json.too_long.is_none() && reads(&json.text);
+        reads(json) || lenient(json).is_some_and(reads_so)
     }
 
     /// Reads a text of JSON.
@@ -95,27 +96,28 @@ impl<'j> Node<'j> {
     /// Whether Python takes it for true.
     pub(super) fn is_truthy(&self) -> bool {
         match self {
-            Self::Null | Self::Bool(false) | Self::Int(Some(0)) => false,
+            Self::Null | Self::Bool(false) | Self::Int(0) => false,
             Self::Float(number) => *number != 0.0,
             Self::Text(_) | Self::Object(_) | Self::List(_) => !self.is_empty(),
             Self::Bool(true) | Self::Int(_) => true,
         }
     }
 
-    /// A count, which some program may have written as `3.0`.
+    /// A count, which some program may have written as `3.0`; 0 of what is there and counts nothing.
     pub(super) fn count(&self) -> Option<u64> {
-        match self {
-            Self::Int(number) => *number,
+        const MOST: u64 = 1 << 53;
+        let number = match self {
+            Self::Null => return None,
+            Self::Int(number) => u64::try_from(*number).unwrap_or(0),
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
-                reason = "the guard checks the range"
+                reason = "what is beyond the range is no count"
             )]
-            Self::Float(number) if number.fract() == 0.0 && (0.0..9.0e15).contains(number) => {
-                Some(*number as u64)
-            }
-            _ => None,
-        }
+            Self::Float(number) if number.fract() == 0.0 => *number as u64,
+            _ => 0,
+        };
+        Some(if number < MOST { number } else { 0 })
     }
 }
 
@@ -158,21 +160,23 @@ impl<'de> Visitor<'de> for Kept {
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Node<'de>, E> {
-        Ok(Node::Int(Some(number)))
+        Ok(Node::Int(number.into()))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Node<'de>, E> {
-        Ok(Node::Int(None))
+    fn visit_i64<E>(self, number: i64) -> Result<Node<'de>, E> {
+        Ok(Node::Int(number.into()))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Node<'de>, E> {
         // Whole numbers that are larger come so, and -0.
+        const LEAST: f64 = i64::MIN as f64;
         const MOST: f64 = u64::MAX as f64;
+        const BEYOND: i128 = u64::MAX as i128;
         let is_minus_zero = number == 0.0 && number.is_sign_negative();
         Ok(if is_minus_zero {
-            Node::Int(Some(0))
-        } else if number.fract() == 0.0 && number.abs() >= MOST {
-            Node::Int((number > 0.0).then_some(u64::MAX))
+            Node::Int(0)
+        } else if number >= MOST || number <= LEAST {
+            Node::Int(if number > 0.0 { BEYOND } else { -BEYOND })
         } else {
             Node::Float(number)
         })

@@ -13,7 +13,7 @@ pub(super) fn opened(root: &Node<'_>) -> Result<u64, String> {
     let version = match root.get("nbformat") {
         // nbformat takes it for a notebook of 2011, and loses its code.
         None => return Err("it has no number `nbformat`".to_owned()),
-        Some(Node::Int(Some(version))) => *version,
+        Some(Node::Int(version)) if *version >= 0 => u64::try_from(*version).unwrap_or(u64::MAX),
         Some(Node::Float(version)) => return Err(format!("its `nbformat` is {version:?}")),
         Some(other) => return Err(format!("its `nbformat` is {}", kind(other))),
     };
@@ -94,8 +94,8 @@ fn output_of_4(output: &Node<'_>, here: &str) -> Result<(), String> {
 pub(super) fn whole_minor(root: &Node<'_>) -> Result<i8, String> {
     match root.get("nbformat_minor") {
         // What is above 5 is read as 5, with fewer demands.
-        Some(Node::Int(Some(minor))) => Ok(i8::try_from(*minor).unwrap_or(i8::MAX)),
-        Some(Node::Int(None)) => Ok(-1),
+        Some(Node::Int(minor)) if *minor < 0 => Ok(-1),
+        Some(Node::Int(minor)) => Ok(i8::try_from(*minor).unwrap_or(i8::MAX)),
         None => Ok(0),
         Some(Node::Bool(value)) => Ok(i8::from(*value)),
         Some(_) => Err("its `nbformat_minor` is no whole number".to_owned()),

@@ -20,7 +20,7 @@ pub(super) struct Literal<'s> {
 ///
 /// A tree is as deep as its code is nested, and it is dropped level by level: so there is a limit of
 /// the length, and a stack that is enough for that.
-pub(super) fn parsed<T>(code: &str, look: impl FnOnce(&Parsed<ModModule>) -> T) -> Option<T> {
+pub(crate) fn parsed<T>(code: &str, look: impl FnOnce(&Parsed<ModModule>) -> T) -> Option<T> {
     const LONGEST: usize = 32 << 10;
     const STACK: usize = 64 << 20;
     if code.len() > LONGEST {

@@ -1,10 +1,11 @@
 //! Whether a cell of Python leaves an output when it runs.
 
-use ruff_python_ast::{Expr, ExprCall, Stmt};
+use ruff_python_ast::{Expr, ExprCall, Operator, Stmt};
 use ruff_text_size::Ranged as _;
 
+use super::names::Names;
 use super::python::parsed;
-use super::{Cell, Notebook};
+use super::{Cell, CellKind, Notebook};
 
 /// How sure it is that a cell shows something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,26 +22,29 @@ impl Notebook {
     /// What cells of the notebook show when they run.
     pub(crate) fn shows(&self) -> impl Fn(&Cell) -> Shows {
         let can_tell = self.is_python && !self.redirects();
+        let code = self.cells.iter().filter(|cell| cell.kind == CellKind::Code);
+        let code = code.filter(|_| can_tell).map(|cell| cell.source.as_str());
+        let names = Names::of(code);
         move |cell| {
             if can_tell && !cell.is_foreign && !cell.hides_output() {
-                of_code(&cell.source)
+                of_code(&cell.source, &names)
             } else {
                 Shows::Unsure
             }
         }
     }
 
-    /// Whether what is printed or shown may go elsewhere.
+    /// Whether what is printed or shown may go elsewhere, or nowhere.
     fn redirects(&self) -> bool {
         const SIGNS: [&str; 8] = [
-            "def print(",
-            "def display(",
-            "print =",
-            "print=",
-            "as print",
+            "builtins.print",
             "sys.stdout =",
+            "sys.stdout=",
+            "sys.stdout,",
             "redirect_stdout",
             "ast_node_interactivity",
+            "displayhook",
+            "_render_traceback_",
         ];
         let mut sources = self.cells.iter().map(|cell| &cell.source);
         sources.any(|source| SIGNS.iter().any(|sign| source.contains(sign)))
@@ -55,16 +59,26 @@ impl Cell {
             let tag = tag.replace('_', "-");
             tag.ends_with("-output") || tag.ends_with("-cell")
         });
-        let is_off = |option: &str| self.directive(option) == Some("false");
+        let is_off = |option: &str| self.is_set(option, false);
         by_tag || is_off("output") || is_off("include")
     }
 }
 
-fn of_code(code: &str) -> Shows {
-    if let Some(magic) = code.trim_start().strip_prefix("%%") {
-        let name = magic.split_whitespace().next().unwrap_or_default();
+fn of_code(code: &str, names: &Names) -> Shows {
+    if names.clears(code) {
+        return Shows::Unsure;
+    }
+    // Some put comments before the magic of a cell.
+    let mut lines = code.lines().map(str::trim_start);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
+    if let Some(magic) = first.and_then(|line| line.strip_prefix("%%")) {
+        let mut words = magic.split_whitespace();
+        let name = words.next().unwrap_or_default();
+        // An option may be that it says nothing.
+        let is_quiet = words.next().is_some_and(|word| word.starts_with('-'));
         return match name {
-            "time" | "timeit" | "writefile" | "file" => Shows::Surely,
+            "time" | "timeit" if !is_quiet => Shows::Surely,
+            "writefile" | "file" => Shows::Surely,
             _ => Shows::Unsure,
         };
     }
@@ -73,7 +87,13 @@ fn of_code(code: &str) -> Shows {
             return Shows::Unsure;
         }
         let statements = parsed.suite();
-        if statements.iter().any(prints) {
+        let reached = statements
+            .iter()
+            .take_while(|statement| !statement.is_raise_stmt());
+        if reached
+            .into_iter()
+            .any(|statement| prints(statement, names))
+        {
             return Shows::Surely;
         }
         match statements.last() {
@@ -83,7 +103,7 @@ fn of_code(code: &str) -> Shows {
                 if rest.trim_start().starts_with(';') {
                     Shows::Unsure
                 } else {
-                    of_value(&last.value)
+                    of_value(&last.value, names)
                 }
             }
             _ => Shows::Unsure,
@@ -93,7 +113,7 @@ fn of_code(code: &str) -> Shows {
 }
 
 /// Whether a statement of the cell itself, not of a function or a condition, prints.
-fn prints(statement: &Stmt) -> bool {
+fn prints(statement: &Stmt, names: &Names) -> bool {
     let Stmt::Expr(statement) = statement else {
         return false;
     };
@@ -104,11 +124,15 @@ fn prints(statement: &Stmt) -> bool {
         return false;
     };
     let arguments = &call.arguments;
-    match function.id.as_str() {
+    let shows = match function.id.as_str() {
         "print" => !has_keyword(call, "file") && !has_keyword(call, "end"),
-        "display" => !arguments.args.is_empty() && !has_keyword(call, "display_id"),
+        "display" => {
+            let first = arguments.args.first();
+            first.is_some_and(|first| !first.is_starred_expr()) && !has_keyword(call, "display_id")
+        }
         _ => false,
-    }
+    };
+    shows && names.is_builtin(function.id.as_str())
 }
 
 fn has_keyword(call: &ExprCall, name: &str) -> bool {
@@ -118,8 +142,25 @@ fn has_keyword(call: &ExprCall, name: &str) -> bool {
 }
 
 /// Whether IPython shows the value: any but `None`.
-fn of_value(value: &Expr) -> Shows {
+fn of_value(value: &Expr, names: &Names) -> Shows {
     match value {
+        // Packages that give them a meaning of their own return what they like.
+        Expr::BinOp(sum)
+            if matches!(
+                sum.op,
+                Operator::BitOr | Operator::LShift | Operator::RShift
+            ) =>
+        {
+            Shows::Unsure
+        }
+        Expr::BinOp(sum)
+            if matches!(
+                sum.op,
+                Operator::BitAnd | Operator::BitXor | Operator::MatMult
+            ) =>
+        {
+            Shows::Likely
+        }
         Expr::BinOp(_)
         | Expr::UnaryOp(_)
         | Expr::Compare(_)
@@ -139,15 +180,18 @@ fn of_value(value: &Expr) -> Shows {
         | Expr::NumberLiteral(_)
         | Expr::BooleanLiteral(_)
         | Expr::EllipsisLiteral(_) => Shows::Surely,
+        // IPython ends when it meets these.
+        Expr::Name(name) if matches!(name.id.as_str(), "exit" | "quit") => Shows::Unsure,
+        Expr::Name(name) if names.may_be_none(name.id.as_str()) => Shows::Unsure,
         Expr::Name(_) | Expr::Attribute(_) | Expr::Subscript(_) => Shows::Likely,
-        Expr::Named(named) => of_value(&named.value),
-        Expr::Call(call) => of_call(call),
+        Expr::Named(named) => of_value(&named.value, names),
+        Expr::Call(call) => of_call(call, names),
         _ => Shows::Unsure,
     }
 }
 
 /// Functions and methods that have a value. Of others nobody knows whether they return `None`.
-fn of_call(call: &ExprCall) -> Shows {
+fn of_call(call: &ExprCall, names: &Names) -> Shows {
     const FUNCTIONS: &[&str] = &[
         "abs",
         "all",
@@ -198,7 +242,6 @@ fn of_call(call: &ExprCall) -> Shows {
         "isnull",
         "item",
         "items",
-        "join",
         "keys",
         "max",
         "mean",
@@ -223,9 +266,17 @@ fn of_call(call: &ExprCall) -> Shows {
         "var",
     ];
     match &*call.func {
-        Expr::Name(function) if FUNCTIONS.contains(&function.id.as_str()) => Shows::Surely,
+        Expr::Name(function)
+            if FUNCTIONS.contains(&function.id.as_str())
+                && names.is_builtin(function.id.as_str())
+                && !has_keyword(call, "default") =>
+        {
+            Shows::Surely
+        }
         Expr::Attribute(method)
-            if METHODS.contains(&method.attr.as_str()) && !has_keyword(call, "inplace") =>
+            if METHODS.contains(&method.attr.as_str())
+                && names.is_builtin(method.attr.as_str())
+                && !has_keyword(call, "inplace") =>
         {
             Shows::Likely
         }
@@ -235,12 +286,13 @@ fn of_call(call: &ExprCall) -> Shows {
 
 #[cfg(test)]
 mod tests {
-    use super::{Shows, of_code};
+    use super::{Names, Shows, of_code};
 
     #[track_caller]
     fn check(codes: &[&str], expected: Shows) {
         for code in codes {
-            assert_eq!(of_code(code), expected, "{code}");
+            let names = Names::of([*code].into_iter());
+            assert_eq!(of_code(code, &names), expected, "{code}");
         }
     }
 
@@ -252,6 +304,8 @@ mod tests {
                 "x = 1; print(x)",
                 "print(f'{x:.3f}', sep='')\ny = 2",
                 "import a\ndisplay(df)",
+                "from IPython.display import display\ndisplay(df)",
+                "(y := 3)",
                 "x = 2 * y\nx + 1",
                 "len(mask)",
                 "%matplotlib inline\nprint(1)",
@@ -272,6 +326,7 @@ mod tests {
                 "x.shape",
                 "df['a']",
                 "(y := f.mean())",
+                "def f():\n    return 3\nx.max()",
             ],
             Shows::Likely,
         );
@@ -301,6 +356,34 @@ mod tests {
                 "df.fillna(0, inplace=True)",
                 "fig, ax = plt.subplots()\nax.plot(x)\nfig.savefig('a.png')\nplt.close(fig)",
                 "None",
+                "values.sort()",
+                "values.append(1)",
+                "plt.show()",
+                "thread.join()",
+                "(y := None)",
+                "(y := values.sort())",
+                "y = None\ny",
+                "y = values.sort()\ny",
+                "y = print(1, end='')\ny",
+                "def f():\n    pass\ny = f()\ny",
+                "def sum(x):\n    pass\nsum(x)",
+                "class A:\n    def head(self):\n        pass\nA().head()",
+                "gate | qubit",
+                "first >> second",
+                "exit",
+                "max(x, default=None)",
+                "print(1)\nclear_output()",
+                "def draw():\n    clear_output()\ndef run():\n    draw()\nprint(1)\nrun()",
+                "print = log.info\nprint(1)",
+                "from tools import print\nprint(1)",
+                "import tools as display\ndisplay(df)",
+                "from IPython import display\ndisplay(df)",
+                "display(*frames)",
+                "with captured:\n    print(1)",
+                "raise Stop\nprint(1)",
+                "#@title A\n%%capture\nprint(1)",
+                "%%timeit -q\nx = 1",
+                "%%time\nprint(1)\nclear_output()",
                 "%%capture\nprint(1)",
                 "%%script false\nprint(1)",
                 "!ls",

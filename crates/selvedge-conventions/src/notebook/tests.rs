@@ -127,15 +127,79 @@ fn what_python_reads_is_read() {
     let notebook = Notebook::parse(json.as_bytes()).unwrap();
     assert_eq!(notebook.cells[0].execution_count, Some(7));
     assert_eq!(notebook.cells[0].source, "x # \u{FFFD}");
-    assert_eq!(notebook.cells[1].execution_count, None);
+    assert_eq!(notebook.cells[1].execution_count, Some(0));
     assert_eq!(notebook.unshown, Some(Unshown::NoNumber { line: 2 }));
+}
+
+/// nbformat opens all of these; a count that is none tells no order.
+#[test]
+fn counts_that_are_none_are_read_as_0() {
+    for (count, expected) in [
+        ("null", None),
+        ("3", Some(3)),
+        ("3.0", Some(3)),
+        ("-3", Some(0)),
+        ("2.5", Some(0)),
+        ("true", Some(0)),
+        ("1000000000000000000000000000000", Some(0)),
+        ("\"3\"", Some(0)),
+        ("[]", Some(0)),
+    ] {
+        let json = format!(
+            r#"{{"nbformat": 4, "metadata": {{}}, "cells": [{{"cell_type": "code", "source": "x",
+                "execution_count": {count}, "metadata": {{}}, "outputs": []}}]}}"#
+        );
+        let notebook = Notebook::parse(json.as_bytes()).unwrap();
+        assert_eq!(notebook.cells[0].execution_count, expected, "{count}");
+    }
+}
+
+#[test]
+fn options_in_comments_are_those_of_yaml() {
+    for (source, expected) in [
+        ("#| eval: false", true),
+        ("#| eval: False  # later", true),
+        ("#|eval:FALSE", true),
+        ("# | eval: no\nx = 1", true),
+        ("\n#| echo: true\n#| eval: off", true),
+        ("#| eval: true", false),
+        ("#| eval: falsehood", false),
+        ("x = 1\n#| eval: false", false),
+        ("# eval: false", false),
+    ] {
+        let cell = Cell {
+            source: source.to_owned(),
+            ..Cell::default()
+        };
+        assert_eq!(cell.is_skipped(), expected, "{source}");
+    }
+}
+
+/// nbformat opens one of 994 levels, and none that is deeper; and whole numbers of 4,300 digits.
+#[test]
+fn what_is_too_deep_or_too_long_for_python_is_found() {
+    let of = |value: &str| {
+        let json =
+            format!("{{\"nbformat\": 4, \"metadata\": {{\"x\": \n{value}}}, \"cells\": []}}");
+        Notebook::parse(json.as_bytes())
+    };
+    let nested = |levels: usize| of(&format!("{}{}", "[".repeat(levels), "]".repeat(levels)));
+    assert!(nested(992).is_ok());
+    assert_eq!(nested(993).unwrap_err().line(), Some(2));
+    assert!(nested(100_000).is_err());
+    assert!(of(&format!("\"{}\"", "[".repeat(5_000))).is_ok());
+    assert!(of(&format!("[{}0]", "[],".repeat(5_000))).is_ok());
+    assert!(of(&"1".repeat(4_300)).is_ok());
+    assert!(of(&format!("{}.5", "1".repeat(4_301))).is_ok());
+    let problem = of(&"1".repeat(4_301)).unwrap_err().to_string();
+    assert!(problem.contains("more than 4,300 digits"), "{problem}");
 }
 
 /// Outputs of a few megabytes, deep and wide, are skipped.
 #[test]
 fn large_and_deep_outputs_are_skipped() {
     let image = "A".repeat(4_000_000);
-    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!("{}{}", "[".repeat(900), "]".repeat(900));
     let json = format!(
         r#"{{"nbformat": 4, "metadata": {{}}, "cells": [{{"cell_type": "code", "source": "x",
             "metadata": {{}}, "outputs": [

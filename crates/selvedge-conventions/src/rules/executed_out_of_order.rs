@@ -50,6 +50,8 @@ impl Rule for ExecutedOutOfOrder {
         let counts: Vec<_> = notebook
             .code_cells()
             .filter_map(|(number, cell)| Some((number, cell.execution_count?)))
+            // What is no count tells no order.
+            .filter(|(_, count)| *count > 0)
             .collect();
         let mut backwards = counts.windows(2).filter(|pair| pair[1].1 <= pair[0].1);
         let Some(&[(above, earlier), (number, later)]) = backwards.next() else {

@@ -5,7 +5,8 @@
 //! Finds what nbformat does not open, and so neither Jupyter: a file that is no JSON, or lacks a part
 //! of a notebook that nbformat goes through. It says where a file breaks off, where git left the
 //! markers of a merge, and whether the file is a pointer of Git LFS. What Python reads although it is
-//! no JSON (`NaN`, half an emoji, a key twice) is opened; a byte order mark is not.
+//! no JSON (`NaN`, half an emoji, a key twice) is opened; a byte order mark is not, nor what is nested
+//! deeper, or has longer whole numbers, than Python reads.
 //!
 //! ## Why is this bad?
 //!

@@ -4,8 +4,9 @@
 //!
 //! Checks that the name of an HDF5 file is `<run>_<n>.h5`: the experiment, and the number of the
 //! run.
-//! Where there is neither a `selvedge.toml` nor a tensor file in a directory of tensors, nobody keeps to
-//! these conventions, and nothing is said.
+//! Without a `selvedge.toml` that is asked only where somebody keeps to the conventions: a tensor file
+//! lies in a directory of tensors that has notebooks beside it, or has a name of the conventions there.
+//! Nothing is said of what belongs to tests or to the source of a program.
 //!
 //! ## Why is this bad?
 //!
@@ -42,7 +43,7 @@ impl Rule for MisnamedTrajectory {
     }
 
     fn check(&self, artifact: &Artifact, context: &Context<'_>) -> Vec<Diagnosis> {
-        if !context.names_are_meant() {
+        if !context.names_are_meant(&artifact.path) {
             return Vec::new();
         }
         let file_name = artifact.path.file_name();

@@ -5,8 +5,9 @@
 //! Checks that the name of a safetensors file is `<id>_<what>.safetensors`, where the id is that of
 //! a notebook. Offers the nearest valid name, or one made with the notebook that the file's metadata
 //! name.
-//! Where there is neither a `selvedge.toml` nor a tensor file in a directory of tensors, nobody keeps to
-//! these conventions, and nothing is said.
+//! Without a `selvedge.toml` that is asked only where somebody keeps to the conventions: a tensor file
+//! lies in a directory of tensors that has notebooks beside it, or has a name of the conventions there.
+//! Nothing is said of what belongs to tests or to the source of a program.
 //!
 //! ## Why is this bad?
 //!
@@ -51,7 +52,7 @@ impl Rule for MissingNotebookId {
     }
 
     fn check(&self, artifact: &Artifact, context: &Context<'_>) -> Vec<Diagnosis> {
-        if !context.names_are_meant() {
+        if !context.names_are_meant(&artifact.path) {
             return Vec::new();
         }
         let Some(facts) = artifact.safetensors() else {

@@ -5,8 +5,9 @@
 //! Looks for the notebook whose id a safetensors file has in its name: in the notebook directories
 //! of the file's project, which is the folder that its `tensors` directory is in. A project without
 //! notebooks uses those of the nearest folder above that has some, or else all of the tree.
-//! Where there is neither a `selvedge.toml` nor a tensor file in a directory of tensors, nobody keeps to
-//! these conventions, and nothing is said.
+//! Without a `selvedge.toml` that is asked only where somebody keeps to the conventions: a tensor file
+//! lies in a directory of tensors that has notebooks beside it, or has a name of the conventions there.
+//! Nothing is said of what belongs to tests or to the source of a program.
 //!
 //! ## Why is this bad?
 //!
@@ -53,7 +54,7 @@ impl Rule for NoSuchNotebook {
     }
 
     fn check(&self, artifact: &Artifact, context: &Context<'_>) -> Vec<Diagnosis> {
-        if !context.names_are_meant() {
+        if !context.names_are_meant(&artifact.path) {
             return Vec::new();
         }
         let config = context.config();

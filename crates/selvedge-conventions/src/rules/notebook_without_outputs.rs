@@ -5,7 +5,9 @@
 //! Checks that a notebook with code has outputs, and that a cell which has run shows what it must
 //! show: what it prints, and the value of its last expression. That is read from its code as Python
 //! reads it, so a `print` in a function that is only defined, in a text or behind a condition is
-//! none. Cells that capture their output, and kernels of other languages, are left alone.
+//! none, and neither is one whose name the notebook gives another meaning. Left alone are cells that
+//! capture their output or clear it (`clear_output`), those that are not meant to run (`#| eval: false`),
+//! values that may be `None`, and kernels of other languages.
 //!
 //! ## Why is this bad?
 //!
@@ -51,10 +53,14 @@ impl Rule for NotebookWithoutOutputs {
         let cells: Vec<_> = notebook.code_cells().collect();
         let has_outputs = notebook.cells.iter().any(|cell| cell.outputs > 0);
         let has_run = cells.iter().any(|(_, cell)| cell.execution_count.is_some());
-        if !cells.is_empty() && !has_outputs && !has_run {
+        // Some are not meant to run, and others not to show what they do.
+        let meant = cells.iter();
+        let meant = meant.filter(|(_, cell)| !cell.is_skipped() && !cell.hides_output());
+        let meant = meant.count();
+        if meant > 0 && !has_outputs && !has_run && !notebook.is_skipped() {
             let message = format!(
                 "{} of code, and neither outputs nor a sign that any has run",
-                count(cells.len(), "cell")
+                count(meant, "cell")
             );
             return vec![Diagnosis::new(message).help(
                 "run all cells, save and commit; if outputs vanish on the way, look for a filter \

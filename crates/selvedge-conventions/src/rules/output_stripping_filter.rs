@@ -4,9 +4,10 @@
 //!
 //! Asks git which notebooks go through a filter when they are added (`git check-attr`), and looks whether
 //! its command strips outputs, or a script of the repository that it calls: `nbstripout`, `nb-clean`,
-//! `nbwipers`, `nbdev` and `databooks` where they are told to, `nbconvert --clear-output`, or `jq`. One
-//! that is told to keep them (`nbstripout --keep-output`) is fine. Where git cannot be asked, the lines
-//! of `.gitattributes` are read.
+//! `nbwipers`, `nbdev` and `databooks` where they are told to, `nbconvert --clear-output`, a program of
+//! `jq`, or Python. One that is told to keep them (`nbstripout --keep-output`) is fine. No filter is ever
+//! run: its text is read as the shell, `jq` or Python reads it, and where that does not tell, nothing is
+//! found. Where git cannot be asked, the lines of `.gitattributes` are read.
 //!
 //! ## Why is this bad?
 //!
@@ -26,7 +27,7 @@
 
 use std::collections::HashMap;
 
-use super::stripping::{in_command_or_scripts, stripping_tool};
+use super::stripping::{by_name, in_filter};
 use crate::rule::Metadata;
 use crate::units::count;
 use crate::{Context, Diagnosis, GitAttribute, RepositoryFacts, Rule, Severity, TreePath};
@@ -104,8 +105,8 @@ fn tool(repository: &RepositoryFacts, name: &str) -> Option<&'static str> {
     // The last one counts.
     let mut filters = repository.filters.iter().rev();
     match filters.find(|filter| filter.name == name) {
-        Some(filter) => in_command_or_scripts(&filter.clean, &filter.scripts),
-        None => stripping_tool(name),
+        Some(filter) => in_filter(&filter.clean, &repository.scripts),
+        None => by_name(name),
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! ## What it does
 //!
-//! Looks for commands that strip outputs in the settings of pre-commit, prek and lefthook, in the hooks
-//! of git, and in the scripts that these call. A hook that keeps outputs, only looks (`--verify`), runs
-//! by hand or on other files than the notebooks that are there is fine.
+//! Looks for commands that strip outputs in the settings of pre-commit, prek and lefthook, in the hook
+//! of git, and in the scripts that these call, in the language of a shell or in Python. A hook that keeps
+//! outputs, only looks (`--verify`, `command -v nbstripout`), prints and changes nothing, runs by hand or
+//! on other files than the notebooks that are there is fine, and so is one that git ignores because it is
+//! no program. Where the text of a hook does not tell what it does, nothing is found.
 //!
 //! ## Why is this bad?
 //!
@@ -28,7 +30,7 @@
 //!       args: [--keep-output, --keep-count]
 //! ```
 
-use super::stripping::in_command_or_scripts;
+use super::stripping::in_hook;
 use crate::rule::Metadata;
 use crate::{Context, Diagnosis, Rule, Severity, TreePath};
 
@@ -50,19 +52,21 @@ impl Rule for OutputStrippingHook {
         let notebooks: Vec<_> = files
             .filter(|path| path.file_name().ends_with(".ipynb"))
             .collect();
-        let hooks = &context.tree().repository.hooks;
-        hooks
+        let repository = &context.tree().repository;
+        repository
+            .hooks
             .iter()
             .filter_map(|hook| {
-                let tool = in_command_or_scripts(&hook.command, &hook.scripts)?;
+                let found = in_hook(&hook.command, hook.is_given_files, &repository.scripts)?;
                 let narrowed = !hook.files.is_empty() || !hook.exclude.is_empty();
                 if narrowed && !notebooks.iter().any(|path| hook.runs_on(path)) {
                     return None;
                 }
                 let diagnosis = Diagnosis::new(format!(
-                    "the hook takes the outputs out of notebooks ({tool})"
+                    "the hook takes the outputs out of notebooks ({})",
+                    found.tool
                 ))
-                .line(hook.line)
+                .line(hook.line + found.line - 1)
                 .help("delete the hook, or tell the tool to keep outputs");
                 Some((hook.path.clone(), diagnosis))
             })

@@ -3,8 +3,8 @@
 //! ## What it does
 //!
 //! Checks that every cell of code has been executed. Blank cells, comments, cells of another
-//! language and those that are not meant to run (the tag `skip-execution`, or `#| eval: false`) do
-//! not count. A notebook of which nothing has run is the business of `notebook-without-outputs`.
+//! language and those that are not meant to run (the tag `skip-execution`, `#| eval: false`, or the
+//! front matter of Quarto and nbdev) do not count. A notebook of which nothing has run is the business of `notebook-without-outputs`.
 //! Where no cell has a number, or each has 0, a tool took the numbers out, and nobody knows.
 //!
 //! ## Why is this bad?
@@ -52,7 +52,7 @@ impl Rule for UnexecutedCells {
             // Who takes an output out takes the number with it.
             .filter(|(_, cell)| !cell.is_skipped() && !cell.hides_output())
             .collect();
-        if !notebook.has_counts() {
+        if !notebook.has_counts() || notebook.is_skipped() {
             return Vec::new();
         }
         // What has an output and no number is the business of another rule.

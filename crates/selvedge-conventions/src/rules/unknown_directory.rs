@@ -4,8 +4,9 @@
 //!
 //! Checks that every safetensors and HDF5 file lies in `<tensors>/<MODEL>/`, directly in the
 //! directory of a model or a run.
-//! Where there is neither a `selvedge.toml` nor a tensor file in a directory of tensors, nobody keeps to
-//! these conventions, and nothing is said.
+//! Without a `selvedge.toml` that is asked only where somebody keeps to the conventions: a tensor file
+//! lies in a directory of tensors that has notebooks beside it, or has a name of the conventions there.
+//! Nothing is said of what belongs to tests or to the source of a program.
 //!
 //! ## Why is this bad?
 //!
@@ -48,7 +49,7 @@ impl Rule for UnknownDirectory {
     }
 
     fn check(&self, artifact: &Artifact, context: &Context<'_>) -> Vec<Diagnosis> {
-        if !context.names_are_meant() {
+        if !context.names_are_meant(&artifact.path) {
             return Vec::new();
         }
         if matches!(artifact.contents, Contents::Notebook(_)) {

@@ -7,7 +7,6 @@ fn attributes(text: &str, filter: Option<(&str, &str)>) -> World {
     let filter = filter.map(|(name, clean)| GitFilter {
         name: name.to_owned(),
         clean: clean.to_owned(),
-        scripts: Vec::new(),
     });
     repository(RepositoryFacts {
         attributes: GitAttribute::parse(&path(".gitattributes"), text),
@@ -51,7 +50,8 @@ fn pre_commit(args: &str) -> World {
 }
 
 pub(super) fn fixtures() -> Vec<Fixture> {
-    let script = "#!/bin/sh\n# nbstripout was here\njq --indent 1 '.cells[].outputs = []' \"$1\"\n";
+    let script =
+        "#!/bin/sh\n# nbstripout was here\njq --indent 1 '.cells[].outputs = []' \"$1\" > a\n";
     vec![
         Fixture {
             code: "GIT001",
@@ -137,7 +137,10 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 ),
                 (
                     "a script",
-                    hooks(Hook::parse_script(&path(".git/hooks/pre-commit"), script)),
+                    hooks(vec![Hook::of_script(
+                        &path(".git/hooks/pre-commit"),
+                        script.to_owned(),
+                    )]),
                 ),
             ],
         },

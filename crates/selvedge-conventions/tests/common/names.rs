@@ -19,6 +19,30 @@ fn elsewhere(name: &str) -> World {
     world.file("models/run.h5", 1000, Hdf5Facts::default())
 }
 
+/// Data of tests, in a repository where other files are named by the conventions.
+fn of_tests(path: &str) -> World {
+    let world = file(path, 1000, SafetensorsFacts::default());
+    world.neighbour("tensors/Flannel/1.5d_mask.safetensors")
+}
+
+/// A file in a module of a program that is called `tensors`, beside notebooks.
+fn of_a_program() -> World {
+    let world = file(
+        "tensors/data/x.safetensors",
+        1000,
+        SafetensorsFacts::default(),
+    );
+    let mut world = world.neighbour("notebooks/1.1a_first.ipynb");
+    world.tree.packages.insert("tensors".to_owned());
+    world
+}
+
+/// A file in a directory of tensors beside notebooks, without a `selvedge.toml`.
+fn beside_notebooks(path: &str) -> World {
+    let world = file(path, 1000, SafetensorsFacts::default());
+    world.neighbour("notebooks/1.1a_first.ipynb")
+}
+
 fn made_by(path: &str, notebook: &str) -> World {
     let facts = SafetensorsFacts {
         notebook: Some(notebook.to_owned()),
@@ -48,6 +72,20 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 ("a trajectory", trajectory("tensors/Thimble/thimble_7.h5")),
                 ("no conventions", elsewhere("mask.safetensors")),
                 (
+                    "no notebooks, and no name of the conventions",
+                    file(
+                        "tensors/data/x.safetensors",
+                        1000,
+                        SafetensorsFacts::default(),
+                    ),
+                ),
+                (
+                    "data of tests",
+                    of_tests("tests/data/tensors/f32/x.safetensors"),
+                ),
+                ("source", of_tests("src/tensors/f32/x.safetensors")),
+                ("a module of a program", of_a_program()),
+                (
                     "a part of a checkpoint",
                     tensors("tensors/Flannel/model-00001-of-00003.safetensors"),
                 ),
@@ -60,6 +98,10 @@ pub(super) fn fixtures() -> Vec<Fixture> {
             ],
             failing: vec![
                 ("no id", tensors("tensors/Flannel/cluster_mask.safetensors")),
+                (
+                    "beside notebooks",
+                    beside_notebooks("tensors/Flannel/norms.safetensors"),
+                ),
                 ("capitals", tensors("tensors/Flannel/1.5D_mask.safetensors")),
                 (
                     "at the end",
@@ -130,6 +172,11 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 ),
                 ("deep", trajectory("a/box_3/tensors/Thimble/thimble_7.h5")),
                 ("no conventions", elsewhere("1.5d_mask.safetensors")),
+                (
+                    "data of tests",
+                    of_tests("tests/data/tensors/x.safetensors"),
+                ),
+                ("a module of a program", of_a_program()),
                 (
                     "elsewhere, as configured",
                     tensors("data/Flannel/1.5d_mask.safetensors")

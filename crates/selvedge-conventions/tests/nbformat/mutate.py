@@ -117,15 +117,24 @@ def change_text(text, at_random):
     """Changes the text in one place."""
     at = at_random.randrange(len(text) + 1)
     numbers = [i for i, c in enumerate(text) if c.isdigit()] or [0]
-    number = at_random.choice(numbers)
-    kind = at_random.randrange(14)
+    number_at = at_random.choice(numbers)
+    kind = at_random.randrange(16)
+    if kind == 14:
+        # How deep Python goes depends on who calls it, a little.
+        depth = at_random.choice([100, 900, 1100, 5000])
+        nested = at_random.choice(["[" * depth + "]" * depth, '{"a":' * depth + "1" + "}" * depth])
+        return text.replace('"metadata": {', f'"metadata": {{"deep": {nested}, ', 1)
+    if kind == 15:
+        digits = at_random.choice([30, 400, 4300, 4301, 5001])
+        number = at_random.choice(["", "-"]) + "7" * digits + at_random.choice(["", "", ".5", "e1"])
+        return text[:number_at] + number + text[number_at + 1 :]
     if kind == 0:
         return text[:at]
     if kind == 1:
         return "\ufeff" + text
     if kind == 2:
         word = at_random.choice(["NaN", "Infinity", "-Infinity", "1e999", "-0", "01", "1.", ".5", "+1", "1E5", "nan", "1" * 400, "0x1", "1_0"])
-        return text[:number] + word + text[number + 1 :]
+        return text[:number_at] + word + text[number_at + 1 :]
     if kind == 3:
         return text.replace("\\n", at_random.choice(["\\ud83d", "\\ude00", "\\ud83d\\ude00", "\\x", "\\u12", "\\/", "\\ud83d\\n"]), 1)
     if kind == 4:

@@ -13,10 +13,11 @@ pub struct Hook {
     pub path: TreePath,
     /// The line, from 1.
     pub line: usize,
-    /// The command, or the id of a pre-commit hook with its arguments, as a shell reads it.
+    /// The command, or the id of a pre-commit hook with its arguments, as a shell reads it; or a whole
+    /// script, whose first line may say that another program reads it.
     pub command: String,
-    /// The text of the scripts of the repository that the command names.
-    pub scripts: Vec<String>,
+    /// Whether the paths of the files are put behind the command.
+    pub is_given_files: bool,
     /// Regular expressions that the path of a file matches which it runs on, all of them.
     pub files: Vec<String>,
     /// Regular expressions of files that it does not run on.
@@ -29,7 +30,7 @@ impl Hook {
             path: path.clone(),
             line,
             command,
-            scripts: Vec::new(),
+            is_given_files: false,
             files: Vec::new(),
             exclude: Vec::new(),
         }
@@ -52,7 +53,14 @@ impl Hook {
         let found = hooks.filter_map(|hook| {
             let id = hook.get("id")?;
             let stages = hook.get("stages").or(default_stages);
-            if stages.is_some_and(|stages| !runs_by_itself(stages)) {
+            if stages.is_some_and(|stages| !runs_by_itself(stages)) || !is_of_notebooks(hook) {
+                return None;
+            }
+            // These look for a text, or print one.
+            if matches!(
+                hook.get("language").and_then(Value::text),
+                Some("pygrep" | "fail")
+            ) {
                 return None;
             }
             let entry = hook.get("entry").unwrap_or(id).text()?;
@@ -65,6 +73,7 @@ impl Hook {
             };
             let command = [&[entry.to_owned()], &words[..]].concat().join(" ");
             Some(Self {
+                is_given_files: true,
                 files: patterns("files"),
                 exclude: patterns("exclude"),
                 ..Self::new(path, id.line()?, command)
@@ -101,14 +110,10 @@ impl Hook {
         found
     }
 
-    /// Reads the text of a script such as `.git/hooks/pre-commit`: each line that is no comment.
+    /// A script such as `.git/hooks/pre-commit`.
     #[must_use]
-    pub fn parse_script(path: &TreePath, text: &str) -> Vec<Self> {
-        let lines = (1..).zip(text.lines().map(str::trim));
-        lines
-            .filter(|(_, text)| !text.is_empty() && !text.starts_with('#'))
-            .map(|(line, text)| Self::new(path, line, text.to_owned()))
-            .collect()
+    pub fn of_script(path: &TreePath, text: String) -> Self {
+        Self::new(path, 1, text)
     }
 
     /// Whether it runs on the file. An expression that only Python understands excludes nothing.
@@ -148,6 +153,16 @@ fn runs_by_itself(stages: &Value) -> bool {
         "pre-rebase",
     ];
     stages.texts().any(|stage| BEFORE.contains(&stage))
+}
+
+/// Whether the types of files that the hook is about have notebooks among them.
+fn is_of_notebooks(hook: &Value) -> bool {
+    const OF_NOTEBOOKS: [&str; 5] = ["file", "text", "json", "jupyter", "non-executable"];
+    let is_one = |name: &str| OF_NOTEBOOKS.contains(&name);
+    let types = |key: &str| hook.get(key).into_iter().flat_map(Value::texts);
+    types("types").all(is_one)
+        && (hook.get("types_or").is_none() || types("types_or").any(is_one))
+        && !types("exclude_types").any(|name| name != "non-executable" && is_one(name))
 }
 
 /// A word as a shell reads it.
@@ -190,11 +205,16 @@ repos:
       - {id: other, args: *keep}
       - id: by-hand
         stages: [manual]
+      - {id: of-scripts, types: [python]}
+      - {id: of-pages, types_or: [html, markdown]}
+      - {id: of-others, exclude_types: [jupyter]}
   - repo: local
     hooks:
       - id: strip
         entry: nb-clean clean
         args: [\"-co\"]
+        types_or: [python, jupyter]
+      - {id: look, entry: nbstripout, language: pygrep}
 ";
         let keep = "--keep-output 'two words'";
         assert_eq!(
@@ -202,7 +222,7 @@ repos:
             [
                 (7, format!("nbstripout {keep}")),
                 (11, format!("other {keep}")),
-                (16, "nb-clean clean -co".to_owned()),
+                (19, "nb-clean clean -co".to_owned()),
             ]
         );
         let toml = "[[repos]]\nrepo = 'a'\nhooks = [{ id = 'nbstripout', args = ['-t'] }]\n";
@@ -271,7 +291,6 @@ post-merge:
             for name in [".pre-commit-config.yaml", "prek.toml", "lefthook.yml"] {
                 let _ = read(name, &text);
             }
-            let _ = Hook::parse_script(&TreePath::new("a"), &text);
         }
     }
 }

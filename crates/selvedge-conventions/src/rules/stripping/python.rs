@@ -1,0 +1,493 @@
+//! What a script in Python does to notebooks, by its text: the commands that it starts, and whether it
+//! takes outputs out itself. Nothing is run.
+
+use std::collections::{HashMap, HashSet};
+
+use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
+use ruff_python_ast::{
+    Arguments, Expr, ExprCall, FStringPart, InterpolatedStringElement, Operator, Stmt,
+};
+use ruff_text_size::{Ranged, TextSize};
+
+use super::shell::UNKNOWN;
+use crate::notebook::parsed;
+
+/// Something that the script does.
+#[derive(Debug, PartialEq)]
+pub(super) enum Step {
+    /// It starts a program.
+    Words(Vec<String>),
+    /// It has a shell do something.
+    Text(String),
+    /// It takes the outputs of cells out.
+    TakesOutputs,
+}
+
+/// A step, its line from 1, and whether what it prints is written somewhere.
+pub(super) struct Found {
+    pub(super) step: Step,
+    pub(super) line: usize,
+    pub(super) is_written: bool,
+}
+
+/// The steps of a script, which is a filter or one that changes files.
+pub(super) fn steps(code: &str, is_filter: bool) -> Vec<Found> {
+    let read = parsed(code, |parsed| {
+        let mut reader = Reader {
+            code,
+            variables: HashMap::new(),
+            parameter: None,
+            runners: HashSet::new(),
+            steps: Vec::new(),
+            read: HashSet::new(),
+            written: HashSet::new(),
+            prints: false,
+        };
+        reader.visit_body(parsed.suite());
+        reader
+    });
+    let Some(reader) = read else {
+        return Vec::new();
+    };
+    let is_about_notebooks = ["cells", "ipynb", "nbformat"]
+        .iter()
+        .any(|word| code.contains(word));
+    let changes = is_about_notebooks
+        && if is_filter {
+            reader.prints
+        } else {
+            // A copy may be without outputs.
+            reader.read.iter().any(|path| reader.written.contains(path))
+        };
+    let writes = reader.prints || !reader.written.is_empty();
+    let steps = reader.steps.into_iter();
+    steps
+        .filter(|(step, ..)| *step != Step::TakesOutputs || changes)
+        .map(|(step, at, output)| Found {
+            step,
+            line: code[..at.to_usize()].matches('\n').count() + 1,
+            is_written: match output {
+                Output::File => true,
+                Output::Captured => writes,
+                Output::Inherited => is_filter,
+            },
+        })
+        .collect()
+}
+
+/// What a variable is, as far as the text says.
+#[derive(Clone)]
+enum Value {
+    Text(String),
+    List(Vec<String>),
+}
+
+/// The longest value of a variable that is kept, in bytes: a text that doubles itself is short.
+const LONGEST: usize = 1 << 10;
+
+impl Value {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::List(all) => all.iter().map(|text| text.len() + 1).sum(),
+        }
+    }
+}
+
+enum Output {
+    Inherited,
+    Captured,
+    File,
+}
+
+struct Reader<'c> {
+    code: &'c str,
+    variables: HashMap<String, Value>,
+    /// The first parameter of the function that is read, and the function.
+    parameter: Option<(String, String)>,
+    /// Functions that start what they are given.
+    runners: HashSet<String>,
+    steps: Vec<(Step, TextSize, Output)>,
+    /// Paths that are read and written, as the code has them.
+    read: HashSet<String>,
+    written: HashSet<String>,
+    prints: bool,
+}
+
+impl<'a> Visitor<'a> for Reader<'_> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        match statement {
+            Stmt::FunctionDef(function) => {
+                // One that nobody calls does nothing.
+                let name = function.name.as_str();
+                if self.code.matches(name).nth(1).is_none() {
+                    return;
+                }
+                let first = function.parameters.iter().next();
+                let parameter = first.map(|first| (first.name().to_string(), name.to_owned()));
+                let outer = std::mem::replace(&mut self.parameter, parameter);
+                walk_stmt(self, statement);
+                self.parameter = outer;
+                return;
+            }
+            Stmt::Assign(assign) => {
+                let (target, value) = (assign.targets.first(), &assign.value);
+                self.assign(target, value);
+            }
+            Stmt::AnnAssign(assign) => {
+                if let Some(value) = &assign.value {
+                    self.assign(Some(&assign.target), value);
+                }
+            }
+            Stmt::AugAssign(assign) => {
+                if let Expr::Name(name) = &*assign.target
+                    && let Some(Value::List(more)) = self.value(&assign.value)
+                {
+                    self.extend(&name.id, more);
+                }
+            }
+            Stmt::Delete(delete) if delete.targets.iter().any(is_outputs) => {
+                self.takes_outputs(statement);
+            }
+            _ => {}
+        }
+        walk_stmt(self, statement);
+    }
+
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        match expression {
+            Expr::Call(call) => self.call(call),
+            // `{**cell, "outputs": []}`
+            Expr::Dict(dict) if dict.items.iter().any(|item| item.key.is_none()) => {
+                let mut items = dict.items.iter();
+                if items.any(|item| item.key.as_ref().is_some_and(is_key) && is_empty(&item.value))
+                {
+                    self.takes_outputs(expression);
+                }
+            }
+            _ => {}
+        }
+        walk_expr(self, expression);
+    }
+}
+
+impl Reader<'_> {
+    fn takes_outputs(&mut self, what: &impl Ranged) {
+        self.steps
+            .push((Step::TakesOutputs, what.start(), Output::Inherited));
+    }
+
+    fn assign(&mut self, target: Option<&Expr>, value: &Expr) {
+        match target {
+            Some(Expr::Name(name)) => match self.value(value) {
+                Some(value) if value.bytes() <= LONGEST => {
+                    self.variables.insert(name.id.to_string(), value);
+                }
+                _ => {
+                    self.variables.remove(name.id.as_str());
+                }
+            },
+            Some(target) if is_outputs(target) && is_empty(value) => self.takes_outputs(target),
+            _ => {}
+        }
+    }
+
+    fn extend(&mut self, name: &str, more: Vec<String>) {
+        if let Some(Value::List(all)) = self.variables.get_mut(name)
+            && all.len() + more.len() <= LONGEST
+        {
+            all.extend(more);
+        }
+    }
+
+    fn call(&mut self, call: &ExprCall) {
+        let arguments = &call.arguments;
+        let first = arguments.args.first();
+        let (name, receiver) = match &*call.func {
+            Expr::Name(name) => (name.id.as_str(), None),
+            Expr::Attribute(method) => (method.attr.as_str(), Some(&*method.value)),
+            _ => return,
+        };
+        match (name, receiver) {
+            ("clear", Some(outputs)) if is_outputs(outputs) => self.takes_outputs(call),
+            ("pop", Some(_)) if first.is_some_and(is_key) => self.takes_outputs(call),
+            ("update", Some(_)) => {
+                let by_keyword = |keyword: &ruff_python_ast::Keyword| {
+                    keyword.arg.as_deref() == Some("outputs") && is_empty(&keyword.value)
+                };
+                let by_dict = |item: &ruff_python_ast::DictItem| {
+                    item.key.as_ref().is_some_and(is_key) && is_empty(&item.value)
+                };
+                let in_dict =
+                    matches!(first, Some(Expr::Dict(dict)) if dict.items.iter().any(by_dict));
+                if in_dict || arguments.keywords.iter().any(by_keyword) {
+                    self.takes_outputs(call);
+                }
+            }
+            // The functions of nbstripout, nb-clean and nbconvert.
+            ("strip_output" | "clean_notebook" | "ClearOutputPreprocessor", _) => {
+                let keeps = |keyword: &ruff_python_ast::Keyword| {
+                    let name = keyword.arg.as_deref().unwrap_or_default();
+                    matches!(name, "keep_output" | "preserve_cell_outputs" | "enabled")
+                };
+                let is_true = |expression: &Expr| !matches!(expression, Expr::BooleanLiteral(off) if !off.value);
+                let by_place = name == "strip_output" && arguments.args.get(1).is_some_and(is_true);
+                if !by_place && !arguments.keywords.iter().any(keeps) {
+                    self.takes_outputs(call);
+                }
+            }
+            ("append" | "extend", Some(Expr::Name(list))) => {
+                let more = match first.and_then(|first| self.value(first)) {
+                    Some(Value::Text(text)) => vec![text],
+                    Some(Value::List(all)) => all,
+                    None => vec![UNKNOWN.to_string()],
+                };
+                self.extend(&list.id, more);
+            }
+            _ => {}
+        }
+        self.file(name, receiver, arguments);
+        self.start(call, name, arguments);
+    }
+
+    /// What the call reads and writes.
+    fn file(&mut self, name: &str, receiver: Option<&Expr>, arguments: &Arguments) {
+        let path = |position| arguments.find_positional(position);
+        let (is_read, written) = match (name, receiver) {
+            ("print" | "dump" | "write" | "writes" | "dumps", _) => {
+                let is_error = receiver.is_some_and(|of| self.text_of(of).ends_with("stderr"))
+                    || arguments.find_keyword("file").is_some();
+                self.prints |= !is_error;
+                (None, path(1).filter(|_| name == "write"))
+            }
+            ("open", _) => {
+                // Of a path that has it as a method, the mode comes first.
+                let is_function = receiver.is_none_or(|of| matches!(of, Expr::Name(name) if matches!(name.id.as_str(), "io" | "codecs")));
+                let (of, mode) = if is_function {
+                    (path(0), 1)
+                } else {
+                    (receiver, 0)
+                };
+                let mode = arguments
+                    .find_argument_value("mode", mode)
+                    .map(|mode| self.text_of(mode));
+                let mode = mode.unwrap_or("'r'");
+                (
+                    of.filter(|_| mode.contains(['r', '+'])),
+                    of.filter(|_| mode.contains(['w', 'x', '+'])),
+                )
+            }
+            ("read", _) => (path(0), None),
+            ("read_text" | "read_bytes", of) => (of, None),
+            ("write_text" | "write_bytes", of) => (None, of),
+            ("replace" | "rename" | "move", _) => (None, path(1)),
+            _ => (None, None),
+        };
+        let text = |path: Option<&Expr>| {
+            let text = self.text_of(inner(path?));
+            (text.len() <= LONGEST).then(|| text.to_owned())
+        };
+        let (is_read, written) = (text(is_read), text(written));
+        self.read.extend(is_read);
+        self.written.extend(written);
+    }
+
+    /// The program that the call starts, if it starts one.
+    fn start(&mut self, call: &ExprCall, name: &str, arguments: &Arguments) {
+        let texts = |reader: &Self, from: usize| {
+            let all = arguments.args.iter().skip(from);
+            let words = all.map(|argument| match reader.value(argument) {
+                Some(Value::Text(text)) => text,
+                _ => UNKNOWN.to_string(),
+            });
+            Some(Value::List(words.collect()))
+        };
+        let value = match name {
+            "run"
+            | "call"
+            | "check_call"
+            | "check_output"
+            | "Popen"
+            | "getoutput"
+            | "getstatusoutput"
+            | "system"
+            | "popen"
+            | "create_subprocess_shell" => {
+                let what = arguments.find_argument_value("args", 0);
+                if let (Some(Expr::Name(given)), Some((parameter, function))) =
+                    (what, &self.parameter)
+                    && given.id.as_str() == parameter
+                {
+                    self.runners.insert(function.clone());
+                }
+                what.and_then(|what| self.value(what))
+            }
+            "create_subprocess_exec" => texts(self, 0),
+            "execv" | "execve" | "execvp" | "execvpe" => {
+                arguments.args.get(1).and_then(|words| self.value(words))
+            }
+            "execl" | "execle" | "execlp" | "execlpe" => texts(self, 1),
+            _ if self.runners.contains(name) => {
+                arguments.args.first().and_then(|what| self.value(what))
+            }
+            _ => None,
+        };
+        let step = match value {
+            Some(Value::List(words)) => Step::Words(words),
+            Some(Value::Text(text)) => Step::Text(text),
+            None => return,
+        };
+        let captures = arguments.find_keyword("capture_output").is_some()
+            || matches!(
+                name,
+                "check_output" | "getoutput" | "getstatusoutput" | "popen"
+            );
+        let output = match arguments
+            .find_keyword("stdout")
+            .map(|given| self.text_of(&given.value))
+        {
+            Some(text) if text.ends_with("DEVNULL") => Output::Inherited,
+            Some(text) if text.ends_with("PIPE") => Output::Captured,
+            Some(_) => Output::File,
+            None if captures => Output::Captured,
+            None => Output::Inherited,
+        };
+        self.steps.push((step, call.start(), output));
+    }
+
+    fn text_of(&self, expression: &Expr) -> &str {
+        let range = expression.range();
+        self.code
+            .get(range.start().to_usize()..range.end().to_usize())
+            .unwrap_or_default()
+    }
+
+    fn value(&self, expression: &Expr) -> Option<Value> {
+        let text = |expression: &Expr| match self.value(expression) {
+            Some(Value::Text(text)) => text,
+            _ => UNKNOWN.to_string(),
+        };
+        let words = |items: &[Expr]| {
+            let all = items.iter().flat_map(|item| match item {
+                Expr::Starred(more) => match self.value(&more.value) {
+                    Some(Value::List(all)) => all,
+                    _ => vec![UNKNOWN.to_string()],
+                },
+                item => vec![text(item)],
+            });
+            Some(Value::List(all.collect()))
+        };
+        match expression {
+            Expr::StringLiteral(literal) => Some(Value::Text(literal.value.to_str().to_owned())),
+            Expr::FString(literal) => {
+                let mut all = String::new();
+                for part in &literal.value {
+                    match part {
+                        FStringPart::Literal(part) => all.push_str(part),
+                        FStringPart::FString(parts) => {
+                            for part in &parts.elements {
+                                match part {
+                                    InterpolatedStringElement::Literal(part) => all.push_str(part),
+                                    InterpolatedStringElement::Interpolation(part) => {
+                                        all.push_str(&text(&part.expression));
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                Some(Value::Text(all))
+            }
+            Expr::Name(name) => self.variables.get(name.id.as_str()).cloned(),
+            Expr::List(list) => words(&list.elts),
+            Expr::Tuple(tuple) => words(&tuple.elts),
+            Expr::BinOp(sum) if sum.op == Operator::Add => match self.value(&sum.left)? {
+                Value::Text(start) => Some(Value::Text(start + &text(&sum.right))),
+                Value::List(mut all) => {
+                    match self.value(&sum.right) {
+                        Some(Value::List(more)) => all.extend(more),
+                        _ => all.push(UNKNOWN.to_string()),
+                    }
+                    Some(Value::List(all))
+                }
+            },
+            Expr::BinOp(format) if format.op == Operator::Mod => self.value(&format.left),
+            Expr::Attribute(attribute) if attribute.attr.as_str() == "executable" => {
+                Some(Value::Text("python".to_owned()))
+            }
+            Expr::If(choice) => self
+                .value(&choice.body)
+                .or_else(|| self.value(&choice.orelse)),
+            Expr::BoolOp(choice) => choice.values.iter().find_map(|one| self.value(one)),
+            Expr::Call(call) => {
+                let first = call.arguments.args.first();
+                match &*call.func {
+                    Expr::Attribute(method) => match method.attr.as_str() {
+                        "format" => self.value(&method.value),
+                        "split" => {
+                            let of = first.and_then(|first| self.value(first));
+                            match of.or_else(|| self.value(&method.value))? {
+                                Value::Text(text) => Some(Value::List(shlex::split(&text)?)),
+                                list => Some(list),
+                            }
+                        }
+                        "which" | "fspath" | "join" => self.value(first?),
+                        _ => None,
+                    },
+                    Expr::Name(name) => match name.id.as_str() {
+                        "which" | "str" | "list" | "Path" => self.value(first?),
+                        _ => None,
+                    },
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What `str`, `Path` and the like are called with.
+fn inner(path: &Expr) -> &Expr {
+    match path {
+        Expr::Call(call) if call.arguments.args.len() == 1 => match &*call.func {
+            Expr::Name(name) if matches!(name.id.as_str(), "str" | "Path") => {
+                inner(&call.arguments.args[0])
+            }
+            _ => path,
+        },
+        _ => path,
+    }
+}
+
+/// `"outputs"`.
+fn is_key(expression: &Expr) -> bool {
+    matches!(expression, Expr::StringLiteral(text) if text.value.to_str() == "outputs")
+}
+
+/// `cell["outputs"]`, `cell.outputs`.
+fn is_outputs(expression: &Expr) -> bool {
+    match expression {
+        Expr::Subscript(subscript) => match &*subscript.slice {
+            // All of them.
+            Expr::Slice(slice) if slice.lower.is_none() && slice.upper.is_none() => {
+                is_outputs(&subscript.value)
+            }
+            key => is_key(key),
+        },
+        Expr::Attribute(attribute) => attribute.attr.as_str() == "outputs",
+        _ => false,
+    }
+}
+
+/// `[]`, `list()`, `None`.
+fn is_empty(expression: &Expr) -> bool {
+    match expression {
+        Expr::List(list) => list.elts.is_empty(),
+        Expr::NoneLiteral(_) => true,
+        Expr::Call(call) => {
+            matches!(&*call.func, Expr::Name(name) if name.id.as_str() == "list")
+                && call.arguments.args.is_empty()
+        }
+        _ => false,
+    }
+}
