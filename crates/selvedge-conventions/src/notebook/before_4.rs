@@ -40,7 +40,7 @@ fn read_cell(cell: &Node<'_>, here: &str, version: u64) -> Result<(), String> {
             const MOST: i128 = 1_000_000;
             let level = cell.get("level");
             let is_level = match level {
-                Some(Node::Int(level)) => *level <= MOST && i64::try_from(*level).is_ok(),
+                Some(Node::Int(level)) => (-MOST..=MOST).contains(level),
                 None | Some(Node::Bool(_)) => true,
                 Some(_) => false,
             };

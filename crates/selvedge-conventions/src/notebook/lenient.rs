@@ -3,23 +3,23 @@
 //!
 //! They are put into JSON of the same length, so that lines and columns stay what they are.
 
-/// A text that serde reads, and the lines of the first `NaN` or `Infinity`, and of the first whole
-/// number that is too long for Python, if there are any.
+/// A text that serde reads, and the line of the first `NaN` or `Infinity`, if there is one.
 #[derive(Debug, PartialEq)]
 pub(super) struct Lenient {
     pub(super) text: String,
     pub(super) no_number: Option<usize>,
-    pub(super) too_long: Option<usize>,
 }
 
-/// The digits of the longest whole number that Python reads.
-pub(super) const MOST_DIGITS: usize = 4300;
+/// Whole numbers with fewer digits are such to serde, too.
+pub(super) const BEYOND_DIGITS: usize = 19;
+/// What stands for those that are larger, or less.
+const LARGEST: u64 = u64::MAX;
+const LEAST: i64 = i64::MIN;
 
 /// The text with all that replaced; none where there is nothing to replace.
 pub(super) fn lenient(json: &str) -> Option<Lenient> {
     let mut bytes = json.as_bytes().to_vec();
     let mut no_number = None;
-    let mut too_long = None;
     let mut changed = false;
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -41,21 +41,23 @@ pub(super) fn lenient(json: &str) -> Option<Lenient> {
                 };
                 // Python makes of the largest numbers infinity, and reads whole ones of any length.
                 let number = std::str::from_utf8(&bytes[at..end]).unwrap_or_default();
-                let is_too_large = number.parse::<f64>().is_ok_and(f64::is_infinite);
+                let is_float = word.is_some() || number.contains(['.', 'e', 'E']);
+                let is_too_large = if is_float {
+                    number.parse().is_ok_and(f64::is_infinite)
+                } else {
+                    let digits = number.trim_start_matches('-');
+                    let is_whole = !digits.starts_with('0') && number.parse::<f64>().is_ok();
+                    is_whole && number.parse::<i64>().is_err() && number.parse::<u64>().is_err()
+                };
                 if word.is_some() || is_too_large {
-                    let is_float = word.is_some() || number.contains(['.', 'e', 'E']);
-                    if !is_float && number.trim_start_matches('-').len() > MOST_DIGITS {
-                        too_long.get_or_insert(at);
-                    }
                     changed = true;
-                    // A whole one stays larger than anything that it may be compared with.
-                    let plain: &[u8] = match bytes[at] {
-                        _ if is_float => b"0.5",
-                        b'-' => b"-18446744073709551615",
-                        _ => b"18446744073709551615",
+                    let plain = match bytes[at] {
+                        _ if is_float => "0.5".to_owned(),
+                        b'-' => LEAST.to_string(),
+                        _ => LARGEST.to_string(),
                     };
                     bytes[at..end].fill(b' ');
-                    bytes[at..at + plain.len()].copy_from_slice(plain);
+                    bytes[at..at + plain.len()].copy_from_slice(plain.as_bytes());
                 }
                 end.max(at + 1)
             }
@@ -65,7 +67,6 @@ pub(super) fn lenient(json: &str) -> Option<Lenient> {
     let line = |at: usize| json[..at].matches('\n').count() + 1;
     changed.then(|| Lenient {
         no_number: no_number.map(line),
-        too_long: too_long.map(line),
         text: String::from_utf8(bytes).expect("only ASCII was replaced, by ASCII"),
     })
 }
@@ -134,8 +135,15 @@ mod tests {
         check(r#"["\ud83d", NaN]"#, r#"["\uFFFD", 0.5]"#, Some(1));
         assert_eq!(lenient(r#"["\ud83d\ude00 NaN", "\\ud83d", 1e3]"#), None);
         assert_eq!(lenient("[10NaN, NaN0, --Infinity]"), None);
-        let long = |digits| lenient(&format!("[\n-{}]", "1".repeat(digits))).unwrap();
-        assert_eq!(long(MOST_DIGITS).too_long, None);
-        assert_eq!(long(MOST_DIGITS + 1).too_long, Some(2));
+        check(
+            "[20000000000000000000, 1]",
+            "[18446744073709551615, 1]",
+            None,
+        );
+        check("[-20000000000000000000]", "[-9223372036854775808 ]", None);
+        assert_eq!(
+            lenient("[18446744073709551615, -3, 20000000000000000000e1]"),
+            None
+        );
     }
 }

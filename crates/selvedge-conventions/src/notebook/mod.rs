@@ -3,6 +3,7 @@
 mod before_4;
 mod language;
 mod lenient;
+mod limits;
 mod mentions;
 mod names;
 mod node;

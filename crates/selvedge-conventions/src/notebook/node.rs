@@ -6,7 +6,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::lenient::{Lenient, lenient};
+use super::lenient::lenient;
+use super::limits;
 
 /// A value. What was skipped keeps its kind: a text is empty then, an object has no keys, and a list
 /// has one element, or none if all of them are texts.
@@ -14,7 +15,7 @@ use super::lenient::{Lenient, lenient};
 pub(super) enum Node<'j> {
     Null,
     Bool(bool),
-    /// A whole number; what no program counts with stands for all that is larger, or less.
+    /// A whole number; the ends of what 64 bits hold stand for all that is larger, or less.
     Int(i128),
     Float(f64),
     Text(Cow<'j, str>),
@@ -26,8 +27,8 @@ impl<'j> Node<'j> {
     /// Whether Python reads the text as JSON.
     pub(super) fn can_be_read(json: &str) -> bool {
         let reads = |json: &str| Node::read(json).is_ok();
-        let reads_so = |json: Lenient| json.too_long.is_none() && reads(&json.text);
-        reads(json) || lenient(json).is_some_and(reads_so)
+        limits::exceeded(json.as_bytes()).is_none()
+            && (reads(json) || lenient(json).is_some_and(|lenient| reads(&lenient.text)))
     }
 
     /// Reads a text of JSON.
@@ -168,15 +169,10 @@ impl<'de> Visitor<'de> for Kept {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Node<'de>, E> {
-        // Whole numbers that are larger come so, and -0.
-        const LEAST: f64 = i64::MIN as f64;
-        const MOST: f64 = u64::MAX as f64;
-        const BEYOND: i128 = u64::MAX as i128;
+        // Only -0 comes so that is a whole number.
         let is_minus_zero = number == 0.0 && number.is_sign_negative();
         Ok(if is_minus_zero {
             Node::Int(0)
-        } else if number >= MOST || number <= LEAST {
-            Node::Int(if number > 0.0 { BEYOND } else { -BEYOND })
         } else {
             Node::Float(number)
         })

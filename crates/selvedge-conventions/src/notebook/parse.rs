@@ -1,9 +1,8 @@
 //! From the JSON of a notebook to what the rules ask about.
 
-use super::lenient::{MOST_DIGITS, lenient};
+use super::lenient::{self, lenient};
 use super::node::Node;
-use super::{Cell, CellError, CellKind, Notebook, Unshown, language, opens};
-use crate::units::Grouped;
+use super::{Cell, CellError, CellKind, Notebook, Unshown, language, limits, opens};
 
 /// Why a file is not a notebook.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,59 +79,26 @@ pub(super) fn parse(json: &[u8]) -> Result<Notebook, NotebookProblem> {
             },
         }
     })?;
-    if let Some(line) = too_deep(json) {
-        let reason = format!(
-            "lists and objects stand in each other more than {MOST_LEVELS} deep, and nbformat goes no \
-             deeper"
-        );
+    if let Some((line, reason)) = limits::exceeded(json) {
         return Err(NotebookProblem::NotJson { line, reason });
     }
-    let error = match Node::read(text) {
-        Ok(root) => return notebook(&root, None),
-        Err(error) => error,
+    // serde does not tell such numbers from floats.
+    let mut refused = None;
+    if !limits::has_digits(json, lenient::BEYOND_DIGITS) {
+        match Node::read(text) {
+            Ok(root) => return notebook(&root, None),
+            Err(error) => refused = Some(error),
+        }
+    }
+    let lenient = lenient(text);
+    let (text, no_number) = match &lenient {
+        Some(lenient) => (lenient.text.as_str(), lenient.no_number),
+        None => (text, None),
     };
-    if let Some(lenient) = lenient(text)
-        && let Ok(root) = Node::read(&lenient.text)
-    {
-        if let Some(line) = lenient.too_long {
-            let reason = format!(
-                "a whole number has more than {} digits, and Python reads no longer one",
-                Grouped(MOST_DIGITS as u64)
-            );
-            return Err(NotebookProblem::NotJson { line, reason });
-        }
-        return notebook(&root, lenient.no_number);
+    match Node::read(text) {
+        Ok(root) => notebook(&root, no_number),
+        Err(error) => Err(problem(json, &refused.unwrap_or(error))),
     }
-    Err(problem(json, &error))
-}
-
-/// How deep nbformat goes, at most: Python allows 1,000 calls in each other.
-const MOST_LEVELS: usize = 994;
-
-/// The line in which lists and objects come to stand deeper in each other than that.
-fn too_deep(json: &[u8]) -> Option<usize> {
-    let is_opening = |byte: &u8| matches!(byte, b'[' | b'{');
-    if json.iter().filter(|byte| is_opening(byte)).count() <= MOST_LEVELS {
-        return None;
-    }
-    let (mut depth, mut is_text, mut at) = (0_usize, false, 0);
-    while let Some(byte) = json.get(at) {
-        match byte {
-            b'"' => is_text = !is_text,
-            b'\\' if is_text => at += 1,
-            _ if is_text => {}
-            b'[' | b'{' => {
-                depth += 1;
-                if depth > MOST_LEVELS {
-                    return Some(json[..at].split(|byte| *byte == b'\n').count());
-                }
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        at += 1;
-    }
-    None
 }
 
 fn problem(json: &[u8], error: &serde_json::Error) -> NotebookProblem {
