@@ -15,6 +15,8 @@ pub(super) struct Names {
     bound: HashSet<String>,
     /// Variables that may be `None`.
     may_be_none: HashSet<String>,
+    /// Variables that have been something else than `None`, for sure.
+    values: HashSet<String>,
     /// Functions and classes that take outputs off the page.
     clearing: HashSet<String>,
 }
@@ -59,6 +61,24 @@ impl Names {
     /// Whether the name means what Python has it mean.
     pub(super) fn is_builtin(&self, name: &str) -> bool {
         !self.bound.contains(name)
+    }
+
+    pub(super) fn is_value(&self, variable: &str) -> bool {
+        self.values.contains(variable)
+    }
+
+    /// Whether a class of the notebook says what operators mean.
+    pub(super) fn has_operators(&self) -> bool {
+        let others = [
+            "__init__",
+            "__repr__",
+            "__str__",
+            "__len__",
+            "__call__",
+            "__post_init__",
+        ];
+        let mut names = self.bound.iter().map(String::as_str);
+        names.any(|name| name.starts_with("__") && name.ends_with("__") && !others.contains(&name))
     }
 
     pub(super) fn may_be_none(&self, variable: &str) -> bool {
@@ -109,6 +129,21 @@ impl Reader {
         match value {
             Expr::NoneLiteral(_) => {
                 self.names.may_be_none.insert(variable);
+            }
+            Expr::List(_)
+            | Expr::Tuple(_)
+            | Expr::Dict(_)
+            | Expr::Set(_)
+            | Expr::ListComp(_)
+            | Expr::DictComp(_)
+            | Expr::SetComp(_)
+            | Expr::NumberLiteral(_)
+            | Expr::StringLiteral(_)
+            | Expr::FString(_)
+            | Expr::BooleanLiteral(_)
+            | Expr::BinOp(_)
+            | Expr::Compare(_) => {
+                self.names.values.insert(variable);
             }
             Expr::Call(call) => match &*call.func {
                 Expr::Name(function) if matches!(function.id.as_str(), "print" | "display") => {

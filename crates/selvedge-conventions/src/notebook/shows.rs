@@ -12,7 +12,9 @@ use super::{Cell, CellKind, Notebook};
 pub(crate) enum Shows {
     /// Nothing, or nobody can tell.
     Unsure,
-    /// Unless a value is `None`.
+    /// Unless a value of which nothing is known is `None`.
+    Perhaps,
+    /// Unless a value that seldom is `None` is so.
     Likely,
     /// In any case.
     Surely,
@@ -141,6 +143,11 @@ fn has_keyword(call: &ExprCall, name: &str) -> bool {
     keywords.any(|keyword| keyword.arg.as_ref().is_none_or(|arg| arg.as_str() == name))
 }
 
+/// Attributes of arrays and tables.
+const ATTRIBUTES: [&str; 8] = [
+    "shape", "dtype", "dtypes", "size", "ndim", "T", "columns", "index",
+];
+
 /// Whether IPython shows the value: any but `None`.
 fn of_value(value: &Expr, names: &Names) -> Shows {
     match value {
@@ -160,6 +167,9 @@ fn of_value(value: &Expr, names: &Names) -> Shows {
             ) =>
         {
             Shows::Likely
+        }
+        Expr::BinOp(_) | Expr::UnaryOp(_) | Expr::Compare(_) if names.has_operators() => {
+            Shows::Unsure
         }
         Expr::BinOp(_)
         | Expr::UnaryOp(_)
@@ -183,7 +193,11 @@ fn of_value(value: &Expr, names: &Names) -> Shows {
         // IPython ends when it meets these.
         Expr::Name(name) if matches!(name.id.as_str(), "exit" | "quit") => Shows::Unsure,
         Expr::Name(name) if names.may_be_none(name.id.as_str()) => Shows::Unsure,
-        Expr::Name(_) | Expr::Attribute(_) | Expr::Subscript(_) => Shows::Likely,
+        Expr::Name(name) if names.is_value(name.id.as_str()) => Shows::Likely,
+        Expr::Attribute(attribute) if ATTRIBUTES.contains(&attribute.attr.as_str()) => {
+            Shows::Likely
+        }
+        Expr::Name(_) | Expr::Attribute(_) | Expr::Subscript(_) => Shows::Perhaps,
         Expr::Named(named) => of_value(&named.value, names),
         Expr::Call(call) => of_call(call, names),
         _ => Shows::Unsure,
@@ -322,14 +336,14 @@ mod tests {
             &[
                 "mask.sum()",
                 "import pandas as pd\ndf.head()",
-                "W",
+                "W = [1, 2]\nW",
                 "x.shape",
-                "df['a']",
                 "(y := f.mean())",
                 "def f():\n    return 3\nx.max()",
             ],
             Shows::Likely,
         );
+        check(&["W", "x.best", "df['a']"], Shows::Perhaps);
     }
 
     /// A word that ends with `print`, a text, a function that is only defined, a condition, a
@@ -368,6 +382,7 @@ mod tests {
                 "def f():\n    pass\ny = f()\ny",
                 "def sum(x):\n    pass\nsum(x)",
                 "class A:\n    def head(self):\n        pass\nA().head()",
+                "class A:\n    def __add__(self, other):\n        pass\nA() + 1",
                 "gate | qubit",
                 "first >> second",
                 "exit",

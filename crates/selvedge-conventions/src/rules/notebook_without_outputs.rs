@@ -82,15 +82,18 @@ impl Rule for NotebookWithoutOutputs {
             .collect();
         // One value may be `None` where other outputs are there. That all of them are is another matter:
         // a tool kept what is printed.
-        let likely = bare.iter().filter(|(_, shows)| *shows == Shows::Likely);
+        let is_value = |shows: Shows| matches!(shows, Shows::Perhaps | Shows::Likely);
+        let values = bare.iter().filter(|(_, shows)| is_value(*shows)).count();
         let shown = || {
             let mut shown = cells.iter().filter(|(_, cell)| cell.outputs > 0);
-            shown.any(|(_, cell)| shows(cell) == Shows::Likely)
+            shown.any(|(_, cell)| is_value(shows(cell)))
         };
-        let least = if has_outputs && (likely.count() < 2 || shown()) {
+        let least = if has_outputs && (values < 2 || shown()) {
             Shows::Surely
-        } else {
+        } else if values < 2 {
             Shows::Likely
+        } else {
+            Shows::Perhaps
         };
         let gone = bare.into_iter().filter(|(_, shows)| *shows >= least);
         let bare: Vec<_> = gone.map(|(number, _)| number).collect();
