@@ -186,6 +186,10 @@ impl<'s> Search<'s> {
                     let rest = tools::after_options(rest, &["-W", "-X"], &["-c", "-m", "-"]);
                     match rest.split_first() {
                         Some((flag, rest)) if flag == "-m" => words = rest,
+                        Some((flag, rest)) if flag.starts_with("-m") => {
+                            let module = flag[2..].to_owned();
+                            return self.of_tool(&[&[module], rest].concat(), &call, text);
+                        }
                         _ => return self.in_interpreter(rest, &call, depth, true),
                     }
                 }

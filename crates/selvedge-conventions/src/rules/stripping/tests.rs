@@ -122,6 +122,7 @@ fn a_tool_that_is_run_by_another_program_is_found() {
             "git diff --cached -z --name-only | xargs -0 -r -n 1 -I {} sh -c 'nbstripout {}'",
             "find . -name '*.ipynb' -exec nbstripout {} +",
             "python -m nbstripout \"$f\"",
+            "python -mnbstripout \"$f\"",
             "python3.13 -W ignore -m nbstripout \"$f\"",
             "uv run nbstripout \"$f\"",
             "uv run --with nb-clean -- nbstripout \"$f\"",

@@ -115,7 +115,8 @@ pub(super) fn after_options<'w>(
 ) -> &'w [String] {
     let mut rest = words;
     while let Some((word, behind)) = rest.split_first() {
-        if wanted.contains(&word.as_str()) {
+        let is_module = word.starts_with("-m") && wanted.contains(&"-m");
+        if is_module || wanted.contains(&word.as_str()) {
             break;
         }
         rest = if word == "--" {
