@@ -34,6 +34,14 @@ pub enum NotebookProblem {
         /// What is wrong.
         reason: String,
     },
+    /// It is JSON that nbformat cannot read: nested too deep, or with a number that is too long.
+    #[error("{reason}, at line {line}")]
+    BeyondPython {
+        /// The line, from 1.
+        line: usize,
+        /// What there is too much of.
+        reason: String,
+    },
     /// It is JSON, and no notebook.
     #[error("it is JSON, but no notebook: {reason}")]
     NotANotebook {
@@ -47,9 +55,10 @@ impl NotebookProblem {
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         match self {
-            Self::Truncated { line } | Self::Conflict { line } | Self::NotJson { line, .. } => {
-                Some(*line)
-            }
+            Self::Truncated { line }
+            | Self::Conflict { line }
+            | Self::NotJson { line, .. }
+            | Self::BeyondPython { line, .. } => Some(*line),
             Self::Empty | Self::LfsPointer | Self::NotANotebook { .. } => None,
         }
     }
@@ -80,7 +89,7 @@ pub(super) fn parse(json: &[u8]) -> Result<Notebook, NotebookProblem> {
         }
     })?;
     if let Some((line, reason)) = limits::exceeded(json) {
-        return Err(NotebookProblem::NotJson { line, reason });
+        return Err(NotebookProblem::BeyondPython { line, reason });
     }
     // serde does not tell such numbers from floats.
     let mut refused = None;

@@ -59,6 +59,9 @@ impl Rule for InvalidNotebook {
                  `nbdime`"
             }
             NotebookProblem::LfsPointer => "fetch it with `git lfs pull`",
+            NotebookProblem::BeyondPython { .. } => {
+                "take it out of the notebook, or out of the output that has it"
+            }
             NotebookProblem::NotJson { .. } => {
                 "fix that line, or take the file from an earlier commit: `git log -- FILE`"
             }

@@ -334,7 +334,7 @@ fn texts_that_grow_are_read_in_bounded_time_and_memory() {
         format!(
             "A=({})\n{}",
             "a ".repeat(1000),
-            "B=(\"${A[@]}\")\n$A \"${A[@]}\"\n".repeat(20_000)
+            "B=(\"${A[@]}\")\n$A \"${A[@]}\"\n".repeat(2_000)
         ),
         "$(".repeat(100_000),
         "`".repeat(100_001),
