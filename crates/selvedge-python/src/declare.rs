@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 use selvedge_hdf5::{
-    Attribute, Compression, Durability, ReadPattern, RecorderBuilder, RunPlan, TensorSpec,
+    Attribute, Compression, Durability, ReadPattern, Reader, RecorderBuilder, RunPlan, Shard,
+    TensorSpec,
 };
 
 use crate::{error, values};
@@ -25,6 +26,48 @@ pub(crate) struct Options {
     compression: String,
     overwrite: bool,
     resume: bool,
+    /// The step to go on at.
+    at_step: Option<u64>,
+    /// The run, the rank, and the number of ranks.
+    shard: Option<(String, u64, u64)>,
+    /// Tensors and constants that are parts: the shape of the whole, and where the part begins.
+    parts: HashMap<String, (Vec<usize>, Vec<usize>)>,
+    /// Tensors that other ranks record, which are ignored in a step.
+    pub(crate) elsewhere: Vec<String>,
+}
+
+impl Options {
+    /// The declaration with what it is a part of.
+    fn spec(&mut self, spec: TensorSpec) -> TensorSpec {
+        match self.parts.remove(&spec.name) {
+            Some((global_shape, offset)) => spec.part_of(global_shape, offset),
+            None => spec,
+        }
+    }
+}
+
+/// The run, the rank, the number of ranks and the committed steps of a file of one rank of a run; `None` of
+/// any other.
+#[pyfunction]
+pub(crate) fn rank_of(py: Python<'_>, path: PathBuf) -> PyResult<Option<(String, u64, u64, u64)>> {
+    let reader = py.detach(|| Reader::open(path)).map_err(error::hdf5)?;
+    let steps = reader.committed_steps();
+    Ok(reader
+        .shard()
+        .map(|shard| (shard.run, shard.rank, shard.world_size, steps)))
+}
+
+/// A name for a run that no other has.
+#[pyfunction]
+pub(crate) fn new_run_id() -> PyResult<String> {
+    Ok(selvedge_hdf5::new_run_id()?)
+}
+
+/// The steps that all ranks of a run have committed.
+#[pyfunction]
+pub(crate) fn joined_steps(py: Python<'_>, shards: Vec<PathBuf>) -> PyResult<u64> {
+    let steps = py.detach(|| selvedge_hdf5::joined_steps(shards));
+    steps.map_err(error::hdf5)
 }
 
 /// Name, dtype and shape of a step tensor.
@@ -37,7 +80,7 @@ pub(crate) fn builder(
     tensors: Vec<Declared>,
     constants: Vec<(String, Bound<'_, PyAny>)>,
     attributes: Vec<(String, Bound<'_, PyAny>)>,
-    options: Options,
+    mut options: Options,
 ) -> PyResult<RecorderBuilder> {
     let mut builder = if options.resume {
         selvedge_hdf5::Recorder::resume(path)
@@ -46,11 +89,26 @@ pub(crate) fn builder(
     };
     for (name, dtype, shape) in tensors {
         let dtype = dtype_named(py, &dtype)?;
-        builder = builder.tensor_spec(TensorSpec::new(name, dtype, shape));
+        builder = builder.tensor_spec(options.spec(TensorSpec::new(name, dtype, shape)));
     }
     for (name, value) in constants {
         let (dtype, shape, bytes) = values::copy(&value, &name)?;
-        builder = builder.constant_bytes(TensorSpec::new(name, dtype, shape), bytes);
+        let spec = options.spec(TensorSpec::new(name, dtype, shape));
+        builder = builder.constant_bytes(spec, bytes);
+    }
+    if let Some(name) = options.parts.keys().next() {
+        let text = format!("parts: no tensor and no constant `{name}` was declared");
+        return Err(error::new(py, "DeclarationError", text));
+    }
+    if let Some((run, rank, world_size)) = options.shard {
+        builder = builder.shard(Shard {
+            run,
+            rank,
+            world_size,
+        });
+    }
+    if let Some(step) = options.at_step {
+        builder = builder.at_step(step);
     }
     for (name, value) in attributes {
         builder = builder.attribute(name.clone(), attribute(&value, &name)?);

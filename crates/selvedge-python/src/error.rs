@@ -79,7 +79,9 @@ fn hdf5_class(error: &selvedge_hdf5::Error) -> &'static str {
         E::Declare(D::MemoryBudget { .. }) | E::Read(R::WorkingMemory { .. }) => "BudgetError",
         E::Declare(D::DiskTooSmall { .. })
         | E::Record(A::StepOpen { .. } | A::StepTooLate { .. }) => "FileError",
-        E::Declare(_) | E::Record(_) | E::Read(R::ZeroStride { .. }) => "DeclarationError",
+        E::Declare(_) | E::Record(_) | E::Join(_) | E::Read(R::ZeroStride { .. }) => {
+            "DeclarationError"
+        }
         _ => "FileError",
     }
 }

@@ -21,7 +21,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _selvedge {
     #[pymodule_export]
-    use super::declare::plan;
+    use super::declare::{joined_steps, new_run_id, plan, rank_of};
     #[pymodule_export]
     use super::file::{File, Tensor, recover};
     #[pymodule_export]

@@ -26,6 +26,8 @@ const SMALL_STEP: u64 = 64 << 10;
 pub(crate) struct Recorder {
     home: Home,
     specs: Vec<Spec>,
+    /// Tensors that other ranks record.
+    elsewhere: Vec<String>,
     step_bytes: u64,
     plan: (String, HashMap<&'static str, u64>),
     path: PathBuf,
@@ -113,6 +115,7 @@ impl Recorder {
         attributes: Vec<(String, Bound<'_, PyAny>)>,
         options: Options,
     ) -> PyResult<Self> {
+        let elsewhere = options.elsewhere.clone();
         let builder = builder(py, path, tensors, constants, attributes, options)?;
         let recorder = py.detach(|| builder.start()).map_err(error::hdf5)?;
         let specs = recorder.tensors().iter().map(|spec| Spec {
@@ -134,6 +137,7 @@ impl Recorder {
                 recorder: Some(recorder),
             }),
             specs,
+            elsewhere,
         })
     }
 
@@ -182,9 +186,7 @@ impl Recorder {
                 None => missing.push(&*spec.name),
             }
         }
-        if given < values.len() {
-            return Err(self.unknown(py, &values)?);
-        }
+        self.check_known(py, &values, given)?;
         if !missing.is_empty() {
             let names = missing.iter().map(|name| format!("`{name}`"));
             let names: Vec<_> = names.collect();
@@ -233,9 +235,7 @@ impl Recorder {
                 found.push((number, find(py, &value, spec)?));
             }
         }
-        if found.len() < values.len() {
-            return Err(self.unknown(py, &values)?);
-        }
+        self.check_known(py, &values, found.len())?;
         let mut state = self.lock(py)?;
         state.open(py)?;
         for (number, (piece, _owner)) in &found {
@@ -370,11 +370,31 @@ impl Recorder {
         });
     }
 
+    /// Fails unless each of the values is one of the `found` ones, or of a tensor of other ranks.
+    fn check_known(
+        &self,
+        py: Python<'_>,
+        values: &Bound<'_, PyDict>,
+        mut found: usize,
+    ) -> PyResult<()> {
+        if found < values.len() {
+            for name in &self.elsewhere {
+                found += usize::from(values.contains(name)?);
+            }
+        }
+        match found < values.len() {
+            true => Err(self.unknown(py, values)?),
+            false => Ok(()),
+        }
+    }
+
     fn unknown(&self, py: Python<'_>, values: &Bound<'_, PyDict>) -> PyResult<PyErr> {
         let mut unknown = Vec::new();
         for name in values.keys() {
             let name: String = name.str()?.extract()?;
-            if self.specs.iter().all(|Spec { spec, .. }| spec.name != name) {
+            let is_known = self.specs.iter().any(|Spec { spec, .. }| spec.name == name)
+                || self.elsewhere.contains(&name);
+            if !is_known {
                 unknown.push(format!("`{name}`"));
             }
         }

@@ -126,7 +126,10 @@ def test_the_lines_of_the_documentation_run(tmp_path: pathlib.Path, document: st
     blocks = [block for block in snippets(ROOT / document) if "selvedge" in block or document == "docs/python.md"]
     assert blocks
     source = PRELUDE + "\n".join(f"# {document}, block {number}\n{block}" for number, block in enumerate(blocks))
+    # What `torchrun` sets of a run of one process.
+    alone = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    environment = {**os.environ, **alone, "COLUMNS": "100"}
     ran = subprocess.run(
-        [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "COLUMNS": "100"}
+        [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, env=environment
     )
     assert ran.returncode == 0, ran.stderr

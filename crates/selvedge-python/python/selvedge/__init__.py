@@ -16,6 +16,7 @@ array([[2., 2.],
 `load_safetensors`           loads them
 `inspect`, `verify`          tell what is in a file, and whether it is as it was
 `rechunk`, `recover`         write a file anew for another way of reading, put one in order
+`Shard`, `join`              record a run of several processes, and show their files as one
 ===========================  ==================================================================
 
 Errors are :class:`selvedge.Error`, and the built-in exception that fits: a tensor that is not there is a
@@ -43,10 +44,11 @@ from selvedge._errors import (
     TensorNotFoundError,
 )
 from selvedge._file import File, Selection, Tensor, open
+from selvedge._ranks import Shard, joined_steps
 from selvedge._recorder import Plan, Recorder, Summary, plan
 from selvedge._safetensors import Loaded, load_safetensors, save_safetensors
 from selvedge._selvedge import __version__
-from selvedge._tools import Recovery, inspect, rechunk, recover, verify
+from selvedge._tools import Recovery, inspect, join, rechunk, recover, verify
 from selvedge._watch import Watch, watch
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ __all__ = [
     "Recovery",
     "Selection",
     "SelvedgeCallback",
+    "Shard",
     "ShapeError",
     "StoppedError",
     "Summary",
@@ -79,6 +82,8 @@ __all__ = [
     "Watch",
     "__version__",
     "inspect",
+    "join",
+    "joined_steps",
     "load_safetensors",
     "open",
     "plan",

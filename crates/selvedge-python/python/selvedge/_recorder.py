@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 from selvedge import _html, _selvedge
 from selvedge._dtypes import SIZES, name_of
 from selvedge._errors import DeclarationError
+from selvedge._ranks import Declared, Part, Shard, checked
 from selvedge._sizes import in_bytes, shown
 
 Path = str | os.PathLike[str]
@@ -107,6 +108,12 @@ class Recorder(_selvedge.Recorder):
         overwrite: replaces a file that is there.
         resume: goes on with the file that is there, after its last committed step, or begins it. Without tensors
             those of the file are taken.
+        at_step: with `resume`, goes on at this step instead: what the file has after it is given up.
+        shard: which rank of a run of several processes this is: `Shard.from_torch()`. Then a DTensor in `like` is
+            recorded as the part of it that this rank has, and a replicated one by the first rank alone; what other
+            ranks record is ignored in `append`. All else is recorded by each rank that declares it.
+        parts: tensors and constants that are parts of larger ones, by name, where the tensor does not tell it
+            itself: the shape of the whole, and the index in it at which the part begins.
 
     With `overwrite` or `resume`, a recorder of this process that still has the file is finished first: so a
     notebook's cell can be run again.
@@ -145,21 +152,29 @@ class Recorder(_selvedge.Recorder):
         chunk: int | str | None = None,
         overwrite: bool = False,
         resume: bool = False,
+        at_step: int | None = None,
+        shard: Shard | None = None,
+        parts: Mapping[str, Part] | None = None,
     ) -> Self:
         path = os.path.abspath(os.fspath(path))
         if overwrite and resume:
             raise DeclarationError("`overwrite` begins the file anew and `resume` goes on with it: choose one")
         if overwrite or resume:
             _finish_others(path)
+        declared = _declared(like, tensors, scalars, constants, shard)
+        declared.parts.update(checked(parts))
+        resume = resume and os.path.exists(path)
+        if shard is not None and at_step is None and resume:
+            at_step = shard.step
         self = super().__new__(
             cls,
             path,
-            _tensors(like, tensors, scalars),
-            [(name, _constant(value)) for name, value in (constants or {}).items()],
+            declared.tensors,
+            declared.constants,
             [(name, _attribute(value)) for name, value in (attributes or {}).items()],
-            _options(steps, notebook, read, compression, sync_every, memory, queue, chunk, overwrite,
-                     resume and os.path.exists(path)),
-        )  # fmt: skip
+            _options(steps, notebook, read, compression, sync_every, memory, queue, chunk, overwrite, resume)
+            | _of_ranks(declared, shard, at_step),
+        )
         self.summary = None
         _OPEN.add(self)
         return self
@@ -238,30 +253,50 @@ def plan(
         BudgetError: it would take more memory than `memory`.
         FileError: the disk is too small.
     """
+    declared = _declared(like, tensors, scalars, constants, None)
     text, numbers = _selvedge.plan(
         os.path.abspath(os.fspath(path)),
-        _tensors(like, tensors, scalars),
-        [(name, _constant(value)) for name, value in (constants or {}).items()],
+        declared.tensors,
+        declared.constants,
         [],
-        _options(steps, None, read, compression, None, memory, queue, chunk, True, False),
+        _options(steps, None, read, compression, None, memory, queue, chunk, True, False)
+        | _of_ranks(declared, None, None),
     )
     return Plan(text, **numbers)
 
 
-def _tensors(
-    like: Mapping[str, Any] | None, tensors: Mapping[str, tuple[Any, Sequence[int]]] | None, scalars: Scalars
-) -> list[tuple[str, str, list[int]]]:
-    """Name, dtype and shape of each step tensor."""
+def _declared(
+    like: Mapping[str, Any] | None,
+    tensors: Mapping[str, tuple[Any, Sequence[int]]] | None,
+    scalars: Scalars,
+    constants: Mapping[str, Any] | None,
+    shard: Shard | None,
+) -> Declared:
+    """Step tensors, with name, dtype and shape, and constants."""
     if isinstance(scalars, str):
         raise DeclarationError(f"scalars={scalars!r}: expected a list of names: [{scalars!r}]")
-    declared: list[tuple[str, str, list[int]]] = []
+    declared = Declared()
     for name, value in (like or {}).items():
-        dtype, shape = _selvedge.describe(value, name)
-        declared.append((name, dtype, shape))
-    declared += [(name, name_of(dtype), list(axes)) for name, (dtype, axes) in (tensors or {}).items()]
+        if (own := declared.take(name, value, shard)) is not None:
+            dtype, shape = _selvedge.describe(own, name)
+            declared.tensors.append((name, dtype, shape))
+    declared.tensors += [(name, name_of(dtype), list(axes)) for name, (dtype, axes) in (tensors or {}).items()]
     dtypes = scalars if isinstance(scalars, Mapping) else dict.fromkeys(scalars, "float32")
-    declared += [(name, name_of(dtype), []) for name, dtype in dtypes.items()]
+    declared.tensors += [(name, name_of(dtype), []) for name, dtype in dtypes.items()]
+    for name, value in (constants or {}).items():
+        if (own := declared.take(name, value, shard)) is not None:
+            declared.constants.append((name, _constant(own)))
     return declared
+
+
+def _of_ranks(declared: Declared, shard: Shard | None, at_step: int | None) -> dict[str, Any]:
+    """The options that concern runs of several processes."""
+    return {
+        "at_step": at_step,
+        "shard": None if shard is None else (shard.run, shard.rank, shard.world_size),
+        "parts": declared.parts,
+        "elsewhere": declared.elsewhere,
+    }
 
 
 def _options(

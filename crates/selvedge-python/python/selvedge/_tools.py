@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,24 @@ def rechunk(
     """
     arguments: list[Path] = ["rechunk", path, target, "--for", read, "--compression", compression]
     arguments += ["--checksums"] * checksums + ["--overwrite"] * overwrite
+    return call(*arguments)[1]
+
+
+def join(shards: Iterable[Path], view: Path | None = None, *, overwrite: bool = False) -> str:
+    """Checks that the files of the ranks of a run go together, and writes a view of them, if it is given a name.
+
+    The view has the steps that all ranks have. `open` and h5py read it; `open` refuses where one of the files is
+    missing or changed, and h5py shows fill values.
+
+    Returns:
+        What the program says: which rank is how far, what each tensor is made of.
+
+    Raises:
+        ProgramError: they do not go together, by name; or there is such a file.
+    """
+    arguments: list[Path] = ["join", *shards]
+    if view is not None:
+        arguments += ["--output", view, *["--overwrite"] * overwrite]
     return call(*arguments)[1]
 
 

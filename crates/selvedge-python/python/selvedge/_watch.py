@@ -54,7 +54,9 @@ def watch(
         scalars: numbers that every step has, told by `Watch.log` before the step, such as the loss.
         absent: what becomes of a parameter without a gradient, or without state of the optimizer: an error, or
             zeros.
-        options: what `Recorder` takes besides: constants, attributes, notebook, memory, overwrite, resume, …
+        options: what `Recorder` takes besides: constants, attributes, notebook, memory, overwrite, resume, …; with
+            `shard` each rank of a model that is cut into DTensors (FSDP2's `fully_shard`, tensor parallelism) records
+            what it has.
 
     A parameter without a gradient at a step that is recorded is an error unless `absent` says otherwise.
 

@@ -79,6 +79,8 @@ struct Known {
     exchange: Option<NonNull<Exchange>>,
     /// Whether it has a method that tells of the lazy sign, which the interface leaves out.
     has_sign: bool,
+    /// Whether its objects are parts of a tensor of several ranks, as torch's `DTensor`.
+    is_distributed: bool,
 }
 
 thread_local! {
@@ -95,10 +97,15 @@ pub(super) fn by_exchange<'py>(
     check: Check<'_>,
 ) -> PyResult<Option<(Piece, Option<Owner<'py>>)>> {
     let py = object.py();
-    let Some((exchange, has_sign)) = interface(object)? else {
+    let class = interface(object)?;
+    if class.is_distributed {
+        let local = object.call_method0(intern!(py, "to_local"))?;
+        return super::find(&local, name, None, check).map(Some);
+    }
+    let Some(exchange) = class.tensor_from_object else {
         return Ok(None);
     };
-    if has_sign && object.call_method0(intern!(py, "is_neg"))?.is_truthy()? {
+    if class.has_sign && object.call_method0(intern!(py, "is_neg"))?.is_truthy()? {
         let plain = object
             .call_method0(intern!(py, "detach"))?
             .call_method0(intern!(py, "resolve_neg"))?;
@@ -131,16 +138,26 @@ pub(super) fn by_exchange<'py>(
 
 type TensorFromObject = unsafe extern "C" fn(*mut c_void, *mut DLTensor) -> c_int;
 
-/// The function that tells where an object's values lie, of a class that has it, and whether the object is to
-/// be asked for its sign before.
-fn interface(object: &Bound<'_, PyAny>) -> PyResult<Option<(TensorFromObject, bool)>> {
+/// How the values of the objects of a class are found.
+#[derive(Clone, Copy)]
+struct Interface {
+    /// Tells where they lie; `None` of a class without it.
+    tensor_from_object: Option<TensorFromObject>,
+    /// Whether the object is to be asked for its sign before.
+    has_sign: bool,
+    /// Whether it is to be asked for its own part of them.
+    is_distributed: bool,
+}
+
+fn interface(object: &Bound<'_, PyAny>) -> PyResult<Interface> {
     let class = object.get_type();
-    let usable = |known: &Known| {
+    let usable = |known: &Known| Interface {
         // SAFETY: the interface stays where it is for the life of the process.
-        let function = known
+        tensor_from_object: known
             .exchange
-            .and_then(|at| unsafe { at.as_ref() }.tensor_from_object)?;
-        Some((function, known.has_sign))
+            .and_then(|at| unsafe { at.as_ref() }.tensor_from_object),
+        has_sign: known.has_sign,
+        is_distributed: known.is_distributed,
     };
     let remembered = KNOWN.with_borrow(|known| {
         let known = known.iter().find(|known| known.class.is(&class))?;
@@ -181,6 +198,7 @@ fn look_up(class: &Bound<'_, PyType>) -> PyResult<Known> {
         class: class.clone().unbind(),
         exchange,
         has_sign,
+        is_distributed: class.hasattr(intern!(py, "to_local"))?,
     })
 }
 

@@ -1,0 +1,197 @@
+"""Four processes record one run, each into a file of its own; one is killed, all go on, and the files are joined."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pathlib
+import signal
+import socket
+import time
+from typing import Any
+
+import h5py
+import numpy
+import pytest
+import torch
+
+import selvedge
+
+WORLD = 4
+# The rows are not even: ranks have 3, 3, 3 and 1 of W, and the last has none of U.
+SHAPES = {"W": (10, 6), "U": (3, 2), "V": (3, 4), "norm": (5,)}
+STEPS = 30
+
+
+def gradient(step: int, name: str) -> torch.Tensor:
+    """The same on each rank, and in one process.
+
+    Small whole numbers, so that each sum is exact: torch rounds an element by where it lies in its tensor.
+    """
+    made = torch.Generator().manual_seed(step // 2 * 100 + ord(name[0]))
+    return (torch.randint(-1, 2, SHAPES[name], generator=made) * (-1) ** step).bfloat16()
+
+
+def parameters() -> dict[str, torch.nn.Parameter]:
+    return {name: torch.nn.Parameter(gradient(1000, name)) for name in SHAPES}
+
+
+def loss(step: int) -> float:
+    return 1 / (step + 1)
+
+
+def file_of(folder: pathlib.Path, rank: int) -> pathlib.Path:
+    return folder / f"run.rank{rank}.h5"
+
+
+def records(rank: int, port: int, folder: pathlib.Path, until: int, waits: bool) -> None:
+    """A rank: trains parameters that are cut as FSDP2 and tensor parallelism cut them, and records them."""
+    import torch.distributed as distributed
+    from torch.distributed.tensor import DTensor, Replicate, distribute_tensor
+    from torch.distributed.tensor import Shard as Cut
+
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    distributed.init_process_group("gloo", rank=rank, world_size=WORLD)
+    mesh = distributed.init_device_mesh("cpu", (WORLD,))
+    cuts = {"W": Cut(0), "U": Cut(0), "V": Cut(1), "norm": Replicate()}
+
+    def cut(name: str, values: torch.Tensor) -> DTensor:
+        # Each rank has the whole, and takes its part without the others: they are at other steps.
+        return distribute_tensor(values, mesh, [cuts[name]], src_data_rank=None)
+
+    own = {name: torch.nn.Parameter(cut(name, values.data)) for name, values in parameters().items()}
+    model = torch.nn.ParameterDict(own)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0, momentum=1.0)
+    path = file_of(folder, rank)
+    shard = selvedge.Shard.from_torch(resume=path)
+    first = shard.step or 0
+    for step in range(first):
+        for name, parameter in own.items():
+            parameter.grad = cut(name, gradient(step, name))
+        optimizer.step()
+    options: Any = {"shard": shard, "resume": True, "attributes": {"lr": 1.0}, "scalars": ["loss"]}
+    with selvedge.watch(model, optimizer, path, what=("weights", "grad", "momentum_buffer"), **options) as watch:
+        assert watch.recorder.appended == first
+        for step in range(first, until):
+            for name, parameter in own.items():
+                parameter.grad = cut(name, gradient(step, name))
+            watch.log(loss=loss(step))
+            optimizer.step()
+        watch.recorder.commit()
+        if waits:
+            # The others are a few steps ahead. Nobody finishes: it is killed, or ends without a word.
+            (folder / f"{rank}.ready").touch()
+            time.sleep(600)
+    distributed.destroy_process_group()
+
+
+def start(folder: pathlib.Path, until: list[int], waits: bool) -> list[Any]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # Children of a process that has imported torch, and nothing else.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch.distributed.tensor", "h5py", "pytest"])
+    arguments = [(rank, port, folder, until[rank], waits) for rank in range(WORLD)]
+    processes = [context.Process(target=records, args=each, daemon=True) for each in arguments]
+    for process in processes:
+        process.start()
+    return processes
+
+
+def in_one_process(path: pathlib.Path) -> None:
+    own = parameters()
+    model = torch.nn.ParameterDict(own)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0, momentum=1.0)
+    what = ("weights", "grad", "momentum_buffer")
+    with selvedge.watch(model, optimizer, path, what=what, scalars=["loss"], attributes={"lr": 1.0}) as watch:
+        for step in range(STEPS):
+            for name, parameter in own.items():
+                parameter.grad = gradient(step, name)
+            watch.log(loss=loss(step))
+            optimizer.step()
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+def test_a_run_of_four_processes_is_joined_as_that_of_one(tmp_path: pathlib.Path) -> None:
+    ahead = [14, 11, 17, 12]
+    files = [file_of(tmp_path, rank) for rank in range(WORLD)]
+    processes = start(tmp_path, ahead, waits=True)
+    deadline = time.monotonic() + 120
+    while sum(path.suffix == ".ready" for path in tmp_path.iterdir()) < WORLD:
+        assert time.monotonic() < deadline and all(process.is_alive() for process in processes)
+        time.sleep(0.05)
+    for process in processes:
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+
+    told = selvedge.join(files)
+    assert "4 ranks, 11 common steps" in told
+    assert [line.split()[:3] for line in told.splitlines()[3:7]] == [
+        ["0", "14", "3"], ["1", "11", "–"], ["2", "17", "6"], ["3", "12", "1"]]  # fmt: skip
+    assert selvedge.joined_steps(files) == 11
+    # The first alone records what is replicated.
+    names = [set(selvedge.open(path)) for path in files]
+    assert names[1] == names[0] - {"norm", "norm.grad", "norm.momentum_buffer"}
+    assert {"W", "U", "V"} & names[3] == {"W", "V"}
+
+    for process in start(tmp_path, [STEPS] * WORLD, waits=False):
+        process.join(120)
+        assert process.exitcode == 0
+    view, single = tmp_path / "run.h5", tmp_path / "single.h5"
+    selvedge.join(reversed(files), view)
+    in_one_process(single)
+    assert selvedge.verify(view, single)["equal"]
+    joined, whole = selvedge.open(view), selvedge.open(single)
+    assert joined.steps == STEPS and list(joined) == list(whole)
+    with h5py.File(view) as ours, h5py.File(single) as expected:
+        assert dict(ours.attrs)["lr"] == 1.0
+        for name in whole:
+            assert numpy.array_equal(ours[name], expected[name], equal_nan=True), name
+            assert torch.equal(joined[name].torch(), whole[name].torch()), name
+            assert torch.equal(joined[name][-1].torch(), whole[name][-1].torch()), name
+    assert torch.equal(joined["W"][3::4, [9, 0, 4]].torch(), whole["W"][3::4, [9, 0, 4]].torch())
+
+    # Without one of its files it is refused, where h5py would show fill values.
+    files[2].rename(tmp_path / "moved.h5")
+    with pytest.raises(selvedge.FileError, match=r"run\.rank2\.h5 is not there"):
+        selvedge.open(view)
+
+
+def test_parts_can_be_told(path: pathlib.Path) -> None:
+    shard = selvedge.Shard("run", 1, 2)
+    ids, parts = numpy.arange(3), {"W": ((6, 2), (3, 0)), "ids": ((6,), (3,))}
+    with selvedge.Recorder(
+        path, like={"W": numpy.zeros((3, 2))}, constants={"ids": ids}, shard=shard, parts=parts
+    ) as run:
+        run.append(W=numpy.ones((3, 2)))
+    facts = selvedge.inspect(path)
+    assert facts["recording"]["rank"] == {"run": "run", "rank": 1, "world_size": 2}
+    told = {tensor["name"]: tensor["part"] for tensor in facts["tensors"]}
+    assert told["W"] == {"global_shape": [6, 2], "offset": [3, 0]}
+    assert told["ids"] == {"global_shape": [6], "offset": [3]}
+    with pytest.raises(selvedge.DeclarationError, match="of 2 ranks 0 is missing"):
+        selvedge.joined_steps([path])
+    with pytest.raises(selvedge.DeclarationError, match="which rank it is of"):
+        selvedge.Recorder(path, resume=True, shard=selvedge.Shard("run", 0, 2))
+    with selvedge.Recorder(path, resume=True, at_step=0) as run:
+        assert run.appended == 0
+
+
+def test_what_cannot_be_declared_is_told(path: pathlib.Path) -> None:
+    with pytest.raises(selvedge.DeclarationError, match="rank 2 of 2"):
+        selvedge.Recorder(path, scalars=["loss"], shard=selvedge.Shard("run", 2, 2))
+    with pytest.raises(selvedge.DeclarationError, match="no tensor and no constant `W`"):
+        selvedge.Recorder(path, scalars=["loss"], shard=selvedge.Shard("run", 0, 2), parts={"W": ((2,), (0,))})
+    with pytest.raises(selvedge.DeclarationError, match="not initialised"):
+        selvedge.Shard.from_torch()
+
+    class Cut:
+        """As a DTensor, of which this process has a part."""
+
+        def to_local(self) -> Any:
+            return numpy.zeros(2)
+
+    with pytest.raises(selvedge.DeclarationError, match="`W` is a DTensor"):
+        selvedge.Recorder(path, like={"W": Cut()})
+    assert not path.exists()
