@@ -97,7 +97,7 @@ fn a_run_that_does_not_fit_is_a_no() {
     );
     assert!(
         run.stderr
-            .starts_with("error: the run needs 1.15 PB on the disk of ."),
+            .starts_with("error: the file needs 1.15 PB on the disk of ."),
         "{}",
         run.stderr
     );

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::ffi::CString;
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
+use std::time::SystemTime;
 
 use hdf5::dataset::{AllocTime, FillTime};
 use hdf5::file::LibraryVersion;
@@ -18,8 +20,9 @@ use selvedge_base::shape::elements;
 use crate::plan::ChunkPlan;
 use crate::provenance::{
     COMMIT, DIMENSION_SCALE, ENCODER, FORMAT, FORMAT_VERSION, LOGICAL_DTYPE, SCALE_CLASS,
-    SCALE_NAME, STATE, STEP_TENSOR, STEPS_PLANNED, VERSION,
+    SCALE_NAME, STATE, STEP_TENSOR, STEP_TENSORS, STEPS_PLANNED, VERSION,
 };
+use crate::run::{METADATA_BLOCK, Mark, RunNumber};
 use crate::{
     Attribute, DeclareError, Dtype, PartOf, RunState, StorageError, TensorSpec, ffi, provenance,
 };
@@ -57,6 +60,8 @@ pub(crate) struct Constant {
 pub(crate) struct Contents<'a> {
     /// Planned steps; `None` for a run of unknown length.
     pub(crate) steps: Option<u64>,
+    /// The number of the run, where it has one already.
+    pub(crate) run: Option<u32>,
     /// The step tensors.
     pub(crate) tensors: &'a [ChunkPlan],
     /// The constants, without their values.
@@ -164,13 +169,15 @@ pub(crate) fn create(
         access
             .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)
             .alignment(PAGE, alignment(contents).max(PAGE))
-            .meta_block_size(16 * PAGE)
+            .meta_block_size(METADATA_BLOCK)
     })
     .map_err(failed("create".to_owned()))?;
 
     let planned = contents.steps.map_or(provenance::OPEN_ENDED, |steps| {
         i64::try_from(steps).unwrap_or(i64::MAX)
     });
+    let run = contents.run.unwrap_or_else(new_number);
+    let run_attribute = [i64::from(run), contents.tensors.len() as i64];
     let own = [
         (FORMAT, Attribute::Int(FORMAT_VERSION)),
         (VERSION, Attribute::from(env!("CARGO_PKG_VERSION"))),
@@ -178,6 +185,7 @@ pub(crate) fn create(
         (STEPS_PLANNED, Attribute::Int(planned)),
         // The extents are those of the chunks that are there; whoever records sets both right.
         (COMMIT, Attribute::Ints(vec![0, i64::MAX])),
+        (STEP_TENSORS, Attribute::Ints(run_attribute.to_vec())),
     ];
     let own = own.iter().map(|(name, value)| (*name, value));
     for (name, value) in own.chain(
@@ -190,7 +198,7 @@ pub(crate) fn create(
             .map_err(failed(format!("write attribute `{name}` of")))?;
     }
     for tensor in contents.tensors {
-        create_step_tensor(&file, tensor)
+        create_step_tensor(&file, tensor, run)
             .map_err(failed(format!("create tensor `{}` in", tensor.tensor)))?;
     }
     // Constants that are given attributes of these names keep them for themselves.
@@ -228,7 +236,14 @@ fn alignment(contents: &Contents<'_>) -> u64 {
     chunk_alignment(bytes / count.max(1))
 }
 
-fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
+/// A number for a new run, which no other has, also in a process that was forked.
+fn new_number() -> u32 {
+    let now = (std::process::id(), SystemTime::now());
+    RunNumber::from_hash(RandomState::new().hash_one(now))
+}
+
+fn create_step_tensor(file: &File, plan: &ChunkPlan, run: u32) -> hdf5::Result<()> {
+    let role = Mark::step_of(run, &plan.tensor);
     let leading = match plan.compressed {
         true => 0,
         false => plan.steps.unwrap_or(plan.chunk_steps()),
@@ -250,7 +265,7 @@ fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
     if !plan.compressed {
         let dataset = dataset.alloc_time(Some(AllocTime::Early));
         let dataset = dataset.create(plan.tensor.as_str())?;
-        mark_role(&dataset, true)?;
+        mark_role(&dataset, role)?;
         return mark(&dataset, plan.dtype);
     }
     // The level is what HDF5 would compress with itself; readers do not ask for it.
@@ -259,7 +274,7 @@ fn create_step_tensor(file: &File, plan: &ChunkPlan) -> hdf5::Result<()> {
         .shuffle()
         .deflate(1)
         .create(plan.tensor.as_str())?;
-    mark_role(&dataset, true)?;
+    mark_role(&dataset, role)?;
     mark(&dataset, plan.dtype)?;
     write_attribute(&dataset, ENCODER, &Attribute::from(chunks::ENCODER_NAME))
 }
@@ -278,7 +293,7 @@ pub(crate) fn create_constant(
         .fill_time(FillTime::Never)
         .alloc_time(Some(AllocTime::Early))
         .create(constant.name.as_str())?;
-    mark_role(&dataset, false)?;
+    mark_role(&dataset, Mark::Constant)?;
     mark(&dataset, constant.dtype)?;
     if names_axis {
         name_axis(&dataset, &constant.name)?;
@@ -298,10 +313,10 @@ pub(crate) fn name_axis(dataset: &Dataset, name: &str) -> hdf5::Result<()> {
     Ok(())
 }
 
-/// Says whether the dataset is a step tensor: so what other programs add is told apart, and what they
-/// write anew is still known.
-pub(crate) fn mark_role(dataset: &Dataset, is_step: bool) -> hdf5::Result<()> {
-    write_attribute(dataset, STEP_TENSOR, &Attribute::Int(is_step.into()))
+/// Says which step tensor the dataset is, or that it is none: so what other programs add is told apart, and
+/// what they write anew is still known.
+pub(crate) fn mark_role(dataset: &Dataset, mark: Mark) -> hdf5::Result<()> {
+    write_attribute(dataset, STEP_TENSOR, &Attribute::Int(mark.value()))
 }
 
 /// Says what the values are the bits of, where HDF5 has no type that all readers know.

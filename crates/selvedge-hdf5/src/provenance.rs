@@ -15,6 +15,9 @@ pub(crate) const OPEN_ENDED: i64 = -1;
 pub(crate) const STATE: &str = "selvedge_state";
 /// The numbers of steps before and after the last commit that was begun. Since version 3.
 pub(crate) const COMMIT: &str = "selvedge_commit";
+/// The number of the run, which its step tensors are marked with, and how many of them it has. In files
+/// of version 3, but for the first ones.
+pub(crate) const STEP_TENSORS: &str = "selvedge_step_tensors";
 /// How the tensors are mostly read, where its chunks are made for that: see
 /// [`ReadPattern::stored`](crate::ReadPattern).
 pub(crate) const READ_PATTERN: &str = "selvedge_read_pattern";
@@ -33,7 +36,8 @@ pub(crate) const NOTEBOOK: &str = "notebook";
 /// The dtype of a dataset whose stored dtype is another: `bfloat16`.
 pub(crate) const LOGICAL_DTYPE: &str = "logical_dtype";
 
-/// An attribute of a dataset: 1 where it is a step tensor, 0 where it is a constant. Since version 3.
+/// An attribute of a dataset: 0 where it is a constant, else which step tensor of which run it is. In the first
+/// files of version 3 it is 1 of all step tensors.
 pub(crate) const STEP_TENSOR: &str = "selvedge_step_tensor";
 /// An attribute of a dataset of a rank that is a part of one of all ranks: the shape of a step of that.
 pub(crate) const GLOBAL_SHAPE: &str = "selvedge_global_shape";

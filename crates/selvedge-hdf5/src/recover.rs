@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use selvedge_base::LockedFile;
 
 use crate::plan::Grouped;
+use crate::reader::Reader;
 use crate::run::Standing;
-use crate::trajectory::{StepTensor, TrajectoryFile};
+use crate::trajectory::TrajectoryFile;
 use crate::unmark::unmark;
 use crate::{RunState, StorageError};
 
@@ -58,7 +59,8 @@ impl Recovery {
 ///
 /// Writes a few bytes in place and no chunk, whatever the size of the file. A file whose recording
 /// was finished, or recovered before, is not changed. Without `recover` the file is as readable; the committed steps are
-/// there in any case.
+/// there in any case. A run that another program wrote anew and that had not ended is not changed, either: that
+/// is an error that tells what to do.
 ///
 /// A file that another program wrote in the latest format of HDF5, or in SWMR mode, keeps the mark of its
 /// writer if that dies, and HDF5 refuses to open it. The mark is taken out, if nobody writes the file.
@@ -67,7 +69,8 @@ impl Recovery {
 ///
 /// [`StorageError::File`] while a recorder or another program writes the file, or where there is none;
 /// [`StorageError::MarkedByWriter`] where nobody can tell; [`StorageError::Truncated`] for a file that lost
-/// its end; [`StorageError::NotATrajectory`] for a file of another program; [`StorageError::Library`].
+/// its end; [`StorageError::NotATrajectory`] for a file of another program; [`StorageError::WrittenAnew`]
+/// for a run that another program wrote anew before it had ended; [`StorageError::Library`].
 pub fn recover(path: impl AsRef<Path>) -> Result<Recovery, StorageError> {
     look(path.as_ref(), true)
 }
@@ -90,40 +93,40 @@ fn look(path: &Path, write: bool) -> Result<Recovery, StorageError> {
     }
     let file = LockedFile::open(path)?;
     file.share(path)?;
-    let storage = file
-        .try_clone()
-        .map_err(|e| StorageError::io(path, "open", e))?;
-    let mut trajectory = TrajectoryFile::open(path, storage, true)?;
-    let committed = trajectory.committed();
-    let standing = |wanted: Standing| {
-        let is_wanted = move |tensor: &&StepTensor| tensor.standing == wanted;
-        let found = trajectory.tensors.iter().filter(is_wanted);
-        found.map(|tensor| (tensor.name.clone(), tensor.extent))
-    };
-    let ahead: Vec<(String, u64)> = standing(Standing::CutShort).collect();
-    let changed_by_others = standing(Standing::Appended)
-        .chain(trajectory.short.iter().cloned())
-        .collect();
-    let state = trajectory.state();
+    let reader = Reader::open_held(&file, path)?;
+    reader.check_recorded()?;
+    let (run, state) = (reader.step_tensors(), reader.state());
     let changed = state == RunState::Recording;
-    if changed && write {
-        // The extents first: a file that says it was recovered has been, and a tensor that is ahead is
-        // so by a commit that the file still tells of.
-        trajectory.set_extents(committed)?;
-        trajectory.sync()?;
-        trajectory.announce_commit(committed)?;
-        trajectory.set_state(RunState::Recovered)?;
-        trajectory.sync()?;
+    if changed {
+        let trajectory = reader.trajectory(&file, true)?;
+        // libhdf5 keeps what it has read as long as it has a file open.
+        drop(reader);
+        if write {
+            put_in_order(trajectory)?;
+        }
     }
+    let owned = |(name, steps): (&str, u64)| (name.to_owned(), steps);
     Ok(Recovery {
         path: path.to_owned(),
-        committed,
+        committed: run.committed,
         state,
-        ahead,
-        changed_by_others,
+        ahead: run.standing(Standing::CutShort).map(owned).collect(),
+        changed_by_others: run.changed_by_others().map(owned).collect(),
         changed,
         marked: false,
     })
+}
+
+/// Gives all step tensors the committed steps.
+fn put_in_order(mut trajectory: TrajectoryFile) -> Result<(), StorageError> {
+    let committed = trajectory.committed();
+    // The extents first: a file that says it was recovered has been, and a tensor that is ahead is so by
+    // a commit that the file still tells of.
+    trajectory.set_extents(committed)?;
+    trajectory.sync()?;
+    trajectory.announce_commit(committed)?;
+    trajectory.set_state(RunState::Recovered)?;
+    trajectory.sync()
 }
 
 impl fmt::Display for Recovery {

@@ -1,11 +1,22 @@
 //! Which datasets are the run, and how many steps it has: the one answer, for whoever reads, resumes,
 //! recovers, rechunks or converts a file. `docs/format.md` has the rules.
 
-use crate::provenance::{COMMIT, FORMAT, STATE};
-use crate::{Attribute, RunState};
+use std::collections::HashSet;
+use std::path::Path;
+
+use twox_hash::XxHash3_64;
+
+use crate::provenance::{COMMIT, FORMAT, STATE, STEP_TENSORS};
+use crate::{Attribute, RunState, StorageError};
 
 /// The first version of the format in which the file names its step tensors and its last commit.
 const NAMES_ITS_TENSORS: i64 = 3;
+
+/// Bytes of the blocks in which libhdf5 puts what a recorder makes but chunks.
+pub(crate) const METADATA_BLOCK: u64 = 1 << 16;
+
+/// How many bits of a mark are those of the name.
+const NAME_BITS: u32 = 32;
 
 /// What a file says of its run at the root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +24,34 @@ pub(crate) struct Record {
     /// The version of the format.
     pub(crate) format: i64,
     pub(crate) state: RunState,
+    /// The planned number of steps, which the reader adds.
+    pub(crate) planned: Option<u64>,
     /// The last commit that was begun, since version 3.
     pub(crate) commit: Option<Commit>,
+    /// The run that its step tensors are marked with; the first files of version 3 do not have it.
+    pub(crate) run: Option<RunNumber>,
+}
+
+/// The number by which the step tensors of a run are told from those of others, and how many it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunNumber {
+    /// At least 1, and of 31 bits.
+    pub(crate) number: u32,
+    pub(crate) tensors: u64,
+}
+
+/// What the mark of a dataset says that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Constant,
+    /// A step tensor, of whatever run and name: so it is in the first files of version 3.
+    Step,
+    /// The step tensor of this run whose name has this hash. So a copy is told from what it was made of,
+    /// whose attributes it has.
+    StepOf {
+        run: u32,
+        name: u32,
+    },
 }
 
 /// The numbers of steps before and after a commit. The file has it before an extent moves.
@@ -33,17 +70,71 @@ impl Record {
             Some(value)
         };
         let format = find(FORMAT)?;
-        let commit = match find(COMMIT) {
+        let pair = |name: &str| match find(name) {
             Some(Attribute::Ints(values)) => <[i64; 2]>::try_from(&values[..]).ok(),
             _ => None,
         };
         let state = find(STATE).and_then(Attribute::as_int);
         Some(Self {
+            planned: None,
             format: format.as_int().unwrap_or(1),
             state: state.map_or(RunState::Unknown, RunState::from_value),
-            commit: commit.and_then(Commit::from_values),
+            commit: pair(COMMIT).and_then(Commit::from_values),
+            run: pair(STEP_TENSORS).and_then(RunNumber::from_values),
         })
     }
+}
+
+impl RunNumber {
+    /// The number that comes of a hash: of 31 bits, and not 0.
+    pub(crate) fn from_hash(hash: u64) -> u32 {
+        u32::try_from(hash >> 33).map_or(1, |number| number.max(1))
+    }
+
+    /// The number of the run of this name, which several files are of.
+    pub(crate) fn from_name(run: &str) -> u32 {
+        Self::from_hash(XxHash3_64::oneshot(run.as_bytes()))
+    }
+
+    /// `None` for numbers that no run has.
+    pub(crate) fn from_values([number, tensors]: [i64; 2]) -> Option<Self> {
+        let number = u32::try_from(i32::try_from(number).ok()?).ok()?;
+        let tensors = u64::try_from(tensors).ok()?;
+        (number > 0).then_some(Self { number, tensors })
+    }
+}
+
+impl Mark {
+    pub(crate) fn from_value(value: i64) -> Self {
+        let run = u32::try_from(value >> NAME_BITS).unwrap_or(0);
+        match (value, run) {
+            (1, _) => Self::Step,
+            (_, 1..) => Self::StepOf {
+                run,
+                name: low(value.cast_unsigned()),
+            },
+            _ => Self::Constant,
+        }
+    }
+
+    pub(crate) fn value(self) -> i64 {
+        match self {
+            Self::Constant => 0,
+            Self::Step => 1,
+            Self::StepOf { run, name } => i64::from(run) << NAME_BITS | i64::from(name),
+        }
+    }
+
+    /// The mark of the step tensor `name` of a run.
+    pub(crate) fn step_of(run: u32, name: &str) -> Self {
+        let name = low(XxHash3_64::oneshot(name.as_bytes()));
+        Self::StepOf { run, name }
+    }
+}
+
+/// The lower bits of a number.
+fn low(number: u64) -> u32 {
+    u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0)
 }
 
 impl Commit {
@@ -57,18 +148,22 @@ impl Commit {
 /// What is known of a dataset that may be a step tensor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Candidate {
-    /// What its mark says: that it is a step tensor, or that it is a constant.
-    pub(crate) mark: Option<bool>,
+    pub(crate) name: String,
+    /// Whether it had another name before this one.
+    pub(crate) second_name: bool,
+    pub(crate) mark: Option<Mark>,
     /// Whether it is a member of the root group.
     pub(crate) at_root: bool,
+    /// The address of its object header, of a dataset of this file.
+    pub(crate) header: Option<u64>,
     /// Extents in elements.
     pub(crate) shape: Vec<u64>,
     pub(crate) chunked: bool,
     /// Whether its first axis is unlimited.
     pub(crate) unlimited: bool,
-    /// Whether it is made as a recorder makes its step tensors: HDF5 is told never to write the fill value
-    /// into it, and its chunks are there from the beginning, or their encoder has its name in it. h5py does
-    /// neither, unless it is asked to.
+    /// Whether it is made as a recorder makes its datasets: HDF5 is told never to write the fill value
+    /// into it, and its chunks are there from the beginning, or their encoder has its name in it. h5py
+    /// does neither, unless it is asked to, or copies a dataset.
     pub(crate) as_recorded: bool,
     /// Bytes of an element, where these are numbers or bools.
     pub(crate) element_bytes: Option<u64>,
@@ -107,8 +202,70 @@ pub(crate) struct Run {
     pub(crate) appended: u64,
     /// Steps that the file says it had, and that no step tensor has any more.
     pub(crate) lost: u64,
+    /// Step tensors that the file says it has, and that are not at its root any more.
+    pub(crate) missing: u64,
     /// The candidates' parts, in their order.
     pub(crate) parts: Vec<Part>,
+}
+
+/// The step tensors of a file, for who changes it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StepTensors {
+    pub(crate) committed: u64,
+    /// In the order of writing: name, extent, and how it compares with the committed steps.
+    pub(crate) tensors: Vec<(String, u64, Standing)>,
+    /// Those that lack steps, with the steps that they have.
+    pub(crate) short: Vec<(String, u64)>,
+}
+
+impl StepTensors {
+    /// Those of a new file, in the order of writing.
+    pub(crate) fn new<'a>(names: impl IntoIterator<Item = &'a str>, steps: u64) -> Self {
+        let tensor = |name: &str| (name.to_owned(), steps, Standing::Level);
+        Self {
+            committed: steps,
+            tensors: names.into_iter().map(tensor).collect(),
+            short: Vec::new(),
+        }
+    }
+
+    /// Those that stand so, with their extents.
+    pub(crate) fn standing(&self, wanted: Standing) -> impl Iterator<Item = (&str, u64)> {
+        let found = self
+            .tensors
+            .iter()
+            .filter(move |(.., standing)| *standing == wanted);
+        found.map(|(name, extent, _)| (name.as_str(), *extent))
+    }
+
+    /// Those that another program gave another number of steps, and that number.
+    pub(crate) fn changed_by_others(&self) -> impl Iterator<Item = (&str, u64)> {
+        let short = self
+            .short
+            .iter()
+            .map(|(name, steps)| (name.as_str(), *steps));
+        self.standing(Standing::Appended).chain(short)
+    }
+
+    /// Fails if one of `changed`, tensors of the file at `path`, has another number of steps: which of the
+    /// steps belong to the run is not ours to say.
+    pub(crate) fn refuse_one_of<'a>(
+        &self,
+        path: &Path,
+        mut changed: impl Iterator<Item = (&'a str, u64)>,
+    ) -> Result<(), StorageError> {
+        let Some((name, steps)) = changed.next() else {
+            return Ok(());
+        };
+        Err(StorageError::NotATrajectory {
+            path: path.to_owned(),
+            reason: format!(
+                "another program changed it: tensor `{name}` has {steps} steps and others have {}; give \
+                 them the same number there, or delete what it added",
+                self.committed
+            ),
+        })
+    }
 }
 
 impl Candidate {
@@ -117,11 +274,121 @@ impl Candidate {
         self.shape.first().copied().unwrap_or(0)
     }
 
+    fn is_marked_step(&self) -> bool {
+        matches!(self.mark, Some(Mark::Step | Mark::StepOf { .. }))
+    }
+
+    /// Whether it can be a step tensor: those are at the root.
+    fn has_place(&self) -> bool {
+        self.at_root && !self.shape.is_empty()
+    }
+
     /// Whether it looks like a step tensor of a recorder that did not mark them yet.
     fn looks_recorded(&self) -> bool {
-        let is_tensor = !self.shape.is_empty() && self.element_bytes.is_some();
-        self.at_root && is_tensor && self.chunked && self.unlimited && self.as_recorded
+        let is_tensor = self.has_place() && self.element_bytes.is_some();
+        is_tensor && self.chunked && self.unlimited && self.as_recorded
     }
+}
+
+/// Which of the candidates are step tensors.
+struct Steps {
+    is_step: Vec<bool>,
+    /// Of which the numbers of steps are those of the run.
+    counts: Vec<bool>,
+    /// Whether they are marked, and so are all that the recorder made.
+    marked: bool,
+}
+
+/// The step tensors of a file that Selvedge recorded, as it names them; of the first versions, as the
+/// recorder made them. `None` where nothing tells.
+fn step_tensors(record: &Record, candidates: &[Candidate]) -> Option<Steps> {
+    let same = |is_step: Vec<bool>, marked| Steps {
+        counts: is_step.clone(),
+        is_step,
+        marked,
+    };
+    let is_marked = |found: &Candidate| found.is_marked_step() && found.has_place();
+    let steps = if let Some(run) = record.run {
+        same(named(run.number, candidates), true)
+    } else if record.format >= NAMES_ITS_TENSORS && candidates.iter().any(is_marked) {
+        // A mark without a number is on copies, too: those that HDF5 made are told by their place.
+        let made = made(candidates);
+        let marks = candidates.iter().zip(&made);
+        let is_step = marks.map(|(c, made)| is_marked(c) && (*made || !c.looks_recorded()));
+        let is_step: Vec<bool> = is_step.collect();
+        let both = is_step.iter().zip(made).map(|(step, made)| *step && made);
+        let both: Vec<bool> = both.collect();
+        Steps {
+            counts: if both.contains(&true) {
+                both
+            } else {
+                is_step.clone()
+            },
+            is_step,
+            marked: true,
+        }
+    } else {
+        same(made(candidates), false)
+    };
+    steps.is_step.contains(&true).then_some(steps)
+}
+
+/// The candidates that are the step tensors of this run: those under the name that their mark has, and
+/// of what was renamed, one for each name.
+fn named(run: u32, candidates: &[Candidate]) -> Vec<bool> {
+    let of_run = |found: &Candidate| match found.mark {
+        Some(Mark::StepOf { run: of, name }) if of == run && found.has_place() => Some(name),
+        _ => None,
+    };
+    let keeps = |found: &Candidate| {
+        of_run(found).filter(|_| found.mark == Some(Mark::step_of(run, &found.name)))
+    };
+    let mut is_step: Vec<bool> = candidates.iter().map(|c| keeps(c).is_some()).collect();
+    let mut taken: HashSet<u32> = candidates.iter().filter_map(keeps).collect();
+    for (found, is_step) in candidates.iter().zip(&mut is_step) {
+        *is_step |= of_run(found).is_some_and(|name| taken.insert(name));
+    }
+    is_step
+}
+
+/// The candidates without a number in their marks that the recorder of this file made, and not HDF5 as copies of
+/// such, or more names of them.
+fn made(candidates: &[Candidate]) -> Vec<bool> {
+    let is_made = |found: &Candidate| {
+        let is_aligned = found.header.is_none_or(|header| header % 8 == 0);
+        let may_be = !matches!(found.mark, Some(Mark::StepOf { .. })) && !found.second_name;
+        may_be && is_aligned && found.looks_recorded()
+    };
+    let headers = candidates.iter().filter(|found| is_made(found));
+    let mut headers: Vec<u64> = headers.filter_map(|found| found.header).collect();
+    headers.sort_unstable();
+    // It makes its step tensors before its constants …
+    let constants = candidates
+        .iter()
+        .filter(|found| found.at_root && !found.chunked);
+    let constants = constants.filter(|found| found.as_recorded && !found.is_marked_step());
+    let constants = constants.filter_map(|found| found.header);
+    let end = constants.chain(first_outside(&headers)).min();
+    let in_place = |found: &Candidate| end.is_none_or(|end| found.header < Some(end));
+    candidates
+        .iter()
+        .map(|found| is_made(found) && in_place(found))
+        .collect()
+}
+
+/// … and one after the other in blocks: the first of these headers that is not in the block of the one before,
+/// although there was room.
+fn first_outside(headers: &[u64]) -> Option<u64> {
+    let (mut block, mut last) = (0, METADATA_BLOCK);
+    headers.iter().copied().find(|&header| {
+        let is_outside = header - block > METADATA_BLOCK;
+        let had_room = last - block < METADATA_BLOCK / 2;
+        if is_outside {
+            block = header;
+        }
+        last = header;
+        is_outside && had_room
+    })
 }
 
 /// Decides which of the datasets of a file are its run. `record` is what the file says at the root;
@@ -130,63 +397,38 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
     let Some(record) = record else {
         return foreign(candidates, |_| true);
     };
-    let marked = |candidate: &Candidate| {
-        candidate.mark == Some(true) && candidate.at_root && !candidate.shape.is_empty()
-    };
-    let names_them = record.format >= NAMES_ITS_TENSORS && candidates.iter().any(marked);
-    let is_step: Vec<bool> = match names_them {
-        true => candidates.iter().map(marked).collect(),
-        false => candidates.iter().map(Candidate::looks_recorded).collect(),
-    };
     let in_progress = record.state == RunState::Recording;
     // Every tensor of the run has at least so many steps.
     let promised = record.commit.map_or(0, |commit| match in_progress {
         true => commit.before,
         false => commit.after,
     });
-    if !is_step.contains(&true) {
-        // Another program wrote the file anew, and what marked the step tensors is gone. What is still
-        // marked as a constant is none.
-        let may_be = |candidate: &Candidate| candidate.at_root && candidate.mark != Some(false);
-        let mut run = foreign(candidates, may_be);
-        run.lost = promised.saturating_sub(run.committed);
-        for (part, candidate) in run.parts.iter_mut().zip(candidates) {
-            if is_moved(candidate) {
-                *part = Part::Added;
-            }
-            // Nothing tells a tensor that lacked the last step from a constant of that length. The step is
-            // shown, and what lacks it is told.
-            let extent = candidate.extent();
-            let is_number = !candidate.shape.is_empty() && candidate.element_bytes.is_some();
-            if *part == Part::Constant
-                && in_progress
-                && record.format < NAMES_ITS_TENSORS
-                && may_be(candidate)
-                && is_number
-                && extent.checked_add(1) == Some(run.committed)
-            {
-                *part = Part::Short;
-            }
-        }
-        return run;
-    }
-    let is_added = |candidate: &Candidate| match names_them {
-        true => candidate.mark.is_none() || is_moved(candidate),
-        // The recorder makes constants without chunks, at the root.
-        false => candidate.chunked || !candidate.at_root,
+    let Some(steps) = step_tensors(record, candidates) else {
+        return rewritten(record, candidates, promised);
     };
     let extents = || {
-        let steps = candidates.iter().zip(&is_step).filter(|(_, step)| **step);
-        steps.map(|(candidate, _)| candidate.extent())
+        let counted = candidates.iter().zip(&steps.counts);
+        counted
+            .filter(|(_, counts)| **counts)
+            .map(|(candidate, _)| candidate.extent())
     };
-    let commit = record.commit.filter(|_| names_them);
+    let commit = record.commit.filter(|_| steps.marked);
     // Where none has as many as was promised, another program has cut them all.
-    let promised = if names_them { promised } else { 0 };
+    let promised = if steps.marked { promised } else { 0 };
     let least = match extents().any(|extent| extent >= promised) {
         true => promised,
         false => 0,
     };
-    let committed = extents().filter(|&extent| extent >= least).min();
+    // All tensors of a finished run had the same number. Where the file does not say which, it is that of
+    // most of them; or the planned one; or the largest.
+    let committed = match commit {
+        None if record.state == RunState::Finished => {
+            let count = |steps: u64| extents().filter(|&extent| extent == steps).count();
+            let is_planned = |steps| record.planned == Some(steps);
+            extents().max_by_key(|&steps| (count(steps), is_planned(steps), steps))
+        }
+        _ => extents().filter(|&extent| extent >= least).min(),
+    };
     let committed = committed.unwrap_or(0);
     // A commit moves all tensors from one number of steps to another. Where the file does not say which,
     // one step more is surely of a commit; several may be what somebody appended, and are not cut off.
@@ -204,10 +446,15 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
             }
         },
     );
+    let is_added = |candidate: &Candidate| match steps.marked {
+        true => candidate.mark != Some(Mark::Constant),
+        // The recorder makes constants without chunks, at the root.
+        false => candidate.chunked || !candidate.at_root,
+    };
     let part = |(candidate, &step): (&Candidate, &bool)| {
         let extent = candidate.extent();
         match step {
-            true if extent < least => Part::Short,
+            true if extent < committed => Part::Short,
             true if extent == committed => Part::Step(Standing::Level),
             true if in_progress && extent <= most => Part::Step(Standing::CutShort),
             true => Part::Step(Standing::Appended),
@@ -215,17 +462,43 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
             false => Part::Constant,
         }
     };
+    let found = steps.is_step.iter().filter(|&&step| step).count() as u64;
     Run {
         committed,
         appended: commit.map_or(0, |commit| committed.saturating_sub(commit.after)),
         lost: promised.saturating_sub(committed),
-        parts: candidates.iter().zip(&is_step).map(part).collect(),
+        missing: record
+            .run
+            .map_or(0, |run| run.tensors.saturating_sub(found)),
+        parts: candidates.iter().zip(&steps.is_step).map(part).collect(),
     }
 }
 
-/// Whether another program moved a step tensor of this run, or of another one, into a group.
-fn is_moved(candidate: &Candidate) -> bool {
-    candidate.mark == Some(true) && !candidate.at_root
+/// The run of a file that another program wrote anew, so that what marked the step tensors is gone. What
+/// is still marked is none.
+fn rewritten(record: &Record, candidates: &[Candidate], promised: u64) -> Run {
+    let may_be = |candidate: &Candidate| candidate.at_root && candidate.mark.is_none();
+    let mut run = foreign(candidates, may_be);
+    run.lost = promised.saturating_sub(run.committed);
+    for (part, candidate) in run.parts.iter_mut().zip(candidates) {
+        if candidate.is_marked_step() {
+            *part = Part::Added;
+        }
+        // Nothing tells a tensor that lacked the last step from a constant of that length. The step is
+        // shown, and what lacks it is told.
+        let extent = candidate.extent();
+        let is_number = !candidate.shape.is_empty() && candidate.element_bytes.is_some();
+        if *part == Part::Constant
+            && record.state == RunState::Recording
+            && record.format < NAMES_ITS_TENSORS
+            && may_be(candidate)
+            && is_number
+            && extent.checked_add(1) == Some(run.committed)
+        {
+            *part = Part::Short;
+        }
+    }
+    run
 }
 
 /// The step tensors of a file that does not name them, among the candidates that `may_be`: those
@@ -254,6 +527,7 @@ fn foreign(candidates: &[Candidate], may_be: impl Fn(&Candidate) -> bool) -> Run
         committed: steps.unwrap_or(0),
         appended: 0,
         lost: 0,
+        missing: 0,
         parts: candidates.iter().map(part).collect(),
     }
 }
@@ -288,245 +562,4 @@ fn is_of_steps(shape: &[u64], steps: u64) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LEVEL: Part = Part::Step(Standing::Level);
-    const CUT_SHORT: Part = Part::Step(Standing::CutShort);
-    const APPENDED: Part = Part::Step(Standing::Appended);
-
-    /// A tensor as the recorder makes it since version 3.
-    fn marked(steps: u64) -> Candidate {
-        Candidate {
-            mark: Some(true),
-            ..recorded(steps)
-        }
-    }
-
-    /// … and before.
-    fn recorded(steps: u64) -> Candidate {
-        Candidate {
-            as_recorded: true,
-            ..appendable(steps)
-        }
-    }
-
-    /// A dataset that h5py makes with `maxshape=(None, 4)`.
-    fn appendable(steps: u64) -> Candidate {
-        Candidate {
-            mark: None,
-            at_root: true,
-            shape: vec![steps, 4],
-            chunked: true,
-            unlimited: true,
-            as_recorded: false,
-            element_bytes: Some(4),
-        }
-    }
-
-    fn constant() -> Candidate {
-        Candidate {
-            mark: Some(false),
-            chunked: false,
-            unlimited: false,
-            ..appendable(9)
-        }
-    }
-
-    fn record(format: i64, state: RunState, commit: Option<(u64, u64)>) -> Record {
-        Record {
-            format,
-            state,
-            commit: commit.map(|(before, after)| Commit { before, after }),
-        }
-    }
-
-    #[track_caller]
-    fn check(record: Record, candidates: &[Candidate], committed: u64, parts: &[Part]) {
-        let run = find_run(Some(&record), candidates);
-        assert_eq!((run.committed, &run.parts[..]), (committed, parts));
-    }
-
-    const FINISHED: Record = Record {
-        format: 3,
-        state: RunState::Finished,
-        commit: Some(Commit {
-            before: 18,
-            after: 20,
-        }),
-    };
-
-    const RECORDING: Record = Record {
-        state: RunState::Recording,
-        ..FINISHED
-    };
-
-    /// A resizable dataset of three values that h5py added to a run of 20 steps cut it to three.
-    #[test]
-    fn what_is_not_marked_changes_nothing() {
-        let all = [marked(20), appendable(3), constant(), marked(20)];
-        check(
-            FINISHED,
-            &all,
-            20,
-            &[LEVEL, Part::Added, Part::Constant, LEVEL],
-        );
-        let in_a_group = Candidate {
-            at_root: false,
-            ..marked(7)
-        };
-        check(
-            FINISHED,
-            &[marked(20), in_a_group],
-            20,
-            &[LEVEL, Part::Added],
-        );
-    }
-
-    /// A mask was the run, and `convert --steps` cut it, when somebody had moved the step tensor into a
-    /// group.
-    #[test]
-    fn a_constant_is_no_step_tensor_whatever_becomes_of_the_others() {
-        let moved = Candidate {
-            at_root: false,
-            ..marked(20)
-        };
-        let run = find_run(Some(&FINISHED), &[moved, constant()]);
-        assert_eq!((run.committed, run.lost), (0, 20));
-        assert_eq!(run.parts, [Part::Added, Part::Constant]);
-        let run = find_run(Some(&FINISHED), &[constant()]);
-        assert_eq!((run.committed, run.lost), (0, 20));
-    }
-
-    /// A file whose step tensors all ended early said nothing about it.
-    #[test]
-    fn steps_that_all_tensors_lost_are_counted() {
-        let run = find_run(Some(&FINISHED), &[marked(12), marked(12)]);
-        assert_eq!((run.committed, run.lost), (12, 8));
-        let run = find_run(Some(&RECORDING), &[marked(18), marked(18)]);
-        assert_eq!((run.committed, run.lost), (18, 0));
-    }
-
-    /// Another program cut some tensors of a run, and `recover` cut those that had kept more steps, too, as if
-    /// they were ahead by a commit.
-    #[test]
-    fn what_others_cut_is_no_commit_that_was_cut_short() {
-        check(RECORDING, &[marked(8), marked(2)], 2, &[APPENDED, LEVEL]);
-        check(
-            RECORDING,
-            &[marked(20), marked(18)],
-            18,
-            &[CUT_SHORT, LEVEL],
-        );
-    }
-
-    #[test]
-    fn marks_outlive_chunks_and_unlimited_axes() {
-        let rewritten = |steps| Candidate {
-            chunked: false,
-            unlimited: false,
-            as_recorded: false,
-            ..marked(steps)
-        };
-        check(
-            FINISHED,
-            &[rewritten(20), constant()],
-            20,
-            &[LEVEL, Part::Constant],
-        );
-    }
-
-    #[test]
-    fn a_commit_is_cut_short_only_within_what_the_file_says_of_it() {
-        check(
-            RECORDING,
-            &[marked(20), marked(18)],
-            18,
-            &[CUT_SHORT, LEVEL],
-        );
-        check(RECORDING, &[marked(25), marked(18)], 18, &[APPENDED, LEVEL]);
-        check(RECORDING, &[marked(25), marked(20)], 20, &[APPENDED, LEVEL]);
-        check(FINISHED, &[marked(25), marked(20)], 20, &[APPENDED, LEVEL]);
-        check(FINISHED, &[marked(21), marked(20)], 20, &[APPENDED, LEVEL]);
-    }
-
-    #[test]
-    fn steps_that_all_tensors_got_count() {
-        let run = find_run(Some(&FINISHED), &[marked(25), marked(25)]);
-        assert_eq!((run.committed, run.appended), (25, 5));
-        let run = find_run(Some(&FINISHED), &[marked(25), marked(23)]);
-        assert_eq!((run.committed, run.appended), (23, 3));
-    }
-
-    /// A step tensor of another run, copied into the file, would take the committed steps back.
-    #[test]
-    fn a_marked_tensor_that_lacks_steps_takes_none_from_the_others() {
-        check(
-            FINISHED,
-            &[marked(20), marked(10)],
-            20,
-            &[LEVEL, Part::Short],
-        );
-        check(
-            RECORDING,
-            &[marked(19), marked(10)],
-            19,
-            &[LEVEL, Part::Short],
-        );
-        // Where all lack some, they were cut.
-        check(FINISHED, &[marked(12), marked(10)], 10, &[APPENDED, LEVEL]);
-    }
-
-    #[test]
-    fn files_without_marks_go_by_how_the_recorder_made_them() {
-        for format in [1, 2] {
-            let finished = record(format, RunState::Finished, None);
-            let all = [recorded(20), appendable(3), appendable(0)];
-            check(finished, &all, 20, &[LEVEL, Part::Added, Part::Added]);
-            let died = record(format, RunState::Recording, None);
-            check(died, &[recorded(20), recorded(19)], 19, &[CUT_SHORT, LEVEL]);
-            // More than one step may be what somebody appended, and is left where it is.
-            let five = [recorded(16), recorded(11)];
-            check(died, &five, 11, &[APPENDED, LEVEL]);
-            let three = [recorded(22), recorded(20), recorded(19)];
-            check(died, &three, 19, &[APPENDED, APPENDED, LEVEL]);
-        }
-    }
-
-    /// `h5repack -l CONTI` takes all that tells step tensors apart from a file of an earlier version. One
-    /// whose recorder had died within a commit showed a step that it had not committed, without a word.
-    #[test]
-    fn a_tensor_that_lacks_a_step_of_a_file_without_marks_is_told() {
-        let conti = |steps| Candidate {
-            chunked: false,
-            unlimited: false,
-            as_recorded: false,
-            ..recorded(steps)
-        };
-        let all = [conti(20), conti(19), conti(3)];
-        let died = record(2, RunState::Recording, None);
-        check(died, &all, 20, &[LEVEL, Part::Short, Part::Constant]);
-        let finished = record(2, RunState::Finished, None);
-        check(finished, &all, 20, &[LEVEL, Part::Constant, Part::Constant]);
-    }
-
-    #[test]
-    fn files_that_lost_their_marks_go_by_the_largest_tensor() {
-        let text = Candidate {
-            element_bytes: None,
-            ..appendable(20)
-        };
-        let all = [appendable(20), text, appendable(3), appendable(20)];
-        let parts = [LEVEL, Part::Constant, Part::Constant, LEVEL];
-        check(FINISHED, &all, 20, &parts);
-        check(record(1, RunState::Finished, None), &all, 20, &parts);
-    }
-
-    #[test]
-    fn the_steps_of_foreign_tensors_are_those_of_the_largest() {
-        let shapes: [(&[u64], u64); 4] = [(&[3], 9_000), (&[6, 2], 24), (&[4, 2], 24), (&[], 8)];
-        assert_eq!(common_steps(shapes), Some(6));
-        assert_eq!(common_steps([(&[3_u64][..], 12), (&[5], 20)]), Some(5));
-        assert_eq!(common_steps([(&[0_u64, 3][..], 0), (&[], 8)]), None);
-    }
-}
+mod tests;

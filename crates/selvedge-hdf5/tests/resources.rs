@@ -57,7 +57,7 @@ fn a_chunk_does_not_become_larger_than_it_is() {
         let tensor = file.tensor(name).unwrap();
         assert_eq!(tensor.read_steps::<f32>(0..4).unwrap(), expected, "{name}");
         let error = tensor.read_steps::<f32>(2..6).unwrap_err();
-        let ReadError::DamagedChunk { chunk, reason, .. } = &error else {
+        let ReadError::DamagedChunk { chunk, source, .. } = &error else {
             panic!("{name}: {error}");
         };
         assert_eq!(*chunk, [4, 0], "{name}");
@@ -66,7 +66,7 @@ fn a_chunk_does_not_become_larger_than_it_is() {
             "deflate" | "all" => "",
             _ => "holds more than the 4096 bytes",
         };
-        assert!(reason.contains(why), "{name}: {reason}");
+        assert!(source.to_string().contains(why), "{name}: {source}");
     }
     let twice = file.tensor("twice").unwrap();
     let error = twice.read_steps::<f32>(0..4).unwrap_err();

@@ -7,7 +7,7 @@ use selvedge_hdf5::{ChunkPlan, Compression, ReadError, ReadPattern, StorageError
 use selvedge_safetensors::{HeaderError, ReadError as SafetensorsError};
 
 use super::reading::Reading;
-use crate::facts::{FileFacts, RecordingState, Role, Storage, TensorFacts, Unreadable};
+use crate::facts::{FileFacts, RecordingState, Remedy, Role, Storage, TensorFacts, Unreadable};
 
 /// The facts of an HDF5 file.
 pub(crate) fn hdf5(facts: &FileFacts, reading: &Reading) -> Hdf5Facts {
@@ -22,6 +22,9 @@ pub(crate) fn hdf5(facts: &FileFacts, reading: &Reading) -> Hdf5Facts {
             Some(RecordingState::Recovered) => RunState::Recovered,
             Some(RecordingState::Unknown) | None => RunState::Unknown,
         },
+        written_anew: recording.is_some_and(|recording| {
+            recording.state == RecordingState::Died && recording.remedy != Some(Remedy::Recover)
+        }),
         committed_steps: recording.map(|recording| recording.committed_steps),
         planned_steps: recording.and_then(|recording| recording.planned_steps),
         read_pattern: own_pattern(facts),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use selvedge_base::text::escaped;
-use selvedge_hdf5::{ChecksumReport, Role, verify_checksums};
+use selvedge_hdf5::{ChecksumReport, Reader, Role, verify_checksums};
 use serde::Serialize;
 
 use super::other_files::OtherFiles;
@@ -166,7 +166,7 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
     if !report.has_checksums() {
         bail!(
             "{name} has no checksums; {}",
-            what_adds_them(&name, facts.recording.as_ref())
+            what_adds_them(&name, facts.recording.as_ref(), &reader)
         );
     }
     let clean = report.is_clean();
@@ -179,19 +179,20 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
 }
 
 /// What gives a file checksums: it is not the same for every file.
-fn what_adds_them(name: &str, recording: Option<&Recording>) -> String {
+fn what_adds_them(name: &str, recording: Option<&Recording>, reader: &Reader) -> String {
+    let in_place = || reader.check_in_place().is_ok();
     match recording.map(|recording| recording.state) {
-        Some(RecordingState::Finished | RecordingState::Recovered) => {
+        Some(RecordingState::Finished | RecordingState::Recovered) if in_place() => {
             format!("`selvedge checksum {name}` adds them")
         }
-        Some(RecordingState::Died) => format!(
+        Some(RecordingState::Died) if in_place() => format!(
             "its writer died: `selvedge recover {name}` puts it in order, and then `selvedge checksum` \
              adds them"
         ),
         Some(RecordingState::Live | RecordingState::LiveOrDied) => {
             "`selvedge checksum` adds them when it is finished".to_owned()
         }
-        Some(RecordingState::Unknown) | None => format!(
+        _ => format!(
             "`selvedge rechunk {name} new.h5 --checksums` writes a trajectory that has them"
         ),
     }

@@ -6,12 +6,15 @@ use std::path::Path;
 
 use selvedge_base::FileError;
 use selvedge_base::shape::most_elements;
-use selvedge_hdf5::{Attribute as Stored, DataLayout, Dtype, ReadError, Reader, RunState, Tensor};
+use selvedge_hdf5::{
+    Attribute as Stored, DataLayout, Dtype, ReadError, Reader, RunState, StorageError, Tensor,
+};
 
 use super::model;
 use super::{
     Assumptions, Attribute, FileFacts, Filter, Format, Part, Provenance, Rank, Recording,
-    RecordingState, Role, Storage, TensorFacts, UnreadAttribute, Unreadable, Value, axes, python,
+    RecordingState, Remedy, Role, Storage, TensorFacts, UnreadAttribute, Unreadable, Value, axes,
+    python,
 };
 
 // The attributes of `docs/format.md`.
@@ -110,8 +113,17 @@ fn recording(reader: &Reader) -> Option<Recording> {
         RunState::Recovered => RecordingState::Recovered,
         _ => RecordingState::Unknown,
     };
+    let remedy = match state {
+        RecordingState::Died => match reader.check_in_place() {
+            Err(StorageError::WrittenAnew { steps: 0, .. }) => None,
+            Err(StorageError::WrittenAnew { .. }) => Some(Remedy::Rechunk),
+            _ => Some(Remedy::Recover),
+        },
+        _ => None,
+    };
     Some(Recording {
         state,
+        remedy,
         committed_steps: reader.committed_steps(),
         planned_steps: reader.planned_steps(),
         format_version,

@@ -21,7 +21,7 @@ pub(crate) use difference::{AttributeDifference, Differences, TensorDifference};
 pub(crate) use error::Unreadable;
 pub(crate) use format::Format;
 pub(crate) use model::{
-    FileFacts, Filter, Part, Provenance, Rank, Recording, RecordingState, Role, Storage,
+    FileFacts, Filter, Part, Provenance, Rank, Recording, RecordingState, Remedy, Role, Storage,
     TensorFacts,
 };
 pub(crate) use python::identifier;

@@ -43,6 +43,9 @@ pub(crate) struct Recording {
     pub(crate) committed_steps: u64,
     /// Steps that the run was planned for; none for an open number.
     pub(crate) planned_steps: Option<u64>,
+    /// Of a run whose writer died, what puts its file in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) remedy: Option<Remedy>,
     /// The version of the file's conventions.
     pub(crate) format_version: Option<i64>,
     /// How its tensors are mostly read, where its chunks were made for that.
@@ -92,6 +95,15 @@ pub(crate) enum RecordingState {
     Recovered,
     /// The file does not say.
     Unknown,
+}
+
+/// What puts the file of a run in order whose writer died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Remedy {
+    Recover,
+    /// Another program wrote it anew, and `recover` does not change it.
+    Rechunk,
 }
 
 /// Where a file came from, as far as it says.

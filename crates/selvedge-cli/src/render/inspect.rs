@@ -7,7 +7,7 @@ use super::style::{GOOD, HEADING, TITLE, WARNING, styled};
 use super::table::{Align, Table};
 use super::text::{counted, shown, some, wrapped};
 use super::{Page, attributes, python, stats, storage};
-use crate::facts::{FileFacts, Format, Recording, RecordingState, Storage, TensorFacts};
+use crate::facts::{FileFacts, Format, Recording, RecordingState, Remedy, Storage, TensorFacts};
 use crate::stats::TensorStats;
 
 /// Everything below the path is indented.
@@ -266,11 +266,14 @@ fn notes(facts: &FileFacts, page: Page) -> String {
     let mut notes = Vec::new();
     if let Some(recording) = &facts.recording {
         let path = shown(&facts.path);
-        if recording.state == RecordingState::Died {
-            notes.push(format!(
-                "its committed steps are all there; `selvedge recover {path}` puts it in order"
-            ));
-        }
+        let remedy = recording.remedy.map(|remedy| match remedy {
+            Remedy::Recover => format!("`selvedge recover {path}` puts it in order"),
+            Remedy::Rechunk => format!(
+                "another program wrote it anew, and `selvedge rechunk {path} new.h5` makes a finished \
+                 trajectory of it"
+            ),
+        });
+        notes.extend(remedy.map(|what| format!("its committed steps are all there; {what}")));
     }
     for tensor in &facts.tensors {
         let remarks = tensor.remarks.iter();

@@ -12,6 +12,8 @@ pub struct Hdf5Facts {
     pub damage: Option<Damage>,
     /// How its recording ended.
     pub state: RunState,
+    /// Whether, of a run whose recorder died, another program wrote the file anew: `recover` does not change it.
+    pub written_anew: bool,
     /// The steps that all of its step tensors have.
     pub committed_steps: Option<u64>,
     /// The steps that the run was planned for.

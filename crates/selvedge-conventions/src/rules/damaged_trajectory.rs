@@ -54,8 +54,7 @@ impl Rule for DamagedTrajectory {
             ),
             Damage::Unreadable { reason } => (
                 format!("not a sound HDF5 file: {reason}"),
-                "copy it again from where it is whole; `selvedge recover` puts in order what a killed \
-                 recorder leaves behind",
+                "copy it again from where it is whole",
             ),
         };
         vec![Diagnosis::new(message).help(help)]

@@ -20,6 +20,9 @@
 //! ```sh
 //! selvedge recover thimble_7.h5    # or continue the run with `Recorder::resume`
 //! ```
+//!
+//! A file that another program wrote anew, such as h5repack, is not put in order in place;
+//! `selvedge rechunk` makes a finished trajectory of it.
 
 use crate::facts::RunState;
 use crate::rule::Metadata;
@@ -65,10 +68,18 @@ impl Rule for WriterDied {
                 return vec![Diagnosis::new(message).help(help)];
             }
         };
-        vec![Diagnosis::new(message).help(format!(
-            "`selvedge recover {}` puts the file in order, or continue the run with \
-             `Recorder::resume`; what was committed is there",
-            artifact.path.file_name()
-        ))]
+        let name = artifact.path.file_name();
+        let help = match (facts.written_anew, facts.committed_steps) {
+            (false, _) => format!(
+                "`selvedge recover {name}` puts the file in order, or continue the run with \
+                 `Recorder::resume`; what was committed is there"
+            ),
+            (true, Some(0)) => "it has no steps, and nothing to lose".to_owned(),
+            (true, _) => format!(
+                "another program wrote the file anew: `selvedge rechunk {name} new.h5` makes a finished \
+                 trajectory of it; what was committed is there"
+            ),
+        };
+        vec![Diagnosis::new(message).help(help)]
     }
 }

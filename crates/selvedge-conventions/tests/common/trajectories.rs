@@ -49,6 +49,17 @@ fn recording(name: &str, state: RunState, planned: Option<u64>, tensor: TensorFa
     file(&format!("tensors/Thimble/{name}.h5"), 7_684_000_000, facts)
 }
 
+/// A run whose recorder died, and whose file `h5repack` wrote anew.
+fn anew(name: &str) -> World {
+    let facts = Hdf5Facts {
+        state: RunState::Died,
+        written_anew: true,
+        committed_steps: Some(4203),
+        ..Hdf5Facts::default()
+    };
+    file(&format!("tensors/Thimble/{name}.h5"), 7_684_000_000, facts)
+}
+
 fn damaged(name: &str, damage: Damage) -> World {
     let facts = Hdf5Facts {
         damage: Some(damage),
@@ -120,6 +131,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 "open",
                 recording("thimble_52", died, None, steps(4203, good())),
             ),
+            ("written-anew", anew("thimble_53")),
         ],
     });
     fixtures.push(Fixture {

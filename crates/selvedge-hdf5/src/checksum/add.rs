@@ -8,9 +8,8 @@ use selvedge_base::LockedFile;
 use super::verify::compute;
 use super::{COVERED, Checksums, STEPS, SUMS};
 use crate::bulk::{Meter, Progress};
-use crate::error::LibraryError;
 use crate::reader::{Reader, Tensor};
-use crate::trajectory::TrajectoryFile;
+use crate::run::Standing;
 use crate::{RewriteError, RunState, StorageError, ffi};
 
 /// Adds checksums to every tensor of the finished trajectory at `path`, in place of those that are
@@ -25,7 +24,7 @@ use crate::{RewriteError, RunState, StorageError, ffi};
 /// [`RewriteError::NotFinished`] for a file whose recording has not ended (see
 /// [`recover`](crate::recover())); [`RewriteError::Storage`]: a [`FileError`](crate::FileError) while a
 /// recorder or another program writes it, [`StorageError::NotATrajectory`] for a file of another program,
-/// [`StorageError::Library`] also where this process has the file open; [`RewriteError::Read`].
+/// [`StorageError::WrittenAnew`] for one that another program wrote anew, [`StorageError::Library`] also where this process has the file open; [`RewriteError::Read`].
 pub fn add_checksums(
     path: impl AsRef<Path>,
     mut progress: impl FnMut(Progress) + Send,
@@ -33,19 +32,14 @@ pub fn add_checksums(
     let path = path.as_ref();
     let file = LockedFile::open(path)?;
     file.share(path)?;
-    let storage = file
-        .try_clone()
-        .map_err(|e| StorageError::io(path, "open", e))?;
-    let trajectory = TrajectoryFile::open(path, storage, true).map_err(|error| match error {
-        StorageError::Library { .. } => written_anew(path, error),
-        other => other,
-    })?;
+    let reader = Reader::open_held(&file, path)?;
+    let trajectory = reader.trajectory(&file, true)?;
     if !matches!(trajectory.state(), RunState::Finished | RunState::Recovered) {
         let path = path.to_owned();
         return Err(RewriteError::NotFinished { path });
     }
-    trajectory.check_ahead()?;
-    let reader = Reader::open_held(&file, path)?;
+    let run = reader.step_tensors();
+    run.refuse_one_of(path, run.standing(Standing::Appended))?;
     let mut tensors: Vec<&Tensor> = Vec::new();
     let mut total = 0_u64;
     for tensor in reader.tensors() {
@@ -62,15 +56,6 @@ pub fn add_checksums(
     drop(reader);
     write_checksums(&file, path, &named)?;
     Ok(trajectory.sync()?)
-}
-
-/// The error about a file whose structure is not what a recorder makes: what may have happened, and
-/// what to do.
-fn written_anew(path: &Path, error: StorageError) -> StorageError {
-    let why = "its structure is not that of a recorded file: another program may have written it anew, and \
-               such a file is not changed in place; rechunk it with checksums";
-    let why = LibraryError::new(why).because(error);
-    StorageError::library(path, "add checksums to", why)
 }
 
 /// Writes checksums into a file that nobody else has open; errors name it `name`.

@@ -132,16 +132,16 @@ pub enum DeclareError {
         /// The budget in bytes.
         budget: u64,
     },
-    /// The run does not fit the disk.
+    /// The file does not fit the disk.
     #[error(
-        "the run needs {} on the disk of {} and {} are free: {} short; free some space or record \
-         fewer steps or tensors",
+        "the file needs {} on the disk of {} and {} are free: {} short; free some space, take another \
+         disk, or write fewer steps or tensors",
         Bytes(*needed), path.display(), Bytes(*free), Bytes(needed.saturating_sub(*free))
     )]
     DiskTooSmall {
         /// The file.
         path: PathBuf,
-        /// Bytes that the planned run needs.
+        /// Bytes that the file needs, with all of its planned steps.
         needed: u64,
         /// Bytes that are free.
         free: u64,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use selvedge_base::shape::Shape;
 use selvedge_base::units::{Bytes, Names};
 
-use super::StorageError;
+use super::{LibraryError, StorageError};
 use crate::{AmbiguousNames, Dtype};
 
 /// Why values are not read: one by one, or of whole files, which are compared or held against checksums.
@@ -165,8 +165,8 @@ pub enum ReadError {
     },
     /// A compressed chunk that does not unpack.
     #[error(
-        "the chunk at {} of tensor `{tensor}` in {} cannot be unpacked: {reason}; the file is \
-         damaged there, other steps can still be read", Shape(chunk), path.display()
+        "the chunk at {} of tensor `{tensor}` in {} cannot be unpacked; the file is damaged there, other \
+         steps can still be read", Shape(chunk), path.display()
     )]
     DamagedChunk {
         /// The file.
@@ -176,7 +176,7 @@ pub enum ReadError {
         /// Offset of the chunk's first element along each axis, the steps first.
         chunk: Vec<u64>,
         /// What is wrong with it.
-        reason: String,
+        source: LibraryError,
     },
     /// A tensor whose rows of chunks do not fit the memory.
     #[error(

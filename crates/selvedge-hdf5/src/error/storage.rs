@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use selvedge_base::FileError;
+use selvedge_base::units::Grouped;
 
 use super::LibraryError;
 
@@ -76,6 +77,19 @@ pub enum StorageError {
         /// What is missing or different.
         reason: String,
     },
+    /// The file is a trajectory, and is not stored as a recorder stores it: so it is not changed in place.
+    #[error(
+        "{} is not changed in place, since another program wrote it anew or stored a part of it in its \
+         own way; {}", path.display(), what_is_there(*steps)
+    )]
+    WrittenAnew {
+        /// The file.
+        path: PathBuf,
+        /// The steps that it has.
+        steps: u64,
+        /// What of it is different.
+        source: LibraryError,
+    },
     /// A step could not be written.
     #[error("cannot write step {step} of tensor `{tensor}` to {}", path.display())]
     WriteStep {
@@ -106,6 +120,18 @@ pub enum StorageError {
     /// The writer thread panicked: a defect of this crate.
     #[error("the writer thread panicked; please report this")]
     WriterPanicked,
+}
+
+/// What there is to do about a file of so many steps that is not changed in place.
+fn what_is_there(steps: u64) -> String {
+    match steps {
+        0 => "it has no steps, and nothing to lose".to_owned(),
+        _ => format!(
+            "all of its steps ({}) can be read, and `rechunk` makes a trajectory of them again, with \
+             checksums where they are wanted",
+            Grouped(steps)
+        ),
+    }
 }
 
 impl StorageError {

@@ -47,12 +47,13 @@ fn what_all_have_in_common() {
         MarkedByWriter { path: path() }
         ChangedSource { path: path(), file: word(), what: word() }
         NotATrajectory { path: path(), reason: word() }
+        WrittenAnew { path: path(), steps: 1, source: library() }
         WriteStep { path: path(), tensor: word(), step: 1, source: refused() }
         Overwritten { path: path() }
         Deleted { path: path() }
         WriterPanicked {}
     });
-    check_messages(&all, 3);
+    check_messages(&all, 4);
     assert_eq!(
         format!("{:?}", all[1]),
         "cannot W a.h5: cannot read the superblock at byte 0: the system refused"
@@ -168,12 +169,12 @@ fn reading() {
         MissingFilter { path: path(), tensor: tensor(), filter: word(), id: 5 }
         MissingSource { path: path(), tensor: tensor(), missing: word() }
         NotFollowed { path: path(), tensor: tensor(), values: word() }
-        DamagedChunk { path: path(), tensor: tensor(), chunk: vec![0], reason: word() }
+        DamagedChunk { path: path(), tensor: tensor(), chunk: vec![0], source: library() }
         WorkingMemory { tensor: tensor(), needed: 2, limit: 1 }
         AmbiguousNames(ambiguous)
         Storage(storage())
     });
-    check_messages(&all, 1);
+    check_messages(&all, 2);
 }
 
 #[test]

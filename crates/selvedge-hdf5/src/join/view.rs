@@ -16,6 +16,7 @@ use crate::error::LibraryError;
 use crate::other_files::OtherFiles;
 use crate::provenance::{self, COMMIT, FORMAT, SOURCES, STATE, STEPS_PLANNED, VERSION};
 use crate::reader::Reader;
+use crate::run::{Mark, RunNumber};
 use crate::{Attribute, Dtype, JoinError, Role, RunState, StorageError, TensorSpec, create, ffi};
 
 /// Writes the view of `plan`, whose tensors have these sources, to `path`.
@@ -168,7 +169,11 @@ impl View<'_> {
             .planned_steps()
             .map_or(provenance::OPEN_ENDED, u64::cast_signed);
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let steps_of = |tensor: &&JoinedTensor| tensor.role == Role::Step;
+        let tensors = self.plan.tensors.iter().filter(steps_of).count();
+        let numbered = vec![RunNumber::from_name(&self.plan.run).into(), tensors as i64];
         let own = [
+            (provenance::STEP_TENSORS, Attribute::Ints(numbered)),
             (FORMAT, Attribute::Int(provenance::FORMAT_VERSION)),
             (VERSION, Attribute::from(env!("CARGO_PKG_VERSION"))),
             (STATE, Attribute::Int(RunState::Finished.value())),
@@ -237,7 +242,13 @@ impl View<'_> {
             );
         }
         let dataset = builder.create(tensor.name.as_str())?;
-        create::mark_role(&dataset, tensor.role == Role::Step)?;
+        create::mark_role(
+            &dataset,
+            match tensor.role {
+                Role::Step => Mark::step_of(RunNumber::from_name(&self.plan.run), &tensor.name),
+                Role::Constant => Mark::Constant,
+            },
+        )?;
         create::mark(&dataset, tensor.dtype)?;
         if tensor.role == Role::Constant && tensor.shape.len() == 1 {
             create::name_axis(&dataset, &tensor.name)?;

@@ -18,7 +18,8 @@ const MAX_NAME: usize = 64 << 10;
 const CAPACITY: usize = 32;
 const MAX_DEPTH: u8 = 3;
 
-/// The names in the root group and the addresses of their object headers. Links to elsewhere have
+/// The names in the root group and the addresses of their object headers, in the order in which they were
+/// given. Links to elsewhere have
 /// none and are omitted, and so is a name that is not UTF-8, which is none of the recorder's.
 pub(crate) fn root_members(
     storage: &dyn Storage,
@@ -31,7 +32,10 @@ pub(crate) fn root_members(
     let names = Names::read(storage, heap)?;
     let mut members = Vec::new();
     visit(storage, tree, None, &names, &mut members)?;
-    Ok(members)
+    // The tree has them by name, and the heap one after the other.
+    members.sort_unstable_by_key(|(at, ..)| *at);
+    let members = members.into_iter();
+    Ok(members.map(|(_, name, address)| (name, address)).collect())
 }
 
 /// The data segment of a local heap: names with a terminating zero.
@@ -70,7 +74,7 @@ fn visit(
     address: u64,
     below: Option<u8>,
     names: &Names,
-    members: &mut Vec<(String, u64)>,
+    members: &mut Vec<(u64, String, u64)>,
 ) -> Result<()> {
     let header = Block::read(storage, TREE, address, NODE_HEADER)?;
     header.expect(0, b"TREE\0", "the signature and type")?;
@@ -102,7 +106,7 @@ fn symbols(
     storage: &dyn Storage,
     address: u64,
     names: &Names,
-    members: &mut Vec<(String, u64)>,
+    members: &mut Vec<(u64, String, u64)>,
 ) -> Result<()> {
     let header = Block::read(storage, NODE, address, 8)?;
     header.expect(0, b"SNOD\x01", "the signature and version")?;
@@ -112,11 +116,11 @@ fn symbols(
     }
     let entries = Block::read(storage, NODE, address + 8, count * 40)?;
     for entry in 0..count {
-        let object = entries.u64(entry * 40 + 8)?;
+        let (at, object) = (entries.u64(entry * 40)?, entries.u64(entry * 40 + 8)?);
         if object != UNDEFINED
-            && let Some(name) = names.get(entries.u64(entry * 40)?)?
+            && let Some(name) = names.get(at)?
         {
-            members.push((name, object));
+            members.push((at, name, object));
         }
     }
     Ok(())

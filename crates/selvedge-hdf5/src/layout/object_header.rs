@@ -2,8 +2,7 @@
 
 use super::bytes::{Block, LayoutError, Result, UNDEFINED};
 use super::superblock::Superblock;
-use crate::provenance::{ENCODER, STEP_TENSOR};
-use crate::run::Candidate;
+use crate::provenance::ENCODER;
 use crate::storage::Storage;
 
 const STRUCTURE: &str = "an object header";
@@ -27,9 +26,6 @@ const SYMBOL_TABLE: u16 = 0x0011;
 /// The numbers of the filters of a compressed step tensor, in the order of writing: shuffle, deflate.
 const PIPELINE: [u16; 2] = [2, 1];
 
-/// Classes of datatypes that are numbers: fixed-point, floating-point, and the enumeration that a
-/// bool is.
-const NUMBERS: [u8; 3] = [0, 1, 8];
 /// The fill value message's "never", for when the fill value is written.
 const NEVER: u8 = 1;
 /// … and its "early", for when the chunks get their places.
@@ -272,23 +268,6 @@ impl DatasetHeader {
         Ok((has(LAYOUT) && has(DATASPACE)).then_some(Self(header)))
     }
 
-    /// What it tells of a dataset in the root group.
-    pub(crate) fn candidate(&self) -> Candidate {
-        let Self(header) = self;
-        // What another program made need not be as the recorder makes it, and is no damage.
-        let mark = header.attribute::<1>(STEP_TENSOR).ok().flatten();
-        let (shape, unlimited) = header.extents().unwrap_or_default();
-        Candidate {
-            mark: mark.map(|mark| mark.values[0] == 1),
-            at_root: true,
-            shape,
-            chunked: header.is_chunked().unwrap_or(false),
-            unlimited,
-            as_recorded: header.is_as_recorded().unwrap_or(false),
-            element_bytes: header.number_bytes().ok().flatten(),
-        }
-    }
-
     /// The step tensor, if it is as the recorder made it: a chunked dataset whose first axis is unlimited,
     /// without filters or with shuffle, deflate and the name of the encoder. `None` where another program
     /// wrote it anew.
@@ -378,15 +357,6 @@ impl ObjectHeader {
                 .map(|root| root != UNDEFINED)
         };
         Ok(self.has_attribute(ENCODER)? || (fill[1] == EARLY && has_chunks()?))
-    }
-
-    /// Bytes of an element, where these are numbers.
-    fn number_bytes(&self) -> Result<Option<u64>> {
-        let datatype = self.only(DATATYPE, "datatype")?;
-        let block = self.block(datatype);
-        let class = block.u8(datatype.offset)? & 0x0F;
-        let size = u64::from(block.u32(datatype.offset + 4)?);
-        Ok(NUMBERS.contains(&class).then_some(size))
     }
 }
 

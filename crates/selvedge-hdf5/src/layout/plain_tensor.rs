@@ -14,6 +14,7 @@ use super::object_header::{
 };
 use crate::ffi::{Bits, Fields, Float, Order, StoredType};
 use crate::provenance::{LOGICAL_DTYPE, STEP_TENSOR};
+use crate::run::Mark;
 use crate::storage::Storage;
 
 const NIL: u16 = 0x0000;
@@ -39,8 +40,7 @@ const SHARED: u8 = 0b10;
 pub(crate) struct PlainTensor {
     pub(crate) dataset: StepDataset,
     pub(crate) stored: StoredType,
-    /// What its mark says of whether it is a step tensor.
-    pub(crate) mark: Option<bool>,
+    pub(crate) mark: Option<Mark>,
     /// Whether it is made as a recorder makes its step tensors.
     pub(crate) as_recorded: bool,
     /// What `logical_dtype` says.
@@ -80,7 +80,7 @@ impl DatasetHeader {
         Ok(Some(PlainTensor {
             dataset,
             stored,
-            mark: mark.map(|mark| mark.values[0] == 1),
+            mark: mark.map(|mark| Mark::from_value(mark.values[0])),
             as_recorded: header.is_as_recorded()?,
             logical_dtype,
         }))

@@ -5,12 +5,12 @@
 //! first one saw. Here they come from the file. Whatever is not exactly of the recorder's making is
 //! `None`, and left to libhdf5.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 
 use crate::layout::{DatasetHeader, GlobalHeap, PlainTensor, Superblock, attribute, root_members};
-use crate::provenance::{COMMIT, FORMAT, STATE, STEPS_PLANNED};
-use crate::run::{Commit, Record};
+use crate::provenance::{COMMIT, FORMAT, STATE, STEP_TENSORS, STEPS_PLANNED};
+use crate::run::{Commit, Record, RunNumber};
 use crate::{Attribute, RunState};
 
 /// The places of a file of our own.
@@ -18,8 +18,11 @@ use crate::{Attribute, RunState};
 pub(super) struct Live {
     root_header: u64,
     format: i64,
+    run: Option<RunNumber>,
     /// Names in the root group and the addresses of their object headers.
     members: HashMap<String, u64>,
+    /// Those of these names that an object was given after its first one.
+    second_names: HashSet<String>,
 }
 
 impl Live {
@@ -28,10 +31,16 @@ impl Live {
         let superblock = Superblock::read(data).ok()?;
         let root_header = superblock.root_header;
         let [format] = attribute(data, root_header, FORMAT).ok()??.values;
+        let run = attribute::<2>(data, root_header, STEP_TENSORS).ok()?;
         let members = root_members(data, &superblock).ok()?;
+        let mut seen = HashSet::new();
+        let is_second = |(_, address): &&(String, u64)| !seen.insert(*address);
+        let second = members.iter().filter(is_second);
         Some(Self {
+            second_names: second.map(|(name, _)| name.clone()).collect(),
             root_header,
             format,
+            run: run.and_then(|run| RunNumber::from_values(run.values)),
             members: members.into_iter().collect(),
         })
     }
@@ -39,6 +48,11 @@ impl Live {
     /// The address of the object header of the step tensor `name`.
     pub(super) fn header(&self, name: &str) -> Option<u64> {
         self.members.get(name).copied()
+    }
+
+    /// Whether this is the name of a member of the root group that has an earlier one.
+    pub(super) fn is_second_name(&self, name: &str) -> bool {
+        self.second_names.contains(name)
     }
 
     /// All that is to be known of the step tensor `name`, whose object header is at `address`, if it is one
@@ -78,7 +92,9 @@ impl Live {
         Some(Record {
             format: self.format,
             state: RunState::from_value(state),
+            planned: None,
             commit: commit.and_then(|commit| Commit::from_values(commit.values)),
+            run: self.run,
         })
     }
 }

@@ -42,8 +42,9 @@ use crate::chunks::{DecodedCache, UnpackerCache, to_usize};
 use crate::error::LibraryError;
 use crate::layout::WriterMark;
 use crate::other_files::OtherFiles;
-use crate::provenance::{STATE, STEPS_PLANNED};
-use crate::run::{Candidate, Commit, Part, Record, Standing, find_run};
+use crate::provenance::{FORMAT, STATE, STEPS_PLANNED, WORLD_SIZE};
+use crate::run::{Candidate, Commit, Part, Record, Standing, StepTensors, find_run};
+use crate::trajectory::TrajectoryFile;
 use crate::{Attribute, ReadError, RunState, Shard, StorageError, TensorSpec, ffi};
 
 /// A trajectory file, open for reading.
@@ -215,7 +216,14 @@ impl Reader {
 
     /// Finds out which tensors are the run, and what is to be told of the others.
     fn decide(&mut self, record: Option<Record>) {
-        let candidates: Vec<Candidate> = self.tensors.iter().map(Tensor::candidate).collect();
+        let planned = self.planned_steps();
+        let record = record.map(|record| Record { planned, ..record });
+        let live = self.live.as_ref();
+        let candidate = |tensor: &Tensor| Candidate {
+            second_name: live.is_some_and(|live| live.is_second_name(tensor.name())),
+            ..tensor.candidate()
+        };
+        let candidates: Vec<Candidate> = self.tensors.iter().map(candidate).collect();
         let run = find_run(record.as_ref(), &candidates);
         self.committed = run.committed;
         self.notes.clone_from(&self.found);
@@ -226,6 +234,10 @@ impl Reader {
         if run.lost > 0 {
             let (steps, committed) = (run.lost, run.committed);
             self.notes.push(Note::Shortened { steps, committed });
+        }
+        if run.missing > 0 {
+            let tensors = run.missing;
+            self.notes.push(Note::Missing { tensors });
         }
         for (tensor, part) in self.tensors.iter_mut().zip(run.parts) {
             tensor.set_part(part, run.committed);
@@ -437,6 +449,67 @@ impl Reader {
             .iter()
             .find(|(found, _)| found == name)
             .map(|(_, value)| value)
+    }
+
+    /// The step tensors, for who changes the file.
+    pub(crate) fn step_tensors(&self) -> StepTensors {
+        let mut found = StepTensors {
+            committed: self.committed,
+            ..StepTensors::default()
+        };
+        for tensor in &self.tensors {
+            let (name, extent) = (tensor.name().to_owned(), tensor.leading_extent());
+            match tensor.part() {
+                Part::Step(standing) => found.tensors.push((name, extent, standing)),
+                Part::Short => found.short.push((name, extent)),
+                Part::Constant | Part::Added => {}
+            }
+        }
+        found
+    }
+
+    /// The number of the run, if the file says it.
+    pub(crate) fn run_number(&self) -> Option<u32> {
+        let record = Record::from_attributes(&self.attributes)?;
+        record.run.map(|run| run.number)
+    }
+
+    /// Fails for a file that Selvedge did not record.
+    pub(crate) fn check_recorded(&self) -> Result<(), StorageError> {
+        let reason = if Record::from_attributes(&self.attributes).is_none() {
+            format!("it has no attribute `{FORMAT}`")
+        } else if self.attribute(WORLD_SIZE).is_some() && self.shard().is_none() {
+            "it is a joined view of the ranks of a run, and has no steps of its own; the files of the ranks \
+             go on, and are joined anew"
+                .to_owned()
+        } else {
+            return Ok(());
+        };
+        let path = self.path.clone();
+        Err(StorageError::NotATrajectory { path, reason })
+    }
+
+    /// The same file, which is open as `file`, to be changed in place.
+    pub(crate) fn trajectory(
+        &self,
+        file: &fs::File,
+        durable: bool,
+    ) -> Result<TrajectoryFile, StorageError> {
+        self.check_recorded()?;
+        let storage = file.try_clone();
+        let storage = storage.map_err(|error| StorageError::io(&self.path, "open", error))?;
+        TrajectoryFile::open(&self.path, storage, durable, &self.step_tensors())
+    }
+
+    /// Checks that it is stored as a recorder stores it: so [`recover`](crate::recover()) can put it in
+    /// order, a run goes on in it, and [`add_checksums`](crate::add_checksums) changes it in place.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::WrittenAnew`], which tells what to do; [`StorageError::NotATrajectory`] for a file that
+    /// Selvedge did not record.
+    pub fn check_in_place(&self) -> Result<(), StorageError> {
+        self.trajectory(&self.data, false).map(drop)
     }
 
     /// The declarations of the step tensors, as the recorder takes them.

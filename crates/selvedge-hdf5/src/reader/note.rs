@@ -44,6 +44,11 @@ pub enum Note {
         /// Steps that are left.
         committed: u64,
     },
+    /// Step tensors that the run had, and that another program deleted, or moved into a group.
+    Missing {
+        /// The number of them.
+        tensors: u64,
+    },
     /// A dataset that is marked as a step tensor and lacks steps that the run has: another program
     /// shortened it, or copied it from another run.
     Short {
@@ -201,6 +206,16 @@ impl fmt::Display for Note {
                     1 => "1 is".to_owned(),
                     steps => format!("{} are", Grouped(*steps)),
                 }
+            ),
+            Self::Missing { tensors } => write!(
+                f,
+                "{} that the run had {} not here any more: another program deleted or moved {}",
+                match tensors {
+                    1 => "1 step tensor".to_owned(),
+                    tensors => format!("{} step tensors", Grouped(*tensors)),
+                },
+                if *tensors == 1 { "is" } else { "are" },
+                if *tensors == 1 { "it" } else { "them" },
             ),
             Self::Short {
                 tensor,

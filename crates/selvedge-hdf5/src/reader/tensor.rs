@@ -31,7 +31,7 @@ use crate::element::Element;
 use crate::error::LibraryError;
 use crate::other_files::{OtherFiles, with_sources};
 use crate::provenance::{ENCODER, GLOBAL_SHAPE, OFFSET, STEP_TENSOR};
-use crate::run::Part;
+use crate::run::{Mark, Part};
 use crate::{Attribute, Dtype, ReadError, StorageError};
 use part::mark_of;
 
@@ -85,7 +85,7 @@ pub struct Tensor {
     /// What it is to the run.
     part: Part,
     /// What its mark says, in a file that Selvedge recorded.
-    mark: Option<bool>,
+    mark: Option<Mark>,
     /// Whether its first axis is unlimited.
     unlimited: bool,
     /// Whether it is made as a recorder makes its step tensors.
@@ -546,7 +546,7 @@ impl Tensor {
             path: self.source.path.clone(),
             tensor: self.name.clone(),
             chunk,
-            reason,
+            source: LibraryError::new(reason),
         }
     }
 

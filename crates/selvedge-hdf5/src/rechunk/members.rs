@@ -33,6 +33,8 @@ pub(super) struct Member<'a> {
 /// All that the output has.
 pub(super) struct Members<'a> {
     pub(super) steps: u64,
+    /// The number of the run, if the input has one.
+    pub(super) run: Option<u32>,
     /// The step tensors, and then the constants.
     pub(super) all: Vec<Member<'a>>,
     pub(super) attributes: Vec<(String, Attribute)>,
@@ -126,6 +128,7 @@ impl<'a> Members<'a> {
         }
         Ok(Self {
             steps,
+            run: input.run_number(),
             all,
             attributes: attributes.collect(),
             tensor_attributes,

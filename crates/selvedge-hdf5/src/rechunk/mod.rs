@@ -18,6 +18,7 @@ use crate::checksum::write_checksums;
 use crate::create::{self, Contents};
 use crate::plan::free_disk;
 use crate::reader::{Reader, ReaderOptions};
+use crate::run::StepTensors;
 use crate::trajectory::TrajectoryFile;
 use crate::{
     Attribute, Compression, DeclareError, ReadPattern, RewriteError, RunState, StorageError,
@@ -300,7 +301,6 @@ impl Build<'_> {
         let path = &self.rechunk.output;
         let addresses = self.create()?;
         let mut trajectory = self.open_trajectory()?;
-        trajectory.order_tensors(self.plan.tensors.iter().map(|plan| plan.tensor.as_str()))?;
         trajectory.check_plan(&self.plan.tensors)?;
         // Where the file system cannot, or has no room, the writes will tell.
         let _ = disk::reserve(self.file, 0, trajectory.end_of_file());
@@ -361,6 +361,7 @@ impl Build<'_> {
         }
         let contents = Contents {
             steps: Some(self.plan.steps),
+            run: self.members.run,
             tensors: &self.plan.tensors,
             constants: &self.plan.constants,
             attributes: &attributes,
@@ -378,7 +379,9 @@ impl Build<'_> {
         let path = &self.rechunk.output;
         let storage = self.file.try_clone();
         let storage = storage.map_err(|error| StorageError::io(path, "open", error))?;
-        TrajectoryFile::open(path, storage, false)
+        let names = self.plan.tensors.iter().map(|plan| plan.tensor.as_str());
+        let run = StepTensors::new(names, self.plan.steps);
+        TrajectoryFile::open(path, storage, false, &run)
     }
 
     /// The last look: the file is a finished trajectory of all steps.

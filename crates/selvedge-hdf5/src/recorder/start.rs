@@ -23,6 +23,7 @@ use super::{AppendTimes, Recorder, RecorderBuilder, Shared};
 use crate::create::{self, Constant, Contents};
 use crate::plan::RunPlan;
 use crate::reader::Reader;
+use crate::run::StepTensors;
 use crate::trajectory::TrajectoryFile;
 use crate::{
     DeclareError, PartOf, ReadError, Role, RunState, Shard, StorageError, TensorSpec, provenance,
@@ -125,6 +126,7 @@ impl RecorderBuilder {
         let constants: Vec<TensorSpec> = self.constants.iter().map(Constant::spec).collect();
         let contents = Contents {
             steps: plan.steps,
+            run: None,
             tensors: &plan.tensors,
             constants: &constants,
             attributes: &attributes,
@@ -135,7 +137,9 @@ impl RecorderBuilder {
 
     /// The new file, with a first commit of no steps.
     fn commit_nothing(&self, plan: &RunPlan, file: &File) -> Result<TrajectoryFile, DeclareError> {
-        let mut trajectory = self.open_trajectory(file, &self.specs)?;
+        let names = self.specs.iter().map(|spec| spec.name.as_str());
+        let run = StepTensors::new(names, 0);
+        let mut trajectory = self.open_trajectory(file, &run)?;
         trajectory.check_plan(&plan.tensors)?;
         trajectory.set_extents(0)?;
         trajectory.announce_commit(0)?;
@@ -200,9 +204,15 @@ impl RecorderBuilder {
         let file = Arc::new(LockedFile::open(&path)?);
         file.share(&path)?;
         let plan;
-        (plan, self.specs) = self.plan_resumed(&Reader::open_held(&file, &path)?)?;
-        let mut trajectory = self.open_trajectory(&file, &self.specs)?;
-        trajectory.check_ahead()?;
+        let reader = Reader::open_held(&file, &path)?;
+        reader.check_recorded()?;
+        (plan, self.specs) = self.plan_resumed(&reader)?;
+        let mut run = reader.step_tensors();
+        drop(reader);
+        let place = |name: &str| self.specs.iter().position(|spec| spec.name == name);
+        run.tensors.sort_by_key(|(name, ..)| place(name));
+        let mut trajectory = self.open_trajectory(&file, &run)?;
+        run.refuse_one_of(&path, run.changed_by_others())?;
         let blocks = self.allocate(&self.specs, &plan)?;
         // Nothing was written so far. A tensor that is ahead of the others by a commit that a kill
         // cut short goes back.
@@ -355,15 +365,14 @@ impl RecorderBuilder {
     fn open_trajectory(
         &self,
         file: &File,
-        specs: &[TensorSpec],
+        run: &StepTensors,
     ) -> Result<TrajectoryFile, DeclareError> {
         let path = &self.path;
         let storage = file
             .try_clone()
             .map_err(|error| StorageError::io(path, "open", error))?;
         let durable = self.durability != Durability::Never;
-        let mut trajectory = TrajectoryFile::open(path, storage, durable)?;
-        trajectory.order_tensors(specs.iter().map(|spec| spec.name.as_str()))?;
+        let trajectory = TrajectoryFile::open(path, storage, durable, run)?;
         for tensor in &trajectory.tensors {
             if tensor.is_compressed() {
                 self.check_single(&tensor.name, tensor.grid.steps())?;

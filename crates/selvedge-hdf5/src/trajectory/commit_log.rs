@@ -6,9 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::error::LibraryError;
 use crate::layout::{AttributeValue, LayoutError, Superblock, attribute};
-use crate::provenance::{COMMIT, FORMAT, FORMAT_VERSION, RANK, STATE, STEPS_PLANNED, WORLD_SIZE};
-use crate::run::{Commit, Record};
+use crate::provenance::{COMMIT, FORMAT, FORMAT_VERSION, STATE, STEPS_PLANNED};
 use crate::storage::Storage;
 use crate::{RunState, StorageError};
 
@@ -28,38 +28,27 @@ pub(super) struct CommitLog {
 }
 
 impl CommitLog {
-    /// Finds the numbers of the file at `path`, open as `storage`, and what it says of its run.
+    /// Finds the numbers of the file at `path`, open as `storage`, of which so many steps are committed.
     pub(super) fn open(
         path: &Path,
         storage: Arc<dyn Storage>,
         durable: bool,
-    ) -> Result<(Self, Record), StorageError> {
-        let damaged =
-            |error: LayoutError| StorageError::library(path, "read the structure of", error);
+        committed: u64,
+    ) -> Result<Self, StorageError> {
+        let anew = |what: LibraryError| written_anew(path, committed, what);
+        let structure = |error: LayoutError| anew(error.into());
         let status = storage
             .status()
             .map_err(|e| StorageError::io(path, "ask for the length of", e))?;
-        if !Superblock::is_hdf5(&*storage) {
-            let path = path.to_owned();
-            return Err(match Superblock::user_block(&*storage, status.len) {
-                Some(bytes) => StorageError::NotATrajectory {
-                    path,
-                    reason: format!("HDF5 begins after a user block of {bytes} bytes"),
-                },
-                None => StorageError::NotHdf5 { path },
-            });
+        if Superblock::user_block(&*storage, status.len).is_some() {
+            return Err(anew(LibraryError::new("HDF5 begins after a user block")));
         }
         if let Some(version @ 1..) = Superblock::version(&*storage) {
-            return Err(StorageError::NotATrajectory {
-                path: path.to_owned(),
-                reason: format!(
-                    "another program made it, or wrote it anew, in a later format of HDF5 (superblock \
-                     {version}, a recorder makes 0); it can be read, and `rechunk` makes a trajectory of \
-                     it"
-                ),
-            });
+            return Err(anew(LibraryError::new(format!(
+                "it is in a later format of HDF5 (superblock {version}, a recorder makes 0)"
+            ))));
         }
-        let superblock = Superblock::read(&*storage).map_err(damaged)?;
+        let superblock = Superblock::read(&*storage).map_err(structure)?;
         if status.len < superblock.end_of_file {
             return Err(StorageError::Truncated {
                 path: path.to_owned(),
@@ -70,11 +59,8 @@ impl CommitLog {
         let root = superblock.root_header;
         let root_attribute = |name: &str| {
             attribute::<1>(&*storage, root, name)
-                .map_err(damaged)?
-                .ok_or_else(|| StorageError::NotATrajectory {
-                    path: path.to_owned(),
-                    reason: format!("it has no attribute `{name}`"),
-                })
+                .map_err(structure)?
+                .ok_or_else(|| anew(LibraryError::new(format!("it has no attribute `{name}`"))))
         };
         let format = root_attribute(FORMAT)?.values[0];
         if !(1..=FORMAT_VERSION).contains(&format) {
@@ -86,34 +72,22 @@ impl CommitLog {
                 ),
             });
         }
-        let has = |name: &str| attribute::<1>(&*storage, root, name).map_err(damaged);
-        if has(WORLD_SIZE)?.is_some() && has(RANK)?.is_none() {
-            return Err(StorageError::NotATrajectory {
-                path: path.to_owned(),
-                reason:
-                    "it is a joined view of the ranks of a run, and has no steps of its own; the \
-                         files of the ranks go on, and are joined anew"
-                        .to_owned(),
-            });
-        }
         let (state, planned) = (root_attribute(STATE)?, root_attribute(STEPS_PLANNED)?);
-        let commit = attribute::<2>(&*storage, root, COMMIT).map_err(damaged)?;
-        let record = Record {
-            format,
-            state: RunState::from_value(state.values[0]),
-            commit: commit.and_then(|commit| Commit::from_values(commit.values)),
-        };
-        let log = Self {
+        let commit = attribute::<2>(&*storage, root, COMMIT).map_err(structure)?;
+        Ok(Self {
             path: path.to_owned(),
             storage,
             superblock,
-            committed: 0,
+            committed,
             state,
             planned,
             commit,
             durable,
-        };
-        Ok((log, record))
+        })
+    }
+
+    pub(super) fn written_anew(&self, what: LibraryError) -> StorageError {
+        written_anew(&self.path, self.committed, what)
     }
 
     pub(super) fn refuse(&self, reason: String) -> StorageError {
@@ -261,6 +235,15 @@ impl CommitLog {
             address: 0,
             source,
         })
+    }
+}
+
+/// The error about a file that is not as a recorder made it.
+fn written_anew(path: &Path, steps: u64, source: LibraryError) -> StorageError {
+    StorageError::WrittenAnew {
+        path: path.to_owned(),
+        steps,
+        source,
     }
 }
 

@@ -10,7 +10,7 @@ mod preallocated;
 mod reserve;
 mod tensor;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,9 +23,10 @@ use tensor::ChunkLayout;
 pub(crate) use tensor::StepTensor;
 
 use crate::chunks::TailAllocator;
+use crate::error::LibraryError;
 use crate::layout::{DatasetHeader, LayoutError, root_members};
 use crate::plan::ChunkPlan;
-use crate::run::{Candidate, Part, Record, Standing, find_run};
+use crate::run::{Standing, StepTensors};
 use crate::storage::Storage;
 use crate::{RunState, StorageError};
 
@@ -33,8 +34,6 @@ use crate::{RunState, StorageError};
 pub(crate) struct TrajectoryFile {
     log: CommitLog,
     pub(crate) tensors: Vec<StepTensor>,
-    /// Datasets that are marked as step tensors and lack steps of the run, with those they have.
-    pub(crate) short: Vec<(String, u64)>,
     /// Where new bytes go, up to the end-of-file address.
     tail: TailAllocator,
     /// Bytes that the chunks that are being encoded take at the tail, at most.
@@ -54,90 +53,28 @@ impl std::fmt::Debug for TrajectoryFile {
 }
 
 impl TrajectoryFile {
-    /// Finds in the file at `path`, open as `storage`, what recording needs.
+    /// Finds in the file at `path`, open as `storage`, what recording needs of the step tensors of `run`, in
+    /// their order.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::WrittenAnew`] where they are not as the recorder made them.
     pub(crate) fn open(
         path: &Path,
         storage: impl Storage + 'static,
         durable: bool,
+        run: &StepTensors,
     ) -> Result<Self, StorageError> {
-        let (log, record) = CommitLog::open(path, Arc::new(storage), durable)?;
-        let mut file = Self {
+        let log = CommitLog::open(path, Arc::new(storage), durable, run.committed)?;
+        let tensors = find_tensors(&log, run)?;
+        Ok(Self {
             tail: TailAllocator::after(log.end_of_file()),
             in_flight_bytes: 0,
             reserved: Reserved::default(),
             reserves: true,
-            tensors: Vec::new(),
-            short: Vec::new(),
+            tensors,
             log,
-        };
-        file.find_tensors(&record)?;
-        Ok(file)
-    }
-
-    /// Finds the step tensors, which have to be as the recorder made them.
-    fn find_tensors(&mut self, record: &Record) -> Result<(), StorageError> {
-        let (path, storage) = (&self.log.path, &*self.log.storage);
-        let failed = |name: &str| {
-            let action = format!("read the structure of `{name}` in");
-            move |error: LayoutError| StorageError::library(path, action, error)
-        };
-        let damaged =
-            |error: LayoutError| StorageError::library(path, "read the structure of", error);
-        let mut members = Vec::new();
-        let mut candidates: Vec<Candidate> = Vec::new();
-        for (name, address) in root_members(storage, &self.log.superblock).map_err(damaged)? {
-            if let Some(header) = DatasetHeader::read(storage, address).map_err(failed(&name))? {
-                candidates.push(header.candidate());
-                members.push((name, header));
-            }
-        }
-        let run = find_run(Some(record), &candidates);
-        let (mut tensors, mut short) = (Vec::new(), Vec::new());
-        for (((name, header), part), found) in members.into_iter().zip(run.parts).zip(&candidates) {
-            match part {
-                Part::Step(standing) => {
-                    let dataset = header.step_dataset().map_err(failed(&name))?;
-                    let dataset = dataset.ok_or_else(|| StorageError::NotATrajectory {
-                        path: path.clone(),
-                        reason: format!(
-                            "another program wrote step tensor `{name}` anew, in a way in which \
-                             it cannot grow; it can be read, and `rechunk` makes a trajectory of \
-                             it again"
-                        ),
-                    })?;
-                    tensors.push(StepTensor::read(path, storage, name, &dataset, standing)?);
-                }
-                Part::Short => short.push((name, found.shape.first().copied().unwrap_or(0))),
-                Part::Constant | Part::Added => {}
-            }
-        }
-        self.log.committed = run.committed;
-        (self.tensors, self.short) = (tensors, short);
-        Ok(())
-    }
-
-    /// Puts the step tensors in the order of `names`, and checks that there are no others.
-    pub(crate) fn order_tensors<'a>(
-        &mut self,
-        names: impl Iterator<Item = &'a str>,
-    ) -> Result<(), StorageError> {
-        let mut found = BTreeMap::new();
-        for tensor in std::mem::take(&mut self.tensors) {
-            if let Some(tensor) = found.insert(tensor.name.clone(), tensor) {
-                let reason = format!("two step tensors are called `{}`", tensor.name);
-                return Err(self.log.refuse(reason));
-            }
-        }
-        for name in names {
-            let missing = || self.log.refuse(format!("it has no step tensor `{name}`"));
-            let tensor = found.remove(name).ok_or_else(missing)?;
-            self.tensors.push(tensor);
-        }
-        if let Some(other) = found.keys().next() {
-            let reason = format!("it has one more step tensor, `{other}`");
-            return Err(self.log.refuse(reason));
-        }
-        Ok(())
+        })
     }
 
     /// Checks that libhdf5 built exactly what was planned.
@@ -194,24 +131,6 @@ impl TrajectoryFile {
     /// of a writer that died is so by this commit, or another program has appended to it.
     pub(crate) fn announce_commit(&mut self, steps: u64) -> Result<(), StorageError> {
         self.log.announce_commit(steps)
-    }
-
-    /// Fails if step tensors have different numbers of steps, and not by a commit that was cut short:
-    /// then another program has changed the file, and which of the steps belong to the run is not
-    /// ours to say.
-    pub(crate) fn check_ahead(&self) -> Result<(), StorageError> {
-        let appended = |tensor: &&StepTensor| tensor.standing == Standing::Appended;
-        let ahead = self.tensors.iter().find(appended);
-        let ahead = ahead.map(|tensor| (&tensor.name, tensor.extent));
-        let short = self.short.iter().map(|(name, extent)| (name, *extent));
-        let Some((name, extent)) = ahead.into_iter().chain(short).next() else {
-            return Ok(());
-        };
-        Err(self.log.refuse(format!(
-            "another program changed it: tensor `{name}` has {extent} steps and others have {}; \
-             give them the same number there",
-            self.log.committed
-        )))
     }
 
     /// The file, to be synced by another thread.
@@ -298,6 +217,30 @@ impl TrajectoryFile {
         self.set_state(RunState::Finished)?;
         self.log.barrier()
     }
+}
+
+/// Finds the step tensors, which have to be as the recorder made them.
+fn find_tensors(log: &CommitLog, run: &StepTensors) -> Result<Vec<StepTensor>, StorageError> {
+    let storage = &*log.storage;
+    let anew = |error: LayoutError| log.written_anew(LibraryError::from(error));
+    let members = root_members(storage, &log.superblock).map_err(anew)?;
+    let members: HashMap<String, u64> = members.into_iter().collect();
+    let mut tensors = Vec::with_capacity(run.tensors.len());
+    for (name, _, standing) in &run.tensors {
+        let refuse = |what: &str| {
+            log.written_anew(LibraryError::new(format!("step tensor `{name}` {what}")))
+        };
+        let address = members.get(name).copied();
+        let address = address.ok_or_else(|| refuse("is no member of the root group"))?;
+        let header = DatasetHeader::read(storage, address).map_err(anew)?;
+        let header = header.ok_or_else(|| refuse("is in a later format of HDF5"))?;
+        let dataset = header.step_dataset().map_err(anew)?;
+        let dataset = dataset.ok_or_else(|| {
+            refuse("has a fixed shape, or filters of another program, and cannot grow in place")
+        })?;
+        tensors.push(StepTensor::read(log, name, &dataset, *standing)?);
+    }
+    Ok(tensors)
 }
 
 #[cfg(test)]

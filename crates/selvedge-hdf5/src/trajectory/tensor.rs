@@ -1,14 +1,13 @@
 //! A step tensor of a file that is recorded, and the places in the file that belong to it.
 
-use std::path::Path;
-
+use super::commit_log::CommitLog;
 use super::reserve::Reserved;
 use crate::StorageError;
 use crate::chunks::{Grid, MASK_DEFLATE, MASK_UNFILTERED, Written};
 use crate::create::{PAGE, chunk_alignment};
+use crate::error::LibraryError;
 use crate::layout::{ChunkEntry, ChunkIndex, LayoutError, StepDataset};
 use crate::run::Standing;
-use crate::storage::Storage;
 
 /// A step tensor.
 #[derive(Debug)]
@@ -111,16 +110,12 @@ impl StepTensor {
 
     /// Finds the chunks of a dataset, which have to be as the recorder made them.
     pub(super) fn read(
-        path: &Path,
-        storage: &dyn Storage,
-        name: String,
+        log: &CommitLog,
+        name: &str,
         dataset: &StepDataset,
         standing: Standing,
     ) -> Result<Self, StorageError> {
-        let refuse = |reason: String| StorageError::NotATrajectory {
-            path: path.to_owned(),
-            reason,
-        };
+        let refuse = |reason: String| log.written_anew(LibraryError::new(reason));
         let grid = Grid::new(&dataset.extents[1..], &dataset.chunk, dataset.element_bytes)
             .filter(|grid| u32::try_from(grid.chunk_bytes()).is_ok())
             .ok_or_else(|| {
@@ -155,12 +150,13 @@ impl StepTensor {
         let root_at = dataset.index_root_at;
         let index = dataset
             .index_root
-            .map(|root| ChunkIndex::read(storage, rank, root, root_at, &mut see))
+            .map(|root| ChunkIndex::read(&*log.storage, rank, root, root_at, &mut see))
             .transpose()
-            .map_err(|error| StorageError::library(path, "read the chunk index of", error))?;
+            .map_err(|error| log.written_anew(error.into()))?;
         let count = places.len() as u64;
         let held = (count / grid.pieces()).saturating_mul(grid.steps());
-        if dataset.extents[0] > held {
+        // What another program appended need not have chunks, and is left as it is.
+        if dataset.extents[0] > held && standing != Standing::Appended {
             return Err(refuse(format!(
                 "tensor `{name}` says it has {} steps, and its chunks hold {held}",
                 dataset.extents[0]
@@ -180,7 +176,7 @@ impl StepTensor {
             }),
         };
         Ok(Self {
-            name,
+            name: name.to_owned(),
             grid,
             extent: dataset.extents[0],
             standing,

@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use hdf5::Dataset;
 
+use super::super::objects::Handle;
 use super::super::view::RankPart;
 use super::super::{attributes, live};
 use super::{Role, Tensor};
 use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::provenance::{GLOBAL_SHAPE, OFFSET, STEP_TENSOR};
-use crate::run::{Candidate, Part};
+use crate::run::{Candidate, Mark, Part};
 use crate::{Dtype, PartOf, StorageError, TensorSpec};
 
-/// Whether a dataset of a recorded file is marked as a step tensor, or as a constant. A program that
-/// writes netCDF makes a list of one of the mark.
-pub(super) fn mark_of(dataset: &Dataset) -> Option<bool> {
+/// The mark of a dataset of a recorded file. A program that writes netCDF makes a list of one of it.
+pub(super) fn mark_of(dataset: &Dataset) -> Option<Mark> {
     let mark = dataset.attr(STEP_TENSOR).ok()?;
     let values = mark.read_raw::<i64>().ok()?;
-    (values.len() == 1).then(|| values[0] == 1)
+    (values.len() == 1).then(|| Mark::from_value(values[0]))
 }
 
 impl Tensor {
@@ -70,14 +70,24 @@ impl Tensor {
     /// What it is like, as far as it matters to whether it is a part of the run.
     pub(in crate::reader) fn candidate(&self) -> Candidate {
         Candidate {
+            name: self.name.clone(),
+            second_name: false,
             mark: self.mark,
             at_root: self.at_root,
+            header: match self.handle {
+                Handle::Here(token) => Some(token.address()),
+                Handle::Elsewhere(..) => None,
+            },
             shape: self.shape.clone(),
             chunked: self.chunk.is_some(),
             unlimited: self.unlimited,
             as_recorded: self.as_recorded,
             element_bytes: self.dtype().ok().map(|dtype| dtype.size() as u64),
         }
+    }
+
+    pub(crate) fn part(&self) -> Part {
+        self.part
     }
 
     /// Takes over what it is to the run, of which so many steps are committed.

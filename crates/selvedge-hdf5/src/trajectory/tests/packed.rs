@@ -126,10 +126,10 @@ fn check_image(image: &[u8], path: &Path, least: u64, split: u64, moment: &str) 
     let found = file.tensor("loss").unwrap().read::<f32>().unwrap();
     let expected: Vec<f32> = (0..committed).map(loss).collect();
     assert_eq!(found, expected, "{moment}");
+    let run = file.step_tensors();
     drop(file);
-    let recorder = TrajectoryFile::open(path, Memory::new(image.to_vec()), false);
-    let recorder = recorder.unwrap_or_else(|error| panic!("{moment}: {error}"));
-    assert_eq!(recorder.committed(), committed, "{moment}");
+    let recorder = TrajectoryFile::open(path, Memory::new(image.to_vec()), false, &run);
+    recorder.unwrap_or_else(|error| panic!("{moment}: {error}"));
 }
 
 /// Calls `check` before each change, in the middle of it, and after the last one.

@@ -1,10 +1,9 @@
 //! Room that cannot be had, or not for long: it costs no step.
 
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Memory, check_image, loss, made, weights};
+use super::{Memory, check_image, loss, made, open_as, weights};
 use crate::storage::{Status, Storage};
 use crate::trajectory::TrajectoryFile;
 use crate::{Compression, Dtype, Limits, ReadPattern, RunPlan, TensorSpec};
@@ -22,7 +21,7 @@ impl Scarce {
             memory: memory.clone(),
             times: AtomicUsize::new(times),
         };
-        TrajectoryFile::open(Path::new("memory"), storage, false).unwrap()
+        open_as(memory, storage, false)
     }
 }
 
