@@ -85,12 +85,7 @@ impl Constant {
 
     /// Checks that the shape fits memory, and that the values fill it.
     pub(crate) fn validate(&self) -> Result<(), DeclareError> {
-        self.spec().check_part()?;
-        let elements = elements(&self.shape).filter(|&elements| {
-            let bytes = elements.checked_mul(self.dtype.size() as u64);
-            bytes.is_some_and(|bytes| i64::try_from(bytes).is_ok())
-        });
-        let expected = elements.ok_or_else(|| self.spec().invalid("a shape that fits memory"))?;
+        let expected = self.spec().check_constant()?;
         match &self.bytes {
             Some(bytes) => self.check_length(expected, bytes.len() as u64),
             None => Ok(()),

@@ -1,5 +1,6 @@
 //! Values of a tensor, whatever keeps them.
 
+use std::error::Error;
 use std::ops::Range;
 
 use selvedge_base::shape::most_elements;
@@ -15,7 +16,7 @@ use crate::checksum::Checksums;
 /// threads read from one source at the same time.
 pub trait TensorSource: Sync {
     /// Why values cannot be read.
-    type Error: From<ReadError> + Send;
+    type Error: From<ReadError> + Error + Send + 'static;
 
     /// The name of the tensor.
     fn name(&self) -> &str;
@@ -26,8 +27,15 @@ pub trait TensorSource: Sync {
     /// Its shape in elements, outermost axis first.
     fn shape(&self) -> Vec<u64>;
 
-    /// Bytes of an element; `None` of a tensor whose values are not read. Elements of less than a byte
-    /// are read byte by byte.
+    /// Whether its values can be read, as far as that can be told without reading them.
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot.
+    fn check_readable(&self) -> Result<(), Self::Error>;
+
+    /// Bytes of an element; `None` of a dtype that is not read. Elements of less than a byte are read byte by
+    /// byte.
     fn element_bytes(&self) -> Option<usize>;
 
     /// The number of rows.

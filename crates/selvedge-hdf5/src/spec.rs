@@ -1,5 +1,7 @@
 //! The declaration of a tensor, and what its name may be.
 
+use selvedge_base::shape::elements;
+
 use crate::{DeclareError, Dtype};
 
 /// A declared tensor: name, dtype and the shape of one step.
@@ -78,8 +80,12 @@ impl TensorSpec {
         }
     }
 
-    /// Checks name and shape.
-    pub(crate) fn validate(&self) -> Result<(), DeclareError> {
+    /// Checks that a trajectory can have it as a step tensor, by its name and shape.
+    ///
+    /// # Errors
+    ///
+    /// [`DeclareError::InvalidName`] and [`DeclareError::InvalidTensor`].
+    pub fn check(&self) -> Result<(), DeclareError> {
         validate_name(&self.name)?;
         // HDF5 has at most 32 axes; the steps are one of them.
         if self.shape.len() > 31 {
@@ -113,6 +119,25 @@ impl TensorSpec {
             global_shape: global_shape.clone(),
             offset: offset.clone(),
         })
+    }
+
+    /// Checks that a trajectory can have it as a constant of its whole shape, and returns its elements.
+    ///
+    /// # Errors
+    ///
+    /// [`DeclareError::InvalidName`] and [`DeclareError::InvalidTensor`].
+    pub fn check_constant(&self) -> Result<u64, DeclareError> {
+        validate_name(&self.name)?;
+        if self.shape.len() > 32 {
+            return Err(self.invalid("at most 32 axes"));
+        }
+        let elements = elements(&self.shape).filter(|&elements| {
+            let bytes = elements.checked_mul(self.dtype.size() as u64);
+            bytes.is_some_and(|bytes| i64::try_from(bytes).is_ok())
+        });
+        let elements = elements.ok_or_else(|| self.invalid("a shape that fits memory"))?;
+        self.check_part()?;
+        Ok(elements)
     }
 
     pub(crate) fn invalid(&self, expected: &'static str) -> DeclareError {

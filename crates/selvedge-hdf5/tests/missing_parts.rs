@@ -29,6 +29,10 @@ with h5py.File(sys.argv[1], "w") as f:
     view("same_file", (".", "here", 6))
     view("absolute", (folder + "/whole.h5", "W", 6))
     view("nested", (".", "two", 6))
+    layout = h5py.VirtualLayout((6, 4), "f4")
+    for first, file in enumerate(("parts/a.h5", "parts/b.h5")):
+        layout[first::2] = h5py.VirtualSource(file, "W", (3, 4))
+    f.create_virtual_dataset("in_turns", layout)
     # A source for each two rows, by their number.
     plan = h5p.create(h5p.DATASET_CREATE)
     target = h5s.create_simple((6, 4), (h5s.UNLIMITED, 4))
@@ -70,6 +74,10 @@ fn a_source_that_is_missing_is_an_error_that_names_it() {
         assert_eq!(tensor.missing_sources().unwrap(), [""; 0], "{name}");
         assert_eq!(tensor.read::<f32>().unwrap(), expected, "{name}");
     }
+    // Sources that fill every second row are as large as their rows, and not as what these reach over.
+    let in_turns = followed(&path).tensor("in_turns").unwrap().read::<f32>();
+    let rows = [0, 12, 4, 16, 8, 20].map(|first| &expected[first..first + 4]);
+    assert_eq!(in_turns.unwrap(), rows.concat());
     let moved = |name: &str, check: &dyn Fn()| {
         let (here, there) = (folder.path().join(name), folder.path().join("elsewhere"));
         fs::rename(&here, &there).unwrap();
@@ -87,6 +95,7 @@ fn a_source_that_is_missing_is_an_error_that_names_it() {
     });
     moved("parts/b.h5", &|| {
         assert!(refusal(&path, "two").contains("parts/b.h5"));
+        assert!(refusal(&path, "in_turns").contains("parts/b.h5"));
         assert!(refusal(&path, "nested").contains("parts/b.h5"));
         let file = followed(&path);
         assert_eq!(file.tensor("one").unwrap().read::<f32>().unwrap(), expected);

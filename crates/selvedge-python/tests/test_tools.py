@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 
+import h5py
 import pytest
 import torch
 
@@ -56,6 +57,19 @@ def test_inspect_and_verify(recorded: pathlib.Path, tmp_path: pathlib.Path) -> N
         selvedge.verify(recorded)
     with pytest.raises(selvedge.ProgramError, match="nothing.h5"):
         selvedge.inspect(tmp_path / "nothing.h5")
+
+
+def test_what_cannot_be_read_is_left_out_where_that_is_asked_for(tmp_path: pathlib.Path) -> None:
+    path, new = tmp_path / "mixed.h5", tmp_path / "new.h5"
+    with h5py.File(path, "w") as f:
+        f["W"], f["text"] = [[1.0, 2.0], [3.0, 4.0]], ["a", "b"]
+    with pytest.raises(selvedge.ProgramError, match="`text`.*--skip-unsupported leaves"):
+        selvedge.rechunk(path, new)
+    assert "`text`" in selvedge.rechunk(path, new, skip_unsupported=True, skip_damaged=True)
+    with pytest.raises(selvedge.ProgramError, match="1 of 2 tensors .* were not compared: tensor `text`"):
+        selvedge.verify(path, path)
+    assert not selvedge.verify(path, new)["equal"]
+    assert selvedge.verify(path, new, skip_unsupported=True)["equal"]
 
 
 def test_recover_of_a_file_that_is_whole(recorded: pathlib.Path) -> None:

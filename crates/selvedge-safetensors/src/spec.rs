@@ -54,7 +54,12 @@ impl TensorSpec {
         }
     }
 
-    pub(crate) fn validate(&self) -> Result<u64, SaveError> {
+    /// Checks that a file can have it, and returns the bytes of its data.
+    ///
+    /// # Errors
+    ///
+    /// [`SaveError::InvalidName`], and those of [`bytes`](Self::bytes).
+    pub fn check(&self) -> Result<u64, SaveError> {
         if self.name == METADATA {
             return Err(SaveError::InvalidName {
                 name: self.name.clone(),
@@ -116,7 +121,7 @@ mod tests {
     fn the_name_of_the_metadata_is_taken() {
         let spec = TensorSpec::new("__metadata__", Dtype::U8, [1]);
         assert_eq!(
-            spec.validate().unwrap_err().to_string(),
+            spec.check().unwrap_err().to_string(),
             "`__metadata__` cannot be the name of a tensor: expected another one: the format keeps \
              it for the metadata"
         );

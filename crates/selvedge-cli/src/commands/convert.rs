@@ -8,11 +8,10 @@ use clap::ValueEnum;
 
 use super::other_files::OtherFiles;
 use super::rechunk::check_unused;
-use crate::convert::{self, Asked, Input, Output, Target};
+use crate::convert::{self, Asked, Output, Target};
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
-use crate::progress::Progress;
 use crate::render;
 use crate::sizes;
 use crate::source::{Kind, Part};
@@ -75,9 +74,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TENSOR=DTYPE", value_parser = assumption)]
     assume: Vec<(String, &'static Kind)>,
 
-    /// Leave out tensors that cannot be read, or that the new file cannot hold, such as texts
+    /// Leave out tensors that cannot be read here, for their type, a filter or a file that is not there,
+    /// and those that the new file cannot hold, for their type, shape or name; a damaged one stays an error
     #[arg(long)]
     skip_unsupported: bool,
+
+    /// Leave out tensors whose values are damaged, for what else is in the file
+    #[arg(long)]
+    skip_damaged: bool,
 
     /// Take the steps that all step tensors have, where another program appended some to one of them
     #[arg(long)]
@@ -130,23 +134,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         assumed: args.assumed(),
         constants: args.constants.clone(),
         skip_unsupported: args.skip_unsupported,
+        skip_damaged: args.skip_damaged,
         common_steps: args.common_steps,
         reader: args.other_files.options(),
     };
     let opened = convert::open(&args.input, &asked)?;
-    let input = Input::new(&opened, &asked, target)?;
     check_unused(&args.output, args.overwrite)?;
     interrupt::remove_partials();
-    let total = input.tensors.iter().map(|tensor| tensor.source.bytes());
-    let mut progress = Progress::new(total.fold(0, u64::saturating_add));
     let output = Output {
         path: &args.output,
         target,
         overwrite: args.overwrite,
     };
-    let summary = convert::convert(&input, output, &mut progress);
-    progress.finish();
-    let text = render::convert::summary(&args.output, &summary?);
+    let summary = convert::convert(&opened, &asked, output)?;
+    let text = render::convert::summary(&args.output, &summary);
     output::print(&text)?;
     Ok(Outcome::Success)
 }

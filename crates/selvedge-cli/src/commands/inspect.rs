@@ -40,6 +40,11 @@ pub(crate) struct Args {
     #[arg(long)]
     stats: bool,
 
+    /// With --stats: tensors that cannot be read here, for a filter or a file that is not there, are told
+    /// and change nothing of the exit code, if there are others; a damaged one does
+    #[arg(long, requires = "stats")]
+    skip_unsupported: bool,
+
     /// Leave out what `selvedge check` finds in the files
     #[arg(long)]
     no_findings: bool,
@@ -133,7 +138,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         let inspected = inspect(path, &assumptions, args.stats, !args.no_findings);
         // What was shown is not all that was asked for.
         let stats = inspected.as_ref().ok().and_then(|file| file.stats.as_ref());
-        unread |= stats.is_some_and(|stats| stats.iter().any(|tensor| tensor.unread.is_some()));
+        unread |= stats.is_some_and(|stats| is_unread(stats, args.skip_unsupported));
         match inspected {
             Ok(inspected) if args.json => report.files.push(inspected),
             Ok(Inspected {
@@ -163,6 +168,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     } else {
         Outcome::Failed
     })
+}
+
+/// Whether values were not read, but for those that may be left out beside others.
+fn is_unread(stats: &[TensorStats], skip_unsupported: bool) -> bool {
+    let skip = skip_unsupported && stats.iter().any(|tensor| tensor.values.is_some());
+    let mut unread = stats.iter().filter(|tensor| tensor.unread.is_some());
+    unread.any(|tensor| !(skip && tensor.unsupported))
 }
 
 fn inspect(

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use selvedge_base::{FileError, check_target, target};
+use selvedge_base::{Chain, FileError, check_target, target};
 use selvedge_hdf5::{Compression, ReadError, Rechunk, RewriteError};
 
 use super::other_files::OtherFiles;
@@ -74,9 +74,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TENSOR")]
     assume_bf16: Vec<String>,
 
-    /// Leave out what a trajectory cannot hold, such as strings
+    /// Leave out tensors that cannot be read here, for their type, a filter or a file that is not there,
+    /// and those that a trajectory cannot hold, for their type, shape or name; a damaged one stays an error
     #[arg(long)]
     skip_unsupported: bool,
+
+    /// Leave out tensors whose values are damaged, for what else is in the file
+    #[arg(long)]
+    skip_damaged: bool,
 
     /// Take the steps that all step tensors have, where another program appended some to one of them
     #[arg(long)]
@@ -123,6 +128,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         .bf16(&args.as_bf16)
         .assume_bf16(&args.assume_bf16)
         .skip_unsupported(args.skip_unsupported)
+        .skip_damaged(args.skip_damaged)
         .common_steps(args.common_steps)
         .input_options(args.other_files.options());
     let plan = rechunk.plan().map_err(|error| said(error, args))?;
@@ -138,7 +144,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let mut progress = Progress::new(plan.bytes);
     let summary = rechunk.run(|done| progress.follow(&name, done));
     progress.finish();
-    output::print(&render::rechunk::summary(&summary?))?;
+    let summary = summary.map_err(|error| said(error, args))?;
+    output::print(&render::rechunk::summary(&summary, &plan))?;
     Ok(Outcome::Success)
 }
 
@@ -172,6 +179,12 @@ fn said(error: RewriteError, args: &Args) -> anyhow::Error {
         }
         RewriteError::CannotKeep { .. } => {
             anyhow::anyhow!("{error}; --skip-unsupported leaves them out")
+        }
+        RewriteError::Read(error) if error.is_unsupported() => {
+            anyhow::anyhow!("{}; --skip-unsupported leaves it out", Chain(error))
+        }
+        RewriteError::Read(error) if error.is_damage() => {
+            anyhow::anyhow!("{}; --skip-damaged leaves the tensor out", Chain(error))
         }
         RewriteError::UnequalSteps {
             path,

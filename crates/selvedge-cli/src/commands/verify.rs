@@ -3,9 +3,9 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use selvedge_base::text::escaped;
-use selvedge_hdf5::{ChecksumReport, Reader, Role, verify_checksums};
+use selvedge_hdf5::{ChecksumReport, Comparison, Reader, Role, Verdict, verify_checksums};
 use serde::Serialize;
 
 use super::other_files::OtherFiles;
@@ -24,8 +24,8 @@ Examples:
   selvedge verify thimble_7.h5                       (against its own checksums)
   selvedge verify a.h5 b.h5 --json | jq '.tensors[].verdict'
 
-The exit code is 0 if all is equal, 1 if something differs, 2 if it could not be told. It takes at most \
-256 MiB of memory.";
+The exit code is 0 if all is equal, 1 if something differs, 2 if it could not be told: a file cannot be \
+read, a tensor was not compared, or nothing was. It takes at most 256 MiB of memory.";
 
 /// Compare the values of two files bit for bit, or of one with its checksums.
 #[derive(Debug, clap::Args)]
@@ -55,7 +55,8 @@ pub(crate) struct Args {
     #[arg(long, requires = "second")]
     assume_bf16: bool,
 
-    /// Leave out tensors whose values are not read, and tell of each: the exit code is that of the others
+    /// Leave out tensors that cannot be read here, for their type, a filter or a file that is not there, and
+    /// tell of each: the exit code is that of the others, if there are any; a damaged one stays an error
     #[arg(long, requires = "second")]
     skip_unsupported: bool,
 
@@ -94,6 +95,8 @@ struct TensorChecksums {
     covered: u64,
     /// First step, and the one after the last.
     mismatched: Vec<[u64; 2]>,
+    /// Why the first of these that is damaged cannot be read.
+    reason: Option<String>,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -123,14 +126,16 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
         count: args.count,
         attributes: args.attributes,
         trust_checksums: args.trust_checksums,
+        skip_unsupported: args.skip_unsupported,
     };
     let mut progress = Progress::new(stats::bytes(&one.0));
     let found = compare::files(&one, &two, options, &mut progress);
     progress.finish();
     let found = found?;
-    // Where nothing else differs than what was not compared, nobody knows.
+    // Where nothing else differs than what was not compared, nobody knows; nor where all was left out.
+    let others = found.count(Verdict::Equal) > 0 && found.count(Verdict::Damaged) == 0;
     let outcome = match found.is_undecided() {
-        true if args.skip_unsupported => Outcome::Success,
+        true if args.skip_unsupported && others => Outcome::Success,
         true => Outcome::Failed,
         false => answer(found.is_equal()),
     };
@@ -140,9 +145,36 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
             found: (&found).into(),
         })?;
     } else {
-        output::print(&render::verify::files(found))?;
+        output::print(&render::verify::files(found.clone()))?;
+    }
+    if outcome == Outcome::Failed {
+        output::error(&undecided(&found));
     }
     Ok(outcome)
+}
+
+/// That tensors were not compared, and what there is to do about it.
+fn undecided(found: &Comparison) -> anyhow::Error {
+    let all = found.tensors.len() + found.left_out.len();
+    let reasons = found
+        .tensors
+        .iter()
+        .filter_map(|tensor| tensor.reason.as_ref());
+    let first = reasons.chain(&found.left_out).next();
+    let first = first.map_or("unknown", String::as_str);
+    let files = format!("{} and {}", found.left.display(), found.right.display());
+    let (equal, damaged) = (found.count(Verdict::Equal), found.count(Verdict::Damaged));
+    match (equal, damaged) {
+        (0, _) => anyhow!("nothing of {files} was compared: {first}"),
+        (_, 0) => anyhow!(
+            "{} of {all} tensors of {files} were not compared: {first}; --skip-unsupported leaves them out",
+            all - equal
+        ),
+        _ => anyhow!(
+            "{} of {all} tensors of {files} were not compared, of which {damaged} are damaged: {first}",
+            all - equal
+        ),
+    }
 }
 
 fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
@@ -222,6 +254,7 @@ impl Checksums {
                 .iter()
                 .map(|range| [range.start, range.end])
                 .collect(),
+            reason: tensor.damaged.clone(),
         });
         Self {
             selvedge_version: env!("CARGO_PKG_VERSION"),

@@ -20,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) attributes: bool,
     /// Take ranges of steps for equal whose checksums are.
     pub(crate) trust_checksums: bool,
+    /// Leave out what only one file has and cannot be read.
+    pub(crate) skip_unsupported: bool,
 }
 
 /// A file and its facts.
@@ -44,7 +46,8 @@ pub(crate) fn files(
     let right = Source::all(two, &second.1, clean_bools)?;
     let chosen = CompareOptions::default()
         .count(options.count)
-        .trust_checksums(options.trust_checksums);
+        .trust_checksums(options.trust_checksums)
+        .skip_unsupported(options.skip_unsupported);
     let follow = |done| progress.follow(&name, done);
     let mut found = compare_tensors(&left, &right, &chosen, follow)?;
     found.left.clone_from(&one.path);

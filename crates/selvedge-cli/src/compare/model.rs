@@ -16,6 +16,8 @@ pub(crate) struct FilesCompared<'a> {
     equal: bool,
     only_in_first: &'a [String],
     only_in_second: &'a [String],
+    /// Why those were left out that only one has and that cannot be read.
+    left_out: &'a [String],
     /// The tensors that both have.
     tensors: Vec<TensorCompared<'a>>,
     attributes: Vec<AttributePair<'a>>,
@@ -28,6 +30,8 @@ pub(crate) struct FilesCompared<'a> {
 struct TensorCompared<'a> {
     tensor: &'a str,
     verdict: &'static str,
+    /// Why values were not compared, or not all.
+    reason: Option<&'a str>,
     dtypes: &'a [String; 2],
     shapes: &'a [Vec<u64>; 2],
     first_difference: Option<FirstDifference<'a>>,
@@ -67,6 +71,7 @@ impl<'a> From<&'a Comparison> for FilesCompared<'a> {
             equal: found.is_equal(),
             only_in_first: &found.only_left,
             only_in_second: &found.only_right,
+            left_out: &found.left_out,
             tensors: found.tensors.iter().map(Into::into).collect(),
             attributes: attributes
                 .map(|(name, [first, second])| AttributePair {
@@ -85,6 +90,7 @@ impl<'a> From<&'a TensorComparison> for TensorCompared<'a> {
         Self {
             tensor: &found.tensor,
             verdict: found.verdict.name(),
+            reason: found.reason.as_deref(),
             dtypes: &found.dtypes,
             shapes: &found.shapes,
             first_difference: found.first.as_ref().map(Into::into),

@@ -1,11 +1,14 @@
 //! What a conversion reads: the tensors, or parts of them, and what the file says of itself.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use anyhow::bail;
+use selvedge_base::Chain;
 use selvedge_base::text::escaped;
+use selvedge_base::units::Names;
 use selvedge_hdf5::{
     Attribute, DeclareError, Grouped, Note, ReadError, ReaderOptions, check_attribute,
     common_steps, root_name,
@@ -13,7 +16,9 @@ use selvedge_hdf5::{
 
 use super::Target;
 use crate::compare::Opened;
-use crate::facts::{Assumptions, FileFacts, Format, OpenFile, Role, TensorFacts, gather};
+use crate::facts::{
+    Assumptions, FileFacts, Format, OpenFile, Role, TensorFacts, Unreadable, gather,
+};
 use crate::metadata::{Attributes, Description, text};
 use crate::source::{Kind, Part, Source};
 
@@ -29,11 +34,19 @@ pub(crate) struct Asked {
     pub(crate) constants: Vec<String>,
     /// Whether tensors are left out that cannot be read, or that the new file cannot hold.
     pub(crate) skip_unsupported: bool,
+    /// Whether tensors are left out whose values are damaged.
+    pub(crate) skip_damaged: bool,
     /// Whether steps that not all step tensors have are left out.
     pub(crate) common_steps: bool,
     /// How an HDF5 file is opened.
     pub(crate) reader: ReaderOptions,
 }
+
+/// Tensors that are left out: their names, and why, as a clause about each.
+pub(crate) type LeftOut = HashMap<String, String>;
+
+/// Tensors that the new file cannot have, in their order in the old one, and why.
+type Refused = Vec<(String, String)>;
 
 /// Tensors to be written.
 pub(crate) struct Input<'a> {
@@ -110,43 +123,67 @@ pub(crate) fn open(path: &Path, asked: &Asked) -> anyhow::Result<Opened> {
 }
 
 impl<'a> Input<'a> {
-    /// What is asked for of an open file, to be written in the format `target`.
+    /// What is asked for of an open file, to be written in the format `target`, without what is
+    /// `left_out` already. What has to be left out, and may, is added to it.
     ///
     /// # Errors
     ///
     /// A name that it has not, a part that a tensor has not, and a tensor that cannot be read or that the
-    /// new file cannot hold.
-    pub(crate) fn new(opened: &'a Opened, asked: &Asked, target: Target) -> anyhow::Result<Self> {
+    /// new file cannot hold; and that nothing is left.
+    pub(crate) fn new(
+        opened: &'a Opened,
+        asked: &Asked,
+        target: Target,
+        left_out: &mut LeftOut,
+    ) -> anyhow::Result<Self> {
         let (facts, file) = opened;
         check_readable(file, &asked.tensors)?;
         check_names(facts, &asked.tensors)?;
         check_names(facts, &asked.constants)?;
+        loop {
+            // What has steps, and so what can be held, is decided by those that are left.
+            let refused = match Self::without(opened, asked, target, left_out)? {
+                Ok(input) => return Ok(input),
+                Err(refused) => refused,
+            };
+            if let (false, Some((name, why))) = (asked.skip_unsupported, refused.first()) {
+                bail!(
+                    "tensor `{name}` of {} {why}; --skip-unsupported leaves it out",
+                    facts.path.display()
+                );
+            }
+            left_out.extend(refused);
+        }
+    }
+
+    fn without(
+        (facts, file): &'a Opened,
+        asked: &Asked,
+        target: Target,
+        left_out: &LeftOut,
+    ) -> anyhow::Result<Result<Self, Refused>> {
+        let (mut sources, mut refused) = (Vec::new(), Refused::new());
         let mut notes = Vec::new();
-        let mut sources = Vec::new();
         // Bools become what other formats know of them.
         for source in Source::all(facts, file, target != Target::Hdf5)? {
             let name = &source.facts().name;
             if !asked.tensors.is_empty() && !asked.tensors.contains(name) {
                 continue;
             }
+            if let Some(why) = left_out.get(name) {
+                notes.push(format!("`{name}` is not kept: it {why}"));
+                continue;
+            }
             match held(&source, target) {
                 Ok(kind) => sources.push((kind, source)),
-                Err(why) if asked.skip_unsupported => {
-                    notes.push(format!("`{name}` is not kept: it {why}"));
-                }
-                Err(why) => bail!(
-                    "tensor `{name}` of {} {why}; --skip-unsupported leaves it out",
-                    facts.path.display()
-                ),
+                Err(why) => refused.push((name.clone(), why)),
             }
         }
+        if !refused.is_empty() {
+            return Ok(Err(refused));
+        }
         if sources.is_empty() {
-            let kept = if notes.is_empty() {
-                ""
-            } else {
-                " that can be kept"
-            };
-            bail!("{} has no tensors{kept}", facts.path.display());
+            bail!("{} has no tensors{}", facts.path.display(), beside(&notes));
         }
         let chosen: Vec<&TensorFacts> = sources.iter().map(|(_, source)| source.facts()).collect();
         check_steps(file, &chosen, asked)?;
@@ -165,6 +202,10 @@ impl<'a> Input<'a> {
                 source,
             });
         }
+        let refused = cannot_have(&tensors, target);
+        if !refused.is_empty() {
+            return Ok(Err(refused));
+        }
         if !asked.part.is_all() && !tensors.iter().any(|tensor| tensor.is_step) {
             bail!(
                 "{} has no tensor with steps, of which --steps, --every and --rows take a part",
@@ -175,14 +216,28 @@ impl<'a> Input<'a> {
         notes.extend(description.notes.iter().cloned());
         notes.extend(facts.notes.iter().cloned());
         let of_steps = tensors.iter().find(|tensor| tensor.is_step);
-        Ok(Self {
+        Ok(Ok(Self {
             steps: of_steps.and_then(|tensor| tensor.shape.first().copied()),
             says_steps: steps.said,
             created: facts.provenance.created.clone(),
             description,
             notes,
             tensors,
-        })
+        }))
+    }
+
+    /// Reads all values that are to be written, and tells which tensors are damaged, and why.
+    pub(super) fn damaged(&self) -> Refused {
+        let tensors = self.tensors.iter();
+        let damaged = tensors.filter_map(|tensor| {
+            let read = tensor.source.blocks(|_| Ok::<_, Unreadable>(()));
+            let error = read.err().filter(Unreadable::is_damage)?;
+            Some((
+                tensor.name.clone(),
+                format!("is damaged: {}", Chain(&error)),
+            ))
+        });
+        damaged.collect()
     }
 
     /// The metadata of a safetensors file, and what is not kept there.
@@ -244,6 +299,66 @@ fn held(source: &Source<'_>, target: Target) -> Result<&'static Kind, String> {
     ))
 }
 
+/// What there was beside, of which nothing is left.
+fn beside(notes: &[String]) -> String {
+    const TOLD: usize = 3;
+    match notes.len().saturating_sub(TOLD) {
+        _ if notes.is_empty() => String::new(),
+        0 => format!(" that can be kept: {}", notes.join("; ")),
+        more => format!(
+            " that can be kept: {}; and {more} more",
+            notes[..TOLD].join("; ")
+        ),
+    }
+}
+
+/// The tensors that a file of this format cannot have, for their names or their shapes.
+fn cannot_have(tensors: &[Member<'_>], target: Target) -> Refused {
+    let mut taken: HashMap<String, Vec<&str>> = HashMap::new();
+    if target == Target::Hdf5 {
+        for tensor in tensors {
+            let names = taken.entry(root_name(&tensor.name)).or_default();
+            names.push(&tensor.name);
+        }
+    }
+    let refused = tensors.iter().filter_map(|tensor| {
+        let why = |error: &dyn Display| format!("cannot be in {}: {error}", target.name());
+        let checked = match (target, tensor.kind.safetensors, tensor.kind.hdf5) {
+            (Target::Safetensors, Some(dtype), _) => {
+                let spec = selvedge_safetensors::TensorSpec::new(
+                    &tensor.name,
+                    dtype,
+                    tensor.sizes(false),
+                );
+                spec.check().map(|_| ()).map_err(|error| why(&error))
+            }
+            (Target::Hdf5, _, Some(dtype)) => {
+                let name = root_name(&tensor.name);
+                let spec = selvedge_hdf5::TensorSpec::new(name, dtype, tensor.sizes(tensor.is_step));
+                let checked = match tensor.is_step {
+                    true => spec.check(),
+                    false => spec.check_constant().map(|_| ()),
+                };
+                let others = taken.get(&spec.name).into_iter().flatten();
+                let other = others.copied().find(|other| *other != tensor.name);
+                match (checked, other) {
+                    (Err(error), _) => Err(why(&error)),
+                    // Of two, that which has the name already keeps it.
+                    (Ok(()), Some(other)) if spec.name != tensor.name => Err(format!(
+                        "and `{other}` would both become `{}`: a trajectory has no groups; convert them \
+                         one by one with --tensor, or write safetensors",
+                        spec.name
+                    )),
+                    _ => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        };
+        Some((tensor.name.clone(), checked.err()?))
+    });
+    refused.collect()
+}
+
 /// Checks that no name is of something that is there and cannot be read, such as a link to a file that is
 /// not there.
 fn check_readable(file: &OpenFile, names: &[String]) -> anyhow::Result<()> {
@@ -262,17 +377,12 @@ fn check_readable(file: &OpenFile, names: &[String]) -> anyhow::Result<()> {
 fn check_names(facts: &FileFacts, names: &[String]) -> anyhow::Result<()> {
     let there: HashSet<&str> = facts.tensors.iter().map(|tensor| &*tensor.name).collect();
     if let Some(unknown) = names.iter().find(|name| !there.contains(name.as_str())) {
-        const TOLD: usize = 12;
-        let tensors = facts.tensors.iter().take(TOLD);
-        let tensors: Vec<String> = tensors.map(|tensor| format!("`{}`", tensor.name)).collect();
-        let more = match facts.tensors.len().saturating_sub(TOLD) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
+        let tensors = facts.tensors.iter();
+        let tensors: Vec<String> = tensors.map(|tensor| tensor.name.clone()).collect();
         bail!(
-            "{} has no tensor `{unknown}`; it has {}{more}",
+            "{} has no tensor `{unknown}`; it has {}",
             facts.path.display(),
-            tensors.join(", ")
+            Names(&tensors)
         );
     }
     Ok(())
@@ -321,8 +431,11 @@ impl StepTensors {
         let candidates = candidates.filter(|tensor| tensor.shape.len() >= axes);
         let sizes = candidates.map(|tensor| (&tensor.shape[..], tensor.bytes.unwrap_or(0)));
         let leading = common_steps(sizes);
+        // Steps without values cannot be counted.
+        let has_values = |tensor: &TensorFacts| !tensor.shape.iter().skip(1).any(|&axis| axis == 0);
+        let leads = |tensor: &TensorFacts| tensor.shape.first() == leading.as_ref();
         Self {
-            names: names(&|tensor| leading.is_some() && tensor.shape.first() == leading.as_ref()),
+            names: names(&|tensor| leading.is_some() && leads(tensor) && has_values(tensor)),
             said: false,
         }
     }
@@ -380,32 +493,13 @@ pub(super) fn storable(attributes: Attributes, of: &str, notes: &mut Vec<String>
     kept
 }
 
-/// The names that the tensors get at the root of an HDF5 file, and notes of those that change.
-///
-/// # Errors
-///
-/// Where two tensors would have the same name.
-pub(super) fn root_names(
-    tensors: &[Member<'_>],
-    notes: &mut Vec<String>,
-) -> anyhow::Result<Vec<String>> {
-    let mut taken = HashMap::new();
-    let mut names = Vec::new();
-    for tensor in tensors {
-        let name = root_name(&tensor.name);
-        if name != tensor.name {
-            notes.push(format!("`{}` became `{name}`", tensor.name));
-        }
-        if let Some(other) = taken.insert(name.clone(), &tensor.name) {
-            bail!(
-                "`{other}` and `{}` would both become `{name}`: a trajectory has no groups; convert \
-                 them one by one with --tensor, or write safetensors",
-                tensor.name
-            );
-        }
-        names.push(name);
+/// The name that a tensor gets at the root of an HDF5 file, and a note where it changes.
+pub(super) fn name_at_root(tensor: &Member<'_>, notes: &mut Vec<String>) -> String {
+    let name = root_name(&tensor.name);
+    if name != tensor.name {
+        notes.push(format!("`{}` became `{name}`", tensor.name));
     }
-    Ok(names)
+    name
 }
 
 fn not_kept(facts: &FileFacts, chosen: &[&TensorFacts]) -> Vec<String> {

@@ -8,12 +8,17 @@ mod to_hdf5;
 mod to_npy;
 mod to_safetensors;
 
+use std::error::Error;
 use std::path::Path;
 
+use anyhow::anyhow;
 use selvedge_hdf5::{Dtype, Float16Survey, f16};
 
-pub(crate) use input::{Asked, Input, open, unequal_steps};
+pub(crate) use input::{Asked, open, unequal_steps};
+use input::{Input, LeftOut};
 
+use crate::compare::Opened;
+use crate::facts::Unreadable;
 use crate::progress::Progress;
 use crate::source::Kind;
 
@@ -73,12 +78,50 @@ pub(crate) struct Summary {
     pub(crate) notes: Vec<String>,
 }
 
-/// Writes the tensors of `input`.
+/// Writes what is asked for of an open file. Where a tensor turns out to be damaged, and such are to be left
+/// out, all are read to find the others, and the output is begun anew.
 ///
 /// # Errors
 ///
-/// The errors of reading and writing. Then there is no new file, and the old one if there was one.
+/// What cannot be asked for, and the errors of reading and writing. Then there is no new file, and the old one
+/// if there was one.
 pub(crate) fn convert(
+    opened: &Opened,
+    asked: &Asked,
+    output: Output<'_>,
+) -> anyhow::Result<Summary> {
+    let mut left_out = LeftOut::new();
+    loop {
+        let input = Input::new(opened, asked, output.target, &mut left_out)?;
+        let total = input.tensors.iter().map(|tensor| tensor.source.bytes());
+        let mut progress = Progress::new(total.fold(0, u64::saturating_add));
+        let written = write(&input, output, &mut progress);
+        progress.finish();
+        let error = match written {
+            Err(error) if is_damage(&error) => error,
+            other => return other,
+        };
+        if !asked.skip_damaged {
+            return Err(anyhow!("{error:#}; --skip-damaged leaves the tensor out"));
+        }
+        let damaged = input.damaged();
+        if damaged.is_empty() {
+            return Err(error);
+        }
+        left_out.extend(damaged);
+    }
+}
+
+/// Whether a tensor could not be read since it is damaged.
+fn is_damage(error: &anyhow::Error) -> bool {
+    let unreadable = |cause: &(dyn Error + 'static)| {
+        let cause = cause.downcast_ref::<Unreadable>();
+        cause.is_some_and(Unreadable::is_damage)
+    };
+    error.chain().any(unreadable)
+}
+
+fn write(
     input: &Input<'_>,
     output: Output<'_>,
     progress: &mut Progress,

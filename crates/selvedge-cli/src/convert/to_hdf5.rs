@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use selvedge_hdf5::{ConstantWriter, Dtype, Recorder, TensorSpec};
 
-use super::input::{Member, root_names, storable};
+use super::input::{Member, name_at_root, storable};
 use super::{Input, Output, Watch};
 
 /// Bytes of the steps of all tensors that are read at a time, or one step where that is larger.
@@ -47,8 +47,8 @@ pub(super) fn write(
         run = run.attribute(name, value);
     }
     let (mut step_tensors, mut constants) = (Vec::new(), Vec::new());
-    let names = root_names(&input.tensors, &mut notes)?;
-    for (tensor, name) in input.tensors.iter().zip(names) {
+    for tensor in &input.tensors {
+        let name = name_at_root(tensor, &mut notes);
         // The input has none that a trajectory does not hold.
         let dtype = tensor.kind.hdf5.context("a dtype that HDF5 has not")?;
         let attributes = description.of_tensors.get(&tensor.name);

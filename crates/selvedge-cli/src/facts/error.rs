@@ -61,8 +61,9 @@ pub(crate) enum Unreadable {
         bytes: u64,
     },
     /// A tensor whose values are not read.
-    #[error("tensor `{tensor}` {why}")]
+    #[error("tensor `{tensor}` of {} {why}", path.display())]
     Tensor {
+        path: PathBuf,
         tensor: String,
         /// What it is or holds, as a clause about it.
         why: String,
@@ -87,6 +88,18 @@ debug_as_chain!(Unreadable);
 impl From<StorageError> for Unreadable {
     fn from(error: StorageError) -> Self {
         Self::Hdf5(error.into())
+    }
+}
+
+impl Unreadable {
+    /// Whether it says that values are lost: they should be in the file, and reading them failed.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Hdf5(error) => error.is_damage(),
+            Self::Safetensors(error) => error.is_damage(),
+            Self::Array(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -138,7 +151,7 @@ mod tests {
             UnknownFormat { path: path(), start: word() }
             Unfinished { path: path() }
             NoMemory { tensor: word(), bytes: 1 }
-            Tensor { tensor: word(), why: word() }
+            Tensor { path: path(), tensor: word(), why: word() }
             Assumed { tensor: word(), assumed, what: word() }
             Array(ArrayError::io(Path::new("a.npy"), "cannot be opened", refused()))
             Hdf5(StorageError::from(file()).into())

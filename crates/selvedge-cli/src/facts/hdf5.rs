@@ -240,7 +240,10 @@ fn remarks(tensor: &Tensor, storage: &Storage) -> Vec<String> {
             let files = tensor.external_files();
             if !files.is_empty() {
                 remarks.push(match tensor.check_readable() {
-                    Err(ReadError::NotFollowed { values, .. }) => {
+                    Err(
+                        ReadError::NotFollowed { values, .. }
+                        | ReadError::ExternalStorage { values, .. },
+                    ) => {
                         format!("it cannot be read: it takes values from {values}")
                     }
                     _ => format!(

@@ -1,11 +1,11 @@
 //! What `selvedge rechunk` says when it is done.
 
-use selvedge_hdf5::{Bytes, RechunkSummary};
+use selvedge_hdf5::{Bytes, RechunkPlan, RechunkSummary};
 
 use super::text::{counted, shown};
 
-/// What was made, and what became of tensors that were float16.
-pub(crate) fn summary(summary: &RechunkSummary) -> String {
+/// What was made, what became of tensors that were float16, and what was left out that the plan did not tell.
+pub(crate) fn summary(summary: &RechunkSummary, plan: &RechunkPlan) -> String {
     let millis = u64::try_from(summary.elapsed.as_millis()).unwrap_or(u64::MAX);
     let speed = summary.bytes.saturating_mul(1000) / millis.max(1);
     let mut text = format!(
@@ -29,6 +29,10 @@ pub(crate) fn summary(summary: &RechunkSummary) -> String {
         text.push_str(&format!(
             "  `{tensor}` was float16 and is bfloat16 now: {survey}\n"
         ));
+    }
+    let left_out = summary.plan.left_out.iter();
+    for (what, why) in left_out.filter(|one| !plan.left_out.contains(one)) {
+        text.push_str(&format!("  not kept: {}: {}\n", shown(what), shown(why)));
     }
     text
 }

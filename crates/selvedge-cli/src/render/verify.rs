@@ -12,8 +12,10 @@ pub(crate) fn files(mut found: Comparison) -> String {
     }
     found.only_left.iter_mut().for_each(escape);
     found.only_right.iter_mut().for_each(escape);
+    found.left_out.iter_mut().for_each(escape);
     for tensor in &mut found.tensors {
         escape(&mut tensor.tensor);
+        tensor.reason.iter_mut().for_each(escape);
         tensor.dtypes.iter_mut().for_each(escape);
     }
     // Values are printed with escapes of their own.
@@ -28,6 +30,7 @@ pub(crate) fn checksums(mut report: ChecksumReport) -> String {
     report.path = shown(&report.path).into();
     for tensor in &mut report.tensors {
         tensor.tensor = shown(&tensor.tensor);
+        tensor.damaged = tensor.damaged.as_deref().map(shown);
     }
     format!("{report}\n")
 }

@@ -14,6 +14,7 @@ mod stored;
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::Path;
 
 use selvedge_base::Chain;
 use selvedge_hdf5::{Access, Checksums, ReadError, TensorSource};
@@ -37,6 +38,7 @@ const UNPACKED_BYTES: u64 = 512 << 20;
 /// a byte have no steps of their own: there a step is a byte.
 #[derive(Clone)]
 pub(crate) struct Source<'a> {
+    path: &'a Path,
     facts: &'a TensorFacts,
     values: Values<'a>,
     part: part::Checked,
@@ -96,13 +98,13 @@ impl<'a> Source<'a> {
         };
         let sources = facts.tensors.iter().map(|tensor| {
             let values = by_name.remove(&*tensor.name);
-            values.map(|values| Self::new(tensor, values))
+            values.map(|values| Self::new(&facts.path, tensor, values))
         });
         // Facts are of the tensors that the file has.
         Ok(sources.flatten().collect())
     }
 
-    fn new(facts: &'a TensorFacts, values: Values<'a>) -> Self {
+    fn new(path: &'a Path, facts: &'a TensorFacts, values: Values<'a>) -> Self {
         let bytes = facts.bytes.unwrap_or(0);
         let shape = match facts.element_bits {
             Some(bits) if bits % 8 != 0 => &[bytes],
@@ -125,6 +127,7 @@ impl<'a> Source<'a> {
             _ => None,
         };
         Self {
+            path,
             facts,
             values,
             part: part::Checked::all(shape),
@@ -160,6 +163,7 @@ impl<'a> Source<'a> {
     /// Why its values cannot be read.
     pub(crate) fn kind(&self) -> Result<&'static Kind, Unreadable> {
         self.kind_or_why().map_err(|why| Unreadable::Tensor {
+            path: self.path.to_owned(),
             tensor: self.facts.name.clone(),
             why,
         })
@@ -171,13 +175,18 @@ impl<'a> Source<'a> {
         match &self.values {
             Values::Hdf5 { tensor, .. } => match tensor.check_readable() {
                 Ok(()) => {}
+                // Reading it tells that.
+                Err(error) if error.is_damage() => {}
                 Err(ReadError::UnsupportedDtype { found, hint, .. }) => {
                     return Err(format!("{}; {hint}", not_read(&found)));
                 }
                 Err(ReadError::MissingSource { missing, .. }) => {
                     return Err(format!("is virtual, and takes values from {missing}"));
                 }
-                Err(ReadError::NotFollowed { values, .. }) => {
+                Err(
+                    ReadError::NotFollowed { values, .. }
+                    | ReadError::ExternalStorage { values, .. },
+                ) => {
                     return Err(format!("takes values from {values}"));
                 }
                 Err(ReadError::MissingFilter { filter, id, .. }) => {
@@ -360,8 +369,12 @@ impl TensorSource for Source<'_> {
         self.facts.shape.clone()
     }
 
+    fn check_readable(&self) -> Result<(), Unreadable> {
+        self.kind().map(|_| ())
+    }
+
     fn element_bytes(&self) -> Option<usize> {
-        let kind = self.kind().ok()?;
+        let kind = Kind::named(&self.facts.dtype)?;
         usize::try_from(kind.bytes()).ok()
     }
 

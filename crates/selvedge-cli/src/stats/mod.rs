@@ -5,6 +5,8 @@ mod model;
 mod sample;
 mod tally;
 
+use selvedge_base::Chain;
+
 use crate::facts::{FileFacts, OpenFile, Unreadable};
 use crate::progress::Progress;
 use crate::source::Source;
@@ -31,14 +33,20 @@ pub(crate) fn gather(
 ) -> Result<Vec<TensorStats>, Unreadable> {
     let sources = Source::all(facts, file, true)?;
     let all = sources.iter().map(|source| {
-        let (values, unread) = match of_tensor(source, progress) {
-            Ok(values) => (values, None),
-            Err(error) => (None, Some(format!("{:#}", anyhow::Error::from(error)))),
-        };
-        TensorStats {
-            tensor: source.facts().name.clone(),
-            values,
-            unread,
+        let tensor = source.facts().name.clone();
+        match of_tensor(source, progress) {
+            Ok(values) => TensorStats {
+                tensor,
+                values,
+                unread: None,
+                unsupported: false,
+            },
+            Err(error) => TensorStats {
+                tensor,
+                values: None,
+                unsupported: matches!(error, Unreadable::Tensor { .. }),
+                unread: Some(Chain(&error).to_string()),
+            },
         }
     });
     Ok(all.collect())

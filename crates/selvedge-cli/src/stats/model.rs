@@ -13,6 +13,9 @@ pub(crate) struct TensorStats {
     /// Why the values cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unread: Option<String>,
+    /// Whether that was known before a value was read.
+    #[serde(skip)]
+    pub(crate) unsupported: bool,
 }
 
 /// What the values are like. Least, greatest, mean and magnitudes are of the finite ones.

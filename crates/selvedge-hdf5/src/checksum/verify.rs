@@ -4,10 +4,11 @@ use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use selvedge_base::{Mutex, pool};
+use selvedge_base::{Chain, Mutex, pool};
 
 use super::{Checksums, RangeHasher};
 use crate::bulk::{self, Buffer, MEMORY, Meter, Progress, Walk};
+use crate::chunks::to_usize;
 use crate::plan::{Bytes, Grouped};
 use crate::reader::{Reader, Tensor};
 use crate::{ReadError, Role, StorageError};
@@ -28,6 +29,8 @@ pub struct TensorChecksums {
     pub covered: u64,
     /// Steps whose values are not those that the checksums were made of, in ranges of one checksum.
     pub mismatched: Vec<Range<u64>>,
+    /// Why the first of these that is [damaged](ReadError::is_damage) cannot be read.
+    pub damaged: Option<String>,
 }
 
 /// What [`verify_checksums`] found. Its [`Display`](fmt::Display) is some lines for people.
@@ -68,7 +71,7 @@ impl ChecksumReport {
 /// # Errors
 ///
 /// The errors of reading, and [`StorageError::Library`] for checksums that do not fit together. Values that do
-/// not match are no error, but in the report.
+/// not match, or are damaged, are no error, but in the report.
 pub fn verify_checksums(
     file: &Reader,
     mut progress: impl FnMut(Progress) + Send,
@@ -87,6 +90,7 @@ pub fn verify_checksums(
             steps: tensor.rows(),
             covered: sums.as_ref().map_or(0, |sums| sums.covered),
             mismatched: Vec::new(),
+            damaged: None,
         });
         if let Some(sums) = sums {
             items.push((tensors.len() - 1, tensor, sums));
@@ -105,11 +109,16 @@ pub fn verify_checksums(
     let wrong = Mutex::new(0_u64);
     hash(file, &sources, &meter, |item, first, sums| {
         let (nth, tensor, expected) = &items[item];
+        let (sums, damaged): (Vec<Option<u64>>, _) = match sums {
+            Ok(sums) => (sums.into_iter().map(Some).collect(), None),
+            Err(error) if error.is_damage() => (vec![None], Some(Chain(&error).to_string())),
+            Err(error) => return Err(error),
+        };
         for (range, sum) in (first..).zip(sums) {
             let rows = expected.range(range);
             // The end of a range can be gone, with steps that another program cut off.
             let whole = rows.end <= tensor.rows();
-            if whole && expected.sums.get(range) == Some(sum) {
+            if whole && sum.is_some() && expected.sums.get(range) == sum.as_ref() {
                 continue;
             }
             let read = rows.end.min(tensor.rows()) - rows.start;
@@ -119,7 +128,12 @@ pub fn verify_checksums(
                 continue;
             }
             let mut found = found.lock();
-            found[*nth].mismatched.push(rows);
+            let found = &mut found[*nth];
+            let is_first = found.mismatched.iter().all(|one| one.start > rows.start);
+            if damaged.is_some() && (is_first || found.damaged.is_none()) {
+                found.damaged.clone_from(&damaged);
+            }
+            found.mismatched.push(rows);
         }
         Ok(())
     })?;
@@ -137,12 +151,12 @@ pub fn verify_checksums(
 
 /// Hashes ranges of rows: for each of `sources` a tensor, the rows of a range, and the number of rows
 /// from its beginning on. `each` gets the number of the source, the number of a first range, and the
-/// checksums from there on.
+/// checksums from there on; or of one range that it is damaged.
 pub(super) fn hash(
     file: &Reader,
     sources: &[(&Tensor, u64, u64)],
     meter: &Meter<'_>,
-    each: impl Fn(usize, usize, &[u64]) -> Result<(), ReadError> + Sync,
+    each: impl Fn(usize, usize, Result<Vec<u64>, ReadError>) -> Result<(), ReadError> + Sync,
 ) -> Result<(), ReadError> {
     let memory = bulk::buffer_memory(MEMORY);
     let mut tasks = Vec::new();
@@ -163,15 +177,27 @@ pub(super) fn hash(
         };
     pool::each_with(threads, &tasks, buffer, |buffer, (number, rows)| {
         let (tensor, range, _) = sources[*number];
-        let mut hasher = RangeHasher::new(range.saturating_mul(tensor.row_bytes()?));
-        for piece in walks[*number].pieces(rows.clone()) {
-            let bytes = buffer.get(piece.len);
-            piece.read(tensor, bytes)?;
-            hasher.add(bytes);
-            meter.add(piece.len as u64, file.path())?;
+        let mut sums_of = |rows: Range<u64>| -> Result<Vec<u64>, ReadError> {
+            let mut hasher = RangeHasher::new(range.saturating_mul(tensor.row_bytes()?));
+            for piece in walks[*number].pieces(rows) {
+                let bytes = buffer.get(piece.len);
+                piece.read(tensor, bytes)?;
+                hasher.add(bytes);
+                meter.add(piece.len as u64, file.path())?;
+            }
+            Ok(hasher.finish())
+        };
+        let nth = |row: u64| to_usize(row / range);
+        match sums_of(rows.clone()) {
+            // One after the other tells which it is.
+            Err(error) if error.is_damage() => (rows.start..rows.end)
+                .step_by(to_usize(range))
+                .try_for_each(|first| {
+                    let sums = sums_of(first..first.saturating_add(range).min(rows.end));
+                    each(*number, nth(first), sums)
+                }),
+            sums => each(*number, nth(rows.start), sums),
         }
-        let first = usize::try_from(rows.start / range).unwrap_or(usize::MAX);
-        each(*number, first, &hasher.finish())
     })
 }
 
@@ -190,13 +216,14 @@ pub(super) fn compute(
         results.push(Checksums {
             steps,
             covered: rows,
-            sums: vec![0; crate::chunks::to_usize(rows.div_ceil(steps))],
+            sums: vec![0; to_usize(rows.div_ceil(steps))],
         });
     }
     let results = Mutex::new(results);
     hash(file, &sources, meter, |number, first, sums| {
+        let sums = sums?;
         let mut results = results.lock();
-        results[number].sums[first..first + sums.len()].copy_from_slice(sums);
+        results[number].sums[first..first + sums.len()].copy_from_slice(&sums);
         Ok(())
     })?;
     Ok(results.into_inner())
@@ -231,6 +258,9 @@ impl fmt::Display for ChecksumReport {
                     f,
                     "\n  `{name}`: {unit} {start}..{end} are not as they were"
                 )?;
+            }
+            if let Some(why) = &tensor.damaged {
+                write!(f, "\n  `{name}`: {why}")?;
             }
             if !tensor.present {
                 write!(f, "\n  `{name}`: no checksums")?;

@@ -27,6 +27,9 @@ pub(crate) const ENCODER_NAME: &str = concat!("selvedge-deflate ", env!("CARGO_P
 /// The bit of deflate in a filter mask.
 pub(crate) const MASK_DEFLATE: u32 = 0b10;
 
+/// What errors call it, with the number that HDF5 knows it by.
+const DEFLATE: &str = "deflate (number 1)";
+
 /// The filter mask of a chunk that went through neither shuffle nor deflate, as earlier versions stored
 /// what did not compress. Programs that take chunks for what the pipeline says read such files wrong.
 pub(crate) const MASK_UNFILTERED: u32 = 0b11;
@@ -331,7 +334,9 @@ impl Slot {
             ));
         }
         if self.is_packed && found.saturating_mul(MOST_RATIO) < expected {
-            return Err(format!("a stream of {found} bytes cannot hold {expected}"));
+            return Err(format!(
+                "{DEFLATE}: a stream of {found} bytes cannot hold {expected}"
+            ));
         }
         const BEYOND: &str = "it lies after the end of the file";
         if found.max(expected) > SMALL_STREAM {
@@ -364,10 +369,10 @@ impl Slot {
     fn inflate(&mut self, decoder: &mut Decompressor, expected: usize) -> Result<(), String> {
         fit(&mut self.plain, expected)?;
         let found = decoder.zlib_decompress(&self.stored, &mut self.plain);
-        let found = found.map_err(|error| error.to_string())?;
+        let found = found.map_err(|error| format!("{DEFLATE}: {error}"))?;
         if found != expected {
             return Err(format!(
-                "the stream holds {found} bytes, expected {expected}"
+                "{DEFLATE}: the stream holds {found} bytes, expected {expected}"
             ));
         }
         Ok(())

@@ -17,7 +17,7 @@ pub(super) fn checked(stored: &[u8]) -> Result<&[u8], String> {
     let turned = (found & 0x00FF_00FF) << 8 | found >> 8 & 0x00FF_00FF;
     match expected == found || expected == turned {
         true => Ok(bytes),
-        false => Err("its bytes are not those of its checksum (fletcher32)".to_owned()),
+        false => Err("its bytes are not those of its checksum (fletcher32, number 3)".to_owned()),
     }
 }
 

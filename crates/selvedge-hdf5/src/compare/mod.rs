@@ -11,7 +11,7 @@ pub use options::CompareOptions;
 pub use pairing::{AmbiguousNames, Pairing, pair_names, root_name};
 pub use result::{Comparison, Difference, TensorComparison, Verdict};
 
-use selvedge_base::pool;
+use selvedge_base::{Chain, pool};
 
 use crate::bulk::{self, Buffer, Meter, Progress, Walk};
 use crate::reader::{Reader, Tensor};
@@ -25,7 +25,8 @@ use values::Pair;
 ///
 /// A dataset in a group goes with the tensor that [`Rechunk`](crate::Rechunk) makes of it, `model/W`
 /// with `model.W`, by [`pair_names`]. A tensor is compared over the steps that both files have; a different number of steps is a
-/// difference, too. Memory is bounded by [`CompareOptions::memory`], whatever the size of the files.
+/// difference, too. One that cannot be read stops no other: its [`verdict`](TensorComparison::verdict) says so.
+/// Memory is bounded by [`CompareOptions::memory`], whatever the size of the files.
 ///
 /// ```
 /// # use selvedge_hdf5::{CompareOptions, Reader, Recorder, compare};
@@ -67,7 +68,7 @@ pub fn compare(
 ///
 /// # Errors
 ///
-/// The errors of reading; [`ReadError::WorkingMemory`] where a filtered tensor has chunks that do not fit
+/// [`ReadError::WorkingMemory`] where a filtered tensor has chunks that do not fit
 /// the memory, and [`ReadError::AmbiguousNames`] of [`pair_names`].
 pub fn compare_tensors<S: TensorSource>(
     left: &[S],
@@ -94,10 +95,25 @@ pub fn compare_tensors<S: TensorSource>(
         right: PathBuf::new(),
         only_left: chosen(&left_names, &pairing.only_left),
         only_right: chosen(&right_names, &pairing.only_right),
+        left_out: Vec::new(),
         tensors: Vec::new(),
         attributes: Vec::new(),
         bytes: 0,
     };
+    if options.skip_unsupported {
+        for (names, numbers, tensors) in [
+            (&mut comparison.only_left, pairing.only_left, left),
+            (&mut comparison.only_right, pairing.only_right, right),
+        ] {
+            names.clear();
+            for number in numbers {
+                match tensors[number].check_readable() {
+                    Ok(()) => names.push(tensors[number].name().to_owned()),
+                    Err(error) => comparison.left_out.push(Chain(&error).to_string()),
+                }
+            }
+        }
+    }
     let mut pairs = Vec::new();
     for (one, two) in pairing.pairs {
         let (one, two) = (&left[one], &right[two]);
@@ -108,13 +124,18 @@ pub fn compare_tensors<S: TensorSource>(
         comparison.tensors.push(found);
     }
     let found = values(&pairs, options, &mut progress)?;
-    for ((number, tensor, other), (first, differing, rows)) in pairs.iter().zip(found) {
+    for ((number, tensor, other), found) in pairs.iter().zip(found) {
         let result = &mut comparison.tensors[*number];
-        comparison.bytes += rows.saturating_mul(tensor.row_bytes());
-        result.first = first;
-        result.differing = options.count.then_some(differing);
+        if found.unread.is_none() {
+            comparison.bytes += found.rows.saturating_mul(tensor.row_bytes());
+        }
+        result.first = found.first;
+        result.differing = options.count.then_some(found.differing);
+        result.reason = found.unread;
         result.verdict = if result.first.is_some() {
             Verdict::Values
+        } else if result.reason.is_some() {
+            Verdict::Damaged
         } else if tensor.rows() == other.rows() {
             Verdict::Equal
         } else {
@@ -128,9 +149,12 @@ pub fn compare_tensors<S: TensorSource>(
 fn describe<S: TensorSource>(left: &S, right: &S) -> TensorComparison {
     let shapes = [left.shape(), right.shape()];
     let dtypes = [left.dtype_name(), right.dtype_name()];
+    let unreadable = || left.check_readable().and(right.check_readable()).err();
+    let mut reason = None;
     let verdict = if dtypes[0] != dtypes[1] {
         Verdict::Dtype
-    } else if left.element_bytes().is_none() || right.element_bytes().is_none() {
+    } else if let Some(error) = unreadable() {
+        reason = Some(Chain(&error).to_string());
         Verdict::Unreadable
     } else if shapes[0].len() != shapes[1].len()
         || shapes[0].get(1..) != shapes[1].get(1..)
@@ -145,14 +169,23 @@ fn describe<S: TensorSource>(left: &S, right: &S) -> TensorComparison {
         dtypes,
         shapes,
         verdict,
+        reason,
         first: None,
         differing: None,
     }
 }
 
-/// What was found of a pair: the first difference, how many elements differ, and how many rows were
-/// compared.
-type Found = (Option<Difference>, u64, u64);
+/// What was found of a pair.
+#[derive(Default)]
+struct Found {
+    first: Option<Difference>,
+    /// How many elements differ.
+    differing: u64,
+    /// How many rows were compared.
+    rows: u64,
+    /// Why they were not, or not all.
+    unread: Option<String>,
+}
 
 /// Compares the values of each pair over the rows that both have.
 fn values<S: TensorSource>(
@@ -161,19 +194,26 @@ fn values<S: TensorSource>(
     progress: bulk::Callback<'_>,
 ) -> Result<Vec<Found>, S::Error> {
     let memory = bulk::buffer_memory(options.memory);
-    let (mut states, mut walks, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut states, mut tasks) = (Vec::new(), Vec::new());
     let (mut total, mut largest, mut needed) = (0_u64, 0, (0, ""));
     let mut in_order = false;
     for (nth, &(_, left, right)) in pairs.iter().enumerate() {
         let rows = left.rows().min(right.rows());
-        let walk = Walk::new([left, right], memory / 8)?;
+        let found = Walk::new([left, right], memory / 8)
+            .and_then(|walk| Ok((Pair::new(left, right, rows, options)?, walk)));
+        let (pair, walk) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                states.push(Err(Chain(&error).to_string()));
+                continue;
+            }
+        };
         tasks.extend(walk.tasks(rows, 1).map(|rows| (nth, rows)));
         total = total.saturating_add(rows.saturating_mul(left.row_bytes()));
         largest = walk.piece_bytes().max(largest);
         needed = needed.max((walk.thread_bytes(2), left.name()));
         in_order |= walk.is_in_order();
-        walks.push(walk);
-        states.push(Pair::new(left, right, rows, options)?);
+        states.push(Ok((pair, walk)));
     }
     let mut threads = bulk::threads(memory, needed.0);
     if threads == 0 {
@@ -196,15 +236,25 @@ fn values<S: TensorSource>(
         })
     };
     pool::each_with(threads, &tasks, buffers, |(left, right), (nth, rows)| {
-        for piece in walks[*nth].pieces(rows.clone()) {
+        let Ok((pair, walk)) = &states[*nth] else {
+            return Ok(());
+        };
+        for piece in walk.pieces(rows.clone()) {
             let (left, right) = (left.get(piece.len), right.get(piece.len));
-            states[*nth].compare(&piece, left, right)?;
+            pair.compare(&piece, left, right);
             let counted = meter.add(piece.len as u64, Path::new(needed.1));
             counted.map_err(ReadError::from)?;
         }
         Ok(())
     })?;
-    Ok(states.into_iter().map(Pair::into_found).collect())
+    let found = states.into_iter().map(|state| match state {
+        Ok((pair, _)) => pair.into_found(),
+        Err(why) => Found {
+            unread: Some(why),
+            ..Found::default()
+        },
+    });
+    Ok(found.collect())
 }
 
 /// The name of an attribute, and its values in both files.

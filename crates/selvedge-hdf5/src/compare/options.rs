@@ -9,6 +9,7 @@ pub struct CompareOptions {
     pub(super) count: bool,
     pub(super) attributes: bool,
     pub(super) trust_checksums: bool,
+    pub(super) skip_unsupported: bool,
 }
 
 impl Default for CompareOptions {
@@ -18,6 +19,7 @@ impl Default for CompareOptions {
             count: false,
             attributes: false,
             trust_checksums: false,
+            skip_unsupported: false,
         }
     }
 }
@@ -51,6 +53,14 @@ impl CompareOptions {
     #[must_use]
     pub fn trust_checksums(mut self, trust: bool) -> Self {
         self.trust_checksums = trust;
+        self
+    }
+
+    /// Leaves tensors out that only one file has and that cannot be read here, as a conversion does:
+    /// [`Comparison::left_out`](super::Comparison::left_out) lists them.
+    #[must_use]
+    pub fn skip_unsupported(mut self, skip: bool) -> Self {
+        self.skip_unsupported = skip;
         self
     }
 }

@@ -36,8 +36,10 @@ pub enum Verdict {
     Dtype,
     /// The shapes of their steps differ: the values were not compared.
     Shape,
-    /// Both are of a type that is not read: the values were not compared.
+    /// The values of one, or of both, cannot be read here, which was known before: they were not compared.
     Unreadable,
+    /// Reading values failed, and nothing else differs.
+    Damaged,
 }
 
 /// What was found of one tensor that both files have.
@@ -52,6 +54,8 @@ pub struct TensorComparison {
     pub shapes: [Vec<u64>; 2],
     /// The result.
     pub verdict: Verdict,
+    /// Why values were not compared, or not all.
+    pub reason: Option<String>,
     /// The first element that differs, in row-major order.
     pub first: Option<Difference>,
     /// How many elements differ, among the steps that both have; where that was asked for.
@@ -70,6 +74,9 @@ pub struct Comparison {
     pub only_left: Vec<String>,
     /// Tensors that only the second has.
     pub only_right: Vec<String>,
+    /// Tensors that only one has and that cannot be read, where such are
+    /// [left out](super::CompareOptions::skip_unsupported): why.
+    pub left_out: Vec<String>,
     /// Tensors that both have, in the order of their names.
     pub tensors: Vec<TensorComparison>,
     /// Attributes that differ, where that was asked for: name (of a tensor's `tensor: name`), and
@@ -81,7 +88,8 @@ pub struct Comparison {
 
 impl Comparison {
     /// Whether both files have the same tensors with the same values, and the same attributes where
-    /// those were compared. A tensor that could not be compared is none of those.
+    /// those were compared. A tensor that could not be compared is none of those, and files of which nothing
+    /// was compared for what was left out are not equal.
     #[must_use]
     pub fn is_equal(&self) -> bool {
         let equal = |tensor: &TensorComparison| tensor.verdict == Verdict::Equal;
@@ -89,17 +97,25 @@ impl Comparison {
             && self.only_right.is_empty()
             && self.attributes.is_empty()
             && self.tensors.iter().all(equal)
+            && (self.left_out.is_empty() || !self.tensors.is_empty())
     }
 
     /// Whether nothing differs that was compared, and something was not.
     #[must_use]
     pub fn is_undecided(&self) -> bool {
-        let known = [Verdict::Equal, Verdict::Unreadable];
+        let known = [Verdict::Equal, Verdict::Unreadable, Verdict::Damaged];
         !self.is_equal()
             && self.only_left.is_empty()
             && self.only_right.is_empty()
             && self.attributes.is_empty()
             && self.tensors.iter().all(|t| known.contains(&t.verdict))
+    }
+
+    /// How many tensors have this verdict.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        let tensors = self.tensors.iter();
+        tensors.filter(|tensor| tensor.verdict == verdict).count()
     }
 }
 
@@ -114,6 +130,7 @@ impl Verdict {
             Self::Dtype => "dtype",
             Self::Shape => "shape",
             Self::Unreadable => "unreadable",
+            Self::Damaged => "damaged",
         }
     }
 }
@@ -139,9 +156,9 @@ impl fmt::Display for TensorComparison {
         let [left, right] = &self.shapes;
         match self.verdict {
             Verdict::Equal => return f.write_str("equal"),
-            Verdict::Unreadable => {
-                let dtype = &self.dtypes[0];
-                return write!(f, "its values ({dtype}) are not read, and so not compared");
+            Verdict::Unreadable | Verdict::Damaged => {
+                let (dtype, why) = (&self.dtypes[0], self.reason.as_deref().unwrap_or("unknown"));
+                return write!(f, "its values ({dtype}) are not compared: {why}");
             }
             Verdict::Dtype => return write!(f, "{} and {}", self.dtypes[0], self.dtypes[1]),
             Verdict::Shape => return write!(f, "shapes {} and {}", Shape(left), Shape(right)),
@@ -166,6 +183,10 @@ impl fmt::Display for TensorComparison {
             }
             (Some(first), None) => write!(f, "differs first at {first}"),
             (None, _) => Ok(()),
+        }?;
+        match &self.reason {
+            Some(why) => write!(f, "; not all is compared: {why}"),
+            None => Ok(()),
         }
     }
 }
@@ -173,19 +194,25 @@ impl fmt::Display for TensorComparison {
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (left, right) = (self.left.display(), self.right.display());
-        if self.is_equal() {
-            return write!(
+        let (equal, all) = (self.count(Verdict::Equal), self.tensors.len());
+        match equal {
+            _ if self.is_equal() => write!(
                 f,
                 "{left} and {right} are equal, bit for bit: {} tensor{}, {}",
-                Grouped(self.tensors.len() as u64),
-                if self.tensors.len() == 1 { "" } else { "s" },
+                Grouped(all as u64),
+                if all == 1 { "" } else { "s" },
                 Bytes(self.bytes)
-            );
-        }
-        f.write_str(&match self.is_undecided() {
-            true => format!("{left} and {right} are equal as far as they were compared"),
-            false => format!("{left} and {right} differ"),
-        })?;
+            ),
+            _ if !self.is_undecided() => write!(f, "{left} and {right} differ"),
+            0 => write!(f, "nothing of {left} and {right} was compared"),
+            equal => write!(
+                f,
+                "{left} and {right} are equal as far as they were compared: {} of {} tensors, {}",
+                Grouped(equal as u64),
+                Grouped(all as u64),
+                Bytes(self.bytes)
+            ),
+        }?;
         for (names, path) in [(&self.only_left, &left), (&self.only_right, &right)] {
             for name in names {
                 write!(f, "\n  `{name}`: only in {path}")?;
@@ -194,6 +221,9 @@ impl fmt::Display for Comparison {
         let differs = |tensor: &&TensorComparison| tensor.verdict != Verdict::Equal;
         for tensor in self.tensors.iter().filter(differs) {
             write!(f, "\n  {tensor}")?;
+        }
+        for why in &self.left_out {
+            write!(f, "\n  only one file has it, and it is left out: {why}")?;
         }
         for (name, values) in &self.attributes {
             let [left, right] = values.each_ref().map(|value| match value {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use selvedge_base::Mutex;
+use selvedge_base::{Chain, Mutex};
 
 use super::{CompareOptions, Difference, Found};
 use crate::bulk::Piece;
@@ -24,6 +24,9 @@ pub(super) struct Pair<'a, S> {
     first_row: AtomicU64,
     first: Mutex<Option<Difference>>,
     differing: AtomicU64,
+    /// The row of the first piece so far that cannot be read, and why.
+    unread_row: AtomicU64,
+    unread: Mutex<Option<String>>,
 }
 
 impl<'a, S: TensorSource> Pair<'a, S> {
@@ -49,6 +52,8 @@ impl<'a, S: TensorSource> Pair<'a, S> {
             first_row: AtomicU64::new(u64::MAX),
             first: Mutex::new(None),
             differing: AtomicU64::new(0),
+            unread_row: AtomicU64::new(u64::MAX),
+            unread: Mutex::new(None),
         })
     }
 
@@ -70,20 +75,23 @@ impl<'a, S: TensorSource> Pair<'a, S> {
     }
 
     /// Compares a piece, with two buffers of its length.
-    pub(super) fn compare(
-        &self,
-        piece: &Piece,
-        left: &mut [u8],
-        right: &mut [u8],
-    ) -> Result<(), S::Error> {
-        let is_past = piece.rows.start > self.first_row.load(Ordering::Relaxed);
-        if (is_past && !self.count) || self.have_equal_checksums(piece) {
-            return Ok(());
+    pub(super) fn compare(&self, piece: &Piece, left: &mut [u8], right: &mut [u8]) {
+        let row = piece.rows.start;
+        let is_past = row > self.first_row.load(Ordering::Relaxed);
+        let is_lost = row > self.unread_row.load(Ordering::Relaxed);
+        if (is_past && !self.count) || is_lost || self.have_equal_checksums(piece) {
+            return;
         }
-        piece.read(self.tensors[0], left)?;
-        piece.read(self.tensors[1], right)?;
+        let read = piece.read(self.tensors[0], left);
+        if let Err(error) = read.and_then(|()| piece.read(self.tensors[1], right)) {
+            let mut unread = self.unread.lock();
+            if row < self.unread_row.fetch_min(row, Ordering::Relaxed) {
+                *unread = Some(Chain(&error).to_string());
+            }
+            return;
+        }
         if left == right {
-            return Ok(());
+            return;
         }
         let elements = || {
             let left = left.chunks_exact(self.element);
@@ -115,7 +123,6 @@ impl<'a, S: TensorSource> Pair<'a, S> {
                 *first = Some(difference);
             }
         }
-        Ok(())
     }
 
     /// The index along each axis of an element of a row.
@@ -129,8 +136,12 @@ impl<'a, S: TensorSource> Pair<'a, S> {
     }
 
     pub(super) fn into_found(self) -> Found {
-        let first = self.first.into_inner();
-        (first, self.differing.into_inner(), self.rows)
+        Found {
+            first: self.first.into_inner(),
+            differing: self.differing.into_inner(),
+            rows: self.rows,
+            unread: self.unread.into_inner(),
+        }
     }
 }
 

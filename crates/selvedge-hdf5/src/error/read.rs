@@ -140,18 +140,25 @@ pub enum ReadError {
         /// The number that HDF5 knows it by.
         id: i32,
     },
-    /// A part of a virtual dataset is not where it should be.
-    #[error(
-        "tensor `{tensor}` in {} is virtual, and takes values from {missing}; put it back, or name its \
-         folder in HDF5_VDS_PREFIX", path.display()
-    )]
+    /// A part of a virtual dataset is not where it should be, or not as it should be.
+    #[error("tensor `{tensor}` in {} is virtual, and takes values from {missing}", path.display())]
     MissingSource {
         /// The file.
         path: PathBuf,
         /// The tensor.
         tensor: String,
-        /// The source, with the name of its file, and what is wrong with it.
+        /// The source, with the name of its file, what is wrong with it, and what to do.
         missing: String,
+    },
+    /// Values are in another file (HDF5's external storage), which does not have them.
+    #[error("tensor `{tensor}` in {} takes values from {values}", path.display())]
+    ExternalStorage {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The other file, what is wrong with it, and what to do.
+        values: String,
     },
     /// Values are in another file, which is not read.
     #[error("tensor `{tensor}` in {} takes values from {values}", path.display())]
@@ -178,6 +185,19 @@ pub enum ReadError {
         /// What is wrong with it.
         source: LibraryError,
     },
+    /// Values that should be in the file, and that neither the system nor libhdf5 gives.
+    #[error(
+        "the values of tensor `{tensor}` in {} cannot be read; the file is damaged or the disk fails, other \
+         tensors can still be read", path.display()
+    )]
+    DamagedValues {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// What the system or libhdf5 says.
+        source: LibraryError,
+    },
     /// A tensor whose rows of chunks do not fit the memory.
     #[error(
         "tensor `{tensor}` needs a limit of {} of memory, and the limit is {}; raise the limit",
@@ -197,4 +217,26 @@ pub enum ReadError {
     /// What every work on a file can meet.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+impl ReadError {
+    /// Whether it says that a tensor cannot be read here: for its type, or for a filter or another file that
+    /// is not there. That is known before a value is read, and other tensors are not concerned.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        matches!(
+            self,
+            Self::UnsupportedDtype { .. }
+                | Self::MissingFilter { .. }
+                | Self::MissingSource { .. }
+                | Self::ExternalStorage { .. }
+                | Self::NotFollowed { .. }
+        )
+    }
+
+    /// Whether it says that values are lost: they should be in the file, and reading them failed.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::DamagedChunk { .. } | Self::DamagedValues { .. })
+    }
 }

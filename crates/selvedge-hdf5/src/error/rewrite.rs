@@ -10,11 +10,13 @@ use super::{DeclareError, ReadError, StorageError};
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RewriteError {
-    /// A file without steps, which has no chunks to choose.
-    #[error("{} has no steps, so there is nothing to rechunk", path.display())]
+    /// A file without steps, which has no chunks to choose; or one of which all that has steps is left out.
+    #[error("{} has no steps{}, so there is nothing to rechunk", path.display(), beside(left_out))]
     NothingToRechunk {
         /// The file.
         path: PathBuf,
+        /// Names and reasons of what was to be left out.
+        left_out: Vec<String>,
     },
     /// Steps that another program appended to some step tensors and not to others.
     #[error(
@@ -69,6 +71,14 @@ pub enum RewriteError {
     /// What every work on a file can meet.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// What there was beside, of which nothing is left.
+fn beside(left_out: &[String]) -> String {
+    match left_out {
+        [] => String::new(),
+        all => format!(" beside what is left out ({})", all.join(", ")),
+    }
 }
 
 /// Tensors and their numbers of steps.

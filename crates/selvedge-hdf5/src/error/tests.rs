@@ -168,19 +168,21 @@ fn reading() {
         BufferLength { tensor: tensor(), expected: 2, found: 1 }
         MissingFilter { path: path(), tensor: tensor(), filter: word(), id: 5 }
         MissingSource { path: path(), tensor: tensor(), missing: word() }
+        ExternalStorage { path: path(), tensor: tensor(), values: word() }
         NotFollowed { path: path(), tensor: tensor(), values: word() }
         DamagedChunk { path: path(), tensor: tensor(), chunk: vec![0], source: library() }
+        DamagedValues { path: path(), tensor: tensor(), source: library() }
         WorkingMemory { tensor: tensor(), needed: 2, limit: 1 }
         AmbiguousNames(ambiguous)
         Storage(storage())
     });
-    check_messages(&all, 2);
+    check_messages(&all, 3);
 }
 
 #[test]
 fn rewriting() {
     let all = each_variant!(RewriteError {
-        NothingToRechunk { path: path() }
+        NothingToRechunk { path: path(), left_out: vec![word()] }
         UnequalSteps { path: path(), tensors: vec![(word(), 2)], committed: 1 }
         CannotKeep { path: path(), datasets: vec![word()] }
         NotAsWritten { path: path(), tensor: word(), step: 1 }

@@ -23,7 +23,9 @@ pub(crate) use file::{Mode, file_name, open_given, open_held};
 pub(crate) use filter::{is_filter_available, load_plugins};
 pub(crate) use links::{Link, LinkTarget, Object, links, open_link, open_object};
 pub(crate) use object::{Token, collect_garbage, object_info, open_dataset};
-pub(crate) use sources::{ExternalFile, Mapping, external_files, is_virtual, virtual_mappings};
+pub(crate) use sources::{
+    ExternalFile, Mapping, Needed, external_files, is_virtual, virtual_mappings,
+};
 pub(crate) use usable::{check_usable, is_usable};
 
 use hdf5::sync::sync;

@@ -11,6 +11,7 @@ use hdf5_sys::h5p::{
     H5Pget_virtual_filename, H5Pget_virtual_srcspace, H5Pget_virtual_vspace,
 };
 use hdf5_sys::h5s::{H5Sget_regular_hyperslab, H5Sget_select_bounds};
+use selvedge_base::shape::most_elements;
 
 use super::text_of;
 
@@ -25,13 +26,24 @@ pub(crate) struct Mapping {
     pub(crate) file: Vec<u8>,
     /// The path of the dataset in it, which may have a `%b` too.
     pub(crate) dataset: Vec<u8>,
-    /// What the source has to be as large as, along each axis; `None` where it may be of any length.
-    pub(crate) needed: Option<Vec<u64>>,
+    pub(crate) needed: Needed,
     /// The part of the virtual dataset that it is, as the first index along each axis and the end; `None`
     /// where it has no end.
     pub(crate) target: Option<(Vec<u64>, Vec<u64>)>,
     /// Blocks of the virtual dataset that come from sources of their own, as far as its extents reach.
     pub(crate) blocks: u64,
+}
+
+/// How large a source has to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Needed {
+    /// Any size will do.
+    Any,
+    /// At least as large along each axis.
+    AtLeast(Vec<u64>),
+    /// All of it is taken for so many elements of the virtual dataset, which are a block of this shape
+    /// where that is known.
+    Exactly(u64, Option<Vec<u64>>),
 }
 
 /// Whether a dataset is virtual.
@@ -71,14 +83,23 @@ fn mapping(plan: &DatasetCreate, number: usize, extents: &[u64]) -> hdf5::Result
         // SAFETY: as above.
         unsafe { H5Pget_virtual_vspace(id, number) }
     })?;
+    let (blocks, block) = blocks(&target, extents);
     // All of a source: the file does not say how large it was, but it fills what it is for.
-    let needed = match source.ndim() {
-        0 => bounds(&target).map(|(first, end)| {
+    let needed = match (source.ndim(), block) {
+        (0, Some(elements)) => Needed::Exactly(elements, None),
+        // Blocks that follow each other are one without an end.
+        (0, None) => bounds(&target).map_or(Needed::Any, |(first, end)| {
             let axes = end.iter().zip(&first);
-            axes.map(|(end, first)| end.saturating_sub(*first))
-                .collect()
+            let shape: Vec<u64> = axes
+                .map(|(end, first)| end.saturating_sub(*first))
+                .collect();
+            let elements = target.selection_size() as u64;
+            Needed::Exactly(
+                elements,
+                Some(shape).filter(|shape| most_elements(shape) == elements),
+            )
         }),
-        _ => bounds(&source).map(|(_, end)| end),
+        _ => bounds(&source).map_or(Needed::Any, |(_, end)| Needed::AtLeast(end)),
     };
     Ok(Mapping {
         file: text_of(|text, room| {
@@ -91,7 +112,7 @@ fn mapping(plan: &DatasetCreate, number: usize, extents: &[u64]) -> hdf5::Result
             unsafe { H5Pget_virtual_dsetname(id, number, text, room) }
         })?,
         needed,
-        blocks: blocks(&target, extents),
+        blocks,
         target: bounds(&target),
     })
 }
@@ -118,8 +139,9 @@ fn bounds(space: &Dataspace) -> Option<(Vec<u64>, Vec<u64>)> {
     (found >= 0 && !endless).then(|| (first, end.collect()))
 }
 
-/// The blocks of a selection without an end, as far as `extents` reach; of another one 1.
-fn blocks(space: &Dataspace, extents: &[u64]) -> u64 {
+/// The blocks of a selection without an end, as far as `extents` reach, and the elements of each; of another
+/// one 1.
+fn blocks(space: &Dataspace, extents: &[u64]) -> (u64, Option<u64>) {
     let rank = space.ndim();
     let (mut start, mut stride) = (vec![0_u64; rank], vec![0_u64; rank]);
     let (mut count, mut block) = (vec![0_u64; rank], vec![0_u64; rank]);
@@ -136,16 +158,16 @@ fn blocks(space: &Dataspace, extents: &[u64]) -> u64 {
             )
         }
     });
-    if regular <= 0 {
-        return 1;
-    }
     // HDF5's word for a count without an end.
     let endless = count.iter().position(|&count| count == u64::MAX);
-    let reached = endless.and_then(|axis| {
-        let after = extents.get(axis)?.saturating_sub(start[axis]);
-        Some(after.div_ceil(stride[axis].max(1)))
-    });
-    reached.unwrap_or(1).max(1)
+    let Some(axis) = endless.filter(|_| regular > 0) else {
+        return (1, None);
+    };
+    let after = extents.get(axis).map(|end| end.saturating_sub(start[axis]));
+    let reached = after.map_or(1, |after| after.div_ceil(stride[axis].max(1)));
+    count[axis] = 1;
+    let elements = most_elements(&count).saturating_mul(most_elements(&block));
+    (reached.max(1), Some(elements))
 }
 
 /// A part of a file that holds values of a dataset with external storage.

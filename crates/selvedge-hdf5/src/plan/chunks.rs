@@ -100,7 +100,7 @@ impl ChunkPlan {
         target: u64,
         compression: Compression,
     ) -> Result<Self, DeclareError> {
-        spec.validate()?;
+        spec.check()?;
         if steps == Some(0) {
             return Err(DeclareError::NoPlannedSteps);
         }

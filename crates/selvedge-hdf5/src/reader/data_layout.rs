@@ -1,8 +1,12 @@
 //! How a tensor lies in its file, as HDF5 says it.
 
+use std::fmt;
+
 use hdf5::Dataset;
-use hdf5::dataset::{DatasetCreate, Layout};
+use hdf5::dataset::Layout;
 use hdf5::filters::Filter as Known;
+
+use crate::ffi;
 
 /// How the values of a tensor lie in the file: HDF5's data layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +30,7 @@ pub enum DataLayout {
     Virtual,
 }
 
-/// A step of HDF5's filter pipeline.
+/// A step of HDF5's filter pipeline. Its [`Display`](fmt::Display) is `zstd (number 32015)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Filter {
@@ -36,7 +40,34 @@ pub struct Filter {
     pub name: String,
 }
 
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (number {})", self.name, self.id)
+    }
+}
+
 impl Filter {
+    /// The filters of a pipeline, in their order.
+    pub(super) fn all_of(dataset: &Dataset) -> hdf5::Result<Vec<Self>> {
+        let filters = dataset.dcpl()?.get_filters()?;
+        Ok(filters.iter().map(Self::new).collect())
+    }
+
+    /// The one of a dataset that its values went through and that this program does not have, if there is
+    /// one.
+    pub(super) fn missing(dataset: &Dataset) -> Option<Self> {
+        let filters = Self::all_of(dataset).ok()?;
+        let missing = |(_, filter): &(u32, Self)| !ffi::is_filter_available(filter.id);
+        let (nth, filter) = (0..).zip(filters).find(missing)?;
+        // Chunks can have been stored without it.
+        let mut needed = false;
+        let visited = dataset.chunks_visit(|chunk| {
+            needed = chunk.filter_mask & (1 << nth) == 0;
+            i32::from(needed)
+        });
+        (needed || visited.is_err()).then_some(filter)
+    }
+
     fn new(filter: &Known) -> Self {
         let name = match filter {
             Known::Deflate(level) => format!("gzip-{level}"),
@@ -89,17 +120,8 @@ pub(super) fn read(dataset: &Dataset) -> hdf5::Result<DataLayout> {
             DataLayout::Chunked {
                 shape: shape.into_iter().map(|axis| axis as u64).collect(),
                 stored: dataset.num_chunks().unwrap_or(0) as u64,
-                filters: filters_of(&plan)?,
+                filters: Filter::all_of(dataset)?,
             }
         }
     })
-}
-
-/// What the chunks of a dataset go through when they are written, in order.
-pub(super) fn filters(dataset: &Dataset) -> hdf5::Result<Vec<Filter>> {
-    filters_of(&dataset.dcpl()?)
-}
-
-fn filters_of(plan: &DatasetCreate) -> hdf5::Result<Vec<Filter>> {
-    Ok(plan.get_filters()?.iter().map(Filter::new).collect())
 }

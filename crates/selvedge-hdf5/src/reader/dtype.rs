@@ -61,6 +61,17 @@ impl Stored {
         )
     }
 
+    /// Whether libhdf5 converts it.
+    pub(super) fn is_converted(&self) -> bool {
+        matches!(
+            self,
+            Self::Known {
+                form: Form::Converted(_),
+                ..
+            }
+        )
+    }
+
     pub(super) fn is_bitfield(&self) -> bool {
         matches!(
             self,

@@ -143,6 +143,10 @@ impl TensorSource for Tensor {
         Tensor::shape(self)
     }
 
+    fn check_readable(&self) -> Result<(), ReadError> {
+        Tensor::check_readable(self)
+    }
+
     fn element_bytes(&self) -> Option<usize> {
         self.dtype().ok().map(Dtype::size)
     }

@@ -14,10 +14,11 @@ use hdf5::{Dataset, File};
 use selvedge_base::shape::most_elements;
 use selvedge_base::text::escaped;
 
+use super::data_layout::Filter;
 use crate::error::LibraryError;
-use crate::ffi::{self, Mapping};
+use crate::ffi::{self, Mapping, Needed};
 use crate::other_files::{self, OtherFiles, refusal, with_sources};
-use crate::plan::Shape;
+use crate::plan::{Grouped, Shape};
 
 /// Sources may be virtual themselves, so often.
 const DEPTH: usize = 4;
@@ -49,15 +50,20 @@ pub(super) enum Why {
     /// libhdf5's reason.
     CannotOpen(String),
     NoDataset,
-    /// Its shape, and what it has to have at least.
-    TooSmall(Vec<u64>, Vec<u64>),
+    /// Its values went through this filter, which this program does not have.
+    NoFilter(Filter),
+    /// Its shape, and what it has to have.
+    Size(Vec<u64>, Needed),
 }
 
 impl fmt::Display for MissingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (file, dataset) = (&self.file, &self.dataset);
         match &self.why {
-            Why::NoFile => write!(f, "dataset `{dataset}` of {file}, which is not there"),
+            Why::NoFile => write!(
+                f,
+                "dataset `{dataset}` of {file}, which is not there; put it back, or name its folder in {PREFIX}"
+            ),
             Why::Refused(why) => {
                 write!(f, "dataset `{dataset}` of {file}, which is not read: {why}")
             }
@@ -79,14 +85,41 @@ impl fmt::Display for MissingSource {
             }
             Why::NoDataset => write!(
                 f,
-                "dataset `{dataset}` of {file}, which has none of that name"
+                "dataset `{dataset}` of {file}, which has none of that name; put back the file that it was \
+                 made for"
             ),
-            Why::TooSmall(found, needed) => write!(
+            Why::NoFilter(filter) => write!(
                 f,
-                "dataset `{dataset}` of {file}, which has the shape {} where {} is expected",
-                Shape(found),
-                Shape(needed)
+                "dataset `{dataset}` of {file}, which went through the filter {filter}, which is no part of \
+                 this program; `load_plugins` (`--load-plugins`) loads it from a folder of HDF5_PLUGIN_PATH"
             ),
+            Why::Size(found, needed) => {
+                write!(f, "dataset `{dataset}` of {file}, which ")?;
+                match needed {
+                    Needed::Exactly(elements, None) => write!(
+                        f,
+                        "has {} elements where {} are expected",
+                        Grouped(most_elements(found)),
+                        Grouped(*elements)
+                    ),
+                    Needed::Exactly(_, Some(shape)) => write!(
+                        f,
+                        "has the shape {} where {} is expected",
+                        Shape(found),
+                        Shape(shape)
+                    ),
+                    Needed::AtLeast(shape) => write!(
+                        f,
+                        "has the shape {} where {} or more is expected",
+                        Shape(found),
+                        Shape(shape)
+                    ),
+                    Needed::Any => write!(f, "has the shape {}", Shape(found)),
+                }?;
+                f.write_str(
+                    "; put back the one that it was made for, or make the virtual dataset anew",
+                )
+            }
         }
     }
 }
@@ -176,10 +209,11 @@ impl Search<'_> {
                 shape
             }
         };
-        if let (Some(shape), Some(needed)) = (shape, &mapping.needed)
-            && is_too_small(&shape, needed)
+        if let Some(shape) = shape
+            && !has_size(&shape, &mapping.needed)
         {
-            self.tell(path, &key.1, &key.2, Why::TooSmall(shape, needed.clone()));
+            let needed = mapping.needed.clone();
+            self.tell(path, &key.1, &key.2, Why::Size(shape, needed));
         }
         Ok(())
     }
@@ -225,6 +259,9 @@ impl Search<'_> {
             // libhdf5 would open them, whatever they are.
             self.tell(path, file, name, Why::External);
             return Ok(None);
+        } else if let Some(filter) = Filter::missing(&source) {
+            self.tell(path, file, name, Why::NoFilter(filter));
+            return Ok(None);
         }
         let shape = with_sources(|| source.shape());
         Ok(Some(shape.into_iter().map(|axis| axis as u64).collect()))
@@ -243,14 +280,16 @@ impl Search<'_> {
     }
 }
 
-/// Whether a source of this shape does not have what is needed. One of other axes is only counted.
-fn is_too_small(shape: &[u64], needed: &[u64]) -> bool {
-    match shape.len() == needed.len() {
-        true => shape
-            .iter()
-            .zip(needed)
-            .any(|(found, needed)| found < needed),
-        false => most_elements(shape) < most_elements(needed),
+/// Whether a source of this shape has what is needed. One of other axes is only counted.
+fn has_size(shape: &[u64], needed: &Needed) -> bool {
+    match needed {
+        Needed::Any => true,
+        Needed::Exactly(elements, _) => most_elements(shape) == *elements,
+        Needed::AtLeast(needed) if shape.len() == needed.len() => {
+            let mut axes = shape.iter().zip(needed);
+            axes.all(|(found, needed)| found >= needed)
+        }
+        Needed::AtLeast(needed) => most_elements(shape) >= most_elements(needed),
     }
 }
 

@@ -4,7 +4,6 @@ mod part;
 mod plain;
 
 use std::fs::File;
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -510,10 +509,6 @@ impl Tensor {
         self.source.decoded.as_ref()
     }
 
-    pub(super) fn read_failed(&self, error: io::Error) -> ReadError {
-        StorageError::io(&self.source.path, "read from", error).into()
-    }
-
     /// Where its values lie; `None` where libhdf5 has to read them. For those who have
     /// [entered](Self::enter).
     pub(super) fn place(&self) -> Option<&Place> {
@@ -534,20 +529,6 @@ impl Tensor {
                 },
             })
         })
-    }
-
-    /// An error in the chunk with this number in the order of the chunk index.
-    pub(super) fn damaged_chunk(&self, number: u64, reason: String) -> ReadError {
-        let chunk = match self.place() {
-            Some(Place::Compressed(map, _)) => map.grid().offset(number),
-            _ => Vec::new(),
-        };
-        ReadError::DamagedChunk {
-            path: self.source.path.clone(),
-            tensor: self.name.clone(),
-            chunk,
-            source: LibraryError::new(reason),
-        }
     }
 
     /// How many indices of the first axis libhdf5 is to read by one call: those of one row of chunks,

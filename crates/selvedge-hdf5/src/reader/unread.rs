@@ -2,15 +2,17 @@
 //! and sources.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use hdf5::Dataset;
 use selvedge_base::text::escaped;
 
-use super::data_layout::{self, Filter};
+use super::data_layout::Filter;
 use super::dtype::Form;
 use super::external::{ExternalStorage, Unreadable};
+use super::place::Place;
 use super::sources::MissingSource;
 use super::{Tensor, library, sources};
 use crate::chunks::{Stride, to_usize};
@@ -92,20 +94,28 @@ impl Tensor {
         if files.is_empty() {
             return Ok(None);
         }
+        let (path, tensor) = (self.path().to_owned(), self.name().to_owned());
+        if self.stored.is_converted() {
+            return Err(ReadError::UnsupportedDtype {
+                tensor,
+                found: format!("{} in other files (external storage)", self.stored_type()),
+                hint: "only integers of whole bytes are read there",
+            });
+        }
         let file = file.canonicalize().unwrap_or(file);
         let folder = file.parent().unwrap_or(Path::new(""));
-        match ExternalStorage::open(files, folder, self.others()) {
+        match ExternalStorage::open(files, self.all_bytes()?, folder, self.others()) {
             Ok(storage) => Ok(Some(storage)),
             Err(Unreadable::Refused(values)) => Err(ReadError::NotFollowed {
-                path: self.path().to_owned(),
-                tensor: self.name().to_owned(),
+                path,
+                tensor,
                 values,
             }),
-            Err(Unreadable::Failed(why)) => {
-                let action = format!("read tensor `{}` from", self.name());
-                let why = LibraryError::new(format!("its values are in {why}"));
-                Err(StorageError::library(self.path(), action, why).into())
-            }
+            Err(Unreadable::Failed(values)) => Err(ReadError::ExternalStorage {
+                path,
+                tensor,
+                values,
+            }),
         }
     }
 
@@ -117,17 +127,12 @@ impl Tensor {
         rows: Stride,
         bytes: &mut [u8],
     ) -> Result<(), ReadError> {
-        if let Form::Converted(_) = form {
-            let odd = "integers of a length of their own are not read from external storage";
-            return Err(self.why_unread(LibraryError::new(odd.to_owned())));
-        }
         let row_bytes = bytes.len() / to_usize(rows.count).max(1);
         let mut row = rows.first;
         for part in bytes.chunks_exact_mut(row_bytes.max(1)) {
             let start = row.saturating_mul(row_bytes as u64);
-            storage
-                .read_at(start, part)
-                .map_err(|error| self.read_failed(error))?;
+            let read = storage.read_at(start, part);
+            read.map_err(|why| self.damaged_values(LibraryError::new(why)))?;
             row = row.saturating_add(rows.stride);
         }
         library::arrange(bytes, (dtype, form));
@@ -139,9 +144,9 @@ impl Tensor {
     ///
     /// # Errors
     ///
-    /// [`ReadError::UnsupportedDtype`]; [`ReadError::MissingSource`] and [`ReadError::MissingFilter`] for
-    /// what is not here; [`ReadError::NotFollowed`] for what is in other files that are not read;
-    /// [`StorageError::Library`].
+    /// [`ReadError::UnsupportedDtype`]; [`ReadError::MissingSource`], [`ReadError::ExternalStorage`] and
+    /// [`ReadError::MissingFilter`] for what is not here; [`ReadError::NotFollowed`] for what is in other
+    /// files that are not read; [`StorageError::Library`].
     pub fn check_readable(&self) -> Result<(), ReadError> {
         self.dtype()?;
         if self.stored.is_bitfield() {
@@ -159,17 +164,8 @@ impl Tensor {
     /// neither of its own, nor a plugin that [may be loaded](crate::ReaderOptions::load_plugins).
     #[must_use]
     pub fn missing_filter(&self) -> Option<Filter> {
-        let dataset = self.dataset().ok()?;
-        let filters = data_layout::filters(&dataset).ok()?;
-        let missing = |(_, filter): &(u32, Filter)| !ffi::is_filter_available(filter.id);
-        let (nth, filter) = (0..).zip(filters).find(missing)?;
-        // Chunks can have been stored without it.
-        let mut needed = false;
-        let visited = dataset.chunks_visit(|chunk| {
-            needed = chunk.filter_mask & (1 << nth) == 0;
-            i32::from(needed)
-        });
-        (needed || visited.is_err()).then_some(filter)
+        let dataset = self.is_filtered().then(|| self.dataset().ok());
+        Filter::missing(&dataset??)
     }
 
     /// Reads all of a bitfield, some rows at a time, since a bool is 0 or 1.
@@ -204,15 +200,53 @@ impl Tensor {
         }
     }
 
+    /// The system did not give bytes of its values.
+    pub(super) fn read_failed(&self, error: io::Error) -> ReadError {
+        self.damaged_values(match error.kind() {
+            io::ErrorKind::UnexpectedEof => LibraryError::new("the file ends before they do"),
+            _ => LibraryError::new("the system does not give them").because(error),
+        })
+    }
+
+    pub(super) fn damaged_values(&self, source: LibraryError) -> ReadError {
+        ReadError::DamagedValues {
+            path: self.path().to_owned(),
+            tensor: self.name().to_owned(),
+            source,
+        }
+    }
+
+    /// An error in the chunk with this number in the order of the chunk index.
+    pub(super) fn damaged_chunk(&self, number: u64, reason: String) -> ReadError {
+        let chunk = match self.place() {
+            Some(Place::Compressed(map, _)) => map.grid().offset(number),
+            _ => Vec::new(),
+        };
+        ReadError::DamagedChunk {
+            path: self.path().to_owned(),
+            tensor: self.name().to_owned(),
+            chunk,
+            source: LibraryError::new(reason),
+        }
+    }
+
     /// Why libhdf5 did not read it.
     pub(super) fn why_unread(&self, error: LibraryError) -> ReadError {
         match self.missing_filter() {
             Some(filter) => self.without(filter),
-            None => {
-                let action = format!("read tensor `{}` from", self.name());
-                StorageError::library(self.path(), action, error).into()
-            }
+            None => self.damaged_values(self.after_filters(error)),
         }
+    }
+
+    /// What libhdf5 says, which does not name the filter that failed, with those that it can be.
+    fn after_filters(&self, error: LibraryError) -> LibraryError {
+        let filters = self.dataset().and_then(|dataset| Filter::all_of(&dataset));
+        let filters: Vec<String> = match filters {
+            Ok(filters) if !filters.is_empty() => filters.iter().map(Filter::to_string).collect(),
+            _ => return error,
+        };
+        let filters = filters.join(", ");
+        LibraryError::new(format!("they went through the filters {filters}")).because(error)
     }
 }
 

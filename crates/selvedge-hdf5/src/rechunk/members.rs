@@ -1,6 +1,8 @@
 //! What of the input becomes what of the output.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+
+use selvedge_base::Chain;
 
 use crate::attribute::MAX_BYTES;
 use crate::chunks::to_usize;
@@ -8,8 +10,7 @@ use crate::compare::root_name;
 use crate::plan::Grouped;
 use crate::provenance::{LOGICAL_DTYPE, PREFIX};
 use crate::reader::{Note, Reader, Tensor};
-use crate::spec::validate_name;
-use crate::{Attribute, DeclareError, Dtype, ReadError, RewriteError, Role, Shard, TensorSpec};
+use crate::{Attribute, Dtype, ReadError, RewriteError, Role, Shard, TensorSpec};
 
 /// What was asked for of single tensors.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,7 @@ pub(super) struct Asked {
     pub(super) bf16: Vec<String>,
     pub(super) assume_bf16: Vec<String>,
     pub(super) skip_unsupported: bool,
+    pub(super) skip_damaged: bool,
     pub(super) common_steps: bool,
 }
 
@@ -63,8 +65,8 @@ impl<'a> Members<'a> {
         }
         let steps = input.committed_steps();
         if steps == 0 {
-            let path = input.path().to_owned();
-            return Err(RewriteError::NothingToRechunk { path });
+            let (path, left_out) = (input.path().to_owned(), in_words(&left_out));
+            return Err(RewriteError::NothingToRechunk { path, left_out });
         }
         left_out.extend(steps_left_out(input, asked.common_steps)?);
         let notes = input.notes().iter().filter(|note| !is_unread(note));
@@ -78,22 +80,14 @@ impl<'a> Members<'a> {
                 false => tensor.dtype()?,
             };
             let shape: Vec<usize> = shape.map(to_usize).collect();
-            let name = root_name(tensor.name());
-            validate_name(&name)?;
             all.push(Member {
                 tensor,
-                spec: TensorSpec::new(name, dtype, shape),
+                spec: TensorSpec::new(root_name(tensor.name()), dtype, shape),
                 role,
                 convert,
             });
         }
         all.sort_by_key(|member| member.role == Role::Constant);
-        let mut names: Vec<&str> = all.iter().map(|member| member.spec.name.as_str()).collect();
-        names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            let name = twice[0].to_owned();
-            return Err(DeclareError::DuplicateName { name }.into());
-        }
         let attributes = keep(input.attributes(), "", &mut left_out, |name| {
             !name.starts_with(PREFIX)
         });
@@ -150,34 +144,99 @@ fn is_unread(note: &Note) -> bool {
     matches!(note, Note::Unread { .. })
 }
 
-/// Takes the tensors out of the input that cannot be read, where that is asked for, and returns which they
-/// are and why. What has steps, and how many, is decided by the others.
-pub(super) fn leave_out(input: &mut Reader, skip: bool) -> Result<LeftOut, RewriteError> {
+/// Takes the tensors out of the input that cannot be read or that a trajectory cannot hold, where that is asked
+/// for, and those that are `damaged`. Returns which they are and why. What has steps, and how many, is decided
+/// by the others.
+pub(super) fn leave_out(
+    input: &mut Reader,
+    asked: &Asked,
+    damaged: &LeftOut,
+) -> Result<LeftOut, RewriteError> {
     let unread = input.notes().iter().filter(|note| is_unread(note));
     let mut left_out: LeftOut = unread.filter_map(Note::not_copied).collect();
-    let mut names = HashSet::new();
+    let mut names: HashSet<String> = damaged.iter().map(|(name, _)| name.clone()).collect();
     for tensor in input.tensors() {
         let why = match tensor.check_readable() {
+            _ if names.contains(tensor.name()) => continue,
             Ok(()) => continue,
+            // A bitfield is read to know its type: whoever copies it tells that.
+            Err(error) if error.is_damage() => continue,
             Err(ReadError::UnsupportedDtype { found, .. }) => format!("it holds {found}"),
             // What is not here now may come back: it is left out only if that is asked for.
-            Err(error) if !skip => return Err(error.into()),
-            Err(error) => error.to_string(),
+            Err(error) if !asked.skip_unsupported => return Err(error.into()),
+            Err(error) => Chain(&error).to_string(),
         };
         left_out.push((format!("`{}`", tensor.name()), why));
         names.insert(tensor.name().to_owned());
     }
-    if !skip && !left_out.is_empty() {
-        let datasets = left_out.iter().map(|(name, why)| format!("{name} ({why})"));
-        return Err(RewriteError::CannotKeep {
-            path: input.path().to_owned(),
-            datasets: datasets.collect(),
-        });
+    check_left_out(input, asked, &left_out)?;
+    loop {
+        if !names.is_empty() {
+            input.retain(|tensor| !names.contains(tensor.name()));
+        }
+        // Others can have steps now, and another shape for each.
+        let refused = refused(input)?;
+        if refused.is_empty() {
+            break;
+        }
+        names = refused.iter().map(|(name, _)| name.clone()).collect();
+        let refused = refused
+            .into_iter()
+            .map(|(name, why)| (format!("`{name}`"), why));
+        left_out.extend(refused);
+        check_left_out(input, asked, &left_out)?;
     }
-    if !names.is_empty() {
-        input.retain(|tensor| !names.contains(tensor.name()));
-    }
+    let damaged = damaged.iter();
+    left_out.extend(damaged.map(|(name, why)| (format!("`{name}`"), why.clone())));
     Ok(left_out)
+}
+
+/// Fails where something is left out, and nobody asked for that.
+fn check_left_out(input: &Reader, asked: &Asked, left_out: &LeftOut) -> Result<(), RewriteError> {
+    if asked.skip_unsupported || left_out.is_empty() {
+        return Ok(());
+    }
+    Err(RewriteError::CannotKeep {
+        path: input.path().to_owned(),
+        datasets: in_words(left_out),
+    })
+}
+
+/// What is left out, each with its reason.
+fn in_words(left_out: &LeftOut) -> Vec<String> {
+    let left_out = left_out.iter();
+    left_out
+        .map(|(name, why)| format!("{name} ({why})"))
+        .collect()
+}
+
+/// The tensors whose name or shape a trajectory cannot have, and why. Of two that would have one name, it is
+/// the one whose name would change, or both.
+fn refused(input: &Reader) -> Result<LeftOut, RewriteError> {
+    let mut taken: HashMap<String, Vec<&str>> = HashMap::new();
+    for tensor in input.tensors() {
+        let name = root_name(tensor.name());
+        taken.entry(name).or_default().push(tensor.name());
+    }
+    let mut refused = Vec::new();
+    for tensor in input.tensors() {
+        let shape = tensor.step_shape().iter().copied().map(to_usize);
+        let name = root_name(tensor.name());
+        let others = taken[&name].iter().filter(|other| **other != tensor.name());
+        let others: Vec<String> = others.map(|other| format!("`{other}`")).collect();
+        let spec = TensorSpec::new(name, tensor.dtype()?, shape.collect::<Vec<usize>>());
+        let checked = match tensor.role() {
+            Role::Step => spec.check(),
+            Role::Constant => spec.check_constant().map(|_| ()),
+        };
+        let why = match checked {
+            Err(error) => error.to_string(),
+            Ok(()) if spec.name == tensor.name() || others.is_empty() => continue,
+            Ok(()) => format!("it would become `{}`, as {}", spec.name, others.join(", ")),
+        };
+        refused.push((tensor.name().to_owned(), why));
+    }
+    Ok(refused)
 }
 
 /// The steps of the input that the output has not: those that not all step tensors have. What another

@@ -1,6 +1,7 @@
 //! Writing a trajectory anew, with other chunks.
 
 mod copy;
+mod damaged;
 mod members;
 mod pack;
 mod plan;
@@ -25,6 +26,7 @@ use crate::{
     TensorSpec, provenance,
 };
 use copy::{Copied, Copying};
+use damaged::find_damaged;
 use members::{Asked, LeftOut, Members, leave_out};
 use pack::{ToVerify, verify_written};
 
@@ -179,11 +181,20 @@ impl Rechunk {
         self
     }
 
-    /// Leaves datasets out that a trajectory cannot hold, such as strings and records, and those that
-    /// cannot be read, since a filter or a source is not here. Default: no, they are an error. The plan
-    /// lists them.
+    /// Leaves datasets out that a trajectory cannot hold, for their type, their shape or their name, and
+    /// those that [cannot be read here](crate::ReadError::is_unsupported), since a filter, a source or an external
+    /// file is not here. Default: no, they are an error. The plan lists them. One that is
+    /// [damaged](crate::ReadError::is_damage) stays an error.
     pub fn skip_unsupported(mut self, skip: bool) -> Self {
         self.asked.skip_unsupported = skip;
+        self
+    }
+
+    /// Leaves tensors out whose values are [damaged](crate::ReadError::is_damage), for what else is in the file.
+    /// Default: no, they are an error. Where one is met, all are read to find the others, and the output is
+    /// begun anew. The plan of the summary lists them.
+    pub fn skip_damaged(mut self, skip: bool) -> Self {
+        self.asked.skip_damaged = skip;
         self
     }
 
@@ -206,16 +217,15 @@ impl Rechunk {
     /// # Errors
     ///
     /// The errors of opening the input; [`RewriteError::NothingToRechunk`] for one without steps;
-    /// [`RewriteError::UnequalSteps`]; [`RewriteError::CannotKeep`]; [`DeclareError::InvalidName`] and
-    /// [`DeclareError::DuplicateName`] for names that the output cannot have; [`ReadError::NoSuchTensor`]
-    /// and [`ReadError::DtypeMismatch`] for a tensor that is to be bfloat16; [`ReadError::WorkingMemory`]
-    /// and [`DeclareError::DiskTooSmall`].
+    /// [`RewriteError::UnequalSteps`]; [`RewriteError::CannotKeep`] for types, shapes and names that the
+    /// output cannot have; [`ReadError::NoSuchTensor`] and [`ReadError::DtypeMismatch`] for a tensor that is to
+    /// be bfloat16; [`ReadError::WorkingMemory`] and [`DeclareError::DiskTooSmall`].
     ///
     /// [`ReadError::NoSuchTensor`]: crate::ReadError::NoSuchTensor
     /// [`ReadError::DtypeMismatch`]: crate::ReadError::DtypeMismatch
     /// [`ReadError::WorkingMemory`]: crate::ReadError::WorkingMemory
     pub fn plan(&self) -> Result<RechunkPlan, RewriteError> {
-        let (input, left_out) = self.open()?;
+        let (input, left_out) = self.open(&LeftOut::new())?;
         let members = Members::find(&input, &self.asked, left_out)?;
         self.plan_of(&members)
     }
@@ -233,7 +243,30 @@ impl Rechunk {
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<RechunkSummary, RewriteError> {
         let started = Instant::now();
-        let (input, left_out) = self.open()?;
+        let mut damaged = LeftOut::new();
+        loop {
+            match self.run_without(&damaged, started, &mut progress) {
+                Err(RewriteError::Read(error)) if self.asked.skip_damaged && error.is_damage() => {
+                    let (input, _) = self.open(&damaged)?;
+                    let found = find_damaged(&input, self.memory)?;
+                    if found.is_empty() {
+                        return Err(error.into());
+                    }
+                    damaged.extend(found);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Writes the output without some tensors.
+    fn run_without(
+        &self,
+        damaged: &LeftOut,
+        started: Instant,
+        progress: Callback<'_>,
+    ) -> Result<RechunkSummary, RewriteError> {
+        let (input, left_out) = self.open(damaged)?;
         let members = Members::find(&input, &self.asked, left_out)?;
         let plan = self.plan_of(&members)?;
         let path = &self.output;
@@ -246,7 +279,7 @@ impl Rechunk {
             partial: partial.path(),
             file: partial.file(),
         };
-        let copied = build.run(&mut progress)?;
+        let copied = build.run(progress)?;
         let synced = Instant::now();
         partial.publish(self.sync)?;
         Ok(RechunkSummary {
@@ -260,12 +293,12 @@ impl Rechunk {
         })
     }
 
-    fn open(&self) -> Result<(Reader, LeftOut), RewriteError> {
+    fn open(&self, damaged: &LeftOut) -> Result<(Reader, LeftOut), RewriteError> {
         let mut input = self.opening.open(&self.input)?;
         for tensor in &self.asked.assume_bf16 {
             input.assume_bf16(tensor)?;
         }
-        let left_out = leave_out(&mut input, self.asked.skip_unsupported)?;
+        let left_out = leave_out(&mut input, &self.asked, damaged)?;
         Ok((input, left_out))
     }
 

@@ -28,20 +28,26 @@ def inspect(path: Path) -> dict[str, Any]:
     return file
 
 
-def verify(path: Path, other: Path | None = None, *, assume_bf16: bool = False) -> dict[str, Any]:
+def verify(
+    path: Path,
+    other: Path | None = None,
+    *,
+    assume_bf16: bool = False,
+    skip_unsupported: bool = False,
+) -> dict[str, Any]:
     """Whether two files hold the same values, bit for bit, or one those that its checksums were made of.
 
     Whatever their formats and chunks. Returns what ``selvedge verify --json`` prints, with the answer as
-    ``"equal"``; `assume_bf16` takes uint16 without a marker for the bits of bfloat16.
+    ``"equal"``; `assume_bf16` takes uint16 without a marker for the bits of bfloat16, and `skip_unsupported`
+    leaves out what cannot be read here, for its type, a filter or a file that is not there.
 
     Raises:
-        ProgramError: it cannot be told: a file cannot be read, or has no checksums.
+        ProgramError: it cannot be told: a file cannot be read or has no checksums, or nothing was compared.
     """
     arguments: list[Path] = ["verify", "--json", path]
     if other is not None:
         arguments.append(other)
-        if assume_bf16:
-            arguments.append("--assume-bf16")
+        arguments += ["--assume-bf16"] * assume_bf16 + ["--skip-unsupported"] * skip_unsupported
     code, printed = call(*arguments, answers=(0, 1))
     report: dict[str, Any] = json.loads(printed)
     return {"equal": code == 0, **report}
@@ -55,6 +61,8 @@ def rechunk(
     compression: str = "none",
     checksums: bool = False,
     overwrite: bool = False,
+    skip_unsupported: bool = False,
+    skip_damaged: bool = False,
 ) -> str:
     """Writes a trajectory anew, with chunks for another way of reading, and reads it back to compare.
 
@@ -65,6 +73,9 @@ def rechunk(
         compression: ``"none"``, ``"fast"`` or, for an archive, ``"temporal"``.
         checksums: writes checksums of ranges of steps, for `verify`.
         overwrite: replaces a file.
+        skip_unsupported: leaves out what cannot be read here, for its type, a filter or a file that is not
+            there, and what a trajectory cannot hold.
+        skip_damaged: leaves out tensors whose values are damaged.
 
     Returns:
         What the program says of it.
@@ -74,6 +85,7 @@ def rechunk(
     """
     arguments: list[Path] = ["rechunk", path, target, "--for", read, "--compression", compression]
     arguments += ["--checksums"] * checksums + ["--overwrite"] * overwrite
+    arguments += ["--skip-unsupported"] * skip_unsupported + ["--skip-damaged"] * skip_damaged
     return call(*arguments)[1]
 
 

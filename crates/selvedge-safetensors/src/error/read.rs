@@ -150,6 +150,14 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Whether it says that values are lost: they should be in the file, and reading them failed.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::ReadTensor { .. } | Self::Truncated { .. })
+    }
+}
+
 /// Why two-byte floats deserve a second look.
 fn hint(dtype: Dtype) -> &'static str {
     match dtype {

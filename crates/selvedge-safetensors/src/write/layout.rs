@@ -104,7 +104,7 @@ impl Layout {
     ) -> Result<Self, SaveError> {
         let sizes: Vec<u64> = fixed
             .iter()
-            .map(TensorSpec::validate)
+            .map(TensorSpec::check)
             .collect::<Result<_, _>>()?;
         let order = order(fixed, growing.is_some());
 
@@ -194,7 +194,7 @@ fn element_bits(dtype: Dtype) -> usize {
 /// Adds the description of a growing tensor without rows that begins at `begin`. Returns where its
 /// two numbers lie in the file.
 fn push_growing(text: &mut String, spec: &TensorSpec, begin: u64) -> Result<u64, SaveError> {
-    let row_bytes = spec.validate()?;
+    let row_bytes = spec.check()?;
     if row_bytes == 0 {
         return Err(SaveError::EmptyRow {
             tensor: spec.name.clone(),
