@@ -25,7 +25,10 @@ pub mod text;
 pub mod units;
 
 pub use error::{Chain, FileError};
-pub use file::{Leftover, Partial, check_target, remove_partials, rename_new, sync_folder, target};
+pub use file::{
+    Abandoned, Leftover, Partial, check_target, name_when_complete, remove_partials, rename_new,
+    sync_folder, target,
+};
 pub use limit::limit_memory;
 pub use lock::LockedFile;
 pub use parking_lot::{Condvar, Mutex, MutexGuard};

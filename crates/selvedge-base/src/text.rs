@@ -163,6 +163,14 @@ pub fn steers(c: char) -> bool {
         )
 }
 
+/// A hash of bytes that is the same in every version: FNV-1a of 64 bits, by G. Fowler, L. Noll and K.-P. Vo.
+#[must_use]
+pub fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+    })
+}
+
 /// Whether the text begins with what a build server takes for a command wherever it stands: `##[` of
 /// GitHub, `##vso[` of Azure, `##teamcity[`.
 fn begins_command(text: &str) -> bool {

@@ -6,12 +6,12 @@
 //! `--color never`.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::panic::PanicHookInfo;
 
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use selvedge_base::text::{json, screen, shown};
 use serde::Serialize;
 
@@ -117,9 +117,20 @@ pub(crate) fn note(text: &str) {
     told(&format!("{text}\n"));
 }
 
-/// Asks people something on standard error, and stays in the line.
-pub(crate) fn ask(text: &str) {
-    told(text);
+/// Asks whoever sits at the terminal, on standard error.
+///
+/// # Errors
+///
+/// That nobody does, or that the answer cannot be read.
+pub(crate) fn agreed(question: &str) -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        bail!("nobody is there to be asked: look at the list with --dry-run, and pass --yes");
+    }
+    told(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    read.context("cannot read the answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// There is nobody to tell that standard error is closed.

@@ -30,6 +30,11 @@ impl Progress {
         Self::with_template(files, "{wide_bar} {pos}/{len} files  {eta} left")
     }
 
+    /// The progress of looking for files, of which nobody knows how many there are.
+    pub(crate) fn of_walk() -> Self {
+        Self::with_template(0, "{spinner} {pos} files found")
+    }
+
     fn with_template(total: u64, template: &str) -> Self {
         let style = ProgressStyle::with_template(template).expect("the template is well-formed");
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden())
@@ -44,6 +49,12 @@ impl Progress {
     /// One more file has been looked at.
     pub(crate) fn add_file(&mut self) {
         self.add("", 1);
+    }
+
+    /// Nothing has come for a while.
+    pub(crate) fn wait(&mut self) {
+        self.show("");
+        self.bar.tick();
     }
 
     /// So many more bytes are read, of `name`.

@@ -49,8 +49,12 @@ fn findings_are_told_to_github() {
 
 /// What programs read is all that standard output has; the summary is for people.
 #[test]
-fn programs_get_json_and_sarif_and_people_the_summary() {
-    for (format, findings) in [("json", "/findings"), ("sarif", "/runs/0/results")] {
+fn programs_get_json_and_people_the_summary() {
+    for (format, findings) in [
+        ("json", "/findings"),
+        ("gitlab", ""),
+        ("sarif", "/runs/0/results"),
+    ] {
         let run = faulty().run(&["check", "--output-format", format]);
         assert_eq!(run.code, 1);
         assert_eq!(
@@ -63,10 +67,44 @@ fn programs_get_json_and_sarif_and_people_the_summary() {
     }
 }
 
+/// What a parser of XML makes of it, whatever is in the names of files and in what was found.
+#[test]
+fn junit_is_read_by_a_parser_of_xml() {
+    let place = faulty();
+    place.write("notebooks/1.7a_<&\"'\u{7}\u{ffff}>.ipynb", "{");
+    place.hdf5(
+        "tensors/Flannel/flannel_1.h5",
+        "f['a<b&\\x1b]]>'] = np.zeros((8, 8), 'f2')",
+    );
+    let junit = place.path("junit.xml");
+    let run = place.run(&["check", "--output-format", "junit", "--output", "junit.xml"]);
+    assert_eq!(run.code, 1);
+    let read = selvedge_testing::python::on_file(
+        "import sys, xml.etree.ElementTree as x\n\
+         suite, = x.parse(sys.argv[1]).getroot()\n\
+         cases = suite.findall('testcase')\n\
+         assert int(suite.get('tests')) == int(suite.get('failures')) == len(cases)\n\
+         assert all(c.find('failure').text for c in cases)\n\
+         for c in cases: print(c.get('classname'), c.get('name'), sep=': ')",
+        &junit,
+    );
+    let expected = "\
+        notebooks/1.6a_norms.ipynb: NBK001 invalid-notebook:1\n\
+        notebooks/1.7a_<&\"'\\u{7}\\u{ffff}>.ipynb: NBK001 invalid-notebook:1\n\
+        tensors/Flannel/1.5d.safetensors: NAM001 missing-notebook-id\n\
+        tensors/Flannel/1.6a_norms.safetensors: TEN002 float16-for-bfloat16:mask\n\
+        tensors/Flannel/flannel_1.h5: TEN002 float16-for-bfloat16:a<b&\\u{1b}]]>\n";
+    assert_eq!(read.trim_end(), expected.trim_end());
+    let clean = sound().print(&["check", "--output-format", "junit", "--quiet"]);
+    assert!(clean.contains("tests=\"1\" failures=\"0\""), "{clean}");
+}
+
 #[test]
 fn the_output_goes_to_a_file() {
     let place = faulty();
-    for format in ["full", "concise", "json", "github", "sarif"] {
+    for format in [
+        "full", "concise", "json", "github", "gitlab", "junit", "sarif",
+    ] {
         let printed = place.run(&["check", "--output-format", format, "--quiet"]);
         let run = place.run(&["check", "--output-format", format, "--output", "found"]);
         assert_eq!((run.code, &*run.stdout), (1, ""));

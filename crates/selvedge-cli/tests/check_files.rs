@@ -10,7 +10,7 @@ use std::process::Command;
 
 use common::Place;
 use common::tree::{NOTEBOOK, safetensors, sound};
-use selvedge_testing::make_repository;
+use selvedge_testing::{make_repository, python};
 
 #[test]
 fn every_planted_fault_is_found_and_nothing_else() {
@@ -312,6 +312,93 @@ fn chunks_for_another_purpose_are_what_the_file_says() {
             "{purpose}"
         );
     }
+}
+
+/// What a killed conversion leaves is hidden, and can be as large as what it was to become.
+#[test]
+fn what_a_dead_writer_left_is_found_and_what_a_live_one_writes_is_not() {
+    let place = sound();
+    place.write(".gitignore", "*.h5*\n");
+    let path = place.path("tensors/Flannel/flannel_1.h5");
+    let mut partial = selvedge_base::Partial::create(&path, false).unwrap();
+    place.write("tensors/Flannel/.notes.txt.partial", "of another program");
+    assert!(place.findings(&[]).is_empty());
+    partial.keep();
+    drop(partial);
+    let left = "tensors/Flannel/.flannel_1.h5.partial TEN008";
+    assert_eq!(place.findings(&[]), [left]);
+    assert_eq!(place.findings(&["tensors/Flannel"]), [left]);
+    assert!(place.findings(&["notebooks"]).is_empty());
+}
+
+#[test]
+fn arrays_of_numpy_are_looked_at() {
+    let place = sound();
+    let folder = place.write("tensors/Flannel/1.5d_ids.npy", "");
+    python::on_file(
+        "import sys, os, numpy as np\n\
+         os.chdir(os.path.dirname(sys.argv[1]))\n\
+         bits = (np.random.default_rng(1).standard_normal(4096).astype('f4').view('u4') >> 16).astype('u2')\n\
+         np.save('1.5d_ids.npy', np.arange(4096, dtype='u2').reshape(64, 64))\n\
+         np.save('1.5d_W.npy', bits.reshape(64, 64))\n\
+         np.savez_compressed('1.5d_all.npz', W=bits.reshape(64, 64), x=np.zeros(3))\n\
+         np.save('1.5d_opaque.npy', bits.view('V2'))\n\
+         np.save('1.5d_half.npy', np.zeros(8, 'f2'))\n\
+         np.save('mask.npy', np.zeros(8, bool))\n\
+         np.save('1.5d_objects.npy', np.array([{}, None]), allow_pickle=True)\n\
+         np.save('1.5d_columns.npy', np.asfortranarray(np.zeros((8, 8))))\n\
+         open('1.5d_cut.npy', 'wb').write(open('1.5d_W.npy', 'rb').read()[:999])\n\
+         open('1.5d_bad.npz', 'wb').write(open('1.5d_all.npz', 'rb').read()[:999])",
+        &folder,
+    );
+    // Elsewhere an array may be anything, but not damaged.
+    place.write(
+        "data/mask.npy",
+        fs::read(place.path("tensors/Flannel/mask.npy")).unwrap(),
+    );
+    place.write("data/mask.npz", "");
+    let expected = [
+        "data/mask.npz TEN009",
+        "tensors/Flannel/1.5d_W.npy TEN003",
+        "tensors/Flannel/1.5d_all.npz TEN003",
+        "tensors/Flannel/1.5d_bad.npz TEN009",
+        "tensors/Flannel/1.5d_cut.npy TEN009",
+        "tensors/Flannel/1.5d_half.npy TEN002",
+        "tensors/Flannel/1.5d_opaque.npy TEN003",
+        "tensors/Flannel/mask.npy NAM001",
+    ];
+    assert_eq!(place.findings(&[]), expected);
+    // What is advised works.
+    let run = place.run(&["check", "--select", "TEN003", "tensors/Flannel/1.5d_W.npy"]);
+    assert!(
+        run.stdout.contains("`selvedge convert 1.5d_W.npy"),
+        "{}",
+        run.stdout
+    );
+    let paths = ["npy", "safetensors"].map(|end| format!("tensors/Flannel/1.5d_W.{end}"));
+    place.print(&["convert", &paths[0], &paths[1], "--assume-bf16", "1.5d_W"]);
+    assert!(place.findings(&[&paths[1]]).is_empty());
+}
+
+/// HDF5 gives zeros for what a virtual dataset takes from a file that was moved, without a word.
+#[test]
+fn a_missing_source_of_a_virtual_dataset_is_found() {
+    let place = sound();
+    let view = place.hdf5(
+        "tensors/Flannel/flannel_2.h5",
+        "g = h5py.File(f.filename[:-4] + '1.h5', 'w'); g['W'] = np.ones((4, 4), 'f4'); g.close()\n\
+         layout = h5py.VirtualLayout((4, 4), 'f4')\n\
+         layout[:] = h5py.VirtualSource('flannel_1.h5', 'W', (4, 4))\n\
+         f.create_virtual_dataset('W', layout)",
+    );
+    assert!(place.findings(&[]).is_empty());
+    let source = view.with_file_name("flannel_1.h5");
+    fs::rename(&source, view.with_file_name("flannel_3.h5")).unwrap();
+    let run = place.check(&[]);
+    assert_eq!(run.code, 1);
+    let expected = "flannel_2.h5:W: error[TRJ007] virtual, and takes values from dataset `W` of \
+                    flannel_1.h5, which is not there";
+    assert!(run.stdout.contains(expected), "{}", run.stdout);
 }
 
 #[test]

@@ -64,6 +64,51 @@ fn bfloat16_is_marked_and_no_value_changes() {
 }
 
 #[test]
+fn a_diff_shows_what_fixes_would_change() {
+    let place = unmarked();
+    place.write("tensors/Flannel/1.5d.safetensors", safetensors("BF16"));
+    let before = seen(&place.path("tensors/Flannel/flannel_1.h5"));
+    let run = place.run(&["check", "--diff"]);
+    let marked = "--- tensors/Flannel/flannel_1.h5\n\
+                  +++ tensors/Flannel/flannel_1.h5\n\
+                  @@ attributes of W @@\n\
+                  +logical_dtype = \"bfloat16\"\n";
+    assert_eq!((run.code, &*run.stdout), (1, marked));
+    assert_eq!(run.stderr, "1 change would be made\n");
+    // A new name is shown so that git makes the same of it.
+    let run = place.run(&["check", "--diff", "--unsafe-fixes", "--select", "NAM"]);
+    assert_eq!(run.code, 1);
+    let diff = place.write("diff", &run.stdout);
+    assert_eq!(seen(&place.path("tensors/Flannel/flannel_1.h5")), before);
+    assert!(place.path("tensors/Flannel/1.5d.safetensors").exists());
+    let mut git = std::process::Command::new("git");
+    let git = git.current_dir(place.path(".")).arg("apply").arg(diff);
+    assert!(git.status().unwrap().success());
+    let renamed = "tensors/Flannel/1.5d_tensors.safetensors";
+    assert!(place.path(renamed).exists());
+    // What would not be done is not shown.
+    place.write("tensors/Flannel/1.5d.safetensors", safetensors("U16"));
+    let run = place.run(&["check", "--diff", "--unsafe-fixes", "--select", "NAM"]);
+    assert_eq!((run.code, &*run.stdout), (2, ""));
+    assert!(
+        run.stderr
+            .contains("there is a `1.5d_tensors.safetensors` already")
+    );
+    let run = sound().run(&["check", "--diff"]);
+    assert_eq!((run.code, &*run.stdout, &*run.stderr), (0, "", ""));
+}
+
+/// The mark was looked for under the old name, and the file said to be gone.
+#[test]
+fn a_file_is_marked_before_it_is_renamed() {
+    let place = sound();
+    place.hdf5("tensors/Flannel/flannel.h5", WEIGHTS);
+    let run = place.check(&["--unsafe-fixes", "--yes"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert!(seen(&place.path("tensors/Flannel/flannel_1.h5")).contains("W bfloat16"));
+}
+
+#[test]
 fn a_file_that_is_open_elsewhere_is_not_changed() {
     let place = unmarked();
     let path = place.path("tensors/Flannel/flannel_1.h5");

@@ -7,11 +7,12 @@ use std::fs;
 use common::Place;
 use insta::assert_snapshot;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "inspect",
     "plan",
     "recover",
     "join",
+    "clean",
     "rechunk",
     "convert",
     "verify",

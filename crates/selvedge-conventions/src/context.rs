@@ -35,10 +35,14 @@ impl<'a> Context<'a> {
             }
         }
         let mut tensor_files = tree.files.iter().map(|file| &file.path);
+        // A folder of arrays has that name in many a repository.
+        let is_tensor_file = |path: &TreePath| {
+            let others = [".ipynb", ".npy", ".npz"];
+            !others.iter().any(|end| path.file_name().ends_with(end))
+        };
         let names_are_meant = tree.is_configured
-            || tensor_files.any(|path| {
-                !path.file_name().ends_with(".ipynb") && is_a_sign(path, config, tree, &notebooks)
-            });
+            || tensor_files
+                .any(|path| is_tensor_file(path) && is_a_sign(path, config, tree, &notebooks));
         let file_names = tree
             .files
             .iter()

@@ -71,7 +71,8 @@ pub use plan::{
 };
 pub use provenance::RunState;
 pub use reader::{
-    Block, Blocks, DataLayout, Filter, Note, Reader, ReaderOptions, Role, Selection, Tensor,
+    Block, Blocks, DataLayout, Filter, MissingSource, Note, Reader, ReaderOptions, Role, Selection,
+    Tensor,
 };
 pub use rechunk::{Rechunk, RechunkPlan, RechunkSummary};
 pub use recorder::{

@@ -71,7 +71,7 @@ fn a_source_that_is_missing_is_an_error_that_names_it() {
     for name in names {
         let file = followed(&path);
         let tensor = file.tensor(name).unwrap();
-        assert_eq!(tensor.missing_sources().unwrap(), [""; 0], "{name}");
+        assert!(tensor.missing_sources().unwrap().is_empty(), "{name}");
         assert_eq!(tensor.read::<f32>().unwrap(), expected, "{name}");
     }
     // Sources that fill every second row are as large as their rows, and not as what these reach over.
@@ -106,7 +106,7 @@ fn a_source_that_is_missing_is_an_error_that_names_it() {
         let numbered = file.tensor("numbered").unwrap();
         assert_eq!(numbered.shape(), [0, 4]);
         let missing = numbered.missing_sources().unwrap();
-        assert!(missing[0].contains("run_0.h5"), "{missing:?}");
+        assert!(missing[0].to_string().contains("run_0.h5") && missing[0].is_absent());
     });
     // Another folder that the source is in is no other source.
     python::on_file(

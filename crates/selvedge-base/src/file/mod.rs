@@ -11,13 +11,15 @@
 //! So under its own name there is at any moment, and after any kill, the old file, or none, or the
 //! whole new one; after a power cut too, where the disk was waited for.
 
+mod abandoned;
 mod inherit;
 mod interrupt;
 mod name;
 mod old;
 mod partial;
 
+pub use abandoned::Abandoned;
 pub use interrupt::remove_partials;
-pub use name::{rename_new, target};
+pub use name::{name_when_complete, rename_new, target};
 pub use old::check_target;
 pub use partial::{Leftover, Partial, sync_folder};

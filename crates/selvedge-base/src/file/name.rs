@@ -10,6 +10,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::FileError;
+use crate::text::fnv1a;
 
 /// Bytes of the longest name that file systems have.
 const LONGEST_NAME: usize = 255;
@@ -69,6 +70,16 @@ pub(super) fn unfinished_path(target: &Path) -> PathBuf {
     affixed(target, "", ".unfinished")
 }
 
+/// The name that a file of this name is to have when it is complete, if it is named as files are until then.
+/// One that would have been too long is cut.
+#[must_use]
+pub fn name_when_complete(name: &str) -> Option<&str> {
+    let hidden = name.strip_prefix('.');
+    hidden
+        .and_then(|name| name.strip_suffix(".partial"))
+        .or_else(|| name.strip_suffix(".unfinished"))
+}
+
 fn affixed(path: &Path, before: &str, after: &str) -> PathBuf {
     let own = path.file_name().unwrap_or_default();
     let mut name = OsString::from(before);
@@ -87,13 +98,6 @@ fn affixed(path: &Path, before: &str, after: &str) -> PathBuf {
     }
     name.push(after);
     path.with_file_name(name)
-}
-
-/// The hash function FNV-1a of 64 bits, by G. Fowler, L. Noll and K.-P. Vo.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-    })
 }
 
 /// Renames `from` to `to`, and fails where `to` exists.
@@ -125,6 +129,14 @@ mod tests {
         let shown = |path: PathBuf| path.display().to_string();
         assert_eq!(shown(partial_path(Path::new("a/x.h5"))), "a/.x.h5.partial");
         assert_eq!(shown(unfinished_path(Path::new("x"))), "x.unfinished");
+        for (name, expected) in [
+            (".x.h5.partial", Some("x.h5")),
+            ("x.unfinished", Some("x")),
+            ("x.partial", None),
+            (".x.h5", None),
+        ] {
+            assert_eq!(name_when_complete(name), expected);
+        }
         let longest = format!("{}a.h5", "ü".repeat(125));
         let other = format!("{}b.h5", "ü".repeat(125));
         let [one, two] = [&longest, &other].map(|name| partial_path(Path::new(name)));

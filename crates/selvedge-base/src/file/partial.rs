@@ -401,7 +401,7 @@ fn check_unused(path: &Path, target: &Path) -> Result<(), FileError> {
 }
 
 /// Removes what an earlier writer left at `path`, unless that is to be kept.
-fn clear(path: &Path, target: &Path, leftover: Leftover) -> Result<(), FileError> {
+pub(super) fn clear(path: &Path, target: &Path, leftover: Leftover) -> Result<(), FileError> {
     let Some(file) = open_leftover(path)? else {
         return Ok(());
     };
@@ -411,15 +411,19 @@ fn clear(path: &Path, target: &Path, leftover: Leftover) -> Result<(), FileError
     if !file.is_named(path) {
         return Ok(());
     }
-    let mut start = [0; 8];
-    let begun = file.read_exact_at(&mut start, 0).is_ok() && start != [0; 8];
-    if leftover == Leftover::Keep && begun {
+    if leftover == Leftover::Keep && has_begun(&file) {
         return Err(FileError::Unfinished {
             path: target.to_owned(),
             unfinished: path.to_owned(),
         });
     }
     fs::remove_file(path).map_err(FileError::io(path, "remove"))
+}
+
+/// Whether a growing file has something in it that can be recovered.
+pub(super) fn has_begun(file: &File) -> bool {
+    let mut start = [0; 8];
+    file.read_exact_at(&mut start, 0).is_ok() && start != [0; 8]
 }
 
 /// Opens what an earlier writer left at `path`, where there is something.

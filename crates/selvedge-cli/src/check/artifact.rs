@@ -2,7 +2,7 @@
 
 use selvedge_base::{Chain, FileError};
 use selvedge_conventions as conventions;
-use selvedge_conventions::{Damage, Dtype, Hdf5Facts, RunState, SafetensorsFacts};
+use selvedge_conventions::{Damage, Dtype, Hdf5Facts, NumpyFacts, RunState, SafetensorsFacts};
 use selvedge_hdf5::{ChunkPlan, Compression, ReadError, ReadPattern, StorageError, TensorSpec};
 use selvedge_safetensors::{HeaderError, ReadError as SafetensorsError};
 
@@ -14,6 +14,7 @@ pub(crate) fn hdf5(facts: &FileFacts, reading: &Reading) -> Hdf5Facts {
     let recording = facts.recording.as_ref();
     Hdf5Facts {
         damage: None,
+        changed_source: None,
         state: match recording.map(|recording| recording.state) {
             // Where nobody can tell, nobody is accused.
             Some(RecordingState::Live | RecordingState::LiveOrDied) => RunState::Live,
@@ -138,9 +139,29 @@ pub(crate) fn safetensors(facts: &FileFacts) -> SafetensorsFacts {
     }
 }
 
+/// The facts of a file of NumPy.
+pub(crate) fn numpy(facts: &FileFacts) -> NumpyFacts {
+    let end = |tensor: &TensorFacts| match (&tensor.storage, tensor.bytes) {
+        (
+            Storage::Contiguous {
+                offset: Some(start),
+            },
+            Some(bytes),
+        ) => start.saturating_add(bytes),
+        _ => 0,
+    };
+    let (expected, found) = (facts.tensors.iter().map(end).max(), facts.file_bytes);
+    let missing = expected.filter(|&expected| expected > found);
+    NumpyFacts {
+        damage: missing.map(|expected| Damage::Truncated { expected, found }),
+        tensors: facts.tensors.iter().map(plain_tensor).collect(),
+    }
+}
+
 fn plain_tensor(tensor: &TensorFacts) -> conventions::TensorFacts {
     conventions::TensorFacts {
         logical_dtype: tensor.logical_dtype.clone(),
+        missing_sources: tensor.missing_sources.clone(),
         ..conventions::TensorFacts::new(
             &tensor.name,
             Dtype::named(&tensor.stored_dtype),
@@ -170,6 +191,10 @@ pub(crate) fn unreadable_hdf5(error: Unreadable) -> Result<Hdf5Facts, Unreadable
         StorageError::Truncated {
             expected, found, ..
         } => facts.damage = Some(Damage::Truncated { expected, found }),
+        // A view of the ranks of a run.
+        StorageError::ChangedSource { file, what, .. } => {
+            facts.changed_source = Some(format!("{file} {what}"));
+        }
         StorageError::Library { action, source, .. } => {
             let why = Chain(&source);
             facts.damage = Some(reason(&format!("libhdf5 cannot {action} it: {why}")));
@@ -214,7 +239,21 @@ pub(crate) fn unreadable_safetensors(
     Ok(facts)
 }
 
-/// What both formats have in common.
+/// The facts of a file of NumPy that cannot be read, if that is for what is in it.
+pub(crate) fn unreadable_numpy(error: Unreadable) -> Result<NumpyFacts, Unreadable> {
+    let damage = match error {
+        // What it points to may be sound.
+        Unreadable::LfsPointer { .. } => None,
+        Unreadable::Array(error) if !error.is_of_system() => Some(reason(&error.reason())),
+        other => Some(not_that_format(other)?),
+    };
+    Ok(NumpyFacts {
+        damage,
+        tensors: Vec::new(),
+    })
+}
+
+/// What all formats have in common.
 fn not_that_format(error: Unreadable) -> Result<Damage, Unreadable> {
     match error {
         Unreadable::Empty { .. } => Ok(reason("it is empty")),

@@ -13,7 +13,7 @@ const SAMPLE: u64 = 4096;
 /// Places of a sample: the start, the middle and the end. What is recorded often starts with zeros.
 const PLACES: u64 = 3;
 /// A sample that has to read or unpack more than this, in bytes, is none.
-const SAMPLE_BYTES: u64 = 64_000_000;
+pub(super) const SAMPLE_BYTES: u64 = 64_000_000;
 
 /// Fills in the evidence of a tensor, whose values are those of `source`.
 pub(super) fn fill(source: &Source<'_>, facts: &mut TensorFacts) {

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use selvedge_base::open_regular;
+use selvedge_base::{Mutex, open_regular};
 use selvedge_conventions::TreeFile;
 use sha2::{Digest as _, Sha256};
 
 use super::threads;
+use crate::progress::Progress;
 
 /// Bytes that are read at once.
 const BLOCK: usize = 1 << 20;
@@ -28,34 +28,38 @@ pub(super) fn fill(files: &mut [TreeFile], paths: &[&Path]) {
         .collect();
     let next = AtomicUsize::new(0);
     let hashes = Mutex::new(Vec::new());
+    let bytes = candidates.iter().map(|&index| files[index].bytes).sum();
+    let progress = Mutex::new(Progress::new(bytes));
     thread::scope(|scope| {
         for _ in 0..threads() {
             scope.spawn(|| {
                 while let Some(&index) = candidates.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // What cannot be read is told when it is checked.
-                    if let Ok(hash) = hash(paths[index], files[index].bytes)
-                        && let Ok(mut hashes) = hashes.lock()
-                    {
-                        hashes.push((index, hash));
+                    if let Ok(hash) = hash(paths[index], files[index].bytes, &progress) {
+                        hashes.lock().push((index, hash));
                     }
                 }
             });
         }
     });
-    for (index, hash) in hashes.into_inner().unwrap_or_default() {
+    progress.into_inner().finish();
+    for (index, hash) in hashes.into_inner() {
         files[index].content_hash = Some(hash);
     }
 }
 
 /// The hash of the first `bytes` bytes, which were all that the file had.
-fn hash(path: &Path, bytes: u64) -> io::Result<String> {
+fn hash(path: &Path, bytes: u64, progress: &Mutex<Progress>) -> io::Result<String> {
     let mut file = open_regular(path)?.take(bytes);
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; BLOCK];
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(format!("{:x}", hasher.finalize())),
-            count => hasher.update(&buffer[..count]),
+            count => {
+                hasher.update(&buffer[..count]);
+                progress.lock().add("", count as u64);
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ mod reading;
 mod repository;
 mod scope;
 mod settings;
-mod walk;
+pub(crate) mod walk;
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
@@ -24,7 +24,8 @@ use std::thread;
 
 use selvedge_base::{LONGEST_TEXT, Mutex, read_regular};
 use selvedge_conventions::{
-    Artifact, Checker, Contents, Finding, Notebook, Project, Selection, Tree, TreeFile, TreePath,
+    Abandoned, Artifact, Checker, Contents, Finding, Notebook, Project, Selection, Tree, TreeFile,
+    TreePath,
 };
 
 use crate::facts::{FileFacts, Format};
@@ -91,6 +92,7 @@ pub(crate) fn run(
         files: in_tree,
         shards: shards(scope, &files),
         packages: packages(scope, &files),
+        abandoned: abandoned(scope, &files, &mut failures),
         is_configured: scope.has_file,
         repository,
     };
@@ -117,6 +119,29 @@ pub(crate) fn run(
             .collect(),
         failures,
     })
+}
+
+/// What writers that died left behind.
+fn abandoned(scope: &Scope, files: &[Found], failures: &mut Vec<Failure>) -> Vec<Abandoned> {
+    let incomplete = files.iter().filter(|file| file.kind == Kind::Incomplete);
+    let mut looked_at = |file: &Found| {
+        let path = scope.tree_path(&file.path);
+        match still_there(selvedge_base::Abandoned::find(&file.path)) {
+            Ok(found) => {
+                let found = found??;
+                Some(Abandoned {
+                    path,
+                    bytes: found.bytes,
+                    is_recoverable: found.is_recoverable,
+                })
+            }
+            Err(error) => {
+                failures.push(Failure(format!("cannot look at {path}: {error}")));
+                None
+            }
+        }
+    };
+    incomplete.filter_map(&mut looked_at).collect()
 }
 
 /// The files that indexes of checkpoints name. An index that cannot be read names none.
@@ -255,11 +280,14 @@ impl Checking<'_> {
                 let read = self.worker.read(&file.path, file.bytes, self.reading);
                 Contents::from(read?)
             }
-            _ => {
+            kind => {
                 if still_there(file.path.metadata())?.is_none() {
                     return Ok(Vec::new());
                 }
-                Contents::from(reading::safetensors(&file.path, self.reading)?)
+                match kind {
+                    Kind::Numpy => Contents::from(reading::numpy(&file.path, self.reading)?),
+                    _ => Contents::from(reading::safetensors(&file.path, self.reading)?),
+                }
             }
         };
         let path = self.scope.tree_path(&file.path);
@@ -298,8 +326,7 @@ pub(crate) fn one_file(facts: &FileFacts) -> anyhow::Result<Vec<Finding>> {
     let contents = match facts.format {
         Format::Hdf5 => Contents::from(artifact::hdf5(facts, &reading)),
         Format::Safetensors => Contents::from(artifact::safetensors(facts)),
-        // The conventions are of formats that say what their tensors are.
-        Format::Npy | Format::Npz => return Ok(Vec::new()),
+        Format::Npy | Format::Npz => Contents::from(artifact::numpy(facts)),
     };
     let path: PathBuf = scope.checked.first().cloned().unwrap_or_default();
     let artifact = Artifact::new(scope.tree_path(&path), facts.file_bytes, contents);

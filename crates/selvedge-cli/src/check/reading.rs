@@ -5,13 +5,13 @@ use std::path::Path;
 
 use selvedge_base::open_regular;
 use selvedge_conventions::{
-    Config, Dtype, Hdf5Facts, ReadPattern, SafetensorsFacts, Selection, TensorFacts,
+    Config, Dtype, Hdf5Facts, NumpyFacts, ReadPattern, SafetensorsFacts, Selection, TensorFacts,
 };
 use selvedge_hdf5::Note;
 use serde::{Deserialize, Serialize};
 
 use super::{artifact, evidence};
-use crate::facts::{Assumptions, FileFacts, OpenFile, Unreadable, gather};
+use crate::facts::{Assumptions, FileFacts, Format, OpenFile, Unreadable, gather};
 use crate::source::Source;
 
 /// What the rules need to know of a tensor file.
@@ -102,6 +102,32 @@ pub(crate) fn safetensors(path: &Path, reading: &Reading) -> Result<SafetensorsF
     Ok(converted)
 }
 
+/// The facts of what should be a file of NumPy.
+///
+/// # Errors
+///
+/// What the file is not to blame for.
+pub(crate) fn numpy(path: &Path, reading: &Reading) -> Result<NumpyFacts, Unreadable> {
+    let (facts, file) = match gather(path, &Assumptions::default()) {
+        Ok(gathered) => gathered,
+        Err(error) => return artifact::unreadable_numpy(error),
+    };
+    if !matches!(file, OpenFile::Arrays(_)) {
+        return Ok(NumpyFacts {
+            damage: Some(artifact::reason(&format!(
+                "it is a file of {}",
+                facts.format.name()
+            ))),
+            ..NumpyFacts::default()
+        });
+    }
+    let mut converted = artifact::numpy(&facts);
+    if converted.damage.is_none() {
+        fill(&facts, &file, &mut converted.tensors, reading)?;
+    }
+    Ok(converted)
+}
+
 /// Looks at the values that the rules need to know of.
 fn fill(
     facts: &FileFacts,
@@ -112,8 +138,11 @@ fn fill(
     if tensors.iter().any(|tensor| reading.needs(tensor)) {
         // Both have the order of the facts.
         let sources = Source::all(facts, file, false)?;
+        // A member of an archive is read from its beginning, however little is asked for.
+        let is_archive = facts.format == Format::Npz;
         for (tensor, source) in tensors.iter_mut().zip(sources) {
-            if reading.needs(tensor) {
+            let is_large = is_archive && tensor.bytes() > evidence::SAMPLE_BYTES;
+            if reading.needs(tensor) && (reading.float16 || !is_large) {
                 evidence::fill(&source, tensor);
             }
         }

@@ -3,14 +3,21 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
+use selvedge_base::{Abandoned, name_when_complete};
 
 use super::ignored::Ignored;
 use super::settings::GitSettings;
 use super::{Failure, Scope, threads};
+use crate::progress::Progress;
+
+/// Between two looks at whether somebody is to be told that files are looked for.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A file that is of interest.
 pub(super) struct Found {
@@ -24,6 +31,10 @@ pub(super) enum Kind {
     Notebook,
     Safetensors,
     Hdf5,
+    /// `.npy`, `.npz`.
+    Numpy,
+    /// A tensor file that is being written, or was.
+    Incomplete,
     /// `.gitattributes`.
     GitAttributes,
     /// `.pre-commit-config.yaml`, `prek.toml`.
@@ -43,6 +54,7 @@ impl Kind {
                 return Some(Self::PreCommit);
             }
             _ if is_lefthook(name) => return Some(Self::Lefthook),
+            _ if is_incomplete(name) => return Some(Self::Incomplete),
             _ if name.starts_with('.') => return None,
             _ if name.ends_with(".safetensors.index.json") => return Some(Self::Index),
             _ => {}
@@ -52,13 +64,27 @@ impl Kind {
             "ipynb" => Some(Self::Notebook),
             "safetensors" => Some(Self::Safetensors),
             "h5" | "hdf5" => Some(Self::Hdf5),
+            "npy" | "npz" => Some(Self::Numpy),
             _ => None,
         }
     }
 
     pub(super) fn is_tensor_file(self) -> bool {
-        matches!(self, Self::Safetensors | Self::Hdf5)
+        matches!(self, Self::Safetensors | Self::Hdf5 | Self::Numpy)
     }
+
+    /// Whether git mostly ignores such files, which are of interest all the same.
+    fn is_found_when_ignored(self) -> bool {
+        self.is_tensor_file() || self == Self::Incomplete
+    }
+}
+
+/// Whether a file of this name is to be a tensor file when it is complete.
+fn is_incomplete(name: &str) -> bool {
+    // Of a name as long as that the extension can have been cut.
+    const LONG: usize = 200;
+    name_when_complete(name)
+        .is_some_and(|name| name.len() > LONG || Kind::of(name).is_some_and(Kind::is_tensor_file))
 }
 
 /// `lefthook.yml` and `lefthook-local.yml`, in TOML too, hidden or not.
@@ -91,14 +117,20 @@ pub(super) fn walk(scope: &Scope, failures: &mut Vec<Failure>) -> (Vec<Found>, G
             settings
         });
         let mut files = BTreeMap::new();
-        for entry in receiver {
-            match entry {
-                Ok(found) => {
+        let mut progress = Progress::of_walk();
+        loop {
+            // What is of interest can be far between.
+            match receiver.recv_timeout(PATIENCE) {
+                Ok(Ok(found)) => {
                     files.insert(found.path.clone(), found);
+                    progress.add_file();
                 }
-                Err(failure) => failures.push(failure),
+                Ok(Err(failure)) => failures.push(failure),
+                Err(RecvTimeoutError::Timeout) => progress.wait(),
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        progress.finish();
         let settings = seen_by_git.join().unwrap_or_default();
         (files.into_values().collect(), settings)
     })
@@ -137,7 +169,8 @@ fn walk_once(
                 Ok(entry) => {
                     let name = entry.file_name().to_string_lossy();
                     let kind = Kind::of(&name);
-                    if let Some(kind) = kind.filter(|kind| kind.is_tensor_file() == everything)
+                    if let Some(kind) =
+                        kind.filter(|kind| kind.is_found_when_ignored() == everything)
                         && let Some(bytes) = regular_file(&entry)
                     {
                         let path = entry.into_path();
@@ -154,6 +187,35 @@ fn walk_once(
             WalkState::Continue
         })
     });
+}
+
+/// What writers that died left behind below these files and folders, in the order of the paths.
+pub(crate) fn abandoned(roots: &[PathBuf]) -> (Vec<Abandoned>, Vec<Failure>) {
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    let mut roots = roots.iter();
+    let mut builder = WalkBuilder::new(roots.next().map_or(Path::new("."), PathBuf::as_path));
+    for root in roots {
+        builder.add(root);
+    }
+    builder.standard_filters(false).filter_entry(is_entered);
+    for entry in builder.build() {
+        match entry {
+            Ok(entry) if is_incomplete(&entry.file_name().to_string_lossy()) => {
+                match Abandoned::find(entry.path()) {
+                    Ok(file) => found.extend(file),
+                    Err(error) => failures.push(Failure(format!(
+                        "cannot look at {}: {error}",
+                        entry.path().display()
+                    ))),
+                }
+            }
+            Ok(_) => {}
+            Err(error) => failures.push(Failure(format!("cannot look through the files: {error}"))),
+        }
+    }
+    found.sort_by(|one, two| one.path.cmp(&two.path));
+    found.dedup();
+    (found, failures)
 }
 
 /// Its length, if the entry is a file or a link to one.

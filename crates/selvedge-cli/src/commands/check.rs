@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -23,7 +22,7 @@ Examples:
   selvedge check --output-format sarif --output selvedge.sarif
   selvedge check --write-baseline                  (what is known is in selvedge-baseline.toml)
   selvedge check --baseline selvedge-baseline.toml
-  selvedge check --fix --dry-run
+  selvedge check --diff
   selvedge check --statistics
 
 Paths are shown from the working directory, and to programs from the root: the folder of the
@@ -32,7 +31,7 @@ nearest selvedge.toml, or else the top of the git repository. Notebooks that git
 
 Exit codes:
   0  no findings
-  1  there are findings, or entries of the baseline that are stale
+  1  there are findings, or entries of the baseline that are stale; with --diff: something would change
   2  something could not be checked, or the command line is wrong";
 
 /// The baseline that is written where no name is given, in the root.
@@ -46,7 +45,7 @@ pub(crate) struct Args {
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// How findings are written: full, concise, json, github or sarif
+    /// How findings are written: full, concise, json, github, gitlab, junit or sarif
     #[arg(long, value_name = "FORMAT", default_value = "full", value_parser = str::parse::<Format>)]
     output_format: Format,
 
@@ -94,6 +93,13 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
 
+    /// Show what --fix would change, and with --unsafe-fixes also that; change nothing
+    #[arg(
+        long,
+        conflicts_with_all = ["dry_run", "output", "output_format", "statistics", "write_baseline"]
+    )]
+    diff: bool,
+
     /// With --unsafe-fixes: don't ask
     #[arg(long, short)]
     yes: bool,
@@ -130,6 +136,9 @@ pub(super) fn run(args: &Args, program: &Program) -> anyhow::Result<Outcome> {
     let files = checked.files.clone();
     let (mut report, mut failures) = judged(&scope, &selection, baseline.as_ref(), checked);
     let mut refused = false;
+    if args.diff {
+        return show_fixes(args, &scope, &report, &failures);
+    }
     if fixes_are_made {
         let fixes = fix::of(&report.findings, args.unsafe_fixes);
         let made = make_fixes(args, &files, &fixes)?;
@@ -182,7 +191,7 @@ fn judged(
 /// Whether a check of the files tells something about it. The settings of git are always checked.
 fn is_data(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default();
-    ["ipynb", "safetensors", "h5", "hdf5"]
+    ["ipynb", "safetensors", "h5", "hdf5", "npy", "npz"]
         .iter()
         .any(|known| extension == *known)
 }
@@ -283,6 +292,40 @@ fn tell_failures(failures: &[Failure]) {
     }
 }
 
+/// Shows what fixes would change, in the form that git gives a change.
+fn show_fixes(
+    args: &Args,
+    scope: &Scope,
+    report: &Report,
+    failures: &[Failure],
+) -> anyhow::Result<Outcome> {
+    let seen_from_here = from_here(scope, report);
+    let mut shown = 0;
+    let mut refused = false;
+    for (finding, fix) in fix::of(&seen_from_here.findings, args.unsafe_fixes) {
+        match fix::check(Path::new(finding.path.as_str()), fix) {
+            Ok(()) => {
+                output::print(&render::findings::diff(&finding.path, &fix.action))?;
+                shown += 1;
+            }
+            Err(error) => {
+                output::error(&error.context(format!("cannot fix {}", finding.path)));
+                refused = true;
+            }
+        }
+    }
+    tell_failures(failures);
+    if shown > 0 && !args.quiet {
+        let changes = render::counted(shown, "change");
+        output::note(&format!("{changes} would be made"));
+    }
+    Ok(match (refused || !failures.is_empty(), shown) {
+        (true, _) => Outcome::Failed,
+        (false, 1..) if !args.exit_zero => Outcome::Negative,
+        _ => Outcome::Success,
+    })
+}
+
 /// What came of the fixes.
 struct FixesMade {
     /// Whether files were changed.
@@ -318,7 +361,9 @@ fn make_fixes(
         for fix in fixes {
             output::note(&format!("will fix {}", told(fix)));
         }
-        if !agreed(fixes.len())? {
+        let changes = render::counted(fixes.len() as u64, "change");
+        let question = format!("Make {changes}? What refers to a renamed file stays as it is.");
+        if !output::agreed(&question)? {
             output::note("nothing was changed");
             return Ok(made);
         }
@@ -341,22 +386,6 @@ fn make_fixes(
         }
     }
     Ok(made)
-}
-
-/// Asks whoever sits at the terminal.
-fn agreed(fixes: usize) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        bail!("nobody is there to be asked: look at the list with --dry-run, and pass --yes");
-    }
-    let fixes = render::counted(fixes as u64, "change");
-    output::ask(&format!(
-        "Make {fixes}? What refers to a renamed file stays as it is. [y/N] "
-    ));
-    let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .context("cannot read the answer")?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

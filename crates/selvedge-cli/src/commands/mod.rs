@@ -2,6 +2,7 @@
 
 mod check;
 mod checksum;
+mod clean;
 mod completions;
 mod convert;
 mod diff;
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Plan(plan::Args),
     Recover(recover::Args),
     Join(join::Args),
+    Clean(clean::Args),
     Rechunk(rechunk::Args),
     Convert(convert::Args),
     Verify(verify::Args),
@@ -54,6 +56,7 @@ pub(crate) fn run(
         Command::Inspect(args) => inspect::run(&args),
         Command::Plan(args) => plan::run(args),
         Command::Recover(args) => recover::run(&args),
+        Command::Clean(args) => clean::run(&args),
         Command::Check(args) => check::run(&args, program),
         Command::Rules(args) => rules::run(&args),
         Command::Join(args) => join::run(&args),

@@ -7,7 +7,8 @@ use std::path::Path;
 use selvedge_base::FileError;
 use selvedge_base::shape::most_elements;
 use selvedge_hdf5::{
-    Attribute as Stored, DataLayout, Dtype, ReadError, Reader, RunState, StorageError, Tensor,
+    Attribute as Stored, DataLayout, Dtype, MissingSource, ReadError, Reader, RunState,
+    StorageError, Tensor,
 };
 
 use super::model;
@@ -173,8 +174,15 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
     };
     let stored_dtype = tensor.stored_type();
     let storage = storage(tensor, &whole, element_bits)?;
+    let missing = match storage {
+        Storage::Virtual => tensor.missing_sources(),
+        _ => Ok(Vec::new()),
+    };
+    // That others are not looked at, the remarks tell.
+    let absent = missing.iter().flatten().filter(|source| source.is_absent());
     Ok(TensorFacts {
-        remarks: remarks(tensor, &storage),
+        remarks: remarks(tensor, &storage, &missing),
+        missing_sources: absent.map(ToString::to_string).collect(),
         name: tensor.name().to_owned(),
         role,
         dtype: tensor.dtype_name().to_owned(),
@@ -218,11 +226,15 @@ fn notes(path: &Path, reader: &Reader) -> Vec<String> {
 }
 
 /// What hinders reading it, or is worth knowing before.
-fn remarks(tensor: &Tensor, storage: &Storage) -> Vec<String> {
+fn remarks(
+    tensor: &Tensor,
+    storage: &Storage,
+    missing: &Result<Vec<MissingSource>, StorageError>,
+) -> Vec<String> {
     let mut remarks: Vec<String> = tensor.remark().map(str::to_owned).into_iter().collect();
     match storage {
-        Storage::Virtual => match tensor.missing_sources() {
-            Ok(missing) => remarks.extend(missing.into_iter().map(|missing| {
+        Storage::Virtual => match missing {
+            Ok(missing) => remarks.extend(missing.iter().map(|missing| {
                 format!("it is virtual, and cannot be read: it takes values from {missing}")
             })),
             Err(error) => remarks.push(error.to_string()),

@@ -151,6 +151,9 @@ pub(crate) struct TensorFacts {
     /// What else there is to know of it, in sentences without a subject.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) remarks: Vec<String>,
+    /// The sources of a virtual dataset that are missing, in words; the remarks tell them, too.
+    #[serde(skip)]
+    pub(crate) missing_sources: Vec<String>,
     /// The Python expression that reads it.
     pub(crate) python: String,
 }

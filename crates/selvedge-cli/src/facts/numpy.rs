@@ -78,6 +78,7 @@ fn array_facts(array: &Array, path: &Path, format: Format) -> TensorFacts {
         attributes: Vec::new(),
         unread_attributes: Vec::new(),
         remarks: array.unread.iter().cloned().collect(),
+        missing_sources: Vec::new(),
         python: python::read_numpy(path, array, format),
     }
 }

@@ -72,6 +72,7 @@ fn tensor_facts(info: &TensorInfo) -> TensorFacts {
         attributes: Vec::new(),
         unread_attributes: Vec::new(),
         remarks: Vec::new(),
+        missing_sources: Vec::new(),
         python: python::read_safetensors(&info.name),
     }
 }

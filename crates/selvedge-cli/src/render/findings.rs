@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use anstyle::Style;
-use selvedge_conventions::{Finding, FixSafety, Report, Severity};
+use selvedge_conventions::{Finding, FixAction, FixSafety, Report, Severity, TreePath};
 
 use super::Page;
 use super::style::{ERROR, GOOD, HEADING, NOTE, TITLE, WARNING, styled};
@@ -73,6 +73,26 @@ fn whole(finding: &Finding, page: Page) -> String {
         text.push_str(&advice_line(&line, 3, page));
     }
     text
+}
+
+/// A change that a fix would make to the file at `path`: a new name as git shows one, and an attribute of a
+/// file of bytes as a line that is added.
+pub(crate) fn diff(path: &TreePath, action: &FixAction) -> String {
+    let renamed = |to: &TreePath| shown(path.with_file_name(to.file_name()).as_str());
+    let path = shown(path.as_str());
+    match action {
+        FixAction::AddBf16Marker { tensor } => format!(
+            "--- {path}\n+++ {path}\n@@ attributes of {} @@\n+logical_dtype = \"bfloat16\"\n",
+            shown(tensor)
+        ),
+        FixAction::Rename { to } => {
+            let to = renamed(to);
+            format!(
+                "diff --git a/{path} b/{to}\nsimilarity index 100%\nrename from {path}\nrename to {to}\n"
+            )
+        }
+        other => format!("--- {path}\n+++ {path}\n{}\n", shown(&other.to_string())),
+    }
 }
 
 /// The findings of one file, below its path: shorter by that.

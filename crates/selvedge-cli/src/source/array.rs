@@ -43,6 +43,20 @@ impl ArrayError {
             ..Self::new(path, what)
         }
     }
+
+    /// Whether the system is to blame, and not what is in the file.
+    pub(crate) fn is_of_system(&self) -> bool {
+        let source = self.source.as_ref();
+        source.is_some_and(|error| error.raw_os_error().is_some())
+    }
+
+    /// What is wrong with the file, as a clause about it.
+    pub(crate) fn reason(&self) -> String {
+        match &self.source {
+            Some(source) => format!("it {}: {source}", self.what),
+            None => format!("it {}", self.what),
+        }
+    }
 }
 
 /// An array of an open file.

@@ -10,6 +10,8 @@ use crate::ReadPattern;
 pub struct Hdf5Facts {
     /// Why it cannot be read, if it cannot.
     pub damage: Option<Damage>,
+    /// The source of a joined view that is not as it was joined, as a clause: `rank1.h5 is not there`.
+    pub changed_source: Option<String>,
     /// How its recording ended.
     pub state: RunState,
     /// Whether, of a run whose recorder died, another program wrote the file anew: `recover` does not change it.

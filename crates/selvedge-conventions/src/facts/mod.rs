@@ -6,6 +6,7 @@
 mod evidence;
 mod hdf5;
 mod hooks;
+mod numpy;
 mod repository;
 mod safetensors;
 mod tensor;
@@ -14,11 +15,12 @@ mod tree;
 pub use evidence::{Float16Evidence, Uint16Evidence};
 pub use hdf5::{Hdf5Facts, RunState};
 pub use hooks::Hook;
+pub use numpy::NumpyFacts;
 pub use repository::{Filtered, GitAttribute, GitFilter, RepositoryFacts};
 pub use safetensors::SafetensorsFacts;
 pub(crate) use tensor::{Chunks, element_count};
 pub use tensor::{Dtype, Filter, Storage, TensorFacts};
-pub use tree::{Tree, TreeFile};
+pub use tree::{Abandoned, Tree, TreeFile};
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +53,7 @@ impl Artifact {
         match &self.contents {
             Contents::Safetensors(facts) => &facts.tensors,
             Contents::Hdf5(facts) => &facts.tensors,
+            Contents::Numpy(facts) => &facts.tensors,
             Contents::Notebook(_) => &[],
         }
     }
@@ -65,6 +68,13 @@ impl Artifact {
     pub(crate) fn hdf5(&self) -> Option<&Hdf5Facts> {
         match &self.contents {
             Contents::Hdf5(facts) => Some(facts),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn numpy(&self) -> Option<&NumpyFacts> {
+        match &self.contents {
+            Contents::Numpy(facts) => Some(facts),
             _ => None,
         }
     }
@@ -86,6 +96,8 @@ pub enum Contents {
     Safetensors(SafetensorsFacts),
     /// An HDF5 file.
     Hdf5(Hdf5Facts),
+    /// Arrays of NumPy: a `.npy` or a `.npz` file.
+    Numpy(NumpyFacts),
     /// A notebook, or why it is none.
     Notebook(Result<Notebook, NotebookProblem>),
 }
@@ -99,6 +111,12 @@ impl From<SafetensorsFacts> for Contents {
 impl From<Hdf5Facts> for Contents {
     fn from(facts: Hdf5Facts) -> Self {
         Self::Hdf5(facts)
+    }
+}
+
+impl From<NumpyFacts> for Contents {
+    fn from(facts: NumpyFacts) -> Self {
+        Self::Numpy(facts)
     }
 }
 

@@ -27,6 +27,9 @@ pub struct TensorFacts {
     /// The shape of the chunks that the planner advises for the run as it was declared, with the
     /// configured read pattern and chunk size. Nobody who cannot ask the planner fills this in.
     pub advised_chunk: Option<Vec<u64>>,
+    /// The sources of a virtual dataset that are missing, each as a noun with a clause: `dataset W of
+    /// part_1.h5, which is not there`.
+    pub missing_sources: Vec<String>,
     /// What was seen of the values of a `uint16` tensor, in a sample or in all of them.
     pub uint16: Option<Uint16Evidence>,
     /// What was seen of the values of a float16 tensor, in all of them.
@@ -109,15 +112,16 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// The dtype of a name, of NumPy or of safetensors: `uint16` and `U16` are the same.
+    /// The dtype of a name, of HDF5, safetensors or NumPy: `uint16`, `U16` and `<u2` are the same.
     #[must_use]
     pub fn named(name: &str) -> Self {
         match name {
             "bfloat16" | "BF16" => Self::Bfloat16,
-            "float16" | "F16" => Self::Float16,
-            "uint16" | "U16" => Self::Uint16,
+            "float16" | "F16" | "<f2" | ">f2" => Self::Float16,
+            "uint16" | "U16" | "<u2" | ">u2" => Self::Uint16,
             // With a word of the writer behind it, which differs.
             opaque if opaque.starts_with(OPAQUE) => Self::Opaque16,
+            "<V2" | "|V2" => Self::Opaque16,
             "" => Self::Unknown,
             other => Self::Other(other.to_owned()),
         }

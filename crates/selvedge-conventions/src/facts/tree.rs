@@ -15,6 +15,8 @@ pub struct Tree {
     pub shards: HashSet<TreePath>,
     /// Folders called like a directory of tensors that are modules of a program.
     pub packages: HashSet<String>,
+    /// What writers that died left behind.
+    pub abandoned: Vec<Abandoned>,
     /// Whether there is a `selvedge.toml`, so that its conventions are meant.
     pub is_configured: bool,
     /// The settings of git and of hooks.
@@ -43,4 +45,16 @@ impl TreeFile {
             content_hash: None,
         }
     }
+}
+
+/// A file that a writer left behind under the name that a file has until it is complete. One whose writer
+/// is at work is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abandoned {
+    /// Its path below the root.
+    pub path: TreePath,
+    /// The bytes that it takes on the disk.
+    pub bytes: u64,
+    /// Whether something is in it that can be recovered.
+    pub is_recoverable: bool,
 }

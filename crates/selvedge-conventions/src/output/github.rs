@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use selvedge_base::text::shown;
 
-use super::stale;
+use super::{placed_message, stale};
 use crate::{Place, Report, Severity};
 
 /// GitHub shows this many annotations of a severity in one step, and drops the rest.
@@ -13,15 +13,7 @@ const SHOWN: usize = 10;
 pub(super) fn render(report: &Report) -> String {
     let mut text = String::new();
     for finding in &report.findings {
-        let mut message = match &finding.place {
-            Place::File | Place::Line(_) => finding.message.clone(),
-            Place::Tensor(name) => format!("tensor `{name}`: {}", finding.message),
-            Place::Cell { number, line: None } => format!("cell {number}: {}", finding.message),
-            Place::Cell {
-                number,
-                line: Some(line),
-            } => format!("cell {number}, line {line}: {}", finding.message),
-        };
+        let mut message = placed_message(finding);
         if let Some(help) = &finding.help {
             message.push('\n');
             message.push_str(help);

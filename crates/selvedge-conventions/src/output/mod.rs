@@ -1,9 +1,11 @@
-//! Reports as text: for people, for scripts, for GitHub and for SARIF's readers.
+//! Reports as text: for people, for scripts, for GitHub and GitLab, and for readers of JUnit's files and of SARIF.
 
 mod concise;
 mod full;
 mod github;
+mod gitlab;
 mod json;
+mod junit;
 mod sarif;
 
 use std::fmt::{self, Write as _};
@@ -12,7 +14,7 @@ use std::str::FromStr;
 use selvedge_base::text::shown;
 
 use crate::nearest::nearest;
-use crate::{Error, Report};
+use crate::{Error, Finding, Place, Report};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,17 +29,23 @@ pub enum Format {
     Json,
     /// Annotations of GitHub Actions.
     Github,
+    /// GitLab's Code Quality.
+    Gitlab,
+    /// XML of JUnit, which build servers show as the results of tests.
+    Junit,
     /// SARIF 2.1.0, which code scanning reads.
     Sarif,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Full,
         Self::Concise,
         Self::Json,
         Self::Github,
+        Self::Gitlab,
+        Self::Junit,
         Self::Sarif,
     ];
 
@@ -49,6 +57,8 @@ impl Format {
             Self::Concise => "concise",
             Self::Json => "json",
             Self::Github => "github",
+            Self::Gitlab => "gitlab",
+            Self::Junit => "junit",
             Self::Sarif => "sarif",
         }
     }
@@ -56,7 +66,7 @@ impl Format {
     /// Whether a program reads this, so that nothing else may be printed beside it.
     #[must_use]
     pub const fn is_for_programs(self) -> bool {
-        matches!(self, Self::Json | Self::Sarif)
+        matches!(self, Self::Json | Self::Gitlab | Self::Junit | Self::Sarif)
     }
 }
 
@@ -87,6 +97,8 @@ impl Report {
             Format::Concise => concise::render(self),
             Format::Json => json::render(self),
             Format::Github => github::render(self),
+            Format::Gitlab => gitlab::render(self),
+            Format::Junit => junit::render(self),
             Format::Sarif => sarif::render(self),
         }
     }
@@ -101,6 +113,20 @@ impl Lines {
     fn push(&mut self, line: fmt::Arguments<'_>) {
         // Writing to a string does not fail.
         let _ = writeln!(self.0, "{}", shown(&line.to_string()));
+    }
+}
+
+/// What is wrong, with the tensor or the cell: for formats that have no place for these.
+fn placed_message(finding: &Finding) -> String {
+    let message = &finding.message;
+    match &finding.place {
+        Place::File | Place::Line(_) => message.clone(),
+        Place::Tensor(name) => format!("tensor `{name}`: {message}"),
+        Place::Cell { number, line: None } => format!("cell {number}: {message}"),
+        Place::Cell {
+            number,
+            line: Some(line),
+        } => format!("cell {number}, line {line}: {message}"),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ## What it does
 //!
-//! Finds float16 tensors in safetensors and HDF5 files. Networks are trained and published in
+//! Finds float16 tensors in safetensors, HDF5 and NumPy's files. Networks are trained and published in
 //! bfloat16, and float16 mostly comes from a conversion on the way to the file. A dataset with the
 //! attribute `logical_dtype = "float16"` says that float16 is meant.
 //!

@@ -3,7 +3,8 @@
 //! ## What it does
 //!
 //! Checks that the name of a safetensors file is `<id>_<what>.safetensors`, where the id is that of
-//! a notebook. Offers the nearest valid name, or one made with the notebook that the file's metadata
+//! a notebook, and that of a `.npy` or `.npz` file in a directory of tensors the same with its own
+//! extension. Offers the nearest valid name, or one made with the notebook that the file's metadata
 //! name.
 //! Without a `selvedge.toml` that is asked only where somebody keeps to the conventions: a tensor file
 //! lies in a directory of tensors that has notebooks beside it, or has a name of the conventions there.
@@ -31,6 +32,7 @@
 //!
 //! - `notebooks.id-pattern`: what an id looks like.
 
+use super::named_by_notebook;
 use crate::name::made_plain;
 use crate::rule::Metadata;
 use crate::{
@@ -55,28 +57,31 @@ impl Rule for MissingNotebookId {
         if !context.names_are_meant(&artifact.path) {
             return Vec::new();
         }
-        let Some(facts) = artifact.safetensors() else {
+        let Some((stem, extension)) = named_by_notebook(artifact, context) else {
             return Vec::new();
         };
         let pattern = &context.config().notebooks.id_pattern;
         let file_name = artifact.path.file_name();
-        if is_shard(file_name) || context.tree().shards.contains(&artifact.path) {
+        if is_shard(stem) || context.tree().shards.contains(&artifact.path) {
             return Vec::new();
         }
-        if TensorFileName::parse(file_name, pattern).is_ok() {
+        let as_safetensors = format!("{stem}.{}", TensorFileName::EXTENSION);
+        if TensorFileName::parse(&as_safetensors, pattern).is_ok() {
             return Vec::new();
         }
-        let nearest = TensorFileName::nearest(file_name, pattern);
+        let nearest = TensorFileName::nearest(&as_safetensors, pattern);
         let message = if nearest.is_some() {
-            "the name is not written `<notebook id>_<what>.safetensors`"
+            format!("the name is not written `<notebook id>_<what>.{extension}`")
         } else {
-            "the name does not start with the id of the notebook that made the file"
+            "the name does not start with the id of the notebook that made the file".to_owned()
         };
-        let nearest = nearest.or_else(|| from_metadata(file_name, facts, pattern));
+        let facts = artifact.safetensors();
+        let nearest = nearest.or_else(|| from_metadata(stem, facts?, pattern));
         let diagnosis = Diagnosis::new(message);
         vec![match nearest {
             Some(name) => {
-                let to = artifact.path.with_file_name(&name.to_string());
+                let name = format!("{}_{}.{extension}", name.id(), name.what());
+                let to = artifact.path.with_file_name(&name);
                 diagnosis
                     .help(format!("name it `{name}`"))
                     .fix(Fix::needs_a_look(FixAction::Rename { to }))
@@ -91,8 +96,7 @@ impl Rule for MissingNotebookId {
 }
 
 /// Whether the name is that of a part of a checkpoint, as its index has it: `model-00001-of-00003`.
-fn is_shard(file_name: &str) -> bool {
-    let stem = file_name.strip_suffix(".safetensors").unwrap_or(file_name);
+fn is_shard(stem: &str) -> bool {
     let is_number = |text: &str| text.len() >= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
     let parts = stem.rsplit_once("-of-");
     parts.is_some_and(|(before, all)| {
@@ -103,12 +107,11 @@ fn is_shard(file_name: &str) -> bool {
 
 /// The name with the notebook that the metadata of the file name.
 fn from_metadata(
-    file_name: &str,
+    stem: &str,
     facts: &SafetensorsFacts,
     pattern: &IdPattern,
 ) -> Option<TensorFileName> {
     let notebook = facts.notebook.as_deref()?;
     let id = pattern.id_of_notebook(notebook.rsplit(['/', '\\']).next()?)?;
-    let stem = file_name.strip_suffix(".safetensors").unwrap_or(file_name);
     TensorFileName::new(id, &made_plain(stem)).ok()
 }

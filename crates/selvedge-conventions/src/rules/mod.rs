@@ -11,8 +11,10 @@
 //! | `TEN` | tensors and the files that hold them |
 //! | `TRJ` | trajectories: HDF5 files that are recorded step by step |
 
+mod abandoned_file;
 mod chunk_far_from_plan;
 mod compressed_trajectory;
+mod damaged_array;
 mod damaged_safetensors;
 mod damaged_trajectory;
 mod duplicate_content;
@@ -22,6 +24,7 @@ mod float16_for_bfloat16;
 mod invalid_notebook;
 mod misnamed_trajectory;
 mod missing_notebook_id;
+mod missing_source;
 mod missing_tensor_file;
 mod no_such_notebook;
 mod notebook_without_outputs;
@@ -42,7 +45,7 @@ mod unshown_notebook;
 mod writer_died;
 
 use crate::facts::Hdf5Facts;
-use crate::{Rule, TensorFacts};
+use crate::{Artifact, Contents, Context, Rule, TensorFacts, TensorPlace};
 
 /// All rules, by code.
 pub const RULES: &[&dyn Rule] = &[
@@ -68,12 +71,15 @@ pub const RULES: &[&dyn Rule] = &[
     &uncovered_bytes::UncoveredBytes,
     &duplicate_content::DuplicateContent,
     &rounded_to_float16::RoundedToFloat16,
+    &abandoned_file::AbandonedFile,
+    &damaged_array::DamagedArray,
     &compressed_trajectory::CompressedTrajectory,
     &chunk_far_from_plan::ChunkFarFromPlan,
     &tail_waste::TailWaste,
     &step_sized_chunks::StepSizedChunks,
     &writer_died::WriterDied,
     &damaged_trajectory::DamagedTrajectory,
+    &missing_source::MissingSource,
 ];
 
 /// The rule of a code or a name.
@@ -83,6 +89,22 @@ pub fn rule(code_or_name: &str) -> Option<&'static dyn Rule> {
         .iter()
         .copied()
         .find(|rule| rule.code() == code_or_name || rule.name() == code_or_name)
+}
+
+/// The stem and the extension of a file whose name begins with the id of a notebook: a safetensors file, or
+/// arrays of NumPy in a directory of tensors. Elsewhere these may be anything.
+fn named_by_notebook<'a>(
+    artifact: &'a Artifact,
+    context: &Context<'_>,
+) -> Option<(&'a str, &'a str)> {
+    let place = || context.config().place(&artifact.path);
+    let is_meant = match &artifact.contents {
+        Contents::Safetensors(_) => true,
+        Contents::Numpy(_) => !matches!(place(), TensorPlace::Elsewhere),
+        _ => false,
+    };
+    let parts = artifact.path.file_name().rsplit_once('.');
+    parts.filter(|_| is_meant)
 }
 
 /// Tensors with less data than this are left alone by the rules about chunks: they are read at once

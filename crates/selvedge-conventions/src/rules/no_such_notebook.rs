@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Looks for the notebook whose id a safetensors file has in its name: in the notebook directories
-//! of the file's project, which is the folder that its `tensors` directory is in. A project without
+//! Looks for the notebook whose id a safetensors file has in its name, or a `.npy` or `.npz` file in a
+//! directory of tensors: in the notebook directories of the file's project, which is the folder that its `tensors` directory is in. A project without
 //! notebooks uses those of the nearest folder above that has some, or else all of the tree.
 //! Without a `selvedge.toml` that is asked only where somebody keeps to the conventions: a tensor file
 //! lies in a directory of tensors that has notebooks beside it, or has a name of the conventions there.
@@ -34,6 +34,7 @@
 //! - `notebooks.directories`: where notebooks are.
 //! - `notebooks.id-pattern`: what an id looks like.
 
+use super::named_by_notebook;
 use crate::nearest::nearest;
 use crate::rule::Metadata;
 use crate::{
@@ -59,11 +60,12 @@ impl Rule for NoSuchNotebook {
         }
         let config = context.config();
         let pattern = &config.notebooks.id_pattern;
-        if artifact.safetensors().is_none() {
+        let Some((stem, _)) = named_by_notebook(artifact, context) else {
             return Vec::new();
-        }
+        };
         // Another rule is about names that have no id.
-        let Ok(name) = TensorFileName::parse(artifact.path.file_name(), pattern) else {
+        let as_safetensors = format!("{stem}.{}", TensorFileName::EXTENSION);
+        let Ok(name) = TensorFileName::parse(&as_safetensors, pattern) else {
             return Vec::new();
         };
         let project = match config.place(&artifact.path) {

@@ -3,7 +3,8 @@
 //! ## What it does
 //!
 //! Checks that every safetensors and HDF5 file lies in `<tensors>/<MODEL>/`, directly in the
-//! directory of a model or a run.
+//! directory of a model or a run. A `.npy` or `.npz` file is held to that within a directory of tensors;
+//! elsewhere it may be anything.
 //! Without a `selvedge.toml` that is asked only where somebody keeps to the conventions: a tensor file
 //! lies in a directory of tensors that has notebooks beside it, or has a name of the conventions there.
 //! Nothing is said of what belongs to tests or to the source of a program.
@@ -59,6 +60,7 @@ impl Rule for UnknownDirectory {
         let directories = tensors.directories.globs().join("`, `");
         vec![match context.config().place(&artifact.path) {
             TensorPlace::Known { .. } => return Vec::new(),
+            TensorPlace::Elsewhere if artifact.numpy().is_some() => return Vec::new(),
             TensorPlace::UnknownModel { model, .. } if model.contains('/') => {
                 let (first, _) = model.split_once('/').unwrap_or((model, ""));
                 Diagnosis::new(format!("the file lies in a folder inside of `{first}`")).help(

@@ -2,8 +2,9 @@
 //!
 //! ## What it does
 //!
-//! Finds `uint16` datasets of HDF5 without the attribute `logical_dtype`, and `U16` tensors of
-//! safetensors, which has bfloat16 itself. Tensors that Selvedge recorded are not meant, because it
+//! Finds `uint16` datasets of HDF5 without the attribute `logical_dtype`, `U16` tensors of
+//! safetensors, which has bfloat16 itself, and `uint16` arrays of NumPy, which can say nothing, if their
+//! values look like bfloat16. Tensors that Selvedge recorded are not meant, because it
 //! sets the attribute; nor are those with another `logical_dtype`, such as `"uint16"`; nor those of
 //! one axis, unless their values look like bfloat16, because they are mostly ids and counts; nor
 //! those whose values are integers. Numbers of one sign, such as second moments, may be either: they
@@ -56,22 +57,38 @@ impl Rule for UnmarkedBfloat16 {
         tensors
             .filter(|tensor| tensor.logical_dtype.is_none())
             .filter_map(|tensor| match tensor.dtype {
-                Dtype::Uint16 => diagnosis(tensor, artifact.tensors(), hdf5.is_some()),
-                Dtype::Opaque16 => Some(opaque(tensor)),
+                Dtype::Uint16 => diagnosis(tensor, artifact),
+                Dtype::Opaque16 => Some(opaque(tensor, artifact)),
                 _ => None,
             })
             .collect()
     }
 }
 
-fn opaque(tensor: &TensorFacts) -> Diagnosis {
-    Diagnosis::new("two opaque bytes that may be bfloat16, which no reader knows again")
-        .tensor(&tensor.name)
-        .help(format!(
+fn opaque(tensor: &TensorFacts, artifact: &Artifact) -> Diagnosis {
+    let help = match artifact.numpy() {
+        Some(_) => as_safetensors(tensor, artifact),
+        None => format!(
             "store `array.view(\"uint16\")` with the attribute `logical_dtype = \"bfloat16\"`; \
              `selvedge rechunk --assume-bf16 {}` makes such a file of this one",
             tensor.name
-        ))
+        ),
+    };
+    Diagnosis::new("two opaque bytes that may be bfloat16, which no reader knows again")
+        .tensor(&tensor.name)
+        .help(help)
+}
+
+/// What to do about a file of NumPy, which cannot say what bits mean.
+fn as_safetensors(tensor: &TensorFacts, artifact: &Artifact) -> String {
+    let file_name = artifact.path.file_name();
+    let stem = file_name
+        .rsplit_once('.')
+        .map_or(file_name, |(stem, _)| stem);
+    format!(
+        "safetensors has bfloat16: `selvedge convert {file_name} {stem}.safetensors --assume-bf16 {}`",
+        tensor.name
+    )
 }
 
 /// Whether a tensor of the same shape is bfloat16, by its mark or by its values. Nobody records numbers
@@ -99,13 +116,14 @@ fn is_named_so(name: &str) -> bool {
     WORDS.iter().any(|word| name.contains(word))
 }
 
-fn diagnosis(tensor: &TensorFacts, all: &[TensorFacts], hdf5: bool) -> Option<Diagnosis> {
+fn diagnosis(tensor: &TensorFacts, artifact: &Artifact) -> Option<Diagnosis> {
     let is_square = tensor.uint16.is_some_and(|seen| seen.may_be_squares());
     let sure = tensor.uint16.is_some_and(|seen| seen.is_bfloat16())
-        || (is_square && has_sibling(tensor, all));
+        || (is_square && has_sibling(tensor, artifact.tensors()));
     let named = is_square && is_named_so(&tensor.name);
     let integers = tensor.uint16.is_some_and(|seen| seen.is_integers()) || is_square;
-    if !sure && !named && (integers || tensor.shape.len() < 2) {
+    let is_numpy = artifact.numpy().is_some();
+    if !sure && !named && (integers || tensor.shape.len() < 2 || is_numpy) {
         return None;
     }
     let message = if sure {
@@ -114,7 +132,10 @@ fn diagnosis(tensor: &TensorFacts, all: &[TensorFacts], hdf5: bool) -> Option<Di
         "uint16 that may be bfloat16, and nothing says which"
     };
     let diagnosis = Diagnosis::new(message).tensor(&tensor.name);
-    if !hdf5 {
+    if is_numpy {
+        return Some(diagnosis.help(as_safetensors(tensor, artifact)));
+    }
+    if artifact.hdf5().is_none() {
         return Some(
             diagnosis
                 .help("save it as bfloat16, which safetensors has: `tensor.view(torch.bfloat16)`"),

@@ -1,4 +1,4 @@
-use selvedge_conventions::{Hdf5Facts, SafetensorsFacts, TreePath};
+use selvedge_conventions::{Hdf5Facts, NumpyFacts, SafetensorsFacts, TreePath};
 
 use super::fixtures::Fixture;
 use super::{World, file};
@@ -41,6 +41,11 @@ fn of_a_program() -> World {
 fn beside_notebooks(path: &str) -> World {
     let world = file(path, 1000, SafetensorsFacts::default());
     world.neighbour("notebooks/1.1a_first.ipynb")
+}
+
+/// An array of NumPy.
+fn array(path: &str) -> World {
+    configured(file(path, 1000, NumpyFacts::default()))
 }
 
 fn made_by(path: &str, notebook: &str) -> World {
@@ -95,6 +100,8 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     world.tree.shards.insert(TreePath::new(path));
                     world
                 }),
+                ("an array", array("tensors/Flannel/1.5d_mask.npy")),
+                ("an array anywhere", array("data/mask.npz")),
             ],
             failing: vec![
                 ("no id", tensors("tensors/Flannel/cluster_mask.safetensors")),
@@ -119,6 +126,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     tensors("tensors/Flannel/1.5d_norms.safetensors")
                         .config("notebooks.id-pattern = '[0-9]{3}'"),
                 ),
+                ("an array", array("tensors/Flannel/mask 1.5d.npy")),
             ],
         },
         Fixture {
@@ -141,8 +149,10 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 ),
                 ("no id at all", tensors("tensors/Flannel/mask.safetensors")),
                 ("no conventions", elsewhere("1.5d_mask.safetensors")),
+                ("an array anywhere", array("data/1.5d_mask.npy")),
             ],
             failing: vec![
+                ("an array", array("tensors/Flannel/1.5d_mask.npz")),
                 (
                     "a slip of the finger",
                     tensors("box_3/tensors/Flannel/1.5e_mask.safetensors")
@@ -182,8 +192,10 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     tensors("data/Flannel/1.5d_mask.safetensors")
                         .config("tensors.directories = 'data'"),
                 ),
+                ("an array anywhere", array("data/mask.npy")),
             ],
             failing: vec![
+                ("an array", array("tensors/1.5d_array.npy")),
                 (
                     "beside a notebook",
                     tensors("notebooks/1.5d_beside.safetensors"),

@@ -1,9 +1,10 @@
 use selvedge_conventions::{
-    Damage, Dtype, Float16Evidence, Hdf5Facts, SafetensorsFacts, TensorFacts, Uint16Evidence,
+    Abandoned, Damage, Dtype, Float16Evidence, Hdf5Facts, NumpyFacts, SafetensorsFacts,
+    TensorFacts, Uint16Evidence,
 };
 
 use super::fixtures::Fixture;
-use super::{World, file};
+use super::{World, file, path};
 
 fn safetensors(name: &str, tensors: Vec<TensorFacts>) -> World {
     let facts = SafetensorsFacts {
@@ -23,6 +24,22 @@ fn hdf5(name: &str, tensors: Vec<TensorFacts>) -> World {
         ..Hdf5Facts::default()
     };
     file(&format!("tensors/Flannel/{name}.h5"), 1_280_000, facts)
+}
+
+fn array(name: &str, tensors: Vec<TensorFacts>, damage: Option<Damage>) -> World {
+    let facts = NumpyFacts { damage, tensors };
+    file(&format!("data/{name}.npy"), 1_280_000, facts)
+}
+
+/// A world in which a writer died.
+fn abandoned(name: &str, is_recoverable: bool) -> World {
+    let mut world = World::default();
+    world.tree.abandoned.push(Abandoned {
+        path: path(name),
+        bytes: 1_920_000_000,
+        is_recoverable,
+    });
+    world
 }
 
 fn damaged(name: &str, damage: Damage) -> World {
@@ -145,6 +162,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     safetensors("2.1b_float16", vec![tensor(Dtype::Float16)]),
                 ),
                 ("HDF5", hdf5("flannel_2", vec![tensor(Dtype::Float16)])),
+                ("NumPy", array("W", vec![tensor(Dtype::Float16)], None)),
             ],
         },
         Fixture {
@@ -168,6 +186,10 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     hdf5("flannel_3", vec![uint16((0..128).map(|index| index * 390))]),
                 ),
                 ("recorded by Selvedge", recorded),
+                (
+                    "an array of which nobody knows",
+                    array("W", vec![tensor(Dtype::Uint16)], None),
+                ),
             ],
             failing: vec![
                 ("not seen", hdf5("flannel_4", vec![tensor(Dtype::Uint16)])),
@@ -192,6 +214,11 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                         "flannel_6",
                         vec![tensor(Dtype::named("2 opaque bytes (`NUMPY:V2`)"))],
                     ),
+                ),
+                ("an array", array("W", vec![uint16(weights())], None)),
+                (
+                    "an opaque array",
+                    array("opaque", vec![tensor(Dtype::named("<V2"))], None),
                 ),
             ],
         },
@@ -265,6 +292,35 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                         vec![float16(rounded().chain([0, 0, 1, 0x7C00]))],
                     ),
                 ),
+            ],
+        },
+        Fixture {
+            code: "TEN008",
+            passing: vec![("nothing", World::default())],
+            failing: vec![
+                (
+                    "a conversion",
+                    abandoned("tensors/Thimble/.thimble_7.h5.partial", false),
+                ),
+                (
+                    "rows",
+                    abandoned("tensors/Flannel/1.5e_rows.safetensors.unfinished", true),
+                ),
+            ],
+        },
+        Fixture {
+            code: "TEN009",
+            passing: vec![("sound", array("W", vec![tensor(Dtype::named("<f4"))], None))],
+            failing: vec![
+                ("truncated", {
+                    let (expected, found) = (1_280_128, 500);
+                    let damage = Damage::Truncated { expected, found };
+                    array("truncated", vec![], Some(damage))
+                }),
+                ("no header", {
+                    let reason = "it does not begin like one of NumPy".to_owned();
+                    array("header", vec![], Some(Damage::Unreadable { reason }))
+                }),
             ],
         },
     ]

@@ -75,6 +75,15 @@ fn steps(steps: u64, tensor: TensorFacts) -> TensorFacts {
     }
 }
 
+/// A virtual dataset without these sources.
+fn without(files: &[&str]) -> TensorFacts {
+    let missing = |file: &&str| format!("dataset `W` of {file}, which is not there");
+    TensorFacts {
+        missing_sources: files.iter().map(missing).collect(),
+        ..TensorFacts::new("all/W", Dtype::Uint16, 2, &[2, 6001, 10_000, 64])
+    }
+}
+
 pub(super) fn fixtures() -> Vec<Fixture> {
     let mut fixtures = about_chunks();
     let good = || chunked([1501, 10_000, 64]);
@@ -152,6 +161,24 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 let reason = "it does not start with the HDF5 signature".to_owned();
                 damaged("thimble_62", Damage::Unreadable { reason })
             }),
+        ],
+    });
+    fixtures.push(Fixture {
+        code: "TRJ007",
+        passing: vec![("all are there", finished("all_runs", without(&[])))],
+        failing: vec![
+            ("one", finished("all_runs_1", without(&["run_1.h5"]))),
+            ("a rank", {
+                let facts = Hdf5Facts {
+                    changed_source: Some("rank1.h5 is not there".to_owned()),
+                    ..Hdf5Facts::default()
+                };
+                file("tensors/Thimble/joined_1.h5", 100, facts)
+            }),
+            (
+                "two",
+                finished("all_runs_2", without(&["run_1.h5", "run_2.h5"])),
+            ),
         ],
     });
     fixtures

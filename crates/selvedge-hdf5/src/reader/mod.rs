@@ -35,6 +35,7 @@ use opening::Opening;
 pub use options::ReaderOptions;
 pub use select::{Block, Blocks, Selection};
 use selvedge_base::{InUse, LockedFile};
+pub use sources::MissingSource;
 use tensor::Source;
 pub use tensor::{Role, Tensor};
 

@@ -29,9 +29,10 @@ const MOST_BLOCKS: u64 = 100_000;
 /// What HDF5 is told to look for sources in, beside the folder of the file.
 const PREFIX: &str = "HDF5_VDS_PREFIX";
 
-/// A source that cannot give the values that a virtual dataset wants of it.
+/// A source that cannot give the values that a virtual dataset wants of it. Displayed it is a noun with a
+/// clause: `dataset W of part_1.h5, which is not there`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct MissingSource {
+pub struct MissingSource {
     file: String,
     dataset: String,
     why: Why,
@@ -125,6 +126,15 @@ impl fmt::Display for MissingSource {
 }
 
 impl MissingSource {
+    /// Whether the values are known not to be there. Those of another source may be, and are not read.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        match self.why {
+            Why::NoFile | Why::CannotOpen(_) | Why::NoDataset | Why::TooSmall(..) => true,
+            Why::Refused(_) | Why::External | Why::TooDeep => false,
+        }
+    }
+
     /// Whether it may be there, and is not looked for.
     pub(super) fn is_refused(&self) -> bool {
         matches!(self.why, Why::Refused(_))

@@ -20,19 +20,13 @@ use crate::error::LibraryError;
 use crate::{Dtype, ReadError, StorageError, ffi};
 
 impl Tensor {
-    /// The sources of a virtual tensor that are missing or not read, each in words with the name of its
-    /// file: values of theirs are not there, and reading is an error. The first ones; none for a tensor that
-    /// is not virtual.
+    /// The sources of a virtual tensor that are missing or not read: values of theirs are not there, and
+    /// reading is an error. The first ones; none for a tensor that is not virtual.
     ///
     /// # Errors
     ///
     /// [`StorageError::Library`].
-    pub fn missing_sources(&self) -> Result<Vec<String>, StorageError> {
-        let missing = self.find_missing_sources()?;
-        Ok(missing.iter().map(ToString::to_string).collect())
-    }
-
-    fn find_missing_sources(&self) -> Result<Vec<MissingSource>, StorageError> {
+    pub fn missing_sources(&self) -> Result<Vec<MissingSource>, StorageError> {
         if self.parts().is_some() {
             // They were found when the view was opened.
             return Ok(Vec::new());
@@ -66,7 +60,7 @@ impl Tensor {
         }
         let storage = self.find_external()?;
         if storage.is_none()
-            && let Some(missing) = self.find_missing_sources()?.into_iter().next()
+            && let Some(missing) = self.missing_sources()?.into_iter().next()
         {
             let (path, tensor) = (self.path().to_owned(), self.name().to_owned());
             return Err(match missing.is_refused() {

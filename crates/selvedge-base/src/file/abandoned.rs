@@ -1,0 +1,110 @@
+//! What writers left behind when they died.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::name::name_when_complete;
+use super::partial::{Leftover, clear, has_begun};
+use crate::disk::is_without_locks;
+use crate::{FileError, LockedFile, open_regular};
+
+/// A file that a writer left behind when it died, under the name that it had until it was complete: see
+/// [`Partial`](super::Partial).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abandoned {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The bytes that it takes on the disk.
+    pub bytes: u64,
+    /// Whether it is a growing file with something in it that can be recovered.
+    pub is_recoverable: bool,
+}
+
+impl Abandoned {
+    /// Looks at the file at `path`. It is none where its name is another, where its writer is at work, and
+    /// where the file system has no locks to tell by.
+    ///
+    /// # Errors
+    ///
+    /// The errors of opening and asking.
+    pub fn find(path: &Path) -> io::Result<Option<Self>> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name_when_complete(&name).is_none() || !path.symlink_metadata()?.is_file() {
+            return Ok(None);
+        }
+        let file: File = open_regular(path)?;
+        match LockedFile::has_writer(&file) {
+            Ok(false) => {}
+            Ok(true) => return Ok(None),
+            Err(error) if is_without_locks(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        Ok(Some(Self {
+            path: path.to_owned(),
+            bytes: file.metadata()?.blocks().saturating_mul(512),
+            is_recoverable: !name.starts_with('.') && has_begun(&file),
+        }))
+    }
+
+    /// Removes it, if no writer has taken it up meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Unfinished`] where it is recoverable; [`FileError::InUse`]; [`FileError::InTheWay`];
+    /// [`FileError::Io`].
+    pub fn remove(&self) -> Result<(), FileError> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let target = name_when_complete(&name).unwrap_or(&name);
+        let leftover = match name.starts_with('.') {
+            true => Leftover::Discard,
+            false => Leftover::Keep,
+        };
+        clear(&self.path, &self.path.with_file_name(target), leftover)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+    use crate::Partial;
+
+    #[test]
+    fn what_a_writer_left_is_found_when_it_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("W.npy");
+        let mut partial = Partial::create(&path, false).unwrap();
+        partial.file().write_all_at(&[1; 4096], 0).unwrap();
+        let on_its_way = partial.path().to_owned();
+        assert_eq!(Abandoned::find(&on_its_way).unwrap(), None, "it is at work");
+        partial.keep();
+        drop(partial);
+        let left = Abandoned::find(&on_its_way).unwrap().unwrap();
+        assert!(left.bytes >= 4096 && !left.is_recoverable);
+        left.remove().unwrap();
+        assert!(!on_its_way.exists());
+        std::fs::write(&path, "whole").unwrap();
+        assert_eq!(Abandoned::find(&path).unwrap(), None, "another name");
+    }
+
+    #[test]
+    fn what_can_be_recovered_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        for (first, is_recoverable) in [(0_u8, false), (1, true)] {
+            let path = folder.path().join("W.npy");
+            let mut partial = Partial::create_growing(&path, false, Leftover::Keep).unwrap();
+            partial.file().write_all_at(&[first; 64], 0).unwrap();
+            let on_its_way = partial.path().to_owned();
+            partial.keep();
+            drop(partial);
+            let left = Abandoned::find(&on_its_way).unwrap().unwrap();
+            assert_eq!(left.is_recoverable, is_recoverable);
+            let removed = left.remove();
+            assert_eq!(removed.is_err(), is_recoverable, "{removed:?}");
+            assert_eq!(on_its_way.exists(), is_recoverable);
+        }
+    }
+}

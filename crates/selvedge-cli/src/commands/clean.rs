@@ -1,0 +1,89 @@
+//! `selvedge clean`: removes what writers left behind when they died.
+
+use std::path::{Path, PathBuf};
+
+use selvedge_hdf5::Bytes;
+
+use crate::check::{Failure, walk};
+use crate::outcome::Outcome;
+use crate::output;
+use crate::render::{counted, shown};
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge clean --dry-run
+  selvedge clean tensors
+  selvedge clean --yes /data/runs
+
+A tensor file is called `.NAME.partial` until it is complete, and its writer holds a lock on it. Those \
+whose writer is gone are listed, and removed if you say so. `NAME.unfinished` is listed only, where \
+something can be recovered of it. Folders that `selvedge check` does not look into are left out.";
+
+/// Remove what writers left behind when they died.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Files and folders
+    #[arg(value_name = "PATH", default_value = ".")]
+    paths: Vec<PathBuf>,
+
+    /// Only say what would be removed
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Don't ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let (found, failures) = walk::abandoned(&args.paths);
+    let mut outcome = Outcome::Success;
+    for Failure(message) in failures {
+        output::error(&anyhow::Error::msg(message));
+        outcome = Outcome::Failed;
+    }
+    let (kept, removable): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|file| file.is_recoverable);
+    for file in &kept {
+        output::print(&format!(
+            "{}  {}, kept: `selvedge recover {}` makes a file of its rows\n",
+            path(&file.path),
+            Bytes(file.bytes),
+            path(&file.path)
+        ))?;
+    }
+    for file in &removable {
+        output::print(&format!("{}  {}\n", path(&file.path), Bytes(file.bytes)))?;
+    }
+    let files = counted(removable.len() as u64, "file");
+    let all = Bytes(removable.iter().map(|file| file.bytes).sum());
+    if removable.is_empty() || args.dry_run {
+        output::print(&match removable.is_empty() {
+            true => "nothing to remove\n".to_owned(),
+            false => format!("{files} to remove, {all}\n"),
+        })?;
+        return Ok(outcome);
+    }
+    if !args.yes && !output::agreed(&format!("Remove {files}, {all}?"))? {
+        output::note("nothing was removed");
+        return Ok(outcome);
+    }
+    let mut removed = 0;
+    for file in &removable {
+        match file.remove() {
+            Ok(()) => removed += 1,
+            Err(error) => {
+                output::error(&error.into());
+                outcome = Outcome::Failed;
+            }
+        }
+    }
+    output::print(&format!("removed {}\n", counted(removed, "file")))?;
+    Ok(outcome)
+}
+
+/// The path as people write it, from here.
+fn path(path: &Path) -> String {
+    shown(path.strip_prefix(".").unwrap_or(path))
+}
