@@ -1,8 +1,12 @@
-//! `selvedge check` of a repository with notebooks and tensor files, beside Python that merely opens them.
+//! `selvedge check`: of a repository with notebooks and tensor files, beside Python that merely opens them, and of many
+//! notebooks, beside the tools that look at notebooks.
 //!
 //! The repository is made by `testing/python/repository.py`, which knows all findings; what the program finds is held
-//! against them in every round.
+//! against them in every round. Of the notebooks each tool has to say that they are as they should be; nbstripout, that
+//! each of them has outputs.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -16,7 +20,7 @@ use crate::report::{Figure, Group, Kind, Sample};
 use crate::scratch::Scratch;
 
 /// The names of the groups.
-pub const GROUPS: &[&str] = &["check/repository"];
+pub const GROUPS: &[&str] = &["check/repository", "check/notebooks"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contender {
@@ -42,7 +46,35 @@ impl Named for Contender {
     }
 }
 
-/// Runs it.
+/// Who looks at many notebooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tool {
+    Selvedge,
+    /// `nbformat.validate(nbformat.read(…))` of each, in one process.
+    Nbformat,
+    Nbstripout,
+    Ruff,
+}
+
+impl Named for Tool {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Selvedge => "selvedge check",
+            Self::Nbformat => "nbformat, validating each",
+            Self::Nbstripout => "nbstripout --verify",
+            Self::Ruff => "ruff check",
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Self::Selvedge => Kind::Ours,
+            _ => Kind::Peer,
+        }
+    }
+}
+
+/// Runs those that are selected.
 ///
 /// # Errors
 ///
@@ -53,16 +85,32 @@ pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
         return Ok(());
     }
     let Some(python) = bench.options.python.clone() else {
-        bench.note("No `check/repository`: the repository is made by Python.".to_owned());
+        bench
+            .note("No `check`: the repository is made by Python, and so are the peers.".to_owned());
         return Ok(());
     };
     let program = match program() {
         Ok(program) => program,
         Err(error) => {
-            bench.note(format!("**No `check/repository`:** {error}"));
+            bench.note(format!("**No `check`:** {error}"));
             return Ok(());
         }
     };
+    if bench.selects(GROUPS[0]) {
+        of_repository(bench, scratch, &python, &program)?;
+    }
+    if bench.selects(GROUPS[1]) {
+        of_notebooks(bench, scratch, &python, &program)?;
+    }
+    Ok(())
+}
+
+fn of_repository(
+    bench: &mut Bench,
+    scratch: &Scratch,
+    python: &Path,
+    program: &Path,
+) -> Result<()> {
     let repository = scratch.file("repository");
     let (notebooks, tensor_files) = bench.options.scale.pick((500, 300), (100, 60), (0, 0));
     let expected = make_repository(&repository, notebooks, tensor_files);
@@ -79,8 +127,8 @@ pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
         |who, _| {
             let begin = Instant::now();
             match who {
-                Contender::Selvedge => check(&program, &repository, &expected)?,
-                Contender::Python => open_all(&python, &repository)?,
+                Contender::Selvedge => check(program, &repository, &expected)?,
+                Contender::Python => open_all(python, &repository)?,
             }
             Ok(Sample::from([(
                 Figure::Seconds,
@@ -89,6 +137,118 @@ pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
         },
     );
     Ok(())
+}
+
+fn of_notebooks(bench: &mut Bench, scratch: &Scratch, python: &Path, program: &Path) -> Result<()> {
+    const VALIDATE: &str = "import pathlib, sys, nbformat\n\
+        for path in pathlib.Path(sys.argv[1]).rglob('*.ipynb'): \
+        nbformat.validate(nbformat.read(path, as_version=4))";
+    let folder = scratch.file("notebooks");
+    let count = bench.options.scale.pick(5000, 500, 0);
+    let (paths, bytes) = make_notebooks(&folder, count)?;
+    match versions(python) {
+        Ok(versions) => bench.report.versions.extend(versions),
+        Err(_) => {
+            let name = GROUPS[1];
+            bench.note(format!(
+                "**No `{name}`:** this Python lacks nbformat, nbstripout or ruff."
+            ));
+            return Ok(());
+        }
+    }
+    let what = format!(
+        "{count} notebooks of {CELLS} cells with their outputs, each of which is as it should be."
+    );
+    let title = "Checking notebooks";
+    let reference = Tool::Nbformat.name();
+    let group = Group::new(
+        GROUPS[1],
+        title,
+        what,
+        (count, "notebook"),
+        bytes,
+        reference,
+    );
+    let tools = [Tool::Nbformat, Tool::Nbstripout, Tool::Ruff, Tool::Selvedge];
+    bench.rounds(group, &tools, |who, _| {
+        let mut command = Command::new(if who == Tool::Selvedge {
+            program
+        } else {
+            python
+        });
+        // nbstripout says of each that it would take the outputs out.
+        let expected = i32::from(who == Tool::Nbstripout);
+        match who {
+            Tool::Selvedge => command.args(["check", "--quiet"]).arg(&folder),
+            Tool::Nbformat => command.args(["-I", "-c", VALIDATE]).arg(&folder),
+            Tool::Nbstripout => command
+                .args(["-I", "-m", "nbstripout", "--verify"])
+                .args(&paths),
+            Tool::Ruff => command
+                .args([
+                    "-I",
+                    "-m",
+                    "ruff",
+                    "check",
+                    "--isolated",
+                    "--no-cache",
+                    "--quiet",
+                ])
+                .arg(&folder),
+        };
+        let begin = Instant::now();
+        let status = command.stdout(Stdio::null()).status()?;
+        let seconds = begin.elapsed().as_secs_f64();
+        if status.code() == Some(expected) {
+            return Ok(Sample::from([(Figure::Seconds, seconds)]));
+        }
+        Err(format!("{} ended with {status}", who.name()).into())
+    });
+    Ok(())
+}
+
+/// The versions of the tools that are packages of Python.
+fn versions(python: &Path) -> Result<BTreeMap<String, String>> {
+    const TELL: &str = "import json, importlib.metadata as m\n\
+        print(json.dumps({n: m.version(n) for n in ('nbformat', 'nbstripout', 'ruff')}))";
+    let told = Command::new(python).args(["-I", "-c", TELL]).output()?;
+    Ok(serde_json::from_slice(&told.stdout)?)
+}
+
+/// Cells of each notebook.
+const CELLS: usize = 12;
+
+/// Notebooks that have run from top to bottom, and print and draw. Returns their paths, and the bytes of all.
+fn make_notebooks(folder: &Path, count: u64) -> Result<(Vec<PathBuf>, u64)> {
+    fs::create_dir_all(folder.join("notebooks"))?;
+    fs::write(folder.join("selvedge.toml"), "")?;
+    let image = "iVBORw0K".repeat(8000);
+    let cells: Vec<String> = (1..=CELLS)
+        .map(|number| {
+            let drawn = match number {
+                CELLS => format!(
+                    r#", {{"output_type": "display_data", "metadata": {{}}, "data": {{"image/png": "{image}"}}}}"#
+                ),
+                _ => String::new(),
+            };
+            format!(
+                r#"{{"cell_type": "code", "id": "cell-{number}", "metadata": {{}}, "execution_count": {number},
+ "source": ["x = {number}\n", "print(x)"],
+ "outputs": [{{"output_type": "stream", "name": "stdout", "text": ["{number}\n"]}}{drawn}]}}"#
+            )
+        })
+        .collect();
+    let text = format!(
+        r#"{{"nbformat": 4, "nbformat_minor": 5, "metadata": {{}}, "cells": [{}]}}"#,
+        cells.join(",\n")
+    );
+    let paths: Vec<PathBuf> = (1..=count)
+        .map(|number| folder.join(format!("notebooks/1.{number}a_cells.ipynb")))
+        .collect();
+    for path in &paths {
+        fs::write(path, &text)?;
+    }
+    Ok((paths, count * text.len() as u64))
 }
 
 /// The program in the profile of this one, beside it; built if it is not yet.

@@ -18,7 +18,15 @@ const OLDEST_CMAKE: (u32, u32) = (3, 26);
 const PEERS: &[&str] = &["h5py", "ml_dtypes", "numpy", "safetensors"];
 
 /// What the benches import besides. Without zarr, which needs a newer Python, they only lack a contender.
-const BENCH_PEERS: &[&str] = &["h5py", "hdf5plugin", "ml_dtypes", "numpy", "safetensors"];
+const BENCH_PEERS: &[&str] = &[
+    "h5py",
+    "hdf5plugin",
+    "ml_dtypes",
+    "nbformat",
+    "nbstripout",
+    "numpy",
+    "safetensors",
+];
 
 /// What the Python that the package is installed into imports.
 const PACKAGE_PEERS: &[&str] = &[
@@ -202,7 +210,7 @@ fn find_python(workspace: &Workspace, benches: bool) -> Result<PathBuf> {
             host: Host::First,
             only_pins: false,
             script: None,
-            what: "Python with the peers of the benches (90 MB to download, 350 MB on disk)",
+            what: "Python with the peers of the benches (105 MB to download, 400 MB on disk)",
         }
     } else {
         Venv {
