@@ -88,4 +88,13 @@ fn files_that_do_not_go_together_are_refused() {
             "{said}"
         );
     }
+    // A check tells of it as of anything else that is wrong with a file.
+    let run = place.check(&["run.h5"]);
+    assert_eq!((run.code, &*run.stderr), (1, ""));
+    assert!(
+        run.stdout.contains("run.h5: error[TRJ007] a joined view")
+            && run.stdout.contains("rank1.h5 is not there"),
+        "{}",
+        run.stdout
+    );
 }
