@@ -8,11 +8,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::rc::Rc;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use selvedge_base::{LONGEST_TEXT, Mutex, read_regular};
+use selvedge_base::{LONGEST_TEXT, read_regular};
 use selvedge_conventions::Patterns;
 
 use super::Failure;
@@ -25,7 +24,9 @@ const MOST: usize = 100_000;
 
 /// What is ignored, of folders as they are walked through.
 pub(super) struct Ignored {
-    folders: Mutex<HashMap<PathBuf, Option<Arc<Folder>>>>,
+    folders: HashMap<PathBuf, Option<Rc<Folder>>>,
+    /// Whether git sees a folder. It sees what was walked through.
+    seen: HashMap<PathBuf, bool>,
     /// What holds everywhere, after all that is in folders: the files of the repository and of the user.
     everywhere: Vec<Gitignore>,
     reader: GlobReader,
@@ -35,8 +36,8 @@ pub(super) struct Ignored {
 #[derive(Default)]
 struct GlobReader {
     /// Globs of the files that were read.
-    count: AtomicUsize,
-    failures: Mutex<Vec<Failure>>,
+    count: usize,
+    failures: Vec<Failure>,
 }
 
 /// The globs of a folder.
@@ -44,26 +45,26 @@ struct Folder {
     /// By [`NAMES`].
     globs: [Option<Gitignore>; NAMES.len()],
     /// The next folder above it that has some.
-    above: Option<Arc<Folder>>,
+    above: Option<Rc<Folder>>,
 }
 
 impl Ignored {
     /// What is ignored below the folders and files of `walked`. `everywhere` has the files whose globs
     /// hold in all of the repository that `root` is in, the first of which decides.
-    pub(super) fn new<'a>(
-        root: &Path,
-        walked: impl Iterator<Item = &'a Path>,
-        everywhere: &[PathBuf],
-    ) -> Self {
+    pub(super) fn new(root: &Path, walked: &[&Path], everywhere: &[PathBuf]) -> Self {
         let has_git = |folder: &&Path| folder.join(".git").exists();
         let top = root.ancestors().find(has_git).unwrap_or(root);
-        let reader = GlobReader::default();
+        let mut reader = GlobReader::default();
         let everywhere = everywhere
             .iter()
             .filter_map(|file| reader.globs(top, file))
             .collect();
-        let ignored = Self {
-            folders: Mutex::default(),
+        let mut ignored = Self {
+            folders: HashMap::new(),
+            seen: walked
+                .iter()
+                .map(|path| ((*path).to_owned(), true))
+                .collect(),
             everywhere,
             reader,
         };
@@ -73,15 +74,36 @@ impl Ignored {
             let within = &folders[..top.map_or(folders.len(), |top| top + 1)];
             let mut above = None;
             for folder in within.iter().rev() {
-                let known = ignored.folders.lock().get(*folder).cloned();
+                let known = ignored.folders.get(*folder).cloned();
                 above = known.unwrap_or_else(|| ignored.add(folder, above));
             }
         }
         ignored
     }
 
-    /// Whether a file or folder below one that was walked through is ignored.
-    pub(super) fn contains(&self, path: &Path, is_folder: bool) -> bool {
+    /// Whether git sees a file below one that was walked through: neither it nor a folder on the way is
+    /// ignored. What was named is seen.
+    pub(super) fn sees(&mut self, file: &Path) -> bool {
+        let named = self.seen.get(file).copied();
+        named.unwrap_or_else(|| {
+            let folder = file.parent();
+            folder.is_some_and(|folder| self.sees_folder(folder)) && !self.contains(file, false)
+        })
+    }
+
+    fn sees_folder(&mut self, folder: &Path) -> bool {
+        if let Some(known) = self.seen.get(folder) {
+            return *known;
+        }
+        let above = folder.parent();
+        let seen =
+            above.is_some_and(|above| self.sees_folder(above)) && !self.contains(folder, true);
+        self.seen.insert(folder.to_owned(), seen);
+        seen
+    }
+
+    /// Whether a file or folder is ignored for itself.
+    fn contains(&mut self, path: &Path, is_folder: bool) -> bool {
         let folder = path.parent().and_then(|parent| self.folder(parent));
         let nearest_first = |which: usize| {
             let folders =
@@ -97,39 +119,40 @@ impl Ignored {
     }
 
     /// What could not be read.
-    pub(super) fn failures(&self) -> Vec<Failure> {
-        std::mem::take(&mut self.reader.failures.lock())
+    pub(super) fn failures(self) -> Vec<Failure> {
+        self.reader.failures
     }
 
-    fn folder(&self, path: &Path) -> Option<Arc<Folder>> {
-        if let Some(known) = self.folders.lock().get(path) {
+    fn folder(&mut self, path: &Path) -> Option<Rc<Folder>> {
+        if let Some(known) = self.folders.get(path) {
             return known.clone();
         }
-        // A walk comes to a folder after those above it.
+        // A folder is asked for after those above it.
         let above = path
             .parent()
-            .and_then(|parent| self.folders.lock().get(parent).cloned().flatten());
+            .and_then(|parent| self.folders.get(parent).cloned().flatten());
         self.add(path, above)
     }
 
-    fn add(&self, path: &Path, above: Option<Arc<Folder>>) -> Option<Arc<Folder>> {
+    fn add(&mut self, path: &Path, above: Option<Rc<Folder>>) -> Option<Rc<Folder>> {
         let globs = NAMES.map(|name| self.reader.globs(path, &path.join(name)));
         let folder = match globs.iter().any(Option::is_some) {
-            true => Some(Arc::new(Folder { globs, above })),
+            true => Some(Rc::new(Folder { globs, above })),
             false => above,
         };
-        self.folders.lock().insert(path.to_owned(), folder.clone());
+        self.folders.insert(path.to_owned(), folder.clone());
         folder
     }
 }
 
 impl GlobReader {
     /// The globs of a file, of what is below `folder`; none where there is no such file.
-    fn globs(&self, folder: &Path, file: &Path) -> Option<Gitignore> {
-        let told = |why: &dyn fmt::Display| {
+    fn globs(&mut self, folder: &Path, file: &Path) -> Option<Gitignore> {
+        let failures = &mut self.failures;
+        let mut told = |why: &dyn fmt::Display| {
             let file = file.display();
             let message = format!("cannot read what is ignored in {file}: {why}");
-            self.failures.lock().push(Failure(message));
+            failures.push(Failure(message));
             None
         };
         let mut bytes = Vec::new();
@@ -150,8 +173,8 @@ impl GlobReader {
         let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
         let lines = text.split(|&byte| byte == b'\n');
         let count = lines.clone().filter(|line| !line.is_empty()).count();
-        let others = self.count.fetch_add(count, Ordering::Relaxed);
-        if others.saturating_add(count) > MOST {
+        self.count = self.count.saturating_add(count);
+        if self.count > MOST {
             return told(&format_args!(
                 "it has {count} lines, and all such files together may have {MOST}"
             ));
@@ -190,23 +213,15 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         let everywhere = [root.join(".git/info/exclude"), root.join(".git/user")];
-        let ignored = Ignored::new(root, [root].into_iter(), &everywhere);
         for (path, expected) in paths {
-            let is_folder = path.ends_with('/');
-            let path = path.trim_end_matches('/');
-            // From above, as a walk goes.
-            let folders: Vec<&Path> = Path::new(path).ancestors().skip(1).collect();
-            for folder in folders
-                .iter()
-                .rev()
-                .filter(|folder| !folder.as_os_str().is_empty())
-            {
-                let _ = ignored.contains(&root.join(folder), true);
-            }
-            let found = ignored.contains(&root.join(path), is_folder);
-            assert_eq!(found, *expected, "{path} of {files:?}");
+            let mut ignored = Ignored::new(root, &[root], &everywhere);
+            let seen = match path.strip_suffix('/') {
+                Some(folder) => ignored.sees_folder(&root.join(folder)),
+                None => ignored.sees(&root.join(path)),
+            };
+            assert_eq!(!seen, *expected, "{path} of {files:?}");
+            assert!(ignored.failures().is_empty());
         }
-        assert!(ignored.failures().is_empty());
     }
 
     #[test]
@@ -270,8 +285,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let root = place.path();
         fs::write(root.join(".gitignore"), "a*b\n".repeat(MOST + 1)).unwrap();
-        let ignored = Ignored::new(root, [root].into_iter(), &[]);
-        assert!(!ignored.contains(&root.join("ab"), false));
+        let mut ignored = Ignored::new(root, &[root], &[]);
+        assert!(ignored.sees(&root.join("ab")));
         let [Failure(told)] = &ignored.failures()[..] else {
             panic!("one failure")
         };
@@ -287,9 +302,8 @@ mod tests {
         make_pipe(&root.join(".gitignore"));
         std::os::unix::fs::symlink("/dev/zero", root.join(".ignore")).unwrap();
         fs::create_dir_all(root.join("a/.gitignore")).unwrap();
-        let ignored = Ignored::new(root, [root].into_iter(), &[root.join("none")]);
-        assert!(!ignored.contains(&root.join("a"), true));
-        assert!(!ignored.contains(&root.join("a/b"), false));
+        let mut ignored = Ignored::new(root, &[root], &[root.join("none")]);
+        assert!(ignored.sees(&root.join("a/b")));
         let mut failures: Vec<String> = ignored
             .failures()
             .into_iter()

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -98,24 +97,13 @@ fn is_lefthook(name: &str) -> bool {
 
 /// All files of interest below the root and the checked paths, in the order of their paths.
 ///
-/// There are two walks at once: most repositories ignore tensor files, and no notebook that git
-/// ignores is of interest.
+/// Most repositories ignore tensor files, which are of interest, and no notebook that git ignores is: so
+/// everything is walked through while git is asked, and what it does not see is left out then.
 pub(super) fn walk(scope: &Scope, failures: &mut Vec<Failure>) -> (Vec<Found>, GitSettings) {
     let (sender, receiver) = mpsc::channel();
     thread::scope(|threads| {
-        let everything = sender.clone();
-        threads.spawn(move || walk_once(scope, None, &everything));
-        let seen_by_git = threads.spawn(move || {
-            let settings = GitSettings::ask(&scope.root);
-            let walked = roots(scope).map(PathBuf::as_path);
-            let ignored = Ignored::new(&scope.root, walked, &settings.ignore_files);
-            let ignored = Arc::new(ignored);
-            walk_once(scope, Some(Arc::clone(&ignored)), &sender);
-            for failure in ignored.failures() {
-                let _ = sender.send(Err(failure));
-            }
-            settings
-        });
+        threads.spawn(move || walk_everything(scope, &sender));
+        let asked = threads.spawn(|| GitSettings::ask(&scope.root));
         let mut files = BTreeMap::new();
         let mut progress = Progress::of_walk();
         loop {
@@ -131,58 +119,47 @@ pub(super) fn walk(scope: &Scope, failures: &mut Vec<Failure>) -> (Vec<Found>, G
             }
         }
         progress.finish();
-        let settings = seen_by_git.join().unwrap_or_default();
-        (files.into_values().collect(), settings)
+        let settings = asked.join().unwrap_or_default();
+        let mut files: Vec<Found> = files.into_values().collect();
+        let roots: Vec<&Path> = roots(scope).map(PathBuf::as_path).collect();
+        let mut ignored = Ignored::new(&scope.root, &roots, &settings.ignore_files);
+        files.retain(|file| file.kind.is_found_when_ignored() || ignored.sees(&file.path));
+        failures.extend(ignored.failures());
+        (files, settings)
     })
 }
 
-/// What is walked through.
+/// What is walked through: the root, and what of the checked paths lies elsewhere or can be left out below it.
 fn roots(scope: &Scope) -> impl Iterator<Item = &PathBuf> {
-    std::iter::once(&scope.root).chain(&scope.checked)
+    let checked = scope.checked.iter().filter(|path| **path != scope.root);
+    std::iter::once(&scope.root).chain(checked)
 }
 
-/// One walk: of what is not ignored, for all but tensor files, or of everything, for tensor files.
-fn walk_once(
-    scope: &Scope,
-    ignored: Option<Arc<Ignored>>,
-    sender: &mpsc::Sender<Result<Found, Failure>>,
-) {
-    let everything = ignored.is_none();
+fn walk_everything(scope: &Scope, sender: &mpsc::Sender<Result<Found, Failure>>) {
     let mut builder = WalkBuilder::new(&scope.root);
-    for path in &scope.checked {
+    for path in roots(scope).skip(1) {
         builder.add(path);
     }
     builder
         // The crate's own would read whatever lies under the names of ignore files.
         .standard_filters(false)
         .threads(threads())
-        .filter_entry(move |entry| {
-            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-            // What is named is looked at.
-            let is_ignored =
-                |all: &Ignored| entry.depth() > 0 && all.contains(entry.path(), is_folder);
-            is_entered(entry) && !ignored.as_deref().is_some_and(is_ignored)
-        });
+        .filter_entry(is_entered);
     builder.build_parallel().run(|| {
         Box::new(|entry| {
             match entry {
                 Ok(entry) => {
-                    let name = entry.file_name().to_string_lossy();
-                    let kind = Kind::of(&name);
-                    if let Some(kind) =
-                        kind.filter(|kind| kind.is_found_when_ignored() == everything)
+                    if let Some(kind) = Kind::of(&entry.file_name().to_string_lossy())
                         && let Some(bytes) = regular_file(&entry)
                     {
                         let path = entry.into_path();
                         let _ = sender.send(Ok(Found { path, bytes, kind }));
                     }
                 }
-                // Both walks meet it, and one tells.
-                Err(error) if everything => {
+                Err(error) => {
                     let message = format!("cannot look through the files: {error}");
                     let _ = sender.send(Err(Failure(message)));
                 }
-                Err(_) => {}
             }
             WalkState::Continue
         })
