@@ -293,7 +293,7 @@ impl Candidate {
 /// Which of the candidates are step tensors.
 struct Steps {
     is_step: Vec<bool>,
-    /// Of which the numbers of steps are those of the run.
+    /// Those of them whose numbers of steps are those of the run.
     counts: Vec<bool>,
     /// Whether they are marked, and so are all that the recorder made.
     marked: bool,

@@ -43,7 +43,7 @@ pub(crate) struct Recording {
     pub(crate) committed_steps: u64,
     /// Steps that the run was planned for; none for an open number.
     pub(crate) planned_steps: Option<u64>,
-    /// Of a run whose writer died, what puts its file in order.
+    /// What puts the file in order, of a run whose writer died.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) remedy: Option<Remedy>,
     /// The version of the file's conventions.

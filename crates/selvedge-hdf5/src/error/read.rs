@@ -183,7 +183,7 @@ pub enum ReadError {
         /// Offset of the chunk's first element along each axis, the steps first.
         chunk: Vec<u64>,
         /// What is wrong with it.
-        source: LibraryError,
+        source: Box<LibraryError>,
     },
     /// Values that should be in the file, and that neither the system nor libhdf5 gives.
     #[error(

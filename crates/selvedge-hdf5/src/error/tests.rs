@@ -170,7 +170,7 @@ fn reading() {
         MissingSource { path: path(), tensor: tensor(), missing: word() }
         ExternalStorage { path: path(), tensor: tensor(), values: word() }
         NotFollowed { path: path(), tensor: tensor(), values: word() }
-        DamagedChunk { path: path(), tensor: tensor(), chunk: vec![0], source: library() }
+        DamagedChunk { path: path(), tensor: tensor(), chunk: vec![0], source: Box::new(library()) }
         DamagedValues { path: path(), tensor: tensor(), source: library() }
         WorkingMemory { tensor: tensor(), needed: 2, limit: 1 }
         AmbiguousNames(ambiguous)

@@ -43,7 +43,7 @@ impl Tensor {
                 path: self.path().to_owned(),
                 tensor: self.name().to_owned(),
                 chunk: offset.clone(),
-                source: LibraryError::new(reason),
+                source: Box::new(LibraryError::new(reason)),
             };
             let Some((bytes, mask)) = ffi::stored_chunk(dataset, &offset).map_err(failed)? else {
                 continue;

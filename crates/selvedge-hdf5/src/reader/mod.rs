@@ -79,7 +79,7 @@ use crate::{Attribute, ReadError, RunState, Shard, StorageError, TensorSpec, ffi
 pub struct Reader {
     path: PathBuf,
     data: Arc<fs::File>,
-    live: Option<live::Live>,
+    live: Option<Box<live::Live>>,
     tensors: Vec<Tensor>,
     /// The places of the tensors in the list, by their names.
     places: HashMap<String, usize>,
@@ -129,7 +129,7 @@ impl Reader {
         let (data, file) = open::open(&path, held, others)?;
         let (mut attributes, skipped) = attributes::read(&file)
             .map_err(|error| StorageError::library(&path, "read the attributes of", error))?;
-        let live = live::Live::find(&data);
+        let live = live::Live::find(&data).map(Box::new);
         if let Some(live) = &live {
             live.refresh(&data, &mut attributes);
         }
@@ -147,7 +147,7 @@ impl Reader {
                 .then(DecodedCache::default),
             in_use: InUse::new(),
         });
-        let mut opening = Opening::new(&source, live.as_ref(), &file);
+        let mut opening = Opening::new(&source, live.as_deref(), &file);
         let found = catalog::walk(&file, others, &mut opening);
         let mut tensors = opening.tensors;
         let found =
@@ -219,7 +219,7 @@ impl Reader {
     fn decide(&mut self, record: Option<Record>) {
         let planned = self.planned_steps();
         let record = record.map(|record| Record { planned, ..record });
-        let live = self.live.as_ref();
+        let live = self.live.as_deref();
         let candidate = |tensor: &Tensor| Candidate {
             second_name: live.is_some_and(|live| live.is_second_name(tensor.name())),
             ..tensor.candidate()

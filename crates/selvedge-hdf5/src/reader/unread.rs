@@ -220,7 +220,7 @@ impl Tensor {
             path: self.path().to_owned(),
             tensor: self.name().to_owned(),
             chunk,
-            source: LibraryError::new(reason),
+            source: Box::new(LibraryError::new(reason)),
         }
     }
 
