@@ -130,8 +130,8 @@ impl MissingSource {
     #[must_use]
     pub fn is_absent(&self) -> bool {
         match self.why {
-            Why::NoFile | Why::CannotOpen(_) | Why::NoDataset | Why::TooSmall(..) => true,
-            Why::Refused(_) | Why::External | Why::TooDeep => false,
+            Why::NoFile | Why::CannotOpen(_) | Why::NoDataset | Why::Size(..) => true,
+            Why::Refused(_) | Why::External | Why::TooDeep | Why::NoFilter(_) => false,
         }
     }
 
