@@ -7,6 +7,8 @@
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+#[path = "../../crates/selvedge-hdf5/tests/common/damage.rs"]
+mod damage;
 #[path = "../../crates/selvedge-hdf5/tests/common/sample.rs"]
 #[allow(
     dead_code,

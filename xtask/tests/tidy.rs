@@ -243,6 +243,26 @@ fn opens_by_path(line: &str) -> Option<String> {
     })
 }
 
+/// People and networks set the clock on the wall, and the times of files are what it said.
+#[test]
+fn nothing_is_decided_by_the_clock_on_the_wall() {
+    let findings: Vec<_> = sources()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("crates"))
+        .filter(|(path, _)| path != Path::new("crates/selvedge-base/src/clock.rs"))
+        .flat_map(|(path, text)| lines(&path, &text, asks_the_clock))
+        .collect();
+    check(&findings);
+}
+
+fn asks_the_clock(line: &str) -> Option<String> {
+    let named = ["SystemTime::now(", ".modified(", ".accessed(", "mtime("];
+    let found = named.iter().find(|name| line.contains(**name))?;
+    Some(format!(
+        "`{found}..)`: `Instant` measures times, and `selvedge_base::clock` says what time it is"
+    ))
+}
+
 #[test]
 fn crates_without_unsafe_code_forbid_it() {
     let sources = sources();
@@ -392,6 +412,8 @@ fn the_checks_can_fail() {
     assert!(opens_by_path("eprintln!(\"a\")").is_some());
     assert!(opens_by_path("/// File::open(path)").is_none());
     assert!(opens_by_path("LockedFile::open(path)").is_none());
+    assert!(asks_the_clock("let now = std::time::SystemTime::now();").is_some());
+    assert!(asks_the_clock("let created: Option<SystemTime>").is_none());
     assert_eq!(
         lines(Path::new("a.rs"), "x\ny", |line| (line == "y")
             .then(|| "no".into())),

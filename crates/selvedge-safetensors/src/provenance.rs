@@ -12,11 +12,6 @@ pub(crate) const VERSION: &str = "selvedge_version";
 /// What the keys of parameters begin with: `parameter.threshold`.
 pub(crate) const PARAMETER: &str = "parameter.";
 
-/// A moment as [`CREATED`] has it.
-pub(crate) fn format_time(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
-}
-
 /// Where a file came from, as far as its metadata say.
 ///
 /// In the file these are keys of `__metadata__`, which Python reads with
@@ -64,6 +59,8 @@ impl Provenance {
 mod tests {
     use std::time::Duration;
 
+    use selvedge_base::clock;
+
     use super::*;
 
     #[test]
@@ -82,7 +79,7 @@ mod tests {
     #[test]
     fn times_round_trip_to_the_second() {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_507_200);
-        let metadata = BTreeMap::from([(CREATED.to_owned(), format_time(time))]);
+        let metadata = BTreeMap::from([(CREATED.to_owned(), clock::rfc3339(time).unwrap())]);
         assert_eq!(Provenance::from_metadata(&metadata).created, Some(time));
     }
 }

@@ -4,9 +4,10 @@
 //! (`<target>/demo`) and the text that it learns from (this workspace). Afterwards `xtask/python/show.py` opens the
 //! HDF5 file that it has written, with nothing but h5py and numpy. Without a Python the demo runs all the same.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::Command;
 use crate::args;
@@ -54,10 +55,11 @@ fn run(args: &[OsString]) -> Result<()> {
     if args::value_of(args, "--corpus").is_none() {
         thimble.arg("--corpus").arg(&workspace.root);
     }
-    let started = SystemTime::now();
+    let before = hdf5_files(&out_dir)?;
     run_child(thimble.args(args))?;
 
-    let Some(file) = newest_hdf5(&out_dir, started)? else {
+    let after = hdf5_files(&out_dir)?;
+    let Some(file) = after.difference(&before).next().map(|(path, _)| path) else {
         return Err(Failure::Failed(format!(
             "the demo wrote no .h5 file under {}",
             out_dir.display()
@@ -75,11 +77,12 @@ fn run(args: &[OsString]) -> Result<()> {
     run_child(tools.command(python).arg("-I").arg(script).arg(&file))
 }
 
-/// The newest file `*.h5` under a directory that was written after `started`.
-fn newest_hdf5(dir: &Path, started: SystemTime) -> Result<Option<PathBuf>> {
-    let mut newest = None;
+/// The files `*.h5` under a directory, with the times by which those are known that were written since.
+fn hdf5_files(dir: &Path) -> Result<BTreeSet<(PathBuf, SystemTime)>> {
+    let mut files = BTreeSet::new();
     let mut pending = vec![dir.to_path_buf()];
-    while let Some(dir) = pending.pop() {
+    // There is none before the first run.
+    while let Some(dir) = pending.pop().filter(|dir| dir.is_dir()) {
         for entry in dir.read_dir().map_err(Failure::io("list", &dir))? {
             let entry = entry.map_err(Failure::io("list", &dir))?;
             let path = entry.path();
@@ -88,13 +91,9 @@ fn newest_hdf5(dir: &Path, started: SystemTime) -> Result<Option<PathBuf>> {
                 pending.push(path);
             } else if path.extension().is_some_and(|extension| extension == "h5") {
                 let modified = metadata.modified().map_err(Failure::io("read", &path))?;
-                newest = newest.max(Some((modified, path)));
+                files.insert((path, modified));
             }
         }
     }
-    // A file system may keep times in whole seconds, or two.
-    let margin = Duration::from_secs(2);
-    Ok(newest
-        .filter(|(modified, _)| *modified + margin >= started)
-        .map(|(_, path)| path))
+    Ok(files)
 }

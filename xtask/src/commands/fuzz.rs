@@ -13,6 +13,7 @@ use super::Command;
 use crate::args;
 use crate::cargo_tool::CargoTool;
 use crate::failure::{Failure, Result};
+use crate::tools::{Python, Tools};
 use crate::workspace::{Workspace, run as run_child};
 
 const CARGO_FUZZ: CargoTool = CargoTool {
@@ -41,14 +42,20 @@ fn run(args: &[OsString]) -> Result<()> {
     let chosen = choose(args, &targets(&workspace.root)?)?;
     check_nightly()?;
     let program = CARGO_FUZZ.find_or_install(&workspace)?;
+    // One of the targets stands on HDF5.
+    let tools = Tools::prepare(&workspace, Python::Unused)?;
     for target in &chosen.targets {
         println!("=== {target}");
         let corpus = workspace.root.join("fuzz/corpus").join(target);
         fs::create_dir_all(&corpus).map_err(Failure::io("create", &corpus))?;
-        run_child(&mut command(&workspace, &program, target, &chosen.limit))?;
+        let fuzz = tools.command(&program);
+        run_child(&mut command(fuzz, &workspace, target, &chosen.limit))?;
     }
     Ok(())
 }
+
+/// What one input may take, in seconds and megabytes.
+const LIMITS: [&str; 3] = ["-timeout=20", "-rss_limit_mb=2048", "-malloc_limit_mb=1024"];
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -122,9 +129,14 @@ fn check_nightly() -> Result<()> {
     ))
 }
 
-fn command(workspace: &Workspace, program: &Path, target: &str, limit: &str) -> process::Command {
+/// Adds to `command`, which starts cargo-fuzz, what it has to do.
+fn command(
+    mut command: process::Command,
+    workspace: &Workspace,
+    target: &str,
+    limit: &str,
+) -> process::Command {
     let fuzz = workspace.root.join("fuzz");
-    let mut command = process::Command::new(program);
     command
         .current_dir(&workspace.root)
         // cargo-fuzz starts cargo, which rustup lets be of the toolchain that this names. What our own cargo has set
@@ -142,7 +154,7 @@ fn command(workspace: &Workspace, program: &Path, target: &str, limit: &str) -> 
     if seeds.is_dir() {
         command.arg(seeds);
     }
-    command.args(["--", limit]);
+    command.args(["--", limit]).args(LIMITS);
     let dictionary = fuzz.join("dictionaries").join(format!("{target}.dict"));
     if dictionary.is_file() {
         command.arg(format!("-dict={}", dictionary.display()));

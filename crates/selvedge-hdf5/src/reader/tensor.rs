@@ -422,8 +422,11 @@ impl Tensor {
 
     /// Zeros to read into. What a damaged file claims to hold can be more than there is memory for.
     pub(super) fn allocate<T: Element>(&self, len: u64) -> Result<Vec<T>, StorageError> {
-        let refused = || StorageError::no_memory(&self.source.path, "allocate memory to read");
-        buffer::zeroed(to_usize(len)).ok_or_else(refused)
+        buffer::zeroed(to_usize(len)).ok_or_else(|| self.no_memory())
+    }
+
+    pub(super) fn no_memory(&self) -> StorageError {
+        StorageError::no_memory(&self.source.path, "allocate memory to read")
     }
 
     /// Length of the first axis: the committed steps of a step tensor; `None` for a single value.

@@ -8,10 +8,10 @@ mod plan;
 mod summary;
 
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 pub use plan::RechunkPlan;
-use selvedge_base::{LockedFile, Partial, disk};
+use selvedge_base::{LockedFile, Partial, clock, disk};
 pub use summary::RechunkSummary;
 
 use crate::bulk::{self, Callback, MEMORY, Meter, Progress};
@@ -385,8 +385,8 @@ impl Build<'_> {
         if !attributes
             .iter()
             .any(|(name, _)| name == provenance::CREATED)
+            && let Some(now) = clock::now()
         {
-            let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
             attributes.push((provenance::CREATED.to_owned(), Attribute::Text(now)));
         }
         if let Some(pattern) = self.rechunk.pattern.stored() {

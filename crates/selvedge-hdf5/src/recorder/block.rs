@@ -7,10 +7,10 @@ use std::io;
 use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use memmap2::{MmapMut, MmapRaw};
 
+use super::threads::Instant;
 use crate::TensorSpec;
 use crate::chunks::to_usize;
 use crate::plan::{QueuePlan, region_bytes};

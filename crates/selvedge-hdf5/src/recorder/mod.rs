@@ -12,6 +12,7 @@ mod start;
 mod step;
 mod summary;
 mod syncer;
+mod threads;
 mod writer;
 
 use std::ops::Range;

@@ -3,12 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
-
-use selvedge_base::{Condvar, Mutex, MutexGuard};
 
 use super::block::Steps;
 use super::queue::{Queue, StopOnPanic};
+use super::threads::{Builder, Condvar, JoinHandle, Mutex, MutexGuard};
 use crate::chunks::{ChunkEncoder, Written, to_usize};
 use crate::plan::EncodingPlan;
 use crate::trajectory::{Chunk, Packer};

@@ -13,13 +13,11 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-use selvedge_base::{Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use super::block::{Block, OpenBlock, Slot, Steps};
 use super::packers::Packing;
+use super::threads::{AtomicU64, Condvar, Instant, Mutex, MutexGuard, Ordering};
 use crate::StorageError;
 
 /// A step in a block that is not full waits at most this long for company. With the writing itself

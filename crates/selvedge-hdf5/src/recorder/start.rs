@@ -7,9 +7,9 @@ use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use selvedge_base::{LockedFile, Partial, Process, sync_folder};
+use selvedge_base::{LockedFile, Partial, Process, clock, sync_folder};
 
 use super::block::{Block, BlockLayout, step_bytes};
 use super::constants::ConstantWriter;
@@ -107,8 +107,9 @@ impl RecorderBuilder {
     /// Returns the addresses of the constants.
     fn create(&self, file: &LockedFile, plan: &RunPlan) -> Result<Vec<Option<u64>>, StorageError> {
         let mut attributes = self.attributes.clone();
-        let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-        attributes.push((provenance::CREATED.to_owned(), now.into()));
+        if let Some(now) = clock::now() {
+            attributes.push((provenance::CREATED.to_owned(), now.into()));
+        }
         if let Some(pattern) = self.pattern.stored() {
             attributes.push((provenance::READ_PATTERN.to_owned(), pattern.into()));
         }

@@ -2,10 +2,9 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::{Builder, JoinHandle};
 
 use super::queue::{Queue, StopOnPanic};
+use super::threads::{Builder, JoinHandle, SyncSender, sync_channel};
 use crate::storage::Storage;
 
 /// The thread. It ends when this is dropped.

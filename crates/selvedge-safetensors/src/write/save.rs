@@ -3,15 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use safetensors::View;
 
-use selvedge_base::{Leftover, Partial, disk};
+use selvedge_base::{Leftover, Partial, clock, disk};
 
 use super::layout::Layout;
 use super::{Summary, Writer};
-use crate::provenance::{CREATED, NOTEBOOK, PARAMETER, VERSION, format_time};
+use crate::provenance::{CREATED, NOTEBOOK, PARAMETER, VERSION};
 use crate::{Dtype, Element, SaveError, TensorSpec};
 
 /// A file to be saved.
@@ -277,8 +276,8 @@ impl<'data> Save<'data> {
         let mut metadata = BTreeMap::new();
         if !self.reproducible {
             let version = env!("CARGO_PKG_VERSION").to_owned();
-            metadata.insert(CREATED.to_owned(), format_time(SystemTime::now()));
             metadata.insert(VERSION.to_owned(), version);
+            metadata.extend(clock::now().map(|now| (CREATED.to_owned(), now)));
         }
         for (key, value) in &self.metadata {
             if !self.reproducible && [CREATED, VERSION].contains(&key.as_str()) {

@@ -254,7 +254,9 @@ impl<'a> Job<'a> {
             if as_they_are {
                 self.tensor.read_by_library(steps, now)?;
             } else {
-                let whole = scratch.get(size * self.step_bytes);
+                let whole = size.checked_mul(self.step_bytes);
+                let whole = whole.and_then(|bytes| scratch.try_get(bytes));
+                let whole = whole.ok_or_else(|| self.tensor.no_memory())?;
                 self.tensor.read_by_library(steps, whole)?;
                 let outputs = now.chunks_exact_mut(self.output_bytes);
                 for (step, output) in whole.chunks_exact(self.step_bytes).zip(outputs) {
@@ -280,5 +282,13 @@ impl Scratch {
             self.0.resize(words, 0);
         }
         &mut bytemuck::cast_slice_mut(&mut self.0)[..bytes]
+    }
+
+    /// The same; `None` where the system has not so much memory. What a damaged file says of a step can
+    /// be more.
+    fn try_get(&mut self, bytes: usize) -> Option<&mut [u8]> {
+        let missing = bytes.div_ceil(8).saturating_sub(self.0.len());
+        self.0.try_reserve_exact(missing).ok()?;
+        Some(self.get(bytes))
     }
 }

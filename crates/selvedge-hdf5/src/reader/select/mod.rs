@@ -190,7 +190,7 @@ impl Selection {
     pub fn blocks<T: Element>(&self, memory: u64) -> Result<Blocks<T>, ReadError> {
         let checked = self.check()?;
         self.tensor.check_dtype(T::DTYPE)?;
-        let step = checked.shape[1..].iter().product::<u64>() * size_of::<T>() as u64;
+        let step = most_elements(&checked.shape[1..]).saturating_mul(size_of::<T>() as u64);
         let each = (memory / blocks::DEPTH / step.max(1)).max(1);
         Ok(Blocks::start(self.clone(), checked.steps, each))
     }
@@ -229,6 +229,12 @@ impl Selection {
             return Ok(());
         }
         let element = self.tensor.dtype()?.size();
+        // There are values, so no axis is empty, and a row is no larger than a step.
+        let step_bytes = self.tensor.row_len().checked_mul(element as u64);
+        let step_bytes = step_bytes
+            .and_then(|bytes| isize::try_from(bytes).ok())
+            .ok_or_else(|| self.tensor.no_memory())?
+            .unsigned_abs();
         let row_shape = checked.shape.get(2..).unwrap_or_default();
         let row_bytes = to_usize(row_shape.iter().product()) * element;
         let spans = checked
@@ -238,7 +244,7 @@ impl Selection {
         let job = Job {
             tensor: &self.tensor,
             steps: checked.steps,
-            step_bytes: to_usize(self.tensor.row_len()) * element,
+            step_bytes,
             output_bytes: bytes.len() / to_usize(checked.steps.count),
             spans,
             convert,

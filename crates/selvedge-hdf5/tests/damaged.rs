@@ -1,0 +1,77 @@
+//! Golden files of each format with fields, lengths and links that somebody has changed: `recover` keeps
+//! every committed step, or refuses the file and leaves it as it is. `cargo xtask fuzz recover` goes on
+//! from here.
+
+#[path = "common/damage.rs"]
+mod damage;
+
+use std::fs;
+
+use damage::{
+    COMPRESSED, COMPRESSED_KILLED, FINISHED, KILLED, damaged, recover_damaged, structure,
+    without_room,
+};
+use selvedge_hdf5::Reader;
+use selvedge_testing::Random;
+
+#[test]
+fn recover_keeps_what_was_committed_of_any_file() {
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let folder = folder.unwrap();
+    let path = folder.path().join("a.h5");
+    let mut random = Random(selvedge_testing::seed());
+    let golden = [&FINISHED[..], &KILLED, &COMPRESSED, &COMPRESSED_KILLED].concat();
+    for (name, bytes) in golden {
+        let base = without_room(bytes);
+        let recovered = |image: &[u8]| {
+            fs::write(&path, image).unwrap();
+            recover_damaged(&path)
+        };
+        let committed = recovered(&base).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(committed > 0, "{name}");
+        let places = structure(&base);
+        let (mut kept, mut refused) = (0, 0);
+        for _ in 0..30 {
+            let draw = |bound: usize| usize::try_from(random.below(bound as u64)).unwrap();
+            match recovered(&damaged(&base, &places, draw)) {
+                Ok(_) => kept += 1,
+                Err(error) => {
+                    assert!(error.to_string().contains("a.h5"), "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(kept > 0 && refused > 0, "{name}: {kept}, {refused}");
+    }
+}
+
+/// The bytes of a row were multiplied without a look, and the memory for a step was asked for in a way that
+/// ends the process where there is none.
+#[test]
+fn a_step_that_fits_no_memory_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    let [.., (_, golden), _] = KILLED;
+    // The description of the shape of `W`: its extents, and the largest that they may have.
+    let shape = [11_u64, 4, 3, u64::MAX, 4, 3]
+        .map(u64::to_le_bytes)
+        .concat();
+    let at = golden.windows(48).position(|found| found == shape).unwrap();
+    let mut opened = 0;
+    for axis in [1, 2] {
+        for extent in [1 << 50, (1 << 62) + 1, u64::MAX / 2] {
+            let mut image = golden.to_vec();
+            image[at + 8 * axis..][..8].copy_from_slice(&u64::to_le_bytes(extent));
+            fs::write(&path, image).unwrap();
+            let Ok(file) = Reader::open(&path) else {
+                continue;
+            };
+            opened += 1;
+            let rows = file.tensor("W").unwrap().select().rows([0, 2]);
+            assert!(rows.clone().steps(0..1).read::<u16>().is_err());
+            let mut blocks = rows.steps(0..1).blocks::<u16>(1 << 20).unwrap();
+            assert!(blocks.next().unwrap().is_err());
+        }
+    }
+    assert!(opened > 0);
+}
