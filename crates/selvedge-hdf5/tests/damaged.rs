@@ -6,6 +6,8 @@
 mod damage;
 
 use std::fs;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use damage::{
     COMPRESSED, COMPRESSED_KILLED, FINISHED, KILLED, damaged, recover_damaged, structure,
@@ -74,4 +76,34 @@ fn a_step_that_fits_no_memory_is_an_error() {
         }
     }
     assert!(opened > 0);
+}
+
+/// libhdf5 goes from object to object of a global heap, where the texts of attributes lie, and stayed for
+/// ever at free room that said that it had no bytes.
+#[test]
+fn a_heap_without_an_end_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    let [(_, golden), ..] = FINISHED;
+    let heap = golden.windows(5).position(|found| found == b"GCOL\x01");
+    let mut at = heap.unwrap() + 16;
+    let number = |at: usize| u16::from_le_bytes([golden[at], golden[at + 1]]);
+    let size = |at: usize| usize::from_le_bytes(golden[at + 8..at + 16].try_into().unwrap());
+    while number(at) != 0 {
+        at += 16 + size(at).next_multiple_of(8);
+    }
+    let mut image = golden.to_vec();
+    image[at + 8..at + 16].fill(0);
+    fs::write(&path, image).unwrap();
+    let (sender, answer) = mpsc::channel();
+    std::thread::spawn(move || {
+        let file = Reader::open(&path).unwrap();
+        let read = file.attributes().to_vec();
+        let _ = sender.send((read, file.skipped_attributes().to_vec()));
+    });
+    let (read, skipped) = answer.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(
+        !read.is_empty() && !skipped.is_empty(),
+        "{read:?} {skipped:?}"
+    );
 }

@@ -12,6 +12,7 @@
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_uint, c_ulong, c_void};
 use std::fs::File;
+use std::io::Error;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -29,6 +30,7 @@ use hdf5_sys::h5fd::H5FDregister;
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::{H5Pget_driver_info, H5Pset_driver};
 
+use crate::layout::is_endless;
 use crate::other_files::OtherFiles;
 
 /// The version of a driver's class that this is.
@@ -45,6 +47,10 @@ const FREE_LISTS: [c_int; 7] = [1, 1, 1, 3, 3, 1, 1];
 const CLOSE_WEAK: c_int = 1;
 /// What a function returns that failed.
 const FAIL: c_int = -1;
+/// What libhdf5 calls values, and what it reads as such: collections of the global heap, too.
+const VALUES: c_int = 3;
+/// How much of a collection libhdf5 reads first, before it knows how long it is.
+const COLLECTION: usize = 4096;
 
 /// `H5FD_class_t`.
 #[repr(C)]
@@ -301,7 +307,7 @@ unsafe extern "C" fn handle(file: *mut OpenFile, _: hid_t, handle: *mut *mut c_v
 
 unsafe extern "C" fn read(
     file: *mut OpenFile,
-    _: c_int,
+    kind: c_int,
     _: hid_t,
     address: u64,
     size: usize,
@@ -314,7 +320,16 @@ unsafe extern "C" fn read(
     }
     // SAFETY: there is room for so many bytes, which nobody else uses meanwhile.
     let buffer = unsafe { slice::from_raw_parts_mut(buffer.cast::<MaybeUninit<u8>>(), size) };
-    match fill(&file.file, address, buffer) {
+    let filled = fill(&file.file, address, buffer).and_then(|()| {
+        // SAFETY: all of it was filled.
+        let read = unsafe { slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), size) };
+        let is_collection = kind == VALUES && size <= COLLECTION && read.starts_with(b"GCOL");
+        match is_collection && is_endless(&*file.file, address) {
+            true => Err(Error::other("the global heap there has no end")),
+            false => Ok(()),
+        }
+    });
+    match filled {
         Ok(()) => 0,
         Err(error) => {
             tell(&format!(

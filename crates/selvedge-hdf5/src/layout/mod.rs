@@ -24,7 +24,7 @@ mod writer_mark;
 pub(crate) use bytes::LayoutError;
 pub(crate) use chunk_index::{ChunkEntry, ChunkIndex, ChunkKey};
 pub(crate) use chunk_lookup::ChunkLookup;
-pub(crate) use global_heap::GlobalHeap;
+pub(crate) use global_heap::{GlobalHeap, is_endless};
 pub(crate) use group::root_members;
 pub(crate) use object_header::{AttributeValue, DatasetHeader, StepDataset, attribute, chunk_tree};
 pub(crate) use plain_tensor::PlainTensor;
