@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::CString;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::Instant;
 
 use hdf5::dataset::{AllocTime, FillTime};
 use hdf5::file::LibraryVersion;
@@ -233,7 +233,7 @@ fn alignment(contents: &Contents<'_>) -> u64 {
 
 /// A number for a new run, which no other has, also in a process that was forked.
 fn new_number() -> u32 {
-    let now = (std::process::id(), SystemTime::now());
+    let now = (std::process::id(), Instant::now());
     RunNumber::from_hash(RandomState::new().hash_one(now))
 }
 

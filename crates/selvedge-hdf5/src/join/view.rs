@@ -2,12 +2,11 @@
 
 use std::os::unix::fs::FileExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::time::SystemTime;
 
 use half::f16;
 use hdf5::file::LibraryVersion;
 use hdf5::{File, Hyperslab, Selection, SliceOrIndex};
-use selvedge_base::Partial;
+use selvedge_base::{Partial, clock};
 
 use super::check::{Shards, Sources};
 use super::{JoinPlan, JoinedTensor};
@@ -168,7 +167,6 @@ impl View<'_> {
         let planned = rank_0
             .planned_steps()
             .map_or(provenance::OPEN_ENDED, u64::cast_signed);
-        let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let steps_of = |tensor: &&JoinedTensor| tensor.role == Role::Step;
         let tensors = self.plan.tensors.iter().filter(steps_of).count();
         let numbered = vec![RunNumber::from_name(&self.plan.run).into(), tensors as i64];
@@ -182,13 +180,14 @@ impl View<'_> {
             (provenance::RUN, self.plan.run.as_str().into()),
             (provenance::WORLD_SIZE, self.names.len().into()),
             (SOURCES, Attribute::Texts(self.names.to_vec())),
-            (provenance::CREATED, now.into()),
         ];
+        let created = clock::now().map(|now| (provenance::CREATED, Attribute::Text(now)));
+        let own = own.into_iter().chain(created);
         let own = own.map(|(name, value)| (name.to_owned(), value));
         let given = rank_0.attributes().iter();
         let given = given
             .filter(|(name, _)| name == provenance::NOTEBOOK || !provenance::is_reserved(name));
-        let all: Vec<_> = own.into_iter().chain(given.cloned()).collect();
+        let all: Vec<_> = own.chain(given.cloned()).collect();
         for (name, value) in &all {
             create::check_size(name, value)?;
         }
