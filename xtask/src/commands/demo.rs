@@ -74,7 +74,7 @@ fn run(args: &[OsString]) -> Result<()> {
     };
     println!("\n{} as stock h5py reads it:", file.display());
     let script = workspace.root.join("xtask/python/show.py");
-    run_child(tools.command(python).arg("-I").arg(script).arg(&file))
+    run_child(tools.command(python).arg("-I").arg(script).arg(file))
 }
 
 /// The files `*.h5` under a directory, with the times by which those are known that were written since.
