@@ -86,6 +86,11 @@ impl Peer {
 
     /// Sends a line and waits for the answer: `ok` and numbers, or an error.
     pub(crate) fn ask(&mut self, request: &str) -> Look {
+        // One that has to start first needs a while for that, on a busy machine.
+        let patience = match self.running {
+            Some(_) => self.patience,
+            None => PATIENCE + self.patience,
+        };
         let running = self
             .running
             .get_or_insert_with(|| Running::start((self.command)()));
@@ -93,7 +98,7 @@ impl Peer {
         let _ = running
             .requests
             .write_all(format!("{request}\n").as_bytes());
-        let look = match running.answers.recv_timeout(self.patience) {
+        let look = match running.answers.recv_timeout(patience) {
             Ok(answer) => {
                 return match answer.strip_prefix("ok") {
                     Some(numbers) => Look::Found(
