@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use selvedge_hdf5::{Durability, Error, Reader, Rechunk, Recorder, RecorderBuilder};
+use selvedge_hdf5::{Durability, Error, Join, Reader, Rechunk, Recorder, RecorderBuilder, Shard};
 use selvedge_testing::naming::Writer;
 
 /// A recorder's file has its name from the start, so that it can be read meanwhile.
@@ -24,6 +24,26 @@ impl Anew {
         for value in 0..10 {
             let input = inputs.path().join(format!("{value}.h5"));
             record(Recorder::create(input), value, false).expect("record");
+        }
+        Self(inputs)
+    }
+}
+
+/// A view of the one rank of a run, of one for each value.
+struct View(Anew);
+
+impl View {
+    fn new() -> Self {
+        let inputs = Anew::new();
+        for value in 0..10 {
+            let run = value.to_string();
+            let shard = Shard {
+                run,
+                rank: 0,
+                world_size: 1,
+            };
+            let path = inputs.0.path().join(format!("{value}.h5"));
+            record(Recorder::create(path).shard(shard), value, true).expect("record");
         }
         Self(inputs)
     }
@@ -95,6 +115,33 @@ impl Writer for Anew {
     }
 }
 
+impl Writer for View {
+    fn ending(&self) -> &'static str {
+        "h5"
+    }
+
+    fn write(&self, path: &Path, value: u8, overwrite: bool) -> Result<(), String> {
+        let Self(Anew(inputs)) = self;
+        let join = Join::new([inputs.path().join(format!("{value}.h5"))]);
+        join.overwrite(overwrite)
+            .write(path)
+            .map(drop)
+            .map_err(said)
+    }
+
+    fn read(&self, path: &Path) -> u8 {
+        let Self(Anew(inputs)) = self;
+        let view = Reader::options()
+            .follow_links_inside(inputs.path())
+            .open(path);
+        let view = view.expect("open");
+        view.tensor("x")
+            .expect("the tensor")
+            .read::<u8>()
+            .expect("read")[0]
+    }
+}
+
 mod live {
     selvedge_testing::naming_contract!(super::Live);
 }
@@ -105,4 +152,8 @@ mod late {
 
 mod anew {
     selvedge_testing::naming_contract!(super::Anew::new());
+}
+
+mod view {
+    selvedge_testing::naming_contract!(super::View::new());
 }

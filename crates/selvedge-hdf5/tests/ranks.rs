@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use selvedge_hdf5::{
-    DeclareError, Dtype, Reader, Rechunk, Recorder, Shard, TensorSpec, add_checksums, bf16,
+    Compression, DeclareError, Dtype, Reader, Rechunk, Recorder, Shard, TensorSpec, add_checksums,
+    bf16,
 };
 
 use common::ranks::{append, bits_of, block, declare, record, rows, shard, w};
@@ -139,4 +140,39 @@ fn a_run_goes_back_only_where_that_leaves_nothing_wrong() {
     fs::copy(golden, &path).unwrap();
     let error = at(1).start().unwrap_err();
     assert!(error.to_string().contains("version 1 or 2"), "{error}");
+}
+
+/// A reader that sees a run go back forgets where the steps that were given up lay.
+#[test]
+fn a_reader_sees_a_run_go_back() {
+    const ELEMENTS: usize = 16 << 10;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run_1.h5");
+    let mut run = Recorder::create(&path)
+        .compression(Compression::Fast)
+        .tensor::<bf16>("W", [ELEMENTS])
+        .start()
+        .unwrap();
+    let append = |run: &mut Recorder, values: std::ops::Range<u16>| {
+        for value in values {
+            let values = [bf16::from_bits(value); ELEMENTS];
+            run.append(|row| row.put("W", &values)).unwrap();
+        }
+    };
+    append(&mut run, 0..12);
+    run.finish().unwrap();
+    let mut reader = Reader::open(&path).unwrap();
+    let read = |reader: &Reader| {
+        let values = reader.tensor("W").unwrap().read::<bf16>().unwrap();
+        let firsts = values.chunks(ELEMENTS).map(|step| step[0].to_bits());
+        firsts.collect::<Vec<_>>()
+    };
+    assert_eq!(read(&reader), (0..12).collect::<Vec<_>>());
+    let mut run = Recorder::resume(&path).at_step(5).start().unwrap();
+    assert_eq!(reader.refresh().unwrap(), 5);
+    assert_eq!(read(&reader), (0..5).collect::<Vec<_>>());
+    append(&mut run, 100..109);
+    run.finish().unwrap();
+    assert_eq!(reader.refresh().unwrap(), 14);
+    assert_eq!(read(&reader), (0..5).chain(100..109).collect::<Vec<_>>());
 }
