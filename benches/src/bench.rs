@@ -97,7 +97,12 @@ impl Bench {
     /// Starts a peer's script, and notes its versions. `None` where there is no Python, or where it cannot start:
     /// then the report says so.
     pub fn python(&mut self, script: &str, args: &[&str]) -> Option<Python> {
-        let python = self.options.python.as_deref()?;
+        let python = self.options.python.clone()?;
+        self.start(&python, script, args)
+    }
+
+    /// The same with another Python.
+    pub fn start(&mut self, python: &Path, script: &str, args: &[&str]) -> Option<Python> {
         let started = Python::start(python, script, args).and_then(|mut peer| {
             let versions = peer.call(&["versions"])?;
             let versions: BTreeMap<String, String> = serde_json::from_str(&versions)?;
@@ -253,6 +258,7 @@ mod tests {
             rounds: 3,
             scratch: Path::new(".").to_path_buf(),
             python: None,
+            torch: None,
             trajectory: None,
             only: Vec::new(),
         };

@@ -3,7 +3,7 @@
 use crate::bench::Bench;
 use crate::report::{Report, markdown_of_group};
 use crate::scratch::Scratch;
-use crate::{Result, check, compress, convert, encode, read, rechunk, record, safetensors};
+use crate::{Result, check, compress, convert, encode, python, read, rechunk, record, safetensors};
 
 /// A section: the names of its groups, and what runs those that are selected.
 type Section = (
@@ -17,6 +17,7 @@ const SECTIONS: &[Section] = &[
     (encode::GROUPS, encode::run),
     (read::GROUPS, read::run),
     (read::steps::GROUPS, read::steps::run),
+    (python::GROUPS, python::run),
     (rechunk::GROUPS, rechunk::run),
     (safetensors::GROUPS, safetensors::run),
     (convert::GROUPS, convert::run),

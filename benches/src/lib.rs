@@ -19,6 +19,7 @@ pub mod machine;
 pub mod meter;
 pub mod options;
 pub mod peer;
+pub mod python;
 pub mod read;
 pub mod rechunk;
 pub mod record;

@@ -56,6 +56,10 @@ pub struct Cli {
     #[arg(long)]
     pub list: bool,
 
+    /// A Python with torch and the package; `cargo xtask bench` makes it.
+    #[arg(long, value_name = "PATH", hide = true)]
+    pub torch: Option<PathBuf>,
+
     /// A trajectory of the demo; `cargo xtask bench` makes it.
     #[arg(long, value_name = "PATH", hide = true)]
     pub trajectory: Option<PathBuf>,
@@ -101,6 +105,8 @@ pub struct Options {
     pub scratch: PathBuf,
     /// The Python with the peers, where there is one.
     pub python: Option<PathBuf>,
+    /// The Python with torch and the package, where there is one.
+    pub torch: Option<PathBuf>,
     /// A trajectory of the demo, where there is one.
     pub trajectory: Option<PathBuf>,
     /// The beginnings of the groups that run; none for all.
@@ -132,6 +138,7 @@ impl Options {
             python: env::var_os("SELVEDGE_PYTHON")
                 .filter(|path| !path.is_empty() && !cli.no_peers)
                 .map(PathBuf::from),
+            torch: cli.torch.clone().filter(|_| !cli.no_peers),
             trajectory: cli.trajectory.clone(),
             only: cli.only.clone(),
         })

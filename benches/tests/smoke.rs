@@ -18,6 +18,7 @@ fn run(python: Option<PathBuf>, only: &[&str]) -> Report {
         rounds: 1,
         scratch: folder,
         python,
+        torch: None,
         trajectory: None,
         only: only.iter().map(|&name| name.to_owned()).collect(),
     };
@@ -47,6 +48,7 @@ fn every_contender_gives_the_right_answer() {
     for name in groups::names() {
         // Peers of their own, or a trajectory of the demo.
         let needs_more = name.starts_with("compress")
+            || name.starts_with("python")
             || name.starts_with("check")
             || name.starts_with("encode/") && name != "encode/gaussian";
         let Some(group) = report.group(name) else {

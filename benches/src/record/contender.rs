@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use bytemuck::cast_slice;
-use selvedge_hdf5::{Dtype, Reader, Recorder, RecorderBuilder, Tensor};
+use selvedge_hdf5::{Compression, Dtype, Reader, Recorder, RecorderBuilder, Tensor};
 
 use super::peer::{Layout, Peer};
 use super::workload::Workload;
@@ -20,12 +20,16 @@ use crate::report::{Figure, Kind, Sample};
 pub enum Contender {
     /// One `write` for each tensor into a plain file: the reference.
     Plain,
+    /// One `write` for each step: the reference where tensors are many.
+    PlainSteps,
     /// One `pwrite` for each tensor, into a file of its own.
     PlainAt,
     /// Selvedge, told the number of steps.
     Recorder,
     /// Selvedge, not told it.
     OpenEnded,
+    /// Selvedge, compressing.
+    Compressed,
     /// hdf5-metno as its documentation has it: one chunk, `write_slice`, its default fill time.
     Hdf5Crate,
     /// h5py as well as its interface allows: the recorder's chunks, without fill values.
@@ -45,9 +49,11 @@ impl Named for Contender {
     fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain write",
+            Self::PlainSteps => "plain write of whole steps",
             Self::PlainAt => "plain pwrite",
             Self::Recorder => "Selvedge",
             Self::OpenEnded => "Selvedge, open-ended",
+            Self::Compressed => "Selvedge, compressed",
             Self::Hdf5Crate => "hdf5-metno, naive",
             Self::H5py => "h5py, tuned",
             Self::H5pySeed => "h5py, the seed's way",
@@ -59,8 +65,8 @@ impl Named for Contender {
 
     fn kind(self) -> Kind {
         match self {
-            Self::Plain | Self::PlainAt => Kind::Plain,
-            Self::Recorder | Self::OpenEnded => Kind::Ours,
+            Self::Plain | Self::PlainSteps | Self::PlainAt => Kind::Plain,
+            Self::Recorder | Self::OpenEnded | Self::Compressed => Kind::Ours,
             _ => Kind::Peer,
         }
     }
@@ -77,11 +83,13 @@ pub enum Medium {
 
 impl Contender {
     /// The contenders in Rust, and those in Python.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Plain,
+        Self::PlainSteps,
         Self::PlainAt,
         Self::Recorder,
         Self::OpenEnded,
+        Self::Compressed,
         Self::Hdf5Crate,
         Self::H5py,
         Self::H5pySeed,
@@ -94,6 +102,9 @@ impl Contender {
     #[must_use]
     pub fn of(workload: &Workload, medium: Medium, with_python: bool) -> Vec<Self> {
         let serves = |who: &Self| match who {
+            Self::PlainSteps | Self::Compressed => workload.is_many(),
+            // Others go by the tensors one by one, which takes a hundred times as long: the groups `python` have them.
+            _ if workload.is_many() => matches!(who, Self::Plain | Self::Recorder),
             // An open-ended run differs in its chunks only.
             Self::OpenEnded => workload.name == "large",
             // A file for each tensor and step: not for small ones, and not with an fdatasync for each.
@@ -146,6 +157,7 @@ impl Contender {
             let meter = Meter::start();
             let mut sample = match self {
                 Self::Plain => writers::write(workload, path, medium)?,
+                Self::PlainSteps => writers::write_steps(workload, path, medium)?,
                 Self::PlainAt => writers::write_at(workload, path, medium)?,
                 Self::Hdf5Crate => writers::hdf5_crate(workload, path, medium)?,
                 Self::OpenEnded => {
@@ -153,6 +165,10 @@ impl Contender {
                 }
                 _ => {
                     let builder = builder(workload, path).steps(workload.steps);
+                    let builder = match self {
+                        Self::Compressed => builder.compression(Compression::Fast),
+                        _ => builder,
+                    };
                     writers::recorder(workload, builder, path, medium)?
                 }
             };
@@ -170,7 +186,7 @@ impl Contender {
     /// Where they are not those of the workload.
     pub fn check(self, workload: &Workload, path: &Path, peer: Option<&mut Peer>) -> Result<()> {
         match self {
-            Self::Plain => check_plain(workload, path),
+            Self::Plain | Self::PlainSteps => check_plain(workload, path),
             Self::PlainAt => check_places(workload, path),
             Self::ToFile | Self::Memmap | Self::Zarr => {
                 let layout = self.layout().ok_or("not of Python")?;

@@ -26,6 +26,9 @@ pub const GROUPS: &[&str] = &[
     "record/small",
     "record/small-sync",
     "record/scalars",
+    "record/many-300-small",
+    "record/many-1000-small",
+    "record/many-300",
     "record/append-large",
     "record/append-small",
 ];
@@ -43,6 +46,9 @@ pub fn run(bench: &mut Bench, scratch: &Scratch) -> Result<()> {
         Workload::wide(scale.pick(12, 2, 1), scale.pick(32_000, 32_000, 320)),
         Workload::small(scale.pick(5000, 500, 50)),
         Workload::scalars(scale.pick(20_000, 3000, 100)),
+        Workload::many("many-300-small", 300, 256, scale.pick(4000, 800, 8)),
+        Workload::many("many-1000-small", 1000, 256, scale.pick(1200, 240, 4)),
+        Workload::many("many-300", 300, 2048, scale.pick(1200, 120, 4)),
     ] {
         files(bench, scratch, &mut peer, workload?)?;
     }
@@ -107,7 +113,10 @@ fn files(
             what,
             (steps, "step"),
             workload.bytes(),
-            Contender::Plain.name(),
+            match workload.is_many() {
+                true => Contender::PlainSteps.name(),
+                false => Contender::Plain.name(),
+            },
         );
         group.notes.extend(note.clone());
         let path = scratch.file("sample");

@@ -1,5 +1,7 @@
 //! What is recorded: tensors, a number of steps, and the bytes of each step.
 
+use std::ops::Range;
+
 use selvedge_hdf5::{Dtype, TensorSpec};
 
 use crate::Result;
@@ -35,7 +37,7 @@ pub struct Workload {
     pub distinct: u64,
     source: Vec<u8>,
     /// For each distinct step and tensor: where its bytes are.
-    places: Vec<std::ops::Range<usize>>,
+    places: Vec<Range<usize>>,
 }
 
 impl Workload {
@@ -86,6 +88,18 @@ impl Workload {
         Self::new("scalars", ("Scalars alone", "a float32 scalar"), &[], steps)
     }
 
+    /// The parameters of a model of `tensors` layers: a tensor of `elements` elements for each.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`TensorSpec::step_bytes`].
+    pub fn many(name: &'static str, tensors: usize, elements: usize, steps: u64) -> Result<Self> {
+        let spec = |nth| TensorSpec::new(format!("layer{nth}"), Dtype::Bf16, [elements]);
+        let what = format!("{tensors} bfloat16 tensors ({elements},)");
+        let all = (0..tensors).map(spec).collect();
+        Self::of(name, ("Steps of many tensors", what), all, DISTINCT, steps)
+    }
+
     fn new(
         name: &'static str,
         (title, what): (&'static str, &'static str),
@@ -134,12 +148,23 @@ impl Workload {
 
     /// The bytes of step `step`, tensor by tensor.
     pub fn step(&self, step: u64) -> impl Iterator<Item = &[u8]> {
+        let places = self.places_of(step).iter();
+        places.map(|place| &self.source[place.clone()])
+    }
+
+    /// The bytes of step `step` in one piece; `None` where there are gaps between its tensors.
+    #[must_use]
+    pub fn whole_step(&self, step: u64) -> Option<&[u8]> {
+        let places = self.places_of(step);
+        let whole = places.first()?.start..places.last()?.end;
+        (whole.len() as u64 == self.step_bytes).then(|| &self.source[whole])
+    }
+
+    fn places_of(&self, step: u64) -> &[Range<usize>] {
         let count = self.tensors.len();
-        // Below 7 times the number of tensors, which are five at most.
+        // Below 7 times the number of tensors.
         let first = usize::try_from(step % self.distinct).unwrap_or(0) * count;
-        self.places[first..first + count]
-            .iter()
-            .map(|place| &self.source[place.clone()])
+        &self.places[first..first + count]
     }
 
     /// The distinct steps, one after the other and without gaps, for a peer in another process.
@@ -150,6 +175,12 @@ impl Workload {
             .flatten()
             .copied()
             .collect()
+    }
+
+    /// Whether there are so many tensors that they are not to be written one by one.
+    #[must_use]
+    pub fn is_many(&self) -> bool {
+        self.tensors.len() > 100
     }
 
     /// Bytes of a sample's tensors.

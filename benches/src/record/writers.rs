@@ -79,6 +79,19 @@ pub(super) fn write(workload: &Workload, path: &Path, medium: Medium) -> Result<
     clock.closed(path, medium)
 }
 
+/// `write` of each step as a whole.
+pub(super) fn write_steps(workload: &Workload, path: &Path, medium: Medium) -> Result<Sample> {
+    let begin = Instant::now();
+    let mut file = File::create(path)?;
+    let mut clock = Clock::created(begin, workload);
+    for step in 0..workload.steps {
+        let whole = workload.whole_step(step).ok_or("a step with gaps")?;
+        clock.step(|| Ok(file.write_all(whole)?))?;
+    }
+    drop(file);
+    clock.closed(path, medium)
+}
+
 /// Where each tensor begins in the file of [`write_at`], and the bytes of its step.
 pub(super) fn places(workload: &Workload) -> Result<Vec<(u64, u64)>> {
     let mut begin = 0;

@@ -19,6 +19,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("compress", "What compression costs"),
     ("encode", "Encoding in memory"),
     ("read", "Reading trajectories"),
+    ("python", "From PyTorch"),
     ("rechunk", "Rechunking"),
     ("safetensors", "safetensors"),
     ("convert", "Conversion between float32 and bfloat16"),

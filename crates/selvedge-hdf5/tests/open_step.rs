@@ -71,9 +71,13 @@ fn a_place_is_in_the_memory_of_the_queue_and_counts_as_put() {
     assert!(matches!(other, RecordError::DtypeMismatch { .. }));
     let unknown = step.put("less", &1.0_f32).expect_err("unknown");
     assert!(matches!(unknown, RecordError::UnknownTensor { .. }));
-    // A mistake leaves the step as it was.
-    step.put_bytes("loss", Dtype::F32, &[0, 0, 128, 63])
+    // A mistake leaves the step as it was, and what was put can be replaced.
+    step.put_bytes("loss", Dtype::F32, &[0, 0, 0, 0])
         .expect("put");
+    let short = step.replace_bytes("loss", Dtype::F32, &[1]);
+    assert!(matches!(short, Err(RecordError::BytesMismatch { .. })));
+    step.replace_bytes("loss", Dtype::F32, &[0, 0, 128, 63])
+        .expect("replaced");
     assert_eq!(step.commit().expect("commit"), 0);
     run.finish().expect("finish");
     let file = Reader::open(&path).expect("open");

@@ -104,6 +104,7 @@ fn safetensors_class(error: &selvedge_safetensors::Error) -> &'static str {
 fn file_class(error: &FileError) -> &'static str {
     match error {
         FileError::AlreadyExists { .. } => "ExistsError",
+        FileError::OtherProcess { .. } => "ProcessError",
         FileError::Io { source, .. } => io_class(source),
         _ => "FileError",
     }

@@ -17,11 +17,30 @@ const PART: u64 = 256 << 20;
 #[pyclass(frozen, module = "selvedge._selvedge")]
 pub(crate) struct File(Mutex<Reader>);
 
+/// Which other files are read, of those that the file names.
+#[derive(FromPyObject)]
+enum Links {
+    Asked(bool),
+    Inside(PathBuf),
+}
+
 #[pymethods]
 impl File {
+    /// `links` are the folder in which files are read that the file names, or whether those in its own are.
     #[new]
-    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let reader = py.detach(|| Reader::open(path)).map_err(error::hdf5)?;
+    fn new(py: Python<'_>, path: PathBuf, links: Links, plugins: bool) -> PyResult<Self> {
+        let options = Reader::options();
+        let options = match links {
+            Links::Asked(false) => options,
+            Links::Asked(true) => options.follow_links(),
+            Links::Inside(folder) => options.follow_links_inside(folder),
+        };
+        let options = if plugins {
+            options.load_plugins()
+        } else {
+            options
+        };
+        let reader = py.detach(|| options.open(path)).map_err(error::hdf5)?;
         Ok(Self(Mutex::new(reader)))
     }
 

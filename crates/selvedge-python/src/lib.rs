@@ -8,10 +8,10 @@
 mod declare;
 mod error;
 mod file;
-mod process;
 mod program;
 mod recorder;
 mod safetensors;
+mod state;
 mod values;
 mod wait;
 
@@ -27,7 +27,7 @@ mod _selvedge {
     #[pymodule_export]
     use super::program::run_program;
     #[pymodule_export]
-    use super::recorder::Recorder;
+    use super::recorder::{Columns, Recorder};
     #[pymodule_export]
     use super::safetensors::{SafetensorsFile, save_safetensors};
     #[pymodule_export]

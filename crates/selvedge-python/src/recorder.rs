@@ -7,13 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
-use selvedge_base::{Mutex, MutexGuard};
-use selvedge_hdf5::TensorSpec;
+use pyo3::types::{PyDict, PyList, PyString};
+use selvedge_base::{Mutex, MutexGuard, Process};
 
 use crate::declare::{Declared, Options, builder, plan_of};
 use crate::error;
-use crate::process::Home;
+use crate::state::{Spec, State, closed};
 use crate::values::{self, Piece};
 use crate::wait;
 
@@ -24,84 +23,25 @@ const SMALL_STEP: u64 = 64 << 10;
 /// A run that is being recorded.
 #[pyclass(subclass, frozen, module = "selvedge._selvedge")]
 pub(crate) struct Recorder {
-    home: Home,
+    process: Process,
     specs: Vec<Spec>,
-    /// Tensors that other ranks record.
-    elsewhere: Vec<String>,
+    /// The number of each tensor, by its name; none of those that other ranks record.
+    numbers: Py<PyDict>,
     step_bytes: u64,
     plan: (String, HashMap<&'static str, u64>),
     path: PathBuf,
     state: Mutex<State>,
 }
 
-struct Spec {
-    name: Py<PyString>,
-    spec: TensorSpec,
-}
+/// Tensors of a recorder whose values come as a list, in the order of these; none where other ranks record one.
+#[pyclass(frozen, module = "selvedge._selvedge")]
+pub(crate) struct Columns(Vec<Option<usize>>);
 
-struct State {
-    /// `None` when it is finished.
-    recorder: Option<selvedge_hdf5::Recorder>,
-    committed: u64,
-    appended: u64,
-    /// Values of the next step that were put before it, for each tensor.
-    put: Vec<Option<Vec<u8>>>,
-    /// Strided values in row-major order.
-    scratch: Vec<u8>,
-    /// Whether somebody did not want to wait for the disk any longer.
-    interrupted: bool,
-}
-
-/// Where the values of one tensor of a step are.
-enum Source {
-    Given(Piece),
-    Put,
-}
-
-impl State {
-    fn open(&mut self, py: Python<'_>) -> PyResult<&mut selvedge_hdf5::Recorder> {
-        self.recorder.as_mut().ok_or_else(|| closed(py))
-    }
-
-    /// Appends a step whose values lie at `sources`, in the order of the declaration; `None` where the queue
-    /// was full for so long.
-    fn append(
-        &mut self,
-        specs: &[Spec],
-        sources: &[Source],
-        timeout: Duration,
-    ) -> PyResult<Option<u64>> {
-        let Self {
-            recorder,
-            put,
-            scratch,
-            ..
-        } = self;
-        let Some(recorder) = recorder else {
-            return Err(Python::attach(closed));
-        };
-        let number = recorder.append_timeout(timeout, |step| {
-            for (number, (Spec { spec, .. }, source)) in specs.iter().zip(sources).enumerate() {
-                let bytes = match (source, &put[number]) {
-                    (Source::Given(piece), _) => piece.bytes(scratch),
-                    (Source::Put, Some(bytes)) => bytes,
-                    (Source::Put, None) => &[],
-                };
-                step.put_bytes(&spec.name, spec.dtype, bytes)?;
-            }
-            Ok(step)
-        });
-        let number = number.map_err(error::hdf5)?;
-        self.committed = recorder.committed();
-        self.appended = recorder.appended();
-        Ok(number)
-    }
-}
-
-fn closed(py: Python<'_>) -> PyErr {
-    let text =
-        "this recorder is finished; start another one, with `resume=True` to go on with its file";
-    error::new(py, "ClosedError", text)
+/// Values of a step, and what keeps them where they are.
+struct Given<'py> {
+    /// For each tensor, where its values lie.
+    sources: Vec<Option<Piece>>,
+    owners: Vec<Option<values::Owner<'py>>>,
 }
 
 #[pymethods]
@@ -123,21 +63,28 @@ impl Recorder {
             spec: spec.clone(),
         });
         let specs: Vec<Spec> = specs.collect();
+        let numbers = PyDict::new(py);
+        for name in elsewhere {
+            numbers.set_item(name, py.None())?;
+        }
+        for (number, Spec { name, .. }) in specs.iter().enumerate() {
+            numbers.set_item(name, number)?;
+        }
         Ok(Self {
-            home: Home::here(),
+            numbers: numbers.unbind(),
+            process: Process::current(),
             step_bytes: recorder.plan().step_bytes(),
             plan: plan_of(recorder.plan()),
             path: recorder.path().to_owned(),
             state: Mutex::new(State {
                 committed: recorder.committed(),
                 appended: recorder.appended(),
-                put: specs.iter().map(|_| None).collect(),
+                open: None,
                 scratch: Vec::new(),
                 interrupted: false,
                 recorder: Some(recorder),
             }),
             specs,
-            elsewhere,
         })
     }
 
@@ -162,64 +109,18 @@ impl Recorder {
         values: Option<&Bound<'py, PyAny>>,
         tensors: Option<Bound<'py, PyDict>>,
     ) -> PyResult<u64> {
-        self.home.check(py)?;
+        self.check_process()?;
         let values = merged(py, values, tensors)?;
-        let mut owners = Vec::with_capacity(self.specs.len());
-        let mut sources = Vec::with_capacity(self.specs.len());
-        let mut given = 0;
-        let mut missing = Vec::new();
-        let put = self
-            .lock(py)?
-            .put
-            .iter()
-            .map(Option::is_some)
-            .collect::<Vec<_>>();
-        for (number, Spec { name, spec }) in self.specs.iter().enumerate() {
-            match values.get_item(name)? {
-                Some(value) => {
-                    given += 1;
-                    let (piece, owner) = find(py, &value, spec)?;
-                    owners.push(owner);
-                    sources.push(Source::Given(piece));
-                }
-                None if put[number] => sources.push(Source::Put),
-                None => missing.push(&*spec.name),
-            }
-        }
-        self.check_known(py, &values, given)?;
-        if !missing.is_empty() {
-            let names = missing.iter().map(|name| format!("`{name}`"));
-            let names: Vec<_> = names.collect();
-            let text = format!(
-                "the step lacks {}; a step has all tensors or is not recorded",
-                names.join(", ")
-            );
-            return Err(error::new(py, "DeclarationError", text));
-        }
-        let number = if self.step_bytes < SMALL_STEP {
-            self.lock(py)?
-                .append(&self.specs, &sources, Duration::ZERO)?
-        } else {
-            None
-        };
-        let number = match number {
-            Some(number) => number,
-            None => wait::until(py, |timeout| {
-                self.state.lock().append(&self.specs, &sources, timeout)
-            })
-            .inspect_err(|error| self.interrupted(py, error))?,
-        };
-        drop(owners);
-        if put.contains(&true) {
-            self.lock(py)?.put.fill(None);
-        }
-        Ok(number)
+        let mut given = Vec::with_capacity(values.len());
+        self.add_named(py, &values, &mut given)?;
+        self.append_given(py, &given)
     }
 
     /// Copies some tensors of the next step now; `append` completes it.
     ///
     /// For values that are gone or changed when the others are there, such as gradients before the optimizer's
-    /// step. Putting a tensor again replaces it. It takes the memory of these tensors of one step.
+    /// step. Putting a tensor again replaces it. It waits as `append` does while the queue is full. After the last
+    /// planned step it does nothing.
     #[pyo3(signature = (values=None, /, **tensors))]
     fn put<'py>(
         &self,
@@ -227,28 +128,53 @@ impl Recorder {
         values: Option<&Bound<'py, PyAny>>,
         tensors: Option<Bound<'py, PyDict>>,
     ) -> PyResult<()> {
-        self.home.check(py)?;
+        self.check_process()?;
         let values = merged(py, values, tensors)?;
-        let mut found = Vec::with_capacity(values.len());
-        for (number, Spec { name, spec }) in self.specs.iter().enumerate() {
-            if let Some(value) = values.get_item(name)? {
-                found.push((number, find(py, &value, spec)?));
-            }
-        }
-        self.check_known(py, &values, found.len())?;
-        let mut state = self.lock(py)?;
-        state.open(py)?;
-        for (number, (piece, _owner)) in &found {
-            let bytes = state.put[*number].get_or_insert_default();
-            bytes.clear();
-            piece.append_to(bytes);
-        }
-        Ok(())
+        let mut given = Vec::with_capacity(values.len());
+        self.add_named(py, &values, &mut given)?;
+        self.put_given(py, &given)
+    }
+
+    /// The tensors of these names, for `_append` and `_put`.
+    #[pyo3(name = "_columns")]
+    fn columns(&self, py: Python<'_>, names: &Bound<'_, PyList>) -> PyResult<Columns> {
+        let numbers = names.iter().zip(0..).map(|(name, hint)| {
+            let number = self.number(py, &name, hint)?;
+            number.ok_or_else(|| self.unknown([name]).unwrap_or_else(|error| error))
+        });
+        numbers.collect::<PyResult<_>>().map(Columns)
+    }
+
+    /// As `append`, with a value for each of `columns` and the others by name.
+    #[pyo3(name = "_append")]
+    fn append_columns<'py>(
+        &self,
+        py: Python<'py>,
+        columns: &Bound<'py, Columns>,
+        values: &Bound<'py, PyList>,
+        others: &Bound<'py, PyDict>,
+    ) -> PyResult<u64> {
+        self.check_process()?;
+        let mut given = pairs(columns, values);
+        self.add_named(py, others, &mut given)?;
+        self.append_given(py, &given)
+    }
+
+    /// As `put`, with a value for each of `columns`.
+    #[pyo3(name = "_put")]
+    fn put_columns<'py>(
+        &self,
+        py: Python<'py>,
+        columns: &Bound<'py, Columns>,
+        values: &Bound<'py, PyList>,
+    ) -> PyResult<()> {
+        self.check_process()?;
+        self.put_given(py, &pairs(columns, values))
     }
 
     /// Waits until every appended step is committed, and returns their number. Ctrl-C interrupts it.
     fn commit(&self, py: Python<'_>) -> PyResult<u64> {
-        self.home.check(py)?;
+        self.check_process()?;
         wait::until(py, |timeout| {
             let mut state = self.state.lock();
             let Some(recorder) = &mut state.recorder else {
@@ -272,7 +198,12 @@ impl Recorder {
     ) -> PyResult<(String, u64, u64, u64, f64, (f64, f64, f64, u64))> {
         // All the waiting is done here, where it can be interrupted.
         self.commit(py)?;
-        let recorder = self.lock(py)?.recorder.take().ok_or_else(|| closed(py))?;
+        let recorder = {
+            let mut state = self.lock(py)?;
+            state.open = None;
+            state.recorder.take()
+        };
+        let recorder = recorder.ok_or_else(|| closed(py))?;
         let summary = py.detach(|| recorder.finish()).map_err(error::hdf5)?;
         self.lock(py)?.committed = summary.steps;
         let times = summary.append;
@@ -339,10 +270,137 @@ impl Recorder {
 }
 
 impl Recorder {
+    /// Fails in a process that was forked from the one that records.
+    fn check_process(&self) -> PyResult<()> {
+        let checked = self.process.check("this recorder", &self.path);
+        checked.map_err(error::hdf5)
+    }
+
+    /// The number of the tensor of this name, which is probably `hint`; none of one that other ranks record.
+    fn number(
+        &self,
+        py: Python<'_>,
+        name: &Bound<'_, PyAny>,
+        hint: usize,
+    ) -> PyResult<Option<Option<usize>>> {
+        if self.specs.get(hint).is_some_and(|spec| spec.name.is(name)) {
+            return Ok(Some(Some(hint)));
+        }
+        let number = self.numbers.bind(py).get_item(name)?;
+        number.map(|number| number.extract()).transpose()
+    }
+
+    /// Adds the values of a dictionary to those that are given, by the numbers of their tensors.
+    fn add_named<'py>(
+        &self,
+        py: Python<'py>,
+        values: &Bound<'py, PyDict>,
+        given: &mut Vec<(usize, Bound<'py, PyAny>)>,
+    ) -> PyResult<()> {
+        let mut unknown = Vec::new();
+        let mut next = 0;
+        for (name, value) in values {
+            match self.number(py, &name, next)? {
+                Some(Some(number)) => {
+                    next = number + 1;
+                    given.push((number, value));
+                }
+                Some(None) => {}
+                None => unknown.push(name),
+            }
+        }
+        match unknown.is_empty() {
+            true => Ok(()),
+            false => Err(self.unknown(unknown)?),
+        }
+    }
+
+    /// Finds where the values lie, and checks that they are those of their tensors.
+    fn find<'py>(
+        &self,
+        py: Python<'py>,
+        given: &[(usize, Bound<'py, PyAny>)],
+    ) -> PyResult<Given<'py>> {
+        let as_they_are = values::read_as_they_are(py, given.iter().map(|(_, value)| value))?;
+        let mut sources: Vec<Option<Piece>> = self.specs.iter().map(|_| None).collect();
+        let mut owners = Vec::with_capacity(given.len());
+        for (number, value) in given {
+            let spec = &self.specs[*number].spec;
+            let check = |dtype, shape: &[i64]| {
+                let declared = (spec.dtype, &*spec.shape);
+                values::check_declared(py, &spec.name, declared, (dtype, shape))
+            };
+            let (piece, owner) =
+                values::find(value, &spec.name, Some(spec.dtype), as_they_are, &check)?;
+            owners.push(owner);
+            if sources[*number].replace(piece).is_some() {
+                return Err(given_twice(py));
+            }
+        }
+        Ok(Given { sources, owners })
+    }
+
+    fn append_given<'py>(
+        &self,
+        py: Python<'py>,
+        given: &[(usize, Bound<'py, PyAny>)],
+    ) -> PyResult<u64> {
+        let Given { sources, owners } = self.find(py, given)?;
+        if given.len() < self.specs.len() {
+            let state = self.lock(py)?;
+            let put = |number: usize| state.open.as_ref().is_some_and(|(_, put)| put[number]);
+            let missing = self.specs.iter().zip(&sources).enumerate();
+            let missing = missing.filter(|(number, (_, source))| source.is_none() && !put(*number));
+            let names = missing.map(|(_, (Spec { spec, .. }, _))| format!("`{}`", spec.name));
+            let names: Vec<_> = names.collect();
+            if !names.is_empty() {
+                let text = format!(
+                    "the step lacks {}; a step has all tensors or is not recorded",
+                    names.join(", ")
+                );
+                return Err(error::new(py, "DeclarationError", text));
+            }
+        }
+        let number = self.attempt(py, |state, timeout| {
+            state.append(&self.specs, &sources, timeout)
+        })?;
+        drop(owners);
+        Ok(number)
+    }
+
+    fn put_given<'py>(
+        &self,
+        py: Python<'py>,
+        given: &[(usize, Bound<'py, PyAny>)],
+    ) -> PyResult<()> {
+        let Given { sources, owners } = self.find(py, given)?;
+        self.attempt(py, |state, timeout| {
+            state.put(&self.specs, &sources, timeout)
+        })?;
+        drop(owners);
+        Ok(())
+    }
+
+    /// Works on the state, without the interpreter's lock where that takes long, again and again until it is
+    /// done.
+    fn attempt<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl Fn(&mut State, Duration) -> PyResult<Option<T>> + Sync,
+    ) -> PyResult<T> {
+        if self.step_bytes < SMALL_STEP
+            && let Some(done) = work(&mut *self.lock(py)?, Duration::ZERO)?
+        {
+            return Ok(done);
+        }
+        wait::until(py, |timeout| work(&mut self.state.lock(), timeout))
+            .inspect_err(|error| self.interrupted(py, error))
+    }
+
     /// The state. Another thread that waits for the disk has it for no more than a slice of time, and this
     /// one waits for it without the interpreter's lock, so that neither keeps the other.
     fn lock<'a>(&'a self, py: Python<'_>) -> PyResult<MutexGuard<'a, State>> {
-        self.home.check(py)?;
+        self.check_process()?;
         loop {
             if let Some(state) = self.state.try_lock() {
                 return Ok(state);
@@ -370,34 +428,12 @@ impl Recorder {
         });
     }
 
-    /// Fails unless each of the values is one of the `found` ones, or of a tensor of other ranks.
-    fn check_known(
-        &self,
-        py: Python<'_>,
-        values: &Bound<'_, PyDict>,
-        mut found: usize,
-    ) -> PyResult<()> {
-        if found < values.len() {
-            for name in &self.elsewhere {
-                found += usize::from(values.contains(name)?);
-            }
-        }
-        match found < values.len() {
-            true => Err(self.unknown(py, values)?),
-            false => Ok(()),
-        }
-    }
-
-    fn unknown(&self, py: Python<'_>, values: &Bound<'_, PyDict>) -> PyResult<PyErr> {
-        let mut unknown = Vec::new();
-        for name in values.keys() {
-            let name: String = name.str()?.extract()?;
-            let is_known = self.specs.iter().any(|Spec { spec, .. }| spec.name == name)
-                || self.elsewhere.contains(&name);
-            if !is_known {
-                unknown.push(format!("`{name}`"));
-            }
-        }
+    /// That there are no tensors of these names.
+    fn unknown<'py>(&self, names: impl IntoIterator<Item = Bound<'py, PyAny>>) -> PyResult<PyErr> {
+        let names = names
+            .into_iter()
+            .map(|name| Ok(format!("`{}`", name.str()?)));
+        let unknown: Vec<String> = names.collect::<PyResult<_>>()?;
         let declared = self
             .specs
             .iter()
@@ -413,7 +449,9 @@ impl Recorder {
                 ""
             },
         );
-        Ok(error::new(py, "TensorNotFoundError", text))
+        Ok(Python::attach(|py| {
+            error::new(py, "TensorNotFoundError", text)
+        }))
     }
 }
 
@@ -423,10 +461,7 @@ impl Drop for Recorder {
         let Some(recorder) = state.recorder.take() else {
             return;
         };
-        if !self.home.is_here() {
-            // Its writer is a thread of another process, and the file is there.
-            std::mem::forget(recorder);
-        } else if state.interrupted {
+        if state.interrupted {
             // Whoever was interrupted does not wait for the disk here either.
             thread::spawn(move || drop(recorder));
         } else {
@@ -435,16 +470,20 @@ impl Drop for Recorder {
     }
 }
 
-/// The values of a declared tensor.
-fn find<'py>(
-    py: Python<'py>,
-    value: &Bound<'py, PyAny>,
-    spec: &TensorSpec,
-) -> PyResult<(Piece, Option<values::Owner<'py>>)> {
-    values::find(value, &spec.name, Some(spec.dtype), &|dtype, shape| {
-        let declared = (spec.dtype, &*spec.shape);
-        values::check_declared(py, &spec.name, declared, (dtype, shape))
-    })
+/// The values of `columns`, with the numbers of their tensors.
+fn pairs<'py>(
+    columns: &Bound<'py, Columns>,
+    values: &Bound<'py, PyList>,
+) -> Vec<(usize, Bound<'py, PyAny>)> {
+    let pairs = columns.get().0.iter().zip(values);
+    pairs
+        .filter_map(|(number, value)| Some(((*number)?, value)))
+        .collect()
+}
+
+fn given_twice(py: Python<'_>) -> PyErr {
+    let text = "a tensor was given twice, in the mapping and by its name";
+    error::new(py, "DeclarationError", text)
 }
 
 /// The values of a step: a mapping, keyword arguments, or both.
@@ -469,8 +508,7 @@ fn merged<'py>(
     let count = all.len() + tensors.len();
     all.update(tensors.as_mapping())?;
     if all.len() < count {
-        let text = "a tensor was given twice, in the mapping and by its name";
-        return Err(error::new(py, "DeclarationError", text));
+        return Err(given_twice(py));
     }
     Ok(all)
 }

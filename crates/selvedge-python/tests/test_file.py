@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pathlib
 import pickle
+import subprocess
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import h5py
@@ -12,6 +14,7 @@ import ml_dtypes
 import numpy
 import pytest
 import torch
+from conftest import Child
 
 import selvedge
 
@@ -232,3 +235,62 @@ def test_a_file_that_is_not_there_or_none(tmp_path: pathlib.Path) -> None:
     text.write_text("no HDF5 " * 100)
     with pytest.raises(OSError, match="not an HDF5 file"):
         selvedge.open(text)
+
+
+def test_other_files_are_read_where_that_is_asked_for(tmp_path: pathlib.Path) -> None:
+    inside, path = tmp_path / "inside", tmp_path / "inside" / "links.h5"
+    inside.mkdir()
+    for name in ("inside/beside.h5", "far.h5"):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["W"] = numpy.arange(6)
+    with h5py.File(path, "w") as file:
+        file["near"] = h5py.ExternalLink("beside.h5", "/W")
+        file["far"] = h5py.ExternalLink("../far.h5", "/W")
+
+    found = {False: set(), True: {"near"}, inside: {"near"}, tmp_path: {"near", "far"}}
+    for links, names in found.items():
+        file = selvedge.open(path, follow_links=links)
+        assert set(file) == set(pickle.loads(pickle.dumps(file))) == names
+        assert len(file.notes) == 2 - len(names)
+        assert all(file[name].numpy().tolist() == list(range(6)) for name in names)
+        shown = selvedge.inspect(path, follow_links=links)["tensors"]
+        assert {tensor["name"] for tensor in shown} == names
+    selvedge.rechunk(path, tmp_path / "whole.h5", follow_links=tmp_path)
+    assert selvedge.verify(path, tmp_path / "whole.h5", follow_links=tmp_path)["equal"]
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        selvedge.open(path, follow_links=tmp_path / "nowhere")
+
+
+# A filter that changes nothing.
+PLUGIN = """
+#include <stddef.h>
+static size_t filter(unsigned f, size_t n, const unsigned *v, size_t bytes, size_t *size, void **buffer) { return bytes; }
+static const struct { int version, id; unsigned encoder, decoder; const char *name; void *can, *set, *filter; } class =
+    {1, 4711, 1, 1, "none", NULL, NULL, (void *)filter};
+int H5PLget_plugin_type(void) { return 0; }
+const void *H5PLget_plugin_info(void) { return &class; }
+"""
+
+
+def test_plugins_are_loaded_where_that_is_asked_for(tmp_path: pathlib.Path, child: Callable[..., Child]) -> None:
+    path = tmp_path / "filtered.h5"
+    with h5py.File(path, "w") as file:
+        plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plan.set_chunk((4,))
+        plan.set_filter(4711, h5py.h5z.FLAG_OPTIONAL, ())
+        dataset = h5py.h5d.create(file.id, b"W", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((4,)), plan)
+        dataset.write_direct_chunk((0,), numpy.ones(4, "f4").tobytes())
+    (tmp_path / "plugin.c").write_text(PLUGIN)
+    (tmp_path / "plugins").mkdir()
+    library = tmp_path / "plugins" / "libnone.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "plugin.c"], check=True)
+    source = """
+        import sys, selvedge
+        print(selvedge.open(sys.argv[1], load_plugins=sys.argv[2] == "yes")["W"].numpy().tolist())
+    """
+    for asked in ("no", "yes"):
+        code, printed, said = child(source, path, asked, HDF5_PLUGIN_PATH=str(library.parent)).end()
+        if asked == "yes":
+            assert printed.strip() == "[1.0, 1.0, 1.0, 1.0]", said
+        else:
+            assert code == 1 and "FileError" in said and "load_plugins" in said, said

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import pathlib
 import random
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
 import numpy
 import pytest
 import torch
+import training
 from conftest import Child, wait_for
 
 import selvedge
@@ -94,87 +98,49 @@ def test_a_full_disk_is_told_to_the_loop(tmp_path: pathlib.Path, path: pathlib.P
     assert selvedge.open(path).steps >= 1
 
 
-TRAINS = """
-    import sys, torch, selvedge
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    model = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.Tanh(), torch.nn.Linear(32, 4)).bfloat16()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-    what = ("weights", "grad", "exp_avg", "exp_avg_sq")
-    path, steps = sys.argv[1], int(sys.argv[2])
-    generator = torch.Generator().manual_seed(1)
-    with selvedge.watch(model, optimizer, path, what=what, scalars=["loss"]) as watch:
-        print("started", flush=True)
-        for step in range(steps):
-            x = torch.randn(16, 8, generator=generator).bfloat16()
-            loss = model(x).float().square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
-            watch.log(loss=loss)
-            optimizer.step()
-"""
-
-
-def independent(steps: int) -> dict[str, torch.Tensor]:
-    """The same training without Selvedge, with every step kept."""
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    model = torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.Tanh(), torch.nn.Linear(32, 4)).bfloat16()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-    generator = torch.Generator().manual_seed(1)
-    kept: dict[str, list[torch.Tensor]] = {}
-    for _ in range(steps):
-        x = torch.randn(16, 8, generator=generator).bfloat16()
-        loss = model(x).float().square().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
-        now = {"loss": loss} | {f"{name}.grad": p.grad for name, p in model.named_parameters()}
-        for name, value in now.items():
-            kept.setdefault(name, []).append(value.detach().clone())
-        optimizer.step()
-        now = dict(model.named_parameters())
-        for name, p in model.named_parameters():
-            now[f"{name}.exp_avg"] = optimizer.state[p]["exp_avg"]
-            now[f"{name}.exp_avg_sq"] = optimizer.state[p]["exp_avg_sq"]
-        for name, value in now.items():
-            kept.setdefault(name, []).append(value.detach().clone())
-    torch.set_num_threads(threads)
-    return {name: torch.stack(values) for name, values in kept.items()}
-
-
-def test_killed_at_random_moments(tmp_path: pathlib.Path, child: Start) -> None:
-    """SIGKILL in a training that is watched: every committed step is that of an independent computation."""
-    kills = int(os.environ.get("SELVEDGE_KILLS", "10"))
-    kept: dict[str, torch.Tensor] = {}
+def test_a_training_is_killed_at_random_moments_and_goes_on(path: pathlib.Path) -> None:
+    """Every committed step is that of an independent computation, bit for bit, also of a step that was made again."""
     moments = random.Random(5)
-    for number in range(kills):
-        path = tmp_path / f"thimble_{number}.h5"
-        training = child(TRAINS, path, 10_000)
-        assert training.line() == "started"
-        time.sleep(moments.uniform(0.02, 0.6))
-        # It is read meanwhile, too.
-        live = selvedge.open(path)
-        training.kill()
-        file = selvedge.open(path)
-        assert file.state == "died"
-        steps = file.steps
-        assert steps >= live.steps
-        if not kept or steps > len(kept["loss"]):
-            kept = independent(max(steps, 1))
-        assert set(file) == set(kept)
-        for name, tensor in file.items():
-            values = tensor.torch()
-            assert len(values) == steps
-            bits = torch.int32 if values.dtype == torch.float32 else torch.int16
-            assert torch.equal(values.view(bits), kept[name][:steps].view(bits)), name
-        # And it goes on.
-        with selvedge.Recorder(path, resume=True) as run:
-            assert run.appended == steps
-            run.append({name: values[0] for name, values in kept.items()})
-        assert selvedge.open(path).steps == steps + 1
+    program = [sys.executable, training.__file__, path]
+    seen: list[tuple[int, torch.Tensor]] = []
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as trainer:
+        assert trainer.stdin is not None and trainer.stdout is not None
+        for _ in range(30):
+            trainer.stdin.write("go on\n")
+            trainer.stdin.flush()
+            pid = int(trainer.stdout.readline())
+            # It is read meanwhile, too.
+            live = selvedge.open(path)
+            enough = live.steps + moments.randrange(1, 30)
+            wait_for(lambda live=live, enough=enough: live.refresh() >= enough, 120)
+            time.sleep(moments.uniform(0, 0.02))
+            seen.append((live.steps, live["loss"].torch()))
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: selvedge.open(path).state == "died")
+            assert selvedge.open(path).steps >= live.steps
+        trainer.stdin.close()
+    file = selvedge.open(path)
+    assert file.steps > 30
+    recorded = {name: tensor.torch() for name, tensor in file.items()}
+    for steps, loss in seen:
+        assert torch.equal(loss, recorded["loss"][:steps])
+
+    def compare(step: int, now: dict[str, torch.Tensor]) -> None:
+        for name, value in now.items():
+            bits = torch.int32 if value.dtype == torch.float32 else torch.int16
+            assert torch.equal(value.detach().view(bits), recorded[name][step].view(bits)), (name, step)
+
+    threads = torch.get_num_threads()
+    model, optimizer = training.begin()
+    named = list(model.named_parameters())
+    assert set(recorded) == {"loss"} | {f"{name}{kind}" for name, _ in named for kind in ("", ".grad", ".exp_avg", ".exp_avg_sq")}
+    for step, loss in zip(range(file.steps + 1), training.losses(model, optimizer, 0)):
+        if step > 0:
+            compare(step - 1, dict(named))
+            compare(step - 1, {f"{name}.{kind}": optimizer.state[p][kind] for name, p in named for kind in training.WHAT[2:]})
+        if step < file.steps:
+            compare(step, {"loss": loss} | {f"{name}.grad": p.grad for name, p in named})
+    torch.set_num_threads(threads)
 
 
 def test_a_fork_is_told_at_once_and_the_run_is_safe(path: pathlib.Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import pathlib
 import re
@@ -59,6 +60,17 @@ def test_importing_it_is_quick_and_takes_nothing_else() -> None:
 def test_the_types_are_right(tmp_path: pathlib.Path) -> None:
     mypy = [sys.executable, "-m", "mypy", "--config-file", SOURCES / "pyproject.toml"]
     checked = subprocess.run(mypy, cwd=tmp_path, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_types_of_the_example_are_right(tmp_path: pathlib.Path) -> None:
+    cells = json.loads((ROOT / "examples/notebooks/1.2a_record_from_pytorch.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    (tmp_path / "example.py").write_text("\n".join(code))
+    # To follow torch's own types takes minutes.
+    settings = "[mypy]\ncheck_untyped_defs = True\n[mypy-torch.*,matplotlib.*]\nfollow_imports = skip\nignore_missing_imports = True\n"
+    (tmp_path / "mypy.ini").write_text(settings)
+    checked = subprocess.run([sys.executable, "-m", "mypy", "example.py"], cwd=tmp_path, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
@@ -133,3 +145,13 @@ def test_the_lines_of_the_documentation_run(tmp_path: pathlib.Path, document: st
         [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, env=environment
     )
     assert ran.returncode == 0, ran.stderr
+
+
+def test_the_contenders_of_the_benches_record(tmp_path: pathlib.Path) -> None:
+    """What they record is checked where it is made: `cargo xtask bench` has them at length."""
+    few = ["memcpy", "append", "h5py_tuned", "h5py_seed", "tofile", "torch_save", "safetensors"]
+    runs = [(who, "4\t32x8") for who in few] + [(who, "12\t16") for who in ("append", "watch")]
+    lines = [f"record\t{who}\t{tmp_path / str(number)}\t{size}\t5\tbursts" for number, (who, size) in enumerate(runs)]
+    peer = [sys.executable, ROOT / "benches/python/torch_peer.py"]
+    answers = subprocess.run(peer, input="\n".join(lines), capture_output=True, text=True, check=True).stdout
+    assert answers.count("ok\t{") == len(runs), answers

@@ -229,18 +229,16 @@ def test_threads_share_a_run(path: pathlib.Path) -> None:
 
 
 def test_memory_does_not_grow(path: pathlib.Path) -> None:
-    # 200,000 steps; a million take a minute and are the same.
     small = torch.randn(16, dtype=torch.bfloat16)
 
     def resident() -> int:
         return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    with selvedge.Recorder(path, like={"W": small, "flipped": small.flip(0)[::2]}, scalars=["loss", "norm"], queue="2 MiB") as run:
-        strided = torch.randn(16, dtype=torch.bfloat16)[::2]
+    with selvedge.Recorder(path, like={"W": small, "flipped": small[::2]}, scalars=["loss"], queue="2 MiB") as run:
         before = 0
-        for step in range(200_000):
-            run.append(W=small, flipped=strided, loss=step, norm=small.float().norm())
-            if step == 50_000:
+        for step in range(1_000_000):
+            run.append(W=small, flipped=small[::2], loss=step)
+            if step == 100_000:
                 before = resident()
         assert resident() - before < 4 << 20
-    assert selvedge.open(path)["loss"][-1].item() == 199_999
+    assert selvedge.open(path)["loss"][-1].item() == 999_999

@@ -60,6 +60,30 @@ def test_gradients_after_clipping_and_weights_after_the_step(path: pathlib.Path,
         assert torch.equal(file[f"{name}.grad"].torch(), torch.stack([now[name] for now in kept["grad"]]))
 
 
+@pytest.mark.parametrize("by_name", [False, True])
+def test_gradients_that_a_closure_makes(path: pathlib.Path, by_name: bool) -> None:
+    # It is called in the step, after the hooks before it, and by some optimizers again and again.
+    model = small()
+    optimizer = torch.optim.LBFGS(model.parameters(), max_iter=3)
+    made: list[torch.Tensor] = []
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = model(torch.ones(3, 4)).square().sum()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+        made.append(model[0].weight.grad.clone())
+        return loss
+
+    last = []
+    with selvedge.watch(model, optimizer, path):
+        for _ in range(4):
+            optimizer.step(closure=closure) if by_name else optimizer.step(closure)
+            last.append(made[-1])
+    assert len(made) > 4
+    assert torch.equal(selvedge.open(path)["0.weight.grad"].torch(), torch.stack(last))
+
+
 def test_a_step_that_fails_is_not_recorded_and_the_next_is(path: pathlib.Path) -> None:
     # A notebook is interrupted in a step, and its loop is started again.
     class Interrupted(torch.optim.SGD):
@@ -168,6 +192,65 @@ def test_a_watch_that_is_forgotten_ends(path: pathlib.Path) -> None:
     gc.collect()
     steps(model, optimizer, 2)
     assert selvedge.open(path).steps == 2
+
+
+def test_what_becomes_of_parameters_meanwhile_is_recorded_or_refused(path: pathlib.Path) -> None:
+    """Where a parameter's values lie is looked up at each step: they may be elsewhere, or be others."""
+    model = small()
+    # A step that changes nothing: what is recorded is what was put there.
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    weight, shape = model[0].weight, (8, 4)
+    numbers = torch.arange(32.0).reshape(shape)
+    lazily_negated = (torch.zeros(shape) + 1j * numbers).conj().imag
+    assert lazily_negated.is_neg()
+    expected = []
+    with selvedge.watch(model, optimizer, path, what=["weights"], select=["0.weight"]) as watch:
+        for values in (
+            torch.full(shape, 7.0),
+            numbers.t().contiguous().t(),
+            torch.stack([numbers, numbers])[1],
+            torch.cat([numbers, numbers], 1)[:, ::2],
+            lazily_negated,
+            numbers,
+            # At the same address with another sign.
+            torch._neg_view(numbers),
+        ):
+            weight.data = values
+            optimizer.step()
+            expected.append(values.clone())
+        # Other parameters in its place, which the optimizer does not know.
+        for values, match in (
+            (numbers.double(), "`0.weight` holds float32, found float64"),
+            (numbers.bfloat16(), "`0.weight` holds float32, found bfloat16"),
+            (torch.zeros(8, 5), r"`0.weight` has steps of shape \(8, 4\), found \(8, 5\)"),
+            (torch.zeros(32), r"found \(32,\)"),
+            (numbers.to("meta"), "values of `0.weight` cannot be read"),
+            (numbers + 1, ""),
+        ):
+            model[0].weight = torch.nn.Parameter(values)
+            if match:
+                with pytest.raises(selvedge.Error, match=match):
+                    optimizer.step()
+        optimizer.step()
+        expected.append(numbers + 1)
+        torch.utils.swap_tensors(model[0].weight, torch.nn.Parameter(numbers + 2))
+        optimizer.step()
+        expected.append(numbers + 2)
+        del model[0].weight
+        with pytest.raises(selvedge.DeclarationError, match="no longer has a parameter `0.weight`"):
+            optimizer.step()
+    assert watch.recorder.appended == len(expected)
+    assert torch.equal(selvedge.open(path)["0.weight"].torch(), torch.stack(expected))
+
+
+def test_the_state_is_that_of_a_checkpoint_that_is_loaded_meanwhile(path: pathlib.Path) -> None:
+    model = small()
+    optimizer = torch.optim.AdamW(model.parameters())
+    with selvedge.watch(model, optimizer, path, what=["exp_avg"], select=["0.bias"]):
+        steps(model, optimizer, 1)
+        optimizer.load_state_dict(optimizer.state_dict())
+        steps(model, optimizer, 3)
+    assert torch.equal(selvedge.open(path)["0.bias.exp_avg"][-1].torch(), optimizer.state[model[0].bias]["exp_avg"])
 
 
 def fake(monkeypatch: pytest.MonkeyPatch, name: str, **members: Any) -> None:

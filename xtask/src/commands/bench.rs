@@ -1,13 +1,14 @@
 //! `cargo xtask bench [OPTIONS]`: Selvedge beside its peers, as a report.
 //!
-//! Starts `cargo run --release -p selvedge-benches` with all arguments, in an environment with the Python peers, and with
-//! a trajectory of the demo, whose tensors are what compression is measured on.
+//! Starts `cargo run --release -p selvedge-benches` with all arguments, in an environment with the Python peers, with the
+//! Python package beside torch, and with a trajectory of the demo, whose tensors are what compression is measured on.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 
 use super::Command;
+use super::python::{Package, Profile};
 use crate::args;
 use crate::failure::{Failure, Result};
 use crate::tools::{Python, Tools};
@@ -21,8 +22,9 @@ Usage: cargo xtask bench [--quick] [--only GROUP]... [--out DIR] [--scratch DIR]
        cargo xtask bench --docs | --list | --compare A.json B.json
 
 Measures all groups, contender by contender in turns, prints tables, and writes report.json, with all samples, and
-report.html. Installs the peers under the target directory first (see `cargo xtask setup`), and trains the demo once, for
-3,001 steps (10 GB, some four minutes), or 120 with --quick: compression is measured on what it records.
+report.html. Installs the peers under the target directory first (see `cargo xtask setup`), and for the groups `python` the
+package beside torch (see `cargo xtask python`), and trains the demo once, for 3,001 steps (10 GB, some four minutes), or
+120 with --quick: compression is measured on what it records.
 `benches/README.md` says what the groups are.
 
   --quick        a tenth of the data and five rounds, in under three minutes; without it, about fifty
@@ -85,7 +87,15 @@ fn run(args: &[OsString]) -> Result<()> {
         if args::value_of(args, "--out").is_none() {
             bench.arg("--out").arg(workspace.target.join("bench"));
         }
-        if peers && needs_trajectory(args) {
+        if peers && needs(args, &["python"]) {
+            match package(&workspace, &tools) {
+                Ok(python) => {
+                    bench.arg("--torch").arg(python);
+                }
+                Err(failure) => eprintln!("note: going on without the Python package: {failure}"),
+            }
+        }
+        if peers && needs(args, &ON_THE_DEMO) {
             let made = match has("--quick") {
                 true => trajectory(&workspace, &tools, &SHORT),
                 false => trajectory(&workspace, &tools, &LONG).or_else(|failure| {
@@ -110,8 +120,18 @@ fn run(args: &[OsString]) -> Result<()> {
 /// Sections that measure on what the demo recorded.
 const ON_THE_DEMO: [&str; 2] = ["compress", "encode"];
 
-/// Whether a group of [`ON_THE_DEMO`] is among those that are chosen.
-fn needs_trajectory(args: &[OsString]) -> bool {
+/// The Python with the package and torch.
+fn package(workspace: &Workspace, tools: &Tools) -> Result<PathBuf> {
+    let python = Tools::package_python(workspace)?;
+    let package = Package::new(workspace, tools, &python, Profile::Release)?;
+    for mut command in package.install() {
+        run_child(&mut command)?;
+    }
+    Ok(python)
+}
+
+/// Whether a group of these sections is among those that are chosen.
+fn needs(args: &[OsString], sections: &[&str]) -> bool {
     let mut chosen = Vec::new();
     for (index, arg) in args.iter().enumerate() {
         let arg = arg.to_string_lossy();
@@ -123,7 +143,7 @@ fn needs_trajectory(args: &[OsString]) -> bool {
     }
     let needs = |group: &String| {
         let section = |&section: &&str| group.starts_with(section) || section.starts_with(group);
-        ON_THE_DEMO.iter().any(section)
+        sections.iter().any(section)
     };
     chosen.is_empty() || chosen.iter().any(needs)
 }
@@ -161,7 +181,7 @@ mod tests {
     fn the_demo_is_needed_where_compression_is_measured() {
         let check = |line: &str| {
             let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-            needs_trajectory(&args)
+            needs(&args, &ON_THE_DEMO)
         };
         assert!(check("--quick"));
         assert!(check("--only read --only compress/W"));

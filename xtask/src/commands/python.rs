@@ -112,17 +112,18 @@ impl<'a> Package<'a> {
     /// The commands that build the wheel and install it.
     pub(super) fn install(&self) -> Vec<process::Command> {
         let mut build = self.module("maturin");
+        let profile = match self.profile {
+            Profile::Release => "wheel",
+            Profile::Dev => "dev",
+        };
         build
-            .args(["build", "--locked", "--manifest-path"])
+            .args(["build", "--locked", "--profile", profile, "--manifest-path"])
             .arg(self.folder().join("Cargo.toml"))
             .arg("--interpreter")
             .arg(self.python)
             .arg("--out")
             .arg(&self.wheels)
             .env("CARGO_TARGET_DIR", &self.workspace.target);
-        if self.profile == Profile::Release {
-            build.arg("--release");
-        }
         let mut install = self.module("pip");
         install
             .args(["install", "--quiet", "--disable-pip-version-check"])

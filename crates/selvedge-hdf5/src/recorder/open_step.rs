@@ -97,6 +97,22 @@ impl OpenStep {
         Ok(self)
     }
 
+    /// As [`put_bytes`](Self::put_bytes), for a tensor that may have been put before: the last values count.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`put_bytes`](Self::put_bytes) but [`RecordError::DuplicateTensor`]; the step stays open, as it
+    /// was.
+    pub fn replace_bytes(
+        &mut self,
+        name: &str,
+        dtype: Dtype,
+        bytes: &[u8],
+    ) -> Result<&mut Self, RecordError> {
+        self.step()?.replace_bytes(name, dtype, bytes)?;
+        Ok(self)
+    }
+
     /// The memory of tensor `name`, for all of its elements of `dtype`, in row-major order and
     /// little-endian. The tensor counts as put, and cannot be put again.
     ///

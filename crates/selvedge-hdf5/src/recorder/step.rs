@@ -47,6 +47,26 @@ impl<'a> Step<'a> {
         dtype: Dtype,
         bytes: &[u8],
     ) -> Result<&mut Self, RecordError> {
+        let tensor = self.find_for(name, dtype, bytes)?;
+        take_place(self.run, self.filling, tensor)?.copy_from_slice(bytes);
+        Ok(self)
+    }
+
+    /// The same for a tensor that may have been put before: the last values count.
+    pub(super) fn replace_bytes(
+        &mut self,
+        name: &str,
+        dtype: Dtype,
+        bytes: &[u8],
+    ) -> Result<(), RecordError> {
+        let tensor = self.find_for(name, dtype, bytes)?;
+        self.filling.filled[tensor] = false;
+        take_place(self.run, self.filling, tensor)?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// The number of tensor `name`, whose elements `bytes` are.
+    fn find_for(&self, name: &str, dtype: Dtype, bytes: &[u8]) -> Result<usize, RecordError> {
         let tensor = self.find(name, dtype)?;
         let spec = &self.run.specs[tensor];
         let expected = self.run.lengths[tensor];
@@ -65,8 +85,7 @@ impl<'a> Step<'a> {
                 found: bytes.len() / dtype.size(),
             });
         }
-        take_place(self.run, self.filling, tensor)?.copy_from_slice(bytes);
-        Ok(self)
+        Ok(tensor)
     }
 
     /// The memory of tensor `name`, for its elements of `dtype`. The tensor counts as put.

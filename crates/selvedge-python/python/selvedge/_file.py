@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 Path = str | os.PathLike[str]
 
 
-def open(path: Path, *, assume_bf16: bool | list[str] = False) -> File:
+def open(
+    path: Path, *, assume_bf16: bool | list[str] = False, follow_links: bool | Path = False, load_plugins: bool = False
+) -> File:
     """Opens a recording, or any HDF5 file, to read it.
 
     Args:
@@ -34,12 +36,17 @@ def open(path: Path, *, assume_bf16: bool | list[str] = False) -> File:
             those that came since.
         assume_bf16: takes 16-bit integers that say nothing of themselves for the bits of bfloat16, as files
             written by hand with h5py mostly have them: all, or those of these tensors.
+        follow_links: reads other files that the file names, if they lie in its folder or below it, or below the folder
+            that is given: at the other end of external links, as sources of virtual datasets, and as external storage.
+            Without it only sources of virtual datasets are read, and `File.notes` tells of the others.
+        load_plugins: lets HDF5 load filters that this package does not have, which is to run their code, from the
+            folders of the environment's ``HDF5_PLUGIN_PATH``; from then on for all files of this process.
 
     Raises:
-        NotFoundError: there is no such file.
+        NotFoundError: there is no such file, or no such folder.
         FileError: it is not HDF5, or cannot be read.
     """
-    return File(path, assume_bf16=assume_bf16)
+    return File(path, assume_bf16=assume_bf16, follow_links=follow_links, load_plugins=load_plugins)
 
 
 class File(Mapping[str, "Tensor"]):
@@ -54,16 +61,25 @@ class File(Mapping[str, "Tensor"]):
     >>> f["W"][::10, f["dead_mask"].numpy()].numpy()  # every tenth step, of some rows
     """
 
-    def __init__(self, path: Path, *, assume_bf16: bool | list[str] = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        assume_bf16: bool | list[str] = False,
+        follow_links: bool | Path = False,
+        load_plugins: bool = False,
+    ) -> None:
         self._path = os.path.abspath(os.fspath(path))
         self._assumed = assume_bf16
+        self._links = follow_links if isinstance(follow_links, bool) else os.path.abspath(os.fspath(follow_links))
+        self._plugins = load_plugins
         self._closed = False
         self._opening = threading.Lock()
         self._raw = self._opened()
         self._pid = os.getpid()
 
     def _opened(self) -> _selvedge.File:
-        raw = _selvedge.File(self._path)
+        raw = _selvedge.File(self._path, self._links, self._plugins)
         if self._assumed is True:
             for name in raw.names():
                 tensor = raw.tensor(name)
@@ -154,7 +170,7 @@ class File(Mapping[str, "Tensor"]):
         return self._handle().notes()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self._path, self._assumed)
+        return _reopened, (self._path, self._assumed, self._links, self._plugins)
 
     def __repr__(self) -> str:
         if self._closed:
@@ -177,8 +193,8 @@ class File(Mapping[str, "Tensor"]):
         return _html.card(_html.short(self._path), lines, ("tensor", "dtype", "shape", "recorded", "size"), rows)
 
 
-def _reopened(path: str, assumed: bool | list[str]) -> File:
-    return File(path, assume_bf16=assumed)
+def _reopened(path: str, assumed: bool | list[str], links: bool | str, plugins: bool) -> File:
+    return File(path, assume_bf16=assumed, follow_links=links, load_plugins=plugins)
 
 
 def _dtype_or_none(tensor: _selvedge.Tensor) -> str | None:

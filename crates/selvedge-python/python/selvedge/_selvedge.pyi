@@ -2,6 +2,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, final
 
 __all__ = [
+    "Columns",
     "File",
     "Recorder",
     "SafetensorsFile",
@@ -49,9 +50,13 @@ class Recorder:
         """Copies some tensors of the next step now; `append` completes it.
 
         For values that are gone or changed when the others are there, such as gradients before the optimizer's
-        step. Putting a tensor again replaces it. It takes the memory of these tensors of one step.
+        step. Putting a tensor again replaces it. It waits as `append` does while the queue is full. After the last
+        planned step it does nothing.
         """
 
+    def _columns(self, names: list[str]) -> Columns: ...
+    def _append(self, columns: Columns, values: list[Any], others: dict[str, Any]) -> int: ...
+    def _put(self, columns: Columns, values: list[Any]) -> None: ...
     def commit(self) -> int:
         """Waits until every appended step is committed, and returns their number. Ctrl-C interrupts it."""
 
@@ -82,8 +87,11 @@ class Recorder:
     def plan_numbers(self) -> dict[str, int]: ...
 
 @final
+class Columns: ...
+
+@final
 class File:
-    def __new__(cls, path: str) -> Self: ...
+    def __new__(cls, path: str, links: bool | str, plugins: bool) -> Self: ...
     def refresh(self) -> int: ...
     def assume_bf16(self, name: str) -> None: ...
     def names(self) -> list[str]: ...

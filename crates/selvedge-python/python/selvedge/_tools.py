@@ -14,15 +14,24 @@ from selvedge._program import call
 Path = str | os.PathLike[str]
 
 
-def inspect(path: Path) -> dict[str, Any]:
+def _others(follow_links: bool | Path, load_plugins: bool) -> list[str]:
+    """What the program is told of files and filters that a file names."""
+    links = [] if follow_links is False else ["--follow-links"]
+    if not isinstance(follow_links, bool):
+        links = [f"--follow-links={os.fspath(follow_links)}"]
+    return links + ["--load-plugins"] * load_plugins
+
+
+def inspect(path: Path, *, follow_links: bool | Path = False, load_plugins: bool = False) -> dict[str, Any]:
     """What a file says of itself: tensors with dtypes, shapes and chunks, attributes, provenance, state.
 
     Any HDF5, safetensors, .npy or .npz file; headers only. It is what ``selvedge inspect --json`` prints.
+    `follow_links` and `load_plugins` are those of `open`.
 
     Raises:
         ProgramError: the file cannot be read.
     """
-    _, printed = call("inspect", "--json", path)
+    _, printed = call("inspect", "--json", *_others(follow_links, load_plugins), path)
     # The program takes several files.
     file: dict[str, Any] = json.loads(printed)["files"][0]
     return file
@@ -34,17 +43,20 @@ def verify(
     *,
     assume_bf16: bool = False,
     skip_unsupported: bool = False,
+    follow_links: bool | Path = False,
+    load_plugins: bool = False,
 ) -> dict[str, Any]:
     """Whether two files hold the same values, bit for bit, or one those that its checksums were made of.
 
     Whatever their formats and chunks. Returns what ``selvedge verify --json`` prints, with the answer as
     ``"equal"``; `assume_bf16` takes uint16 without a marker for the bits of bfloat16, and `skip_unsupported`
-    leaves out what cannot be read here, for its type, a filter or a file that is not there.
+    leaves out what cannot be read here, for its type, a filter or a file that is not there. `follow_links` and
+    `load_plugins` are those of `open`.
 
     Raises:
         ProgramError: it cannot be told: a file cannot be read or has no checksums, or nothing was compared.
     """
-    arguments: list[Path] = ["verify", "--json", path]
+    arguments: list[Path] = ["verify", "--json", *_others(follow_links, load_plugins), path]
     if other is not None:
         arguments.append(other)
         arguments += ["--assume-bf16"] * assume_bf16 + ["--skip-unsupported"] * skip_unsupported
@@ -63,6 +75,8 @@ def rechunk(
     overwrite: bool = False,
     skip_unsupported: bool = False,
     skip_damaged: bool = False,
+    follow_links: bool | Path = False,
+    load_plugins: bool = False,
 ) -> str:
     """Writes a trajectory anew, with chunks for another way of reading, and reads it back to compare.
 
@@ -76,6 +90,8 @@ def rechunk(
         skip_unsupported: leaves out what cannot be read here, for its type, a filter or a file that is not
             there, and what a trajectory cannot hold.
         skip_damaged: leaves out tensors whose values are damaged.
+        follow_links: as for `open`.
+        load_plugins: as for `open`.
 
     Returns:
         What the program says of it.
@@ -84,6 +100,7 @@ def rechunk(
         ProgramError: there is such a file, or it cannot be made; then there is none.
     """
     arguments: list[Path] = ["rechunk", path, target, "--for", read, "--compression", compression]
+    arguments += _others(follow_links, load_plugins)
     arguments += ["--checksums"] * checksums + ["--overwrite"] * overwrite
     arguments += ["--skip-unsupported"] * skip_unsupported + ["--skip-damaged"] * skip_damaged
     return call(*arguments)[1]

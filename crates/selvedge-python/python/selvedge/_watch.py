@@ -109,36 +109,45 @@ class Watch:
         kinds = tuple(what)
         if isinstance(what, str) or not kinds:
             raise DeclarationError(f"what={what!r}: expected a list such as ('weights', 'grad')")
-        self._parameters = _selected(model, select)
-        self._state = optimizer.state
+        selected = _selected(model, select)
+        self._names = [name for name, _ in selected]
+        # Where the model has its parameters: it may get others later.
+        self._places = [_place(model, name) for name in self._names]
+        self._optimizer = optimizer
         self._every = every
         self._zeros = absent == "zeros"
         self._count = 0
         self._logged: dict[str, Any] = {}
-        self._weights = dict(self._parameters) if "weights" in kinds else {}
-        self._grads = [(f"{name}.grad", name, p) for name, p in self._parameters] if "grad" in kinds else []
+        self._has_weights = "weights" in kinds
         self._kinds = tuple(kind for kind in kinds if kind not in ("weights", "grad"))
         modules = dict(model.named_modules())
         outputs = {name: _output(name, asked, modules) for name, asked in (activations or {}).items()}
-        like = self._like()
+        like = self._like(selected, "grad" in kinds)
         tensors = dict(options.pop("tensors", None) or {})
         tensors.update({f"{name}.out": declared for name, (_, declared, _) in outputs.items()})
         like.update(options.pop("like", None) or {})
         self.recorder = Recorder(path, steps, like=like, tensors=tensors, scalars=scalars, **options)
+        before = [f"{name}.grad" for name in self._names] if "grad" in kinds else []
+        after = self._names if self._has_weights else []
+        after = after + [f"{name}.{kind}" for name in self._names for kind in self._kinds]
+        # What is recorded before the optimizer's step, which may change gradients in place, and after it.
+        self._before_it = self.recorder._columns(before)
+        self._after_it = self.recorder._columns(after)
+        self._has_grads = bool(before)
         # The step that is being made: a step of a subclass calls that of its base, whose hooks are called, too.
         self._step: FrameType | None = None
         # The hooks hold the watch weakly, so that one that is forgotten goes with its recorder.
         this = weakref.ref(self)
 
-        def before(*_: Any) -> None:
-            if (watch := this()) is not None:
-                watch._before(sys._getframe(1))
+        def pre_hook(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            watch = this()
+            return None if watch is None else watch._before(sys._getframe(1), args, kwargs)
 
-        def after(*_: Any) -> None:
+        def post_hook(*_: Any) -> None:
             if (watch := this()) is not None:
                 watch._after(sys._getframe(1))
 
-        self._hooks = [optimizer.register_step_pre_hook(before), optimizer.register_step_post_hook(after)]
+        self._hooks = [optimizer.register_step_pre_hook(pre_hook), optimizer.register_step_post_hook(post_hook)]
         for name, (module, _, choose) in outputs.items():
 
             def forward(_module: Any, _inputs: Any, output: Any, name: str = name, choose: Any = choose) -> None:
@@ -171,21 +180,21 @@ class Watch:
         self.recorder.__exit__(kind, error, trace)
 
     def __repr__(self) -> str:
-        return f"<selvedge.Watch of {len(self._parameters)} parameters: {self.recorder!r}>"
+        return f"<selvedge.Watch of {len(self._names)} parameters: {self.recorder!r}>"
 
     def _repr_html_(self) -> str:
         return self.recorder._repr_html_()
 
-    def _like(self) -> dict[str, Any]:
+    def _like(self, selected: list[tuple[str, Any]], has_grads: bool) -> dict[str, Any]:
         """A tensor of the dtype and shape of each that is recorded."""
         like = {}
-        for name, parameter in self._parameters:
-            if self._weights:
+        for name, parameter in selected:
+            if self._has_weights:
                 like[name] = parameter
-            if self._grads:
+            if has_grads:
                 like[f"{name}.grad"] = parameter if parameter.grad is None else parameter.grad
             for kind in self._kinds:
-                known = self._state.get(parameter, {}).get(kind)
+                known = self._optimizer.state.get(parameter, {}).get(kind)
                 if known is None and kind not in _LIKE_PARAMETER:
                     raise DeclarationError(
                         f"what={kind!r}: the optimizer has no such state of `{name}` yet, and what it will be like is "
@@ -198,17 +207,43 @@ class Watch:
         """Whether the next step is recorded."""
         return self._count % self._every == 0
 
-    def _before(self, step: FrameType) -> None:
+    def _parameters(self) -> list[Any]:
+        """The parameters that the model has now."""
+        try:
+            return [parameters[name] for parameters, name in self._places]
+        except KeyError:
+            gone = [name for (all_, own), name in zip(self._places, self._names, strict=True) if own not in all_]
+            raise DeclarationError(f"the model no longer has a parameter `{gone[0]}`; watch it anew") from None
+
+    def _before(self, step: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._step is not None and _is_called_by(step, self._step):
-            return
+            return None
         self._step = step
-        # The optimizer may change gradients in place.
-        if self._grads and self._recorded():
-            gradients = {}
-            for tensor, name, parameter in self._grads:
-                gradient = parameter.grad
-                gradients[tensor] = self._absent(parameter, name, "gradient") if gradient is None else gradient
-            self.recorder.put(gradients)
+        if not self._has_grads or not self._recorded():
+            return None
+        # A closure makes the gradients in the middle of the step: Lightning does all of its work in one.
+        if len(args) > 1 and callable(args[1]):
+            return (args[0], self._closure(args[1]), *args[2:]), kwargs
+        if callable(closure := kwargs.get("closure")):
+            return args, {**kwargs, "closure": self._closure(closure)}
+        self._put_gradients()
+        return None
+
+    def _closure(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        def recorded() -> Any:
+            loss = closure()
+            self._put_gradients()
+            return loss
+
+        return recorded
+
+    def _put_gradients(self) -> None:
+        named = zip(self._parameters(), self._names, strict=True)
+        gradients = [
+            self._absent(parameter, name, "gradient") if (gradient := parameter.grad) is None else gradient
+            for parameter, name in named
+        ]
+        self.recorder._put(self._before_it, gradients)
 
     def _after(self, step: FrameType) -> None:
         if step is not self._step:
@@ -218,17 +253,21 @@ class Watch:
         self._count += 1
         if not recorded:
             return
-        values = {**self._weights, **self._logged}
-        self._logged = {}
+        parameters = self._parameters()
+        values = parameters if self._has_weights else []
         if self._kinds:
-            for name, parameter in self._parameters:
-                state = self._state.get(parameter, {})
+            values = values.copy()
+            # Not that of before: it is another one when a checkpoint was loaded.
+            states = self._optimizer.state
+            for parameter, name in zip(parameters, self._names, strict=True):
+                state = states.get(parameter, {})
                 for kind in self._kinds:
                     found = state.get(kind)
                     if found is None:
                         found = self._absent(parameter, name, f"{kind!r} of the optimizer")
-                    values[f"{name}.{kind}"] = found
-        self.recorder.append(values)
+                    values.append(found)
+        logged, self._logged = self._logged, {}
+        self.recorder._append(self._after_it, values, logged)
 
     def _absent(self, parameter: Any, name: str, what: str) -> Any:
         """What is recorded of what a parameter does not have."""
@@ -264,6 +303,12 @@ def _selected(model: Any, select: Select | None) -> list[tuple[str, Any]]:
         missing = repr(select) if isinstance(select, str) else ", ".join(unknown)
         raise DeclarationError(f"select: no trained parameter {missing}; the model has {', '.join(known)}")
     return [(name, known[name]) for name in wanted]
+
+
+def _place(model: Any, name: str) -> tuple[dict[str, Any], str]:
+    """The dictionary that has a parameter, and its name there."""
+    module, _, own = name.rpartition(".")
+    return model.get_submodule(module)._parameters, own
 
 
 def _output(name: str, asked: Any, modules: Mapping[str, Any]) -> tuple[Any, Any, Any]:

@@ -11,7 +11,8 @@ use std::slice;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyType};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyCapsule, PyDict, PyList, PyType};
 use selvedge_hdf5::Dtype;
 
 use super::{Check, Owner, Piece};
@@ -59,6 +60,8 @@ struct ManagedVersioned {
     tensor: DLTensor,
 }
 
+type TensorFromObject = unsafe extern "C" fn(*mut c_void, *mut DLTensor) -> c_int;
+
 #[repr(C)]
 struct Exchange {
     major: u32,
@@ -68,7 +71,7 @@ struct Exchange {
     allocate: *const c_void,
     managed_from_object: *const c_void,
     object_from_managed: *const c_void,
-    tensor_from_object: Option<unsafe extern "C" fn(*mut c_void, *mut DLTensor) -> c_int>,
+    tensor_from_object: Option<TensorFromObject>,
     work_stream: *const c_void,
 }
 
@@ -77,8 +80,8 @@ struct Known {
     class: Py<PyType>,
     /// Its exchange interface.
     exchange: Option<NonNull<Exchange>>,
-    /// Whether it has a method that tells of the lazy sign, which the interface leaves out.
-    has_sign: bool,
+    /// The method that tells of the lazy sign, which the interface leaves out.
+    sign: Option<Py<PyAny>>,
     /// Whether its objects are parts of a tensor of several ranks, as torch's `DTensor`.
     is_distributed: bool,
 }
@@ -90,26 +93,71 @@ thread_local! {
 
 const REMEMBERED: usize = 8;
 
+/// Whether the interface tells the values of all these objects: none of them has a lazy sign. One call of
+/// Python asks all of them, which takes a third of the time of a call for each.
+pub(crate) fn read_as_they_are<'a, 'py: 'a>(
+    py: Python<'py>,
+    objects: impl Iterator<Item = &'a Bound<'py, PyAny>>,
+) -> PyResult<bool> {
+    static ANY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static MAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let mut method: Option<Py<PyAny>> = None;
+    let mut asked = Vec::new();
+    for object in objects {
+        // A part of a distributed tensor is asked when it is taken out.
+        let sign = known(object, |known| match known.is_distributed {
+            true => None,
+            false => Some(known.sign.as_ref()?.clone_ref(py)),
+        })?;
+        match (sign, &method) {
+            (None, _) => continue,
+            (Some(sign), None) => method = Some(sign),
+            (Some(sign), Some(method)) if sign.is(method) => {}
+            (Some(_), Some(_)) => return Ok(false),
+        }
+        asked.push(object);
+    }
+    let Some(method) = method else {
+        return Ok(true);
+    };
+    let signs = MAP.import(py, "builtins", "map")?;
+    let signs = signs.call1((method, PyList::new(py, asked)?))?;
+    let any = ANY.import(py, "builtins", "any")?;
+    Ok(!any.call1((signs,))?.is_truthy()?)
+}
+
 /// Finds the values of an object whose class has the exchange interface; `None` of another.
 pub(super) fn by_exchange<'py>(
     object: &Bound<'py, PyAny>,
     name: &str,
+    as_it_is: bool,
     check: Check<'_>,
 ) -> PyResult<Option<(Piece, Option<Owner<'py>>)>> {
     let py = object.py();
-    let class = interface(object)?;
-    if class.is_distributed {
-        let local = object.call_method0(intern!(py, "to_local"))?;
-        return super::find(&local, name, None, check).map(Some);
-    }
-    let Some(exchange) = class.tensor_from_object else {
+    let class = known(object, |known| {
+        Some((known.is_distributed, known.function()))
+    })?;
+    let Some((is_distributed, exchange)) = class else {
         return Ok(None);
     };
-    if class.has_sign && object.call_method0(intern!(py, "is_neg"))?.is_truthy()? {
+    if is_distributed {
+        let local = object.call_method0(intern!(py, "to_local"))?;
+        return super::find(&local, name, None, false, check).map(Some);
+    }
+    let Some(exchange) = exchange else {
+        return Ok(None);
+    };
+    let is_negated = || -> PyResult<bool> {
+        match known(object, |known| Some(known.sign.as_ref()?.clone_ref(py)))? {
+            Some(sign) => sign.bind(py).call1((object,))?.is_truthy(),
+            None => Ok(false),
+        }
+    };
+    if !as_it_is && is_negated()? {
         let plain = object
             .call_method0(intern!(py, "detach"))?
             .call_method0(intern!(py, "resolve_neg"))?;
-        return by_exchange(&plain, name, check);
+        return by_exchange(&plain, name, false, check);
     }
     let mut tensor = MaybeUninit::<DLTensor>::uninit();
     // SAFETY: the interface is valid for the life of the process and of a class of this object; it fills the
@@ -123,51 +171,40 @@ pub(super) fn by_exchange<'py>(
     let tensor = unsafe { tensor.assume_init() };
     if !HOST.contains(&tensor.device_type) {
         let host = to_host(object)?;
-        return by_exchange(&host, name, check);
+        return by_exchange(&host, name, false, check);
     }
     let is_complex = tensor.code == 5;
     if is_complex && object.call_method0(intern!(py, "is_conj"))?.is_truthy()? {
         let plain = object
             .call_method0(intern!(py, "detach"))?
             .call_method0(intern!(py, "resolve_conj"))?;
-        return by_exchange(&plain, name, check);
+        return by_exchange(&plain, name, false, check);
     }
     let piece = piece(py, &tensor, name, check)?;
     Ok(Some((piece, Some(Owner::Object(object.clone())))))
 }
 
-type TensorFromObject = unsafe extern "C" fn(*mut c_void, *mut DLTensor) -> c_int;
-
-/// How the values of the objects of a class are found.
-#[derive(Clone, Copy)]
-struct Interface {
-    /// Tells where they lie; `None` of a class without it.
-    tensor_from_object: Option<TensorFromObject>,
-    /// Whether the object is to be asked for its sign before.
-    has_sign: bool,
-    /// Whether it is to be asked for its own part of them.
-    is_distributed: bool,
+impl Known {
+    /// The function that tells where an object's values lie.
+    fn function(&self) -> Option<TensorFromObject> {
+        let exchange = self.exchange?;
+        // SAFETY: the interface stays where it is for the life of the process.
+        unsafe { exchange.as_ref() }.tensor_from_object
+    }
 }
 
-fn interface(object: &Bound<'_, PyAny>) -> PyResult<Interface> {
+/// What is known of the class of an object.
+fn known<T>(object: &Bound<'_, PyAny>, tell: impl Fn(&Known) -> Option<T>) -> PyResult<Option<T>> {
     let class = object.get_type();
-    let usable = |known: &Known| Interface {
-        // SAFETY: the interface stays where it is for the life of the process.
-        tensor_from_object: known
-            .exchange
-            .and_then(|at| unsafe { at.as_ref() }.tensor_from_object),
-        has_sign: known.has_sign,
-        is_distributed: known.is_distributed,
-    };
     let remembered = KNOWN.with_borrow(|known| {
         let known = known.iter().find(|known| known.class.is(&class))?;
-        Some(usable(known))
+        Some(tell(known))
     });
     if let Some(found) = remembered {
         return Ok(found);
     }
     let known = look_up(&class)?;
-    let found = usable(&known);
+    let found = tell(&known);
     KNOWN.with_borrow_mut(|all| {
         all.truncate(REMEMBERED - 1);
         all.insert(0, known);
@@ -193,11 +230,14 @@ fn look_up(class: &Bound<'_, PyType>) -> PyResult<Known> {
             at = table.previous;
         }
     }
-    let has_sign = exchange.is_some() && class.hasattr(intern!(py, "is_neg"))?;
+    let sign = match exchange {
+        Some(_) => class.getattr_opt(intern!(py, "is_neg"))?.map(Bound::unbind),
+        None => None,
+    };
     Ok(Known {
         class: class.clone().unbind(),
         exchange,
-        has_sign,
+        sign,
         is_distributed: class.hasattr(intern!(py, "to_local"))?,
     })
 }

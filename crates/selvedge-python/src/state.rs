@@ -1,0 +1,118 @@
+//! The next step of a run: filled in one go or in parts, and handed over.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use selvedge_hdf5::{OpenStep, TensorSpec};
+
+use crate::error;
+use crate::values::Piece;
+
+/// A step tensor.
+pub(crate) struct Spec {
+    pub(crate) name: Py<PyString>,
+    pub(crate) spec: TensorSpec,
+}
+
+/// What changes while a run is recorded.
+pub(crate) struct State {
+    /// `None` when it is finished.
+    pub(crate) recorder: Option<selvedge_hdf5::Recorder>,
+    /// The next step, where tensors of it were put before it, and which they are.
+    pub(crate) open: Option<(OpenStep, Vec<bool>)>,
+    pub(crate) committed: u64,
+    pub(crate) appended: u64,
+    /// Strided values in row-major order.
+    pub(crate) scratch: Vec<u8>,
+    /// Whether somebody did not want to wait for the disk any longer.
+    pub(crate) interrupted: bool,
+}
+
+impl State {
+    /// Appends a step whose values lie at `sources`, in the order of the declaration; those of `None` were
+    /// put before. `None` where the queue was full for so long.
+    pub(crate) fn append(
+        &mut self,
+        specs: &[Spec],
+        sources: &[Option<Piece>],
+        timeout: Duration,
+    ) -> PyResult<Option<u64>> {
+        let Self {
+            recorder,
+            open,
+            scratch,
+            ..
+        } = self;
+        let Some(recorder) = recorder else {
+            return Err(Python::attach(closed));
+        };
+        let given = specs.iter().zip(sources);
+        let mut given =
+            given.filter_map(|(Spec { spec, .. }, source)| Some((spec, source.as_ref()?)));
+        let number = match open.take() {
+            Some((mut step, _)) => given
+                .try_for_each(|(spec, piece)| {
+                    step.replace_bytes(&spec.name, spec.dtype, piece.bytes(scratch))
+                        .map(drop)
+                })
+                .and_then(|()| step.commit())
+                .map(Some),
+            None => recorder.append_timeout(timeout, |step| {
+                for (spec, piece) in given {
+                    step.put_bytes(&spec.name, spec.dtype, piece.bytes(scratch))?;
+                }
+                Ok(step)
+            }),
+        };
+        let number = number.map_err(error::hdf5)?;
+        self.committed = recorder.committed();
+        self.appended = recorder.appended();
+        Ok(number)
+    }
+
+    /// Puts the tensors of the next step that are at `sources` into its place in the queue. `None` where there
+    /// was none for so long.
+    pub(crate) fn put(
+        &mut self,
+        specs: &[Spec],
+        sources: &[Option<Piece>],
+        timeout: Duration,
+    ) -> PyResult<Option<()>> {
+        let Self {
+            recorder,
+            open,
+            scratch,
+            ..
+        } = self;
+        let Some(recorder) = recorder else {
+            return Err(Python::attach(closed));
+        };
+        if open.is_none() {
+            let planned = recorder.plan().steps;
+            if planned.is_some_and(|planned| recorder.appended() >= planned) {
+                // There is no such step, as `append` says; a model may still be evaluated.
+                return Ok(Some(()));
+            }
+            let step = recorder.open_step_timeout(timeout).map_err(error::hdf5)?;
+            *open = step.map(|step| (step, vec![false; specs.len()]));
+        }
+        let Some((step, put)) = open else {
+            return Ok(None);
+        };
+        for ((Spec { spec, .. }, source), put) in specs.iter().zip(sources).zip(put) {
+            if let Some(piece) = source {
+                step.replace_bytes(&spec.name, spec.dtype, piece.bytes(scratch))
+                    .map_err(error::hdf5)?;
+                *put = true;
+            }
+        }
+        Ok(Some(()))
+    }
+}
+
+pub(crate) fn closed(py: Python<'_>) -> PyErr {
+    let text =
+        "this recorder is finished; start another one, with `resume=True` to go on with its file";
+    error::new(py, "ClosedError", text)
+}
