@@ -8,6 +8,7 @@ import pathlib
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import h5py
@@ -195,3 +196,43 @@ def test_what_cannot_be_declared_is_told(path: pathlib.Path) -> None:
     with pytest.raises(selvedge.DeclarationError, match="`W` is a DTensor"):
         selvedge.Recorder(path, like={"W": Cut()})
     assert not path.exists()
+
+
+@pytest.fixture
+def alone(tmp_path: pathlib.Path) -> Iterator[None]:
+    """This process as the one rank of a run."""
+    store = tmp_path / "store"
+    torch.distributed.init_process_group("gloo", init_method=f"file://{store}", rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+def test_fsdp_is_watched(path: pathlib.Path, alone: None) -> None:
+    from torch.distributed.fsdp import fully_shard
+
+    def trained(where: pathlib.Path, **options: Any) -> None:
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3))
+        if options:
+            fully_shard(model, mesh=torch.distributed.init_device_mesh("cpu", (1,)))
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+        with selvedge.watch(model, optimizer, where, what=("weights", "grad", "exp_avg"), **options):
+            for _ in range(5):
+                optimizer.zero_grad()
+                model(torch.ones(2, 4)).square().sum().backward()
+                optimizer.step()
+
+    shard = selvedge.Shard.from_torch(resume=path)
+    assert (shard.rank, shard.world_size, shard.step) == (0, 1, 0)
+    trained(path, shard=shard)
+    parts = {tensor["name"]: tensor["part"] for tensor in selvedge.inspect(path)["tensors"]}
+    assert parts["0.weight"] == {"global_shape": [6, 4], "offset": [0, 0]}
+    assert selvedge.Shard.from_torch(resume=path) == selvedge.Shard(shard.run, 0, 1, 5)
+    view, single = path.with_name("view.h5"), path.with_name("single.h5")
+    selvedge.join([path], view)
+    trained(single)
+    assert selvedge.verify(view, single)["equal"]
+    # A file that cannot be read is told to all ranks, and none waits for another.
+    path.write_bytes(b"no HDF5")
+    with pytest.raises(selvedge.FileError, match="rank 0: .* is not an HDF5 file"):
+        selvedge.Shard.from_torch(resume=path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from selvedge import _selvedge
-from selvedge._errors import DeclarationError
+from selvedge._errors import DeclarationError, Error, FileError
 
 Path = str | os.PathLike[str]
 Part = tuple[Sequence[int], Sequence[int]]
@@ -44,6 +44,7 @@ class Shard:
 
         Raises:
             DeclarationError: `torch.distributed` is not initialised, or the files are of several runs.
+            FileError: the file of a rank cannot be read, in all ranks.
         """
         import torch.distributed as distributed
 
@@ -52,10 +53,19 @@ class Shard:
                 "torch.distributed is not initialised; call `torch.distributed.init_process_group` first"
             )
         rank, world_size = distributed.get_rank(group), distributed.get_world_size(group)
-        found = _selvedge.rank_of(os.fspath(resume)) if resume is not None and os.path.exists(resume) else None
+        own: tuple[str, int, int, int] | None = None
+        problem: str | None = None
+        try:
+            own = _selvedge.rank_of(os.fspath(resume)) if resume is not None and os.path.exists(resume) else None
+        except Error as error:
+            # The others wait for this rank: all of them hear of it.
+            problem = str(error)
         told: list[Any] = [None] * world_size
-        distributed.all_gather_object(told, (_selvedge.new_run_id(), found), group=group)
-        files = [found for _, found in told]
+        distributed.all_gather_object(told, (_selvedge.new_run_id(), own, problem), group=group)
+        problems = [f"rank {number}: {text}" for number, (_, _, text) in enumerate(told) if text is not None]
+        if problems:
+            raise FileError(f"resume: {'; '.join(problems)}")
+        files = [found for _, found, _ in told]
         known = [found for found in files if found is not None]
         if len({found[0] for found in known}) > 1:
             of = ", ".join(f"rank {rank}: {found[0]}" for rank, found in enumerate(files) if found is not None)
