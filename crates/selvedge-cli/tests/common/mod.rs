@@ -66,7 +66,8 @@ pub(crate) fn finish(output: Output) -> Run {
     run
 }
 
-/// Text with what changes from run to run replaced: times, versions, and the free disk.
+/// Text with what changes from run to run replaced: times, versions, the free disk, and what a file takes of
+/// it, which file systems count differently before and after its pages are written.
 pub(crate) fn masked(text: &str) -> String {
     let words: Vec<String> = text
         .split('\n')
@@ -79,6 +80,11 @@ pub(crate) fn masked(text: &str) -> String {
                 && let Some((start, _)) = start.rsplit_once(", ")
             {
                 line = format!("{start}, SPACE free");
+            }
+            if let Some((start, _)) = line.split_once(" of them on the disk")
+                && let Some((start, _)) = start.rsplit_once(", ")
+            {
+                line = format!("{start}, BLOCKS of them on the disk");
             }
             line
         })
