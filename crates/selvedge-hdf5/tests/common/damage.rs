@@ -201,7 +201,11 @@ fn check_changes(before: &[u8], after: &[u8], recovery: &Recovery) {
         number(after, at) == committed && recovery.ahead.iter().any(had)
     };
     let is_commit = |at: usize| [at, at + 8].map(|at| number(after, at)) == [committed; 2];
-    for at in (0..before.len()).filter(|&at| before[at] != after[at]) {
+    // Most of the file is the same, and is compared at once.
+    let parts = before.chunks(512).zip(after.chunks(512)).enumerate();
+    let changed = parts.filter(|(_, (before, after))| before != after);
+    let changed = changed.flat_map(|(nth, _)| nth * 512..(nth * 512 + 512).min(before.len()));
+    for at in changed.filter(|&at| before[at] != after[at]) {
         let eight = at.saturating_sub(7)..=at;
         let is_known = eight.clone().any(is_state)
             || eight.clone().any(is_extent)
@@ -233,6 +237,8 @@ fn attributes(image: &[u8], name: &str) -> Vec<usize> {
         let lengths = lengths.map(|len| if filled { len.next_multiple_of(8) } else { len });
         Some(at + lengths.sum::<usize>())
     };
+    // The header of the root is at the beginning of a golden file.
+    let image = &image[..image.len().min(8192)];
     let places = image.windows(name.len()).enumerate();
     let places = places.filter(|(_, found)| *found == name.as_bytes());
     places.filter_map(|(at, _)| value(at)).collect()
