@@ -31,7 +31,7 @@ fuzz_target!(|text: &str| {
     let _ = GitAttribute::parse(&path, text);
     let _ = GitFilter::parse(text);
     let _ = Hook::parse_pre_commit(&path, text);
-    let _ = Hook::parse_script(&path, text);
+    let _ = Hook::parse_lefthook(&path, text);
 });
 
 fn round_trip<T: FromStr<Err: Display> + Display>(text: &str) {
