@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use selvedge_hdf5::{Note, ReadError, Reader, Rechunk};
+use selvedge_hdf5::{Note, ReadError, Reader, Rechunk, Tensor};
 use selvedge_testing::{Limit, again, is_child, python, run_limited, setting, tell, told};
 
 const LARGE: &str = r#"
@@ -74,6 +74,74 @@ fn a_chunk_does_not_become_larger_than_it_is() {
         format!("{error:?}").contains("more than one filter"),
         "{error:?}"
     );
+}
+
+const SHORT: &str = r#"
+import sys, zlib, h5py, numpy as np
+with h5py.File(sys.argv[1], "w") as f:
+    values = np.arange(8 * 64, dtype=">f4").reshape(8, 64)
+    for name, options in [
+        ("swapped", {}),
+        ("shuffled", dict(shuffle=True)),
+        ("lzf", dict(compression="lzf")),
+        ("deflated", dict(compression="gzip")),
+    ]:
+        f.create_dataset(name, data=values, chunks=(4, 64), fletcher32=True, **options)
+    f.create_dataset("little", data=values.astype("<f4"), chunks=(4, 64), fletcher32=True)
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_chunk((4, 64))
+    plan.set_fletcher32()
+    plan.set_deflate(1)
+    space = h5py.h5s.create_simple((8, 64))
+    h5py.h5d.create(f.id, b"sum_first", h5py.h5t.IEEE_F32BE, space, plan)
+    f["sum_first"][...] = values
+    f["sum_first"].id.write_direct_chunk((4, 0), zlib.compress(b"sum"), 0)
+    # Sizes by which their keys are found in the index.
+    sizes = [5000 + nth for nth in range(len(f) - 1)]
+    for name, size in zip((name for name in f if name != "sum_first"), sizes):
+        f[name].id.write_direct_chunk((4, 0), bytes(size), 0)
+    f["whole"] = values
+content = bytearray(open(sys.argv[1], "rb").read())
+for size in sizes:
+    key = size.to_bytes(4, "little") + bytes(4) + (4).to_bytes(8, "little")
+    at = content.index(key)
+    content[at : at + 4] = SIZE.to_bytes(4, "little")
+open(sys.argv[1], "wb").write(content)
+"#;
+
+/// libhdf5 took the four bytes of a checksum from a chunk that has fewer, and summed up the memory after it
+/// until there was no more.
+#[test]
+fn a_chunk_that_is_shorter_than_its_checksum_is_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("short_1.h5");
+    for size in ["(0)", "(1)", "(3)"] {
+        python::on_file(&SHORT.replace("SIZE", size), &path);
+        let file = Reader::open(&path).unwrap();
+        for name in [
+            "swapped",
+            "shuffled",
+            "lzf",
+            "deflated",
+            "little",
+            "sum_first",
+        ] {
+            let tensor = file.tensor(name).unwrap();
+            assert_eq!(tensor.read_steps::<f32>(3..4).unwrap()[0], 192.0, "{name}");
+            let error = tensor.read::<f32>().unwrap_err();
+            assert!(
+                matches!(&error, ReadError::DamagedChunk { chunk, .. } if *chunk == [4, 0]),
+                "{name} {size}: {error}"
+            );
+        }
+        drop(file);
+        let rescued = folder.path().join("rescued_1.h5");
+        let rechunk = Rechunk::new(&path, &rescued).skip_damaged(true);
+        rechunk.overwrite(true).run(|_| {}).unwrap();
+        let rescued = Reader::open(&rescued).unwrap();
+        let names: Vec<&str> = rescued.tensors().iter().map(Tensor::name).collect();
+        assert_eq!(names, ["whole"]);
+    }
 }
 
 /// Runs this test again on a file that `script` makes, with so many seconds of the processor.

@@ -1,8 +1,13 @@
 //! How large a chunk becomes that libhdf5 would decode. Its filters take the memory that a stream asks
-//! for, of a megabyte a gigabyte: so what a chunk holds is counted before it is let.
+//! for, of a megabyte a gigabyte; and its checksum takes four bytes from a chunk that has fewer, and reads
+//! on for ever. So what a chunk holds is counted before it is let.
+
+use std::fmt;
 
 use hdf5::filters::Filter;
 use libdeflater::{DecompressionError, Decompressor};
+
+use super::fletcher;
 
 /// Bytes that a chunk may have on its way more than when it is decoded: heads of packed numbers.
 const MORE: usize = 1 << 16;
@@ -52,14 +57,45 @@ impl Bounds {
         })
     }
 
-    /// Whether the chunks have to be looked into.
-    pub(crate) fn matter(&self) -> bool {
-        self.filters.iter().any(is_stream)
+    /// The filters that a chunk went through, in their order, each with the bytes that it was given; and the
+    /// bytes that the last one made.
+    fn sizes(&self, mask: u32) -> (Vec<(&Filter, Size)>, Size) {
+        let mut size = Size::Exactly(self.bytes);
+        let mut steps = Vec::with_capacity(self.filters.len());
+        // What a mask has no bit for went through the filter.
+        let bits = (0..).map(|nth| 1_u32.checked_shl(nth).unwrap_or(0));
+        for (bit, filter) in bits.zip(&self.filters) {
+            if mask & bit != 0 {
+                continue;
+            }
+            steps.push((filter, size));
+            size = match filter {
+                Filter::Shuffle => size,
+                Filter::Fletcher32 => size.and(fletcher::BYTES),
+                _ => Size::AtLeast(1),
+            };
+        }
+        (steps, size)
     }
 
-    /// Whether a chunk that is stored in so many bytes need not be looked into.
-    pub(crate) fn is_small(&self, stored: usize) -> bool {
-        stored.saturating_mul(MOST_RATIO) <= SMALL.max(self.bytes)
+    /// Checks the number of bytes that a chunk is stored in. Returns whether its bytes are to be
+    /// [checked](Self::check), too.
+    ///
+    /// # Errors
+    ///
+    /// That its filters do not make so many.
+    pub(crate) fn check_len(&self, stored: usize, mask: u32) -> Result<bool, String> {
+        let (steps, size) = self.sizes(mask);
+        if !size.is(stored) {
+            return Err(format!(
+                "it is stored in {stored} bytes, and its filters make {size} of a chunk of {} bytes",
+                self.bytes
+            ));
+        }
+        let mut streams = steps.iter().filter(|(filter, _)| is_stream(filter));
+        let is_small = stored.saturating_mul(MOST_RATIO) <= SMALL.max(self.bytes);
+        // A checksum in a stream has to find its own bytes there.
+        Ok(streams.any(|(_, size)| !is_small || *size != Size::Exactly(self.bytes)))
     }
 
     /// Checks that a chunk does not become larger than it should.
@@ -69,37 +105,72 @@ impl Bounds {
     /// What is wrong with it.
     pub(crate) fn check(&mut self, mut stored: &[u8], mask: u32) -> Result<(), String> {
         let most = self.bytes.saturating_add(MORE);
-        // What a mask has no bit for went through the filter.
-        let bits = (0..).map(|nth| 1_u32.checked_shl(nth).unwrap_or(0));
-        let filters: Vec<(u32, &Filter)> = bits.zip(&self.filters).collect();
-        for (bit, filter) in filters.into_iter().rev() {
-            if mask & bit != 0 {
-                continue;
-            }
-            let fits = match filter {
+        let mut inflate = self.inflate.take().unwrap_or_default();
+        let (steps, _) = self.sizes(mask);
+        for (filter, size) in steps.into_iter().rev() {
+            let len = match filter {
                 Filter::Fletcher32 => {
-                    let end = stored.len().checked_sub(4);
+                    let end = stored.len().checked_sub(fletcher::BYTES);
                     stored = end.map_or(&[][..], |end| &stored[..end]);
                     continue;
                 }
                 Filter::Deflate(_) => {
-                    let buffer = self.inflate.get_or_insert_default();
-                    fit(buffer, most)?;
-                    let found = Decompressor::new().zlib_decompress(stored, buffer);
-                    found != Err(DecompressionError::InsufficientSpace)
+                    fit(&mut inflate, most)?;
+                    match Decompressor::new().zlib_decompress(stored, &mut inflate) {
+                        Ok(len) => len,
+                        Err(DecompressionError::InsufficientSpace) => usize::MAX,
+                        // libhdf5 finds that, too.
+                        Err(_) => break,
+                    }
                 }
-                Filter::LZF => lzf_len(stored) <= most,
+                Filter::LZF => lzf_len(stored),
                 _ => continue,
             };
-            return match fits {
-                true => Ok(()),
-                false => Err(format!(
-                    "its stream holds more than the {} bytes of a chunk",
-                    self.bytes
-                )),
-            };
+            if len > most {
+                let bytes = self.bytes;
+                return Err(format!(
+                    "its stream holds more than the {bytes} bytes of a chunk"
+                ));
+            }
+            if !size.is(len) {
+                return Err(format!("its stream holds {len} bytes, expected {size}"));
+            }
+            break;
         }
+        self.inflate = Some(inflate);
         Ok(())
+    }
+}
+
+/// How many bytes there are between two filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Size {
+    Exactly(usize),
+    AtLeast(usize),
+}
+
+impl Size {
+    fn and(self, more: usize) -> Self {
+        match self {
+            Self::Exactly(bytes) => Self::Exactly(bytes.saturating_add(more)),
+            Self::AtLeast(bytes) => Self::AtLeast(bytes.saturating_add(more)),
+        }
+    }
+
+    fn is(self, bytes: usize) -> bool {
+        match self {
+            Self::Exactly(expected) => bytes == expected,
+            Self::AtLeast(least) => bytes >= least,
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(bytes) => write!(f, "{bytes}"),
+            Self::AtLeast(bytes) => write!(f, "at least {bytes}"),
+        }
     }
 }
 
@@ -159,6 +230,25 @@ mod tests {
         let large = with_sum(4096 + MORE + 1);
         assert!(bounds.check(&large, 0).unwrap_err().contains("4096 bytes"));
         assert_eq!(bounds.check(&large, 0b010), Ok(()));
+        let no_sum = with_sum(4096)[..3].to_vec();
+        for (len, mask, fits) in [
+            (no_sum.len(), 0, false),
+            (5, 0, true),
+            (1, 0b100, true),
+            (0, 0b100, false),
+            (4096, 0b010, false),
+            (4100, 0b010, true),
+            (4096, 0b111, true),
+            (4095, 0b111, false),
+        ] {
+            assert_eq!(bounds.check_len(len, mask).is_ok(), fits, "{len} {mask:b}");
+        }
+        // The stream lacks the four bytes of the checksum before it.
+        let first = vec![Filter::Fletcher32, Filter::Deflate(1)];
+        let mut bounds = Bounds::new(first, 4096, &[]).unwrap();
+        assert_eq!(bounds.check_len(100, 0), Ok(true));
+        assert_eq!(bounds.check(&packed(4100), 0), Ok(()));
+        assert!(bounds.check(&packed(3), 0).unwrap_err().contains("4100"));
         let twice = [filters(), filters()].concat();
         assert!(Bounds::new(twice, 4096, &[]).is_err());
         let numbers = || vec![Filter::NBit];

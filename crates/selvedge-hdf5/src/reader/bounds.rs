@@ -17,7 +17,8 @@ const NUMBERS: usize = 2;
 const NUMBER_BYTES: usize = 4;
 
 impl Tensor {
-    /// Refuses rows of a filtered tensor whose chunks would become larger than chunks are.
+    /// Refuses rows of a filtered tensor whose chunks would become larger than chunks are, or are stored in
+    /// fewer bytes than their filters make.
     pub(super) fn check_bounds(&self, dataset: &Dataset, rows: Stride) -> Result<(), ReadError> {
         let (Some(chunk), true) = (self.chunk_shape(), self.is_filtered() && rows.count > 0) else {
             return Ok(());
@@ -31,14 +32,16 @@ impl Tensor {
         let (filters, packed) = filters(dataset).map_err(failed)?;
         let bounds = Bounds::new(filters, to_usize(grid.chunk_bytes()), &packed);
         let mut bounds = bounds.map_err(refused)?;
-        if !bounds.matter() {
-            return Ok(());
-        }
+        let edges = leaves_edges(dataset).map_err(failed)?;
         let last = rows.at(rows.count - 1);
         let first = rows.first / grid.steps() * grid.pieces();
         let end = (last / grid.steps() + 1).saturating_mul(grid.pieces());
         for number in first..end {
             let offset = grid.offset(number);
+            let mut ends = offset.iter().zip(chunk).zip(&shape);
+            if edges && ends.any(|((first, len), axis)| first.saturating_add(*len) > *axis) {
+                continue;
+            }
             let damaged = |reason: String| ReadError::DamagedChunk {
                 path: self.path().to_owned(),
                 tensor: self.name().to_owned(),
@@ -48,7 +51,8 @@ impl Tensor {
             let Some((bytes, mask)) = ffi::stored_chunk(dataset, &offset).map_err(failed)? else {
                 continue;
             };
-            if bounds.is_small(to_usize(bytes)) {
+            let is_looked_into = bounds.check_len(to_usize(bytes), mask);
+            if !is_looked_into.map_err(damaged)? {
                 continue;
             }
             // A number of the file is a claim.
@@ -66,6 +70,12 @@ impl Tensor {
         }
         Ok(())
     }
+}
+
+/// Whether chunks that reach over the edge go through no filter, without a bit that says so.
+fn leaves_edges(dataset: &Dataset) -> hdf5::Result<bool> {
+    let options = dataset.dcpl()?.get_chunk_opts()?;
+    Ok(options.is_some_and(|options| !options.is_empty()))
 }
 
 /// The filters of a dataset, and what those that pack numbers say of them.
