@@ -230,3 +230,50 @@ fn names_are_found_in_files_of_many_tensors() {
         assert!(run.stdout.contains(told), "{}", run.stdout);
     }
 }
+
+/// What another program appended to one step tensor is compared by nobody, and never passes for equal; nor do
+/// steps without checksums, or a step tensor that is gone.
+#[test]
+fn what_another_program_appended_or_took_is_told() {
+    let place = Place::new();
+    let change = |name: &str, what: &str| {
+        place.print(&["rechunk", "a.h5", name, "--checksums"]);
+        let script = format!("import sys, h5py\nwith h5py.File(sys.argv[1], 'r+') as f: {what}");
+        python::on_file(&script, &place.path(name));
+    };
+    finished(&place.path("a.h5"));
+    change("grown.h5", "f['W'].resize(f['W'].shape[0] + 5, axis=0)");
+    change("gone.h5", "del f['losses']");
+    fs::copy(place.path("grown.h5"), place.path("copy.h5")).unwrap();
+    let told = "those that both have are equal; not all is compared: another program appended";
+    for (files, code) in [(["a.h5", "grown.h5"], 1), (["grown.h5", "copy.h5"], 2)] {
+        let run = place.run(&["verify", files[0], files[1]]);
+        assert_eq!(run.code, code, "{}", run.stdout);
+        assert_eq!(run.stdout.contains(told), code == 1, "{}", run.stdout);
+        assert!(
+            run.stdout
+                .contains("another program appended steps to this"),
+            "{}",
+            run.stdout
+        );
+    }
+    let diff = place.run(&["inspect", "--diff", "a.h5", "grown.h5"]);
+    assert_eq!(diff.code, 1);
+    assert!(diff.stdout.contains("appended steps"), "{}", diff.stdout);
+    for (file, code, told) in [
+        (
+            "grown.h5",
+            2,
+            "`W` is ahead: another program appended 5 steps",
+        ),
+        (
+            "gone.h5",
+            1,
+            "1 step tensor that the run had is not here any more",
+        ),
+    ] {
+        let run = place.run(&["verify", file]);
+        assert_eq!(run.code, code, "{}", run.stdout);
+        assert!(run.stdout.contains(told), "{}", run.stdout);
+    }
+}

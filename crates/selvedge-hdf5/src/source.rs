@@ -43,6 +43,12 @@ pub trait TensorSource: Sync {
         self.shape().first().copied().unwrap_or(1)
     }
 
+    /// Rows beyond these that are not read: steps that another program appended to this tensor of a run,
+    /// and not to the others.
+    fn appended(&self) -> u64 {
+        0
+    }
+
     /// Bytes of a row.
     fn row_bytes(&self) -> u64 {
         let shape = self.shape();

@@ -82,8 +82,12 @@ struct Checksums {
     selvedge_version: &'static str,
     path: String,
     clean: bool,
+    /// Whether every value has a checksum.
+    complete: bool,
     verified_bytes: u64,
     tensors: Vec<TensorChecksums>,
+    /// What is no part of the run, or not as the run left it.
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -201,13 +205,22 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
             what_adds_them(&name, facts.recording.as_ref(), &reader)
         );
     }
-    let clean = report.is_clean();
+    let outcome = match (report.is_clean(), report.is_complete()) {
+        (true, false) => Outcome::Failed,
+        (clean, _) => answer(clean),
+    };
     if args.json {
         output::print_json(&Checksums::new(&report))?;
     } else {
         output::print(&render::verify::checksums(report))?;
     }
-    Ok(answer(clean))
+    if outcome == Outcome::Failed {
+        output::error(&anyhow!(
+            "not all of {name} has checksums; {}",
+            what_adds_them(&name, facts.recording.as_ref(), &reader)
+        ));
+    }
+    Ok(outcome)
 }
 
 /// What gives a file checksums: it is not the same for every file.
@@ -260,8 +273,10 @@ impl Checksums {
             selvedge_version: env!("CARGO_PKG_VERSION"),
             path: escaped(report.path.as_os_str().as_bytes()),
             clean: report.is_clean(),
+            complete: report.is_complete(),
             verified_bytes: report.verified,
             tensors: tensors.collect(),
+            notes: report.notes.iter().map(ToString::to_string).collect(),
         }
     }
 }

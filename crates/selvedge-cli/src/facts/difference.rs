@@ -20,7 +20,7 @@ pub(crate) struct Differences {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct TensorDifference {
     pub(crate) tensor: String,
-    /// `dtype` or `shape`.
+    /// `dtype`, `shape`, or `appended steps`, which another program gave to one tensor of a run.
     pub(crate) property: &'static str,
     pub(crate) first: String,
     pub(crate) second: String,
@@ -91,6 +91,11 @@ fn unequal(one: &TensorFacts, two: &TensorFacts) -> impl Iterator<Item = TensorD
     let properties = [
         ("dtype", one.dtype.clone(), two.dtype.clone()),
         ("shape", shape(one), shape(two)),
+        (
+            "appended steps",
+            one.appended.to_string(),
+            two.appended.to_string(),
+        ),
     ];
     let tensor = one.name.clone();
     properties

@@ -192,6 +192,7 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
         stored_bytes: tensor.stored_bytes(),
         storage,
         extent: (role == Role::Step).then(|| tensor.extent()).flatten(),
+        appended: tensor.appended(),
         python: python::read_hdf5(tensor.name(), dtype, &stored_dtype, shape.len()),
         part: tensor.part_of()?.map(|part| {
             let axes = |axes: &[usize]| axes.iter().map(|&axis| axis as u64).collect();

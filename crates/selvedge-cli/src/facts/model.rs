@@ -143,6 +143,9 @@ pub(crate) struct TensorFacts {
     /// The steps of a step tensor in the file, which a kill can have left ahead of the committed
     /// ones.
     pub(crate) extent: Option<u64>,
+    /// Steps of these that another program appended to it, and not to all step tensors.
+    #[serde(skip)]
+    pub(crate) appended: u64,
     /// What it is a part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) part: Option<Part>,

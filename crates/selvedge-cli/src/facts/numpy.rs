@@ -74,6 +74,7 @@ fn array_facts(array: &Array, path: &Path, format: Format) -> TensorFacts {
             offset: array.offset(),
         },
         extent: None,
+        appended: 0,
         part: None,
         attributes: Vec::new(),
         unread_attributes: Vec::new(),

@@ -68,6 +68,7 @@ fn tensor_facts(info: &TensorInfo) -> TensorFacts {
             offset: Some(info.range.start),
         },
         extent: None,
+        appended: 0,
         part: None,
         attributes: Vec::new(),
         unread_attributes: Vec::new(),

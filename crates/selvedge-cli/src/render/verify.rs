@@ -32,5 +32,9 @@ pub(crate) fn checksums(mut report: ChecksumReport) -> String {
         tensor.tensor = shown(&tensor.tensor);
         tensor.damaged = tensor.damaged.as_deref().map(shown);
     }
-    format!("{report}\n")
+    let notes = std::mem::take(&mut report.notes);
+    let notes = notes
+        .iter()
+        .map(|note| format!("  {}\n", shown(&note.to_string())));
+    format!("{report}\n{}", notes.collect::<String>())
 }

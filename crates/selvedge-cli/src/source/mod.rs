@@ -382,6 +382,10 @@ impl TensorSource for Source<'_> {
         self.steps()
     }
 
+    fn appended(&self) -> u64 {
+        self.facts.appended
+    }
+
     fn row_bytes(&self) -> u64 {
         self.whole_step
     }

@@ -10,7 +10,7 @@ use super::{Checksums, RangeHasher};
 use crate::bulk::{self, Buffer, MEMORY, Meter, Progress, Walk};
 use crate::chunks::to_usize;
 use crate::plan::{Bytes, Grouped};
-use crate::reader::{Reader, Tensor};
+use crate::reader::{Note, Reader, Tensor};
 use crate::{ReadError, Role, StorageError};
 
 /// What became of the checksums of one tensor.
@@ -43,6 +43,8 @@ pub struct ChecksumReport {
     pub tensors: Vec<TensorChecksums>,
     /// Bytes that were read and found to be right.
     pub verified: u64,
+    /// What the file is not as its run left it in, and what is no part of the run.
+    pub notes: Vec<Note>,
 }
 
 impl ChecksumReport {
@@ -52,13 +54,26 @@ impl ChecksumReport {
         self.tensors.iter().any(|tensor| tensor.present)
     }
 
-    /// Whether no checksum is wrong, and none is of steps that are gone. True for a file without
+    /// Whether no checksum is wrong, and no step or step tensor is gone. True for a file without
     /// checksums, too.
     #[must_use]
     pub fn is_clean(&self) -> bool {
+        let gone = |note: &Note| matches!(note, Note::Missing { .. } | Note::Shortened { .. });
+        let sound = |tensor: &TensorChecksums| {
+            tensor.mismatched.is_empty() && tensor.covered <= tensor.steps
+        };
+        self.tensors.iter().all(sound) && !self.notes.iter().any(gone)
+    }
+
+    /// Whether every value has a checksum: steps that were recorded since, or that another program
+    /// appended, have none.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let appended = |note: &Note| matches!(note, Note::Appended { .. });
         self.tensors
             .iter()
-            .all(|tensor| tensor.mismatched.is_empty() && tensor.covered <= tensor.steps)
+            .all(|tensor| tensor.covered >= tensor.steps)
+            && !self.notes.iter().any(appended)
     }
 }
 
@@ -146,6 +161,7 @@ pub fn verify_checksums(
         path: file.path().to_owned(),
         tensors,
         verified: total - wrong,
+        notes: file.notes().to_vec(),
     })
 }
 
@@ -277,6 +293,9 @@ impl fmt::Display for ChecksumReport {
                     "\n  `{name}`: {covered} of {found} {unit} have checksums"
                 )?;
             }
+        }
+        for note in &self.notes {
+            write!(f, "\n  {note}")?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ pub use result::{Comparison, Difference, TensorComparison, Verdict};
 use selvedge_base::{Chain, pool};
 
 use crate::bulk::{self, Buffer, Meter, Progress, Walk};
+use crate::plan::Grouped;
 use crate::reader::{Reader, Tensor};
 use crate::source::TensorSource;
 use crate::{Attribute, ReadError, StorageError, provenance};
@@ -141,8 +142,38 @@ pub fn compare_tensors<S: TensorSource>(
         } else {
             Verdict::Steps
         };
+        let there = [*tensor, *other].map(|tensor| (tensor.rows(), tensor.appended()));
+        if there.iter().any(|(_, appended)| *appended > 0) {
+            tell_appended(result, there);
+        }
     }
     Ok(comparison)
+}
+
+/// Takes in what another program appended to one or both of a pair, of whose rows and appended rows `there`
+/// tells: nobody compared that.
+fn tell_appended(result: &mut TensorComparison, there: [(u64, u64); 2]) {
+    let all = there.map(|(rows, appended)| rows.saturating_add(appended));
+    for (shape, all) in result.shapes.iter_mut().zip(all) {
+        if let Some(steps) = shape.first_mut() {
+            *steps = all;
+        }
+    }
+    if matches!(result.verdict, Verdict::Equal | Verdict::Steps) {
+        result.verdict = if all[0] == all[1] {
+            Verdict::Unreadable
+        } else {
+            Verdict::Steps
+        };
+    }
+    result.reason.get_or_insert_with(|| {
+        let steps = there.map(|(_, appended)| Grouped(appended).to_string());
+        format!(
+            "another program appended steps to this tensor and not to all others ({} in the first file, {} in \
+             the second); give all the same number there, or leave these out with --common-steps",
+            steps[0], steps[1]
+        )
+    });
 }
 
 /// What two tensors are; [`Verdict::Equal`] where it depends on their values.

@@ -151,6 +151,10 @@ impl TensorSource for Tensor {
         self.dtype().ok().map(Dtype::size)
     }
 
+    fn appended(&self) -> u64 {
+        Tensor::appended(self)
+    }
+
     fn access(&self) -> Result<Access, ReadError> {
         let (block_rows, chunk_bytes) = self.unpacked()?.unwrap_or_default();
         Ok(Access {

@@ -11,7 +11,7 @@ use super::{Role, Tensor};
 use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::provenance::{GLOBAL_SHAPE, OFFSET, STEP_TENSOR};
-use crate::run::{Candidate, Mark, Part};
+use crate::run::{Candidate, Mark, Part, Standing};
 use crate::{Dtype, PartOf, StorageError, TensorSpec};
 
 /// The mark of a dataset of a recorded file. A program that writes netCDF makes a list of one of it.
@@ -168,6 +168,16 @@ impl Tensor {
         match self.role() {
             Role::Step => self.shape.first().copied(),
             Role::Constant => None,
+        }
+    }
+
+    /// Steps that another program appended to it, and not to all step tensors: they are no part of the run,
+    /// and are not read.
+    #[must_use]
+    pub fn appended(&self) -> u64 {
+        match self.part {
+            Part::Step(Standing::Appended) => self.leading_extent() - self.steps,
+            _ => 0,
         }
     }
 
