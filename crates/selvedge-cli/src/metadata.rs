@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use selvedge_hdf5::{AmbiguousNames, Attribute, pair_names};
 
-use crate::facts::{AttributeDifference, FileFacts, Format, Value};
+use crate::facts::{AttributeDifference, FileFacts, Format, TensorFacts, Value};
 
 /// What the keys of parameters begin with, in safetensors.
 const PARAMETER: &str = "parameter.";
@@ -21,6 +21,15 @@ pub(crate) const STEP_TENSORS: &str = "step_tensors";
 const PLAIN: &str = "safetensors_metadata";
 /// What the names of attributes begin with that are of the file, and not of the run.
 const OWN: &str = "selvedge_";
+
+/// The attributes of [`OWN`] names that say which part of a run of several ranks a file and a tensor are.
+const OF_RANK: [&str; 5] = [
+    "selvedge_run",
+    "selvedge_rank",
+    "selvedge_world_size",
+    "selvedge_global_shape",
+    "selvedge_offset",
+];
 
 /// Names and values.
 pub(crate) type Attributes = Vec<(String, Attribute)>;
@@ -230,11 +239,11 @@ pub(crate) fn differences(
         Value(one.clone()).is_same(&Value(two.clone())) || (by_text && text(one) == text(two))
     };
     let [first, second] = [one, two].map(Description::of);
-    let [left, right] = [&first, &second].map(|description| {
+    let [left, right] = [(one, &first), (two, &second)].map(|(facts, description)| {
         let notebook = description.notebook.iter();
         let notebook = notebook.map(|text| ("notebook".to_owned(), Attribute::Text(text.clone())));
         let attributes = description.attributes.iter().cloned();
-        let attributes: Attributes = notebook.chain(attributes).collect();
+        let attributes: Attributes = notebook.chain(attributes).chain(rank(facts)).collect();
         attributes
     });
     let mut found = unequal(None, &left, &right, &same);
@@ -242,20 +251,53 @@ pub(crate) fn differences(
         let tensors = facts.tensors.iter();
         tensors.map(|tensor| &*tensor.name).collect()
     });
-    let of = |description: &'_ Description, name: &str| -> Attributes {
-        let attributes = description.of_tensors.get(name);
-        attributes.cloned().unwrap_or_default()
+    let of = |description: &'_ Description, facts: &'_ FileFacts, number: usize| -> Attributes {
+        let tensor = &facts.tensors[number];
+        let attributes = description.of_tensors.get(&tensor.name);
+        let attributes = attributes.cloned().unwrap_or_default();
+        attributes.into_iter().chain(part(tensor)).collect()
     };
-    for (one, two) in pair_names(&left, &right)?.pairs {
-        let attributes = [of(&first, left[one]), of(&second, right[two])];
+    for (number, other) in pair_names(&left, &right)?.pairs {
+        let attributes = [of(&first, one, number), of(&second, two, other)];
         found.extend(unequal(
-            Some(left[one]),
+            Some(left[number]),
             &attributes[0],
             &attributes[1],
             &same,
         ));
     }
     Ok(found)
+}
+
+/// Which rank of a run a file is of, as it says it in its attributes.
+fn rank(facts: &FileFacts) -> Attributes {
+    let rank = facts
+        .recording
+        .as_ref()
+        .and_then(|found| found.rank.as_ref());
+    let said = rank.map(|rank| {
+        [
+            Attribute::from(rank.run.as_str()),
+            rank.rank.into(),
+            rank.world_size.into(),
+        ]
+    });
+    let names = OF_RANK.iter().map(|name| (*name).to_owned());
+    names.zip(said.into_iter().flatten()).collect()
+}
+
+/// Which part of a tensor of all ranks a tensor is, as it says it in its attributes.
+fn part(tensor: &TensorFacts) -> Attributes {
+    let said = tensor.part.as_ref().map(|part| {
+        [&part.global_shape, &part.offset].map(|axes| {
+            let axes = axes
+                .iter()
+                .map(|&axis| i64::try_from(axis).unwrap_or(i64::MAX));
+            Attribute::Ints(axes.collect())
+        })
+    });
+    let names = OF_RANK[3..].iter().map(|name| (*name).to_owned());
+    names.zip(said.into_iter().flatten()).collect()
 }
 
 /// Those of two lists that differ, in the order of the first, then of the second.
@@ -272,7 +314,7 @@ fn unequal(
     let more = two.iter().filter(|(name, _)| !left.contains_key(name));
     let names = one.iter().chain(more).map(|(name, _)| name);
     names
-        .filter(|name| !name.starts_with(OWN))
+        .filter(|name| !name.starts_with(OWN) || OF_RANK.contains(&name.as_str()))
         .filter_map(|name| {
             let (first, second) = (left.get(name), right.get(name));
             if first

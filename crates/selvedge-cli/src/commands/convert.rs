@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
+use selvedge_hdf5::RewriteError;
 
 use super::other_files::OtherFiles;
 use super::rechunk::check_unused;
 use crate::convert::{self, Asked, Output, Target};
+use crate::facts::OpenFile;
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
@@ -140,6 +142,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     let opened = convert::open(&args.input, &asked)?;
     check_unused(&args.output, args.overwrite)?;
+    if let OpenFile::Hdf5(reader) = &opened.1
+        && reader.shows(&args.output)
+    {
+        let (path, view) = (args.output.clone(), args.input.clone());
+        return Err(RewriteError::OverSource { path, view }.into());
+    }
     interrupt::remove_partials();
     let output = Output {
         path: &args.output,

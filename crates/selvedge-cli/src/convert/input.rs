@@ -17,7 +17,7 @@ use selvedge_hdf5::{
 use super::Target;
 use crate::compare::Opened;
 use crate::facts::{
-    Assumptions, FileFacts, Format, OpenFile, Role, TensorFacts, Unreadable, gather,
+    self, Assumptions, FileFacts, Format, OpenFile, Rank, Role, TensorFacts, Unreadable, gather,
 };
 use crate::metadata::{Attributes, Description, text};
 use crate::source::{Kind, Part, Source};
@@ -58,6 +58,8 @@ pub(crate) struct Input<'a> {
     /// When the file was made, as it says.
     pub(super) created: Option<String>,
     pub(super) description: Description,
+    /// Which rank of a run the file is of, and the output, too.
+    pub(super) rank: Option<Rank>,
     /// What is not kept, in sentences.
     pub(super) notes: Vec<String>,
 }
@@ -70,16 +72,23 @@ pub(crate) struct Member<'a> {
     pub(super) shape: Vec<u64>,
     /// Whether its first axis is the steps.
     pub(super) is_step: bool,
+    /// What it is a part of.
+    pub(super) part: Option<&'a facts::Part>,
     pub(crate) source: Source<'a>,
 }
 
 impl Member<'_> {
     /// The shape, or that of a step.
     pub(super) fn sizes(&self, of_step: bool) -> Vec<usize> {
-        let axes = self.shape.iter().skip(usize::from(of_step));
-        axes.map(|&axis| usize::try_from(axis).unwrap_or(usize::MAX))
-            .collect()
+        elements(self.shape.get(usize::from(of_step)..).unwrap_or_default())
     }
+}
+
+/// Numbers of elements, along each axis.
+pub(super) fn elements(axes: &[u64]) -> Vec<usize> {
+    let axes = axes.iter();
+    axes.map(|&axis| usize::try_from(axis).unwrap_or(usize::MAX))
+        .collect()
 }
 
 /// Opens the file at `path`, to convert what is asked for.
@@ -189,6 +198,7 @@ impl<'a> Input<'a> {
         check_steps(file, &chosen, asked)?;
         let description = Description::of(facts);
         let steps = StepTensors::of(facts, &description, &chosen, asked);
+        let rank = rank_of(facts, asked, target, &mut notes);
         let mut tensors = Vec::new();
         for (kind, source) in sources {
             let tensor = source.facts();
@@ -199,6 +209,7 @@ impl<'a> Input<'a> {
                 kind,
                 shape: source.shape().to_vec(),
                 is_step,
+                part: tensor.part.as_ref().filter(|_| rank.is_some()),
                 source,
             });
         }
@@ -221,6 +232,7 @@ impl<'a> Input<'a> {
             says_steps: steps.said,
             created: facts.provenance.created.clone(),
             description,
+            rank,
             notes,
             tensors,
         }))
@@ -471,6 +483,31 @@ fn part_of(tensor: &TensorFacts, is_step: bool, asked: &Asked, notes: &mut Vec<S
         part.rows = None;
     }
     part
+}
+
+/// The rank of a run that the output is of as the input is, which only a trajectory with whole tensors can be.
+fn rank_of(
+    facts: &FileFacts,
+    asked: &Asked,
+    target: Target,
+    notes: &mut Vec<String>,
+) -> Option<Rank> {
+    let rank = facts.recording.as_ref()?.rank.clone()?;
+    let part = &asked.part;
+    let why = if target != Target::Hdf5 {
+        format!("{} has no place for it", target.name())
+    } else if part.rows.is_some() || part.every_row.is_some() {
+        "some of the rows are not the part of the whole that the rank has".to_owned()
+    } else if !asked.constants.is_empty() {
+        "a step tensor becomes a constant, which it is not in the other ranks".to_owned()
+    } else {
+        return Some(rank);
+    };
+    notes.push(format!(
+        "that it is rank {} of {} of the run {}, and which part of each tensor it has, is not kept: {why}",
+        rank.rank, rank.world_size, rank.run
+    ));
+    None
 }
 
 /// The attributes that an HDF5 file can have; what it cannot have is told. A list that is too long for an

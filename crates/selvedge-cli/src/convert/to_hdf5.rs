@@ -1,9 +1,9 @@
 //! Writing HDF5: a finished trajectory of Selvedge.
 
 use anyhow::{Context as _, bail};
-use selvedge_hdf5::{ConstantWriter, Dtype, Recorder, TensorSpec};
+use selvedge_hdf5::{ConstantWriter, Dtype, Recorder, Shard, TensorSpec};
 
-use super::input::{Member, name_at_root, storable};
+use super::input::{Member, elements, name_at_root, storable};
 use super::{Input, Output, Watch};
 
 /// Bytes of the steps of all tensors that are read at a time, or one step where that is larger.
@@ -46,6 +46,13 @@ pub(super) fn write(
     for (name, value) in storable(description.root_attributes(), "", &mut notes) {
         run = run.attribute(name, value);
     }
+    if let Some(rank) = &input.rank {
+        run = run.shard(Shard {
+            run: rank.run.clone(),
+            rank: rank.rank,
+            world_size: rank.world_size,
+        });
+    }
     let (mut step_tensors, mut constants) = (Vec::new(), Vec::new());
     for tensor in &input.tensors {
         let name = name_at_root(tensor, &mut notes);
@@ -57,7 +64,10 @@ pub(super) fn write(
             run = run.tensor_attribute(&name, attribute, value);
         }
         let of_step = tensor.is_step;
-        let spec = TensorSpec::new(&name, dtype, tensor.sizes(of_step));
+        let mut spec = TensorSpec::new(&name, dtype, tensor.sizes(of_step));
+        if let Some(part) = tensor.part {
+            spec = spec.part_of(elements(&part.global_shape), elements(&part.offset));
+        }
         if of_step {
             run = run.tensor_spec(spec);
             step_tensors.push(StepTensor {

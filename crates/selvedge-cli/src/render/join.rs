@@ -26,6 +26,15 @@ pub(crate) fn summary(plan: &JoinPlan, view: Option<&Path>, page: Page) -> Strin
         let line = wrapped(line, INDENT, page.text);
         text.push_str(&format!("\n{}{line}\n", " ".repeat(INDENT)));
     };
+    for rank in &plan.ranks {
+        for note in &rank.notes {
+            paragraph(&format!(
+                "{}: {}",
+                shown(&rank.path),
+                shown(&note.to_string())
+            ));
+        }
+    }
     for tensor in &plan.tensors {
         match &tensor.replicas {
             Replicas::Differ(ranks) => paragraph(&differ(tensor, ranks)),

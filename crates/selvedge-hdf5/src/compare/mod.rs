@@ -17,7 +17,7 @@ use crate::bulk::{self, Buffer, Meter, Progress, Walk};
 use crate::plan::Grouped;
 use crate::reader::{Reader, Tensor};
 use crate::source::TensorSource;
-use crate::{Attribute, ReadError, StorageError, provenance};
+use crate::{Attribute, PartOf, ReadError, StorageError, provenance};
 use values::Pair;
 
 /// Compares two open files bit for bit: which tensors they have, their dtypes and shapes, and every
@@ -297,12 +297,18 @@ fn attributes(left: &Reader, right: &Reader) -> Result<Vec<AttributePair>, ReadE
     let mut differing = differing("", left.attributes(), right.attributes());
     differing
         .retain(|(name, _)| name != provenance::CREATED && !name.starts_with(provenance::PREFIX));
+    let ranks = [left, right].map(|file| file.shard().map(|shard| shard.attributes().to_vec()));
+    let [one, two] = ranks.map(Option::unwrap_or_default);
+    differing.extend(self::differing("", &one, &two));
     let [one, two] = [left, right]
         .map(|file| -> Vec<&str> { file.tensors().iter().map(Tensor::name).collect() });
     for (one, two) in pair_names(&one, &two)?.pairs {
         let (tensor, other) = (&left.tensors()[one], &right.tensors()[two]);
         let prefix = format!("{}: ", tensor.name());
-        let found = [tensor.attributes()?, other.attributes()?];
+        let mut found = [tensor.attributes()?, other.attributes()?];
+        for (found, part) in found.iter_mut().zip([tensor.part_of()?, other.part_of()?]) {
+            found.extend(part.iter().flat_map(PartOf::attributes));
+        }
         differing.extend(self::differing(&prefix, &found[0], &found[1]));
     }
     Ok(differing)

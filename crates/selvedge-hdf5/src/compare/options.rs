@@ -40,7 +40,7 @@ impl CompareOptions {
     }
 
     /// Compares the attributes of the root and of the tensors, too: all but `created` and those
-    /// whose names begin with `selvedge_`.
+    /// whose names begin with `selvedge_` and do not say which part of a run of several ranks it is.
     #[must_use]
     pub fn attributes(mut self, attributes: bool) -> Self {
         self.attributes = attributes;

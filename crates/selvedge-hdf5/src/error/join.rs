@@ -97,6 +97,17 @@ pub enum JoinError {
         /// Its file.
         path: PathBuf,
     },
+    /// A file of a rank that another program changed, so that it is not known which steps are the run.
+    #[error(
+        "{}: {changed}; join its file as the rank left it, or one that `rechunk --common-steps` makes of it",
+        path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What was changed, as a clause.
+        changed: String,
+    },
     /// A view that would replace a file that it is to show.
     #[error("the view cannot replace {}, which is of one of the ranks; give it a name of its own", path.display())]
     OverShard {

@@ -32,6 +32,17 @@ pub enum RewriteError {
         /// Steps that all step tensors have.
         committed: u64,
     },
+    /// A joined view whose values lie in the file that would be replaced.
+    #[error(
+        "{} is one of the files that the view {} shows, and is not replaced by what is made of it; give the \
+         output another name", path.display(), view.display()
+    )]
+    OverSource {
+        /// The file that would be replaced.
+        path: PathBuf,
+        /// The view.
+        view: PathBuf,
+    },
     /// Datasets that the new file cannot hold.
     #[error("{} has datasets that a trajectory cannot hold: {}", path.display(), datasets.join(", "))]
     CannotKeep {

@@ -184,6 +184,7 @@ fn rewriting() {
     let all = each_variant!(RewriteError {
         NothingToRechunk { path: path(), left_out: vec![word()] }
         UnequalSteps { path: path(), tensors: vec![(word(), 2)], committed: 1 }
+        OverSource { path: path(), view: "view.h5".into() }
         CannotKeep { path: path(), datasets: vec![word()] }
         NotAsWritten { path: path(), tensor: word(), step: 1 }
         NotFinished { path: path() }
@@ -206,6 +207,7 @@ fn joining() {
         Overlap { tensor: tensor(), ranks: [0, 1], range: range() }
         Gap { tensor: tensor(), global_shape: vec![2], range: range(), holders: vec![0] }
         NoSteps { rank: 1, path: path() }
+        Changed { path: path(), changed: word() }
         OverShard { path: path() }
         NotUtf8 { path: path() }
         Declare(DeclareError::NoTensors)

@@ -9,7 +9,7 @@ use super::{JoinPlan, JoinedRank, JoinedTensor, Replicas};
 use crate::chunks::to_usize;
 use crate::cover::{self, Fault};
 use crate::reader::{Reader, Tensor};
-use crate::{Attribute, JoinError, PartOf, Role, Shard, provenance};
+use crate::{Attribute, JoinError, Note, PartOf, Role, Shard, provenance};
 
 /// Replicated tensors are compared up to so many bytes, …
 const MOST_COMPARED: u64 = 64 << 20;
@@ -91,6 +91,7 @@ impl Shards {
     /// What the view has, with where each of its tensors comes from, in the same order.
     pub(super) fn plan(&self) -> Result<(JoinPlan, Vec<Sources<'_>>), JoinError> {
         self.check_attributes()?;
+        self.refuse_changed(|note| matches!(note, Note::Appended { .. } | Note::Short { .. }))?;
         let mut holders: BTreeMap<&str, Vec<Holder<'_>>> = BTreeMap::new();
         for (rank, reader) in self.readers.iter().enumerate() {
             for tensor in reader
@@ -116,14 +117,34 @@ impl Shards {
                 path: reader.path().to_owned(),
                 committed: reader.committed_steps(),
                 state: reader.state(),
+                notes: changes(reader).cloned().collect(),
             }));
         let mut all = Vec::new();
         for (name, holders) in holders {
-            let (tensor, sources) = self.join(name, &holders)?;
+            let (tensor, sources) = self.join(name, &holders).or_else(|error| {
+                // What is not there any more is why.
+                self.refuse_changed(|note| matches!(note, Note::Missing { .. }))?;
+                Err(error)
+            })?;
             plan.tensors.push(tensor);
             all.push(sources);
         }
         Ok((plan, all))
+    }
+
+    /// Fails for the first file that another program changed so.
+    fn refuse_changed(&self, is_such: impl Fn(&Note) -> bool) -> Result<(), JoinError> {
+        let of = |reader: &Reader| changes(reader).find(|note| is_such(note)).cloned();
+        let mut found = self
+            .readers
+            .iter()
+            .filter_map(|reader| Some((reader, of(reader)?)));
+        found.next().map_or(Ok(()), |(reader, note)| {
+            Err(JoinError::Changed {
+                path: reader.path().to_owned(),
+                changed: note.to_string(),
+            })
+        })
     }
 
     /// All ranks have the same attributes, beside those that the recorder writes itself.
@@ -263,6 +284,12 @@ impl Shards {
             false => Replicas::Differ(differ),
         })
     }
+}
+
+/// What there is to tell of a file but how its last commit ended.
+fn changes(reader: &Reader) -> impl Iterator<Item = &Note> {
+    let notes = reader.notes().iter();
+    notes.filter(|note| !matches!(note, Note::CutShort { .. }))
 }
 
 impl Holder<'_> {

@@ -5,7 +5,7 @@ mod view;
 
 use std::path::{Path, PathBuf};
 
-use crate::{Dtype, JoinError, Role, RunState};
+use crate::{Dtype, JoinError, Note, Role, RunState};
 use check::Shards;
 
 /// Joins the files of the ranks of a run: checks that they go together, and writes a *view* of them, one file
@@ -72,6 +72,8 @@ pub struct JoinedRank {
     pub committed: u64,
     /// How its recording ended.
     pub state: RunState,
+    /// What other programs did to its file.
+    pub notes: Vec<Note>,
 }
 
 /// A tensor of a view.

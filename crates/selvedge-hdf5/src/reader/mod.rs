@@ -336,6 +336,16 @@ impl Reader {
         &self.sources
     }
 
+    /// Whether it is a joined view, and the file at `path` one of those that it shows.
+    #[must_use]
+    pub fn shows(&self, path: &Path) -> bool {
+        let path = path.canonicalize().ok();
+        let mut sources = self.sources.iter();
+        path.is_some_and(|path| {
+            sources.any(|source| source.canonicalize().is_ok_and(|source| source == path))
+        })
+    }
+
     /// Whether a recorder is at work on the file now, in any process of this machine.
     ///
     /// A file whose state is [`RunState::Recording`] and that has no recorder is one whose recorder

@@ -295,6 +295,10 @@ impl Rechunk {
 
     fn open(&self, damaged: &LeftOut) -> Result<(Reader, LeftOut), RewriteError> {
         let mut input = self.opening.open(&self.input)?;
+        if input.shows(&self.output) {
+            let (path, view) = (self.output.clone(), self.input.clone());
+            return Err(RewriteError::OverSource { path, view });
+        }
         for tensor in &self.asked.assume_bf16 {
             input.assume_bf16(tensor)?;
         }
