@@ -266,8 +266,12 @@ fn names_are_left_alone_where_nobody_keeps_to_them() {
     place.write("tensors/data/run_1.safetensors", safetensors("BF16"));
     assert!(place.findings(&["--select", "NAM"]).is_empty());
     fs::remove_file(place.path("tensors/__init__.py")).unwrap();
-    // One file in its place says that somebody does.
+    // Without notebooks that is the size of a model.
     place.write("tensors/Flannel/1.5d_mask.safetensors", safetensors("BF16"));
+    place.write("drafts/train.ipynb", NOTEBOOK);
+    assert!(place.findings(&["--select", "NAM"]).is_empty());
+    // One file in its place says that somebody does.
+    place.write("notebooks/1.5d_mask.ipynb", NOTEBOOK);
     let found = place.findings(&["--select", "NAM003"]);
     assert_eq!(
         found,

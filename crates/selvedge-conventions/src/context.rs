@@ -117,7 +117,9 @@ fn is_a_sign(
     let name = path.file_name();
     let is_named = || {
         name.parse::<TrajectoryName>().is_ok()
-            || TensorFileName::parse(name, &config.notebooks.id_pattern).is_ok()
+            // Without a notebook `1.5b` is the size of a model.
+            || (!notebooks.is_empty()
+                && TensorFileName::parse(name, &config.notebooks.id_pattern).is_ok())
     };
     !is_of_a_program(path, tree) && (notebooks.contains_key(project) || is_named())
 }

@@ -62,9 +62,9 @@ pub use context::Context;
 pub use diagnosis::{Diagnosis, Fix, FixAction, FixSafety, Place};
 pub use error::{Error, Location};
 pub use facts::{
-    Abandoned, Artifact, Contents, Damage, Dtype, Filter, Filtered, Float16Evidence, GitAttribute,
-    GitFilter, Hdf5Facts, Hook, NumpyFacts, RepositoryFacts, RunState, SafetensorsFacts, Storage,
-    TensorFacts, Tree, TreeFile, Uint16Evidence,
+    Abandoned, Artifact, Contents, Damage, Dtype, Exponents, Filter, Filtered, Float16Evidence,
+    GitAttribute, GitFilter, Hdf5Facts, Hook, NumpyFacts, RepositoryFacts, RunState,
+    SafetensorsFacts, Storage, TensorFacts, Tree, TreeFile, Uint16Evidence,
 };
 pub use finding::Finding;
 pub use name::{IdPattern, ModelName, NotebookId, TensorFileName, TrajectoryName};

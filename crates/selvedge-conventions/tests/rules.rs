@@ -161,15 +161,9 @@ fn tensor() -> impl Strategy<Value = TensorFacts> {
                     },
                     advised_chunk,
                     stored_bytes,
-                    uint16: Some(Uint16Evidence {
-                        values,
-                        zeros,
-                        moderate: short,
-                        wide: full,
-                        negative: nan,
-                        exponents: full,
-                        squared_exponents: short,
-                    }),
+                    uint16: Some(Uint16Evidence::of((0..100).map(|at| {
+                        (values.wrapping_add(zeros.wrapping_mul(at)) & 0xFFFF) as u16
+                    }))),
                     float16: Some(Float16Evidence {
                         values,
                         zeros,

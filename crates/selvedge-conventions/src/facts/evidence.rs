@@ -9,86 +9,175 @@ use serde::{Deserialize, Serialize};
 
 /// Counts over the values of a `uint16` tensor, read as the bfloat16 that they may be.
 ///
-/// Numbers that a network computes with mostly lie between 2⁻⁴⁰ and 2²⁰ and have both signs, and all of
-/// them, small gradients and their squares, lie between 2⁻¹⁰⁰ and 2²⁰. Whole numbers are spread
-/// otherwise: read as bfloat16, those below 3,456 are smaller than 2⁻¹⁰⁰, and those from 18,816 to
-/// 32,767 are larger than 2²⁰.
+/// Measured numbers are spread over several powers of two, and then their mantissas follow Benford's law: from
+/// 1 to 1.5 are 58.5 % of them. Whole numbers go on evenly from one power of two of bfloat16 to the next, which
+/// is 128 further, and so half of them are there. Numbers of both signs have the same exponents on both sides;
+/// whole numbers do not, since their sign bit says that they are larger than 32,767.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uint16Evidence {
     /// Values that were looked at.
     pub values: u64,
     /// Zeros of either sign.
     pub zeros: u64,
-    /// Values, not zero, whose magnitude as bfloat16 is from 2⁻⁴⁰ to 2²⁰.
-    pub moderate: u64,
-    /// Values, not zero, whose magnitude as bfloat16 is from 2⁻¹⁰⁰ to 2²⁰.
-    pub wide: u64,
-    /// Values with the sign bit, zeros aside.
-    pub negative: u64,
-    /// The exponents that they have as bfloat16, as stored, added up; zeros aside.
-    pub exponents: u64,
-    /// Their squares, added up.
-    pub squared_exponents: u64,
+    /// Infinities, the NaN that calculations give, and the largest number, which stands for infinity in masks.
+    pub special: u64,
+    /// Values below 2⁻¹²⁶ in magnitude, zeros aside: as whole numbers those below 128.
+    pub subnormal: u64,
+    /// The exponents of all others that are positive.
+    pub positive: Exponents,
+    /// The exponents of all others that are negative.
+    pub negative: Exponents,
+    /// How many of these mantissas lie in each sixteenth of the way from 1 to 2.
+    pub mantissas: [u64; 16],
+}
+
+/// Sums over exponents as bfloat16 stores them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exponents {
+    /// How many they are.
+    pub count: u64,
+    /// The sum of the exponents.
+    pub sum: u64,
+    /// The sum of their squares.
+    pub squares: u64,
+    /// The sum of their cubes.
+    pub cubes: u64,
+}
+
+impl Exponents {
+    fn mean(&self) -> f64 {
+        self.sum as f64 / self.count as f64
+    }
+
+    fn variance(&self) -> f64 {
+        self.squares as f64 / self.count as f64 - self.mean().powi(2)
+    }
+
+    fn skewness(&self) -> f64 {
+        let (mean, variance) = (self.mean(), self.variance());
+        let third = self.cubes as f64 / self.count as f64 - 3.0 * mean * variance - mean.powi(3);
+        third / variance.powf(1.5)
+    }
+}
+
+impl AddAssign for Exponents {
+    fn add_assign(&mut self, other: Self) {
+        self.count += other.count;
+        self.sum += other.sum;
+        self.squares += other.squares;
+        self.cubes += other.cubes;
+    }
 }
 
 impl Uint16Evidence {
+    /// Fewer values than these say nothing.
+    const FEWEST: u64 = 16;
+    const BIAS: f64 = 127.0;
+
     /// Counts the bits of values.
     #[must_use]
     pub fn of(bits: impl IntoIterator<Item = u16>) -> Self {
-        const BIAS: u16 = 127;
         let mut counts = Self::default();
         for bits in bits {
-            let exponent = (bits >> 7) & 0xFF;
+            let exponent = u64::from((bits >> 7) & 0xFF);
             counts.values += 1;
-            if bits & 0x7FFF == 0 {
-                counts.zeros += 1;
-                continue;
+            match bits & 0x7FFF {
+                0 => counts.zeros += 1,
+                0x7F7F | 0x7F80 | 0x7FC0 => counts.special += 1,
+                1..0x80 => counts.subnormal += 1,
+                _ => {
+                    let side = match bits >> 15 {
+                        0 => &mut counts.positive,
+                        _ => &mut counts.negative,
+                    };
+                    *side += Exponents {
+                        count: 1,
+                        sum: exponent,
+                        squares: exponent.pow(2),
+                        cubes: exponent.pow(3),
+                    };
+                    counts.mantissas[usize::from((bits >> 3) & 0xF)] += 1;
+                }
             }
-            counts.moderate += u64::from((BIAS - 40..=BIAS + 20).contains(&exponent));
-            counts.wide += u64::from((BIAS - 100..=BIAS + 20).contains(&exponent));
-            counts.negative += u64::from(bits & 0x8000 != 0);
-            counts.exponents += u64::from(exponent);
-            counts.squared_exponents += u64::from(exponent).pow(2);
         }
         counts
     }
 
-    /// Whether these are numbers in bfloat16, beyond reasonable doubt.
+    /// Whether these are numbers of both signs in bfloat16, beyond reasonable doubt.
     pub(crate) fn is_bfloat16(&self) -> bool {
-        let nonzero = self.nonzero();
-        let is_moderate = self.moderate >= nonzero / 10 * 9;
-        nonzero >= 16
-            && (is_moderate || self.is_wide())
-            && self.negative >= nonzero / 10
-            && self.is_narrow()
+        // Evenly distributed numbers, as weights are before training, do not follow Benford's law, but each
+        // power of two has half as many as the next; those of float16 have wider exponents.
+        let is_halving = || {
+            let all = self.exponents();
+            all.variance() <= 9.0 && all.skewness() <= -1.0
+        };
+        self.has_equal_signs(0.25) && (self.is_measured() || is_halving())
     }
 
-    /// Whether these are numbers of one sign that may be bfloat16, such as squares, and may be whole
-    /// ones: nobody can tell by the values alone.
+    /// Whether these may be numbers of both signs in bfloat16.
+    pub(crate) fn may_be_bfloat16(&self) -> bool {
+        let is_narrow = || self.is_wide() && self.exponents().variance() <= 64.0;
+        self.is_bfloat16()
+            || (self.share_of_negative() >= 0.1 && self.is_measured())
+            || (self.has_equal_signs(0.1) && is_narrow())
+    }
+
+    /// Whether these are numbers of one sign in bfloat16, such as squares, by all that values can say.
+    pub(crate) fn is_squares(&self) -> bool {
+        // Whole numbers below 3,456 that become rarer as they grow can look so, and are below 2⁻¹⁰⁰.
+        self.may_be_squares() && self.is_measured() && self.exponents().variance() <= 100.0
+    }
+
+    /// Whether these are numbers of one sign that may be bfloat16, and may be whole ones.
     pub(crate) fn may_be_squares(&self) -> bool {
-        self.nonzero() >= 16 && self.is_wide() && self.negative < self.nonzero() / 10
+        self.share_of_negative() < 0.1 && (self.is_wide() || self.is_measured())
     }
 
-    /// Whether these are indices, ids or counts, beyond reasonable doubt.
-    pub(crate) fn is_integers(&self) -> bool {
-        self.nonzero() >= 16 && !self.is_wide() && !self.is_bfloat16()
+    /// Whether there is enough to tell measured numbers from whole ones by.
+    pub(crate) fn is_telling(&self) -> bool {
+        self.exponents().count + self.subnormal >= Self::FEWEST
     }
 
-    /// Whether the exponents deviate from their mean by 8 at most (standard deviation). Those of normal
-    /// numbers do by 1.6, of gradients by up to 5. Read as bfloat16, the bits of float16 have three bits of
-    /// the mantissa in the exponent, and deviate by 11 and more.
-    fn is_narrow(&self) -> bool {
-        let mean_of = |sum: u64| sum as f64 / self.nonzero() as f64;
-        mean_of(self.squared_exponents) - mean_of(self.exponents).powi(2) <= 64.0
+    fn exponents(&self) -> Exponents {
+        let mut all = self.positive;
+        all += self.negative;
+        all
     }
 
-    fn nonzero(&self) -> u64 {
-        self.values.saturating_sub(self.zeros)
+    fn share_of_negative(&self) -> f64 {
+        self.negative.count as f64 / self.exponents().count as f64
     }
 
-    /// Whether nearly all values are such as a network computes with.
+    /// Whether each sign has `least` of the values, and both have about the same exponents.
+    fn has_equal_signs(&self, least: f64) -> bool {
+        let apart = (self.positive.mean() - self.negative.mean()).abs();
+        self.exponents().count >= Self::FEWEST
+            && (least..=1.0 - least).contains(&self.share_of_negative())
+            && apart <= 1.0
+            && self.exponents().mean() <= Self::BIAS + 20.0
+    }
+
+    /// Whether the mantissas follow Benford's law: whole numbers deviate by 6 % and mostly 9 %.
+    fn is_measured(&self) -> bool {
+        let all = self.exponents();
+        let expected = (16..32).map(|at| (f64::from(at + 1) / f64::from(at)).log2());
+        let deviations = expected
+            .zip(self.mantissas)
+            .map(|(expected, found)| (found as f64 / all.count as f64 - expected).abs());
+        all.count >= Self::FEWEST
+            && all.mean() <= Self::BIAS + 20.0
+            && deviations.sum::<f64>() / 2.0 <= 0.05
+    }
+
+    /// Whether the mean is such as a network computes with, from 2⁻¹⁰⁰ to 2²⁰, and most values are.
     fn is_wide(&self) -> bool {
-        self.wide >= self.nonzero() / 20 * 19
+        let all = self.exponents();
+        let deviation = all.variance().sqrt();
+        let sizes = Self::BIAS - 100.0..=Self::BIAS + 20.0;
+        all.count >= Self::FEWEST
+            && self.subnormal <= all.count / 20
+            && sizes.contains(&(all.mean() - deviation))
+            && sizes.contains(&(all.mean() + deviation))
     }
 }
 
@@ -96,11 +185,13 @@ impl AddAssign for Uint16Evidence {
     fn add_assign(&mut self, other: Self) {
         self.values += other.values;
         self.zeros += other.zeros;
-        self.moderate += other.moderate;
-        self.wide += other.wide;
+        self.special += other.special;
+        self.subnormal += other.subnormal;
+        self.positive += other.positive;
         self.negative += other.negative;
-        self.exponents += other.exponents;
-        self.squared_exponents += other.squared_exponents;
+        for (own, other) in self.mantissas.iter_mut().zip(other.mantissas) {
+            *own += other;
+        }
     }
 }
 
@@ -193,33 +284,59 @@ impl AddAssign for Float16Evidence {
 mod tests {
     use super::*;
 
-    /// The bits of bfloat16 for a few weights, of both signs and usual size.
-    fn weights() -> impl Iterator<Item = u16> {
-        (0..100).map(|index| 0x3C00 + index * 13 + if index % 2 == 0 { 0x8000 } else { 0 })
+    /// The bits of bfloat16 for numbers that are spread evenly over ten powers of two, from 2⁻⁸ on.
+    fn measured(count: u16) -> impl Iterator<Item = u16> {
+        (0..count).map(move |at| {
+            let number = (f32::from(at) / f32::from(count) * 10.0 - 8.0).exp2();
+            (number.to_bits() >> 16) as u16
+        })
+    }
+
+    fn signed(bits: impl Iterator<Item = u16>) -> impl Iterator<Item = u16> {
+        bits.zip([0, 0x8000].into_iter().cycle())
+            .map(|(bits, sign)| bits | sign)
     }
 
     #[test]
-    fn weights_and_indices_are_told_apart() {
-        let weights = Uint16Evidence::of(weights().chain([0, 0x8000]));
-        assert!(weights.is_bfloat16() && !weights.is_integers());
-        let indices = Uint16Evidence::of(0..10_000);
-        assert!(!indices.is_bfloat16() && indices.is_integers());
-        // Neither: second moments are tiny and positive, and so are whole numbers from 3,456 on.
-        let moments = Uint16Evidence::of((0..100).map(|index| 0x2700 + index * 7));
-        assert!(!moments.is_bfloat16() && !moments.is_integers() && moments.may_be_squares());
-        // Gradients of 1e-15, of both signs.
-        let tiny = (0..100).map(|index| 0x2600 + index * 7 + ((index % 2) << 15));
-        assert!(Uint16Evidence::of(tiny).is_bfloat16());
-        // Sound around 32,768, and numbers of all sizes.
-        let sound = Uint16Evidence::of((0..1000).map(|index| 0x8000 - 3000 + index * 6));
-        assert!(!sound.is_bfloat16() && sound.is_integers());
-        assert!(Uint16Evidence::of(0..=u16::MAX).is_integers());
-        // The bits of float16: numbers between 2⁻⁸ and 4.
-        let halves = (0..5000).map(|index| 0x1C00 + index * 2 + ((index % 2) << 15));
-        let halves = Uint16Evidence::of(halves);
-        assert!(!halves.is_bfloat16() && !halves.is_integers());
+    fn measured_numbers_and_whole_ones_are_told_apart() {
+        let weights = Uint16Evidence::of(signed(measured(1000)));
+        assert!(weights.is_bfloat16() && !weights.may_be_squares());
+        let squares = Uint16Evidence::of(measured(1000));
+        assert!(squares.is_squares() && !squares.may_be_bfloat16());
+        // Evenly distributed weights.
+        let even = (1..1000_u16).map(|at| ((f32::from(at) / 16_000.0).to_bits() >> 16) as u16);
+        assert!(Uint16Evidence::of(signed(even)).is_bfloat16());
+        // A run that diverged, a mask of -inf, and numbers that nearly vanished.
+        let rest = [0x7FC0, 0xFF80, 0xFF7F, 0x000B].repeat(300);
+        assert!(Uint16Evidence::of(signed(measured(1000)).chain(rest)).is_bfloat16());
         let few = Uint16Evidence::of([0x3F80, 0xBF80]);
-        assert!(!few.is_bfloat16() && !few.is_integers());
+        assert!(!few.may_be_bfloat16() && !few.is_telling());
+    }
+
+    #[test]
+    fn whole_numbers_are_no_measured_ones() {
+        // Counts, a camera, a scanned page (dark and light), sound around 32,768, labels, all, and the bits of
+        // float16 from 2⁻⁸ to 4.
+        let page = (14_700..15_300).chain((47_400..48_600).cycle().take(6000));
+        let halves = (0..5000).map(|at| 0x1C00 + at * 2 + ((at % 2) << 15));
+        let kinds: [Vec<u16>; 7] = [
+            (4000..9000).collect(),
+            (15_100..16_900).collect(),
+            page.collect(),
+            (29_000..36_000).collect(),
+            (0..1000).collect(),
+            (0..=u16::MAX).collect(),
+            halves.collect(),
+        ];
+        for kind in kinds {
+            let first = kind[0];
+            let found = Uint16Evidence::of(kind);
+            assert!(
+                !found.may_be_bfloat16() && !found.is_squares(),
+                "{first}: {found:?}"
+            );
+            assert!(found.is_telling());
+        }
     }
 
     #[test]

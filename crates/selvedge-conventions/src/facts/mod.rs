@@ -12,7 +12,7 @@ mod safetensors;
 mod tensor;
 mod tree;
 
-pub use evidence::{Float16Evidence, Uint16Evidence};
+pub use evidence::{Exponents, Float16Evidence, Uint16Evidence};
 pub use hdf5::{Hdf5Facts, RunState};
 pub use hooks::Hook;
 pub use numpy::NumpyFacts;

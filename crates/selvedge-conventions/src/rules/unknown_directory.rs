@@ -60,6 +60,12 @@ impl Rule for UnknownDirectory {
         let directories = tensors.directories.globs().join("`, `");
         vec![match context.config().place(&artifact.path) {
             TensorPlace::Known { .. } => return Vec::new(),
+            // A checkpoint has a folder of its own, whose index names the files.
+            TensorPlace::UnknownModel { model, .. }
+                if model.contains('/') && context.tree().shards.contains(&artifact.path) =>
+            {
+                return Vec::new();
+            }
             TensorPlace::Elsewhere if artifact.numpy().is_some() => return Vec::new(),
             TensorPlace::UnknownModel { model, .. } if model.contains('/') => {
                 let (first, _) = model.split_once('/').unwrap_or((model, ""));

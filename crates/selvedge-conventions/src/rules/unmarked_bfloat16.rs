@@ -7,12 +7,13 @@
 //! values look like bfloat16. Tensors that Selvedge recorded are not meant, because it
 //! sets the attribute; nor are those with another `logical_dtype`, such as `"uint16"`; nor those of
 //! one axis, unless their values look like bfloat16, because they are mostly ids and counts; nor
-//! those whose values are integers. Numbers of one sign, such as second moments, may be either: they
-//! are meant where a tensor of the same shape in the file is bfloat16, or where the name says so. Two opaque bytes are found too: that is what h5py makes of
+//! those whose values are integers. NaN, infinity and what nearly vanished are left out of account. Two opaque bytes are found too: that is what h5py makes of
 //! an array of the bfloat16 of `ml_dtypes`.
 //!
-//! The fix adds the attribute and changes no value. It is safe where the values look like numbers in
-//! bfloat16, and needs a look where nobody has seen them.
+//! The fix adds the attribute and changes no value. It is safe where the values are numbers in bfloat16 of both
+//! signs, which have the same exponents and mantissas as measured numbers have them. Numbers of one sign,
+//! such as second moments, need that and a tensor of the same shape in the file that is bfloat16, or a name
+//! that says so. All others need a look.
 //!
 //! ## Why is this bad?
 //!
@@ -117,13 +118,13 @@ fn is_named_so(name: &str) -> bool {
 }
 
 fn diagnosis(tensor: &TensorFacts, artifact: &Artifact) -> Option<Diagnosis> {
-    let is_square = tensor.uint16.is_some_and(|seen| seen.may_be_squares());
-    let sure = tensor.uint16.is_some_and(|seen| seen.is_bfloat16())
-        || (is_square && has_sibling(tensor, artifact.tensors()));
-    let named = is_square && is_named_so(&tensor.name);
-    let integers = tensor.uint16.is_some_and(|seen| seen.is_integers()) || is_square;
+    let seen = tensor.uint16.unwrap_or_default();
+    let (is_named, is_squares) = (is_named_so(&tensor.name), seen.is_squares());
+    let sure =
+        seen.is_bfloat16() || (is_squares && (is_named || has_sibling(tensor, artifact.tensors())));
+    let likely = is_squares || seen.may_be_bfloat16() || (is_named && seen.may_be_squares());
     let is_numpy = artifact.numpy().is_some();
-    if !sure && !named && (integers || tensor.shape.len() < 2 || is_numpy) {
+    if !sure && !likely && (seen.is_telling() || tensor.shape.len() < 2 || is_numpy) {
         return None;
     }
     let message = if sure {

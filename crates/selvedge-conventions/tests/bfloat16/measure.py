@@ -115,6 +115,20 @@ def whole_numbers():
         "experts of a mixture": random.integers(0, 64, 40_000),
         "ids of tokens of 32,000": random.integers(0, 32_000, 40_000),
         "ids of tokens of 50,257": (50_257 * random.beta(0.4, 2.5, 40_000)).astype("i4"),
+        "counts from 4,000 to 9,000": random.integers(4000, 9000, 40_000),
+        "counts, of Poisson, around 5,000": random.poisson(5000, 40_000),
+        "distances of a depth camera, around 9 m": np.clip(random.normal(9000, 1500, 40_000), 3500, 18_000),
+        "a camera around 16,000": random.normal(16_000, 300, 40_000),
+        "a scanned page": np.where(random.random(40_000) < 0.1, random.normal(15_000, 300, 40_000), random.normal(48_000, 300, 40_000)),
+        "two bands of equal size": np.where(random.random(40_000) < 0.3, random.uniform(14_000, 17_000, 40_000), random.uniform(46_500, 49_500, 40_000)),
+        "two bands, 32,768 apart": np.where(random.random(40_000) < 0.5, random.normal(16_000, 150, 40_000), random.normal(48_768, 150, 40_000)),
+        "waits, exponentially distributed, from 3,500": 3500 + random.exponential(500, 40_000),
+        "sizes, by a power law, from 4,000": np.minimum(4000 * (1 + random.pareto(3, 40_000)), 30_000),
+        "sizes, log-normally distributed": np.minimum(random.lognormal(9, 1, 40_000), 65_535),
+        "times of events": np.sort(random.integers(0, 65_536, 40_000)),
+        "an image of 8 bits, times 257": random.integers(0, 256, 40_000) * 257,
+        "a camera of 10 bits, times 64": random.normal(250, 40, 40_000).astype("i4") * 64,
+        "twelve ids": random.choice(random.integers(8000, 16_000, 12), 40_000),
         "float16, as its bits": random.normal(0, 1, 40_000).astype("f2").view("u2"),
     }
     if SAMPLES:
@@ -162,15 +176,36 @@ def main():
         with h5py.File(folder / path, "w") as file:
             file["x"] = values
         wanted[path, "x"], kinds[path, "x"] = False, (name, "whole")
-    # And each of them in the file of a run, under a name of its own.
-    with h5py.File(folder / "run_0.h5", "a") as file:
-        for number, (name, values) in enumerate(whole_numbers()):
-            # What is taken for bfloat16 alone would be taken for a sibling by others.
-            if name.startswith("float16"):
-                continue
-            file[f"whole_{number}"] = values
-            wanted["run_0.h5", f"whole_{number}"] = False
-            kinds["run_0.h5", f"whole_{number}"] = (name, "whole, in the file of a run")
+    # And each of them beside weights of its shape.
+    for number, (name, values) in enumerate(whole_numbers()):
+        path = f"beside_{number}.h5"
+        with h5py.File(folder / path, "w") as file:
+            file["x"] = values
+            file["W"] = bits(np.random.default_rng(number).normal(0, 0.02, values.shape))
+        wanted[path, "x"], kinds[path, "x"] = False, (name, "whole, beside weights of its shape")
+        wanted[path, "W"], kinds[path, "W"] = True, ("weights", "beside whole numbers")
+    awkward = np.random.default_rng(1)
+    normal = awkward.normal(0, 0.02, (20, 100, 64))
+    with np.errstate(all="ignore"):
+        diverged, masked, faint = normal.copy(), normal.copy(), normal.copy()
+        diverged[10:] = np.nan
+        masked[awkward.random(normal.shape) < 0.4] = -np.inf
+        faint[awkward.random(normal.shape) < 0.2] = 1e-39
+        kinds_of = {
+            "diverged, NaN from half on": diverged,
+            "masked with -inf": masked,
+            "masked with the least number": np.where(np.isinf(masked), -3.3895e38, masked),
+            "with 1e-39": faint,
+            "gradients from 1e-40 to 1e-3": normal * 10.0 ** awkward.uniform(-40, -3, normal.shape),
+            "evenly distributed": awkward.uniform(-1 / 16, 1 / 16, normal.shape),
+            "activations of ReLU": np.maximum(normal, 0),
+            "probabilities": awkward.dirichlet(np.ones(64), (20, 100)),
+        }
+        for number, (name, values) in enumerate(kinds_of.items()):
+            path = f"awkward_{number}.h5"
+            with h5py.File(folder / path, "w") as file:
+                file["x"] = bits(values) if not np.isnan(values).any() else np.where(np.isnan(values), 0x7FC0, bits(np.nan_to_num(values))).astype("u2")
+            wanted[path, "x"], kinds[path, "x"] = True, (name, "alone, without a name")
     found = findings(folder.parent.parent)
     table = {}
     for key, is_bfloat16 in wanted.items():
@@ -184,6 +219,8 @@ def main():
     print("| tensors | where | how many | found | of them marked by `--fix` |\n|---|---|---|---|---|")
     for (kind, place), (all_of_them, told, safe) in table.items():
         print(f"| {kind} | {place} | {all_of_them} | {told} | {safe} |")
+    safe = [key for key in found if (found[key].get("fix") or {}).get("safe", False)]
+    print(f"\nmarked by --fix: {len(safe)}, precision {sum(wanted.get(key, False) for key in safe) / len(safe):.3f}")
     right = sum(1 for key in found if wanted.get(key))
     print(f"\nprecision {right / len(found):.3f}, recall {right / sum(wanted.values()):.3f}, over {len(wanted)} tensors")
 

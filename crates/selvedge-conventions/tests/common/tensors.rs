@@ -88,14 +88,21 @@ fn rounded() -> impl Iterator<Item = u16> {
     (0..128).map(|index| 0x3C00 + index * 8)
 }
 
-/// The squares of gradients of about 1e-7, in bfloat16.
+/// Numbers in bfloat16, spread evenly over so many powers of two below 2.
+fn measured(binades: f32) -> impl Iterator<Item = u16> {
+    (0..640).map(move |at| ((1.0 - at as f32 / 640.0 * binades).exp2().to_bits() >> 16) as u16)
+}
+
+/// Squares, down to 1e-9.
 fn squares() -> impl Iterator<Item = u16> {
-    (0..128).map(|index| 0x2800 + index * 9)
+    measured(30.0)
 }
 
 /// Weights in bfloat16, of both signs.
 fn weights() -> impl Iterator<Item = u16> {
-    (0..128).map(|index| 0x3C00 + index + if index % 2 == 0 { 0x8000 } else { 0 })
+    measured(8.0)
+        .zip([0, 0x8000].into_iter().cycle())
+        .map(|(bits, sign)| bits | sign)
 }
 
 fn same(hashes: &[(&str, &str)]) -> World {
