@@ -102,10 +102,80 @@ fn is_silenced(artifact: &Artifact, rule: &dyn Rule, diagnosis: &Diagnosis) -> b
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::Notebook;
+
     /// Threads share a checker.
     #[test]
     fn a_checker_can_be_shared() {
         fn shared<T: Send + Sync>() {}
-        shared::<super::Checker<'_>>();
+        shared::<Checker<'_>>();
+    }
+
+    /// What the rule says of cells of code, given as their number, their output and their text.
+    #[track_caller]
+    fn check(code: &str, cells: &[(&str, &str, &str)], expected: &[&str]) {
+        let cells = cells.iter().map(|(count, outputs, source)| {
+            let source = source.replace("ignore", &format!("# selvedge: ignore {code}"));
+            format!(
+                r#"{{"cell_type": "code", "metadata": {{}}, "execution_count": {count},
+                "outputs": [{outputs}], "source": "{source}"}}"#
+            )
+        });
+        let cells = cells.collect::<Vec<_>>().join(", ");
+        let json = format!(
+            r#"{{"nbformat": 4, "nbformat_minor": 4, "metadata": {{}}, "cells": [{cells}]}}"#
+        );
+        let config = Config::default();
+        let tree = Tree::default();
+        let selection = Selection::new(&config, &[code.parse().unwrap()], &[]);
+        let artifact = Artifact::new("a.ipynb", 1, Notebook::parse(json.as_bytes()));
+        let found = Checker::new(&config, &tree, selection).check(&artifact);
+        let found: Vec<_> = found
+            .iter()
+            .map(|finding| format!("{}: {}", finding.place, finding.message))
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    /// A finding of these rules is about all cells of a notebook, and stands at the first. A comment
+    /// there silenced what was to say of the others.
+    #[test]
+    fn a_cell_silences_nothing_for_the_others() {
+        const OUT: &str = r#"{"output_type": "stream", "name": "stdout", "text": "1"}"#;
+        let gone = ":cell 2: the output is gone: this cell has run, and shows something";
+        let run = [("1", "", "print(1)  ignore"), ("2", "", "print(2)")];
+        check("NBK002", &run, &[gone]);
+        let never = [("null", "", "print(1)  ignore"), ("null", "", "x = 1")];
+        let none = ": 1 cell of code, and neither outputs nor a sign that any has run";
+        check("NBK002", &never, &[none]);
+        check("NBK002", &never[..1], &[]);
+        let order = [
+            ("5", "", "a"),
+            ("1", "", "b  ignore"),
+            ("7", "", "c"),
+            ("6", "", "d"),
+        ];
+        let back = ":cell 4: executed as [6], before cell 3 above it, which was executed as [7]";
+        check("NBK004", &order, &[back]);
+        check("NBK004", &order[..3], &[]);
+        let not = [
+            ("1", OUT, "a"),
+            ("null", "", "b  ignore"),
+            ("null", "", "c"),
+        ];
+        check(
+            "NBK005",
+            &not,
+            &[":cell 3: 1 of 2 cells with code has not run: cell 3"],
+        );
+        let stale = [
+            ("1", "", "a"),
+            ("null", OUT, "b  ignore"),
+            ("null", OUT, "c"),
+        ];
+        let changed =
+            ":cell 3: the cell has an output and no number: its code was changed after it had run";
+        check("NBK009", &stale, &[changed]);
     }
 }

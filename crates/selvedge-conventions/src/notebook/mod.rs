@@ -19,6 +19,8 @@ pub use parse::NotebookProblem;
 pub(crate) use python::parsed;
 pub(crate) use shows::Shows;
 
+use crate::Selector;
+
 /// A notebook: its cells, and of their outputs only whether there are any and what went wrong.
 ///
 /// ```
@@ -177,6 +179,13 @@ impl Cell {
         let names = comments.flat_map(|names| names.split([',', ' ']));
         let names = names.chain(self.ignores.iter().map(String::as_str));
         names.filter(|name| !name.is_empty())
+    }
+
+    /// Whether it silences the rule of this code for itself.
+    pub(crate) fn silences(&self, code: &str) -> bool {
+        let selectors = self.silenced().map(str::parse::<Selector>);
+        let mut known = selectors.filter_map(Result::ok);
+        known.any(|selector| selector.specificity(code).is_some())
     }
 
     /// Whether an option in a comment of the first lines is set to this, as YAML writes it:

@@ -49,12 +49,13 @@ impl Rule for ExecutedOutOfOrder {
         }
         let counts: Vec<_> = notebook
             .code_cells()
-            .filter_map(|(number, cell)| Some((number, cell.execution_count?)))
+            .filter_map(|(number, cell)| Some((number, cell.execution_count?, cell)))
             // What is no count tells no order.
-            .filter(|(_, count)| *count > 0)
+            .filter(|(_, count, _)| *count > 0)
             .collect();
-        let mut backwards = counts.windows(2).filter(|pair| pair[1].1 <= pair[0].1);
-        let Some(&[(above, earlier), (number, later)]) = backwards.next() else {
+        let backwards = counts.windows(2).filter(|pair| pair[1].1 <= pair[0].1);
+        let mut backwards = backwards.filter(|pair| !pair[1].2.silences(self.code()));
+        let Some(&[(above, earlier, _), (number, later, _)]) = backwards.next() else {
             return Vec::new();
         };
         let more = match backwards.count() {

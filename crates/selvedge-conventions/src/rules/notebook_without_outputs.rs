@@ -56,6 +56,7 @@ impl Rule for NotebookWithoutOutputs {
         // Some are not meant to run, and others not to show what they do.
         let meant = cells.iter();
         let meant = meant.filter(|(_, cell)| !cell.is_skipped() && !cell.hides_output());
+        let meant = meant.filter(|(_, cell)| !cell.silences(self.code()));
         let meant = meant.count();
         if meant > 0 && !has_outputs && !has_run && !notebook.is_skipped() {
             let message = format!(
@@ -71,6 +72,7 @@ impl Rule for NotebookWithoutOutputs {
         let mut bare = cells
             .iter()
             .filter(|(_, cell)| cell.execution_count.is_some() && cell.outputs == 0)
+            .filter(|(_, cell)| !cell.silences(self.code()))
             .peekable();
         if bare.peek().is_none() {
             return Vec::new();

@@ -51,6 +51,7 @@ impl Rule for OutputOfOtherCode {
         let stale: Vec<_> = notebook
             .code_cells()
             .filter(|(_, cell)| cell.execution_count.is_none() && cell.outputs > 0)
+            .filter(|(_, cell)| !cell.silences(self.code()))
             .map(|(number, _)| number)
             .collect();
         let Some(&first) = stale.first() else {

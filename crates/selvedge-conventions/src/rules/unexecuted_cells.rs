@@ -51,6 +51,7 @@ impl Rule for UnexecutedCells {
             .code_cells()
             // Who takes an output out takes the number with it.
             .filter(|(_, cell)| !cell.is_skipped() && !cell.hides_output())
+            .filter(|(_, cell)| !cell.silences(self.code()))
             .collect();
         if !notebook.has_counts() || notebook.is_skipped() {
             return Vec::new();
