@@ -253,6 +253,57 @@ fn git_is_asked_which_notebooks_go_through_a_filter() {
     );
 }
 
+/// In a repository of several projects the settings lie at its top, above `selvedge.toml`. Those of a
+/// folder below are read by no tool.
+#[test]
+fn settings_at_the_top_of_the_git_repository_hold_below() {
+    let place = Place::new();
+    let git = |args: &[&str]| {
+        let status = Command::new("git")
+            .current_dir(place.path("."))
+            .args(args)
+            .status();
+        assert!(status.unwrap().success());
+    };
+    place.write("one/selvedge.toml", "");
+    place.write("one/notebooks/1.1a_x.ipynb", NOTEBOOK);
+    git(&["init", "--quiet"]);
+    git(&["config", "filter.strip.clean", "nbstripout"]);
+    place.write(".gitattributes", "*.ipynb filter=strip\n");
+    let hooks = "repos:\n- repo: x\n  hooks:\n  - id: nbstripout\n    files: ^one/notebooks/\n";
+    place.write(".pre-commit-config.yaml", hooks);
+    place.write(
+        "one/vendor/lefthook.yml",
+        "pre-commit: {jobs: [{run: nbstripout a}]}\n",
+    );
+    place.write(
+        ".config/lefthook.yml",
+        "pre-commit: {jobs: [{script: a.sh}]}\n",
+    );
+    place.write(".lefthook/pre-commit/a.sh", "nbstripout a.ipynb\n");
+    let mut check = place.command(&["check", "-q", "--select=GIT", "--output-format=concise"]);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let output = check
+        .current_dir(place.path("one"))
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    let found = String::from_utf8(output.stdout).unwrap();
+    let places: Vec<_> = found
+        .lines()
+        .filter_map(|line| line.split_once("] "))
+        .collect();
+    let places: Vec<_> = places.into_iter().map(|(place, _)| place).collect();
+    assert_eq!(
+        places,
+        [
+            "../.config/lefthook.yml:1: error[GIT002",
+            "../.gitattributes:1: error[GIT001",
+            "../.pre-commit-config.yaml:4: error[GIT002",
+        ]
+    );
+}
+
 /// A folder of models as people download them: nobody keeps to names there.
 #[test]
 fn names_are_left_alone_where_nobody_keeps_to_them() {

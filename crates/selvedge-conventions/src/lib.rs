@@ -63,7 +63,7 @@ pub use diagnosis::{Diagnosis, Fix, FixAction, FixSafety, Place};
 pub use error::{Error, Location};
 pub use facts::{
     Abandoned, Artifact, Contents, Damage, Dtype, Exponents, Filter, Filtered, Float16Evidence,
-    GitAttribute, GitFilter, Hdf5Facts, Hook, NumpyFacts, RepositoryFacts, RunState,
+    GitAttribute, GitFilter, Hdf5Facts, Hook, HookFiles, NumpyFacts, RepositoryFacts, RunState,
     SafetensorsFacts, Storage, TensorFacts, Tree, TreeFile, Uint16Evidence,
 };
 pub use finding::Finding;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use selvedge_base::text::escaped;
 use selvedge_base::{LONGEST_TEXT, read_regular};
-use selvedge_conventions::{Filtered, GitAttribute, Hook, RepositoryFacts};
+use selvedge_conventions::{Filtered, GitAttribute, Hook, RepositoryFacts, TreePath};
 
 use super::git::{self, NoAnswer};
 use super::settings::GitSettings;
@@ -40,44 +40,64 @@ pub(super) fn facts(
             }
         }
     };
+    let top = settings.top.filter(|top| scope.root.starts_with(top));
+    let top = top.unwrap_or_else(|| scope.root.clone());
+    let tree_path = |path: &Path| from_root(&scope.root, &top, path);
+    let folder = scope.root.strip_prefix(&top).unwrap_or(Path::new(""));
+    let folder = TreePath::new(folder).to_string();
     let mut facts = RepositoryFacts {
+        folder: if folder.is_empty() {
+            folder
+        } else {
+            folder + "/"
+        },
         filters: settings.filters,
         ..RepositoryFacts::default()
     };
-    let others = settings.attribute_files.iter().map(PathBuf::as_path);
-    for path in of_kind(Kind::GitAttributes).chain(others) {
+    let above = scope.root.ancestors().skip(1);
+    let above = above.take_while(|folder| folder.starts_with(&top));
+    let above: Vec<_> = above.map(|folder| folder.join(".gitattributes")).collect();
+    let others = above.iter().rev().map(PathBuf::as_path);
+    let last = settings.attribute_files.iter().map(PathBuf::as_path);
+    for path in others.chain(of_kind(Kind::GitAttributes)).chain(last) {
         if let Some(text) = text_of(path) {
-            let read = GitAttribute::parse(&scope.tree_path(path), &text);
-            facts.attributes.extend(read);
+            facts
+                .attributes
+                .extend(GitAttribute::parse(&tree_path(path), &text));
         }
     }
-    for path in of_kind(Kind::PreCommit) {
-        if let Some(text) = text_of(path) {
-            let read = Hook::parse_pre_commit(&scope.tree_path(path), &text);
-            facts.hooks.extend(read);
-        }
-    }
-    for path in of_kind(Kind::Lefthook) {
-        if let Some(text) = text_of(path) {
-            let read = Hook::parse_lefthook(&scope.tree_path(path), &text);
-            facts.hooks.extend(read);
+    // Those of folders below are read by nobody who commits here.
+    for path in [&top, &top.join(".config")]
+        .into_iter()
+        .flat_map(|folder| files_in(folder))
+    {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let parse = match &*name {
+            _ if is_lefthook(&name) => Hook::parse_lefthook,
+            ".pre-commit-config.yaml" | ".pre-commit-config.yml" | "prek.toml"
+                if path.parent() == Some(&top) =>
+            {
+                Hook::parse_pre_commit
+            }
+            _ => continue,
+        };
+        if let Some(text) = text_of(&path) {
+            facts.hooks.extend(parse(&tree_path(&path), &text));
         }
     }
     // The hook that pre-commit installs is a script of its own, and names no other program; that of
     // husky calls a script of the repository. Git passes by what is no program.
     let of_git = settings.hook.filter(|path| is_program(path));
-    let of_husky = scope.root.join(".husky/pre-commit");
+    let of_husky = top.join(".husky/pre-commit");
     let of_husky = Some(of_husky).filter(|path| of_git.as_ref() != Some(path));
     for path in of_git.iter().chain(&of_husky) {
         if let Some(text) = text_of(path) {
-            facts
-                .hooks
-                .push(Hook::of_script(&scope.tree_path(path), text));
+            facts.hooks.push(Hook::of_script(&tree_path(path), text));
         }
     }
     let commands = facts.hooks.iter().map(|hook| hook.command.clone());
     let commands = commands.chain(facts.filters.iter().map(|filter| filter.clean.clone()));
-    let folders = [&scope.root]
+    let folders = [&top]
         .into_iter()
         .map(PathBuf::as_path)
         .chain(of_git.as_deref().and_then(Path::parent));
@@ -95,6 +115,39 @@ pub(super) fn facts(
         Some(Vec::new())
     };
     facts
+}
+
+/// The path from the root, which goes up where the file lies elsewhere in the repository.
+fn from_root(root: &Path, top: &Path, path: &Path) -> TreePath {
+    if !path.starts_with(top) {
+        return TreePath::new(path);
+    }
+    let mut up = PathBuf::new();
+    for folder in root.ancestors() {
+        if let Ok(below) = path.strip_prefix(folder) {
+            return TreePath::new(up.join(below));
+        }
+        up.push("..");
+    }
+    TreePath::new(path)
+}
+
+/// The files in a folder, in the order of their names; none where there is no such folder.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = paths.filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+/// `lefthook.yml` and `lefthook-local.yml`, in TOML too, hidden or not.
+fn is_lefthook(name: &str) -> bool {
+    let name = name.strip_prefix('.').unwrap_or(name);
+    name.split_once('.').is_some_and(|(stem, extension)| {
+        matches!(stem, "lefthook" | "lefthook-local")
+            && matches!(extension, "yml" | "yaml" | "toml" | "json")
+    })
 }
 
 /// Whether somebody may run the file.

@@ -19,6 +19,8 @@ pub(super) struct GitSettings {
     /// Files with globs of what is ignored, beside those of the tree. The first decides.
     pub(super) ignore_files: Vec<PathBuf>,
     pub(super) hook: Option<PathBuf>,
+    /// The top of the repository.
+    pub(super) top: Option<PathBuf>,
     /// That git did not answer.
     pub(super) failure: Option<Failure>,
 }
@@ -50,7 +52,10 @@ impl GitSettings {
             .collect();
         let files = ["hooks/pre-commit", "info/attributes", "info/exclude"];
         let asked = files.into_iter().flat_map(|file| ["--git-path", file]);
-        let asked: Vec<&str> = std::iter::once("rev-parse").chain(asked).collect();
+        let asked: Vec<&str> = std::iter::once("rev-parse")
+            .chain(asked)
+            .chain(["--show-toplevel"])
+            .collect();
         let Some(answer) = git::ask(root, &asked)? else {
             return Ok(());
         };
@@ -60,6 +65,7 @@ impl GitSettings {
         self.hook = paths.next();
         self.attribute_files.extend(paths.next());
         exclude = paths.next().unwrap_or(exclude);
+        self.top = paths.next();
         let answer = git::ask(root, &["config", "-z", "--get-regexp", WANTED])?;
         let mut attributes = of_user.map(|folder| folder.join("attributes"));
         let mut filters = String::new();

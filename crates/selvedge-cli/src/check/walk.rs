@@ -36,10 +36,6 @@ pub(super) enum Kind {
     Incomplete,
     /// `.gitattributes`.
     GitAttributes,
-    /// `.pre-commit-config.yaml`, `prek.toml`.
-    PreCommit,
-    /// `lefthook.yml`, under any of its names.
-    Lefthook,
     /// `model.safetensors.index.json`: which file of a checkpoint has which tensor.
     Index,
 }
@@ -49,10 +45,6 @@ impl Kind {
     fn of(name: &str) -> Option<Self> {
         match name {
             ".gitattributes" => return Some(Self::GitAttributes),
-            ".pre-commit-config.yaml" | ".pre-commit-config.yml" | "prek.toml" => {
-                return Some(Self::PreCommit);
-            }
-            _ if is_lefthook(name) => return Some(Self::Lefthook),
             _ if is_incomplete(name) => return Some(Self::Incomplete),
             _ if name.starts_with('.') => return None,
             _ if name.ends_with(".safetensors.index.json") => return Some(Self::Index),
@@ -84,15 +76,6 @@ fn is_incomplete(name: &str) -> bool {
     const LONG: usize = 200;
     name_when_complete(name)
         .is_some_and(|name| name.len() > LONG || Kind::of(name).is_some_and(Kind::is_tensor_file))
-}
-
-/// `lefthook.yml` and `lefthook-local.yml`, in TOML too, hidden or not.
-fn is_lefthook(name: &str) -> bool {
-    let name = name.strip_prefix('.').unwrap_or(name);
-    name.split_once('.').is_some_and(|(stem, extension)| {
-        matches!(stem, "lefthook" | "lefthook-local")
-            && matches!(extension, "yml" | "yaml" | "toml" | "json")
-    })
 }
 
 /// All files of interest below the root and the checked paths, in the order of their paths.

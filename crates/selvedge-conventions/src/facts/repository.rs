@@ -8,6 +8,9 @@ use crate::TreePath;
 /// The settings of git, and of hooks, that notebooks go through.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RepositoryFacts {
+    /// The folder of the tree below the top of the git repository, with a `/` at its end; empty where it
+    /// is the top.
+    pub folder: String,
     /// The lines of `.gitattributes` files and of `.git/info/attributes`.
     pub attributes: Vec<GitAttribute>,
     /// The filters of git's configuration.

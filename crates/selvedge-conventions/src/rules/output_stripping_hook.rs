@@ -59,7 +59,11 @@ impl Rule for OutputStrippingHook {
             .filter_map(|hook| {
                 let found = in_hook(&hook.command, hook.is_given_files, &repository.scripts)?;
                 let narrowed = !hook.files.is_empty() || !hook.exclude.is_empty();
-                if narrowed && !notebooks.iter().any(|path| hook.runs_on(path)) {
+                let runs_on = |path: &&TreePath| {
+                    let path = format!("{}{path}", repository.folder);
+                    hook.runs_on(&path) == Some(true)
+                };
+                if narrowed && !notebooks.iter().any(runs_on) {
                     return None;
                 }
                 let diagnosis = Diagnosis::new(format!(

@@ -1,8 +1,11 @@
 //! What runs before a commit: scripts, and the settings of pre-commit, prek and lefthook.
 
 mod document;
+mod files;
+mod lefthook;
 
 use document::Value;
+pub use files::HookFiles;
 
 use crate::TreePath;
 
@@ -18,10 +21,10 @@ pub struct Hook {
     pub command: String,
     /// Whether the paths of the files are put behind the command.
     pub is_given_files: bool,
-    /// Regular expressions that the path of a file matches which it runs on, all of them.
-    pub files: Vec<String>,
-    /// Regular expressions of files that it does not run on.
-    pub exclude: Vec<String>,
+    /// The files that it runs on are among all of these.
+    pub files: Vec<HookFiles>,
+    /// Files that it does not run on.
+    pub exclude: Vec<HookFiles>,
 }
 
 impl Hook {
@@ -67,13 +70,13 @@ impl Hook {
             let args = hook.get("args").into_iter().flat_map(Value::texts);
             let words: Vec<String> = args.map(quoted).collect();
             // Both the whole file and the hook narrow down what it is about.
-            let patterns = |key: &str| -> Vec<String> {
+            let patterns = |key: &str| -> Vec<HookFiles> {
                 let both = [root.get(key), hook.get(key)].into_iter().flatten();
-                both.filter_map(Value::text).map(str::to_owned).collect()
+                both.map(HookFiles::of_pre_commit).collect()
             };
             let command = [&[entry.to_owned()], &words[..]].concat().join(" ");
             Some(Self {
-                is_given_files: true,
+                is_given_files: hook.get("pass_filenames").and_then(Value::text) != Some("false"),
                 files: patterns("files"),
                 exclude: patterns("exclude"),
                 ..Self::new(path, id.line()?, command)
@@ -82,54 +85,24 @@ impl Hook {
         found.collect()
     }
 
-    /// Reads the text of a `lefthook.yml` or `lefthook.toml`: every `run` of the hooks before a commit
-    /// and a push, if it is not skipped.
-    #[must_use]
-    pub fn parse_lefthook(path: &TreePath, text: &str) -> Vec<Self> {
-        let Some(root) = document(path, text) else {
-            return Vec::new();
-        };
-        let mut found = Vec::new();
-        for hook in ["pre-commit", "pre-push"] {
-            let mut open: Vec<&Value> = root.get(hook).into_iter().collect();
-            while let Some(value) = open.pop() {
-                if value.get("skip").and_then(Value::text) == Some("true") {
-                    continue;
-                }
-                if let Some(Value::Text { text, line }) = value.get("run") {
-                    found.push(Self::new(path, *line, text.clone()));
-                }
-                match value {
-                    Value::List(items) => open.extend(items),
-                    Value::Table(entries) => open.extend(entries.iter().map(|(_, value)| value)),
-                    Value::Text { .. } => {}
-                }
-            }
-        }
-        found.sort_by_key(|hook| hook.line);
-        found
-    }
-
     /// A script such as `.git/hooks/pre-commit`.
     #[must_use]
     pub fn of_script(path: &TreePath, text: String) -> Self {
         Self::new(path, 1, text)
     }
 
-    /// Whether it runs on the file. An expression that only Python understands excludes nothing.
+    /// Whether it runs on the file, whose path is below the top of the repository; none where what is
+    /// written is not understood.
     #[must_use]
-    pub fn runs_on(&self, path: &TreePath) -> bool {
-        let finds = |pattern: &String| {
-            let compiled = regex_lite::Regex::new(pattern).ok();
-            compiled.map(|pattern| pattern.is_match(path.as_str()))
-        };
-        self.files
-            .iter()
-            .all(|pattern| finds(pattern) != Some(false))
-            && self
-                .exclude
-                .iter()
-                .all(|pattern| finds(pattern) != Some(true))
+    pub fn runs_on(&self, path: &str) -> Option<bool> {
+        let mut is_meant = true;
+        for files in &self.files {
+            is_meant &= files.have(path)?;
+        }
+        for files in &self.exclude {
+            is_meant &= !files.have(path)?;
+        }
+        Some(is_meant)
     }
 }
 
@@ -227,50 +200,35 @@ repos:
         );
         let toml = "[[repos]]\nrepo = 'a'\nhooks = [{ id = 'nbstripout', args = ['-t'] }]\n";
         assert_eq!(read("prek.toml", toml), [(3, "nbstripout -t".to_owned())]);
-    }
-
-    #[test]
-    fn runs_of_lefthook_are_read() {
-        let yaml = "\
-pre-commit:
-  commands:
-    strip: {glob: '*.ipynb', run: nbstripout {staged_files}}
-";
-        assert!(read("lefthook.yml", yaml).is_empty(), "it is no YAML");
-        let yaml = "\
-pre-commit:
-  commands:
-    strip:
-      run: nbstripout {staged_files}
-    off:
-      skip: true
-      run: nbstripout a
-  jobs:
-    - group:
-        jobs:
-          - run: nbwipers clean-all .
-post-merge:
-  commands: {again: {run: nbstripout}}
-";
-        assert_eq!(
-            read("lefthook.yml", yaml),
-            [
-                (4, "nbstripout {staged_files}".to_owned()),
-                (11, "nbwipers clean-all .".to_owned())
-            ]
-        );
+        let toml = "[[repos]]\nhooks = [{ id = 'a', files = { glob = 'docs/*.ipynb' } }]\n";
+        let hooks = Hook::parse_pre_commit(&TreePath::new("prek.toml"), toml);
+        assert_eq!(hooks[0].runs_on("docs/1.ipynb"), Some(true));
+        assert_eq!(hooks[0].runs_on("notebooks/1.ipynb"), Some(false));
     }
 
     #[test]
     fn files_that_it_runs_on_are_told() {
         let hook = Hook {
-            files: vec!["^notebooks/".to_owned(), "(?<!a)b".to_owned()],
-            exclude: vec!["_draft".to_owned()],
+            files: ["^notebooks/", "(?<!docs)/1", r"b\Z"]
+                .map(|text| HookFiles::Pattern(text.to_owned()))
+                .to_vec(),
+            exclude: vec![HookFiles::Pattern("_draft".to_owned())],
             ..Hook::new(&TreePath::new("a"), 1, String::new())
         };
-        let runs = |path: &str| hook.runs_on(&TreePath::new(path));
-        assert!(runs("notebooks/1.1a.ipynb"));
-        assert!(!runs("notebooks/1.1a_draft.ipynb") && !runs("a/notebooks/1.1a.ipynb"));
+        let runs = |path: &str| hook.runs_on(path);
+        assert_eq!(runs("notebooks/1.1a.ipynb"), Some(true));
+        for other in [
+            "notebooks/1.1a_draft.ipynb",
+            "a/notebooks/1.1a.ipynb",
+            "notebooks/docs/1",
+        ] {
+            assert_eq!(runs(other), Some(false), "{other}");
+        }
+        let unknown = Hook {
+            exclude: vec![HookFiles::Pattern("(?P<a".to_owned())],
+            ..hook
+        };
+        assert_eq!(unknown.runs_on("notebooks/1.1a.ipynb"), None);
     }
 
     /// Nine aliases of nine aliases, nine times: a small file.
