@@ -276,4 +276,18 @@ fn what_another_program_appended_or_took_is_told() {
         assert_eq!(run.code, code, "{}", run.stdout);
         assert!(run.stdout.contains(told), "{}", run.stdout);
     }
+    // So do the commands that change nothing of it.
+    let gone = "1 step tensor that the run had is not here any more";
+    for (command, told) in [
+        (&["recover", "gone.h5"][..], gone),
+        (
+            &["recover", "gone.h5"],
+            "nothing: what another program changed stays as it is",
+        ),
+        (&["rechunk", "gone.h5", "new.h5"], "1 of the run"),
+        (&["verify", "gone.h5", "gone.h5"], gone),
+    ] {
+        let said = place.print(command);
+        assert!(said.contains(told), "{command:?}: {said}");
+    }
 }

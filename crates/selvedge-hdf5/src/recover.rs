@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use selvedge_base::LockedFile;
 
 use crate::plan::Grouped;
-use crate::reader::Reader;
+use crate::reader::{Note, Reader};
 use crate::run::Standing;
 use crate::trajectory::TrajectoryFile;
 use crate::unmark::unmark;
@@ -29,6 +29,8 @@ pub struct Recovery {
     /// Step tensors that another program gave another number of steps, and that number. They are left
     /// as they are.
     pub changed_by_others: Vec<(String, u64)>,
+    /// What else is no part of the run, or not as the run left it. It stays so.
+    pub notes: Vec<Note>,
     /// Whether the file was changed. One that was finished or recovered never is.
     pub changed: bool,
     /// Whether it is a file of another program that had left HDF5's mark of a writer in it. Then
@@ -37,6 +39,14 @@ pub struct Recovery {
 }
 
 impl Recovery {
+    /// Whether steps or step tensors of the run are not as it left them, since another program changed
+    /// them.
+    #[must_use]
+    pub fn is_changed_by_others(&self) -> bool {
+        let gone = |note: &Note| matches!(note, Note::Missing { .. } | Note::Shortened { .. });
+        !self.changed_by_others.is_empty() || self.notes.iter().any(gone)
+    }
+
     /// What is found of a file of another program that has the mark of its writer.
     fn unmarked(path: &Path, committed: u64) -> Self {
         Self {
@@ -45,6 +55,7 @@ impl Recovery {
             state: RunState::Unknown,
             ahead: Vec::new(),
             changed_by_others: Vec::new(),
+            notes: Vec::new(),
             changed: true,
             marked: true,
         }
@@ -97,6 +108,13 @@ fn look(path: &Path, write: bool) -> Result<Recovery, StorageError> {
     reader.check_recorded()?;
     let (run, state) = (reader.step_tensors(), reader.state());
     let changed = state == RunState::Recording;
+    let is_other = |note: &&Note| {
+        !matches!(
+            note,
+            Note::CutShort { .. } | Note::Appended { .. } | Note::Short { .. }
+        )
+    };
+    let notes = reader.notes().iter().filter(is_other).cloned().collect();
     if changed {
         let trajectory = reader.trajectory(&file, true)?;
         // libhdf5 keeps what it has read as long as it has a file open.
@@ -112,6 +130,7 @@ fn look(path: &Path, write: bool) -> Result<Recovery, StorageError> {
         state,
         ahead: run.standing(Standing::CutShort).map(owned).collect(),
         changed_by_others: run.changed_by_others().map(owned).collect(),
+        notes,
         changed,
         marked: false,
     })
@@ -159,6 +178,9 @@ impl fmt::Display for Recovery {
                 f,
                 "; another program gave tensor `{tensor}` {steps}, which stay"
             )?;
+        }
+        for note in &self.notes {
+            write!(f, "; {note}")?;
         }
         f.write_str(if self.changed {
             "; put in order"

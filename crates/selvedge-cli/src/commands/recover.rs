@@ -97,11 +97,17 @@ fn in_words(recovery: &Recovery, dry_run: bool) -> String {
             Grouped(*extent)
         ));
     }
+    for note in &recovery.notes {
+        text.push_str(&format!("           {}\n", shown(&note.to_string())));
+    }
     let which = match recovery.changed_by_others[..] {
         [] => "all step tensors",
         _ => "the other step tensors",
     };
     let done = match (recovery.changed, dry_run) {
+        (false, _) if recovery.is_changed_by_others() => {
+            "nothing: what another program changed stays as it is".to_owned()
+        }
         (false, _) => "nothing: it is in order".to_owned(),
         (true, true) => format!(
             "nothing in a dry run; without --dry-run {which} would end at {},\n           \

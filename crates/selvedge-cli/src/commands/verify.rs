@@ -74,6 +74,9 @@ struct Report<'a> {
     selvedge_version: &'static str,
     #[serde(flatten)]
     found: FilesCompared<'a>,
+    /// What is no part of the run in each of them, or not as the run left it.
+    first_notes: &'a [String],
+    second_notes: &'a [String],
 }
 
 /// What `--json` prints of one file.
@@ -147,9 +150,12 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
         output::print_json(&Report {
             selvedge_version: env!("CARGO_PKG_VERSION"),
             found: (&found).into(),
+            first_notes: &one.0.notes,
+            second_notes: &two.0.notes,
         })?;
     } else {
-        output::print(&render::verify::files(found.clone()))?;
+        let text = render::verify::files(found.clone());
+        output::print(&(text + &render::verify::notes([&one.0, &two.0])))?;
     }
     if outcome == Outcome::Failed {
         output::error(&undecided(&found));

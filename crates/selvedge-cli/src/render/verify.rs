@@ -3,6 +3,7 @@
 use selvedge_hdf5::{ChecksumReport, Comparison};
 
 use super::text::shown;
+use crate::facts::FileFacts;
 
 /// Whether two files are equal, and what differs.
 pub(crate) fn files(mut found: Comparison) -> String {
@@ -23,6 +24,17 @@ pub(crate) fn files(mut found: Comparison) -> String {
         escape(name);
     }
     format!("{found}\n")
+}
+
+/// What is no part of the run in recorded files, or not as the run left it.
+pub(crate) fn notes(files: [&FileFacts; 2]) -> String {
+    let recorded = files.into_iter().filter(|facts| facts.recording.is_some());
+    let lines = recorded.flat_map(|facts| {
+        let path = shown(&facts.path);
+        let notes = facts.notes.iter();
+        notes.map(move |note| format!("  {path}: {}\n", shown(note)))
+    });
+    lines.collect()
 }
 
 /// Whether the values are those that the checksums were made of.

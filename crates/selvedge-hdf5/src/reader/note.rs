@@ -130,6 +130,10 @@ impl Note {
                     Counted(*committed)
                 ),
             ),
+            Self::Missing { tensors } => (
+                format!("{} of the run", Grouped(*tensors)),
+                "another program deleted these step tensors, or moved them".to_owned(),
+            ),
             Self::BrokenLink { name, leads_to } => (
                 format!("the link `{name}`"),
                 format!("it leads to {leads_to}, which is not there"),
