@@ -149,7 +149,7 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
     if args.json {
         output::print_json(&Report {
             selvedge_version: env!("CARGO_PKG_VERSION"),
-            found: (&found).into(),
+            found: FilesCompared::new(&found, outcome == Outcome::Success),
             first_notes: &one.0.notes,
             second_notes: &two.0.notes,
         })?;

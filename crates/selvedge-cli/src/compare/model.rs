@@ -13,6 +13,7 @@ use crate::facts::Value;
 pub(crate) struct FilesCompared<'a> {
     first: String,
     second: String,
+    /// Whether the exit code is 0.
     equal: bool,
     only_in_first: &'a [String],
     only_in_second: &'a [String],
@@ -62,13 +63,14 @@ fn value<S: Serializer>(found: &Option<Attribute>, serializer: S) -> Result<S::O
     found.clone().map(Value).serialize(serializer)
 }
 
-impl<'a> From<&'a Comparison> for FilesCompared<'a> {
-    fn from(found: &'a Comparison) -> Self {
+impl<'a> FilesCompared<'a> {
+    /// `equal` is what the exit code says.
+    pub(crate) fn new(found: &'a Comparison, equal: bool) -> Self {
         let attributes = found.attributes.iter();
         Self {
             first: escaped(found.left.as_os_str().as_bytes()),
             second: escaped(found.right.as_os_str().as_bytes()),
-            equal: found.is_equal(),
+            equal,
             only_in_first: &found.only_left,
             only_in_second: &found.only_right,
             left_out: &found.left_out,
