@@ -172,18 +172,16 @@ fn unshown(
     cells: &[&Node<'_>],
     no_number: Option<usize>,
 ) -> Option<Unshown> {
-    const WIDGETS: [&str; 3] = [
-        "metadata",
-        "widgets",
-        "application/vnd.jupyter.widget-state+json",
-    ];
+    const STATE: &str = "application/vnd.jupyter.widget-state+json";
     if let Some(line) = no_number {
         return Some(Unshown::NoNumber { line });
     }
-    if root
-        .at(&WIDGETS)
-        .is_some_and(|widgets| widgets.get("state").is_none())
-    {
+    // A null is looked into, too.
+    let lacks_state = |widgets: &Node<'_>| match widgets.get(STATE) {
+        Some(all) => !all.get("state").is_some_and(Node::is_object),
+        None => *widgets == Node::Null,
+    };
+    if root.at(&["metadata", "widgets"]).is_some_and(lacks_state) {
         return Some(Unshown::WidgetsWithoutState);
     }
     let is_code = |cell: &Node<'_>| cell.get("cell_type").and_then(Node::text) == Some("code");

@@ -428,6 +428,22 @@ fn about_files_and_formats() -> [Fixture; 4] {
                     ),
                 ),
                 (
+                    "widgets that are null",
+                    with_metadata(
+                        "notebooks/1.8d_null.ipynb",
+                        r#"{"widgets": null}"#,
+                        &[ran(1, "a")],
+                    ),
+                ),
+                (
+                    "a state that is null",
+                    with_metadata(
+                        "notebooks/1.8e_null_state.ipynb",
+                        r#"{"widgets": {"application/vnd.jupyter.widget-state+json": {"state": null}}}"#,
+                        &[ran(1, "a")],
+                    ),
+                ),
+                (
                     "a parameter that is NaN",
                     with_metadata(
                         "notebooks/1.8b_nan.ipynb",
