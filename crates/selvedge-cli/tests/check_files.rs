@@ -269,6 +269,9 @@ fn settings_at_the_top_of_the_git_repository_hold_below() {
     place.write("one/notebooks/1.1a_x.ipynb", NOTEBOOK);
     git(&["init", "--quiet"]);
     git(&["config", "filter.strip.clean", "nbstripout"]);
+    // Git has no command for a filter of this name.
+    place.write("one/.gitattributes", "b*.ipynb filter=nbstripout\n");
+    place.write("one/notebooks/b.ipynb", NOTEBOOK);
     place.write(".gitattributes", "*.ipynb filter=strip\n");
     let hooks = "repos:\n- repo: x\n  hooks:\n  - id: nbstripout\n    files: ^one/notebooks/\n";
     place.write(".pre-commit-config.yaml", hooks);

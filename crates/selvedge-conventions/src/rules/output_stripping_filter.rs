@@ -99,14 +99,15 @@ impl Rule for OutputStrippingFilter {
     }
 }
 
-/// The tool with which the filter strips outputs. One that is not configured here is configured for
-/// whoever installed it, and its name tells what it does.
+/// The tool with which the filter strips outputs. Where git was not asked, its name tells what it does;
+/// where it was, and the filter is not configured, git commits what is there.
 fn tool(repository: &RepositoryFacts, name: &str) -> Option<&'static str> {
     // The last one counts.
     let mut filters = repository.filters.iter().rev();
     match filters.find(|filter| filter.name == name) {
         Some(filter) => in_filter(&filter.clean, &repository.scripts),
-        None => by_name(name),
+        None if repository.filtered.is_none() => by_name(name),
+        None => None,
     }
 }
 
