@@ -257,13 +257,11 @@ impl StepTensors {
         let Some((name, steps)) = changed.next() else {
             return Ok(());
         };
-        Err(StorageError::NotATrajectory {
+        Err(StorageError::UnequalSteps {
             path: path.to_owned(),
-            reason: format!(
-                "another program changed it: tensor `{name}` has {steps} steps and others have {}; give \
-                 them the same number there, or delete what it added",
-                self.committed
-            ),
+            tensor: name.to_owned(),
+            steps,
+            committed: self.committed,
         })
     }
 }

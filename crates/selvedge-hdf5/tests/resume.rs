@@ -105,7 +105,7 @@ fn a_finished_file_with_tensors_of_different_lengths_is_left_alone() {
     assert!(
         matches!(
             refused,
-            DeclareError::Storage(StorageError::NotATrajectory { .. })
+            DeclareError::Storage(StorageError::UnequalSteps { .. })
         ),
         "{refused}"
     );

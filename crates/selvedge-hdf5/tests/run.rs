@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{
     Attribute, CompareOptions, Compression, DeclareError, Note, Reader, Rechunk, Recorder,
-    RewriteError, Role, RunState, compare, plan_recovery, recover,
+    RewriteError, Role, RunState, StorageError, compare, plan_recovery, recover,
 };
 use selvedge_testing::python;
 
@@ -240,6 +240,30 @@ fn steps_that_one_tensor_got_are_told_and_not_dropped() {
         let refused = Recorder::resume(&path).start().unwrap_err();
         let refused = refused.to_string();
         assert!(refused.contains("tensor `W` has 25 steps"), "{refused}");
+    }
+}
+
+/// h5py cut `losses` of runs of the first formats to nothing, and `recover` said of their files that there was
+/// nothing to lose.
+#[test]
+fn a_tensor_that_was_cut_to_nothing_does_not_hide_the_steps_of_the_others() {
+    const CUT: &str = "import sys, h5py\n\
+         with h5py.File(sys.argv[1], 'r+') as f: f['losses'].resize(0, axis=0)";
+    let folder = tempfile::tempdir().unwrap();
+    for (name, expected) in [
+        ("format1_killed.h5", 11),
+        ("format1_open_killed.h5", 25),
+        ("format2_killed.h5", 6),
+    ] {
+        let path = golden(folder.path(), name);
+        python::on_file(CUT, &path);
+        let error = recover(&path).unwrap_err();
+        assert!(
+            matches!(error, StorageError::UnequalSteps { steps, committed: 0, .. } if steps == expected),
+            "{name}: {error}"
+        );
+        let same = Reader::open(&path).unwrap().check_in_place().unwrap_err();
+        assert_eq!(same.to_string(), error.to_string());
     }
 }
 

@@ -212,10 +212,7 @@ fn in_files_of_earlier_versions_a_copy_takes_no_steps() {
         };
         check(&base, case, &path, expected, &at);
         match add_checksums(&path, |_| {}) {
-            Ok(()) => {}
-            Err(RewriteError::Storage(StorageError::NotATrajectory { reason, .. })) => {
-                assert!(reason.contains("tensor `"), "{at}: {reason}");
-            }
+            Ok(()) | Err(RewriteError::Storage(StorageError::UnequalSteps { .. })) => {}
             Err(error) => panic!("{at}: {error:?}"),
         }
     }

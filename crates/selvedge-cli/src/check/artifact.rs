@@ -26,6 +26,8 @@ pub(crate) fn hdf5(facts: &FileFacts, reading: &Reading) -> Hdf5Facts {
         written_anew: recording.is_some_and(|recording| {
             recording.state == RecordingState::Died && recording.remedy != Some(Remedy::Recover)
         }),
+        unequal_steps: recording
+            .is_some_and(|recording| recording.remedy == Some(Remedy::SameSteps)),
         committed_steps: recording.map(|recording| recording.committed_steps),
         planned_steps: recording.and_then(|recording| recording.planned_steps),
         read_pattern: own_pattern(facts),

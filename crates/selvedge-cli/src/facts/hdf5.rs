@@ -117,6 +117,7 @@ fn recording(reader: &Reader) -> Option<Recording> {
     let remedy = match state {
         RecordingState::Died => match reader.check_in_place() {
             Err(StorageError::WrittenAnew { steps: 0, .. }) => None,
+            Err(StorageError::UnequalSteps { .. }) => Some(Remedy::SameSteps),
             Err(StorageError::WrittenAnew { .. }) => Some(Remedy::Rechunk),
             _ => Some(Remedy::Recover),
         },

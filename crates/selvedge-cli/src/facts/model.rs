@@ -104,6 +104,8 @@ pub(crate) enum Remedy {
     Recover,
     /// Another program wrote it anew, and `recover` does not change it.
     Rechunk,
+    /// Another program gave its step tensors other numbers of steps, and is to give them the same.
+    SameSteps,
 }
 
 /// Where a file came from, as far as it says.

@@ -267,13 +267,18 @@ fn notes(facts: &FileFacts, page: Page) -> String {
     if let Some(recording) = &facts.recording {
         let path = shown(&facts.path);
         let remedy = recording.remedy.map(|remedy| match remedy {
-            Remedy::Recover => format!("`selvedge recover {path}` puts it in order"),
+            Remedy::Recover => format!(
+                "its committed steps are all there; `selvedge recover {path}` puts it in order"
+            ),
             Remedy::Rechunk => format!(
-                "another program wrote it anew, and `selvedge rechunk {path} new.h5` makes a finished \
+                "its committed steps are all there; another program wrote it anew, and `selvedge rechunk {path} new.h5` makes a finished \
                  trajectory of it"
             ),
+            Remedy::SameSteps => "another program shortened step tensors or appended to others; give all the \
+                 same number of steps there, as h5py's `resize` does, or delete those that it changed"
+                .to_owned(),
         });
-        notes.extend(remedy.map(|what| format!("its committed steps are all there; {what}")));
+        notes.extend(remedy);
     }
     for tensor in &facts.tensors {
         let remarks = tensor.remarks.iter();

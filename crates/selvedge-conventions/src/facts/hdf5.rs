@@ -16,6 +16,8 @@ pub struct Hdf5Facts {
     pub state: RunState,
     /// Whether, of a run whose recorder died, another program wrote the file anew: `recover` does not change it.
     pub written_anew: bool,
+    /// Whether, of such a run, another program gave the step tensors other numbers of steps.
+    pub unequal_steps: bool,
     /// The steps that all of its step tensors have.
     pub committed_steps: Option<u64>,
     /// The steps that the run was planned for.

@@ -69,7 +69,14 @@ impl Rule for WriterDied {
             }
         };
         let name = artifact.path.file_name();
-        let help = match (facts.written_anew, facts.committed_steps) {
+        let help = match (
+            facts.written_anew && !facts.unequal_steps,
+            facts.committed_steps,
+        ) {
+            (false, _) if facts.unequal_steps => format!(
+                "another program shortened step tensors or appended to others, which `selvedge inspect {name}` \
+                 lists: give all the same number of steps there, or delete those that it changed"
+            ),
             (false, _) => format!(
                 "`selvedge recover {name}` puts the file in order, or continue the run with \
                  `Recorder::resume`; what was committed is there"

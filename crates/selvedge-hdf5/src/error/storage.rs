@@ -90,6 +90,24 @@ pub enum StorageError {
         /// What of it is different.
         source: LibraryError,
     },
+    /// Another program shortened step tensors or appended to others: which steps are the run's is not ours to
+    /// say.
+    #[error(
+        "another program changed {}: tensor `{tensor}` has {} steps and others have {}, since it appended to \
+         that one or shortened the others; give all the same number there, as h5py's `resize` does, or delete \
+         those that it changed",
+        path.display(), Grouped(*steps), Grouped(*committed)
+    )]
+    UnequalSteps {
+        /// The file.
+        path: PathBuf,
+        /// The first of the tensors that have another number of steps than the run.
+        tensor: String,
+        /// The steps that it has.
+        steps: u64,
+        /// The steps of the run, which every step tensor was to have.
+        committed: u64,
+    },
     /// A step could not be written.
     #[error("cannot write step {step} of tensor `{tensor}` to {}", path.display())]
     WriteStep {

@@ -48,6 +48,7 @@ fn what_all_have_in_common() {
         ChangedSource { path: path(), file: word(), what: word() }
         NotATrajectory { path: path(), reason: word() }
         WrittenAnew { path: path(), steps: 1, source: library() }
+        UnequalSteps { path: path(), tensor: word(), steps: 1, committed: 2 }
         WriteStep { path: path(), tensor: word(), step: 1, source: refused() }
         Overwritten { path: path() }
         Deleted { path: path() }

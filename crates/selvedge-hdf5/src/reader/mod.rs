@@ -517,7 +517,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`StorageError::WrittenAnew`], which tells what to do; [`StorageError::NotATrajectory`] for a file that
+    /// [`StorageError::WrittenAnew`] and [`StorageError::UnequalSteps`], which tell what to do; [`StorageError::NotATrajectory`] for a file that
     /// Selvedge did not record.
     pub fn check_in_place(&self) -> Result<(), StorageError> {
         self.trajectory(&self.data, false).map(drop)

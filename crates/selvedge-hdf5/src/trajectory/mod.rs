@@ -58,14 +58,28 @@ impl TrajectoryFile {
     ///
     /// # Errors
     ///
-    /// [`StorageError::WrittenAnew`] where they are not as the recorder made them.
+    /// [`StorageError::WrittenAnew`] where they are not as the recorder made them; [`StorageError::UnequalSteps`]
+    /// where some of these have more steps than the run, and no `rechunk` helps.
     pub(crate) fn open(
         path: &Path,
         storage: impl Storage + 'static,
         durable: bool,
         run: &StepTensors,
     ) -> Result<Self, StorageError> {
-        let log = CommitLog::open(path, Arc::new(storage), durable, run.committed)?;
+        let found = Self::find(path, Arc::new(storage), durable, run);
+        if let Err(StorageError::WrittenAnew { .. }) = found {
+            run.refuse_one_of(path, run.standing(Standing::Appended))?;
+        }
+        found
+    }
+
+    fn find(
+        path: &Path,
+        storage: Arc<dyn Storage>,
+        durable: bool,
+        run: &StepTensors,
+    ) -> Result<Self, StorageError> {
+        let log = CommitLog::open(path, storage, durable, run.committed)?;
         let tensors = find_tensors(&log, run)?;
         Ok(Self {
             tail: TailAllocator::after(log.end_of_file()),
