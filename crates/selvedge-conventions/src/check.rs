@@ -116,7 +116,7 @@ mod tests {
     #[track_caller]
     fn check(code: &str, cells: &[(&str, &str, &str)], expected: &[&str]) {
         let cells = cells.iter().map(|(count, outputs, source)| {
-            let source = source.replace("ignore", &format!("# selvedge: ignore {code}"));
+            let source = source.replace("silence", &format!("# selvedge: ignore {code}"));
             format!(
                 r#"{{"cell_type": "code", "metadata": {{}}, "execution_count": {count},
                 "outputs": [{outputs}], "source": "{source}"}}"#
@@ -144,15 +144,25 @@ mod tests {
     fn a_cell_silences_nothing_for_the_others() {
         const OUT: &str = r#"{"output_type": "stream", "name": "stdout", "text": "1"}"#;
         let gone = ":cell 2: the output is gone: this cell has run, and shows something";
-        let run = [("1", "", "print(1)  ignore"), ("2", "", "print(2)")];
+        let run = [("1", "", "print(1)  silence"), ("2", "", "print(2)")];
         check("NBK002", &run, &[gone]);
-        let never = [("null", "", "print(1)  ignore"), ("null", "", "x = 1")];
+        let never = [("null", "", "print(1)  silence"), ("null", "", "x = 1")];
         let none = ": 1 cell of code, and neither outputs nor a sign that any has run";
         check("NBK002", &never, &[none]);
         check("NBK002", &never[..1], &[]);
+        let reason = [(
+            "1",
+            "",
+            "print(1)  # selvedge: ignore NBK003 as NBK002 does not",
+        )];
+        check(
+            "NBK002",
+            &reason,
+            &[":cell 1: the output is gone: this cell has run, and shows something"],
+        );
         let order = [
             ("5", "", "a"),
-            ("1", "", "b  ignore"),
+            ("1", "", "b  silence"),
             ("7", "", "c"),
             ("6", "", "d"),
         ];
@@ -161,7 +171,7 @@ mod tests {
         check("NBK004", &order[..3], &[]);
         let not = [
             ("1", OUT, "a"),
-            ("null", "", "b  ignore"),
+            ("null", "", "b  silence"),
             ("null", "", "c"),
         ];
         check(
@@ -171,7 +181,7 @@ mod tests {
         );
         let stale = [
             ("1", "", "a"),
-            ("null", OUT, "b  ignore"),
+            ("null", OUT, "b  silence"),
             ("null", OUT, "c"),
         ];
         let changed =

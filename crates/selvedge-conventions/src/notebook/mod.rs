@@ -176,7 +176,9 @@ impl Cell {
             let (_, comment) = line.split_once('#')?;
             comment.trim_start().strip_prefix("selvedge: ignore")
         });
-        let names = comments.flat_map(|names| names.split([',', ' ']));
+        // A reason may stand behind them.
+        let is_meant = |name: &&str| name.is_empty() || name.parse::<Selector>().is_ok();
+        let names = comments.flat_map(move |names| names.split([',', ' ']).take_while(is_meant));
         let names = names.chain(self.ignores.iter().map(String::as_str));
         names.filter(|name| !name.is_empty())
     }
