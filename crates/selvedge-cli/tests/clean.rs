@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
 use common::Place;
+use common::tree::safetensors;
 use selvedge_base::{Leftover, Partial};
 
 /// Writes a file as a writer does that is killed in the middle.
@@ -13,6 +14,26 @@ fn left(mut partial: Partial) -> PathBuf {
     partial.file().write_all_at(&[1; 8192], 0).unwrap();
     partial.keep();
     partial.path().to_owned()
+}
+
+/// Another program's file was removed, complete, and while it was written.
+#[test]
+fn what_may_be_complete_is_kept_and_what_is_open_is_left_out() {
+    let place = Place::new();
+    place.write(".whole.safetensors.partial", safetensors("BF16"));
+    let open = std::fs::File::create(place.path(".open.npy.partial")).unwrap();
+    let run = place.print(&["clean", "--yes"]);
+    assert!(run.starts_with(".whole.safetensors.partial  "), "{run}");
+    assert!(
+        run.ends_with("rename or remove it\nnothing to remove\n"),
+        "{run}"
+    );
+    drop(open);
+    assert!(
+        place
+            .print(&["clean", "--yes"])
+            .ends_with("removed 1 file\n")
+    );
 }
 
 #[test]

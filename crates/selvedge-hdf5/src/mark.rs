@@ -39,6 +39,8 @@ use crate::{Dtype, ReadError, RewriteError, StorageError, ffi};
 /// [`ReadError::UnsupportedDtype`] for one of another dtype; [`ReadError::NoSuchTensor`].
 pub fn mark_bf16(path: impl AsRef<Path>, tensor: &str) -> Result<bool, RewriteError> {
     let path = path.as_ref();
+    // A program may write without HDF5's lock: the system knows it, as long as this one does not write, too.
+    drop(LockedFile::claim(path)?);
     let lock = LockedFile::open(path)?;
     // What is missing is told before anybody else is kept out.
     Reader::open_held(&lock, path)?.tensor(tensor)?;

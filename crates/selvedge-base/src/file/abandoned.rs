@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::name::name_when_complete;
 use super::partial::{Leftover, clear, has_begun};
-use crate::disk::is_without_locks;
+use crate::disk::{self, is_without_locks};
 use crate::{FileError, LockedFile, open_regular};
 
 /// A file that a writer left behind when it died, under the name that it had until it was complete: see
@@ -23,8 +23,8 @@ pub struct Abandoned {
 }
 
 impl Abandoned {
-    /// Looks at the file at `path`. It is none where its name is another, where its writer is at work, and
-    /// where the file system has no locks to tell by.
+    /// Looks at the file at `path`. It is none where its name is another, where a program has it open for
+    /// writing or has HDF5's lock on it, and where the file system has no locks to tell by.
     ///
     /// # Errors
     ///
@@ -40,6 +40,11 @@ impl Abandoned {
             Ok(true) => return Ok(None),
             Err(error) if is_without_locks(&error) => return Ok(None),
             Err(error) => return Err(error),
+        }
+        // Other programs give files such names, too, and have other locks or none.
+        let is_written = !disk::share(&file) || disk::stays_open_for_writing(&file) == Some(true);
+        if is_written {
+            return Ok(None);
         }
         Ok(Some(Self {
             path: path.to_owned(),
@@ -57,6 +62,12 @@ impl Abandoned {
     pub fn remove(&self) -> Result<(), FileError> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let target = name_when_complete(&name).unwrap_or(&name);
+        if matches!(Self::find(&self.path), Ok(None)) {
+            return Err(FileError::InUse {
+                path: self.path.with_file_name(target),
+                partial: Some(self.path.clone()),
+            });
+        }
         let leftover = match name.starts_with('.') {
             true => Leftover::Discard,
             false => Leftover::Keep,
@@ -88,6 +99,24 @@ mod tests {
         assert!(!on_its_way.exists());
         std::fs::write(&path, "whole").unwrap();
         assert_eq!(Abandoned::find(&path).unwrap(), None, "another name");
+    }
+
+    /// Files that h5py wrote without a lock, or with its own, were removed under its hands.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_program_without_our_lock_writes_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".x.h5.partial");
+        let open = File::create(&path).unwrap();
+        assert_eq!(Abandoned::find(&path).unwrap(), None);
+        drop(open);
+        let left = Abandoned::find(&path).unwrap().unwrap();
+        let locked = File::open(&path).unwrap();
+        locked.try_lock().unwrap();
+        assert_eq!(Abandoned::find(&path).unwrap(), None);
+        assert!(matches!(left.remove(), Err(FileError::InUse { .. })));
+        drop(locked);
+        left.remove().unwrap();
     }
 
     #[test]

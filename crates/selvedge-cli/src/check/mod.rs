@@ -7,7 +7,7 @@ mod git;
 mod hashes;
 mod ignored;
 pub(crate) mod isolated;
-mod reading;
+pub(crate) mod reading;
 mod repository;
 mod scope;
 mod settings;
@@ -133,6 +133,7 @@ fn abandoned(scope: &Scope, files: &[Found], failures: &mut Vec<Failure>) -> Vec
                     path,
                     bytes: found.bytes,
                     is_recoverable: found.is_recoverable,
+                    is_whole: reading::is_whole(&file.path),
                 })
             }
             Err(error) => {

@@ -11,7 +11,7 @@ use selvedge_hdf5::Note;
 use serde::{Deserialize, Serialize};
 
 use super::{artifact, evidence};
-use crate::facts::{Assumptions, FileFacts, Format, OpenFile, Unreadable, gather};
+use crate::facts::{Assumptions, FileFacts, Format, OpenFile, RecordingState, Unreadable, gather};
 use crate::source::Source;
 
 /// What the rules need to know of a tensor file.
@@ -126,6 +126,25 @@ pub(crate) fn numpy(path: &Path, reading: &Reading) -> Result<NumpyFacts, Unread
         fill(&facts, &file, &mut converted.tensors, reading)?;
     }
     Ok(converted)
+}
+
+/// Whether a file has all that its header says, whatever its name: without its values nobody can tell more.
+pub(crate) fn is_whole(path: &Path) -> bool {
+    match gather(path, &Assumptions::default()) {
+        Ok((facts, OpenFile::Hdf5(file))) => {
+            let state = facts.recording.as_ref().map(|recording| recording.state);
+            let is_done = facts.provenance.selvedge_version.is_none()
+                || matches!(
+                    state,
+                    Some(RecordingState::Finished | RecordingState::Recovered)
+                );
+            let is_unread = |note: &Note| matches!(note, Note::Unread { .. });
+            is_done && !file.notes().iter().any(is_unread)
+        }
+        Ok((facts, OpenFile::Arrays(_))) => artifact::numpy(&facts).damage.is_none(),
+        Ok((_, OpenFile::Safetensors(_))) => true,
+        Err(_) => false,
+    }
 }
 
 /// Looks at the values that the rules need to know of.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::Bytes;
 
-use crate::check::{Failure, walk};
+use crate::check::{Failure, reading, walk};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::render::{counted, shown};
@@ -17,7 +17,8 @@ Examples:
 
 A tensor file is called `.NAME.partial` until it is complete, and its writer holds a lock on it. Those \
 whose writer is gone are listed, and removed if you say so. `NAME.unfinished` is listed only, where \
-something can be recovered of it. Folders that `selvedge check` does not look into are left out.";
+something can be recovered of it, and so is a file that has all that its header says, and may lack only its name. What a \
+program has open for writing is left out. Folders that `selvedge check` does not look into are left out.";
 
 /// Remove what writers left behind when they died.
 #[derive(Debug, clap::Args)]
@@ -43,8 +44,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         output::error(&anyhow::Error::msg(message));
         outcome = Outcome::Failed;
     }
+    let (whole, rest): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|file| reading::is_whole(&file.path));
     let (kept, removable): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|file| file.is_recoverable);
+        rest.into_iter().partition(|file| file.is_recoverable);
+    for file in &whole {
+        output::print(&format!(
+            "{}  {}, kept: it may be complete; look at it, and rename or remove it\n",
+            path(&file.path),
+            Bytes(file.bytes)
+        ))?;
+    }
     for file in &kept {
         output::print(&format!(
             "{}  {}, kept: `selvedge recover {}` makes a file of its rows\n",

@@ -57,4 +57,6 @@ pub struct Abandoned {
     pub bytes: u64,
     /// Whether something is in it that can be recovered.
     pub is_recoverable: bool,
+    /// Whether it has all that its header says, so that it may lack only its name.
+    pub is_whole: bool,
 }

@@ -3,7 +3,8 @@
 //! ## What it does
 //!
 //! Finds the files that Selvedge writes until they are complete, `.NAME.partial` and `NAME.unfinished`,
-//! if no writer holds its lock on them any more.
+//! if no program has them open for writing or locked any more. Other programs use such names, too: what has
+//! all that its header says may lack only its name.
 //!
 //! ## Why is this bad?
 //!
@@ -46,11 +47,14 @@ impl Rule for AbandonedFile {
         let abandoned = context.tree().abandoned.iter();
         abandoned
             .map(|file| {
-                let diagnosis = Diagnosis::new(format!(
-                    "its writer died and left {} behind",
-                    Bytes(file.bytes)
-                ));
-                let help = if file.is_recoverable {
+                let bytes = Bytes(file.bytes);
+                let diagnosis = Diagnosis::new(match file.is_whole {
+                    true => format!("{bytes} under the name of an incomplete file, and nobody writes it"),
+                    false => format!("its writer died and left {bytes} behind"),
+                });
+                let help = if file.is_whole {
+                    "it may be complete, since it has all that its header says: look at it, and rename it or remove                      it".to_owned()
+                } else if file.is_recoverable {
                     format!(
                         "`selvedge recover {}` makes a file of the rows that are there",
                         file.path.file_name()

@@ -6,6 +6,8 @@
 //! bfloat16, and float16 mostly comes from a conversion on the way to the file. A dataset with the
 //! attribute `logical_dtype = "float16"` says that float16 is meant.
 //!
+//! Where nobody keeps to the conventions about names, only the first such tensor of a file is told.
+//!
 //! The header cannot tell which it is. The rule `rounded-to-float16` can, from the data, and where
 //! the data were read this rule is silent.
 //!
@@ -46,8 +48,13 @@ impl Rule for Float16ForBfloat16 {
         &METADATA
     }
 
-    fn check(&self, artifact: &Artifact, _: &Context<'_>) -> Vec<Diagnosis> {
+    fn check(&self, artifact: &Artifact, context: &Context<'_>) -> Vec<Diagnosis> {
         let tensors = artifact.tensors().iter();
+        // Elsewhere float16 is mostly meant, and one word about the file is enough.
+        let most = match context.names_are_meant(&artifact.path) {
+            true => usize::MAX,
+            false => 1,
+        };
         tensors
             .filter(|tensor| tensor.dtype == Dtype::Float16)
             .filter(|tensor| tensor.logical_dtype.as_deref() != Some("float16"))
@@ -57,6 +64,7 @@ impl Rule for Float16ForBfloat16 {
                     .float16
                     .is_none_or(|seen| !seen.was_bfloat16() && !seen.is_float16())
             })
+            .take(most)
             .map(|tensor| {
                 let help = if artifact.hdf5().is_some() {
                     "store bfloat16 as uint16, bit for bit, with the attribute `logical_dtype`; \

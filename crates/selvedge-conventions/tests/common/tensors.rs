@@ -38,6 +38,7 @@ fn abandoned(name: &str, is_recoverable: bool) -> World {
         path: path(name),
         bytes: 1_920_000_000,
         is_recoverable,
+        is_whole: false,
     });
     world
 }
