@@ -1,6 +1,7 @@
 //! What a file of a stranger may cost: chunks that become larger than chunks are, groups in groups, and
 //! links by ten thousands.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -107,6 +108,10 @@ for size in sizes:
     at = content.index(key)
     content[at : at + 4] = SIZE.to_bytes(4, "little")
 open(sys.argv[1], "wb").write(content)
+layout = h5py.VirtualLayout(shape=(8, 64), dtype=">f4")
+layout[...] = h5py.VirtualSource(sys.argv[1], "lzf", shape=(8, 64))
+with h5py.File(sys.argv[1] + ".view", "w") as f:
+    f.create_virtual_dataset("view", layout)
 "#;
 
 /// libhdf5 took the four bytes of a checksum from a chunk that has fewer, and summed up the memory after it
@@ -135,6 +140,15 @@ fn a_chunk_that_is_shorter_than_its_checksum_is_damaged() {
             );
         }
         drop(file);
+        let view = Reader::open(folder.path().join("short_1.h5.view")).unwrap();
+        let error = view.tensor("view").unwrap().read::<f32>().unwrap_err();
+        let text = error.source().unwrap().to_string();
+        assert!(error.is_damage(), "{error}");
+        assert!(
+            text.contains("`lzf` of") && text.contains("(4, 0)"),
+            "{text}"
+        );
+        drop(view);
         let rescued = folder.path().join("rescued_1.h5");
         let rechunk = Rechunk::new(&path, &rescued).skip_damaged(true);
         rechunk.overwrite(true).run(|_| {}).unwrap();

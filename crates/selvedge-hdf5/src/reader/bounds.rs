@@ -72,6 +72,38 @@ impl Tensor {
     }
 }
 
+/// The first chunk of a dataset with checksums that is stored in fewer bytes than its filters make, and what
+/// is wrong with it. Of the sources of a virtual dataset libhdf5 decodes what it likes.
+pub(super) fn short_chunk(dataset: &Dataset) -> hdf5::Result<Option<(Vec<u64>, String)>> {
+    let (filters, packed) = filters(dataset)?;
+    let Some(chunk) = dataset
+        .chunk()
+        .filter(|_| filters.contains(&Filter::Fletcher32))
+    else {
+        return Ok(None);
+    };
+    let element = dataset.dtype()?.size();
+    let bytes = chunk
+        .iter()
+        .fold(element, |bytes, &axis| bytes.saturating_mul(axis));
+    let bounds = Bounds::new(filters, bytes, &packed)?;
+    let (edges, shape) = (leaves_edges(dataset)?, dataset.shape());
+    let mut found = None;
+    dataset.chunks_visit(|info| {
+        let mut ends = info.offset.iter().zip(&chunk).zip(&shape);
+        let is_over = |((first, len), axis): ((&u64, &usize), &usize)| {
+            first.saturating_add(*len as u64) > *axis as u64
+        };
+        if !(edges && ends.any(is_over))
+            && let Err(why) = bounds.check_len(to_usize(info.size), info.filter_mask)
+        {
+            found.get_or_insert((info.offset.to_vec(), why));
+        }
+        i32::from(found.is_some())
+    })?;
+    Ok(found)
+}
+
 /// Whether chunks that reach over the edge go through no filter, without a bit that says so.
 fn leaves_edges(dataset: &Dataset) -> hdf5::Result<bool> {
     let options = dataset.dcpl()?.get_chunk_opts()?;

@@ -14,6 +14,7 @@ use hdf5::{Dataset, File};
 use selvedge_base::shape::most_elements;
 use selvedge_base::text::escaped;
 
+use super::bounds::short_chunk;
 use super::data_layout::Filter;
 use crate::error::LibraryError;
 use crate::ffi::{self, Mapping, Needed};
@@ -53,6 +54,8 @@ pub(super) enum Why {
     NoDataset,
     /// Its values went through this filter, which this program does not have.
     NoFilter(Filter),
+    /// Its chunk at this offset, and what is wrong with it.
+    Damaged(Vec<u64>, String),
     /// Its shape, and what it has to have.
     Size(Vec<u64>, Needed),
 }
@@ -94,6 +97,11 @@ impl fmt::Display for MissingSource {
                 "dataset `{dataset}` of {file}, which went through the filter {filter}, which is no part of \
                  this program; `load_plugins` (`--load-plugins`) loads it from a folder of HDF5_PLUGIN_PATH"
             ),
+            Why::Damaged(chunk, why) => write!(
+                f,
+                "dataset `{dataset}` of {file}, whose chunk at {} is damaged: {why}",
+                Shape(chunk)
+            ),
             Why::Size(found, needed) => {
                 write!(f, "dataset `{dataset}` of {file}, which ")?;
                 match needed {
@@ -131,8 +139,17 @@ impl MissingSource {
     pub fn is_absent(&self) -> bool {
         match self.why {
             Why::NoFile | Why::CannotOpen(_) | Why::NoDataset | Why::Size(..) => true,
-            Why::Refused(_) | Why::External | Why::TooDeep | Why::NoFilter(_) => false,
+            Why::Refused(_)
+            | Why::External
+            | Why::TooDeep
+            | Why::NoFilter(_)
+            | Why::Damaged(..) => false,
         }
+    }
+
+    /// Whether it is there, and its values are lost.
+    pub(super) fn is_damaged(&self) -> bool {
+        matches!(self.why, Why::Damaged(..))
     }
 
     /// Whether it may be there, and is not looked for.
@@ -271,6 +288,9 @@ impl Search<'_> {
             return Ok(None);
         } else if let Some(filter) = Filter::missing(&source) {
             self.tell(path, file, name, Why::NoFilter(filter));
+            return Ok(None);
+        } else if let Some((chunk, why)) = short_chunk(&source)? {
+            self.tell(path, file, name, Why::Damaged(chunk, why));
             return Ok(None);
         }
         let shape = with_sources(|| source.shape());

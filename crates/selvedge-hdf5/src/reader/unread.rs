@@ -62,6 +62,10 @@ impl Tensor {
         if storage.is_none()
             && let Some(missing) = self.missing_sources()?.into_iter().next()
         {
+            if missing.is_damaged() {
+                let why = format!("it takes values from {missing}");
+                return Err(self.damaged_values(LibraryError::new(why)));
+            }
             let (path, tensor) = (self.path().to_owned(), self.name().to_owned());
             return Err(match missing.is_refused() {
                 true => ReadError::NotFollowed {
