@@ -10,7 +10,7 @@ pub(super) struct Word {
     pub(super) is_plain: bool,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// A word. The first of a command may set a variable.
     pub(super) fn word(&mut self, is_first: bool) -> Word {
         let mut done = Vec::new();
@@ -139,12 +139,7 @@ impl Reader<'_> {
             }
             Some('"') => Vec::new(),
             Some(first) if first.is_ascii_alphabetic() || first == '_' => {
-                let length = self
-                    .rest
-                    .find(|c: char| !is_of_name(c))
-                    .unwrap_or(self.rest.len());
-                let (name, rest) = self.rest.split_at(length);
-                self.rest = rest;
+                let name = self.name();
                 self.value(name).unwrap_or_else(|| unknown(name))
             }
             Some(special) if !special.is_whitespace() => {
@@ -155,14 +150,17 @@ impl Reader<'_> {
         }
     }
 
+    /// Takes what can be a name.
+    fn name(&mut self) -> &'a str {
+        let length = self.rest.find(|c: char| !is_of_name(c));
+        let (name, rest) = self.rest.split_at(length.unwrap_or(self.rest.len()));
+        self.rest = rest;
+        name
+    }
+
     /// `${NAME}`, of which the first part is read.
     fn parameter(&mut self) -> Vec<String> {
-        let length = self
-            .rest
-            .find(|c: char| !is_of_name(c))
-            .unwrap_or(self.rest.len());
-        let (name, rest) = self.rest.split_at(length);
-        self.rest = rest;
+        let name = self.name();
         let mut operation = String::new();
         let mut depth = 1;
         while let Some(next) = self.next() {
