@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use selvedge_base::Abandoned;
 use selvedge_hdf5::Bytes;
 
 use crate::check::{Failure, reading, walk};
@@ -50,22 +51,17 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let (kept, removable): (Vec<_>, Vec<_>) =
         rest.into_iter().partition(|file| file.is_recoverable);
     for file in &whole {
-        output::print(&format!(
-            "{}  {}, kept: it may be complete; look at it, and rename or remove it\n",
-            path(&file.path),
-            Bytes(file.bytes)
-        ))?;
+        tell(
+            file,
+            ", kept: it may be complete; look at it, and rename or remove it",
+        )?;
     }
     for file in &kept {
-        output::print(&format!(
-            "{}  {}, kept: `selvedge recover {}` makes a file of its rows\n",
-            path(&file.path),
-            Bytes(file.bytes),
-            path(&file.path)
-        ))?;
+        let how = format!("`selvedge recover {}`", path(&file.path));
+        tell(file, &format!(", kept: {how} makes a file of its rows"))?;
     }
     for file in &removable {
-        output::print(&format!("{}  {}\n", path(&file.path), Bytes(file.bytes)))?;
+        tell(file, "")?;
     }
     let files = counted(removable.len() as u64, "file");
     let all = Bytes(removable.iter().map(|file| file.bytes).sum());
@@ -92,6 +88,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     output::print(&format!("removed {}\n", counted(removed, "file")))?;
     Ok(outcome)
+}
+
+/// Prints a line about a file: its path, its size, and `more`.
+fn tell(file: &Abandoned, more: &str) -> anyhow::Result<()> {
+    let (path, bytes) = (path(&file.path), Bytes(file.bytes));
+    output::print(&format!("{path}  {bytes}{more}\n"))
 }
 
 /// The path as people write it, from here.
