@@ -34,6 +34,7 @@ mod mark;
 mod other_files;
 mod plan;
 mod provenance;
+mod ranges;
 mod reader;
 mod rechunk;
 mod recorder;
@@ -70,6 +71,7 @@ pub use plan::{
     RunPlan, Shape,
 };
 pub use provenance::RunState;
+pub use ranges::{Piece, RangeReader};
 pub use reader::{
     Block, Blocks, DataLayout, Filter, MissingSource, Note, Reader, ReaderOptions, Role, Selection,
     Tensor,

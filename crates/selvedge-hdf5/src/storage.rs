@@ -18,10 +18,14 @@ pub(crate) struct Status {
     pub(crate) links: u64,
 }
 
-/// Positioned reads and writes. Offsets and lengths are in bytes.
-pub(crate) trait Storage: Send + Sync {
+/// Positioned reads. Offsets and lengths are in bytes.
+pub(crate) trait ReadAt: Send + Sync {
     /// Fills `buffer` from `offset`; an end of file on the way is `UnexpectedEof`.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+/// Positioned reads and writes.
+pub(crate) trait Storage: ReadAt {
     /// Writes all of `bytes` at `offset`.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Sets the length of the file; growing it adds a hole.
@@ -45,11 +49,13 @@ pub(crate) trait Storage: Send + Sync {
     fn release(&self, offset: u64, len: u64) -> io::Result<()>;
 }
 
-impl Storage for File {
+impl ReadAt for File {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         FileExt::read_exact_at(self, buffer, offset)
     }
+}
 
+impl Storage for File {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         FileExt::write_all_at(self, bytes, offset)
     }

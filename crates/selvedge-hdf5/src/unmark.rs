@@ -54,7 +54,7 @@ pub(crate) fn unmark(path: &Path, write: bool) -> Result<Option<u64>, StorageErr
         Err(TryLockError::Error(error)) => return Err(StorageError::io(path, "lock", error)),
     }
     // It may have gone meanwhile.
-    let Some(mark) = WriterMark::find(&file) else {
+    let Some(mark) = WriterMark::find(&*file) else {
         return Ok(None);
     };
     let (found, expected) = (file.metadata().map_err(failed)?.len(), mark.end_of_file());

@@ -1,9 +1,12 @@
 //! Selections against numpy: random steps, strides and rows of tensors in every layout.
 
+mod common;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use common::elsewhere::Elsewhere;
 use half::{bf16, f16};
 use selvedge_hdf5::{Dtype, Element, Reader, Recorder, Selection, Tensor};
 use selvedge_testing::{Random, python, seed};
@@ -182,7 +185,9 @@ fn random_selections_are_what_numpy_makes_of_them() {
     python::run(ANSWER, [&path, &lines, &answers]);
     let answers = fs::read(&answers).unwrap();
     let mut rest = &answers[..];
+    let elsewhere = Elsewhere::new(&path).open().unwrap();
     for asked in &asked {
+        let there = asked.select(elsewhere.tensor(&asked.name).unwrap());
         let tensor = file.tensor(&asked.name).unwrap();
         let selection = asked.select(tensor);
         let memory = random.below(1 << 16) << random.below(9);
@@ -193,7 +198,16 @@ fn random_selections_are_what_numpy_makes_of_them() {
         };
         let (expected, later) = rest.split_at(found.len());
         assert!(found == expected, "{asked:?}");
+        let mut bytes_there = vec![0; found.len()];
+        there.read_bytes_into(&mut bytes_there).unwrap();
+        assert!(bytes_there == found, "{asked:?} elsewhere");
         let widened = selection.read_f32().unwrap();
+        let widened_there = there.read_f32().unwrap();
+        assert!(
+            bytemuck::cast_slice::<_, u32>(&widened_there)
+                == bytemuck::cast_slice::<_, u32>(&widened),
+            "{asked:?}"
+        );
         let (expected, later) = later.split_at(widened.len() * 4);
         assert!(same_floats(&widened, expected), "{asked:?} as float32");
         let mut again = vec![0.0; widened.len()];

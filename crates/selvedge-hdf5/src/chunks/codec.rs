@@ -6,9 +6,7 @@
 //! also with a checksum after them (fletcher32). Nothing in the file is trusted: what cannot be is left to libhdf5, and a
 //! stream that is not exactly of its chunk's length is an error.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use hdf5::filters::Filter;
@@ -20,6 +18,7 @@ use super::decoded::{Decoded, DecodedCache};
 use super::fletcher;
 use super::grid::{Grid, to_usize};
 use super::map::Stored;
+use crate::ranges::Data;
 
 /// What the attribute of a compressed tensor says of its streams.
 pub(crate) const ENCODER_NAME: &str = concat!("selvedge-deflate ", env!("CARGO_PKG_VERSION"));
@@ -185,7 +184,7 @@ impl Unpacker {
     pub(crate) fn unpack<E>(
         &mut self,
         format: ChunkFormat,
-        data: &File,
+        data: &Data,
         cache: Option<&DecodedCache>,
         chunks: &mut [ToDecode<'_>],
         mut put: impl FnMut(usize, Result<DecodedChunk<'_>, String>) -> Result<(), E>,
@@ -312,7 +311,7 @@ impl Slot {
     fn load(
         &mut self,
         format: ChunkFormat,
-        data: &File,
+        data: &Data,
         chunk: &ToDecode<'_>,
     ) -> Result<(), String> {
         let stored = chunk.stored.ok_or("the file has no such chunk")?;
@@ -340,7 +339,7 @@ impl Slot {
         }
         const BEYOND: &str = "it lies after the end of the file";
         if found.max(expected) > SMALL_STREAM {
-            let length = data.metadata().map_err(|error| error.to_string())?.len();
+            let length = data.len().map_err(|error| error.to_string())?;
             if stored.end().is_none_or(|end| end > length) {
                 return Err(BEYOND.to_owned());
             }
@@ -353,7 +352,7 @@ impl Slot {
             false => &mut self.plain,
         };
         fit(bytes, stored.bytes as usize)?;
-        data.read_exact_at(bytes, stored.address)
+        data.read_values(bytes, stored.address)
             .map_err(|error| match error.kind() {
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => BEYOND.to_owned(),
                 _ => error.to_string(),

@@ -38,6 +38,11 @@ impl DecodedCache {
         self.0.lock().chunks.get(&address).cloned()
     }
 
+    /// Whether it has the chunk at this address.
+    pub(crate) fn has(&self, address: u64) -> bool {
+        self.0.lock().chunks.contains_key(&address)
+    }
+
     pub(super) fn keep(&self, address: u64, chunk: Decoded) {
         let mut kept = self.0.lock();
         let bytes = chunk.bytes.len();

@@ -4,7 +4,6 @@
 //! clones of the tensor together: where a committed step lies never changes. An index that only libhdf5
 //! reads is gone through once.
 
-use std::fs::File;
 use std::sync::{Arc, OnceLock};
 
 use hdf5::Dataset;
@@ -12,6 +11,7 @@ use selvedge_base::Mutex;
 
 use super::grid::{Grid, Stride, to_usize};
 use crate::layout::ChunkLookup;
+use crate::ranges::Data;
 
 /// More chunks are not mapped: the extents of a file are a claim.
 const MOST_CHUNKS: u64 = 1 << 26;
@@ -45,7 +45,7 @@ pub(crate) struct ChunkMap {
     /// Chunks that are looked up: those of the steps that the tensor has.
     count: u64,
     pages: Box<[OnceLock<Page>]>,
-    data: Arc<File>,
+    data: Data,
     /// Where the others are looked up; `None` where there are no others.
     index: Option<Mutex<ChunkLookup>>,
 }
@@ -56,7 +56,7 @@ impl ChunkMap {
     pub(crate) fn lazy(
         grid: Grid,
         steps: u64,
-        data: Arc<File>,
+        data: Data,
         index: ChunkLookup,
         known: Option<(&Self, u64)>,
     ) -> Option<Self> {
@@ -69,12 +69,7 @@ impl ChunkMap {
     }
 
     /// The places of the chunks of `steps` steps, as libhdf5 knows them.
-    pub(crate) fn visited(
-        grid: Grid,
-        steps: u64,
-        data: Arc<File>,
-        dataset: &Dataset,
-    ) -> Option<Self> {
+    pub(crate) fn visited(grid: Grid, steps: u64, data: Data, dataset: &Dataset) -> Option<Self> {
         let map = Self::empty(grid, steps, data)?;
         dataset
             .chunks_visit(|info| {
@@ -91,7 +86,7 @@ impl ChunkMap {
         Some(map)
     }
 
-    fn empty(grid: Grid, steps: u64, data: Arc<File>) -> Option<Self> {
+    fn empty(grid: Grid, steps: u64, data: Data) -> Option<Self> {
         let count = grid
             .chunks_of(steps)
             .filter(|&count| count <= MOST_CHUNKS)?;
@@ -129,7 +124,7 @@ impl ChunkMap {
     }
 
     /// The file that the chunks are in.
-    pub(crate) fn data(&self) -> &File {
+    pub(crate) fn data(&self) -> &Data {
         &self.data
     }
 
@@ -165,7 +160,7 @@ impl ChunkMap {
         let index = self.index.as_ref().filter(|_| number < self.count)?;
         let mut index = index.lock();
         let looked_up = index.leaf_of(
-            &*self.data,
+            &self.data,
             &self.grid.offset(number),
             &mut |key, address| {
                 let stored = Stored {
@@ -215,7 +210,7 @@ mod tests {
     /// A map of `steps` steps, each of which is two chunks, that nobody looks up.
     fn map(steps: u64) -> ChunkMap {
         let grid = Grid::new(&[4], &[1, 2], 4).unwrap();
-        ChunkMap::empty(grid, steps, Arc::new(tempfile::tempfile().unwrap())).unwrap()
+        ChunkMap::empty(grid, steps, tempfile::tempfile().unwrap().into()).unwrap()
     }
 
     /// A leaf of the index has chunks of steps that a dead recorder did not commit. Whoever resumes the run
@@ -262,7 +257,7 @@ mod tests {
     #[test]
     fn a_number_of_chunks_that_cannot_be_is_no_map() {
         let grid = || Grid::new(&[4], &[1, 2], 4).unwrap();
-        let file = || Arc::new(tempfile::tempfile().unwrap());
+        let file = || Data::from(tempfile::tempfile().unwrap());
         assert!(ChunkMap::empty(grid(), 1 << 26, file()).is_none());
         assert!(ChunkMap::empty(grid(), u64::MAX, file()).is_none());
     }

@@ -11,8 +11,7 @@
 //! version than this.
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_uint, c_ulong, c_void};
-use std::fs::File;
-use std::io::Error;
+use std::io::{Error, ErrorKind};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -32,6 +31,8 @@ use hdf5_sys::h5p::{H5Pget_driver_info, H5Pset_driver};
 
 use crate::layout::is_endless;
 use crate::other_files::OtherFiles;
+use crate::ranges::Data;
+use crate::storage::ReadAt;
 
 /// The version of a driver's class that this is.
 const CLASS_VERSION: c_uint = 1;
@@ -96,14 +97,43 @@ struct OpenFile {
     /// `H5FD_t`, which libhdf5 fills in: ten fields of at most eight bytes each.
     #[allow(dead_code, reason = "libhdf5 reads and writes it")]
     public: [u64; 16],
-    file: Arc<File>,
-    /// The descriptor, at a place that a caller gets the address of.
+    data: Data,
+    /// The descriptor, at a place that a caller gets the address of; -1 of a file that lies elsewhere.
     descriptor: c_int,
-    /// Device and inode.
+    /// Device and inode; of a file that lies elsewhere a device that there is not.
     identity: (u64, u64),
     end_of_addresses: u64,
     end_of_file: u64,
     others: OtherFiles,
+}
+
+impl OpenFile {
+    /// The file `data`, opened as the `flags` of libhdf5 say.
+    fn new(data: Data, flags: c_uint, others: &OtherFiles) -> std::io::Result<Self> {
+        let (descriptor, identity) = match &data {
+            Data::File(file) => {
+                let found = file.metadata()?;
+                // A new file is empty. If it were truncated all the same, ext4 would take it for one that
+                // replaces another (`auto_da_alloc`), and whoever closes it last would wait until its pages are
+                // on their way.
+                if flags & H5F_ACC_TRUNC != 0 && found.len() > 0 {
+                    file.set_len(0)?;
+                }
+                (file.as_raw_fd(), (found.dev(), found.ino()))
+            }
+            // Two that are open at once have two addresses.
+            Data::Ranges(ranges) => (-1, (u64::MAX, Arc::as_ptr(ranges).addr() as u64)),
+        };
+        Ok(Self {
+            public: [0; 16],
+            descriptor,
+            identity,
+            end_of_addresses: 0,
+            end_of_file: data.len()?,
+            data,
+            others: others.clone(),
+        })
+    }
 }
 
 /// What a property list says of the driver.
@@ -111,7 +141,7 @@ struct OpenFile {
 struct Properties {
     /// The file that is to be opened; `None` in the lists that libhdf5 makes itself, for a file that
     /// another one names.
-    given: Option<Arc<File>>,
+    given: Option<Data>,
     others: OtherFiles,
 }
 
@@ -119,7 +149,7 @@ struct Properties {
 /// names only as `others` says.
 pub(super) fn set_driver(
     access: &PropertyList,
-    file: Arc<File>,
+    file: Data,
     others: &OtherFiles,
 ) -> hdf5::Result<()> {
     let properties = Properties {
@@ -218,38 +248,21 @@ unsafe extern "C" fn open(
     let name = unsafe { CStr::from_ptr(name) };
     let path = Path::new(OsStr::from_bytes(name.to_bytes()));
     let opened = match &properties.given {
-        Some(file) => Ok(Arc::clone(file)),
+        Some(data) => Ok(data.clone()),
         None => {
             let write = flags & H5F_ACC_RDWR != 0;
-            properties.others.open(path, write).map(Arc::new)
+            properties.others.open(path, write).map(Data::from)
         }
     };
-    let opened = opened.and_then(|file| {
-        let mut found = file.metadata()?;
-        // A new file is empty. If it were truncated all the same, ext4 would take it for one that replaces
-        // another (`auto_da_alloc`), and whoever closes it last would wait until its pages are on their way.
-        if flags & H5F_ACC_TRUNC != 0 && found.len() > 0 {
-            file.set_len(0)?;
-            found = file.metadata()?;
-        }
-        Ok((file, found))
-    });
-    let (file, found) = match opened {
-        Ok(opened) => opened,
+    let opened = opened.and_then(|data| OpenFile::new(data, flags, &properties.others));
+    let file = match opened {
+        Ok(file) => file,
         Err(error) => {
             tell(&format!("cannot open {}: {error}", path.display()));
             return null_mut();
         }
     };
-    Box::into_raw(Box::new(OpenFile {
-        public: [0; 16],
-        descriptor: file.as_raw_fd(),
-        file,
-        identity: (found.dev(), found.ino()),
-        end_of_addresses: 0,
-        end_of_file: found.len(),
-        others: properties.others.clone(),
-    }))
+    Box::into_raw(Box::new(file))
 }
 
 unsafe extern "C" fn close(file: *mut OpenFile) -> c_int {
@@ -293,7 +306,7 @@ unsafe extern "C" fn set_end_of_addresses(file: *mut OpenFile, _: c_int, address
 unsafe extern "C" fn end_of_file(file: *const OpenFile, _: c_int) -> u64 {
     // SAFETY: libhdf5 hands on a file that `open` returned, and that is not closed.
     let file = unsafe { &*file };
-    let now = file.file.metadata().map_or(0, |found| found.len());
+    let now = file.data.len().unwrap_or(0);
     file.end_of_file.max(now)
 }
 
@@ -320,11 +333,11 @@ unsafe extern "C" fn read(
     }
     // SAFETY: there is room for so many bytes, which nobody else uses meanwhile.
     let buffer = unsafe { slice::from_raw_parts_mut(buffer.cast::<MaybeUninit<u8>>(), size) };
-    let filled = fill(&file.file, address, buffer).and_then(|()| {
+    let filled = fill(&file.data, address, buffer).and_then(|()| {
         // SAFETY: all of it was filled.
         let read = unsafe { slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), size) };
         let is_collection = kind == VALUES && size <= COLLECTION && read.starts_with(b"GCOL");
-        match is_collection && is_endless(&*file.file, address) {
+        match is_collection && is_endless(&file.data, address) {
             true => Err(Error::other("the global heap there has no end")),
             false => Ok(()),
         }
@@ -341,7 +354,25 @@ unsafe extern "C" fn read(
 }
 
 /// Reads from `address` on, and zeros after the end of the file.
-fn fill(file: &File, address: u64, mut buffer: &mut [MaybeUninit<u8>]) -> std::io::Result<()> {
+fn fill(data: &Data, address: u64, mut buffer: &mut [MaybeUninit<u8>]) -> std::io::Result<()> {
+    let file = match data {
+        Data::File(file) => file,
+        Data::Ranges(ranges) => {
+            let here = ranges.size().saturating_sub(address);
+            let here = buffer
+                .len()
+                .min(usize::try_from(here).unwrap_or(usize::MAX));
+            let (before, after) = buffer.split_at_mut(here);
+            after.fill(MaybeUninit::new(0));
+            before.fill(MaybeUninit::new(0));
+            // SAFETY: all of it was filled just now, and a byte has no invalid values.
+            let bytes = unsafe { slice::from_raw_parts_mut(before.as_mut_ptr().cast(), here) };
+            return match here {
+                0 => Ok(()),
+                _ => data.read_exact_at(bytes, address),
+            };
+        }
+    };
     let mut at = address;
     while !buffer.is_empty() {
         match rustix::io::pread(file, &mut *buffer, at) {
@@ -377,7 +408,11 @@ unsafe extern "C" fn write(
     }
     // SAFETY: there are so many bytes.
     let bytes = unsafe { slice::from_raw_parts(buffer.cast::<u8>(), size) };
-    match file.file.write_all_at(bytes, address) {
+    let written = match &file.data {
+        Data::File(file) => file.write_all_at(bytes, address),
+        Data::Ranges(_) => Err(ErrorKind::ReadOnlyFilesystem.into()),
+    };
+    match written {
         Ok(()) => {
             file.end_of_file = file.end_of_file.max(address.saturating_add(size as u64));
             0
@@ -398,7 +433,11 @@ unsafe extern "C" fn truncate(file: *mut OpenFile, _: hid_t, _: bool) -> c_int {
     if file.end_of_addresses == file.end_of_file {
         return 0;
     }
-    match file.file.set_len(file.end_of_addresses) {
+    let set = match &file.data {
+        Data::File(plain) => plain.set_len(file.end_of_addresses),
+        Data::Ranges(_) => Err(ErrorKind::ReadOnlyFilesystem.into()),
+    };
+    match set {
         Ok(()) => {
             file.end_of_file = file.end_of_addresses;
             0

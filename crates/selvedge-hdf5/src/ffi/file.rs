@@ -4,7 +4,6 @@ use std::ffi::CString;
 use std::fs::File as Plain;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use hdf5::file::{FileAccess, FileAccessBuilder, MetadataCacheConfig};
 use hdf5::sync::sync;
@@ -16,6 +15,7 @@ use hdf5_sys::h5p::H5P_DEFAULT;
 
 use super::{driver, filter};
 use crate::other_files::OtherFiles;
+use crate::ranges::Data;
 
 /// Bytes of structures of a file that libhdf5 keeps while the file is read, counted as they are in the file.
 /// In memory the headers of small datasets take forty times as much, its own limit is 32 MiB, and a walk
@@ -44,19 +44,13 @@ pub(crate) fn open_held(
     properties: impl FnOnce(&mut FileAccessBuilder) -> &mut FileAccessBuilder,
 ) -> hdf5::Result<File> {
     let held = held.try_clone().map_err(|error| error.to_string())?;
-    open_given(
-        Arc::new(held),
-        path,
-        mode,
-        &OtherFiles::default(),
-        properties,
-    )
+    open_given(held.into(), path, mode, &OtherFiles::default(), properties)
 }
 
 /// Opens or makes a file that is open, without HDF5's lock: every file here has locks of its own. Other
 /// files that it names are opened as `others` lets them, by names that begin where `path` does.
 pub(crate) fn open_given(
-    file: Arc<Plain>,
+    file: Data,
     path: &Path,
     mode: Mode,
     others: &OtherFiles,

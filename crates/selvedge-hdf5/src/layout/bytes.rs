@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::storage::Storage;
+use crate::storage::{ReadAt, Storage};
 
 /// Why a structure of the file is not what the recorder can patch.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +74,7 @@ pub(crate) struct Block {
 impl Block {
     /// Reads `len` bytes of `structure` at `address`.
     pub(crate) fn read(
-        storage: &dyn Storage,
+        storage: &dyn ReadAt,
         structure: &'static str,
         address: u64,
         len: usize,

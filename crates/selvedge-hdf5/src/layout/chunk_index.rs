@@ -5,7 +5,7 @@
 //! before, or with the new one: what is written is out of sight until one small write links it.
 
 use super::bytes::{Block, LayoutError, Result, UNDEFINED, write};
-use crate::storage::Storage;
+use crate::storage::{ReadAt, Storage};
 
 const STRUCTURE: &str = "a chunk index node";
 const HEADER: usize = 24;
@@ -61,7 +61,7 @@ impl ChunkIndex {
     /// Reads the index of a dataset of `rank` axes with its root node at `root`, a pointer that is
     /// stored at `root_at`. `see` gets every chunk, in order.
     pub(crate) fn read(
-        storage: &dyn Storage,
+        storage: &dyn ReadAt,
         rank: usize,
         root: u64,
         root_at: u64,
@@ -111,7 +111,7 @@ impl ChunkIndex {
 
     fn visit(
         &mut self,
-        storage: &dyn Storage,
+        storage: &dyn ReadAt,
         address: u64,
         above: Option<u8>,
         on_edge: bool,
@@ -459,7 +459,7 @@ impl IndexNode {
     /// Reads the node at `address` of the index of a dataset of `rank` axes, the child of one of level
     /// `above`.
     pub(super) fn read(
-        storage: &dyn Storage,
+        storage: &dyn ReadAt,
         rank: usize,
         address: u64,
         above: Option<u8>,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::bytes::Result;
 use super::chunk_index::{ChunkKey, IndexNode};
-use crate::storage::Storage;
+use crate::storage::ReadAt;
 
 /// Nodes above the leaves that are kept. Each has room for 64 children of 64 chunks or more, so they
 /// are enough for far more chunks than a file has; only a damaged file has more.
@@ -44,7 +44,7 @@ impl ChunkLookup {
     /// addresses.
     pub(crate) fn leaf_of(
         &mut self,
-        storage: &dyn Storage,
+        storage: &dyn ReadAt,
         offset: &[u64],
         see: &mut dyn FnMut(&ChunkKey, u64),
     ) -> Result<()> {
@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
     use crate::layout::ChunkIndex;
-    use crate::storage::Status;
+    use crate::storage::{Status, Storage};
     use std::sync::Mutex;
 
     /// A file in memory that counts the calls and the bytes of its reads.
@@ -133,7 +133,7 @@ mod tests {
         }
     }
 
-    impl Storage for Counted {
+    impl ReadAt for Counted {
         fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
             self.reads.fetch_add(1, Ordering::Relaxed);
             self.read.fetch_add(buffer.len(), Ordering::Relaxed);
@@ -143,7 +143,9 @@ mod tests {
             buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
             Ok(())
         }
+    }
 
+    impl Storage for Counted {
         fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
             let start = usize::try_from(offset).unwrap();
             let mut all = self.bytes.lock().unwrap();

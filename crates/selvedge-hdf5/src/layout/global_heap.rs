@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::bytes::{Block, Result};
-use crate::storage::Storage;
+use crate::storage::ReadAt;
 
 const COLLECTION: &str = "a collection of the global heap";
 const HEADER: usize = 16;
@@ -25,7 +25,7 @@ impl GlobalHeap {
     /// The first `length` bytes of object number `index` of the collection at `address`.
     pub(super) fn object(
         &mut self,
-        storage: &dyn Storage,
+        storage: &dyn ReadAt,
         address: u64,
         index: u32,
         length: u32,
@@ -60,7 +60,7 @@ impl GlobalHeap {
 
 /// Whether at `address` is a collection that libhdf5 would go round in for ever: it goes from object to
 /// object, and stays where free room says that it has no bytes.
-pub(crate) fn is_endless(storage: &dyn Storage, address: u64) -> bool {
+pub(crate) fn is_endless(storage: &dyn ReadAt, address: u64) -> bool {
     let size = Block::read(storage, COLLECTION, address, HEADER).and_then(|header| {
         header.expect(0, SIGNATURE, "the signature and version")?;
         header.u64(8)
@@ -86,7 +86,7 @@ pub(crate) fn is_endless(storage: &dyn Storage, address: u64) -> bool {
     false
 }
 
-fn read(storage: &dyn Storage, address: u64) -> Result<Block> {
+fn read(storage: &dyn ReadAt, address: u64) -> Result<Block> {
     let header = Block::read(storage, COLLECTION, address, HEADER)?;
     header.expect(0, SIGNATURE, "the signature and version")?;
     let size = header.u64(8)?;

@@ -5,7 +5,7 @@
 use super::bytes::{Block, Result, UNDEFINED};
 use super::object_header::{GroupLinks, group_links};
 use super::superblock::Superblock;
-use crate::storage::Storage;
+use crate::storage::ReadAt;
 
 const TREE: &str = "the root group's B-tree";
 const HEAP: &str = "the root group's name heap";
@@ -22,7 +22,7 @@ const MAX_DEPTH: u8 = 3;
 /// given. Links to elsewhere have
 /// none and are omitted, and so is a name that is not UTF-8, which is none of the recorder's.
 pub(crate) fn root_members(
-    storage: &dyn Storage,
+    storage: &dyn ReadAt,
     superblock: &Superblock,
 ) -> Result<Vec<(String, u64)>> {
     let (tree, heap) = match group_links(storage, superblock.root_header)? {
@@ -42,7 +42,7 @@ pub(crate) fn root_members(
 struct Names(Block);
 
 impl Names {
-    fn read(storage: &dyn Storage, address: u64) -> Result<Self> {
+    fn read(storage: &dyn ReadAt, address: u64) -> Result<Self> {
         let header = Block::read(storage, HEAP, address, 32)?;
         header.expect(0, b"HEAP\0", "the signature and version")?;
         let size = header.u64(8)?;
@@ -70,7 +70,7 @@ impl Names {
 }
 
 fn visit(
-    storage: &dyn Storage,
+    storage: &dyn ReadAt,
     address: u64,
     below: Option<u8>,
     names: &Names,
@@ -103,7 +103,7 @@ fn visit(
 }
 
 fn symbols(
-    storage: &dyn Storage,
+    storage: &dyn ReadAt,
     address: u64,
     names: &Names,
     members: &mut Vec<(u64, String, u64)>,

@@ -3,7 +3,7 @@
 use super::bytes::{Block, LayoutError, Result, UNDEFINED};
 use super::superblock::Superblock;
 use crate::provenance::ENCODER;
-use crate::storage::Storage;
+use crate::storage::ReadAt;
 
 const STRUCTURE: &str = "an object header";
 const PREFIX: usize = 16;
@@ -51,7 +51,7 @@ pub(super) struct ObjectHeader {
 }
 
 impl ObjectHeader {
-    fn read(storage: &dyn Storage, address: u64) -> Result<Self> {
+    fn read(storage: &dyn ReadAt, address: u64) -> Result<Self> {
         let prefix = Block::read(storage, STRUCTURE, address, PREFIX)?;
         prefix.expect(0, &[1], "version")?;
         let total = usize::from(prefix.u16(2)?);
@@ -181,7 +181,7 @@ pub(super) enum GroupLinks {
 }
 
 /// The links of the group with the object header at `address`.
-pub(super) fn group_links(storage: &dyn Storage, address: u64) -> Result<GroupLinks> {
+pub(super) fn group_links(storage: &dyn ReadAt, address: u64) -> Result<GroupLinks> {
     let header = ObjectHeader::read(storage, address)?;
     let Some(info) = header.of(LINK_INFO).next() else {
         let message = header.only(SYMBOL_TABLE, "symbol table")?;
@@ -259,7 +259,7 @@ pub(crate) struct DatasetHeader(pub(super) ObjectHeader);
 impl DatasetHeader {
     /// The header at `address`; `None` of any other object, and of a dataset whose header is of a later
     /// version than the recorder's.
-    pub(crate) fn read(storage: &dyn Storage, address: u64) -> Result<Option<Self>> {
+    pub(crate) fn read(storage: &dyn ReadAt, address: u64) -> Result<Option<Self>> {
         if is_later_version(storage, address)? {
             return Ok(None);
         }
@@ -318,7 +318,7 @@ impl DatasetHeader {
 }
 
 /// Whether the object header is of version 2, which the recorder does not make.
-fn is_later_version(storage: &dyn Storage, address: u64) -> Result<bool> {
+fn is_later_version(storage: &dyn ReadAt, address: u64) -> Result<bool> {
     Ok(Block::read(storage, STRUCTURE, address, 4)?.slice(0, 4)? == b"OHDR")
 }
 
@@ -371,7 +371,7 @@ pub(crate) struct ChunkTree {
 
 /// The chunks of the dataset with the object header at `address`, whoever made it; `None` of a file or
 /// an index of another version, or of a dataset without chunks.
-pub(crate) fn chunk_tree(storage: &dyn Storage, address: u64) -> Result<Option<ChunkTree>> {
+pub(crate) fn chunk_tree(storage: &dyn ReadAt, address: u64) -> Result<Option<ChunkTree>> {
     // A file of another version can have nodes of another size.
     Superblock::read(storage)?;
     let header = ObjectHeader::read(storage, address)?;
@@ -412,7 +412,7 @@ pub(crate) struct AttributeValue<const N: usize = 1> {
 
 /// The attribute `name`, which has `N` 64-bit little-endian integers, of the object at `address`.
 pub(crate) fn attribute<const N: usize>(
-    storage: &dyn Storage,
+    storage: &dyn ReadAt,
     address: u64,
     name: &str,
 ) -> Result<Option<AttributeValue<N>>> {

@@ -15,7 +15,7 @@ use super::object_header::{
 use crate::ffi::{Bits, Fields, Float, Order, StoredType};
 use crate::provenance::{LOGICAL_DTYPE, STEP_TENSOR};
 use crate::run::Mark;
-use crate::storage::Storage;
+use crate::storage::ReadAt;
 
 const NIL: u16 = 0x0000;
 const OLD_FILL_VALUE: u16 = 0x0004;
@@ -52,7 +52,7 @@ impl DatasetHeader {
     /// give it, but attributes.
     pub(crate) fn plain_tensor(
         &self,
-        storage: &dyn Storage,
+        storage: &dyn ReadAt,
         heap: &mut GlobalHeap,
     ) -> Result<Option<PlainTensor>> {
         let Self(header) = self;
@@ -142,7 +142,7 @@ impl ObjectHeader {
     }
 
     /// The text of attribute `name`.
-    fn text(&self, storage: &dyn Storage, heap: &mut GlobalHeap, name: &str) -> Result<Text> {
+    fn text(&self, storage: &dyn ReadAt, heap: &mut GlobalHeap, name: &str) -> Result<Text> {
         for message in self.of(ATTRIBUTE) {
             let block = self.block(message);
             let at = message.offset;

@@ -1,7 +1,7 @@
 //! The superblock, version 0: 96 bytes at the start of the file.
 
 use super::bytes::{Block, Result, write};
-use crate::storage::Storage;
+use crate::storage::{ReadAt, Storage};
 
 const STRUCTURE: &str = "the superblock";
 const SIZE: usize = 96;
@@ -19,14 +19,14 @@ pub(crate) struct Superblock {
 
 impl Superblock {
     /// Whether the file starts as an HDF5 file does that has no user block.
-    pub(crate) fn is_hdf5(storage: &dyn Storage) -> bool {
+    pub(crate) fn is_hdf5(storage: &dyn ReadAt) -> bool {
         let mut start = [0; SIGNATURE.len()];
         storage.read_exact_at(&mut start, 0).is_ok() && start == SIGNATURE
     }
 
     /// The length in bytes of the user block of a file of `len` bytes, after which HDF5 begins: 512, 1024,
     /// and so on.
-    pub(crate) fn user_block(storage: &dyn Storage, len: u64) -> Option<u64> {
+    pub(crate) fn user_block(storage: &dyn ReadAt, len: u64) -> Option<u64> {
         let blocks = std::iter::successors(Some(512_u64), |block| block.checked_mul(2));
         let mut blocks = blocks.take_while(|&block| block < len);
         blocks.find(|&block| {
@@ -36,13 +36,13 @@ impl Superblock {
     }
 
     /// Its version, of a file that starts as an HDF5 file does.
-    pub(crate) fn version(storage: &dyn Storage) -> Option<u8> {
+    pub(crate) fn version(storage: &dyn ReadAt) -> Option<u8> {
         let mut version = [0];
         let read = storage.read_exact_at(&mut version, SIGNATURE.len() as u64);
         read.ok().map(|()| version[0])
     }
 
-    pub(crate) fn read(storage: &dyn Storage) -> Result<Self> {
+    pub(crate) fn read(storage: &dyn ReadAt) -> Result<Self> {
         let block = Block::read(storage, STRUCTURE, 0, SIZE)?;
         block.expect(0, &SIGNATURE, "the HDF5 signature")?;
         // Versions of the superblock, the free-space storage, the root group's symbol table and

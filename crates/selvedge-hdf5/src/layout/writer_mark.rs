@@ -3,11 +3,8 @@
 //! HDF5 sets it where a file is made for the latest format, or for readers beside a writer (SWMR), and
 //! refuses to open a file that has it. A writer that was killed leaves it in the file.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
 use super::bytes::{LayoutError, Result};
-use crate::storage::Storage;
+use crate::storage::{ReadAt, Storage};
 
 const STRUCTURE: &str = "the superblock";
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
@@ -33,11 +30,11 @@ pub(crate) struct WriterMark {
 
 impl WriterMark {
     /// `None` for a file without the mark, and for one whose superblock is not sound.
-    pub(crate) fn find(file: &File) -> Option<Self> {
+    pub(crate) fn find(file: &dyn ReadAt) -> Option<Self> {
         let mut at = 0;
         loop {
             let mut superblock = [0; SIZE];
-            FileExt::read_exact_at(file, &mut superblock, at).ok()?;
+            file.read_exact_at(&mut superblock, at).ok()?;
             if superblock.starts_with(&SIGNATURE) {
                 let found = Self { at, superblock };
                 return found.is_set().then_some(found);

@@ -56,7 +56,10 @@ impl Tensor {
                 continue;
             }
             // A number of the file is a claim.
-            let length = fs::metadata(file_of(dataset)).map_or(u64::MAX, |found| found.len());
+            let length = match self.data().ranges() {
+                Some(ranges) => ranges.size(),
+                None => fs::metadata(file_of(dataset)).map_or(u64::MAX, |found| found.len()),
+            };
             if bytes > length {
                 return Err(damaged(format!(
                     "it has {bytes} bytes, and the file {length}"

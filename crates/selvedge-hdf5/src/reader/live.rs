@@ -6,10 +6,10 @@
 //! `None`, and left to libhdf5.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 
 use crate::layout::{DatasetHeader, GlobalHeap, PlainTensor, Superblock, attribute, root_members};
 use crate::provenance::{COMMIT, FORMAT, STATE, STEP_TENSORS, STEPS_PLANNED};
+use crate::ranges::Data;
 use crate::run::{Commit, Record, RunNumber};
 use crate::{Attribute, RunState};
 
@@ -27,7 +27,7 @@ pub(super) struct Live {
 
 impl Live {
     /// `None` for a file of another program, or of a structure that only libhdf5 reads.
-    pub(super) fn find(data: &File) -> Option<Self> {
+    pub(super) fn find(data: &Data) -> Option<Self> {
         let superblock = Superblock::read(data).ok()?;
         let root_header = superblock.root_header;
         let [format] = attribute(data, root_header, FORMAT).ok()??.values;
@@ -59,7 +59,7 @@ impl Live {
     /// that libhdf5 need not be asked about.
     pub(super) fn plain_tensor(
         &self,
-        data: &File,
+        data: &Data,
         name: &str,
         address: u64,
         heap: &mut GlobalHeap,
@@ -70,7 +70,7 @@ impl Live {
     }
 
     /// Puts the attributes that change during a run at their values of now.
-    pub(super) fn refresh(&self, data: &File, attributes: &mut [(String, Attribute)]) {
+    pub(super) fn refresh(&self, data: &Data, attributes: &mut [(String, Attribute)]) {
         for (name, value) in attributes {
             if name == STATE || name == STEPS_PLANNED {
                 if let Ok(Some(now)) = attribute(data, self.root_header, name) {
@@ -86,7 +86,7 @@ impl Live {
     }
 
     /// What the file says of its run now; `None` where its structure is no longer what it was.
-    pub(super) fn record(&self, data: &File) -> Option<Record> {
+    pub(super) fn record(&self, data: &Data) -> Option<Record> {
         let [state] = attribute(data, self.root_header, STATE).ok()??.values;
         let commit = attribute::<2>(data, self.root_header, COMMIT).ok()?;
         Some(Record {
@@ -100,7 +100,7 @@ impl Live {
 }
 
 /// The extents of the step tensor with the object header at `header`, in elements.
-pub(super) fn extents(data: &File, header: u64) -> Option<Vec<u64>> {
+pub(super) fn extents(data: &Data, header: u64) -> Option<Vec<u64>> {
     let header = DatasetHeader::read(data, header).ok()??;
     Some(header.step_dataset().ok()??.extents)
 }

@@ -23,6 +23,7 @@ mod view;
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ use crate::error::LibraryError;
 use crate::layout::WriterMark;
 use crate::other_files::OtherFiles;
 use crate::provenance::{FORMAT, STATE, STEPS_PLANNED, WORLD_SIZE};
+use crate::ranges::{Data, RangeReader};
 use crate::run::{Candidate, Commit, Part, Record, Standing, StepTensors, find_run};
 use crate::trajectory::TrajectoryFile;
 use crate::{Attribute, ReadError, RunState, Shard, StorageError, TensorSpec, ffi};
@@ -78,7 +80,7 @@ use crate::{Attribute, ReadError, RunState, Shard, StorageError, TensorSpec, ffi
 #[derive(Debug)]
 pub struct Reader {
     path: PathBuf,
-    data: Arc<fs::File>,
+    data: Data,
     live: Option<Box<live::Live>>,
     tensors: Vec<Tensor>,
     /// The places of the tensors in the list, by their names.
@@ -127,7 +129,27 @@ impl Reader {
         others: &OtherFiles,
     ) -> Result<Self, StorageError> {
         let (data, file) = open::open(&path, held, others)?;
-        let (mut attributes, skipped) = attributes::read(&file)
+        Self::of(path, data, &file, others)
+    }
+
+    /// Opens the file that `ranges` has the bytes of, and that goes by `path`.
+    pub(crate) fn open_ranges(
+        path: PathBuf,
+        ranges: Arc<dyn RangeReader>,
+    ) -> Result<Self, StorageError> {
+        let (data, others) = (Data::Ranges(ranges.into()), OtherFiles::None);
+        let file = open::by_library(&path, &data, &others)?;
+        Self::of(path, data, &file, &others)
+    }
+
+    /// The file `data`, which libhdf5 has open as `file`.
+    fn of(
+        path: PathBuf,
+        data: Data,
+        file: &hdf5::File,
+        others: &OtherFiles,
+    ) -> Result<Self, StorageError> {
+        let (mut attributes, skipped) = attributes::read(file)
             .map_err(|error| StorageError::library(&path, "read the attributes of", error))?;
         let live = live::Live::find(&data).map(Box::new);
         if let Some(live) = &live {
@@ -136,7 +158,7 @@ impl Reader {
         let record = Record::from_attributes(&attributes);
         let source = Arc::new(Source {
             path: path.clone(),
-            data: Arc::clone(&data),
+            data: data.clone(),
             ours: record.is_some(),
             is_shard: Shard::from_attributes(&attributes).is_some(),
             others: others.clone(),
@@ -147,8 +169,8 @@ impl Reader {
                 .then(DecodedCache::default),
             in_use: InUse::new(),
         });
-        let mut opening = Opening::new(&source, live.as_deref(), &file);
-        let found = catalog::walk(&file, others, &mut opening);
+        let mut opening = Opening::new(&source, live.as_deref(), file);
+        let found = catalog::walk(file, others, &mut opening);
         let mut tensors = opening.tensors;
         let found =
             found.map_err(|error| StorageError::library(&path, "list the datasets of", error))?;
@@ -178,6 +200,8 @@ impl Reader {
             (Some(before), Some(now)) => reader.decide(Some(spanning(before, now))),
             _ => reader.decide(record),
         }
+        let read = reader.data.check();
+        read.map_err(|error| StorageError::io(&reader.path, "read", error))?;
         Ok(reader)
     }
 
@@ -355,8 +379,11 @@ impl Reader {
     ///
     /// [`StorageError::File`] on a file system without locks.
     pub fn has_recorder(&self) -> Result<bool, StorageError> {
-        LockedFile::has_writer(&self.data)
-            .map_err(|error| StorageError::io(&self.path, "ask for the locks of", error))
+        let has_writer = match self.data.file() {
+            Some(file) => LockedFile::has_writer(file),
+            None => Err(io::ErrorKind::Unsupported.into()),
+        };
+        has_writer.map_err(|error| StorageError::io(&self.path, "ask for the locks of", error))
     }
 
     /// All tensors, in the order of their names, those in groups last.
@@ -520,7 +547,11 @@ impl Reader {
     /// [`StorageError::WrittenAnew`] and [`StorageError::UnequalSteps`], which tell what to do; [`StorageError::NotATrajectory`] for a file that
     /// Selvedge did not record.
     pub fn check_in_place(&self) -> Result<(), StorageError> {
-        self.trajectory(&self.data, false).map(drop)
+        let Some(file) = self.data.file() else {
+            let unsupported = io::ErrorKind::Unsupported.into();
+            return Err(StorageError::io(&self.path, "change", unsupported));
+        };
+        self.trajectory(file, false).map(drop)
     }
 
     /// The declarations of the step tensors, as the recorder takes them.

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
 use selvedge_base::{FileError, disk, open_regular, reopen_regular};
 
@@ -10,6 +9,7 @@ use super::Reader;
 use crate::ffi::Mode;
 use crate::layout::{Superblock, WriterMark};
 use crate::other_files::OtherFiles;
+use crate::ranges::Data;
 use crate::{StorageError, ffi};
 
 /// How often a file whose writer came or went meanwhile is opened again.
@@ -21,30 +21,41 @@ pub(super) fn open(
     path: &Path,
     held: Option<&File>,
     others: &OtherFiles,
-) -> Result<(Arc<File>, hdf5::File), StorageError> {
-    let data = Arc::new(match held {
+) -> Result<(Data, hdf5::File), StorageError> {
+    let data = match held {
         Some(held) => {
             reopen_regular(held, path).map_err(|error| StorageError::io(path, "open", error))?
         }
         None => open_data(path)?,
-    });
+    };
     // HDF5's lock is taken here and not by libhdf5.
     if !disk::share(&data) {
         let path = path.to_owned();
         return Err(FileError::OpenForWriting { path }.into());
     }
+    let data = Data::from(data);
+    let file = by_library(path, &data, others)?;
+    Ok((data, file))
+}
+
+/// Gives the open file `data`, which goes by `path`, to libhdf5.
+pub(super) fn by_library(
+    path: &Path,
+    data: &Data,
+    others: &OtherFiles,
+) -> Result<hdf5::File, StorageError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let mark = WriterMark::find(&data);
+        let mark = WriterMark::find(data);
         let mode = match mark.as_ref().is_some_and(WriterMark::is_swmr) {
             true => Mode::ReadSwmr,
             false => Mode::Read,
         };
-        match ffi::open_given(Arc::clone(&data), path, mode, others, |access| access) {
-            Ok(file) => return Ok((data, file)),
-            Err(error) if WriterMark::find(&data) == mark || tries == TRIES => {
-                let why = why_closed(path, &data, mark.as_ref());
+        match ffi::open_given(data.clone(), path, mode, others, |access| access) {
+            Ok(file) => return Ok(file),
+            Err(error) if WriterMark::find(data) == mark || tries == TRIES => {
+                let why = why_closed(path, data, mark.as_ref());
                 return Err(why.unwrap_or_else(|| StorageError::library(path, "open", error)));
             }
             Err(_) => {}
@@ -70,13 +81,13 @@ impl Reader {
     /// tell. Of a file with the [mark](Self::has_swmr_mark) of a writer it tells whether that died.
     #[must_use]
     pub fn is_open_for_writing(&self) -> Option<bool> {
-        disk::is_open_for_writing(&self.data)
+        disk::is_open_for_writing(self.data.file()?)
     }
 }
 
 /// The common causes for which libhdf5's message says neither path nor lengths nor what to do.
-fn why_closed(path: &Path, data: &File, mark: Option<&WriterMark>) -> Option<StorageError> {
-    let found = data.metadata().ok()?;
+fn why_closed(path: &Path, data: &Data, mark: Option<&WriterMark>) -> Option<StorageError> {
+    let found = data.len().ok()?;
     let path = path.to_owned();
     if mark.is_none() && !Superblock::is_hdf5(data) {
         return Some(StorageError::NotHdf5 { path });
@@ -85,7 +96,6 @@ fn why_closed(path: &Path, data: &File, mark: Option<&WriterMark>) -> Option<Sto
         Some(mark) => mark.end_of_file(),
         None => Superblock::read(data).ok()?.end_of_file,
     };
-    let found = found.len();
     if found < expected {
         return Some(StorageError::Truncated {
             path,
@@ -95,7 +105,7 @@ fn why_closed(path: &Path, data: &File, mark: Option<&WriterMark>) -> Option<Sto
     }
     mark?;
     // A writer without a lock, since its user wants none.
-    Some(match disk::is_open_for_writing(data) {
+    Some(match data.file().and_then(disk::is_open_for_writing) {
         Some(true) => FileError::OpenForWriting { path }.into(),
         _ => StorageError::MarkedByWriter { path },
     })

@@ -1,9 +1,11 @@
 //! How a file is opened, where that is not as any file is.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Reader;
 use crate::other_files::OtherFiles;
+use crate::ranges::RangeReader;
 use crate::{StorageError, ffi};
 
 /// What is done for a file beside reading it: nothing, unless it is asked for here, but that the sources of
@@ -72,6 +74,23 @@ impl ReaderOptions {
         }
         let others = self.others(&path)?;
         Reader::open_beside(path, None, &others)
+    }
+
+    /// Opens a file that lies elsewhere, and whose bytes `ranges` has. In errors it goes by `name`, such as its
+    /// URL. It is read and never changed, and no other file is opened beside it, nor followed to.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open), and those of `ranges`.
+    pub fn open_ranges(
+        &self,
+        name: impl Into<PathBuf>,
+        ranges: Arc<dyn RangeReader>,
+    ) -> Result<Reader, StorageError> {
+        if self.plugins {
+            ffi::load_plugins();
+        }
+        Reader::open_ranges(name.into(), ranges)
     }
 
     fn others(&self, path: &Path) -> Result<OtherFiles, StorageError> {

@@ -4,17 +4,16 @@
 //! thread in at a time, and without a map, which would end the process where the file is cut
 //! meanwhile.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
 use hdf5::Dataset;
 use selvedge_base::shape::elements;
 
-use crate::chunks::{ChunkFormat, ChunkMap, Grid, Pipeline, Stride, to_usize};
+use crate::chunks::{ChunkFormat, ChunkMap, Grid, Pipeline, Run, Stride, to_usize};
 use crate::layout::{ChunkLookup, chunk_tree};
+use crate::ranges::{Data, Piece};
 
 /// Where the values of a tensor lie in the file. A row is what lies at one index of the first axis: a
 /// step.
@@ -22,7 +21,7 @@ use crate::layout::{ChunkLookup, chunk_tree};
 pub(super) enum Place {
     /// At this address, one after the other.
     Contiguous {
-        data: Arc<File>,
+        data: Data,
         /// Where the first row begins, in bytes from the start of the file.
         address: u64,
         /// Bytes of one row.
@@ -47,7 +46,7 @@ pub(super) enum Encoding {
 
 /// What is known of a tensor whose bytes are to be found.
 pub(super) struct TensorLocation<'a> {
-    pub(super) data: &'a Arc<File>,
+    pub(super) data: &'a Data,
     pub(super) dataset: Dataset,
     /// Address of its object header; `None` in another file.
     pub(super) header: Option<u64>,
@@ -62,11 +61,11 @@ pub(super) struct TensorLocation<'a> {
 impl TensorLocation<'_> {
     /// The places of its chunks, of which some can be `known` already.
     fn map(&self, grid: Grid, known: Option<(&ChunkMap, u64)>) -> Option<ChunkMap> {
-        let (data, rows) = (Arc::clone(self.data), *self.shape.first()?);
+        let (data, rows) = (self.data.clone(), *self.shape.first()?);
         // An index of the old format is read where it lies: libhdf5 has no call that looks one chunk up.
         let tree = self
             .header
-            .and_then(|header| chunk_tree(&**self.data, header).ok()?);
+            .and_then(|header| chunk_tree(self.data, header).ok()?);
         match tree.filter(|tree| Some(&tree.chunk[..]) == self.chunk) {
             Some(tree) => {
                 let index = ChunkLookup::new(tree.chunk.len(), tree.root?);
@@ -86,7 +85,7 @@ impl Place {
             (Encoding::Plain, None) => {
                 let row = elements(step_shape)?;
                 Some(Self::Contiguous {
-                    data: Arc::clone(wanted.data),
+                    data: wanted.data.clone(),
                     address: wanted.dataset.offset()?,
                     row_bytes: row.checked_mul(wanted.element)?,
                 })
@@ -134,10 +133,7 @@ impl Place {
                 address,
                 row_bytes,
             } => read_at(data, bytes, *address, rows.start.checked_mul(*row_bytes)),
-            Self::Chunks(map) => map.grid().runs(rows).try_for_each(|run| {
-                let address = address_of(map, run.chunk)?;
-                read_at(map.data(), &mut bytes[run.bytes], address, Some(run.within))
-            }),
+            Self::Chunks(map) => read_runs(map, map.grid().runs(rows), bytes),
             Self::Compressed(..) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -156,14 +152,69 @@ impl Place {
             }
             Self::Chunks(map) => {
                 let end = start + bytes.len();
-                map.grid().runs_within(row, start..end).try_for_each(|run| {
-                    let address = address_of(map, run.chunk)?;
-                    read_at(map.data(), &mut bytes[run.bytes], address, Some(run.within))
-                })
+                read_runs(map, map.grid().runs_within(row, start..end), bytes)
             }
             Self::Compressed(..) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
+
+    /// Adds the pieces that the bytes of the plain row `row` from its byte `start` on are to `pieces`.
+    pub(super) fn pieces_within<'b>(
+        &self,
+        row: u64,
+        start: usize,
+        bytes: &'b mut [u8],
+        pieces: &mut Vec<Piece<'b>>,
+    ) -> io::Result<()> {
+        match self {
+            Self::Contiguous {
+                address, row_bytes, ..
+            } => {
+                let within = row.checked_mul(*row_bytes);
+                let within = within.and_then(|within| within.checked_add(start as u64));
+                pieces.push((sum(*address, within)?, bytes));
+                Ok(())
+            }
+            Self::Chunks(map) => {
+                let end = start + bytes.len();
+                runs_into(map, map.grid().runs_within(row, start..end), bytes, pieces)
+            }
+            Self::Compressed(..) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+/// Reads these runs, whose bytes are all of `bytes`: those of a file that lies elsewhere at once.
+fn read_runs(
+    map: &ChunkMap,
+    mut runs: impl Iterator<Item = Run>,
+    bytes: &mut [u8],
+) -> io::Result<()> {
+    if let Some(ranges) = map.data().ranges() {
+        let mut pieces = Vec::new();
+        runs_into(map, runs, bytes, &mut pieces)?;
+        return ranges.read_many(&mut pieces);
+    }
+    runs.try_for_each(|run| {
+        let address = address_of(map, run.chunk)?;
+        read_at(map.data(), &mut bytes[run.bytes], address, Some(run.within))
+    })
+}
+
+/// Adds a piece for each of these runs, whose bytes are all of `bytes`.
+fn runs_into<'b>(
+    map: &ChunkMap,
+    mut runs: impl Iterator<Item = Run>,
+    bytes: &'b mut [u8],
+    pieces: &mut Vec<Piece<'b>>,
+) -> io::Result<()> {
+    let mut left = bytes;
+    runs.try_for_each(|run| {
+        let address = sum(address_of(map, run.chunk)?, Some(run.within))?;
+        let here = left.split_off_mut(..run.bytes.len());
+        pieces.push((address, here.ok_or(io::ErrorKind::UnexpectedEof)?));
+        Ok(())
+    })
 }
 
 fn address_of(map: &ChunkMap, chunk: usize) -> io::Result<u64> {
@@ -172,11 +223,15 @@ fn address_of(map: &ChunkMap, chunk: usize) -> io::Result<u64> {
         .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
-/// Reads from `within` bytes after `address`. No file has a byte where their sum overflows.
-fn read_at(data: &File, bytes: &mut [u8], address: u64, within: Option<u64>) -> io::Result<()> {
+/// The byte `within` bytes after `address`. No file has one where their sum overflows.
+fn sum(address: u64, within: Option<u64>) -> io::Result<u64> {
     let address = within.and_then(|within| address.checked_add(within));
-    let address = address.ok_or(io::ErrorKind::UnexpectedEof)?;
-    data.read_exact_at(bytes, address)
+    address.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// Reads from `within` bytes after `address`.
+fn read_at(data: &Data, bytes: &mut [u8], address: u64, within: Option<u64>) -> io::Result<()> {
+    data.read_values(bytes, sum(address, within)?)
 }
 
 /// The place of a tensor, which is found when it is first read: once for all its clones.

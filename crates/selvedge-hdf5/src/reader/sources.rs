@@ -7,7 +7,6 @@ use std::ffi::{CString, OsStr};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::{fmt, fs};
 
 use hdf5::{Dataset, File};
@@ -326,7 +325,7 @@ fn has_size(shape: &[u64], needed: &Needed) -> bool {
 /// Opens the source file `name` of the file at `path` by libhdf5.
 fn open(path: &Path, name: &[u8], others: &OtherFiles) -> Result<(PathBuf, File), Why> {
     let (found, file) = find(path, name, others)?;
-    let opened = ffi::open_given(Arc::new(file), &found, ffi::Mode::Read, others, |access| {
+    let opened = ffi::open_given(file.into(), &found, ffi::Mode::Read, others, |access| {
         access
     });
     match opened {

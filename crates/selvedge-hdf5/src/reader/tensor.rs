@@ -3,7 +3,6 @@
 mod part;
 mod plain;
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -30,6 +29,7 @@ use crate::element::Element;
 use crate::error::LibraryError;
 use crate::other_files::{OtherFiles, with_sources};
 use crate::provenance::{ENCODER, GLOBAL_SHAPE, OFFSET, STEP_TENSOR};
+use crate::ranges::Data;
 use crate::run::{Mark, Part};
 use crate::{Attribute, Dtype, ReadError, StorageError};
 use part::mark_of;
@@ -48,7 +48,7 @@ pub enum Role {
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) path: PathBuf,
-    pub(super) data: Arc<File>,
+    pub(super) data: Data,
     /// Whether it says that Selvedge recorded it.
     pub(super) ours: bool,
     /// Whether it says that it is of one of several ranks.
@@ -498,7 +498,7 @@ impl Tensor {
     }
 
     /// The file that its plain bytes are read from.
-    pub(super) fn data(&self) -> &File {
+    pub(super) fn data(&self) -> &Data {
         &self.source.data
     }
 

@@ -77,17 +77,19 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::storage::Status;
+    use crate::storage::{ReadAt, Status};
 
     /// Notes what is reserved, and what is given back.
     #[derive(Default)]
     struct Notes(Mutex<Vec<Range<u64>>>, Mutex<Vec<Range<u64>>>);
 
-    impl Storage for Notes {
+    impl ReadAt for Notes {
         fn read_exact_at(&self, _: &mut [u8], _: u64) -> io::Result<()> {
             unreachable!("nothing is read")
         }
+    }
 
+    impl Storage for Notes {
         fn write_all_at(&self, _: &[u8], _: u64) -> io::Result<()> {
             unreachable!("nothing is written")
         }

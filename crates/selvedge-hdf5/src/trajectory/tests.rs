@@ -10,7 +10,7 @@ use selvedge_base::Partial;
 use super::TrajectoryFile;
 use crate::create::{Contents, create};
 use crate::run::StepTensors;
-use crate::storage::{Status, Storage};
+use crate::storage::{ReadAt, Status, Storage};
 use crate::{Compression, Dtype, Limits, ReadPattern, Reader, RunPlan, TensorSpec, bf16};
 
 /// One change of a file.
@@ -49,7 +49,7 @@ fn apply(image: &mut Vec<u8>, change: &Change) {
     }
 }
 
-impl Storage for Memory {
+impl ReadAt for Memory {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let image = &self.0.lock().unwrap().0;
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
@@ -59,7 +59,9 @@ impl Storage for Memory {
         buffer.copy_from_slice(image.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
+}
 
+impl Storage for Memory {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut inner = self.0.lock().unwrap();
         let change = Change::Write(offset, bytes.to_vec());

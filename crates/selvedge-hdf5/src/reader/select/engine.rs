@@ -7,9 +7,11 @@ use half::{bf16, f16};
 use selvedge_base::Mutex;
 
 use super::rows::Span;
+use super::unpack::Chunks;
 use crate::ReadError;
 use crate::bulk;
 use crate::chunks::Stride;
+use crate::ranges::Data;
 use crate::reader::Tensor;
 use crate::reader::place::Place;
 
@@ -88,8 +90,21 @@ impl<'a> Job<'a> {
         }
         let place = self.tensor.place();
         match place.filter(|place| place.has(self.steps)) {
-            Some(Place::Compressed(map, format)) => self.run_unpacking(map, *format, bytes),
-            Some(place) => self.run_in_parallel(place, bytes),
+            Some(place) => match (place, self.tensor.data()) {
+                (Place::Compressed(map, format), Data::Ranges(ranges)) => {
+                    self.fetch_and_unpack(map, *format, ranges, bytes)
+                }
+                (place, Data::Ranges(ranges)) => self.fetch(place, ranges, bytes),
+                (Place::Compressed(map, format), data) => self.run_unpacking(
+                    &Chunks {
+                        map,
+                        format: *format,
+                        data,
+                    },
+                    bytes,
+                ),
+                (place, Data::File(_)) => self.run_in_parallel(place, bytes),
+            },
             None => self.run_by_library(bytes),
         }
     }
@@ -216,7 +231,7 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    fn put_rows(&self, span: &Span, bytes: &[u8], output: &mut [u8]) {
+    pub(super) fn put_rows(&self, span: &Span, bytes: &[u8], output: &mut [u8]) {
         let factor = self.convert.factor();
         span.for_each(|from, to| {
             self.convert.put(
@@ -286,7 +301,7 @@ impl Scratch {
 
     /// The same; `None` where the system has not so much memory. What a damaged file says of a step can
     /// be more.
-    fn try_get(&mut self, bytes: usize) -> Option<&mut [u8]> {
+    pub(super) fn try_get(&mut self, bytes: usize) -> Option<&mut [u8]> {
         let missing = bytes.div_ceil(8).saturating_sub(self.0.len());
         self.0.try_reserve_exact(missing).ok()?;
         Some(self.get(bytes))

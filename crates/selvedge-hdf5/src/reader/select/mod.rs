@@ -2,6 +2,7 @@
 
 mod blocks;
 mod engine;
+mod fetch;
 mod joined;
 mod rows;
 mod unpack;

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use selvedge_base::{Mutex, disk};
+use selvedge_base::Mutex;
 
 use super::engine::{Convert, Job, PIECE, Scratch};
 use crate::chunks::{
     ChunkFormat, ChunkMap, DecodedCache, DecodedChunk, Run, Stride, ToDecode, Unpacker, to_usize,
 };
+use crate::ranges::Data;
 use crate::{ReadError, bulk};
 
 /// Bytes that a thread has to unpack: else starting it takes longer.
@@ -17,6 +18,14 @@ const MEMORY: usize = 1 << 30;
 const MOST_THREADS: usize = 8;
 /// Chunks that are unpacked together.
 const TOGETHER: usize = Unpacker::TOGETHER;
+
+/// The chunks of a compressed tensor, and what their bytes are read from.
+#[derive(Clone, Copy)]
+pub(super) struct Chunks<'a> {
+    pub(super) map: &'a ChunkMap,
+    pub(super) format: ChunkFormat,
+    pub(super) data: &'a Data,
+}
 
 /// A run of the output, which is all that is wanted of one chunk.
 struct Part<'a> {
@@ -30,16 +39,16 @@ struct Part<'a> {
 impl Job<'_> {
     pub(super) fn run_unpacking(
         &self,
-        map: &ChunkMap,
-        format: ChunkFormat,
+        chunks: &Chunks<'_>,
         bytes: &mut [u8],
     ) -> Result<(), ReadError> {
+        let &Chunks { map, format, .. } = chunks;
         let threads = self.unpacking_threads(map, format);
         let together = (room(format) / threads).clamp(1, TOGETHER);
         if self.is_as_stored() && map.grid().is_run_per_chunk(self.steps) {
-            self.unpack_parts(map, format, (threads, together), bytes)
+            self.unpack_parts(chunks, (threads, together), bytes)
         } else {
-            self.unpack_all_rows(map, format, (threads, together), bytes)
+            self.unpack_all_rows(chunks, (threads, together), bytes)
         }
     }
 
@@ -55,7 +64,7 @@ impl Job<'_> {
 
     /// Where decoded chunks are kept for the next read: of fewer steps than a chunk has, so that the next
     /// read may want others of the same chunks, and only if there is room for those of several tensors.
-    fn cache(&self, map: &ChunkMap, format: ChunkFormat) -> Option<&DecodedCache> {
+    pub(super) fn cache(&self, map: &ChunkMap, format: ChunkFormat) -> Option<&DecodedCache> {
         let grid = map.grid();
         let last = self.steps.at(self.steps.count.saturating_sub(1));
         let chunks = format.bytes.saturating_mul(to_usize(grid.pieces()));
@@ -67,11 +76,11 @@ impl Job<'_> {
     /// Decodes each chunk to where it is wanted.
     fn unpack_parts(
         &self,
-        map: &ChunkMap,
-        format: ChunkFormat,
+        chunks: &Chunks<'_>,
         (threads, together): (usize, usize),
         bytes: &mut [u8],
     ) -> Result<(), ReadError> {
+        let map = chunks.map;
         let Stride { first, stride, .. } = self.steps;
         // Steps without gaps, or one after the other.
         let (groups, each) = match stride {
@@ -106,8 +115,8 @@ impl Job<'_> {
             let later = last.chunk + 1 + ((threads - 1) * together) as u64;
             Some((later..end.min(later + together as u64), parts))
         };
-        self.share(map, threads, next, |unpacker, _, mut parts| {
-            self.unpack_together(map, format, &mut parts, unpacker)
+        self.share(chunks, threads, next, |unpacker, _, mut parts| {
+            self.unpack_together(chunks, &mut parts, unpacker)
         })
     }
 
@@ -115,7 +124,7 @@ impl Job<'_> {
     /// that are wanted after those that all threads take meanwhile. `unpack` fills the output of one.
     fn share<T>(
         &self,
-        map: &ChunkMap,
+        chunks: &Chunks<'_>,
         threads: usize,
         next: impl Fn() -> Option<(Range<u64>, T)> + Sync,
         unpack: impl Fn(&mut Unpacker, &mut Scratch, T) -> Result<(), ReadError> + Sync,
@@ -124,7 +133,7 @@ impl Job<'_> {
             let mut unpacker = self.tensor.unpackers().take();
             let mut scratch = Scratch::default();
             while let Some((later, task)) = next() {
-                will_read(map, later);
+                will_read(chunks, later);
                 unpack(&mut unpacker, &mut scratch, task)?;
             }
             self.tensor.unpackers().give(unpacker);
@@ -134,8 +143,7 @@ impl Job<'_> {
 
     fn unpack_together(
         &self,
-        map: &ChunkMap,
-        format: ChunkFormat,
+        &Chunks { map, format, data }: &Chunks<'_>,
         parts: &mut [Option<Part<'_>>; TOGETHER],
         unpacker: &mut Unpacker,
     ) -> Result<(), ReadError> {
@@ -162,7 +170,6 @@ impl Job<'_> {
             wanted[count] = (chunk, within, output);
             count += 1;
         }
-        let data = self.tensor.data();
         let cache = self.cache(map, format);
         unpacker.unpack(format, data, cache, &mut chunks[..count], |nth, decoded| {
             let (chunk, within, output) = &mut wanted[nth];
@@ -178,11 +185,11 @@ impl Job<'_> {
     /// as there are enough for all threads.
     fn unpack_all_rows(
         &self,
-        map: &ChunkMap,
-        format: ChunkFormat,
+        chunks: &Chunks<'_>,
         (threads, together): (usize, usize),
         bytes: &mut [u8],
     ) -> Result<(), ReadError> {
+        let map = chunks.map;
         let (grid, output_bytes) = (map.grid(), self.output_bytes);
         let tasks = Mutex::new(ChunkRows {
             left: self.steps,
@@ -202,16 +209,15 @@ impl Job<'_> {
             let Range { start, end } = tasks.rows_from((threads - 1) * together, together);
             (!rows.is_empty()).then_some((start * fetched..end * fetched, rows))
         };
-        self.share(map, threads, next, |unpacker, scratch, mut rows| {
-            self.unpack_rows(map, format, &mut rows, unpacker, scratch)
+        self.share(chunks, threads, next, |unpacker, scratch, mut rows| {
+            self.unpack_rows(chunks, &mut rows, unpacker, scratch)
         })
     }
 
     /// Fills the output of each row with its selected steps, which lie in one row of chunks.
     fn unpack_rows(
         &self,
-        map: &ChunkMap,
-        format: ChunkFormat,
+        &Chunks { map, format, data }: &Chunks<'_>,
         rows: &mut [(Stride, &mut [u8])],
         unpacker: &mut Unpacker,
         scratch: &mut Scratch,
@@ -236,7 +242,6 @@ impl Job<'_> {
                     whole: None,
                 })
                 .collect();
-            let data = self.tensor.data();
             let cache = self.cache(map, format);
             unpacker.unpack(format, data, cache, &mut chunks, |nth, decoded| {
                 let (steps, output) = &mut rows[nth];
@@ -256,7 +261,7 @@ impl Job<'_> {
     }
 
     /// Whether something of a run of a step is selected.
-    fn wants(&self, at: usize, len: usize) -> bool {
+    pub(super) fn wants(&self, at: usize, len: usize) -> bool {
         self.spans.as_ref().is_none_or(|spans| {
             spans
                 .iter()
@@ -323,7 +328,7 @@ fn room(format: ChunkFormat) -> usize {
 }
 
 /// Says that these chunks will be read soon, if there are such chunks: those that lie side by side at once.
-fn will_read(map: &ChunkMap, chunks: Range<u64>) {
+fn will_read(&Chunks { map, data, .. }: &Chunks<'_>, chunks: Range<u64>) {
     let mut together: Option<Range<u64>> = None;
     let places = chunks.filter_map(|number| map.find(number));
     for (address, end) in places.filter_map(|stored| Some((stored.address, stored.end()?))) {
@@ -331,24 +336,24 @@ fn will_read(map: &ChunkMap, chunks: Range<u64>) {
             Some(bytes) if bytes.end == address => bytes.end = end,
             _ => {
                 if let Some(bytes) = together.replace(address..end) {
-                    disk::will_read(map.data(), bytes.start, bytes.end - bytes.start);
+                    data.will_read(bytes.start, bytes.end - bytes.start);
                 }
             }
         }
     }
     if let Some(bytes) = together {
-        disk::will_read(map.data(), bytes.start, bytes.end - bytes.start);
+        data.will_read(bytes.start, bytes.end - bytes.start);
     }
 }
 
 /// The selected steps of one row of chunks after the other, and their part of the output.
-struct ChunkRows<'a> {
-    left: Stride,
-    output: &'a mut [u8],
+pub(super) struct ChunkRows<'a> {
+    pub(super) left: Stride,
+    pub(super) output: &'a mut [u8],
     /// Steps in a chunk.
-    rows: u64,
+    pub(super) rows: u64,
     /// Bytes of a step in the output.
-    step_bytes: usize,
+    pub(super) step_bytes: usize,
 }
 
 impl ChunkRows<'_> {

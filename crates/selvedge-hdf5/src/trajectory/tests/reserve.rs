@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Memory, check_image, loss, made, open_as, weights};
-use crate::storage::{Status, Storage};
+use crate::storage::{ReadAt, Status, Storage};
 use crate::trajectory::TrajectoryFile;
 use crate::{Compression, Dtype, Limits, ReadPattern, RunPlan, TensorSpec};
 
@@ -25,11 +25,13 @@ impl Scarce {
     }
 }
 
-impl Storage for Scarce {
+impl ReadAt for Scarce {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         self.memory.read_exact_at(buffer, offset)
     }
+}
 
+impl Storage for Scarce {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.memory.write_all_at(bytes, offset)
     }
