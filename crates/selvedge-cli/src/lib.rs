@@ -22,6 +22,7 @@ mod metadata;
 mod outcome;
 mod output;
 mod progress;
+mod references;
 mod render;
 mod sizes;
 mod source;

@@ -7,11 +7,12 @@ use std::fs;
 use common::Place;
 use insta::assert_snapshot;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "inspect",
     "plan",
     "recover",
     "join",
+    "references",
     "clean",
     "rechunk",
     "convert",

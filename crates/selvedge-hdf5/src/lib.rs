@@ -39,6 +39,7 @@ mod reader;
 mod rechunk;
 mod recorder;
 mod recover;
+mod references;
 mod run;
 mod shard;
 mod source;
@@ -82,6 +83,9 @@ pub use recorder::{
     check_attribute,
 };
 pub use recover::{Recovery, plan_recovery, recover};
+pub use references::{
+    ReferenceCodec, ReferenceOptions, ReferencedArray, ReferencedPiece, References,
+};
 pub use run::common_steps;
 pub use selvedge_base::FileError;
 pub use shard::{Shard, new_run_id};

@@ -13,6 +13,7 @@ mod other_files;
 mod plan;
 mod rechunk;
 mod recover;
+mod references;
 mod rules;
 mod tensor_spec;
 mod verify;
@@ -29,6 +30,7 @@ pub(crate) enum Command {
     Plan(plan::Args),
     Recover(recover::Args),
     Join(join::Args),
+    References(references::Args),
     Clean(clean::Args),
     Rechunk(rechunk::Args),
     Convert(convert::Args),
@@ -60,6 +62,7 @@ pub(crate) fn run(
         Command::Check(args) => check::run(&args, program),
         Command::Rules(args) => rules::run(&args),
         Command::Join(args) => join::run(&args),
+        Command::References(args) => references::run(&args),
         Command::Rechunk(args) => rechunk::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Verify(args) => verify::run(&args),

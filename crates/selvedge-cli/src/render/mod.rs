@@ -12,6 +12,7 @@ mod page;
 pub(crate) mod plan;
 mod python;
 pub(crate) mod rechunk;
+pub(crate) mod references;
 pub(crate) mod rules;
 mod sparkline;
 mod stats;

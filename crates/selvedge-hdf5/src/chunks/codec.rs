@@ -123,6 +123,11 @@ impl Pipeline {
         }
         (last > 0).then_some(pipeline)
     }
+
+    /// Whether it has shuffle, deflate and fletcher32, which is their order.
+    pub(crate) fn filters(self) -> [bool; 3] {
+        [self.shuffle, self.deflate, self.fletcher32].map(|bit| bit != 0)
+    }
 }
 
 /// A chunk that is to be decoded.

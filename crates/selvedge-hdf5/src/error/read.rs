@@ -170,6 +170,19 @@ pub enum ReadError {
         /// The other file, and why it is not read.
         values: String,
     },
+    /// A tensor whose values lie where a reader of Zarr cannot have them.
+    #[error(
+        "tensor `{tensor}` in {} has no references for readers of Zarr: {reason}; `selvedge rechunk` writes it \
+         so that it has", path.display()
+    )]
+    NotReferenced {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Why, as a clause.
+        reason: String,
+    },
     /// A compressed chunk that does not unpack.
     #[error(
         "the chunk at {} of tensor `{tensor}` in {} cannot be unpacked; the file is damaged there, other \
@@ -227,6 +240,7 @@ impl ReadError {
         matches!(
             self,
             Self::UnsupportedDtype { .. }
+                | Self::NotReferenced { .. }
                 | Self::MissingFilter { .. }
                 | Self::MissingSource { .. }
                 | Self::ExternalStorage { .. }

@@ -167,6 +167,7 @@ fn reading() {
         RowOutOfRange { tensor: tensor(), row: 1, rows: 1 }
         MaskLength { tensor: tensor(), expected: 2, found: 1 }
         BufferLength { tensor: tensor(), expected: 2, found: 1 }
+        NotReferenced { path: path(), tensor: tensor(), reason: word() }
         MissingFilter { path: path(), tensor: tensor(), filter: word(), id: 5 }
         MissingSource { path: path(), tensor: tensor(), missing: word() }
         ExternalStorage { path: path(), tensor: tensor(), values: word() }

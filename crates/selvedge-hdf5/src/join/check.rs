@@ -17,16 +17,16 @@ const MOST_COMPARED: u64 = 64 << 20;
 const COMPARED_AT_ONCE: u64 = 1 << 20;
 
 /// The files of all ranks of a run, in the order of the ranks.
-pub(super) struct Shards {
+pub(crate) struct Shards {
     run: String,
-    pub(super) readers: Vec<Reader>,
+    pub(crate) readers: Vec<Reader>,
 }
 
 /// A tensor and where its values come from.
-pub(super) struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     /// Rank, the tensor there, and where it begins along each axis of the whole: of a step tensor with the
     /// steps.
-    pub(super) parts: Vec<(usize, &'a Tensor, Vec<u64>)>,
+    pub(crate) parts: Vec<(usize, &'a Tensor, Vec<u64>)>,
 }
 
 /// A tensor as one rank has it.
@@ -38,7 +38,7 @@ struct Holder<'a> {
 
 impl Shards {
     /// Opens the files, which are to be one of each rank of one run.
-    pub(super) fn open(paths: &[PathBuf]) -> Result<Self, JoinError> {
+    pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, JoinError> {
         let mut found: Vec<(Shard, Reader)> = Vec::new();
         for path in paths {
             let reader = Reader::open(path)?;
@@ -89,7 +89,7 @@ impl Shards {
     }
 
     /// What the view has, with where each of its tensors comes from, in the same order.
-    pub(super) fn plan(&self) -> Result<(JoinPlan, Vec<Sources<'_>>), JoinError> {
+    pub(crate) fn plan(&self) -> Result<(JoinPlan, Vec<Sources<'_>>), JoinError> {
         self.check_attributes()?;
         self.refuse_changed(|note| matches!(note, Note::Appended { .. } | Note::Short { .. }))?;
         let mut holders: BTreeMap<&str, Vec<Holder<'_>>> = BTreeMap::new();

@@ -6,7 +6,7 @@ mod view;
 use std::path::{Path, PathBuf};
 
 use crate::{Dtype, JoinError, Note, Role, RunState};
-use check::Shards;
+pub(crate) use check::{Shards, Sources};
 
 /// Joins the files of the ranks of a run: checks that they go together, and writes a *view* of them, one file
 /// in which each tensor is whole.

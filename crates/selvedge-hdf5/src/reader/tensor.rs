@@ -1,5 +1,6 @@
 //! One tensor of a file, and reading it.
 
+mod located;
 mod part;
 mod plain;
 
@@ -498,7 +499,7 @@ impl Tensor {
     }
 
     /// The file that its plain bytes are read from.
-    pub(super) fn data(&self) -> &Data {
+    pub(crate) fn data(&self) -> &Data {
         &self.source.data
     }
 

@@ -200,6 +200,11 @@ fn in_words(why: &Why) -> String {
 }
 
 impl RankPart {
+    /// Where it begins in the whole along each axis, the rows first.
+    pub(super) fn first(&self) -> &[u64] {
+        &self.first
+    }
+
     /// Which of some rows of the whole it has: their numbers among them, and the rows that they are in its
     /// tensor.
     pub(super) fn rows(&self, rows: Stride) -> (std::ops::Range<u64>, Stride) {

@@ -1,0 +1,93 @@
+//! Where a tensor lies, for those who have it read by others.
+
+use super::super::place::{Encoding, Place};
+use super::{Stored, Tensor};
+use crate::ReadError;
+use crate::chunks::Pipeline;
+use crate::reader::DataLayout;
+
+impl Tensor {
+    /// What it is put together of: tensors, and where each begins in it along each axis. Mostly it is itself.
+    pub(crate) fn regions(&self) -> Vec<(Self, Vec<u64>)> {
+        match &self.parts {
+            Some(parts) => parts
+                .iter()
+                .map(|part| (part.tensor.clone(), part.first().to_vec()))
+                .collect(),
+            None => vec![(self.clone(), vec![0; self.shape.len()])],
+        }
+    }
+
+    /// Shape of a chunk in elements; of a dataset without chunks its own.
+    pub(crate) fn stored_chunk(&self) -> &[u64] {
+        self.chunk.as_deref().unwrap_or(&self.shape)
+    }
+
+    /// What its chunks went through; `None` if through nothing. Fails with the reason where others cannot have
+    /// them.
+    pub(crate) fn pipeline(&self) -> Result<Option<Pipeline>, String> {
+        if let (Stored::Known { in_file, .. }, false) = (&self.stored, self.stored.is_in_place()) {
+            return Err(format!("its values are stored as {in_file}"));
+        }
+        let pipeline = match self.encoding {
+            Encoding::Plain => None,
+            Encoding::Compressed(pipeline) => Some(pipeline),
+            Encoding::Other => return Err(self.unplaced()),
+        };
+        let _at_work = self.enter().map_err(|error| error.to_string())?;
+        match self.shape.contains(&0) || self.place().is_some() {
+            true => Ok(pipeline),
+            false => Err(self.unplaced()),
+        }
+    }
+
+    /// Why it has no place in its file that others can find.
+    fn unplaced(&self) -> String {
+        match self.data_layout() {
+            Ok(DataLayout::Chunked { filters, .. }) if filters.is_empty() => {
+                "its chunks cut a step into pieces that are no runs of its bytes".to_owned()
+            }
+            Ok(DataLayout::Chunked { filters, .. }) => {
+                let filters: Vec<String> = filters.iter().map(ToString::to_string).collect();
+                format!("its chunks went through {}", filters.join(", "))
+            }
+            Ok(DataLayout::Compact) => "its values lie in the header of the dataset".to_owned(),
+            _ => "its values lie in other files that it names".to_owned(),
+        }
+    }
+
+    /// Where the chunk with this first element lies, and how many bytes it has there. Fails with the reason where
+    /// there is none, or none that went through all filters.
+    pub(crate) fn stored_at(&self, offset: &[u64]) -> Result<(u64, u64), String> {
+        let _at_work = self.enter().map_err(|error| error.to_string())?;
+        let map = match self.place() {
+            Some(Place::Contiguous {
+                address, row_bytes, ..
+            }) => {
+                let rows = self.shape.first().copied().unwrap_or(1);
+                return Ok((*address, row_bytes.saturating_mul(rows)));
+            }
+            Some(Place::Chunks(map) | Place::Compressed(map, _)) => map,
+            None => return Err(self.unplaced()),
+        };
+        let number = map.grid().index(offset);
+        let stored = number.and_then(|number| map.find(number));
+        let stored = stored.ok_or_else(|| format!("it has no chunk at {offset:?}"))?;
+        if self.filtered && stored.mask != 0 {
+            return Err(format!(
+                "its chunk at {offset:?} did not go through all filters (its mask is {})",
+                stored.mask
+            ));
+        }
+        Ok((stored.address, stored.bytes.into()))
+    }
+
+    /// Why a reader of Zarr cannot have it.
+    pub(crate) fn not_referenced(&self, reason: String) -> ReadError {
+        ReadError::NotReferenced {
+            path: self.source.path.clone(),
+            tensor: self.name.clone(),
+            reason,
+        }
+    }
+}
