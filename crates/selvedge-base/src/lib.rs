@@ -5,7 +5,7 @@
 //! passes the suite of tests that `selvedge-testing` has for it. [`LockedFile`] is a file that one
 //! writer has to itself, and [`Process`] the one that may use it. [`pool`] runs work in several threads, [`buffer`] allocates large memory
 //! without a panic, [`disk`] has the system calls that the standard library lacks, [`units`] and
-//! [`shape`] put numbers into words, [`clock`] says what time it is, [`text`] makes text of bytes, and of text what a screen may be
+//! [`shape`] put numbers into words, [`Indices`] names some of an axis, [`clock`] says what time it is, [`text`] makes text of bytes, and of text what a screen may be
 //! given. [`open_regular`] and its like read what somebody else made, and wait for nobody.
 //!
 //! This crate is made for the other crates of Selvedge; its interface follows their needs.
@@ -15,6 +15,7 @@ pub mod clock;
 pub mod disk;
 mod error;
 mod file;
+mod indices;
 mod limit;
 mod lock;
 pub mod pool;
@@ -30,6 +31,7 @@ pub use file::{
     Abandoned, Leftover, Partial, check_target, name_when_complete, remove_partials, rename_new,
     sync_folder, target,
 };
+pub use indices::{Indices, NoIndices, OutsideAxis, Stride};
 pub use limit::limit_memory;
 pub use lock::LockedFile;
 pub use parking_lot::{Condvar, Mutex, MutexGuard};

@@ -41,6 +41,23 @@ impl fmt::Display for Grouped {
     }
 }
 
+/// Reads a count: as it is, as Python groups its digits (`6_001`), or as [`Grouped`] displays it (`6,001`).
+#[must_use]
+pub fn parse_grouped(text: &str) -> Option<u64> {
+    let text = text.trim();
+    // A comma that is no group of thousands may be one of a fraction.
+    let mut groups = text.split(',');
+    let first = groups.next()?;
+    let is_digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+    let thousands = groups
+        .clone()
+        .all(|group| group.len() == 3 && is_digits(group));
+    if text.contains(',') && !(thousands && is_digits(first) && (1..=3).contains(&first.len())) {
+        return None;
+    }
+    text.replace(['_', ','], "").parse().ok()
+}
+
 /// Displays names, of which the first twelve are enough, and how many more there are: `` `a`, `b` ``;
 /// `none` where there are none.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +82,20 @@ impl fmt::Display for Names<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, Grouped, Names};
+    use super::{Bytes, Grouped, Names, parse_grouped};
+
+    #[test]
+    fn counts_are_read_as_they_are_displayed() {
+        for text in ["6001", "6_001", "6,001", " 6001 "] {
+            assert_eq!(parse_grouped(text), Some(6001), "{text}");
+        }
+        assert_eq!(parse_grouped("12,345,678"), Some(12_345_678));
+        for text in [
+            "", "1,5", "6,0011", ",001", "6001,", "-1", "1.5", "0x10", "1234,567",
+        ] {
+            assert_eq!(parse_grouped(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn a_list_of_names_has_an_end() {

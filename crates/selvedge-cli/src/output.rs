@@ -89,6 +89,15 @@ pub(crate) fn print_own(bytes: &[u8]) -> anyhow::Result<()> {
     write(bytes)
 }
 
+/// Writes values to standard output, as numbers or as an array: there is no name in them.
+///
+/// # Errors
+///
+/// The errors of [`print()`].
+pub(crate) fn print_values(bytes: &[u8]) -> anyhow::Result<()> {
+    write(bytes)
+}
+
 /// Text as a file gets it: without styles.
 pub(crate) fn plain(text: &str) -> String {
     screen(&anstream::adapter::strip_str(text).to_string(), false)

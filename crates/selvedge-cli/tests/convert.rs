@@ -387,7 +387,11 @@ f['x'] = 1.5
         ),
         (
             &["a.h5", "x.h5", "--steps", "8..5"],
-            "expected A..B with A less than B",
+            "a.h5: tensor `W` has no steps 8..5",
+        ),
+        (
+            &["a.h5", "x.h5", "--steps", "0:3"],
+            "expected indices such as 7, -1, last",
         ),
         (
             &["a.h5", "x.h5", "--rows", "5..7"],

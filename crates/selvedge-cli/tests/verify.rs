@@ -163,6 +163,37 @@ fn checksums() {
     assert_eq!(json["clean"], false);
 }
 
+/// Only what is named is compared, or held against its checksums.
+#[test]
+fn tensors_are_compared_by_their_names() {
+    let place = Place::new();
+    finished(&place.path("a.h5"));
+    place.print(&["checksum", "a.h5"]);
+    place.run(&["convert", "a.h5", "W.npy", "-t", "W"]);
+    let verified = |args: &[&str]| {
+        let run = place.run(&[&["verify"], args].concat());
+        (run.code, run.stdout + &run.stderr)
+    };
+    assert_eq!(verified(&["a.h5", "W.npy", "--assume-bf16"]).0, 1);
+    let (code, said) = verified(&["a.h5", "W.npy", "--assume-bf16", "--tensor", "W"]);
+    assert!(code == 0 && said.contains("1 tensor, 336 B"), "{said}");
+    let (code, said) = verified(&["a.h5", "W.npy", "--tensor", "V"]);
+    assert!(
+        code == 2 && said.contains("neither a.h5 nor W.npy has a tensor `V`"),
+        "{said}"
+    );
+    // Another value of `losses`, which is no matter of `W`.
+    let change = "
+import sys, h5py
+h5py.File(sys.argv[1], 'r+')['losses'][3] = 7
+";
+    python::on_file(change, &place.path("a.h5"));
+    assert_eq!(verified(&["a.h5"]).0, 1);
+    assert_eq!(verified(&["a.h5", "-t", "W"]).0, 0);
+    assert_eq!(verified(&["a.h5", "-t", "W", "-t", "losses"]).0, 1);
+    assert!(verified(&["a.h5", "-t", "V"]).1.contains("no tensor `V`"));
+}
+
 #[test]
 fn what_cannot_be_told_is_2() {
     let place = Place::new();

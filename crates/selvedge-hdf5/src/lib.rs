@@ -50,7 +50,10 @@ mod unmark;
 
 pub use attribute::Attribute;
 pub use bulk::Progress;
-pub use checksum::{ChecksumReport, Checksums, TensorChecksums, add_checksums, verify_checksums};
+pub use checksum::{
+    ChecksumReport, Checksums, TensorChecksums, add_checksums, verify_checksums,
+    verify_tensor_checksums,
+};
 pub use compare::{
     AmbiguousNames, CompareOptions, Comparison, Difference, Pairing, TensorComparison, Verdict,
     compare, compare_tensors, pair_names, root_name,
@@ -87,7 +90,7 @@ pub use references::{
     ReferenceCodec, ReferenceOptions, ReferencedArray, ReferencedPiece, References,
 };
 pub use run::common_steps;
-pub use selvedge_base::FileError;
+pub use selvedge_base::{FileError, Indices, NoIndices};
 pub use shard::{Shard, new_run_id};
 pub use source::{Access, TensorSource};
 pub use spec::{PartOf, TensorSpec};

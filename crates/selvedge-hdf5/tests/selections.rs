@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::elsewhere::Elsewhere;
 use half::{bf16, f16};
-use selvedge_hdf5::{Dtype, Element, Reader, Recorder, Selection, Tensor};
+use selvedge_hdf5::{Dtype, Element, Indices, Reader, Recorder, Selection, Tensor};
 use selvedge_testing::{Random, python, seed};
 
 /// The tensors of a file, by h5py: name, shape and what is special.
@@ -274,6 +274,51 @@ fn a_mask_takes_the_rows_for_which_it_is_true() {
     assert_eq!(ids.select().every(4).read::<i64>().unwrap(), [1, 5]);
 }
 
+/// In any order, with what comes twice; from the end; ever farther apart. Also in blocks, which begin and end
+/// within a list, and with rows.
+#[test]
+fn steps_are_taken_as_they_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run_1.h5");
+    record(&path, 10);
+    let file = Reader::open(&path).unwrap();
+    let w = file.tensor("W").unwrap();
+    let single = |step: u64| w.read_step::<u16>(step).unwrap();
+    for (indices, expected) in [
+        (Indices::from([7, 0, 1, 2, 2, -1]), &[7, 0, 1, 2, 2, 9][..]),
+        (Indices::from(-3), &[7]),
+        (Indices::log(4), &[0, 1, 3, 9]),
+        ("8.., ..:4".parse().unwrap(), &[8, 9, 0, 4, 8]),
+    ] {
+        let selection = w.select().steps(indices);
+        let expected: Vec<Vec<u16>> = expected.iter().map(|&step| single(step)).collect();
+        assert_eq!(selection.shape().unwrap(), [expected.len() as u64, 6, 4]);
+        assert_eq!(selection.read::<u16>().unwrap(), expected.concat());
+        let blocks = selection.blocks::<bf16>(3 * 48 * 2).unwrap();
+        let blocks: Vec<u16> = blocks
+            .flat_map(|block| {
+                block
+                    .unwrap()
+                    .iter()
+                    .map(|value| value.to_bits())
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(blocks, expected.concat());
+        let rows = selection
+            .clone()
+            .every(2)
+            .rows([5, 0])
+            .read::<u16>()
+            .unwrap();
+        let expected = expected.iter().step_by(2);
+        let expected: Vec<u16> = expected
+            .flat_map(|step| [&step[20..], &step[..4]].concat())
+            .collect();
+        assert_eq!(rows, expected);
+    }
+}
+
 #[test]
 fn mistakes_are_explained() {
     let folder = tempfile::tempdir().unwrap();
@@ -284,6 +329,10 @@ fn mistakes_are_explained() {
     let count = file.tensor("count").unwrap();
     let message = |selection: Selection| selection.shape().unwrap_err().to_string();
     for (found, expected) in [
+        (
+            message(w.select().steps([0, -11])),
+            "tensor `W` has steps 0..10, asked for -11",
+        ),
         (
             message(w.select().steps(3..11)),
             "tensor `W` has steps 0..10, asked for 3..11",

@@ -1,11 +1,12 @@
 //! Reading trajectories, and any HDF5 file: values into memory that Python owns.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
 use selvedge_base::Mutex;
 use selvedge_base::shape::most_elements;
-use selvedge_hdf5::{Attribute, Dtype, Reader, Role, RunState};
+use selvedge_hdf5::{Attribute, Dtype, Indices, NoIndices, Reader, Role, RunState};
 
 use crate::error;
 use crate::values::with_bytes;
@@ -290,6 +291,23 @@ fn to_python<'py>(py: Python<'py>, value: Attribute) -> PyResult<Bound<'py, PyAn
         Attribute::Texts(value) => value.into_pyobject(py)?,
         other => other.to_string().into_pyobject(py)?.into_any(),
     })
+}
+
+/// Indices that a text names, of an axis of `length` elements, in runs of (first, count, stride); `name` is what
+/// the axis is of.
+#[pyfunction]
+pub(crate) fn named_indices(
+    py: Python<'_>,
+    text: &str,
+    length: u64,
+    name: &str,
+) -> PyResult<Vec<(u64, u64, u64)>> {
+    let outside =
+        |error: &dyn Display| error::new(py, "OutOfRangeError", format!("`{name}`: {error}"));
+    let indices: Indices = text.parse().map_err(|error: NoIndices| outside(&error))?;
+    let strides = indices.of(length).map_err(|error| outside(&error))?;
+    let runs = strides.into_iter();
+    Ok(runs.map(|run| (run.first, run.count, run.stride)).collect())
 }
 
 /// Puts a file in order whose writer died: its committed steps, whether it was changed, and a sentence.

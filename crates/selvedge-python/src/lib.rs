@@ -23,7 +23,7 @@ mod _selvedge {
     #[pymodule_export]
     use super::declare::{joined_steps, new_run_id, plan, rank_of};
     #[pymodule_export]
-    use super::file::{File, Tensor, recover};
+    use super::file::{File, Tensor, named_indices, recover};
     #[pymodule_export]
     use super::program::run_program;
     #[pymodule_export]

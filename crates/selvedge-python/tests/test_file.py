@@ -83,6 +83,20 @@ def test_masks_and_lists_one_after_the_other(recorded: tuple[pathlib.Path, dict[
         file["W"][[1, 2], [3, 4]]
 
 
+def test_an_index_may_be_a_text(recorded: tuple[pathlib.Path, dict[str, Any]]) -> None:
+    path, values = recorded
+    file = selvedge.open(path)
+    chosen = file["W"]["0, 7..9, last", "..:5"]
+    same(chosen.numpy(), numpy.asarray(values["W"])[[0, 7, 8, 49]][:, ::5])
+    assert len(file["loss"]["log:12"]) == 12
+    assert file["loss"]["log:12"][0].item() == file["loss"][0].item()
+    assert file["loss"]["log:12"][-1].item() == file["loss"][-1].item()
+    with pytest.raises(selvedge.OutOfRangeError, match="`W`: asked for 50 of 50"):
+        file["W"]["50"]
+    with pytest.raises(selvedge.OutOfRangeError, match="log:50, or some of them with commas, found `x`"):
+        file["W"]["x"]
+
+
 @pytest.mark.parametrize(
     ("index", "match"),
     [(50, "index 50 of an axis of 50"), (-51, "index -51"), ([0, 50], "index 50"), ((0, 20), "index 20"),

@@ -2,6 +2,7 @@
 //!
 //! What cannot be read leaves no evidence: the rules then say less, and other rules what is wrong.
 
+use selvedge_base::Stride;
 use selvedge_base::shape::most_elements;
 use selvedge_conventions::{Dtype, Float16Evidence, Storage, TensorFacts, Uint16Evidence};
 
@@ -57,10 +58,14 @@ fn sample(source: &Source<'_>, facts: &TensorFacts) -> Option<Uint16Evidence> {
                 let step = (steps - 1) * place / (PLACES - 1);
                 let some = SAMPLE.div_ceil(per_row).min(rows);
                 let every = rows / some;
+                let rows = Stride {
+                    first: 0,
+                    count: some,
+                    stride: every,
+                };
                 Part {
-                    steps: Some(step..step + 1),
-                    rows: Some(0..(some - 1) * every + 1),
-                    every_row: Some(every),
+                    steps: (step..step + 1).into(),
+                    rows: [rows][..].into(),
                     ..Part::default()
                 }
             }
@@ -68,7 +73,7 @@ fn sample(source: &Source<'_>, facts: &TensorFacts) -> Option<Uint16Evidence> {
                 let some = SAMPLE.min(steps);
                 let first = (steps - some) * place / (PLACES - 1);
                 Part {
-                    steps: Some(first..first + some),
+                    steps: (first..first + some).into(),
                     ..Part::default()
                 }
             }

@@ -1,10 +1,10 @@
 //! `selvedge convert`: tensors from one format into another.
 
-use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
+use selvedge_base::Indices;
 use selvedge_hdf5::RewriteError;
 
 use super::other_files::OtherFiles;
@@ -21,7 +21,7 @@ use crate::source::{Kind, Part};
 const EXAMPLES: &str = "\
 Examples:
   selvedge convert thimble_7.h5 thimble_7.safetensors
-  selvedge convert thimble_7.h5 last.safetensors --tensor W --steps 6000..6001
+  selvedge convert thimble_7.h5 last.safetensors --tensor W --steps last
   selvedge convert thimble_7.h5 W.npy --tensor W --every 100 --rows 0..3699
   selvedge convert embedding.npy embedding.safetensors --assume-bf16 embedding
   selvedge convert thimble_7.safetensors thimble_7.h5
@@ -51,17 +51,30 @@ pub(crate) struct Args {
     #[arg(long = "tensor", short, value_name = "TENSOR")]
     tensors: Vec<String>,
 
-    /// Take these steps: indices of the first axis, without B
-    #[arg(long, value_name = "A..B", value_parser = range)]
-    steps: Option<Range<u64>>,
+    /// Take these steps, indices of the first axis: 0..100, -1 or last, 0..6000:10, log:50, or some of these
+    /// with commas
+    #[arg(
+        long,
+        value_name = "STEPS",
+        default_value = "..",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
+    steps: Indices,
 
     /// Take every Nth step
     #[arg(long, value_name = "N", value_parser = sizes::count)]
     every: Option<u64>,
 
-    /// Take these rows of each step: indices of the second axis, without B
-    #[arg(long, value_name = "A..B", value_parser = range)]
-    rows: Option<Range<u64>>,
+    /// Take these rows of each step, indices of the second axis, written as steps are
+    #[arg(
+        long,
+        value_name = "ROWS",
+        default_value = "..",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
+    rows: Indices,
 
     /// This tensor has no steps, though its first axis is as long as they are
     #[arg(long = "constant", value_name = "TENSOR")]
@@ -131,7 +144,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
             steps: args.steps.clone(),
             every: args.every,
             rows: args.rows.clone(),
-            every_row: None,
         },
         assumed: args.assumed(),
         constants: args.constants.clone(),
@@ -185,30 +197,4 @@ fn assumption(text: &str) -> Result<(String, &'static Kind), String> {
             dtypes.join(", ")
         )
     })
-}
-
-/// Reads `A..B`, for clap.
-fn range(text: &str) -> Result<Range<u64>, String> {
-    let expected = || format!("expected A..B with A less than B, such as 0..100, found `{text}`");
-    let (start, end) = text.split_once("..").ok_or_else(expected)?;
-    match (sizes::number(start), sizes::number(end)) {
-        (Some(start), Some(end)) if start < end => Ok(start..end),
-        _ => Err(expected()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::range;
-
-    #[test]
-    fn ranges_are_read() {
-        assert_eq!(range("0..6_001"), Ok(0..6001));
-        for text in ["", "3", "3..", "..3", "3..3", "4..3", "-1..3", "0..=3"] {
-            assert!(
-                range(text).unwrap_err().starts_with("expected A..B"),
-                "{text}"
-            );
-        }
-    }
 }

@@ -21,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   selvedge inspect tensors/Thimble/thimble_7.h5
   selvedge inspect --stats 1.5d_cluster_mask.safetensors
+  selvedge inspect --stats --tensor W thimble_7.h5
   selvedge inspect --json *.h5 | jq '.files[].tensors[].name'
   selvedge inspect --diff thimble_7.h5 thimble_8.h5
 
@@ -36,9 +37,14 @@ pub(crate) struct Args {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Read all values too: NaN, Inf, least, greatest, mean, zeros, unchanged from step to step
+    /// Read all values too: NaN, Inf, least, greatest, mean, zeros, unchanged from step to step, standard
+    /// deviation, norm, quantiles
     #[arg(long)]
     stats: bool,
+
+    /// Show these tensors, and not all
+    #[arg(long = "tensor", short, value_name = "TENSOR")]
+    tensors: Vec<String>,
 
     /// With --stats: tensors that cannot be read here, for a filter or a file that is not there, are told
     /// and change nothing of the exit code, if there are others; a damaged one does
@@ -50,7 +56,7 @@ pub(crate) struct Args {
     no_findings: bool,
 
     /// Compare two files: tensors, dtypes, shapes and attributes, but no values
-    #[arg(long, conflicts_with = "stats")]
+    #[arg(long, conflicts_with_all = ["stats", "tensors"])]
     diff: bool,
 
     /// Take uint16 without a marker for the bits of bfloat16
@@ -135,7 +141,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let page = Page::of_stdout();
     let (mut first, mut unread) = (true, false);
     for path in &args.files {
-        let inspected = inspect(path, &assumptions, args.stats, !args.no_findings);
+        let inspected = inspect(path, &assumptions, args);
         // What was shown is not all that was asked for.
         let stats = inspected.as_ref().ok().and_then(|file| file.stats.as_ref());
         unread |= stats.is_some_and(|stats| is_unread(stats, args.skip_unsupported));
@@ -177,29 +183,34 @@ fn is_unread(stats: &[TensorStats], skip_unsupported: bool) -> bool {
     unread.any(|tensor| !(skip && tensor.unsupported))
 }
 
-fn inspect(
-    path: &Path,
-    assumptions: &Assumptions,
-    values: bool,
-    findings: bool,
-) -> anyhow::Result<Inspected> {
-    let (facts, file) = gather(path, assumptions)?;
-    let stats = if values {
+fn inspect(path: &Path, assumptions: &Assumptions, args: &Args) -> anyhow::Result<Inspected> {
+    let (mut facts, file) = gather(path, assumptions)?;
+    facts.check_names(&file, &args.tensors)?;
+    // A broken selvedge.toml is no reason to show nothing of the file.
+    let mut findings = if args.no_findings {
+        Vec::new()
+    } else {
+        check::one_file(&facts).unwrap_or_else(|error| {
+            output::error(&error);
+            Vec::new()
+        })
+    };
+    if !args.tensors.is_empty() {
+        facts
+            .tensors
+            .retain(|tensor| args.tensors.contains(&tensor.name));
+        findings.retain(|finding| match &finding.place {
+            Place::Tensor(name) => args.tensors.contains(name),
+            _ => true,
+        });
+    }
+    let stats = if args.stats {
         let mut progress = Progress::new(stats::bytes(&facts));
         let stats = stats::gather(&facts, &file, &mut progress);
         progress.finish();
         Some(stats?)
     } else {
         None
-    };
-    // A broken selvedge.toml is no reason to show nothing of the file.
-    let findings = if findings {
-        check::one_file(&facts).unwrap_or_else(|error| {
-            output::error(&error);
-            Vec::new()
-        })
-    } else {
-        Vec::new()
     };
     Ok(Inspected {
         facts,

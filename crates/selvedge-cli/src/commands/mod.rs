@@ -15,6 +15,7 @@ mod rechunk;
 mod recover;
 mod references;
 mod rules;
+mod show;
 mod tensor_spec;
 mod verify;
 
@@ -27,6 +28,7 @@ use crate::outcome::Outcome;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Inspect(inspect::Args),
+    Show(show::Args),
     Plan(plan::Args),
     Recover(recover::Args),
     Join(join::Args),
@@ -56,6 +58,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     match command {
         Command::Inspect(args) => inspect::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Plan(args) => plan::run(args),
         Command::Recover(args) => recover::run(&args),
         Command::Clean(args) => clean::run(&args),

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
 use selvedge_base::text::escaped;
-use selvedge_hdf5::{ChecksumReport, Comparison, Reader, Role, Verdict, verify_checksums};
+use selvedge_hdf5::{
+    ChecksumReport, Comparison, Reader, Role, Verdict, verify_checksums, verify_tensor_checksums,
+};
 use serde::Serialize;
 
 use super::other_files::OtherFiles;
@@ -22,6 +24,7 @@ Examples:
   selvedge verify thimble_7.h5 thimble_7_tokens.h5   (whatever their chunks)
   selvedge verify thimble_7.h5 thimble_7.safetensors --attributes
   selvedge verify thimble_7.h5                       (against its own checksums)
+  selvedge verify thimble_7.h5 W.npy --tensor W
   selvedge verify a.h5 b.h5 --json | jq '.tensors[].verdict'
 
 The exit code is 0 if all is equal, 1 if something differs, 2 if it could not be told: a file cannot be \
@@ -38,6 +41,10 @@ pub(crate) struct Args {
     /// The file to compare it with; without it, A is held against its own checksums
     #[arg(value_name = "B")]
     second: Option<PathBuf>,
+
+    /// Compare these tensors, and not all
+    #[arg(long = "tensor", short, value_name = "TENSOR")]
+    tensors: Vec<String>,
 
     /// Count all elements that differ, and do not stop at the first of a tensor
     #[arg(long, requires = "second")]
@@ -126,9 +133,10 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
             .ok()
     };
     let (one, two) = (open(first), open(second));
-    let (Some(one), Some(two)) = (one, two) else {
+    let (Some(mut one), Some(mut two)) = (one, two) else {
         return Ok(Outcome::Failed);
     };
+    compare::choose(&mut one, &mut two, &args.tensors)?;
     let options = Options {
         count: args.count,
         attributes: args.attributes,
@@ -202,7 +210,11 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
     };
     let name = render::shown(path);
     let mut progress = Progress::new(0);
-    let report = verify_checksums(&reader, |done| progress.follow(&name, done));
+    let follow = |done| progress.follow(&name, done);
+    let report = match &args.tensors[..] {
+        [] => verify_checksums(&reader, follow),
+        chosen => verify_tensor_checksums(&reader, chosen, follow),
+    };
     progress.finish();
     let report = report?;
     if !report.has_checksums() {

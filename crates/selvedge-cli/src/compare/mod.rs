@@ -2,7 +2,11 @@
 
 mod model;
 
-use selvedge_hdf5::{CompareOptions, Comparison, compare_tensors};
+use std::collections::HashSet;
+use std::slice::from_ref;
+
+use anyhow::bail;
+use selvedge_hdf5::{CompareOptions, Comparison, compare_tensors, root_name};
 
 pub(crate) use model::FilesCompared;
 
@@ -26,6 +30,35 @@ pub(crate) struct Options {
 
 /// A file and its facts.
 pub(crate) type Opened = (FileFacts, OpenFile);
+
+/// Leaves of two files only these tensors, each by its name in one of them and by that which goes with it in
+/// the other; all of them where none is named.
+///
+/// # Errors
+///
+/// A name that neither file has.
+pub(crate) fn choose(
+    first: &mut Opened,
+    second: &mut Opened,
+    names: &[String],
+) -> anyhow::Result<()> {
+    for name in names {
+        let lacks = |(facts, file): &Opened| facts.check_names(file, from_ref(name)).is_err();
+        if lacks(first) && lacks(second) {
+            let [one, two] = [&*first, &*second].map(|(facts, _)| facts.path.display());
+            bail!("neither {one} nor {two} has a tensor `{name}` that can be read");
+        }
+    }
+    let roots: HashSet<String> = names.iter().map(|name| root_name(name)).collect();
+    for (facts, _) in [first, second] {
+        if !names.is_empty() {
+            facts
+                .tensors
+                .retain(|tensor| roots.contains(&root_name(&tensor.name)));
+        }
+    }
+    Ok(())
+}
 
 /// Compares two files.
 ///

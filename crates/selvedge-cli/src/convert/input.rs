@@ -6,12 +6,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use anyhow::bail;
-use selvedge_base::Chain;
 use selvedge_base::text::escaped;
-use selvedge_base::units::Names;
+use selvedge_base::{Chain, Indices};
 use selvedge_hdf5::{
-    Attribute, DeclareError, Grouped, Note, ReadError, ReaderOptions, check_attribute,
-    common_steps, root_name,
+    Attribute, DeclareError, Grouped, Note, ReaderOptions, check_attribute, common_steps, root_name,
 };
 
 use super::Target;
@@ -146,9 +144,8 @@ impl<'a> Input<'a> {
         left_out: &mut LeftOut,
     ) -> anyhow::Result<Self> {
         let (facts, file) = opened;
-        check_readable(file, &asked.tensors)?;
-        check_names(facts, &asked.tensors)?;
-        check_names(facts, &asked.constants)?;
+        facts.check_names(file, &asked.tensors)?;
+        facts.check_names(file, &asked.constants)?;
         loop {
             // What has steps, and so what can be held, is decided by those that are left.
             let refused = match Self::without(opened, asked, target, left_out)? {
@@ -278,7 +275,7 @@ fn check_steps(file: &OpenFile, chosen: &[&TensorFacts], asked: &Asked) -> anyho
         _ => None,
     });
     let unequal: Vec<(String, u64)> = unequal.collect();
-    if unequal.is_empty() || asked.common_steps || asked.part.steps.is_some() {
+    if unequal.is_empty() || asked.common_steps || !asked.part.steps.is_all() {
         return Ok(());
     }
     Err(unequal_steps(reader.path(), &unequal, committed))
@@ -371,35 +368,6 @@ fn cannot_have(tensors: &[Member<'_>], target: Target) -> Refused {
     refused.collect()
 }
 
-/// Checks that no name is of something that is there and cannot be read, such as a link to a file that is
-/// not there.
-fn check_readable(file: &OpenFile, names: &[String]) -> anyhow::Result<()> {
-    let OpenFile::Hdf5(reader) = file else {
-        return Ok(());
-    };
-    for name in names {
-        if let Err(error @ ReadError::Unread { .. }) = reader.tensor(name) {
-            return Err(error.into());
-        }
-    }
-    Ok(())
-}
-
-/// Checks that there are tensors of these names.
-fn check_names(facts: &FileFacts, names: &[String]) -> anyhow::Result<()> {
-    let there: HashSet<&str> = facts.tensors.iter().map(|tensor| &*tensor.name).collect();
-    if let Some(unknown) = names.iter().find(|name| !there.contains(name.as_str())) {
-        let tensors = facts.tensors.iter();
-        let tensors: Vec<String> = tensors.map(|tensor| tensor.name.clone()).collect();
-        bail!(
-            "{} has no tensor `{unknown}`; it has {}",
-            facts.path.display(),
-            Names(&tensors)
-        );
-    }
-    Ok(())
-}
-
 /// Which tensors have steps.
 struct StepTensors {
     names: HashSet<String>,
@@ -475,12 +443,12 @@ fn part_of(tensor: &TensorFacts, is_step: bool, asked: &Asked, notes: &mut Vec<S
         return Part::default();
     }
     let mut part = asked.part.clone();
-    if part.rows.is_some() && tensor.shape.len() < 2 && !asked.tensors.contains(&tensor.name) {
+    if !part.rows.is_all() && tensor.shape.len() < 2 && !asked.tensors.contains(&tensor.name) {
         let name = &tensor.name;
         notes.push(format!(
             "`{name}` has no rows, of which --rows takes some: all of it is kept"
         ));
-        part.rows = None;
+        part.rows = Indices::all();
     }
     part
 }
@@ -496,7 +464,7 @@ fn rank_of(
     let part = &asked.part;
     let why = if target != Target::Hdf5 {
         format!("{} has no place for it", target.name())
-    } else if part.rows.is_some() || part.every_row.is_some() {
+    } else if !part.rows.is_all() {
         "some of the rows are not the part of the whole that the rank has".to_owned()
     } else if !asked.constants.is_empty() {
         "a step tensor becomes a constant, which it is not in the other ranks".to_owned()

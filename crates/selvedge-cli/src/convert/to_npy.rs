@@ -27,7 +27,7 @@ pub(super) fn write(
     };
     // The input has none that an array does not hold.
     let numpy = tensor.kind.to_numpy();
-    let (descr, bits_alone) = numpy.context("a dtype that NumPy has not")?;
+    let (descr, _) = numpy.context("a dtype that NumPy has not")?;
     let mut partial = Partial::create(path, output.overwrite)?;
     let file = partial.file().clone();
     let mut file = &**file;
@@ -41,21 +41,8 @@ pub(super) fn write(
     })?;
     partial.publish(true)?;
     let mut notes = input.notes.clone();
-    if bits_alone {
-        notes.push(format!(
-            "`{}` is {}, which NumPy has not: its bits are saved as {}; \
-             `torch.from_numpy(np.load({:?})).view(torch.{})` reads it",
-            tensor.name,
-            tensor.kind.name,
-            if tensor.kind.bits == 8 {
-                "uint8"
-            } else {
-                "uint16"
-            },
-            path.display().to_string(),
-            tensor.kind.name,
-        ));
-    }
+    let shown = path.display().to_string();
+    notes.extend(npy::bits_note(&tensor.name, tensor.kind, &shown));
     if !input.metadata().0.keys().all(|key| key == STEP_TENSORS) {
         notes.push("attributes are not kept: an array of NumPy has none".to_owned());
     }

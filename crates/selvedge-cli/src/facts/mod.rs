@@ -14,8 +14,10 @@ mod numpy;
 mod python;
 mod safetensors;
 
+use std::collections::HashSet;
 use std::path::Path;
 
+use anyhow::bail;
 pub(crate) use attribute::{Attribute, UnreadAttribute, Value};
 pub(crate) use difference::{AttributeDifference, Differences, TensorDifference};
 pub(crate) use error::Unreadable;
@@ -25,6 +27,8 @@ pub(crate) use model::{
     TensorFacts,
 };
 pub(crate) use python::identifier;
+use selvedge_base::units::Names;
+use selvedge_hdf5::ReadError;
 
 use crate::source::Array;
 pub(crate) use crate::source::Assumptions;
@@ -78,6 +82,43 @@ pub(crate) fn gather(
         format @ (Format::Npy | Format::Npz) => {
             let (facts, arrays) = numpy::gather(path, format, assumptions)?;
             Ok((facts, OpenFile::Arrays(arrays)))
+        }
+    }
+}
+
+impl FileFacts {
+    /// The names of its tensors, for an error.
+    pub(crate) fn names(&self) -> String {
+        let names: Vec<String> = self
+            .tensors
+            .iter()
+            .map(|tensor| tensor.name.clone())
+            .collect();
+        Names(&names).to_string()
+    }
+
+    /// Checks that it has tensors of these names.
+    ///
+    /// # Errors
+    ///
+    /// Which of them it has not, also where the name is of something that is there and cannot be read, such as
+    /// a link to a file that is not there.
+    pub(crate) fn check_names(&self, file: &OpenFile, names: &[String]) -> anyhow::Result<()> {
+        if let OpenFile::Hdf5(reader) = file {
+            for name in names {
+                if let Err(error @ ReadError::Unread { .. }) = reader.tensor(name) {
+                    return Err(error.into());
+                }
+            }
+        }
+        let there: HashSet<&str> = self.tensors.iter().map(|tensor| &*tensor.name).collect();
+        match names.iter().find(|name| !there.contains(name.as_str())) {
+            Some(unknown) => bail!(
+                "{} has no tensor `{unknown}`; it has {}",
+                self.path.display(),
+                self.names()
+            ),
+            None => Ok(()),
         }
     }
 }

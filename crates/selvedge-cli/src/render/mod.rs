@@ -14,6 +14,7 @@ mod python;
 pub(crate) mod rechunk;
 pub(crate) mod references;
 pub(crate) mod rules;
+pub(crate) mod show;
 mod sparkline;
 mod stats;
 mod storage;

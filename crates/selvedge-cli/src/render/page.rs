@@ -30,10 +30,15 @@ impl Page {
         match columns.filter(|&columns| columns > 0).or_else(terminal) {
             Some(columns) => Self::new(columns),
             None if stdout.is_terminal() => Self::new(USUAL),
-            None => Self {
-                table: None,
-                text: USUAL,
-            },
+            None => Self::unlimited(),
+        }
+    }
+
+    /// That of a file.
+    pub(crate) fn unlimited() -> Self {
+        Self {
+            table: None,
+            text: USUAL,
         }
     }
 

@@ -8,9 +8,16 @@ use super::text::{shown, wrapped};
 use super::{Page, sparkline};
 use crate::stats::{Magnitudes, TensorStats, ValueStats};
 
-/// Both tables, indented by `indent` columns.
+/// Columns of a page from which on there is room for the quartiles.
+const WIDE: usize = 100;
+
+/// All tables, indented by `indent` columns.
 pub(super) fn tables(stats: &[TensorStats], indent: usize, page: Page) -> String {
     let mut text = numbers(stats, indent, page);
+    if let Some(spread) = spread(stats, indent, page) {
+        text.push('\n');
+        text.push_str(&spread);
+    }
     if let Some(charts) = charts(stats, indent, page) {
         text.push('\n');
         text.push_str(&charts);
@@ -66,6 +73,50 @@ fn numbers(stats: &[TensorStats], indent: usize, page: Page) -> String {
         ]);
     }
     table.render(indent, page)
+}
+
+/// How far the values lie apart. None where there are none.
+fn spread(stats: &[TensorStats], indent: usize, page: Page) -> Option<String> {
+    let mut table = Table::new([
+        ("tensor", Align::Left),
+        ("std", Align::Right),
+        ("norm", Align::Right),
+        ("1 %", Align::Right),
+        ("25 %", Align::Right),
+        ("50 %", Align::Right),
+        ("75 %", Align::Right),
+        ("99 %", Align::Right),
+    ]);
+    let mut any = false;
+    for tensor in stats {
+        let Some(values) = &tensor.values else {
+            continue;
+        };
+        let Some(quantiles) = &values.quantiles else {
+            continue;
+        };
+        any = true;
+        let about = if quantiles.is_exact { "" } else { "~" };
+        let [one, mut two, three, mut four, five] = quantiles
+            .values
+            .map(|value| format!("{about}{}", float(value)));
+        if page.table.is_some_and(|columns| columns < WIDE) {
+            [two, four] = [String::new(), String::new()];
+        }
+        let of = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), float);
+        let (std, norm) = (of(values.std), of(values.norm));
+        table.row([
+            shown(&tensor.tensor),
+            std,
+            norm,
+            one,
+            two,
+            three,
+            four,
+            five,
+        ]);
+    }
+    any.then(|| table.render(indent, page))
 }
 
 fn share(count: u64, all: u64) -> String {

@@ -16,13 +16,14 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
-use selvedge_base::Chain;
+use anyhow::Context as _;
+use selvedge_base::{Chain, Stride};
 use selvedge_hdf5::{Access, Checksums, ReadError, TensorSource};
 
 pub(crate) use array::{Array, ArrayError};
 pub(crate) use assumptions::Assumptions;
 pub(crate) use kind::Kind;
-pub(crate) use part::Part;
+pub(crate) use part::{NoSuchPart, Part};
 
 use crate::facts::{FileFacts, OpenFile, Storage, TensorFacts, Unreadable};
 
@@ -145,9 +146,11 @@ impl<'a> Source<'a> {
         if !part.is_all() {
             if self.facts.element_bits.is_some_and(|bits| bits % 8 != 0) {
                 let tensor = self.facts.name.clone();
-                return Err(part::NoSuchPart::LessThanByte { tensor }.into());
+                let error = part::NoSuchPart::LessThanByte { tensor };
+                return Err(error).with_context(|| self.path.display().to_string());
             }
-            self.part = part.check(&self.facts.name, &self.part.shape)?;
+            let checked = part.check(&self.facts.name, &self.part.shape);
+            self.part = checked.with_context(|| self.path.display().to_string())?;
         }
         Ok(self)
     }
@@ -214,7 +217,7 @@ impl<'a> Source<'a> {
 
     /// Steps that are read.
     pub(crate) fn steps(&self) -> u64 {
-        self.part.count
+        Stride::total(&self.part.steps)
     }
 
     /// Bytes of each.
@@ -223,7 +226,7 @@ impl<'a> Source<'a> {
         self.part
             .rows
             .as_ref()
-            .map_or(self.whole_step, |rows| rows.count * row)
+            .map_or(self.whole_step, |rows| Stride::total(rows) * row)
     }
 
     /// Bytes of what is at one index of the second axis.
@@ -241,7 +244,8 @@ impl<'a> Source<'a> {
     fn block(&self) -> u64 {
         let step = self.step_bytes().max(1);
         let packed = self.packed.filter(|(packed, _)| {
-            packed.saturating_mul(self.whole_step) <= UNPACKED_BYTES && self.part.stride == 1
+            let is_range = matches!(self.part.steps[..], [Stride { stride: 1, .. }]);
+            packed.saturating_mul(self.whole_step) <= UNPACKED_BYTES && is_range
         });
         let most = match packed {
             Some((packed, _)) => {
@@ -288,53 +292,62 @@ impl<'a> Source<'a> {
             return Err(Unreadable::NoMemory { tensor, bytes });
         }
         buffer.resize(length, 0);
-        let first = self.part.first + steps.start * self.part.stride;
+        let taken = Stride::parts(&self.part.steps, steps.start, steps.end - steps.start);
         match self.values {
             Values::Hdf5 { tensor, .. } => {
                 if self.facts.shape.is_empty() {
                     buffer.copy_from_slice(&tensor.read_bytes()?);
                 } else {
-                    let last = first + (steps.end - steps.start - 1) * self.part.stride;
-                    let mut selection = tensor.select().steps(first..last + 1);
-                    selection = selection.every(self.part.stride);
+                    let mut selection = tensor.select().steps(&taken[..]);
                     if let Some(rows) = &self.part.rows {
                         let index = |row: u64| usize::try_from(row).unwrap_or(usize::MAX);
-                        selection = selection.rows(rows.iter().map(index).collect::<Vec<_>>());
+                        let rows = rows.iter().flat_map(Stride::iter).map(index);
+                        selection = selection.rows(rows.collect::<Vec<_>>());
                     }
                     selection.read_bytes_into(buffer)?;
                 }
                 self.clean(buffer);
                 Ok(())
             }
-            Values::Safetensors(tensor) => self.runs(first, buffer, |at, piece| {
+            Values::Safetensors(tensor) => self.runs(&taken, buffer, |at, piece| {
                 Ok(tensor.read_bytes_at(at, piece)?)
             }),
             Values::Array(array) => {
-                self.runs(first, buffer, |at, piece| Ok(array.read_at(at, piece)?))
+                self.runs(&taken, buffer, |at, piece| Ok(array.read_at(at, piece)?))
             }
         }
     }
 
-    /// Fills `buffer` with the steps from `first` on, of a tensor that lies in one run of bytes.
+    /// Fills `buffer` with these steps, of a tensor that lies in one run of bytes.
     fn runs(
         &self,
-        first: u64,
+        steps: &[Stride],
         buffer: &mut [u8],
         read: impl Fn(u64, &mut [u8]) -> Result<(), Unreadable>,
     ) -> Result<(), Unreadable> {
-        if self.part.stride == 1 && self.part.rows.is_none() {
+        if let (
+            [
+                Stride {
+                    first, stride: 1, ..
+                },
+            ],
+            None,
+        ) = (steps, &self.part.rows)
+        {
             return read(first * self.whole_step, buffer);
         }
         let row = self.row_bytes_within();
         let length = usize::try_from(self.step_bytes()).unwrap_or(usize::MAX);
-        for (number, step) in (0_u64..).zip(buffer.chunks_mut(length.max(1))) {
-            let start = (first + number * self.part.stride) * self.whole_step;
-            match &self.part.rows {
+        let steps = steps.iter().flat_map(Stride::iter);
+        for (number, step) in steps.zip(buffer.chunks_mut(length.max(1))) {
+            let start = number * self.whole_step;
+            match self.part.rows.as_deref() {
                 None => read(start, step)?,
-                Some(rows) if rows.stride == 1 => read(start + rows.first * row, step)?,
+                Some([rows]) if rows.stride == 1 => read(start + rows.first * row, step)?,
                 Some(rows) => {
                     let row_length = usize::try_from(row).unwrap_or(usize::MAX).max(1);
-                    for (at, piece) in rows.iter().zip(step.chunks_mut(row_length)) {
+                    let rows = rows.iter().flat_map(Stride::iter);
+                    for (at, piece) in rows.zip(step.chunks_mut(row_length)) {
                         read(start + at * row, piece)?;
                     }
                 }

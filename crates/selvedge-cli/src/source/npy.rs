@@ -6,6 +6,8 @@
 
 use std::io::{self, Read};
 
+use super::kind::Kind;
+
 /// What a file begins with.
 pub(crate) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Headers are some hundred bytes long; a longer one is not of an array that is read here.
@@ -142,6 +144,18 @@ pub(crate) fn header(descr: &str, shape: &[u64]) -> Vec<u8> {
     bytes.extend(length.to_le_bytes());
     bytes.extend(text.as_bytes());
     bytes
+}
+
+/// How an array is read that holds no more than the bits of its dtype; `None` of one that `NumPy` has.
+pub(crate) fn bits_note(name: &str, kind: &Kind, path: &str) -> Option<String> {
+    kind.is_without_numpy().then(|| {
+        format!(
+            "`{name}` is {dtype}, which NumPy has not: its bits are saved as uint{bits}; \
+             `torch.from_numpy(np.load({path:?})).view(torch.{dtype})` reads it",
+            dtype = kind.name,
+            bits = kind.bits,
+        )
+    })
 }
 
 #[cfg(test)]

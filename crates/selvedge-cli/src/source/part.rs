@@ -1,47 +1,24 @@
 //! A part of a tensor: some steps, and some rows of each.
 
-use std::ops::Range;
-
+use selvedge_base::{Indices, Stride};
 use selvedge_hdf5::Grouped;
 
 /// Which steps, and which rows of each. A step is what lies at one index of the first axis, a row
 /// what lies at one index of the second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Part {
-    /// `None` for all.
-    pub(crate) steps: Option<Range<u64>>,
+    pub(crate) steps: Indices,
     /// Every so many of them.
     pub(crate) every: Option<u64>,
-    /// `None` for all.
-    pub(crate) rows: Option<Range<u64>>,
-    /// Every so many of them.
-    pub(crate) every_row: Option<u64>,
-}
-
-/// Some rows of each step: indices of the second axis.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rows {
-    pub(super) first: u64,
-    pub(super) count: u64,
-    /// From one row to the next.
-    pub(super) stride: u64,
-}
-
-impl Rows {
-    pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
-        let Self { first, stride, .. } = *self;
-        (0..self.count).map(move |number| first + number * stride)
-    }
+    pub(crate) rows: Indices,
 }
 
 /// A part that a tensor has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Checked {
-    pub(super) first: u64,
-    pub(super) count: u64,
-    pub(super) stride: u64,
+    pub(super) steps: Vec<Stride>,
     /// `None` for all.
-    pub(super) rows: Option<Rows>,
+    pub(super) rows: Option<Vec<Stride>>,
     /// The shape of the part in elements.
     pub(super) shape: Vec<u64>,
     /// Whether it is all of the tensor.
@@ -52,9 +29,7 @@ impl Checked {
     /// All of a tensor of `shape`. A single value is one step.
     pub(super) fn all(shape: &[u64]) -> Self {
         Self {
-            first: 0,
-            count: shape.first().copied().unwrap_or(1),
-            stride: 1,
+            steps: vec![Stride::of(0..shape.first().copied().unwrap_or(1))],
             rows: None,
             shape: shape.to_vec(),
             is_whole: true,
@@ -64,16 +39,15 @@ impl Checked {
 
 /// A part that a tensor does not have.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoSuchPart {
+pub(crate) enum NoSuchPart {
     #[error(
-        "tensor `{tensor}` has no {what} {}..{}: it has {}",
-        Grouped(range.start), Grouped(range.end), Grouped(*found)
+        "tensor `{tensor}` has no {what} {asked}: it has {} of them, from 0 on", Grouped(*found)
     )]
     Beyond {
         tensor: String,
         /// `steps` or `rows`.
         what: &'static str,
-        range: Range<u64>,
+        asked: String,
         /// How many of them it has.
         found: u64,
     },
@@ -88,6 +62,30 @@ pub(super) enum NoSuchPart {
     LessThanByte { tensor: String },
 }
 
+impl NoSuchPart {
+    /// The indices of an axis of `length` elements that are asked for, at least one unless all are.
+    pub(crate) fn or(
+        indices: &Indices,
+        length: u64,
+        tensor: &str,
+        what: &'static str,
+    ) -> Result<Vec<Stride>, Self> {
+        let beyond = |asked: String| Self::Beyond {
+            tensor: tensor.to_owned(),
+            what,
+            asked,
+            found: length,
+        };
+        let strides = indices
+            .of(length)
+            .map_err(|outside| beyond(outside.asked))?;
+        if Stride::total(&strides) == 0 && !indices.is_all() {
+            return Err(beyond(indices.to_string()));
+        }
+        Ok(strides)
+    }
+}
+
 impl Part {
     /// Whether it is all of a tensor.
     pub(crate) fn is_all(&self) -> bool {
@@ -97,51 +95,30 @@ impl Part {
     /// The part of a tensor of `shape`.
     pub(super) fn check(&self, tensor: &str, shape: &[u64]) -> Result<Checked, NoSuchPart> {
         let mut shape = shape.to_vec();
-        let within = |range: &Option<Range<u64>>, what, instead, axis: Option<&u64>| {
-            let tensor = || tensor.to_owned();
-            match (range, axis) {
-                (None, found) => Ok(0..found.copied().unwrap_or(0)),
-                (Some(_), None) => Err(NoSuchPart::NoAxis {
-                    tensor: tensor(),
-                    what,
-                    instead,
-                }),
-                (Some(range), Some(&found)) if range.is_empty() || range.end > found => {
-                    Err(NoSuchPart::Beyond {
-                        tensor: tensor(),
-                        what,
-                        range: range.clone(),
-                        found,
-                    })
-                }
-                (Some(range), Some(_)) => Ok(range.clone()),
-            }
+        let within = |indices: &Indices, what, instead, axis: Option<&u64>| match axis {
+            Some(&length) => NoSuchPart::or(indices, length, tensor, what),
+            None if indices.is_all() => Ok(vec![Stride::of(0..1)]),
+            None => Err(NoSuchPart::NoAxis {
+                tensor: tensor.to_owned(),
+                what,
+                instead,
+            }),
         };
         let steps = within(&self.steps, "steps", "it is", shape.first())?;
-        let rows = within(&self.rows, "rows", "each step is", shape.get(1))?;
-        let stride = self.every.unwrap_or(1).max(1);
-        // A single value is one step.
-        let count = if shape.is_empty() {
-            1
-        } else {
-            (steps.end - steps.start).div_ceil(stride)
+        let steps = match self.every {
+            Some(every) if !shape.is_empty() => Stride::every(&steps, every),
+            _ => steps,
         };
+        let rows = within(&self.rows, "rows", "each step is", shape.get(1))?;
+        let rows = Some(rows).filter(|_| !self.rows.is_all());
         if let Some(axis) = shape.first_mut() {
-            *axis = count;
+            *axis = Stride::total(&steps);
         }
-        let each = self.every_row.unwrap_or(1).max(1);
-        let rows = (self.rows.is_some() || each > 1).then(|| Rows {
-            first: rows.start,
-            count: (rows.end - rows.start).div_ceil(each),
-            stride: each,
-        });
         if let (Some(axis), Some(rows)) = (shape.get_mut(1), &rows) {
-            *axis = rows.count;
+            *axis = Stride::total(rows);
         }
         Ok(Checked {
-            first: steps.start,
-            count,
-            stride,
+            steps,
             rows,
             shape,
             is_whole: false,
@@ -151,25 +128,69 @@ impl Part {
 
 #[cfg(test)]
 mod tests {
+    use selvedge_base::Stride;
+
     use super::{Checked, Part};
 
     #[test]
     fn parts_have_shapes_or_are_refused() {
-        let part = Part {
-            steps: Some(1..8),
+        let part = |steps: &str, rows: &str| Part {
+            steps: steps.parse().unwrap(),
             every: Some(3),
-            rows: Some(2..4),
-            every_row: None,
+            rows: rows.parse().unwrap(),
         };
-        let checked = part.check("W", &[8, 5, 2]).unwrap();
-        assert_eq!((checked.first, checked.count), (1, 3));
+        let checked = part("1..8", "2..4").check("W", &[8, 5, 2]).unwrap();
+        assert_eq!(
+            checked.steps,
+            [Stride {
+                first: 1,
+                count: 3,
+                stride: 3
+            }]
+        );
         assert_eq!(checked.shape, [3, 2, 2]);
-        let error = part.check("W", &[7, 5]).unwrap_err().to_string();
-        assert_eq!(error, "tensor `W` has no steps 1..8: it has 7");
-        let error = part.check("W", &[8]).unwrap_err().to_string();
-        assert_eq!(error, "tensor `W` has no rows: each step is a single value");
-        assert!(part.check("W", &[]).is_err());
-        assert_eq!(Checked::all(&[]).count, 1);
+        for (steps, rows, shape, expected) in [
+            (
+                "1..8",
+                "..",
+                &[7, 5][..],
+                "tensor `W` has no steps 1..8: it has 7 of them, from 0 on",
+            ),
+            (
+                "-8",
+                "..",
+                &[7, 5],
+                "tensor `W` has no steps -8: it has 7 of them, from 0 on",
+            ),
+            (
+                "3..3",
+                "..",
+                &[7, 5],
+                "tensor `W` has no steps 3..3: it has 7 of them, from 0 on",
+            ),
+            (
+                "..",
+                "0, 5",
+                &[7, 5],
+                "tensor `W` has no rows 5: it has 5 of them, from 0 on",
+            ),
+            (
+                "..",
+                "0",
+                &[7],
+                "tensor `W` has no rows: each step is a single value",
+            ),
+            (
+                "0",
+                "..",
+                &[],
+                "tensor `W` has no steps: it is a single value",
+            ),
+        ] {
+            let error = part(steps, rows).check("W", shape).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+        assert_eq!(Checked::all(&[]).steps, [Stride::of(0..1)]);
         assert_eq!(Checked::all(&[0, 3]).shape, [0, 3]);
     }
 }

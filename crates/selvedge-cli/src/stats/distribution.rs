@@ -1,7 +1,9 @@
 //! Where values lie: counts, least and greatest, sum, magnitudes.
 
+use super::moments::{Deviations, Squares};
+use super::quantiles::Quantiles;
 use super::sample::Sample;
-use super::{Magnitudes, Number};
+use super::{Magnitudes, Number, QuantileStats};
 
 /// Powers of two that an `f64` can have as its exponent field.
 const EXPONENTS: usize = 2048;
@@ -17,12 +19,16 @@ pub(super) struct Distribution<T> {
     finite: u64,
     range: Option<(T, T)>,
     sum: f64,
+    squares: Squares,
+    deviations: Deviations,
+    quantiles: Quantiles,
     /// By the exponent field of the value as an `f64`.
     exponents: Vec<u64>,
 }
 
 impl<T: Sample> Distribution<T> {
-    pub(super) fn new() -> Self {
+    /// For `elements` values, or so many patterns of them.
+    pub(super) fn new(elements: u64) -> Self {
         Self {
             nan: 0,
             infinite: 0,
@@ -30,6 +36,9 @@ impl<T: Sample> Distribution<T> {
             finite: 0,
             range: None,
             sum: 0.0,
+            squares: Squares::default(),
+            deviations: Deviations::default(),
+            quantiles: Quantiles::new(elements),
             exponents: vec![0; EXPONENTS],
         }
     }
@@ -53,11 +62,14 @@ impl<T: Sample> Distribution<T> {
                 if value > max { value } else { max },
             ),
         });
+        self.deviations.add(number, count);
+        self.quantiles.add(number, count);
         if number == 0.0 {
             self.zeros += count;
             return;
         }
         self.sum += number * count as f64;
+        self.squares.add(number, count);
         self.exponents[exponent_field(number)] += count;
     }
 
@@ -71,6 +83,18 @@ impl<T: Sample> Distribution<T> {
 
     pub(super) fn mean(&self) -> Option<f64> {
         (self.finite > 0).then(|| self.sum / self.finite as f64)
+    }
+
+    pub(super) fn std(&self) -> Option<f64> {
+        self.deviations.std(self.finite)
+    }
+
+    pub(super) fn norm(&self) -> Option<f64> {
+        (self.finite > 0).then(|| self.squares.root())
+    }
+
+    pub(super) fn quantiles(&mut self) -> Option<QuantileStats> {
+        self.quantiles.of(self.finite)
     }
 
     pub(super) fn magnitudes(&self) -> Option<Magnitudes> {
@@ -105,7 +129,7 @@ mod tests {
 
     #[test]
     fn values_are_added_up() {
-        let mut sum = Distribution::<f32>::new();
+        let mut sum = Distribution::<f32>::new(14);
         for value in [0.5, -2.0, 0.0, -0.0, f32::NAN, f32::INFINITY, 0.75] {
             sum.add(value, 2);
         }
@@ -113,6 +137,10 @@ mod tests {
         assert_eq!(sum.min(), Some(Number::Float(-2.0)));
         assert_eq!(sum.max(), Some(Number::Float(0.75)));
         assert_eq!(sum.mean(), Some(-0.75 / 5.0));
+        // `np.std` and `np.linalg.norm` of the ten finite ones.
+        let close = |found: Option<f64>, expected: f64| (found.unwrap() - expected).abs() < 1e-12;
+        assert!(close(sum.std(), 0.969_535_971_483_265_8), "{:?}", sum.std());
+        assert!(close(sum.norm(), 3.102_418_411_497_714), "{:?}", sum.norm());
         let expected = Magnitudes {
             from_exponent: -1,
             to_exponent: 2,
@@ -124,17 +152,23 @@ mod tests {
 
     #[test]
     fn without_a_finite_value_there_is_no_mean() {
-        let mut sum = Distribution::<f64>::new();
+        let mut sum = Distribution::<f64>::new(4);
         sum.add(f64::NAN, 1);
         assert_eq!(
-            (sum.min(), sum.mean(), sum.magnitudes()),
-            (None, None, None)
+            (
+                sum.min(),
+                sum.mean(),
+                sum.magnitudes(),
+                sum.std(),
+                sum.norm()
+            ),
+            (None, None, None, None, None)
         );
     }
 
     #[test]
     fn a_wide_range_has_bars_of_several_powers() {
-        let mut sum = Distribution::<f64>::new();
+        let mut sum = Distribution::<f64>::new(4);
         sum.add(1e-30, 1);
         sum.add(1e30, 3);
         let magnitudes = sum.magnitudes().unwrap();

@@ -2,6 +2,8 @@
 
 mod distribution;
 mod model;
+mod moments;
+mod quantiles;
 mod sample;
 mod tally;
 
@@ -11,8 +13,9 @@ use crate::facts::{FileFacts, OpenFile, Unreadable};
 use crate::progress::Progress;
 use crate::source::Source;
 
-pub(crate) use model::{Magnitudes, Number, TensorStats, ValueStats};
-use sample::{Byte, E4M3, E5M2, Sample};
+pub(crate) use model::{Magnitudes, Number, QuantileStats, TensorStats, ValueStats};
+use sample::Byte;
+pub(crate) use sample::{E4M3, E5M2, Sample};
 use tally::Tally;
 
 /// Bytes that a pass over all tensors reads.

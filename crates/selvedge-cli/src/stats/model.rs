@@ -18,7 +18,8 @@ pub(crate) struct TensorStats {
     pub(crate) unsupported: bool,
 }
 
-/// What the values are like. Least, greatest, mean and magnitudes are of the finite ones.
+/// What the values are like. Least, greatest, mean, standard deviation, norm, quantiles
+/// and magnitudes are of the finite ones.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct ValueStats {
     pub(crate) count: u64,
@@ -30,6 +31,11 @@ pub(crate) struct ValueStats {
     pub(crate) min: Option<Number>,
     pub(crate) max: Option<Number>,
     pub(crate) mean: Option<f64>,
+    /// The standard deviation, of all values and not of a sample.
+    pub(crate) std: Option<f64>,
+    /// The root of the sum of the squares.
+    pub(crate) norm: Option<f64>,
+    pub(crate) quantiles: Option<QuantileStats>,
     /// The share of values that have the bits that they had a step before, of a tensor of several
     /// steps.
     pub(crate) unchanged: Option<f64>,
@@ -41,6 +47,16 @@ pub(crate) struct ValueStats {
     /// The same of the first step alone, and of the last.
     pub(crate) first_step: Option<f64>,
     pub(crate) last_step: Option<f64>,
+}
+
+/// What shares of the values are not above.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct QuantileStats {
+    pub(crate) shares: [f64; 5],
+    pub(crate) values: [f64; 5],
+    /// Whether they are not within 1 in 256.
+    #[serde(rename = "exact")]
+    pub(crate) is_exact: bool,
 }
 
 /// How many values have which magnitude.

@@ -7,7 +7,7 @@ use selvedge_hdf5::{bf16, f16};
 use super::Number;
 
 /// A value of a tensor, made of its little-endian bytes.
-pub(super) trait Sample: Copy + Default + PartialOrd {
+pub(crate) trait Sample: Copy + Default + PartialOrd {
     /// Bytes of a value.
     const SIZE: usize;
 
@@ -143,11 +143,11 @@ impl Byte {
 
 /// A float8 of 4 bits of exponent and 3 of mantissa, as its bits: without infinities.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct E4M3(u8);
+pub(crate) struct E4M3(u8);
 
 /// A float8 of 5 bits of exponent and 2 of mantissa, as its bits: the upper byte of a float16.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct E5M2(u8);
+pub(crate) struct E5M2(u8);
 
 impl E4M3 {
     fn from_le_bytes([byte]: [u8; 1]) -> Self {

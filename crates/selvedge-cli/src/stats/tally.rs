@@ -67,8 +67,10 @@ impl<T: Sample> Tally<T> {
             .first()
             .map_or(elements, |&steps| elements / steps.max(1));
         let step = usize::try_from(step).unwrap_or(usize::MAX);
+        // Few patterns, each with how often it came, whatever the size of the tensor.
+        let kept = if patterns > 0 { 0 } else { elements };
         Self {
-            distribution: Distribution::new(),
+            distribution: Distribution::new(kept),
             patterns: vec![vec![0; 1 << 16]; patterns],
             count: 0,
             step_bytes: step.saturating_mul(T::SIZE).max(1),
@@ -122,6 +124,7 @@ impl<T: Sample> Tally<T> {
                 self.distribution.add(value, count);
             }
         }
+        let quantiles = self.distribution.quantiles();
         let of = &self.distribution;
         ValueStats {
             count: self.count,
@@ -131,6 +134,9 @@ impl<T: Sample> Tally<T> {
             min: of.min(),
             max: of.max(),
             mean: of.mean(),
+            std: of.std(),
+            norm: of.norm(),
+            quantiles,
             unchanged: self.steps.as_ref().and_then(Steps::unchanged),
             magnitudes: of.magnitudes(),
             first_step: self.steps.as_ref().and_then(|steps| steps.ends[0].mean()),

@@ -10,4 +10,4 @@ pub(crate) use add::write_checksums;
 pub(crate) use hasher::RangeHasher;
 pub use stored::Checksums;
 pub(crate) use stored::{COVERED, STEPS, SUMS, is_own, read};
-pub use verify::{ChecksumReport, TensorChecksums, verify_checksums};
+pub use verify::{ChecksumReport, TensorChecksums, verify_checksums, verify_tensor_checksums};

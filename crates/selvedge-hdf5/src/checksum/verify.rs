@@ -89,11 +89,45 @@ impl ChecksumReport {
 /// not match, or are damaged, are no error, but in the report.
 pub fn verify_checksums(
     file: &Reader,
+    progress: impl FnMut(Progress) + Send,
+) -> Result<ChecksumReport, ReadError> {
+    let all: Vec<&Tensor> = file.tensors().iter().collect();
+    verify(file, &all, file.notes().to_vec(), progress)
+}
+
+/// The same of some tensors, by their names; the [notes](ChecksumReport::notes) are those that concern
+/// them.
+///
+/// # Errors
+///
+/// The errors of [`verify_checksums`], and of [`Reader::tensor`].
+pub fn verify_tensor_checksums(
+    file: &Reader,
+    names: &[String],
+    progress: impl FnMut(Progress) + Send,
+) -> Result<ChecksumReport, ReadError> {
+    let chosen = names.iter().map(|name| file.tensor(name));
+    let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
+    let concerns = |note: &&Note| match note {
+        Note::CutShort { tensor, .. }
+        | Note::Appended { tensor, .. }
+        | Note::Short { tensor, .. } => names.contains(tensor),
+        Note::AppendedToAll { .. } | Note::Shortened { .. } => true,
+        _ => false,
+    };
+    let notes = file.notes().iter().filter(concerns).cloned().collect();
+    verify(file, &chosen, notes, progress)
+}
+
+fn verify(
+    file: &Reader,
+    chosen: &[&Tensor],
+    notes: Vec<Note>,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<ChecksumReport, ReadError> {
     let mut tensors = Vec::new();
     let mut items = Vec::new();
-    for tensor in file.tensors() {
+    for &tensor in chosen {
         if tensor.dtype().is_err() || tensor.all_bytes()? == 0 {
             continue;
         }
@@ -161,7 +195,7 @@ pub fn verify_checksums(
         path: file.path().to_owned(),
         tensors,
         verified: total - wrong,
-        notes: file.notes().to_vec(),
+        notes,
     })
 }
 

@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 
+use selvedge_base::Stride;
 use selvedge_base::shape::elements;
 
 /// Bytes of some steps that lie one after the other in one chunk.
@@ -23,39 +24,6 @@ pub(crate) struct Run {
     pub(crate) chunk: usize,
     /// Where they are in the chunk, in bytes.
     pub(crate) within: u64,
-}
-
-/// Steps: from `first` on `count` of them, each `stride` after the one before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stride {
-    pub(crate) first: u64,
-    pub(crate) count: u64,
-    pub(crate) stride: u64,
-}
-
-impl Stride {
-    /// The steps of a range, without gaps.
-    pub(crate) fn of(steps: Range<u64>) -> Self {
-        Self {
-            first: steps.start,
-            count: steps.end.saturating_sub(steps.start),
-            stride: 1,
-        }
-    }
-
-    /// The step number `nth`.
-    pub(crate) fn at(&self, nth: u64) -> u64 {
-        self.first + nth * self.stride
-    }
-
-    /// `count` of them from number `nth` on.
-    pub(crate) fn part(&self, nth: u64, count: u64) -> Self {
-        Self {
-            first: self.at(nth),
-            count,
-            ..*self
-        }
-    }
 }
 
 /// The chunks of one tensor.
@@ -343,7 +311,9 @@ impl Grid {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Grid, Stride};
+    use selvedge_base::Stride;
+
+    use super::Grid;
 
     #[test]
     fn a_chunk_of_whole_steps_is_one_piece() {

@@ -7,9 +7,9 @@
 use std::sync::{Arc, OnceLock};
 
 use hdf5::Dataset;
-use selvedge_base::Mutex;
+use selvedge_base::{Mutex, Stride};
 
-use super::grid::{Grid, Stride, to_usize};
+use super::grid::{Grid, to_usize};
 use crate::layout::ChunkLookup;
 use crate::ranges::Data;
 

@@ -17,6 +17,6 @@ pub(crate) use codec::{
 };
 pub(crate) use codec::{ENCODER_NAME, MASK_DEFLATE, MASK_UNFILTERED};
 pub(crate) use decoded::DecodedCache;
-pub(crate) use grid::{Grid, Run, Stride, to_usize};
+pub(crate) use grid::{Grid, Run, to_usize};
 pub(crate) use map::{ChunkMap, Stored};
 pub(crate) use writer::{ALIGNMENT, ChunkWriter, TailAllocator, Written};

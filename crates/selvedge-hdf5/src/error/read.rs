@@ -1,6 +1,5 @@
 //! Values are not read.
 
-use std::ops::Range;
 use std::path::PathBuf;
 
 use selvedge_base::shape::Shape;
@@ -70,14 +69,12 @@ pub enum ReadError {
         tensor: String,
     },
     /// Steps that the file does not have.
-    #[error(
-        "tensor `{tensor}` has steps 0..{committed}, asked for {}..{}", range.start, range.end
-    )]
+    #[error("tensor `{tensor}` has steps 0..{committed}, asked for {asked}")]
     StepOutOfRange {
         /// The tensor.
         tensor: String,
-        /// The steps asked for.
-        range: Range<u64>,
+        /// The steps asked for, as [`Indices`](crate::Indices) are written.
+        asked: String,
         /// The steps that it has.
         committed: u64,
     },

@@ -161,7 +161,7 @@ fn reading() {
         DtypeMismatch { tensor: tensor(), expected: Dtype::Bf16, found: Dtype::F32 }
         NotFloat { tensor: tensor(), found: Dtype::I8 }
         NoSteps { tensor: tensor() }
-        StepOutOfRange { tensor: tensor(), range: 1..2, committed: 1 }
+        StepOutOfRange { tensor: tensor(), asked: "1..2".to_owned(), committed: 1 }
         ZeroStride { tensor: tensor() }
         NoRows { tensor: tensor() }
         RowOutOfRange { tensor: tensor(), row: 1, rows: 1 }

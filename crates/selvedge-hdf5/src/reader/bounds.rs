@@ -4,11 +4,11 @@ use std::fs;
 
 use hdf5::Dataset;
 use hdf5::filters::Filter;
-use selvedge_base::buffer;
+use selvedge_base::{Stride, buffer};
 
 use super::Tensor;
 use super::unread::file_of;
-use crate::chunks::{Bounds, Grid, Packed, Stride, to_usize};
+use crate::chunks::{Bounds, Grid, Packed, to_usize};
 use crate::error::LibraryError;
 use crate::{ReadError, ffi};
 

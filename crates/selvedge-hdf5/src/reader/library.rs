@@ -2,8 +2,10 @@
 
 use hdf5::{Dataset, Dataspace, Datatype, Hyperslab, Selection, SliceOrIndex};
 
+use selvedge_base::Stride;
+
 use super::dtype::Form;
-use crate::chunks::{Stride, to_usize};
+use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::other_files::with_sources;
 use crate::{Dtype, ffi};

@@ -9,9 +9,10 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use hdf5::Dataset;
+use selvedge_base::Stride;
 use selvedge_base::shape::elements;
 
-use crate::chunks::{ChunkFormat, ChunkMap, Grid, Pipeline, Run, Stride, to_usize};
+use crate::chunks::{ChunkFormat, ChunkMap, Grid, Pipeline, Run, to_usize};
 use crate::layout::{ChunkLookup, chunk_tree};
 use crate::ranges::{Data, Piece};
 

@@ -7,11 +7,13 @@ use std::ops::Range;
 
 use selvedge_base::shape::most_elements;
 
+use selvedge_base::Stride;
+
 use super::Tensor;
 use super::data_layout::DataLayout;
 use super::place::Place;
 use crate::checksum::Checksums;
-use crate::chunks::{Stride, ToDecode, Unpacker};
+use crate::chunks::{ToDecode, Unpacker};
 use crate::source::{Access, TensorSource};
 use crate::{Dtype, ReadError, StorageError};
 

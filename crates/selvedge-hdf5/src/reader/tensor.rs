@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use hdf5::Dataset;
 use hdf5::dataset::{AllocTime, FillTime, Layout};
 use selvedge_base::shape::most_elements;
-use selvedge_base::{AtWork, FileError, InUse, buffer};
+use selvedge_base::{AtWork, FileError, InUse, Stride, buffer};
 
 use super::catalog::Member;
 use super::data_layout::{self, DataLayout};
@@ -25,7 +25,7 @@ use super::unread::file_of;
 use super::view::RankPart;
 use super::{attributes, live, sources};
 use crate::checksum::{self, Checksums};
-use crate::chunks::{DecodedCache, Pipeline, Stride, UnpackerCache, to_usize};
+use crate::chunks::{DecodedCache, Pipeline, UnpackerCache, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
 use crate::other_files::{OtherFiles, with_sources};
@@ -470,7 +470,7 @@ impl Tensor {
         }
         Err(ReadError::StepOutOfRange {
             tensor: self.name.clone(),
-            range: range.clone(),
+            asked: format!("{}..{}", range.start, range.end),
             committed: leading,
         })
     }

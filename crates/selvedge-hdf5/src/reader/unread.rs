@@ -9,13 +9,15 @@ use std::path::{Path, PathBuf};
 use hdf5::Dataset;
 use selvedge_base::text::escaped;
 
+use selvedge_base::Stride;
+
 use super::data_layout::Filter;
 use super::dtype::Form;
 use super::external::{ExternalStorage, Unreadable};
 use super::place::Place;
 use super::sources::MissingSource;
 use super::{Tensor, library, sources};
-use crate::chunks::{Stride, to_usize};
+use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::{Dtype, ReadError, StorageError, ffi};
 

@@ -7,13 +7,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use selvedge_base::Chain;
 use selvedge_base::shape::Shape;
 use selvedge_base::text::escaped;
+use selvedge_base::{Chain, Stride};
 
 use super::sources::{self, Why};
 use super::{Reader, Role, Tensor};
-use crate::chunks::{Stride, to_usize};
+use crate::chunks::to_usize;
 use crate::cover;
 use crate::error::LibraryError;
 use crate::ffi::{self, Mapping};

@@ -217,6 +217,9 @@ class Selection:
 
     Indexing goes as in NumPy, for the first two axes of the tensor: integers, slices, lists, and masks; the other
     axes are taken whole. A list along each of the two is chosen one after the other: ``f["W"][steps][:, rows]``.
+
+    An index may also be a text, as the program has them: ``f["W"]["log:50"]`` are fifty steps ever farther apart,
+    ``"0..6000:10"`` every tenth, ``"0, 100, last"`` three.
     """
 
     __slots__ = ("_axes", "_file", "_name", "_pid", "_raw")

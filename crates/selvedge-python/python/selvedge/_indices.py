@@ -1,4 +1,4 @@
-"""Indices of one axis as NumPy has them, in the order in which they are read."""
+"""Indices of one axis as NumPy has them, and as the program writes them, in the order in which they are read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+from selvedge import _selvedge
 from selvedge._errors import OutOfRangeError, ShapeError
 
 Indices = Sequence[int]
@@ -16,6 +17,10 @@ def pick(indices: Indices, key: Any, name: str) -> tuple[Indices, bool, bool]:
     count = len(indices)
     if isinstance(key, slice):
         return indices[key], True, False
+    if isinstance(key, str):
+        named = _selvedge.named_indices(key, count, name)
+        places = [place for first, count, stride in named for place in range(first, first + count * stride, stride)]
+        return [indices[place] for place in places], True, False
     if not isinstance(key, bool):
         try:
             number = operator.index(key)
@@ -25,8 +30,10 @@ def pick(indices: Indices, key: Any, name: str) -> tuple[Indices, bool, bool]:
             return [indices[_place(number, count, name)]], False, False
     import numpy
 
-    if key is None or key is Ellipsis or isinstance(key, (bool, str, float)):
-        raise OutOfRangeError(f"`{name}`: expected an integer, a slice, a list of indices or a mask, found {key!r}")
+    if key is None or key is Ellipsis or isinstance(key, (bool, float)):
+        raise OutOfRangeError(
+            f"`{name}`: expected an integer, a slice, a list of indices, a mask or a text such as 'log:50', found {key!r}"
+        )
     chosen = numpy.asarray(key)
     if chosen.ndim != 1:
         raise OutOfRangeError(f"`{name}`: an index of {chosen.ndim} axes; expected a list of integers, or a mask")

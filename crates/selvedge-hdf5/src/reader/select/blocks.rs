@@ -4,8 +4,9 @@ use std::ops::{Deref, Range};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
+use selvedge_base::Stride;
+
 use super::Selection;
-use crate::chunks::Stride;
 use crate::{Element, ReadError};
 
 /// Blocks that exist at once: one is worked on, one waits, one is read.
@@ -72,10 +73,10 @@ pub struct Blocks<T> {
 }
 
 impl<T: Element> Blocks<T> {
-    pub(super) fn start(selection: Selection, steps: Stride, each: u64) -> Self {
+    pub(super) fn start(selection: Selection, steps: Vec<Stride>, each: u64) -> Self {
         // One waits here, while one is worked on and one is read.
         let (send, ready) = sync_channel(1);
-        thread::spawn(move || read(&selection, steps, each, &send));
+        thread::spawn(move || read(&selection, &steps, each, &send));
         Self { ready }
     }
 }
@@ -91,15 +92,16 @@ impl<T> Iterator for Blocks<T> {
 /// Reads blocks of `each` steps until all are read, one fails, or nobody listens.
 fn read<T: Element>(
     selection: &Selection,
-    steps: Stride,
+    steps: &[Stride],
     each: u64,
     send: &SyncSender<Result<Block<T>, ReadError>>,
 ) {
     let (home, returned) = channel::<Vec<T>>();
+    let all = Stride::total(steps);
     let mut first = 0;
-    while first < steps.count {
-        let count = each.min(steps.count - first);
-        let part = selection.of(steps.part(first, count));
+    while first < all {
+        let count = each.min(all - first);
+        let part = selection.of(&Stride::parts(steps, first, count));
         let result = next(&part, &returned).map(|values| Block {
             steps: first..first + count,
             values,

@@ -4,13 +4,12 @@ use std::io;
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use selvedge_base::Mutex;
+use selvedge_base::{Mutex, Stride};
 
 use super::rows::Span;
 use super::unpack::Chunks;
 use crate::ReadError;
 use crate::bulk;
-use crate::chunks::Stride;
 use crate::ranges::Data;
 use crate::reader::Tensor;
 use crate::reader::place::Place;

@@ -7,16 +7,15 @@ mod joined;
 mod rows;
 mod unpack;
 
-use std::ops::Range;
-
 pub use blocks::{Block, Blocks};
 use engine::Convert;
 pub(super) use engine::Job;
 
 use selvedge_base::shape::most_elements;
+use selvedge_base::{Indices, Stride};
 
 use super::Tensor;
-use crate::chunks::{Stride, to_usize};
+use crate::chunks::to_usize;
 use crate::{Dtype, Element, ReadError};
 
 /// Some steps of a tensor, and some rows of each: made by [`Tensor::select`].
@@ -52,8 +51,7 @@ use crate::{Dtype, Element, ReadError};
 #[must_use = "nothing is read before one of the `read` methods, or `blocks`"]
 pub struct Selection {
     tensor: Tensor,
-    /// `None` for all of them.
-    steps: Option<Range<u64>>,
+    steps: Indices,
     stride: u64,
     rows: Rows,
 }
@@ -67,7 +65,7 @@ enum Rows {
 
 /// A selection that has been checked.
 struct Checked {
-    steps: Stride,
+    steps: Vec<Stride>,
     /// `None` for all of them.
     rows: Option<Vec<usize>>,
     /// Shape of the result in elements.
@@ -78,15 +76,17 @@ impl Selection {
     pub(super) fn new(tensor: &Tensor) -> Self {
         Self {
             tensor: tensor.clone(),
-            steps: None,
+            steps: Indices::all(),
             stride: 1,
             rows: Rows::All,
         }
     }
 
-    /// Takes the steps of this range: of a constant, indices of its first axis.
-    pub fn steps(mut self, range: Range<u64>) -> Self {
-        self.steps = Some(range);
+    /// Takes these steps, in this order; of a constant, indices of its first axis. A range, or a list, in
+    /// which negative numbers count from the last step, or other [`Indices`]: `steps(100..)`, `steps(-1)`,
+    /// `steps([0, 10, -1])`, `steps(Indices::log(50))`.
+    pub fn steps(mut self, steps: impl Into<Indices>) -> Self {
+        self.steps = steps.into();
         self
     }
 
@@ -197,10 +197,10 @@ impl Selection {
     }
 
     /// The same selection of other steps.
-    fn of(&self, steps: Stride) -> Self {
-        let end = steps.at(steps.count.saturating_sub(1)) + u64::from(steps.count > 0);
+    fn of(&self, steps: &[Stride]) -> Self {
         Self {
-            steps: Some(steps.first..end),
+            steps: steps.into(),
+            stride: 1,
             ..self.clone()
         }
     }
@@ -242,15 +242,22 @@ impl Selection {
             .rows
             .as_ref()
             .map(|rows| rows::spans(rows, row_bytes));
-        let job = Job {
-            tensor: &self.tensor,
-            steps: checked.steps,
-            step_bytes,
-            output_bytes: bytes.len() / to_usize(checked.steps.count),
-            spans,
-            convert,
-        };
-        job.run(bytes)
+        let output_bytes = bytes.len() / to_usize(Stride::total(&checked.steps));
+        let mut rest = bytes;
+        for &steps in &checked.steps {
+            let (output, later) = rest.split_at_mut(output_bytes * to_usize(steps.count));
+            let job = Job {
+                tensor: &self.tensor,
+                steps,
+                step_bytes,
+                output_bytes,
+                spans: spans.clone(),
+                convert,
+            };
+            job.run(output)?;
+            rest = later;
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<Checked, ReadError> {
@@ -258,18 +265,21 @@ impl Selection {
         let Some(leading) = self.tensor.leading() else {
             return Err(ReadError::NoSteps { tensor: tensor() });
         };
-        let range = self.steps.clone().unwrap_or(0..leading);
-        self.tensor.check_range(&range)?;
         if self.stride == 0 {
             return Err(ReadError::ZeroStride { tensor: tensor() });
         }
-        let steps = Stride {
-            first: range.start,
-            count: (range.end - range.start).div_ceil(self.stride),
-            stride: self.stride,
+        let steps = self.steps.of(leading);
+        let steps = steps.map_err(|outside| ReadError::StepOutOfRange {
+            tensor: tensor(),
+            asked: outside.asked,
+            committed: leading,
+        })?;
+        let steps = match self.stride {
+            1 => steps,
+            stride => Stride::every(&steps, stride),
         };
         let mut shape = self.tensor.shape();
-        shape[0] = steps.count;
+        shape[0] = Stride::total(&steps);
         let rows = match (&self.rows, shape.get(1).copied()) {
             (Rows::All, _) => None,
             (_, None) => return Err(ReadError::NoRows { tensor: tensor() }),

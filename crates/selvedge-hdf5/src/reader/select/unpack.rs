@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use selvedge_base::Mutex;
+use selvedge_base::{Mutex, Stride};
 
 use super::engine::{Convert, Job, PIECE, Scratch};
 use crate::chunks::{
-    ChunkFormat, ChunkMap, DecodedCache, DecodedChunk, Run, Stride, ToDecode, Unpacker, to_usize,
+    ChunkFormat, ChunkMap, DecodedCache, DecodedChunk, Run, ToDecode, Unpacker, to_usize,
 };
 use crate::ranges::Data;
 use crate::{ReadError, bulk};
