@@ -162,7 +162,10 @@ impl Description {
     pub(crate) fn root_attributes(&self) -> Attributes {
         let mut attributes = self.attributes.clone();
         let there = |name: &&String| self.attributes.iter().any(|(found, _)| found == *name);
-        let mut plain: Vec<String> = self.plain.iter().filter(there).cloned().collect();
+        // No attribute has such a name.
+        let can_be = |name: &&String| !name.contains('\0');
+        let plain = self.plain.iter().filter(there).filter(can_be);
+        let mut plain: Vec<String> = plain.cloned().collect();
         plain.sort_unstable();
         if !plain.is_empty() {
             attributes.push((PLAIN.to_owned(), Attribute::Texts(plain)));

@@ -141,6 +141,41 @@ assert one == two, (one.keys(), two.keys())
 
 /// `a/b` and `a.b` would be one tensor in a trajectory, and the error spoke of a declaration that nobody
 /// had made twice. What could go with several of another file is not chosen.
+/// Metadata turned uint16 into bfloat16 by way of HDF5, and text with a zero byte stopped everything.
+#[test]
+fn metadata_that_an_attribute_cannot_say_are_told() {
+    let place = Place::new();
+    let make = r#"
+import sys, numpy as np, ml_dtypes
+from safetensors.numpy import save_file
+bits = np.arange(8, dtype=np.uint16).reshape(4, 2)
+tensors = {'W': bits, 'V': bits.view(ml_dtypes.bfloat16), 'U': bits.view(ml_dtypes.bfloat16)}
+save_file(tensors, sys.argv[1],
+          {'tensor.W.logical_dtype': 'bfloat16', 'tensor.V.logical_dtype': 'uint16',
+           'tensor.U.logical_dtype': 'bfloat16', 'tensor.W.units': 'm', 'zero': 'a\0b', 'ze\0ro': 'c',
+           'parameter.texts': '["a\\0b"]', 'notebook': 'a\0.ipynb', 'format': 'pt'})
+"#;
+    python::on_file(make, &place.path("a.safetensors"));
+    let there = place.print(&["convert", "a.safetensors", "b.h5"]);
+    for told in [
+        "attribute `W: logical_dtype` is not kept",
+        "attribute `V: logical_dtype` is not kept",
+        "attribute `zero` is not kept: ",
+        "`notebook` is not kept",
+    ] {
+        assert!(there.contains(told), "{told}: {there}");
+    }
+    assert!(!there.contains("U: logical_dtype"), "{there}");
+    let dtypes = "
+import sys, h5py
+with h5py.File(sys.argv[1]) as f:
+    print(*(f[name].attrs.get('logical_dtype') for name in 'UVW'), f['W'].attrs['units'], f.attrs['format'])
+";
+    let found = python::on_file(dtypes, &place.path("b.h5"));
+    assert_eq!(found.trim(), "bfloat16 bfloat16 None m pt");
+    place.print(&["verify", "a.safetensors", "b.h5"]);
+}
+
 #[test]
 fn names_that_would_be_one_are_refused_by_both_names() {
     let place = Place::new();

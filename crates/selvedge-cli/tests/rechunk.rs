@@ -277,3 +277,17 @@ fn a_run_that_is_being_recorded() {
     assert!(text.contains("5 steps"), "{text}");
     run.finish().unwrap();
 }
+
+/// A dataset that h5py added became a constant of the run without a word.
+#[test]
+fn what_others_added_is_told() {
+    let place = Place::new();
+    finished(&place.path("a.h5"));
+    let add = "import sys, h5py\nwith h5py.File(sys.argv[1], 'r+') as f: f['mine'] = [1, 2]";
+    python::on_file(add, &place.path("a.h5"));
+    let told = "`mine` was added by another program, and becomes a constant";
+    let made = place.print(&["rechunk", "a.h5", "b.h5"]);
+    assert!(made.contains(told), "{made}");
+    let again = place.print(&["rechunk", "b.h5", "c.h5"]);
+    assert!(!again.contains(told), "{again}");
+}

@@ -262,6 +262,89 @@ fn names_are_found_in_files_of_many_tensors() {
     }
 }
 
+/// `verify` said "bit for bit" of values that nobody had read.
+#[test]
+fn what_is_equal_by_its_checksums_alone_is_told() {
+    let place = Place::new();
+    finished(&place.path("run_1.h5"));
+    for name in ["a.h5", "b.h5"] {
+        place.print(&["rechunk", "run_1.h5", name, "--checksums"]);
+    }
+    let verify = ["verify", "a.h5", "b.h5", "--trust-checksums"];
+    assert_eq!(
+        place.print(&verify),
+        "a.h5 and b.h5 are equal: 3 tensors, 370 B\n  \
+         by checksums alone, which were trusted: 370 B; compared bit for bit: 0 B\n"
+    );
+    let json = place.print(&[&verify[..], &["--json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["bytes"], &json["trusted_bytes"]),
+        (&370.into(), &370.into())
+    );
+    // They say nothing of values that were changed since.
+    python::on_file(PLANT, &place.path("b.h5"));
+    assert_eq!(place.run(&verify).code, 0);
+    assert_eq!(place.run(&["verify", "a.h5", "b.h5"]).code, 1);
+    // And get no new ones without a word.
+    for command in [
+        &["rechunk", "b.h5", "c.h5", "--checksums"][..],
+        &["checksum", "b.h5"],
+    ] {
+        let run = place.run(command);
+        assert_eq!(run.code, 2, "{}", run.stdout);
+        assert!(
+            run.stderr.contains("`W`: steps ") && run.stderr.contains("--trust-values"),
+            "{}",
+            run.stderr
+        );
+        place.print(&[command, &["--trust-values"]].concat());
+    }
+    for name in ["b.h5", "c.h5"] {
+        place.print(&["verify", name]);
+    }
+}
+
+/// What a conversion leaves out since the new format cannot hold it was a difference to `verify`.
+#[test]
+fn what_the_other_format_cannot_hold_is_left_out() {
+    const ODD: &str = "
+import sys, h5py, numpy as np
+values = np.arange(24, dtype='f4').reshape(6, 4)
+with h5py.File(sys.argv[1], 'w') as f:
+    f['W'] = values
+    f['wide'] = values.astype('c16')
+    f['__metadata__'] = values
+    f['a/b'], f['a.b'] = values, values + 1
+    f['n' * 1100] = values
+";
+    let place = Place::new();
+    python::on_file(ODD, &place.path("odd.h5"));
+    for (output, names) in [
+        ("new.safetensors", &["`wide`", "`__metadata__`"][..]),
+        ("new.h5", &["`a/b`", "`nnn"]),
+    ] {
+        place.print(&["convert", "odd.h5", output, "--skip-unsupported"]);
+        for files in [["odd.h5", output], [output, "odd.h5"]] {
+            let verify = [&["verify"], &files[..]].concat();
+            assert_eq!(place.run(&verify).code, 1);
+            let told = place.print(&[&verify[..], &["--skip-unsupported"]].concat());
+            assert_eq!(
+                told.matches("it is left out").count(),
+                names.len(),
+                "{told}"
+            );
+            for name in names {
+                assert!(told.contains(name), "{name}: {told}");
+            }
+        }
+    }
+    // What it could hold, and has not, is a difference.
+    place.print(&["convert", "odd.h5", "some.safetensors", "-t", "W"]);
+    let run = place.run(&["verify", "odd.h5", "some.safetensors", "--skip-unsupported"]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+}
+
 /// What another program appended to one step tensor is compared by nobody, and never passes for equal; nor do
 /// steps without checksums, or a step tensor that is gone.
 #[test]
@@ -306,6 +389,15 @@ fn what_another_program_appended_or_took_is_told() {
         let run = place.run(&["verify", file]);
         assert_eq!(run.code, code, "{}", run.stdout);
         assert!(run.stdout.contains(told), "{}", run.stdout);
+    }
+    let found = place.run(&["check", "--select", "TRJ008", "grown.h5", "gone.h5"]);
+    assert_eq!(found.code, 1);
+    for told in [
+        "TRJ008",
+        "appended 5 steps",
+        "1 step tensor that the run had",
+    ] {
+        assert!(found.stdout.contains(told), "{}", found.stdout);
     }
     // So do the commands that change nothing of it.
     let gone = "1 step tensor that the run had is not here any more";

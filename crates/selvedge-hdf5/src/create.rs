@@ -323,7 +323,16 @@ pub(crate) fn mark(dataset: &Dataset, dtype: Dtype) -> hdf5::Result<()> {
 }
 
 /// Checks that an object header has room for an attribute.
-pub(crate) fn check_size(name: &str, value: &Attribute) -> Result<(), DeclareError> {
+pub(crate) fn check_value(name: &str, value: &Attribute) -> Result<(), DeclareError> {
+    let has_zero = match value {
+        Attribute::Text(text) => text.contains('\0'),
+        Attribute::Texts(texts) => texts.iter().any(|text| text.contains('\0')),
+        _ => false,
+    };
+    if has_zero {
+        let name = name.to_owned();
+        return Err(DeclareError::ZeroByte { name });
+    }
     let found = value.header_bytes() + name.len();
     if found <= MAX_BYTES {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Which files may be opened beside the one that was named: those inside of a folder where that was asked
+//! Which files may be opened beside the one that was named: those inside of some folders where that was asked
 //! for, else sources of virtual datasets in the folder of the file.
 //!
 //! A file can name others: by external links, as sources of a virtual dataset, as external storage. Who
@@ -23,8 +23,8 @@ pub(crate) enum OtherFiles {
     None,
     /// Sources of virtual datasets beside the file.
     Sources(Arc<Sources>),
-    /// All inside of this folder, whose path has no links in it.
-    Inside(Arc<Path>),
+    /// All inside of one of these folders, whose paths have no links in them.
+    Inside(Arc<[PathBuf]>),
 }
 
 /// The sources of the virtual datasets of a file.
@@ -83,8 +83,8 @@ pub(crate) struct Refusal {
 pub(crate) enum Why {
     /// Nobody asked for other files.
     NotAsked,
-    /// It lies outside of this folder.
-    Outside(PathBuf),
+    /// It lies outside of these folders.
+    Outside(Arc<[PathBuf]>),
     /// It is a folder, a pipe, a socket or a device.
     NotRegular,
     /// It would be open for writing.
@@ -100,11 +100,15 @@ impl fmt::Display for Why {
                 "other files than sources of virtual datasets in the folder of the file are read only where \
                  that is asked for, and inside of a folder (`follow_links`; `--follow-links[=DIR]`)",
             ),
-            Self::Outside(folder) => write!(
-                f,
-                "it lies outside of {}, inside of which links are followed",
-                folder.display()
-            ),
+            Self::Outside(folders) => {
+                let folders = folders.iter().map(|folder| folder.display().to_string());
+                let folders = folders.collect::<Vec<_>>().join(" and ");
+                write!(
+                    f,
+                    "it lies outside of {folders}, inside of which links are followed \
+                     (`follow_links_inside`; `--follow-links=DIR`)"
+                )
+            }
             Self::NotRegular => f.write_str("it is a folder, a pipe, a socket or a device"),
             Self::BeingWritten => f.write_str("another program has it open for writing"),
             Self::ToBeWritten => f.write_str("no file but the one that was named is changed"),
@@ -113,25 +117,28 @@ impl fmt::Display for Why {
 }
 
 impl OtherFiles {
-    /// Those inside of `folder`, wherever links in its path lead.
+    /// Those inside of `folder` or of the one of the file at `path`, wherever links in their paths lead.
     ///
     /// # Errors
     ///
     /// Why there is no such folder.
-    pub(crate) fn inside(folder: &Path) -> io::Result<Self> {
-        let folder = folder.canonicalize()?;
-        if !folder.is_dir() {
-            return Err(ErrorKind::NotADirectory.into());
+    pub(crate) fn inside(path: &Path, folder: Option<&Path>) -> io::Result<Self> {
+        let mut folders = vec![folder_of(path)];
+        if let Some(folder) = folder {
+            let folder = folder.canonicalize()?;
+            if !folder.is_dir() {
+                return Err(ErrorKind::NotADirectory.into());
+            }
+            folders.push(folder);
+            folders.dedup();
         }
-        Ok(Self::Inside(folder.into()))
+        Ok(Self::Inside(folders.into()))
     }
 
     /// The sources of the virtual datasets of the file at `path` that lie in its folder or below it.
     pub(crate) fn sources_of(path: &Path) -> Self {
-        // A file that is not there is told by whoever opens it.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         Self::Sources(Arc::new(Sources {
-            folder: path.parent().unwrap_or(&path).to_owned(),
+            folder: folder_of(path),
             found: Mutex::default(),
         }))
     }
@@ -148,8 +155,8 @@ impl OtherFiles {
     ///
     /// [`PermissionDenied`](ErrorKind::PermissionDenied) with the reason, and those of the system.
     pub(crate) fn open(&self, path: &Path, write: bool) -> io::Result<File> {
-        let folder = match self {
-            Self::Inside(folder) if !write => folder,
+        let folders = match self {
+            Self::Inside(folders) if !write => folders,
             Self::Inside(_) => return Err(refuse(path, Why::ToBeWritten)),
             Self::Sources(sources) if !write && DATASET.get() => {
                 let found = sources.found.lock();
@@ -161,8 +168,8 @@ impl OtherFiles {
             _ => return Err(refuse(path, Why::NotAsked)),
         };
         let found = path.canonicalize()?;
-        if !found.starts_with(&**folder) {
-            return Err(refuse(path, Why::Outside(folder.to_path_buf())));
+        if !folders.iter().any(|folder| found.starts_with(folder)) {
+            return Err(refuse(path, Why::Outside(Arc::clone(folders))));
         }
         open_other(&found)
     }
@@ -197,6 +204,13 @@ impl OtherFiles {
         sources.found.lock().insert(found);
         Ok(file)
     }
+}
+
+/// The folder of the file at `path`, by a path without links. A file that is not there is told by whoever opens
+/// it.
+fn folder_of(path: &Path) -> PathBuf {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    path.parent().unwrap_or(&path).to_owned()
 }
 
 /// Opens the file at a path without links, and keeps HDF5 programs from writing it as long as it is open.
@@ -237,14 +251,18 @@ mod tests {
         }
         std::os::unix::fs::symlink("../b", path("in/link")).unwrap();
         std::os::unix::fs::symlink("a", path("in/near")).unwrap();
-        let inside = OtherFiles::inside(&path("in")).unwrap();
+        std::fs::create_dir(path("own")).unwrap();
+        std::fs::write(path("own/view"), "text").unwrap();
+        let inside = OtherFiles::inside(&path("own/view"), Some(&path("in"))).unwrap();
         let why = |others: &OtherFiles, name: &str, write: bool| {
             let opened = others.open(&path(name), write);
             let refused = refusal();
             assert_eq!(opened.is_ok(), refused.is_none());
             refused.map(|refusal| refusal.why)
         };
-        let outside = Some(Why::Outside(path("in").canonicalize().unwrap()));
+        let folders = ["own", "in"].map(|name| path(name).canonicalize().unwrap());
+        let outside = Some(Why::Outside(folders.into()));
+        assert_eq!(why(&inside, "own/view", false), None);
         assert_eq!(why(&inside, "in/a", false), None);
         assert_eq!(why(&inside, "in/near", false), None);
         assert_eq!(why(&inside, "in/a", true), Some(Why::ToBeWritten));
@@ -277,7 +295,8 @@ mod tests {
             assert_eq!(refusal().map(|refusal| refusal.why), Some(Why::NotAsked));
             assert_eq!(why(&sources, name, false), Some(Why::NotAsked));
         }
-        assert!(OtherFiles::inside(&path("none")).is_err());
-        assert!(OtherFiles::inside(&path("b")).is_err());
+        for none in ["none", "b"] {
+            assert!(OtherFiles::inside(&path("own/view"), Some(&path(none))).is_err());
+        }
     }
 }

@@ -5,8 +5,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use selvedge_hdf5::{
-    ChecksumReport, CompareOptions, FileError, ReadError, ReadPattern, Reader, Rechunk, Recorder,
-    RewriteError, StorageError, TensorChecksums, add_checksums, compare, verify_checksums,
+    ChecksumReport, CompareOptions, FileError, ReadPattern, Reader, Rechunk, Recorder,
+    RewriteError, StorageError, TensorChecksums, add_checksums, compare, replace_checksums,
+    verify_checksums,
 };
 use selvedge_testing::python;
 
@@ -63,7 +64,13 @@ fn checksums_do_not_depend_on_the_layout() {
         let options = CompareOptions::default()
             .trust_checksums(true)
             .attributes(true);
-        assert!(compare(&left, &right, &options, |_| {}).unwrap().is_equal());
+        let found = compare(&left, &right, &options, |_| {}).unwrap();
+        assert!(found.is_equal() && found.trusted == found.bytes && found.bytes > 0);
+        let told = found.to_string();
+        assert!(
+            !told.contains(", bit for bit") && told.contains("compared bit for bit: 0 B"),
+            "{told}"
+        );
         // They are no attributes of the tensor.
         let w = right.tensor("W").unwrap();
         assert_eq!(w.attributes().unwrap().len(), 1);
@@ -183,17 +190,81 @@ fn steps_that_were_cut_off_are_told() {
     );
 }
 
+/// Values were changed after their checksums were made, and new checksums said that this is how they were.
 #[test]
-fn checksums_that_do_not_fit_are_an_error() {
+fn what_was_changed_gets_no_new_checksums_without_a_word() {
+    let (folder, path) = new_path();
+    finished(&path, 20);
+    add_checksums(&path, |_| {}).unwrap();
+    let change = "import sys, h5py\nwith h5py.File(sys.argv[1], 'r+') as f: f['W'][7] ^= 1";
+    python::on_file(change, &path);
+    let before = std::fs::read(&path).unwrap();
+    let output = folder.path().join("new_1.h5");
+    let rechunk = Rechunk::new(&path, &output).checksums(true);
+    for error in [
+        add_checksums(&path, |_| {}).unwrap_err(),
+        rechunk.clone().run(|_| {}).unwrap_err(),
+    ] {
+        assert!(
+            matches!(&error, RewriteError::WrongChecksums { tensors, .. } if tensors.len() == 1),
+            "{error}"
+        );
+        let told = error.to_string();
+        for part in [
+            "run_1.h5",
+            "`W`: steps ",
+            "not as they were",
+            "--trust-values",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+    assert!(std::fs::read(&path).unwrap() == before && !output.exists());
+    let summary = rechunk.clone().skip_damaged(true).run(|_| {}).unwrap();
+    assert_eq!(summary.plan.left_out[0].0, "`W`");
+    assert!(Reader::open(&output).unwrap().tensor("W").is_err());
+    rechunk
+        .trust_values(true)
+        .overwrite(true)
+        .run(|_| {})
+        .unwrap();
+    replace_checksums(&path, |_| {}).unwrap();
+    for path in [&path, &output] {
+        let report = verify(path);
+        assert!(report.is_clean() && report.is_complete());
+    }
+    // What has checksums of all values is read once, and written nowhere.
+    let (mut bytes, mut last) = (0, 0);
+    let before = std::fs::read(&path).unwrap();
+    add_checksums(&path, |progress| {
+        bytes += progress.done.saturating_sub(last);
+        last = progress.done;
+    })
+    .unwrap();
+    assert_eq!(bytes, verify(&path).verified);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn checksums_that_do_not_fit_are_told_and_hinder_no_others() {
     let (_folder, path) = new_path();
     finished(&path, 20);
     add_checksums(&path, |_| {}).unwrap();
     let script = "import sys, h5py\nwith h5py.File(sys.argv[1], 'r+') as f: f['W'].attrs['selvedge_checksum_covered'] = -3";
     python::on_file(script, &path);
-    let error = verify_checksums(&Reader::open(&path).unwrap(), |_| {}).unwrap_err();
+    let report = verify(&path);
+    assert!(report.is_clean() && !report.is_complete());
+    let w = of(&report, "W");
+    assert!(w.present && w.covered == 0 && w.mismatched.is_empty());
+    let told = w.damaged.as_ref().unwrap();
+    assert!(told.contains("do not make"), "{told}");
+    assert_eq!(of(&report, "loss").covered, 20);
+    let error = add_checksums(&path, |_| {}).unwrap_err();
     assert!(
-        matches!(error, ReadError::Storage(StorageError::Library { .. })),
+        matches!(error, RewriteError::WrongChecksums { .. }),
         "{error}"
     );
+    replace_checksums(&path, |_| {}).unwrap();
+    assert!(verify(&path).is_complete());
     check(&path, SMALL);
 }

@@ -282,6 +282,45 @@ fn all_sources_with_numbers_are_read() {
     assert_eq!(firsts, [2.0, 1.0, 2.0, 3.0]);
 }
 
+/// libhdf5 tells nothing of a source that does not unpack, and the view was called damaged.
+#[test]
+fn a_damaged_source_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = r#"
+import os, sys, h5py, numpy as np
+os.chdir(sys.argv[1])
+layout = h5py.VirtualLayout((3, 6, 4), "f4")
+for part in range(3):
+    with h5py.File(f"part_{part}.h5", "w") as f:
+        d = f.create_dataset("model/W", (6, 4), "f4", chunks=(2, 4), compression="gzip")
+        d[:] = part
+        info = d.id.get_chunk_info(1)
+    layout[part] = h5py.VirtualSource(f"part_{part}.h5", "model/W", (6, 4))
+    if part == 1:
+        with open("part_1.h5", "r+b") as f:
+            f.seek(info.byte_offset)
+            f.write(b"\xff" * info.size)
+with h5py.File("view.h5", "w") as f:
+    f.create_virtual_dataset("v", layout)
+"#;
+    python::run(make, [folder.path()]);
+    let file = Reader::open(folder.path().join("view.h5")).unwrap();
+    let view = file.tensor("v").unwrap();
+    for step in [0, 2] {
+        view.read_step::<f32>(step).unwrap();
+    }
+    for error in [
+        view.read_step::<f32>(1).unwrap_err(),
+        view.read::<f32>().unwrap_err(),
+    ] {
+        assert!(error.is_damage());
+        let told = selvedge_base::Chain(&error).to_string();
+        for part in ["view.h5", "`model/W` of ", "part_1.h5", "chunk at (2, 0)"] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+}
+
 /// A source that h5py has open for writing was read in the middle of a change.
 #[test]
 fn a_source_that_is_written_is_not_read() {

@@ -193,6 +193,36 @@ with h5py.File(sys.argv[1], "r+") as f:
         f[name][20:] = 7
 "#;
 
+/// h5py took steps from all step tensors, and from one fewer: that one was told as if steps had been appended
+/// to it.
+#[test]
+fn steps_that_others_lost_are_not_called_appended() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = finished(folder.path(), Compression::None);
+    let cut = r#"
+import sys, h5py
+with h5py.File(sys.argv[1], "r+") as f:
+    for name, d in f.items():
+        if len(d) == 20 and d.maxshape[0] is None:
+            d.resize(19 if name == "W" else 18, axis=0)
+"#;
+    python::on_file(cut, &path);
+    let file = Reader::open(&path).unwrap();
+    assert_eq!(file.committed_steps(), 18);
+    let told: Vec<String> = file.notes().iter().map(ToString::to_string).collect();
+    let told = told.join("\n");
+    assert!(
+        told.contains("the run had 20 steps, and 18 are left"),
+        "{told}"
+    );
+    assert!(
+        told.contains("`W` is ahead by 1 step of the run that another program took from other"),
+        "{told}"
+    );
+    assert!(!told.contains("appended"), "{told}");
+    assert!(file.notes().iter().all(Note::is_change));
+}
+
 /// h5py appended 5 steps to `W` alone of a finished run, which were explained with a commit that was
 /// cut short and dropped by `rechunk`. In a run whose writer died `recover` took them back.
 #[test]
@@ -210,6 +240,7 @@ fn steps_that_one_tensor_got_are_told_and_not_dropped() {
             tensor: "W".to_owned(),
             steps: 5,
             committed: 20,
+            others_shortened: false,
         };
         assert_eq!(file.notes(), [ahead]);
         drop(file);

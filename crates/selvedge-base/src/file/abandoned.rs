@@ -1,9 +1,11 @@
 //! What writers left behind when they died.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::name::name_when_complete;
 use super::partial::{Leftover, clear, has_begun};
@@ -23,34 +25,41 @@ pub struct Abandoned {
 }
 
 impl Abandoned {
-    /// Looks at the file at `path`. It is none where its name is another, where a program has it open for
-    /// writing or has HDF5's lock on it, and where the file system has no locks to tell by.
+    /// Looks at the file at `path`, as [`find_all`](Self::find_all) does.
     ///
     /// # Errors
     ///
     /// The errors of opening and asking.
     pub fn find(path: &Path) -> io::Result<Option<Self>> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name_when_complete(&name).is_none() || !path.symlink_metadata()?.is_file() {
-            return Ok(None);
+        let mut found = Self::find_all(&[path]);
+        found.pop().unwrap_or(Ok(None))
+    }
+
+    /// Looks at the files at `paths`. One is none where its name is another, where a program has it open for
+    /// writing or has HDF5's lock on it, and where the file system has no locks to tell by. What looks as if it
+    /// were being written is [asked again](disk::stays_open_for_writing), all of it together.
+    ///
+    /// It returns of each what there is, or the errors of opening and asking.
+    pub fn find_all(paths: &[impl AsRef<Path>]) -> Vec<io::Result<Option<Self>>> {
+        const TRIES: u32 = 200;
+        const PAUSE: Duration = Duration::from_millis(5);
+        let mut found: Vec<_> = paths.iter().map(|path| look(path.as_ref())).collect();
+        for _ in 1..TRIES {
+            if !found.iter().any(|found| matches!(found, Ok(Look::Written))) {
+                break;
+            }
+            thread::sleep(PAUSE);
+            for (path, found) in paths.iter().zip(&mut found) {
+                if matches!(found, Ok(Look::Written)) {
+                    *found = look(path.as_ref());
+                }
+            }
         }
-        let file: File = open_regular(path)?;
-        match LockedFile::has_writer(&file) {
-            Ok(false) => {}
-            Ok(true) => return Ok(None),
-            Err(error) if is_without_locks(&error) => return Ok(None),
-            Err(error) => return Err(error),
-        }
-        // Other programs give files such names, too, and have other locks or none.
-        let is_written = !disk::share(&file) || disk::stays_open_for_writing(&file) == Some(true);
-        if is_written {
-            return Ok(None);
-        }
-        Ok(Some(Self {
-            path: path.to_owned(),
-            bytes: file.metadata()?.blocks().saturating_mul(512),
-            is_recoverable: !name.starts_with('.') && has_begun(&file),
-        }))
+        let found = found.into_iter().map(|found| match found? {
+            Look::Left(left) => Ok(Some(left)),
+            Look::Other | Look::Written => Ok(None),
+        });
+        found.collect()
     }
 
     /// Removes it, if no writer has taken it up meanwhile.
@@ -76,9 +85,41 @@ impl Abandoned {
     }
 }
 
+/// What a file is at this moment.
+enum Look {
+    Left(Abandoned),
+    /// Other programs give files such names, too, and have other locks or none.
+    Written,
+    Other,
+}
+
+fn look(path: &Path) -> io::Result<Look> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name_when_complete(&name).is_none() || !path.symlink_metadata()?.is_file() {
+        return Ok(Look::Other);
+    }
+    let file: File = open_regular(path)?;
+    match LockedFile::has_writer(&file) {
+        Ok(false) => {}
+        Ok(true) => return Ok(Look::Other),
+        Err(error) if is_without_locks(&error) => return Ok(Look::Other),
+        Err(error) => return Err(error),
+    }
+    let is_locked = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    if is_locked || disk::is_open_for_writing(&file) == Some(true) {
+        return Ok(Look::Written);
+    }
+    Ok(Look::Left(Abandoned {
+        path: path.to_owned(),
+        bytes: file.metadata()?.blocks().saturating_mul(512),
+        is_recoverable: !name.starts_with('.') && has_begun(&file),
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::FileExt;
+    use std::time::Instant;
 
     use super::*;
     use crate::Partial;
@@ -117,6 +158,22 @@ mod tests {
         assert!(matches!(left.remove(), Err(FileError::InUse { .. })));
         drop(locked);
         left.remove().unwrap();
+    }
+
+    /// `clean` waited a second for each of the files that others write.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn all_that_is_written_is_waited_for_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = [1, 2, 3, 4].map(|number| folder.path().join(format!(".{number}.h5.partial")));
+        let open = paths.each_ref().map(|path| File::create(path).unwrap());
+        let started = Instant::now();
+        let found = Abandoned::find_all(&paths);
+        assert!(found.iter().all(|found| matches!(found, Ok(None))));
+        assert!(started.elapsed() < Duration::from_secs(3));
+        drop(open);
+        let found = Abandoned::find_all(&paths);
+        assert!(found.iter().all(|found| matches!(found, Ok(Some(_)))));
     }
 
     #[test]

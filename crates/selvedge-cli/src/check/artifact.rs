@@ -28,6 +28,7 @@ pub(crate) fn hdf5(facts: &FileFacts, reading: &Reading) -> Hdf5Facts {
         }),
         unequal_steps: recording
             .is_some_and(|recording| recording.remedy == Some(Remedy::SameSteps)),
+        changes: recording.map_or_else(Vec::new, |recording| recording.changes.clone()),
         committed_steps: recording.map(|recording| recording.committed_steps),
         planned_steps: recording.and_then(|recording| recording.planned_steps),
         read_pattern: own_pattern(facts),

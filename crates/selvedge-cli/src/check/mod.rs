@@ -124,16 +124,18 @@ pub(crate) fn run(
 /// What writers that died left behind.
 fn abandoned(scope: &Scope, files: &[Found], failures: &mut Vec<Failure>) -> Vec<Abandoned> {
     let incomplete = files.iter().filter(|file| file.kind == Kind::Incomplete);
-    let mut looked_at = |file: &Found| {
-        let path = scope.tree_path(&file.path);
-        match still_there(selvedge_base::Abandoned::find(&file.path)) {
+    let incomplete: Vec<&Path> = incomplete.map(|file| &*file.path).collect();
+    let found = selvedge_base::Abandoned::find_all(&incomplete);
+    let mut looked_at = |(file, found): (&Path, _)| {
+        let path = scope.tree_path(file);
+        match still_there(found) {
             Ok(found) => {
-                let found = found??;
+                let found: selvedge_base::Abandoned = found??;
                 Some(Abandoned {
                     path,
                     bytes: found.bytes,
                     is_recoverable: found.is_recoverable,
-                    is_whole: reading::is_whole(&file.path),
+                    is_whole: reading::is_whole(file),
                 })
             }
             Err(error) => {
@@ -142,7 +144,8 @@ fn abandoned(scope: &Scope, files: &[Found], failures: &mut Vec<Failure>) -> Vec
             }
         }
     };
-    incomplete.filter_map(&mut looked_at).collect()
+    let all = incomplete.into_iter().zip(found);
+    all.filter_map(&mut looked_at).collect()
 }
 
 /// The files that indexes of checkpoints name. An index that cannot be read names none.

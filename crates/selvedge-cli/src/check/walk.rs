@@ -151,7 +151,7 @@ fn walk_everything(scope: &Scope, sender: &mpsc::Sender<Result<Found, Failure>>)
 
 /// What writers that died left behind below these files and folders, in the order of the paths.
 pub(crate) fn abandoned(roots: &[PathBuf]) -> (Vec<Abandoned>, Vec<Failure>) {
-    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    let (mut paths, mut failures) = (Vec::new(), Vec::new());
     let mut roots = roots.iter();
     let mut builder = WalkBuilder::new(roots.next().map_or(Path::new("."), PathBuf::as_path));
     for root in roots {
@@ -161,20 +161,24 @@ pub(crate) fn abandoned(roots: &[PathBuf]) -> (Vec<Abandoned>, Vec<Failure>) {
     for entry in builder.build() {
         match entry {
             Ok(entry) if is_incomplete(&entry.file_name().to_string_lossy()) => {
-                match Abandoned::find(entry.path()) {
-                    Ok(file) => found.extend(file),
-                    Err(error) => failures.push(Failure(format!(
-                        "cannot look at {}: {error}",
-                        entry.path().display()
-                    ))),
-                }
+                paths.push(entry.into_path());
             }
             Ok(_) => {}
             Err(error) => failures.push(Failure(format!("cannot look through the files: {error}"))),
         }
     }
-    found.sort_by(|one, two| one.path.cmp(&two.path));
-    found.dedup();
+    paths.sort();
+    paths.dedup();
+    let mut found = Vec::new();
+    for (path, looked_at) in paths.iter().zip(Abandoned::find_all(&paths)) {
+        match looked_at {
+            Ok(file) => found.extend(file),
+            Err(error) => {
+                let path = path.display();
+                failures.push(Failure(format!("cannot look at {path}: {error}")));
+            }
+        }
+    }
     (found, failures)
 }
 

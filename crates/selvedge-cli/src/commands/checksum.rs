@@ -13,7 +13,8 @@ Examples:
   selvedge verify thimble_7.h5           (later: are the values what they were?)
 
 Checksums are attributes of the tensors, which other programs leave alone. They are of ranges of \
-steps, whatever the chunks. Those that are there already are replaced.";
+steps, whatever the chunks. Those that are there already are held against the values first: where these \
+are not as they were, nothing is written.";
 
 /// Add checksums to a finished trajectory, for `selvedge verify`.
 #[derive(Debug, clap::Args)]
@@ -21,12 +22,20 @@ steps, whatever the chunks. Those that are there already are replaced.";
 pub(crate) struct Args {
     /// The trajectory, which Selvedge recorded
     file: PathBuf,
+
+    /// Make checksums of the values as they are, also where they are not those that the old ones were made of
+    #[arg(long)]
+    trust_values: bool,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let name = render::shown(&args.file);
     let mut progress = Progress::new(0);
-    let added = selvedge_hdf5::add_checksums(&args.file, |done| progress.follow(&name, done));
+    let follow = |done| progress.follow(&name, done);
+    let added = match args.trust_values {
+        true => selvedge_hdf5::replace_checksums(&args.file, follow),
+        false => selvedge_hdf5::add_checksums(&args.file, follow),
+    };
     progress.finish();
     added?;
     output::print(&format!("{name}: all tensors have checksums now\n"))?;

@@ -7,7 +7,7 @@ use selvedge_hdf5::ReaderOptions;
 /// What a file may have read and loaded for it.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct OtherFiles {
-    /// Read other files that an HDF5 file names, if they lie in its own folder or below it, or below DIR:
+    /// Read other files that an HDF5 file names, if they lie in its own folder or below it, or in DIR or below:
     /// external links, sources of virtual datasets, external storage
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true)]
     #[allow(

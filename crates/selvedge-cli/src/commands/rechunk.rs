@@ -66,6 +66,11 @@ pub(crate) struct Args {
     #[arg(long)]
     checksums: bool,
 
+    /// Make checksums of the values as they are, also where they are not those that the checksums of the input
+    /// were made of
+    #[arg(long, requires = "checksums")]
+    trust_values: bool,
+
     /// Turn this float16 tensor into bfloat16, and count what float16 had lost
     #[arg(long, value_name = "TENSOR")]
     as_bf16: Vec<String>,
@@ -79,7 +84,8 @@ pub(crate) struct Args {
     #[arg(long)]
     skip_unsupported: bool,
 
-    /// Leave out tensors whose values are damaged, for what else is in the file
+    /// Leave out tensors whose values are damaged, or with --checksums not as their checksums say, for what
+    /// else is in the file
     #[arg(long)]
     skip_damaged: bool,
 
@@ -125,6 +131,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         .memory(args.memory)
         .overwrite(args.overwrite)
         .checksums(args.checksums)
+        .trust_values(args.trust_values)
         .bf16(&args.as_bf16)
         .assume_bf16(&args.assume_bf16)
         .skip_unsupported(args.skip_unsupported)
@@ -185,6 +192,9 @@ fn said(error: RewriteError, args: &Args) -> anyhow::Error {
         }
         RewriteError::Read(error) if error.is_damage() => {
             anyhow::anyhow!("{}; --skip-damaged leaves the tensor out", Chain(error))
+        }
+        RewriteError::WrongChecksums { .. } => {
+            anyhow::anyhow!("{error}; --skip-damaged leaves the tensors out")
         }
         RewriteError::UnequalSteps {
             path,

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::other_files::OtherFiles;
 use crate::compare::{self, FilesCompared, Opened, Options};
+use crate::convert;
 use crate::facts::{Assumptions, OpenFile, Recording, RecordingState, gather};
 use crate::outcome::Outcome;
 use crate::output;
@@ -63,7 +64,8 @@ pub(crate) struct Args {
     assume_bf16: bool,
 
     /// Leave out tensors that cannot be read here, for their type, a filter or a file that is not there, and
-    /// tell of each: the exit code is that of the others, if there are any; a damaged one stays an error
+    /// those that only one file has and the format of the other cannot hold, and tell of each: the exit code is
+    /// that of the others, if there are any; a damaged one stays an error
     #[arg(long, requires = "second")]
     skip_unsupported: bool,
 
@@ -146,7 +148,10 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let mut progress = Progress::new(stats::bytes(&one.0));
     let found = compare::files(&one, &two, options, &mut progress);
     progress.finish();
-    let found = found?;
+    let mut found = found?;
+    if args.skip_unsupported {
+        convert::leave_out(&mut found, &one, &two);
+    }
     // Where nothing else differs than what was not compared, nobody knows; nor where all was left out.
     let others = found.count(Verdict::Equal) > 0 && found.count(Verdict::Damaged) == 0;
     let outcome = match found.is_undecided() {

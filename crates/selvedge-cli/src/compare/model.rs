@@ -24,6 +24,8 @@ pub(crate) struct FilesCompared<'a> {
     attributes: Vec<AttributePair<'a>>,
     /// Bytes that were compared, of one file.
     bytes: u64,
+    /// Bytes of these that were not read, since their checksums are equal and trusted.
+    trusted_bytes: u64,
 }
 
 /// A tensor of both files: its dtypes and shapes in the first and in the second.
@@ -83,6 +85,7 @@ impl<'a> FilesCompared<'a> {
                 })
                 .collect(),
             bytes: found.bytes,
+            trusted_bytes: found.trusted,
         }
     }
 }

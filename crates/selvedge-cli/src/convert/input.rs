@@ -260,6 +260,19 @@ impl<'a> Input<'a> {
     }
 }
 
+/// The tensors of a file that a file of the format `target` cannot hold, as a conversion finds out.
+pub(super) fn cannot_hold(opened: &Opened, target: Target) -> LeftOut {
+    let asked = Asked {
+        skip_unsupported: true,
+        common_steps: true,
+        ..Asked::default()
+    };
+    let mut left_out = LeftOut::new();
+    // Where it holds none of them, that is the error, and all are told.
+    let _ = Input::new(opened, &asked, target, &mut left_out);
+    left_out
+}
+
 /// Fails where another program appended steps to some of the chosen tensors and not to others, unless the
 /// caller says which steps to take: they are not dropped without a word.
 fn check_steps(file: &OpenFile, chosen: &[&TensorFacts], asked: &Asked) -> anyhow::Result<()> {
@@ -286,8 +299,8 @@ pub(crate) fn unequal_steps(path: &Path, tensors: &[(String, u64)], steps: u64) 
     let one = |(name, steps): &(String, u64)| format!("`{name}` has {} steps", Grouped(*steps));
     let tensors: Vec<String> = tensors.iter().map(one).collect();
     anyhow::anyhow!(
-        "another program appended steps in {} to some tensors and not to others: {}, and the run has \
-         {}; give them the same number there, or leave these steps out with --common-steps",
+        "another program appended steps in {} to some tensors and not to others, or shortened those: {}, and \
+         the run has {}; give them the same number there, or leave these steps out with --common-steps",
         path.display(),
         tensors.join(", "),
         Grouped(steps)

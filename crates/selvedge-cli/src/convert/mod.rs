@@ -12,13 +12,13 @@ use std::error::Error;
 use std::path::Path;
 
 use anyhow::anyhow;
-use selvedge_hdf5::{Dtype, Float16Survey, f16};
+use selvedge_hdf5::{Comparison, Dtype, Float16Survey, f16};
 
 pub(crate) use input::{Asked, open, unequal_steps};
 use input::{Input, LeftOut};
 
 use crate::compare::Opened;
-use crate::facts::Unreadable;
+use crate::facts::{FileFacts, Format, Unreadable};
 use crate::progress::Progress;
 use crate::source::Kind;
 
@@ -38,6 +38,16 @@ impl Target {
             "safetensors" => Some(Self::Safetensors),
             "npy" => Some(Self::Npy),
             _ => None,
+        }
+    }
+
+    /// The one that made this file, if a conversion did: an HDF5 file of another program can have anything.
+    fn of_file(facts: &FileFacts) -> Option<Self> {
+        match facts.format {
+            Format::Hdf5 => facts.recording.as_ref().map(|_| Self::Hdf5),
+            Format::Safetensors => Some(Self::Safetensors),
+            Format::Npy => Some(Self::Npy),
+            Format::Npz => None,
         }
     }
 
@@ -76,6 +86,29 @@ pub(crate) struct Summary {
     pub(crate) bytes: u64,
     /// What there is to know of it, in sentences.
     pub(crate) notes: Vec<String>,
+}
+
+/// Takes out of what only one of two files has the tensors that a conversion into the format of the other leaves
+/// out, and tells why.
+pub(crate) fn leave_out(found: &mut Comparison, first: &Opened, second: &Opened) {
+    for (names, opened, other) in [
+        (&mut found.only_left, first, second),
+        (&mut found.only_right, second, first),
+    ] {
+        let Some(target) = Target::of_file(&other.0).filter(|_| !names.is_empty()) else {
+            continue;
+        };
+        let reasons = input::cannot_hold(opened, target);
+        names.retain(|name| match reasons.get(name) {
+            Some(why) => {
+                let path = opened.0.path.display();
+                let told = format!("tensor `{name}` of {path} {why}");
+                found.left_out.push(told);
+                false
+            }
+            None => true,
+        });
+    }
 }
 
 /// Writes what is asked for of an open file. Where a tensor turns out to be damaged, and such are to be left

@@ -1,10 +1,16 @@
 //! Writing HDF5: a finished trajectory of Selvedge.
 
 use anyhow::{Context as _, bail};
-use selvedge_hdf5::{ConstantWriter, Dtype, Recorder, Shard, TensorSpec};
+use selvedge_hdf5::{Attribute, ConstantWriter, Dtype, Recorder, Shard, TensorSpec};
 
 use super::input::{Member, elements, name_at_root, storable};
 use super::{Input, Output, Watch};
+use crate::metadata::text;
+use crate::source::Kind;
+
+/// The attribute that says in HDF5 what the bits of a tensor are. A recorder writes it where there is something to
+/// say.
+const LOGICAL_DTYPE: &str = "logical_dtype";
 
 /// Bytes of the steps of all tensors that are read at a time, or one step where that is larger.
 const BLOCK_BYTES: u64 = 32 << 20;
@@ -40,8 +46,13 @@ pub(super) fn write(
         run = run.steps(steps);
     }
     let description = &input.description;
-    if let Some(notebook) = &description.notebook {
-        run = run.notebook(notebook);
+    match &description.notebook {
+        Some(notebook) if notebook.contains('\0') => {
+            let why = "it has a zero byte, where HDF5 ends a text";
+            notes.push(format!("`notebook` is not kept: {why}"));
+        }
+        Some(notebook) => run = run.notebook(notebook),
+        None => {}
     }
     for (name, value) in storable(description.root_attributes(), "", &mut notes) {
         run = run.attribute(name, value);
@@ -59,7 +70,14 @@ pub(super) fn write(
         // The input has none that a trajectory does not hold.
         let dtype = tensor.kind.hdf5.context("a dtype that HDF5 has not")?;
         let attributes = description.of_tensors.get(&tensor.name);
-        let attributes = attributes.cloned().unwrap_or_default();
+        let mut attributes = attributes.cloned().unwrap_or_default();
+        attributes.retain(|(attribute, value)| {
+            let is_marker = attribute == LOGICAL_DTYPE;
+            if is_marker && text(value) != tensor.kind.name {
+                notes.push(marker_not_kept(&name, value, tensor.kind));
+            }
+            !is_marker
+        });
         for (attribute, value) in storable(attributes, &format!("{name}: "), &mut notes) {
             run = run.tensor_attribute(&name, attribute, value);
         }
@@ -97,6 +115,15 @@ pub(super) fn write(
     append(&mut run, steps.unwrap_or(0), &mut step_tensors, watch).with_context(failed)?;
     run.finish().with_context(failed)?;
     Ok(notes)
+}
+
+/// That an attribute is not kept which says in HDF5 what the bits of a tensor are.
+fn marker_not_kept(name: &str, value: &Attribute, kind: &Kind) -> String {
+    format!(
+        "attribute `{name}: {LOGICAL_DTYPE}` is not kept: in HDF5 it would say that the bits are those of {value}, \
+         and the file says {}; `selvedge rechunk --assume-bf16` takes 16 bits for bfloat16",
+        kind.name
+    )
 }
 
 /// Records all steps, some at a time of each tensor.

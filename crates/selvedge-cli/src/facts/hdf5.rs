@@ -139,6 +139,10 @@ fn recording(reader: &Reader) -> Option<Recording> {
             world_size: shard.world_size,
         }),
         sources: reader.sources().to_vec(),
+        changes: {
+            let changes = reader.notes().iter().filter(|note| note.is_change());
+            changes.map(ToString::to_string).collect()
+        },
     })
 }
 
@@ -244,9 +248,8 @@ fn remarks(
         Storage::Chunked { filters, .. } if !filters.is_empty() => {
             remarks.extend(tensor.missing_filter().map(|filter| {
                 format!(
-                    "it cannot be read: the filter {} (number {}) is no part of this program; \
-                     --load-plugins loads it from a folder of HDF5_PLUGIN_PATH",
-                    filter.name, filter.id
+                    "it cannot be read: the filter {filter} is no part of this program; {}",
+                    filter.advice()
                 )
             }));
         }

@@ -60,6 +60,8 @@ pub(crate) struct Recording {
         serialize_with = "all_displayed"
     )]
     pub(crate) sources: Vec<PathBuf>,
+    /// What another program did to the run, in words.
+    pub(crate) changes: Vec<String>,
 }
 
 /// One of the processes of a run.

@@ -192,10 +192,12 @@ impl<'a> Source<'a> {
                 ) => {
                     return Err(format!("takes values from {values}"));
                 }
-                Err(ReadError::MissingFilter { filter, id, .. }) => {
+                Err(ReadError::MissingFilter {
+                    filter, id, advice, ..
+                }) => {
                     return Err(format!(
                         "went through the filter {filter} (number {id}), which is no part of this \
-                         program; --load-plugins loads it from a folder of HDF5_PLUGIN_PATH"
+                         program; {advice}"
                     ));
                 }
                 Err(error) => return Err(format!("cannot be read: {}", Chain(&error))),

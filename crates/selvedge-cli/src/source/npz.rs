@@ -1,11 +1,16 @@
 //! The `.npz` of `NumPy`: a zip archive whose members are arrays.
 
+use std::collections::HashSet;
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use flate2::read::DeflateDecoder;
 use selvedge_base::open_regular;
+use selvedge_base::text::escaped;
+use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::array::{Array, ArrayError, Data};
@@ -32,13 +37,18 @@ pub(crate) fn open(
     let failed = |error| ArrayError::io(path, "cannot be opened", error);
     let file = Arc::new(open_regular(path).map_err(failed)?);
     let bytes = file.metadata().map_err(failed)?.len();
-    let broken = |error: zip::result::ZipError| {
-        ArrayError::io(path, "is no sound archive of NumPy (.npz)", error)
-    };
+    let broken = |error| broken(path, error);
     let mut archive = ZipArchive::new(io::BufReader::new(&*file)).map_err(broken)?;
     if archive.has_duplicate_names() {
-        let what = "has two members of one name, of which Python reads the last";
-        return Err(ArrayError::new(path, what));
+        let twice = repeated(&file, archive.central_directory_start());
+        let name = twice.map_or_else(String::new, |name| format!(" (`{name}`)"));
+        return Err(ArrayError::new(
+            path,
+            format!(
+                "has two members of one name{name}, of which Python reads the last; save the arrays again, each \
+                 under a name of its own"
+            ),
+        ));
     }
     let (mut arrays, mut others) = (Vec::new(), Vec::new());
     for number in 0..archive.len() {
@@ -70,6 +80,51 @@ pub(crate) fn open(
         });
     }
     Ok((arrays, others))
+}
+
+/// Why an archive cannot be read.
+fn broken(path: &Path, error: ZipError) -> ArrayError {
+    const NAME: &str = "no sound archive of NumPy (.npz)";
+    match error {
+        ZipError::Io(error) => ArrayError::io(path, format!("is {NAME}"), error),
+        ZipError::InvalidArchive(_) => ArrayError::new(
+            path,
+            format!(
+                "is {NAME}: the directory at its end is missing, or not that of its members; it was cut off or \
+                 changed since it was written: copy it anew from its origin, or save the arrays again"
+            ),
+        ),
+        _ => ArrayError::new(
+            path,
+            format!("is {NAME}: it is of a kind that NumPy does not write"),
+        ),
+    }
+}
+
+/// The first name that the directory from byte `at` on has twice.
+fn repeated(file: &File, mut at: u64) -> Option<String> {
+    const ENTRY: [u8; 4] = *b"PK\x01\x02";
+    // Where in an entry the lengths are of the name, of more fields and of a comment.
+    const LENGTHS: usize = 28;
+    let mut names = HashSet::new();
+    loop {
+        let mut entry = [0; 46];
+        file.read_exact_at(&mut entry, at).ok()?;
+        if !entry.starts_with(&ENTRY) {
+            return None;
+        }
+        let lengths = entry[LENGTHS..].chunks_exact(2).take(3);
+        let lengths = lengths.map(|length| u16::from_le_bytes([length[0], length[1]]));
+        let lengths: Vec<u16> = lengths.collect();
+        let mut name = vec![0; lengths[0].into()];
+        at += entry.len() as u64;
+        file.read_exact_at(&mut name, at).ok()?;
+        at += lengths.into_iter().map(u64::from).sum::<u64>();
+        let name = escaped(&name);
+        if !names.insert(name.clone()) {
+            return Some(name);
+        }
+    }
 }
 
 /// What the directory of the archive says of a member.

@@ -18,6 +18,9 @@ pub struct Hdf5Facts {
     pub written_anew: bool,
     /// Whether, of such a run, another program gave the step tensors other numbers of steps.
     pub unequal_steps: bool,
+    /// What another program did to its run, each in a clause: it took steps or step tensors from it, or appended
+    /// steps to some of them.
+    pub changes: Vec<String>,
     /// The steps that all of its step tensors have.
     pub committed_steps: Option<u64>,
     /// The steps that the run was planned for.

@@ -12,6 +12,7 @@
 //! | `TRJ` | trajectories: HDF5 files that are recorded step by step |
 
 mod abandoned_file;
+mod changed_run;
 mod chunk_far_from_plan;
 mod compressed_trajectory;
 mod damaged_array;
@@ -80,6 +81,7 @@ pub const RULES: &[&dyn Rule] = &[
     &writer_died::WriterDied,
     &damaged_trajectory::DamagedTrajectory,
     &missing_source::MissingSource,
+    &changed_run::ChangedRun,
 ];
 
 /// The rule of a code or a name.

@@ -181,6 +181,40 @@ pub(super) fn fixtures() -> Vec<Fixture> {
             ),
         ],
     });
+    let changed = |name: &str, state: RunState, changes: &[&str]| {
+        let facts = Hdf5Facts {
+            state,
+            unequal_steps: state == RunState::Died,
+            committed_steps: Some(3000),
+            changes: changes.iter().map(ToString::to_string).collect(),
+            ..Hdf5Facts::default()
+        };
+        file(&format!("tensors/Thimble/{name}.h5"), 500, facts)
+    };
+    let shortened =
+        "the run had 6,001 steps, and 3,000 are left: another program changed the step tensors";
+    let missing =
+        "1 step tensor that the run had is not here any more: another program deleted or moved it";
+    fixtures.push(Fixture {
+        code: "TRJ008",
+        passing: vec![
+            ("as it was", changed("thimble_7", RunState::Finished, &[])),
+            (
+                "TRJ005 tells",
+                changed("thimble_7", RunState::Died, &[shortened]),
+            ),
+        ],
+        failing: vec![
+            (
+                "shortened",
+                changed("thimble_81", RunState::Finished, &[shortened]),
+            ),
+            (
+                "both",
+                changed("thimble_82", RunState::Recovered, &[shortened, missing]),
+            ),
+        ],
+    });
     fixtures
 }
 

@@ -5,15 +5,15 @@ use std::path::Path;
 use hdf5::file::LibraryVersion;
 use selvedge_base::LockedFile;
 
-use super::verify::compute;
+use super::verify::{check_values, compute};
 use super::{COVERED, Checksums, STEPS, SUMS};
-use crate::bulk::{Meter, Progress};
+use crate::bulk::{Callback, MEMORY, Meter, Progress};
 use crate::reader::{Reader, Tensor};
 use crate::run::Standing;
-use crate::{RewriteError, RunState, StorageError, ffi};
+use crate::{ReadError, RewriteError, RunState, StorageError, ffi};
 
-/// Adds checksums to every tensor of the finished trajectory at `path`, in place of those that are
-/// there. `progress` is told how far it has come.
+/// Adds checksums to every tensor of the finished trajectory at `path`. Those that are there already are held
+/// against the values first, and stay where they cover all of a tensor. `progress` is told how far it has come.
 ///
 /// It reads the whole file, and then libhdf5 adds some attributes, which takes milliseconds: a kill
 /// within those can leave a file that does not open. [`Rechunk::checksums`](crate::Rechunk::checksums)
@@ -24,12 +24,37 @@ use crate::{RewriteError, RunState, StorageError, ffi};
 /// [`RewriteError::NotFinished`] for a file whose recording has not ended (see
 /// [`recover`](crate::recover())); [`RewriteError::Storage`]: a [`FileError`](crate::FileError) while a
 /// recorder or another program writes it, [`StorageError::NotATrajectory`] for a file of another program,
-/// [`StorageError::WrittenAnew`] for one that another program wrote anew, [`StorageError::Library`] also where this process has the file open; [`RewriteError::Read`].
+/// [`StorageError::WrittenAnew`] for one that another program wrote anew, [`StorageError::Library`] also where this process has the file open; [`RewriteError::Read`];
+/// [`RewriteError::WrongChecksums`] where values are not those that the checksums of the file were made of.
 pub fn add_checksums(
     path: impl AsRef<Path>,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<(), RewriteError> {
-    let path = path.as_ref();
+    add(path.as_ref(), Old::Hold, &mut progress)
+}
+
+/// Makes checksums of all values as they are, as [`add_checksums`] does, whatever those say that are there: for
+/// values that were changed on purpose.
+///
+/// # Errors
+///
+/// Those of [`add_checksums`], but for [`RewriteError::WrongChecksums`].
+pub fn replace_checksums(
+    path: impl AsRef<Path>,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<(), RewriteError> {
+    add(path.as_ref(), Old::Forget, &mut progress)
+}
+
+/// What is done with checksums that are there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Old {
+    /// The values have to be theirs.
+    Hold,
+    Forget,
+}
+
+fn add(path: &Path, old: Old, progress: Callback<'_>) -> Result<(), RewriteError> {
     let file = LockedFile::open(path)?;
     file.share(path)?;
     let reader = Reader::open_held(&file, path)?;
@@ -40,15 +65,21 @@ pub fn add_checksums(
     }
     let run = reader.step_tensors();
     run.refuse_one_of(path, run.standing(Standing::Appended))?;
+    if old == Old::Hold {
+        check_values(&reader, MEMORY, progress)?;
+    }
     let mut tensors: Vec<&Tensor> = Vec::new();
     let mut total = 0_u64;
     for tensor in reader.tensors() {
-        if tensor.dtype().is_ok() && tensor.all_bytes()? > 0 {
+        if tensor.dtype().is_err() || tensor.all_bytes()? == 0 {
+            continue;
+        }
+        if old == Old::Forget || !has_all(tensor)? {
             tensors.push(tensor);
             total = total.saturating_add(tensor.all_bytes()?);
         }
     }
-    let meter = Meter::new(total, &mut progress);
+    let meter = Meter::new(total, progress);
     let sums = compute(&reader, &tensors, &meter)?;
     let names = tensors.iter().map(|tensor| tensor.name().to_owned());
     let named: Vec<(String, Checksums)> = names.zip(sums).collect();
@@ -56,6 +87,14 @@ pub fn add_checksums(
     drop(reader);
     write_checksums(&file, path, &named)?;
     Ok(trajectory.sync()?)
+}
+
+/// Whether a tensor has checksums of all its values, of the ranges that new ones would have.
+fn has_all(tensor: &Tensor) -> Result<bool, ReadError> {
+    let (rows, row_bytes) = (tensor.rows(), tensor.row_bytes()?);
+    let found = tensor.checksums()?;
+    let steps = Checksums::range_rows(rows, row_bytes);
+    Ok(found.is_some_and(|found| found.covered == rows && found.steps == steps))
 }
 
 /// Writes checksums into a file that nobody else has open; errors name it `name`.

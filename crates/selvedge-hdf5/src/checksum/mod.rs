@@ -5,9 +5,10 @@ mod hasher;
 mod stored;
 mod verify;
 
-pub use add::add_checksums;
 pub(crate) use add::write_checksums;
+pub use add::{add_checksums, replace_checksums};
 pub(crate) use hasher::RangeHasher;
 pub use stored::Checksums;
 pub(crate) use stored::{COVERED, STEPS, SUMS, is_own, read};
+pub(crate) use verify::check_values;
 pub use verify::{ChecksumReport, TensorChecksums, verify_checksums, verify_tensor_checksums};

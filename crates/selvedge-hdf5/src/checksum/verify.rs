@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use selvedge_base::{Chain, Mutex, pool};
 
 use super::{Checksums, RangeHasher};
-use crate::bulk::{self, Buffer, MEMORY, Meter, Progress, Walk};
+use crate::bulk::{self, Buffer, Callback, MEMORY, Meter, Progress, Walk};
 use crate::chunks::to_usize;
 use crate::plan::{Bytes, Grouped};
 use crate::reader::{Note, Reader, Tensor};
-use crate::{ReadError, Role, StorageError};
+use crate::{ReadError, RewriteError, Role, StorageError};
 
 /// What became of the checksums of one tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,8 @@ pub struct TensorChecksums {
     pub covered: u64,
     /// Steps whose values are not those that the checksums were made of, in ranges of one checksum.
     pub mismatched: Vec<Range<u64>>,
-    /// Why the first of these that is [damaged](ReadError::is_damage) cannot be read.
+    /// Why the first of these that is [damaged](ReadError::is_damage) cannot be read; or the checksums, which
+    /// cover nothing then.
     pub damaged: Option<String>,
 }
 
@@ -85,14 +86,13 @@ impl ChecksumReport {
 ///
 /// # Errors
 ///
-/// The errors of reading, and [`StorageError::Library`] for checksums that do not fit together. Values that do
-/// not match, or are damaged, are no error, but in the report.
+/// The errors of reading. Values that do not match, or are damaged, are no error, but in the report, and so are
+/// checksums that do not fit together.
 pub fn verify_checksums(
     file: &Reader,
-    progress: impl FnMut(Progress) + Send,
+    mut progress: impl FnMut(Progress) + Send,
 ) -> Result<ChecksumReport, ReadError> {
-    let all: Vec<&Tensor> = file.tensors().iter().collect();
-    verify(file, &all, file.notes().to_vec(), progress)
+    verify_all(file, MEMORY, &mut progress)
 }
 
 /// The same of some tensors, by their names; the [notes](ChecksumReport::notes) are those that concern
@@ -104,7 +104,7 @@ pub fn verify_checksums(
 pub fn verify_tensor_checksums(
     file: &Reader,
     names: &[String],
-    progress: impl FnMut(Progress) + Send,
+    mut progress: impl FnMut(Progress) + Send,
 ) -> Result<ChecksumReport, ReadError> {
     let chosen = names.iter().map(|name| file.tensor(name));
     let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
@@ -116,14 +116,47 @@ pub fn verify_tensor_checksums(
         _ => false,
     };
     let notes = file.notes().iter().filter(concerns).cloned().collect();
-    verify(file, &chosen, notes, progress)
+    verify(file, &chosen, notes, MEMORY, &mut progress)
 }
 
+/// Fails where values are not those that the checksums of the file were made of: new ones of them would hide
+/// it. The limit of `memory` is in bytes.
+pub(crate) fn check_values(
+    file: &Reader,
+    memory: u64,
+    progress: Callback<'_>,
+) -> Result<(), RewriteError> {
+    let report = verify_all(file, memory, progress)?;
+    let wrong = report.tensors.into_iter().filter_map(|tensor| {
+        let why = tensor.what_is_wrong()?;
+        Some((tensor.tensor, why))
+    });
+    let tensors: Vec<(String, String)> = wrong.collect();
+    match tensors.is_empty() {
+        true => Ok(()),
+        false => Err(RewriteError::WrongChecksums {
+            path: report.path,
+            tensors,
+        }),
+    }
+}
+
+fn verify_all(
+    file: &Reader,
+    memory: u64,
+    progress: Callback<'_>,
+) -> Result<ChecksumReport, ReadError> {
+    let all: Vec<&Tensor> = file.tensors().iter().collect();
+    verify(file, &all, file.notes().to_vec(), memory, progress)
+}
+
+/// Verifies the `chosen` tensors, in at most so many bytes of `memory`.
 fn verify(
     file: &Reader,
     chosen: &[&Tensor],
     notes: Vec<Note>,
-    mut progress: impl FnMut(Progress) + Send,
+    memory: u64,
+    progress: Callback<'_>,
 ) -> Result<ChecksumReport, ReadError> {
     let mut tensors = Vec::new();
     let mut items = Vec::new();
@@ -131,15 +164,18 @@ fn verify(
         if tensor.dtype().is_err() || tensor.all_bytes()? == 0 {
             continue;
         }
-        let sums = tensor.checksums()?;
+        let (sums, broken) = match tensor.checksums() {
+            Ok(sums) => (sums, None),
+            Err(error) => (None, Some(Chain(&error).to_string())),
+        };
         tensors.push(TensorChecksums {
             tensor: tensor.name().to_owned(),
             role: tensor.role(),
-            present: sums.is_some(),
+            present: sums.is_some() || broken.is_some(),
             steps: tensor.rows(),
             covered: sums.as_ref().map_or(0, |sums| sums.covered),
             mismatched: Vec::new(),
-            damaged: None,
+            damaged: broken,
         });
         if let Some(sums) = sums {
             items.push((tensors.len() - 1, tensor, sums));
@@ -154,9 +190,9 @@ fn verify(
         .iter()
         .map(|(_, tensor, sums)| (*tensor, sums.steps, sums.covered.min(tensor.rows())))
         .collect();
-    let meter = Meter::new(total, &mut progress);
+    let meter = Meter::new(total, progress);
     let wrong = Mutex::new(0_u64);
-    hash(file, &sources, &meter, |item, first, sums| {
+    hash(file, memory, &sources, &meter, |item, first, sums| {
         let (nth, tensor, expected) = &items[item];
         let (sums, damaged): (Vec<Option<u64>>, _) = match sums {
             Ok(sums) => (sums.into_iter().map(Some).collect(), None),
@@ -202,13 +238,14 @@ fn verify(
 /// Hashes ranges of rows: for each of `sources` a tensor, the rows of a range, and the number of rows
 /// from its beginning on. `each` gets the number of the source, the number of a first range, and the
 /// checksums from there on; or of one range that it is damaged.
-pub(super) fn hash(
+fn hash(
     file: &Reader,
+    memory: u64,
     sources: &[(&Tensor, u64, u64)],
     meter: &Meter<'_>,
     each: impl Fn(usize, usize, Result<Vec<u64>, ReadError>) -> Result<(), ReadError> + Sync,
 ) -> Result<(), ReadError> {
-    let memory = bulk::buffer_memory(MEMORY);
+    let memory = bulk::buffer_memory(memory);
     let mut tasks = Vec::new();
     let mut walks = Vec::new();
     for (number, &(tensor, range, rows)) in sources.iter().enumerate() {
@@ -270,13 +307,47 @@ pub(super) fn compute(
         });
     }
     let results = Mutex::new(results);
-    hash(file, &sources, meter, |number, first, sums| {
+    hash(file, MEMORY, &sources, meter, |number, first, sums| {
         let sums = sums?;
         let mut results = results.lock();
         results[number].sums[first..first + sums.len()].copy_from_slice(&sums);
         Ok(())
     })?;
     Ok(results.into_inner())
+}
+
+impl TensorChecksums {
+    /// What of its values is not as its checksums say, in a few words.
+    fn what_is_wrong(&self) -> Option<String> {
+        const TOLD: usize = 4;
+        let unit = self.unit();
+        if let Some((_, rest)) = self.mismatched.split_first() {
+            let told = self.mismatched.iter().take(TOLD);
+            let told: Vec<String> = told
+                .map(|Range { start, end }| format!("{start}..{end}"))
+                .collect();
+            let more = match (rest.len() + 1).saturating_sub(TOLD) {
+                0 => String::new(),
+                more => format!(" and {} more ranges", Grouped(more as u64)),
+            };
+            let why = self.damaged.as_ref().map(|why| format!(" ({why})"));
+            let (told, why) = (told.join(", "), why.unwrap_or_default());
+            return Some(format!("{unit} {told}{more} are not as they were{why}"));
+        }
+        if self.covered > self.steps {
+            let (covered, found) = (Grouped(self.covered), Grouped(self.steps));
+            return Some(format!("it had {covered} {unit}, and has {found}"));
+        }
+        self.damaged.clone()
+    }
+
+    /// What its checksums are of.
+    fn unit(&self) -> &'static str {
+        match self.role {
+            Role::Step => "steps",
+            Role::Constant => "rows",
+        }
+    }
 }
 
 impl fmt::Display for ChecksumReport {
@@ -298,10 +369,7 @@ impl fmt::Display for ChecksumReport {
         }
         for tensor in &self.tensors {
             let name = &tensor.tensor;
-            let unit = match tensor.role {
-                Role::Step => "steps",
-                Role::Constant => "rows",
-            };
+            let unit = tensor.unit();
             for range in &tensor.mismatched {
                 let Range { start, end } = range;
                 write!(

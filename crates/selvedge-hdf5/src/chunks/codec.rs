@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use hdf5::filters::Filter;
-use libdeflater::Decompressor;
+use libdeflater::{DecompressionError, Decompressor};
 use selvedge_base::{Mutex, MutexGuard};
 use selvedge_deflate::{Decoder, Encoder, Strides, max_encoded_len};
 
@@ -373,7 +373,12 @@ impl Slot {
     fn inflate(&mut self, decoder: &mut Decompressor, expected: usize) -> Result<(), String> {
         fit(&mut self.plain, expected)?;
         let found = decoder.zlib_decompress(&self.stored, &mut self.plain);
-        let found = found.map_err(|error| format!("{DEFLATE}: {error}"))?;
+        let found = found.map_err(|error| match error {
+            DecompressionError::BadData => format!("{DEFLATE}: the stream is damaged"),
+            DecompressionError::InsufficientSpace => {
+                format!("{DEFLATE}: the stream holds more than {expected} bytes")
+            }
+        })?;
         if found != expected {
             return Err(format!(
                 "{DEFLATE}: the stream holds {found} bytes, expected {expected}"

@@ -100,6 +100,7 @@ pub fn compare_tensors<S: TensorSource>(
         tensors: Vec::new(),
         attributes: Vec::new(),
         bytes: 0,
+        trusted: 0,
     };
     if options.skip_unsupported {
         for (names, numbers, tensors) in [
@@ -129,6 +130,7 @@ pub fn compare_tensors<S: TensorSource>(
         let result = &mut comparison.tensors[*number];
         if found.unread.is_none() {
             comparison.bytes += found.rows.saturating_mul(tensor.row_bytes());
+            comparison.trusted += found.trusted;
         }
         result.first = found.first;
         result.differing = options.count.then_some(found.differing);
@@ -169,8 +171,8 @@ fn tell_appended(result: &mut TensorComparison, there: [(u64, u64); 2]) {
     result.reason.get_or_insert_with(|| {
         let steps = there.map(|(_, appended)| Grouped(appended).to_string());
         format!(
-            "another program appended steps to this tensor and not to all others ({} in the first file, {} in \
-             the second); give all the same number there, or leave these out with --common-steps",
+            "another program appended steps to this tensor and not to all others, or shortened those ({} in the \
+             first file, {} in the second); give all the same number there, or leave these out with --common-steps",
             steps[0], steps[1]
         )
     });
@@ -214,6 +216,8 @@ struct Found {
     differing: u64,
     /// How many rows were compared.
     rows: u64,
+    /// Bytes of these that were not read for their checksums.
+    trusted: u64,
     /// Why they were not, or not all.
     unread: Option<String>,
 }
@@ -231,7 +235,7 @@ fn values<S: TensorSource>(
     for (nth, &(_, left, right)) in pairs.iter().enumerate() {
         let rows = left.rows().min(right.rows());
         let found = Walk::new([left, right], memory / 8)
-            .and_then(|walk| Ok((Pair::new(left, right, rows, options)?, walk)));
+            .map(|walk| (Pair::new(left, right, rows, options), walk));
         let (pair, walk) = match found {
             Ok(found) => found,
             Err(error) => {

@@ -26,7 +26,7 @@ pub struct Difference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// They are equal, bit for bit.
+    /// They are equal, bit for bit, or as their [trusted](super::CompareOptions::trust_checksums) checksums say.
     Equal,
     /// One has more steps; those that both have are equal.
     Steps,
@@ -84,6 +84,9 @@ pub struct Comparison {
     pub attributes: Vec<(String, [Option<Attribute>; 2])>,
     /// Bytes of the tensors that were compared, of one file.
     pub bytes: u64,
+    /// Bytes of these that were not read, since their checksums are equal and
+    /// [trusted](super::CompareOptions::trust_checksums).
+    pub trusted: u64,
 }
 
 impl Comparison {
@@ -196,13 +199,18 @@ impl fmt::Display for Comparison {
         let (left, right) = (self.left.display(), self.right.display());
         let (equal, all) = (self.count(Verdict::Equal), self.tensors.len());
         match equal {
-            _ if self.is_equal() => write!(
-                f,
-                "{left} and {right} are equal, bit for bit: {} tensor{}, {}",
-                Grouped(all as u64),
-                if all == 1 { "" } else { "s" },
-                Bytes(self.bytes)
-            ),
+            _ if self.is_equal() => {
+                let (bytes, tensors) = (Bytes(self.bytes), Grouped(all as u64));
+                let plural = if all == 1 { "" } else { "s" };
+                let how = match self.trusted {
+                    0 => ", bit for bit",
+                    _ => "",
+                };
+                write!(
+                    f,
+                    "{left} and {right} are equal{how}: {tensors} tensor{plural}, {bytes}"
+                )
+            }
             _ if !self.is_undecided() => write!(f, "{left} and {right} differ"),
             0 => write!(f, "nothing of {left} and {right} was compared"),
             equal => write!(
@@ -213,6 +221,15 @@ impl fmt::Display for Comparison {
                 Bytes(self.bytes)
             ),
         }?;
+        if self.trusted > 0 {
+            let read = self.bytes.saturating_sub(self.trusted);
+            write!(
+                f,
+                "\n  by checksums alone, which were trusted: {}; compared bit for bit: {}",
+                Bytes(self.trusted),
+                Bytes(read)
+            )?;
+        }
         for (names, path) in [(&self.only_left, &left), (&self.only_right, &right)] {
             for name in names {
                 write!(f, "\n  `{name}`: only in {path}")?;

@@ -108,6 +108,14 @@ pub enum DeclareError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// An attribute whose text would not be read as it is.
+    #[error(
+        "attribute `{name}` has a zero byte in its text, where HDF5 ends a text; store it as a constant"
+    )]
+    ZeroByte {
+        /// The attribute.
+        name: String,
+    },
     /// The values given for a constant do not fill its shape.
     #[error("constant `{name}` of shape {shape:?} has {expected} elements, found {found}")]
     ConstantLength {

@@ -123,9 +123,7 @@ pub enum ReadError {
     /// Values went through a filter that is not there.
     #[error(
         "tensor `{tensor}` in {} went through the filter {filter} (number {id}), which is no part of this \
-         program; name the folder of its plugin in HDF5_PLUGIN_PATH (Python's `hdf5plugin` brings most of \
-         them, and tells it as `hdf5plugin.PLUGIN_PATH`), and say that plugins are loaded \
-         (`load_plugins`; `--load-plugins`)", path.display()
+         program; {advice}", path.display()
     )]
     MissingFilter {
         /// The file.
@@ -136,6 +134,8 @@ pub enum ReadError {
         filter: String,
         /// The number that HDF5 knows it by.
         id: i32,
+        /// What there is to do.
+        advice: String,
     },
     /// A part of a virtual dataset is not where it should be, or not as it should be.
     #[error("tensor `{tensor}` in {} is virtual, and takes values from {missing}", path.display())]

@@ -20,7 +20,7 @@ pub enum RewriteError {
     },
     /// Steps that another program appended to some step tensors and not to others.
     #[error(
-        "another program appended steps in {} to some tensors and not to others: {}, and the run \
+        "another program appended steps in {} to some tensors and not to others, or shortened those: {}, and the run \
          has {committed}; give them the same number there, or leave these steps out \
          (`common_steps(true)`)", path.display(), lengths(tensors)
     )]
@@ -50,6 +50,18 @@ pub enum RewriteError {
         path: PathBuf,
         /// Names and types.
         datasets: Vec<String>,
+    },
+    /// Values that are not those that the checksums of the file were made of.
+    #[error(
+        "{} is not as it was when its checksums were made: {}; take it from where it is whole, or say that new \
+         checksums are made of the values as they are (`replace_checksums`, `trust_values(true)`; \
+         `--trust-values`)", path.display(), clauses(tensors)
+    )]
+    WrongChecksums {
+        /// The file.
+        path: PathBuf,
+        /// The tensors, each with a clause that says which of its steps are not as they were.
+        tensors: Vec<(String, String)>,
     },
     /// What was written is not what is read back.
     #[error(
@@ -90,6 +102,12 @@ fn beside(left_out: &[String]) -> String {
         [] => String::new(),
         all => format!(" beside what is left out ({})", all.join(", ")),
     }
+}
+
+/// Tensors and what there is to be said of each.
+fn clauses(tensors: &[(String, String)]) -> String {
+    let one = |(name, why): &(String, String)| format!("`{name}`: {why}");
+    tensors.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// Tensors and their numbers of steps.

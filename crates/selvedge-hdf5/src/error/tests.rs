@@ -75,6 +75,7 @@ fn declaring() {
         NoTensors {}
         UnknownTensor { name: word(), tensor: word(), declared: Vec::new() }
         AttributeTooLarge { name: word(), found, limit: 0 }
+        ZeroByte { name: word() }
         ConstantLength { name: word(), shape, expected, found }
         MemoryBudget { needed: 2, budget: 1 }
         DiskTooSmall { path: path(), needed: 2, free: 1 }
@@ -168,7 +169,7 @@ fn reading() {
         MaskLength { tensor: tensor(), expected: 2, found: 1 }
         BufferLength { tensor: tensor(), expected: 2, found: 1 }
         NotReferenced { path: path(), tensor: tensor(), reason: word() }
-        MissingFilter { path: path(), tensor: tensor(), filter: word(), id: 5 }
+        MissingFilter { path: path(), tensor: tensor(), filter: word(), id: 5, advice: word() }
         MissingSource { path: path(), tensor: tensor(), missing: word() }
         ExternalStorage { path: path(), tensor: tensor(), values: word() }
         NotFollowed { path: path(), tensor: tensor(), values: word() }
@@ -188,6 +189,7 @@ fn rewriting() {
         UnequalSteps { path: path(), tensors: vec![(word(), 2)], committed: 1 }
         OverSource { path: path(), view: "view.h5".into() }
         CannotKeep { path: path(), datasets: vec![word()] }
+        WrongChecksums { path: path(), tensors: Vec::new() }
         NotAsWritten { path: path(), tensor: word(), step: 1 }
         NotFinished { path: path() }
         Declare(DeclareError::NoTensors)

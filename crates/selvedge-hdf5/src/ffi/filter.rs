@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use hdf5::sync::sync;
 use hdf5_sys::h5pl::{H5PL_FILTER_PLUGIN, H5PLappend, H5PLremove, H5PLsize};
 use hdf5_sys::h5z::H5Zfilter_avail;
+use selvedge_base::text::escaped;
 
 /// The variable of the environment that names the folders of plugins.
 const PLUGIN_PATH: &str = "HDF5_PLUGIN_PATH";
@@ -53,6 +54,27 @@ pub(crate) fn load_plugins() {
         LOADED.get_or_init(|| ());
         set_folders(H5PL_FILTER_PLUGIN, &folders);
     });
+}
+
+/// What there is to do about a filter that is not there.
+pub(crate) fn plugin_advice() -> String {
+    const WHERE: &str =
+        "Python's `hdf5plugin` brings most of them, and tells it as `hdf5plugin.PLUGIN_PATH`";
+    let path = env::var_os(PLUGIN_PATH).filter(|path| !path.is_empty());
+    match (LOADED.get(), path) {
+        (None, _) => format!(
+            "name the folder of its plugin in {PLUGIN_PATH} ({WHERE}), and say that plugins are loaded \
+             (`load_plugins`; `--load-plugins`)"
+        ),
+        (Some(()), None) => format!(
+            "plugins are loaded, but {PLUGIN_PATH} names no folder: name that of its plugin there ({WHERE})"
+        ),
+        (Some(()), Some(path)) => format!(
+            "plugins are loaded, but none of {PLUGIN_PATH}={} gives it: name the folder of its plugin there \
+             ({WHERE})",
+            escaped(path.as_bytes())
+        ),
+    }
 }
 
 /// Sets which kinds of plugins are loaded, and from where. The lock of the library is held.

@@ -20,7 +20,7 @@ pub(crate) use chunk::{filter_words, read_stored_chunk, stored_chunk};
 pub(crate) use dataset::read_raw;
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};
 pub(crate) use file::{Mode, file_name, open_given, open_held};
-pub(crate) use filter::{is_filter_available, load_plugins};
+pub(crate) use filter::{is_filter_available, load_plugins, plugin_advice};
 pub(crate) use links::{Link, LinkTarget, Object, links, open_link, open_object};
 pub(crate) use object::{Token, collect_garbage, object_info, open_dataset};
 pub(crate) use sources::{

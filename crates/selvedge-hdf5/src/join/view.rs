@@ -189,7 +189,7 @@ impl View<'_> {
             .filter(|(name, _)| name == provenance::NOTEBOOK || !provenance::is_reserved(name));
         let all: Vec<_> = own.chain(given.cloned()).collect();
         for (name, value) in &all {
-            create::check_size(name, value)?;
+            create::check_value(name, value)?;
         }
         Ok(all)
     }
@@ -257,7 +257,7 @@ impl View<'_> {
 
     /// Reads it as anybody will: each source is found, and is what is shown of it.
     fn check(&self, partial: &Partial) -> Result<(), JoinError> {
-        let everywhere = OtherFiles::inside(Path::new("/"));
+        let everywhere = OtherFiles::inside(self.path, Some(Path::new("/")));
         let everywhere = everywhere.map_err(|error| StorageError::io(self.path, "check", error))?;
         let file = partial.file();
         let view = Reader::open_beside(partial.path().to_owned(), Some(file), &everywhere)?;

@@ -47,6 +47,12 @@ impl fmt::Display for Filter {
 }
 
 impl Filter {
+    /// What there is to do where the program does not have it.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        ffi::plugin_advice()
+    }
+
     /// The filters of a pipeline, in their order.
     pub(super) fn all_of(dataset: &Dataset) -> hdf5::Result<Vec<Self>> {
         let filters = dataset.dcpl()?.get_filters()?;

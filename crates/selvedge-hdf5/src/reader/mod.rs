@@ -279,6 +279,7 @@ impl Reader {
                     tensor: name,
                     steps: ahead,
                     committed,
+                    others_shortened: ahead <= run.lost,
                 }),
                 Part::Added => Some(Note::Added { dataset: name }),
                 Part::Short => Some(Note::Short {

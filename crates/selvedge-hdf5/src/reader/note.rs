@@ -23,7 +23,8 @@ pub enum Note {
         /// Steps that are not committed.
         steps: u64,
     },
-    /// A step tensor that another program appended steps to, and not to all others.
+    /// A step tensor that another program appended steps to, and not to all others; or one that has steps which
+    /// another program took from others.
     Appended {
         /// Its name.
         tensor: String,
@@ -31,6 +32,8 @@ pub enum Note {
         steps: u64,
         /// Steps that all step tensors have.
         committed: u64,
+        /// Whether it is the others that were shortened: the run had so many steps, as the file says.
+        others_shortened: bool,
     },
     /// Steps that another program appended to all step tensors. They count.
     AppendedToAll {
@@ -104,6 +107,19 @@ pub enum Note {
 }
 
 impl Note {
+    /// Whether it tells that another program changed the run: took steps or step tensors from it, or appended
+    /// steps to some of them. (What is appended to all is a part of it.)
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        matches!(
+            self,
+            Self::Appended { .. }
+                | Self::Shortened { .. }
+                | Self::Missing { .. }
+                | Self::Short { .. }
+        )
+    }
+
     /// What of the file a copy of its tensors lacks, with the reason; `None` where it lacks nothing.
     pub(crate) fn not_copied(&self) -> Option<(String, String)> {
         let (what, why) = match self {
@@ -190,7 +206,18 @@ impl fmt::Display for Note {
             Self::Appended {
                 tensor,
                 steps,
+                others_shortened: true,
+                ..
+            } => write!(
+                f,
+                "`{tensor}` is ahead by {} of the run that another program took from other step tensors",
+                Counted(*steps)
+            ),
+            Self::Appended {
+                tensor,
+                steps,
                 committed,
+                ..
             } => write!(
                 f,
                 "`{tensor}` is ahead: another program appended {} to it, and the run has {}",

@@ -34,6 +34,7 @@ enum Links {
     None,
     /// Those that stay in the folder of the file.
     Beside,
+    /// Those that stay there, or in this folder.
     Inside(PathBuf),
 }
 
@@ -47,7 +48,7 @@ impl ReaderOptions {
         self
     }
 
-    /// As [`follow_links`](Self::follow_links), of files in `folder` or below it.
+    /// As [`follow_links`](Self::follow_links), and of files in `folder` or below it, too.
     pub fn follow_links_inside(mut self, folder: impl Into<PathBuf>) -> Self {
         self.links = Links::Inside(folder.into());
         self
@@ -96,15 +97,11 @@ impl ReaderOptions {
     fn others(&self, path: &Path) -> Result<OtherFiles, StorageError> {
         let folder = match &self.links {
             Links::None => return Ok(OtherFiles::sources_of(path)),
-            Links::Inside(folder) => folder.clone(),
-            Links::Beside => {
-                let path = path
-                    .canonicalize()
-                    .map_err(|error| StorageError::io(path, "open", error))?;
-                path.parent().unwrap_or(&path).to_owned()
-            }
+            Links::Beside => None,
+            Links::Inside(folder) => Some(&**folder),
         };
-        OtherFiles::inside(&folder)
-            .map_err(|error| StorageError::io(&folder, "follow links inside of", error))
+        OtherFiles::inside(path, folder).map_err(|error| {
+            StorageError::io(folder.unwrap_or(path), "follow links inside of", error)
+        })
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::env;
 use std::ffi::{CString, OsStr};
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
@@ -65,7 +66,8 @@ impl fmt::Display for MissingSource {
         match &self.why {
             Why::NoFile => write!(
                 f,
-                "dataset `{dataset}` of {file}, which is not there; put it back, or name its folder in {PREFIX}"
+                "dataset `{dataset}` of {file}, which is not there; put it back, or name its folder in {PREFIX} and \
+                 let it be read (`follow_links_inside`; `--follow-links=DIR`)"
             ),
             Why::Refused(why) => {
                 write!(f, "dataset `{dataset}` of {file}, which is not read: {why}")
@@ -94,7 +96,8 @@ impl fmt::Display for MissingSource {
             Why::NoFilter(filter) => write!(
                 f,
                 "dataset `{dataset}` of {file}, which went through the filter {filter}, which is no part of \
-                 this program; `load_plugins` (`--load-plugins`) loads it from a folder of HDF5_PLUGIN_PATH"
+                 this program; {}",
+                filter.advice()
             ),
             Why::Damaged(chunk, why) => write!(
                 f,
@@ -402,6 +405,27 @@ fn candidates(path: &Path, name: &Path) -> impl Iterator<Item = PathBuf> {
             .into_iter()
             .map(move |folder| folder.join(&relative)),
     )
+}
+
+/// The sources that some of these rows of a dataset can come from, each by the names of its file and of itself.
+pub(super) fn of_rows(
+    dataset: &Dataset,
+    rows: Range<u64>,
+) -> hdf5::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for mapping in ffi::virtual_mappings(dataset)? {
+        let is_wanted = mapping.target.as_ref().is_none_or(|(first, end)| {
+            first.first() < Some(&rows.end) && end.first() > Some(&rows.start)
+        });
+        let blocks = match has_number(&mapping) {
+            true => mapping.blocks.min(MOST_BLOCKS),
+            false => 1,
+        };
+        let names = |block| [&mapping.file, &mapping.dataset].map(|name| numbered(name, block));
+        let sources = (0..blocks).map(names).filter(|_| is_wanted);
+        found.extend(sources.map(|[file, dataset]| (file, dataset)));
+    }
+    Ok(found)
 }
 
 /// Whether each block has a source of its own.

@@ -558,7 +558,7 @@ impl Tensor {
                 .map_err(|error| self.why_unread(error.into()))?;
             self.check_bounds(&dataset, rows)?;
             library::read(&dataset, (dtype, form), self.shape.len(), rows, bytes)
-                .map_err(|error| self.why_unread(error))?;
+                .map_err(|error| self.why_rows_unread(&dataset, rows, error))?;
         }
         if form == Form::ZeroOrOne && bytes.iter().any(|&byte| byte > 1) {
             return Err(self.no_bools());

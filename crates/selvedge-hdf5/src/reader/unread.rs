@@ -16,7 +16,7 @@ use super::dtype::Form;
 use super::external::{ExternalStorage, Unreadable};
 use super::place::Place;
 use super::sources::MissingSource;
-use super::{Tensor, library, sources};
+use super::{Reader, Tensor, library, sources};
 use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::{Dtype, ReadError, StorageError, ffi};
@@ -150,7 +150,8 @@ impl Tensor {
     pub fn check_readable(&self) -> Result<(), ReadError> {
         self.dtype()?;
         if self.stored.is_bitfield() {
-            return self.check_bools();
+            // A bool is 0 or 1.
+            return self.check_all();
         }
         // Only a dataset without chunks can be virtual, and only one with chunks has filters.
         if self.chunk_shape().is_none() {
@@ -168,8 +169,8 @@ impl Tensor {
         Filter::missing(&dataset??)
     }
 
-    /// Reads all of a bitfield, some rows at a time, since a bool is 0 or 1.
-    fn check_bools(&self) -> Result<(), ReadError> {
+    /// Reads all of it, some rows at a time.
+    fn check_all(&self) -> Result<(), ReadError> {
         const BLOCK: u64 = 4 << 20;
         let (rows, row_bytes) = (self.rows(), self.row_bytes()?.max(1));
         let each = (BLOCK / row_bytes).max(1);
@@ -195,6 +196,7 @@ impl Tensor {
         ReadError::MissingFilter {
             path: self.path().to_owned(),
             tensor: self.name().to_owned(),
+            advice: filter.advice(),
             filter: filter.name,
             id: filter.id,
         }
@@ -236,6 +238,44 @@ impl Tensor {
             Some(filter) => self.without(filter),
             None => self.damaged_values(self.after_filters(error)),
         }
+    }
+
+    /// Why libhdf5 did not read these rows. It does not name the source of a virtual dataset that is damaged: so
+    /// each is read by itself.
+    pub(super) fn why_rows_unread(
+        &self,
+        dataset: &Dataset,
+        rows: Stride,
+        error: LibraryError,
+    ) -> ReadError {
+        let path = file_of(dataset);
+        let end = rows.at(rows.count.saturating_sub(1)).saturating_add(1);
+        let sources = sources::of_rows(dataset, rows.first..end).unwrap_or_default();
+        let damaged = sources
+            .into_iter()
+            .find_map(|(file, name)| self.damaged_source(&path, &file, &name));
+        match damaged {
+            Some(found) => self.damaged_values(found),
+            None => self.why_unread(error),
+        }
+    }
+
+    /// What is wrong with the values of a source that the file at `path` names.
+    fn damaged_source(&self, path: &Path, file: &[u8], name: &[u8]) -> Option<LibraryError> {
+        let (found, opened) = match file {
+            b"." => (path.to_owned(), None),
+            file => {
+                let (found, opened) = sources::find(path, file, self.others()).ok()?;
+                (found, Some(opened))
+            }
+        };
+        let shown = found.display().to_string();
+        let reader = Reader::open_beside(found, opened.as_ref(), self.others()).ok()?;
+        let name = escaped(name);
+        let source = reader.tensor(name.trim_start_matches('/')).ok()?;
+        let error = source.check_all().err().filter(ReadError::is_damage)?;
+        let told = format!("they come from dataset `{name}` of {shown}");
+        Some(LibraryError::new(told).because(error))
     }
 
     /// What libhdf5 says, which does not name the filter that failed, with those that it can be.

@@ -10,6 +10,7 @@ use crate::compare::root_name;
 use crate::plan::Grouped;
 use crate::provenance::{LOGICAL_DTYPE, PREFIX};
 use crate::reader::{Note, Reader, Tensor};
+use crate::run::Part;
 use crate::{Attribute, Dtype, ReadError, RewriteError, Role, Shard, TensorSpec};
 
 /// What was asked for of single tensors.
@@ -43,6 +44,8 @@ pub(super) struct Members<'a> {
     /// Tensor, name and value.
     pub(super) tensor_attributes: Vec<(String, String, Attribute)>,
     pub(super) left_out: LeftOut,
+    /// Datasets that another program added to the run.
+    pub(super) added: Vec<String>,
 }
 
 impl<'a> Members<'a> {
@@ -71,6 +74,9 @@ impl<'a> Members<'a> {
         left_out.extend(steps_left_out(input, asked.common_steps)?);
         let notes = input.notes().iter().filter(|note| !is_unread(note));
         left_out.extend(notes.filter_map(Note::not_copied));
+        let added = input.tensors().iter();
+        let added = added.filter(|tensor| tensor.part() == Part::Added);
+        let added = added.map(|tensor| tensor.name().to_owned()).collect();
         let mut all = Vec::new();
         for tensor in input.tensors() {
             let (role, shape) = (tensor.role(), tensor.step_shape().iter().copied());
@@ -127,6 +133,7 @@ impl<'a> Members<'a> {
             attributes: attributes.collect(),
             tensor_attributes,
             left_out,
+            added,
         })
     }
 
@@ -247,7 +254,12 @@ fn steps_left_out(input: &Reader, common_steps: bool) -> Result<LeftOut, Rewrite
     for note in input.notes() {
         let (tensor, steps, why) = match note {
             Note::CutShort { tensor, steps } => (tensor, steps, "their commit was cut short"),
-            Note::Appended { tensor, steps, .. } => {
+            Note::Appended {
+                tensor,
+                steps,
+                others_shortened,
+                ..
+            } => {
                 unequal.push((
                     tensor.clone(),
                     steps.saturating_add(input.committed_steps()),
@@ -255,7 +267,10 @@ fn steps_left_out(input: &Reader, common_steps: bool) -> Result<LeftOut, Rewrite
                 (
                     tensor,
                     steps,
-                    "another program appended them, and not to all tensors",
+                    match others_shortened {
+                        true => "another program took them from other step tensors",
+                        false => "another program appended them, and not to all tensors",
+                    },
                 )
             }
             _ => continue,

@@ -15,7 +15,7 @@ use selvedge_base::{LockedFile, Partial, clock, disk};
 pub use summary::RechunkSummary;
 
 use crate::bulk::{self, Callback, MEMORY, Meter, Progress};
-use crate::checksum::write_checksums;
+use crate::checksum::{check_values, write_checksums};
 use crate::create::{self, Contents};
 use crate::plan::free_disk;
 use crate::reader::{Reader, ReaderOptions};
@@ -74,6 +74,7 @@ pub struct Rechunk {
     memory: u64,
     overwrite: bool,
     checksums: bool,
+    trust_values: bool,
     sync: bool,
     opening: ReaderOptions,
     asked: Asked,
@@ -91,6 +92,7 @@ impl Rechunk {
             memory: MEMORY,
             overwrite: false,
             checksums: false,
+            trust_values: false,
             sync: true,
             opening: ReaderOptions::default(),
             asked: Asked::default(),
@@ -153,9 +155,16 @@ impl Rechunk {
     }
 
     /// Writes checksums of the values, which [`verify_checksums`](crate::verify_checksums) holds
-    /// them against later. Default: no; then the output has none, also where the input has some.
+    /// them against later. Default: no; then the output has none, also where the input has some. Those that the
+    /// input has are held against its values before anything is written.
     pub fn checksums(mut self, checksums: bool) -> Self {
         self.checksums = checksums;
+        self
+    }
+
+    /// Makes checksums of the values as they are, whatever those of the input say. Default: no.
+    pub fn trust_values(mut self, trust: bool) -> Self {
+        self.trust_values = trust;
         self
     }
 
@@ -190,8 +199,8 @@ impl Rechunk {
         self
     }
 
-    /// Leaves tensors out whose values are [damaged](crate::ReadError::is_damage), for what else is in the file.
-    /// Default: no, they are an error. Where one is met, all are read to find the others, and the output is
+    /// Leaves tensors out whose values are [damaged](crate::ReadError::is_damage), or, where there are to be
+    /// checksums, not those that theirs were made of, for what else is in the file. Default: no, they are an error. Where one is met, all are read to find the others, and the output is
     /// begun anew. The plan of the summary lists them.
     pub fn skip_damaged(mut self, skip: bool) -> Self {
         self.asked.skip_damaged = skip;
@@ -236,7 +245,7 @@ impl Rechunk {
     ///
     /// The errors of [`plan`](Self::plan), before anything is written. [`RewriteError::Storage`], which is
     /// a [`FileError`](crate::FileError) where there is a file that is not to be replaced, or somebody
-    /// writes the output; [`RewriteError::NotAsWritten`] where the new file does not give back what was
+    /// writes the output; [`RewriteError::WrongChecksums`]; [`RewriteError::NotAsWritten`] where the new file does not give back what was
     /// written. After any of them there is no new file.
     pub fn run(
         &self,
@@ -254,6 +263,9 @@ impl Rechunk {
                     }
                     damaged.extend(found);
                 }
+                Err(RewriteError::WrongChecksums { tensors, .. }) if self.asked.skip_damaged => {
+                    damaged.extend(tensors);
+                }
                 other => return other,
             }
         }
@@ -269,6 +281,9 @@ impl Rechunk {
         let (input, left_out) = self.open(damaged)?;
         let members = Members::find(&input, &self.asked, left_out)?;
         let plan = self.plan_of(&members)?;
+        if self.checksums && !self.trust_values {
+            check_values(&input, self.memory, progress)?;
+        }
         let path = &self.output;
         let mut partial = Partial::create(path, self.overwrite)?;
         partial.share()?;

@@ -33,6 +33,8 @@ pub struct RechunkPlan {
     pub constants: Vec<TensorSpec>,
     /// Datasets in groups, which come to the root: path and new name.
     pub renamed: Vec<(String, String)>,
+    /// Datasets that another program added to the run, which become constants.
+    pub added: Vec<String>,
     /// float16 tensors that become bfloat16.
     pub converted: Vec<String>,
     /// What is not kept: a name, and why.
@@ -115,6 +117,7 @@ impl RechunkPlan {
             tensors,
             constants: constants.collect(),
             renamed: members.all.iter().filter(moved).map(names).collect(),
+            added: members.added.clone(),
             converted: converted.map(|member| member.spec.name.clone()).collect(),
             left_out: members.left_out.clone(),
             checksums: rechunk.checksums,
@@ -183,6 +186,13 @@ impl fmt::Display for RechunkPlan {
         }
         for (from, to) in &self.renamed {
             writeln!(f, "  `{}` becomes `{}`", shown(from), shown(to))?;
+        }
+        for tensor in &self.added {
+            let tensor = shown(tensor);
+            writeln!(
+                f,
+                "  `{tensor}` was added by another program, and becomes a constant"
+            )?;
         }
         for tensor in &self.converted {
             writeln!(f, "  `{}` is float16 and becomes bfloat16", shown(tensor))?;

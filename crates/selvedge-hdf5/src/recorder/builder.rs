@@ -10,6 +10,7 @@ use crate::Compression;
 use crate::create::{self, Constant};
 use crate::element::{Element, Values};
 use crate::plan::{Limits, ReadPattern, RunPlan};
+use crate::provenance::NOTEBOOK;
 use crate::reader::Reader;
 use crate::spec::validate_name;
 use crate::{Attribute, DeclareError, PartOf, Shard, TensorSpec, provenance};
@@ -328,6 +329,9 @@ impl RecorderBuilder {
         }
         self.constants.iter().try_for_each(Constant::validate)?;
         self.check_shard()?;
+        if let Some(notebook) = &self.notebook {
+            create::check_value(NOTEBOOK, &notebook.into())?;
+        }
         let mut names = HashSet::new();
         for (name, value) in &self.attributes {
             check_attribute(name, value)?;
@@ -378,8 +382,8 @@ impl RecorderBuilder {
 ///
 /// # Errors
 ///
-/// [`DeclareError::InvalidName`] of a name that is none or that the recorder writes itself, and
-/// [`DeclareError::AttributeTooLarge`].
+/// [`DeclareError::InvalidName`] of a name that is none or that the recorder writes itself,
+/// [`DeclareError::ZeroByte`] and [`DeclareError::AttributeTooLarge`].
 pub fn check_attribute(name: &str, value: &Attribute) -> Result<(), DeclareError> {
     validate_name(name)?;
     if provenance::is_reserved(name) {
@@ -389,5 +393,5 @@ pub fn check_attribute(name: &str, value: &Attribute) -> Result<(), DeclareError
             expected,
         });
     }
-    create::check_size(name, value)
+    create::check_value(name, value)
 }
