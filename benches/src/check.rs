@@ -270,6 +270,11 @@ fn check(program: &Path, repository: &Path, expected: &[String]) -> Result<()> {
     let output = Command::new(program)
         .args(["check", "--quiet", "--output-format", "concise"])
         .current_dir(repository)
+        // The repository is one of its own, wherever it is made.
+        .env(
+            "GIT_CEILING_DIRECTORIES",
+            repository.parent().unwrap_or(repository),
+        )
         .output()?;
     // `PATH:PLACE: SEVERITY[CODE] …`, with the path from where the program runs.
     let text = String::from_utf8(output.stdout)?;

@@ -1,41 +1,41 @@
 //! The checks of a header: names, shapes, and that the data are covered without a gap.
 
 use super::json::Described;
+use super::names::NameIndex;
 use super::{HeaderError, TensorInfo};
 use crate::spec::Size;
 
-/// Checks the tensors of a header against each other and the file, and brings them into the order
-/// of their data.
+/// Checks the tensors of a header against each other and the file, brings them into the order of
+/// their data, and indexes their names.
 pub(super) fn check(
     described: Vec<(String, Described)>,
     data_start: u64,
     file_bytes: u64,
-) -> Result<Vec<TensorInfo>, HeaderError> {
-    check_names(&described)?;
+) -> Result<(Vec<TensorInfo>, NameIndex), HeaderError> {
+    let mut names = index(described.len(), |at| &described[at].0)?;
     // Of a long header there is one list at a time: what is collected takes the place of what it is
     // made of.
     let checked = described.into_iter();
     let checked = checked.map(|(name, described)| check_tensor(name, described));
     let mut tensors = checked.collect::<Result<Vec<_>, _>>()?;
     // Tensors of no bytes share their offset with the one that follows: the shorter goes first.
-    tensors.sort_by_key(|tensor| (tensor.range.start, tensor.range.end));
+    let order = |tensor: &TensorInfo| (tensor.range.start, tensor.range.end);
+    if !tensors.is_sorted_by_key(order) {
+        tensors.sort_by_key(order);
+        names = index(tensors.len(), |at| &tensors[at].name)?;
+    }
     check_cover(&tensors, file_bytes.saturating_sub(data_start))?;
     for tensor in &mut tensors {
         // Within the file, so it does not overflow.
         tensor.range = tensor.range.start + data_start..tensor.range.end + data_start;
     }
-    Ok(tensors)
+    Ok((tensors, names))
 }
 
-fn check_names(described: &[(String, Described)]) -> Result<(), HeaderError> {
-    let mut names: Vec<&str> = described.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
-    match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(HeaderError::DuplicateTensor {
-            tensor: pair[0].to_owned(),
-        }),
-        None => Ok(()),
-    }
+fn index<'a>(len: usize, name_at: impl Fn(usize) -> &'a str) -> Result<NameIndex, HeaderError> {
+    NameIndex::new(len, name_at).map_err(|name| HeaderError::DuplicateTensor {
+        tensor: name.to_owned(),
+    })
 }
 
 /// Checks one tensor by itself. Its range is still relative to the start of the data.

@@ -123,6 +123,18 @@ impl<'de> serde::Deserialize<'de> for Described {
     }
 }
 
+/// The name of a field, which no memory is taken for.
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Field {
+    Dtype,
+    Shape,
+    DataOffsets,
+    /// The field of another program.
+    #[serde(other)]
+    Other,
+}
+
 struct DescribedVisitor;
 
 impl<'de> Visitor<'de> for DescribedVisitor {
@@ -134,14 +146,14 @@ impl<'de> Visitor<'de> for DescribedVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Described, A::Error> {
         let (mut dtype, mut shape, mut data_offsets) = (None, None, None);
-        while let Some(field) = map.next_key::<String>()? {
-            match &*field {
-                "dtype" => set(&mut dtype, "dtype", map.next_value()?)?,
-                "shape" => set(&mut shape, "shape", map.next_value()?)?,
-                "data_offsets" => set(&mut data_offsets, "data_offsets", map.next_value()?)?,
-                // A field of another program. It is parsed, because other readers do so, too, and
-                // refuse what is no JSON within it.
-                _ => {
+        while let Some(field) = map.next_key()? {
+            match field {
+                Field::Dtype => set(&mut dtype, "dtype", map.next_value()?)?,
+                Field::Shape => set(&mut shape, "shape", map.next_value()?)?,
+                Field::DataOffsets => set(&mut data_offsets, "data_offsets", map.next_value()?)?,
+                // It is parsed, because other readers do so, too, and refuse what is no JSON
+                // within it.
+                Field::Other => {
                     map.next_value::<serde_json::Value>()?;
                 }
             }

@@ -3,16 +3,20 @@
 mod check;
 mod error;
 mod json;
+mod names;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use selvedge_base::open_regular;
 
 use crate::{Dtype, FileError, Provenance, ReadError};
+
+use names::NameIndex;
 
 pub use error::HeaderError;
 
@@ -60,8 +64,11 @@ impl TensorInfo {
 pub struct Header {
     /// In the order of their data.
     tensors: Vec<TensorInfo>,
-    /// Indices into `tensors`, in the order of the names.
-    by_name: Vec<usize>,
+    /// Where in `tensors` a name is.
+    index: NameIndex,
+    /// Indices into `tensors`, in the order of the names: sorted when they are first asked for, as
+    /// sorting takes longer than all the rest of opening a file of many tensors.
+    by_name: OnceLock<Vec<usize>>,
     metadata: BTreeMap<String, String>,
     data_start: u64,
 }
@@ -105,12 +112,11 @@ impl Header {
         let text = std::str::from_utf8(text).map_err(HeaderError::NotUtf8)?;
         let data_start = PREFIX + length as u64;
         let parsed = json::parse(text)?;
-        let tensors = check::check(parsed.tensors, data_start, file_bytes)?;
-        let mut by_name: Vec<usize> = (0..tensors.len()).collect();
-        by_name.sort_by(|&a, &b| tensors[a].name.cmp(&tensors[b].name));
+        let (tensors, index) = check::check(parsed.tensors, data_start, file_bytes)?;
         Ok(Self {
             tensors,
-            by_name,
+            index,
+            by_name: OnceLock::new(),
             metadata: parsed.metadata,
             data_start,
         })
@@ -143,17 +149,19 @@ impl Header {
     /// The tensor of this name.
     #[must_use]
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
-        self.by_name
-            .binary_search_by(|&index| self.tensors[index].name.as_str().cmp(name))
-            .ok()
-            .map(|found| &self.tensors[self.by_name[found]])
+        let found = self.index.find(name, |at| &self.tensors[at].name)?;
+        Some(&self.tensors[found])
     }
 
     /// The names of the tensors, sorted.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.by_name
-            .iter()
-            .map(|&index| self.tensors[index].name.as_str())
+        let name = |at: usize| self.tensors[at].name.as_str();
+        let by_name = self.by_name.get_or_init(|| {
+            let mut by_name: Vec<usize> = (0..self.tensors.len()).collect();
+            by_name.sort_unstable_by_key(|&at| name(at));
+            by_name
+        });
+        by_name.iter().map(move |&at| name(at))
     }
 
     /// What `__metadata__` says; empty where there is none.
