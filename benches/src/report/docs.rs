@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::verdict::certainty;
-use super::{Figure, Group, Report, conclusions, markdown, requirements};
+use super::{Report, conclusions, markdown, requirements};
 use crate::Result;
-use crate::table::{Table, seconds};
+use crate::table::Table;
 
 /// The lines of the README between which its figures are.
 pub const REGION: [&str; 2] = [
@@ -112,6 +112,9 @@ pub(super) fn facts(report: &Report) -> Vec<(String, String)> {
     facts
 }
 
+/// How many sentences the README has.
+const SENTENCES: usize = 5;
+
 /// The figures of the README.
 #[must_use]
 pub fn readme_region(report: &Report) -> String {
@@ -119,41 +122,18 @@ pub fn readme_region(report: &Report) -> String {
     if report.scale != "full" {
         text.push_str("**From a short run: no figures to quote.**\n\n");
     }
-    for sentence in conclusions(report) {
+    for sentence in conclusions(report).iter().take(SENTENCES) {
         let _ = writeln!(text, "- {sentence}");
-    }
-    if let Some(group) = report.group("record/large") {
-        let _ = write!(text, "\n{}\n\n{}", group.what, short(group));
     }
     let machine = report.machine.iter().find(|(what, _)| what == "processor");
     let machine = machine.map_or("an unknown processor", |(_, value)| value);
     let _ = write!(
         text,
-        "\nMedians of {} rounds in which all took turns, on {machine}; in brackets what the ratio is between. \
-         [All figures](docs/benchmarks.md); `cargo xtask bench` repeats them on your machine.\n",
+        "\nMedians of {} rounds in which all took turns, on {machine}. [All figures](docs/benchmarks.md), beside those of others; \
+         `cargo xtask bench` repeats them on your machine.\n",
         report.rounds
     );
     text
-}
-
-/// The group in three columns.
-fn short(group: &Group) -> Table {
-    let mut table = Table::new(vec![
-        String::new(),
-        format!("a {}", group.unit),
-        format!("speed, of {}", group.reference),
-    ]);
-    for row in &group.rows {
-        let Some(time) = row.median(Figure::Seconds) else {
-            continue;
-        };
-        let verdict = group.verdict(row);
-        let (ratio, word) = (markdown::ratio(verdict), markdown::word(verdict));
-        let time = seconds(time / group.count.max(1) as f64);
-        let ratio = format!("{ratio} {word}").trim_end().to_owned();
-        table.row(vec![row.name.clone(), time, ratio]);
-    }
-    table
 }
 
 /// `readme` with the figures of `report` between the lines [`REGION`].
