@@ -81,13 +81,13 @@ impl Tools {
         let tools = workspace.root.join("tools/python");
         let venv = Venv {
             dir: workspace.target.join("torch"),
-            requirements: vec![tools.join("torch.txt")],
+            requirements: vec![tools.join("torch.txt"), tools.join("zarr.txt")],
             modules: PACKAGE_PEERS,
             oldest_python: (3, 11),
             host: Host::Newest,
             only_pins: true,
             script: cfg!(target_os = "linux").then(|| tools.join("torch_without_cuda.py")),
-            what: "Python with torch for the CPU, maturin, pytest and mypy (620 MB to download, 1.6 GB on disk)",
+            what: "Python with torch for the CPU, readers of Zarr, maturin, pytest and mypy (690 MB to download, 1.8 GB on disk)",
         };
         venv.ensure()
     }

@@ -278,7 +278,7 @@ fn floats(bytes: &mut [u8]) -> PyResult<&mut [f32]> {
 }
 
 /// The values of an attribute.
-fn to_python<'py>(py: Python<'py>, value: Attribute) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn to_python<'py>(py: Python<'py>, value: Attribute) -> PyResult<Bound<'py, PyAny>> {
     Ok(match value {
         Attribute::Int(value) => value.into_pyobject(py)?.into_any(),
         Attribute::Uint(value) => value.into_pyobject(py)?.into_any(),

@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod program;
 mod recorder;
+mod references;
 mod safetensors;
 mod state;
 mod values;
@@ -28,6 +29,8 @@ mod _selvedge {
     use super::program::run_program;
     #[pymodule_export]
     use super::recorder::{Columns, Recorder};
+    #[pymodule_export]
+    use super::references::{ReferencedArray, References};
     #[pymodule_export]
     use super::safetensors::{SafetensorsFile, save_safetensors};
     #[pymodule_export]

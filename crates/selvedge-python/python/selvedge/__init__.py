@@ -17,6 +17,7 @@ array([[2., 2.],
 `inspect`, `verify`          tell what is in a file, and whether it is as it was
 `rechunk`, `recover`         write a file anew for another way of reading, put one in order
 `Shard`, `join`              record a run of several processes, and show their files as one
+`references`, `to_icechunk`  let xarray, Dask and other readers of Zarr have the values, from an object store too
 ===========================  ==================================================================
 
 Errors are :class:`selvedge.Error`, and the built-in exception that fits: a tensor that is not there is a
@@ -46,6 +47,7 @@ from selvedge._errors import (
 from selvedge._file import File, Selection, Tensor, open
 from selvedge._ranks import Shard, joined_steps
 from selvedge._recorder import Plan, Recorder, Summary, plan
+from selvedge._references import VirtualizarrParser, references, to_icechunk
 from selvedge._safetensors import Loaded, load_safetensors, save_safetensors
 from selvedge._selvedge import __version__
 from selvedge._tools import Recovery, inspect, join, rechunk, recover, verify
@@ -79,6 +81,7 @@ __all__ = [
     "Summary",
     "Tensor",
     "TensorNotFoundError",
+    "VirtualizarrParser",
     "Watch",
     "__version__",
     "inspect",
@@ -89,7 +92,9 @@ __all__ = [
     "plan",
     "rechunk",
     "recover",
+    "references",
     "save_safetensors",
+    "to_icechunk",
     "verify",
     "watch",
 ]
