@@ -220,6 +220,39 @@ fn rules_are_counted() {
     assert_eq!(lines[0], "2  NBK001  invalid-notebook", "{}", run.stdout);
     assert_eq!(lines.len(), 4, "{}", run.stdout);
     assert!(lines[3].starts_with("2 errors and 2 warnings in "));
+    // A program gets what it reads, or is told that there is no such form.
+    let run = place.run(&["check", "--statistics", "--output-format", "json"]);
+    assert_eq!(run.code, 1);
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(json["statistics"][0]["code"], "NBK001");
+    assert_eq!(json["statistics"][0]["findings"], 2);
+    assert_eq!(json["summary"]["warnings"], 2);
+    for format in ["gitlab", "junit", "sarif", "github"] {
+        let run = place.run(&["check", "--statistics", "--output-format", format]);
+        assert_eq!((run.code, &*run.stdout), (2, ""));
+        assert!(run.stderr.contains(format), "{}", run.stderr);
+    }
+}
+
+/// A filter of git was found in "1 of 0 files".
+#[test]
+fn files_of_settings_are_counted_with_what_is_found_in_them() {
+    let place = Place::new();
+    let git = std::process::Command::new("git")
+        .args(["init", "--quiet"])
+        .current_dir(place.path("."))
+        .status();
+    assert!(git.unwrap().success());
+    place.write(
+        "lefthook.yml",
+        "pre-commit:\n  commands:\n    strip:\n      run: nbstripout {staged_files}\n",
+    );
+    let run = place.run(&["check", "--output-format", "concise"]);
+    assert!(
+        run.stdout.ends_with("1 error in 1 of 1 file\n"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[test]

@@ -283,7 +283,10 @@ fn settings_at_the_top_of_the_git_repository_hold_below() {
         ".config/lefthook.yml",
         "pre-commit: {jobs: [{script: a.sh}]}\n",
     );
-    place.write(".lefthook/pre-commit/a.sh", "nbstripout a.ipynb\n");
+    place.write(
+        ".lefthook/pre-commit/a.sh",
+        "nbstripout one/notebooks/*.ipynb\n",
+    );
     let mut check = place.command(&["check", "-q", "--select=GIT", "--output-format=concise"]);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let output = check

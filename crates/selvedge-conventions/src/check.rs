@@ -1,8 +1,6 @@
 //! Running rules over facts.
 
-use crate::{
-    Artifact, Cell, Config, Context, Diagnosis, Finding, Place, Rule, Selection, Selector, Tree,
-};
+use crate::{Artifact, Config, Context, Diagnosis, Finding, Place, Rule, Selection, Tree};
 
 /// Runs rules over facts.
 ///
@@ -92,12 +90,8 @@ fn is_silenced(artifact: &Artifact, rule: &dyn Rule, diagnosis: &Diagnosis) -> b
         Place::Cell { number, .. } => number.checked_sub(1).and_then(|at| notebook.cells.get(at)),
         _ => None,
     };
-    let of_notebook = notebook.ignores.iter().map(String::as_str);
-    let mut names = of_notebook.chain(cell.into_iter().flat_map(Cell::silenced));
-    names.any(|name| {
-        name.parse()
-            .is_ok_and(|named: Selector| named.matches(rule))
-    })
+    let code = rule.code();
+    notebook.silences.has(code) || cell.is_some_and(|cell| cell.silences(code))
 }
 
 #[cfg(test)]

@@ -63,8 +63,8 @@ pub use diagnosis::{Diagnosis, Fix, FixAction, FixSafety, Place};
 pub use error::{Error, Location};
 pub use facts::{
     Abandoned, Artifact, Contents, Damage, Dtype, Exponents, Filter, Filtered, Float16Evidence,
-    GitAttribute, GitFilter, Hdf5Facts, Hook, HookFiles, NumpyFacts, RepositoryFacts, RunState,
-    SafetensorsFacts, Storage, TensorFacts, Tree, TreeFile, Uint16Evidence,
+    GitAttribute, GitFilter, Hdf5Facts, Hook, HookFiles, Narrowing, NumpyFacts, RepositoryFacts,
+    RunState, SafetensorsFacts, Storage, TensorFacts, Tree, TreeFile, Uint16Evidence,
 };
 pub use finding::Finding;
 pub use name::{IdPattern, ModelName, NotebookId, TensorFileName, TrajectoryName};
@@ -72,7 +72,7 @@ pub use notebook::{Cell, CellError, CellKind, Mention, Notebook, NotebookProblem
 pub use output::Format;
 pub use path::TreePath;
 pub use project::Project;
-pub use report::{Report, Summary};
+pub use report::{OfRule, Report, Summary};
 pub use rule::{Metadata, Rule};
 pub use rules::{RULES, rule};
 pub use selection::Selection;

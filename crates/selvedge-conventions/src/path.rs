@@ -24,53 +24,69 @@ use crate::natural;
 /// assert_eq!(path.parent(), "box_3/tensors/Flannel");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TreePath(String);
+pub struct TreePath {
+    text: String,
+    /// Its bytes, where they are not those of the text.
+    bytes: Option<Box<[u8]>>,
+}
 
 impl TreePath {
     /// Takes a path that is relative to the root. One that is not, of a file outside of it, is kept
     /// as it is.
     pub fn new(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         for component in path.components() {
             match component {
                 Component::CurDir => {}
-                Component::RootDir => text.push('/'),
+                Component::RootDir => bytes.push(b'/'),
                 Component::Prefix(_) | Component::ParentDir | Component::Normal(_) => {
-                    if !text.is_empty() && !text.ends_with('/') {
-                        text.push('/');
+                    if !bytes.is_empty() && !bytes.ends_with(b"/") {
+                        bytes.push(b'/');
                     }
-                    text.push_str(&escaped(component.as_os_str().as_bytes()));
+                    bytes.extend_from_slice(component.as_os_str().as_bytes());
                 }
             }
         }
-        Self(text)
+        match String::from_utf8(bytes) {
+            Ok(text) => Self { text, bytes: None },
+            Err(error) => Self {
+                text: escaped(error.as_bytes()),
+                bytes: Some(error.into_bytes().into()),
+            },
+        }
+    }
+
+    /// The bytes that the file system has for it.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.as_deref().unwrap_or(self.text.as_bytes())
     }
 
     /// The whole path.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The last part.
     #[must_use]
     pub fn file_name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or(&self.0)
+        self.text.rsplit('/').next().unwrap_or(&self.text)
     }
 
     /// The folder, without a `/` at the end; empty for the root.
     #[must_use]
     pub fn parent(&self) -> &str {
-        self.0.rsplit_once('/').map_or("", |(parent, _)| parent)
+        self.text.rsplit_once('/').map_or("", |(parent, _)| parent)
     }
 
     /// A file of another name in the same folder.
     #[must_use]
     pub fn with_file_name(&self, file_name: &str) -> Self {
         match self.parent() {
-            "" => Self(file_name.to_owned()),
-            parent => Self(format!("{parent}/{file_name}")),
+            "" => Self::new(file_name),
+            parent => Self::new(format!("{parent}/{file_name}")),
         }
     }
 
@@ -85,7 +101,7 @@ impl TreePath {
 
 impl fmt::Display for TreePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&self.text)
     }
 }
 
@@ -97,7 +113,7 @@ impl<P: AsRef<Path> + ?Sized> From<&P> for TreePath {
 
 impl Ord for TreePath {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (mut ours, mut others) = (self.0.split('/'), other.0.split('/'));
+        let (mut ours, mut others) = (self.text.split('/'), other.text.split('/'));
         loop {
             let order = match (ours.next(), others.next()) {
                 (None, None) => return Ordering::Equal,
@@ -154,7 +170,7 @@ mod tests {
         let mut paths = ["b/1.24c", "a-b/x", "a/10", "a/9", "a"].map(TreePath::new);
         paths.sort();
         assert_eq!(
-            paths.map(|path| path.0),
+            paths.map(|path| path.text),
             ["a", "a/9", "a/10", "a-b/x", "b/1.24c"]
         );
     }

@@ -1,10 +1,27 @@
 //! What a check ends with: its findings in order, and a line that sums them up.
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+
+use serde::Serialize;
 
 use crate::units::count;
 use crate::{Baseline, Finding, FixSafety, Severity, StaleEntry, TreePath};
+
+/// How often a rule has found something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct OfRule {
+    /// The code of the rule.
+    pub code: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// How many findings there are.
+    pub findings: usize,
+    /// How many of them `--fix` repairs.
+    pub fixable: usize,
+}
 
 /// The result of a check.
 ///
@@ -19,7 +36,7 @@ use crate::{Baseline, Finding, FixSafety, Severity, StaleEntry, TreePath};
 pub struct Report {
     /// What was found and is not known already: sorted by file, place and rule.
     pub findings: Vec<Finding>,
-    /// How many files were checked.
+    /// How many files were checked, and with them the files of settings in which something was found.
     pub files: usize,
     /// How many findings the baseline hides.
     pub hidden: usize,
@@ -68,6 +85,26 @@ impl Report {
     pub fn files_with_findings(&self) -> usize {
         let paths: HashSet<_> = self.findings.iter().map(|finding| &finding.path).collect();
         paths.len()
+    }
+
+    /// How many findings there are of each rule, the most first.
+    #[must_use]
+    pub fn statistics(&self) -> Vec<OfRule> {
+        let mut counts: BTreeMap<&str, OfRule> = BTreeMap::new();
+        for finding in &self.findings {
+            let of_rule = counts.entry(finding.code).or_insert(OfRule {
+                code: finding.code,
+                name: finding.rule_name(),
+                findings: 0,
+                fixable: 0,
+            });
+            of_rule.findings += 1;
+            let fix = finding.fix.as_ref();
+            of_rule.fixable += usize::from(fix.is_some_and(|fix| fix.safety == FixSafety::Safe));
+        }
+        let mut counts: Vec<_> = counts.into_values().collect();
+        counts.sort_by_key(|of_rule| Reverse(of_rule.findings));
+        counts
     }
 
     /// The summary, on one line.

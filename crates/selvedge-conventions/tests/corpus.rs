@@ -11,9 +11,10 @@ use std::{env, fs};
 
 use selvedge_conventions::{
     Artifact, Checker, Config, Filtered, Finding, GitFilter, Hook, Notebook, RepositoryFacts,
-    Selection, Tree, TreePath, rule,
+    Selection, Tree, TreeFile, TreePath, rule,
 };
 use serde::Deserialize;
+use serde_json::json;
 
 /// A circumstance, as `corpus.json` has it.
 #[derive(Deserialize)]
@@ -33,8 +34,25 @@ struct OfGit {
     tool: String,
     version: String,
     text: String,
+    /// Where the notebook lies.
+    #[serde(default = "at_the_top")]
+    notebook: String,
+    /// Its metadata, and those of its cell.
+    #[serde(default)]
+    metadata: Map,
+    #[serde(default)]
+    cell: Map,
+    /// Files beside it.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
     /// Whether a notebook that was committed with it lacks outputs.
     takes: bool,
+}
+
+type Map = serde_json::Map<String, serde_json::Value>;
+
+fn at_the_top() -> String {
+    "a.ipynb".to_owned()
 }
 
 fn folder() -> PathBuf {
@@ -53,20 +71,31 @@ fn filters_and_hooks() -> Vec<OfGit> {
 
 /// The rules that find something of a repository with the filter, or with the hook.
 fn said_of(entry: &OfGit) -> BTreeSet<&'static str> {
-    let repository = if entry.kind == "filter" {
-        RepositoryFacts {
-            filters: GitFilter::parse(&format!("filter.f.clean\n{}\0", entry.text)),
-            filtered: Some(Filtered::parse("a.ipynb\0filter\0f\0")),
-            ..RepositoryFacts::default()
-        }
-    } else {
-        let path = TreePath::new(".git/hooks/pre-commit");
-        RepositoryFacts {
-            hooks: vec![Hook::of_script(&path, entry.text.clone())],
-            ..RepositoryFacts::default()
-        }
+    let notebook = json!({
+        "nbformat": 4, "nbformat_minor": 5, "metadata": entry.metadata,
+        "cells": [{
+            "cell_type": "code", "id": "a", "source": "print(1)", "execution_count": 1, "metadata": entry.cell,
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": "1"}],
+        }],
+    });
+    let notebook = Notebook::parse(notebook.to_string().as_bytes()).unwrap();
+    let path = TreePath::new(&entry.notebook);
+    let mut repository = RepositoryFacts {
+        scripts: entry.files.clone(),
+        ..RepositoryFacts::default()
     };
+    if notebook.keeps_outputs {
+        repository.keeping.insert(path.clone());
+    }
+    if entry.kind == "filter" {
+        repository.filters = GitFilter::parse(&format!("filter.f.clean\n{}\0", entry.text));
+        repository.filtered = Some(Filtered::parse(&format!("{path}\0filter\0f\0")));
+    } else {
+        let hook = TreePath::new(".git/hooks/pre-commit");
+        repository.hooks = vec![Hook::of_script(&hook, entry.text.clone())];
+    }
     let tree = Tree {
+        files: vec![TreeFile::new(path, 1)],
         repository,
         ..Tree::default()
     };
@@ -77,6 +106,22 @@ fn said_of(entry: &OfGit) -> BTreeSet<&'static str> {
 }
 
 impl OfGit {
+    /// What is with the filter or the hook, in words.
+    fn with(&self) -> String {
+        let mut parts = Vec::new();
+        if self.notebook != at_the_top() {
+            parts.push(format!("the notebook is `{}`", self.notebook));
+        }
+        for (whose, map) in [("its", &self.metadata), ("its cell's", &self.cell)] {
+            for (key, value) in map {
+                parts.push(format!("{whose} metadata have `{key}` = `{value}`"));
+            }
+        }
+        let files = self.files.iter();
+        parts.extend(files.map(|(path, text)| format!("`{path}`: `` {} ``", one_line(text))));
+        parts.join("; ")
+    }
+
     fn expected(&self) -> BTreeSet<&'static str> {
         let code = if self.kind == "filter" {
             "GIT001"
@@ -121,9 +166,10 @@ fn what_is_found_is_what_is_right() {
 fn what_is_said_of_filters_and_hooks_is_what_git_does_with_them() {
     let all = filters_and_hooks();
     let of = |takes| all.iter().filter(|entry| entry.takes == takes).count();
-    assert!(of(true) >= 30 && of(false) >= 20);
+    assert!(of(true) >= 60 && of(false) >= 60);
     for entry in all {
-        assert_eq!(said_of(&entry), entry.expected(), "{}", entry.text);
+        let with = entry.with();
+        assert_eq!(said_of(&entry), entry.expected(), "{} {with}", entry.text);
     }
 }
 
@@ -158,6 +204,11 @@ fn in_words(codes: &BTreeSet<&str>) -> String {
     }
 }
 
+fn one_line(text: &str) -> String {
+    let text = text.trim_end().replace('|', "\\|").replace('\t', "    ");
+    text.replace('\n', " ⏎ ")
+}
+
 /// The table of filters and hooks.
 fn filter_table() -> String {
     let entries = filters_and_hooks();
@@ -166,12 +217,13 @@ fn filter_table() -> String {
          Git ran each of them, for `corpus/filters.py`, and what it committed decides whether outputs are \
          taken out. The\nchecker runs none of them: it reads their text. {} of them; `⏎` is the end of a \
          line.\n\n\
-         | tool | what | text | takes outputs out | said | right |\n|---|---|---|---|---|---|\n",
+         | tool | what | text | with | takes outputs out | said | right |\n|---|---|---|---|---|---|---|\n",
         entries.len()
     );
     for entry in &entries {
         let said = said_of(entry);
-        let code = entry.text.replace('|', "\\|").replace('\n', " ⏎ ");
+        let code = one_line(&entry.text);
+        let with = entry.with();
         let OfGit {
             kind,
             tool,
@@ -182,7 +234,7 @@ fn filter_table() -> String {
         let yes = |is: bool| if is { "yes" } else { "no" };
         let _ = writeln!(
             text,
-            "| {} | {kind} | `` {code} `` | {} | {} | {} |",
+            "| {} | {kind} | `` {code} `` | {with} | {} | {} | {} |",
             format!("{tool} {version}").trim(),
             yes(*takes),
             in_words(&said),

@@ -57,7 +57,7 @@ fn report() -> Report {
     let baseline =
         "version = 1\n[files]\n\"notebooks/1.5b_many.ipynb\" = { NBK003 = 1, NBK005 = 1 }";
     let baseline = Baseline::parse(baseline, "baseline.toml").unwrap();
-    Report::new(findings, 96).with_baseline(&baseline, |_, _| true)
+    Report::new(findings, 128).with_baseline(&baseline, |_, _| true)
 }
 
 #[test]

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use selvedge_base::text::escaped;
 use selvedge_base::{LONGEST_TEXT, read_regular};
-use selvedge_conventions::{Filtered, GitAttribute, Hook, RepositoryFacts, TreePath};
+use selvedge_conventions::{Filtered, GitAttribute, Hook, Notebook, RepositoryFacts, TreePath};
 
 use super::git::{self, NoAnswer};
 use super::settings::GitSettings;
 use super::walk::{Found, Kind};
-use super::{Failure, Scope};
+use super::{Failure, LONGEST_NOTEBOOK, Scope};
 
 /// The facts, from git's settings and the files of the tree.
 pub(super) fn facts(
@@ -79,6 +79,8 @@ pub(super) fn facts(
             {
                 Hook::parse_pre_commit
             }
+            ".overcommit.yml" if path.parent() == Some(&top) => Hook::parse_overcommit,
+            "package.json" if path.parent() == Some(&top) => Hook::parse_package,
             _ => continue,
         };
         if let Some(text) = text_of(&path) {
@@ -91,9 +93,19 @@ pub(super) fn facts(
     let of_husky = top.join(".husky/pre-commit");
     let of_husky = Some(of_husky).filter(|path| of_git.as_ref() != Some(path));
     for path in of_git.iter().chain(&of_husky) {
-        if let Some(text) = text_of(path) {
-            facts.hooks.push(Hook::of_script(&tree_path(path), text));
+        let Some(text) = text_of(path) else {
+            continue;
+        };
+        // One that runs all programs of a folder.
+        for path in files_of(&text, path, &top)
+            .iter()
+            .filter(|path| is_program(path))
+        {
+            if let Some(text) = text_of(path) {
+                facts.hooks.push(Hook::of_script(&tree_path(path), text));
+            }
         }
+        facts.hooks.push(Hook::of_script(&tree_path(path), text));
     }
     let commands = facts.hooks.iter().map(|hook| hook.command.clone());
     let commands = commands.chain(facts.filters.iter().map(|filter| filter.clean.clone()));
@@ -101,14 +113,17 @@ pub(super) fn facts(
         .into_iter()
         .map(PathBuf::as_path)
         .chain(of_git.as_deref().and_then(Path::parent));
-    facts.scripts = scripts(commands.collect(), &folders.collect::<Vec<_>>(), text_of);
+    let texts: Vec<String> = commands.collect();
+    facts.scripts = scripts(texts.clone(), &folders.collect::<Vec<_>>(), text_of);
+    let notebooks: Vec<&Path> = of_kind(Kind::Notebook)
+        .filter(|path| path.starts_with(&scope.root))
+        .collect();
+    let texts = texts.iter().chain(facts.scripts.values());
+    facts.keeping = keeping(scope, texts, &notebooks);
     let sets_a_filter = |line: &GitAttribute| {
         let mut attributes = line.attributes.iter();
         attributes.any(|attribute| attribute.starts_with("filter="))
     };
-    let notebooks: Vec<&Path> = of_kind(Kind::Notebook)
-        .filter(|path| path.starts_with(&scope.root))
-        .collect();
     facts.filtered = if facts.attributes.iter().any(sets_a_filter) {
         filtered(scope, &notebooks, failures)
     } else {
@@ -173,6 +188,8 @@ fn scripts(
             .split(is_between)
             .map(|word| word.trim_start_matches('/').trim_start_matches("./"))
             .filter(|word| word.contains(['.', '/']) && !word.contains(".."));
+        let unnamed = read_by(&text);
+        let words = words.chain(unnamed.iter().map(String::as_str));
         for word in words {
             if found.len() == MOST_SCRIPTS || names.len() == MOST_NAMES {
                 return found;
@@ -190,6 +207,88 @@ fn scripts(
         }
     }
     found
+}
+
+/// The files that programs read which a text calls, although it does not name them.
+fn read_by(text: &str) -> Vec<String> {
+    const READERS: [(&[&str], &[&str]); 5] = [
+        (&["make"], &["GNUmakefile", "makefile", "Makefile"]),
+        (&["just"], &["justfile", "Justfile", ".justfile"]),
+        (
+            &["npm", "yarn", "pnpm", "bun", "lint-staged"],
+            &[
+                "package.json",
+                ".lintstagedrc",
+                ".lintstagedrc.json",
+                ".lintstagedrc.yaml",
+                ".lintstagedrc.yml",
+            ],
+        ),
+        (
+            &["databooks", "nbwipers"],
+            &["pyproject.toml", ".nbwipers.toml", "nbwipers.toml"],
+        ),
+        (&["nbdev"], &["pyproject.toml", "settings.ini"]),
+    ];
+    let called = READERS.into_iter().filter(|(programs, _)| {
+        let mut programs = programs.iter();
+        programs.any(|program| text.contains(program))
+    });
+    let mut names: Vec<String> = called
+        .flat_map(|(_, files)| files)
+        .map(|file| (*file).to_owned())
+        .collect();
+    // `make -C FOLDER`
+    let words: Vec<&str> = text.split_whitespace().collect();
+    for pair in words.windows(2) {
+        if let ["-C" | "--directory", folder] = pair {
+            let folder = folder.trim_end_matches('/');
+            names.extend(READERS[0].1.iter().map(|file| format!("{folder}/{file}")));
+        }
+    }
+    names
+}
+
+/// The files of a folder that a hook goes through: `pre-commit.d`, beside it or where it says.
+fn files_of(hook: &str, path: &Path, top: &Path) -> Vec<PathBuf> {
+    let is_between =
+        |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '*' | '$' | ';' | '(' | ')');
+    let named = hook
+        .split(is_between)
+        .map(|word| word.trim_matches('/'))
+        .find(|word| word.ends_with(".d"));
+    let Some(named) = named else {
+        return Vec::new();
+    };
+    let name = named.rsplit('/').next().unwrap_or(named);
+    let beside = path.parent().map(|folder| files_in(&folder.join(name)));
+    match beside.unwrap_or_default() {
+        none if none.is_empty() => files_in(&top.join(named)),
+        files => files,
+    }
+}
+
+/// The notebooks that tell nbstripout to leave their outputs, where one of the texts calls it.
+fn keeping<'t>(
+    scope: &Scope,
+    mut texts: impl Iterator<Item = &'t String>,
+    notebooks: &[&Path],
+) -> HashSet<TreePath> {
+    let calls_one = |text: &String| text.contains("nbstripout") || text.contains("nbwipers");
+    if !texts.any(calls_one) {
+        return HashSet::new();
+    }
+    let mut json = Vec::new();
+    let mut keeps = |path: &&&Path| {
+        // Who checks the notebook tells what is wrong with it.
+        let is_read = read_regular(path, LONGEST_NOTEBOOK, &mut json).is_ok();
+        let text = std::str::from_utf8(&json).unwrap_or_default();
+        is_read
+            && (text.contains("keep_output") || text.contains("init_cell"))
+            && Notebook::parse(&json).is_ok_and(|notebook| notebook.keeps_outputs)
+    };
+    let kept = notebooks.iter().filter(&mut keeps);
+    kept.map(|path| scope.tree_path(path)).collect()
 }
 
 /// Which notebooks go through which filter, as git says; none where there is no repository.
@@ -216,8 +315,8 @@ fn filtered(
         }
     }
     let mut filtered = Filtered::parse(&answers);
-    for found in &mut filtered {
-        found.first = scope.tree_path(Path::new(found.first.as_str()));
+    for path in filtered.iter_mut().flat_map(|found| &mut found.notebooks) {
+        *path = scope.tree_path(Path::new(path.as_str()));
     }
     Some(filtered)
 }

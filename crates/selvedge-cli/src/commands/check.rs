@@ -1,6 +1,6 @@
 //! `selvedge check`: a repository against the conventions.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -122,6 +122,10 @@ pub(super) fn run(args: &Args, program: &Program) -> anyhow::Result<Outcome> {
     if args.dry_run && !fixes_are_made {
         bail!("--dry-run is for --fix and --unsafe-fixes");
     }
+    let format = args.output_format;
+    if args.statistics && !matches!(format, Format::Full | Format::Concise | Format::Json) {
+        bail!("--statistics is written as full, concise or json, and {format} has no place for it");
+    }
     let scope = Scope::find(&args.paths, args.config.as_deref())?;
     if args.print_config {
         output::print(&scope.config.to_toml())?;
@@ -149,7 +153,9 @@ pub(super) fn run(args: &Args, program: &Program) -> anyhow::Result<Outcome> {
             (report, failures) = judged(&scope, &selection, baseline.as_ref(), checked);
         }
     }
-    if args.statistics {
+    if args.statistics && args.output_format == Format::Json {
+        output::print_program(&report.statistics_json())?;
+    } else if args.statistics {
         output::print(&render::findings::statistics(&report))?;
         output::print(&render::findings::summary(&report, Page::of_stdout()))?;
     } else {
@@ -174,7 +180,11 @@ fn judged(
     baseline: Option<&Baseline>,
     checked: Checked,
 ) -> (Report, Vec<Failure>) {
-    let report = Report::new(checked.findings, checked.files.len());
+    // Settings of git are found fault with, too.
+    let paths = checked.findings.iter().map(|finding| &finding.path);
+    let all: HashSet<&TreePath> = checked.files.keys().chain(paths).collect();
+    let files = all.len();
+    let report = Report::new(checked.findings, files);
     let Some(baseline) = baseline else {
         return (report, checked.failures);
     };

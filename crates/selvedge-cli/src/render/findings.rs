@@ -1,8 +1,5 @@
 //! Findings for people, in lines that fit the page.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-
 use anstyle::Style;
 use selvedge_conventions::{Finding, FixAction, FixSafety, Report, Severity, TreePath};
 
@@ -36,18 +33,14 @@ pub(crate) fn report(report: &Report, page: Page) -> String {
 
 /// How many findings there are of each rule, the most first.
 pub(crate) fn statistics(report: &Report) -> String {
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for finding in &report.findings {
-        *counts
-            .entry((finding.code, finding.rule_name()))
-            .or_default() += 1;
-    }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by_key(|(rule, count)| (Reverse(*count), *rule));
-    let width = counts.first().map_or(0, |(_, most)| most.to_string().len());
-    let lines = counts
-        .into_iter()
-        .map(|((code, name), count)| format!("{count:>width$}  {}  {name}\n", styled(TITLE, code)));
+    let counts = report.statistics();
+    let width = counts
+        .first()
+        .map_or(0, |most| most.findings.to_string().len());
+    let lines = counts.iter().map(|of_rule| {
+        let (code, name) = (styled(TITLE, of_rule.code), of_rule.name);
+        format!("{:>width$}  {code}  {name}\n", of_rule.findings)
+    });
     lines.collect()
 }
 

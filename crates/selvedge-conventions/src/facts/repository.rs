@@ -1,6 +1,6 @@
 //! What a repository does to notebooks before they are committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::Hook;
 use crate::TreePath;
@@ -17,10 +17,13 @@ pub struct RepositoryFacts {
     pub filters: Vec<GitFilter>,
     /// Which notebooks go through which filter, as git says; none where it was not asked.
     pub filtered: Option<Vec<Filtered>>,
+    /// Notebooks that tell nbstripout and its like to leave their outputs, by `keep_output`.
+    pub keeping: HashSet<TreePath>,
     /// What runs before a commit.
     pub hooks: Vec<Hook>,
     /// The text of scripts of the repository that hooks, filters and other scripts name, by their paths
-    /// as they name them, without `./`.
+    /// as they name them, without `./`; with them `Makefile`, `package.json`, `pyproject.toml` and the like,
+    /// where one of them may be read.
     pub scripts: BTreeMap<String, String>,
 }
 
@@ -83,10 +86,8 @@ pub struct GitFilter {
 pub struct Filtered {
     /// The name of the filter.
     pub filter: String,
-    /// The first notebook.
-    pub first: TreePath,
-    /// How many there are.
-    pub notebooks: usize,
+    /// The notebooks.
+    pub notebooks: Vec<TreePath>,
 }
 
 impl Filtered {
@@ -102,12 +103,12 @@ impl Filtered {
             if matches!(*filter, "set" | "unset" | "unspecified") {
                 continue;
             }
+            let path = TreePath::new(path);
             match found.iter_mut().find(|known| known.filter == *filter) {
-                Some(known) => known.notebooks += 1,
+                Some(known) => known.notebooks.push(path),
                 None => found.push(Self {
                     filter: (*filter).to_owned(),
-                    first: TreePath::new(path),
-                    notebooks: 1,
+                    notebooks: vec![path],
                 }),
             }
         }
@@ -186,8 +187,7 @@ mod tests {
             "a.ipynb\0filter\0nbstripout\0b.ipynb\0filter\0unset\0c.ipynb\0filter\0nbstripout\0";
         let expected = Filtered {
             filter: "nbstripout".to_owned(),
-            first: TreePath::new("a.ipynb"),
-            notebooks: 2,
+            notebooks: ["a.ipynb", "c.ipynb"].map(TreePath::new).to_vec(),
         };
         assert_eq!(Filtered::parse(text), [expected]);
     }

@@ -1,7 +1,66 @@
-//! What nbformat opens of versions 2 and 3, whose cells lie in worksheets.
+//! What nbformat opens of versions 2 and 3, whose cells lie in worksheets, and of the first, which had none.
 
 use super::node::Node;
 use super::opens::{kind, lines, list, object, whole_minor};
+
+/// The version of 2011, which is also what a notebook without a version is taken for.
+pub(super) fn opened_1(root: &Node<'_>) -> Result<(), String> {
+    let has_no_version = || match root.get("nbformat") {
+        None => "it has no number `nbformat`",
+        Some(_) => "its `nbformat` is 1",
+    };
+    let cells = list(root.get("cells"), "it", "cells");
+    let cells = cells.map_err(|error| match root.get("nbformat") {
+        None => format!("{}, and {error}", has_no_version()),
+        Some(_) => error,
+    })?;
+    let mut is_first = true;
+    for (number, cell) in cells {
+        let here = format!("cell {number}");
+        if !cell.is_object() {
+            return Err(format!("{here} is {}", kind(cell)));
+        }
+        let Some(cell_type) = cell.get("cell_type") else {
+            return Err(format!("{here} has no `cell_type`"));
+        };
+        match cell_type.text() {
+            Some("code") => {
+                if let Some(prompt) = cell.get("prompt_number")
+                    && !is_prompt(prompt)
+                {
+                    return Err(format!("the `prompt_number` of {here} is no number"));
+                }
+            }
+            Some("text") => {}
+            // Any other is left out, behind one that is known.
+            _ if is_first => {
+                return Err(format!(
+                    "{}, so Jupyter takes it for one of 2011, and {here} is none of such",
+                    has_no_version()
+                ));
+            }
+            _ => {}
+        }
+        if cell.get("code").is_none() && cell.get("source").is_some_and(|source| !source.is_empty())
+        {
+            return Err(format!(
+                "{}, so Jupyter takes it for one of 2011, and shows nothing of its code",
+                has_no_version()
+            ));
+        }
+        is_first = false;
+    }
+    Ok(())
+}
+
+/// What Python makes a whole number of.
+fn is_prompt(node: &Node<'_>) -> bool {
+    match node {
+        Node::Text(text) => text.trim().parse::<i128>().is_ok(),
+        Node::List(_) | Node::Object(_) => false,
+        Node::Null | Node::Bool(_) | Node::Int(_) | Node::Float(_) => true,
+    }
+}
 
 pub(super) fn opened(root: &Node<'_>, version: u64) -> Result<(), String> {
     // nbformat has a schema for 3.0 alone, and looks for one.

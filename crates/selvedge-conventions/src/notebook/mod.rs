@@ -11,6 +11,7 @@ mod opens;
 mod parse;
 mod python;
 mod shows;
+mod silences;
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +19,7 @@ pub use mentions::Mention;
 pub use parse::NotebookProblem;
 pub(crate) use python::parsed;
 pub(crate) use shows::Shows;
-
-use crate::Selector;
+pub(crate) use silences::Silences;
 
 /// A notebook: its cells, and of their outputs only whether there are any and what went wrong.
 ///
@@ -44,14 +44,17 @@ use crate::Selector;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Notebook {
-    /// The major version of the format: 4 since 2015.
+    /// The major version of the format: 4 since 2015. One that has none is of 2011, to nbformat.
     pub format: u64,
     /// Whether its kernel reads Python, as far as it says: one that says nothing does.
     pub is_python: bool,
     /// What hinders other programs than Jupyter from showing it.
     pub unshown: Option<Unshown>,
-    /// The rules that its metadata silence, as `selvedge.ignore` names them.
-    pub ignores: Vec<String>,
+    /// The rules that its metadata silence.
+    pub(crate) silences: Silences,
+    /// Whether it tells nbstripout and its like to leave all of its outputs: by `keep_output` in its
+    /// metadata or in those of each cell that has outputs.
+    pub keeps_outputs: bool,
     /// Its cells, in order.
     pub cells: Vec<Cell>,
 }
@@ -65,11 +68,18 @@ pub enum Unshown {
         /// The line of the first, from 1.
         line: usize,
     },
-    /// The state of its widgets is not under the key `state`.
+    /// The state of its widgets is not under the key `state`, and something is shown that asks for it.
     WidgetsWithoutState,
     /// A cell of code has no such key, which the format demands.
     CellWithout {
         /// The cell, from 1.
+        cell: usize,
+        /// The key.
+        key: &'static str,
+    },
+    /// An output has no such key, which the format demands.
+    OutputWithout {
+        /// Its cell, from 1.
         cell: usize,
         /// The key.
         key: &'static str,
@@ -137,14 +147,18 @@ pub struct Cell {
     pub execution_count: Option<u64>,
     /// How many outputs it has.
     pub outputs: usize,
+    /// How many of them are the value of its last expression.
+    pub results: usize,
+    /// How many are something that it shows otherwise than as text: a picture, a table, a widget.
+    pub displays: usize,
     /// The error that it ended with.
     pub error: Option<CellError>,
     /// Its tags: `raises-exception` is one that Jupyter knows.
     pub tags: Vec<String>,
     /// Whether it is in another language than the kernel of the notebook, and is run elsewhere.
     pub is_foreign: bool,
-    /// The rules that its metadata silence, as `selvedge.ignore` names them.
-    pub ignores: Vec<String>,
+    /// The rules that its metadata and its comments silence.
+    pub(crate) silences: Silences,
     /// Its text.
     pub source: String,
 }
@@ -170,24 +184,9 @@ impl Cell {
         TAGS.iter().any(|tag| self.has_tag(tag)) || self.is_set("error", true)
     }
 
-    /// The rules that it silences: those of its metadata, and of comments, `# selvedge: ignore NBK003`.
-    pub(crate) fn silenced(&self) -> impl Iterator<Item = &str> {
-        let comments = self.source.lines().filter_map(|line| {
-            let (_, comment) = line.split_once('#')?;
-            comment.trim_start().strip_prefix("selvedge: ignore")
-        });
-        // A reason may stand behind them.
-        let is_meant = |name: &&str| name.is_empty() || name.parse::<Selector>().is_ok();
-        let names = comments.flat_map(move |names| names.split([',', ' ']).take_while(is_meant));
-        let names = names.chain(self.ignores.iter().map(String::as_str));
-        names.filter(|name| !name.is_empty())
-    }
-
     /// Whether it silences the rule of this code for itself.
     pub(crate) fn silences(&self, code: &str) -> bool {
-        let selectors = self.silenced().map(str::parse::<Selector>);
-        let mut known = selectors.filter_map(Result::ok);
-        known.any(|selector| selector.specificity(code).is_some())
+        self.silences.has(code)
     }
 
     /// Whether an option in a comment of the first lines is set to this, as YAML writes it:

@@ -126,10 +126,11 @@ impl Reader {
             return;
         };
         let variable = variable.id.to_string();
+        if may_be_nothing(value) {
+            self.names.may_be_none.insert(variable);
+            return;
+        }
         match value {
-            Expr::NoneLiteral(_) => {
-                self.names.may_be_none.insert(variable);
-            }
             Expr::List(_)
             | Expr::Tuple(_)
             | Expr::Dict(_)
@@ -145,37 +146,86 @@ impl Reader {
             | Expr::Compare(_) => {
                 self.names.values.insert(variable);
             }
-            Expr::Call(call) => match &*call.func {
-                Expr::Name(function) if matches!(function.id.as_str(), "print" | "display") => {
-                    self.names.may_be_none.insert(variable);
+            Expr::Call(call) => {
+                if let Expr::Name(function) = &*call.func {
+                    self.results.push((variable, function.id.to_string()));
                 }
-                Expr::Name(function) => self.results.push((variable, function.id.to_string())),
-                Expr::Attribute(method) if returns_nothing(method.attr.as_str()) => {
-                    self.names.may_be_none.insert(variable);
-                }
-                _ => {}
-            },
+            }
             _ => {}
         }
     }
 }
 
-/// Methods of lists, sets and dicts that change them.
-fn returns_nothing(method: &str) -> bool {
-    matches!(
-        method,
-        "append"
-            | "extend"
-            | "insert"
-            | "remove"
-            | "sort"
-            | "reverse"
-            | "clear"
-            | "update"
-            | "add"
-            | "discard"
-            | "show"
-    )
+/// Whether the value may be `None`, by what it is or by the name of what returns it.
+fn may_be_nothing(value: &Expr) -> bool {
+    match value {
+        Expr::NoneLiteral(_) => true,
+        Expr::If(choice) => may_be_nothing(&choice.body) || may_be_nothing(&choice.orelse),
+        Expr::BoolOp(choice) => choice.values.last().is_some_and(may_be_nothing),
+        Expr::Named(named) => may_be_nothing(&named.value),
+        Expr::Await(call) => may_be_nothing(&call.value),
+        Expr::Call(call) => {
+            let (name, is_method) = match &*call.func {
+                Expr::Name(function) => (function.id.as_str(), false),
+                Expr::Attribute(method) => (method.attr.as_str(), true),
+                _ => return false,
+            };
+            let arguments = &call.arguments;
+            let is_in_place = arguments.find_keyword("inplace").is_some();
+            // One that writes a file returns nothing, and without a name of one what it has written.
+            let writes = is_method && name.starts_with("to_") && !arguments.args.is_empty();
+            // Those that are given what to return where there is nothing.
+            let has_default = match name {
+                "next" => arguments.len() > 1,
+                "getattr" => arguments.len() > 2,
+                _ => false,
+            };
+            is_in_place || writes || has_default || returns_nothing(name)
+        }
+        _ => false,
+    }
+}
+
+/// Functions and methods that change something, or look for something that may not be there.
+fn returns_nothing(name: &str) -> bool {
+    const NAMES: [&str; 32] = [
+        "print",
+        "display",
+        "append",
+        "extend",
+        "insert",
+        "remove",
+        "sort",
+        "reverse",
+        "clear",
+        "update",
+        "add",
+        "discard",
+        "show",
+        "match",
+        "search",
+        "fullmatch",
+        "find",
+        "get",
+        "getenv",
+        "which",
+        "poll",
+        "first",
+        "scalar",
+        "fetchone",
+        "one_or_none",
+        "pop",
+        "setdefault",
+        "getdoc",
+        "save",
+        "savefig",
+        "close",
+        "write",
+    ];
+    const STARTS: [&str; 8] = [
+        "find_", "get_", "try_", "maybe_", "lookup_", "search_", "match_", "set_",
+    ];
+    NAMES.contains(&name) || STARTS.iter().any(|start| name.starts_with(start))
 }
 
 impl<'a> Visitor<'a> for Reader {

@@ -126,7 +126,7 @@ impl<'j> Node<'j> {
 fn is_skipped(key: &str) -> bool {
     matches!(
         key,
-        "data" | "text" | "traceback" | "state" | "html" | "svg" | "png" | "jpeg" | "latex"
+        "text" | "traceback" | "state" | "html" | "svg" | "png" | "jpeg" | "latex"
     )
 }
 
@@ -213,7 +213,12 @@ impl<'de> Visitor<'de> for Kept {
         match self.0.checked_sub(1) {
             Some(below) => {
                 while let Some(Key(key)) = entries.next_key()? {
-                    let below = if is_skipped(&key) { 0 } else { below };
+                    // Of what is shown, the kinds are kept.
+                    let below = match &*key {
+                        "data" => 1.min(below),
+                        key if is_skipped(key) => 0,
+                        _ => below,
+                    };
                     kept.push((key, entries.next_value_seed(Kept(below))?));
                 }
             }

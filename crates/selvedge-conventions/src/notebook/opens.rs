@@ -11,18 +11,21 @@ pub(super) fn opened(root: &Node<'_>) -> Result<u64, String> {
         return Err(format!("it is {}, and a notebook is an object", kind(root)));
     }
     let version = match root.get("nbformat") {
-        // nbformat takes it for a notebook of 2011, and loses its code.
-        None => return Err("it has no number `nbformat`".to_owned()),
+        // The first notebooks had no such number, and to Python `true` and 1.0 are 1.
+        None | Some(Node::Bool(true)) => 1,
         Some(Node::Int(version)) if *version >= 0 => u64::try_from(*version).unwrap_or(u64::MAX),
+        Some(Node::Float(1.0)) => 1,
+        Some(Node::Float(2.0)) => 2,
         Some(Node::Float(version)) => return Err(format!("its `nbformat` is {version:?}")),
         Some(other) => return Err(format!("its `nbformat` is {}", kind(other))),
     };
     match version {
         4 => version_4(root)?,
         2 | 3 => before_4::opened(root, version)?,
+        1 => before_4::opened_1(root)?,
         _ => {
             return Err(format!(
-                "its format is version {version}, and Jupyter opens 2 to 4"
+                "its format is version {version}, and Jupyter opens 1 to 4"
             ));
         }
     }

@@ -2,7 +2,7 @@
 
 use super::lenient::{self, lenient};
 use super::node::Node;
-use super::{Cell, CellError, CellKind, Notebook, Unshown, language, limits, opens};
+use super::{Cell, CellError, CellKind, Notebook, Silences, Unshown, language, limits, opens};
 
 /// Why a file is not a notebook.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -137,8 +137,8 @@ fn problem(json: &[u8], error: &serde_json::Error) -> NotebookProblem {
 
 fn notebook(root: &Node<'_>, no_number: Option<usize>) -> Result<Notebook, NotebookProblem> {
     let format = opens::opened(root).map_err(|reason| NotebookProblem::NotANotebook { reason })?;
-    // Before version 4 cells lay in worksheets.
-    let cells: Vec<&Node<'_>> = if format >= 4 {
+    // In versions 2 and 3 cells lay in worksheets.
+    let cells: Vec<&Node<'_>> = if format >= 4 || format == 1 {
         root.get("cells")
             .map_or(&[][..], Node::items)
             .iter()
@@ -157,7 +157,8 @@ fn notebook(root: &Node<'_>, no_number: Option<usize>) -> Result<Notebook, Noteb
         format,
         is_python,
         unshown: unshown(root, format, &cells, no_number),
-        ignores: metadata.map(ignores).unwrap_or_default(),
+        silences: metadata.map(silences).unwrap_or_default(),
+        keeps_outputs: keeps_outputs(metadata, &cells),
         cells: cells
             .into_iter()
             .map(|node| cell(node, is_python))
@@ -172,16 +173,13 @@ fn unshown(
     cells: &[&Node<'_>],
     no_number: Option<usize>,
 ) -> Option<Unshown> {
-    const STATE: &str = "application/vnd.jupyter.widget-state+json";
     if let Some(line) = no_number {
         return Some(Unshown::NoNumber { line });
     }
-    // A null is looked into, too.
-    let lacks_state = |widgets: &Node<'_>| match widgets.get(STATE) {
-        Some(all) => !all.get("state").is_some_and(Node::is_object),
-        None => *widgets == Node::Null,
-    };
-    if root.at(&["metadata", "widgets"]).is_some_and(lacks_state) {
+    if root
+        .at(&["metadata", "widgets"])
+        .is_some_and(|widgets| !are_read(widgets, cells))
+    {
         return Some(Unshown::WidgetsWithoutState);
     }
     let is_code = |cell: &Node<'_>| cell.get("cell_type").and_then(Node::text) == Some("code");
@@ -189,29 +187,104 @@ fn unshown(
         .zip(cells)
         .filter(|(_, cell)| format >= 4 && is_code(cell));
     numbered.find_map(|(cell, node)| {
-        let key = ["execution_count", "outputs", "source"]
+        let lacking = ["execution_count", "outputs", "source"]
             .into_iter()
-            .find(|key| node.get(key).is_none())?;
-        Some(Unshown::CellWithout { cell, key })
+            .find(|key| node.get(key).is_none());
+        if let Some(key) = lacking {
+            return Some(Unshown::CellWithout { cell, key });
+        }
+        let key = outputs(node).iter().find_map(lacking_key)?;
+        Some(Unshown::OutputWithout { cell, key })
     })
 }
 
-/// The rules that `selvedge.ignore` of metadata names.
-fn ignores(metadata: &Node<'_>) -> Vec<String> {
-    match metadata.at(&["selvedge", "ignore"]) {
-        Some(Node::Text(one)) => vec![one.clone().into_owned()],
-        Some(Node::List(all)) => {
-            let names = all.iter().filter_map(Node::text);
-            names.map(str::to_owned).collect()
-        }
-        _ => Vec::new(),
+fn outputs<'n, 'j>(cell: &'n Node<'j>) -> &'n [Node<'j>] {
+    cell.get("outputs").map_or(&[], Node::items)
+}
+
+/// A key that the format demands of an output, and that it has not.
+fn lacking_key(output: &Node<'_>) -> Option<&'static str> {
+    let keys: &[&str] = match output.get("output_type").and_then(Node::text)? {
+        "execute_result" => &["data", "metadata", "execution_count"],
+        "display_data" => &["data", "metadata"],
+        "stream" => &["name", "text"],
+        "error" => &["ename", "evalue", "traceback"],
+        _ => &[],
+    };
+    keys.iter().find(|key| output.get(key).is_none()).copied()
+}
+
+/// Whether nbconvert, and so GitHub, goes through the metadata of widgets: it looks for their state
+/// wherever a value is shown, and for a model in it wherever a widget is.
+fn are_read(widgets: &Node<'_>, cells: &[&Node<'_>]) -> bool {
+    const STATE: &str = "application/vnd.jupyter.widget-state+json";
+    const VIEW: &str = "application/vnd.jupyter.widget-view+json";
+    let shown = || {
+        let outputs = cells.iter().flat_map(|cell| outputs(cell));
+        outputs.filter(|output| {
+            let output_type = output.get("output_type").and_then(Node::text);
+            matches!(
+                output_type,
+                Some("execute_result" | "display_data" | "pyout")
+            )
+        })
+    };
+    let mut views = shown().filter(|output| output.at(&["data", VIEW]).is_some());
+    match widgets {
+        Node::Null | Node::Bool(_) | Node::Int(_) | Node::Float(_) => false,
+        _ => match widgets.at(&[STATE, "state"]) {
+            None => shown().next().is_none(),
+            Some(Node::Null | Node::Bool(_) | Node::Int(_) | Node::Float(_)) => {
+                views.next().is_none()
+            }
+            Some(_) => true,
+        },
     }
+}
+
+/// Whether nbstripout leaves all outputs: the notebook says so, or each cell that has some.
+fn keeps_outputs(metadata: Option<&Node<'_>>, cells: &[&Node<'_>]) -> bool {
+    let says = |node: Option<&Node<'_>>, key: &str| Some(node?.get(key)?.is_truthy());
+    let of_notebook = says(metadata, "keep_output") == Some(true);
+    let keeps = |cell: &Node<'_>| {
+        let metadata = cell.get("metadata");
+        let tags = metadata.and_then(|metadata| metadata.get("tags"));
+        let has_tag = tags.is_some_and(|tags| {
+            let mut tags = tags.items().iter();
+            tags.any(|tag| tag.text() == Some("keep_output"))
+        });
+        says(metadata, "init_cell")
+            .or_else(|| says(metadata, "keep_output"))
+            .unwrap_or(has_tag || of_notebook)
+    };
+    let has_outputs = |cell: &&&Node<'_>| {
+        let outputs = cell.get("outputs");
+        outputs.is_some_and(|outputs| !outputs.items().is_empty())
+    };
+    let mut with_outputs = cells.iter().filter(has_outputs).peekable();
+    (of_notebook || with_outputs.peek().is_some()) && with_outputs.all(|cell| keeps(cell))
+}
+
+/// The rules that `selvedge.ignore` of metadata names.
+fn silences(metadata: &Node<'_>) -> Silences {
+    let mut silences = Silences::default();
+    match metadata.at(&["selvedge", "ignore"]) {
+        Some(Node::Text(names)) => silences.add(names, None),
+        Some(Node::List(all)) => {
+            for name in all {
+                silences.add(name.text().unwrap_or_default(), None);
+            }
+        }
+        Some(_) => silences.add("", None),
+        None => {}
+    }
+    silences
 }
 
 fn cell(node: &Node<'_>, kernel_is_python: bool) -> Cell {
     let kind = match node.get("cell_type").and_then(Node::text) {
         Some("code") => CellKind::Code,
-        Some("markdown") => CellKind::Markdown,
+        Some("markdown" | "text") => CellKind::Markdown,
         _ => CellKind::Raw,
     };
     // What version 3 called the execution count and the source of code.
@@ -219,20 +292,34 @@ fn cell(node: &Node<'_>, kernel_is_python: bool) -> Cell {
     let metadata = node.get("metadata");
     let tags = metadata.and_then(|metadata| metadata.get("tags"));
     let outputs = node.get("outputs").map_or(&[][..], Node::items);
-    let source = either("source", "input").and_then(Node::joined);
+    let source = either("source", "input").or_else(|| node.get("code"));
+    let source = source.and_then(Node::joined);
     let source = source.unwrap_or_default();
+    let is_foreign = language::is_foreign(metadata, kernel_is_python);
+    let mut silences = metadata.map(silences).unwrap_or_default();
+    if kind == CellKind::Code {
+        silences.add_comments(&source, kernel_is_python && !is_foreign);
+    }
+    let of_type = |types: &[&str]| {
+        let types_of = outputs
+            .iter()
+            .filter_map(|output| output.get("output_type").and_then(Node::text));
+        types_of.filter(|name| types.contains(name)).count()
+    };
     Cell {
         kind,
         execution_count: either("execution_count", "prompt_number").and_then(Node::count),
         outputs: outputs.len(),
+        results: of_type(&["execute_result", "pyout"]),
+        displays: of_type(&["display_data"]),
         error: outputs.iter().find_map(error),
         tags: tags
             .map_or(&[][..], Node::items)
             .iter()
             .filter_map(|tag| tag.text().map(str::to_owned))
             .collect(),
-        is_foreign: language::is_foreign(metadata, kernel_is_python),
-        ignores: metadata.map(ignores).unwrap_or_default(),
+        is_foreign,
+        silences,
         source,
     }
 }

@@ -32,6 +32,36 @@ pub(crate) fn parsed<T>(code: &str, look: impl FnOnce(&Parsed<ModModule>) -> T) 
     })
 }
 
+/// The comments of the code, each with its line from 1 and without its `#`; none of code that is no Python,
+/// or has a magic for a whole cell, whose text another program reads.
+pub(super) fn comments(code: &str) -> Option<Vec<(usize, &str)>> {
+    let mut lines = code.lines().map(str::trim_start);
+    let is_of_other = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
+    if is_of_other.is_some_and(|line| line.starts_with("%%")) {
+        return None;
+    }
+    let found = parsed(code, |parsed| {
+        if parsed.has_invalid_syntax() {
+            return None;
+        }
+        let comments = parsed
+            .tokens()
+            .iter()
+            .filter(|token| token.kind() == TokenKind::Comment);
+        Some(
+            comments
+                .map(|token| token.start().to_usize()..token.end().to_usize())
+                .collect(),
+        )
+    });
+    let found: Vec<std::ops::Range<usize>> = found.flatten()?;
+    let found = found.into_iter().filter_map(|range| {
+        let line = code[..range.start].matches('\n').count() + 1;
+        Some((line, code.get(range)?.trim_start_matches('#')))
+    });
+    Some(found.collect())
+}
+
 /// The string literals of the code, in order. Code that is no Python has some of them, or none.
 pub(super) fn literals(code: &str) -> Vec<Literal<'_>> {
     let found = parsed(code, |parsed| {

@@ -20,9 +20,35 @@ pub(crate) enum Shows {
     Surely,
 }
 
+/// What a cell shows when it runs: what it prints, and the value of its last expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) printed: Shows,
+    pub(crate) value: Shows,
+}
+
+impl Shown {
+    const UNSURE: Self = Self {
+        printed: Shows::Unsure,
+        value: Shows::Unsure,
+    };
+
+    const fn printed() -> Self {
+        Self {
+            printed: Shows::Surely,
+            value: Shows::Unsure,
+        }
+    }
+
+    /// How sure it is that it shows something.
+    pub(crate) fn any(self) -> Shows {
+        self.printed.max(self.value)
+    }
+}
+
 impl Notebook {
     /// What cells of the notebook show when they run.
-    pub(crate) fn shows(&self) -> impl Fn(&Cell) -> Shows {
+    pub(crate) fn shows(&self) -> impl Fn(&Cell) -> Shown {
         let can_tell = self.is_python && !self.redirects();
         let code = self.cells.iter().filter(|cell| cell.kind == CellKind::Code);
         let code = code.filter(|_| can_tell).map(|cell| cell.source.as_str());
@@ -31,7 +57,7 @@ impl Notebook {
             if can_tell && !cell.is_foreign && !cell.hides_output() {
                 of_code(&cell.source, &names)
             } else {
-                Shows::Unsure
+                Shown::UNSURE
             }
         }
     }
@@ -66,9 +92,9 @@ impl Cell {
     }
 }
 
-fn of_code(code: &str, names: &Names) -> Shows {
+fn of_code(code: &str, names: &Names) -> Shown {
     if names.clears(code) {
-        return Shows::Unsure;
+        return Shown::UNSURE;
     }
     // Some put comments before the magic of a cell.
     let mut lines = code.lines().map(str::trim_start);
@@ -79,26 +105,25 @@ fn of_code(code: &str, names: &Names) -> Shows {
         // An option may be that it says nothing.
         let is_quiet = words.next().is_some_and(|word| word.starts_with('-'));
         return match name {
-            "time" | "timeit" if !is_quiet => Shows::Surely,
-            "writefile" | "file" => Shows::Surely,
-            _ => Shows::Unsure,
+            "time" | "timeit" if !is_quiet => Shown::printed(),
+            "writefile" | "file" => Shown::printed(),
+            _ => Shown::UNSURE,
         };
     }
-    let shows = parsed(code, |parsed| {
+    let shown = parsed(code, |parsed| {
         if parsed.has_invalid_syntax() {
-            return Shows::Unsure;
+            return Shown::UNSURE;
         }
         let statements = parsed.suite();
-        let reached = statements
+        let mut reached = statements
             .iter()
             .take_while(|statement| !statement.is_raise_stmt());
-        if reached
-            .into_iter()
-            .any(|statement| prints(statement, names))
-        {
-            return Shows::Surely;
-        }
-        match statements.last() {
+        let printed = if reached.any(|statement| prints(statement, names)) {
+            Shows::Surely
+        } else {
+            Shows::Unsure
+        };
+        let value = match statements.last() {
             Some(Stmt::Expr(last)) => {
                 // A semicolon keeps IPython from showing the value.
                 let rest = code.get(last.end().to_usize()..).unwrap_or_default();
@@ -109,9 +134,10 @@ fn of_code(code: &str, names: &Names) -> Shows {
                 }
             }
             _ => Shows::Unsure,
-        }
+        };
+        Shown { printed, value }
     });
-    shows.unwrap_or(Shows::Unsure)
+    shown.unwrap_or(Shown::UNSURE)
 }
 
 /// Whether a statement of the cell itself, not of a function or a condition, prints.
@@ -306,7 +332,7 @@ mod tests {
     fn check(codes: &[&str], expected: Shows) {
         for code in codes {
             let names = Names::of([*code].into_iter());
-            assert_eq!(of_code(code, &names), expected, "{code}");
+            assert_eq!(of_code(code, &names).any(), expected, "{code}");
         }
     }
 
@@ -343,7 +369,16 @@ mod tests {
             ],
             Shows::Likely,
         );
-        check(&["W", "x.best", "df['a']"], Shows::Perhaps);
+        check(
+            &[
+                "W",
+                "x.best",
+                "df['a']",
+                "W = load(x)\nW",
+                "df = pd.read_csv(x)\ndf",
+            ],
+            Shows::Perhaps,
+        );
     }
 
     /// A word that ends with `print`, a text, a function that is only defined, a condition, a
@@ -377,6 +412,19 @@ mod tests {
                 "(y := None)",
                 "(y := values.sort())",
                 "y = None\ny",
+                "m = re.match(p, x)\nm",
+                "m = pattern.search(x)\nm",
+                "(m := x.get('a'))",
+                "m = next(all, None)\nm",
+                "m = x if x else None\nm",
+                "m = x or None\nm",
+                "m: Match = re.fullmatch(p, x)\nm",
+                "tool = shutil.which('a')\ntool",
+                "tag = soup.find('a')\ntag",
+                "df = df.drop(columns='a', inplace=True)\ndf",
+                "done = df.to_csv('a.csv')\ndone",
+                "best = find_best(x)\nbest",
+                "m = getattr(x, 'a', None)\nm",
                 "y = values.sort()\ny",
                 "y = print(1, end='')\ny",
                 "def f():\n    pass\ny = f()\ny",

@@ -87,8 +87,13 @@ fn what_is_no_notebook_is_told_in_words() {
         "it is JSON, but no notebook: it has no `cells`",
     );
     check_problem(
-        "{\"cells\": [], \"metadata\": {}}",
-        "it is JSON, but no notebook: it has no number `nbformat`",
+        "{\"metadata\": {}}",
+        "it is JSON, but no notebook: it has no number `nbformat`, and it has no `cells`",
+    );
+    check_problem(
+        "{\"metadata\": {}, \"cells\": [{\"cell_type\": \"code\", \"source\": \"x\"}]}",
+        "it is JSON, but no notebook: it has no number `nbformat`, so Jupyter takes it for one of 2011, \
+         and shows nothing of its code",
     );
     check_problem(
         "[1]",
@@ -100,7 +105,7 @@ fn what_is_no_notebook_is_told_in_words() {
     );
     check_problem(
         "{\"nbformat\": 5, \"metadata\": {}, \"cells\": []}",
-        "it is JSON, but no notebook: its format is version 5, and Jupyter opens 2 to 4",
+        "it is JSON, but no notebook: its format is version 5, and Jupyter opens 1 to 4",
     );
     check_problem(
         "{\"nbformat\": 4, \"metadata\": {}, \"cells\": [{\"cell_type\": \"raw\"}]}",
@@ -176,6 +181,73 @@ fn options_in_comments_are_those_of_yaml() {
 }
 
 /// nbformat opens one of 994 levels, and none that is deeper; and whole numbers of 4,300 digits.
+/// The first notebooks had no version, and `true` and 1.0 are 1 to Python.
+#[test]
+fn a_notebook_of_2011_is_read() {
+    for version in [
+        "",
+        "\"nbformat\": 1, ",
+        "\"nbformat\": true, ",
+        "\"nbformat\": 1.0, ",
+    ] {
+        let json = format!(
+            "{{{version}\"cells\": [{{\"cell_type\": \"code\", \"code\": \"x\"}}, {{\"cell_type\": \"text\"}}]}}"
+        );
+        let notebook = Notebook::parse(json.as_bytes()).unwrap();
+        assert_eq!((notebook.format, &*notebook.cells[0].source), (1, "x"));
+        assert_eq!(notebook.cells[1].kind, CellKind::Markdown);
+    }
+}
+
+/// What nbconvert 7.17 does with these: it looks for a state where a value is shown, and for a model in it
+/// where a widget is.
+#[test]
+fn metadata_of_widgets_are_refused_where_nbconvert_does() {
+    const MODEL: &str = r#""application/vnd.jupyter.widget-state+json""#;
+    let values = [
+        // The metadata, and whether they are read beside nothing, a text, a value and a widget.
+        ("null".to_owned(), [false; 4]),
+        ("false".to_owned(), [false; 4]),
+        ("{}".to_owned(), [true, true, false, false]),
+        ("[]".to_owned(), [true, true, false, false]),
+        (
+            r#"{"state": {}, "version": 1}"#.to_owned(),
+            [true, true, false, false],
+        ),
+        (format!("{{{MODEL}: {{}}}}"), [true, true, false, false]),
+        (format!("{{{MODEL}: []}}"), [true, true, false, false]),
+        (
+            format!("{{{MODEL}: {{\"a\": {{}}}}}}"),
+            [true, true, false, false],
+        ),
+        (
+            format!("{{{MODEL}: {{\"state\": null}}}}"),
+            [true, true, true, false],
+        ),
+        (format!("{{{MODEL}: {{\"state\": []}}}}"), [true; 4]),
+        (format!("{{{MODEL}: {{\"state\": {{}}}}}}"), [true; 4]),
+    ];
+    let outputs = [
+        "",
+        r#"{"output_type": "stream", "name": "stdout", "text": "1"}"#,
+        r#"{"output_type": "execute_result", "execution_count": 1, "metadata": {}, "data": {"text/plain": "1"}}"#,
+        r#"{"output_type": "display_data", "metadata": {},
+            "data": {"application/vnd.jupyter.widget-view+json": {"model_id": "a"}}}"#,
+    ];
+    for (widgets, expected) in values {
+        let read = outputs.map(|output| {
+            let json = format!(
+                r#"{{"nbformat": 4, "nbformat_minor": 4, "metadata": {{"widgets": {widgets}}},
+                "cells": [{{"cell_type": "code", "metadata": {{}}, "execution_count": 1, "source": "1",
+                "outputs": [{output}]}}]}}"#
+            );
+            let notebook = Notebook::parse(json.as_bytes()).unwrap();
+            notebook.unshown.is_none()
+        });
+        assert_eq!(read, expected, "{widgets}");
+    }
+}
+
 #[test]
 fn what_is_too_deep_or_too_long_for_python_is_found() {
     let of = |value: &str| {

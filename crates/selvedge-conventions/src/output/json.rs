@@ -3,6 +3,7 @@
 use selvedge_base::text::json;
 use serde::Serialize;
 
+use crate::report::OfRule;
 use crate::{Finding, FixAction, FixSafety, Place, Report, Severity};
 
 pub(super) fn render(report: &Report) -> String {
@@ -19,17 +20,24 @@ pub(super) fn render(report: &Report) -> String {
                 found: entry.found,
             })
             .collect(),
-        summary: JsonSummary {
-            files: report.files,
-            files_with_findings: report.files_with_findings(),
-            errors: report.count(Severity::Error),
-            warnings: report.count(Severity::Warning),
-            notes: report.count(Severity::Note),
-            hidden: report.hidden,
-            text: report.summary().to_string(),
-        },
+        summary: JsonSummary::of(report),
     };
     to_text(&object)
+}
+
+/// How many findings there are of each rule, as one object like that of the findings.
+pub(super) fn statistics(report: &Report) -> String {
+    #[derive(Serialize)]
+    struct Statistics {
+        version: u32,
+        statistics: Vec<OfRule>,
+        summary: JsonSummary,
+    }
+    to_text(&Statistics {
+        version: 1,
+        statistics: report.statistics(),
+        summary: JsonSummary::of(report),
+    })
 }
 
 /// The value as indented JSON, with a line break at the end.
@@ -121,4 +129,18 @@ struct JsonSummary {
     notes: usize,
     hidden: usize,
     text: String,
+}
+
+impl JsonSummary {
+    fn of(report: &Report) -> Self {
+        Self {
+            files: report.files,
+            files_with_findings: report.files_with_findings(),
+            errors: report.count(Severity::Error),
+            warnings: report.count(Severity::Warning),
+            notes: report.count(Severity::Note),
+            hidden: report.hidden,
+            text: report.summary().to_string(),
+        }
+    }
 }

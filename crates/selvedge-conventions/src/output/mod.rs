@@ -89,6 +89,12 @@ impl FromStr for Format {
 }
 
 impl Report {
+    /// How many findings there are of each rule, as text of JSON, which ends with a line break.
+    #[must_use]
+    pub fn statistics_json(&self) -> String {
+        json::statistics(self)
+    }
+
     /// The whole report as text of the format, which ends with a line break.
     #[must_use]
     pub fn render(&self, format: Format) -> String {

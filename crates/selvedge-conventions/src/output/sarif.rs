@@ -187,7 +187,7 @@ impl<'r> SarifResult<'r> {
             locations: [Location {
                 physical_location: PhysicalLocation {
                     artifact_location: ArtifactLocation {
-                        uri: uri(finding.path.as_str()),
+                        uri: uri(finding.path.as_bytes()),
                     },
                     region: Region { start_line: line },
                 },
@@ -198,13 +198,13 @@ impl<'r> SarifResult<'r> {
 }
 
 /// A path as a relative reference of RFC 3986: everything but unreserved characters and `/` as
-/// the percent-encoded bytes of its UTF-8.
-fn uri(path: &str) -> String {
+/// its percent-encoded bytes.
+fn uri(path: &[u8]) -> String {
     let mut uri = String::with_capacity(path.len());
-    for byte in path.bytes() {
+    for byte in path {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                uri.push(char::from(byte));
+                uri.push(char::from(*byte));
             }
             _ => {
                 let _ = write!(uri, "%{byte:02X}");
@@ -216,11 +216,22 @@ fn uri(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
     use super::uri;
+    use crate::TreePath;
 
     #[test]
     fn paths_become_references() {
-        assert_eq!(uri("a b/ü:1.ipynb"), "a%20b/%C3%BC%3A1.ipynb");
-        assert_eq!(uri("box_3/tensors/1.5d~x.h5"), "box_3/tensors/1.5d~x.h5");
+        let check = |path: &[u8], expected: &str| {
+            let path = TreePath::new(OsStr::from_bytes(path));
+            assert_eq!(uri(path.as_bytes()), expected);
+        };
+        check("a b/ü:1.ipynb".as_bytes(), "a%20b/%C3%BC%3A1.ipynb");
+        check(b"box_3/tensors/1.5d~x.h5", "box_3/tensors/1.5d~x.h5");
+        // Latin-1, and a name that has what stands for such a byte.
+        check(b"lat\xfcn.ipynb", "lat%FCn.ipynb");
+        check(b"lat\\xfcn.ipynb", "lat%5Cxfcn.ipynb");
     }
 }

@@ -6,7 +6,8 @@
 //! of a notebook that nbformat goes through. It says where a file breaks off, where git left the
 //! markers of a merge, and whether the file is a pointer of Git LFS. What Python reads although it is
 //! no JSON (`NaN`, half an emoji, a key twice) is opened; a byte order mark is not, nor what is nested
-//! deeper, or has longer whole numbers, than Python reads.
+//! deeper, or has longer whole numbers, than Python reads. A notebook without a version, or with 1, is read
+//! as one of 2011, and found if its code is not where it was then: Jupyter shows none of it.
 //!
 //! ## Why is this bad?
 //!

@@ -27,6 +27,7 @@ mod misnamed_trajectory;
 mod missing_notebook_id;
 mod missing_source;
 mod missing_tensor_file;
+mod misspelt_silence;
 mod no_such_notebook;
 mod notebook_without_outputs;
 mod old_notebook_format;
@@ -65,6 +66,7 @@ pub const RULES: &[&dyn Rule] = &[
     &old_notebook_format::OldNotebookFormat,
     &unshown_notebook::UnshownNotebook,
     &output_of_other_code::OutputOfOtherCode,
+    &misspelt_silence::MisspeltSilence,
     &safetensors_too_large::SafetensorsTooLarge,
     &float16_for_bfloat16::Float16ForBfloat16,
     &unmarked_bfloat16::UnmarkedBfloat16,

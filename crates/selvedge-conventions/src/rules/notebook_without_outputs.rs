@@ -68,10 +68,12 @@ impl Rule for NotebookWithoutOutputs {
                  or a hook that strips them",
             )];
         }
-        // Executed, and nothing to show: a tool that keeps the counts may have taken the outputs.
+        // Executed, and nothing to show: a tool that keeps the counts may have taken the outputs, or their
+        // values alone.
         let mut bare = cells
             .iter()
-            .filter(|(_, cell)| cell.execution_count.is_some() && cell.outputs == 0)
+            .filter(|(_, cell)| cell.execution_count.is_some() && cell.error.is_none())
+            .filter(|(_, cell)| cell.results + cell.displays == 0)
             .filter(|(_, cell)| !cell.silences(self.code()))
             .peekable();
         if bare.peek().is_none() {
@@ -79,26 +81,32 @@ impl Rule for NotebookWithoutOutputs {
         }
         let shows = notebook.shows();
         let bare: Vec<_> = bare
-            .map(|(number, cell)| (*number, shows(cell)))
-            .filter(|(_, shows)| *shows != Shows::Unsure)
+            .map(|(number, cell)| {
+                let shown = shows(cell);
+                let is_value = shown.printed == Shows::Unsure || cell.outputs > 0;
+                match cell.outputs {
+                    0 => (*number, shown.any(), is_value),
+                    // What it has printed is there.
+                    _ => (*number, shown.value.min(Shows::Likely), is_value),
+                }
+            })
+            .filter(|(_, shows, _)| *shows != Shows::Unsure)
             .collect();
-        // One value may be `None` where other outputs are there. That all of them are is another matter:
-        // a tool kept what is printed.
-        let is_value = |shows: Shows| matches!(shows, Shows::Perhaps | Shows::Likely);
-        let values = bare.iter().filter(|(_, shows)| is_value(*shows)).count();
-        let shown = || {
-            let mut shown = cells.iter().filter(|(_, cell)| cell.outputs > 0);
-            shown.any(|(_, cell)| is_value(shows(cell)))
-        };
-        let least = if has_outputs && (values < 2 || shown()) {
+        // One value may be `None` where other outputs are there. That none of them is there is another
+        // matter: a tool kept what is printed.
+        let is_unsure =
+            |(_, shows, is_value): &&(usize, Shows, bool)| *is_value && *shows != Shows::Surely;
+        let values = bare.iter().filter(is_unsure).count();
+        let has_values = notebook.cells.iter().any(|cell| cell.results > 0);
+        let least = if has_outputs && (values < 2 || has_values) {
             Shows::Surely
         } else if values < 2 {
             Shows::Likely
         } else {
             Shows::Perhaps
         };
-        let gone = bare.into_iter().filter(|(_, shows)| *shows >= least);
-        let bare: Vec<_> = gone.map(|(number, _)| number).collect();
+        let gone = bare.into_iter().filter(|(_, shows, _)| *shows >= least);
+        let bare: Vec<_> = gone.map(|(number, ..)| number).collect();
         let Some(&first) = bare.first() else {
             return Vec::new();
         };

@@ -5,9 +5,11 @@
 //! Asks git which notebooks go through a filter when they are added (`git check-attr`), and looks whether
 //! its command strips outputs, or a script of the repository that it calls: `nbstripout`, `nb-clean`,
 //! `nbwipers`, `nbdev` and `databooks` where they are told to, `nbconvert --clear-output`, a program of
-//! `jq`, or Python. One that is told to keep them (`nbstripout --keep-output`) is fine. No filter is ever
-//! run: its text is read as the shell, `jq` or Python reads it, and where that does not tell, nothing is
-//! found. Where git cannot be asked, the lines of `.gitattributes` are read.
+//! `jq`, `perl` or `sed`, or Python. One that is told to keep them (`nbstripout --keep-output`) is fine, and so
+//! are notebooks that tell nbstripout and nbwipers to (`keep_output` in metadata or tags), and those that a
+//! script passes by. No filter is ever run: its text is read as the shell, `jq` or Python reads it, and where
+//! that does not tell, or a variable decides that nobody sets, nothing is found. Where git cannot be asked,
+//! the lines of `.gitattributes` are read.
 //!
 //! ## Why is this bad?
 //!
@@ -27,7 +29,7 @@
 
 use std::collections::HashMap;
 
-use super::stripping::{by_name, in_filter};
+use super::stripping::{Found, by_name, in_filter};
 use crate::rule::Metadata;
 use crate::units::count;
 use crate::{Context, Diagnosis, GitAttribute, RepositoryFacts, Rule, Severity, TreePath};
@@ -53,16 +55,25 @@ impl Rule for OutputStrippingFilter {
         let last = last_word(attributes);
         let mut found = Vec::new();
         for filtered in repository.filtered.iter().flatten() {
-            let Some(tool) = tool(repository, &filtered.filter) else {
+            let Some(taking) = taking(repository, &filtered.filter) else {
                 continue;
             };
-            let more = match filtered.notebooks {
-                1 => String::new(),
-                all => format!(" and {}", count(all - 1, "more notebook")),
+            let is_taken = |path: &&TreePath| {
+                let in_repository = format!("{}{path}", repository.folder);
+                let keeps = taking.heeds_notebooks() && repository.keeping.contains(path);
+                !keeps && (taking.on.is_empty() || taking.on.has(&in_repository) == Some(true))
+            };
+            let notebooks: Vec<_> = filtered.notebooks.iter().filter(is_taken).collect();
+            let Some((first, others)) = notebooks.split_first() else {
+                continue;
+            };
+            let more = match others.len() {
+                0 => String::new(),
+                more => format!(" and {}", count(more, "more notebook")),
             };
             let diagnosis = Diagnosis::new(format!(
-                "the filter `{}` takes the outputs out of `{}`{more} ({tool})",
-                filtered.filter, filtered.first
+                "the filter `{}` takes the outputs out of `{first}`{more} ({})",
+                filtered.filter, taking.tool
             ))
             .help(help);
             // The last line that sets it may be about other files, and is where to look first.
@@ -70,7 +81,7 @@ impl Rule for OutputStrippingFilter {
             let line = lines.find(|line| filter(line) == Some(&*filtered.filter));
             found.push(match line {
                 Some(line) => (line.path.clone(), diagnosis.line(line.line)),
-                None => (filtered.first.clone(), diagnosis),
+                None => ((*first).clone(), diagnosis),
             });
         }
         if repository.filtered.is_some() {
@@ -86,7 +97,14 @@ impl Rule for OutputStrippingFilter {
             {
                 continue;
             }
-            if let Some(tool) = tool(repository, name) {
+            // Where git was not asked, its name tells what it does.
+            let is_configured = repository.filters.iter().any(|filter| filter.name == name);
+            let tool = if is_configured {
+                taking(repository, name).map(|found| found.tool)
+            } else {
+                by_name(name)
+            };
+            if let Some(tool) = tool {
                 let diagnosis = Diagnosis::new(format!(
                     "the filter `{name}` takes the outputs out of `{}` ({tool})",
                     attribute.pattern
@@ -99,16 +117,12 @@ impl Rule for OutputStrippingFilter {
     }
 }
 
-/// The tool with which the filter strips outputs. Where git was not asked, its name tells what it does;
-/// where it was, and the filter is not configured, git commits what is there.
-fn tool(repository: &RepositoryFacts, name: &str) -> Option<&'static str> {
+/// How the filter strips outputs. Where it is not configured, git commits what is there.
+fn taking(repository: &RepositoryFacts, name: &str) -> Option<Found> {
     // The last one counts.
     let mut filters = repository.filters.iter().rev();
-    match filters.find(|filter| filter.name == name) {
-        Some(filter) => in_filter(&filter.clean, &repository.scripts),
-        None if repository.filtered.is_none() => by_name(name),
-        None => None,
-    }
+    let filter = filters.find(|filter| filter.name == name)?;
+    in_filter(&filter.clean, &repository.scripts)
 }
 
 fn filter(attribute: &GitAttribute) -> Option<&str> {

@@ -2,11 +2,13 @@
 //!
 //! ## What it does
 //!
-//! Looks for commands that strip outputs in the settings of pre-commit, prek and lefthook, in the hook
-//! of git, and in the scripts that these call, in the language of a shell or in Python. A hook that keeps
-//! outputs, only looks (`--verify`, `command -v nbstripout`), prints and changes nothing, runs by hand or
-//! on other files than the notebooks that are there is fine, and so is one that git ignores because it is
-//! no program. Where the text of a hook does not tell what it does, nothing is found.
+//! Looks for commands that strip outputs in the settings of pre-commit, prek, lefthook and overcommit, in the
+//! hook of git and what husky, simple-git-hooks and lint-staged run, and in what these call: scripts of a
+//! shell or of Python, targets of `make` and `just`, scripts of a `package.json`. A hook that keeps outputs,
+//! only looks (`--verify`, `command -v nbstripout`), prints and changes nothing, strips a copy, runs by hand
+//! or where somebody sets a variable, or on other files than the notebooks that are there is fine, and so is
+//! one that git ignores because it is no program. Notebooks that tell nbstripout to keep their outputs are
+//! left alone. Where the text of a hook does not tell what it does, nothing is found.
 //!
 //! ## Why is this bad?
 //!
@@ -48,22 +50,28 @@ impl Rule for OutputStrippingHook {
     }
 
     fn check_tree(&self, context: &Context<'_>) -> Vec<(TreePath, Diagnosis)> {
+        let repository = &context.tree().repository;
         let files = context.tree().files.iter().map(|file| &file.path);
         let notebooks: Vec<_> = files
             .filter(|path| path.file_name().ends_with(".ipynb"))
             .collect();
-        let repository = &context.tree().repository;
         repository
             .hooks
             .iter()
             .filter_map(|hook| {
                 let found = in_hook(&hook.command, hook.is_given_files, &repository.scripts)?;
-                let narrowed = !hook.files.is_empty() || !hook.exclude.is_empty();
-                let runs_on = |path: &&TreePath| {
-                    let path = format!("{}{path}", repository.folder);
-                    hook.runs_on(&path) == Some(true)
-                };
-                if narrowed && !notebooks.iter().any(runs_on) {
+                let mut on = hook.on.clone();
+                on.files.extend(found.on.files.iter().cloned());
+                on.exclude.extend(found.on.exclude.iter().cloned());
+                let mut meant = notebooks.iter().filter(|path| {
+                    let in_repository = format!("{}{path}", repository.folder);
+                    on.is_empty() || on.has(&in_repository) == Some(true)
+                });
+                let keeps =
+                    |path: &TreePath| found.heeds_notebooks() && repository.keeping.contains(path);
+                // One for notebooks to come is told of.
+                let is_for_all = on.is_empty() && notebooks.is_empty();
+                if !is_for_all && meant.all(|path| keeps(path)) {
                     return None;
                 }
                 let diagnosis = Diagnosis::new(format!(

@@ -2,9 +2,10 @@
 //!
 //! ## What it does
 //!
-//! Finds what Jupyter's server opens and others do not: metadata of widgets without the key `state`,
-//! cells of code without `execution_count` or `outputs`, and `NaN`, which Python writes into metadata
-//! and no browser reads.
+//! Finds what Jupyter's server opens and others do not: metadata of widgets without the key `state`, where
+//! a value or a widget is shown; cells of code without `execution_count` or `outputs`, and outputs without
+//! `metadata` or another key that the format demands; and `NaN`, which Python writes into metadata and no
+//! browser reads.
 //!
 //! ## Why is this bad?
 //!
@@ -63,6 +64,11 @@ impl Rule for UnshownNotebook {
             ))
             .cell(*cell)
             .help("save it once from Jupyter, or add the key with null, or with an empty list"),
+            Some(Unshown::OutputWithout { cell, key }) => Diagnosis::new(format!(
+                "an output without `{key}`, which the format demands: GitHub and nbconvert refuse it"
+            ))
+            .cell(*cell)
+            .help("run the cell again in Jupyter and save"),
         };
         vec![diagnosis]
     }

@@ -39,6 +39,18 @@ fn repository(repository: RepositoryFacts) -> World {
     }
 }
 
+fn of_script(script: &str, notebook: &str) -> World {
+    let hook = Hook::of_script(&path(".git/hooks/pre-commit"), script.to_owned());
+    hooks(vec![hook]).neighbour(notebook)
+}
+
+/// One notebook is there, which has `keep_output` in its metadata.
+fn keeping(mut world: World) -> World {
+    let notebook = path("notebooks/1.1a.ipynb");
+    world.tree.repository.keeping.insert(notebook);
+    world.neighbour("notebooks/1.1a.ipynb")
+}
+
 fn pre_commit(args: &str) -> World {
     let text = format!(
         "repos:\n  - repo: https://example.org/nbstripout\n    hooks:\n      - id: nbstripout\n{args}"
@@ -50,8 +62,7 @@ fn pre_commit(args: &str) -> World {
 }
 
 pub(super) fn fixtures() -> Vec<Fixture> {
-    let script =
-        "#!/bin/sh\n# nbstripout was here\njq --indent 1 '.cells[].outputs = []' \"$1\" > a\n";
+    let script = "#!/bin/sh\n# nbstripout was here\njq --indent 1 '.cells[].outputs = []' 1.ipynb > a && mv a 1.ipynb\n";
     vec![
         Fixture {
             code: "GIT001",
@@ -75,6 +86,14 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 (
                     "undone",
                     attributes("*.ipynb filter=nbstripout\n*.ipynb !filter\n", None),
+                ),
+                (
+                    "notebooks that say so keep their outputs",
+                    keeping(asked(
+                        "*.ipynb filter=strip\n",
+                        "nbstripout",
+                        "notebooks/1.1a.ipynb\0filter\0strip\0",
+                    )),
                 ),
                 (
                     "taken back for the notebooks that there are, as git says",
@@ -118,6 +137,18 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 ("only looks", pre_commit("        args: [--verify]\n")),
                 ("by hand", pre_commit("        stages: [manual]\n")),
                 (
+                    "notebooks that say so keep their outputs",
+                    keeping(pre_commit("        args: [--keep-count]\n")),
+                ),
+                (
+                    "a script for other notebooks than there are",
+                    of_script("nbstripout docs/*.ipynb\n", "notebooks/1.1a.ipynb"),
+                ),
+                (
+                    "a script that does so where somebody sets a variable",
+                    of_script("[ -n \"$STRIP\" ] && nbstripout 1.ipynb\n", "1.ipynb"),
+                ),
+                (
                     "not on the notebooks that there are",
                     pre_commit("        exclude: ^notebooks/\n").neighbour("notebooks/1.1a.ipynb"),
                 ),
@@ -135,12 +166,13 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                         "pre-commit:\n  commands:\n    strip:\n      run: nbstripout {staged_files}\n",
                     )),
                 ),
+                ("a script", of_script(script, "1.ipynb")),
                 (
-                    "a script",
-                    hooks(vec![Hook::of_script(
-                        &path(".git/hooks/pre-commit"),
-                        script.to_owned(),
-                    )]),
+                    "a script for some notebooks, which are there",
+                    of_script(
+                        "cd notebooks && nbstripout *.ipynb\n",
+                        "notebooks/1.1a.ipynb",
+                    ),
                 ),
             ],
         },

@@ -181,6 +181,12 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     tensors("tensors/Flannel/1.5d_mask.safetensors"),
                 ),
                 ("deep", trajectory("a/box_3/tensors/Thimble/thimble_7.h5")),
+                ("a part of a checkpoint in a folder of its own", {
+                    let path = "tensors/Flannel/step_100/model-00001-of-00002.safetensors";
+                    let mut world = tensors(path);
+                    world.tree.shards.insert(TreePath::new(path));
+                    world
+                }),
                 ("no conventions", elsewhere("1.5d_mask.safetensors")),
                 (
                     "data of tests",
@@ -203,6 +209,10 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 (
                     "no model",
                     tensors("box_3/tensors/1.5d_no_model.safetensors"),
+                ),
+                (
+                    "called like a part of a checkpoint, and no index has it",
+                    tensors("tensors/Flannel/step_100/model-00001-of-00002.safetensors"),
                 ),
                 ("too deep", trajectory("tensors/Thimble/old/thimble_1.h5")),
                 (

@@ -30,6 +30,25 @@ fn not_run(source: &str) -> String {
     code("null", source, "", "")
 }
 
+/// A cell that has run and shows the value of its last expression.
+fn result(count: u32, source: &str) -> String {
+    let output = format!(
+        r#"{{"output_type": "execute_result", "execution_count": {count}, "metadata": {{}}, "data": {{}}}}"#
+    );
+    code(&count.to_string(), source, &output, "")
+}
+
+/// A cell that shows a value.
+fn shown() -> String {
+    let output = r#"{"output_type": "display_data", "metadata": {}, "data": {"text/plain": "1"}}"#;
+    code("1", "a", output, "")
+}
+
+/// A cell that shows a widget.
+fn widget() -> String {
+    shown().replace("text/plain", "application/vnd.jupyter.widget-view+json")
+}
+
 pub(super) fn fixtures() -> Vec<Fixture> {
     let mut fixtures = vec![
         Fixture {
@@ -133,7 +152,24 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     "a value that may be none, beside one that is shown",
                     cells(
                         "notebooks/1.2a.ipynb",
-                        &[ran(1, "W"), silent(2, "best"), silent(3, "model.bias")],
+                        &[result(1, "W"), silent(2, "best"), silent(3, "model.bias")],
+                    ),
+                ),
+                (
+                    "what may have found nothing",
+                    cells(
+                        "notebooks/1.2a.ipynb",
+                        &[
+                            silent(1, "m = re.match(p, x)\nm"),
+                            silent(2, "tag = soup.find('a')\ntag"),
+                        ],
+                    ),
+                ),
+                (
+                    "one value that may be none, beside what is printed",
+                    cells(
+                        "notebooks/1.2a.ipynb",
+                        &[ran(1, "print(W)"), ran(2, "train(W)\nW.best")],
                     ),
                 ),
                 (
@@ -148,6 +184,13 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 ),
             ],
             failing: vec![
+                (
+                    "what is printed was kept, and values were not",
+                    cells(
+                        "notebooks/1.2k_printed.ipynb",
+                        &[ran(1, "print(W)\nW.mean()"), ran(2, "load(W)\nW.shape")],
+                    ),
+                ),
                 (
                     "stripped",
                     cells(
@@ -348,7 +391,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
     fixtures
 }
 
-fn about_files_and_formats() -> [Fixture; 4] {
+fn about_files_and_formats() -> [Fixture; 5] {
     let load = |path: &str, source: &str| cells(path, &[ran(1, source)]);
     [
         Fixture {
@@ -414,8 +457,12 @@ fn about_files_and_formats() -> [Fixture; 4] {
                     with_metadata(
                         "notebooks/1.8a.ipynb",
                         r#"{"widgets": {"application/vnd.jupyter.widget-state+json": {"state": {}}}}"#,
-                        &[ran(1, "a")],
+                        &[shown()],
                     ),
+                ),
+                (
+                    "widgets without, where nothing asks for it",
+                    with_metadata("notebooks/1.8a.ipynb", r#"{"widgets": {}}"#, &[ran(1, "a")]),
                 ),
             ],
             failing: vec![
@@ -424,7 +471,7 @@ fn about_files_and_formats() -> [Fixture; 4] {
                     with_metadata(
                         "notebooks/1.8a_widgets.ipynb",
                         r#"{"widgets": {"application/vnd.jupyter.widget-state+json": {"a": {}}}}"#,
-                        &[ran(1, "a")],
+                        &[shown()],
                     ),
                 ),
                 (
@@ -440,7 +487,7 @@ fn about_files_and_formats() -> [Fixture; 4] {
                     with_metadata(
                         "notebooks/1.8e_null_state.ipynb",
                         r#"{"widgets": {"application/vnd.jupyter.widget-state+json": {"state": null}}}"#,
-                        &[ran(1, "a")],
+                        &[widget()],
                     ),
                 ),
                 (
@@ -456,6 +503,16 @@ fn about_files_and_formats() -> [Fixture; 4] {
                     cells(
                         "notebooks/1.8c_no_count.ipynb",
                         &[ran(1, "a").replace(r#""execution_count": 1, "#, "")],
+                    ),
+                ),
+                (
+                    "an output without metadata",
+                    cells(
+                        "notebooks/1.8f_no_metadata.ipynb",
+                        &[shown().replace(
+                            r#""output_type": "display_data", "metadata": {}, "#,
+                            r#""output_type": "display_data", "#,
+                        )],
                     ),
                 ),
             ],
@@ -483,6 +540,60 @@ fn about_files_and_formats() -> [Fixture; 4] {
                     ],
                 ),
             )],
+        },
+        Fixture {
+            code: "NBK010",
+            passing: vec![
+                (
+                    "a rule that there is",
+                    cells(
+                        "notebooks/1.10a.ipynb",
+                        &[ran(1, "1 / 0  # selvedge: ignore NBK003, as it is meant")],
+                    ),
+                ),
+                (
+                    "in a text",
+                    cells(
+                        "notebooks/1.10a.ipynb",
+                        &[ran(1, "text = '# selvedge: ignore NBK99'")],
+                    ),
+                ),
+                (
+                    "in the metadata",
+                    with_metadata(
+                        "notebooks/1.10a.ipynb",
+                        r#"{"selvedge": {"ignore": ["NBK", "error-output"]}}"#,
+                        &[ran(1, "a")],
+                    ),
+                ),
+            ],
+            failing: vec![
+                (
+                    "in a comment",
+                    cells(
+                        "notebooks/1.10a_comment.ipynb",
+                        &[ran(1, "x = 3\\n1 / 0  # selvedge: ignore[NBK99]")],
+                    ),
+                ),
+                (
+                    "in the metadata",
+                    with_metadata(
+                        "notebooks/1.10b_metadata.ipynb",
+                        r#"{"selvedge": {"ignore": ["NBK005", "eror-output"]}}"#,
+                        &[ran(1, "a")],
+                    ),
+                ),
+                (
+                    "in those of a cell",
+                    cells(
+                        "notebooks/1.10c_cell.ipynb",
+                        &[ran(1, "a").replace(
+                            r#""metadata": {}"#,
+                            r#""metadata": {"selvedge": {"ignore": true}}"#,
+                        )],
+                    ),
+                ),
+            ],
         },
     ]
 }

@@ -2,8 +2,9 @@
 
     python -m venv tools && tools/bin/pip install -r requirements.txt && tools/bin/python filters.py
 
-Git runs each of them here, on a notebook of its own, and what is committed decides: never what the checker says. `jq` is
-that of the system.
+Git runs each of them here, on a notebook of its own, and what is committed decides: never what the checker says. `jq`,
+`make`, `perl` and `sed` are those of the system; lint-staged is found in the folder `$LINT_STAGED`, where
+`npm install lint-staged@15` has put it.
 """
 
 import importlib.metadata
@@ -106,6 +107,88 @@ HOOKS = [
     ("python", "#!/usr/bin/env python\nimport json\nnb = json.load(open('a.ipynb'))\nif any(c['outputs'] != [] for c in nb['cells']):\n    print('it has outputs')"),
 ]
 
+STRIP = "nbstripout $f && git add $f"
+IN_PYTHON = "#!/usr/bin/env python\nimport glob, os, shutil, subprocess, sys, tempfile\nimport nbformat\n"
+EACH = "for f in glob.glob('**/*.ipynb', recursive=True):\n    nb = nbformat.read(f, 4)\n    for c in nb.cells:\n        {}\n    nbformat.write(nb, f)\nos.system('git add -u')"
+
+
+def each(condition, of="$(git diff --cached --name-only)"):
+    return f"for f in {of}; do\n  {condition}\ndone"
+
+
+# What is more than a filter or a hook: the files that it calls, where the notebook lies, and what its metadata say.
+REPOSITORIES = [
+    ("nbstripout", "filter", "nbstripout", {"metadata": {"keep_output": True}}),
+    ("nbstripout", "filter", "nbstripout", {"cell": {"tags": ["keep_output"]}}),
+    ("nbstripout", "filter", "nbstripout", {"cell": {"keep_output": True}}),
+    ("nbstripout", "filter", "nbstripout", {"cell": {"init_cell": True}}),
+    ("nbstripout", "filter", "nbstripout", {"cell": {"tags": ["keep_outputs"]}}),
+    ("nbstripout", "filter", "nbstripout", {"metadata": {"keep_output": True}, "cell": {"keep_output": False}}),
+    ("nbwipers", "filter", "nbwipers clean -", {"metadata": {"keep_output": True}}),
+    ("nbwipers", "filter", "nbwipers clean -", {"cell": {"tags": ["keep_output"]}}),
+    ("nb-clean", "filter", "nb-clean clean", {"metadata": {"keep_output": True}}),
+    ("nbwipers", "filter", "nbwipers clean -", {"files": {"pyproject.toml": "[tool.nbwipers]\ndrop-output = false\n"}}),
+    ("nbwipers", "filter", "nbwipers clean -", {"files": {".nbwipers.toml": "drop-output = false\n"}}),
+    ("nbwipers", "filter", "nbwipers clean -", {"files": {"pyproject.toml": "[tool.nbwipers]\nkeep-output = true\n"}}),
+    ("nbstripout", "filter", "nbstripout --keep-output --drop-output-type stream", {}),
+    ("nbstripout", "filter", "nbstripout --keep-output --drop-output-type=error", {}),
+    ("nbstripout", "filter", "nbstripout --max-size 1", {}),
+    ("perl", "filter", "perl -0777 -pe 's/\"outputs\": \\[.*?\\n   \\]/\"outputs\": []/gs'", {}),
+    ("perl", "filter", "perl -pe 's/\"execution_count\": \\d+/\"execution_count\": null/'", {}),
+    ("perl", "filter", "perl -MJSON::PP -0777 -ne '$n = decode_json($_); $_->{outputs} = [] for @{$n->{cells}}; print encode_json($n)'", {}),
+    ("nbstripout", "filter", "if [ -n \"$STRIP\" ]; then nbstripout; else cat; fi", {}),
+    ("nbstripout", "filter", "sh strip.sh %f", {"files": {"strip.sh": "case \"$1\" in docs/*) nbstripout ;; *) cat ;; esac\n"}}),
+    ("nbstripout", "filter", "sh strip.sh %f", {"notebook": "docs/a.ipynb", "files": {"strip.sh": "case \"$1\" in docs/*) nbstripout ;; *) cat ;; esac\n"}}),
+    *(
+        (program, "hook", text, {"notebook": notebook, "files": files})
+        for program, text, files in [
+            ("nbstripout", each(f"case $f in docs/*.ipynb) {STRIP} ;; esac"), {}),
+            ("nbstripout", each(f"case $f in private/*|notebooks/*) continue ;; esac\n  {STRIP}"), {}),
+            ("nbstripout", each(f"[[ $f == docs/* ]] || continue\n  {STRIP}"), {}),
+            ("nbstripout", each(f"if [[ $f =~ ^docs/.*ipynb$ ]]; then\n    {STRIP}\n  fi"), {}),
+            ("nbstripout", each(f"if echo $f | grep -q '^docs/'; then {STRIP}; fi"), {}),
+            ("nbstripout", each(STRIP, "$(git diff --cached --name-only | grep '^docs/.*[.]ipynb$')"), {}),
+            ("nbstripout", each(STRIP, "$(git diff --cached --name-only -- docs)"), {}),
+            ("nbstripout", "shopt -s nullglob\n" + each(STRIP, "docs/*.ipynb"), {}),
+            ("nbstripout", "git diff --cached --name-only | grep -v '^notebooks/' | xargs -r nbstripout\ngit add -u", {}),
+            ("nbstripout", "git diff --cached --name-only -- ':!notebooks' | while read -r f; do nbstripout $f; done\ngit add -u", {}),
+            ("nbstripout", "while read -r f; do nbstripout $f; done < <(git ls-files docs)\ngit add -u", {}),
+            ("nbstripout", "find . -name '*.ipynb' -not -path './notebooks/*' -exec nbstripout {} +\ngit add -u", {}),
+            ("nbstripout", "[ -d docs ] && cd docs && nbstripout *.ipynb\ngit add -u", {}),
+            ("make", "make -s strip", {"Makefile": "TOOL ?= nbstripout\n\nstrip: look\n\t-$(TOOL) $(wildcard docs/*.ipynb) </dev/null\n\tgit add -u\n\nlook:\n\t@true\n"}),
+            ("lint-staged", "$LINT_STAGED/lint-staged", {"package.json": '{"lint-staged": {"docs/*.ipynb": "nbstripout"}}'}),
+            ("python", IN_PYTHON + "for f in glob.glob('docs/*.ipynb'):\n    subprocess.run(['nbstripout', f])\nos.system('git add -u')", {}),
+            ("python", IN_PYTHON + "for f in glob.glob('**/*.ipynb', recursive=True):\n    if not f.startswith('docs/'):\n        continue\n    subprocess.run(['nbstripout', f])\nos.system('git add -u')", {}),
+        ]
+        for notebook in ["docs/a.ipynb", "notebooks/a.ipynb"]
+    ),
+    *(
+        ("nbstripout", "hook", text, {})
+        for text in [
+            "[ -n \"$STRIP\" ] && nbstripout a.ipynb && git add -u\ntrue",
+            "[ \"${STRIP:-no}\" = yes ] || exit 0\nnbstripout a.ipynb && git add -u",
+            "[ -n \"$SKIP_STRIP\" ] && exit 0\nnbstripout a.ipynb && git add -u",
+            "if [ \"$(git config --bool hooks.strip)\" = true ]; then nbstripout a.ipynb && git add -u; fi",
+            "STRIP=yes\nif [ $STRIP = yes ]; then nbstripout a.ipynb && git add -u; fi",
+            "case \"$1\" in --strip) nbstripout a.ipynb && git add -u ;; esac",
+            "tmp=$(mktemp)\ncp a.ipynb $tmp\nnbstripout -f $tmp\ncmp -s a.ipynb $tmp || echo 'it has outputs'",
+            "tmp=$(mktemp)\ncp a.ipynb $tmp\nnbstripout -f $tmp\nmv $tmp a.ipynb\ngit add -u",
+            "mkdir -p public\ncp a.ipynb public/b.ipynb\nnbstripout public/b.ipynb",
+            "nbstripout -t a.ipynb > b.txt",
+        ]
+    ),
+    ("python", "hook", IN_PYTHON + EACH.format("if 'strip' in c.metadata.get('tags', []):\n            c.outputs = []"), {}),
+    ("python", "hook", IN_PYTHON + EACH.format("if 'keep' in c.metadata.get('tags', []):\n            continue\n        c.outputs = []"), {}),
+    ("python", "hook", IN_PYTHON + "if os.environ.get('STRIP'):\n    subprocess.run(['nbstripout', 'a.ipynb'])\nos.system('git add -u')", {}),
+    ("python", "hook", IN_PYTHON + "with tempfile.TemporaryDirectory() as d:\n    shutil.copy('a.ipynb', d)\n    subprocess.run(['nbstripout', f'{d}/a.ipynb'])", {}),
+    ("make", "hook", "make -s", {"files": {"Makefile": "look:\n\ttest -f a.ipynb\nifdef STRIP\nlook: strip\nendif\nstrip:\n\tnbstripout a.ipynb\n\tgit add -u\n"}}),
+    ("perl", "hook", "perl -0777 -pi -e 's/\"outputs\": \\[.*?\\n   \\]/\"outputs\": []/gs' a.ipynb\ngit add -u", {}),
+    ("databooks", "hook", "databooks meta a.ipynb --yes && git add -u", {"files": {"pyproject.toml": "[tool.databooks.meta]\nrm-outs = true\n"}}),
+    ("databooks", "hook", "databooks meta a.ipynb --yes && git add -u", {"files": {"pyproject.toml": "[tool.databooks.meta]\nrm-outs = false\n"}}),
+    ("nbdev", "hook", "nbdev-clean --fname a.ipynb && git add -u", {"files": {"pyproject.toml": "[project]\nname = 'a'\nversion = '0.1'\n[tool.nbdev]\nclear_all = true\n"}}),
+    ("nbdev", "hook", "nbdev-clean --fname a.ipynb && git add -u", {"files": {"pyproject.toml": "[project]\nname = 'a'\nversion = '0.1'\n[tool.nbdev]\n"}}),
+]  # fmt: skip
+
 
 def git(*words):
     environment = {
@@ -119,13 +202,19 @@ def git(*words):
     return subprocess.run(["git", *name, *words], env=environment, capture_output=True, text=True)
 
 
-def takes(kind, text):
+def takes(kind, text, notebook="a.ipynb", metadata=None, cell=None, files=None):
     """Whether the notebook that is committed lacks an output of the one that is there."""
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         git("init", "--quiet")
         outputs = [new_output("stream", text="1\n"), new_output("execute_result", data={"text/plain": "2"}, execution_count=1)]
-        nbformat.write(new_notebook(cells=[new_code_cell("print(1)\n2", execution_count=1, outputs=outputs)]), "a.ipynb")
+        if kind == "filter":
+            outputs.append(new_output("error", ename="E", evalue="x", traceback=[]))
+        code = new_code_cell("print(1)\n2", execution_count=1, outputs=outputs, metadata=cell or {})
+        for path, content in (files or {}).items():
+            pathlib.Path(path).write_text(content)
+        pathlib.Path(notebook).parent.mkdir(exist_ok=True)
+        nbformat.write(new_notebook(cells=[code], metadata=metadata or {}), notebook)
         if kind == "filter":
             git("config", "filter.f.clean", text)
             git("config", "filter.f.required", "true")
@@ -137,24 +226,29 @@ def takes(kind, text):
             hook.parent.mkdir(exist_ok=True)
             hook.write_text(text + "\n")
             hook.chmod(0o755)
-        added = git("add", "a.ipynb")
+        added = git("add", notebook)
         done = git("commit", "--quiet", "-m", "a")
-        shown = git("show", "HEAD:a.ipynb")
+        shown = git("show", f"HEAD:{notebook}")
         os.chdir("/")
         if shown.returncode or not shown.stdout:
-            raise SystemExit(f"{text}: {added.stderr} {done.stderr} {shown.stderr}")
+            raise SystemExit(f"{text}: {added.stderr} {done.stdout} {done.stderr} {shown.stderr}")
         return sum(len(cell.get("outputs", [])) for cell in json.loads(shown.stdout)["cells"]) < len(outputs)
+
+
+def version_of(program):
+    try:
+        return importlib.metadata.version(program)
+    except importlib.metadata.PackageNotFoundError:
+        return {"jq": JQ_VERSION, "lint-staged": "15"}.get(program, "")
 
 
 def main():
     entries = []
-    for kind, all_of_kind in (("filter", FILTERS), ("hook", HOOKS)):
-        for program, text in all_of_kind:
-            try:
-                version = importlib.metadata.version(program)
-            except importlib.metadata.PackageNotFoundError:
-                version = JQ_VERSION if program == "jq" else ""
-            entries.append({"kind": kind, "tool": program, "version": version, "text": text, "takes": takes(kind, text)})
+    plain = [("filter", entry) for entry in FILTERS] + [("hook", entry) for entry in HOOKS]
+    every = [(program, kind, text, {}) for kind, (program, text) in plain] + REPOSITORIES
+    for program, kind, text, more in every:
+        entry = {"kind": kind, "tool": program, "version": version_of(program), "text": text}
+        entries.append({**entry, **more, "takes": takes(kind, text, **more)})
     text = json.dumps(entries, indent=1, ensure_ascii=False)
     (HERE / "filters.json").write_text(text + "\n", encoding="utf-8")
 

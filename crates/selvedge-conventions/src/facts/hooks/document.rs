@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 /// A value, with the lines of its texts, from 1. Numbers and the like are texts, too.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Text { text: String, line: usize },
     List(Vec<Value>),
     Table(Vec<(String, Value)>),
@@ -16,7 +16,7 @@ pub(super) enum Value {
 
 impl Value {
     /// Reads YAML, if it is that: the first document of it.
-    pub(super) fn of_yaml(text: &str) -> Option<Self> {
+    pub(crate) fn of_yaml(text: &str) -> Option<Self> {
         let mut built = Builder::default();
         for event in Parser::new_from_str(text) {
             let (event, span) = event.ok()?;
@@ -27,13 +27,18 @@ impl Value {
         None
     }
 
+    /// Reads JSON, if it is that: YAML has it in it, but for tabs.
+    pub(crate) fn of_json(text: &str) -> Option<Self> {
+        Self::of_yaml(&text.replace('\t', " "))
+    }
+
     /// Reads TOML, if it is that.
-    pub(super) fn of_toml(text: &str) -> Option<Self> {
+    pub(crate) fn of_toml(text: &str) -> Option<Self> {
         let table = DeTable::parse(text).ok()?;
         Some(of_table(table.get_ref(), text))
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         let Self::Table(entries) = self else {
             return None;
         };
@@ -43,21 +48,21 @@ impl Value {
             .map(|(_, value)| value)
     }
 
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Self::Text { text, .. } => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn line(&self) -> Option<usize> {
+    pub(crate) fn line(&self) -> Option<usize> {
         match self {
             Self::Text { line, .. } => Some(*line),
             _ => None,
         }
     }
 
-    pub(super) fn items(&self) -> &[Self] {
+    pub(crate) fn items(&self) -> &[Self] {
         match self {
             Self::List(items) => items,
             _ => &[],
@@ -65,7 +70,7 @@ impl Value {
     }
 
     /// The texts of a list, or the one of a text.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
         let one = self.text().into_iter();
         one.chain(self.items().iter().filter_map(Self::text))
     }

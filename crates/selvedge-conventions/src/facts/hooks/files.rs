@@ -34,12 +34,92 @@ impl HookFiles {
         Self::Globs { globs, is_lenient }
     }
 
+    /// Files and folders by their names, of which one is enough, as a shell or git writes them.
+    pub(crate) fn paths(paths: &[String]) -> Self {
+        let mut globs = Vec::new();
+        for path in paths {
+            let path = path.trim_start_matches("./").trim_end_matches('/');
+            if matches!(path, "" | ".") {
+                globs.push("*".to_owned());
+                continue;
+            }
+            // A folder stands for what is below it.
+            globs.extend([path.to_owned(), format!("{path}/*")]);
+        }
+        Self::Globs {
+            globs,
+            is_lenient: true,
+        }
+    }
+
     /// Whether the path is one of these; none where what is written is not understood.
     pub(super) fn have(&self, path: &str) -> Option<bool> {
         match self {
             Self::Pattern(pattern) => fancy_regex::Regex::new(pattern).ok()?.is_match(path).ok(),
             Self::Below(folder) => Some(path.starts_with(folder)),
             Self::Globs { globs, is_lenient } => Some(set(globs, *is_lenient)?.is_match(path)),
+        }
+    }
+}
+
+/// What narrows down the files that something runs on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Narrowing {
+    /// They are among all of these.
+    pub files: Vec<HookFiles>,
+    /// They are none of these.
+    pub exclude: Vec<HookFiles>,
+}
+
+impl Narrowing {
+    /// Whether it says anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.exclude.is_empty()
+    }
+
+    /// Whether the file, whose path is below the top of the repository, is meant; none where what is
+    /// written is not understood.
+    #[must_use]
+    pub fn has(&self, path: &str) -> Option<bool> {
+        let mut is_meant = true;
+        for files in &self.files {
+            is_meant &= files.have(path)?;
+        }
+        for files in &self.exclude {
+            is_meant &= !files.have(path)?;
+        }
+        Some(is_meant)
+    }
+
+    pub(crate) fn to(files: HookFiles) -> Self {
+        Self {
+            files: vec![files],
+            exclude: Vec::new(),
+        }
+    }
+
+    /// Takes what another one says, too. Of very many conditions some are left out.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        const MOST: usize = 32;
+        for (ours, others) in [
+            (&mut self.files, &other.files),
+            (&mut self.exclude, &other.exclude),
+        ] {
+            let room = MOST.saturating_sub(ours.len());
+            ours.extend(others.iter().take(room).cloned());
+        }
+    }
+
+    /// All other files, where one condition can say so.
+    pub(crate) fn inverted(&self) -> Self {
+        if self.files.len() + self.exclude.len() == 1 {
+            Self {
+                files: self.exclude.clone(),
+                exclude: self.files.clone(),
+            }
+        } else {
+            Self::default()
         }
     }
 }

@@ -65,20 +65,21 @@ impl Reader<'_> {
         }
         let mut hook = around.clone();
         if let Some(globs) = value.get("glob") {
-            hook.files.push(HookFiles::globs(globs, self.is_lenient));
+            hook.on.files.push(HookFiles::globs(globs, self.is_lenient));
         }
         if let Some(folder) = value.get("root").and_then(Value::text) {
             let folder = folder.trim_start_matches("./").trim_end_matches('/');
             if !matches!(folder, "" | ".") {
-                hook.files.push(HookFiles::Below(format!("{folder}/")));
+                hook.on.files.push(HookFiles::Below(format!("{folder}/")));
             }
         }
         if let Some(exclude) = value.get("exclude") {
-            hook.exclude
+            hook.on
+                .exclude
                 .push(HookFiles::globs(exclude, self.is_lenient));
             // A single text was a regular expression before version 2.
             let text = exclude.text().map(str::to_owned);
-            hook.exclude.extend(text.map(HookFiles::Pattern));
+            hook.on.exclude.extend(text.map(HookFiles::Pattern));
         }
         if let Some(Value::Text { text, line }) = value.get("run") {
             self.push(&hook, *line, text.clone());
@@ -105,8 +106,7 @@ impl Reader<'_> {
 
     fn push(&mut self, hook: &Hook, line: usize, command: String) {
         self.found.push(Hook {
-            files: hook.files.clone(),
-            exclude: hook.exclude.clone(),
+            on: hook.on.clone(),
             ..Hook::new(self.path, line, command)
         });
     }
@@ -198,7 +198,7 @@ post-merge:
     fn check(narrowed: &str, path: &str, expected: bool) {
         let yaml = format!("pre-commit:\n  jobs:\n    - {{{narrowed}, run: nbstripout}}\n");
         assert_eq!(
-            read(&yaml)[0].runs_on(path),
+            read(&yaml)[0].on.has(path),
             Some(expected),
             "{narrowed} {path}"
         );

@@ -1,11 +1,11 @@
-//! What runs before a commit: scripts, and the settings of pre-commit, prek and lefthook.
+//! What runs before a commit: scripts, and the settings of pre-commit, prek, lefthook and others.
 
 mod document;
 mod files;
 mod lefthook;
 
-use document::Value;
-pub use files::HookFiles;
+pub(crate) use document::Value;
+pub use files::{HookFiles, Narrowing};
 
 use crate::TreePath;
 
@@ -21,10 +21,8 @@ pub struct Hook {
     pub command: String,
     /// Whether the paths of the files are put behind the command.
     pub is_given_files: bool,
-    /// The files that it runs on are among all of these.
-    pub files: Vec<HookFiles>,
-    /// Files that it does not run on.
-    pub exclude: Vec<HookFiles>,
+    /// Which files it runs on.
+    pub on: Narrowing,
 }
 
 impl Hook {
@@ -34,8 +32,7 @@ impl Hook {
             line,
             command,
             is_given_files: false,
-            files: Vec::new(),
-            exclude: Vec::new(),
+            on: Narrowing::default(),
         }
     }
 
@@ -77,32 +74,70 @@ impl Hook {
             let command = [&[entry.to_owned()], &words[..]].concat().join(" ");
             Some(Self {
                 is_given_files: hook.get("pass_filenames").and_then(Value::text) != Some("false"),
-                files: patterns("files"),
-                exclude: patterns("exclude"),
+                on: Narrowing {
+                    files: patterns("files"),
+                    exclude: patterns("exclude"),
+                },
                 ..Self::new(path, id.line()?, command)
             })
         });
         found.collect()
     }
 
+    /// Reads the text of an `.overcommit.yml`: the commands before a commit that are turned on.
+    #[must_use]
+    pub fn parse_overcommit(path: &TreePath, text: &str) -> Vec<Self> {
+        let root = Value::of_yaml(text);
+        let Some(Value::Table(hooks)) = root.as_ref().and_then(|root| root.get("PreCommit")) else {
+            return Vec::new();
+        };
+        let of_hook = |(_, hook): &(String, Value)| {
+            let is_on = hook.get("enabled")?.text()? == "true";
+            let words: Vec<String> = ["command", "flags"]
+                .iter()
+                .filter_map(|key| hook.get(key))
+                .flat_map(Value::texts)
+                .map(quoted)
+                .collect();
+            let line = hook.get("enabled")?.line()?;
+            let files = hook
+                .get("include")
+                .map(|globs| HookFiles::globs(globs, false));
+            let exclude = hook
+                .get("exclude")
+                .map(|globs| HookFiles::globs(globs, false));
+            (is_on && !words.is_empty()).then(|| Self {
+                is_given_files: true,
+                on: Narrowing {
+                    files: files.into_iter().collect(),
+                    exclude: exclude.into_iter().collect(),
+                },
+                ..Self::new(path, line, words.join(" "))
+            })
+        };
+        hooks.iter().filter_map(of_hook).collect()
+    }
+
+    /// Reads the text of a `package.json`: what husky, before its version 5, and simple-git-hooks run
+    /// before a commit.
+    #[must_use]
+    pub fn parse_package(path: &TreePath, text: &str) -> Vec<Self> {
+        let Some(root) = Value::of_json(text) else {
+            return Vec::new();
+        };
+        let places = [&["husky", "hooks"][..], &["simple-git-hooks"]];
+        let commands = places.into_iter().filter_map(|keys| {
+            let table = keys.iter().try_fold(&root, |value, key| value.get(key))?;
+            let command = table.get("pre-commit")?;
+            Some(Self::new(path, command.line()?, command.text()?.to_owned()))
+        });
+        commands.collect()
+    }
+
     /// A script such as `.git/hooks/pre-commit`.
     #[must_use]
     pub fn of_script(path: &TreePath, text: String) -> Self {
         Self::new(path, 1, text)
-    }
-
-    /// Whether it runs on the file, whose path is below the top of the repository; none where what is
-    /// written is not understood.
-    #[must_use]
-    pub fn runs_on(&self, path: &str) -> Option<bool> {
-        let mut is_meant = true;
-        for files in &self.files {
-            is_meant &= files.have(path)?;
-        }
-        for files in &self.exclude {
-            is_meant &= !files.have(path)?;
-        }
-        Some(is_meant)
     }
 }
 
@@ -202,33 +237,57 @@ repos:
         assert_eq!(read("prek.toml", toml), [(3, "nbstripout -t".to_owned())]);
         let toml = "[[repos]]\nhooks = [{ id = 'a', files = { glob = 'docs/*.ipynb' } }]\n";
         let hooks = Hook::parse_pre_commit(&TreePath::new("prek.toml"), toml);
-        assert_eq!(hooks[0].runs_on("docs/1.ipynb"), Some(true));
-        assert_eq!(hooks[0].runs_on("notebooks/1.ipynb"), Some(false));
+        assert_eq!(hooks[0].on.has("docs/1.ipynb"), Some(true));
+        assert_eq!(hooks[0].on.has("notebooks/1.ipynb"), Some(false));
     }
 
     #[test]
     fn files_that_it_runs_on_are_told() {
-        let hook = Hook {
+        let on = Narrowing {
             files: ["^notebooks/", "(?<!docs)/1", r"b\Z"]
                 .map(|text| HookFiles::Pattern(text.to_owned()))
                 .to_vec(),
             exclude: vec![HookFiles::Pattern("_draft".to_owned())],
-            ..Hook::new(&TreePath::new("a"), 1, String::new())
         };
-        let runs = |path: &str| hook.runs_on(path);
-        assert_eq!(runs("notebooks/1.1a.ipynb"), Some(true));
+        assert_eq!(on.has("notebooks/1.1a.ipynb"), Some(true));
         for other in [
             "notebooks/1.1a_draft.ipynb",
             "a/notebooks/1.1a.ipynb",
             "notebooks/docs/1",
         ] {
-            assert_eq!(runs(other), Some(false), "{other}");
+            assert_eq!(on.has(other), Some(false), "{other}");
         }
-        let unknown = Hook {
+        let unknown = Narrowing {
             exclude: vec![HookFiles::Pattern("(?P<a".to_owned())],
-            ..hook
+            ..on
         };
-        assert_eq!(unknown.runs_on("notebooks/1.1a.ipynb"), None);
+        assert_eq!(unknown.has("notebooks/1.1a.ipynb"), None);
+    }
+
+    #[test]
+    fn hooks_of_overcommit_are_read() {
+        let text = "PreCommit:\n  Strip:\n    enabled: true\n    command: ['nbstripout', '--keep-count']\n    \
+                    include: 'docs/**/*.ipynb'\n  Off:\n    enabled: false\n    command: ['nbstripout']\n";
+        let hooks = Hook::parse_overcommit(&TreePath::new(".overcommit.yml"), text);
+        let [hook] = &hooks[..] else {
+            panic!("{hooks:?}");
+        };
+        assert_eq!((hook.line, &*hook.command), (3, "nbstripout --keep-count"));
+        assert_eq!(hook.on.has("docs/a/1.ipynb"), Some(true));
+        assert_eq!(hook.on.has("notebooks/1.ipynb"), Some(false));
+    }
+
+    #[test]
+    fn hooks_of_a_package_are_read() {
+        let text = "{\n\t\"husky\": {\"hooks\": {\"pre-commit\": \"npx lint-staged\"}},\n\t\
+                    \"simple-git-hooks\": {\n\t\t\"pre-commit\": \"nbstripout a.ipynb\"\n\t}\n}";
+        let hooks = Hook::parse_package(&TreePath::new("package.json"), text);
+        let found: Vec<_> = hooks
+            .iter()
+            .map(|hook| (hook.line, &*hook.command))
+            .collect();
+        assert_eq!(found, [(2, "npx lint-staged"), (4, "nbstripout a.ipynb")]);
+        assert!(Hook::parse_package(&TreePath::new("package.json"), "{\"husky\": 1}").is_empty());
     }
 
     /// Nine aliases of nine aliases, nine times: a small file.

@@ -2,31 +2,48 @@
 //! repository is run, and where the text does not tell, nothing is found.
 
 mod jq;
+mod make;
+mod package;
 mod python;
+mod settings;
 mod shell;
+mod substitute;
 mod tools;
 
 use std::collections::{BTreeMap, HashSet};
 
 use python::Step;
-use shell::{Command, Output, UNKNOWN, UNKNOWN_OPTIONS};
+use settings::Settings;
+use shell::{Command, Lists, Output, TEMPORARY, UNKNOWN, UNKNOWN_OPTIONS, UNSET, is_unknown};
 
-/// What takes outputs out, and in which line of the text, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use crate::Narrowing;
+
+/// What takes outputs out, in which line of the text, from 1, and of which files.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) tool: &'static str,
     pub(super) line: usize,
+    pub(super) on: Narrowing,
+}
+
+impl Found {
+    /// Whether the tool leaves the outputs of notebooks that say so themselves.
+    pub(super) fn heeds_notebooks(&self) -> bool {
+        tools::heeds_notebooks(self.tool)
+    }
 }
 
 /// The tool with which a filter takes outputs out of what it reads.
-pub(super) fn in_filter(clean: &str, scripts: &BTreeMap<String, String>) -> Option<&'static str> {
+pub(super) fn in_filter(clean: &str, scripts: &BTreeMap<String, String>) -> Option<Found> {
     let mut search = Search::new(true, scripts);
-    Some(search.in_shell(clean, 0, false)?.tool)
+    // Git puts the path of the file there.
+    let clean = clean.replace("%f", &UNKNOWN.to_string());
+    search.in_shell(&clean, Some(&[]), 0, &Call::default())
 }
 
 /// The tool of this name, which is not configured here.
 pub(super) fn by_name(name: &str) -> Option<&'static str> {
-    tools::stripping(name, &[], true).map(|(tool, _)| tool)
+    tools::stripping(name, &[], true, &Settings::default()).map(|(tool, _)| tool)
 }
 
 /// The tool with which a hook takes outputs out of files. The paths of notebooks may be put behind its
@@ -37,25 +54,37 @@ pub(super) fn in_hook(
     scripts: &BTreeMap<String, String>,
 ) -> Option<Found> {
     let mut search = Search::new(false, scripts);
-    search.in_text(text, "", 0, is_given_files)
+    let call = Call {
+        is_given_files,
+        ..Call::default()
+    };
+    search.in_text(text, "", Some(&[]), 0, &call)
 }
 
 /// How a command is called.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Call<'t> {
-    /// Whether what it prints comes into a file.
+    /// Whether what it prints comes into a file, or is what a filter prints.
     is_written: bool,
-    /// Whether the paths of files are put behind it.
+    /// Whether the paths of files are put behind it, and what is known of them.
     is_given_files: bool,
+    given: Narrowing,
     /// The text that it reads.
     input: Option<&'t str>,
+    /// The folder that it runs in.
+    folder: Option<&'t str>,
+    /// The commands of the script that it is one of, and which.
+    script: &'t [Command],
+    index: usize,
 }
 
 struct Search<'s> {
     is_filter: bool,
     scripts: &'s BTreeMap<String, String>,
+    settings: Settings,
+    lists: Lists,
     /// Those that were looked into.
-    seen: HashSet<&'s str>,
+    seen: HashSet<String>,
 }
 
 impl<'s> Search<'s> {
@@ -63,6 +92,8 @@ impl<'s> Search<'s> {
         Self {
             is_filter,
             scripts,
+            settings: Settings::of(scripts),
+            lists: Lists::default(),
             seen: HashSet::new(),
         }
     }
@@ -72,63 +103,88 @@ impl<'s> Search<'s> {
         &mut self,
         text: &str,
         name: &str,
+        arguments: Option<&[String]>,
         depth: usize,
-        is_given_files: bool,
+        call: &Call<'_>,
     ) -> Option<Found> {
         let first = text.lines().next().unwrap_or_default();
         let first = first.strip_prefix("#!").unwrap_or_default();
         let has = |word: &str| first.contains(word);
         if has("python") || has("uv run") || first.is_empty() && name.ends_with(".py") {
-            self.in_python(text, depth)
+            self.in_python(text, arguments, depth, call)
         } else if has("sh") || first.is_empty() {
-            self.in_shell(text, depth, is_given_files)
+            self.in_shell(text, arguments, depth, call)
         } else {
             None
         }
     }
 
-    fn in_shell(&mut self, text: &str, depth: usize, is_given_files: bool) -> Option<Found> {
+    fn in_shell(
+        &mut self,
+        text: &str,
+        arguments: Option<&[String]>,
+        depth: usize,
+        outer: &Call<'_>,
+    ) -> Option<Found> {
         // `sh -c '…'` in a line of a script of a hook.
         const DEEPEST: usize = 6;
         if depth == DEEPEST {
             return None;
         }
-        let commands = shell::commands(text);
+        let commands = shell::commands(text, arguments, &mut self.lists);
         let last = commands.len().saturating_sub(1);
-        commands.iter().enumerate().find_map(|(index, command)| {
+        for (index, command) in commands.iter().enumerate() {
+            // They are put behind the last one.
+            let is_given_files = outer.is_given_files && index == last;
             let call = Call {
                 is_written: self.is_filter && command.output != Output::Dropped
-                    || is_written(&commands[index..]),
-                // They are put behind the last one.
-                is_given_files: is_given_files && index == last,
+                    || written_to(&commands[index..]).is_some(),
+                is_given_files,
+                given: if is_given_files {
+                    outer.given.clone()
+                } else {
+                    Narrowing::default()
+                },
                 input: command.input.as_deref(),
+                folder: command.folder.as_deref().or(outer.folder),
+                script: &commands,
+                index,
             };
-            let tool = self.in_words(&command.words, &call, text, depth)?;
-            Some(Found {
-                tool,
-                line: command.line,
-            })
-        })
+            if let Some(mut found) = self.in_words(&command.words, call, text, depth) {
+                found.line = command.line;
+                found.on.extend(&command.on);
+                return Some(found);
+            }
+        }
+        None
     }
 
-    fn in_python(&mut self, text: &str, depth: usize) -> Option<Found> {
-        let steps = python::steps(text, self.is_filter);
-        steps.into_iter().find_map(|found| {
+    fn in_python(
+        &mut self,
+        text: &str,
+        arguments: Option<&[String]>,
+        depth: usize,
+        outer: &Call<'_>,
+    ) -> Option<Found> {
+        let steps = python::steps(text, arguments, self.is_filter, &mut self.lists);
+        steps.into_iter().find_map(|step| {
             let call = Call {
-                is_written: found.is_written,
+                is_written: step.is_written,
+                folder: outer.folder,
                 ..Call::default()
             };
-            let tool = match &found.step {
-                Step::Words(words) => self.in_words(words, &call, text, depth),
-                Step::Text(text) => self
-                    .in_shell(text, depth + 1, false)
-                    .map(|found| found.tool),
-                Step::TakesOutputs => Some("a script"),
-            };
-            Some(Found {
-                tool: tool?,
-                line: found.line,
-            })
+            let mut found = match &step.step {
+                Step::Words(words) => self.in_words(words, call, text, depth),
+                Step::Text(text) => self.in_shell(text, Some(&[]), depth + 1, &call),
+                Step::TakesOutputs => Some(Found {
+                    tool: "a script",
+                    line: 1,
+                    on: Narrowing::default(),
+                }),
+            }?;
+            found.line = step.line;
+            found.on.extend(&step.on);
+            Some(found)
         })
     }
 
@@ -136,18 +192,19 @@ impl<'s> Search<'s> {
     fn in_words(
         &mut self,
         words: &[String],
-        call: &Call<'_>,
+        mut call: Call<'_>,
         text: &str,
         depth: usize,
-    ) -> Option<&'static str> {
+    ) -> Option<Found> {
         let mut words = words;
-        let mut call = *call;
         // Each takes a word at least.
         while let Some((name, rest)) = words.split_first() {
             if let Some(script) = self.script(name) {
-                return self.in_script(script, rest, &call, depth);
+                return self.in_script(&script, rest, &call, depth);
             }
             match tools::base(name) {
+                // A variable that is empty is no command.
+                name if name.chars().all(|c| c == UNSET) => words = rest,
                 "command"
                     if rest
                         .first()
@@ -155,7 +212,7 @@ impl<'s> Search<'s> {
                 {
                     return None;
                 }
-                "eval" => return self.in_line(&rest.join(" "), &call, depth),
+                "eval" => return self.in_line(&rest.join(" "), &[], &call, depth),
                 "." | "source" => words = rest,
                 "sh" | "bash" | "zsh" | "dash" | "ksh" => {
                     return self.in_interpreter(rest, &call, depth, false);
@@ -173,14 +230,19 @@ impl<'s> Search<'s> {
                     let at = rest
                         .iter()
                         .position(|word| FLAGS.contains(&word.as_str()))?;
-                    words = &rest[at + 1..];
                     call.is_given_files = true;
+                    call.given = self.lists.of_command(words, false, call.folder);
+                    words = &rest[at + 1..];
                 }
                 "nix-shell" | "nix" => {
                     let at = rest
                         .iter()
                         .position(|word| matches!(&**word, "--run" | "--command"))?;
-                    return self.in_line(rest.get(at + 1)?, &call, depth);
+                    return self.in_line(rest.get(at + 1)?, &[], &call, depth);
+                }
+                "make" | "gmake" | "just" => return self.in_recipes(words, &call, depth),
+                "npm" | "yarn" | "pnpm" | "bun" | "lint-staged" => {
+                    return self.in_package(words, &call, depth);
                 }
                 python if tools::is_python(python) => {
                     let rest = tools::after_options(rest, &["-W", "-X"], &["-c", "-m", "-"]);
@@ -195,7 +257,12 @@ impl<'s> Search<'s> {
                 }
                 name => match tools::run_by(words) {
                     Some(rest) => {
-                        call.is_given_files |= matches!(name, "xargs" | "parallel");
+                        if matches!(name, "xargs" | "parallel") {
+                            call.is_given_files = true;
+                            if let Some(command) = call.script.get(call.index) {
+                                call.given = command.fed.clone();
+                            }
+                        }
                         words = rest;
                     }
                     None => return self.of_tool(words, &call, text),
@@ -206,8 +273,14 @@ impl<'s> Search<'s> {
     }
 
     /// A text that is one command, or several.
-    fn in_line(&mut self, text: &str, call: &Call<'_>, depth: usize) -> Option<&'static str> {
-        Some(self.in_shell(text, depth + 1, call.is_given_files)?.tool)
+    fn in_line(
+        &mut self,
+        text: &str,
+        arguments: &[String],
+        call: &Call<'_>,
+        depth: usize,
+    ) -> Option<Found> {
+        self.in_shell(text, Some(arguments), depth + 1, call)
     }
 
     /// What an interpreter is given: a text, a file, or what it reads.
@@ -217,69 +290,111 @@ impl<'s> Search<'s> {
         call: &Call<'_>,
         depth: usize,
         is_python: bool,
-    ) -> Option<&'static str> {
+    ) -> Option<Found> {
         let is_flag = |word: &&String| word.starts_with('-') && word.len() > 1;
         let is_text = |word: &String| !word.starts_with("--") && word.ends_with('c');
         let flags = rest.iter().take_while(is_flag).count();
+        let mut arguments = rest.get(flags + 1..).unwrap_or_default().to_vec();
         let text = if rest[..flags].iter().any(is_text) {
+            // The first one is the name of the script.
+            arguments = arguments
+                .into_iter()
+                .skip(usize::from(!is_python))
+                .collect();
             rest.get(flags)?.as_str()
         } else {
             match rest.get(flags) {
                 Some(name) if name != "-" => {
                     let script = self.script(name)?;
-                    return self.in_script(script, &rest[flags + 1..], call, depth);
+                    return self.in_script(&script, &rest[flags + 1..], call, depth);
                 }
                 _ => call.input?,
             }
         };
+        let arguments = self.with_given(arguments, call);
         if is_python {
-            return Some(self.in_python(text, depth + 1)?.tool);
+            return self.in_python(text, Some(&arguments), depth + 1, call);
         }
-        self.in_line(text, call, depth)
+        self.in_line(text, &arguments, call, depth)
+    }
+
+    /// Arguments with the paths that are put behind them.
+    fn with_given(&mut self, mut arguments: Vec<String>, call: &Call<'_>) -> Vec<String> {
+        if call.is_given_files {
+            arguments.push(self.lists.add(call.given.clone()).to_string());
+        }
+        arguments
     }
 
     /// The script of the repository that a word names.
-    fn script(&self, word: &str) -> Option<&'s str> {
-        let path = word.rsplit(UNKNOWN).next().unwrap_or(word);
+    fn script(&self, word: &str) -> Option<String> {
+        let path = word.rsplit(is_unknown).next().unwrap_or(word);
         let path = path.trim_start_matches('/').trim_start_matches("./");
-        Some(self.scripts.get_key_value(path)?.0.as_str())
+        let (path, _) = self.scripts.get_key_value(path)?;
+        // What is read by other programs is none.
+        (!settings::is_settings(path)).then(|| path.clone())
     }
 
     fn in_script(
         &mut self,
-        name: &'s str,
+        name: &str,
         options: &[String],
         call: &Call<'_>,
         depth: usize,
-    ) -> Option<&'static str> {
+    ) -> Option<Found> {
         // What its own options mean can only be guessed.
         const LOOKING: [&str; 4] = ["keep", "check", "verify", "dry"];
-        let mut options = options.iter().filter(|word| word.starts_with('-'));
-        if options.any(|word| LOOKING.iter().any(|part| word.contains(part)))
-            || !self.seen.insert(name)
+        let mut given = options.iter().filter(|word| word.starts_with('-'));
+        if given.any(|word| LOOKING.iter().any(|part| word.contains(part)))
+            || !self.seen.insert(name.to_owned())
         {
             return None;
         }
         let text = self.scripts.get(name)?;
-        Some(
-            self.in_text(text, name, depth + 1, call.is_given_files)?
-                .tool,
-        )
+        let arguments = self.with_given(options.to_vec(), call);
+        self.in_text(text, name, Some(&arguments), depth + 1, call)
     }
 
-    fn of_tool(&self, words: &[String], call: &Call<'_>, text: &str) -> Option<&'static str> {
+    /// The recipes of a target of `make` or `just`.
+    fn in_recipes(&mut self, words: &[String], call: &Call<'_>, depth: usize) -> Option<Found> {
+        let recipes = make::recipes(words, self.scripts)?;
+        if !self.seen.insert(words.join(" ")) {
+            return None;
+        }
+        let mut lines = recipes.iter();
+        lines.find_map(|line| self.in_line(line, &[], call, depth))
+    }
+
+    /// Scripts of a `package.json`, and what lint-staged runs.
+    fn in_package(&mut self, words: &[String], call: &Call<'_>, depth: usize) -> Option<Found> {
+        let commands = package::commands(words, self.scripts);
+        if !self.seen.insert(words.join(" ")) {
+            return None;
+        }
+        commands.into_iter().find_map(|command| {
+            let mut call = call.clone();
+            if let Some(given) = &command.given {
+                call.is_given_files = true;
+                call.given = given.clone();
+            }
+            self.in_line(&command.text, &command.arguments, &call, depth)
+        })
+    }
+
+    fn of_tool(&self, words: &[String], call: &Call<'_>, text: &str) -> Option<Found> {
         let (name, options) = words.split_first()?;
         if options.iter().any(|word| word.contains(UNKNOWN_OPTIONS)) {
             return None;
         }
-        let found = if tools::is_jq(tools::base(name)) {
+        let base = tools::base(name);
+        let found = if tools::is_jq(base) {
             let program = tools::program_of_jq(options)?;
             let is_in_place = options
                 .iter()
                 .any(|word| matches!(&**word, "-i" | "--in-place"));
             let program = match program {
                 tools::Program::Text(program) => program,
-                tools::Program::File(file) => self.scripts.get(self.script(file)?)?,
+                tools::Program::File(file) => self.scripts.get(&self.script(file)?)?,
             };
             let is_about_notebooks = self.is_filter
                 || ["cell", "execution_count"]
@@ -288,31 +403,115 @@ impl<'s> Search<'s> {
                 || text.contains("ipynb");
             let takes = is_about_notebooks && jq::takes_outputs(program);
             takes.then_some(("jq", !is_in_place))
+        } else if matches!(base, "perl" | "sed" | "gsed") {
+            substitute::stripping(base, options)
         } else {
-            tools::stripping(name, options, call.is_given_files)
+            tools::stripping(name, options, call.is_given_files, &self.settings)
         };
         let (tool, prints) = found?;
-        (!prints || call.is_written).then_some(tool)
+        if prints && !call.is_written {
+            return None;
+        }
+        let on = if call.is_given_files {
+            call.given.clone()
+        } else if self.is_filter {
+            Narrowing::default()
+        } else {
+            self.files(options, call, prints)?
+        };
+        Some(Found { tool, line: 1, on })
+    }
+
+    /// Which files are changed; none if only a copy of one is.
+    fn files(&self, options: &[String], call: &Call<'_>, prints: bool) -> Option<Narrowing> {
+        let of_words = |words: &[String]| self.lists.of_words(words, call.folder);
+        let (before, behind) = call.script.split_at(call.index.min(call.script.len()));
+        if prints {
+            let Some(target) = written_to(behind).flatten() else {
+                return Some(of_words(options));
+            };
+            let is_bare = target.chars().all(is_unknown);
+            return if is_bare || options.contains(&target) {
+                Some(of_words(&[target]))
+            } else {
+                comes_back(&target, behind).then(Narrowing::default)
+            };
+        }
+        let is_copy = |word: &&String| {
+            word.contains(TEMPORARY) || before.iter().any(|command| copies_to(command, word))
+        };
+        match options.iter().find(is_copy) {
+            Some(copy) if comes_back(copy, behind) => Some(Narrowing::default()),
+            Some(_) => None,
+            None => Some(of_words(options)),
+        }
     }
 }
 
-/// Whether the output of the first of the commands comes into a file, or into the index.
-fn is_written(commands: &[Command]) -> bool {
+/// Where the output of the first of the commands comes: to a file, or into the index, which has no name;
+/// none where it goes elsewhere.
+fn written_to(commands: &[Command]) -> Option<Option<String>> {
     for (index, command) in commands.iter().enumerate() {
-        let writes = index > 0
-            && match command.words.first().map_or("", |word| tools::base(word)) {
-                "sponge" | "tee" | "dd" => true,
-                "git" => command.words.iter().any(|word| word == "hash-object"),
-                _ => false,
-            };
-        if writes || command.output == Output::File {
-            return true;
+        if index > 0 {
+            let (name, rest) = command.words.split_first()?;
+            let file = rest.iter().find(|word| !word.starts_with('-'));
+            match tools::base(name) {
+                "sponge" | "tee" => return Some(file.cloned()),
+                "dd" => {
+                    let file = rest.iter().find_map(|word| word.strip_prefix("of="));
+                    return Some(file.map(str::to_owned));
+                }
+                "git" if rest.iter().any(|word| word == "hash-object") => return Some(None),
+                _ => {}
+            }
+        }
+        if command.output == Output::File {
+            return Some(command.target.clone());
         }
         if command.output != Output::Next {
-            return false;
+            return None;
         }
     }
-    false
+    None
+}
+
+/// Whether the command copies something to the path.
+fn copies_to(command: &Command, path: &str) -> bool {
+    let is_copy = command
+        .words
+        .first()
+        .is_some_and(|name| matches!(tools::base(name), "cp" | "rsync" | "install" | "ln"));
+    is_copy
+        && command.words.len() > 2
+        && command.words.last().is_some_and(|to| {
+            let to = to.trim_end_matches('/');
+            path.strip_prefix(to)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+}
+
+/// Whether one of the commands moves or copies the file to where it belongs.
+fn comes_back(path: &str, commands: &[Command]) -> bool {
+    let is_it =
+        |word: &String| word == path || word.contains(TEMPORARY) && path.contains(TEMPORARY);
+    commands.iter().skip(1).any(|command| {
+        let Some((name, rest)) = command.words.split_first() else {
+            return false;
+        };
+        match tools::base(name) {
+            "mv" | "cp" | "install" | "rsync" => {
+                rest[..rest.len().saturating_sub(1)].iter().any(is_it)
+            }
+            "cat" => command.output == Output::File && rest.iter().any(is_it),
+            "git" => {
+                rest.first().is_some_and(|word| word == "hash-object") && rest.iter().any(is_it)
+            }
+            "dd" => rest
+                .iter()
+                .any(|word| word.strip_prefix("if=") == Some(path)),
+            _ => false,
+        }
+    })
 }
 
 #[cfg(test)]

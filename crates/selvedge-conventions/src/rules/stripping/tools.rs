@@ -1,5 +1,7 @@
 //! The tools that take outputs out, with their options, and the commands that run another.
 
+use super::settings::Settings;
+
 /// What a tool does with outputs: its name, and whether it prints the notebook in place of changing it.
 type Stripping = (&'static str, bool);
 
@@ -61,6 +63,9 @@ const RUNNERS: &[(&str, &[&str])] = &[
     ("mamba run", CONDA),
     ("micromamba run", CONDA),
     ("jupyter", &[]),
+    ("npx", &["-p", "--package"]),
+    ("bunx", &["-p", "--package"]),
+    ("run-parts", &[]),
 ];
 const CONDA: &[&str] = &["-n", "--name", "-p", "--prefix", "--cwd"];
 const UV: &[&str] = &[
@@ -202,7 +207,12 @@ pub(super) fn program_of_jq(options: &[String]) -> Option<Program<'_>> {
 }
 
 /// What the tool does with these options, to files that may be put behind them.
-pub(super) fn stripping(name: &str, options: &[String], is_given_files: bool) -> Option<Stripping> {
+pub(super) fn stripping(
+    name: &str,
+    options: &[String],
+    is_given_files: bool,
+    settings: &Settings,
+) -> Option<Stripping> {
     let has = |names: &[&str]| {
         options
             .iter()
@@ -220,8 +230,7 @@ pub(super) fn stripping(name: &str, options: &[String], is_given_files: bool) ->
     match base(name) {
         // `--keep-output-type` keeps some, and takes out the others.
         "nbstripout" | "nbstripout-fast" => {
-            const LOOKS: [&str; 10] = [
-                "--keep-output",
+            const LOOKS: [&str; 9] = [
                 "--dry-run",
                 "--verify",
                 "--is-installed",
@@ -243,7 +252,8 @@ pub(super) fn stripping(name: &str, options: &[String], is_given_files: bool) ->
                 "-m",
             ];
             let prints = has(&["-t", "--textconv"]) || !has_files(&WITH_VALUE);
-            (!has(&LOOKS)).then_some(("nbstripout", prints))
+            let keeps = has(&["--keep-output"]) && !begins("--drop-output-type");
+            (!keeps && !has(&LOOKS)).then_some(("nbstripout", prints))
         }
         "nb-clean" | "nb_clean" => {
             const LOOKS: [&str; 8] = [
@@ -270,10 +280,11 @@ pub(super) fn stripping(name: &str, options: &[String], is_given_files: bool) ->
             let clears = options
                 .iter()
                 .any(|option| option.replace('_', "-").starts_with("--clear-all"));
+            let clears = clears || settings.nbdev == Some(true);
             clears.then_some(("nbdev", has(&["--stdin"])))
         }
         "databooks" | "databooks-meta" => {
-            let clears = has(&["--rm-outs"])
+            let clears = (has(&["--rm-outs"]) || settings.databooks == Some(true))
                 && !has(&["--check", "--no-rm-outs"])
                 && !begins("--prefix")
                 && !begins("--suffix");
@@ -282,6 +293,8 @@ pub(super) fn stripping(name: &str, options: &[String], is_given_files: bool) ->
         "nbwipers" | "nbwipers-clean" => {
             let clears = base(name) == "nbwipers-clean" || has(&["clean", "clean-all"]);
             let keeps = has(&["--keep-output", "--dry-run", "--help", "-h"]);
+            let keeps =
+                keeps || settings.nbwipers == Some(false) && !has(&["--drop-output", "--isolated"]);
             (clears && !keeps).then_some(("nbwipers", has(&["-", "-t", "--textconv"])))
         }
         "jupyter-notebook-cleanup" => Some(("jupyter-notebook-cleanup", false)),
@@ -291,6 +304,11 @@ pub(super) fn stripping(name: &str, options: &[String], is_given_files: bool) ->
         "nbconvert" | "jupyter-nbconvert" => nbconvert(options),
         _ => None,
     }
+}
+
+/// Whether the tool leaves the outputs of cells and notebooks that say so: by `keep_output`.
+pub(super) fn heeds_notebooks(tool: &str) -> bool {
+    matches!(tool, "nbstripout" | "nbwipers")
 }
 
 fn nbconvert(options: &[String]) -> Option<Stripping> {

@@ -1,6 +1,7 @@
-//! The words of a script: quotes, variables, and commands in words.
+//! The words of a script: quotes, variables, commands in words, and what is read and written.
 
-use super::{Output, Reader, UNKNOWN, UNKNOWN_OPTIONS};
+use super::reader::{Pending, Reader};
+use super::{Output, TEMPORARY, UNKNOWN, UNKNOWN_OPTIONS, UNSET};
 
 /// A word, split as the shell splits it.
 #[derive(Default)]
@@ -10,7 +11,7 @@ pub(super) struct Word {
     pub(super) is_plain: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'t> Reader<'t, '_> {
     /// A word. The first of a command may set a variable.
     pub(super) fn word(&mut self, is_first: bool) -> Word {
         let mut done = Vec::new();
@@ -144,14 +145,36 @@ impl<'a> Reader<'a> {
             }
             Some(special) if !special.is_whitespace() => {
                 self.next();
-                vec![UNKNOWN.to_string()]
+                self.argument(special)
             }
             _ => vec!["$".to_owned()],
         }
     }
 
+    /// `$1`, `$@`, `$#` and the like.
+    fn argument(&mut self, name: char) -> Vec<String> {
+        let known = self.arguments.as_ref();
+        // A loop may take them off, one by one.
+        let known = known.filter(|all| self.functions == 0 && (all.is_empty() || self.loops == 0));
+        let Some(all) = known else {
+            return vec![UNKNOWN.to_string()];
+        };
+        match name {
+            '@' | '*' => {
+                self.is_list = name == '@';
+                all.clone()
+            }
+            '#' => vec![all.len().to_string()],
+            '1'..='9' => {
+                let at = name as usize - '1' as usize;
+                vec![all.get(at).cloned().unwrap_or_else(|| UNSET.to_string())]
+            }
+            _ => vec![UNKNOWN.to_string()],
+        }
+    }
+
     /// Takes what can be a name.
-    fn name(&mut self) -> &'a str {
+    fn name(&mut self) -> &'t str {
         let length = self.rest.find(|c: char| !is_of_name(c));
         let (name, rest) = self.rest.split_at(length.unwrap_or(self.rest.len()));
         self.rest = rest;
@@ -160,7 +183,16 @@ impl<'a> Reader<'a> {
 
     /// `${NAME}`, of which the first part is read.
     fn parameter(&mut self) -> Vec<String> {
-        let name = self.name();
+        let mut name = self.name();
+        let digit = name.chars().next().filter(char::is_ascii_digit);
+        let argument = match digit {
+            Some(digit) if name.len() == 1 => Some(digit),
+            _ if name.is_empty() && (self.eat("@") || self.eat("*")) => Some('@'),
+            _ => None,
+        };
+        if argument.is_some() {
+            name = "";
+        }
         let mut operation = String::new();
         let mut depth = 1;
         while let Some(next) = self.next() {
@@ -174,27 +206,44 @@ impl<'a> Reader<'a> {
             }
             operation.push(next);
         }
-        match &*operation {
-            "" => self.value(name).map(|mut all| {
-                all.truncate(1);
+        let values = match argument {
+            Some(argument) => Some(self.argument(argument)),
+            None => self.value(name),
+        };
+        let is_nothing = |values: &Vec<String>| {
+            let mut all = values.iter();
+            all.all(|value| value.is_empty() || value.contains(UNSET) && value.len() == 1)
+        };
+        let signs = [":-", "-", ":=", "=", ":+", "+"];
+        let with = signs.iter().find_map(|sign| {
+            let text = operation.strip_prefix(sign)?;
+            Some((*sign, text.trim_matches(['"', '\''])))
+        });
+        match (&*operation, with) {
+            ("", _) => values.map(|mut all| {
+                all.truncate(if argument == Some('@') { all.len() } else { 1 });
                 all
             }),
-            "[@]" | "[*]" => {
+            ("[@]" | "[*]", _) => {
                 self.is_list = true;
-                self.value(name)
+                values
             }
-            _ => {
-                let signs = [":-", "-", ":=", "="];
-                let default = signs.iter().find_map(|sign| operation.strip_prefix(sign));
-                default.map(|text| {
-                    let text = text.trim_matches('"').to_owned();
-                    let values = self.value(name).unwrap_or_else(|| vec![text]);
-                    if operation.starts_with('=') || operation.starts_with(":=") {
-                        self.variables.insert(name.to_owned(), values.clone());
+            // An unset variable is empty.
+            (_, Some((sign, text))) => {
+                let values = values.filter(|values| !is_nothing(values));
+                let other = vec![text.to_owned()];
+                match (values, sign.trim_start_matches(':')) {
+                    (Some(_), "+") => Some(other),
+                    (None, "+") => Some(vec![UNSET.to_string()]),
+                    (Some(values), _) => Some(values),
+                    (None, "=") => {
+                        self.variables.insert(name.to_owned(), other.clone());
+                        Some(other)
                     }
-                    values
-                })
+                    (None, _) => Some(other),
+                }
             }
+            _ => Some(vec![UNKNOWN.to_string()]),
         }
         .unwrap_or_else(|| unknown(name))
     }
@@ -218,30 +267,117 @@ impl<'a> Reader<'a> {
         self.depth += 1;
         let was_backquoted = std::mem::replace(&mut self.is_backquoted, end == '`');
         let first = self.found.len();
+        let closed_loop = self.closed_loop;
         self.program(Some(end));
+        self.closed_loop = closed_loop;
         self.is_backquoted = was_backquoted;
         self.depth -= 1;
+        let commands = &self.found[first..];
+        let words = match commands {
+            [one] => &one.words[..],
+            _ => &[],
+        };
+        // Where a tool is, a file for a time, and what mostly nobody configures.
+        let known = match words {
+            [which, tool] if which == "which" => tool.clone(),
+            [look, option, tool]
+                if (look == "command" && option == "-v")
+                    || (look == "type" && matches!(&**option, "-p" | "-P")) =>
+            {
+                tool.clone()
+            }
+            [mktemp, ..] if mktemp == "mktemp" => TEMPORARY.to_string(),
+            [git, config, ..] if git == "git" && config == "config" => UNSET.to_string(),
+            [echo, text] if echo == "echo" => text.clone(),
+            _ => {
+                let paths = self.lists.of_pipe(commands);
+                let is_known = !paths.is_empty();
+                let list = if is_known {
+                    self.lists.add(paths)
+                } else {
+                    UNKNOWN
+                };
+                list.to_string()
+            }
+        };
         for command in &mut self.found[first..] {
             if command.output == Output::Inherited {
                 command.output = Output::Captured;
             }
         }
-        let words = match &self.found[first..] {
-            [one] => &one.words[..],
-            _ => &[],
-        };
-        // Where a tool is.
-        let known = match words {
-            [which, tool] if which == "which" => tool,
-            [look, option, tool]
-                if (look == "command" && option == "-v")
-                    || (look == "type" && matches!(&**option, "-p" | "-P")) =>
-            {
-                tool
+        vec![known]
+    }
+
+    /// `<` and `>` with what follows.
+    pub(super) fn redirect(&mut self, pending: &mut Pending, number: Option<&str>) {
+        if self.eat("<<<") {
+            let text = self.target();
+            self.feed_loop(std::slice::from_ref(&text));
+            pending.input = Some(text);
+        } else if self.eat("<<") {
+            let strips_tabs = self.eat("-");
+            let end = self.target();
+            self.documents.push((end, strips_tabs, None));
+        } else if self.eat("<(") || self.eat(">(") {
+            let words = self.inner(')');
+            pending.words.extend(words);
+        } else if self.eat("<") {
+            self.eat("&");
+            self.skip_blanks();
+            if self.eat("<(") {
+                let words = self.inner(')');
+                self.feed_loop(&words);
+                pending.fed = words;
+            } else {
+                self.target();
             }
-            _ => return vec![UNKNOWN.to_string()],
-        };
-        vec![known.clone()]
+            pending.is_fed = true;
+        } else {
+            self.next();
+            let copies = !(self.eat(">") || self.eat("|")) && self.eat("&");
+            let target = self.target();
+            if !copies && number.is_none_or(|number| number == "1") {
+                pending.output = output_to(&target);
+                pending.target = Some(target);
+            }
+        }
+    }
+
+    /// Tells the loop that has just ended what it reads.
+    fn feed_loop(&mut self, words: &[String]) {
+        if let Some(list) = self.closed_loop.take() {
+            let on = self.lists.of_words(words, self.folder.as_deref());
+            self.lists.set(list, on);
+        }
+    }
+
+    /// The word behind an operator.
+    pub(super) fn target(&mut self) -> String {
+        self.skip_blanks();
+        self.word(false).fields.join(" ")
+    }
+
+    /// The texts of here documents, which begin in this line.
+    pub(super) fn read_documents(&mut self) {
+        for (end, strips_tabs, command) in std::mem::take(&mut self.documents) {
+            let mut text = String::new();
+            while !self.rest.is_empty() {
+                let line = self.until('\n');
+                let line = if strips_tabs {
+                    line.trim_start_matches('\t')
+                } else {
+                    line
+                };
+                if line.trim_end_matches('\r') == end {
+                    break;
+                }
+                text.push_str(line);
+                text.push('\n');
+            }
+            if let Some(command) = command.and_then(|index| self.found.get_mut(index)) {
+                command.input = Some(text);
+            }
+        }
     }
 }
 
@@ -268,10 +404,28 @@ pub(super) fn assignment(word: &str) -> Option<(&str, &str, bool)> {
 }
 
 fn unknown(name: &str) -> Vec<String> {
-    let name = name.to_ascii_uppercase();
-    let is_option = ["OPT", "ARG", "FLAG"]
-        .iter()
-        .any(|part| name.contains(part));
-    let unknown = if is_option { UNKNOWN_OPTIONS } else { UNKNOWN };
+    // Somebody else takes care of these, and of those in small letters another script.
+    const SET: [&str; 10] = [
+        "HOME", "PWD", "PATH", "USER", "SHELL", "ENV", "PREFIX", "ROOT", "DIR", "GIT_",
+    ];
+    let upper = name.to_ascii_uppercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| upper.contains(part));
+    let unknown = if has(&["OPT", "ARG", "FLAG"]) {
+        UNKNOWN_OPTIONS
+    } else if matches!(&*upper, "TMP" | "TEMP" | "TMPDIR" | "RUNNER_TEMP") {
+        TEMPORARY
+    } else if has(&SET) || *name != *upper {
+        UNKNOWN
+    } else {
+        UNSET
+    };
     vec![unknown.to_string()]
+}
+
+pub(super) fn output_to(target: &str) -> Output {
+    match target {
+        "/dev/null" => Output::Dropped,
+        "/dev/stdout" | "/dev/stderr" | "/dev/tty" => Output::Inherited,
+        _ => Output::File,
+    }
 }

@@ -1,15 +1,21 @@
 //! What a script in Python does to notebooks, by its text: the commands that it starts, and whether it
 //! takes outputs out itself. Nothing is run.
 
+mod conditions;
+mod values;
+
 use std::collections::{HashMap, HashSet};
 
+use conditions::Condition;
+
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{
-    Arguments, Expr, ExprCall, FStringPart, InterpolatedStringElement, Operator, Stmt,
-};
+use ruff_python_ast::{Arguments, Expr, ExprCall, Stmt};
 use ruff_text_size::{Ranged, TextSize};
 
-use super::shell::UNKNOWN;
+use values::{LONGEST, Value};
+
+use super::shell::{Lists, TEMPORARY, UNKNOWN};
+use crate::Narrowing;
 use crate::notebook::parsed;
 
 /// Something that the script does.
@@ -23,30 +29,46 @@ pub(super) enum Step {
     TakesOutputs,
 }
 
-/// A step, its line from 1, and whether what it prints is written somewhere.
+/// A step, its line from 1, whether what it prints is written somewhere, and which files it is about.
 pub(super) struct Found {
     pub(super) step: Step,
     pub(super) line: usize,
     pub(super) is_written: bool,
+    pub(super) on: Narrowing,
 }
 
 /// The steps of a script, which is a filter or one that changes files.
-pub(super) fn steps(code: &str, is_filter: bool) -> Vec<Found> {
+pub(super) fn steps(
+    code: &str,
+    arguments: Option<&[String]>,
+    is_filter: bool,
+    lists: &mut Lists,
+) -> Vec<Found> {
     let read = parsed(code, |parsed| {
         let mut reader = Reader {
             code,
+            arguments,
+            lists,
             variables: HashMap::new(),
             parameter: None,
             runners: HashSet::new(),
+            conditions: Vec::new(),
             steps: Vec::new(),
             read: HashSet::new(),
             written: HashSet::new(),
             prints: false,
+            comes_back: false,
         };
         reader.visit_body(parsed.suite());
-        reader
+        (
+            reader.steps,
+            reader.read,
+            reader.written,
+            reader.prints,
+            reader.comes_back,
+        )
     });
-    let Some(reader) = read else {
+    let Some((steps, read, written, prints, comes_back)) = read else {
         return Vec::new();
     };
     let is_about_notebooks = ["cells", "ipynb", "nbformat"]
@@ -54,44 +76,35 @@ pub(super) fn steps(code: &str, is_filter: bool) -> Vec<Found> {
         .any(|word| code.contains(word));
     let changes = is_about_notebooks
         && if is_filter {
-            reader.prints
+            prints
         } else {
             // A copy may be without outputs.
-            reader.read.iter().any(|path| reader.written.contains(path))
+            read.iter().any(|path| written.contains(path))
         };
-    let writes = reader.prints || !reader.written.is_empty();
-    let steps = reader.steps.into_iter();
+    let writes = prints || !written.is_empty();
     steps
-        .filter(|(step, ..)| *step != Step::TakesOutputs || changes)
-        .map(|(step, at, output)| Found {
-            step,
-            line: code[..at.to_usize()].matches('\n').count() + 1,
-            is_written: match output {
-                Output::File => true,
-                Output::Captured => writes,
-                Output::Inherited => is_filter,
-            },
+        .into_iter()
+        .filter(|taken| taken.step != Step::TakesOutputs || changes)
+        .map(|mut taken| {
+            if let Step::Words(words) = &mut taken.step
+                && comes_back
+            {
+                for word in words {
+                    *word = word.replace(TEMPORARY, &UNKNOWN.to_string());
+                }
+            }
+            Found {
+                step: taken.step,
+                line: code[..taken.at.to_usize()].matches('\n').count() + 1,
+                is_written: match taken.output {
+                    Output::File => true,
+                    Output::Captured => writes,
+                    Output::Inherited => is_filter,
+                },
+                on: taken.on,
+            }
         })
         .collect()
-}
-
-/// What a variable is, as far as the text says.
-#[derive(Clone)]
-enum Value {
-    Text(String),
-    List(Vec<String>),
-}
-
-/// The longest value of a variable that is kept, in bytes: a text that doubles itself is short.
-const LONGEST: usize = 1 << 10;
-
-impl Value {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::List(all) => all.iter().map(|text| text.len() + 1).sum(),
-        }
-    }
 }
 
 enum Output {
@@ -100,21 +113,55 @@ enum Output {
     File,
 }
 
-struct Reader<'c> {
+/// A step as it is found.
+struct Taken {
+    step: Step,
+    at: TextSize,
+    output: Output,
+    on: Narrowing,
+}
+
+struct Reader<'c, 'l> {
     code: &'c str,
+    /// What it is called with, where that is known.
+    arguments: Option<&'c [String]>,
+    lists: &'l mut Lists,
     variables: HashMap<String, Value>,
     /// The first parameter of the function that is read, and the function.
     parameter: Option<(String, String)>,
     /// Functions that start what they are given.
     runners: HashSet<String>,
-    steps: Vec<(Step, TextSize, Output)>,
+    /// Those that what is read stands in.
+    conditions: Vec<Condition>,
+    steps: Vec<Taken>,
     /// Paths that are read and written, as the code has them.
     read: HashSet<String>,
     written: HashSet<String>,
     prints: bool,
+    /// Whether a file for a time is copied to another place.
+    comes_back: bool,
 }
 
-impl<'a> Visitor<'a> for Reader<'_> {
+impl<'a> Visitor<'a> for Reader<'_, '_> {
+    fn visit_body(&mut self, body: &'a [Stmt]) {
+        let before = self.conditions.len();
+        for statement in body {
+            self.visit_stmt(statement);
+            // `if …: continue`
+            if let Stmt::If(guard) = statement
+                && guard.elif_else_clauses.is_empty()
+                && guard.body.last().is_some_and(|last| {
+                    matches!(last, Stmt::Continue(_) | Stmt::Return(_) | Stmt::Raise(_))
+                        || self.text_of(last).contains("exit(")
+                })
+            {
+                let condition = self.condition(&guard.test).inverted();
+                self.conditions.push(condition);
+            }
+        }
+        self.conditions.truncate(before);
+    }
+
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
             Stmt::FunctionDef(function) => {
@@ -129,6 +176,39 @@ impl<'a> Visitor<'a> for Reader<'_> {
                 walk_stmt(self, statement);
                 self.parameter = outer;
                 return;
+            }
+            Stmt::If(branches) => {
+                self.visit_expr(&branches.test);
+                let mut condition = self.condition(&branches.test);
+                self.conditions.push(condition.clone());
+                self.visit_body(&branches.body);
+                self.conditions.pop();
+                for clause in &branches.elif_else_clauses {
+                    condition = condition.inverted();
+                    if let Some(test) = &clause.test {
+                        self.visit_expr(test);
+                        condition = condition.and(&self.condition(test));
+                    }
+                    self.conditions.push(condition.clone());
+                    self.visit_body(&clause.body);
+                    self.conditions.pop();
+                }
+                return;
+            }
+            Stmt::For(each) => {
+                let on = self.paths(&each.iter);
+                self.conditions.push(Condition {
+                    on,
+                    ..Condition::default()
+                });
+                walk_stmt(self, statement);
+                self.conditions.pop();
+                return;
+            }
+            Stmt::With(with) => {
+                for item in &with.items {
+                    self.assign(item.optional_vars.as_deref(), &item.context_expr);
+                }
             }
             Stmt::Assign(assign) => {
                 let (target, value) = (assign.targets.first(), &assign.value);
@@ -155,6 +235,7 @@ impl<'a> Visitor<'a> for Reader<'_> {
     }
 
     fn visit_expr(&mut self, expression: &'a Expr) {
+        let before = self.conditions.len();
         match expression {
             Expr::Call(call) => self.call(call),
             // `{**cell, "outputs": []}`
@@ -165,21 +246,45 @@ impl<'a> Visitor<'a> for Reader<'_> {
                     self.takes_outputs(expression);
                 }
             }
+            Expr::ListComp(all) => {
+                let tests = all.generators.iter().flat_map(|generator| &generator.ifs);
+                let tests: Vec<_> = tests.map(|test| self.condition(test)).collect();
+                self.conditions.extend(tests);
+            }
             _ => {}
         }
         walk_expr(self, expression);
+        self.conditions.truncate(before);
     }
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn takes_outputs(&mut self, what: &impl Ranged) {
-        self.steps
-            .push((Step::TakesOutputs, what.start(), Output::Inherited));
+        // A tag has been put there by somebody.
+        if !self.conditions.iter().any(|one| one.is_of_some_cells) {
+            self.add(Step::TakesOutputs, what.start(), Output::Inherited);
+        }
+    }
+
+    fn add(&mut self, step: Step, at: TextSize, output: Output) {
+        if self.conditions.iter().any(|one| one.known == Some(false)) {
+            return;
+        }
+        let mut on = Narrowing::default();
+        for condition in &self.conditions {
+            on.extend(&condition.on);
+        }
+        self.steps.push(Taken {
+            step,
+            at,
+            output,
+            on,
+        });
     }
 
     fn assign(&mut self, target: Option<&Expr>, value: &Expr) {
         match target {
-            Some(Expr::Name(name)) => match self.value(value) {
+            Some(Expr::Name(name)) => match self.setting_or_value(value) {
                 Some(value) if value.bytes() <= LONGEST => {
                     self.variables.insert(name.id.to_string(), value);
                 }
@@ -240,7 +345,7 @@ impl Reader<'_> {
                 let more = match first.and_then(|first| self.value(first)) {
                     Some(Value::Text(text)) => vec![text],
                     Some(Value::List(all)) => all,
-                    None => vec![UNKNOWN.to_string()],
+                    _ => vec![UNKNOWN.to_string()],
                 };
                 self.extend(&list.id, more);
             }
@@ -280,7 +385,13 @@ impl Reader<'_> {
             ("read", _) => (path(0), None),
             ("read_text" | "read_bytes", of) => (of, None),
             ("write_text" | "write_bytes", of) => (None, of),
-            ("replace" | "rename" | "move", _) => (None, path(1)),
+            ("copy" | "copy2" | "copyfile" | "replace" | "rename" | "move", _) => {
+                let from = path(0).and_then(|path| self.value(path));
+                let is_temporary =
+                    matches!(from, Some(Value::Text(text)) if text.contains(TEMPORARY));
+                self.comes_back |= is_temporary;
+                (None, path(1).filter(|_| !name.starts_with("copy")))
+            }
             _ => (None, None),
         };
         let text = |path: Option<&Expr>| {
@@ -335,7 +446,7 @@ impl Reader<'_> {
         let step = match value {
             Some(Value::List(words)) => Step::Words(words),
             Some(Value::Text(text)) => Step::Text(text),
-            None => return,
+            _ => return,
         };
         let captures = arguments.find_keyword("capture_output").is_some()
             || matches!(
@@ -352,97 +463,14 @@ impl Reader<'_> {
             None if captures => Output::Captured,
             None => Output::Inherited,
         };
-        self.steps.push((step, call.start(), output));
+        self.add(step, call.start(), output);
     }
 
-    fn text_of(&self, expression: &Expr) -> &str {
+    fn text_of(&self, expression: &impl Ranged) -> &str {
         let range = expression.range();
         self.code
             .get(range.start().to_usize()..range.end().to_usize())
             .unwrap_or_default()
-    }
-
-    fn value(&self, expression: &Expr) -> Option<Value> {
-        let text = |expression: &Expr| match self.value(expression) {
-            Some(Value::Text(text)) => text,
-            _ => UNKNOWN.to_string(),
-        };
-        let words = |items: &[Expr]| {
-            let all = items.iter().flat_map(|item| match item {
-                Expr::Starred(more) => match self.value(&more.value) {
-                    Some(Value::List(all)) => all,
-                    _ => vec![UNKNOWN.to_string()],
-                },
-                item => vec![text(item)],
-            });
-            Some(Value::List(all.collect()))
-        };
-        match expression {
-            Expr::StringLiteral(literal) => Some(Value::Text(literal.value.to_str().to_owned())),
-            Expr::FString(literal) => {
-                let mut all = String::new();
-                for part in &literal.value {
-                    match part {
-                        FStringPart::Literal(part) => all.push_str(part),
-                        FStringPart::FString(parts) => {
-                            for part in &parts.elements {
-                                match part {
-                                    InterpolatedStringElement::Literal(part) => all.push_str(part),
-                                    InterpolatedStringElement::Interpolation(part) => {
-                                        all.push_str(&text(&part.expression));
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-                Some(Value::Text(all))
-            }
-            Expr::Name(name) => self.variables.get(name.id.as_str()).cloned(),
-            Expr::List(list) => words(&list.elts),
-            Expr::Tuple(tuple) => words(&tuple.elts),
-            Expr::BinOp(sum) if sum.op == Operator::Add => match self.value(&sum.left)? {
-                Value::Text(start) => Some(Value::Text(start + &text(&sum.right))),
-                Value::List(mut all) => {
-                    match self.value(&sum.right) {
-                        Some(Value::List(more)) => all.extend(more),
-                        _ => all.push(UNKNOWN.to_string()),
-                    }
-                    Some(Value::List(all))
-                }
-            },
-            Expr::BinOp(format) if format.op == Operator::Mod => self.value(&format.left),
-            Expr::Attribute(attribute) if attribute.attr.as_str() == "executable" => {
-                Some(Value::Text("python".to_owned()))
-            }
-            Expr::If(choice) => self
-                .value(&choice.body)
-                .or_else(|| self.value(&choice.orelse)),
-            Expr::BoolOp(choice) => choice.values.iter().find_map(|one| self.value(one)),
-            Expr::Call(call) => {
-                let first = call.arguments.args.first();
-                match &*call.func {
-                    Expr::Attribute(method) => match method.attr.as_str() {
-                        "format" => self.value(&method.value),
-                        "split" => {
-                            let of = first.and_then(|first| self.value(first));
-                            match of.or_else(|| self.value(&method.value))? {
-                                Value::Text(text) => Some(Value::List(shlex::split(&text)?)),
-                                list => Some(list),
-                            }
-                        }
-                        "which" | "fspath" | "join" => self.value(first?),
-                        _ => None,
-                    },
-                    Expr::Name(name) => match name.id.as_str() {
-                        "which" | "str" | "list" | "Path" => self.value(first?),
-                        _ => None,
-                    },
-                    _ => None,
-                }
-            }
-            _ => None,
-        }
     }
 }
 
@@ -459,9 +487,10 @@ fn inner(path: &Expr) -> &Expr {
     }
 }
 
-/// `"outputs"`.
+/// `"outputs"`, and the pictures among them.
 fn is_key(expression: &Expr) -> bool {
-    matches!(expression, Expr::StringLiteral(text) if text.value.to_str() == "outputs")
+    matches!(expression, Expr::StringLiteral(text)
+        if text.value.to_str() == "outputs" || text.value.to_str().starts_with("image/"))
 }
 
 /// `cell["outputs"]`, `cell.outputs`.

@@ -1,0 +1,238 @@
+//! What is known of conditions in Python, and which files loops go through.
+
+use ruff_python_ast::{BoolOp, CmpOp, Expr, UnaryOp};
+
+use super::Reader;
+use super::values::Value;
+use crate::{HookFiles, Narrowing};
+
+/// What is known of a condition.
+#[derive(Clone, Default)]
+pub(super) struct Condition {
+    pub(super) known: Option<bool>,
+    /// The files for which it holds, and whether it holds for some cells alone, by a tag.
+    pub(super) on: Narrowing,
+    pub(super) is_of_some_cells: bool,
+    /// That for which it does not.
+    pub(super) is_of_other_cells: bool,
+}
+
+impl Condition {
+    pub(super) fn inverted(self) -> Self {
+        Self {
+            known: self.known.map(|holds| !holds),
+            on: self.on.inverted(),
+            is_of_some_cells: self.is_of_other_cells,
+            is_of_other_cells: self.is_of_some_cells,
+        }
+    }
+
+    pub(super) fn and(mut self, other: &Self) -> Self {
+        self.known = match (self.known, other.known) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (Some(true), known) => known,
+            (None, _) => None,
+        };
+        self.on.extend(&other.on);
+        self.is_of_some_cells |= other.is_of_some_cells;
+        self.is_of_other_cells = false;
+        self
+    }
+}
+
+impl Reader<'_, '_> {
+    /// What is known of a condition.
+    pub(super) fn condition(&self, test: &Expr) -> Condition {
+        let text = self.text_of(test);
+        match test {
+            Expr::UnaryOp(not) if not.op == UnaryOp::Not => self.condition(&not.operand).inverted(),
+            Expr::BoolOp(all) if all.op == BoolOp::And => {
+                let mut all = all.values.iter().map(|one| self.condition(one));
+                let first = all.next().unwrap_or_default();
+                all.fold(first, |both, next| both.and(&next))
+            }
+            Expr::BoolOp(_) => Condition::default(),
+            Expr::BooleanLiteral(value) => Condition {
+                known: Some(value.value),
+                ..Condition::default()
+            },
+            Expr::Compare(compare) => match (&*compare.ops, &*compare.comparators) {
+                ([CmpOp::In], [of]) => self.is_in(&compare.left, of),
+                ([CmpOp::NotIn], [of]) => self.is_in(&compare.left, of).inverted(),
+                ([operator @ (CmpOp::Eq | CmpOp::NotEq | CmpOp::Is | CmpOp::IsNot)], [of]) => {
+                    let value = |expression: &Expr| match self.setting(expression) {
+                        Some(value) => Some(value),
+                        None => match expression {
+                            Expr::StringLiteral(text) => Some(text.value.to_str().to_owned()),
+                            Expr::NoneLiteral(_) => Some(String::new()),
+                            _ => None,
+                        },
+                    };
+                    let is_setting = self.setting(&compare.left).is_some();
+                    let equal = match (value(&compare.left), value(of)) {
+                        (Some(left), Some(right)) if is_setting => Some(left == right),
+                        _ => None,
+                    };
+                    let found = Condition {
+                        known: equal,
+                        is_of_some_cells: text.contains("tags") || text.contains("metadata"),
+                        ..Condition::default()
+                    };
+                    match operator {
+                        CmpOp::Eq | CmpOp::Is => found,
+                        _ => found.inverted(),
+                    }
+                }
+                _ => Condition::default(),
+            },
+            Expr::Call(call) => {
+                let first = call.arguments.args.first();
+                let literal = |expression: Option<&Expr>| match expression {
+                    Some(Expr::StringLiteral(text)) => Some(text.value.to_str().to_owned()),
+                    _ => None,
+                };
+                let on = match &*call.func {
+                    Expr::Attribute(method) if method.attr.as_str() == "startswith" => {
+                        literal(first)
+                            .filter(|start| start.contains('/'))
+                            .map(|start| {
+                                HookFiles::Below(start.trim_start_matches("./").to_owned())
+                            })
+                    }
+                    Expr::Attribute(method)
+                        if matches!(method.attr.as_str(), "fnmatch" | "match" | "search") =>
+                    {
+                        let is_glob = method.attr.as_str() == "fnmatch";
+                        let second = call.arguments.args.get(1);
+                        let pattern = if is_glob { second } else { first };
+                        let pattern = literal(pattern).filter(|text| text.contains('/'));
+                        let is_regex =
+                            matches!(&*method.value, Expr::Name(name) if name.id.as_str() == "re");
+                        pattern.map(|pattern| {
+                            if is_regex {
+                                HookFiles::Pattern(pattern)
+                            } else {
+                                HookFiles::paths(&[pattern])
+                            }
+                        })
+                    }
+                    _ => None,
+                };
+                Condition {
+                    known: self.setting(test).map(|value| !value.is_empty()),
+                    on: on.map(Narrowing::to).unwrap_or_default(),
+                    is_of_some_cells: text.contains(".metadata.get(")
+                        || text.contains("[\"metadata\"].get(")
+                        || text.contains("['metadata'].get("),
+                    ..Condition::default()
+                }
+            }
+            _ => Condition {
+                known: self.setting(test).map(|value| !value.is_empty()),
+                ..Condition::default()
+            },
+        }
+    }
+
+    /// `"strip" in tags`, `"--strip" in sys.argv`.
+    fn is_in(&self, what: &Expr, of: &Expr) -> Condition {
+        let text = self.text_of(of);
+        let what = match what {
+            Expr::StringLiteral(text) => text.value.to_str(),
+            _ => return Condition::default(),
+        };
+        let is_of_cells = ["tags", "metadata"].iter().any(|word| text.contains(word));
+        Condition {
+            known: match self.arguments {
+                Some(all) if text.contains("argv") && what.starts_with('-') => {
+                    Some(all.iter().any(|word| word == what))
+                }
+                _ if text.contains("environ") => Some(false),
+                _ => None,
+            },
+            is_of_some_cells: is_of_cells,
+            ..Condition::default()
+        }
+    }
+
+    /// What a variable of the environment or an option is, where nobody sets it otherwise.
+    pub(super) fn setting(&self, expression: &Expr) -> Option<String> {
+        match expression {
+            Expr::Call(call) => {
+                let text = self.text_of(&*call.func);
+                if !matches!(
+                    text,
+                    "os.environ.get" | "environ.get" | "os.getenv" | "getenv"
+                ) {
+                    return None;
+                }
+                match call.arguments.args.get(1) {
+                    Some(Expr::StringLiteral(text)) => Some(text.value.to_str().to_owned()),
+                    _ => Some(String::new()),
+                }
+            }
+            // `args.strip` is what argparse makes of `--strip`.
+            Expr::Attribute(option) if matches!(&*option.value, Expr::Name(name) if matches!(name.id.as_str(), "args" | "opts" | "options")) =>
+            {
+                let name = option.attr.as_str();
+                let flag = format!("--{}", name.replace('_', "-"));
+                let is_declared = [format!("\"{flag}\""), format!("'{flag}'")]
+                    .iter()
+                    .any(|text| self.code.contains(text));
+                let all = self
+                    .arguments
+                    .filter(|_| is_declared && self.code.contains("store_true"))?;
+                let is_given = all.contains(&flag);
+                Some(if is_given {
+                    "1".to_owned()
+                } else {
+                    String::new()
+                })
+            }
+            Expr::Name(name) => match self.variables.get(name.id.as_str())? {
+                Value::Setting(text) => Some(text.clone()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Which files a loop goes through, where the code tells.
+    pub(super) fn paths(&self, of: &Expr) -> Narrowing {
+        let Expr::Call(call) = of else {
+            return Narrowing::default();
+        };
+        let first = call.arguments.args.first();
+        let (name, receiver) = match &*call.func {
+            Expr::Attribute(method) => (method.attr.as_str(), Some(&*method.value)),
+            Expr::Name(name) => (name.id.as_str(), None),
+            _ => return Narrowing::default(),
+        };
+        if matches!(name, "sorted" | "list" | "set" | "reversed" | "map") {
+            let inner = call.arguments.args.last();
+            return inner.map(|inner| self.paths(inner)).unwrap_or_default();
+        }
+        if !matches!(name, "glob" | "iglob" | "rglob") {
+            return Narrowing::default();
+        }
+        let Some(Value::Text(pattern)) = first.and_then(|first| self.value(first)) else {
+            return Narrowing::default();
+        };
+        let folder = match receiver {
+            Some(Expr::Name(name)) if name.id.as_str() == "glob" => None,
+            Some(folder) => match self.value(folder) {
+                Some(Value::Text(folder)) => Some(folder),
+                _ => return Narrowing::default(),
+            },
+            None => None,
+        };
+        let pattern = match folder.as_deref().map(|folder| folder.trim_end_matches('/')) {
+            None | Some("." | "") => pattern,
+            Some(folder) => format!(
+                "{folder}/*{}",
+                pattern.trim_start_matches("**/").trim_start_matches('*')
+            ),
+        };
+        self.lists.of_words(&[pattern], None)
+    }
+}

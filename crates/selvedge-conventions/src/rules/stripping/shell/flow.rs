@@ -1,0 +1,379 @@
+//! Which commands of a script run: what is known of conditions, and which files they single out.
+
+use super::{Lists, UNSET, is_unknown};
+use crate::{HookFiles, Narrowing};
+
+/// What a command ends with, as far as the text tells.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Status {
+    /// Whether it succeeds.
+    pub(super) known: Option<bool>,
+    /// The files for which it does, where it asks for the path of one.
+    pub(super) on: Narrowing,
+}
+
+impl Status {
+    pub(super) fn known(is_success: bool) -> Self {
+        Self {
+            known: Some(is_success),
+            on: Narrowing::default(),
+        }
+    }
+
+    pub(super) fn inverted(&self) -> Self {
+        Self {
+            known: self.known.map(|is_success| !is_success),
+            on: self.on.inverted(),
+        }
+    }
+}
+
+/// What decides whether a command runs, beside what it stands in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Joint {
+    #[default]
+    Always,
+    /// Only after success.
+    And,
+    /// Only after failure.
+    Or,
+    /// With the one before it, whose output it reads.
+    Pipe,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    #[default]
+    Group,
+    Subshell,
+    Loop,
+    If,
+    Case,
+}
+
+/// Commands that a script has between two words, such as `then` and `fi`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Block {
+    pub(super) kind: Kind,
+    /// Whether its commands never run.
+    pub(super) is_dead: bool,
+    /// Whether they run for sure.
+    pub(super) is_sure: bool,
+    /// The files that conditions around it single out.
+    pub(super) on: Narrowing,
+    pub(super) function: Option<String>,
+    /// How the next command hangs on the one before.
+    pub(super) joint: Joint,
+    pub(super) last: Status,
+    /// The files that the commands before it, joined by `&&`, single out.
+    chain: Narrowing,
+    /// Whether a command or a block stands before the end of the line.
+    pub(super) has_command: bool,
+    /// Whether what is read is a part of a pipe that does not run.
+    is_skipped: bool,
+    /// Whether its commands end by leaving what is around it.
+    leaves: bool,
+    /// Whether a branch before was taken for sure, or may have been.
+    is_settled: bool,
+    is_open: bool,
+    branches: usize,
+    /// The condition of the branch that is read, or the patterns of a `case`.
+    condition: Status,
+    /// What holds of files where no branch so far was taken, and after all of it.
+    rest: Narrowing,
+    after: Narrowing,
+    /// The word of a `case`, and whether its patterns are read.
+    pub(super) subject: String,
+    pub(super) in_pattern: bool,
+    pub(super) patterns: Vec<String>,
+    /// The paths that a loop reads.
+    pub(super) list: Option<char>,
+    pub(super) folder: Option<String>,
+}
+
+impl Block {
+    /// What a script as a whole is.
+    pub(super) fn outermost() -> Self {
+        Self {
+            is_sure: true,
+            ..Self::default()
+        }
+    }
+
+    /// A block that begins where a command of this one would.
+    pub(super) fn inner(&self, kind: Kind) -> Self {
+        Self {
+            kind,
+            is_dead: self.is_dead || self.skips(),
+            is_sure: self.is_sure_here() && kind != Kind::Loop,
+            on: self.on_here(),
+            function: self.function.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the next command does not run because of the one before it.
+    pub(super) fn skips(&self) -> bool {
+        match self.joint {
+            Joint::Always => false,
+            Joint::And => self.last.known == Some(false),
+            Joint::Or => self.last.known == Some(true),
+            Joint::Pipe => self.is_skipped,
+        }
+    }
+
+    /// Whether the next command runs for sure.
+    pub(super) fn is_sure_here(&self) -> bool {
+        self.is_sure
+            && match self.joint {
+                Joint::Always => true,
+                Joint::And => self.last.known == Some(true),
+                Joint::Or => self.last.known == Some(false),
+                Joint::Pipe => false,
+            }
+    }
+
+    /// The files that the next command is about, as conditions single them out.
+    pub(super) fn on_here(&self) -> Narrowing {
+        let mut on = self.on.clone();
+        on.extend(&self.chain);
+        if self.joint == Joint::Or {
+            on.extend(&self.last.on.inverted());
+        }
+        on
+    }
+
+    /// Takes what a command ended with, and how the next one hangs on it.
+    pub(super) fn ran(&mut self, status: Status, next: Joint) {
+        self.is_skipped = self.skips();
+        if !self.is_skipped {
+            self.last = status;
+        }
+        self.join(next);
+    }
+
+    pub(super) fn join(&mut self, next: Joint) {
+        match next {
+            Joint::And => self.chain.extend(&self.last.on),
+            Joint::Always | Joint::Or => self.chain = Narrowing::default(),
+            Joint::Pipe => {}
+        }
+        self.has_command = false;
+        self.joint = next;
+    }
+
+    /// `continue`, `exit` and the like: what follows is about the files for which it was not reached.
+    pub(super) fn leave(&mut self) {
+        match self.joint {
+            _ if self.is_sure_here() => self.is_dead = true,
+            Joint::And => self.on.extend(&self.last.on.inverted()),
+            Joint::Or => self.on.extend(&self.last.on),
+            Joint::Always | Joint::Pipe => self.leaves = true,
+        }
+    }
+
+    /// `then` and `do`, behind a condition.
+    pub(super) fn begin_branch(&mut self, outer: &Self) {
+        self.condition = std::mem::take(&mut self.last);
+        let known = match self.kind {
+            Kind::If | Kind::Loop => self.condition.known,
+            _ => None,
+        };
+        self.branches += 1;
+        self.enter(outer, known);
+        self.on.extend(&self.condition.on);
+        self.rest.extend(&self.condition.on.inverted());
+    }
+
+    /// `elif` and `else`: what stands behind runs where no branch before did.
+    pub(super) fn begin_other(&mut self, outer: &Self) {
+        self.branches += 1;
+        self.enter(outer, Some(true));
+        self.is_settled = self.condition.known == Some(true) || self.is_dead && self.is_settled;
+        self.leaves = false;
+    }
+
+    /// A branch with a condition of which this is known.
+    fn enter(&mut self, outer: &Self, known: Option<bool>) {
+        self.is_dead = outer.is_dead || outer.skips() || self.is_settled || known == Some(false);
+        self.is_sure =
+            outer.is_sure_here() && !self.is_open && known == Some(true) && self.kind != Kind::Loop;
+        self.on = outer.on_here();
+        self.on.extend(&self.rest);
+        self.is_settled |= known == Some(true);
+        self.is_open |= known.is_none();
+        self.chain = Narrowing::default();
+        self.joint = Joint::Always;
+        self.last = Status::default();
+    }
+
+    /// The `)` behind the patterns of a `case`.
+    pub(super) fn begin_case(&mut self, outer: &Self) {
+        let patterns = std::mem::take(&mut self.patterns);
+        self.in_pattern = false;
+        self.leaves = false;
+        let globs = HookFiles::Globs {
+            globs: patterns.clone(),
+            is_lenient: true,
+        };
+        let known = if patterns.iter().any(|pattern| pattern == "*") {
+            Some(true)
+        } else {
+            let subject = known(&self.subject);
+            subject.and_then(|subject| Narrowing::to(globs.clone()).has(&subject))
+        };
+        self.condition = Status {
+            known,
+            on: if known.is_none()
+                && is_path(&self.subject)
+                && patterns.iter().all(|p| is_of_paths(p))
+            {
+                Narrowing::to(globs)
+            } else {
+                Narrowing::default()
+            },
+        };
+        self.enter(outer, known);
+        self.on.extend(&self.condition.on);
+        self.rest.extend(&self.condition.on.inverted());
+    }
+
+    /// `;;`
+    pub(super) fn end_case(&mut self) {
+        if std::mem::take(&mut self.leaves) {
+            self.after.extend(&self.condition.on.inverted());
+        }
+        self.in_pattern = true;
+    }
+
+    /// What holds of the files of commands behind the block.
+    pub(super) fn on_after(&self) -> Narrowing {
+        let mut after = self.after.clone();
+        if self.leaves && (self.kind == Kind::Case || self.branches == 1) {
+            after.extend(&self.condition.on.inverted());
+        }
+        after
+    }
+}
+
+/// What a word is, where the text tells: a variable that nobody sets is empty.
+fn known(word: &str) -> Option<String> {
+    let text = word.replace(UNSET, "");
+    (!text.contains(is_unknown)).then_some(text)
+}
+
+fn is_empty(word: &str) -> Option<bool> {
+    match known(word) {
+        Some(text) => Some(text.is_empty()),
+        None if word.chars().all(is_unknown) => None,
+        None => Some(false),
+    }
+}
+
+/// Whether the word may be the path of a file.
+fn is_path(word: &str) -> bool {
+    let word = word.strip_prefix("./").unwrap_or(word);
+    let mut characters = word.chars();
+    let first = characters.next();
+    first.is_some_and(|c| is_unknown(c) && c != UNSET) && characters.next().is_none()
+}
+
+fn is_of_paths(pattern: &str) -> bool {
+    pattern.contains('/') || pattern.contains("ipynb")
+}
+
+/// What `test` says, and `[[`: the words between its brackets.
+pub(super) fn test(words: &[String]) -> Status {
+    let word = |text: &str| words.iter().position(|word| word == text);
+    for or in ["||", "-o"] {
+        if let Some(at) = word(or).filter(|at| *at > 0) {
+            let (left, right) = (test(&words[..at]), test(&words[at + 1..]));
+            return match (left.known, right.known) {
+                (Some(true), _) | (_, Some(true)) => Status::known(true),
+                (Some(false), _) => right,
+                (_, Some(false)) => left,
+                _ => Status::default(),
+            };
+        }
+    }
+    for and in ["&&", "-a"] {
+        if let Some(at) = word(and).filter(|at| *at > 0) {
+            let (mut left, right) = (test(&words[..at]), test(&words[at + 1..]));
+            left.on.extend(&right.on);
+            left.known = match (left.known, right.known) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), known) => known,
+                (None, _) => None,
+            };
+            return left;
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match &words[..] {
+        ["!", rest @ ..] => {
+            let rest: Vec<String> = rest.iter().map(|word| (*word).to_owned()).collect();
+            test(&rest).inverted()
+        }
+        [word] | ["-n", word] => Status {
+            known: is_empty(word).map(|is_empty| !is_empty),
+            on: Narrowing::default(),
+        },
+        ["-z", word] => Status {
+            known: is_empty(word),
+            on: Narrowing::default(),
+        },
+        [left, "=" | "==", right] => compare(left, right),
+        [left, "!=", right] => compare(left, right).inverted(),
+        [left, "=~", right] if is_path(left) && is_of_paths(right) && known(right).is_some() => {
+            Status {
+                known: None,
+                on: Narrowing::to(HookFiles::Pattern((*right).to_owned())),
+            }
+        }
+        [left, operator, right] => {
+            let number = |word: &str| known(word)?.parse::<i64>().ok();
+            let (Some(left), Some(right)) = (number(left), number(right)) else {
+                return Status::default();
+            };
+            match *operator {
+                "-eq" => Status::known(left == right),
+                "-ne" => Status::known(left != right),
+                "-gt" => Status::known(left > right),
+                "-ge" => Status::known(left >= right),
+                "-lt" => Status::known(left < right),
+                "-le" => Status::known(left <= right),
+                _ => Status::default(),
+            }
+        }
+        _ => Status::default(),
+    }
+}
+
+fn compare(left: &str, right: &str) -> Status {
+    let globs = || {
+        Narrowing::to(HookFiles::Globs {
+            globs: vec![right.to_owned()],
+            is_lenient: true,
+        })
+    };
+    match (known(left), known(right)) {
+        (Some(left), Some(right)) if left == right => Status::known(true),
+        (Some(left), Some(right)) if right.contains(['*', '?', '[']) => Status {
+            known: globs().has(&left),
+            on: Narrowing::default(),
+        },
+        (Some(_), Some(_)) => Status::known(false),
+        (None, Some(_)) if is_path(left) && is_of_paths(right) => Status {
+            known: None,
+            on: globs(),
+        },
+        _ => Status::default(),
+    }
+}
+
+/// `grep -q` of the path of a file that another command prints.
+pub(super) fn asks_for(words: &[String], text: &str, lists: &Lists) -> Option<Status> {
+    let is_of_file = text.split_whitespace().any(is_path);
+    let on = lists.of_grep(words)?;
+    is_of_file.then_some(Status { known: None, on })
+}

@@ -1,0 +1,428 @@
+//! Going through the text of a script, command by command.
+
+use std::collections::HashMap;
+
+use super::flow::{Block, Joint, Kind, Status, asks_for, test};
+use super::words::{assignment, output_to};
+use super::{Command, Lists, Output, TEMPORARY, UNKNOWN, is_unknown};
+use crate::Narrowing;
+
+/// The longest path of a folder that is kept, in bytes.
+const LONGEST: usize = 4096;
+
+/// A command that is being read.
+#[derive(Default)]
+pub(super) struct Pending {
+    pub(super) words: Vec<String>,
+    /// Variables that are set before it.
+    pub(super) set: Vec<(String, Vec<String>)>,
+    pub(super) output: Output,
+    pub(super) target: Option<String>,
+    pub(super) input: Option<String>,
+    pub(super) is_fed: bool,
+    /// The words whose output it reads, as `<(…)` gives them.
+    pub(super) fed: Vec<String>,
+    pub(super) is_negated: bool,
+    pub(super) line: usize,
+}
+
+pub(super) struct Reader<'t, 'l> {
+    pub(super) rest: &'t str,
+    pub(super) line: usize,
+    pub(super) variables: HashMap<String, Vec<String>>,
+    /// The bytes that variables may still become.
+    pub(super) budget: usize,
+    pub(super) found: Vec<Command>,
+    /// Here documents whose text begins in the next line: their ends, whether tabs are taken off, and the
+    /// command that reads each.
+    pub(super) documents: Vec<(String, bool, Option<usize>)>,
+    /// How deep what is read stands in other words.
+    pub(super) depth: usize,
+    /// Whether it stands between backquotes.
+    pub(super) is_backquoted: bool,
+    /// Whether the last variable was a list, and meant as one.
+    pub(super) is_list: bool,
+    /// `$1` and those behind it, where they are known.
+    pub(super) arguments: Option<Vec<String>>,
+    /// How many loops and functions what is read stands in: there, arguments change.
+    pub(super) loops: usize,
+    pub(super) functions: usize,
+    /// Where `cd` has gone to.
+    pub(super) folder: Option<String>,
+    /// The list of the loop that has just ended, which may be told now what it reads.
+    pub(super) closed_loop: Option<char>,
+    pub(super) lists: &'l mut Lists,
+}
+
+impl<'t, 'l> Reader<'t, 'l> {
+    pub(super) fn of(text: &'t str, arguments: Option<&[String]>, lists: &'l mut Lists) -> Self {
+        Self {
+            rest: text,
+            line: 1,
+            variables: HashMap::new(),
+            budget: 1 << 20,
+            found: Vec::new(),
+            documents: Vec::new(),
+            depth: 0,
+            is_backquoted: false,
+            is_list: false,
+            arguments: arguments.map(<[String]>::to_vec),
+            loops: 0,
+            functions: 0,
+            folder: None,
+            closed_loop: None,
+            lists,
+        }
+    }
+
+    /// All commands of the script, with those of functions that nobody calls.
+    pub(super) fn found(mut self) -> Vec<Command> {
+        self.program(None);
+        self.found
+    }
+
+    pub(super) fn peek(&self) -> Option<char> {
+        self.rest.chars().next()
+    }
+
+    pub(super) fn next(&mut self) -> Option<char> {
+        let next = self.peek()?;
+        self.rest = &self.rest[next.len_utf8()..];
+        self.line += usize::from(next == '\n');
+        Some(next)
+    }
+
+    pub(super) fn eat(&mut self, text: &str) -> bool {
+        let eaten = self.rest.starts_with(text);
+        if eaten {
+            text.chars().for_each(|_| {
+                self.next();
+            });
+        }
+        eaten
+    }
+
+    /// The text up to a character, which is taken too.
+    pub(super) fn until(&mut self, end: char) -> &'t str {
+        let (text, rest) = self.rest.split_once(end).unwrap_or((self.rest, ""));
+        self.line += self.rest[..self.rest.len() - rest.len()]
+            .matches('\n')
+            .count();
+        self.rest = rest;
+        text
+    }
+
+    pub(super) fn skip_blanks(&mut self) {
+        while matches!(self.peek(), Some(' ' | '\t')) {
+            self.next();
+        }
+    }
+
+    /// Reads commands up to the end, or to a character that closes what they stand in.
+    pub(super) fn program(&mut self, end: Option<char>) {
+        let mut blocks = vec![Block::outermost()];
+        let mut pending = Pending::default();
+        let mut function: Option<String> = None;
+        while let Some(next) = self.peek() {
+            if end == Some(next) && (next != ')' || blocks.len() == 1) {
+                self.next();
+                break;
+            }
+            match next {
+                _ if next != '\n' && next.is_whitespace() => {
+                    self.next();
+                }
+                '\n' if pending.words.is_empty() && pending.set.is_empty() => {
+                    self.next();
+                    self.read_documents();
+                    if let Some(block) = blocks.last_mut()
+                        && block.has_command
+                    {
+                        block.join(Joint::Always);
+                        self.closed_loop = None;
+                    }
+                }
+                '\\' if self.rest.starts_with("\\\n") || self.rest.starts_with("\\\r\n") => {
+                    self.until('\n');
+                }
+                '#' => {
+                    let (_, rest) = self
+                        .rest
+                        .split_at(self.rest.find('\n').unwrap_or(self.rest.len()));
+                    self.rest = rest;
+                }
+                '\n' | ';' | '&' | '|' => {
+                    if next == '&' && (self.eat("&>>") || self.eat("&>")) {
+                        let target = self.target();
+                        pending.output = output_to(&target);
+                        pending.target = Some(target);
+                        continue;
+                    }
+                    self.next();
+                    let doubled = next != '\n' && self.peek() == Some(next);
+                    if doubled || next == '|' && self.peek() == Some('&') {
+                        self.next();
+                    }
+                    let joint = match next {
+                        '|' if doubled => Joint::Or,
+                        '|' => Joint::Pipe,
+                        '&' if doubled => Joint::And,
+                        _ => Joint::Always,
+                    };
+                    let ends = self.finish(&mut pending, &mut blocks, joint);
+                    if next == ';' {
+                        self.eat("&");
+                        if let Some(block) = blocks.last_mut()
+                            && block.kind == Kind::Case
+                            && doubled
+                        {
+                            block.end_case();
+                        }
+                    }
+                    if ends && end.is_none() {
+                        return;
+                    }
+                    if joint == Joint::Pipe {
+                        pending.is_fed = true;
+                    }
+                    if next == '\n' {
+                        self.read_documents();
+                    }
+                }
+                '(' => {
+                    self.next();
+                    if blocks.last().is_some_and(|block| block.in_pattern) {
+                        continue;
+                    }
+                    if pending.words.len() == 1 && self.rest.trim_start().starts_with(')') {
+                        self.until(')');
+                        function = pending.words.pop();
+                    } else if self.eat("(") {
+                        self.until(')');
+                        self.eat(")");
+                    } else {
+                        self.open(Kind::Subshell, &mut blocks, &mut function);
+                    }
+                }
+                ')' => {
+                    self.next();
+                    match &mut blocks[..] {
+                        [.., outer, block] if block.in_pattern => {
+                            block.begin_case(outer);
+                            pending = Pending::default();
+                        }
+                        _ => {
+                            self.finish(&mut pending, &mut blocks, Joint::Always);
+                            self.close(&mut blocks);
+                        }
+                    }
+                }
+                '<' | '>' => self.redirect(&mut pending, None),
+                _ => {
+                    if pending.words.is_empty() {
+                        pending.line = self.line;
+                    }
+                    let word = self.word(pending.words.is_empty());
+                    if word.is_plain
+                        && matches!(self.peek(), Some('<' | '>'))
+                        && let [number] = &word.fields[..]
+                        && number.bytes().all(|byte| byte.is_ascii_digit())
+                    {
+                        let number = number.clone();
+                        self.redirect(&mut pending, Some(&number));
+                        continue;
+                    }
+                    self.add(word, &mut pending, &mut blocks, &mut function);
+                }
+            }
+        }
+        self.finish(&mut pending, &mut blocks, Joint::Always);
+    }
+
+    /// The commands whose output the next one reads.
+    pub(super) fn upstream(&self) -> &[Command] {
+        let others = self.found.iter().rev();
+        let length = others
+            .take_while(|command| command.output == Output::Next)
+            .count();
+        &self.found[self.found.len() - length..]
+    }
+
+    /// Ends a command. Whether nothing after it is reached.
+    pub(super) fn finish(
+        &mut self,
+        pending: &mut Pending,
+        blocks: &mut [Block],
+        next: Joint,
+    ) -> bool {
+        let pending = std::mem::take(pending);
+        let Some(block) = blocks.last_mut() else {
+            return false;
+        };
+        if pending.words.is_empty() && pending.set.is_empty() {
+            block.join(next);
+            return false;
+        }
+        self.closed_loop = None;
+        let is_skipped = block.is_dead || block.skips();
+        if is_skipped {
+            block.ran(Status::default(), next);
+            return false;
+        }
+        let mut status = self.status(&pending);
+        if pending.is_negated {
+            status = status.inverted();
+        }
+        let is_sure = block.is_sure_here();
+        self.set(&pending, blocks);
+        let Some(block) = blocks.last_mut() else {
+            return false;
+        };
+        let Some(first) = pending.words.first() else {
+            // To set a variable succeeds, unless a command says what it is.
+            let mut values = pending.set.iter().flat_map(|(_, values)| values);
+            let is_plain = !values.any(|value| value.contains(is_unknown));
+            let known = is_plain.then_some(true);
+            let status = Status {
+                known,
+                on: Narrowing::default(),
+            };
+            block.ran(status, next);
+            return false;
+        };
+        let leaves = matches!(&**first, "exit" | "return" | "continue" | "break")
+            || first == "exec" && pending.words.len() > 1;
+        let on = block.on_here();
+        let function = block.function.clone();
+        let stops = leaves && next != Joint::Pipe && is_sure && blocks.len() == 1;
+        if let Some(block) = blocks.last_mut() {
+            if leaves && next != Joint::Pipe {
+                block.leave();
+            }
+            block.ran(status, next);
+        }
+        if leaves && is_sure && first != "continue" && first != "break" {
+            // What is around is left, too, up to the function.
+            for block in blocks.iter_mut().rev() {
+                block.is_dead |= block.function == function;
+                if matches!(block.kind, Kind::Subshell) {
+                    break;
+                }
+            }
+        }
+        let index = self.found.len();
+        for (_, _, command) in &mut self.documents {
+            command.get_or_insert(index);
+        }
+        let fed = if pending.is_fed {
+            self.lists.of_pipe(self.upstream())
+        } else {
+            Narrowing::default()
+        };
+        self.found.push(Command {
+            words: pending.words,
+            line: pending.line,
+            output: if next == Joint::Pipe {
+                Output::Next
+            } else {
+                pending.output
+            },
+            target: pending.target,
+            input: pending.input,
+            is_fed: pending.is_fed,
+            fed,
+            on,
+            folder: self.folder.clone(),
+            function,
+        });
+        stops
+    }
+
+    /// What the command ends with.
+    pub(super) fn status(&self, pending: &Pending) -> Status {
+        let words = &pending.words;
+        match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["true" | ":", ..] => Status::known(true),
+            ["false", ..] => Status::known(false),
+            ["test", ..] => test(&words[1..]),
+            ["[", .., "]"] => test(&words[1..words.len() - 1]),
+            ["[[", ..] => test(&words[1..]),
+            ["grep" | "egrep" | "rg", ..] => {
+                let printed = self.upstream();
+                let text = match (&pending.input, printed) {
+                    (Some(text), _) => Some(text.clone()),
+                    (None, [one]) if matches!(&*one.words[0], "echo" | "printf") => {
+                        Some(one.words[1..].join(" "))
+                    }
+                    _ => None,
+                };
+                let text = text.filter(|_| pending.input.is_some() || pending.is_fed);
+                text.and_then(|text| asks_for(words, &text, self.lists))
+                    .unwrap_or_default()
+            }
+            _ => Status::default(),
+        }
+    }
+
+    /// Takes what the command sets: variables, arguments, the folder.
+    pub(super) fn set(&mut self, pending: &Pending, blocks: &mut [Block]) {
+        const SETTING: [&str; 5] = ["export", "local", "declare", "readonly", "typeset"];
+        let words = &pending.words;
+        let mut set = pending.set.clone();
+        match words.first().map(String::as_str) {
+            Some(first) if SETTING.contains(&first) => {
+                let more = words.iter().filter_map(|word| assignment(word));
+                set.extend(more.map(|(name, value, _)| (name.to_owned(), vec![value.to_owned()])));
+            }
+            Some("read" | "mapfile" | "readarray") => {
+                let list = blocks.iter().rev().find_map(|block| block.list);
+                let list = match &pending.fed[..] {
+                    [] => list.unwrap_or(UNKNOWN),
+                    words => {
+                        let on = self.lists.of_words(words, self.folder.as_deref());
+                        self.lists.add(on)
+                    }
+                };
+                let value = list.to_string();
+                for name in words[1..].iter().filter(|word| !word.starts_with('-')) {
+                    self.variables.insert(name.clone(), vec![value.clone()]);
+                }
+                return;
+            }
+            Some("shift") => {
+                if let Some(arguments) = self.arguments.as_mut().filter(|all| !all.is_empty()) {
+                    arguments.remove(0);
+                }
+            }
+            Some("set") if words.get(1).is_some_and(|word| word == "--") => {
+                self.arguments = Some(words[2..].to_vec());
+            }
+            Some("cd" | "pushd") => {
+                let to = words[1..].iter().find(|word| !word.starts_with('-'));
+                self.folder = to.and_then(|to| self.below(to));
+            }
+            Some("popd") => self.folder = None,
+            None => {}
+            Some(_) => set.clear(),
+        }
+        self.variables.extend(set);
+    }
+
+    /// The folder that `cd` goes to; none where the text does not tell.
+    pub(super) fn below(&self, to: &str) -> Option<String> {
+        if to.contains(TEMPORARY) {
+            return Some("\0".to_owned());
+        }
+        if to.contains(is_unknown) || to.contains("..") || to.starts_with('~') {
+            return None;
+        }
+        let to = to.trim_start_matches("./").trim_end_matches('/');
+        match &self.folder {
+            _ if matches!(to, "" | ".") => self.folder.clone(),
+            Some(folder) if !to.starts_with('/') => {
+                Some(format!("{folder}/{to}")).filter(|path| path.len() < LONGEST)
+            }
+            _ => Some(to.to_owned()),
+        }
+    }
+}
