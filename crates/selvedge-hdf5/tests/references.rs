@@ -1,7 +1,7 @@
 //! What a reader of Zarr makes of references is what the file has, whatever its form, and the steps that were
 //! committed.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -391,4 +391,35 @@ fn a_run_without_steps_has_no_pieces() {
     append(&mut run, Some(0), 1);
     run.commit().unwrap();
     check(&of(&path, 100), &path);
+}
+
+/// A place after the end of the file is damage, and no reference: also where others are left out.
+#[test]
+fn values_that_the_file_ends_before_are_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    for compression in [Compression::None, Compression::Fast] {
+        let path = folder.path().join(format!("{compression}.h5"));
+        let run = begin(&path, compression, ReadPattern::SingleSteps);
+        run.finish().unwrap();
+        let mut places = Vec::new();
+        let w = &of(&path, 8_000_000).arrays()[0].clone();
+        w.for_each_piece(0, |_, piece| {
+            let ReferencedPiece::Range { offset, .. } = piece else {
+                panic!("{piece:?}")
+            };
+            places.push(offset.to_le_bytes());
+            Ok::<(), Error>(())
+        })
+        .unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        let at = bytes.windows(8).position(|bytes| bytes == places[0]);
+        bytes[at.unwrap()..][..8].copy_from_slice(&(1_u64 << 40).to_le_bytes());
+        fs::write(&path, bytes).unwrap();
+        let options = ReferenceOptions::default().skip_unsupported(true);
+        let error = References::of(&Reader::open(&path).unwrap(), &options).unwrap_err();
+        assert!(
+            error.is_damage() && error.to_string().contains("`W`"),
+            "{error}"
+        );
+    }
 }

@@ -22,37 +22,40 @@ pub(crate) fn summary(plan: &JoinPlan, view: Option<&Path>, page: Page) -> Strin
     text.push_str(&ranks(plan, page));
     text.push('\n');
     text.push_str(&tensors(plan, page));
-    let mut paragraph = |line: &str| {
-        let line = wrapped(line, INDENT, page.text);
-        text.push_str(&format!("\n{}{line}\n", " ".repeat(INDENT)));
-    };
-    for rank in &plan.ranks {
-        for note in &rank.notes {
-            paragraph(&format!(
-                "{}: {}",
-                shown(&rank.path),
-                shown(&note.to_string())
-            ));
-        }
-    }
-    for tensor in &plan.tensors {
-        match &tensor.replicas {
-            Replicas::Differ(ranks) => paragraph(&differ(tensor, ranks)),
-            Replicas::NotCompared => paragraph(&format!(
-                "{}: several ranks have all of it, and it is too large to be compared here; the view has \
-                 that of rank {}",
-                shown(&tensor.name),
-                tensor.ranks[0]
-            )),
-            _ => {}
-        }
-    }
+    text.push_str(&paragraphs(notes(plan), page));
     match view {
         Some(view) => text.push_str(&format!("\n{}: a view of {steps}\n", shown(view))),
         None => text
             .push_str("\nThey go together. Nothing was written; --output VIEW.h5 writes a view\n"),
     }
     text
+}
+
+/// What there is to know of the ranks, in sentences.
+pub(super) fn notes(plan: &JoinPlan) -> Vec<String> {
+    let changes = plan.ranks.iter().flat_map(|rank| {
+        let notes = rank.notes.iter();
+        notes.map(|note| format!("{}: {}", shown(&rank.path), shown(&note.to_string())))
+    });
+    let replicas = plan.tensors.iter().filter_map(|tensor| match &tensor.replicas {
+        Replicas::Differ(ranks) => Some(differ(tensor, ranks)),
+        Replicas::NotCompared => Some(format!(
+            "{}: several ranks have all of it, and it is too large to be compared here; that of rank {} is taken",
+            shown(&tensor.name),
+            tensor.ranks[0]
+        )),
+        _ => None,
+    });
+    changes.chain(replicas).collect()
+}
+
+/// Each sentence below an empty line, indented.
+pub(super) fn paragraphs(sentences: impl IntoIterator<Item = String>, page: Page) -> String {
+    let indent = " ".repeat(INDENT);
+    let lines = sentences.into_iter();
+    lines
+        .map(|line| format!("\n{indent}{}\n", wrapped(&line, INDENT, page.text)))
+        .collect()
 }
 
 fn ranks(plan: &JoinPlan, page: Page) -> String {
@@ -122,7 +125,7 @@ fn differ(tensor: &JoinedTensor, ranks: &[(u64, u64)]) -> String {
         .map(|(rank, at)| format!("rank {rank} (from {row} {at} on)"))
         .collect();
     format!(
-        "{}: other values in {}; the view has those of rank {}",
+        "{}: other values in {}; those of rank {} are taken",
         shown(&tensor.name),
         some(&ranks),
         tensor.ranks[0]

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use selvedge_hdf5::{Bytes, Grouped, References, Shape};
 
-use super::Page;
 use super::table::{Align, Table};
-use super::text::{counted, shown, wrapped};
+use super::text::{counted, shown};
+use super::{Page, join};
 
 /// Everything below the first line is indented.
 const INDENT: usize = 2;
@@ -46,10 +46,12 @@ pub(crate) fn summary(references: &References, written: Option<&Path>, page: Pag
         counted(references.files().len() as u64, "file"),
         table.render(INDENT, page)
     );
-    for left_out in references.left_out() {
-        let line = wrapped(&format!("left out: {}", shown(left_out)), INDENT, page.text);
-        text.push_str(&format!("\n{}{line}\n", " ".repeat(INDENT)));
-    }
+    let left_out = references.left_out().iter();
+    let left_out = left_out.map(|why| format!("left out: {}", shown(why)));
+    let notes = references.notes().iter();
+    let notes = notes.map(|note| shown(&note.to_string()));
+    let ranks = references.joined().map(join::notes).unwrap_or_default();
+    text.push_str(&join::paragraphs(left_out.chain(notes).chain(ranks), page));
     let all = counted(all, "reference");
     text.push_str(&match written {
         Some(path) => format!("\n{}: {all}\n", shown(path)),

@@ -422,7 +422,7 @@ impl Tensor {
     }
 
     /// Zeros to read into. What a damaged file claims to hold can be more than there is memory for.
-    pub(super) fn allocate<T: Element>(&self, len: u64) -> Result<Vec<T>, StorageError> {
+    pub(crate) fn allocate<T: Element>(&self, len: u64) -> Result<Vec<T>, StorageError> {
         buffer::zeroed(to_usize(len)).ok_or_else(|| self.no_memory())
     }
 

@@ -210,7 +210,7 @@ impl Tensor {
         })
     }
 
-    pub(super) fn damaged_values(&self, source: LibraryError) -> ReadError {
+    pub(crate) fn damaged_values(&self, source: LibraryError) -> ReadError {
         ReadError::DamagedValues {
             path: self.path().to_owned(),
             tensor: self.name().to_owned(),

@@ -90,7 +90,9 @@ pub(super) fn pieces(
         Some(cut) => piece[..cut].fill(1),
         None => {
             if let Some((steps, step)) = piece.split_first_mut() {
-                let step_bytes = step.iter().product::<u64>().saturating_mul(element);
+                let step_bytes = step
+                    .iter()
+                    .fold(element, |bytes, &axis| bytes.saturating_mul(axis));
                 *steps = divisor(*steps, target / step_bytes.max(1));
             }
         }
@@ -127,8 +129,8 @@ fn gcd(left: u64, right: u64) -> u64 {
 /// The largest divisor of `number` up to `target`; if that is less than half of it, one of up to twice as
 /// much, where there is one.
 fn divisor(number: u64, target: u64) -> u64 {
-    let mut divisors: Vec<u64> = (1..)
-        .take_while(|small| small * small <= number)
+    let most = target.saturating_mul(2).min(number.isqrt()).max(1);
+    let mut divisors: Vec<u64> = (1..=most)
         .filter(|small| number.is_multiple_of(*small))
         .flat_map(|small| [small, number / small])
         .collect();
@@ -182,6 +184,8 @@ mod tests {
             (6001, 1 << 40, 6001),
             (12, 0, 1),
             (7, 3, 1),
+            (1 << 62, 1000, 512),
+            (u64::MAX, 2, 1),
         ] {
             assert_eq!(divisor(number, target), expected, "{number}, {target}");
         }

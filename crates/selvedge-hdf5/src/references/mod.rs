@@ -17,7 +17,9 @@ use crate::chunks::{Pipeline, to_usize};
 use crate::join::{Shards, Sources};
 use crate::provenance::{CREATED, NOTEBOOK, is_reserved};
 use crate::reader::{Reader, Tensor};
-use crate::{Attribute, Dtype, JoinError, ReadError, Role, StorageError};
+use crate::{
+    Attribute, Dtype, JoinError, JoinPlan, LibraryError, Note, ReadError, Role, StorageError,
+};
 
 /// More pieces are not made of a tensor.
 const MOST_PIECES: u64 = 1 << 26;
@@ -86,6 +88,8 @@ pub struct References {
     attributes: Vec<(String, Attribute)>,
     arrays: Vec<ReferencedArray>,
     left_out: Vec<String>,
+    notes: Vec<Note>,
+    joined: Option<JoinPlan>,
 }
 
 /// A tensor as an array of Zarr.
@@ -166,6 +170,7 @@ impl References {
     /// [`ReadError::UnsupportedDtype`]; those of reading attributes.
     pub fn of(reader: &Reader, options: &ReferenceOptions) -> Result<Self, ReadError> {
         let mut found = Self::begin(reader, reader.committed_steps());
+        found.notes = reader.notes().to_vec();
         for tensor in reader.tensors() {
             found.add(tensor, tensor.regions(), options)?;
         }
@@ -189,6 +194,7 @@ impl References {
         let shards = Shards::open(&ranks)?;
         let (plan, sources) = shards.plan()?;
         let mut found = Self::begin(&shards.readers[0], plan.steps);
+        found.joined = Some(plan);
         for Sources { parts } in sources {
             let tensor = parts[0].1;
             let parts = parts.into_iter();
@@ -211,6 +217,8 @@ impl References {
                 .collect(),
             arrays: Vec::new(),
             left_out: Vec::new(),
+            notes: Vec::new(),
+            joined: None,
         }
     }
 
@@ -242,6 +250,18 @@ impl References {
     #[must_use]
     pub fn left_out(&self) -> &[String] {
         &self.left_out
+    }
+
+    /// What other programs did to the file; of ranks it is in [`joined`](Self::joined).
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// What was found of the ranks, and whether they have the same of what several have; `None` of one file.
+    #[must_use]
+    pub fn joined(&self) -> Option<&JoinPlan> {
+        self.joined.as_ref()
     }
 
     /// Adds a tensor, whose parts begin so in the whole.
@@ -296,6 +316,14 @@ impl References {
                 region,
             });
         }
+        let fits = |axes: &[u64]| {
+            let bytes = elements(axes).and_then(|count| count.checked_mul(dtype.size() as u64));
+            bytes.is_some_and(|bytes| i64::try_from(bytes).is_ok())
+        };
+        let too_large = || tensor.not_referenced("its shape is one that no file holds".to_owned());
+        if !fits(&shape) || !found.iter().all(|part| fits(&part.region.chunk)) {
+            return Err(too_large());
+        }
         let codecs = codecs.unwrap_or_default();
         let regions: Vec<&Region> = found.iter().map(|part| &part.region).collect();
         let element = dtype.size() as u64;
@@ -322,6 +350,9 @@ impl References {
             shape,
             chunk_shape,
         };
+        if !fits(&array.chunk_shape) {
+            return Err(too_large());
+        }
         let pieces = elements(&array.grid_shape());
         if pieces.is_none_or(|pieces| pieces > MOST_PIECES) {
             let why = format!(
@@ -438,7 +469,7 @@ impl ReferencedArray {
         mut each: impl FnMut(&[u64], ReferencedPiece<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut part = 0;
-        let mut inline = Vec::new();
+        let mut inline: Vec<u8> = Vec::new();
         let stopped = cut::walk(&self.grid_shape(), first, |place| {
             let origin: Vec<u64> = place
                 .iter()
@@ -484,17 +515,28 @@ impl Part {
             offset,
             length,
         };
-        if !array.codecs.is_empty() {
-            return Ok(range(address, stored));
+        // What is read of a piece: from its beginning to the last element that the array has.
+        let mut last = 0;
+        for (axis, &extent) in array.chunk_shape.iter().enumerate() {
+            last = last * extent + (extent - 1).min(array.shape[axis] - origin[axis] - 1);
         }
-        let offset = address.saturating_add(within.saturating_mul(element));
-        let length = array.chunk_shape.iter().product::<u64>() * element;
+        let (offset, length, read) = match array.codecs[..] {
+            [] => (
+                address.saturating_add(within.saturating_mul(element)),
+                array.chunk_shape.iter().product::<u64>() * element,
+                (last + 1) * element,
+            ),
+            _ => (address, stored, stored),
+        };
+        if offset.saturating_add(read) > self.end {
+            let why = format!("the file ends before its chunk at {chunk:?} does");
+            return Err(tensor.damaged_values(LibraryError::new(why)));
+        }
         if offset.saturating_add(length) <= self.end {
             return Ok(range(offset, length));
         }
-        inline.clear();
-        inline.resize(to_usize(length), 0);
-        let there = to_usize(self.end.saturating_sub(offset)).min(inline.len());
+        *inline = tensor.allocate(length)?;
+        let there = to_usize(self.end - offset);
         let read = tensor.data().read_values(&mut inline[..there], offset);
         read.map_err(|error| StorageError::io(tensor.path(), "read", error))?;
         Ok(ReferencedPiece::Inline(inline))
