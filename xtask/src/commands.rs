@@ -4,6 +4,7 @@ mod bench;
 mod check_conventions;
 mod demo;
 mod deny;
+mod docs;
 mod fuzz;
 mod python;
 mod sbom;
@@ -39,6 +40,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     check_conventions::COMMAND,
     deny::COMMAND,
     sbom::COMMAND,
+    docs::COMMAND,
     fuzz::COMMAND,
 ];
 
