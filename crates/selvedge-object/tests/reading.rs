@@ -117,10 +117,11 @@ fn what_is_selected_is_fetched_together() {
                 .rows([255, 0, 3, 0])
                 .read_f32()
                 .unwrap(),
+            select().steps(vec![40, 3, 4, 17]).read::<bf16>().unwrap(),
         )
     };
     // An archive has the chunks of one tensor between those of others.
-    for (file, requests) in [(&path, 4), (&archive, 14)] {
+    for (file, requests) in [(&path, 8), (&archive, 26)] {
         let object = open_url(&server.put("run_1.h5", gathered(file)));
         server.taken();
         let tensor = object.tensor("moment").unwrap();
