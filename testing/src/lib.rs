@@ -16,7 +16,6 @@ mod fork;
 mod limits;
 mod memory;
 pub mod naming;
-pub mod objects;
 pub mod python;
 mod random;
 mod repository;

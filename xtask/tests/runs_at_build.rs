@@ -24,9 +24,6 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
             "crossbeam-utils",
             "generic-array",
             "getrandom",
-            "httparse",
-            "icu_normalizer_data",
-            "icu_properties_data",
             "jsonschema-value",
             "libc",
             "libm",
@@ -42,7 +39,6 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
             "radium",
             "ref-cast",
             "rustix",
-            "rustls",
             "rustversion",
             "serde",
             "serde_core",
@@ -82,7 +78,6 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
             "libz-sys",
             "lzf-sys",
             "psm",
-            "ring",
             "stacker",
         ],
     ),
@@ -98,19 +93,7 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
 
 /// Procedural macros.
 const PROC_MACROS: &[(&str, &[&str])] = &[
-    (
-        "errors, and what types are called",
-        &["displaydoc", "thiserror-impl"],
-    ),
-    (
-        "asynchronous functions, and what they tell while they run",
-        &[
-            "async-trait",
-            "futures-macro",
-            "tokio-macros",
-            "tracing-attributes",
-        ],
-    ),
+    ("errors", &["thiserror-impl"]),
     ("data as JSON and back", &["monostate-impl", "serde_derive"]),
     ("command lines", &["clap_derive"]),
     ("views of bytes", &["bytemuck_derive", "zerocopy-derive"]),
@@ -140,13 +123,8 @@ const PROC_MACROS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "values that borrow, or are emptied, of dependencies of candle and of URLs",
-        &[
-            "yoke-derive",
-            "zerofrom-derive",
-            "zeroize_derive",
-            "zerovec-derive",
-        ],
+        "values that borrow, or are emptied, of dependencies of candle",
+        &["yoke-derive", "zerofrom-derive", "zeroize_derive"],
     ),
 ];
 

@@ -12,7 +12,7 @@
 //! | see `bf16` as `u16` or bytes, and back, without a copy | [`bf16_as_bytes`], [`bytes_as_bf16`], [`bf16_as_u16`], … | yes |
 //! | round `f32` to `bf16` | [`round_f32_to_bf16`] | lossy, hence the name |
 //! | widen `bf16` to `f32` | [`widen_bf16_to_f32`] | all but signalling NaNs |
-//! | measure a difference | [`ulp`], [`ulp_distance`] | |
+//! | measure a difference | [`ulp`], [`ulp_distance`], [`UlpMoves`] | |
 //! | tell what float16 would have cost | [`Float16Loss`] | |
 //!
 //! # Trade-offs
@@ -48,6 +48,7 @@ compile_error!(
 mod convert;
 mod error;
 mod float16_loss;
+mod moves;
 #[cfg(test)]
 mod test_support;
 mod ulp;
@@ -58,6 +59,7 @@ pub use half::bf16;
 pub use crate::convert::{round_f32_to_bf16, widen_bf16_to_f32};
 pub use crate::error::ViewError;
 pub use crate::float16_loss::Float16Loss;
+pub use crate::moves::UlpMoves;
 pub use crate::ulp::{ulp, ulp_distance};
 pub use crate::view::{
     bf16_as_bytes, bf16_as_bytes_mut, bf16_as_u16, bf16_as_u16_mut, bytes_as_bf16,

@@ -3,9 +3,9 @@
 use half::bf16;
 
 /// The bits of a positive infinity; every smaller magnitude is finite, every larger one a NaN.
-const INFINITY_BITS: u16 = 0x7F80;
+pub(crate) const INFINITY_BITS: u16 = 0x7F80;
 /// All bits but the sign.
-const MAGNITUDE: u16 = 0x7FFF;
+pub(crate) const MAGNITUDE: u16 = 0x7FFF;
 /// Bits of the significand that are stored: the precision is one more, 8.
 const MANTISSA_BITS: u16 = 7;
 
@@ -62,22 +62,19 @@ pub fn ulp(x: bf16) -> bf16 {
 /// ```
 #[must_use]
 pub fn ulp_distance(a: bf16, b: bf16) -> Option<u16> {
-    Some(place(a)?.abs_diff(place(b)?))
-}
-
-/// Where `x` lies on the line of representable numbers: 0 for both zeros, ±32,640 for the
-/// infinities, none for NaN.
-fn place(x: bf16) -> Option<i16> {
-    let magnitude = x.to_bits() & MAGNITUDE;
-    if magnitude > INFINITY_BITS {
+    if a.is_nan() || b.is_nan() {
         return None;
     }
-    let magnitude = magnitude.cast_signed();
-    Some(if x.is_sign_negative() {
-        -magnitude
-    } else {
-        magnitude
-    })
+    Some(place(a.to_bits()).abs_diff(place(b.to_bits())))
+}
+
+/// Where the number with these bits lies on the line of representable numbers: 0 for both zeros, ±32,640
+/// for the infinities. NaNs have no place there.
+pub(crate) fn place(bits: u16) -> i16 {
+    let magnitude = (bits & MAGNITUDE).cast_signed();
+    // All bits of it are the sign's: so the magnitude is negated, or stays as it is.
+    let sign = bits.cast_signed() >> 15;
+    (magnitude ^ sign) - sign
 }
 
 // Not under Miri, which has no `unsafe` to look at here and would take minutes.

@@ -24,6 +24,7 @@ mod output;
 mod progress;
 mod references;
 mod render;
+mod report;
 mod show;
 mod sizes;
 mod source;

@@ -90,7 +90,8 @@ fn args(line: &str, file: &OsStr) -> Vec<OsString> {
 }
 
 /// What there is to ask of a file.
-const OF_A_FILE: [&str; 26] = [
+const OF_A_FILE: [&str; 27] = [
+    "report --overwrite -o page.html {}",
     "inspect {}",
     "inspect --color always --stats {}",
     "inspect --json --stats {}",

@@ -1,4 +1,4 @@
-//! How a file gets its name: the contract that every writer is held to, for `convert` and `rechunk`.
+//! How a file gets its name: the contract that every writer is held to, for `convert`, `report` and `rechunk`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,10 @@ impl Writer for Made {
 
     fn write(&self, path: &Path, value: u8, overwrite: bool) -> Result<(), String> {
         let mut program = Command::new(env!("CARGO_BIN_EXE_selvedge"));
-        program.arg(self.command).arg(self.input(value)).arg(path);
+        program.arg(self.command).arg(self.input(value));
+        program
+            .args((self.ending == "html").then_some("-o"))
+            .arg(path);
         let output = program
             .args(overwrite.then_some("--overwrite"))
             .output()
@@ -65,6 +68,12 @@ impl Writer for Made {
                 let file = Reader::open(path).expect("open");
                 file.tensor("x").expect("x").read::<u8>().expect("read")[0]
             }
+            // A page has the name of the file that it is about.
+            "html" => {
+                let page = fs::read_to_string(path).expect("read");
+                let (before, _) = page.split_once(".h5</title>").expect("a title");
+                before.as_bytes()[before.len() - 1] - b'0'
+            }
             _ => *fs::read(path).expect("read").last().expect("values"),
         }
     }
@@ -80,6 +89,10 @@ mod convert_to_safetensors {
 
 mod convert_to_npy {
     selvedge_testing::naming_contract!(super::Made::by("convert", "npy"));
+}
+
+mod report {
+    selvedge_testing::naming_contract!(super::Made::by("report", "html"));
 }
 
 mod rechunk {

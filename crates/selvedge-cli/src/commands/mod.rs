@@ -14,6 +14,7 @@ mod plan;
 mod rechunk;
 mod recover;
 mod references;
+mod report;
 mod rules;
 mod show;
 mod tensor_spec;
@@ -29,6 +30,7 @@ use crate::outcome::Outcome;
 pub(crate) enum Command {
     Inspect(inspect::Args),
     Show(show::Args),
+    Report(report::Args),
     Plan(plan::Args),
     Recover(recover::Args),
     Join(join::Args),
@@ -59,6 +61,7 @@ pub(crate) fn run(
     match command {
         Command::Inspect(args) => inspect::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Plan(args) => plan::run(args),
         Command::Recover(args) => recover::run(&args),
         Command::Clean(args) => clean::run(&args),

@@ -225,6 +225,16 @@ impl TensorFacts {
     pub(crate) fn elements(&self) -> u64 {
         most_elements(&self.shape)
     }
+
+    /// Whether the first axis is steps. In another program's file only chunks tell that it may be.
+    pub(crate) fn has_steps(&self) -> bool {
+        let has = match self.role {
+            Role::Step => true,
+            Role::Constant => false,
+            Role::Tensor => matches!(self.storage, Storage::Chunked { .. }),
+        };
+        has && !self.shape.is_empty()
+    }
 }
 
 /// Bytes of a shape with elements of so many bits.

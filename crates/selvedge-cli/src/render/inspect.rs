@@ -84,7 +84,7 @@ pub(crate) fn file(
 }
 
 /// Format and size; who recorded it and how that ended; where it came from.
-fn header(facts: &FileFacts) -> Vec<String> {
+pub(crate) fn header(facts: &FileFacts) -> Vec<String> {
     let mut size = format!("{}, {}", facts.format.name(), Bytes(facts.file_bytes));
     // Holes of less than a hundredth are of no interest, and neither are full last blocks.
     if facts.disk_bytes < facts.file_bytes / 100 * 99 {

@@ -13,6 +13,7 @@ pub(crate) mod plan;
 mod python;
 pub(crate) mod rechunk;
 pub(crate) mod references;
+pub(crate) mod report;
 pub(crate) mod rules;
 pub(crate) mod show;
 mod sparkline;

@@ -42,6 +42,11 @@ impl Page {
         }
     }
 
+    /// That of a file of plain text.
+    pub(crate) fn of_text() -> Self {
+        Self::new(LONGEST)
+    }
+
     fn new(columns: usize) -> Self {
         let columns = columns.max(LEAST);
         Self {

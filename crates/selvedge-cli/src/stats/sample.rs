@@ -155,16 +155,10 @@ impl E4M3 {
     }
 
     fn to_f64(self) -> f64 {
-        let (exponent, mantissa) = (self.0 >> 3 & 0xf, f64::from(self.0 & 0x7));
-        let magnitude = match (exponent, self.0 & 0x7) {
-            (0xf, 0x7) => f64::NAN,
-            (0, _) => mantissa * 2_f64.powi(-9),
-            (exponent, _) => (8.0 + mantissa) * 2_f64.powi(i32::from(exponent) - 10),
-        };
-        if self.0 & 0x80 == 0 {
-            magnitude
-        } else {
-            -magnitude
+        use selvedge_report::Element as _;
+        match selvedge_report::E4M3::is_nan([self.0]) {
+            true => f64::NAN,
+            false => selvedge_report::E4M3::value([self.0]),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::ValueStats;
 use super::distribution::Distribution;
 use super::sample::Sample;
-use crate::facts::{Role, Storage, TensorFacts};
+use crate::facts::TensorFacts;
 
 /// Parts of the steps that are told apart.
 const PARTS: u64 = 16;
@@ -49,14 +49,8 @@ struct Part {
 
 impl<T: Sample> Tally<T> {
     pub(super) fn new(tensor: &TensorFacts) -> Self {
-        let chunked = matches!(tensor.storage, Storage::Chunked { .. });
         let leading = tensor.shape.first().copied().filter(|&steps| steps > 1);
-        // In another program's file only chunks tell that the first axis may be steps.
-        let steps = leading.filter(|_| match tensor.role {
-            Role::Step => true,
-            Role::Constant => false,
-            Role::Tensor => chunked,
-        });
+        let steps = leading.filter(|_| tensor.has_steps());
         let parts = steps.map_or(1, |steps| usize::try_from(steps.min(PARTS)).unwrap_or(1));
         let elements = tensor.elements();
         // To go through all patterns takes longer than through a few values.

@@ -1,0 +1,162 @@
+//! `selvedge report`: a page about a run.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use selvedge_base::{Partial, read_regular};
+use selvedge_report::{File, Page, Vocabulary};
+
+use super::other_files::OtherFiles;
+use super::rechunk::check_unused;
+use crate::check;
+use crate::facts::{Assumptions, FileFacts, OpenFile, gather};
+use crate::interrupt;
+use crate::outcome::Outcome;
+use crate::output;
+use crate::render;
+use crate::report::{self, Unread};
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge report thimble_7.h5              (makes thimble_7_report.html)
+  selvedge report thimble_7.h5 --quick -o look.html
+  selvedge report thimble_7.h5 thimble_8.h5 -o seeds.html
+  selvedge report thimble_7.h5 --tensor W --vocabulary vocab.json
+
+The values are read once, in at most 300 MB of memory, whatever the size of the file. The page is one \
+file of less than 5 MB, which needs no network and shows: curves over the steps, how far values and rows \
+moved, quantiles, exponents, the first NaN. With several files their curves lie in the same charts.";
+
+/// Bytes of a vocabulary at most.
+const LONGEST_VOCABULARY: u64 = 64 << 20;
+
+/// Make a page about a run: what moved, when, and where it stopped; for a browser.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// HDF5, safetensors, .npy or .npz files, of Selvedge or of any other program
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// The page to write; without it, FILE_report.html in the current folder
+    #[arg(short, long, value_name = "PAGE")]
+    output: Option<PathBuf>,
+
+    /// Read some steps only, each with the one before it: some seconds, whatever the size of the files
+    #[arg(long)]
+    quick: bool,
+
+    /// Take this tensor, and not all
+    #[arg(long = "tensor", short, value_name = "TENSOR")]
+    tensors: Vec<String>,
+
+    /// The tokens that rows are of: one in each line, a vocab.json or a tokenizer.json
+    #[arg(long, value_name = "FILE")]
+    vocabulary: Option<PathBuf>,
+
+    /// Take uint16 without a marker for the bits of bfloat16
+    #[arg(long)]
+    assume_bf16: bool,
+
+    /// Tensors that cannot be read here, for a filter or a file that is not there, are told in the page and
+    /// change nothing of the exit code, if there are others; a damaged one does
+    #[arg(long)]
+    skip_unsupported: bool,
+
+    #[command(flatten)]
+    other_files: OtherFiles,
+
+    /// Replace a page that is there
+    #[arg(long)]
+    overwrite: bool,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let page = match &args.output {
+        Some(page) => page.clone(),
+        None => default_page(&args.files[0])?,
+    };
+    check_unused(&page, args.overwrite)?;
+    let assumptions = Assumptions {
+        bf16: args.assume_bf16,
+        reader: args.other_files.options(),
+        ..Assumptions::default()
+    };
+    // All are opened before the first is read.
+    let opened = args.files.iter().map(|path| gather(path, &assumptions));
+    let opened = opened.collect::<Result<Vec<_>, _>>()?;
+    let vocabulary = match &args.vocabulary {
+        Some(path) => vocabulary(path)?,
+        None => Vocabulary::default(),
+    };
+    interrupt::remove_partials();
+    let (mut files, mut missing) = (Vec::new(), Vec::new());
+    for (facts, file) in &opened {
+        let (file, unread) = measured(facts, file, args)?;
+        files.push(file);
+        missing.extend(unread);
+    }
+    let is_sampled = files.iter().any(|file| file.is_sampled);
+    let made_by = concat!("selvedge ", env!("CARGO_PKG_VERSION"));
+    let html = Page::new(made_by, files, &vocabulary).html();
+    let mut partial = Partial::create(&page, args.overwrite)?;
+    let file = partial.file().clone();
+    let written = (&mut &**file).write_all(html.as_bytes());
+    written.with_context(|| format!("cannot write {}", page.display()))?;
+    partial.publish(true)?;
+    let said = render::report::summary(&page, html.len() as u64, is_sampled);
+    output::print(&said)?;
+    Ok(outcome(&missing, args.skip_unsupported))
+}
+
+/// `thimble_7_report.html` for `runs/thimble_7.h5`.
+fn default_page(file: &Path) -> anyhow::Result<PathBuf> {
+    let stem = file.file_stem().with_context(|| {
+        let file = file.display();
+        format!("{file} has no name to call the page by; name one with --output")
+    })?;
+    let mut name = stem.to_owned();
+    name.push("_report.html");
+    Ok(name.into())
+}
+
+fn vocabulary(path: &Path) -> anyhow::Result<Vocabulary> {
+    let mut text = Vec::new();
+    let read = read_regular(path, LONGEST_VOCABULARY, &mut text);
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    let text = String::from_utf8_lossy(&text);
+    let read = Vocabulary::read(&text).map_err(anyhow::Error::msg);
+    read.with_context(|| format!("{} is no vocabulary", path.display()))
+}
+
+fn measured(
+    facts: &FileFacts,
+    file: &OpenFile,
+    args: &Args,
+) -> anyhow::Result<(File, Vec<Unread>)> {
+    let files = args.files.len() as u64;
+    let (measured, unread) = report::measure(facts, file, &args.tensors, args.quick, files)?;
+    // A broken selvedge.toml is no reason for no page.
+    let findings = check::one_file(facts).unwrap_or_default();
+    let told = render::inspect::file(facts, None, &findings, render::Page::of_text());
+    let lines = render::inspect::header(facts);
+    let lines: Vec<String> = lines.iter().map(|line| output::plain(line)).collect();
+    let name = render::shown(&facts.path);
+    let file = File::new(&name, &lines, &output::plain(&told), measured);
+    Ok((file, unread))
+}
+
+/// Tells of the tensors that are missing in the page, and whether that is a failure.
+fn outcome(missing: &[Unread], skip_unsupported: bool) -> Outcome {
+    let mut outcome = Outcome::Success;
+    for unread in missing {
+        if skip_unsupported && unread.is_unsupported {
+            output::note(&format!("note: {}", render::shown(&unread.message)));
+        } else {
+            output::error(&anyhow::Error::msg(unread.message.clone()));
+            outcome = Outcome::Failed;
+        }
+    }
+    outcome
+}

@@ -1,0 +1,107 @@
+//! The page about a run: its tensors measured, and what the file says of itself.
+
+use std::ops::Range;
+
+use selvedge_base::text::shown;
+use selvedge_report::{Measurements, Tensor};
+
+use crate::facts::{FileFacts, OpenFile, Storage};
+use crate::progress::Progress;
+use crate::source::{Part, Source};
+
+/// Something of a file that is not in the page as it should be.
+pub(crate) struct Unread {
+    /// The name of the tensor, and why.
+    pub(crate) message: String,
+    /// Whether that was known before a value was read.
+    pub(crate) is_unsupported: bool,
+}
+
+/// Some rows of some steps of a tensor, or all rows.
+fn read(
+    source: &Source<'_>,
+    steps: Range<u64>,
+    rows: Option<Range<u64>>,
+    bytes: &mut Vec<u8>,
+) -> anyhow::Result<()> {
+    match (source.facts().has_steps(), rows) {
+        (false, rows) => source.read(rows.unwrap_or(0..source.steps()), bytes)?,
+        (true, None) => source.read(steps, bytes)?,
+        (true, Some(rows)) => {
+            let part = Part {
+                rows: rows.into(),
+                ..Part::default()
+            };
+            source.clone().take(&part)?.read(steps, bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Measures the tensors of a file, or those with these names; it shares its page with `files` in all.
+///
+/// # Errors
+///
+/// That there is no such tensor.
+pub(crate) fn measure(
+    facts: &FileFacts,
+    file: &OpenFile,
+    names: &[String],
+    quick: bool,
+    files: u64,
+) -> anyhow::Result<(Measurements, Vec<Unread>)> {
+    let mut sources = Source::all(facts, file, true)?;
+    if !names.is_empty() {
+        facts.check_names(file, names)?;
+        // Masks say of rows what they are.
+        sources.retain(|source| {
+            let facts = source.facts();
+            names.contains(&facts.name) || (!facts.has_steps() && facts.dtype == "bool")
+        });
+    }
+    let tensors: Vec<_> = sources.into_iter().map(tensor).collect();
+    let mut progress = Progress::new(selvedge_report::bytes(&tensors, quick));
+    let mut add = |name: &str, bytes| progress.add(name, bytes);
+    let measured = selvedge_report::measure(&tensors, quick, files, &mut add);
+    progress.finish();
+    let reports = tensors.iter().zip(&measured.tensors);
+    let unread = reports
+        .filter(|(_, report)| report.is_missing)
+        .map(|(tensor, report)| Unread {
+            message: format!(
+                "tensor `{}` of {} was not measured: {}",
+                tensor.name,
+                facts.path.display(),
+                report.unread.as_deref().unwrap_or_default()
+            ),
+            is_unsupported: tensor.values.is_err(),
+        });
+    let unread = unread.collect();
+    Ok((measured, unread))
+}
+
+fn tensor(source: Source<'_>) -> Tensor<'_> {
+    let facts = source.facts();
+    let (chunk, is_packed) = match &facts.storage {
+        Storage::Chunked {
+            chunk_shape,
+            filters,
+            ..
+        } => (Some(chunk_shape.clone()), !filters.is_empty()),
+        _ => (None, false),
+    };
+    Tensor {
+        name: shown(&facts.name).to_string(),
+        dtype: facts.dtype.clone(),
+        shape: facts.shape.clone(),
+        has_steps: facts.has_steps(),
+        chunk,
+        is_packed,
+        values: match source.kind_or_why() {
+            Ok(_) => Ok(Box::new(move |steps, rows, bytes| {
+                read(&source, steps, rows, bytes).map_err(|error| format!("{error:#}"))
+            })),
+            Err(why) => Err(format!("it {why}")),
+        },
+    }
+}

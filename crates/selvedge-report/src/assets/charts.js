@@ -1,0 +1,151 @@
+// Curves over the steps, by uPlot.
+
+/** What is drawn, so that it is drawn anew in other colours. */
+const drawn = new Set();
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const fileColour = (file) => `--c${file % 8}`;
+
+/** A toggle in the head of a card. */
+function toggle(label, title, pressed, change) {
+  const button = make("button", "", label);
+  button.type = "button";
+  button.title = title;
+  button.setAttribute("aria-pressed", pressed);
+  button.addEventListener("click", () => {
+    const now = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", now);
+    change(now);
+  });
+  return button;
+}
+
+/** Numbers as uPlot takes them: null is a gap. A logarithm needs numbers above zero. */
+const plain = (numbers, log) => Array.from(numbers, (number) =>
+  Number.isFinite(number) && (!log || number > 0) ? number : null);
+
+/** The mean of what came before, in which a number counts half after `half` more points. */
+function smoothed(numbers, half) {
+  const keep = Math.pow(0.5, 1 / half);
+  let sum = 0, weight = 0;
+  return numbers.map((number) => {
+    if (number == null) return null;
+    sum = sum * keep + number * (1 - keep);
+    weight = weight * keep + (1 - keep);
+    return sum / weight;
+  });
+}
+
+/**
+ * A card with curves. `lines` have `label`, `colour` (the name of a variable), `x`, and `mean`, `min`, `max`; of those with
+ * `fill` what is between them and zero is filled. `log` and `smooth` say which is on at first; null leaves the toggle out.
+ */
+function chart({ title, note, lines, log = false, smooth = null, percent: isShare = false, fan = false }) {
+  const head = make("div", "head", make("h3", "", title));
+  const legend = make("div", "legend");
+  const plot = make("div", "plot");
+  const card = make("div", "card", head, legend, plot, note ? make("p", "note", note) : null);
+  const write = isShare ? percent : short;
+  let built = null;
+  const state = { log: log === true, smooth: smooth === true };
+  const entries = lines.filter((line) => line.label).map((line) => {
+    const value = make("b", "");
+    const key = make("i", "");
+    legend.append(make("span", "", key, line.label + " ", value));
+    return { line, key, value };
+  });
+
+  function draw() {
+    if (built) built.destroy();
+    const tables = [], series = [{}], bands = [];
+    for (const line of lines) {
+      const colour = css(line.colour), faint = colour + (fan ? "30" : "2e");
+      const mean = plain(line.mean, state.log);
+      const table = [Array.from(line.x)];
+      if (line.min) {
+        const first = series.length;
+        table.push(plain(line.max, state.log), plain(line.min, state.log));
+        for (let edge = 0; edge < 2; edge++) series.push({ width: 0, points: { show: false }, spanGaps: true });
+        bands.push({ series: [first, first + 1], fill: faint });
+      }
+      if (!line.edges) {
+        if (state.smooth) {
+          table.push(mean);
+          series.push({ stroke: colour + "50", width: 1, points: { show: false }, spanGaps: true });
+        }
+        table.push(state.smooth ? smoothed(mean, Math.max(2, mean.length / 60)) : mean);
+        line.at = series.length;
+        const few = mean.length < 3;
+        series.push({ stroke: colour, width: line.width || 1.6, points: { show: few, size: 6 }, spanGaps: true,
+          dash: line.dash });
+      }
+      tables.push(table);
+    }
+    const axis = { stroke: css("--quiet"), font: "11px system-ui, sans-serif", grid: { stroke: css("--grid"), width: 1 },
+      ticks: { show: false } };
+    const width = Math.max(plot.clientWidth, 120);
+    built = new uPlot({
+      width, height: Math.round(Math.max(170, Math.min(250, width * 0.46))),
+      series, bands,
+      legend: { show: false },
+      scales: { x: { time: false }, y: { distr: state.log ? 3 : 1, range: state.log ? undefined : limits } },
+      axes: [
+        { ...axis, size: 26, gap: 4, space: 60, values: (_, ticks) => ticks.map((tick) => Number.isInteger(tick) ? grouped(tick) : "") },
+        { ...axis, size: 58, gap: 4, values: (_, ticks) => ticks.map((tick) => tick == null ? "" : write(tick)) },
+      ],
+      cursor: { sync: { key: "steps", scales: ["x", null] }, points: { size: 6 }, drag: { x: true, y: false } },
+      hooks: { setCursor: [tell], setSelect: [zoom] },
+    }, uPlot.join(tables, tables.map((table) => table.map(() => 2))), plot);
+    if (state.zoom) built.setScale("x", state.zoom);
+    for (const { line, key } of entries) key.style.background = css(line.colour);
+    tell(built);
+  }
+
+  function zoom(self) {
+    const { left, width } = self.select;
+    if (width > 0) state.zoom = { min: self.posToVal(left, "x"), max: self.posToVal(left + width, "x") };
+  }
+
+  function limits(self, min, max) {
+    if (min == null) return [0, 1];
+    if (min === max) return min === 0 ? [0, 1] : [min - Math.abs(min) / 10, max + Math.abs(max) / 10];
+    const space = (max - min) * 0.06;
+    return [min >= 0 && min < space * 4 ? Math.min(0, min) : min - space, isShare ? Math.min(max + space, Math.max(max, 1)) : max + space];
+  }
+
+  function tell(self) {
+    const at = self.cursor.idx;
+    for (const { line, value } of entries) {
+      const numbers = self.data[line.at];
+      const last = numbers && (at ?? numbers.findLastIndex((number) => number != null));
+      const number = numbers && numbers[last];
+      value.textContent = number == null ? "" : write(number) + (at == null ? "" : ` at ${grouped(self.data[0][at])}`);
+    }
+  }
+
+  plot.addEventListener("dblclick", () => { state.zoom = null; });
+  if (log !== null) {
+    head.append(toggle("log", "a logarithmic scale", state.log, (on) => { state.log = on; draw(); }));
+  }
+  if (smooth !== null) {
+    head.append(toggle("smooth", "a running mean over the curve", state.smooth, (on) => { state.smooth = on; draw(); }));
+  }
+  shown(card, draw, () => built && built.setSize({ width: Math.max(plot.clientWidth, 120), height: built.height }));
+  return card;
+}
+
+/** Draws when the card is near the screen, and again in other colours; `fit` follows its width. */
+function shown(card, draw, fit) {
+  let width = 0, isDrawn = false;
+  const again = { draw: () => { if (isDrawn) draw(); }, force: () => { if (card.isConnected && card.clientWidth) { isDrawn = true; draw(); } } };
+  drawn.add(again);
+  const resized = new ResizeObserver(() => {
+    if (isDrawn && card.clientWidth && card.clientWidth !== width) { width = card.clientWidth; fit(); }
+  });
+  const near = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    near.disconnect();
+    if (!isDrawn) { isDrawn = true; width = card.clientWidth; draw(); }
+    resized.observe(card);
+  }, { rootMargin: "600px" });
+  near.observe(card);
+}

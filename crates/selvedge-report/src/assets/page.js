@@ -1,0 +1,303 @@
+// The page: what there is of the files, from the top to the bottom.
+
+const root = document.getElementById("page");
+const several = DATA.files.length > 1;
+/** Tensors that are open from the start. */
+const OPEN = 4;
+
+/** The tensors of a kind: the name of each, with what each file has of it. */
+function tensorsOf(kind) {
+  const found = new Map();
+  DATA.files.forEach((file, number) => {
+    for (const tensor of file.tensors) {
+      if (tensor.kind !== kind) continue;
+      if (!found.has(tensor.name)) found.set(tensor.name, []);
+      found.get(tensor.name).push({ file, number, tensor });
+    }
+  });
+  return [...found].map(([name, parts]) => ({ name, parts }));
+}
+
+const read = (parts) => parts.filter(({ tensor }) => !tensor.unread);
+const fileLabel = (number) => several ? `${DATA.files[number].name.split("/").pop()} ` : "";
+const indexText = (place) => place.index.length ? ` at [${place.index.map(grouped).join(", ")}]` : "";
+
+function header() {
+  const other = () => document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+  const themes = make("button", "", other());
+  themes.type = "button";
+  themes.title = "other colours";
+  themes.addEventListener("click", () => theme(other()));
+  drawn.add({ draw: () => { themes.textContent = other(); }, force: () => {} });
+  const title = several ? "Runs beside each other" : DATA.files[0].name.split("/").pop();
+  root.append(make("div", "top", make("h1", "", title), themes));
+  const files = make("div", "files");
+  DATA.files.forEach((file, number) => {
+    const card = make("div", "card");
+    if (several || file.name.includes("/")) {
+      const line = make("p", "", make("code", "", file.name));
+      if (several) {
+        const key = make("i", "");
+        key.style.cssText = `display:inline-block;width:.8rem;height:.8rem;border-radius:.2rem;margin-right:.5rem;background:var(${fileColour(number)})`;
+        line.prepend(key);
+      }
+      card.append(line);
+    }
+    for (const line of file.lines) card.append(make("p", "quiet", line));
+    if (file.is_sampled) {
+      card.append(make("p", "warning", "A quick look: some of the steps were read, each with the one before it. Without --quick it is all of them."));
+    }
+    const told = make("details", "told", make("summary", "", "all that the file says of itself"), make("pre", "", file.told));
+    card.append(told);
+    files.append(card);
+  });
+  root.append(files);
+}
+
+/** What one should not miss. */
+function warnings() {
+  DATA.files.forEach((file, number) => {
+    for (const tensor of file.tensors) {
+      for (const [what, count, first] of [["NaN", tensor.nan, tensor.first_nan], ["infinite", tensor.infinite, tensor.first_infinite]]) {
+        if (!count || !first) continue;
+        const where = tensor.kind === "constant" ? "" : `at step ${grouped(first.step)}, `;
+        const values = count === 1 ? "one value" : `${grouped(count)} values`;
+        const index = tensor.kind === "scalar" ? "" : ` at [${first.index.join(", ")}]`;
+        root.append(make("p", "warning", `${fileLabel(number)}${tensor.name}: ${values} ${what}; the first ${where}${index}`.replace(/, $/, "").replace(",  ", ", ")));
+      }
+      if (tensor.unread) root.append(make("p", "warning", `${fileLabel(number)}${tensor.name}: ${tensor.unread}`));
+    }
+  });
+}
+
+function scalars() {
+  const all = tensorsOf("scalar").filter(({ parts }) => read(parts).length);
+  if (!all.length) return;
+  root.append(make("h2", "", "Scalars"));
+  const grid = make("div", "grid");
+  for (const { name, parts } of all) {
+    const lines = read(parts).map(({ number, tensor }) => ({
+      label: several ? fileLabel(number) : name, colour: fileColour(number), x: doubles(tensor.at), ...band(tensor.values),
+    }));
+    const card = chart({ title: name, lines, smooth: false });
+    if (all.length === 1) card.classList.add("wide");
+    grid.append(card);
+  }
+  root.append(grid);
+}
+
+/** A curve in a cell of a table. */
+function spark(numbers, colour) {
+  const canvas = make("canvas", "spark");
+  canvas.width = 180;
+  canvas.height = 44;
+  const draw = () => {
+    const pen = canvas.getContext("2d");
+    pen.clearRect(0, 0, 180, 44);
+    const finite = numbers.filter((number) => Number.isFinite(number));
+    if (finite.length < 2) return;
+    const low = Math.min(...finite), span = Math.max(...finite) - low || 1;
+    pen.strokeStyle = css(colour);
+    pen.lineWidth = 2.5;
+    pen.beginPath();
+    numbers.forEach((number, at) => {
+      if (!Number.isFinite(number)) return;
+      pen.lineTo(2 + at / (numbers.length - 1) * 176, 40 - (number - low) / span * 36);
+    });
+    pen.stroke();
+  };
+  draw();
+  drawn.add({ draw, force: draw });
+  return canvas;
+}
+
+function overview(all) {
+  const head = ["tensor", "dtype", "a step", "norm", "last change", "changed", "NaN, ∞", "norm of the change"];
+  const body = make("tbody");
+  const rows = [];
+  all.forEach(({ name, parts }, at) => {
+    for (const { number, tensor } of parts) {
+      const link = make("a", "", (several ? fileLabel(number) : "") + name);
+      link.href = `#t${at}`;
+      link.title = name;
+      link.addEventListener("click", () => { document.getElementById(`t${at}`).open = true; });
+      const cells = [link, tensor.dtype, shape(tensor.shape.slice(1))];
+      if (tensor.unread) {
+        const why = make("td", "text quiet", tensor.unread);
+        why.colSpan = 5;
+        body.append(make("tr", "", ...cells.map((cell) => make("td", "", cell)), why));
+      } else {
+        const { norm, update, changed } = tensor.ends;
+        const bad = tensor.nan + tensor.infinite;
+        cells.push(`${short(norm[0])} → ${short(norm[1])}`, short(update[1]), percent(changed));
+        const line = make("tr", "", ...cells.map((cell) => make("td", "", cell)), make("td", bad ? "bad" : "", bad ? grouped(bad) : "0"),
+          make("td", "", spark(doubles(tensor.curves.update.mean), fileColour(number))));
+        body.append(line);
+      }
+      rows.push([name.toLowerCase(), body.lastChild]);
+    }
+  });
+  const table = make("table", "", make("thead", "", make("tr", "", ...head.map((title) => make("th", "", title)))), body);
+  const card = make("div", "card");
+  if (all.length > 12) {
+    const search = make("input");
+    search.type = "search";
+    search.placeholder = "part of a name";
+    search.addEventListener("input", () => {
+      const wanted = search.value.toLowerCase();
+      for (const [name, row] of rows) row.hidden = !name.includes(wanted);
+    });
+    card.append(search);
+  }
+  card.append(make("div", "scroll", table));
+  return card;
+}
+
+/** All charts of a tensor. */
+function detail({ name, parts }) {
+  const grid = make("div", "grid");
+  const there = read(parts);
+  const lines = (of) => there.flatMap(({ number, tensor }) => of(tensor, number));
+  const line = (tensor, number, of, label, more) => ({
+    label, colour: fileColour(number), x: doubles(tensor.at), ...band(of), ...more,
+  });
+  const curve = (title, pick, more) => chart({
+    title, lines: lines((tensor, number) => pick(tensor.curves) ? [line(tensor, number, pick(tensor.curves), fileLabel(number) || title)] : []), ...more,
+  });
+  grid.append(
+    curve("norm of the change", (curves) => curves.update, { smooth: false, note: "The norm of what the values changed by from the step before." }),
+    curve("norm", (curves) => curves.norm, { smooth: false }),
+  );
+  const isFloat = there.some(({ tensor }) => tensor.curves.far.length);
+  if (several || !isFloat) {
+    grid.append(curve("share of values that change", (curves) => curves.changed, { percent: true, note: "Values whose bits are others than a step before." }));
+  } else {
+    const { tensor } = there[0];
+    const far = [2, 4, 16].map((ulps, at) => line(tensor, at + 1, tensor.curves.far[at], `by ${ulps} ULPs or more`));
+    grid.append(chart({
+      title: "share of values that change", percent: true, smooth: false,
+      note: "Values whose bits are others than a step before, and of them those that are so many representable numbers (ULPs) away.",
+      lines: [line(tensor, 0, tensor.curves.changed, "at all"), ...far],
+    }));
+  }
+  if (isFloat) {
+    grid.append(curve("mean move in ULPs", (curves) => curves.ulps, { smooth: false, note: "How many representable numbers a value is away from where it was, on average over all values." }));
+  }
+  for (const { number, tensor } of there) {
+    const title = several ? `${fileLabel(number)}: ` : "";
+    const quantiles = tensor.spread.quantiles.map(doubles), x = doubles(tensor.spread.steps);
+    if (x.length) {
+      const pairs = [[0, 8, "least and greatest"], [1, 7, "1 to 99 %"], [2, 6, "5 to 95 %"], [3, 5, "25 to 75 %"]];
+      const fan = pairs.map(([low, high]) => ({ colour: fileColour(number), x, mean: quantiles[high], min: quantiles[low], max: quantiles[high], edges: true }));
+      const every = tensor.spread.every > 1 ? ` All but the ends are of every ${tensor.spread.every}th value.` : "";
+      grid.append(chart({
+        title: `${title}quantiles of the values`, log: null, fan: true,
+        lines: [...fan, { label: "median", colour: fileColour(number), x, mean: quantiles[4] }],
+        note: `From the least value to the greatest, 1 to 99 %, 5 to 95 %, 25 to 75 %, at ${x.length} of the steps.${every}`,
+      }));
+    }
+  }
+  grid.append(curve("largest magnitude", (curves) => curves.largest, { smooth: false }));
+  for (const { file, number, tensor } of there) {
+    const title = several ? `${fileLabel(number)}: ` : "";
+    if (tensor.heat && tensor.heat.columns) {
+      const card = heatCard(file, tensor, `${title}how far each row moved at each step`);
+      card.append(movers(tensor));
+      grid.append(card);
+    }
+    if (tensor.spread.exponents.length) grid.append(exponentCard(tensor, `${title}magnitudes over the steps`));
+  }
+  return grid;
+}
+
+/** The rows that moved most, and how many never did. */
+function movers(tensor) {
+  const { top, still, rows, unit } = tensor.heat;
+  const list = make("ul", "movers", ...top.map(([row, total]) =>
+    make("li", "", make("span", "", rowName(row, unit)), make("b", "", short(total)))));
+  const units = Math.ceil(rows / unit);
+  const text = still === 0 ? "All rows moved." : still === units ? "No row moved."
+    : `${grouped(still)} of ${grouped(units)} rows never moved.`;
+  return make("div", "", make("p", "note", `${text} Those that moved most, and the sum of the norms of their changes:`), list);
+}
+
+function tensors() {
+  const all = tensorsOf("steps");
+  if (!all.length) return;
+  root.append(make("h2", "", "Tensors"), overview(all));
+  let open = 0;
+  all.forEach((tensor, at) => {
+    const there = read(tensor.parts);
+    if (!there.length) return;
+    const { tensor: first } = there[0];
+    const details = make("details", "tensor", make("summary", "", make("b", "", tensor.name),
+      make("span", "quiet", `${first.dtype}, ${grouped(first.shape[0])} steps of ${shape(first.shape.slice(1))}`)));
+    details.id = `t${at}`;
+    let built = false;
+    const build = () => {
+      if (!built && details.open) { built = true; details.append(detail(tensor)); }
+    };
+    details.addEventListener("toggle", build);
+    details.open = open++ < OPEN;
+    root.append(details);
+    build();
+  });
+}
+
+function constants() {
+  const all = tensorsOf("constant").filter(({ parts }) => read(parts).length);
+  if (!all.length) return;
+  root.append(make("h2", "", DATA.files.every((file) => file.tensors.every((tensor) => tensor.kind === "constant")) ? "Tensors" : "Constants"));
+  const head = ["tensor", "dtype", "shape", "norm", "least", "median", "greatest", "zeros", "NaN, ∞"];
+  const body = make("tbody");
+  for (const { name, parts } of all) {
+    for (const { number, tensor } of read(parts)) {
+      const quantiles = tensor.spread.quantiles.map((numbers) => doubles(numbers)[0]);
+      const bad = tensor.nan + tensor.infinite, isBool = tensor.dtype === "bool";
+      const zeros = singles(tensor.spread.zeros)[0];
+      const numbers = isBool ? [`${percent(1 - zeros)} true`, "", "", ""]
+        : [short(tensor.ends.norm[0]), short(quantiles[0]), short(quantiles[4]), short(quantiles[8])];
+      const label = make("td", "", (several ? fileLabel(number) : "") + name);
+      label.title = name;
+      body.append(make("tr", "", label, ...[tensor.dtype, shape(tensor.shape), ...numbers, isBool ? "" : percent(zeros)]
+        .map((cell) => make("td", "", cell)), make("td", bad ? "bad" : "", isBool ? "" : grouped(bad))));
+    }
+  }
+  root.append(make("div", "card", make("div", "scroll", make("table", "",
+    make("thead", "", make("tr", "", ...head.map((title) => make("th", "", title)))), body))));
+}
+
+function footer() {
+  const notes = [
+    "Norms are the root of the sum of squares over all finite values; what is NaN or infinite adds nothing and is counted. " +
+      "Where a curve has more steps than points, its line is the mean of the steps of a point, and the band around it their least and greatest.",
+    "A ULP is the distance to the next number that the dtype has. Charts: drag to zoom, double click for the whole.",
+    `Made by ${DATA.made_by}, with uPlot 1.6.32. Nothing is loaded from anywhere.`,
+  ];
+  root.append(make("footer", "quiet", ...notes.map((note) => make("p", "", note))));
+}
+
+/** Takes other colours, and draws all again in them. */
+function theme(name) {
+  document.documentElement.dataset.theme = name;
+  for (const chart of drawn) chart.draw();
+}
+
+const wantsDark = matchMedia("(prefers-color-scheme: dark)");
+document.documentElement.dataset.theme = wantsDark.matches ? "dark" : "light";
+wantsDark.addEventListener("change", () => theme(wantsDark.matches ? "dark" : "light"));
+header();
+warnings();
+scalars();
+tensors();
+constants();
+footer();
+
+// Paper is white, and has all that is open.
+let onScreen = null;
+addEventListener("beforeprint", () => {
+  onScreen = document.documentElement.dataset.theme;
+  document.documentElement.dataset.theme = "light";
+  for (const chart of drawn) chart.force();
+});
+addEventListener("afterprint", () => theme(onScreen));

@@ -1,0 +1,47 @@
+//! A recorded training run as one page: what moved, when, and where it stopped.
+//!
+//! [`measure`] goes through the values of a file once, in bounded memory, with both a step and the one before it
+//! in the cache: norms, the size of each update, how many values it changed and by how many ULPs, quantiles, the
+//! first NaN, and how far each row moved at each step. [`Page`] puts that into one HTML file that needs no
+//! network, with the charts of [uPlot](https://github.com/leeoniya/uPlot).
+//!
+//! What is read is a [`Tensor`] and what reads it, whatever the format; the program `selvedge` has them for HDF5,
+//! safetensors and the arrays of `NumPy`.
+//!
+//! # Trade-offs
+//!
+//! - A page is smaller than 5 MB, whatever the run. So curves have at most 2,000 points, each of which has the
+//!   least and the greatest number of its steps, and pictures have some hundred rows and columns, each cell of
+//!   which has the greatest.
+//! - Sums are taken in `f64`, in an order that does not depend on the number of threads.
+
+#![forbid(unsafe_code)]
+
+mod element;
+mod encode;
+mod heat;
+mod model;
+mod page;
+mod pass;
+mod plan;
+mod report;
+mod scalar;
+mod series;
+mod spread;
+mod sums;
+mod values;
+
+pub use element::{E4M3, E5M2, Element, Moves};
+pub use encode::{Counts, Doubles, Shades, Singles};
+pub use heat::{Heat, Picture};
+pub use model::{Curves, Ends, Kind, Place, TensorReport};
+pub use page::{File, Page, Vocabulary};
+pub use report::{Measurements, bytes, measure};
+pub use series::Band;
+pub use spread::Spread;
+pub use values::{Read, Tensor};
+
+/// Runs the README's example as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

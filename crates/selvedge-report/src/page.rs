@@ -1,0 +1,288 @@
+//! The page: one HTML file with all that it needs, and nothing from anywhere else.
+//!
+//! What it shows are names and texts of files that a stranger may have made. So the data is JSON in which no
+//! character ends a script or a line of it, the script writes text and never HTML, and the policy of the page
+//! lets run only the one script whose hash it names, and nothing load from anywhere.
+
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::model::TensorReport;
+use crate::report::Measurements;
+use crate::spread::LEVELS;
+
+const UPLOT_SCRIPT: &str = include_str!("../vendor/uplot/uPlot.iife.min.js");
+const UPLOT_STYLE: &str = include_str!("../vendor/uplot/uPlot.min.css");
+const STYLE: &str = include_str!("assets/page.css");
+const SCRIPTS: [&str; 4] = [
+    include_str!("assets/data.js"),
+    include_str!("assets/charts.js"),
+    include_str!("assets/heat.js"),
+    include_str!("assets/page.js"),
+];
+
+/// Characters of a text at most; longer ones lose their end.
+const LONGEST: usize = 300;
+/// Characters of what the program tells of a file.
+const LONGEST_TOLD: usize = 100_000;
+
+/// A page about one file, or about several beside each other.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Page {
+    /// What made it: a name and a version.
+    pub made_by: String,
+    /// The files.
+    pub files: Vec<File>,
+    /// The shares that belong to the quantiles.
+    levels: [f64; LEVELS.len()],
+    /// For the rows that are named, their tokens.
+    tokens: HashMap<u64, String>,
+}
+
+/// A file of the page.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct File {
+    /// Its name, as people may see it.
+    pub name: String,
+    /// What it is, in a few short texts: how large, how many steps, how it ended.
+    pub lines: Vec<String>,
+    /// What the program tells of it.
+    pub told: String,
+    /// Whether some steps stand for all.
+    pub is_sampled: bool,
+    /// Its tensors.
+    pub tensors: Vec<TensorReport>,
+}
+
+impl File {
+    /// A file with what was measured of it.
+    #[must_use]
+    pub fn new(name: &str, lines: &[String], told: &str, measured: Measurements) -> Self {
+        let mut tensors = measured.tensors;
+        for tensor in &mut tensors {
+            tensor.name = cut(&tensor.name, LONGEST);
+            tensor.unread = tensor.unread.as_deref().map(|why| cut(why, LONGEST));
+            if let Some(heat) = &mut tensor.heat {
+                heat.masks
+                    .iter_mut()
+                    .for_each(|mask| *mask = cut(mask, LONGEST));
+            }
+        }
+        Self {
+            name: cut(name, LONGEST),
+            lines: lines.iter().map(|line| cut(line, LONGEST)).collect(),
+            told: cut(told, LONGEST_TOLD),
+            is_sampled: measured.is_sampled,
+            tensors,
+        }
+    }
+}
+
+/// The first characters of a text.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The tokens of a vocabulary, by their rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vocabulary(HashMap<u64, String>);
+
+impl Vocabulary {
+    /// Reads a vocabulary: JSON with the row of each token (`vocab.json`), a `tokenizer.json`, a list of tokens as
+    /// JSON, or a token in each line.
+    ///
+    /// # Errors
+    ///
+    /// What was expected.
+    pub fn read(text: &str) -> Result<Self, String> {
+        use serde_json::Value;
+        let first = text.trim_start().chars().next();
+        if !matches!(first, Some('{' | '[')) {
+            let lines = text.lines().map(str::to_owned);
+            return Ok(Self((0..).zip(lines).collect()));
+        }
+        let parsed: Result<Value, _> = serde_json::from_str(text);
+        // A line may begin so, too.
+        let Ok(parsed) = parsed else {
+            let lines = text.lines().map(str::to_owned);
+            return Ok(Self((0..).zip(lines).collect()));
+        };
+        let vocabulary = parsed.pointer("/model/vocab").unwrap_or(&parsed);
+        let tokens: Option<HashMap<u64, String>> = match vocabulary {
+            Value::Object(rows) => {
+                let tokens = rows
+                    .iter()
+                    .map(|(token, row)| Some((row.as_u64()?, token.clone())));
+                tokens.collect()
+            }
+            Value::Array(tokens) => {
+                let token = |token: &Value| match token {
+                    Value::String(token) => Some(token.clone()),
+                    // A token with its score, as unigram models have them.
+                    Value::Array(pair) => Some(pair.first()?.as_str()?.to_owned()),
+                    _ => None,
+                };
+                (0..)
+                    .zip(tokens)
+                    .map(|(row, found)| Some((row, token(found)?)))
+                    .collect()
+            }
+            _ => None,
+        };
+        let expected = "expected a token in each line, a JSON list of tokens, or a JSON object with the row of each";
+        tokens.map(Self).ok_or_else(|| expected.to_owned())
+    }
+}
+
+impl Page {
+    /// A page about these files.
+    #[must_use]
+    pub fn new(made_by: &str, files: Vec<File>, vocabulary: &Vocabulary) -> Self {
+        let heats = files
+            .iter()
+            .flat_map(|file| &file.tensors)
+            .filter_map(|tensor| tensor.heat.as_ref());
+        let named = heats.filter(|heat| heat.unit == 1).flat_map(|heat| {
+            let pictures = [&heat.in_order, &heat.sorted].into_iter();
+            let best =
+                pictures.flat_map(|picture| picture.best.0.iter().map(|&row| u64::from(row)));
+            best.chain(heat.top.iter().map(|(row, _)| *row))
+        });
+        let tokens = named.filter_map(|row| {
+            let token = vocabulary.0.get(&row)?;
+            Some((row, selvedge_base::text::shown(&cut(token, 60)).to_string()))
+        });
+        Self {
+            made_by: made_by.to_owned(),
+            levels: LEVELS,
+            tokens: tokens.collect(),
+            files,
+        }
+    }
+
+    /// The HTML of it.
+    #[must_use]
+    pub fn html(&self) -> String {
+        let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
+        let title = escaped(&names.join(", "));
+        let script = [&[UPLOT_SCRIPT], &SCRIPTS[..]].concat().join("\n");
+        let style = [UPLOT_STYLE, STYLE].join("\n");
+        let [script_hash, style_hash] =
+            [&script, &style].map(|text| STANDARD.encode(Sha256::digest(text)));
+        let data = data(self);
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+             script-src 'sha256-{script_hash}'; style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n\
+             <title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n\
+             <noscript>The charts of this page are drawn by a script, which this browser does not run.</noscript>\n\
+             <main id=\"page\"></main>\n\
+             <script type=\"application/json\" id=\"data\">{data}</script>\n\
+             <script>{script}</script>\n</body>\n</html>\n"
+        )
+    }
+}
+
+/// The page as JSON that is safe within a script: no character of it ends the script, begins a comment or a
+/// tag, ends a line, or turns the direction of the text.
+fn data(page: &Page) -> String {
+    // Numbers and texts: that always is JSON.
+    let json = serde_json::to_string(page).unwrap_or_default();
+    let json = selvedge_base::text::json(&json);
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '<' => safe.push_str("\\u003c"),
+            '>' => safe.push_str("\\u003e"),
+            '&' => safe.push_str("\\u0026"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// Text within HTML.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_name_ends_the_script_or_a_tag() {
+        let hostile = "</script><script>alert(1)</script><!--\u{2028}\"'&\u{202e}]]>";
+        let tensor = TensorReport {
+            name: hostile.to_owned(),
+            unread: Some(hostile.to_owned()),
+            ..TensorReport::default()
+        };
+        let measured = Measurements {
+            tensors: vec![tensor],
+            is_sampled: false,
+        };
+        let file = File::new(hostile, &[hostile.to_owned()], hostile, measured);
+        let html = Page::new("selvedge", vec![file], &Vocabulary::default()).html();
+        let (_, data) = html.split_once("id=\"data\">").unwrap();
+        let (data, _) = data.split_once("</script>").unwrap();
+        let parsed: serde_json::Value = serde_json::from_str(data).unwrap();
+        assert_eq!(parsed["files"][0]["tensors"][0]["name"], hostile);
+        for c in ['<', '>', '&', '\u{2028}', '\u{202e}'] {
+            assert!(!data.contains(c), "{c:?}");
+        }
+        let head = html.split_once("<style>").unwrap().0;
+        assert!(
+            !head.contains("<script") && head.contains("&lt;/script&gt;"),
+            "{head}"
+        );
+        assert_eq!(
+            html.matches("<script").count(),
+            2 + html.matches("\"<script").count()
+        );
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let long = "ü".repeat(400);
+        let file = File::new(&long, &[], "", Measurements::default());
+        assert_eq!(file.name.chars().count(), 301);
+    }
+
+    #[test]
+    fn vocabularies_are_read() {
+        let expected: HashMap<u64, String> = [(0, "a".to_owned()), (1, "{b".to_owned())].into();
+        for text in [
+            "a\n{b\n",
+            r#"["a", "{b"]"#,
+            r#"{"{b": 1, "a": 0}"#,
+            r#"[["a", -1.5], ["{b", -2]]"#,
+        ] {
+            assert_eq!(Vocabulary::read(text).unwrap().0, expected, "{text}");
+        }
+        let tokenizer =
+            r#"{"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0, "{b": 1}}}"#;
+        assert_eq!(Vocabulary::read(tokenizer).unwrap().0, expected);
+        assert!(Vocabulary::read(r#"{"a": "b"}"#).is_err());
+    }
+}

@@ -1,0 +1,275 @@
+//! In which pieces a tensor is read, and what there is room for in the page.
+
+use std::ops::Range;
+
+use crate::values::Tensor;
+
+/// Bytes that are read at a time, where steps and chunks are smaller.
+const BLOCK: u64 = 16 << 20;
+/// Bytes of a block at most, where a chunk is no larger.
+const MOST: u64 = 40 << 20;
+/// Rows with fewer values are taken together, in a tensor that has many.
+const LEAST_ROW: u64 = 32;
+/// Values of a step up to which rows are never taken together.
+const FEW: u64 = 1 << 16;
+/// Rows, or groups of them, that have a picture.
+const MOST_UNITS: u64 = 4 << 20;
+/// Bytes that `--quick` reads, about.
+const QUICK: u64 = 512 << 20;
+/// Steps that it looks at.
+const QUICK_STEPS: u64 = 200;
+
+/// Which steps are measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Steps {
+    /// So many, which are all.
+    All(u64),
+    /// These, each against the one before it.
+    Some(Vec<u64>),
+}
+
+impl Steps {
+    /// How many.
+    pub(crate) fn count(&self) -> u64 {
+        match self {
+            Self::All(steps) => *steps,
+            Self::Some(steps) => steps.len() as u64,
+        }
+    }
+
+    /// The step that is the `number`th to be measured.
+    pub(crate) fn at(&self, number: u64) -> u64 {
+        match self {
+            Self::All(_) => number,
+            Self::Some(steps) => {
+                let at = usize::try_from(number).unwrap_or(usize::MAX);
+                steps.get(at).copied().unwrap_or(0)
+            }
+        }
+    }
+
+    /// Steps that are far apart, of `steps`: as many as can be read in some seconds where each takes `bytes`
+    /// with the one before. All, where those are no more.
+    pub(crate) fn sampled(steps: u64, bytes: u64) -> Self {
+        let count = (QUICK / bytes.max(1)).clamp(2, QUICK_STEPS);
+        if steps <= 2 * count {
+            return Self::All(steps);
+        }
+        let far = |number: u64| 1 + number * (steps - 2) / (count - 1);
+        Self::Some((0..count).map(far).collect())
+    }
+}
+
+/// What is read at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    /// These steps.
+    pub steps: Range<u64>,
+    /// The number of the first that is measured.
+    pub number: u64,
+    /// Whether the first step is read only because the next is held against it.
+    pub starts_before: bool,
+}
+
+/// How a tensor is gone through: each range of rows from the first step to the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Ranges of rows; the whole where there is one.
+    pub rows: Vec<Range<u64>>,
+    /// Steps that are read at a time.
+    pub block_steps: u64,
+    /// Rows that are taken for one; 0 where they are too many for a picture.
+    pub unit: u64,
+    /// Bytes of a row.
+    pub row_bytes: u64,
+}
+
+impl Plan {
+    /// For elements of so many bytes.
+    pub(crate) fn new(tensor: &Tensor<'_>, element: u64) -> Self {
+        let steps = tensor.steps();
+        let (rows, width) = match tensor.step_shape() {
+            [] => (1, 1),
+            [rows, rest @ ..] => (
+                *rows,
+                rest.iter()
+                    .fold(1, |product: u64, axis| product.saturating_mul(*axis)),
+            ),
+        };
+        let row_bytes = width.saturating_mul(element).max(1);
+        let step_bytes = rows.saturating_mul(row_bytes);
+        let chunk = tensor.chunk.as_deref().filter(|_| tensor.has_steps);
+        let axis = |axis: usize, most: u64| {
+            let along = chunk.and_then(|chunk| chunk.get(axis)).copied();
+            along.map(|along| along.clamp(1, most.max(1)))
+        };
+        let chunk_steps = axis(0, steps).unwrap_or(1);
+        let chunk_rows = axis(1, rows).unwrap_or(1);
+        let chunks_bytes = chunk_steps.saturating_mul(step_bytes);
+        let (tile, block_steps) = if chunks_bytes <= MOST {
+            let chunks = (BLOCK / chunks_bytes.max(1)).max(1);
+            (rows, chunk_steps.saturating_mul(chunks))
+        } else if tensor.is_packed {
+            // Chunks are unpacked as a whole, and once: some of those beside each other at a time.
+            let each = chunk_steps
+                .saturating_mul(chunk_rows)
+                .saturating_mul(row_bytes);
+            let chunks = (MOST / each.max(1)).max(1);
+            (chunk_rows.saturating_mul(chunks), chunk_steps)
+        } else {
+            let each = chunk_steps
+                .saturating_mul(chunk_rows)
+                .saturating_mul(row_bytes);
+            let chunks = (MOST / each.max(1)).max(1);
+            let tile = chunk_rows.saturating_mul(chunks);
+            let fitting = (MOST / tile.saturating_mul(row_bytes).max(1)).max(1);
+            (tile, fitting.min(chunk_steps))
+        };
+        let tile = tile.clamp(1, rows.max(1));
+        let tiles =
+            (0..rows.div_ceil(tile)).map(|number| number * tile..((number + 1) * tile).min(rows));
+        let tiles: Vec<_> = tiles.collect();
+        let few = rows.saturating_mul(width) <= FEW || width >= LEAST_ROW;
+        let wanted = if few {
+            1
+        } else {
+            LEAST_ROW.div_ceil(width).next_power_of_two()
+        };
+        // No unit lies on both sides of a boundary.
+        let unit = if tiles.len() > 1 {
+            gcd(wanted, tile)
+        } else {
+            wanted
+        };
+        Self {
+            rows: tiles,
+            block_steps: block_steps.clamp(1, steps.max(1)),
+            unit: if rows.div_ceil(unit) > MOST_UNITS {
+                0
+            } else {
+                unit
+            },
+            row_bytes,
+        }
+    }
+
+    /// The blocks of each range of rows.
+    pub(crate) fn blocks(&self, steps: &Steps) -> Vec<Block> {
+        match steps {
+            Steps::All(count) => {
+                let blocks = (0..count.div_ceil(self.block_steps)).map(|number| {
+                    let first = number * self.block_steps;
+                    Block {
+                        steps: first..(first + self.block_steps).min(*count),
+                        number: first,
+                        starts_before: false,
+                    }
+                });
+                blocks.collect()
+            }
+            Steps::Some(steps) => {
+                let blocks = steps.iter().zip(0..).map(|(&step, number)| Block {
+                    steps: step.saturating_sub(1)..step + 1,
+                    number,
+                    starts_before: step > 0,
+                });
+                blocks.collect()
+            }
+        }
+    }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// What each tensor has room for in a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Points of a curve.
+    pub points: u64,
+    /// Points of the curve of a tensor of one value a step.
+    pub scalar_points: u64,
+    /// Rows and columns of a picture.
+    pub picture: (u64, u64),
+    /// Steps whose values are told.
+    pub spread: u64,
+}
+
+/// Tensors that a page tells all of.
+pub(crate) const MOST_TENSORS: u64 = 300;
+
+impl Room {
+    /// For a page of so many tensors of several values and of one value a step.
+    pub(crate) fn new(tensors: u64, scalars: u64) -> Self {
+        let (tensors, scalars) = (tensors.max(1), scalars.max(1));
+        // In base64 a double takes 10.7 bytes and a cell 2.7. Six curves have three numbers each.
+        let columns = (900_000 / (2 * tensors) * 3 / 2).isqrt().clamp(16, 512);
+        let rows = (900_000 / (2 * tensors) / columns).clamp(16, 512);
+        Self {
+            points: (1_100_000 / (tensors * 6 * 3 * 11)).clamp(16, 2000),
+            scalar_points: (500_000 / (scalars * 3 * 11)).clamp(16, 2000),
+            picture: (rows, columns),
+            spread: (500_000 / (tensors * 450)).clamp(6, crate::spread::MOST_STEPS),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(shape: &[u64], chunk: Option<&[u64]>, is_packed: bool) -> Plan {
+        let tensor = Tensor {
+            name: String::new(),
+            dtype: String::new(),
+            shape: shape.to_vec(),
+            has_steps: true,
+            chunk: chunk.map(<[u64]>::to_vec),
+            is_packed,
+            values: Err(String::new()),
+        };
+        Plan::new(&tensor, 2)
+    }
+
+    /// No block has a part of a chunk, so none is unpacked twice.
+    #[test]
+    fn blocks_are_whole_chunks() {
+        let small = plan(&[6001, 10_000, 64], Some(&[13, 10_000, 64]), true);
+        assert_eq!(
+            (small.rows.len(), small.block_steps % 13, small.unit),
+            (1, 0, 1)
+        );
+        let blocks = small.blocks(&Steps::All(6001));
+        assert_eq!(blocks[0].steps, 0..13);
+        assert_eq!(blocks.last().unwrap().steps.end, 6001);
+        // Chunks of a few rows over all steps.
+        let tokens = plan(&[6001, 10_000, 64], Some(&[6001, 8, 64]), true);
+        assert_eq!((tokens.block_steps, tokens.rows[0].clone()), (6001, 0..48));
+        assert_eq!(tokens.rows.len(), 209);
+        // A step of 2 GB, without chunks.
+        let large = plan(&[10, 1 << 20, 1024], None, false);
+        assert_eq!(large.block_steps, 1);
+        assert!(large.rows[0].end * large.row_bytes <= MOST);
+    }
+
+    #[test]
+    fn narrow_rows_are_taken_together_where_they_are_many() {
+        assert_eq!(plan(&[100, 4096], None, false).unit, 1);
+        assert_eq!(plan(&[100, 1 << 20], None, false).unit, 32);
+        assert_eq!(plan(&[100, 1 << 30], None, false).unit, 0);
+    }
+
+    #[test]
+    fn a_sample_has_both_ends() {
+        let Steps::Some(steps) = Steps::sampled(6001, 10 << 20) else {
+            panic!("there are more");
+        };
+        assert_eq!(
+            (steps[0], *steps.last().unwrap(), steps.len()),
+            (1, 6000, 51)
+        );
+        assert!(steps.is_sorted_by(|a, b| a < b));
+        assert_eq!(Steps::sampled(50, 10 << 20), Steps::All(50));
+    }
+}

@@ -1,0 +1,248 @@
+//! All tensors of a file.
+
+use crate::element::{Bf16, E4M3, E5M2, Element, F16};
+use crate::encode::Doubles;
+use crate::heat::Mask;
+use crate::model::{Kind, TensorReport};
+use crate::pass::{self, NotFinite};
+use crate::plan::{MOST_TENSORS, Room, Steps};
+use crate::scalar;
+use crate::values::{Read, Tensor};
+
+/// Elements of a mask at most.
+const LONGEST_MASK: u64 = 1 << 24;
+
+/// What was measured of a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Measurements {
+    /// Its tensors, in their order.
+    pub tensors: Vec<TensorReport>,
+    /// Whether some steps stand for all.
+    pub is_sampled: bool,
+}
+
+/// Measures the tensors of a file, one of several that share the page.
+///
+/// With `quick` only some steps are read, each with the one before it. One that cannot be read does not stop the
+/// others. `progress` is told of the bytes that were read, with the name of their tensor.
+pub fn measure(
+    tensors: &[Tensor<'_>],
+    quick: bool,
+    files: u64,
+    progress: &mut dyn FnMut(&str, u64),
+) -> Measurements {
+    let kinds: Vec<Kind> = tensors.iter().map(kind).collect();
+    let count = |wanted: Kind| kinds.iter().filter(|kind| **kind == wanted).count() as u64;
+    let measured = largest(tensors, &kinds);
+    let room = Room::new(
+        count(Kind::Steps).min(MOST_TENSORS).saturating_mul(files),
+        count(Kind::Scalar).min(MOST_TENSORS).saturating_mul(files),
+    );
+    let masks = masks(tensors);
+    let bytes = sample_bytes(tensors, &kinds);
+    let mut is_sampled = false;
+    let reports = tensors.iter().zip(&kinds).zip(&measured);
+    let reports = reports.map(|((tensor, &kind), &is_measured)| {
+        let mut report = TensorReport {
+            name: tensor.name.clone(),
+            dtype: tensor.dtype.clone(),
+            shape: tensor.shape.clone(),
+            kind,
+            ..TensorReport::default()
+        };
+        if !is_measured {
+            report.unread = Some(format!(
+                "it was not measured: a page tells of the {MOST_TENSORS} largest tensors of each kind, or of those \
+                 that are named with --tensor"
+            ));
+            return report;
+        }
+        let steps = match (quick, kind) {
+            (true, Kind::Steps) => Steps::sampled(tensor.steps(), bytes),
+            _ => Steps::All(tensor.steps()),
+        };
+        is_sampled |= matches!(steps, Steps::Some(_));
+        report.measured = steps.count();
+        let work = Work {
+            tensor,
+            steps: &steps,
+            room,
+            masks: &masks,
+        };
+        let mut progress = |bytes| progress(&tensor.name, bytes);
+        if let Err(why) = work.fill(&mut report, &mut progress) {
+            report.is_missing = element_bytes(&tensor.dtype).is_some();
+            report.unread = Some(why);
+        }
+        report
+    });
+    let tensors = reports.collect();
+    Measurements {
+        tensors,
+        is_sampled,
+    }
+}
+
+fn kind(tensor: &Tensor<'_>) -> Kind {
+    match (tensor.has_steps, tensor.step_len()) {
+        (false, _) => Kind::Constant,
+        (true, 1) => Kind::Scalar,
+        (true, _) => Kind::Steps,
+    }
+}
+
+/// Which tensors are measured: of each kind the largest.
+fn largest(tensors: &[Tensor<'_>], kinds: &[Kind]) -> Vec<bool> {
+    let mut measured = vec![false; tensors.len()];
+    for wanted in [Kind::Scalar, Kind::Steps, Kind::Constant] {
+        let of_kind = |number: &usize| kinds[*number] == wanted;
+        let mut numbers: Vec<usize> = (0..tensors.len()).filter(of_kind).collect();
+        numbers.sort_by_key(|&number| std::cmp::Reverse(tensors[number].step_len()));
+        let most = usize::try_from(MOST_TENSORS).unwrap_or(usize::MAX);
+        for number in numbers.into_iter().take(most) {
+            measured[number] = true;
+        }
+    }
+    measured
+}
+
+/// The constants that say something of each row.
+fn masks(tensors: &[Tensor<'_>]) -> Vec<Mask> {
+    let is_mask = |tensor: &&Tensor<'_>| {
+        let one_axis = tensor.shape.len() == 1 && tensor.shape[0] <= LONGEST_MASK;
+        !tensor.has_steps && tensor.dtype == "bool" && one_axis
+    };
+    let found = tensors.iter().filter(is_mask).filter_map(|tensor| {
+        let mut bytes = Vec::new();
+        // Why it cannot be read is told where it is measured.
+        let values = tensor.values.as_ref().ok()?;
+        values(0..1, None, &mut bytes).ok()?;
+        Some(Mask {
+            name: tensor.name.clone(),
+            rows: bytes.iter().map(|&byte| byte != 0).collect(),
+        })
+    });
+    found.collect()
+}
+
+/// Bytes that are read for one step of a sample, of all tensors.
+fn sample_bytes(tensors: &[Tensor<'_>], kinds: &[Kind]) -> u64 {
+    let of_steps = tensors
+        .iter()
+        .zip(kinds)
+        .filter(|(_, kind)| **kind == Kind::Steps);
+    of_steps.fold(0, |bytes: u64, (tensor, _)| {
+        let steps = match tensor.chunk.as_deref() {
+            Some([steps, ..]) if tensor.is_packed => (*steps).max(2),
+            _ => 2,
+        };
+        let element = element_bytes(&tensor.dtype).unwrap_or(0);
+        let step = tensor.step_len().saturating_mul(element);
+        bytes.saturating_add(step.saturating_mul(steps))
+    })
+}
+
+struct Work<'a> {
+    tensor: &'a Tensor<'a>,
+    steps: &'a Steps,
+    room: Room,
+    masks: &'a [Mask],
+}
+
+/// Does the same for each dtype, where `$type` is its element; without one `$none`.
+macro_rules! for_dtype {
+    ($dtype:expr, $type:ident => $some:expr, $none:expr) => {
+        for_dtype!(@ $dtype, $type => $some, $none;
+            "bfloat16" Bf16, "float16" F16, "float32" f32, "float64" f64,
+            "float8_e4m3fn" E4M3, "float8_e5m2" E5M2,
+            "int8" i8, "int16" i16, "int32" i32, "int64" i64,
+            "uint8" u8, "uint16" u16, "uint32" u32, "uint64" u64, "bool" u8)
+    };
+    (@ $dtype:expr, $type:ident => $some:expr, $none:expr; $($name:literal $element:ty),*) => {
+        match $dtype {
+            $($name => {
+                type $type = $element;
+                $some
+            })*
+            _ => $none,
+        }
+    };
+}
+
+/// Bytes of an element of a dtype that is measured.
+fn element_bytes(dtype: &str) -> Option<u64> {
+    for_dtype!(dtype, E => Some(size_of::<<E as Element>::Raw>() as u64), None)
+}
+
+/// Bytes that are read to measure these tensors: all steps of them, or those of a `quick` look.
+pub fn bytes(tensors: &[Tensor<'_>], quick: bool) -> u64 {
+    let kinds: Vec<Kind> = tensors.iter().map(kind).collect();
+    let sample = sample_bytes(tensors, &kinds);
+    tensors.iter().zip(kinds).fold(0, |bytes, (tensor, kind)| {
+        let steps = match (quick, kind) {
+            (true, Kind::Steps) => Steps::sampled(tensor.steps(), sample),
+            _ => Steps::All(tensor.steps()),
+        };
+        let read = match steps {
+            Steps::All(steps) => steps,
+            Steps::Some(steps) => 2 * steps.len() as u64,
+        };
+        let element = element_bytes(&tensor.dtype).unwrap_or(0);
+        let step = tensor.step_len().saturating_mul(element);
+        bytes.saturating_add(read.saturating_mul(step))
+    })
+}
+
+impl Work<'_> {
+    /// Measures the tensor, or says why that cannot be.
+    fn fill(&self, report: &mut TensorReport, progress: &mut dyn FnMut(u64)) -> Result<(), String> {
+        let values = self.tensor.values.as_ref().map_err(Clone::clone)?;
+        let dtype = self.tensor.dtype.as_str();
+        let none = || format!("it holds {dtype}, which has no numbers that are measured");
+        for_dtype!(dtype, E => self.fill_as::<E>(values, report, progress), Err(none()))
+    }
+
+    fn fill_as<T: Element>(
+        &self,
+        values: &Read<'_>,
+        report: &mut TensorReport,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), String> {
+        if report.kind == Kind::Scalar {
+            let measured =
+                scalar::measure::<T>(self.tensor, values, self.room.scalar_points, progress);
+            let (at, band, found) = measured?;
+            report.at = Doubles(at);
+            report.values = Some(band);
+            report.found(found);
+            return Ok(());
+        }
+        let measured = pass::measure::<T>(
+            self.tensor,
+            values,
+            self.steps,
+            self.room,
+            self.masks,
+            progress,
+        );
+        let measured = measured?;
+        if report.kind == Kind::Steps {
+            report.at = Doubles(measured.at);
+            report.curves = Some(measured.curves);
+        }
+        report.ends = Some(measured.ends);
+        report.spread = Some(measured.spread);
+        report.heat = measured.heat;
+        report.found(measured.found);
+        Ok(())
+    }
+}
+
+impl TensorReport {
+    fn found(&mut self, found: NotFinite) {
+        self.nan = found.nan;
+        self.infinite = found.infinite;
+        self.first_nan = found.first_nan;
+        self.first_infinite = found.first_infinite;
+    }
+}

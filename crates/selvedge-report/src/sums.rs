@@ -1,0 +1,161 @@
+//! What is summed up of each step, and of each row of it.
+
+use crate::element::{Element, Moves};
+
+/// Values that are worked on side by side: sums of floats are taken in one order, so the compiler keeps to
+/// it.
+const LANES: usize = 8;
+
+/// The sums of one step, or of a part of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct StepSums {
+    /// The sum of the squares of the finite values.
+    pub squares: f64,
+    /// The sum of the squares of what finite values changed by.
+    pub squared_changes: f64,
+    /// The largest finite magnitude.
+    pub largest: f64,
+    /// How far values moved.
+    pub moves: Moves,
+    /// Values that are NaN.
+    pub nan: u64,
+    /// Values that are an infinity.
+    pub infinite: u64,
+}
+
+impl StepSums {
+    /// Adds the sums of another part of the step.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.squares += other.squares;
+        self.squared_changes += other.squared_changes;
+        self.largest = self.largest.max(other.largest);
+        self.moves.add(&other.moves);
+        self.nan += other.nan;
+        self.infinite += other.infinite;
+    }
+}
+
+/// The sums of one row.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct RowSums {
+    /// The sum of the squares of the finite values.
+    pub squares: f64,
+    /// The sum of the squares of what finite values changed by.
+    pub squared_changes: f64,
+    /// The largest finite magnitude.
+    pub largest: f64,
+}
+
+/// Whether all values are finite.
+pub(crate) fn all_finite<T: Element>(values: &[T::Raw]) -> bool {
+    // Without a way out, which would keep values from being looked at side by side.
+    values
+        .iter()
+        .fold(true, |finite, &raw| finite & T::is_finite(raw))
+}
+
+/// The sums of a row of finite values, all of which were finite values `before`.
+pub(crate) fn finite_row<T: Element>(before: Option<&[T::Raw]>, now: &[T::Raw]) -> RowSums {
+    match before {
+        Some(before) => lanes::<T, true>(before, now),
+        None => lanes::<T, false>(now, now),
+    }
+}
+
+fn lanes<T: Element, const HAS_BEFORE: bool>(before: &[T::Raw], now: &[T::Raw]) -> RowSums {
+    let mut squares = [0.0; LANES];
+    let mut changes = [0.0; LANES];
+    let mut largest = [0.0; LANES];
+    let (chunks_before, rest_before) = before.as_chunks::<LANES>();
+    let (chunks, rest) = now.as_chunks::<LANES>();
+    for (before, now) in chunks_before.iter().zip(chunks) {
+        for lane in 0..LANES {
+            let value = T::value(now[lane]);
+            squares[lane] += value * value;
+            let magnitude = value.abs();
+            largest[lane] = if magnitude > largest[lane] {
+                magnitude
+            } else {
+                largest[lane]
+            };
+            if HAS_BEFORE {
+                let change = value - T::value(before[lane]);
+                changes[lane] += change * change;
+            }
+        }
+    }
+    for ((&before, &now), lane) in rest_before.iter().zip(rest).zip(0..) {
+        let value = T::value(now);
+        squares[lane] += value * value;
+        largest[lane] = largest[lane].max(value.abs());
+        if HAS_BEFORE {
+            let change = value - T::value(before);
+            changes[lane] += change * change;
+        }
+    }
+    RowSums {
+        squares: squares.iter().sum(),
+        squared_changes: changes.iter().sum(),
+        largest: largest.into_iter().fold(0.0, f64::max),
+    }
+}
+
+/// The sums of a row of any values; what is not finite adds nothing.
+pub(crate) fn any_row<T: Element>(before: Option<&[T::Raw]>, now: &[T::Raw]) -> RowSums {
+    let mut sums = RowSums::default();
+    for (at, &now) in now.iter().enumerate() {
+        if !T::is_finite(now) {
+            continue;
+        }
+        let value = T::value(now);
+        sums.squares += value * value;
+        sums.largest = sums.largest.max(value.abs());
+        if let Some(before) = before.map(|before| before[at])
+            && T::is_finite(before)
+        {
+            let change = value - T::value(before);
+            sums.squared_changes += change * change;
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::element::Bf16;
+
+    proptest! {
+        /// Both ways come to the same but for the order of the sums.
+        #[test]
+        fn lanes_sum_as_one_value_after_the_other(pairs in prop::collection::vec((0..0x7F80_u16, 0..0x7F80_u16), 0..40)) {
+            let (before, now): (Vec<_>, Vec<_>) = pairs
+                .into_iter()
+                .map(|(a, b)| (a.to_le_bytes(), b.to_le_bytes()))
+                .unzip();
+            for before in [None, Some(&before[..])] {
+                let fast = finite_row::<Bf16>(before, &now);
+                let slow = any_row::<Bf16>(before, &now);
+                let close = |a: f64, b: f64| (a - b).abs() <= 1e-14 * a.abs().max(b.abs());
+                prop_assert!(close(fast.squares, slow.squares));
+                prop_assert!(close(fast.squared_changes, slow.squared_changes));
+                prop_assert_eq!(fast.largest, slow.largest);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_finite_adds_nothing() {
+        let raw = |values: [f32; 4]| values.map(f32::to_le_bytes);
+        let before = raw([1.0, f32::INFINITY, 2.0, 3.0]);
+        let now = raw([f32::NAN, 1.0, 4.0, f32::NEG_INFINITY]);
+        let sums = any_row::<f32>(Some(&before), &now);
+        assert_eq!(
+            (sums.squares, sums.squared_changes, sums.largest),
+            (17.0, 4.0, 4.0)
+        );
+        assert!(!all_finite::<f32>(&now) && all_finite::<f32>(&now[1..3]));
+    }
+}

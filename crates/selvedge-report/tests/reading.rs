@@ -1,0 +1,167 @@
+//! What a report reads, and what it takes to.
+
+use std::sync::Mutex;
+
+use selvedge_report::{Kind, Measurements, Tensor, measure};
+use selvedge_testing::{again, is_child, peak, tell, told};
+
+const ROWS: u64 = 4096;
+const COLUMNS: u64 = 128;
+const ROW_BYTES: u64 = COLUMNS * 2;
+
+/// The bits of a bfloat16 that is neither NaN nor infinite, without a pattern.
+fn bits(step: u64, row: u64, column: u64) -> u16 {
+    let moved = if row.is_multiple_of(3) { 0 } else { step };
+    let mut hash = (row << 20) ^ (column << 40) ^ moved.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    hash = (hash ^ (hash >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let bits = u16::try_from(hash >> 48).expect("16 bits") & 0x83FF;
+    0x3C00 | bits
+}
+
+/// A tensor of `steps` steps of 1 MiB in chunks of this shape, which is not there: its values are computed. What
+/// is read of it goes to `seen`.
+fn tensor<'a>(
+    steps: u64,
+    chunk: &[u64],
+    seen: &'a Mutex<Vec<(std::ops::Range<u64>, std::ops::Range<u64>)>>,
+) -> Tensor<'a> {
+    Tensor {
+        name: "W".to_owned(),
+        dtype: "bfloat16".to_owned(),
+        shape: vec![steps, ROWS, COLUMNS],
+        has_steps: true,
+        chunk: Some(chunk.to_vec()),
+        is_packed: true,
+        values: Ok(Box::new(move |steps, rows, bytes| {
+            let rows = rows.unwrap_or(0..ROWS);
+            seen.lock().unwrap().push((steps.clone(), rows.clone()));
+            bytes.clear();
+            for step in steps {
+                for row in rows.clone() {
+                    let values = (0..COLUMNS).map(|column| bits(step, row, column));
+                    bytes.extend(values.flat_map(u16::to_le_bytes));
+                }
+            }
+            Ok(())
+        })),
+    }
+}
+
+fn measured(steps: u64, chunk: &[u64], quick: bool) -> (Measurements, u64) {
+    let seen = Mutex::new(Vec::new());
+    let tensor = tensor(steps, chunk, &seen);
+    let mut told = 0;
+    let found = measure(&[tensor], quick, 1, &mut |name, bytes| {
+        assert_eq!(name, "W");
+        told += bytes;
+    });
+    let seen = seen.into_inner().unwrap();
+    let len = |range: &std::ops::Range<u64>| range.end - range.start;
+    let read: u64 = seen
+        .iter()
+        .map(|(steps, rows)| len(steps) * len(rows) * ROW_BYTES)
+        .sum();
+    assert_eq!(told, read, "what is told is what is read");
+    // Every read is of whole chunks, so none is unpacked twice.
+    for (steps, rows) in seen.iter().filter(|_| !quick) {
+        assert!(
+            steps.start.is_multiple_of(chunk[0]) && rows.start.is_multiple_of(chunk[1]),
+            "{steps:?} {rows:?}"
+        );
+    }
+    (found, read)
+}
+
+/// Chunks of whole steps, and of a few rows over all steps: each value is read once, and it comes to the same.
+#[test]
+fn every_value_is_read_once_whatever_the_chunks() {
+    let steps = 48;
+    let (whole, read) = measured(steps, &[4, ROWS, COLUMNS], false);
+    assert_eq!(read, steps * ROWS * ROW_BYTES);
+    let (by_rows, read) = measured(steps, &[steps, 512, COLUMNS], false);
+    assert_eq!(read, steps * ROWS * ROW_BYTES);
+    let [whole, by_rows] = [&whole, &by_rows].map(|found| &found.tensors[0]);
+    assert_eq!((whole.kind, whole.measured), (Kind::Steps, steps));
+    let heat = whole.heat.as_ref().expect("a picture");
+    assert_eq!(heat.still, ROWS.div_ceil(3));
+    let drawn = [whole, by_rows].map(|report| {
+        let heat = report.heat.as_ref().expect("a picture");
+        let cells = heat.in_order.cells.0.iter().chain(&heat.sorted.cells.0);
+        let cells: Vec<u16> = cells.map(|cell| cell.to_bits()).collect();
+        (cells, heat.sorted.best.clone())
+    });
+    assert!(drawn[0] == drawn[1] && whole.spread == by_rows.spread);
+    let curves = [whole, by_rows].map(|report| report.curves.as_ref().expect("curves"));
+    let changed = curves.map(|curves| &curves.changed.mean.0[1..]);
+    assert!(changed[0] == changed[1] && changed[0].iter().all(|share| *share > 0.6));
+    // Sums of parts of a step are added up in another order.
+    for (one, two) in curves[0]
+        .update
+        .mean
+        .0
+        .iter()
+        .zip(&curves[1].update.mean.0)
+        .skip(1)
+    {
+        assert!((one - two).abs() <= 1e-13 * one, "{one} {two}");
+    }
+}
+
+#[test]
+fn a_quick_look_reads_some_steps_with_those_before() {
+    let (found, read) = measured(3000, &[1, ROWS, COLUMNS], true);
+    assert!(found.is_sampled);
+    let report = &found.tensors[0];
+    assert_eq!(read, 2 * report.measured * ROWS * ROW_BYTES);
+    assert!(
+        report.measured >= 100 && read <= 600 << 20,
+        "{} {read}",
+        report.measured
+    );
+    assert_eq!((report.at.0[0], report.at.0.last()), (1.0, Some(&2999.0)));
+}
+
+/// Reads 400 MB in far less memory.
+#[test]
+fn memory_is_bounded() {
+    const NAME: &str = "memory_is_bounded";
+    if is_child(NAME) {
+        let (_, rise) = peak(|| measured(400, &[4, ROWS, COLUMNS], false));
+        tell(format_args!("{rise}"));
+        return;
+    }
+    let output = again(NAME, &[]).output().expect("the child runs");
+    let output = String::from_utf8(output.stdout).expect("text");
+    let rise = output.lines().find_map(told).expect("the child tells");
+    let rise: u64 = rise.parse().expect("a number");
+    assert!(rise < 120 << 20, "{rise} bytes");
+}
+
+/// A tensor that fails does not stop the others, and says why.
+#[test]
+fn what_cannot_be_read_is_told() {
+    let seen = Mutex::new(Vec::new());
+    let mut damaged = tensor(10, &[1, ROWS, COLUMNS], &seen);
+    damaged.values = Ok(Box::new(|steps, _, _| match steps.contains(&7) {
+        true => Err("chunk 7 is damaged".to_owned()),
+        false => Err("not yet".to_owned()),
+    }));
+    let mut other = tensor(10, &[1, ROWS, COLUMNS], &seen);
+    other.dtype = "complex64".to_owned();
+    let mut missing = tensor(10, &[1, ROWS, COLUMNS], &seen);
+    missing.values = Err("it is elsewhere".to_owned());
+    let good = tensor(3, &[1, ROWS, COLUMNS], &seen);
+    let found = measure(&[damaged, other, missing, good], false, 1, &mut |_, _| {});
+    let unread: Vec<_> = found
+        .tensors
+        .iter()
+        .map(|report| report.unread.is_some())
+        .collect();
+    assert_eq!(unread, [true, true, true, false]);
+    let is_missing: Vec<_> = found
+        .tensors
+        .iter()
+        .map(|report| report.is_missing)
+        .collect();
+    assert_eq!(is_missing, [true, false, true, false]);
+}
