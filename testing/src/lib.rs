@@ -16,6 +16,7 @@ mod fork;
 mod limits;
 mod memory;
 pub mod naming;
+pub mod objects;
 pub mod python;
 mod random;
 mod repository;

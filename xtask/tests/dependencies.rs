@@ -18,6 +18,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "selvedge-hdf5",
         &["selvedge-base", "selvedge-bf16", "selvedge-deflate"],
     ),
+    (
+        "selvedge-object",
+        &[
+            "selvedge-base",
+            "selvedge-bf16",
+            "selvedge-deflate",
+            "selvedge-hdf5",
+        ],
+    ),
     ("selvedge-conventions", &["selvedge-base"]),
     ("selvedge-report", &["selvedge-base", "selvedge-bf16"]),
     (
@@ -48,7 +57,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// The crates that may link HDF5.
-const LINKS_HDF5: &[&str] = &["selvedge-hdf5", "selvedge-cli", "selvedge-python"];
+const LINKS_HDF5: &[&str] = &[
+    "selvedge-hdf5",
+    "selvedge-object",
+    "selvedge-cli",
+    "selvedge-python",
+];
 
 /// The names of all packages that a package is built from, without itself, for normal and build dependencies.
 fn tree(package: &str) -> BTreeSet<String> {
@@ -103,6 +117,30 @@ fn features_that_are_off_bring_nothing() {
     let tree = tree("selvedge-safetensors");
     for name in ["ndarray", "candle-core"] {
         assert!(!tree.contains(name), "{name} is in the tree: {tree:?}");
+    }
+}
+
+/// Object stores are a feature of the program: neither it nor the recorder has anything of them without that.
+#[test]
+fn object_stores_are_in_no_tree_that_did_not_ask() {
+    let with = tree("selvedge-object");
+    for name in ["object_store", "tokio", "reqwest", "rustls"] {
+        assert!(
+            with.contains(name),
+            "{name} is not in the tree of selvedge-object"
+        );
+        for package in ["selvedge-hdf5", "selvedge-cli", "selvedge-python"] {
+            assert!(
+                !tree(package).contains(name),
+                "{name} is in the tree of {package}"
+            );
+        }
+    }
+    for name in ["aws-lc-rs", "aws-lc-sys", "openssl-sys", "native-tls"] {
+        assert!(
+            !with.contains(name),
+            "TLS goes by ring, and {name} is in the tree"
+        );
     }
 }
 

@@ -24,6 +24,9 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
             "crossbeam-utils",
             "generic-array",
             "getrandom",
+            "httparse",
+            "icu_normalizer_data",
+            "icu_properties_data",
             "jsonschema-value",
             "libc",
             "libm",
@@ -39,6 +42,7 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
             "radium",
             "ref-cast",
             "rustix",
+            "rustls",
             "rustversion",
             "serde",
             "serde_core",
@@ -78,6 +82,7 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
             "libz-sys",
             "lzf-sys",
             "psm",
+            "ring",
             "stacker",
         ],
     ),
@@ -93,7 +98,19 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
 
 /// Procedural macros.
 const PROC_MACROS: &[(&str, &[&str])] = &[
-    ("errors", &["thiserror-impl"]),
+    (
+        "errors, and what types are called",
+        &["displaydoc", "thiserror-impl"],
+    ),
+    (
+        "asynchronous functions, and what they tell while they run",
+        &[
+            "async-trait",
+            "futures-macro",
+            "tokio-macros",
+            "tracing-attributes",
+        ],
+    ),
     ("data as JSON and back", &["monostate-impl", "serde_derive"]),
     ("command lines", &["clap_derive"]),
     ("views of bytes", &["bytemuck_derive", "zerocopy-derive"]),
@@ -123,8 +140,13 @@ const PROC_MACROS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "values that borrow, or are emptied, of dependencies of candle",
-        &["yoke-derive", "zerofrom-derive", "zeroize_derive"],
+        "values that borrow, or are emptied, of dependencies of candle and of URLs",
+        &[
+            "yoke-derive",
+            "zerofrom-derive",
+            "zeroize_derive",
+            "zerovec-derive",
+        ],
     ),
 ];
 

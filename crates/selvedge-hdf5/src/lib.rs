@@ -28,6 +28,7 @@ mod element;
 mod error;
 mod ffi;
 mod float16;
+mod gather;
 mod join;
 mod layout;
 mod mark;
@@ -66,6 +67,7 @@ pub use error::{
     StorageError,
 };
 pub use float16::{Float16Survey, survey_float16};
+pub use gather::Gathered;
 pub use half::{bf16, f16};
 pub use join::{Join, JoinPlan, JoinedRank, JoinedTensor, Replicas, joined_steps};
 pub use mark::mark_bf16;

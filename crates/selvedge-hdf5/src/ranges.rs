@@ -63,9 +63,25 @@ pub(crate) enum Data {
 #[derive(Clone, Debug)]
 pub(crate) struct Ranges {
     reader: Arc<dyn RangeReader>,
-    /// The first structure that could not be read, and why. Whoever looks into a file takes a structure that
-    /// cannot be read for one of another program, and goes on.
+    /// Why the first part that could not be read was not. Whoever looks into a file takes a structure that cannot
+    /// be read for one of another program, and goes on, and a chunk for a damaged one.
     failure: Arc<Mutex<Option<io::Error>>>,
+}
+
+impl Ranges {
+    /// The same file, of which `reader` has a part.
+    pub(crate) fn with(&self, reader: Arc<dyn RangeReader>) -> Self {
+        let failure = Arc::clone(&self.failure);
+        Self { reader, failure }
+    }
+
+    /// Takes note of a failure.
+    fn note(&self, error: &io::Error) {
+        if error.kind() != io::ErrorKind::UnexpectedEof {
+            let failure = io::Error::new(error.kind(), error.to_string());
+            self.failure.lock().get_or_insert(failure);
+        }
+    }
 }
 
 impl From<Arc<dyn RangeReader>> for Ranges {
@@ -106,8 +122,8 @@ impl Data {
         }
     }
 
-    /// Fails if a structure could not be read since this was called the last time, but for one that the file does
-    /// not have: of a file that lies elsewhere, where that can happen to any.
+    /// Fails if a part could not be read since this was called the last time, but for one that the file does not
+    /// have: of a file that lies elsewhere, where that can happen to any.
     pub(crate) fn check(&self) -> io::Result<()> {
         let failure = self
             .ranges()
@@ -127,7 +143,9 @@ impl Data {
     pub(crate) fn read_values(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         match self {
             Self::File(file) => FileExt::read_exact_at(&**file, bytes, offset),
-            Self::Ranges(ranges) => ranges.read_many(&mut [(offset, bytes)]),
+            Self::Ranges(ranges) => ranges
+                .read_many(&mut [(offset, bytes)])
+                .inspect_err(|error| ranges.note(error)),
         }
     }
 
@@ -144,12 +162,9 @@ impl ReadAt for Data {
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         match self {
             Self::File(file) => FileExt::read_exact_at(&**file, bytes, offset),
-            Self::Ranges(ranges) => ranges.read_structure(bytes, offset).inspect_err(|error| {
-                if error.kind() != io::ErrorKind::UnexpectedEof {
-                    let failure = io::Error::new(error.kind(), error.to_string());
-                    ranges.failure.lock().get_or_insert(failure);
-                }
-            }),
+            Self::Ranges(ranges) => ranges
+                .read_structure(bytes, offset)
+                .inspect_err(|error| ranges.note(error)),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::bytes::{Block, LayoutError, Result, UNDEFINED, write};
 use crate::storage::{ReadAt, Storage};
 
 const STRUCTURE: &str = "a chunk index node";
-const HEADER: usize = 24;
+pub(super) const HEADER: usize = 24;
 const USED: u64 = 6;
 const RIGHT_SIBLING: u64 = 16;
 /// Children of a node: twice the "indexed storage internal node K", 32 in a version-0 superblock.
@@ -102,6 +102,16 @@ impl ChunkIndex {
     /// Size in bytes of a node with room for all its children.
     pub(crate) fn node_bytes(rank: usize) -> u64 {
         (HEADER + CAPACITY * (8 + 8 * (rank + 2)) + 8 + 8 * (rank + 1)) as u64
+    }
+
+    /// The most bytes that an index of `chunks` chunks takes whose nodes are half full or more, but for those at its
+    /// right edge.
+    pub(crate) fn most_bytes(rank: usize, chunks: u64) -> u64 {
+        let leaves = chunks.div_ceil(CAPACITY as u64 / 2);
+        let nodes = leaves
+            .saturating_add(leaves / 8)
+            .saturating_add(MAX_DEPTH.into());
+        nodes.saturating_mul(Self::node_bytes(rank))
     }
 
     /// The number of nodes that adding one chunk can need.
@@ -505,9 +515,13 @@ impl IndexNode {
 
     /// The address of child number `entry`: of a node, or in a leaf of a chunk.
     pub(super) fn child(&self, entry: usize) -> Result<u64> {
-        self.entries
-            .u64(entry * stride(self.rank) + key_bytes(self.rank))
+        self.entries.u64(child_at(self.rank, entry))
     }
+}
+
+/// Where a node has the address of child number `entry`, from the end of its header on.
+pub(super) fn child_at(rank: usize, entry: usize) -> usize {
+    entry * stride(rank) + key_bytes(rank)
 }
 
 /// Bytes of a key: size, filter mask, and an 8-byte offset for each axis and for the element.

@@ -16,17 +16,21 @@ mod chunk_index;
 mod chunk_lookup;
 mod global_heap;
 mod group;
+mod index_copy;
 mod object_header;
 mod plain_tensor;
 mod superblock;
 mod writer_mark;
 
-pub(crate) use bytes::LayoutError;
+pub(crate) use bytes::{LayoutError, Result};
 pub(crate) use chunk_index::{ChunkEntry, ChunkIndex, ChunkKey};
 pub(crate) use chunk_lookup::ChunkLookup;
 pub(crate) use global_heap::{GlobalHeap, is_endless};
 pub(crate) use group::root_members;
-pub(crate) use object_header::{AttributeValue, DatasetHeader, StepDataset, attribute, chunk_tree};
+pub(crate) use index_copy::{IndexCopy, gather};
+pub(crate) use object_header::{
+    AttributeValue, ChunkTree, DatasetHeader, StepDataset, attribute, chunk_tree,
+};
 pub(crate) use plain_tensor::PlainTensor;
 pub(crate) use superblock::Superblock;
 pub(crate) use writer_mark::WriterMark;

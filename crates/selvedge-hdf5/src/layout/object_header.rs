@@ -367,6 +367,8 @@ pub(crate) struct ChunkTree {
     pub(crate) chunk: Vec<u64>,
     /// Address of the index's root node; `None` where no chunk is allocated.
     pub(crate) root: Option<u64>,
+    /// Where this address is stored.
+    pub(crate) root_at: u64,
 }
 
 /// The chunks of the dataset with the object header at `address`, whoever made it; `None` of a file or
@@ -388,6 +390,7 @@ pub(crate) fn chunk_tree(storage: &dyn ReadAt, address: u64) -> Result<Option<Ch
     Ok(Some(ChunkTree {
         chunk,
         root: (root != UNDEFINED).then_some(root),
+        root_at: header.address_in(layout, 3),
     }))
 }
 

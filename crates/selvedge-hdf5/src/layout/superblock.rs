@@ -6,7 +6,6 @@ use crate::storage::{ReadAt, Storage};
 const STRUCTURE: &str = "the superblock";
 const SIZE: usize = 96;
 const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
-const END_OF_FILE: u64 = 40;
 
 /// What the recorder needs of a version-0 superblock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +17,9 @@ pub(crate) struct Superblock {
 }
 
 impl Superblock {
+    /// Where the end-of-file address is stored.
+    pub(crate) const END_OF_FILE: u64 = 40;
+
     /// Whether the file starts as an HDF5 file does that has no user block.
     pub(crate) fn is_hdf5(storage: &dyn ReadAt) -> bool {
         let mut start = [0; SIGNATURE.len()];
@@ -58,6 +60,11 @@ impl Superblock {
 
     /// Writes a new end-of-file address: an aligned 8-byte write in the first sector.
     pub(crate) fn write_end_of_file(storage: &dyn Storage, end_of_file: u64) -> Result<()> {
-        write(storage, STRUCTURE, END_OF_FILE, &end_of_file.to_le_bytes())
+        write(
+            storage,
+            STRUCTURE,
+            Self::END_OF_FILE,
+            &end_of_file.to_le_bytes(),
+        )
     }
 }

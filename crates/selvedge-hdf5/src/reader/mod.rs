@@ -174,6 +174,7 @@ impl Reader {
         let mut tensors = opening.tensors;
         let found =
             found.map_err(|error| StorageError::library(&path, "list the datasets of", error))?;
+        place::expect_indexes(&data, &tensors);
         let ranks = view::Ranks::open(&path, &attributes, others)?;
         for tensor in tensors.iter_mut().filter(|_| ranks.is_some()) {
             let parts = ranks.as_ref().map(|ranks| ranks.parts(tensor));

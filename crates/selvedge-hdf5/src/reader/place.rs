@@ -4,6 +4,7 @@
 //! thread in at a time, and without a map, which would end the process where the file is cut
 //! meanwhile.
 
+use std::cmp::Reverse;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -12,6 +13,7 @@ use hdf5::Dataset;
 use selvedge_base::Stride;
 use selvedge_base::shape::elements;
 
+use super::Tensor;
 use crate::chunks::{ChunkFormat, ChunkMap, Grid, Pipeline, Run, to_usize};
 use crate::layout::{ChunkLookup, chunk_tree};
 use crate::ranges::{Data, Piece};
@@ -233,6 +235,26 @@ fn sum(address: u64, within: Option<u64>) -> io::Result<u64> {
 /// Reads from `within` bytes after `address`.
 fn read_at(data: &Data, bytes: &mut [u8], address: u64, within: Option<u64>) -> io::Result<()> {
     data.read_values(bytes, sum(address, within)?)
+}
+
+/// Says where the chunk indexes of these tensors lie, if the file lies elsewhere and has them, or some of them,
+/// together at its end: then they are read at once.
+pub(super) fn expect_indexes(data: &Data, tensors: &[Tensor]) {
+    let Some(ranges) = data.ranges() else {
+        return;
+    };
+    let mut indexes: Vec<(u64, u64)> = tensors.iter().filter_map(Tensor::chunk_index).collect();
+    indexes.sort_unstable_by_key(|(root, _)| Reverse(*root));
+    let (mut most, mut first) = (0_u64, None);
+    for (root, bytes) in indexes {
+        most = most.saturating_add(bytes);
+        if ranges.size().saturating_sub(root) <= most {
+            first = Some(root);
+        }
+    }
+    if let Some(first) = first {
+        ranges.will_read_structure(first..ranges.size());
+    }
 }
 
 /// The place of a tensor, which is found when it is first read: once for all its clones.

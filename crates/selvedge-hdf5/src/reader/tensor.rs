@@ -28,6 +28,7 @@ use crate::checksum::{self, Checksums};
 use crate::chunks::{DecodedCache, Pipeline, UnpackerCache, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
+use crate::layout::{ChunkIndex, chunk_tree};
 use crate::other_files::{OtherFiles, with_sources};
 use crate::provenance::{ENCODER, GLOBAL_SHAPE, OFFSET, STEP_TENSOR};
 use crate::ranges::Data;
@@ -533,6 +534,24 @@ impl Tensor {
                 },
             })
         })
+    }
+
+    /// The address of its object header, if it is in the file itself, and addresses there are places.
+    pub(crate) fn own_header(&self) -> Option<u64> {
+        match self.handle {
+            Handle::Here(token) if self.encoding != Encoding::Other => Some(token.address()),
+            _ => None,
+        }
+    }
+
+    /// Where the root of its chunk index is, if it has one that is read past libhdf5, and the most bytes that such an
+    /// index takes, if its nodes are half full or more.
+    pub(super) fn chunk_index(&self) -> Option<(u64, u64)> {
+        let tree = chunk_tree(&self.source.data, self.own_header()?).ok()??;
+        let along = self.shape.iter().zip(&tree.chunk);
+        let chunks = along.map(|(&axis, &chunk)| axis.div_ceil(chunk.max(1)));
+        let chunks = chunks.fold(1, u64::saturating_mul);
+        Some((tree.root?, ChunkIndex::most_bytes(tree.chunk.len(), chunks)))
     }
 
     /// How many indices of the first axis libhdf5 is to read by one call: those of one row of chunks,

@@ -204,13 +204,24 @@ impl Tensor {
 
     /// The system did not give bytes of its values.
     pub(super) fn read_failed(&self, error: io::Error) -> ReadError {
+        if self.data().ranges().is_some() && error.kind() != io::ErrorKind::UnexpectedEof {
+            return self.not_fetched(error);
+        }
         self.damaged_values(match error.kind() {
             io::ErrorKind::UnexpectedEof => LibraryError::new("the file ends before they do"),
             _ => LibraryError::new("the system does not give them").because(error),
         })
     }
 
+    /// That a file which lies elsewhere did not give what was asked for: that says nothing of its values.
+    fn not_fetched(&self, error: io::Error) -> ReadError {
+        StorageError::io(self.path(), "read", error).into()
+    }
+
     pub(crate) fn damaged_values(&self, source: LibraryError) -> ReadError {
+        if let Err(error) = self.data().check() {
+            return self.not_fetched(error);
+        }
         ReadError::DamagedValues {
             path: self.path().to_owned(),
             tensor: self.name().to_owned(),
@@ -220,6 +231,9 @@ impl Tensor {
 
     /// An error in the chunk with this number in the order of the chunk index.
     pub(super) fn damaged_chunk(&self, number: u64, reason: String) -> ReadError {
+        if let Err(error) = self.data().check() {
+            return self.not_fetched(error);
+        }
         let chunk = match self.place() {
             Some(Place::Compressed(map, _)) => map.grid().offset(number),
             _ => Vec::new(),

@@ -12,7 +12,7 @@ use super::rows::Span;
 use super::unpack::{ChunkRows, Chunks};
 use crate::ReadError;
 use crate::chunks::{ChunkFormat, ChunkMap, Stored, to_usize};
-use crate::ranges::{Data, Piece, RangeReader};
+use crate::ranges::{Data, Piece, RangeReader, Ranges};
 use crate::reader::place::Place;
 
 /// Bytes that are fetched before they are put where they belong.
@@ -93,7 +93,7 @@ impl Job<'_> {
         &self,
         map: &ChunkMap,
         format: ChunkFormat,
-        ranges: &Arc<dyn RangeReader>,
+        ranges: &Ranges,
         bytes: &mut [u8],
     ) -> Result<(), ReadError> {
         let grid = map.grid();
@@ -129,7 +129,7 @@ impl Job<'_> {
             }
             let fetched = Fetched::of(stored, ranges);
             let fetched = fetched.map_err(|error| self.tensor.read_failed(error))?;
-            let data = &Data::Ranges((Arc::new(fetched) as Arc<dyn RangeReader>).into());
+            let data = &Data::Ranges(ranges.with(Arc::new(fetched)));
             let (output, later) = left.split_at_mut(to_usize(count) * self.output_bytes);
             let job = Job {
                 steps: self.steps.part(done, count),

@@ -12,11 +12,15 @@ use engine::Convert;
 pub(super) use engine::Job;
 
 use selvedge_base::shape::most_elements;
-use selvedge_base::{Indices, Stride};
+use selvedge_base::{Indices, Stride, pool};
 
 use super::Tensor;
 use crate::chunks::to_usize;
+use crate::ranges::Data;
 use crate::{Dtype, Element, ReadError};
+
+/// Reads of a file that lies elsewhere which wait at once.
+const AT_ONCE: usize = 12;
 
 /// Some steps of a tensor, and some rows of each: made by [`Tensor::select`].
 ///
@@ -244,8 +248,8 @@ impl Selection {
             .map(|rows| rows::spans(rows, row_bytes));
         let output_bytes = bytes.len() / to_usize(Stride::total(&checked.steps));
         let mut rest = bytes;
-        for &steps in &checked.steps {
-            let (output, later) = rest.split_at_mut(output_bytes * to_usize(steps.count));
+        let jobs = checked.steps.iter().filter_map(|&steps| {
+            let output = rest.split_off_mut(..output_bytes * to_usize(steps.count))?;
             let job = Job {
                 tensor: &self.tensor,
                 steps,
@@ -254,10 +258,14 @@ impl Selection {
                 spans: spans.clone(),
                 convert,
             };
-            job.run(output)?;
-            rest = later;
-        }
-        Ok(())
+            Some((job, output))
+        });
+        // Of a file that lies elsewhere all wait at once.
+        let threads = match self.tensor.data() {
+            Data::Ranges(_) => checked.steps.len().min(AT_ONCE),
+            Data::File(_) => 1,
+        };
+        pool::each(threads, jobs, |(job, output)| job.run(output))
     }
 
     fn check(&self) -> Result<Checked, ReadError> {

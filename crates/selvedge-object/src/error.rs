@@ -1,0 +1,212 @@
+//! What can go wrong with an object, told without what is secret.
+
+use std::error::Error;
+use std::ops::Range;
+
+use object_store::client::{HttpError, HttpErrorKind};
+use selvedge_base::{FileError, debug_as_chain};
+use selvedge_hdf5::StorageError;
+
+/// Why an object could not be read or written.
+///
+/// A message names the object by its URL, without a user, a password or a query, and quotes nothing of a request or
+/// of what a server says but its status and the code of its error: there can be credentials in both.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum ObjectError {
+    /// It is no URL of an object.
+    #[error("{url} does not name an object: {reason}")]
+    Url {
+        /// The URL.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store cannot be asked.
+    #[error("cannot reach the store of {url}: {reason}")]
+    Store {
+        /// The URL.
+        url: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// A part of the object could not be read.
+    #[error("cannot read bytes {} to {} of {url}: {reason}", range.start, range.end)]
+    Read {
+        /// The URL.
+        url: String,
+        /// The first of the bytes, and the one after the last.
+        range: Range<u64>,
+        /// What happened.
+        reason: String,
+    },
+    /// The object is another one than the one that was opened.
+    #[error(
+        "{url} was changed since it was opened: expected {expected}, found {found}; open it again, and do not \
+         put together what was read before and after"
+    )]
+    Changed {
+        /// The URL.
+        url: String,
+        /// What the first answer said of it.
+        expected: String,
+        /// What a later one says.
+        found: String,
+    },
+    /// The object could not be written.
+    #[error("cannot write {url}: {reason}")]
+    Write {
+        /// The URL.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// There is an object of this name, and it was not to be replaced.
+    #[error(
+        "{url} exists already; write under another name, or allow that it is replaced (`overwrite`)"
+    )]
+    AlreadyExists {
+        /// The URL.
+        url: String,
+    },
+    /// What was read of the object is no HDF5 file that can be opened.
+    #[error(transparent)]
+    Open(Box<StorageError>),
+    /// A file of this machine.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+debug_as_chain!(ObjectError);
+
+/// A failed attempt.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) reason: String,
+    /// Whether the next attempt may succeed.
+    pub(crate) again: bool,
+    pub(crate) kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Other,
+    /// The object is not the one that the request named by its ETag.
+    Precondition,
+    Exists,
+    Missing,
+}
+
+impl Failure {
+    pub(crate) fn new(reason: impl Into<String>, again: bool) -> Self {
+        Self {
+            reason: reason.into(),
+            again,
+            kind: Kind::Other,
+        }
+    }
+}
+
+impl From<object_store::Error> for Failure {
+    fn from(error: object_store::Error) -> Self {
+        use object_store::Error as E;
+        let (reason, again) = told(&error);
+        let (kind, again) = match &error {
+            E::Precondition { .. } => (Kind::Precondition, false),
+            E::AlreadyExists { .. } => (Kind::Exists, false),
+            E::NotFound { .. } => (Kind::Missing, false),
+            _ => (Kind::Other, again),
+        };
+        Self {
+            reason,
+            again,
+            kind,
+        }
+    }
+}
+
+/// What happened, in words that have no secrets, and whether it is worth another attempt.
+fn told(error: &object_store::Error) -> (String, bool) {
+    let mut last: &(dyn Error + 'static) = error;
+    let (mut transport, mut status) = (None, None);
+    loop {
+        if let Some(http) = last.downcast_ref::<HttpError>() {
+            transport = Some(http.kind());
+        }
+        status = status.or_else(|| status_of(&last.to_string()));
+        let Some(source) = last.source() else { break };
+        last = source;
+    }
+    if let Some((status, code)) = status {
+        let again = matches!(status, 408 | 429 | 500..=599);
+        let meaning = match status {
+            403 => " (no permission)",
+            401 => " (no valid credentials)",
+            404 => " (there is no such object)",
+            412 => " (it is another object by now)",
+            416 => " (it has no such bytes)",
+            _ => "",
+        };
+        let code = code.map_or_else(String::new, |code| format!(", {code}"));
+        return (format!("the server answers {status}{meaning}{code}"), again);
+    }
+    let detail = quotable(&last.to_string());
+    match transport {
+        Some(HttpErrorKind::Connect) => (format!("the server cannot be reached{detail}"), true),
+        Some(HttpErrorKind::Timeout) => ("the server does not answer in time".to_owned(), true),
+        Some(_) => (format!("the connection broke{detail}"), true),
+        None => {
+            let detail = detail
+                .strip_prefix(" (")
+                .and_then(|text| text.strip_suffix(')'));
+            (
+                detail.unwrap_or("the store cannot be used").to_owned(),
+                false,
+            )
+        }
+    }
+}
+
+/// The status in the message of an error of a request, and the code that a store of S3's kind gives.
+fn status_of(message: &str) -> Option<(u16, Option<String>)> {
+    let (_, after) = message.split_once("status code: ")?;
+    let status = after.get(..3)?.parse().ok()?;
+    let code = after
+        .split_once("<Code>")
+        .and_then(|(_, rest)| rest.split_once("</Code>"));
+    let code = code.map(|(code, _)| code.to_owned());
+    let is_word =
+        |code: &String| code.len() < 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    Some((status, code.filter(is_word)))
+}
+
+/// A message as a remark, if it can have nothing secret: no URL, nothing that a server said.
+fn quotable(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    match line.contains("://") || line.contains('?') || line.contains('<') || line.len() > 200 {
+        true => String::new(),
+        false => format!(" ({line})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{quotable, status_of};
+
+    #[test]
+    fn of_what_a_server_says_the_status_and_the_code_are_told() {
+        let body =
+            "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>secret</StringToSign></Error>";
+        let message = format!("Server returned non-2xx status code: 403 Forbidden: {body}");
+        let code = Some("SignatureDoesNotMatch".to_owned());
+        assert_eq!(status_of(&message), Some((403, code)));
+        let odd = "status code: 500 <Code>key=abc</Code>";
+        assert_eq!(status_of(odd), Some((500, None)));
+        assert_eq!(status_of("Error performing GET https://h/?sig=x"), None);
+        assert_eq!(quotable("GET https://h/p?sig=secret failed"), "");
+        assert_eq!(
+            quotable("Connection refused (os error 111)"),
+            " (Connection refused (os error 111))"
+        );
+    }
+}

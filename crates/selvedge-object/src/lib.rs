@@ -1,0 +1,47 @@
+//! Training trajectories, and any HDF5 file, read from object stores: S3, Google Cloud Storage, Azure, HTTP.
+//!
+//! The reader is that of `selvedge-hdf5`, to which an object is [its bytes](ObjectFile). One request opens a file
+//! whose structure lies at its beginning, as the recorder makes them; a step is one range of exactly its bytes, rows
+//! of many steps are ranges that are fetched together. Every answer is held against the ETag of the first: if the
+//! object is replaced meanwhile the next read is an error, and no values are put together of both.
+//!
+//! Credentials and endpoints come from the environment (`AWS_…`, `GOOGLE_…`, `AZURE_…`), as the `object_store` crate
+//! reads them, and are in no error.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod options;
+mod runtime;
+mod store;
+mod url;
+
+mod coalesce;
+mod request;
+
+mod object;
+
+pub use error::ObjectError;
+pub use object::ObjectFile;
+pub use options::ObjectOptions;
+pub use request::Traffic;
+pub use url::is_url;
+
+use selvedge_hdf5::{Reader, ReaderOptions};
+
+/// Opens the trajectory, or any HDF5 file, that is the object at `url`: to be read, and in errors to go by its URL.
+///
+/// # Errors
+///
+/// [`ObjectError`].
+pub fn open(url: &str, options: &ObjectOptions) -> Result<Reader, ObjectError> {
+    let file = ObjectFile::open(url, options)?;
+    let name = file.name().to_owned();
+    let reader = ReaderOptions::default().open_ranges(name, file);
+    reader.map_err(|error| ObjectError::Open(Box::new(error)))
+}
+
+/// Runs the README's example as a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

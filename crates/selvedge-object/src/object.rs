@@ -1,0 +1,205 @@
+//! An object that is open: what a reader reads from.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use selvedge_base::{FileError, Mutex};
+use selvedge_hdf5::{Piece, RangeReader};
+
+use crate::coalesce;
+use crate::request::{Origin, Traffic, Version};
+use crate::runtime::wait;
+use crate::url::ObjectUrl;
+use crate::{ObjectError, ObjectOptions};
+
+/// Bytes that are fetched when an object is opened: the structure of a file that the recorder has made with all of
+/// its chunks, of any number of steps.
+const HEAD: u64 = 128 << 10;
+/// Bytes that are fetched at least where a structure is wanted that lies elsewhere.
+const BLOCK: u64 = 64 << 10;
+/// A larger read is of values, and not kept.
+const LARGEST_STRUCTURE: u64 = 1 << 20;
+/// Bytes of structures that are kept.
+const KEPT: usize = 64 << 20;
+/// Requests at once.
+const AT_ONCE: usize = 12;
+
+/// An object of a store, open for reading: [`open`](crate::open) makes a reader of it.
+///
+/// Its beginning stays in memory, and what else was read of the file's structure. Whatever is fetched is held
+/// against the ETag of the first answer.
+#[derive(Debug)]
+pub struct ObjectFile {
+    origin: Origin,
+    version: Version,
+    head: Vec<u8>,
+    structures: Mutex<Structures>,
+    /// What a later answer said of the object, which is another one since.
+    changed: OnceLock<String>,
+}
+
+/// Parts of the file that are kept.
+#[derive(Debug, Default)]
+struct Structures {
+    /// By where they begin.
+    blocks: BTreeMap<u64, Vec<u8>>,
+    /// Parts that are structure only, and are fetched as a whole.
+    expected: Vec<Range<u64>>,
+}
+
+impl Structures {
+    fn copy(&self, bytes: &mut [u8], offset: u64) -> bool {
+        let before = self.blocks.range(..=offset).next_back();
+        before.is_some_and(|(start, block)| copy(block, *start, bytes, offset))
+    }
+
+    fn keep(&mut self, start: u64, block: Vec<u8>) {
+        self.blocks.insert(start, block);
+        while self.blocks.values().map(Vec::len).sum::<usize>() > KEPT && self.blocks.len() > 1 {
+            self.blocks.pop_first();
+        }
+    }
+}
+
+/// Fills `bytes`, from `offset` on, from a part of the file that begins at `start`, if it has all of them.
+fn copy(part: &[u8], start: u64, bytes: &mut [u8], offset: u64) -> bool {
+    let from = offset
+        .checked_sub(start)
+        .and_then(|from| usize::try_from(from).ok());
+    let found = from.and_then(|from| part.get(from..from.checked_add(bytes.len())?));
+    if let Some(found) = found {
+        bytes.copy_from_slice(found);
+    }
+    found.is_some()
+}
+
+impl ObjectFile {
+    /// Opens the object at `url` by one request.
+    ///
+    /// # Errors
+    ///
+    /// [`ObjectError::Url`], [`ObjectError::Store`] and [`ObjectError::Read`].
+    pub fn open(url: &str, options: &ObjectOptions) -> Result<Arc<Self>, ObjectError> {
+        let origin = Origin::new(&ObjectUrl::parse(url)?, options)?;
+        let mut head = Vec::new();
+        let version = wait(origin.get(0..HEAD, None, |_, bytes| head.extend_from_slice(bytes)));
+        let version = version.map_err(|error| no_threads(&origin, error))??;
+        Ok(Arc::new(Self {
+            origin,
+            version,
+            head,
+            structures: Mutex::default(),
+            changed: OnceLock::new(),
+        }))
+    }
+
+    /// Its URL, as it is told: without what can be secret.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.origin.name
+    }
+
+    /// What was asked of the store for it so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.origin.traffic()
+    }
+
+    /// Fills pieces by as few requests as are of use, several at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ObjectError::Read`] and [`ObjectError::Changed`]; from that on all reads fail that ask the store.
+    pub fn fetch(&self, pieces: &mut [Piece<'_>]) -> Result<(), ObjectError> {
+        if let Some(found) = self.changed.get() {
+            return Err(self.origin.changed(&self.version, found.clone()));
+        }
+        let requests = coalesce::requests(pieces)
+            .into_iter()
+            .map(|mut request| async move {
+                let range = request.range.clone();
+                let take = |offset: u64, bytes: &[u8]| request.put(offset, bytes);
+                self.origin
+                    .get(range, Some(&self.version), take)
+                    .await
+                    .map(drop)
+            });
+        let all = stream::iter(requests).buffer_unordered(AT_ONCE);
+        let done = wait(all.try_collect::<()>());
+        let done = done.map_err(|error| no_threads(&self.origin, error))?;
+        if let Err(ObjectError::Changed { found, .. }) = &done {
+            self.changed.get_or_init(|| found.clone());
+        }
+        done
+    }
+
+    /// Fails where the object has no such bytes.
+    fn check(&self, offset: u64, length: usize) -> io::Result<()> {
+        match offset.checked_add(length as u64) {
+            Some(end) if end <= self.version.size => Ok(()),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+fn no_threads(origin: &Origin, error: io::Error) -> ObjectError {
+    FileError::io(origin.name.as_ref(), "start threads to read")(error).into()
+}
+
+impl RangeReader for ObjectFile {
+    fn size(&self) -> u64 {
+        self.version.size
+    }
+
+    fn read_structure(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.check(offset, bytes.len())?;
+        if copy(&self.head, 0, bytes, offset) {
+            return Ok(());
+        }
+        let length = bytes.len() as u64;
+        if length > LARGEST_STRUCTURE {
+            return self.fetch(&mut [(offset, bytes)]).map_err(io::Error::other);
+        }
+        // Who waits here mostly wants what is being fetched.
+        let mut structures = self.structures.lock();
+        if structures.copy(bytes, offset) {
+            return Ok(());
+        }
+        let expected = structures
+            .expected
+            .iter()
+            .find(|part| part.start <= offset && offset + length <= part.end);
+        let end = (offset + length.max(BLOCK)).min(self.version.size);
+        let part = expected.cloned().unwrap_or(offset..end);
+        let mut block = vec![0; usize::try_from(part.end - part.start).unwrap_or(usize::MAX)];
+        self.fetch(&mut [(part.start, &mut block)])
+            .map_err(io::Error::other)?;
+        copy(&block, part.start, bytes, offset);
+        structures.keep(part.start, block);
+        Ok(())
+    }
+
+    fn read_many(&self, pieces: &mut [Piece<'_>]) -> io::Result<()> {
+        let mut missing = Vec::with_capacity(pieces.len());
+        for (offset, bytes) in pieces {
+            self.check(*offset, bytes.len())?;
+            if !copy(&self.head, 0, bytes, *offset) {
+                missing.push((*offset, &mut **bytes));
+            }
+        }
+        match missing.is_empty() {
+            true => Ok(()),
+            false => self.fetch(&mut missing).map_err(io::Error::other),
+        }
+    }
+
+    fn will_read_structure(&self, part: Range<u64>) {
+        let part = part.start..part.end.min(self.version.size);
+        if part.end.saturating_sub(part.start) <= KEPT as u64 {
+            self.structures.lock().expected.push(part);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! How a store is asked.
+
+use std::time::Duration;
+
+/// How a store is asked: made by [`default`](Default::default).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ObjectOptions {
+    pub(crate) timeout: Duration,
+}
+
+impl Default for ObjectOptions {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl ObjectOptions {
+    /// How long nothing may come from a server before a request is given up, and how long failed requests are made
+    /// anew. Default: 30 seconds.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}

@@ -1,0 +1,101 @@
+//! The store of a URL, with what the environment says of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::http::HttpBuilder;
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
+use url::Position;
+
+use crate::error::Failure;
+use crate::url::ObjectUrl;
+use crate::{ObjectError, ObjectOptions};
+
+/// The longest that a server may take to accept a connection.
+const CONNECTING: Duration = Duration::from_secs(10);
+
+/// A builder with what the environment has under this prefix.
+macro_rules! from_environment {
+    ($builder:expr, $prefix:literal) => {
+        std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(key, _)| key.starts_with($prefix))
+            .fold($builder, |builder, (key, value)| {
+                match key.to_ascii_lowercase().parse() {
+                    Ok(key) => builder.with_config(key, value),
+                    Err(_) => builder,
+                }
+            })
+    };
+}
+
+/// The store that an object is in.
+///
+/// # Errors
+///
+/// [`ObjectError::Store`], where something is missing that has to be said of it.
+pub(crate) fn open(
+    object: &ObjectUrl,
+    options: &ObjectOptions,
+) -> Result<Arc<dyn ObjectStore>, ObjectError> {
+    use_ring();
+    let url = object.url.as_str();
+    // How long it may take is decided for each part of an answer, not for all of it, and failed requests are made
+    // anew here, where all of an answer is known.
+    let client = ClientOptions::new()
+        .with_timeout_disabled()
+        .with_connect_timeout(CONNECTING.min(options.timeout))
+        .with_allow_http(object.url.scheme() == "http");
+    let retry = RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: 0,
+        retry_timeout: options.timeout,
+    };
+    let built = match object.scheme {
+        ObjectStoreScheme::AmazonS3 => {
+            let builder = AmazonS3Builder::new().with_client_options(client);
+            let builder = from_environment!(builder.with_retry(retry), "AWS_");
+            builder
+                .with_url(url)
+                .build()
+                .map(|store| Arc::new(store) as _)
+        }
+        ObjectStoreScheme::GoogleCloudStorage => {
+            let builder = GoogleCloudStorageBuilder::new().with_client_options(client);
+            let builder = from_environment!(builder.with_retry(retry), "GOOGLE_");
+            builder
+                .with_url(url)
+                .build()
+                .map(|store| Arc::new(store) as _)
+        }
+        ObjectStoreScheme::MicrosoftAzure => {
+            let builder = MicrosoftAzureBuilder::new().with_client_options(client);
+            let builder = from_environment!(builder.with_retry(retry), "AZURE_");
+            builder
+                .with_url(url)
+                .build()
+                .map(|store| Arc::new(store) as _)
+        }
+        _ => HttpBuilder::new()
+            .with_url(&object.url[..Position::BeforePath])
+            .with_client_options(client)
+            .with_retry(retry)
+            .build()
+            .map(|store| Arc::new(store) as _),
+    };
+    built.map_err(|error| ObjectError::Store {
+        url: object.name.clone(),
+        reason: Failure::from(error).reason,
+    })
+}
+
+/// Lets TLS go by ring, unless the program has chosen something else.
+fn use_ring() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // Another thread can have been faster.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}

@@ -1,0 +1,266 @@
+//! A store of objects on this machine, as far as those can tell who read them: HTTP, ranges, ETags. It counts, waits
+//! and fails as it is told.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// What a server does wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It answers with this status.
+    Status(u16),
+    /// It sends a part, and then nothing more.
+    Stall,
+    /// It sends a part, and closes the connection.
+    Truncate,
+    /// It closes the connection without an answer.
+    Drop,
+    /// It sends as many bytes as were asked for, and says that they are others.
+    OtherRange,
+    /// It sends the whole object.
+    IgnoreRange,
+    /// The object gets these bytes and another ETag, before the request is looked at.
+    Replace(Vec<u8>),
+    /// The same, and it does not look at `If-Match`.
+    ReplaceUnseen(Vec<u8>),
+}
+
+/// An HTTP server with some objects, on a port of this machine. It ends when it is dropped.
+#[derive(Debug)]
+pub struct ObjectServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    ended: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By their paths, with the number that is their ETag.
+    objects: HashMap<String, (Vec<u8>, u64)>,
+    requests: Vec<Range<u64>>,
+    /// What happens to the request that comes after so many others.
+    faults: HashMap<usize, Fault>,
+    seen: usize,
+    delay: Duration,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ObjectServer {
+    /// A server without objects.
+    ///
+    /// # Panics
+    ///
+    /// There is no port.
+    #[must_use]
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let shared = Arc::<Shared>::default();
+        let serving = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if serving.ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                let serving = Arc::clone(&serving);
+                thread::spawn(move || stream.and_then(|stream| serve(&serving, stream)));
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// Puts an object there, and returns its URL.
+    pub fn put(&self, name: &str, bytes: Vec<u8>) -> String {
+        self.shared
+            .state()
+            .objects
+            .insert(format!("/{name}"), (bytes, 1));
+        format!("http://{}/{name}", self.address)
+    }
+
+    /// The ranges that were asked for since this was called the last time.
+    pub fn taken(&self) -> Vec<Range<u64>> {
+        std::mem::take(&mut self.shared.state().requests)
+    }
+
+    /// Lets each answer wait so long.
+    pub fn wait(&self, delay: Duration) {
+        self.shared.state().delay = delay;
+    }
+
+    /// Does this wrong with the request that comes after `before` others from now on.
+    pub fn fault(&self, before: usize, fault: Fault) {
+        let mut state = self.shared.state();
+        let nth = state.seen + before;
+        state.faults.insert(nth, fault);
+    }
+
+    /// Whether a fault is left that no request came for; it is taken back.
+    pub fn take_fault(&self) -> bool {
+        let mut state = self.shared.state();
+        let seen = state.seen;
+        let left = state.faults.keys().any(|&nth| nth >= seen);
+        state.faults.clear();
+        left
+    }
+}
+
+impl Drop for ObjectServer {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::Relaxed);
+        // It looks up when somebody comes.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// What is wanted of an object.
+#[derive(Debug, Default)]
+struct Request {
+    path: String,
+    range: Option<Range<u64>>,
+    if_match: Option<String>,
+}
+
+/// Answers the requests of a connection, until it is closed.
+fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut stream = stream;
+    while let Some(request) = read_request(&mut reader)? {
+        let (fault, delay) = {
+            let mut state = shared.state();
+            let nth = state.seen;
+            state.seen += 1;
+            state
+                .requests
+                .push(request.range.clone().unwrap_or(0..u64::MAX));
+            (state.faults.remove(&nth), state.delay)
+        };
+        thread::sleep(delay);
+        if !answer(shared, &mut stream, &request, fault.as_ref())? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
+    let mut line = String::new();
+    if reader.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let mut request = Request {
+        path: line.split(' ').nth(1).unwrap_or_default().to_owned(),
+        ..Request::default()
+    };
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            return Ok(Some(request));
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "range" => {
+                let ends = value.trim_start_matches("bytes=").split_once('-');
+                let ends = ends.and_then(|(start, last)| {
+                    Some(start.parse().ok()?..last.parse::<u64>().ok()? + 1)
+                });
+                request.range = ends;
+            }
+            "if-match" => request.if_match = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+}
+
+/// Answers a request; returns whether the connection goes on.
+fn answer(
+    shared: &Shared,
+    stream: &mut TcpStream,
+    request: &Request,
+    fault: Option<&Fault>,
+) -> io::Result<bool> {
+    let is_unseen = matches!(fault, Some(Fault::ReplaceUnseen(_)));
+    if let Some(Fault::Replace(bytes) | Fault::ReplaceUnseen(bytes)) = fault
+        && let Some(object) = shared.state().objects.get_mut(&request.path)
+    {
+        *object = (bytes.clone(), object.1 + 1);
+    }
+    let object = shared.state().objects.get(&request.path).cloned();
+    let failed = |stream: &mut TcpStream, status: u16| {
+        write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n")?;
+        Ok(true)
+    };
+    let Some((bytes, tag)) = object else {
+        return failed(stream, 404);
+    };
+    match fault {
+        Some(Fault::Status(status)) => return failed(stream, *status),
+        Some(Fault::Drop) => return Ok(false),
+        _ => {}
+    }
+    let tag = format!("\"v{tag}\"");
+    let wants_other = request
+        .if_match
+        .as_ref()
+        .is_some_and(|wanted| *wanted != tag);
+    if wants_other && !is_unseen {
+        return failed(stream, 412);
+    }
+    let size = bytes.len() as u64;
+    let range = request
+        .range
+        .clone()
+        .filter(|_| fault != Some(&Fault::IgnoreRange));
+    let sent = range
+        .clone()
+        .map_or(0..size, |range| range.start..range.end.min(size));
+    if sent.is_empty() {
+        return failed(stream, 416);
+    }
+    let place = |end: u64| usize::try_from(end).expect("an object fits into memory");
+    let body = &bytes[place(sent.start)..place(sent.end)];
+    let status = if range.is_some() { 206 } else { 200 };
+    write!(
+        stream,
+        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\netag: {tag}\r\n",
+        body.len()
+    )?;
+    if range.is_some() {
+        let said = u64::from(fault == Some(&Fault::OtherRange));
+        let (start, last) = (sent.start + said, sent.end - 1 + said);
+        write!(stream, "content-range: bytes {start}-{last}/{size}\r\n")?;
+    }
+    write!(stream, "\r\n")?;
+    match fault {
+        Some(Fault::Truncate) => {
+            stream.write_all(&body[..body.len() / 2])?;
+            Ok(false)
+        }
+        Some(Fault::Stall) => {
+            stream.write_all(&body[..body.len() / 2])?;
+            stream.flush()?;
+            while !shared.ended.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(20));
+            }
+            Ok(false)
+        }
+        _ => stream.write_all(body).map(|()| true),
+    }
+}
