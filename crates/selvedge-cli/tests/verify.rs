@@ -390,6 +390,37 @@ fn what_another_program_appended_or_took_is_told() {
         assert_eq!(run.code, code, "{}", run.stdout);
         assert!(run.stdout.contains(told), "{}", run.stdout);
     }
+    // What is advised is what works.
+    let advice = place.run(&["verify", "grown.h5"]).stderr;
+    assert!(
+        advice.contains("rechunk grown.h5 new.h5 --common-steps --checksums"),
+        "{advice}"
+    );
+    place.print(&[
+        "rechunk",
+        "grown.h5",
+        "whole.h5",
+        "--common-steps",
+        "--checksums",
+    ]);
+    place.print(&["verify", "whole.h5"]);
+    let broken = "import sys, h5py\nwith h5py.File(sys.argv[1], 'r+') as f: f['W'].attrs['selvedge_checksum_steps'] = -1";
+    python::on_file(broken, &place.path("whole.h5"));
+    let told = place.run(&["verify", "whole.h5"]);
+    assert_eq!(told.code, 2, "{}", told.stdout);
+    assert!(
+        told.stdout.contains("`W`: ") && told.stdout.contains("do not make"),
+        "{}",
+        told.stdout
+    );
+    assert!(
+        told.stderr
+            .contains("selvedge checksum whole.h5 --trust-values"),
+        "{}",
+        told.stderr
+    );
+    place.print(&["checksum", "whole.h5", "--trust-values"]);
+    place.print(&["verify", "whole.h5"]);
     let found = place.run(&["check", "--select", "TRJ008", "grown.h5", "gone.h5"]);
     assert_eq!(found.code, 1);
     for told in [

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{anyhow, bail};
 use selvedge_base::text::escaped;
 use selvedge_hdf5::{
-    ChecksumReport, Comparison, Reader, Role, Verdict, verify_checksums, verify_tensor_checksums,
+    ChecksumReport, Comparison, Note, Reader, Role, Verdict, verify_checksums,
+    verify_tensor_checksums,
 };
 use serde::Serialize;
 
@@ -225,9 +226,16 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
     if !report.has_checksums() {
         bail!(
             "{name} has no checksums; {}",
-            what_adds_them(&name, facts.recording.as_ref(), &reader)
+            what_adds_them(&name, facts.recording.as_ref(), &reader, "")
         );
     }
+    // Those that cannot be read are no reason to believe the values.
+    let is_broken =
+        |tensor: &selvedge_hdf5::TensorChecksums| tensor.covered == 0 && tensor.damaged.is_some();
+    let flag = match report.tensors.iter().any(is_broken) {
+        true => " --trust-values",
+        false => "",
+    };
     let outcome = match (report.is_clean(), report.is_complete()) {
         (true, false) => Outcome::Failed,
         (clean, _) => answer(clean),
@@ -240,18 +248,31 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
     if outcome == Outcome::Failed {
         output::error(&anyhow!(
             "not all of {name} has checksums; {}",
-            what_adds_them(&name, facts.recording.as_ref(), &reader)
+            what_adds_them(&name, facts.recording.as_ref(), &reader, flag)
         ));
     }
     Ok(outcome)
 }
 
-/// What gives a file checksums: it is not the same for every file.
-fn what_adds_them(name: &str, recording: Option<&Recording>, reader: &Reader) -> String {
+/// What gives a file checksums: it is not the same for every file. With `flag` it does so whatever the values
+/// are.
+fn what_adds_them(
+    name: &str,
+    recording: Option<&Recording>,
+    reader: &Reader,
+    flag: &str,
+) -> String {
+    let mut notes = reader.notes().iter();
+    if notes.any(|note| matches!(note, Note::Appended { .. })) {
+        return format!(
+            "give the step tensors the same number of steps, or \
+             `selvedge rechunk {name} new.h5 --common-steps --checksums{flag}` takes those that all have"
+        );
+    }
     let in_place = || reader.check_in_place().is_ok();
     match recording.map(|recording| recording.state) {
         Some(RecordingState::Finished | RecordingState::Recovered) if in_place() => {
-            format!("`selvedge checksum {name}` adds them")
+            format!("`selvedge checksum {name}{flag}` adds them")
         }
         Some(RecordingState::Died) if in_place() => format!(
             "its writer died: `selvedge recover {name}` puts it in order, and then `selvedge checksum` \
@@ -261,7 +282,7 @@ fn what_adds_them(name: &str, recording: Option<&Recording>, reader: &Reader) ->
             "`selvedge checksum` adds them when it is finished".to_owned()
         }
         _ => format!(
-            "`selvedge rechunk {name} new.h5 --checksums` writes a trajectory that has them"
+            "`selvedge rechunk {name} new.h5 --checksums{flag}` writes a trajectory that has them"
         ),
     }
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use hdf5::{Dataset, File};
+use rustix::io::Errno;
 use selvedge_base::shape::most_elements;
 use selvedge_base::text::escaped;
 
@@ -356,7 +357,14 @@ pub(super) fn find(
             Err(error) => match refused() {
                 Some(why) => return Err(why),
                 None if error.kind() == ErrorKind::NotFound => {}
-                None => return Err(Why::CannotOpen(error.to_string())),
+                None => {
+                    // A view has a file open for each rank.
+                    let more = match Errno::from_io_error(&error) {
+                        Some(Errno::MFILE) => "; raise the limit of open files (`ulimit -n`)",
+                        _ => "",
+                    };
+                    return Err(Why::CannotOpen(format!("{error}{more}")));
+                }
             },
         }
     }
