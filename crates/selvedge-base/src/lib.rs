@@ -32,7 +32,7 @@ pub use file::{
     sync_folder, target,
 };
 pub use indices::{Indices, NoIndices, OutsideAxis, Stride};
-pub use limit::limit_memory;
+pub use limit::{limit_memory, raise_open_files};
 pub use lock::LockedFile;
 pub use parking_lot::{Condvar, Mutex, MutexGuard};
 pub use process::{AtWork, InUse, Process};

@@ -1,4 +1,4 @@
-//! The most memory that this process gets.
+//! The most that this process gets: of memory, and of open files.
 
 use std::io;
 
@@ -24,6 +24,18 @@ pub fn limit_memory(bytes: u64) -> io::Result<()> {
         maximum: Some(most),
     };
     Ok(setrlimit(RESOURCE, limit)?)
+}
+
+/// Lets this process have as many files open as the system allows it, up to so many: most shells allow a program a
+/// thousand, and let it have more if it asks.
+pub fn raise_open_files(most: u64) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let most = maximum.unwrap_or(u64::MAX).min(most);
+    if current.is_some_and(|current| current < most) {
+        let current = Some(most);
+        // Where it may not be, it stays as it is.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -35,7 +35,11 @@ use std::ffi::OsString;
 pub use check::Program;
 use clap::{CommandFactory as _, Parser as _};
 use outcome::Outcome;
+use selvedge_base::raise_open_files;
 use selvedge_base::text::shown;
+
+/// The most files that the program asks to have open; macOS allows so many.
+const OPEN_FILES: u64 = 10_240;
 
 /// Runs the program with the arguments of its command line, its own name first, and returns its exit
 /// code: 0 done, 1 done and the answer is no, 2 not done.
@@ -55,6 +59,8 @@ pub fn run(arguments: &[OsString], program: &Program) -> u8 {
         };
     }
     std::panic::set_hook(Box::new(output::panicked));
+    // A view of ranks, and a virtual dataset, have a file open for each source.
+    raise_open_files(OPEN_FILES);
     match command(arguments, program) {
         Ok(outcome) => outcome.code(),
         // Whoever reads has seen enough: `selvedge inspect … | head`.

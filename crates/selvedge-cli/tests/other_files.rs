@@ -147,3 +147,51 @@ fn names_take_a_time_in_proportion_to_their_length() {
     let shown = String::from_utf8(output.stdout).unwrap();
     assert_eq!(shown.matches("attributes:").count(), 2000);
 }
+
+const MANY: &str = r#"
+import os, sys, h5py, numpy as np
+from h5py import h5d, h5p, h5s, h5t
+os.chdir(os.path.dirname(sys.argv[1]))
+layout = h5py.VirtualLayout((60, 4), "f4")
+for step in range(60):
+    with h5py.File(f"step{step}.h5", "w") as f:
+        f["W"] = np.full(4, step, "f4")
+    layout[step] = h5py.VirtualSource(f"step{step}.h5", "W", (4,))
+with h5py.File("many.h5", "w") as f:
+    f.create_virtual_dataset("W", layout)
+space = h5s.create_simple((1, 4), (h5s.UNLIMITED, 4))
+space.select_hyperslab((0, 0), (h5s.UNLIMITED, 1), (1, 1), (1, 4))
+plan = h5p.create(h5p.DATASET_CREATE)
+plan.set_virtual(space, b"step%b.h5", b"W", h5s.create_simple((4,)))
+with h5py.File("numbered.h5", "w") as f:
+    h5d.create(f.id, b"W", h5t.IEEE_F32LE, space, plan)
+"#;
+
+/// libhdf5 has all sources of a dataset open at once. Where the system gave it no more files, it gave fill values,
+/// and of a dataset whose length depends on its sources fewer steps.
+#[test]
+fn more_sources_than_files_can_be_open_are_no_fill_values() {
+    let place = Place::new();
+    python::on_file(MANY, &place.path("many.h5"));
+    let program = env!("CARGO_BIN_EXE_selvedge");
+    for name in ["many.h5", "numbered.h5"] {
+        let convert = |limit: &str| {
+            let script = format!("ulimit {limit}; exec {program} convert {name} out.npy -t W");
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", &script]).current_dir(place.path(""));
+            common::finish(shell.output().unwrap())
+        };
+        let refused = convert("-n 40");
+        assert_eq!(refused.code, 2, "{}", refused.stdout);
+        for told in [".h5", "Too many open files", "raise the limit"] {
+            assert!(refused.stderr.contains(told), "{name}: {}", refused.stderr);
+        }
+        assert!(!place.path("out.npy").exists());
+        // The program raises what it may raise.
+        let read = convert("-Sn 40");
+        assert_eq!(read.code, 0, "{}", read.stderr);
+        let array = fs::read(place.path("out.npy")).unwrap();
+        assert!(array.ends_with(&59_f32.to_le_bytes()) && array.len() == 128 + 60 * 16);
+        fs::remove_file(place.path("out.npy")).unwrap();
+    }
+}

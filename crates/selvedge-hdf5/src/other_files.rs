@@ -10,10 +10,13 @@ use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path, PathBuf, absolute};
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use selvedge_base::{Mutex, disk, open_regular};
+
+use crate::StorageError;
 
 /// Which files may be opened beside the one that was named.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +55,9 @@ thread_local! {
     /// The first file that was [refused](refusal) to this thread. libhdf5 asks for files within the calls of
     /// whoever wants to know, and tells no reason.
     static REFUSED: RefCell<Option<Refusal>> = const { RefCell::new(None) };
+    /// The first file that libhdf5 could not open in this thread while it [worked with a dataset](with_sources),
+    /// although it may.
+    static FAILED: RefCell<Option<(PathBuf, io::Error)>> = const { RefCell::new(None) };
     /// Whether libhdf5, in this thread, works with a dataset that is open, and asks for no file but for its
     /// sources. Else it may be following a link.
     static DATASET: Cell<bool> = const { Cell::new(false) };
@@ -59,11 +65,19 @@ thread_local! {
 
 /// Calls `work`, which has libhdf5 work with a dataset that is open and follow no link: it may open the
 /// sources of it that were [looked at](OtherFiles::open_source).
-pub(crate) fn with_sources<T>(work: impl FnOnce() -> T) -> T {
+///
+/// # Errors
+///
+/// That one of them could not be opened: libhdf5 would give fill values for it.
+pub(crate) fn with_sources<T>(work: impl FnOnce() -> T) -> Result<T, StorageError> {
+    FAILED.take();
     let before = DATASET.replace(true);
     let result = work();
     DATASET.set(before);
-    result
+    match FAILED.take() {
+        Some((path, error)) => Err(StorageError::io(&path, "open", error)),
+        None => Ok(result),
+    }
 }
 
 /// The first file that was refused to this thread since this was called the last time.
@@ -161,7 +175,11 @@ impl OtherFiles {
             Self::Sources(sources) if !write && DATASET.get() => {
                 let found = sources.found.lock();
                 return match path.canonicalize() {
-                    Ok(path) if found.contains(&path) => open_other(&path),
+                    Ok(path) if found.contains(&path) => open_source(&path),
+                    // It was there a moment ago.
+                    Err(error) if absolute(path).is_ok_and(|path| found.contains(&path)) => {
+                        Err(fail(path, error))
+                    }
                     _ => Err(refuse(path, Why::NotAsked)),
                 };
             }
@@ -171,7 +189,10 @@ impl OtherFiles {
         if !folders.iter().any(|folder| found.starts_with(folder)) {
             return Err(refuse(path, Why::Outside(Arc::clone(folders))));
         }
-        open_other(&found)
+        match DATASET.get() {
+            true => open_source(&found),
+            false => open_other(&found),
+        }
     }
 
     /// Refuses a source of a virtual dataset whose name alone says that it lies elsewhere: it is not even
@@ -211,6 +232,34 @@ impl OtherFiles {
 fn folder_of(path: &Path) -> PathBuf {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     path.parent().unwrap_or(&path).to_owned()
+}
+
+/// Opens a source for libhdf5, which is not told why there is none: whoever asked it is.
+fn open_source(path: &Path) -> io::Result<File> {
+    open_other(path).map_err(|error| fail(path, error))
+}
+
+/// Keeps why libhdf5 could not open a source, and returns it.
+fn fail(path: &Path, error: io::Error) -> io::Error {
+    let told = match error.kind() {
+        ErrorKind::NotFound => io::Error::new(error.kind(), "it was there a moment ago"),
+        _ => io::Error::new(error.kind(), with_advice(&error)),
+    };
+    let failed = (path.to_owned(), told);
+    FAILED.with_borrow_mut(|first| {
+        first.get_or_insert(failed);
+    });
+    error
+}
+
+/// An error of opening a source, and what helps where there are too many of them.
+pub(crate) fn with_advice(error: &io::Error) -> String {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE) => format!(
+            "{error}; raise the limit of open files (`ulimit -n`): all sources of a dataset are open at once"
+        ),
+        _ => error.to_string(),
+    }
 }
 
 /// Opens the file at a path without links, and keeps HDF5 programs from writing it as long as it is open.
@@ -283,7 +332,14 @@ mod tests {
             assert_eq!(why(&sources, "in/a", false), None);
             assert_eq!(why(&sources, "in/near", false), None);
             assert_eq!(why(&sources, "in/a", true), Some(Why::NotAsked));
-        });
+        })
+        .unwrap();
+        // What libhdf5 would take for a gap is an error.
+        std::fs::rename(path("in/a"), path("in/c")).unwrap();
+        let opened = with_sources(|| sources.open(&folder.join("a"), false));
+        assert!(opened.unwrap_err().to_string().contains("in/a"));
+        with_sources(|| ()).unwrap();
+        std::fs::rename(path("in/c"), path("in/a")).unwrap();
         for name in ["../a", "in/../../a", "/dev/null"] {
             assert!(sources.check_source(Path::new(name)).is_err());
             refusal();

@@ -7,7 +7,6 @@ use selvedge_base::Stride;
 use super::dtype::Form;
 use crate::chunks::to_usize;
 use crate::error::LibraryError;
-use crate::other_files::with_sources;
 use crate::{Dtype, ffi};
 
 /// Fills `bytes` with the rows of `rows`, of a tensor with `rank` axes, as `dtype` lies in memory.
@@ -27,7 +26,7 @@ pub(super) fn read(
     };
     // Where nothing was written, and nothing is to be filled in, libhdf5 leaves what is there.
     bytes.fill(0);
-    with_sources(|| ffi::read_raw(dataset, &memory, &select(dataset, rank, rows)?, bytes))?;
+    ffi::read_raw(dataset, &memory, &select(dataset, rank, rows)?, bytes)?;
     arrange(bytes, (dtype, form));
     Ok(())
 }

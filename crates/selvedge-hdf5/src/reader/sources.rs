@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use hdf5::{Dataset, File};
-use rustix::io::Errno;
+use selvedge_base::Chain;
 use selvedge_base::shape::most_elements;
 use selvedge_base::text::escaped;
 
@@ -19,7 +19,7 @@ use super::bounds::short_chunk;
 use super::data_layout::Filter;
 use crate::error::LibraryError;
 use crate::ffi::{self, Mapping, Needed};
-use crate::other_files::{self, OtherFiles, refusal, with_sources};
+use crate::other_files::{self, OtherFiles, refusal, with_advice, with_sources};
 use crate::plan::{Grouped, Shape};
 
 /// Sources may be virtual themselves, so often.
@@ -296,8 +296,14 @@ impl Search<'_> {
             self.tell(path, file, name, Why::Damaged(chunk, why));
             return Ok(None);
         }
-        let shape = with_sources(|| source.shape());
-        Ok(Some(shape.into_iter().map(|axis| axis as u64).collect()))
+        match with_sources(|| source.shape()) {
+            Ok(shape) => Ok(Some(shape.into_iter().map(|axis| axis as u64).collect())),
+            Err(error) => {
+                let why = Why::CannotOpen(Chain(&error).to_string());
+                self.tell(path, file, name, why);
+                Ok(None)
+            }
+        }
     }
 
     fn tell(&mut self, path: &Path, file: &[u8], name: &[u8], why: Why) {
@@ -357,14 +363,7 @@ pub(super) fn find(
             Err(error) => match refused() {
                 Some(why) => return Err(why),
                 None if error.kind() == ErrorKind::NotFound => {}
-                None => {
-                    // A view has a file open for each rank.
-                    let more = match Errno::from_io_error(&error) {
-                        Some(Errno::MFILE) => "; raise the limit of open files (`ulimit -n`)",
-                        _ => "",
-                    };
-                    return Err(Why::CannotOpen(format!("{error}{more}")));
-                }
+                None => return Err(Why::CannotOpen(with_advice(&error))),
             },
         }
     }

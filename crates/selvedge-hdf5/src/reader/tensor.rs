@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use hdf5::Dataset;
 use hdf5::dataset::{AllocTime, FillTime, Layout};
 use selvedge_base::shape::most_elements;
-use selvedge_base::{AtWork, FileError, InUse, Stride, buffer};
+use selvedge_base::{AtWork, Chain, FileError, InUse, Stride, buffer};
 
 use super::catalog::Member;
 use super::data_layout::{self, DataLayout};
@@ -132,7 +132,9 @@ impl Tensor {
             // missing is told when values are asked for.
             sources::look_at(&file_of(dataset), dataset, &source.others);
         }
-        let space = with_sources(|| dataset.space()).map_err(failed)?;
+        let space = with_sources(|| dataset.space());
+        let space = space.map_err(|error| Chain(&error).to_string())?;
+        let space = space.map_err(failed)?;
         let mut shape: Vec<u64> = space.shape().into_iter().map(|axis| axis as u64).collect();
         let chunk = plan.get_chunk().map_err(failed)?;
         let chunk: Option<Vec<u64>> =
@@ -576,7 +578,8 @@ impl Tensor {
                 .dataset()
                 .map_err(|error| self.why_unread(error.into()))?;
             self.check_bounds(&dataset, rows)?;
-            library::read(&dataset, (dtype, form), self.shape.len(), rows, bytes)
+            let (rank, kind) = (self.shape.len(), (dtype, form));
+            with_sources(|| library::read(&dataset, kind, rank, rows, bytes))?
                 .map_err(|error| self.why_rows_unread(&dataset, rows, error))?;
         }
         if form == Form::ZeroOrOne && bytes.iter().any(|&byte| byte > 1) {
