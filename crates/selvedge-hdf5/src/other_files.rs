@@ -14,9 +14,7 @@ use std::path::{Component, Path, PathBuf, absolute};
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use selvedge_base::{Mutex, disk, open_regular};
-
-use crate::StorageError;
+use selvedge_base::{FileError, Mutex, disk, open_regular};
 
 /// Which files may be opened beside the one that was named.
 #[derive(Clone, Debug, Default)]
@@ -69,13 +67,13 @@ thread_local! {
 /// # Errors
 ///
 /// That one of them could not be opened: libhdf5 would give fill values for it.
-pub(crate) fn with_sources<T>(work: impl FnOnce() -> T) -> Result<T, StorageError> {
+pub(crate) fn with_sources<T>(work: impl FnOnce() -> T) -> Result<T, FileError> {
     FAILED.take();
     let before = DATASET.replace(true);
     let result = work();
     DATASET.set(before);
     match FAILED.take() {
-        Some((path, error)) => Err(StorageError::io(&path, "open", error)),
+        Some((path, error)) => Err(FileError::io(&path, "open")(error)),
         None => Ok(result),
     }
 }
