@@ -88,6 +88,7 @@ impl Names {
     /// Whether the code may take off the page what it has shown.
     pub(super) fn clears(&self, code: &str) -> bool {
         code.contains("clear_output")
+            || code.contains("output.clear(")
             || self
                 .clearing
                 .iter()

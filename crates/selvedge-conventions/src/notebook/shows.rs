@@ -64,7 +64,9 @@ impl Notebook {
 
     /// Whether what is printed or shown may go elsewhere, or nowhere.
     fn redirects(&self) -> bool {
-        const SIGNS: [&str; 8] = [
+        const SIGNS: [&str; 10] = [
+            "setattr(sys",
+            "os.dup2",
             "builtins.print",
             "sys.stdout =",
             "sys.stdout=",
@@ -153,7 +155,12 @@ fn prints(statement: &Stmt, names: &Names) -> bool {
     };
     let arguments = &call.arguments;
     let shows = match function.id.as_str() {
-        "print" => !has_keyword(call, "file") && !has_keyword(call, "end"),
+        "print" => {
+            // A list may be one of nothing.
+            let args = &arguments.args;
+            let is_sure = args.is_empty() || !args.iter().all(Expr::is_starred_expr);
+            is_sure && !has_keyword(call, "file") && !has_keyword(call, "end")
+        }
         "display" => {
             let first = arguments.args.first();
             first.is_some_and(|first| !first.is_starred_expr()) && !has_keyword(call, "display_id")
@@ -264,46 +271,35 @@ fn of_call(call: &ExprCall, names: &Names) -> Shows {
         "zip",
     ];
     const METHODS: &[&str] = &[
-        "all",
-        "any",
         "argmax",
         "argmin",
         "argsort",
         "astype",
         "corr",
-        "count",
-        "cov",
-        "cpu",
         "describe",
-        "detach",
         "groupby",
         "head",
         "isna",
         "isnull",
         "item",
-        "items",
-        "keys",
         "max",
         "mean",
         "median",
         "min",
-        "norm",
         "notna",
         "nunique",
-        "numpy",
         "quantile",
         "reshape",
-        "sample",
-        "split",
         "std",
-        "strip",
         "sum",
         "tail",
         "tolist",
         "unique",
         "value_counts",
-        "values",
-        "var",
+    ];
+    const SOME: &[&str] = &[
+        "all", "any", "count", "cov", "cpu", "detach", "items", "keys", "norm", "numpy", "sample",
+        "split", "strip", "values", "var",
     ];
     match &*call.func {
         Expr::Name(function)
@@ -319,6 +315,12 @@ fn of_call(call: &ExprCall, names: &Names) -> Shows {
                 && !has_keyword(call, "inplace") =>
         {
             Shows::Likely
+        }
+        // Methods that mostly return something, and have such a name in other classes that do not.
+        Expr::Attribute(method)
+            if SOME.contains(&method.attr.as_str()) && names.is_builtin(method.attr.as_str()) =>
+        {
+            Shows::Perhaps
         }
         _ => Shows::Unsure,
     }
@@ -399,6 +401,8 @@ mod tests {
                 "print(1, file=log)",
                 "print('', end='')",
                 "print(1, **options)",
+                "print(*lines)",
+                "print(1)\nfrom google.colab import output\noutput.clear()",
                 "x.sum();",
                 "x;  # quiet",
                 "model.fit(x)",

@@ -92,15 +92,18 @@ impl Rule for NotebookWithoutOutputs {
             })
             .filter(|(_, shows, _)| *shows != Shows::Unsure)
             .collect();
-        // One value may be `None` where other outputs are there. That none of them is there is another
-        // matter: a tool kept what is printed.
-        let is_unsure =
-            |(_, shows, is_value): &&(usize, Shows, bool)| *is_value && *shows != Shows::Surely;
-        let values = bare.iter().filter(is_unsure).count();
+        // One value may be `None` where other outputs are there, and some may be of which nothing is known.
+        // That none of them is there is another matter: a tool kept what is printed.
+        const MANY: usize = 3;
+        let values = bare
+            .iter()
+            .filter(|(_, shows, is_value)| *is_value && *shows != Shows::Surely)
+            .count();
+        let likely = bare.iter().any(|(_, shows, _)| *shows >= Shows::Likely);
         let has_values = notebook.cells.iter().any(|cell| cell.results > 0);
         let least = if has_outputs && (values < 2 || has_values) {
             Shows::Surely
-        } else if values < 2 {
+        } else if values < 2 || !likely && values < MANY {
             Shows::Likely
         } else {
             Shows::Perhaps

@@ -18,6 +18,7 @@ import tempfile
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -70,6 +71,103 @@ def add(program, what, text, expected, why):
     name = f"{len(entries) + 1:02}_{program.replace('-', '_').replace(' ', '_')}.ipynb"
     (HERE / name).write_text(text.replace(os.getcwd(), "."), encoding="utf-8")
     entries.append({"file": name, "tool": program, "version": version, "what": what, "expected": expected, "why": why})
+
+
+def more():
+    """What was added later: services and editors, and what nbconvert makes of metadata."""
+    state, view = "application/vnd.jupyter.widget-state+json", "application/vnd.jupyter.widget-view+json"
+    ran = run(notebook(*CELLS))
+
+    def changed(change, of=ran):
+        made = nbformat.reads(nbformat.writes(of), as_version=4)
+        change(made)
+        return made
+
+    def widgets(value, of=ran):
+        return changed(lambda made: made.metadata.update(widgets=value), of)
+
+    def shows(made):
+        """Whether nbconvert makes a page of it."""
+        try:
+            HTMLExporter().from_notebook_node(made)
+        except Exception:
+            return False
+        return True
+
+    assert shows(ran)
+    printed = run(notebook("print(1)"))
+    slider = run(notebook("import ipywidgets", "ipywidgets.IntSlider()"))
+    for what, made in [
+        ("metadata of widgets that are empty, beside a value", widgets({})),
+        ("metadata of widgets that are empty, beside what is printed", widgets({}, printed)),
+        ("metadata of widgets that are a list, beside a value", widgets([])),
+        ("metadata of widgets that are null", widgets(None, printed)),
+        ("metadata as ipywidgets 6 wrote them, beside a value", widgets({"state": {}, "version": "1.2"})),
+        ("a state that is null, beside a value", widgets({state: {"state": None}})),
+        ("a state that is null, beside a widget", widgets({state: {"state": None}}, slider)),
+        ("the state where Colab puts it, beside what is printed", widgets({state: {"a": {}}}, printed)),
+    ]:
+        add("ipywidgets", what, made, [] if shows(made) else ["NBK008"], "nbconvert makes a page of it" if shows(made) else "nbconvert ends with an error")
+    for key in ("metadata", "data"):
+        made = json.loads(nbformat.writes(ran))
+        del made["cells"][4]["outputs"][0][key]
+        add("a script", f"an output without `{key}`", json.dumps(made, indent=1), ["NBK008"], "nbconvert ends with an error")
+    made = json.loads(nbformat.writes(ran))
+    del made["nbformat"]
+    add("a script", "a notebook without `nbformat`", json.dumps(made, indent=1), ["NBK001"], "nbformat takes it for one of 2011, and loses the code")
+    old = {"nbformat": 1, "cells": [{"cell_type": "code", "code": "print(1)", "prompt_number": 1}, {"cell_type": "text", "text": "a"}]}
+    assert nbformat.reads(json.dumps(old), as_version=4).cells[0].source == "print(1)"
+    add("IPython", "a notebook of 2011", json.dumps(old), ["NBK002", "NBK007"], "nbformat opens it; it has run, and what it prints is not there")
+
+    none = ["import re", "m = re.match('a', 'b')\nm", "found = {}.get('a')\nfound", "best = max([], default=None)\nbest", "done = [].sort()\ndone"]
+    add("nbclient", "values that are `None`", run(notebook(*none)), [], "IPython shows no `None`")
+    both = run(notebook("W = [1]\nprint(W)\nW", "print(len(W))\nsum(W)"))
+    nbformat.write(both, "a.ipynb")
+    kept = tool("nbstripout", "--keep-count", "--keep-output-type=stream", "a.ipynb", source=both)
+    add("nbstripout", "`--keep-count --keep-output-type stream`, cells that print and have a value", kept, ["NBK002"], "values are gone, printed text is not")
+    noisy = run(notebook("for _ in range(2):\n    print(1)", "print(2)"))
+    kept = tool("nbstripout", "--keep-count", "--keep-output-type=stream", "a.ipynb", source=noisy)
+    add("nbstripout", "`--keep-count --keep-output-type stream`, cells that only print", kept, [], "nothing was taken out")
+
+    meant = lambda text: run(notebook(f"1 / 0  # {text}"), allow_errors=True)  # noqa: E731
+    add("an author", "`# selvedge: ignore NBK003`", meant("selvedge: ignore NBK003, it is meant"), [], "the comment silences the rule")
+    add("an author", "`# selvedge: ignore[NBK99]`", meant("selvedge: ignore[NBK99]"), ["NBK003", "NBK010"], "the comment names no rule")
+    text = run(notebook("print('# selvedge: ignore NBK99')"))
+    add("an author", "a text that looks like such a comment", text, [], "it is none")
+
+    def service(name, what, cells, metadata, expected=(), why="", minor=5):
+        made = notebook(*[source for source, _ in cells])
+        for number, (cell, (_, of_cell)) in enumerate(zip(made.cells[1:], cells, strict=True)):
+            cell.execution_count = number + 1
+            cell.metadata.update(of_cell)
+        made = run(made, allow_errors=True)
+        made.metadata.update(metadata)
+        made.nbformat_minor = minor
+        if minor < 5:
+            for cell in made.cells:
+                cell.pop("id", None)
+        add(name, what, made, list(expected), why)
+        return made
+
+    uuid = {"_uuid": "8f2839f25d086af736a60e9eeb907d3b93b6e0e5", "trusted": True}
+    service("Kaggle", "a notebook of a competition", [("import os\nfor a, _, names in os.walk('.'):\n    pass", uuid), ("len(os.sep)", uuid)], {"kaggle": {"isGpuEnabled": False}}, minor=4)
+    colab = {"colab": {"base_uri": "https://localhost:8080/"}, "id": "x", "outputId": "y"}
+    service("Colab", "forms, and what is printed", [("#@title Setup\nN = 3 #@param {type:'integer'}", colab), ("print(N)", colab), ("%%capture\nprint(N)", colab)], {"colab": {"provenance": []}, "accelerator": "GPU"}, minor=0)
+    service("SageMaker", "a notebook of Studio", [("x = 1", {}), ("x", {"tags": []})], {"instance_type": "ml.t3.medium", "availableInstances": [{"memoryGiB": 4}]}, minor=4)
+    blocks = service("Deepnote", "blocks of code, inputs and SQL", [("x = 1", {"deepnote_cell_type": "input-text"}), ("x", {"deepnote_cell_type": "code", "cell_id": "a"})], {"deepnote": {}, "deepnote_notebook_id": "a"})
+    blocks.cells.append(new_code_cell("select 1", id="sql", metadata={"deepnote_cell_type": "sql"}))
+    add("Deepnote", "a block of SQL that has no count", blocks, [], "the kernel does not run it")
+    databricks = {"application/vnd.databricks.v1+cell": {"cellMetadata": {}, "nuid": "a", "title": ""}}
+    made = service("Databricks", "as run", [("x = 1", databricks), ("print(x)", databricks)], {"application/vnd.databricks.v1+notebook": {"language": "python"}}, minor=0)
+    for cell in made.cells[1:]:
+        cell.execution_count = 0
+    made.cells.append(new_code_cell("%sql\nSELECT 1 FROM a", metadata=databricks, execution_count=0))
+    add("Databricks", "exported, with counts of 0 and a cell of SQL", made, [], "such counts tell no order")
+    quarto = [("#| echo: false\nx = 1", {}), ("#| output: false\nprint(x)", {}), ("#| eval: false\nprint(y)", {}), ("#| include: false\nx", {})]
+    made = run(notebook(*[source for source, _ in quarto[:2]]))
+    made.cells[2].outputs = []
+    made.cells.append(new_code_cell(quarto[2][0], id="never"))
+    add("Quarto", "options that hide and skip", made, [], "the options say that nothing is shown")
 
 
 def main():
@@ -214,6 +312,7 @@ def main():
     add("an editor", "with a byte order mark", "\ufeff" + text, ["NBK001"], "nbformat does not open it")
     add("git-lfs", "a pointer that was not fetched", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n", ["NBK001"], "")
 
+    more()
     for name in os.listdir("."):
         if name.endswith(".ipynb"):
             os.remove(name)
