@@ -5,7 +5,7 @@
 //! passes the suite of tests that `selvedge-testing` has for it. [`LockedFile`] is a file that one
 //! writer has to itself, and [`Process`] the one that may use it. [`pool`] runs work in several threads, [`buffer`] allocates large memory
 //! without a panic, [`disk`] has the system calls that the standard library lacks, [`units`] and
-//! [`shape`] put numbers into words, [`Indices`] names some of an axis, [`clock`] says what time it is, [`text`] makes text of bytes, and of text what a screen may be
+//! [`shape`] put numbers into words, [`Indices`] names some of an axis, [`natural`] orders names with numbers in them, [`clock`] says what time it is, [`text`] makes text of bytes, and of text what a screen may be
 //! given. [`open_regular`] and its like read what somebody else made, and wait for nobody.
 //!
 //! This crate is made for the other crates of Selvedge; its interface follows their needs.
@@ -18,6 +18,7 @@ mod file;
 mod indices;
 mod limit;
 mod lock;
+pub mod natural;
 pub mod pool;
 mod process;
 mod regular;

@@ -1,16 +1,21 @@
 //! The command line: what `--help`, the man pages and the completions are made of.
 
-use clap::Parser;
+use std::ffi::OsString;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::commands::Command;
+use crate::output::UNBROKEN;
 
 /// What all commands return to the shell.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  done, and the answer is no: the files differ, the run does not fit,
-     there are findings, a checksum is wrong
-  2  something could not be done, or the command line is wrong";
+  1  done, and the answer is no: files differ,
+     a run does not fit, there are findings,
+     a checksum is wrong
+  2  something could not be done, or the command
+     line is wrong";
 
 /// Looks into tensor files, plans recordings, recovers, reshapes, converts and compares files, and
 /// checks a repository against the conventions.
@@ -28,6 +33,35 @@ pub(crate) struct Cli {
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Reads a command line.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and help that was asked for.
+    pub(crate) fn read<T: Into<OsString> + Clone>(
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Result<Self, clap::Error> {
+        let interface = Self::command().after_help(whole_lines(EXIT_CODES));
+        let interface = interface.mut_subcommands(|command| {
+            let after = command.get_after_help().map(ToString::to_string);
+            command.after_help(whole_lines(&after.unwrap_or_default()))
+        });
+        let matches = interface.try_get_matches_from(arguments)?;
+        Self::from_arg_matches(&matches)
+    }
+}
+
+/// The text, of which lines that begin with two spaces are not broken, however narrow the terminal: examples
+/// are copied. What prints it takes the [`UNBROKEN`] spaces for what they are.
+fn whole_lines(text: &str) -> String {
+    let lines = text.split('\n').map(|line| match line.starts_with("  ") {
+        true => line.replace(' ', UNBROKEN),
+        false => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

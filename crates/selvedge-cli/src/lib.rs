@@ -33,7 +33,7 @@ mod stats;
 use std::ffi::OsString;
 
 pub use check::Program;
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use outcome::Outcome;
 use selvedge_base::raise_open_files;
 use selvedge_base::text::shown;
@@ -73,12 +73,12 @@ pub fn run(arguments: &[OsString], program: &Program) -> u8 {
 }
 
 fn command(arguments: &[OsString], program: &Program) -> anyhow::Result<Outcome> {
-    let cli = match cli::Cli::try_parse_from(arguments) {
+    let cli = match cli::Cli::read(arguments) {
         Ok(cli) => cli,
         Err(said) => {
             // What is wrong is said of the arguments as they are shown, each on one line.
             let shown = arguments.iter().map(|argument| shown(argument).to_string());
-            let said = cli::Cli::try_parse_from(shown).err().unwrap_or(said);
+            let said = cli::Cli::read(shown).err().unwrap_or(said);
             output::command_line(&said)?;
             return Ok(if said.use_stderr() {
                 Outcome::Failed

@@ -17,6 +17,9 @@ use serde::Serialize;
 
 use crate::render::style::{ERROR, styled};
 
+/// In help, a space at which no line is broken.
+pub(crate) const UNBROKEN: &str = "\u{a0}";
+
 /// Nobody reads the output any more. No error: the program ends.
 #[derive(Debug, thiserror::Error)]
 #[error("the output was closed")]
@@ -158,7 +161,7 @@ fn told(text: &str) {
 pub(crate) fn command_line(said: &clap::Error) -> anyhow::Result<()> {
     let text = said.render();
     if !said.use_stderr() {
-        return print(&text.ansi().to_string());
+        return print(&text.ansi().to_string().replace(UNBROKEN, " "));
     }
     // Without clap's styles: an argument could have some, too.
     let text = text.to_string();

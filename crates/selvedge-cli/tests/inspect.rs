@@ -308,3 +308,39 @@ print(json.dumps(expected))
         }
     }
 }
+
+/// Layers of a model have a line together, in natural order, and one that is not as the others its own.
+#[test]
+fn layers_have_one_line() {
+    let place = Place::new();
+    let zeros = [0_f32; 6];
+    let mut save = Save::new(place.path("model.safetensors"));
+    for layer in 0..12 {
+        let other = if layer == 7 { 5 } else { 4 };
+        save = save.tensor(format!("h.{layer}.attn"), [6], &zeros);
+        save = save.tensor(format!("h.{layer}.mlp"), [other], &zeros[..other]);
+    }
+    save.tensor("wte", [2], &zeros[..2]).write().unwrap();
+    let shown = |more: &[&str]| {
+        let all = place.print(&[&["inspect", "--no-findings", "model.safetensors"], more].concat());
+        let (_, table) = all.split_once("  tensor ").unwrap();
+        let lines = table
+            .lines()
+            .skip(1)
+            .take_while(|line| !line.contains("elements"));
+        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let lines = [
+        "h.{0-11}.attn       float32  (6,)   12 × 24 B",
+        "h.{11 of 0-11}.mlp  float32  (4,)   11 × 16 B",
+        "h.7.mlp             float32  (5,)        20 B",
+        "wte                 float32  (2,)         8 B",
+    ];
+    assert_eq!(shown(&[]), lines);
+    let each = shown(&["--each"]);
+    let is_of = |line: usize, name: &str| each[line].starts_with(name);
+    assert!(
+        each.len() == 25 && is_of(4, "h.2.attn") && is_of(20, "h.10.attn"),
+        "{each:?}"
+    );
+}

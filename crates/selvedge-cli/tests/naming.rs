@@ -51,6 +51,8 @@ impl Writer for Made {
         program
             .args((self.ending == "html").then_some("-o"))
             .arg(path);
+        // Without it a folder that is not there is mistyped.
+        program.args((self.ending != "html").then_some("--parents"));
         let output = program
             .args(overwrite.then_some("--overwrite"))
             .output()

@@ -7,7 +7,7 @@ use std::fs;
 use common::Place;
 use insta::assert_snapshot;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 15] = [
     "inspect",
     "plan",
     "recover",
@@ -18,8 +18,11 @@ const COMMANDS: [&str; 12] = [
     "convert",
     "verify",
     "checksum",
+    "check",
+    "rules",
     "completions",
     "man",
+    "show",
 ];
 
 #[test]
@@ -58,6 +61,15 @@ fn help_is_wrapped_once_and_its_examples_can_be_copied() {
             let whole = pair[1].is_empty() || pair[0].ends_with('\\');
             assert!(!goes_on || whole, "{command}: {pair:?}");
         }
+        // What is indented is not broken, whatever the width.
+        let indented = |help: &str| {
+            let (_, after) = help.split_once("Examples:\n").unwrap();
+            let lines = after.lines().filter(|line| line.starts_with("  "));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let mut narrow = place.command(&[command, "--help"]);
+        let narrow = common::finish(narrow.env("COLUMNS", "50").output().unwrap()).stdout;
+        assert_eq!(indented(&narrow), indented(&help), "{command}");
     }
 }
 
@@ -104,4 +116,68 @@ fn every_command_has_a_manual_page() {
         let page = page(&format!("selvedge-{command}")).unwrap();
         assert!(page.contains("Examples:"), "{command}");
     }
+}
+
+/// What writes a file does not make a folder of a mistyped name, and says what makes one.
+#[test]
+fn folders_are_made_only_when_asked_for() {
+    let place = Place::new();
+    common::finished(&place.path("a.h5"));
+    for args in [
+        &["convert", "a.h5", "tesnors/deep/a.safetensors"][..],
+        &["rechunk", "a.h5", "tesnors/a.h5"],
+        &["show", "a.h5", "W", "-o", "tesnors/W.npy"],
+        &["references", "a.h5", "-o", "tesnors/a.json"],
+        &["join", "a.h5", "-o", "tesnors/view.h5"],
+    ] {
+        let run = place.run(args);
+        assert_eq!((run.code, &*run.stdout), (2, ""), "{args:?}");
+        assert!(
+            run.stderr.contains("there is no folder tesnors"),
+            "{}",
+            run.stderr
+        );
+        assert!(run.stderr.contains("--parents"), "{}", run.stderr);
+        assert!(!place.path("tesnors").exists(), "{args:?}");
+    }
+    place.print(&["rechunk", "a.h5", "new/deep/a.h5", "--parents"]);
+    assert!(place.path("new/deep/a.h5").exists());
+    let unused = place.run(&["show", "a.h5", "W", "--parents"]);
+    assert!(
+        unused.stderr.contains("--parents is for -o"),
+        "{}",
+        unused.stderr
+    );
+    let gone = place.run(&["clean", "gone"]);
+    assert_eq!((gone.code, &*gone.stdout), (2, ""));
+    assert!(gone.stderr.contains("there is no gone"), "{}", gone.stderr);
+}
+
+/// What changes or makes a file says what it did to a program, too.
+#[test]
+fn what_is_done_is_told_as_json() {
+    let place = Place::new();
+    common::finished(&place.path("a.h5"));
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&place.print(&[args, &["--json"]].concat())).unwrap()
+    };
+    let planned = json(&["rechunk", "a.h5", "b.h5", "--dry-run"]);
+    assert!(planned["made"].is_null() && !place.path("b.h5").exists());
+    let made = json(&["rechunk", "a.h5", "b.h5"]);
+    assert_eq!(made["tensors"], planned["tensors"]);
+    assert_eq!(
+        (&made["steps"], &made["made"]["verified_bytes"]),
+        (&7.into(), &370.into())
+    );
+    let converted = json(&["convert", "a.h5", "c.safetensors"]);
+    assert_eq!(
+        (&converted["tensors"], &converted["bytes"]),
+        (&3.into(), &370.into())
+    );
+    let recovered = json(&["recover", "a.h5"]);
+    assert_eq!(
+        (&recovered["changed"], &recovered["state"]),
+        (&false.into(), &"finished".into())
+    );
+    assert_eq!(json(&["checksum", "a.h5"])["complete"], true);
 }

@@ -38,7 +38,6 @@ mod error;
 mod facts;
 mod finding;
 mod name;
-mod natural;
 mod nearest;
 mod notebook;
 mod output;

@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 
 use selvedge_base::text::escaped;
 
-use crate::natural;
+use selvedge_base::natural;
 
 /// A path below the root of what is checked, with `/` between its parts on every system.
 ///

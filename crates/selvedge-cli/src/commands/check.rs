@@ -25,14 +25,17 @@ Examples:
   selvedge check --diff
   selvedge check --statistics
 
-Paths are shown from the working directory, and to programs from the root: the folder of the
-nearest selvedge.toml, or else the top of the git repository. Notebooks that git ignores are left out; tensor files are found although it ignores them.
-`selvedge rules` lists the rules.
+Paths are shown from the working directory, and to programs from the root: the folder of the nearest \
+selvedge.toml, or else the top of the git repository. Notebooks that git ignores are left out; tensor \
+files are found although it ignores them. `selvedge rules` lists the rules.
 
 Exit codes:
   0  no findings
-  1  there are findings, or entries of the baseline that are stale; with --diff: something would change
-  2  something could not be checked, or the command line is wrong";
+  1  there are findings, or entries of the
+     baseline that are stale; with --diff:
+     something would change
+  2  something could not be checked, or the
+     command line is wrong";
 
 /// The baseline that is written where no name is given, in the root.
 const BASELINE: &str = "selvedge-baseline.toml";

@@ -1,6 +1,10 @@
 //! `selvedge checksum`: adds checksums to a trajectory.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
+
+use selvedge_base::text::escaped;
+use serde::Serialize;
 
 use crate::outcome::Outcome;
 use crate::output;
@@ -26,6 +30,19 @@ pub(crate) struct Args {
     /// Make checksums of the values as they are, also where they are not those that the old ones were made of
     #[arg(long)]
     trust_values: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    selvedge_version: &'static str,
+    path: String,
+    /// Whether every value has a checksum.
+    complete: bool,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -38,6 +55,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     progress.finish();
     added?;
-    output::print(&format!("{name}: all tensors have checksums now\n"))?;
+    if args.json {
+        output::print_json(&Report {
+            selvedge_version: env!("CARGO_PKG_VERSION"),
+            path: escaped(args.file.as_os_str().as_bytes()),
+            complete: true,
+        })?;
+    } else {
+        output::print(&format!("{name}: all tensors have checksums now\n"))?;
+    }
     Ok(Outcome::Success)
 }

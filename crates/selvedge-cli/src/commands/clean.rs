@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use selvedge_base::Abandoned;
 use selvedge_hdf5::Bytes;
 
@@ -39,6 +40,9 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    if let Some(gone) = args.paths.iter().find(|path| !path.exists()) {
+        bail!("there is no {}; nothing was removed", gone.display());
+    }
     let (found, failures) = walk::abandoned(&args.paths);
     let mut outcome = Outcome::Success;
     for Failure(message) in failures {

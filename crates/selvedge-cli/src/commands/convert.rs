@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use selvedge_base::Indices;
 use selvedge_hdf5::RewriteError;
 
+use super::new_file::NewFile;
 use super::other_files::OtherFiles;
-use super::rechunk::check_unused;
 use crate::convert::{self, Asked, Output, Target};
 use crate::facts::OpenFile;
 use crate::interrupt;
@@ -105,9 +105,12 @@ pub(crate) struct Args {
     #[command(flatten)]
     other_files: OtherFiles,
 
-    /// Replace a file that is there
+    #[command(flatten)]
+    new_file: NewFile,
+
+    /// Print JSON
     #[arg(long)]
-    overwrite: bool,
+    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -153,7 +156,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         reader: args.other_files.options(),
     };
     let opened = convert::open(&args.input, &asked)?;
-    check_unused(&args.output, args.overwrite)?;
+    args.new_file.check(&args.output)?;
     if let OpenFile::Hdf5(reader) = &opened.1
         && reader.shows(&args.output)
     {
@@ -164,11 +167,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let output = Output {
         path: &args.output,
         target,
-        overwrite: args.overwrite,
+        overwrite: args.new_file.overwrite,
     };
     let summary = convert::convert(&opened, &asked, output)?;
-    let text = render::convert::summary(&args.output, &summary);
-    output::print(&text)?;
+    if args.json {
+        output::print_json(&render::convert::Report::new(&args.output, &summary))?;
+    } else {
+        output::print(&render::convert::summary(&args.output, &summary))?;
+    }
     Ok(Outcome::Success)
 }
 

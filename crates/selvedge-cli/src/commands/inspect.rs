@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use selvedge_base::natural;
 use selvedge_base::text::escaped;
 use selvedge_conventions::{Finding, Place};
 use serde::{Serialize, Serializer};
@@ -10,7 +11,7 @@ use serde::{Serialize, Serializer};
 use super::diff;
 use super::other_files::OtherFiles;
 use crate::check;
-use crate::facts::{Assumptions, FileFacts, gather};
+use crate::facts::{Assumptions, FileFacts, Format, TensorFacts, gather};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -50,6 +51,10 @@ pub(crate) struct Args {
     /// and change nothing of the exit code, if there are others; a damaged one does
     #[arg(long, requires = "stats")]
     skip_unsupported: bool,
+
+    /// Show each tensor on a line of its own, also of many that differ in the numbers of their names alone
+    #[arg(long)]
+    each: bool,
 
     /// Leave out what `selvedge check` finds in the files
     #[arg(long)]
@@ -152,7 +157,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
                 stats,
                 findings,
             }) => {
-                let text = render::inspect::file(&facts, stats.as_deref(), &findings, page);
+                let text =
+                    render::inspect::file(&facts, stats.as_deref(), &findings, args.each, page);
                 output::print(if first { "" } else { "\n" })?;
                 output::print(&text)?;
                 first = false;
@@ -186,6 +192,10 @@ fn is_unread(stats: &[TensorStats], skip_unsupported: bool) -> bool {
 fn inspect(path: &Path, assumptions: &Assumptions, args: &Args) -> anyhow::Result<Inspected> {
     let (mut facts, file) = gather(path, assumptions)?;
     facts.check_names(&file, &args.tensors)?;
+    if facts.format == Format::Safetensors {
+        let order = |one: &TensorFacts, two: &TensorFacts| natural::compare(&one.name, &two.name);
+        facts.tensors.sort_by(order);
+    }
     // A broken selvedge.toml is no reason to show nothing of the file.
     let mut findings = if args.no_findings {
         Vec::new()

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use selvedge_hdf5::Join;
 
+use super::new_file::NewFile;
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
@@ -31,14 +32,17 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "VIEW")]
     output: Option<PathBuf>,
 
-    /// Replace a file that is there
-    #[arg(long, requires = "output")]
-    overwrite: bool,
+    #[command(flatten)]
+    new_file: NewFile,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     interrupt::remove_partials();
-    let join = Join::new(&args.shards).overwrite(args.overwrite);
+    match &args.output {
+        None => args.new_file.check_none("-o")?,
+        Some(view) => args.new_file.check(view)?,
+    }
+    let join = Join::new(&args.shards).overwrite(args.new_file.overwrite);
     let plan = match &args.output {
         Some(view) => join.write(view)?,
         None => join.plan()?,

@@ -9,6 +9,7 @@ mod diff;
 mod inspect;
 mod join;
 mod man;
+mod new_file;
 mod other_files;
 mod plan;
 mod rechunk;

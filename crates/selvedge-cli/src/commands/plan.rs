@@ -149,6 +149,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
             Page::of_stdout(),
         ))?;
     }
+    if !args.path.exists() {
+        output::note(&format!(
+            "note: there is no folder {}; a recorder makes it",
+            render::shown(&args.path)
+        ));
+    }
     match room {
         Ok(()) => Ok(Outcome::Success),
         Err(DeclareError::DiskTooSmall { needed, free, .. }) => {

@@ -1,11 +1,12 @@
 //! `selvedge rechunk`: writes a trajectory anew, with chunks for another purpose.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
-use selvedge_base::{Chain, FileError, check_target, target};
-use selvedge_hdf5::{Compression, ReadError, Rechunk, RewriteError};
+use selvedge_base::Chain;
+use selvedge_hdf5::{Bytes, Compression, ReadError, Rechunk, RewriteError};
 
+use super::new_file::NewFile;
 use super::other_files::OtherFiles;
 use super::plan::Read;
 use crate::convert::unequal_steps;
@@ -22,7 +23,7 @@ Examples:
   selvedge rechunk thimble_7.h5 thimble_7_tokens.h5 --for tokens --checksums
   selvedge rechunk old.h5 thimble_1.h5 --as-bf16 W   (float16 that was bfloat16)
   selvedge rechunk thimble_7.h5 thimble_7.h5 --overwrite
-  selvedge rechunk thimble_7.h5 archive/thimble_7.h5 --compression temporal
+  selvedge rechunk thimble_7.h5 archive/thimble_7.h5 --compression temporal --parents
 
 The input is any HDF5 file: of Selvedge or of h5py, compressed, or being recorded. All values keep \
 their bits, and every one is read back and compared. The new file gets its name when it is complete; \
@@ -58,9 +59,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = sizes::parse)]
     memory: u64,
 
-    /// Replace a file that is there; it may be the input
-    #[arg(long)]
-    overwrite: bool,
+    #[command(flatten)]
+    new_file: NewFile,
 
     /// Add checksums, which `selvedge verify` holds the values against later
     #[arg(long)]
@@ -99,6 +99,10 @@ pub(crate) struct Args {
     /// Only show the plan
     #[arg(long)]
     dry_run: bool,
+
+    /// Print JSON: the plan, and what was made
+    #[arg(long)]
+    json: bool,
 }
 
 /// How the new file is compressed.
@@ -129,7 +133,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         .compression(args.compression.into())
         .chunk_target(args.chunk_target)
         .memory(args.memory)
-        .overwrite(args.overwrite)
+        .overwrite(args.new_file.overwrite)
         .checksums(args.checksums)
         .trust_values(args.trust_values)
         .bf16(&args.as_bf16)
@@ -140,10 +144,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         .input_options(args.other_files.options());
     let plan = rechunk.plan().map_err(|error| said(error, args))?;
     // Before the plan is shown, which would look as if it were carried out.
-    check_unused(&args.output, args.overwrite)?;
-    let table = render::plan::table(&plan, &plan.tensors, Page::of_stdout());
-    output::print(&table)?;
+    args.new_file.check(&args.output)?;
+    if !args.json {
+        output::print(&render::plan::table(
+            &plan,
+            &plan.tensors,
+            Page::of_stdout(),
+        ))?;
+    }
     if args.dry_run {
+        if args.json {
+            output::print_json(&render::rechunk::Report::new(&plan, None))?;
+        }
         return Ok(Outcome::Success);
     }
     interrupt::remove_partials();
@@ -152,7 +164,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let summary = rechunk.run(|done| progress.follow(&name, done));
     progress.finish();
     let summary = summary.map_err(|error| said(error, args))?;
-    output::print(&render::rechunk::summary(&summary, &plan))?;
+    if args.json {
+        output::print_json(&render::rechunk::Report::new(&plan, Some(&summary)))?;
+    } else {
+        output::print(&render::rechunk::summary(&summary, &plan))?;
+    }
     Ok(Outcome::Success)
 }
 
@@ -187,6 +203,12 @@ fn said(error: RewriteError, args: &Args) -> anyhow::Error {
         RewriteError::CannotKeep { .. } => {
             anyhow::anyhow!("{error}; --skip-unsupported leaves them out")
         }
+        RewriteError::Read(error @ ReadError::WorkingMemory { needed, .. }) => {
+            anyhow::anyhow!(
+                "{error}: --memory {}",
+                Bytes(*needed).to_string().replace(' ', "")
+            )
+        }
         RewriteError::Read(error) if error.is_unsupported() => {
             anyhow::anyhow!("{}; --skip-unsupported leaves it out", Chain(error))
         }
@@ -202,16 +224,5 @@ fn said(error: RewriteError, args: &Args) -> anyhow::Error {
             committed,
         } => unequal_steps(path, tensors, *committed),
         _ => error.into(),
-    }
-}
-
-/// Checks that no file is in the way of a new one.
-pub(super) fn check_unused(path: &Path, overwrite: bool) -> anyhow::Result<()> {
-    match target(path).and_then(|target| check_target(&target, overwrite)) {
-        Err(FileError::AlreadyExists { .. }) => {
-            let path = path.display();
-            anyhow::bail!("{path} exists already; another name keeps it, --overwrite replaces it");
-        }
-        other => Ok(other.map(|_| ())?),
     }
 }

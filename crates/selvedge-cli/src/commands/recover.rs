@@ -1,9 +1,13 @@
 //! `selvedge recover`: puts a file in order whose writer died.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use selvedge_base::text::escaped;
 use selvedge_hdf5::{Bytes, Grouped, Recovery, RunState, plan_recovery};
+
+use serde::Serialize;
 
 use crate::outcome::Outcome;
 use crate::output;
@@ -29,27 +33,78 @@ pub(crate) struct Args {
     /// Only say what would be done, to an HDF5 file
     #[arg(long)]
     dry_run: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints of an HDF5 file.
+#[derive(Serialize)]
+struct Report<'a> {
+    selvedge_version: &'static str,
+    path: String,
+    dry_run: bool,
+    /// How the recording had ended: `recording` where its writer died.
+    state: &'static str,
+    committed_steps: u64,
+    /// Whether the file was changed, or would be.
+    changed: bool,
+    /// Whether HDF5's mark of a writer is what is taken out.
+    marked: bool,
+    /// Tensors that were ahead by a commit that was cut short, and the steps that they had.
+    ahead: &'a [(String, u64)],
+    /// Tensors that another program gave another number of steps, and that number.
+    changed_by_others: &'a [(String, u64)],
+    notes: Vec<String>,
+}
+
+/// What `--json` prints of an unfinished safetensors file.
+#[derive(Serialize)]
+struct Finished {
+    selvedge_version: &'static str,
+    path: String,
+    rows: Option<u64>,
+    bytes: u64,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let path = &args.file;
     let ends_with = |wanted: &str| path.extension().is_some_and(|end| end == wanted);
-    let text = if ends_with("safetensors") || ends_with("unfinished") {
-        safetensors(path, args.dry_run)?
+    if ends_with("safetensors") || ends_with("unfinished") {
+        safetensors(path, args)?;
     } else {
-        hdf5(path, args.dry_run)?
-    };
-    output::print(&text)?;
+        hdf5(path, args)?;
+    }
     Ok(Outcome::Success)
 }
 
-fn hdf5(path: &Path, dry_run: bool) -> anyhow::Result<String> {
-    let recovery = if dry_run {
+fn hdf5(path: &Path, args: &Args) -> anyhow::Result<()> {
+    let recovery = if args.dry_run {
         plan_recovery(path)?
     } else {
         selvedge_hdf5::recover(path)?
     };
-    Ok(in_words(&recovery, dry_run))
+    if !args.json {
+        return output::print(&in_words(&recovery, args.dry_run));
+    }
+    output::print_json(&Report {
+        selvedge_version: env!("CARGO_PKG_VERSION"),
+        path: escaped(recovery.path.as_os_str().as_bytes()),
+        dry_run: args.dry_run,
+        state: match recovery.state {
+            RunState::Recording => "recording",
+            RunState::Finished => "finished",
+            RunState::Recovered => "recovered",
+            _ => "unknown",
+        },
+        committed_steps: recovery.committed,
+        changed: recovery.changed,
+        marked: recovery.marked,
+        ahead: &recovery.ahead,
+        changed_by_others: &recovery.changed_by_others,
+        notes: recovery.notes.iter().map(ToString::to_string).collect(),
+    })
 }
 
 /// What was found, what was changed, how many steps there are.
@@ -123,8 +178,8 @@ fn in_words(recovery: &Recovery, dry_run: bool) -> String {
     text
 }
 
-fn safetensors(path: &Path, dry_run: bool) -> anyhow::Result<String> {
-    if dry_run {
+fn safetensors(path: &Path, args: &Args) -> anyhow::Result<()> {
+    if args.dry_run {
         bail!(
             "--dry-run is for HDF5 files: what is in {} turns out when the file is made of it, \
              which replaces no file",
@@ -132,12 +187,20 @@ fn safetensors(path: &Path, dry_run: bool) -> anyhow::Result<String> {
         );
     }
     let summary = selvedge_safetensors::recover(path)?;
+    if args.json {
+        return output::print_json(&Finished {
+            selvedge_version: env!("CARGO_PKG_VERSION"),
+            path: escaped(summary.path.as_os_str().as_bytes()),
+            rows: summary.rows,
+            bytes: summary.bytes,
+        });
+    }
     let rows = match summary.rows {
         Some(1) => "1 row, ".to_owned(),
         Some(rows) => format!("{} rows, ", Grouped(rows)),
         None => String::new(),
     };
-    Ok(format!(
+    output::print(&format!(
         "{}\n  found    its writer died before it was finished\n  changed  it is finished now: \
          {rows}{}\n",
         shown(&summary.path),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use selvedge_hdf5::{ReferenceOptions, References};
 
+use super::new_file::NewFile;
 use super::other_files::OtherFiles;
 use crate::interrupt;
 use crate::outcome::Outcome;
@@ -54,15 +55,18 @@ pub(crate) struct Args {
     #[arg(long)]
     skip_unsupported: bool,
 
-    /// Replace a file that is there
-    #[arg(long, requires = "output")]
-    overwrite: bool,
+    #[command(flatten)]
+    new_file: NewFile,
 
     #[command(flatten)]
     other_files: OtherFiles,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    match &args.output {
+        None => args.new_file.check_none("-o")?,
+        Some(path) => args.new_file.check(path)?,
+    }
     interrupt::remove_partials();
     let options = ReferenceOptions::default()
         .piece_bytes(args.piece)
@@ -80,7 +84,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
             );
         }
         let document = Document::new(&references, args.zarr, args.url.as_deref())?;
-        document.write(path, args.overwrite)?;
+        document.write(path, args.new_file.overwrite)?;
     }
     let text = render::references::summary(&references, args.output.as_deref(), Page::of_stdout());
     output::print(&text)?;

@@ -7,8 +7,8 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use selvedge_base::{Indices, Partial};
 
+use super::new_file::NewFile;
 use super::other_files::OtherFiles;
-use super::rechunk::check_unused;
 use crate::facts::{Assumptions, gather};
 use crate::interrupt;
 use crate::outcome::Outcome;
@@ -75,9 +75,8 @@ pub(crate) struct Args {
     #[arg(long, short, value_name = "OUT")]
     output: Option<PathBuf>,
 
-    /// Replace a file that is there
-    #[arg(long, requires = "output")]
-    overwrite: bool,
+    #[command(flatten)]
+    new_file: NewFile,
 
     /// Take uint16 without a marker for the bits of bfloat16
     #[arg(long)]
@@ -125,9 +124,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         columns: args.columns.clone(),
     };
     let values = Shown::find(&facts, &file, args.tensor.as_deref(), &asked)?;
-    if let Some(path) = &args.output {
-        check_unused(path, args.overwrite)?;
-        interrupt::remove_partials();
+    match &args.output {
+        None => args.new_file.check_none("-o")?,
+        Some(path) => {
+            args.new_file.check(path)?;
+            interrupt::remove_partials();
+        }
     }
     let mut out = Out::new(args)?;
     match format {
@@ -148,7 +150,7 @@ impl Out {
     fn new(args: &Args) -> anyhow::Result<Self> {
         let path = args.output.as_deref();
         let partial = path
-            .map(|path| Partial::create(path, args.overwrite))
+            .map(|path| Partial::create(path, args.new_file.overwrite))
             .transpose()?;
         Ok(Self { partial })
     }

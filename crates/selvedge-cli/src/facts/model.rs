@@ -31,7 +31,8 @@ pub(crate) struct FileFacts {
     pub(crate) notes: Vec<String>,
     /// The lines of Python that open it, for the expressions of the tensors.
     pub(crate) python: Vec<String>,
-    /// In the order of the file; of a recording the step tensors first.
+    /// In the order of the file, of HDF5 in the natural order of their names; of a recording the step tensors
+    /// first.
     pub(crate) tensors: Vec<TensorFacts>,
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use selvedge_base::text::steers;
 use selvedge_hdf5::Dtype;
+use selvedge_safetensors::TensorInfo;
 
 use super::{Format, TensorFacts};
 use crate::source::Array;
@@ -60,18 +61,42 @@ pub(super) fn read_hdf5(name: &str, dtype: Option<Dtype>, stored: &str, rank: us
     }
 }
 
-/// The lines that open a safetensors file as `tensors`.
-pub(super) fn open_safetensors(path: &Path) -> Vec<String> {
+/// The lines that open a safetensors file as `tensors`, or as `f` where torch has not all of its dtypes, and
+/// would read none of its tensors.
+pub(super) fn open_safetensors(path: &Path, tensors: &[TensorInfo]) -> Vec<String> {
     let path = quoted(path);
+    if tensors.iter().all(is_of_torch) {
+        return vec![
+            "from safetensors.torch import load_file".to_owned(),
+            format!("tensors = load_file({path})"),
+        ];
+    }
     vec![
-        "from safetensors.torch import load_file".to_owned(),
-        format!("tensors = load_file({path})"),
+        "import numpy as np".to_owned(),
+        "from safetensors import safe_open".to_owned(),
+        format!("f = safe_open({path}, \"pt\")"),
     ]
 }
 
-/// The expression that reads tensor `name` of `tensors`.
-pub(super) fn read_safetensors(name: &str) -> String {
-    format!("tensors[{}]", quoted(name))
+/// The expression that reads a tensor of a safetensors file; of a dtype that torch has not, its bytes.
+pub(super) fn read_safetensors(info: &TensorInfo, path: &Path, all: &[TensorInfo]) -> String {
+    let name = quoted(&info.name);
+    if all.iter().all(is_of_torch) {
+        format!("tensors[{name}]")
+    } else if is_of_torch(info) {
+        format!("f.get_tensor({name})")
+    } else {
+        let (path, bytes, start) = (quoted(path), info.bytes(), info.range.start);
+        format!(
+            "np.fromfile({path}, \"uint8\", {bytes}, offset={start})  # the bytes: torch has no {}",
+            info.dtype
+        )
+    }
+}
+
+/// Whether torch has the dtype: not those of 6 bits.
+fn is_of_torch(info: &TensorInfo) -> bool {
+    info.dtype.bitsize() != 6
 }
 
 /// The lines that make arrays of `NumPy` ready: of a `.npz` file as `arrays`.
@@ -139,7 +164,7 @@ pub(crate) fn identifier(name: &str) -> String {
     // Words of Python, and what the lines before use.
     const TAKEN: &str = "False None True and as assert async await break class continue def del elif else \
                          except finally for from global if import in is lambda nonlocal not or pass raise \
-                         return try while with yield arrays f h5py load_file np tensors torch";
+                         return try while with yield arrays f h5py load_file np safe_open tensors torch";
     if identifier.is_empty() || identifier.starts_with(|c: char| c.is_ascii_digit()) {
         identifier.insert(0, '_');
     }

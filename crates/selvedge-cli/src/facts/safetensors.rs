@@ -44,13 +44,17 @@ pub(super) fn gather(path: &Path) -> Result<(FileFacts, Reader), Unreadable> {
         attributes,
         unread_attributes: Vec::new(),
         notes: Vec::new(),
-        python: python::open_safetensors(path),
-        tensors: header.tensors().iter().map(tensor_facts).collect(),
+        python: python::open_safetensors(path, header.tensors()),
+        tensors: header
+            .tensors()
+            .iter()
+            .map(|info| tensor_facts(info, path, header.tensors()))
+            .collect(),
     };
     Ok((facts, reader))
 }
 
-fn tensor_facts(info: &TensorInfo) -> TensorFacts {
+fn tensor_facts(info: &TensorInfo, path: &Path, all: &[TensorInfo]) -> TensorFacts {
     TensorFacts {
         name: info.name.clone(),
         role: Role::Tensor,
@@ -74,6 +78,6 @@ fn tensor_facts(info: &TensorInfo) -> TensorFacts {
         unread_attributes: Vec::new(),
         remarks: Vec::new(),
         missing_sources: Vec::new(),
-        python: python::read_safetensors(&info.name),
+        python: python::read_safetensors(info, path, all),
     }
 }

@@ -1,23 +1,27 @@
 //! What `selvedge inspect` prints of a file.
 
+use std::collections::HashMap;
+
 use selvedge_conventions::Finding;
 use selvedge_hdf5::{Bytes, Grouped, Shape};
 
 use super::style::{GOOD, HEADING, TITLE, WARNING, styled};
 use super::table::{Align, Table};
 use super::text::{counted, shown, some, wrapped};
-use super::{Page, attributes, python, stats, storage};
+use super::{Page, attributes, families, python, stats, storage};
 use crate::facts::{FileFacts, Format, Recording, RecordingState, Remedy, Storage, TensorFacts};
 use crate::stats::TensorStats;
 
 /// Everything below the path is indented.
 const INDENT: usize = 2;
 
-/// The text of one file; `stats` where the values were read.
+/// The text of one file; `stats` where the values were read. Tensors that differ in the numbers of their names
+/// alone have one line, unless `each` is to have its own.
 pub(crate) fn file(
     facts: &FileFacts,
     values: Option<&[TensorStats]>,
     findings: &[Finding],
+    each: bool,
     page: Page,
 ) -> String {
     let path = shown(&facts.path);
@@ -38,7 +42,7 @@ pub(crate) fn file(
     if facts.tensors.is_empty() {
         section("", "  no tensors\n");
     } else {
-        section("", &tensors(facts, page));
+        section("", &tensors(facts, each, page));
     }
     section("stored as", &stored_types(facts, page));
     section("axes", &axes(facts, page));
@@ -62,14 +66,8 @@ pub(crate) fn file(
             page,
         ),
     );
-    for tensor in &facts.tensors {
-        let lines = attributes::lines(
-            &tensor.attributes,
-            &tensor.unread_attributes,
-            INDENT + 2,
-            page,
-        );
-        section(&format!("attributes of {}", shown(&tensor.name)), &lines);
+    for (lines, names) in attributes_of_tensors(facts, page) {
+        section(&format!("attributes of {}", some(&names)), &lines);
     }
     section("notes", &notes(facts, page));
     let findings = super::findings::of_file(findings, INDENT + 2, page);
@@ -162,7 +160,23 @@ fn state(recording: &Recording) -> String {
     format!("{state}: {steps}")
 }
 
-fn tensors(facts: &FileFacts, page: Page) -> String {
+/// The attributes of tensors, and which have just these.
+fn attributes_of_tensors(facts: &FileFacts, page: Page) -> Vec<(String, Vec<String>)> {
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    let mut places = HashMap::new();
+    for tensor in &facts.tensors {
+        let (read, unread) = (&tensor.attributes, &tensor.unread_attributes);
+        let lines = attributes::lines(read, unread, INDENT + 2, page);
+        let place = *places.entry(lines.clone()).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, names)) => names.push(shown(&tensor.name)),
+            None => groups.push((lines, vec![shown(&tensor.name)])),
+        }
+    }
+    groups
+}
+
+fn tensors(facts: &FileFacts, each: bool, page: Page) -> String {
     let mut table = Table::new([
         ("tensor", Align::Left),
         ("dtype", Align::Left),
@@ -174,18 +188,27 @@ fn tensors(facts: &FileFacts, page: Page) -> String {
         .tensors
         .iter()
         .any(|tensor| !matches!(tensor.storage, Storage::Contiguous { .. }));
-    for tensor in &facts.tensors {
+    let families = families::of(&facts.tensors, each);
+    for family in &families {
+        let Some(tensor) = family.tensors.first() else {
+            continue;
+        };
+        let times = match family.tensors.len() {
+            1 => String::new(),
+            count => format!("{} × ", Grouped(count as u64)),
+        };
         table.row([
-            shown(&tensor.name),
+            shown(&family.name),
             // What is no number is described below the table.
             match tensor.element_bits {
                 Some(_) => shown(&tensor.dtype),
                 None => "other".to_owned(),
             },
             Shape(&tensor.shape).to_string(),
-            tensor
-                .bytes
-                .map_or_else(|| "–".to_owned(), |bytes| Bytes(bytes).to_string()),
+            tensor.bytes.map_or_else(
+                || "–".to_owned(),
+                |bytes| format!("{times}{}", Bytes(bytes)),
+            ),
             // All of a safetensors file is contiguous.
             if chunked {
                 storage::word(&tensor.storage)
@@ -206,6 +229,11 @@ fn tensors(facts: &FileFacts, page: Page) -> String {
             Grouped(elements),
             Bytes(bytes)
         ));
+        if families.len() < facts.tensors.len() {
+            text.push_str(
+                "  (one line for those that differ in numbers alone; --each shows each)\n",
+            );
+        }
     }
     text
 }

@@ -4,6 +4,7 @@
 mod attributes;
 pub(crate) mod convert;
 pub(crate) mod diff;
+mod families;
 pub(crate) mod findings;
 pub(crate) mod inspect;
 pub(crate) mod join;

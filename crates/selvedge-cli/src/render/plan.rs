@@ -51,7 +51,7 @@ pub(crate) struct Report<'a> {
 }
 
 #[derive(Serialize)]
-struct Tensor<'a> {
+pub(super) struct Tensor<'a> {
     name: &'a str,
     dtype: &'static str,
     step_shape: &'a [u64],
@@ -83,11 +83,7 @@ impl<'a> Report<'a> {
     pub(crate) fn new(plan: &'a RunPlan, fits: bool) -> Self {
         Self {
             steps: plan.steps,
-            read: match plan.pattern {
-                ReadPattern::SingleSteps => "steps",
-                ReadPattern::TokenSubset => "tokens",
-                _ => "whole",
-            },
+            read: pattern(plan.pattern),
             compression: match plan.encoding {
                 Some(_) => "fast",
                 None => "none",
@@ -114,8 +110,17 @@ impl<'a> Report<'a> {
     }
 }
 
+/// The word of the command line for how tensors are mostly read.
+pub(super) fn pattern(pattern: ReadPattern) -> &'static str {
+    match pattern {
+        ReadPattern::SingleSteps => "steps",
+        ReadPattern::TokenSubset => "tokens",
+        _ => "whole",
+    }
+}
+
 impl<'a> Tensor<'a> {
-    fn new(plan: &'a ChunkPlan) -> Self {
+    pub(super) fn new(plan: &'a ChunkPlan) -> Self {
         Self {
             name: &plan.tensor,
             dtype: plan.dtype.name(),

@@ -6,7 +6,7 @@ use selvedge_safetensors::Dtype as Safetensors;
 /// A dtype in the terms of every format.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
-    /// PyTorch's name. It has none for 6 bits.
+    /// PyTorch's name. It has none for 6 bits, and of 4 bits only for pairs (`float4_e2m1fn_x2`).
     pub(crate) name: &'static str,
     /// Bits of an element.
     pub(crate) bits: u64,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::IdPattern;
 use crate::Error;
-use crate::natural;
+use selvedge_base::natural;
 
 /// The id of a notebook: `1.5d`, a variant of it such as `1.24c8`, or zero-padded, `01.1a`.
 ///

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::{IdPattern, NotebookId, is_plain_text, made_plain};
 use crate::Error;
-use crate::natural;
+use selvedge_base::natural;
 
 /// The name of a tensor file, `<id>_<what>.safetensors`: the notebook that made it, and what it
 /// holds.

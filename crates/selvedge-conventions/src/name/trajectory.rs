@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::{is_plain_text, made_plain};
 use crate::Error;
-use crate::natural;
+use selvedge_base::natural;
 
 /// The name of a trajectory, `<run>_<n>.h5`: the experiment, and the number of the run.
 ///

@@ -174,6 +174,7 @@ impl Reader {
         let mut tensors = opening.tensors;
         let found =
             found.map_err(|error| StorageError::library(&path, "list the datasets of", error))?;
+        tensors.sort_by(Tensor::order);
         place::expect_indexes(&data, &tensors);
         let ranks = view::Ranks::open(&path, &attributes, others)?;
         for tensor in tensors.iter_mut().filter(|_| ranks.is_some()) {
@@ -388,7 +389,7 @@ impl Reader {
         has_writer.map_err(|error| StorageError::io(&self.path, "ask for the locks of", error))
     }
 
-    /// All tensors, in the order of their names, those in groups last.
+    /// All tensors, in the natural order of their names (`h.2` before `h.10`), those in groups last.
     #[must_use]
     pub fn tensors(&self) -> &[Tensor] {
         &self.tensors

@@ -4,6 +4,7 @@ mod located;
 mod part;
 mod plain;
 
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -11,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use hdf5::Dataset;
 use hdf5::dataset::{AllocTime, FillTime, Layout};
 use selvedge_base::shape::most_elements;
-use selvedge_base::{AtWork, Chain, FileError, InUse, Stride, buffer};
+use selvedge_base::{AtWork, Chain, FileError, InUse, Stride, buffer, natural};
 
 use super::catalog::Member;
 use super::data_layout::{self, DataLayout};
@@ -227,6 +228,13 @@ impl Tensor {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The order of tensors in a file: that of their names, those in groups last.
+    pub(super) fn order(one: &Self, two: &Self) -> Ordering {
+        let in_group = |tensor: &Self| tensor.name.contains('/');
+        let by_group = in_group(one).cmp(&in_group(two));
+        by_group.then_with(|| natural::compare(&one.name, &two.name))
     }
 
     /// Shape of a chunk in elements.

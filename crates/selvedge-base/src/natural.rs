@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 /// Compares two texts by their parts: runs of ASCII digits by the number they spell, everything
 /// else by character. Texts that differ in leading zeros alone are told apart by their characters,
 /// so that only equal texts are equal.
-pub(crate) fn compare(a: &str, b: &str) -> Ordering {
+#[must_use]
+pub fn compare(a: &str, b: &str) -> Ordering {
     parts(a).cmp(parts(b)).then_with(|| a.cmp(b))
 }
 
