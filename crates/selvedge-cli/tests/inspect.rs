@@ -344,3 +344,22 @@ fn layers_have_one_line() {
         "{each:?}"
     );
 }
+
+/// `load_file` refuses all of a file that has floats of 6 bits, and `safe_open` only these.
+#[test]
+fn what_torch_has_not_hinders_no_other_tensor() {
+    let place = Place::new();
+    let header = r#"{"a":{"dtype":"F6_E2M3","shape":[4],"data_offsets":[0,3]},"b":{"dtype":"U8","shape":[5],"data_offsets":[3,8]}}  "#;
+    let length = u64::try_from(header.len()).unwrap();
+    let bytes = [&length.to_le_bytes()[..], header.as_bytes(), &[0; 8]].concat();
+    std::fs::write(place.path("x.safetensors"), bytes).unwrap();
+    let text = place.print(&["inspect", "x.safetensors"]);
+    assert!(
+        text.contains(r#"f = safe_open("x.safetensors", "pt")"#),
+        "{text}"
+    );
+    assert!(text.contains(r#"b = f.get_tensor("b")"#), "{text}");
+    let start = 8 + header.len();
+    let bytes = format!(r#"np.fromfile("x.safetensors", "uint8", 3, offset={start})"#);
+    assert!(text.contains(&bytes), "{text}");
+}

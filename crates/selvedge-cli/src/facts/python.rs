@@ -61,36 +61,51 @@ pub(super) fn read_hdf5(name: &str, dtype: Option<Dtype>, stored: &str, rank: us
     }
 }
 
-/// The lines that open a safetensors file as `tensors`, or as `f` where torch has not all of its dtypes, and
-/// would read none of its tensors.
-pub(super) fn open_safetensors(path: &Path, tensors: &[TensorInfo]) -> Vec<String> {
-    let path = quoted(path);
-    if tensors.iter().all(is_of_torch) {
-        return vec![
-            "from safetensors.torch import load_file".to_owned(),
-            format!("tensors = load_file({path})"),
-        ];
-    }
-    vec![
-        "import numpy as np".to_owned(),
-        "from safetensors import safe_open".to_owned(),
-        format!("f = safe_open({path}, \"pt\")"),
-    ]
+/// The Python that reads a safetensors file.
+pub(super) struct SafetensorsLines<'a> {
+    path: &'a Path,
+    /// Whether torch has all of its dtypes: else it reads none of its tensors with one call.
+    all_of_torch: bool,
 }
 
-/// The expression that reads a tensor of a safetensors file; of a dtype that torch has not, its bytes.
-pub(super) fn read_safetensors(info: &TensorInfo, path: &Path, all: &[TensorInfo]) -> String {
-    let name = quoted(&info.name);
-    if all.iter().all(is_of_torch) {
-        format!("tensors[{name}]")
-    } else if is_of_torch(info) {
-        format!("f.get_tensor({name})")
-    } else {
-        let (path, bytes, start) = (quoted(path), info.bytes(), info.range.start);
-        format!(
-            "np.fromfile({path}, \"uint8\", {bytes}, offset={start})  # the bytes: torch has no {}",
-            info.dtype
-        )
+impl<'a> SafetensorsLines<'a> {
+    pub(super) fn new(path: &'a Path, tensors: &[TensorInfo]) -> Self {
+        Self {
+            path,
+            all_of_torch: tensors.iter().all(is_of_torch),
+        }
+    }
+
+    /// The lines that open the file, as `tensors` or as `f`.
+    pub(super) fn open(&self) -> Vec<String> {
+        let path = quoted(self.path);
+        if self.all_of_torch {
+            return vec![
+                "from safetensors.torch import load_file".to_owned(),
+                format!("tensors = load_file({path})"),
+            ];
+        }
+        vec![
+            "import numpy as np".to_owned(),
+            "from safetensors import safe_open".to_owned(),
+            format!("f = safe_open({path}, \"pt\")"),
+        ]
+    }
+
+    /// The expression that reads a tensor; of a dtype that torch has not, its bytes.
+    pub(super) fn read(&self, info: &TensorInfo) -> String {
+        let name = quoted(&info.name);
+        if self.all_of_torch {
+            format!("tensors[{name}]")
+        } else if is_of_torch(info) {
+            format!("f.get_tensor({name})")
+        } else {
+            let (path, bytes, start) = (quoted(self.path), info.bytes(), info.range.start);
+            let dtype = info.dtype;
+            format!(
+                "np.fromfile({path}, \"uint8\", {bytes}, offset={start})  # the bytes: torch has no {dtype}"
+            )
+        }
     }
 }
 

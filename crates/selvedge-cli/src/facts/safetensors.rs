@@ -7,8 +7,9 @@ use std::path::Path;
 use selvedge_base::FileError;
 use selvedge_safetensors::{Reader, TensorInfo};
 
+use super::python::SafetensorsLines;
 use super::{
-    Attribute, FileFacts, Format, Provenance, Role, Storage, TensorFacts, Unreadable, Value, python,
+    Attribute, FileFacts, Format, Provenance, Role, Storage, TensorFacts, Unreadable, Value,
 };
 use crate::source::Kind;
 
@@ -30,6 +31,7 @@ pub(super) fn gather(path: &Path) -> Result<(FileFacts, Reader), Unreadable> {
             value: Value::text(value),
         })
         .collect();
+    let python = SafetensorsLines::new(path, header.tensors());
     let facts = FileFacts {
         path: path.to_owned(),
         format: Format::Safetensors,
@@ -44,17 +46,17 @@ pub(super) fn gather(path: &Path) -> Result<(FileFacts, Reader), Unreadable> {
         attributes,
         unread_attributes: Vec::new(),
         notes: Vec::new(),
-        python: python::open_safetensors(path, header.tensors()),
+        python: python.open(),
         tensors: header
             .tensors()
             .iter()
-            .map(|info| tensor_facts(info, path, header.tensors()))
+            .map(|info| tensor_facts(info, &python))
             .collect(),
     };
     Ok((facts, reader))
 }
 
-fn tensor_facts(info: &TensorInfo, path: &Path, all: &[TensorInfo]) -> TensorFacts {
+fn tensor_facts(info: &TensorInfo, python: &SafetensorsLines<'_>) -> TensorFacts {
     TensorFacts {
         name: info.name.clone(),
         role: Role::Tensor,
@@ -78,6 +80,6 @@ fn tensor_facts(info: &TensorInfo, path: &Path, all: &[TensorInfo]) -> TensorFac
         unread_attributes: Vec::new(),
         remarks: Vec::new(),
         missing_sources: Vec::new(),
-        python: python::read_safetensors(info, path, all),
+        python: python.read(info),
     }
 }

@@ -188,7 +188,8 @@ fn tensors(facts: &FileFacts, each: bool, page: Page) -> String {
         .tensors
         .iter()
         .any(|tensor| !matches!(tensor.storage, Storage::Contiguous { .. }));
-    let families = families::of(&facts.tensors, each);
+    // What reads a pipe looks for whole names.
+    let families = families::of(&facts.tensors, each || page.table.is_none());
     for family in &families {
         let Some(tensor) = family.tensors.first() else {
             continue;
@@ -230,9 +231,8 @@ fn tensors(facts: &FileFacts, each: bool, page: Page) -> String {
             Bytes(bytes)
         ));
         if families.len() < facts.tensors.len() {
-            text.push_str(
-                "  (one line for those that differ in numbers alone; --each shows each)\n",
-            );
+            let note = "one line for those that differ in numbers alone; --each shows each";
+            text.push_str(&format!("  {}\n", wrapped(note, INDENT, page.text)));
         }
     }
     text
