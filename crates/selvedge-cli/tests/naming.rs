@@ -52,7 +52,7 @@ impl Writer for Made {
             .args((self.ending == "html").then_some("-o"))
             .arg(path);
         // Without it a folder that is not there is mistyped.
-        program.args((self.ending != "html").then_some("--parents"));
+        program.arg("--parents");
         let output = program
             .args(overwrite.then_some("--overwrite"))
             .output()

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use selvedge_base::{Partial, read_regular};
 use selvedge_report::{File, Page, Vocabulary};
 
+use super::new_file::NewFile;
 use super::other_files::OtherFiles;
-use super::rechunk::check_unused;
 use crate::check;
 use crate::facts::{Assumptions, FileFacts, OpenFile, gather};
 use crate::interrupt;
@@ -67,9 +67,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     other_files: OtherFiles,
 
-    /// Replace a page that is there
-    #[arg(long)]
-    overwrite: bool,
+    #[command(flatten)]
+    new_file: NewFile,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -77,7 +76,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Some(page) => page.clone(),
         None => default_page(&args.files[0])?,
     };
-    check_unused(&page, args.overwrite)?;
+    args.new_file.check(&page)?;
     let assumptions = Assumptions {
         bf16: args.assume_bf16,
         reader: args.other_files.options(),
@@ -100,7 +99,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let is_sampled = files.iter().any(|file| file.is_sampled);
     let made_by = concat!("selvedge ", env!("CARGO_PKG_VERSION"));
     let html = Page::new(made_by, files, &vocabulary).html();
-    let mut partial = Partial::create(&page, args.overwrite)?;
+    let mut partial = Partial::create(&page, args.new_file.overwrite)?;
     let file = partial.file().clone();
     let written = (&mut &**file).write_all(html.as_bytes());
     written.with_context(|| format!("cannot write {}", page.display()))?;
@@ -139,7 +138,7 @@ fn measured(
     let (measured, unread) = report::measure(facts, file, &args.tensors, args.quick, files)?;
     // A broken selvedge.toml is no reason for no page.
     let findings = check::one_file(facts).unwrap_or_default();
-    let told = render::inspect::file(facts, None, &findings, render::Page::of_text());
+    let told = render::inspect::file(facts, None, &findings, false, render::Page::of_text());
     let lines = render::inspect::header(facts);
     let lines: Vec<String> = lines.iter().map(|line| output::plain(line)).collect();
     let name = render::shown(&facts.path);

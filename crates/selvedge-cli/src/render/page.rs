@@ -34,7 +34,7 @@ impl Page {
         }
     }
 
-    /// That of a file.
+    /// That of a file or a pipe, where lines may be of any length.
     pub(crate) fn unlimited() -> Self {
         Self {
             table: None,
