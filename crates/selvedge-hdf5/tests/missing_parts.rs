@@ -280,6 +280,14 @@ fn all_sources_with_numbers_are_read() {
         .step_by(40)
         .collect();
     assert_eq!(firsts, [2.0, 1.0, 2.0, 3.0]);
+    // One that is missing before others was taken for the end.
+    fs::remove_file(folder.path().join("two/s2.h5")).unwrap();
+    let file = Reader::open(folder.path().join("two/numbered.h5")).unwrap();
+    let error = file.tensor("v").unwrap().read::<f32>().unwrap_err();
+    assert!(
+        matches!(&error, ReadError::MissingSource { missing, .. } if missing.contains("s2.h5, which is not there")),
+        "{error}"
+    );
 }
 
 /// libhdf5 tells nothing of a source that does not unpack, and the view was called damaged.
@@ -326,13 +334,15 @@ with h5py.File("view.h5", "w") as f:
 fn a_source_that_is_written_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     python::run(NUMBERED, [folder.path()]);
-    let source = std::fs::File::open(folder.path().join("two/s1.h5")).unwrap();
-    source.lock().unwrap();
-    let file = Reader::open(folder.path().join("two/numbered.h5")).unwrap();
-    let view = file.tensor("v").unwrap();
-    let error = view.read::<f32>().unwrap_err().to_string();
-    assert!(
-        error.contains("s1.h5") && error.contains("open for writing"),
-        "{error}"
-    );
+    for name in ["s1.h5", "s2.h5"] {
+        let source = std::fs::File::open(folder.path().join("two").join(name)).unwrap();
+        source.lock().unwrap();
+        let file = Reader::open(folder.path().join("two/numbered.h5")).unwrap();
+        let view = file.tensor("v").unwrap();
+        let error = view.read::<f32>().unwrap_err().to_string();
+        assert!(
+            error.contains(name) && error.contains("open for writing"),
+            "{error}"
+        );
+    }
 }

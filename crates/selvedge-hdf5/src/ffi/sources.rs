@@ -11,9 +11,11 @@ use hdf5_sys::h5p::{
     H5Pget_virtual_filename, H5Pget_virtual_srcspace, H5Pget_virtual_vspace,
 };
 use hdf5_sys::h5s::{H5Sget_regular_hyperslab, H5Sget_select_bounds};
+use selvedge_base::Chain;
 use selvedge_base::shape::most_elements;
 
 use super::text_of;
+use crate::other_files::with_sources;
 
 /// The longest name of a file with external values that is read, in bytes.
 const LONGEST_NAME: usize = 4096;
@@ -63,11 +65,10 @@ pub(crate) fn virtual_mappings(dataset: &Dataset) -> hdf5::Result<Vec<Mapping>> 
         // variable.
         h5check(unsafe { H5Pget_virtual_count(plan.id(), &raw mut count) })
     })?;
-    let extents: Vec<u64> = dataset
-        .shape()
-        .into_iter()
-        .map(|axis| axis as u64)
-        .collect();
+    // It can depend on the sources, as far as those may be opened.
+    let shape = with_sources(|| dataset.shape());
+    let shape = shape.map_err(|error| hdf5::Error::from(Chain(&error).to_string()))?;
+    let extents: Vec<u64> = shape.into_iter().map(|axis| axis as u64).collect();
     (0..count)
         .map(|number| mapping(&plan, number, &extents))
         .collect()
@@ -160,7 +161,7 @@ fn blocks(space: &Dataspace, extents: &[u64]) -> (u64, Option<u64>) {
     });
     // HDF5's word for a count without an end.
     let endless = count.iter().position(|&count| count == u64::MAX);
-    let Some(axis) = endless.filter(|_| regular > 0) else {
+    let Some(axis) = endless.filter(|_| regular >= 0) else {
         return (1, None);
     };
     let after = extents.get(axis).map(|end| end.saturating_sub(start[axis]));

@@ -28,6 +28,8 @@ const DEPTH: usize = 4;
 const NAMED: usize = 8;
 /// Sources of one mapping that are looked at: the numbers of its blocks.
 const MOST_BLOCKS: u64 = 100_000;
+/// How many numbers are looked at after the first that there is no source of.
+const LATER: u64 = 100;
 /// What HDF5 is told to look for sources in, beside the folder of the file.
 const PREFIX: &str = "HDF5_VDS_PREFIX";
 
@@ -203,12 +205,19 @@ impl Search<'_> {
                     break;
                 }
             }
-            // The shape ends where a source is not there, and also where one is that may not be read.
+            // The shape ends where a source is not there, and also where one is that may not be read, and where
+            // one is missing before others.
             let next = numbered(&mapping.file, mapping.blocks);
+            let others = self.others;
+            let mut later = mapping.blocks.saturating_add(1)..mapping.blocks.saturating_add(LATER);
+            let is_there = |block| {
+                let name = numbered(&mapping.file, block);
+                find(path, &name, others).err() != Some(Why::NoFile)
+            };
             if has_number(&mapping)
                 && next != b"."
-                && let Err(why) = open(path, &next, self.others)
-                && why != Why::NoFile
+                && let Err(why) = open(path, &next, others)
+                && (why != Why::NoFile || (next != mapping.file && later.any(is_there)))
             {
                 let name = numbered(&mapping.dataset, mapping.blocks);
                 self.tell(path, &next, &name, why);
