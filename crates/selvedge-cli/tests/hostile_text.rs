@@ -90,7 +90,7 @@ fn args(line: &str, file: &OsStr) -> Vec<OsString> {
 }
 
 /// What there is to ask of a file.
-const OF_A_FILE: [&str; 27] = [
+const OF_A_FILE: [&str; 29] = [
     "report --overwrite -o page.html {}",
     "inspect {}",
     "inspect --color always --stats {}",
@@ -110,6 +110,8 @@ const OF_A_FILE: [&str; 27] = [
     "rechunk --dry-run {} new.h5",
     "rechunk --overwrite {} new.h5",
     "rechunk --skip-unsupported --overwrite {} new.h5",
+    "references {}",
+    "references --skip-unsupported --overwrite -o references.json {}",
     "recover --dry-run {}",
     "recover {}",
     "checksum {}",

@@ -1,4 +1,4 @@
-//! How a file gets its name: the contract that every writer is held to, for `convert`, `report` and `rechunk`.
+//! How a file gets its name: the contract that every writer is held to, for `convert`, `references`, `report` and `rechunk`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ impl Writer for Made {
         let mut program = Command::new(env!("CARGO_BIN_EXE_selvedge"));
         program.arg(self.command).arg(self.input(value));
         program
-            .args((self.ending == "html").then_some("-o"))
+            .args(["html", "json"].contains(&self.ending).then_some("-o"))
             .arg(path);
         // Without it a folder that is not there is mistyped.
         program.arg("--parents");
@@ -76,6 +76,12 @@ impl Writer for Made {
                 let (before, _) = page.split_once(".h5</title>").expect("a title");
                 before.as_bytes()[before.len() - 1] - b'0'
             }
+            // References have the name of the file that they are to.
+            "json" => {
+                let references = fs::read_to_string(path).expect("read");
+                let (before, _) = references.split_once(".h5\"").expect("a name");
+                before.as_bytes()[before.len() - 1] - b'0'
+            }
             _ => *fs::read(path).expect("read").last().expect("values"),
         }
     }
@@ -91,6 +97,10 @@ mod convert_to_safetensors {
 
 mod convert_to_npy {
     selvedge_testing::naming_contract!(super::Made::by("convert", "npy"));
+}
+
+mod references {
+    selvedge_testing::naming_contract!(super::Made::by("references", "json"));
 }
 
 mod report {

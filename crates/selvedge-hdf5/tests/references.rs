@@ -327,6 +327,8 @@ import sys, h5py, numpy as np
 with h5py.File(sys.argv[1], "w") as f:
     ones = np.arange(24, dtype=np.float32).reshape(6, 4)
     f["good"] = ones
+    f["empty"] = ones[:, :0].reshape(6, 0, 2)
+    f.create_dataset("none", (0, 4, 0), "<f4", chunks=(2, 3, 1), maxshape=(None, 4, None))
     f.create_dataset("gzip", data=ones, chunks=(4, 3), compression="gzip", shuffle=True)
     f.create_dataset("sum", data=ones, chunks=(4, 3), fletcher32=True)
     f.create_dataset("lzf", data=ones, chunks=(4, 3), compression="lzf")
@@ -354,12 +356,12 @@ with h5py.File(sys.argv[1], "w") as f:
     ));
     let found = References::of(&reader, &options.skip_unsupported(true)).unwrap();
     let names: Vec<&str> = found.arrays().iter().map(ReferencedArray::name).collect();
-    assert_eq!(names, ["good", "gzip", "pieces", "sum"]);
-    for array in &found.arrays()[..3] {
+    assert_eq!(names, ["empty", "good", "gzip", "none", "pieces", "sum"]);
+    for array in &found.arrays()[..5] {
         let expected = reader.tensor(array.name()).unwrap().read_bytes().unwrap();
         assert_eq!(assembled(&found, array).0, expected);
     }
-    assert_eq!(found.arrays()[3].codecs(), [ReferenceCodec::Fletcher32]);
+    assert_eq!(found.arrays()[5].codecs(), [ReferenceCodec::Fletcher32]);
     let left_out = found.left_out();
     for (name, why) in [
         ("lzf", "went through lzf"),

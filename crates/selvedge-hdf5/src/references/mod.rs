@@ -306,7 +306,12 @@ impl References {
             let region = Region {
                 first,
                 shape: own,
-                chunk: part.stored_chunk().to_vec(),
+                // An axis without elements has no chunks, and a grid has no pieces of nothing.
+                chunk: part
+                    .stored_chunk()
+                    .iter()
+                    .map(|&axis| axis.max(1))
+                    .collect(),
             };
             let failed = |error| StorageError::io(part.path(), "look at", error);
             found.push(Part {
