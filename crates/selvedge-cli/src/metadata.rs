@@ -187,7 +187,8 @@ fn of_tensor<'k>(key: &'k str, tensors: &HashSet<&str>) -> Option<(&'k str, &'k 
 pub(crate) fn text(value: &Attribute) -> String {
     match value {
         Attribute::Text(text) => text.clone(),
-        other => other.to_string(),
+        // All digits of a float of 32 bits, as it is read back with 64.
+        other => other.widened().to_string(),
     }
 }
 

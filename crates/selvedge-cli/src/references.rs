@@ -292,7 +292,7 @@ fn attributes(found: &[(String, Attribute)], dtype: Option<Dtype>) -> Map<String
         f64::NEG_INFINITY => json!("-Infinity"),
         _ => json!(value),
     };
-    let value = |attribute: &Attribute| match attribute {
+    let value = |attribute: &Attribute| match &attribute.widened() {
         Attribute::Int(value) => json!(value),
         Attribute::Uint(value) => json!(value),
         Attribute::Float(value) => number(*value),

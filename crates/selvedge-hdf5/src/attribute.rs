@@ -18,6 +18,8 @@ pub enum Attribute {
     Uint(u64),
     /// A float, 64 bits in the file.
     Float(f64),
+    /// A float, 32 bits in the file.
+    Float32(f32),
     /// A bool, as h5py writes it.
     Bool(bool),
     /// A UTF-8 string of variable length, which h5py reads as `str`.
@@ -26,6 +28,8 @@ pub enum Attribute {
     Ints(Vec<i64>),
     /// A one-dimensional array of floats.
     Floats(Vec<f64>),
+    /// A one-dimensional array of floats of 32 bits.
+    Floats32(Vec<f32>),
     /// A one-dimensional array of bools.
     Bools(Vec<bool>),
     /// A one-dimensional array of strings.
@@ -37,10 +41,12 @@ impl Attribute {
     pub(crate) fn header_bytes(&self) -> usize {
         match self {
             Self::Int(_) | Self::Uint(_) | Self::Float(_) => 8,
+            Self::Float32(_) => 4,
             Self::Bool(_) => 1,
             Self::Text(_) => 16,
             Self::Ints(values) => values.len() * 8,
             Self::Floats(values) => values.len() * 8,
+            Self::Floats32(values) => values.len() * 4,
             Self::Bools(values) => values.len(),
             Self::Texts(values) => values.len() * 16,
         }
@@ -57,9 +63,21 @@ impl Attribute {
         }
     }
 
-    /// Whether two attributes are the same; a NaN is the same as itself.
+    /// The same value with floats of 64 bits in the place of those of 32.
+    #[must_use]
+    pub fn widened(&self) -> Self {
+        match self {
+            Self::Float32(value) => Self::Float((*value).into()),
+            Self::Floats32(values) => {
+                Self::Floats(values.iter().map(|&value| value.into()).collect())
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// Whether two attributes are the same, floats also of another size; a NaN is the same as itself.
     pub(crate) fn same(&self, other: &Self) -> bool {
-        match (self, other) {
+        match (&self.widened(), &other.widened()) {
             (Self::Float(left), Self::Float(right)) => left.total_cmp(right).is_eq(),
             (Self::Floats(left), Self::Floats(right)) => {
                 left.len() == right.len()
@@ -68,7 +86,7 @@ impl Attribute {
                         .zip(right)
                         .all(|(left, right)| left.total_cmp(right).is_eq())
             }
-            _ => self == other,
+            (left, right) => left == right,
         }
     }
 }
@@ -79,10 +97,12 @@ impl fmt::Display for Attribute {
             Self::Int(value) => write!(f, "{value}"),
             Self::Uint(value) => write!(f, "{value}"),
             Self::Float(value) => write!(f, "{value:?}"),
+            Self::Float32(value) => write!(f, "{value:?}"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Text(value) => write!(f, "{value:?}"),
             Self::Ints(values) => write!(f, "{values:?}"),
             Self::Floats(values) => write!(f, "{values:?}"),
+            Self::Floats32(values) => write!(f, "{values:?}"),
             Self::Bools(values) => write!(f, "{values:?}"),
             Self::Texts(values) => write!(f, "{values:?}"),
         }
@@ -109,7 +129,7 @@ from! {
     u32 => |value| Self::Int(value.into()),
     u64 => |value| i64::try_from(value).map_or(Self::Uint(value), Self::Int),
     usize => |value| Self::from(value as u64),
-    f32 => |value| Self::Float(value.into()),
+    f32 => |value| Self::Float32(value),
     f64 => |value| Self::Float(value),
     bool => |value| Self::Bool(value),
     &str => |value| Self::Text(value.to_owned()),
@@ -117,10 +137,12 @@ from! {
     &String => |value| Self::Text(value.clone()),
     Vec<i64> => |value| Self::Ints(value),
     Vec<f64> => |value| Self::Floats(value),
+    Vec<f32> => |value| Self::Floats32(value),
     Vec<bool> => |value| Self::Bools(value),
     Vec<String> => |value| Self::Texts(value),
     &[i64] => |value| Self::Ints(value.to_vec()),
     &[f64] => |value| Self::Floats(value.to_vec()),
+    &[f32] => |value| Self::Floats32(value.to_vec()),
     &[bool] => |value| Self::Bools(value.to_vec()),
     &[&str] => |value| Self::Texts(value.iter().map(ToString::to_string).collect()),
 }

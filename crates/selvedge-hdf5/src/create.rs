@@ -383,10 +383,12 @@ pub(crate) fn write_attribute(
         Attribute::Int(value) => scalar!(value, i64),
         Attribute::Uint(value) => scalar!(value, u64),
         Attribute::Float(value) => scalar!(value, f64),
+        Attribute::Float32(value) => scalar!(value, f32),
         Attribute::Bool(value) => scalar!(value, bool),
         Attribute::Text(value) => scalar!(&text(value)?, VarLenUnicode),
         Attribute::Ints(values) => array!(values, i64),
         Attribute::Floats(values) => array!(values, f64),
+        Attribute::Floats32(values) => array!(values, f32),
         Attribute::Bools(values) => array!(values, bool),
         Attribute::Texts(values) => {
             let values = values

@@ -14,7 +14,7 @@ fn declare(builder: RecorderBuilder) -> RecorderBuilder {
         .tensor::<u16>("W", [3, 2])
         .scalar::<f32>("loss")
         .constant("ids", &[1_i32, 2])
-        .attribute("rate", 1e-3)
+        .attribute("pace", 1e-3)
         .attribute("nothing", f64::NAN)
         .chunk_target(48)
 }
@@ -213,4 +213,64 @@ fn a_reserved_attribute_says_so() {
             DeclareError::InvalidName { .. }
         ));
     }
+}
+
+/// A run that was resumed although it was complete, and whose process then died, was called one whose writer
+/// died; `recover` had nothing to do.
+#[test]
+fn a_complete_run_stays_finished_when_it_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = finished(folder.path(), 5, Some(5));
+    let mut run = Recorder::resume(&path).start().unwrap();
+    let beyond = run.append(|row| row.put("W", &[0_u16; 6])?.put("loss", &0_f32));
+    assert!(matches!(
+        beyond,
+        Err(RecordError::BeyondPlan { planned: 5 })
+    ));
+    drop(run);
+    assert_eq!(Reader::open(&path).unwrap().state(), RunState::Finished);
+    Recorder::resume(&path).start().unwrap().finish().unwrap();
+    check(&path, 5);
+    // With more steps it goes on as ever.
+    let mut run = Recorder::resume(&path).steps(7).start().unwrap();
+    assert_eq!(Reader::open(&path).unwrap().state(), RunState::Recording);
+    append(&mut run, 5..7);
+    run.finish().unwrap();
+    check(&path, 7);
+}
+
+/// A learning rate of 0.1 as float32 came back as 0.10000000149011612.
+#[test]
+fn attributes_of_32_bits_come_back_as_they_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run_1.h5");
+    let declare = |builder: RecorderBuilder| {
+        builder
+            .attribute("rate", 0.1_f32)
+            .attribute("betas", vec![0.9_f32, 0.95])
+    };
+    let mut run = declare(self::declare(Recorder::create(&path)).attribute("wide", 0.1)).start();
+    append(run.as_mut().unwrap(), 0..2);
+    run.unwrap().finish().unwrap();
+    let file = Reader::open(&path).unwrap();
+    assert_eq!(file.attribute("rate"), Some(&Attribute::Float32(0.1)));
+    assert_eq!(file.attribute("rate").unwrap().to_string(), "0.1");
+    assert_eq!(
+        file.attribute("betas"),
+        Some(&Attribute::Floats32(vec![0.9, 0.95]))
+    );
+    assert_eq!(file.attribute("wide"), Some(&Attribute::Float(0.1)));
+    let script = "
+import sys, h5py, numpy as np
+a = h5py.File(sys.argv[1]).attrs
+assert a['rate'] == np.float32(0.1) and a['rate'].dtype == 'f4' and a['betas'].dtype == 'f4', dict(a)
+";
+    python::on_file(script, &path);
+    // Files of before have them with 64 bits, and go on.
+    let wide = Recorder::resume(&path)
+        .attribute("rate", f64::from(0.1_f32))
+        .start();
+    wide.unwrap().finish().unwrap();
+    let other = Recorder::resume(&path).attribute("rate", 0.1).start();
+    assert!(other.unwrap_err().to_string().contains("attribute `rate`"));
 }

@@ -101,6 +101,30 @@ fn a_commit_that_takes_too_long_is_waited_for_again() {
     run.finish().expect("finish");
 }
 
+/// Fifty steps of a minute each are an hour that a kill takes: a step is committed when its time has come,
+/// though nobody calls, and steps that come fast are still put on the medium many at a time.
+#[test]
+fn a_slow_step_is_committed_by_the_clock() {
+    for limited in [Durability::every(1000), Durability::Never] {
+        let (_folder, path) = new_path();
+        let limit = Duration::from_millis(300);
+        let builder = Recorder::create(&path).durability(limited.or_after(limit));
+        let mut run = declare(builder, SMALL).start().expect("start");
+        let started = Instant::now();
+        append(&mut run, SMALL).expect("append");
+        let values = sample::step(SMALL, 1);
+        let tried = run.try_append(|step| sample::fill(step, &values));
+        assert_eq!(tried.expect("append"), Some(1), "there is room");
+        while run.committed() == 0 {
+            assert!(started.elapsed() < Duration::from_secs(60), "no commit");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(started.elapsed() >= limit, "{:?}", started.elapsed());
+        assert_eq!(run.committed(), 2);
+        run.finish().expect("finish");
+    }
+}
+
 #[test]
 fn after_an_error_nobody_waits() {
     let (_folder, path) = new_path();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
@@ -23,6 +24,8 @@ pub(crate) struct Options {
     queue_bytes: Option<u64>,
     memory: Option<u64>,
     sync_every: Option<u64>,
+    /// In seconds.
+    sync_after: Option<f64>,
     compression: String,
     overwrite: bool,
     resume: bool,
@@ -128,9 +131,17 @@ pub(crate) fn builder(
     if let Some(bytes) = options.memory {
         builder = builder.memory_budget(bytes);
     }
-    if let Some(steps) = options.sync_every {
-        builder = builder.durability(Durability::every(steps));
+    let mut durability = options
+        .sync_every
+        .map_or(Durability::Never, Durability::every);
+    if let Some(seconds) = options.sync_after {
+        let limit = Duration::try_from_secs_f64(seconds).map_err(|error| {
+            let text = format!("sync_every: {seconds} seconds: {error}");
+            error::new(py, "DeclarationError", text)
+        })?;
+        durability = durability.or_after(limit);
     }
+    builder = builder.durability(durability);
     let unknown = |what: &str, found: &str, expected: &str| {
         let text = format!("{what}='{found}': expected {expected}");
         error::new(py, "DeclarationError", text)

@@ -6,6 +6,7 @@ import gc
 import os
 import pathlib
 import threading
+import time
 from typing import Any
 
 import h5py
@@ -192,6 +193,18 @@ def test_compression_and_durability(path: pathlib.Path) -> None:
             run.append(W=value)
     assert path.stat().st_size < 0.9 * 4 * value.numel() * 2
     assert torch.equal(selvedge.open(path)["W"][3].torch(), value)
+
+
+def test_steps_are_committed_by_the_clock(path: pathlib.Path) -> None:
+    with selvedge.Recorder(path, scalars=["loss"], sync_every=(50, 0.05)) as run:
+        run.append(loss=1.0)
+        for _ in range(200):
+            if run.committed == 1:
+                break
+            time.sleep(0.05)
+        assert run.committed == 1
+    with pytest.raises(selvedge.DeclarationError, match="sync_every: -1"):
+        selvedge.Recorder(path, scalars=["loss"], sync_every=(None, -1.0), overwrite=True)
 
 
 def test_threads_append_to_their_own_runs(tmp_path: pathlib.Path) -> None:

@@ -31,7 +31,7 @@ impl Value {
     /// Whether type and value are the same. NaN is the same as itself.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         use selvedge_hdf5::Attribute as A;
-        match (&self.0, &other.0) {
+        match (&self.0.widened(), &other.0.widened()) {
             (A::Float(one), A::Float(two)) => one.to_bits() == two.to_bits(),
             (A::Floats(one), A::Floats(two)) => one
                 .iter()
@@ -68,10 +68,16 @@ impl Serialize for Value {
             A::Int(value) => value.serialize(serializer),
             A::Uint(value) => value.serialize(serializer),
             A::Float(value) => Float(*value).serialize(serializer),
+            A::Float32(value) if value.is_finite() => serializer.serialize_f32(*value),
+            A::Float32(value) => Float((*value).into()).serialize(serializer),
             A::Bool(value) => value.serialize(serializer),
             A::Text(value) => value.serialize(serializer),
             A::Ints(values) => values.serialize(serializer),
             A::Floats(values) => serializer.collect_seq(values.iter().copied().map(Float)),
+            A::Floats32(values) => {
+                let values = values.iter().map(|&value| Value(A::Float32(value)));
+                serializer.collect_seq(values)
+            }
             A::Bools(values) => values.serialize(serializer),
             A::Texts(values) => values.serialize(serializer),
             other => serializer.collect_str(other),

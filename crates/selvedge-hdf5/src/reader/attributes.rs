@@ -113,6 +113,9 @@ fn value(stored: &Stored) -> Result<Attribute, String> {
                 _ => return Err(format!("a list of {} beyond int64", name())),
             }
         }
+        StoredType::Float(_) if dtype::is_float(&of) && name().ends_with("float32") => {
+            read!(f32, Attribute::Float32, Attribute::Floats32)
+        }
         // What a `f64` holds exactly.
         StoredType::Float(_) if dtype::is_float(&of) => {
             read!(f64, Attribute::Float, Attribute::Floats)

@@ -44,7 +44,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 /// [`append`](Self::append) copies a step and returns; a writer thread does the rest. The number of
 /// *committed* steps is the leading extent of the tensors in the file: what any reader sees, and
 /// what a kill cannot lose. A step commits as soon as the writer can, at the latest 100 ms after it
-/// could write it (with [`Durability::EverySteps`], when its turn to be synced comes).
+/// could write it (with a [`Durability`], when its turn to be synced comes).
 ///
 /// It belongs to the process that started it. In one that is made by `fork` every call is an error at
 /// once ([`FileError::OtherProcess`](crate::FileError::OtherProcess)), and dropping it does nothing: it goes
@@ -153,6 +153,19 @@ impl Recorder {
                 return self.fill(step, fill, started, waited);
             }
         }
+    }
+
+    /// The same, and does not wait: `None` where the queue is full. Then `fill` was not called, and the step is
+    /// not recorded.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`append`](Self::append).
+    pub fn try_append<F>(&mut self, fill: F) -> Result<Option<u64>, RecordError>
+    where
+        F: for<'s, 'r> FnOnce(&'s mut Step<'r>) -> Result<&'s mut Step<'r>, RecordError>,
+    {
+        self.append_timeout(Duration::ZERO, fill)
     }
 
     /// The same, and waits at most for `timeout` while the queue is full; `None` where it was full all the

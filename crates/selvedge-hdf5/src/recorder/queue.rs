@@ -393,8 +393,14 @@ impl Queue {
         error
     }
 
-    /// The writer's next task; `committing` tells whether a commit is under way.
-    pub(super) fn next(&self, progress: &Progress, committing: bool) -> Task {
+    /// The writer's next task; `committing` tells whether a commit is under way, and `late` since when a step
+    /// waits for one and how long it does at most.
+    pub(super) fn next(
+        &self,
+        progress: &Progress,
+        committing: bool,
+        late: Option<(Instant, Duration)>,
+    ) -> Task {
         let mut state = self.lock();
         loop {
             if state.stopped.is_some() {
@@ -420,7 +426,8 @@ impl Queue {
                 state.writing += 1;
                 return Task::Write(steps);
             }
-            if asked && state.commit_to <= progress.written {
+            let late = late.map(|(since, limit)| limit.saturating_sub(since.elapsed()));
+            if (asked && state.commit_to <= progress.written) || late == Some(Duration::ZERO) {
                 return Task::Commit;
             }
             if due.is_none()
@@ -430,9 +437,9 @@ impl Queue {
             }
             state.writer_sleeps = true;
             state.writer_idles = due.is_none();
-            match due {
-                Some(due) => {
-                    self.work.wait_for(&mut state, due);
+            match [due, late].into_iter().flatten().min() {
+                Some(most) => {
+                    self.work.wait_for(&mut state, most.min(LONGEST_WAIT));
                 }
                 None => self.work.wait(&mut state),
             }

@@ -209,6 +209,7 @@ impl RecorderBuilder {
         reader.check_recorded()?;
         (plan, self.specs) = self.plan_resumed(&reader)?;
         let mut run = reader.step_tensors();
+        let state = reader.state();
         drop(reader);
         let place = |name: &str| self.specs.iter().position(|spec| spec.name == name);
         run.tensors.sort_by_key(|(name, ..)| place(name));
@@ -217,7 +218,16 @@ impl RecorderBuilder {
         let blocks = self.allocate(&self.specs, &plan)?;
         // Nothing was written so far. A tensor that is ahead of the others by a commit that a kill
         // cut short goes back.
-        trajectory.set_state(RunState::Recording)?;
+        // A run that is complete gets no more steps, and stays finished whatever becomes of this process.
+        let is_complete = trajectory.planned() == Some(trajectory.committed())
+            && plan.steps == trajectory.planned()
+            && state == RunState::Finished
+            && self
+                .at_step
+                .is_none_or(|step| step == trajectory.committed());
+        if !is_complete {
+            trajectory.set_state(RunState::Recording)?;
+        }
         match self.at_step.filter(|&step| step < trajectory.committed()) {
             Some(step) => trajectory.go_back(step)?,
             None => trajectory.set_extents(trajectory.committed())?,
@@ -436,6 +446,7 @@ impl RecorderBuilder {
             packed: Vec::new(),
             due: VecDeque::new(),
             commit: None,
+            waiting: None,
         };
         let writer = thread::Builder::new()
             .name("selvedge-writer".to_owned())

@@ -6,12 +6,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::block::Steps;
 use super::durability::Durability;
 use super::packers::{Packers, Packing};
 use super::queue::{Progress, Queue, StopOnPanic, Task};
 use super::syncer::Syncer;
+use super::threads::Instant;
 use crate::StorageError;
 use crate::trajectory::TrajectoryFile;
 
@@ -33,6 +35,8 @@ pub(crate) struct Writer {
     pub(super) due: VecDeque<u64>,
     /// The commit that waits for the medium.
     pub(super) commit: Option<Commit>,
+    /// Since when there is a step of which no commit was begun.
+    pub(super) waiting: Option<Instant>,
 }
 
 /// A commit that waits for the medium.
@@ -56,7 +60,8 @@ impl Writer {
         // If this thread panics, nobody may wait for it for ever.
         let _guard = StopOnPanic(self.queue.clone());
         loop {
-            let result = match self.queue.next(&self.progress, self.commit.is_some()) {
+            let late = self.late();
+            let result = match self.queue.next(&self.progress, self.commit.is_some(), late) {
                 Task::Close { finish } => {
                     if self.queue.stopped().is_none()
                         && let Err(error) = self.close(finish)
@@ -72,6 +77,13 @@ impl Writer {
                 break;
             }
         }
+    }
+
+    /// How long the oldest step that is written waits for a commit, and how long it is to wait at most.
+    fn late(&self) -> Option<(Instant, Duration)> {
+        let is_written = self.progress.written > self.queue.committed();
+        let waiting = self.waiting.filter(|_| is_written && self.commit.is_none());
+        waiting.zip(self.durability.limit())
     }
 
     fn work(&mut self, task: Task) -> Result<(), StorageError> {
@@ -115,6 +127,7 @@ impl Writer {
             }
         }
         self.progress.taken = first + count;
+        self.waiting.get_or_insert_with(Instant::now);
         let reached = |interval| self.progress.taken - self.last_due() >= interval;
         if self.durability.interval().is_some_and(reached) {
             self.due.push_back(self.progress.taken);
@@ -155,9 +168,9 @@ impl Writer {
     /// Begins a commit, if one is due and none is under way.
     fn begin_due(&mut self) -> Result<(), StorageError> {
         let written = self.progress.written;
-        let due = match self.durability {
-            Durability::Never => written > self.queue.committed(),
-            Durability::EverySteps(_) => self.due.front().is_some_and(|&due| due <= written),
+        let due = match self.durability.interval() {
+            None => written > self.queue.committed(),
+            Some(_) => self.due.front().is_some_and(|&due| due <= written),
         };
         if due && self.commit.is_none() {
             self.begin_commit()?;
@@ -168,6 +181,8 @@ impl Writer {
     /// Begins to commit all steps that are written.
     fn begin_commit(&mut self) -> Result<(), StorageError> {
         let steps = self.progress.written;
+        // Of what is taken and not written yet the time is not known: it is late rather than early.
+        self.waiting = (self.progress.taken > steps).then(Instant::now);
         while self.due.front().is_some_and(|&due| due <= steps) {
             self.due.pop_front();
         }

@@ -80,6 +80,10 @@ fn record() {
         true => Durability::every(random.gen_range(1..4)),
         false => Durability::Never,
     };
+    let durability = match random.gen_bool(0.3) {
+        true => durability.or_after(Duration::from_millis(random.gen_range(0..40))),
+        false => durability,
+    };
     let fails_at = random.gen_bool(0.3).then(|| random.gen_range(1..30));
     let plan = QueuePlan {
         blocks: random.gen_range(1..4),
@@ -109,6 +113,7 @@ fn record() {
         packed: Vec::new(),
         due: VecDeque::new(),
         commit: None,
+        waiting: None,
     };
     let writer = shuttle::thread::spawn(move || writer.run());
 

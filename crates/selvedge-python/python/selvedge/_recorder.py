@@ -101,7 +101,8 @@ class Recorder(_selvedge.Recorder):
             ``"steps"``, or some ``"tokens"`` (rows of each step).
         compression: ``"none"``, or ``"fast"``: without loss, for tensors of two-byte elements.
         sync_every: puts steps on the medium with ``fdatasync`` after every so many, so that a power cut cannot
-            lose them either.
+            lose them either. They are committed only then; ``(50, 10.0)`` is after 50 steps or 10 seconds, whichever
+            is first, and ``(None, 10.0)`` by the clock alone.
         memory: the most memory that the recorder may take, in bytes or as ``"24 GB"``.
         queue: the memory of its queue, ``"64 MiB"``: how far the loop can be ahead of the disk.
         chunk: what a chunk stays under, ``"2 GB"``.
@@ -146,7 +147,7 @@ class Recorder(_selvedge.Recorder):
         notebook: Path | None = None,
         read: Read = "whole",
         compression: Literal["none", "fast"] = "none",
-        sync_every: int | None = None,
+        sync_every: int | tuple[int | None, float] | None = None,
         memory: int | str | None = None,
         queue: int | str | None = None,
         chunk: int | str | None = None,
@@ -304,13 +305,14 @@ def _options(
     notebook: Path | None,
     read: str,
     compression: str,
-    sync_every: int | None,
+    sync_every: int | tuple[int | None, float] | None,
     memory: int | str | None,
     queue: int | str | None,
     chunk: int | str | None,
     overwrite: bool,
     resume: bool,
 ) -> dict[str, Any]:
+    every, seconds = sync_every if isinstance(sync_every, tuple) else (sync_every, None)
     return {
         "steps": steps,
         "notebook": None if notebook is None else os.fspath(notebook),
@@ -318,7 +320,8 @@ def _options(
         "chunk_bytes": in_bytes(chunk),
         "queue_bytes": in_bytes(queue),
         "memory": in_bytes(memory),
-        "sync_every": sync_every,
+        "sync_every": every,
+        "sync_after": seconds,
         "compression": compression,
         "overwrite": overwrite,
         "resume": resume,
