@@ -64,18 +64,16 @@ pub(crate) fn measure(
     let mut add = |name: &str, bytes| progress.add(name, bytes);
     let measured = selvedge_report::measure(&tensors, quick, files, &mut add);
     progress.finish();
-    let reports = tensors.iter().zip(&measured.tensors);
-    let unread = reports
-        .filter(|(_, report)| report.is_missing)
-        .map(|(tensor, report)| Unread {
-            message: format!(
-                "tensor `{}` of {} was not measured: {}",
-                tensor.name,
-                facts.path.display(),
-                report.unread.as_deref().unwrap_or_default()
-            ),
-            is_unsupported: tensor.values.is_err(),
-        });
+    let missing = measured.tensors.iter().filter(|report| report.is_missing);
+    let unread = missing.map(|report| Unread {
+        message: format!(
+            "tensor `{}` of {} was not measured: {}",
+            report.name,
+            facts.path.display(),
+            report.unread.as_deref().unwrap_or_default()
+        ),
+        is_unsupported: report.is_unsupported,
+    });
     let unread = unread.collect();
     Ok((measured, unread))
 }

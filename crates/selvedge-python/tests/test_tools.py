@@ -59,6 +59,19 @@ def test_inspect_and_verify(recorded: pathlib.Path, tmp_path: pathlib.Path) -> N
         selvedge.inspect(tmp_path / "nothing.h5")
 
 
+def test_report(recorded: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    page = tmp_path / "page.html"
+    assert "page.html" in selvedge.open(recorded).report(page)
+    text = page.read_text()
+    assert text.startswith("<!doctype html>") and str(recorded.name) in text
+    with pytest.raises(selvedge.ProgramError, match="exists already"):
+        selvedge.report(recorded, page)
+    words = tmp_path / "words.txt"
+    words.write_text("\n".join(f"token{number}" for number in range(64)))
+    selvedge.report(recorded, page, recorded, tensors=["W"], vocabulary=words, quick=True, overwrite=True)
+    assert "token63" in page.read_text()
+
+
 def test_what_cannot_be_read_is_left_out_where_that_is_asked_for(tmp_path: pathlib.Path) -> None:
     path, new = tmp_path / "mixed.h5", tmp_path / "new.h5"
     with h5py.File(path, "w") as f:

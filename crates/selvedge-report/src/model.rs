@@ -24,6 +24,9 @@ pub struct TensorReport {
     /// Whether it should have been: it holds numbers, and they cannot be read.
     #[serde(skip)]
     pub is_missing: bool,
+    /// Whether that was known before a value was read.
+    #[serde(skip)]
+    pub is_unsupported: bool,
     /// Steps that were measured.
     pub measured: u64,
     /// Values that are NaN, of these.

@@ -26,8 +26,8 @@ const SCRIPTS: [&str; 4] = [
 ];
 
 /// Characters of a text at most; longer ones lose their end.
-const LONGEST: usize = 300;
-/// Characters of what the program tells of a file.
+const LONGEST: usize = 200;
+/// Characters of what the program tells of all files.
 const LONGEST_TOLD: usize = 100_000;
 
 /// A page about one file, or about several beside each other.
@@ -54,6 +54,8 @@ pub struct File {
     pub told: String,
     /// Whether some steps stand for all.
     pub is_sampled: bool,
+    /// Tensors that it has beside those of the page.
+    pub left_out: u64,
     /// Its tensors.
     pub tensors: Vec<TensorReport>,
 }
@@ -75,8 +77,9 @@ impl File {
         Self {
             name: cut(name, LONGEST),
             lines: lines.iter().map(|line| cut(line, LONGEST)).collect(),
-            told: cut(told, LONGEST_TOLD),
+            told: told.to_owned(),
             is_sampled: measured.is_sampled,
+            left_out: measured.left_out,
             tensors,
         }
     }
@@ -144,7 +147,11 @@ impl Vocabulary {
 impl Page {
     /// A page about these files.
     #[must_use]
-    pub fn new(made_by: &str, files: Vec<File>, vocabulary: &Vocabulary) -> Self {
+    pub fn new(made_by: &str, mut files: Vec<File>, vocabulary: &Vocabulary) -> Self {
+        let longest = LONGEST_TOLD / files.len().max(1);
+        for file in &mut files {
+            file.told = cut(&file.told, longest);
+        }
         let heats = files
             .iter()
             .flat_map(|file| &file.tensors)
@@ -240,7 +247,7 @@ mod tests {
         };
         let measured = Measurements {
             tensors: vec![tensor],
-            is_sampled: false,
+            ..Measurements::default()
         };
         let file = File::new(hostile, &[hostile.to_owned()], hostile, measured);
         let html = Page::new("selvedge", vec![file], &Vocabulary::default()).html();
@@ -266,7 +273,7 @@ mod tests {
     fn long_texts_are_cut() {
         let long = "ü".repeat(400);
         let file = File::new(&long, &[], "", Measurements::default());
-        assert_eq!(file.name.chars().count(), 301);
+        assert_eq!(file.name.chars().count(), 201);
     }
 
     #[test]

@@ -196,21 +196,26 @@ pub(crate) struct Room {
     pub spread: u64,
 }
 
-/// Tensors that a page tells all of.
-pub(crate) const MOST_TENSORS: u64 = 300;
-
 impl Room {
+    /// Tensors of each kind that a page of so many files tells of each.
+    pub(crate) fn tensors(files: u64) -> usize {
+        usize::try_from(200 / files.max(1))
+            .unwrap_or(usize::MAX)
+            .max(1)
+    }
+
     /// For a page of so many tensors of several values and of one value a step.
     pub(crate) fn new(tensors: u64, scalars: u64) -> Self {
         let (tensors, scalars) = (tensors.max(1), scalars.max(1));
-        // In base64 a double takes 10.7 bytes and a cell 2.7. Six curves have three numbers each.
-        let columns = (900_000 / (2 * tensors) * 3 / 2).isqrt().clamp(16, 512);
-        let rows = (900_000 / (2 * tensors) / columns).clamp(16, 512);
+        // In base64 a double takes 10.7 bytes and a cell 2.7; a tensor has two pictures, and eight curves of three
+        // numbers each.
+        let cells = 750_000 / (2 * tensors);
+        let columns = (cells * 3 / 2).isqrt().clamp(16, 512);
         Self {
-            points: (1_100_000 / (tensors * 6 * 3 * 11)).clamp(16, 2000),
-            scalar_points: (500_000 / (scalars * 3 * 11)).clamp(16, 2000),
-            picture: (rows, columns),
-            spread: (500_000 / (tensors * 450)).clamp(6, crate::spread::MOST_STEPS),
+            points: (950_000 / (tensors * 8 * 3 * 11)).clamp(16, 2000),
+            scalar_points: (400_000 / (scalars * 3 * 11)).clamp(16, 2000),
+            picture: ((cells / columns).clamp(16, 512), columns),
+            spread: (600_000 / (tensors * 360)).clamp(6, crate::spread::MOST_STEPS),
         }
     }
 }

@@ -5,18 +5,22 @@ use crate::encode::Doubles;
 use crate::heat::Mask;
 use crate::model::{Kind, TensorReport};
 use crate::pass::{self, NotFinite};
-use crate::plan::{MOST_TENSORS, Room, Steps};
+use crate::plan::{Room, Steps};
 use crate::scalar;
 use crate::values::{Read, Tensor};
 
 /// Elements of a mask at most.
 const LONGEST_MASK: u64 = 1 << 24;
+/// Masks that are looked at.
+const MOST_MASKS: usize = 16;
 
 /// What was measured of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measurements {
-    /// Its tensors, in their order.
+    /// Its tensors, in their order: of each kind the largest, as many as a page has room for.
     pub tensors: Vec<TensorReport>,
+    /// How many others it has.
+    pub left_out: u64,
     /// Whether some steps stand for all.
     pub is_sampled: bool,
 }
@@ -33,16 +37,18 @@ pub fn measure(
 ) -> Measurements {
     let kinds: Vec<Kind> = tensors.iter().map(kind).collect();
     let count = |wanted: Kind| kinds.iter().filter(|kind| **kind == wanted).count() as u64;
-    let measured = largest(tensors, &kinds);
+    let most = Room::tensors(files);
+    let is_measured = largest(tensors, &kinds, most);
     let room = Room::new(
-        count(Kind::Steps).min(MOST_TENSORS).saturating_mul(files),
-        count(Kind::Scalar).min(MOST_TENSORS).saturating_mul(files),
+        count(Kind::Steps).min(most as u64).saturating_mul(files),
+        count(Kind::Scalar).min(most as u64).saturating_mul(files),
     );
     let masks = masks(tensors);
     let bytes = sample_bytes(tensors, &kinds);
     let mut is_sampled = false;
-    let reports = tensors.iter().zip(&kinds).zip(&measured);
-    let reports = reports.map(|((tensor, &kind), &is_measured)| {
+    let measured = tensors.iter().zip(&kinds).zip(&is_measured);
+    let measured = measured.filter(|(_, is_measured)| **is_measured);
+    let reports = measured.map(|((tensor, &kind), _)| {
         let mut report = TensorReport {
             name: tensor.name.clone(),
             dtype: tensor.dtype.clone(),
@@ -50,13 +56,6 @@ pub fn measure(
             kind,
             ..TensorReport::default()
         };
-        if !is_measured {
-            report.unread = Some(format!(
-                "it was not measured: a page tells of the {MOST_TENSORS} largest tensors of each kind, or of those \
-                 that are named with --tensor"
-            ));
-            return report;
-        }
         let steps = match (quick, kind) {
             (true, Kind::Steps) => Steps::sampled(tensor.steps(), bytes),
             _ => Steps::All(tensor.steps()),
@@ -72,13 +71,15 @@ pub fn measure(
         let mut progress = |bytes| progress(&tensor.name, bytes);
         if let Err(why) = work.fill(&mut report, &mut progress) {
             report.is_missing = element_bytes(&tensor.dtype).is_some();
+            report.is_unsupported = tensor.values.is_err();
             report.unread = Some(why);
         }
         report
     });
-    let tensors = reports.collect();
+    let reports: Vec<TensorReport> = reports.collect();
     Measurements {
-        tensors,
+        left_out: (tensors.len() - reports.len()) as u64,
+        tensors: reports,
         is_sampled,
     }
 }
@@ -92,13 +93,12 @@ fn kind(tensor: &Tensor<'_>) -> Kind {
 }
 
 /// Which tensors are measured: of each kind the largest.
-fn largest(tensors: &[Tensor<'_>], kinds: &[Kind]) -> Vec<bool> {
+fn largest(tensors: &[Tensor<'_>], kinds: &[Kind], most: usize) -> Vec<bool> {
     let mut measured = vec![false; tensors.len()];
     for wanted in [Kind::Scalar, Kind::Steps, Kind::Constant] {
         let of_kind = |number: &usize| kinds[*number] == wanted;
         let mut numbers: Vec<usize> = (0..tensors.len()).filter(of_kind).collect();
         numbers.sort_by_key(|&number| std::cmp::Reverse(tensors[number].step_len()));
-        let most = usize::try_from(MOST_TENSORS).unwrap_or(usize::MAX);
         for number in numbers.into_iter().take(most) {
             measured[number] = true;
         }
@@ -112,16 +112,20 @@ fn masks(tensors: &[Tensor<'_>]) -> Vec<Mask> {
         let one_axis = tensor.shape.len() == 1 && tensor.shape[0] <= LONGEST_MASK;
         !tensor.has_steps && tensor.dtype == "bool" && one_axis
     };
-    let found = tensors.iter().filter(is_mask).filter_map(|tensor| {
-        let mut bytes = Vec::new();
-        // Why it cannot be read is told where it is measured.
-        let values = tensor.values.as_ref().ok()?;
-        values(0..1, None, &mut bytes).ok()?;
-        Some(Mask {
-            name: tensor.name.clone(),
-            rows: bytes.iter().map(|&byte| byte != 0).collect(),
-        })
-    });
+    let found = tensors
+        .iter()
+        .filter(is_mask)
+        .take(MOST_MASKS)
+        .filter_map(|tensor| {
+            let mut bytes = Vec::new();
+            // Why it cannot be read is told where it is measured.
+            let values = tensor.values.as_ref().ok()?;
+            values(0..1, None, &mut bytes).ok()?;
+            Some(Mask {
+                name: tensor.name.clone(),
+                rows: bytes.iter().map(|&byte| byte != 0).collect(),
+            })
+        });
     found.collect()
 }
 
@@ -231,7 +235,11 @@ impl Work<'_> {
             report.curves = Some(measured.curves);
         }
         report.ends = Some(measured.ends);
-        report.spread = Some(measured.spread);
+        report.spread = Some(match report.kind {
+            // Nobody draws one step.
+            Kind::Constant => measured.spread.without_exponents(),
+            _ => measured.spread,
+        });
         report.heat = measured.heat;
         report.found(measured.found);
         Ok(())

@@ -1,9 +1,10 @@
 //! Where the values of a step lie: quantiles and exponents, at some of the steps.
 
+use selvedge_bf16::bf16;
 use serde::Serialize;
 
 use crate::element::Element;
-use crate::encode::{Doubles, Singles};
+use crate::encode::{Doubles, Shades, Singles};
 
 /// Steps at most whose values are told.
 pub(crate) const MOST_STEPS: u64 = 128;
@@ -11,6 +12,8 @@ pub(crate) const MOST_STEPS: u64 = 128;
 pub(crate) const LEVELS: [f64; 9] = [0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0];
 /// Values of a step that quantiles are made of, where they are wider than 16 bits.
 const MOST_KEPT: u64 = 1 << 16;
+/// Rows of a picture of exponents at most.
+const MOST_ROWS: usize = 96;
 /// Powers of two that an `f64` can have as its exponent field.
 const EXPONENTS: usize = 2048;
 
@@ -24,11 +27,13 @@ pub struct Spread {
     pub quantiles: Vec<Doubles>,
     /// All but the least and the greatest are of every so manyth value.
     pub every: u64,
-    /// The power of two of the first row of `exponents`.
+    /// The power of two of the first row of `exponents`, and how many powers of two a row has.
     pub from_exponent: i32,
-    /// For each power of two, from the least to the greatest, the share of the finite values at each of the
-    /// steps whose magnitude is at least that and less than twice as much.
-    pub exponents: Vec<Singles>,
+    #[allow(missing_docs)]
+    pub exponents_each: u64,
+    /// Row by row from the least to the greatest, the share of the finite values at each of the steps whose
+    /// magnitude is of these powers of two.
+    pub exponents: Shades,
     /// The share of zeros.
     pub zeros: Singles,
 }
@@ -192,18 +197,34 @@ fn share(count: u64, column: &Column) -> f32 {
 }
 
 impl Spread {
+    pub(crate) fn without_exponents(self) -> Self {
+        let exponents = Shades::default();
+        Self { exponents, ..self }
+    }
+
     /// The steps and what was counted of each, in their order.
     pub fn new(columns: &[(u64, Column)], every: u64) -> Self {
         let present = columns.iter().flat_map(|(_, column)| &column.exponents);
         let present = present.map(|(field, _)| *field);
         let range = present.clone().min().zip(present.max());
-        let row = |field: usize| {
-            let of = columns.iter().map(|(_, column)| {
-                let found = column.exponents.iter().find(|(other, _)| *other == field);
-                found.map_or(0.0, |(_, count)| share(*count, column))
-            });
-            Singles(of.collect())
+        let (first, rows, each) = match range {
+            None => (0, 0, 1),
+            Some((first, last)) => {
+                let each = (last - first + 1).div_ceil(MOST_ROWS);
+                (first, (last - first) / each + 1, each)
+            }
         };
+        let mut exponents = vec![bf16::ZERO; rows * columns.len()];
+        for (number, (_, column)) in columns.iter().enumerate() {
+            let rows = column
+                .exponents
+                .chunk_by(|a, b| (a.0 - first) / each == (b.0 - first) / each);
+            for row in rows {
+                let count = row.iter().map(|(_, count)| count).sum();
+                let at = (row[0].0 - first) / each * columns.len() + number;
+                exponents[at] = bf16::from_f32(share(count, column));
+            }
+        }
         let quantile = |level: usize| {
             columns
                 .iter()
@@ -215,10 +236,9 @@ impl Spread {
                 .map(|level| Doubles(quantile(level).collect()))
                 .collect(),
             every,
-            from_exponent: range.map_or(0, |(first, _)| i32::try_from(first).unwrap_or(0) - 1023),
-            exponents: range.map_or(Vec::new(), |(first, last)| {
-                (first..=last).map(row).collect()
-            }),
+            from_exponent: i32::try_from(first).unwrap_or(0) - 1023,
+            exponents_each: each as u64,
+            exponents: Shades(exponents),
             zeros: Singles(
                 columns
                     .iter()
@@ -277,7 +297,8 @@ mod tests {
         assert_eq!(found.quantiles[4], 99_996.0);
         assert_eq!((found.quantiles[0], found.quantiles[8]), (0.0, 199_999.0));
         let spread = Spread::new(&[(7, found)], 4);
-        assert_eq!((spread.from_exponent, spread.exponents.len()), (0, 18));
-        assert_eq!(spread.exponents[16].0, [65_536.0_f32 / 200_000.0]);
+        let share = bf16::from_f32(65_536.0 / 200_000.0);
+        assert_eq!((spread.from_exponent, spread.exponents.0.len()), (0, 18));
+        assert_eq!(spread.exponents.0[16], share);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use selvedge_report::{Kind, Measurements, Tensor, measure};
+use selvedge_report::{File, Kind, Measurements, Page, Tensor, Vocabulary, measure};
 use selvedge_testing::{again, is_child, peak, tell, told};
 
 const ROWS: u64 = 4096;
@@ -164,4 +164,55 @@ fn what_cannot_be_read_is_told() {
         .map(|report| report.is_missing)
         .collect();
     assert_eq!(is_missing, [true, false, true, false]);
+}
+
+/// As many tensors as there may be, of values without any pattern, with long names, in several files.
+#[test]
+fn a_page_is_smaller_than_5_mb() {
+    let name = |number: u64| format!("{number}{}", "long_name/".repeat(30));
+    let tensor = |number: u64, dtype: &str, shape: &[u64], has_steps| {
+        let step: u64 = shape[usize::from(has_steps)..].iter().product();
+        let element = if dtype == "float64" { 8 } else { 2 };
+        Tensor {
+            name: name(number),
+            dtype: dtype.to_owned(),
+            shape: shape.to_vec(),
+            has_steps,
+            chunk: None,
+            is_packed: false,
+            values: Ok(Box::new(move |steps, _, bytes| {
+                bytes.clear();
+                for at in 0..(steps.end - steps.start) * step {
+                    let hash =
+                        (at + steps.start * step + number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                    bytes.extend(&(hash ^ hash >> 31).to_le_bytes()[..element]);
+                }
+                Ok(())
+            })),
+        }
+    };
+    for (files, tensors) in [(1, 250), (1, 1), (1, 5), (8, 40)] {
+        let all = || {
+            let steps = (0..tensors).map(|number| tensor(number, "bfloat16", &[700, 40, 3], true));
+            let scalars = (0..tensors).map(|number| tensor(number, "float64", &[3000], true));
+            let constants = (0..tensors).map(|number| tensor(number, "float64", &[60], false));
+            steps.chain(scalars).chain(constants).collect::<Vec<_>>()
+        };
+        let told = "x".repeat(200_000);
+        let file = |_| {
+            let measured = measure(&all(), false, files, &mut |_, _| {});
+            assert_eq!(measured.left_out, 3 * tensors.saturating_sub(200 / files));
+            File::new("a.h5", &[], &told, measured)
+        };
+        let page = Page::new(
+            "a test",
+            (0..files).map(file).collect(),
+            &Vocabulary::default(),
+        );
+        let length = page.html().len();
+        assert!(
+            length < 5_000_000,
+            "{files} files of {tensors} tensors: {length} bytes"
+        );
+    }
 }

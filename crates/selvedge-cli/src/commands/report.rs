@@ -97,6 +97,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         missing.extend(unread);
     }
     let is_sampled = files.iter().any(|file| file.is_sampled);
+    let left_out = files.iter().map(|file| file.left_out).sum();
     let made_by = concat!("selvedge ", env!("CARGO_PKG_VERSION"));
     let html = Page::new(made_by, files, &vocabulary).html();
     let mut partial = Partial::create(&page, args.new_file.overwrite)?;
@@ -104,7 +105,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let written = (&mut &**file).write_all(html.as_bytes());
     written.with_context(|| format!("cannot write {}", page.display()))?;
     partial.publish(true)?;
-    let said = render::report::summary(&page, html.len() as u64, is_sampled);
+    let said = render::report::summary(&page, html.len() as u64, is_sampled, left_out);
     output::print(&said)?;
     Ok(outcome(&missing, args.skip_unsupported))
 }

@@ -105,12 +105,16 @@ def use(tab, seen):
 
     picture = "[...document.querySelectorAll('.picture canvas')][0]"
     if tab.value(f"{picture} !== undefined"):
-        tab.value(f"{picture}.scrollIntoView({{block: 'center'}})")
-        tab.until(f"{picture}.height > 150")
-        left, top, width, height = tab.value(f"(({{x, y, width, height}}) => [x, y, width, height])({picture}.getBoundingClientRect())")
-        at = lambda x, y: (left + x * width, top + y * height)
-        tab.mouse("mouseMoved", *at(0.5, 0.4))
-        tab.until("!document.querySelector('.tip').hidden")
+        # What is drawn above it moves it, until all is.
+        for _ in range(100):
+            tab.value(f"{picture}.scrollIntoView({{block: 'center'}})")
+            left, top, width, height = tab.value(f"(({{x, y, width, height}}) => [x, y, width, height])({picture}.getBoundingClientRect())")
+            at = lambda x, y: (left + x * width, top + y * height)
+            tab.mouse("mouseMoved", *at(0.5, 0.3))
+            tab.mouse("mouseMoved", *at(0.5, 0.4))
+            if tab.value("!document.querySelector('.tip').hidden"):
+                break
+            time.sleep(0.2)
         seen["hover"] = tab.value("document.querySelector('.tip').textContent")
         whole = "[...document.querySelectorAll('.picture')][0].parentElement.querySelector('.head > button:last-child')"
         tab.mouse("mousePressed", *at(0.4, 0.2), button="left", clickCount=1)

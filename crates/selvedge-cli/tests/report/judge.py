@@ -112,7 +112,8 @@ def check(tensor):
         last = len(told) - 1
         expected = [used[number * (len(used) - 1) // max(last, 1)] for number in range(len(told))]
         assert list(told) == expected and min(len(used), 6) <= len(told) <= 128, name
-    lines = [decoded(line, "<f4") for line in spread["exponents"]]
+    shares = decoded(spread["exponents"], "<u2").view(ml_dtypes.bfloat16).reshape(-1, len(told))
+    each = spread["exponents_each"]
     for column, step in enumerate(told):
         all_of = flat[step][known[step]]
         kept = flat[step][:: spread["every"]]
@@ -124,11 +125,14 @@ def check(tensor):
         same(name + " quantiles", [doubles(level)[column] for level in spread["quantiles"]], expected, 0)
         zeros = np.float32((all_of == 0).sum() / all_of.size)
         assert decoded(spread["zeros"], "<f4")[column] == zeros, name
+        if kind == "constant":
+            continue
         exponents = np.frexp(all_of[all_of != 0])[1] - 1
         assert not exponents.size or exponents.min() >= spread["from_exponent"], name
-        for row, line in enumerate(lines):
-            power = spread["from_exponent"] + row
-            assert line[column] == np.float32((exponents == power).sum() / all_of.size), (name, power)
+        for row, line in enumerate(shares):
+            power = spread["from_exponent"] + row * each
+            share_of = ((exponents >= power) & (exponents < power + each)).sum() / all_of.size
+            assert line[column] == np.float32(share_of).astype(ml_dtypes.bfloat16), (name, power)
 
     same(name + " first norm", tensor["ends"]["norm"][0], norm[used[0]])
     if kind == "constant":

@@ -15,6 +15,7 @@ array([[2., 2.],
 `save_safetensors`           saves masks, PCA results and other small tensors
 `load_safetensors`           loads them
 `inspect`, `verify`          tell what is in a file, and whether it is as it was
+`report`                     makes a page about a run: what moved, when, and where it stopped
 `rechunk`, `recover`         write a file anew for another way of reading, put one in order
 `Shard`, `join`              record a run of several processes, and show their files as one
 `references`, `to_icechunk`  let xarray, Dask and other readers of Zarr have the values, from an object store too
@@ -50,7 +51,7 @@ from selvedge._recorder import Plan, Recorder, Summary, plan
 from selvedge._references import VirtualizarrParser, references, to_icechunk
 from selvedge._safetensors import Loaded, load_safetensors, save_safetensors
 from selvedge._selvedge import __version__
-from selvedge._tools import Recovery, inspect, join, rechunk, recover, verify
+from selvedge._tools import Recovery, inspect, join, rechunk, recover, report, verify
 from selvedge._watch import Watch, watch
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ __all__ = [
     "rechunk",
     "recover",
     "references",
+    "report",
     "save_safetensors",
     "to_icechunk",
     "verify",

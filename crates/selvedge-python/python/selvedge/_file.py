@@ -109,6 +109,13 @@ class File(Mapping[str, "Tensor"]):
         """
         return self._handle().refresh()
 
+    def report(self, page: Path, *others: Path, **options: Any) -> str:
+        """Makes a page about it, for a browser: :func:`selvedge.report`, which has the `options`."""
+        from selvedge._tools import report
+
+        options = {"follow_links": self._links, "load_plugins": self._plugins, **options}
+        return report(self._path, page, *others, **options)
+
     def close(self) -> None:
         """Closes the file. Tensors that were taken from it can no longer be read."""
         self._closed = True

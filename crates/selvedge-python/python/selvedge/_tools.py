@@ -106,6 +106,48 @@ def rechunk(
     return call(*arguments)[1]
 
 
+def report(
+    path: Path,
+    page: Path,
+    *others: Path,
+    quick: bool = False,
+    tensors: Iterable[str] = (),
+    vocabulary: Path | None = None,
+    overwrite: bool = False,
+    skip_unsupported: bool = False,
+    follow_links: bool | Path = False,
+    load_plugins: bool = False,
+) -> str:
+    """Makes a page about a run, for a browser: what moved, when, and where it stopped.
+
+    Args:
+        path: an HDF5, safetensors, .npy or .npz file.
+        page: the page, one file of less than 5 MB that needs no network.
+        others: more files, which share the charts.
+        quick: reads some steps only, in some seconds.
+        tensors: the names of those that are wanted; all without them.
+        vocabulary: the tokens that rows are of: a text file, a ``vocab.json`` or a ``tokenizer.json``.
+        overwrite: replaces a page.
+        skip_unsupported: tensors that cannot be read here are told in the page, and are no error.
+        follow_links: as for `open`.
+        load_plugins: as for `open`.
+
+    Returns:
+        What the program says of it.
+
+    Raises:
+        ProgramError: there is such a page, or a file cannot be read; where it is a tensor, the page tells of the
+            others.
+    """
+    arguments: list[Path] = ["report", path, *others, "--output", page, *_others(follow_links, load_plugins)]
+    for name in tensors:
+        arguments += ["--tensor", name]
+    if vocabulary is not None:
+        arguments += ["--vocabulary", vocabulary]
+    arguments += ["--quick"] * quick + ["--overwrite"] * overwrite + ["--skip-unsupported"] * skip_unsupported
+    return call(*arguments)[1]
+
+
 def join(shards: Iterable[Path], view: Path | None = None, *, overwrite: bool = False) -> str:
     """Checks that the files of the ranks of a run go together, and writes a view of them, if it is given a name.
 

@@ -67,6 +67,7 @@ function make(tag, className, ...children) {
 /** What a row is called: its number, and its token if it has one. */
 function rowName(row, unit) {
   if (unit > 1) return `rows ${grouped(row)}–${grouped(row + unit - 1)}`;
-  const token = DATA.tokens[row];
+  // What tokenizers write for a space.
+  const token = DATA.tokens[row]?.replace(/[Ġ▁]/g, "␣");
   return token === undefined ? `row ${grouped(row)}` : `row ${grouped(row)} “${token}”`;
 }

@@ -88,7 +88,8 @@ function picture({ title, note, columns, cells, views, tip, height = 340, write 
     const tall = Math.round(Math.min(height, Math.max(width * 0.75, 200)));
     canvas.width = width * dpr;
     canvas.height = tall * dpr;
-    canvas.style.height = tall + "px";
+    // Paper of another width does not stretch it.
+    canvas.style.width = width + "px";
     const pen = canvas.getContext("2d");
     pen.scale(dpr, dpr);
     margin.left = width < 420 ? 48 : 64;
@@ -311,17 +312,17 @@ function heatCard(file, tensor, title) {
 /** The exponents of the values over the steps. */
 function exponentCard(tensor, title) {
   const spread = tensor.spread, columns = doubles(spread.steps), count = columns.length;
-  const lines = spread.exponents.map(singles), high = lines.length;
-  const cells = new Float32Array(high * count);
+  const shares = shades(spread.exponents), high = shares.length / count, each = spread.exponents_each;
+  const cells = new Float32Array(shares.length);
   // The largest exponent on top.
-  lines.forEach((line, row) => cells.set(line, (high - 1 - row) * count));
-  const exponent = (row) => spread.from_exponent + high - 1 - row;
+  for (let row = 0; row < high; row++) cells.set(shares.subarray(row * count, (row + 1) * count), (high - 1 - row) * count);
+  const exponent = (row) => spread.from_exponent + (high - 1 - row) * each;
   const rows = Array.from({ length: high }, (_, row) => row);
   const view = {
     label: "", rows,
     marks: (top, bottom) => {
-      const each = Math.max(1, Math.ceil((bottom - top) / 10));
-      return rows.slice(top, bottom).filter((row) => exponent(row) % each === 0)
+      const apart = Math.max(1, Math.ceil((bottom - top) / 10));
+      return rows.slice(top, bottom).filter((row) => exponent(row) / each % apart === 0)
         .map((row) => ({ row: row + 0.5, label: power(exponent(row)) }));
     },
   };
@@ -330,7 +331,7 @@ function exponentCard(tensor, title) {
     title: title || "magnitudes over the steps",
     note: "The share of the values in each power of two; zeros are left out.",
     columns, cells, views: [view], height: 300, write: percent, unit: "share of the values",
-    tip: (_, row, column, cell) => `${power(exponent(row))} to ${power(exponent(row) + 1)}\nstep ${grouped(columns[column])}\n` +
+    tip: (_, row, column, cell) => `${power(exponent(row))} to ${power(exponent(row) + each)}\nstep ${grouped(columns[column])}\n` +
       `${percent(cell)} of the values\n${percent(zeros[column])} are zero`,
   });
 }

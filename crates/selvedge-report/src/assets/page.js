@@ -19,7 +19,9 @@ function tensorsOf(kind) {
 }
 
 const read = (parts) => parts.filter(({ tensor }) => !tensor.unread);
-const fileLabel = (number) => several ? `${DATA.files[number].name.split("/").pop()} ` : "";
+const fileName = (number) => DATA.files[number].name.split("/").pop();
+const fileLabel = (number) => several ? fileName(number) + " " : "";
+const fileTitle = (number) => several ? fileName(number) + ": " : "";
 const indexText = (place) => place.index.length ? ` at [${place.index.map(grouped).join(", ")}]` : "";
 
 function header() {
@@ -44,6 +46,9 @@ function header() {
       card.append(line);
     }
     for (const line of file.lines) card.append(make("p", "quiet", line));
+    if (file.left_out) {
+      card.append(make("p", "warning", `The largest tensors of each kind are here, and ${grouped(file.left_out)} others are not; --tensor chooses.`));
+    }
     if (file.is_sampled) {
       card.append(make("p", "warning", "A quick look: some of the steps were read, each with the one before it. Without --quick it is all of them."));
     }
@@ -184,7 +189,7 @@ function detail({ name, parts }) {
     grid.append(curve("mean move in ULPs", (curves) => curves.ulps, { smooth: false, note: "How many representable numbers a value is away from where it was, on average over all values." }));
   }
   for (const { number, tensor } of there) {
-    const title = several ? `${fileLabel(number)}: ` : "";
+    const title = fileTitle(number);
     const quantiles = tensor.spread.quantiles.map(doubles), x = doubles(tensor.spread.steps);
     if (x.length) {
       const pairs = [[0, 8, "least and greatest"], [1, 7, "1 to 99 %"], [2, 6, "5 to 95 %"], [3, 5, "25 to 75 %"]];
@@ -199,13 +204,13 @@ function detail({ name, parts }) {
   }
   grid.append(curve("largest magnitude", (curves) => curves.largest, { smooth: false }));
   for (const { file, number, tensor } of there) {
-    const title = several ? `${fileLabel(number)}: ` : "";
+    const title = fileTitle(number);
     if (tensor.heat && tensor.heat.columns) {
       const card = heatCard(file, tensor, `${title}how far each row moved at each step`);
       card.append(movers(tensor));
       grid.append(card);
     }
-    if (tensor.spread.exponents.length) grid.append(exponentCard(tensor, `${title}magnitudes over the steps`));
+    if (tensor.spread.exponents) grid.append(exponentCard(tensor, `${title}magnitudes over the steps`));
   }
   return grid;
 }
