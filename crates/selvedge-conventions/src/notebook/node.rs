@@ -213,7 +213,7 @@ impl<'de> Visitor<'de> for Kept {
         match self.0.checked_sub(1) {
             Some(below) => {
                 while let Some(Key(key)) = entries.next_key()? {
-                    // Of what is shown, the kinds are kept.
+                    // The kinds of what is shown are kept.
                     let below = match &*key {
                         "data" => 1.min(below),
                         key if is_skipped(key) => 0,

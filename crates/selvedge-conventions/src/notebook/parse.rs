@@ -233,6 +233,8 @@ fn are_read(widgets: &Node<'_>, cells: &[&Node<'_>]) -> bool {
     match widgets {
         Node::Null | Node::Bool(_) | Node::Int(_) | Node::Float(_) => false,
         _ => match widgets.at(&[STATE, "state"]) {
+            // GitHub speaks of the key itself.
+            None if widgets.get(STATE).is_some_and(Node::is_object) => false,
             None => shown().next().is_none(),
             Some(Node::Null | Node::Bool(_) | Node::Int(_) | Node::Float(_)) => {
                 views.next().is_none()

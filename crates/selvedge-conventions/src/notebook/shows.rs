@@ -172,7 +172,7 @@ fn prints(statement: &Stmt, names: &Names) -> bool {
 
 fn has_keyword(call: &ExprCall, name: &str) -> bool {
     let mut keywords = call.arguments.keywords.iter();
-    // Of `**options` nobody knows what is in it.
+    // Nobody knows what is in `**options`.
     keywords.any(|keyword| keyword.arg.as_ref().is_none_or(|arg| arg.as_str() == name))
 }
 

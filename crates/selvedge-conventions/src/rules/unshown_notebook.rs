@@ -2,8 +2,8 @@
 //!
 //! ## What it does
 //!
-//! Finds what Jupyter's server opens and others do not: metadata of widgets without the key `state`, where
-//! a value or a widget is shown; cells of code without `execution_count` or `outputs`, and outputs without
+//! Finds what Jupyter's server opens and others do not: models of widgets in the metadata without the key
+//! `state`, and other metadata in their place where a value or a widget is shown; cells of code without `execution_count` or `outputs`, and outputs without
 //! `metadata` or another key that the format demands; and `NaN`, which Python writes into metadata and no
 //! browser reads.
 //!

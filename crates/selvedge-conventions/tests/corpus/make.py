@@ -105,7 +105,6 @@ def more():
         ("metadata as ipywidgets 6 wrote them, beside a value", widgets({"state": {}, "version": "1.2"})),
         ("a state that is null, beside a value", widgets({state: {"state": None}})),
         ("a state that is null, beside a widget", widgets({state: {"state": None}}, slider)),
-        ("the state where Colab puts it, beside what is printed", widgets({state: {"a": {}}}, printed)),
     ]:
         add("ipywidgets", what, made, [] if shows(made) else ["NBK008"], "nbconvert makes a page of it" if shows(made) else "nbconvert ends with an error")
     for key in ("metadata", "data"):

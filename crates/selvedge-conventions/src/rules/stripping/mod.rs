@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use python::Step;
 use settings::Settings;
-use shell::{Command, Lists, Output, TEMPORARY, UNKNOWN, UNKNOWN_OPTIONS, UNSET, is_unknown};
+use shell::{Command, Lists, Output, TEMPORARY, UNKNOWN_OPTIONS, UNSET, is_unknown};
 
 use crate::Narrowing;
 
@@ -37,7 +37,8 @@ impl Found {
 pub(super) fn in_filter(clean: &str, scripts: &BTreeMap<String, String>) -> Option<Found> {
     let mut search = Search::new(true, scripts);
     // Git puts the path of the file there.
-    let clean = clean.replace("%f", &UNKNOWN.to_string());
+    let path = search.lists.add(Narrowing::default());
+    let clean = clean.replace("%f", &path.to_string());
     search.in_shell(&clean, Some(&[]), 0, &Call::default())
 }
 
@@ -131,7 +132,7 @@ impl<'s> Search<'s> {
         if depth == DEEPEST {
             return None;
         }
-        let commands = shell::commands(text, arguments, &mut self.lists);
+        let commands = shell::commands(text, arguments, self.scripts, &mut self.lists);
         let last = commands.len().saturating_sub(1);
         for (index, command) in commands.iter().enumerate() {
             // They are put behind the last one.

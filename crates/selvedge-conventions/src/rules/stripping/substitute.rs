@@ -52,6 +52,11 @@ pub(super) fn stripping(name: &str, options: &[String]) -> Option<(&'static str,
         }
     }
     let takes = programs.iter().any(|program| takes_outputs(program));
+    // One that opens a file for it.
+    let writes = |program: &&str| {
+        program.contains("open") && (program.contains("\">\"") || program.contains("'>'"))
+    };
+    is_in_place |= tool == "perl" && programs.iter().any(writes);
     takes.then_some((tool, !is_in_place))
 }
 

@@ -51,7 +51,13 @@ impl Reader<'_, '_> {
                 let first = all.next().unwrap_or_default();
                 all.fold(first, |both, next| both.and(&next))
             }
-            Expr::BoolOp(_) => Condition::default(),
+            Expr::BoolOp(any) => {
+                let mut any = any.values.iter().map(|one| self.condition(one));
+                Condition {
+                    is_of_some_cells: any.all(|one| one.is_of_some_cells),
+                    ..Condition::default()
+                }
+            }
             Expr::BooleanLiteral(value) => Condition {
                 known: Some(value.value),
                 ..Condition::default()
@@ -75,7 +81,7 @@ impl Reader<'_, '_> {
                     };
                     let found = Condition {
                         known: equal,
-                        is_of_some_cells: text.contains("tags") || text.contains("metadata"),
+                        is_of_some_cells: speaks_of_tags(text),
                         ..Condition::default()
                     };
                     match operator {
@@ -121,14 +127,13 @@ impl Reader<'_, '_> {
                 Condition {
                     known: self.setting(test).map(|value| !value.is_empty()),
                     on: on.map(Narrowing::to).unwrap_or_default(),
-                    is_of_some_cells: text.contains(".metadata.get(")
-                        || text.contains("[\"metadata\"].get(")
-                        || text.contains("['metadata'].get("),
+                    is_of_some_cells: speaks_of_tags(text),
                     ..Condition::default()
                 }
             }
             _ => Condition {
                 known: self.setting(test).map(|value| !value.is_empty()),
+                is_of_some_cells: speaks_of_tags(text),
                 ..Condition::default()
             },
         }
@@ -141,7 +146,6 @@ impl Reader<'_, '_> {
             Expr::StringLiteral(text) => text.value.to_str(),
             _ => return Condition::default(),
         };
-        let is_of_cells = ["tags", "metadata"].iter().any(|word| text.contains(word));
         Condition {
             known: match self.arguments {
                 Some(all) if text.contains("argv") && what.starts_with('-') => {
@@ -150,7 +154,7 @@ impl Reader<'_, '_> {
                 _ if text.contains("environ") => Some(false),
                 _ => None,
             },
-            is_of_some_cells: is_of_cells,
+            is_of_some_cells: speaks_of_tags(text),
             ..Condition::default()
         }
     }
@@ -235,4 +239,11 @@ impl Reader<'_, '_> {
         };
         self.lists.of_words(&[pattern], None)
     }
+}
+
+/// Whether code speaks of the tags or the metadata of a cell.
+fn speaks_of_tags(code: &str) -> bool {
+    ["tags", ".metadata", "[\"metadata\"]", "['metadata']"]
+        .iter()
+        .any(|word| code.contains(word))
 }

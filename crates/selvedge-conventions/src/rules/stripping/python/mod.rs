@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use conditions::Condition;
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Arguments, Expr, ExprCall, Stmt};
+use ruff_python_ast::{Arguments, CmpOp, Expr, ExprCall, Stmt};
 use ruff_text_size::{Ranged, TextSize};
 
 use values::{LONGEST, Value};
@@ -366,7 +366,7 @@ impl Reader<'_, '_> {
                 (None, path(1).filter(|_| name == "write"))
             }
             ("open", _) => {
-                // Of a path that has it as a method, the mode comes first.
+                // Where it is a method of a path, the mode comes first.
                 let is_function = receiver.is_none_or(|of| matches!(of, Expr::Name(name) if matches!(name.id.as_str(), "io" | "codecs")));
                 let (of, mode) = if is_function {
                     (path(0), 1)
@@ -508,11 +508,38 @@ fn is_outputs(expression: &Expr) -> bool {
     }
 }
 
+/// `output.output_type == "stream"`: that one, or others than what is not missed.
+fn is_of_kind(test: &Expr) -> bool {
+    let Expr::Compare(compare) = test else {
+        return false;
+    };
+    let is_type = match &*compare.left {
+        Expr::Attribute(attribute) => attribute.attr.as_str() == "output_type",
+        Expr::Subscript(subscript) => {
+            matches!(&*subscript.slice, Expr::StringLiteral(key) if key.value.to_str() == "output_type")
+        }
+        Expr::Call(call) => {
+            matches!(call.arguments.args.first(), Some(Expr::StringLiteral(key)) if key.value.to_str() == "output_type")
+        }
+        _ => false,
+    };
+    is_type
+        && matches!(
+            compare.ops.first(),
+            Some(CmpOp::Eq | CmpOp::NotEq | CmpOp::In | CmpOp::NotIn)
+        )
+}
+
 /// `[]`, `list()`, `None`.
 fn is_empty(expression: &Expr) -> bool {
     match expression {
         Expr::List(list) => list.elts.is_empty(),
         Expr::NoneLiteral(_) => true,
+        // Those of one kind, or of all but one.
+        Expr::ListComp(some) => some
+            .generators
+            .iter()
+            .any(|each| each.ifs.iter().any(is_of_kind)),
         Expr::Call(call) => {
             matches!(&*call.func, Expr::Name(name) if name.id.as_str() == "list")
                 && call.arguments.args.is_empty()

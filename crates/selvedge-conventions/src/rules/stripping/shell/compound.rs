@@ -1,10 +1,10 @@
 //! What a script is made of beside commands: conditions, loops, functions, and what stands between words
 //! such as `case` and `esac`.
 
-use super::UNSET;
 use super::flow::{Block, Kind, Status};
 use super::reader::{Pending, Reader};
 use super::words::{Word, assignment, is_end};
+use super::{UNKNOWN, UNSET};
 
 impl Reader<'_, '_> {
     /// Begins a block, which is the body of a function where one was named.
@@ -182,7 +182,7 @@ impl Reader<'_, '_> {
         let on = self.lists.of_words(rest, self.folder.as_deref());
         // A list of one is that one.
         let value = match rest {
-            [one] if !one.contains(['*', '?', '[']) && !one.contains(UNSET) => one.clone(),
+            [one] if !one.contains(['*', '?', '[', UNKNOWN, UNSET]) => one.clone(),
             _ => self.lists.add(on).to_string(),
         };
         self.variables.insert(name.clone(), vec![value]);

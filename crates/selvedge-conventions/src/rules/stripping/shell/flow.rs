@@ -1,7 +1,28 @@
 //! Which commands of a script run: what is known of conditions, and which files they single out.
 
+use super::paths::Part;
 use super::{Lists, UNSET, is_unknown};
 use crate::{HookFiles, Narrowing};
+
+/// What conditions are asked in.
+pub(super) struct Context<'a> {
+    pub(super) lists: &'a Lists,
+    /// The files of the repository that texts name and that were found.
+    pub(super) scripts: &'a std::collections::BTreeMap<String, String>,
+}
+
+impl Context<'_> {
+    /// Whether there is a file of this path, where somebody has looked for it.
+    fn exists(&self, path: &str) -> Option<bool> {
+        let is_looked_for = path.contains(['.', '/'])
+            && !path.contains("..")
+            && !path.starts_with(['/', '~'])
+            && !path.contains(['*', '?'])
+            && !path.contains(is_unknown);
+        let path = path.trim_start_matches("./");
+        is_looked_for.then(|| self.scripts.contains_key(path))
+    }
+}
 
 /// What a command ends with, as far as the text tells.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +98,8 @@ pub(super) struct Block {
     is_settled: bool,
     is_open: bool,
     branches: usize,
+    /// Whether the branch is that of all other words.
+    is_other: bool,
     /// The condition of the branch that is read, or the patterns of a `case`.
     condition: Status,
     /// What holds of files where no branch so far was taken, and after all of it.
@@ -208,31 +231,26 @@ impl Block {
     }
 
     /// The `)` behind the patterns of a `case`.
-    pub(super) fn begin_case(&mut self, outer: &Self) {
+    pub(super) fn begin_case(&mut self, outer: &Self, lists: &Lists) {
         let patterns = std::mem::take(&mut self.patterns);
         self.in_pattern = false;
         self.leaves = false;
+        self.is_other = patterns.iter().any(|pattern| pattern == "*");
         let globs = HookFiles::Globs {
             globs: patterns.clone(),
             is_lenient: true,
         };
-        let known = if patterns.iter().any(|pattern| pattern == "*") {
-            Some(true)
+        self.condition = if self.is_other {
+            Status::known(true)
+        } else if let Some(subject) = known(&self.subject) {
+            Status {
+                known: Narrowing::to(globs).has(&subject),
+                on: Narrowing::default(),
+            }
         } else {
-            let subject = known(&self.subject);
-            subject.and_then(|subject| Narrowing::to(globs.clone()).has(&subject))
+            unknown_is(&self.subject, &patterns, lists)
         };
-        self.condition = Status {
-            known,
-            on: if known.is_none()
-                && is_path(&self.subject)
-                && patterns.iter().all(|p| is_of_paths(p))
-            {
-                Narrowing::to(globs)
-            } else {
-                Narrowing::default()
-            },
-        };
+        let known = self.condition.known;
         self.enter(outer, known);
         self.on.extend(&self.condition.on);
         self.rest.extend(&self.condition.on.inverted());
@@ -241,7 +259,13 @@ impl Block {
     /// `;;`
     pub(super) fn end_case(&mut self) {
         if std::mem::take(&mut self.leaves) {
-            self.after.extend(&self.condition.on.inverted());
+            // Behind all others it leaves what they have not taken.
+            let on = if self.is_other {
+                one_of(&self.rest.exclude)
+            } else {
+                self.condition.on.inverted()
+            };
+            self.after.extend(&on);
         }
         self.in_pattern = true;
     }
@@ -249,11 +273,31 @@ impl Block {
     /// What holds of the files of commands behind the block.
     pub(super) fn on_after(&self) -> Narrowing {
         let mut after = self.after.clone();
-        if self.leaves && (self.kind == Kind::Case || self.branches == 1) {
+        if self.leaves && self.kind == Kind::Case && self.is_other {
+            after.extend(&one_of(&self.rest.exclude));
+        } else if self.leaves && (self.kind == Kind::Case || self.branches == 1) {
             after.extend(&self.condition.on.inverted());
         }
         after
     }
+}
+
+/// Files of which one of the globs is enough.
+fn one_of(all: &[HookFiles]) -> Narrowing {
+    let mut merged = Vec::new();
+    for files in all {
+        match files {
+            HookFiles::Globs { globs, .. } => merged.extend(globs.iter().cloned()),
+            _ => return Narrowing::default(),
+        }
+    }
+    if merged.is_empty() {
+        return Narrowing::default();
+    }
+    Narrowing::to(HookFiles::Globs {
+        globs: merged,
+        is_lenient: true,
+    })
 }
 
 /// What a word is, where the text tells: a variable that nobody sets is empty.
@@ -270,24 +314,50 @@ fn is_empty(word: &str) -> Option<bool> {
     }
 }
 
-/// Whether the word may be the path of a file.
-fn is_path(word: &str) -> bool {
-    let word = word.strip_prefix("./").unwrap_or(word);
-    let mut characters = word.chars();
-    let first = characters.next();
-    first.is_some_and(|c| is_unknown(c) && c != UNSET) && characters.next().is_none()
-}
-
-fn is_of_paths(pattern: &str) -> bool {
-    pattern.contains('/') || pattern.contains("ipynb")
+/// Whether a word that the text does not tell is like one of the patterns.
+fn unknown_is(word: &str, patterns: &[String], lists: &Lists) -> Status {
+    let of_paths = |pattern: &String| pattern.contains('/') || pattern.contains("ipynb");
+    let is_known = patterns.iter().all(|pattern| known(pattern).is_some());
+    let globs = match lists.part(word) {
+        Some(Part::Path) if patterns.iter().all(of_paths) => patterns.to_vec(),
+        Some(Part::Folder) => {
+            let folders = patterns.iter().map(|pattern| format!("{pattern}/*"));
+            folders.collect()
+        }
+        // No file is called like an option.
+        Some(Part::Path) if patterns.iter().all(|pattern| pattern.starts_with('-')) => {
+            return Status::known(false);
+        }
+        Some(Part::Path) => return Status::default(),
+        // What a command prints or somebody types is rarely just that.
+        None if !patterns.iter().any(|pattern| {
+            of_paths(pattern) || pattern.is_empty() || pattern.bytes().all(|b| b.is_ascii_digit())
+        }) =>
+        {
+            return Status::known(false);
+        }
+        None => return Status::default(),
+    };
+    let on = HookFiles::Globs {
+        globs,
+        is_lenient: true,
+    };
+    Status {
+        known: None,
+        on: if is_known {
+            Narrowing::to(on)
+        } else {
+            Narrowing::default()
+        },
+    }
 }
 
 /// What `test` says, and `[[`: the words between its brackets.
-pub(super) fn test(words: &[String]) -> Status {
+pub(super) fn test(words: &[String], context: &Context<'_>) -> Status {
     let word = |text: &str| words.iter().position(|word| word == text);
     for or in ["||", "-o"] {
         if let Some(at) = word(or).filter(|at| *at > 0) {
-            let (left, right) = (test(&words[..at]), test(&words[at + 1..]));
+            let (left, right) = (test(&words[..at], context), test(&words[at + 1..], context));
             return match (left.known, right.known) {
                 (Some(true), _) | (_, Some(true)) => Status::known(true),
                 (Some(false), _) => right,
@@ -298,7 +368,7 @@ pub(super) fn test(words: &[String]) -> Status {
     }
     for and in ["&&", "-a"] {
         if let Some(at) = word(and).filter(|at| *at > 0) {
-            let (mut left, right) = (test(&words[..at]), test(&words[at + 1..]));
+            let (mut left, right) = (test(&words[..at], context), test(&words[at + 1..], context));
             left.on.extend(&right.on);
             left.known = match (left.known, right.known) {
                 (Some(false), _) | (_, Some(false)) => Some(false),
@@ -312,7 +382,7 @@ pub(super) fn test(words: &[String]) -> Status {
     match &words[..] {
         ["!", rest @ ..] => {
             let rest: Vec<String> = rest.iter().map(|word| (*word).to_owned()).collect();
-            test(&rest).inverted()
+            test(&rest, context).inverted()
         }
         [word] | ["-n", word] => Status {
             known: is_empty(word).map(|is_empty| !is_empty),
@@ -322,16 +392,27 @@ pub(super) fn test(words: &[String]) -> Status {
             known: is_empty(word),
             on: Narrowing::default(),
         },
-        [left, "=" | "==", right] => compare(left, right),
-        [left, "!=", right] => compare(left, right).inverted(),
-        [left, "=~", right] if is_path(left) && is_of_paths(right) && known(right).is_some() => {
-            Status {
-                known: None,
-                on: Narrowing::to(HookFiles::Pattern((*right).to_owned())),
-            }
-        }
+        ["-f" | "-e" | "-r" | "-s" | "-x", path] => Status {
+            known: context.exists(path).filter(|is_there| !is_there),
+            on: Narrowing::default(),
+        },
+        [left, "=" | "==", right] => compare(left, right, context.lists),
+        [left, "!=", right] => compare(left, right, context.lists).inverted(),
+        [left, "=~", right] if known(right).is_some() => Status {
+            known: None,
+            on: match context.lists.part(left) {
+                Some(Part::Path) if right.contains('/') || right.contains("ipynb") => {
+                    Narrowing::to(HookFiles::Pattern((*right).to_owned()))
+                }
+                _ => Narrowing::default(),
+            },
+        },
         [left, operator, right] => {
-            let number = |word: &str| known(word)?.parse::<i64>().ok();
+            // What is empty is 0 to a shell.
+            let number = |word: &str| match &*known(word)? {
+                "" => Some(0),
+                text => text.parse::<i64>().ok(),
+            };
             let (Some(left), Some(right)) = (number(left), number(right)) else {
                 return Status::default();
             };
@@ -349,31 +430,61 @@ pub(super) fn test(words: &[String]) -> Status {
     }
 }
 
-fn compare(left: &str, right: &str) -> Status {
-    let globs = || {
-        Narrowing::to(HookFiles::Globs {
-            globs: vec![right.to_owned()],
-            is_lenient: true,
-        })
-    };
+fn compare(left: &str, right: &str, lists: &Lists) -> Status {
     match (known(left), known(right)) {
         (Some(left), Some(right)) if left == right => Status::known(true),
         (Some(left), Some(right)) if right.contains(['*', '?', '[']) => Status {
-            known: globs().has(&left),
+            known: Narrowing::to(HookFiles::Globs {
+                globs: vec![right],
+                is_lenient: true,
+            })
+            .has(&left),
             on: Narrowing::default(),
         },
         (Some(_), Some(_)) => Status::known(false),
-        (None, Some(_)) if is_path(left) && is_of_paths(right) => Status {
-            known: None,
-            on: globs(),
-        },
+        (None, Some(right)) => unknown_is(left, &[right], lists),
         _ => Status::default(),
+    }
+}
+
+/// `((…))`, where it asks for one variable: one that is not set is 0.
+pub(super) fn arithmetic(text: &str, value: impl Fn(&str) -> Option<String>) -> Status {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let number = |word: &str| {
+        let word = word.trim_start_matches('$').trim_matches(['{', '}']);
+        if word.bytes().all(|b| b.is_ascii_digit()) {
+            return word.parse::<i64>().ok();
+        }
+        match &*known(&value(word)?)? {
+            "" => Some(0),
+            text => text.parse().ok(),
+        }
+    };
+    let known = match words[..] {
+        [one] => number(one).map(|number| number != 0),
+        [left, operator, right] => number(left).zip(number(right)).and_then(|(left, right)| {
+            Some(match operator {
+                "==" => left == right,
+                "!=" => left != right,
+                ">" => left > right,
+                ">=" => left >= right,
+                "<" => left < right,
+                "<=" => left <= right,
+                _ => return None,
+            })
+        }),
+        _ => None,
+    };
+    Status {
+        known,
+        on: Narrowing::default(),
     }
 }
 
 /// `grep -q` of the path of a file that another command prints.
 pub(super) fn asks_for(words: &[String], text: &str, lists: &Lists) -> Option<Status> {
-    let is_of_file = text.split_whitespace().any(is_path);
+    let mut words_of = text.split_whitespace();
+    let is_of_file = words_of.any(|word| lists.part(word) == Some(Part::Path));
     let on = lists.of_grep(words)?;
     is_of_file.then_some(Status { known: None, on })
 }

@@ -8,7 +8,7 @@ mod paths;
 mod reader;
 mod words;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub(super) use paths::Lists;
 use reader::Reader;
@@ -69,9 +69,10 @@ pub(super) enum Output {
 pub(super) fn commands(
     text: &str,
     arguments: Option<&[String]>,
+    scripts: &BTreeMap<String, String>,
     lists: &mut Lists,
 ) -> Vec<Command> {
-    let all = Reader::of(text, arguments, lists).found();
+    let all = Reader::of(text, arguments, scripts, lists).found();
     // A function is called by its name, maybe in the text of another shell.
     let mut bodies: HashMap<Option<&str>, Vec<&Command>> = HashMap::new();
     for command in &all {

@@ -11,15 +11,28 @@ const MOST: u32 = 4096;
 /// Lists of paths that only a run could tell, each with what narrows it down. A character of Unicode's
 /// private use stands for each in words.
 #[derive(Default)]
-pub(in super::super) struct Lists(Vec<Narrowing>);
+pub(in super::super) struct Lists(Vec<(Narrowing, Part)>);
+
+/// What of its paths a list has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Part {
+    #[default]
+    Path,
+    /// The folder that each is in, or the first of its folders.
+    Folder,
+}
 
 impl Lists {
     /// A new list, which goes on as the character.
     pub(in super::super) fn add(&mut self, narrowing: Narrowing) -> char {
+        self.add_part(narrowing, Part::Path)
+    }
+
+    pub(super) fn add_part(&mut self, narrowing: Narrowing, part: Part) -> char {
         let index = u32::try_from(self.0.len()).unwrap_or(MOST);
         match char::from_u32(FIRST + index) {
             Some(list) if index < MOST => {
-                self.0.push(narrowing);
+                self.0.push((narrowing, part));
                 list
             }
             _ => UNKNOWN,
@@ -28,7 +41,7 @@ impl Lists {
 
     pub(super) fn set(&mut self, list: char, narrowing: Narrowing) {
         if let Some(known) = self.index(list).and_then(|index| self.0.get_mut(index)) {
-            *known = narrowing;
+            known.0 = narrowing;
         }
     }
 
@@ -37,7 +50,18 @@ impl Lists {
     }
 
     fn get(&self, list: char) -> Option<&Narrowing> {
-        self.0.get(self.index(list)?)
+        let (narrowing, part) = self.0.get(self.index(list)?)?;
+        (*part == Part::Path).then_some(narrowing)
+    }
+
+    /// What of paths the word is, if it is a list.
+    pub(super) fn part(&self, word: &str) -> Option<Part> {
+        let word = word.strip_prefix("./").unwrap_or(word);
+        let mut characters = word.chars();
+        let list = characters
+            .next()
+            .filter(|_| characters.as_str().is_empty())?;
+        Some(self.0.get(self.index(list)?)?.1)
     }
 
     /// What is known of the files that the words of a command name, below a folder.

@@ -1,10 +1,10 @@
 //! Going through the text of a script, command by command.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::flow::{Block, Joint, Kind, Status, asks_for, test};
-use super::words::{assignment, output_to};
-use super::{Command, Lists, Output, TEMPORARY, UNKNOWN, is_unknown};
+use super::flow::{Block, Context, Joint, Kind, Status, arithmetic, asks_for, test};
+use super::words::{assignment, output_to, unset};
+use super::{Command, Lists, Output, TEMPORARY, UNKNOWN, UNSET, is_unknown};
 use crate::Narrowing;
 
 /// The longest path of a folder that is kept, in bytes.
@@ -27,7 +27,12 @@ pub(super) struct Pending {
 }
 
 pub(super) struct Reader<'t, 'l> {
+    /// The whole text, and what is left of it.
+    pub(super) text: &'t str,
     pub(super) rest: &'t str,
+    /// How many texts it is read within, by `source`.
+    sourced: usize,
+    pub(super) scripts: &'l BTreeMap<String, String>,
     pub(super) line: usize,
     pub(super) variables: HashMap<String, Vec<String>>,
     /// The bytes that variables may still become.
@@ -44,6 +49,8 @@ pub(super) struct Reader<'t, 'l> {
     pub(super) is_list: bool,
     /// `$1` and those behind it, where they are known.
     pub(super) arguments: Option<Vec<String>>,
+    /// The lists that stand for those that are not known.
+    pub(super) positional: HashMap<char, char>,
     /// How many loops and functions what is read stands in: there, arguments change.
     pub(super) loops: usize,
     pub(super) functions: usize,
@@ -55,9 +62,17 @@ pub(super) struct Reader<'t, 'l> {
 }
 
 impl<'t, 'l> Reader<'t, 'l> {
-    pub(super) fn of(text: &'t str, arguments: Option<&[String]>, lists: &'l mut Lists) -> Self {
+    pub(super) fn of(
+        text: &'t str,
+        arguments: Option<&[String]>,
+        scripts: &'l BTreeMap<String, String>,
+        lists: &'l mut Lists,
+    ) -> Self {
         Self {
+            text,
             rest: text,
+            sourced: 0,
+            scripts,
             line: 1,
             variables: HashMap::new(),
             budget: 1 << 20,
@@ -67,6 +82,7 @@ impl<'t, 'l> Reader<'t, 'l> {
             is_backquoted: false,
             is_list: false,
             arguments: arguments.map(<[String]>::to_vec),
+            positional: HashMap::new(),
             loops: 0,
             functions: 0,
             folder: None,
@@ -198,8 +214,11 @@ impl<'t, 'l> Reader<'t, 'l> {
                         self.until(')');
                         function = pending.words.pop();
                     } else if self.eat("(") {
-                        self.until(')');
+                        let text = self.until(')');
                         self.eat(")");
+                        if pending.words.is_empty() {
+                            pending.words.extend(["((".to_owned(), text.to_owned()]);
+                        }
                     } else {
                         self.open(Kind::Subshell, &mut blocks, &mut function);
                     }
@@ -208,7 +227,7 @@ impl<'t, 'l> Reader<'t, 'l> {
                     self.next();
                     match &mut blocks[..] {
                         [.., outer, block] if block.in_pattern => {
-                            block.begin_case(outer);
+                            block.begin_case(outer, self.lists);
                             pending = Pending::default();
                         }
                         _ => {
@@ -341,12 +360,35 @@ impl<'t, 'l> Reader<'t, 'l> {
     /// What the command ends with.
     pub(super) fn status(&self, pending: &Pending) -> Status {
         let words = &pending.words;
+        let context = Context {
+            lists: self.lists,
+            scripts: self.scripts,
+        };
         match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["true" | ":", ..] => Status::known(true),
             ["false", ..] => Status::known(false),
-            ["test", ..] => test(&words[1..]),
-            ["[", .., "]"] => test(&words[1..words.len() - 1]),
-            ["[[", ..] => test(&words[1..]),
+            ["test", ..] => test(&words[1..], &context),
+            ["[", .., "]"] => test(&words[1..words.len() - 1], &context),
+            ["[[", ..] => test(&words[1..], &context),
+            ["((", text] => {
+                let value = |name: &str| match self.variables.get(name).map(Vec::as_slice) {
+                    Some([one]) => Some(one.clone()),
+                    None => Some(unset(name, self.text).to_string()),
+                    Some(_) => None,
+                };
+                arithmetic(text, value)
+            }
+            // Mostly nobody configures what a script asks for.
+            ["git", "config", ref rest @ ..]
+                if rest.iter().filter(|word| !word.starts_with('-')).count() == 1 =>
+            {
+                Status::known(false)
+            }
+            ["getopts", ..] if self.arguments.as_ref().is_some_and(Vec::is_empty) => {
+                Status::known(false)
+            }
+            // A variable that is the word `true` or `false`.
+            [one] if one.chars().all(|c| c == UNSET) && !one.is_empty() => Status::known(true),
             ["grep" | "egrep" | "rg", ..] => {
                 let printed = self.upstream();
                 let text = match (&pending.input, printed) {
@@ -402,10 +444,32 @@ impl<'t, 'l> Reader<'t, 'l> {
                 self.folder = to.and_then(|to| self.below(to));
             }
             Some("popd") => self.folder = None,
+            Some("." | "source") => {
+                if let Some(path) = words.get(1) {
+                    self.source(path);
+                }
+            }
             None => {}
             Some(_) => set.clear(),
         }
         self.variables.extend(set);
+    }
+
+    /// Takes the variables of another script. Who looks into scripts reads its commands.
+    fn source(&mut self, path: &str) {
+        const DEEPEST: usize = 4;
+        let path = path.rsplit(is_unknown).next().unwrap_or(path);
+        let path = path.trim_start_matches('/').trim_start_matches("./");
+        let Some(text) = self.scripts.get(path).filter(|_| self.sourced < DEEPEST) else {
+            return;
+        };
+        let mut inner = Reader::of(text, self.arguments.as_deref(), self.scripts, self.lists);
+        inner.sourced = self.sourced + 1;
+        inner.budget = self.budget;
+        inner.variables = std::mem::take(&mut self.variables);
+        inner.program(None);
+        self.budget = inner.budget / 2;
+        self.variables = inner.variables;
     }
 
     /// The folder that `cd` goes to; none where the text does not tell.

@@ -1,7 +1,9 @@
 //! The words of a script: quotes, variables, commands in words, and what is read and written.
 
+use super::paths::Part;
 use super::reader::{Pending, Reader};
 use super::{Output, TEMPORARY, UNKNOWN, UNKNOWN_OPTIONS, UNSET};
+use crate::Narrowing;
 
 /// A word, split as the shell splits it.
 #[derive(Default)]
@@ -141,7 +143,7 @@ impl<'t> Reader<'t, '_> {
             Some('"') => Vec::new(),
             Some(first) if first.is_ascii_alphabetic() || first == '_' => {
                 let name = self.name();
-                self.value(name).unwrap_or_else(|| unknown(name))
+                self.value(name).unwrap_or_else(|| self.unknown(name))
             }
             Some(special) if !special.is_whitespace() => {
                 self.next();
@@ -157,7 +159,17 @@ impl<'t> Reader<'t, '_> {
         // A loop may take them off, one by one.
         let known = known.filter(|all| self.functions == 0 && (all.is_empty() || self.loops == 0));
         let Some(all) = known else {
-            return vec![UNKNOWN.to_string()];
+            // It may be the path of a file.
+            let list = match self.positional.get(&name) {
+                Some(list) => *list,
+                None if name.is_ascii_digit() || matches!(name, '@' | '*') => {
+                    let list = self.lists.add(Narrowing::default());
+                    self.positional.insert(name, list);
+                    list
+                }
+                None => UNKNOWN,
+            };
+            return vec![list.to_string()];
         };
         match name {
             '@' | '*' => {
@@ -243,9 +255,22 @@ impl<'t> Reader<'t, '_> {
                     (None, _) => Some(other),
                 }
             }
+            // The folder of a path, or the first of its folders.
+            ("%/*" | "%%/*", _) => values.map(|values| match &values[..] {
+                [one] if self.lists.part(one) == Some(Part::Path) => {
+                    let of = std::slice::from_ref(one);
+                    let narrowing = self.lists.of_words(of, None);
+                    vec![self.lists.add_part(narrowing, Part::Folder).to_string()]
+                }
+                _ => vec![UNKNOWN.to_string()],
+            }),
             _ => Some(vec![UNKNOWN.to_string()]),
         }
-        .unwrap_or_else(|| unknown(name))
+        .unwrap_or_else(|| self.unknown(name))
+    }
+
+    fn unknown(&self, name: &str) -> Vec<String> {
+        vec![unset(name, self.text).to_string()]
     }
 
     /// The value of a variable that was set in the script.
@@ -289,6 +314,13 @@ impl<'t> Reader<'t, '_> {
             [mktemp, ..] if mktemp == "mktemp" => TEMPORARY.to_string(),
             [git, config, ..] if git == "git" && config == "config" => UNSET.to_string(),
             [echo, text] if echo == "echo" => text.clone(),
+            [dirname, .., path]
+                if dirname == "dirname" && self.lists.part(path) == Some(Part::Path) =>
+            {
+                let narrowing = self.lists.of_words(std::slice::from_ref(path), None);
+                let list = self.lists.add_part(narrowing, Part::Folder);
+                list.to_string()
+            }
             _ => {
                 let paths = self.lists.of_pipe(commands);
                 let is_known = !paths.is_empty();
@@ -403,23 +435,24 @@ pub(super) fn assignment(word: &str) -> Option<(&str, &str, bool)> {
     is_name.then_some((name, value, adds))
 }
 
-fn unknown(name: &str) -> Vec<String> {
+/// What stands for a variable that the script has not set, whose text is this.
+pub(super) fn unset(name: &str, text: &str) -> char {
     // Somebody else takes care of these, and of those in small letters another script.
     const SET: [&str; 10] = [
         "HOME", "PWD", "PATH", "USER", "SHELL", "ENV", "PREFIX", "ROOT", "DIR", "GIT_",
     ];
     let upper = name.to_ascii_uppercase();
     let has = |parts: &[&str]| parts.iter().any(|part| upper.contains(part));
-    let unknown = if has(&["OPT", "ARG", "FLAG"]) {
+    let is_set_elsewhere = || *name != *upper && !text.contains(&format!("{name}="));
+    if has(&["OPT", "ARG", "FLAG"]) {
         UNKNOWN_OPTIONS
     } else if matches!(&*upper, "TMP" | "TEMP" | "TMPDIR" | "RUNNER_TEMP") {
         TEMPORARY
-    } else if has(&SET) || *name != *upper {
+    } else if has(&SET) || is_set_elsewhere() {
         UNKNOWN
     } else {
         UNSET
-    };
-    vec![unknown.to_string()]
+    }
 }
 
 pub(super) fn output_to(target: &str) -> Output {
