@@ -310,8 +310,13 @@ for part in range(3):
             f.write(b"\xff" * info.size)
 with h5py.File("view.h5", "w") as f:
     f.create_virtual_dataset("v", layout)
+    f["linked"] = h5py.ExternalLink("part_1.h5", "/model/W")
 "#;
     python::run(make, [folder.path()]);
+    let file = followed(&folder.path().join("view.h5"));
+    let error = file.tensor("linked").unwrap().read::<f32>().unwrap_err();
+    let told = selvedge_base::Chain(&error).to_string();
+    assert!(error.is_damage() && told.contains("part_1.h5"), "{told}");
     let file = Reader::open(folder.path().join("view.h5")).unwrap();
     let view = file.tensor("v").unwrap();
     for step in [0, 2] {

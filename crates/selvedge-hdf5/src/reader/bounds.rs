@@ -42,12 +42,7 @@ impl Tensor {
             if edges && ends.any(|((first, len), axis)| first.saturating_add(*len) > *axis) {
                 continue;
             }
-            let damaged = |reason: String| ReadError::DamagedChunk {
-                path: self.path().to_owned(),
-                tensor: self.name().to_owned(),
-                chunk: offset.clone(),
-                source: Box::new(LibraryError::new(reason)),
-            };
+            let damaged = |reason: String| self.damaged_chunk_at(offset.clone(), reason);
             let Some((bytes, mask)) = ffi::stored_chunk(dataset, &offset).map_err(failed)? else {
                 continue;
             };

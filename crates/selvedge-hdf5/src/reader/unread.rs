@@ -225,7 +225,18 @@ impl Tensor {
         ReadError::DamagedValues {
             path: self.path().to_owned(),
             tensor: self.name().to_owned(),
-            source,
+            source: self.in_its_file(source),
+        }
+    }
+
+    /// What is wrong, with the name of the file that a link led to.
+    fn in_its_file(&self, source: LibraryError) -> LibraryError {
+        let file = self.dataset().map(|dataset| file_of(&dataset));
+        match file {
+            Ok(file) if file != self.path() => {
+                LibraryError::new(format!("they lie in {}", file.display())).because(source)
+            }
+            _ => source,
         }
     }
 
@@ -238,11 +249,16 @@ impl Tensor {
             Some(Place::Compressed(map, _)) => map.grid().offset(number),
             _ => Vec::new(),
         };
+        self.damaged_chunk_at(chunk, reason)
+    }
+
+    /// An error in the chunk that begins at this offset.
+    pub(super) fn damaged_chunk_at(&self, chunk: Vec<u64>, reason: String) -> ReadError {
         ReadError::DamagedChunk {
             path: self.path().to_owned(),
             tensor: self.name().to_owned(),
             chunk,
-            source: Box::new(LibraryError::new(reason)),
+            source: Box::new(self.in_its_file(LibraryError::new(reason))),
         }
     }
 
