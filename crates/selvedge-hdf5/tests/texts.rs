@@ -1,6 +1,6 @@
 //! Text of a file that is no text: names and values of attributes that are not UTF-8.
 
-use selvedge_hdf5::{Attribute, CompareOptions, Reader, Rechunk, compare};
+use selvedge_hdf5::{Attribute, CompareOptions, Reader, Rechunk, Tensor, compare};
 use selvedge_testing::python;
 
 /// Latin-1 where the file says ASCII or UTF-8, UTF-8 that is cut in the middle of a character, and what is
@@ -94,4 +94,33 @@ fn what_is_not_utf_8_is_told_and_the_rest_is_read() {
     let options = CompareOptions::default().attributes(true);
     let found = compare(&file, &new, &options, |_| {}).unwrap();
     assert!(found.is_equal(), "{found}");
+}
+
+/// A dataset whose name is shown with its odd bytes escaped, and one that is called so: a conversion had one of them,
+/// and nobody was told.
+#[test]
+fn a_name_that_is_shown_as_another_is_told() {
+    let make = r#"
+import sys, h5py, numpy as np
+from h5py import h5d, h5s, h5t
+with h5py.File(sys.argv[1], "w") as f:
+    for value, name in enumerate((b"gr\xf6\xdfe", rb"gr\xf6\xdfe", b"\xf6")):
+        d = h5d.create(f.id, name, h5t.IEEE_F32LE, h5s.create_simple((4,)))
+        d.write(h5s.ALL, h5s.ALL, np.full(4, value, "f4"))
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("names.h5");
+    python::on_file(make, &path);
+    let file = Reader::open(&path).unwrap();
+    let names: Vec<&str> = file.tensors().iter().map(Tensor::name).collect();
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, [r"\xf6", r"gr\xf6\xdfe"]);
+    assert_eq!(
+        file.tensor(r"gr\xf6\xdfe").unwrap().read::<f32>().unwrap(),
+        [1.0; 4]
+    );
+    let told = file.notes().iter().map(ToString::to_string);
+    let told = told.filter(|note| note.contains("another has it"));
+    assert_eq!(told.count(), 1);
 }

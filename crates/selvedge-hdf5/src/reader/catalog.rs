@@ -4,7 +4,7 @@
 //! A group is opened from its place in the file, and not by its path, and one at a time: so the walk
 //! takes a time in proportion to the number of links, however deep and however many the groups are.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::CStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -106,9 +106,7 @@ pub(super) fn walk(
     if let Some(info) = ffi::object_info(&root) {
         walk.met.insert(info.token.address(), 0);
     }
-    for link in ffi::links(&root)? {
-        walk.follow(&root, 0, &link, visitor);
-    }
+    walk.follow_all(&root, 0, &ffi::links(&root)?, visitor);
     drop(root);
     while let Some((token, path)) = walk.groups.pop_front() {
         walk.current = walk.path_of(path);
@@ -121,11 +119,7 @@ pub(super) fn walk(
             Err(error) => Err(error),
         };
         match links {
-            Ok((group, links)) => {
-                for link in links {
-                    walk.follow(&group, path, &link, visitor);
-                }
-            }
+            Ok((group, links)) => walk.follow_all(&group, path, &links, visitor),
             Err(error) => walk.unread(walk.current.clone(), error),
         }
     }
@@ -133,7 +127,39 @@ pub(super) fn walk(
     Ok(walk.notes)
 }
 
+/// The name of a link as it is shown, if it is not UTF-8 and another of these names is that.
+fn shown_as_another(link: &Link, names: &HashSet<&[u8]>) -> Option<String> {
+    let shown = checked(link.name.clone().into_bytes()).err()?;
+    names.contains(shown.as_bytes()).then_some(shown)
+}
+
 impl Walk<'_> {
+    /// Follows the links of the group with this path.
+    fn follow_all(
+        &mut self,
+        group: &Location,
+        path: usize,
+        links: &[Link],
+        visitor: &mut dyn Visitor,
+    ) {
+        let is_odd = |link: &Link| link.name.to_str().is_err();
+        let names: HashSet<&[u8]> = match links.iter().any(is_odd) {
+            true => links.iter().map(|link| link.name.to_bytes()).collect(),
+            false => HashSet::new(),
+        };
+        for link in links {
+            match shown_as_another(link, &names) {
+                None => self.follow(group, path, link, visitor),
+                Some(name) => {
+                    let why = "its name is not UTF-8, and as it is shown another has it";
+                    if let Some(name) = self.list(&name) {
+                        self.unread(name, why.into());
+                    }
+                }
+            }
+        }
+    }
+
     /// Follows a link of the group with this path.
     fn follow(&mut self, group: &Location, path: usize, link: &Link, visitor: &mut dyn Visitor) {
         let is_utf8 = link.name.to_str().is_ok();
