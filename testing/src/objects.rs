@@ -133,6 +133,8 @@ impl Drop for ObjectServer {
 #[derive(Debug, Default)]
 struct Request {
     path: String,
+    /// Whether only the head of the answer is wanted.
+    is_head: bool,
     range: Option<Range<u64>>,
     if_match: Option<String>,
 }
@@ -167,6 +169,7 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
     }
     let mut request = Request {
         path: line.split(' ').nth(1).unwrap_or_default().to_owned(),
+        is_head: line.starts_with("HEAD "),
         ..Request::default()
     };
     loop {
@@ -239,7 +242,7 @@ fn answer(
     let status = if range.is_some() { 206 } else { 200 };
     write!(
         stream,
-        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\netag: {tag}\r\n",
+        "HTTP/1.1 {status} X\r\naccept-ranges: bytes\r\ncontent-length: {}\r\netag: {tag}\r\n",
         body.len()
     )?;
     if range.is_some() {
@@ -248,6 +251,9 @@ fn answer(
         write!(stream, "content-range: bytes {start}-{last}/{size}\r\n")?;
     }
     write!(stream, "\r\n")?;
+    if request.is_head {
+        return Ok(true);
+    }
     match fault {
         Some(Fault::Truncate) => {
             stream.write_all(&body[..body.len() / 2])?;

@@ -19,6 +19,7 @@ mod convert;
 mod facts;
 mod interrupt;
 mod metadata;
+mod object;
 mod outcome;
 mod output;
 mod progress;

@@ -70,6 +70,14 @@ impl Progress {
         self.bar.set_position(progress.done);
     }
 
+    /// So many bytes are done of so many.
+    #[cfg(feature = "object-store")]
+    pub(crate) fn reach(&mut self, name: &str, done: u64, total: u64) {
+        self.show(name);
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+
     fn show(&mut self, name: &str) {
         if !self.shown && self.started.elapsed() >= Self::PATIENCE {
             // Draws nothing where standard error is no terminal.

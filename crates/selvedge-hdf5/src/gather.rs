@@ -46,6 +46,25 @@ impl Gathered {
         })
     }
 
+    /// The bytes of a file of any format, as they are.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn unchanged(path: &Path) -> Result<Self, StorageError> {
+        let file = open_data(path)?;
+        let found = file.metadata();
+        let length = found
+            .map_err(|error| StorageError::io(path, "read", error))?
+            .len();
+        let changed = Vec::new();
+        Ok(Self {
+            file,
+            length,
+            changed,
+        })
+    }
+
     /// Their number.
     #[must_use]
     pub fn size(&self) -> u64 {

@@ -69,6 +69,16 @@ pub enum ObjectError {
         /// The URL.
         url: String,
     },
+    /// The object is not what it was when its checksums were made.
+    #[error(
+        "{url} is damaged, and was not made a file: {reason}; push it again from where it is whole"
+    )]
+    Values {
+        /// The URL.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// What was read of the object is no HDF5 file that can be opened.
     #[error(transparent)]
     Open(Box<StorageError>),

@@ -20,12 +20,15 @@ mod coalesce;
 mod request;
 
 mod object;
+mod pull;
+mod push;
 
 pub use error::ObjectError;
 pub use object::ObjectFile;
 pub use options::ObjectOptions;
+pub use pull::{Pulled, pull};
+pub use push::{Pushed, push};
 pub use request::Traffic;
-pub use url::is_url;
 
 use selvedge_hdf5::{Reader, ReaderOptions};
 
@@ -35,9 +38,22 @@ use selvedge_hdf5::{Reader, ReaderOptions};
 ///
 /// [`ObjectError`].
 pub fn open(url: &str, options: &ObjectOptions) -> Result<Reader, ObjectError> {
+    open_with(url, options, &ReaderOptions::default())
+}
+
+/// The same, with what is said of files of HDF5. No other file is opened beside an object, whatever is said.
+///
+/// # Errors
+///
+/// [`ObjectError`].
+pub fn open_with(
+    url: &str,
+    options: &ObjectOptions,
+    reader: &ReaderOptions,
+) -> Result<Reader, ObjectError> {
     let file = ObjectFile::open(url, options)?;
     let name = file.name().to_owned();
-    let reader = ReaderOptions::default().open_ranges(name, file);
+    let reader = reader.open_ranges(name, file);
     reader.map_err(|error| ObjectError::Open(Box::new(error)))
 }
 

@@ -17,7 +17,7 @@ use crate::{ObjectError, ObjectOptions};
 
 /// Bytes that are fetched when an object is opened: the structure of a file that the recorder has made with all of
 /// its chunks, of any number of steps.
-const HEAD: u64 = 128 << 10;
+pub(crate) const HEAD: u64 = 128 << 10;
 /// Bytes that are fetched at least where a structure is wanted that lies elsewhere.
 const BLOCK: u64 = 64 << 10;
 /// A larger read is of values, and not kept.
@@ -100,6 +100,11 @@ impl ObjectFile {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.origin.name
+    }
+
+    /// Which object it is, in words.
+    pub(crate) fn version(&self) -> String {
+        self.version.to_string()
     }
 
     /// What was asked of the store for it so far.

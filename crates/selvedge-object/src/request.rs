@@ -104,6 +104,19 @@ impl Origin {
         })
     }
 
+    /// An object of a store that is there.
+    #[cfg(test)]
+    pub(crate) fn of(store: Arc<dyn ObjectStore>, path: Path) -> Self {
+        Self {
+            store,
+            name: path.to_string(),
+            path,
+            timeout: Duration::from_secs(5),
+            requests: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
     pub(crate) fn traffic(&self) -> Traffic {
         Traffic {
             requests: self.requests.load(Ordering::Relaxed),

@@ -7,12 +7,19 @@ use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreScheme, RetryConfig};
+use object_store::multipart::MultipartStore;
+use object_store::{
+    BackoffConfig, ClientOptions, HeaderMap, HeaderValue, ObjectStore, ObjectStoreScheme,
+    RetryConfig,
+};
 use url::Position;
 
 use crate::error::Failure;
 use crate::url::ObjectUrl;
 use crate::{ObjectError, ObjectOptions};
+
+/// A store that takes an object in parts, and one that completes it only if there is none of its name yet.
+pub(crate) type Conditional = (Arc<dyn MultipartStore>, Arc<dyn MultipartStore>);
 
 /// The longest that a server may take to accept a connection.
 const CONNECTING: Duration = Duration::from_secs(10);
@@ -43,17 +50,7 @@ pub(crate) fn open(
 ) -> Result<Arc<dyn ObjectStore>, ObjectError> {
     use_ring();
     let url = object.url.as_str();
-    // How long it may take is decided for each part of an answer, not for all of it, and failed requests are made
-    // anew here, where all of an answer is known.
-    let client = ClientOptions::new()
-        .with_timeout_disabled()
-        .with_connect_timeout(CONNECTING.min(options.timeout))
-        .with_allow_http(object.url.scheme() == "http");
-    let retry = RetryConfig {
-        backoff: BackoffConfig::default(),
-        max_retries: 0,
-        retry_timeout: options.timeout,
-    };
+    let (client, retry) = (client(object, options), retry(options));
     let built = match object.scheme {
         ObjectStoreScheme::AmazonS3 => {
             let builder = AmazonS3Builder::new().with_client_options(client);
@@ -86,10 +83,53 @@ pub(crate) fn open(
             .build()
             .map(|store| Arc::new(store) as _),
     };
-    built.map_err(|error| ObjectError::Store {
+    built.map_err(|error| not_built(object, error))
+}
+
+/// The store of S3 that an object is in: as it takes parts, and as it makes an object of them only if there is none of
+/// its name (`If-None-Match: *`).
+pub(crate) fn open_s3(
+    object: &ObjectUrl,
+    options: &ObjectOptions,
+) -> Result<Conditional, ObjectError> {
+    use_ring();
+    let build = |headers: HeaderMap| {
+        let client = client(object, options).with_default_headers(headers);
+        let builder = AmazonS3Builder::new().with_client_options(client);
+        let builder = from_environment!(builder.with_retry(retry(options)), "AWS_");
+        let built = builder.with_url(object.url.as_str()).build();
+        built.map_err(|error| not_built(object, error))
+    };
+    let mut only_new = HeaderMap::new();
+    only_new.insert("if-none-match", HeaderValue::from_static("*"));
+    Ok((
+        Arc::new(build(HeaderMap::new())?),
+        Arc::new(build(only_new)?),
+    ))
+}
+
+fn client(object: &ObjectUrl, options: &ObjectOptions) -> ClientOptions {
+    // How long it may take is decided for each part of an answer, not for all of it.
+    ClientOptions::new()
+        .with_timeout_disabled()
+        .with_connect_timeout(CONNECTING.min(options.timeout))
+        .with_allow_http(object.url.scheme() == "http")
+}
+
+/// Failed requests are made anew here, where all of an answer is known.
+fn retry(options: &ObjectOptions) -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig::default(),
+        max_retries: 0,
+        retry_timeout: options.timeout,
+    }
+}
+
+fn not_built(object: &ObjectUrl, error: object_store::Error) -> ObjectError {
+    ObjectError::Store {
         url: object.name.clone(),
         reason: Failure::from(error).reason,
-    })
+    }
 }
 
 /// Lets TLS go by ring, unless the program has chosen something else.

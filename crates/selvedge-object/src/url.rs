@@ -11,13 +11,6 @@ const SCHEMES: [&str; 10] = [
     "s3", "s3a", "gs", "az", "azure", "adl", "abfs", "abfss", "http", "https",
 ];
 
-/// Whether `text` is the URL of a store, and not the path of a file.
-#[must_use]
-pub fn is_url(text: &str) -> bool {
-    text.split_once("://")
-        .is_some_and(|(scheme, _)| SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()))
-}
-
 /// The URL of an object.
 #[derive(Debug)]
 pub(crate) struct ObjectUrl {
@@ -87,23 +80,7 @@ fn name(url: &Url) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ObjectUrl, is_url};
-
-    #[test]
-    fn urls_are_told_from_paths() {
-        for url in [
-            "s3://b/k",
-            "S3://b/k",
-            "https://h/k",
-            "az://c/k",
-            "gs://b/k",
-        ] {
-            assert!(is_url(url), "{url}");
-        }
-        for path in ["run.h5", "a/s3:/b", "file:///a", "memory:///a", "ftp://h/k"] {
-            assert!(!is_url(path), "{path}");
-        }
-    }
+    use super::ObjectUrl;
 
     #[test]
     fn no_secret_of_a_url_is_told() {

@@ -12,6 +12,7 @@ use super::diff;
 use super::other_files::OtherFiles;
 use crate::check;
 use crate::facts::{Assumptions, FileFacts, Format, TensorFacts, gather};
+use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -197,7 +198,8 @@ fn inspect(path: &Path, assumptions: &Assumptions, args: &Args) -> anyhow::Resul
         facts.tensors.sort_by(order);
     }
     // A broken selvedge.toml is no reason to show nothing of the file.
-    let mut findings = if args.no_findings {
+    // An object has no folder, whose settings and neighbours the rules look at.
+    let mut findings = if args.no_findings || object::url(path).is_some() {
         Vec::new()
     } else {
         check::one_file(&facts).unwrap_or_else(|error| {

@@ -12,6 +12,8 @@ mod man;
 mod new_file;
 mod other_files;
 mod plan;
+mod pull;
+mod push;
 mod rechunk;
 mod recover;
 mod references;
@@ -36,6 +38,8 @@ pub(crate) enum Command {
     Recover(recover::Args),
     Join(join::Args),
     References(references::Args),
+    Push(push::Args),
+    Pull(pull::Args),
     Clean(clean::Args),
     Rechunk(rechunk::Args),
     Convert(convert::Args),
@@ -70,6 +74,8 @@ pub(crate) fn run(
         Command::Rules(args) => rules::run(&args),
         Command::Join(args) => join::run(&args),
         Command::References(args) => references::run(&args),
+        Command::Push(args) => push::run(&args),
+        Command::Pull(args) => pull::run(&args),
         Command::Rechunk(args) => rechunk::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Verify(args) => verify::run(&args),

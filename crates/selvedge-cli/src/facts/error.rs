@@ -12,6 +12,9 @@ use crate::source::{ArrayError, Kind};
 pub(crate) enum Unreadable {
     #[error(transparent)]
     File(#[from] FileError),
+    /// A file in an object store.
+    #[error("{0:#}")]
+    Object(anyhow::Error),
     #[error("there is no {}{}", path.display(), also(instead))]
     Missing {
         path: PathBuf,
@@ -143,6 +146,7 @@ mod tests {
         };
         let all = each_variant!(Unreadable {
             File(file())
+            Object(anyhow::anyhow!("cannot read s://b/a.h5"))
             Missing { path: path(), instead: Some(path()) }
             Folder { path: path() }
             Special { path: path() }

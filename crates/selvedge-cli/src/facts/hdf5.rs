@@ -17,6 +17,7 @@ use super::{
     RecordingState, Remedy, Role, Storage, TensorFacts, UnreadAttribute, Unreadable, Value, axes,
     python,
 };
+use crate::object;
 
 // The attributes of `docs/format.md`.
 const FORMAT: &str = "selvedge_format";
@@ -31,7 +32,27 @@ pub(super) fn gather(
     assumptions: &Assumptions,
 ) -> Result<(FileFacts, Reader), Unreadable> {
     let metadata = fs::metadata(path).map_err(FileError::io(path, "look at"))?;
-    let mut reader = assumptions.reader.open(path)?;
+    let reader = assumptions.reader.open(path)?;
+    let disk_bytes = metadata.blocks().saturating_mul(512);
+    gather_open(path, reader, disk_bytes, assumptions)
+}
+
+/// The same of the object at `url`.
+pub(super) fn gather_object(
+    url: &str,
+    assumptions: &Assumptions,
+) -> Result<(FileFacts, Reader), Unreadable> {
+    let reader = object::open(url, &assumptions.reader).map_err(Unreadable::Object)?;
+    let (path, bytes) = (reader.path().to_owned(), reader.file_bytes()?);
+    gather_open(&path, reader, bytes, assumptions)
+}
+
+fn gather_open(
+    path: &Path,
+    mut reader: Reader,
+    disk_bytes: u64,
+    assumptions: &Assumptions,
+) -> Result<(FileFacts, Reader), Unreadable> {
     if assumptions.bf16 {
         let unmarked: Vec<String> = reader
             .tensors()
@@ -86,8 +107,8 @@ pub(super) fn gather(
     let facts = FileFacts {
         path: path.to_owned(),
         format: Format::Hdf5,
-        file_bytes: metadata.len(),
-        disk_bytes: metadata.blocks().saturating_mul(512),
+        file_bytes: reader.file_bytes()?,
+        disk_bytes,
         attributes: attributes(reader.attributes(), placed),
         unread_attributes: unread(reader.skipped_attributes()),
         notes: notes(path, &reader),

@@ -30,6 +30,7 @@ pub(crate) use python::identifier;
 use selvedge_base::units::Names;
 use selvedge_hdf5::ReadError;
 
+use crate::object;
 use crate::source::Array;
 pub(crate) use crate::source::Assumptions;
 
@@ -52,7 +53,7 @@ impl OpenFile {
     }
 }
 
-/// Opens the file at `path` and gathers its facts.
+/// Opens the file at `path`, or the HDF5 file that is an object at such a URL, and gathers its facts.
 ///
 /// # Errors
 ///
@@ -61,6 +62,10 @@ pub(crate) fn gather(
     path: &Path,
     assumptions: &Assumptions,
 ) -> Result<(FileFacts, OpenFile), Unreadable> {
+    if let Some(url) = object::url(path) {
+        let (facts, reader) = hdf5::gather_object(url, assumptions)?;
+        return Ok((facts, OpenFile::Hdf5(reader)));
+    }
     match Format::detect(path)? {
         Format::Hdf5 => {
             let (facts, reader) = hdf5::gather(path, assumptions)?;

@@ -9,6 +9,7 @@ use selvedge_hdf5::Dtype;
 use selvedge_safetensors::TensorInfo;
 
 use super::{Format, TensorFacts};
+use crate::object;
 use crate::source::Array;
 
 /// The lines that open an HDF5 file as `f`.
@@ -16,13 +17,18 @@ pub(super) fn open_hdf5(path: &Path, tensors: &[TensorFacts]) -> Vec<String> {
     let torch = tensors
         .iter()
         .any(|tensor| tensor.python.contains("torch."));
-    let import = if torch {
-        "import h5py, torch"
-    } else {
-        "import h5py"
+    let (name, is_object) = (quoted(path), object::url(path).is_some());
+    let file = match is_object {
+        true => format!("fsspec.open({name}).open()"),
+        false => name,
     };
-    let path = quoted(path);
-    vec![import.to_owned(), format!("f = h5py.File({path})")]
+    let mut modules = vec!["h5py"];
+    modules.extend(is_object.then_some("fsspec"));
+    modules.extend(torch.then_some("torch"));
+    vec![
+        format!("import {}", modules.join(", ")),
+        format!("f = h5py.File({file})"),
+    ]
 }
 
 /// The expression that reads tensor `name` of `f`.

@@ -9,6 +9,7 @@ pub(crate) mod findings;
 pub(crate) mod inspect;
 pub(crate) mod join;
 mod numbers;
+pub(crate) mod objects;
 mod page;
 pub(crate) mod plan;
 mod python;

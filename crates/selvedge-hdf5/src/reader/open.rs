@@ -77,6 +77,16 @@ impl Reader {
         WriterMark::find(&self.data).is_some()
     }
 
+    /// Length of the file in bytes.
+    ///
+    /// # Errors
+    ///
+    /// The system does not tell it.
+    pub fn file_bytes(&self) -> Result<u64, StorageError> {
+        let length = self.data.len();
+        length.map_err(|error| StorageError::io(self.path(), "look at", error))
+    }
+
     /// Whether a program of this machine has the file open for writing; `None` where the system does not
     /// tell. Of a file with the [mark](Self::has_swmr_mark) of a writer it tells whether that died.
     #[must_use]

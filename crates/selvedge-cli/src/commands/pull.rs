@@ -1,0 +1,44 @@
+//! `selvedge pull`: a file out of an object store.
+
+use std::path::PathBuf;
+
+use super::rechunk::check_unused;
+use crate::interrupt;
+use crate::object;
+use crate::outcome::Outcome;
+use crate::output;
+use crate::render;
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge pull s3://thimble/runs/thimble_7.h5 thimble_7.h5
+  selvedge pull https://example.org/thimble_7.h5 thimble_7.h5
+
+The file gets its name when it is complete, and its values, where it has checksums, are right. A large one that \
+is interrupted leaves FILE.unfinished: the same command goes on there, if the object is still the same. One that \
+replaces a file begins anew. Credentials come from the environment, as for `selvedge push`.";
+
+/// Fetch an object from a store (S3, Google Cloud Storage, Azure, HTTP) into a file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The object: s3://, gs://, az://, abfss://, http:// or https://
+    #[arg(value_name = "URL")]
+    url: String,
+
+    /// The file that it becomes
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Replace a file that is there
+    #[arg(long)]
+    overwrite: bool,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    check_unused(&args.file, args.overwrite)?;
+    interrupt::remove_partials();
+    let pulled = object::pull(&args.url, &args.file, args.overwrite)?;
+    output::print(&render::objects::pulled(&args.file, &pulled))?;
+    Ok(Outcome::Success)
+}

@@ -1,0 +1,43 @@
+//! `selvedge push`: a file into an object store.
+
+use std::path::PathBuf;
+
+use crate::object;
+use crate::outcome::Outcome;
+use crate::output;
+use crate::render;
+
+const EXAMPLES: &str = "\
+Examples:
+  selvedge push thimble_7.h5 s3://thimble/runs/thimble_7.h5
+  selvedge inspect s3://thimble/runs/thimble_7.h5
+  selvedge push thimble_7.h5 gs://thimble/thimble_7.h5 --overwrite
+
+An object of this name is kept, and the store decides it, unless --overwrite says otherwise. The chunk \
+indexes of a compressed file go to its end, where one request finds them. What was sent is read back and \
+held against the file. Credentials come from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, \
+AWS_REGION, AWS_ENDPOINT; GOOGLE_APPLICATION_CREDENTIALS; AZURE_STORAGE_ACCOUNT_NAME, \
+AZURE_STORAGE_ACCOUNT_KEY. The program reaches object stores where it was built with the feature `object-store`.";
+
+/// Put a file into an object store (S3, Google Cloud Storage, Azure), and read it back.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The file; a trajectory has to be finished
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// The object that it becomes: s3://, gs://, az:// or abfss://
+    #[arg(value_name = "URL")]
+    url: String,
+
+    /// Replace an object that is there
+    #[arg(long)]
+    overwrite: bool,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let pushed = object::push(&args.file, &args.url, args.overwrite)?;
+    output::print(&render::objects::pushed(&args.file, &pushed))?;
+    Ok(Outcome::Success)
+}

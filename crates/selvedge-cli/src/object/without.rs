@@ -1,0 +1,29 @@
+//! No objects: a program that was built without them.
+
+use std::path::Path;
+
+use selvedge_hdf5::{Reader, ReaderOptions};
+
+use super::moved::{Pulled, Pushed};
+
+/// That this program has nothing to reach an object with.
+fn refused<T>(url: &str) -> anyhow::Result<T> {
+    // What comes after the scheme can be a password.
+    let scheme = url.split("://").next().unwrap_or_default();
+    anyhow::bail!(
+        "{scheme}:// is in an object store, and this program was built without them; `cargo install selvedge-cli \
+         --features object-store` makes one that reaches them"
+    )
+}
+
+pub(crate) fn open(url: &str, _: &ReaderOptions) -> anyhow::Result<Reader> {
+    refused(url)
+}
+
+pub(crate) fn push(_: &Path, url: &str, _: bool) -> anyhow::Result<Pushed> {
+    refused(url)
+}
+
+pub(crate) fn pull(url: &str, _: &Path, _: bool) -> anyhow::Result<Pulled> {
+    refused(url)
+}

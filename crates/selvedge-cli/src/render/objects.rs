@@ -1,0 +1,39 @@
+//! What was put into a store or fetched from it, in words.
+
+use std::path::Path;
+
+use selvedge_hdf5::Bytes;
+
+use super::shown;
+use crate::object::{Pulled, Pushed};
+
+pub(crate) fn pushed(path: &Path, pushed: &Pushed) -> String {
+    let index = match pushed.gathered {
+        0 => String::new(),
+        bytes => format!(", with its chunk indexes ({}) at the end", Bytes(bytes)),
+    };
+    format!(
+        "{}: {} are in the store, read back and the same{index}\n",
+        shown(path),
+        Bytes(pushed.bytes)
+    )
+}
+
+pub(crate) fn pulled(path: &Path, pulled: &Pulled) -> String {
+    let resumed = match pulled.resumed {
+        0 => String::new(),
+        bytes => format!(", of which {} were there already", Bytes(bytes)),
+    };
+    let verified = match pulled.verified {
+        0 => "; it has no checksums".to_owned(),
+        bytes => format!(
+            "; {} of values are those that its checksums were made of",
+            Bytes(bytes)
+        ),
+    };
+    format!(
+        "{}: {} were fetched{resumed}{verified}\n",
+        shown(path),
+        Bytes(pulled.bytes)
+    )
+}

@@ -1,0 +1,159 @@
+//! Fetching an object into a file: whole or not at all, and on from where it was interrupted.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use common::{contents, gathered, record};
+use selvedge_base::Chain;
+use selvedge_hdf5::{Compression, Reader, add_checksums};
+use selvedge_object::{ObjectError, ObjectOptions, Pulled, pull};
+use selvedge_testing::naming::Writer;
+use selvedge_testing::objects::{Fault, ObjectServer};
+
+fn fetch(url: &str, path: &Path, overwrite: bool) -> Result<Pulled, ObjectError> {
+    let options = ObjectOptions::default().timeout(Duration::from_secs(5));
+    pull(url, path, overwrite, &options, |_, _| ())
+}
+
+#[test]
+fn a_trajectory_comes_as_it_is_and_is_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (
+        folder.path().join("run_1.h5"),
+        folder.path().join("copy.h5"),
+    );
+    record(&path, Compression::Fast, 24, true);
+    add_checksums(&path, |_| ()).unwrap();
+    let server = ObjectServer::start();
+    let url = server.put("run_1.h5", gathered(&path));
+    let pulled = fetch(&url, &copy, false).unwrap();
+    assert!(
+        pulled.verified > (24 * 3 * 32) << 10 && pulled.resumed == 0,
+        "{pulled:?}"
+    );
+    let expected = contents(&Reader::open(&path).unwrap()).unwrap();
+    assert!(contents(&Reader::open(&copy).unwrap()).unwrap() == expected);
+    // A file that is there is kept, or replaced.
+    let error = fetch(&url, &copy, false).unwrap_err().to_string();
+    assert!(error.contains("exists already"), "{error}");
+    fetch(&url, &copy, true).unwrap();
+    // A value that is another one by now.
+    let mut bytes = gathered(&path);
+    let place = bytes.len() / 2;
+    bytes[place] ^= 1;
+    let url = server.put("run_1.h5", bytes);
+    let damaged = folder.path().join("damaged.h5");
+    let error = fetch(&url, &damaged, false).unwrap_err().to_string();
+    assert!(error.contains("is damaged") && !damaged.exists(), "{error}");
+}
+
+#[test]
+fn a_large_one_goes_on_where_it_was_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.bin");
+    let bytes: Vec<u8> = (0..150_u32 << 18).flat_map(u32::to_le_bytes).collect();
+    let server = ObjectServer::start();
+    let url = server.put("large.bin", bytes.clone());
+    // The first request is that of opening; a batch is eight. Permission is asked for once.
+    server.fault(12, Fault::Status(403));
+    let error = fetch(&url, &path, false).unwrap_err().to_string();
+    assert!(error.contains("403") && !path.exists(), "{error}");
+    server.taken();
+    let pulled = fetch(&url, &path, false).unwrap();
+    assert_eq!(
+        (pulled.bytes, pulled.resumed),
+        (150 << 20, (64 << 20) + 4096)
+    );
+    assert!(fs::read(&path).unwrap() == bytes);
+    let fetched: u64 = server
+        .taken()
+        .iter()
+        .map(|range| range.end - range.start)
+        .sum();
+    assert!(fetched < 100 << 20, "{fetched}");
+    // One that was begun of another object is begun anew.
+    fs::remove_file(&path).unwrap();
+    server.fault(12, Fault::Status(403));
+    fetch(&url, &path, false).unwrap_err();
+    let other: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
+    server.fault(0, Fault::Replace(other.clone()));
+    assert_eq!(fetch(&url, &path, false).unwrap().resumed, 0);
+    assert!(fs::read(&path).unwrap() == other);
+    // One that changes on the way is no file.
+    fs::remove_file(&path).unwrap();
+    server.fault(12, Fault::Replace(bytes));
+    let error = fetch(&url, &path, false).unwrap_err().to_string();
+    assert!(error.contains("was changed") && !path.exists(), "{error}");
+}
+
+/// What a recorder left under the name of a file on its way is not written over.
+#[test]
+fn what_others_left_unfinished_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, left) = (
+        folder.path().join("W.bin"),
+        folder.path().join("W.bin.unfinished"),
+    );
+    fs::write(&left, "rows of a recorder").unwrap();
+    let server = ObjectServer::start();
+    let url = server.put("W.bin", vec![7; 70 << 20]);
+    let error = fetch(&url, &path, false).unwrap_err().to_string();
+    assert!(error.contains("unfinished"), "{error}");
+    assert_eq!(fs::read(&left).unwrap(), b"rows of a recorder");
+}
+
+/// Objects of which each has one value.
+struct Values(ObjectServer);
+
+impl Writer for Values {
+    fn ending(&self) -> &'static str {
+        "bin"
+    }
+
+    fn write(&self, path: &Path, value: u8, overwrite: bool) -> Result<(), String> {
+        let url = self.0.put(&value.to_string(), vec![value; 3]);
+        fetch(&url, path, overwrite)
+            .map(drop)
+            .map_err(|error| Chain(&error).to_string())
+    }
+
+    fn read(&self, path: &Path) -> u8 {
+        *fs::read(path).expect("read").last().expect("a value")
+    }
+}
+
+/// Without a full disk: there every `write` of a thread fails, also what wakes the runtime.
+mod contract {
+    selvedge_testing::naming_contract! { @each super::Values(super::ObjectServer::start());
+        a_new_file_is_like_any_other
+        new_folders_are_made
+        a_file_is_kept_without_leave
+        a_file_hands_its_permissions_down
+        a_file_hands_its_owner_down
+        another_group_does_not_get_to_read
+        a_link_is_followed_and_stays
+        a_link_to_nothing_makes_what_it_leads_to
+        links_in_a_circle_are_refused
+        another_name_of_the_old_file_keeps_it
+        a_write_protected_file_is_not_replaced
+        what_is_no_file_is_not_replaced
+        what_is_no_name_of_a_file_is_refused
+        a_folder_that_cannot_be_written_is_named
+        a_link_in_the_place_of_the_partial_file_is_refused
+        a_second_name_in_the_place_of_the_partial_file_keeps_its_file
+        a_pipe_in_the_place_of_the_partial_file_is_refused
+        what_a_killed_writer_left_is_removed
+        two_writers_of_one_file_do_not_mix
+        many_writers_at_once_leave_one_whole_file
+        a_file_that_somebody_writes_is_not_replaced
+        names_may_be_as_long_as_any
+        a_name_need_not_be_text
+        a_relative_path_and_a_umask_are_heeded
+        a_failing_disk_leaves_the_old_file
+        file_systems_without_locks_are_written_to
+        file_systems_without_exclusive_renaming_are_written_to
+    }
+}
