@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::rechunk::check_unused;
+use super::new_file::NewFile;
 use crate::interrupt;
 use crate::object;
 use crate::outcome::Outcome;
@@ -30,15 +30,14 @@ pub(crate) struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Replace a file that is there
-    #[arg(long)]
-    overwrite: bool,
+    #[command(flatten)]
+    new_file: NewFile,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    check_unused(&args.file, args.overwrite)?;
+    args.new_file.check(&args.file)?;
     interrupt::remove_partials();
-    let pulled = object::pull(&args.url, &args.file, args.overwrite)?;
+    let pulled = object::pull(&args.url, &args.file, args.new_file.overwrite)?;
     output::print(&render::objects::pulled(&args.file, &pulled))?;
     Ok(Outcome::Success)
 }
