@@ -290,6 +290,44 @@ fn all_sources_with_numbers_are_read() {
     );
 }
 
+/// Of sources that grow, each by itself, libhdf5 shows the longest, and the fill value where the others are not as far.
+#[test]
+fn sources_of_unequal_length_are_no_fill_values() {
+    let make = r#"
+import os, sys, h5py, numpy as np
+from h5py import h5d, h5p, h5s, h5t
+os.chdir(sys.argv[1])
+plan = h5p.create(h5p.DATASET_CREATE)
+end = h5s.UNLIMITED
+space = h5s.create_simple((2, 1, 4), (2, end, 4))
+for number in range(2):
+    with h5py.File(f"part_{number}.h5", "w") as f:
+        f.create_dataset("W", data=np.full((3, 4), number, "f4"), maxshape=(None, 4), chunks=(2, 4))
+    to = h5s.create_simple((2, 1, 4), (2, end, 4))
+    to.select_hyperslab((number, 0, 0), (1, end, 1), (1, 1, 1), (1, 1, 4))
+    source = h5s.create_simple((1, 4), (end, 4))
+    source.select_hyperslab((0, 0), (end, 1), (1, 1), (1, 4))
+    plan.set_virtual(to, b"part_%d.h5" % number, b"W", source)
+with h5py.File("view.h5", "w") as f:
+    h5d.create(f.id, b"v", h5t.IEEE_F32LE, space, plan)
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    python::run(make, [folder.path()]);
+    let path = folder.path().join("view.h5");
+    {
+        let file = Reader::open(&path).unwrap();
+        let view = file.tensor("v").unwrap();
+        assert_eq!(view.shape(), [2, 3, 4]);
+        assert_eq!(view.read::<f32>().unwrap()[12..], [1.0; 12]);
+    }
+    let grow = "import sys, h5py\nwith h5py.File(sys.argv[1], 'r+') as f: f['W'].resize(5, axis=0)";
+    python::on_file(grow, &folder.path().join("part_1.h5"));
+    let file = Reader::open(&path).unwrap();
+    let error = file.tensor("v").unwrap().read::<f32>().unwrap_err();
+    let told = "part_0.h5, which has the shape (3, 4) where (5, 4) or more is expected";
+    assert!(error.to_string().contains(told), "{error}");
+}
+
 /// libhdf5 tells nothing of a source that does not unpack, and the view was called damaged.
 #[test]
 fn a_damaged_source_is_named() {

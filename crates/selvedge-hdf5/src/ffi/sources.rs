@@ -84,7 +84,11 @@ fn mapping(plan: &DatasetCreate, number: usize, extents: &[u64]) -> hdf5::Result
         // SAFETY: as above.
         unsafe { H5Pget_virtual_vspace(id, number) }
     })?;
-    let (blocks, block) = blocks(&target, extents);
+    let endless_target = Endless::of(&target);
+    let blocks = endless_target
+        .as_ref()
+        .map_or(1, |target| target.reached(extents));
+    let block = endless_target.as_ref().map(|target| target.elements);
     // All of a source: the file does not say how large it was, but it fills what it is for.
     let needed = match (source.ndim(), block) {
         (0, Some(elements)) => Needed::Exactly(elements, None),
@@ -100,7 +104,13 @@ fn mapping(plan: &DatasetCreate, number: usize, extents: &[u64]) -> hdf5::Result
                 Some(shape).filter(|shape| most_elements(shape) == elements),
             )
         }),
-        _ => bounds(&source).map_or(Needed::Any, |(_, end)| Needed::AtLeast(end)),
+        (_, block) => match (Endless::of(&source), block, bounds(&source)) {
+            // One that is shorter than others leaves the fill value in its place.
+            (Some(open), Some(block), _) => {
+                Needed::AtLeast(open.shape_of(blocks.saturating_mul(block)))
+            }
+            (_, _, bounds) => bounds.map_or(Needed::Any, |(_, end)| Needed::AtLeast(end)),
+        },
     };
     Ok(Mapping {
         file: text_of(|text, room| {
@@ -140,35 +150,71 @@ fn bounds(space: &Dataspace) -> Option<(Vec<u64>, Vec<u64>)> {
     (found >= 0 && !endless).then(|| (first, end.collect()))
 }
 
-/// The blocks of a selection without an end, as far as `extents` reach, and the elements of each; of another
-/// one 1.
-fn blocks(space: &Dataspace, extents: &[u64]) -> (u64, Option<u64>) {
-    let rank = space.ndim();
-    let (mut start, mut stride) = (vec![0_u64; rank], vec![0_u64; rank]);
-    let (mut count, mut block) = (vec![0_u64; rank], vec![0_u64; rank]);
-    let regular = sync(|| {
-        // SAFETY: the identifier is that of `space`, which is alive, and the function writes a number
-        // for each axis, for which there is room.
-        unsafe {
-            H5Sget_regular_hyperslab(
-                space.id(),
-                start.as_mut_ptr(),
-                stride.as_mut_ptr(),
-                count.as_mut_ptr(),
-                block.as_mut_ptr(),
-            )
-        }
-    });
-    // HDF5's word for a count without an end.
-    let endless = count.iter().position(|&count| count == u64::MAX);
-    let Some(axis) = endless.filter(|_| regular >= 0) else {
-        return (1, None);
-    };
-    let after = extents.get(axis).map(|end| end.saturating_sub(start[axis]));
-    let reached = after.map_or(1, |after| after.div_ceil(stride[axis].max(1)));
-    count[axis] = 1;
-    let elements = most_elements(&count).saturating_mul(most_elements(&block));
-    (reached.max(1), Some(elements))
+/// A selection that has no end along one axis: blocks that follow each other.
+struct Endless {
+    axis: usize,
+    /// Where it begins along that axis.
+    start: u64,
+    /// From the beginning of a block to the next.
+    stride: u64,
+    /// The end of the first block along each axis.
+    end: Vec<u64>,
+    /// Elements of a block, along all axes.
+    elements: u64,
+}
+
+impl Endless {
+    /// `None` of a selection with an end.
+    fn of(space: &Dataspace) -> Option<Self> {
+        let rank = space.ndim();
+        let (mut start, mut stride) = (vec![0_u64; rank], vec![0_u64; rank]);
+        let (mut count, mut block) = (vec![0_u64; rank], vec![0_u64; rank]);
+        let regular = sync(|| {
+            // SAFETY: the identifier is that of `space`, which is alive, and the function writes a number
+            // for each axis, for which there is room.
+            unsafe {
+                H5Sget_regular_hyperslab(
+                    space.id(),
+                    start.as_mut_ptr(),
+                    stride.as_mut_ptr(),
+                    count.as_mut_ptr(),
+                    block.as_mut_ptr(),
+                )
+            }
+        });
+        // HDF5's word for a count without an end.
+        let endless = count.iter().position(|&count| count == u64::MAX);
+        let axis = endless.filter(|_| regular >= 0)?;
+        count[axis] = 1;
+        Some(Self {
+            axis,
+            start: start[axis],
+            stride: stride[axis].max(1),
+            end: (0..rank)
+                .map(|axis| {
+                    let last = (count[axis].saturating_sub(1)).saturating_mul(stride[axis]);
+                    start[axis].saturating_add(last).saturating_add(block[axis])
+                })
+                .collect(),
+            elements: most_elements(&count).saturating_mul(most_elements(&block)),
+        })
+    }
+
+    /// Its blocks, as far as `extents` reach, and at least one.
+    fn reached(&self, extents: &[u64]) -> u64 {
+        let end = extents.get(self.axis).copied().unwrap_or(0);
+        let after = end.saturating_sub(self.start);
+        after.div_ceil(self.stride).max(1)
+    }
+
+    /// The shape that has so many elements of it.
+    fn shape_of(&self, elements: u64) -> Vec<u64> {
+        let blocks = elements.div_ceil(self.elements.max(1)).max(1);
+        let more = (blocks - 1).saturating_mul(self.stride);
+        let mut shape = self.end.clone();
+        shape[self.axis] = shape[self.axis].saturating_add(more);
+        shape
+    }
 }
 
 /// A part of a file that holds values of a dataset with external storage.
