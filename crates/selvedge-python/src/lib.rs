@@ -9,6 +9,7 @@ mod declare;
 mod error;
 mod file;
 mod program;
+mod ranges;
 mod recorder;
 mod references;
 mod safetensors;

@@ -1,6 +1,7 @@
 //! Where values lie, for readers of Zarr.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -8,6 +9,7 @@ use selvedge_hdf5::{Attribute, Reader, ReferenceCodec, ReferenceOptions, Referen
 
 use crate::error;
 use crate::file::to_python;
+use crate::ranges::Blocks;
 
 /// References to the values of a file, or of all ranks of a run.
 #[pyclass(frozen, module = "selvedge._selvedge")]
@@ -27,6 +29,32 @@ impl References {
             })
         });
         found.map(Self).map_err(error::hdf5)
+    }
+
+    /// Those to the values of a file of `size` bytes that lies elsewhere and goes by `name`, of which
+    /// `fetch(offset, length)` has the bytes.
+    #[staticmethod]
+    fn of_ranges(
+        name: &str,
+        size: u64,
+        fetch: &Bound<'_, PyAny>,
+        piece: u64,
+        skip: bool,
+    ) -> PyResult<Self> {
+        let options = ReferenceOptions::default()
+            .piece_bytes(piece)
+            .skip_unsupported(skip);
+        let blocks = Arc::new(Blocks::new(size));
+        loop {
+            let found = fetch.py().detach(|| {
+                let reader = Reader::options().open_ranges(name, Arc::clone(&blocks) as _)?;
+                let found = selvedge_hdf5::References::of(&reader, &options)?;
+                Ok::<_, selvedge_hdf5::Error>(found)
+            });
+            if !blocks.fetch_missing(fetch)? {
+                return found.map(Self).map_err(error::hdf5);
+            }
+        }
     }
 
     /// The files that pieces lie in.

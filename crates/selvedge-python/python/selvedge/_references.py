@@ -71,13 +71,13 @@ def references(
 
 @dataclass(frozen=True)
 class VirtualizarrParser:
-    """A parser for VirtualiZarr: of a local file, or of a joined view, with its values in pieces of whole steps.
+    """A parser for VirtualiZarr: of a file wherever it lies, or of a local joined view, in pieces of whole steps.
 
     VirtualiZarr's own parser takes whole chunks, of which one step costs up to 2 GB, and sees nothing in a joined
     view. This one has the committed steps alone, and names of dimensions.
 
-    >>> registry = ObjectStoreRegistry({"file://": LocalStore()})                           # doctest: +SKIP
-    >>> virtualizarr.open_virtual_dataset(path, registry, selvedge.VirtualizarrParser())    # doctest: +SKIP
+    >>> registry = ObjectStoreRegistry({"s3://bucket": S3Store("bucket")})                # doctest: +SKIP
+    >>> virtualizarr.open_virtual_dataset(url, registry, selvedge.VirtualizarrParser())   # doctest: +SKIP
     """
 
     piece: int = PIECE
@@ -90,14 +90,12 @@ class VirtualizarrParser:
         from virtualizarr.manifests import ManifestGroup, ManifestStore
 
         where = urlsplit(url)
-        if where.scheme not in ("", "file"):
-            raise FileError(
-                f"{url} is not on this machine, where this parser reads files; name a local copy, write references "
-                "with `url=` for where it lies (`selvedge.references`), and open those with KerchunkJSONParser"
-            )
-        path = unquote(where.path) if where.scheme else url
-        found = _selvedge.References([path], self.piece, self.skip_unsupported)
-        urls = _urls(found.files(), None)
+        if where.scheme in ("", "file"):
+            path = unquote(where.path) if where.scheme else url
+            found = _selvedge.References([path], self.piece, self.skip_unsupported)
+            urls = _urls(found.files(), None)
+        else:
+            found, urls = self._elsewhere(url, registry), [url]
         tree: dict[str, Any] = {}
         for array in found.arrays():
             *groups, name = array.name.split("/")
@@ -112,6 +110,22 @@ class VirtualizarrParser:
             return ManifestGroup(arrays=arrays, groups=groups, attributes=attributes)
 
         return ManifestStore(grouped(tree, _json(found.attributes())), registry=registry)
+
+
+    def _elsewhere(self, url: str, registry: Any) -> _selvedge.References:
+        """Of an object, whose structure is read through the registry: the first 256 kB mostly."""
+        store, path = registry.resolve(url)
+        identity = ("size", "e_tag", "last_modified")
+        before = store.head(path)
+
+        def fetch(offset: int, length: int) -> bytes:
+            return bytes(store.get_range(path, start=offset, length=length))
+
+        found = _selvedge.References.of_ranges(url, before["size"], fetch, self.piece, self.skip_unsupported)
+        after = store.head(path)
+        if any(before.get(key) != after.get(key) for key in identity):
+            raise FileError(f"{url} was replaced while it was read; read it again")
+        return found
 
 
 def _manifest_array(array: _selvedge.ReferencedArray, urls: list[str]) -> Any:
