@@ -38,8 +38,10 @@ pub struct Heat {
     pub sorted: Picture,
     /// The masks by whose values the classes are told apart: the class of a row has bit N if the mask N does.
     pub masks: Vec<String>,
-    /// The rows that moved most, and how far over all steps: the sum of their norms.
-    pub top: Vec<(u64, f64)>,
+    /// The rows that moved most.
+    pub top: Vec<u64>,
+    /// How far each of these moved over all steps: the sum of its norms.
+    pub top_moved: Doubles,
     /// Rows that never moved.
     pub still: u64,
 }
@@ -199,8 +201,8 @@ impl HeatMap {
         let picture = |parts: &[&[usize]]| self.picture(parts, &best, &size, most);
         let mut top: Vec<usize> = (0..self.total.len()).collect();
         top.sort_by(|&a, &b| self.total[b].total_cmp(&self.total[a]).then(a.cmp(&b)));
-        let row = |unit: usize| unit as u64 * self.unit;
-        let moved = |unit: &&usize| self.total[**unit] > 0.0;
+        top.truncate(TOP);
+        top.retain(|&unit| self.total[unit] > 0.0);
         Heat {
             rows: self.rows,
             unit: self.unit,
@@ -212,12 +214,8 @@ impl HeatMap {
             ),
             in_order: picture(&[&in_order]),
             sorted: picture(&classes),
-            top: top
-                .iter()
-                .take(TOP)
-                .filter(moved)
-                .map(|&unit| (row(unit), self.total[unit]))
-                .collect(),
+            top_moved: Doubles(top.iter().map(|&unit| self.total[unit]).collect()),
+            top: top.iter().map(|&unit| unit as u64 * self.unit).collect(),
             still: self.total.iter().filter(|total| **total == 0.0).count() as u64,
             masks: self.masks,
         }
@@ -295,7 +293,8 @@ mod tests {
         let heat = map.finish(10, |step| step + 100);
         assert_eq!(heat.columns.0, [100.0, 101.0]);
         assert_eq!((heat.masks.len(), heat.still), (1, 1));
-        assert_eq!(heat.top, [(2, 16.0), (3, 6.0), (0, 3.0), (1, 0.5)]);
+        assert_eq!(heat.top, [2, 3, 0, 1]);
+        assert_eq!(heat.top_moved.0, [16.0, 6.0, 3.0, 0.5]);
         assert_eq!(heat.in_order.best.0, [0, 1, 2, 3, 4]);
         assert_eq!(heat.sorted.best.0, [2, 1, 4, 3, 0]);
         assert_eq!(heat.sorted.class, [0, 0, 0, 1, 1]);

@@ -102,9 +102,10 @@ pub struct Curves {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Ends {
     /// The norms of the first step and of the last.
-    pub norm: [f64; 2],
-    /// The norms of the first change and of the last; NaN, which JSON has as null, where there is none.
-    pub update: [f64; 2],
-    /// The share of the values that changed, over all steps that were measured.
+    pub norm: Doubles,
+    /// The norms of the first change and of the last; NaN where there is none.
+    pub update: Doubles,
+    /// The share of the values that changed, over all steps that were measured; NaN, which JSON has as null, where
+    /// there is none.
     pub changed: f64,
 }

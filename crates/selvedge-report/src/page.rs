@@ -160,7 +160,7 @@ impl Page {
             let pictures = [&heat.in_order, &heat.sorted].into_iter();
             let best =
                 pictures.flat_map(|picture| picture.best.0.iter().map(|&row| u64::from(row)));
-            best.chain(heat.top.iter().map(|(row, _)| *row))
+            best.chain(heat.top.iter().copied())
         });
         let tokens = named.filter_map(|row| {
             let token = vocabulary.0.get(&row)?;

@@ -9,6 +9,7 @@ use std::thread;
 use selvedge_base::pool;
 
 use crate::element::Element;
+use crate::encode::Doubles;
 use crate::heat::{Heat, HeatMap, Mask, Patch};
 use crate::model::{Curves, Ends, Place};
 use crate::plan::{Block, Plan, Room, Steps};
@@ -173,8 +174,8 @@ impl<'a, T: Element> Pass<'a, T> {
             ulps: curve(),
             largest: curve(),
             ends: Ends {
-                norm: [f64::NAN; 2],
-                update: [f64::NAN; 2],
+                norm: Doubles(vec![f64::NAN; 2]),
+                update: Doubles(vec![f64::NAN; 2]),
                 changed: f64::NAN,
             },
             changes: (0, 0),
@@ -400,9 +401,9 @@ impl<'a, T: Element> Pass<'a, T> {
         self.found.nan += sums.nan;
         self.found.infinite += sums.infinite;
         if number == 0 {
-            self.ends.norm[0] = norm;
+            self.ends.norm.0[0] = norm;
         }
-        self.ends.norm[1] = norm;
+        self.ends.norm.0[1] = norm;
         if self.steps.at(number) == 0 {
             return;
         }
@@ -415,10 +416,10 @@ impl<'a, T: Element> Pass<'a, T> {
         for (curve, far) in self.far.iter_mut().zip(far) {
             curve.add(number, far);
         }
-        if self.ends.update[0].is_nan() {
-            self.ends.update[0] = update;
+        if self.ends.update.0[0].is_nan() {
+            self.ends.update.0[0] = update;
         }
-        self.ends.update[1] = update;
+        self.ends.update.0[1] = update;
         self.changes.0 += sums.moves.changed;
         self.changes.1 += self.step_len;
     }

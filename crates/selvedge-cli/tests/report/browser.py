@@ -96,7 +96,7 @@ def use(tab, seen):
     tab.call("Page.navigate", url="file://" + page)
     tab.until("document.readyState === 'complete' && document.querySelector('footer') !== null")
     tab.value("document.querySelectorAll('details.tensor').forEach((tensor) => { tensor.open = true; })")
-    tab.until("document.querySelectorAll('.uplot canvas').length > 0")
+    tab.until("document.querySelector('.plot, .picture') === null || document.querySelector('.uplot canvas') !== null")
     seen["title"] = tab.value("document.title")
     seen["heading"] = tab.value("document.querySelector('h1').textContent")
     seen["ran"] = tab.value("typeof window.pwned")

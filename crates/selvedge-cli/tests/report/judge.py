@@ -134,11 +134,11 @@ def check(tensor):
             share_of = ((exponents >= power) & (exponents < power + each)).sum() / all_of.size
             assert line[column] == np.float32(share_of).astype(ml_dtypes.bfloat16), (name, power)
 
-    same(name + " first norm", tensor["ends"]["norm"][0], norm[used[0]])
+    same(name + " first norm", doubles(tensor["ends"]["norm"])[0], norm[used[0]])
     if kind == "constant":
         return None
-    same(name + " last norm", tensor["ends"]["norm"][1], norm[used[-1]])
-    same(name + " last update", tensor["ends"]["update"][1], update[used[-1]])
+    same(name + " last norm", doubles(tensor["ends"]["norm"])[1], norm[used[-1]])
+    same(name + " last update", doubles(tensor["ends"]["update"])[1], update[used[-1]])
     same(name + " changed", tensor["ends"]["changed"], np.nansum(changed[used]) / np.isfinite(changed[used]).sum())
     curves = tensor["curves"]
     band(name + " norm", curves["norm"], norm[used])
@@ -164,7 +164,7 @@ def check(tensor):
     assert heat["still"] == (total == 0).sum(), name
     # Equal totals come in the order of the rows.
     order = sorted(range(len(total)), key=lambda row: (-total[row], row))
-    for (row, moved), expected in zip(heat["top"], order):
+    for row, moved, expected in zip(heat["top"], doubles(heat["top_moved"]), order):
         same(name + " top", [moved, total[row]], [total[expected]] * 2)
     columns = len(doubles(heat["columns"]))
     of = points(len(used), columns)
@@ -184,7 +184,8 @@ def check(tensor):
         assert picture["class"] == list(classes[best]) or key == "in_order", name
         if key == "sorted":
             pairs = [(classes[row], -total[row]) for row in best]
-            assert all(a[0] < b[0] or (a[0] == b[0] and a[1] <= b[1] + 1e-12 * abs(b[1])) for a, b in zip(pairs, pairs[1:])), name
+            after = lambda a, b: a[0] < b[0] or (a[0] == b[0] and (a[1] <= b[1] or np.isclose(a[1], b[1], 1e-12, 0)))
+            assert all(map(after, pairs, pairs[1:])), name
         for column in range(columns):
             part = rows[of == column]
             with np.errstate(all="ignore"):

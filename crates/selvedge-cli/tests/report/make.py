@@ -38,6 +38,8 @@ with h5py.File(sys.argv[1], "w") as f:
     f.create_dataset("single", data=walk((40, 20, 3), np.float32), chunks=(40, 20, 3))
     f.create_dataset("swapped", data=walk((40, 20, 3), ">f4"), chunks=(9, 20, 3))
     f.create_dataset("double", data=walk((40, 9), np.float64, 1e-200), chunks=(5, 9))
+    f.create_dataset("huge", data=rng.random((10, 4, 2)) * 1e308, chunks=(2, 4, 2))
+    f.create_dataset("none", data=np.full((10, 4), np.nan, "f4"), chunks=(2, 4))
     for dtype in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"):
         values = np.abs(walk((12, 7, 2), np.float64, 40.0)).astype(dtype)
         f.create_dataset("ints/" + dtype, data=values, chunks=(4, 7, 2))

@@ -22,7 +22,6 @@ const read = (parts) => parts.filter(({ tensor }) => !tensor.unread);
 const fileName = (number) => DATA.files[number].name.split("/").pop();
 const fileLabel = (number) => several ? fileName(number) + " " : "";
 const fileTitle = (number) => several ? fileName(number) + ": " : "";
-const indexText = (place) => place.index.length ? ` at [${place.index.map(grouped).join(", ")}]` : "";
 
 function header() {
   const other = () => document.documentElement.dataset.theme === "dark" ? "light" : "dark";
@@ -59,20 +58,27 @@ function header() {
   root.append(files);
 }
 
-/** What one should not miss. */
+/** What one should not miss: where numbers end to be numbers, the earliest step first; and what is not here. */
 function warnings() {
+  const found = [];
   DATA.files.forEach((file, number) => {
     for (const tensor of file.tensors) {
-      for (const [what, count, first] of [["NaN", tensor.nan, tensor.first_nan], ["infinite", tensor.infinite, tensor.first_infinite]]) {
+      const name = fileLabel(number) + tensor.name;
+      for (const [what, count, first] of [["NaN", tensor.nan, tensor.first_nan], ["infinite values", tensor.infinite, tensor.first_infinite]]) {
         if (!count || !first) continue;
-        const where = tensor.kind === "constant" ? "" : `at step ${grouped(first.step)}, `;
-        const values = count === 1 ? "one value" : `${grouped(count)} values`;
+        const step = tensor.kind === "constant" ? "" : ` at step ${grouped(first.step)}`;
         const index = tensor.kind === "scalar" ? "" : ` at [${first.index.join(", ")}]`;
-        root.append(make("p", "warning", `${fileLabel(number)}${tensor.name}: ${values} ${what}; the first ${where}${index}`.replace(/, $/, "").replace(",  ", ", ")));
+        found.push([first.step, `${name}: ${grouped(count)} ${what}, the first${[step, index].filter(Boolean).join(",")}`]);
       }
-      if (tensor.unread) root.append(make("p", "warning", `${fileLabel(number)}${tensor.name}: ${tensor.unread}`));
+      if (tensor.unread) found.push([Infinity, `${name}: ${tensor.unread}`]);
     }
   });
+  found.sort(([a], [b]) => a === b ? 0 : a - b);
+  const lines = found.map(([, text]) => make("p", "warning", text));
+  root.append(...lines.slice(0, 6));
+  if (lines.length > 6) {
+    root.append(make("details", "told", make("summary", "", `${grouped(lines.length - 6)} more`), ...lines.slice(6)));
+  }
 }
 
 function scalars() {
@@ -132,7 +138,7 @@ function overview(all) {
         why.colSpan = 5;
         body.append(make("tr", "", ...cells.map((cell) => make("td", "", cell)), why));
       } else {
-        const { norm, update, changed } = tensor.ends;
+        const norm = doubles(tensor.ends.norm), update = doubles(tensor.ends.update), changed = tensor.ends.changed;
         const bad = tensor.nan + tensor.infinite;
         cells.push(`${short(norm[0])} → ${short(norm[1])}`, short(update[1]), percent(changed));
         const line = make("tr", "", ...cells.map((cell) => make("td", "", cell)), make("td", bad ? "bad" : "", bad ? grouped(bad) : "0"),
@@ -217,9 +223,9 @@ function detail({ name, parts }) {
 
 /** The rows that moved most, and how many never did. */
 function movers(tensor) {
-  const { top, still, rows, unit } = tensor.heat;
-  const list = make("ul", "movers", ...top.map(([row, total]) =>
-    make("li", "", make("span", "", rowName(row, unit)), make("b", "", short(total)))));
+  const { top, still, rows, unit } = tensor.heat, moved = doubles(tensor.heat.top_moved);
+  const list = make("ul", "movers", ...top.map((row, at) =>
+    make("li", "", make("span", "", rowName(row, unit)), make("b", "", short(moved[at])))));
   const units = Math.ceil(rows / unit);
   const text = still === 0 ? "All rows moved." : still === units ? "No row moved."
     : `${grouped(still)} of ${grouped(units)} rows never moved.`;
@@ -261,7 +267,7 @@ function constants() {
       const bad = tensor.nan + tensor.infinite, isBool = tensor.dtype === "bool";
       const zeros = singles(tensor.spread.zeros)[0];
       const numbers = isBool ? [`${percent(1 - zeros)} true`, "", "", ""]
-        : [short(tensor.ends.norm[0]), short(quantiles[0]), short(quantiles[4]), short(quantiles[8])];
+        : [short(doubles(tensor.ends.norm)[0]), short(quantiles[0]), short(quantiles[4]), short(quantiles[8])];
       const label = make("td", "", (several ? fileLabel(number) : "") + name);
       label.title = name;
       body.append(make("tr", "", label, ...[tensor.dtype, shape(tensor.shape), ...numbers, isBool ? "" : percent(zeros)]
