@@ -290,7 +290,7 @@ fn all_sources_with_numbers_are_read() {
     );
 }
 
-/// Of sources that grow, each by itself, libhdf5 shows the longest, and the fill value where the others are not as far.
+/// libhdf5 shows the longest of sources that grow each by itself, and the fill value where the others are not as far.
 #[test]
 fn sources_of_unequal_length_are_no_fill_values() {
     let make = r#"
