@@ -14,6 +14,7 @@ __all__ = [
     "__version__",
     "describe",
     "joined_steps",
+    "named_indices",
     "new_run_id",
     "plan",
     "rank_of",
