@@ -100,7 +100,7 @@ def test_an_index_may_be_a_text(recorded: tuple[pathlib.Path, dict[str, Any]]) -
 @pytest.mark.parametrize(
     ("index", "match"),
     [(50, "index 50 of an axis of 50"), (-51, "index -51"), ([0, 50], "index 50"), ((0, 20), "index 20"),
-     ((0, 0, 0), "only its steps and rows"), ((0, 0, 0, 0), "4 indices"), (None, "found None"), ("W", "found 'W'"),
+     ((0, 0, 0), "only its steps and rows"), ((0, 0, 0, 0), "4 indices"), (None, "found None"), ("W", "found `W`"),
      (1.5, "found 1.5"), (True, "found True"), ([0.5], "float64"), ([[1]], "2 axes"), ((..., ...), "one `...`"),
      ([True, False], "a mask of 2 for an axis of 50")],
 )  # fmt: skip
