@@ -18,10 +18,7 @@ fn main() -> ExitCode {
     let result = match (&cli.compare, cli.docs, cli.list) {
         (Some(reports), _, _) => compare(&reports[0], &reports[1]),
         (None, true, _) => docs(),
-        (None, false, true) => {
-            groups::names().for_each(|name| println!("{name}"));
-            Ok(true)
-        }
+        (None, false, true) => list(&cli),
         (None, false, false) => measure(&cli),
     };
     match result {
@@ -32,6 +29,14 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints the groups, of those that are asked for.
+fn list(cli: &Cli) -> Result<bool> {
+    let options = Options::of(cli)?;
+    let chosen = groups::names().filter(|name| options.selects(name));
+    chosen.for_each(|name| println!("{name}"));
+    Ok(true)
 }
 
 /// Measures, and writes the report. `false` where one of ours failed; a peer that fails is told.

@@ -34,6 +34,67 @@ pub(crate) fn switches<const N: usize>(
     Ok(given)
 }
 
+/// What follows a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    Nothing,
+    /// So many texts.
+    Texts(usize),
+    /// A whole number from 1 on.
+    Count,
+    /// One of these.
+    OneOf(&'static [&'static str]),
+}
+
+/// Checks, before anything is built for it, that another program will take `args`: that they are these flags, each
+/// with what follows it.
+///
+/// # Errors
+/// Names the nearest flag for one that is not known, and what a flag takes.
+pub(crate) fn check(args: &[OsString], known: &[(&'static str, Takes)]) -> Result<()> {
+    let mut args = args.iter().map(|arg| arg.to_string_lossy());
+    while let Some(arg) = args.next() {
+        let (flag, mut value) = match arg.split_once('=') {
+            Some((flag, value)) => (flag.to_owned(), Some(value.to_owned())),
+            None => (arg.into_owned(), None),
+        };
+        let Some((_, takes)) = known.iter().find(|(name, _)| *name == flag) else {
+            let mut names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            names.push("--help");
+            return Err(unknown("argument", &flag, &names));
+        };
+        let count = match takes {
+            Takes::Nothing => 0,
+            Takes::Texts(count) => *count,
+            Takes::Count | Takes::OneOf(_) => 1,
+        };
+        if count == 0 && value.is_some() {
+            return Err(Failure::Usage(format!("{flag} takes no value")));
+        }
+        for _ in 0..count {
+            let next = || args.next().map(std::borrow::Cow::into_owned);
+            let value = value
+                .take()
+                .or_else(next)
+                .filter(|value| !value.starts_with("--"));
+            let value = value.unwrap_or_default();
+            let expected = match takes {
+                Takes::Count if value.parse().is_ok_and(|count: u64| count > 0) => continue,
+                Takes::OneOf(valid) if valid.contains(&&*value) => continue,
+                Takes::Texts(_) if !value.is_empty() => continue,
+                Takes::Count => "a whole number from 1 on".to_owned(),
+                Takes::OneOf(valid) => valid.join(" or "),
+                _ => "a value".to_owned(),
+            };
+            let found = if value.is_empty() { "nothing" } else { &value };
+            return Err(Failure::Usage(format!(
+                "{flag}: expected {expected}, found {found}"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// The value of `--flag VALUE` or `--flag=VALUE`, the last one given.
 pub(crate) fn value_of(args: &[OsString], flag: &str) -> Option<OsString> {
     let mut value = None;
@@ -116,6 +177,44 @@ mod tests {
             Some("b".into())
         );
         assert_eq!(value_of(&args("--outer a -- --out b"), "--out"), None);
+    }
+
+    #[test]
+    fn what_another_program_would_refuse_is_refused_at_once() {
+        const KNOWN: [(&str, Takes); 4] = [
+            ("--quick", Takes::Nothing),
+            ("--steps", Takes::Count),
+            ("--kind", Takes::OneOf(&["none", "fast"])),
+            ("--compare", Takes::Texts(2)),
+        ];
+        for line in [
+            "",
+            "--quick --steps 3",
+            "--steps=3 --kind=fast",
+            "--compare a b --quick",
+            "--compare=a b",
+        ] {
+            assert!(check(&args(line), &KNOWN).is_ok(), "{line}");
+        }
+        for (line, expected) in [
+            ("--quik", "did you mean `--quick`?"),
+            ("3", "unknown argument `3`"),
+            ("--quick=1", "--quick takes no value"),
+            (
+                "--steps",
+                "--steps: expected a whole number from 1 on, found nothing",
+            ),
+            ("--steps --quick", "found nothing"),
+            ("--steps x", "found x"),
+            ("--steps 0", "found 0"),
+            ("--kind slow", "--kind: expected none or fast, found slow"),
+            ("--compare a", "--compare: expected a value, found nothing"),
+        ] {
+            let Err(Failure::Usage(message)) = check(&args(line), &KNOWN) else {
+                panic!("{line} was accepted");
+            };
+            assert!(message.contains(expected), "{line}: {message}");
+        }
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use selvedge_hdf5::{Compression, DeclareError, Recorder, StorageError, recover};
+use selvedge_hdf5::{
+    Compression, DeclareError, Rechunk, Recorder, RewriteError, StorageError, bf16, recover,
+};
 use selvedge_testing::{again, is_child, on_small_file_system, setting, tell, with_file_limit};
 
 use common::faults::{append_until_stopped, begin, cause, named, names, new_path};
@@ -221,5 +223,81 @@ fn a_small_file_system_that_becomes_full() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = [("PATH", folder.path().display().to_string())];
     let child = again("child_on_a_small_file_system", &settings);
+    on_small_file_system(&child, 8);
+}
+
+#[test]
+fn child_that_archives_on_a_small_file_system() {
+    if !is_child("child_that_archives_on_a_small_file_system") {
+        return;
+    }
+    let (inputs, folder): (PathBuf, PathBuf) = (setting("INPUTS"), setting("PATH"));
+    let output = folder.join("archive.h5");
+    let rechunk = |input: &str| {
+        let rechunk = Rechunk::new(inputs.join(input), &output);
+        rechunk.compression(Compression::Temporal)
+    };
+    // Without compression there is no room for either.
+    let plain = Rechunk::new(inputs.join("calm.h5"), &output).plan();
+    let is_too_large = |error: &RewriteError| {
+        matches!(
+            error,
+            RewriteError::Declare(DeclareError::DiskTooSmall { .. })
+        )
+    };
+    assert!(is_too_large(&plain.expect_err("12 MB on 8 MB")));
+    assert!(is_too_large(
+        &rechunk("noise.h5").plan().expect_err("noise on 8 MB")
+    ));
+
+    let plan = rechunk("calm.h5").plan().expect("there is room");
+    let estimated = plan.estimated_bytes.expect("a sample");
+    assert!(plan.to_string().contains(" by a sample"), "{plan}");
+    let summary = rechunk("calm.h5").run(|_| {}).expect("there is room");
+    let (made, off) = (summary.file_bytes, summary.file_bytes.abs_diff(estimated));
+    assert!(
+        made < 8 << 20 && off < made / 8 + (64 << 10),
+        "{made} bytes, by a sample {estimated}"
+    );
+    tell(format_args!("done"));
+}
+
+/// An archive that would have been half as large as the room for it was refused: the plan counted the values as
+/// they are.
+#[test]
+fn an_archive_is_planned_by_a_sample() {
+    const STEPS: u32 = 96;
+    const ELEMENTS: usize = 1 << 16;
+    let inputs = tempfile::tempdir().expect("a folder");
+    let random = |seed: u32| {
+        let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
+        (0..ELEMENTS).map(move |_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            bf16::from_bits((state >> 16) as u16)
+        })
+    };
+    let record = |name: &str, is_noise: &dyn Fn(u32) -> bool| {
+        let builder = Recorder::create(inputs.path().join(name)).steps(STEPS.into());
+        let mut run = builder
+            .tensor::<bf16>("W", [ELEMENTS / 64, 64])
+            .start()
+            .expect("start");
+        for step in 0..STEPS {
+            let seed = if is_noise(step) { step + 1 } else { 1 };
+            let values: Vec<bf16> = random(seed).collect();
+            run.append(|row| row.put("W", &values)).expect("append");
+        }
+        run.finish().expect("finish");
+    };
+    record("calm.h5", &|_| false);
+    record("noise.h5", &|_| true);
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [
+        ("PATH", folder.path().display().to_string()),
+        ("INPUTS", inputs.path().display().to_string()),
+    ];
+    let child = again("child_that_archives_on_a_small_file_system", &settings);
     on_small_file_system(&child, 8);
 }

@@ -6,10 +6,11 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
+use std::process::{self, Stdio};
 
 use super::Command;
 use super::python::{Package, Profile};
-use crate::args;
+use crate::args::{self, Takes};
 use crate::failure::{Failure, Result};
 use crate::tools::{Python, Tools};
 use crate::workspace::{Workspace, run as run_child};
@@ -69,7 +70,21 @@ const SHORT: Demo = Demo {
     compressed: false,
 };
 
+const FLAGS: [(&str, Takes); 9] = [
+    ("--quick", Takes::Nothing),
+    ("--only", Takes::Texts(1)),
+    ("--out", Takes::Texts(1)),
+    ("--scratch", Takes::Texts(1)),
+    ("--rounds", Takes::Count),
+    ("--no-peers", Takes::Nothing),
+    ("--record", Takes::Nothing),
+    ("--docs", Takes::Nothing),
+    ("--list", Takes::Nothing),
+];
+
 fn run(args: &[OsString]) -> Result<()> {
+    let compare = ("--compare", Takes::Texts(2));
+    args::check(args, &[&FLAGS[..], &[compare]].concat())?;
     let workspace = Workspace::find()?;
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
     let measures = !NOTHING.into_iter().any(has);
@@ -79,10 +94,14 @@ fn run(args: &[OsString]) -> Result<()> {
     } else {
         Python::Unused
     };
+    if measures {
+        // Which groups there are only the program knows: it says so before anything is installed or trained for it.
+        let tools = Tools::prepare(&workspace, Python::Unused)?;
+        let mut list = program(&tools, true);
+        run_child(list.args(args).arg("--list").stdout(Stdio::null()))?;
+    }
     let tools = Tools::prepare(&workspace, python)?;
-
-    let mut bench = tools.cargo();
-    bench.args(["run", "--release", "--package", "selvedge-benches", "--"]);
+    let mut bench = program(&tools, measures);
     if measures {
         if args::value_of(args, "--out").is_none() {
             bench.arg("--out").arg(workspace.target.join("bench"));
@@ -115,6 +134,14 @@ fn run(args: &[OsString]) -> Result<()> {
         }
     }
     run_child(bench.args(args))
+}
+
+/// The program, of a release build where it measures.
+fn program(tools: &Tools, release: bool) -> process::Command {
+    let mut program = tools.cargo();
+    program.arg("run").args(release.then_some("--release"));
+    program.args(["--package", "selvedge-benches", "--"]);
+    program
 }
 
 /// Sections that measure on what the demo recorded.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::Command;
-use crate::args;
+use crate::args::{self, Takes};
 use crate::failure::{Failure, Result};
 use crate::tools::{Python, Tools};
 use crate::workspace::{Workspace, run as run_child};
@@ -38,7 +38,17 @@ Trains a small language model, records every step of it, and shows the file as s
     run,
 };
 
+const FLAGS: [(&str, Takes); 6] = [
+    ("--steps", Takes::Count),
+    ("--out", Takes::Texts(1)),
+    ("--corpus", Takes::Texts(1)),
+    ("--seed", Takes::Texts(1)),
+    ("--overwrite", Takes::Nothing),
+    ("--compression", Takes::OneOf(&["none", "fast"])),
+];
+
 fn run(args: &[OsString]) -> Result<()> {
+    args::check(args, &FLAGS)?;
     let workspace = Workspace::find()?;
     let tools = Tools::prepare(&workspace, Python::Wanted)?;
 

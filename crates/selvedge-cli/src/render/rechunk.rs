@@ -28,6 +28,8 @@ pub(crate) struct Report<'a> {
     left_out: Vec<LeftOut<'a>>,
     checksums: bool,
     value_bytes: u64,
+    /// From a sample, where the disk has no room for the values as they are.
+    estimated_bytes: Option<u64>,
     free_bytes: Option<u64>,
     memory_bytes: u64,
     /// Null where it is only planned.
@@ -88,6 +90,7 @@ impl<'a> Report<'a> {
             left_out: left_out.map(|(what, why)| LeftOut { what, why }).collect(),
             checksums: plan.checksums,
             value_bytes: plan.bytes,
+            estimated_bytes: plan.estimated_bytes,
             free_bytes: plan.free_disk,
             memory_bytes: plan.memory,
             made,

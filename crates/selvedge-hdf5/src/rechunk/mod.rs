@@ -2,6 +2,7 @@
 
 mod copy;
 mod damaged;
+mod estimate;
 mod members;
 mod pack;
 mod plan;
@@ -324,16 +325,19 @@ impl Rechunk {
     fn plan_of(&self, members: &Members<'_>) -> Result<RechunkPlan, RewriteError> {
         let mut plan = RechunkPlan::new(self, members)?;
         plan.free_disk = free_disk(&self.output, Partial::leftover_bytes(&self.output));
-        match plan.free_disk {
-            Some(free) if free < plan.bytes => {
-                Err(RewriteError::Declare(DeclareError::DiskTooSmall {
-                    path: self.output.clone(),
-                    needed: plan.bytes,
-                    free,
-                }))
-            }
-            _ => Ok(plan),
+        let Some(free) = plan.free_disk.filter(|&free| free < plan.bytes) else {
+            return Ok(plan);
+        };
+        let mut needed = plan.bytes;
+        if plan.compresses() {
+            needed = estimate::file_bytes(&plan, members)?;
+            plan.estimated_bytes = Some(needed);
         }
+        if needed > free {
+            let path = self.output.clone();
+            return Err(DeclareError::DiskTooSmall { path, needed, free }.into());
+        }
+        Ok(plan)
     }
 }
 

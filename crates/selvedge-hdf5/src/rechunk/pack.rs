@@ -1,6 +1,7 @@
 //! Compressed tensors: several threads read, encode and write their chunks, which come into the index
 //! when all are in the file. Then each is unpacked again.
 
+use std::convert::Infallible;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -198,10 +199,50 @@ impl<'a> CompressedTarget<'a> {
         values: &[u8],
         encoding: &mut ChunkBuffers,
     ) -> io::Result<()> {
+        let grid = self.grid;
+        let mut packed = Vec::new();
+        let ChunkBuffers { encoder, chunk } = encoding;
+        self.chunks(rows, pieces, values, chunk, |number, chunk| {
+            let hash = XxHash3_128::oneshot(chunk);
+            let number = (self.tensor, number);
+            let chunk = writer.write(encoder, grid, number, chunk)?;
+            packed.push(WrittenChunk { chunk, hash });
+            Ok::<_, io::Error>(())
+        })?;
+        let mut all = self.packed.lock();
+        all.append(&mut packed);
+        Ok(())
+    }
+
+    /// Bytes of the chunks that these pieces of these rows are, encoded.
+    pub(super) fn encoded_bytes(
+        &self,
+        rows: &Range<u64>,
+        pieces: &Range<u64>,
+        values: &[u8],
+        encoding: &mut ChunkBuffers,
+    ) -> u64 {
+        let mut bytes = 0;
+        let ChunkBuffers { encoder, chunk } = encoding;
+        let Ok(()) = self.chunks(rows, pieces, values, chunk, |_, chunk| {
+            bytes += encoder.encode(chunk, self.grid).len() as u64;
+            Ok::<_, Infallible>(())
+        });
+        bytes
+    }
+
+    /// Shows the chunks that these pieces of these rows are to `each`, with their numbers.
+    fn chunks<E>(
+        &self,
+        rows: &Range<u64>,
+        pieces: &Range<u64>,
+        values: &[u8],
+        buffer: &mut Buffer,
+        mut each: impl FnMut(u64, &[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         let (grid, part) = (self.grid, self.part(pieces));
         let chunk_bytes = to_usize(grid.chunk_bytes());
         let stride = chunk_bytes / to_usize(grid.steps());
-        let mut packed = Vec::new();
         for first in (rows.start..rows.end).step_by(to_usize(grid.steps())) {
             let held = grid.steps().min(rows.end - first);
             for number in pieces.clone() {
@@ -214,7 +255,7 @@ impl<'a> CompressedTarget<'a> {
                 let chunk: &[u8] = if len == chunk_bytes {
                     of(first)
                 } else {
-                    let chunk = encoding.chunk.get(chunk_bytes);
+                    let chunk = buffer.get(chunk_bytes);
                     for (row, step) in (first..first + held).zip(chunk.chunks_exact_mut(stride)) {
                         step[..len].copy_from_slice(of(row));
                         step[len..].fill(0);
@@ -222,17 +263,9 @@ impl<'a> CompressedTarget<'a> {
                     chunk[to_usize(held) * stride..].fill(0);
                     chunk
                 };
-                let hash = XxHash3_128::oneshot(chunk);
-                let number = first / grid.steps() * grid.pieces() + number;
-                let number = (self.tensor, number);
-                packed.push(WrittenChunk {
-                    chunk: writer.write(&mut encoding.encoder, grid, number, chunk)?,
-                    hash,
-                });
+                each(first / grid.steps() * grid.pieces() + number, chunk)?;
             }
         }
-        let mut all = self.packed.lock();
-        all.append(&mut packed);
         Ok(())
     }
 

@@ -43,6 +43,9 @@ pub struct RechunkPlan {
     pub checksums: bool,
     /// Bytes of all values, which the output takes on the disk; with compression it is at most so much.
     pub bytes: u64,
+    /// About the bytes that the output takes, from a sample that was encoded: where it is compressed, and the
+    /// disk has no room for the values as they are.
+    pub estimated_bytes: Option<u64>,
     /// Memory for buffers, in bytes.
     pub memory: u64,
     /// Threads that read, write and compare.
@@ -122,6 +125,7 @@ impl RechunkPlan {
             left_out: members.left_out.clone(),
             checksums: rechunk.checksums,
             bytes,
+            estimated_bytes: None,
             memory: each.saturating_mul(threads as u64),
             threads,
             free_disk: None,
@@ -202,6 +206,9 @@ impl fmt::Display for RechunkPlan {
         }
         let most = if self.compresses() { "at most " } else { "" };
         write!(f, "disk: {most}{}", Bytes(self.file_bytes()))?;
+        if let Some(bytes) = self.estimated_bytes {
+            write!(f, ", about {} by a sample", Bytes(bytes))?;
+        }
         if let Some(free) = self.free_disk {
             write!(f, ", {} free", Bytes(free))?;
         }
