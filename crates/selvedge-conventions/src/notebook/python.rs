@@ -1,5 +1,7 @@
 //! Python as ruff's parser reads it, with the `%` and `!` of IPython.
 
+use std::panic::catch_unwind;
+
 use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::{ModModule, StringFlags as _};
 use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_unchecked};
@@ -19,7 +21,8 @@ pub(super) struct Literal<'s> {
 /// What `look` makes of the code; none of code that is too long to be looked at.
 ///
 /// A tree is as deep as its code is nested, and it is dropped level by level: so there is a limit of
-/// the length, and a stack that is enough for that.
+/// the length, and a stack that is enough for that. The parser panics behind a bracket that does not match,
+/// where a line begins with a sign of IPython such as `;`: nothing is made of such code.
 pub(crate) fn parsed<T>(code: &str, look: impl FnOnce(&Parsed<ModModule>) -> T) -> Option<T> {
     const LONGEST: usize = 32 << 10;
     const STACK: usize = 64 << 20;
@@ -27,7 +30,8 @@ pub(crate) fn parsed<T>(code: &str, look: impl FnOnce(&Parsed<ModModule>) -> T) 
         return None;
     }
     stacker::grow(STACK, || {
-        let parsed = parse_unchecked(code, ParseOptions::from(Mode::Ipython));
+        let parse = || parse_unchecked(code, ParseOptions::from(Mode::Ipython));
+        let parsed = catch_unwind(parse).ok()?;
         Some(look(&parsed.try_into_module()?))
     })
 }
@@ -154,6 +158,12 @@ mod tests {
                 .unwrap();
             assert!(read.join().unwrap());
         }
+    }
+
+    /// Ruff's parser took the `;` behind an open bracket for a command of IPython, and panicked.
+    #[test]
+    fn a_panic_of_the_parser_is_no_panic_of_ours() {
+        assert_eq!(literals("{\"\")\n;"), []);
     }
 
     proptest! {

@@ -263,6 +263,13 @@ impl<'s> Search<'s> {
                             if let Some(command) = call.script.get(call.index) {
                                 call.given = command.fed.clone();
                             }
+                            let behind = words.len() - rest.len();
+                            if let Some(sign) = tools::replaced(&words[..behind]) {
+                                let path = self.lists.add(call.given.clone()).to_string();
+                                let rest = rest.iter().map(|word| word.replace(&sign, &path));
+                                let rest: Vec<String> = rest.collect();
+                                return self.in_words(&rest, call, text, depth + 1);
+                            }
                         }
                         words = rest;
                     }
@@ -429,7 +436,13 @@ impl<'s> Search<'s> {
         let (before, behind) = call.script.split_at(call.index.min(call.script.len()));
         if prints {
             let Some(target) = written_to(behind).flatten() else {
-                return Some(of_words(options));
+                // Through a pipe, or from `git show :PATH`.
+                let upstream = before.iter().rev();
+                let upstream = upstream.take_while(|command| command.output == Output::Next);
+                let words = upstream.flat_map(|command| command.words.iter().skip(1));
+                let words = words.map(|word| word.trim_start_matches(':').to_owned());
+                let words: Vec<String> = words.chain(options.iter().cloned()).collect();
+                return Some(of_words(&words));
             };
             let is_bare = target.chars().all(is_unknown);
             return if is_bare || options.contains(&target) {

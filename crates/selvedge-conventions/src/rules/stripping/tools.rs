@@ -111,6 +111,23 @@ pub(super) fn run_by(words: &[String]) -> Option<&[String]> {
     })
 }
 
+/// What `xargs` puts the paths in the place of, by its own words.
+pub(super) fn replaced(words: &[String]) -> Option<String> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-I" => return words.next().cloned(),
+            "-i" | "--replace" => return Some("{}".to_owned()),
+            word => {
+                if let Some(sign) = word.strip_prefix("-I") {
+                    return Some(sign.to_owned());
+                }
+            }
+        }
+    }
+    None
+}
+
 /// What stands behind the options of a command, and behind the variables that it sets. Some of the
 /// options are wanted.
 pub(super) fn after_options<'w>(

@@ -1,10 +1,11 @@
 //! What a script is made of beside commands: conditions, loops, functions, and what stands between words
 //! such as `case` and `esac`.
 
+use super::Command;
 use super::flow::{Block, Kind, Status};
 use super::reader::{Pending, Reader};
 use super::words::{Word, assignment, is_end};
-use super::{UNKNOWN, UNSET};
+use super::{UNKNOWN, UNSET, is_unknown};
 
 impl Reader<'_, '_> {
     /// Begins a block, which is the body of a function where one was named.
@@ -49,8 +50,20 @@ impl Reader<'_, '_> {
             self.closed_loop = block.list;
         }
         if let Some(outer) = blocks.last_mut() {
-            if block.function.is_some() && outer.function.is_none() {
+            if let Some(name) = block.function.as_ref().filter(|_| outer.function.is_none()) {
                 self.functions -= 1;
+                let status = block.returned.clone().unwrap_or(block.last.clone());
+                self.predicates.insert(name.clone(), status);
+                let runs_arguments = |command: &Command| {
+                    let first = command.words.first().and_then(|word| word.chars().next());
+                    let all = ['@', '*'].map(|name| self.positional.get(&name).copied());
+                    command.function.as_ref() == Some(name)
+                        && all.contains(&first)
+                        && first.is_some()
+                };
+                if self.found.iter().any(runs_arguments) {
+                    self.runners.insert(name.clone());
+                }
             }
             outer.on.extend(&block.on_after());
             outer.last = match block.kind {
@@ -179,7 +192,13 @@ impl Reader<'_, '_> {
             return;
         };
         let rest = rest.strip_prefix(&["in".to_owned()]).unwrap_or(rest);
-        let on = self.lists.of_words(rest, self.folder.as_deref());
+        let folder = self.folder.as_deref();
+        let is_literal = |word: &String| !word.contains(is_unknown);
+        let on = if rest.iter().all(is_literal) {
+            self.lists.of_paths(rest, folder)
+        } else {
+            self.lists.of_words(rest, folder)
+        };
         // A list of one is that one.
         let value = match rest {
             [one] if !one.contains(['*', '?', '[', UNKNOWN, UNSET]) => one.clone(),

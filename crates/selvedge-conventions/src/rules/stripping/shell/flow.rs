@@ -1,6 +1,9 @@
 //! Which commands of a script run: what is known of conditions, and which files they single out.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::paths::Part;
+use super::words::unset;
 use super::{Lists, UNSET, is_unknown};
 use crate::{HookFiles, Narrowing};
 
@@ -8,7 +11,10 @@ use crate::{HookFiles, Narrowing};
 pub(super) struct Context<'a> {
     pub(super) lists: &'a Lists,
     /// The files of the repository that texts name and that were found.
-    pub(super) scripts: &'a std::collections::BTreeMap<String, String>,
+    pub(super) scripts: &'a BTreeMap<String, String>,
+    pub(super) variables: &'a HashMap<String, Vec<String>>,
+    /// The script.
+    pub(super) text: &'a str,
 }
 
 impl Context<'_> {
@@ -109,6 +115,8 @@ pub(super) struct Block {
     pub(super) subject: String,
     pub(super) in_pattern: bool,
     pub(super) patterns: Vec<String>,
+    /// What a function returns, where it says so by `return`.
+    pub(super) returned: Option<Status>,
     /// The paths that a loop reads.
     pub(super) list: Option<char>,
     pub(super) folder: Option<String>,
@@ -396,10 +404,18 @@ pub(super) fn test(words: &[String], context: &Context<'_>) -> Status {
             known: context.exists(path).filter(|is_there| !is_there),
             on: Narrowing::default(),
         },
+        ["-v", name] => Status {
+            known: match context.variables.contains_key(*name) {
+                true => Some(true),
+                false => (unset(name, context.text) == UNSET).then_some(false),
+            },
+            on: Narrowing::default(),
+        },
         [left, "=" | "==", right] => compare(left, right, context.lists),
         [left, "!=", right] => compare(left, right, context.lists).inverted(),
         [left, "=~", right] if known(right).is_some() => Status {
-            known: None,
+            known: known(left)
+                .and_then(|left| Narrowing::to(HookFiles::Pattern((*right).to_owned())).has(&left)),
             on: match context.lists.part(left) {
                 Some(Part::Path) if right.contains('/') || right.contains("ipynb") => {
                     Narrowing::to(HookFiles::Pattern((*right).to_owned()))

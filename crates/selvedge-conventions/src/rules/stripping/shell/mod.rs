@@ -49,7 +49,7 @@ pub(super) struct Command {
     /// The folder that it runs in, below that of the script.
     pub(super) folder: Option<String>,
     /// The function that it is a part of.
-    function: Option<String>,
+    pub(super) function: Option<String>,
 }
 
 /// Where the output of a command goes.

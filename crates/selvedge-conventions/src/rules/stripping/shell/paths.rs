@@ -76,7 +76,7 @@ impl Lists {
         self.of_paths(words.iter().filter(is_path), folder)
     }
 
-    fn of_paths<'w>(
+    pub(super) fn of_paths<'w>(
         &self,
         words: impl IntoIterator<Item = &'w String>,
         folder: Option<&str>,
@@ -99,7 +99,10 @@ impl Lists {
             };
             let last = bare[at..].chars().next().unwrap_or(UNKNOWN);
             let behind = &bare[at + last.len_utf8()..];
-            if at == 0 && behind.is_empty() {
+            let is_known = self
+                .get(last)
+                .is_some_and(|narrowing| !narrowing.is_empty());
+            if at == 0 && (behind.is_empty() || behind.starts_with('/') && is_known) {
                 match self.get(last) {
                     Some(narrowing) => lists.push(narrowing),
                     None if word.starts_with(UNKNOWN) => return Narrowing::default(),
@@ -145,7 +148,9 @@ impl Lists {
         };
         match base(name) {
             "grep" | "egrep" | "rg" if is_fed => self.of_grep(words).unwrap_or_default(),
-            "find" | "fd" | "fdfind" => of_find(rest),
+            "find" | "fd" | "fdfind" => self.of_find(rest),
+            "awk" | "gawk" | "mawk" if is_fed => of_awk(rest).unwrap_or_default(),
+            "sed" | "gsed" if is_fed => of_sed(rest).unwrap_or_default(),
             "git" => self.of_git(rest, folder),
             "ls" | "echo" | "printf" | "cat" => self.of_words(rest, folder),
             _ => Narrowing::default(),
@@ -192,6 +197,54 @@ impl Lists {
         let mut all = self.of_paths(&among, folder);
         if !except.is_empty() && !except.iter().any(|path| path.contains(is_unknown)) {
             all.exclude.push(HookFiles::paths(&except));
+        }
+        all
+    }
+
+    /// What `find` goes through.
+    fn of_find(&self, words: &[String]) -> Narrowing {
+        let is_expression = |word: &&String| word.starts_with(['-', '(', '!']);
+        let start = words.iter().position(|word| is_expression(&word));
+        let (folders, tests) = words.split_at(start.unwrap_or(words.len()));
+        let mut all = Narrowing::default();
+        let is_all = |folder: &String| matches!(folder.trim_end_matches('/'), "." | "");
+        if !folders.is_empty() && !folders.iter().any(is_all) {
+            all.extend(&self.of_paths(folders, None));
+        }
+        let is_one_of_some = tests.iter().any(|word| word == "-o" || word == "-or");
+        let mut is_out = false;
+        let mut tests = tests.iter().peekable();
+        while let Some(word) = tests.next() {
+            match word.as_str() {
+                "!" | "-not" => {
+                    is_out = true;
+                    continue;
+                }
+                "-path" | "-wholename" => {
+                    let path = tests.next().map_or("", String::as_str);
+                    let path = path.strip_prefix("./").unwrap_or(path).to_owned();
+                    let is_pruned = tests.peek().is_some_and(|next| *next == "-prune");
+                    if !path.contains(is_unknown) {
+                        let paths = [path.clone(), path.trim_start_matches("*/").to_owned()];
+                        let paths = HookFiles::paths(&paths);
+                        if is_out || is_pruned {
+                            all.exclude.push(paths);
+                        } else if !is_one_of_some {
+                            all.files.push(paths);
+                        }
+                    }
+                }
+                "-name" | "-iname" => {
+                    let name = tests.next().map_or("", String::as_str);
+                    let is_pruned = tests.peek().is_some_and(|next| *next == "-prune");
+                    if is_pruned && !name.contains(is_unknown) {
+                        let paths = [name.to_owned(), format!("*/{name}")];
+                        all.exclude.push(HookFiles::paths(&paths));
+                    }
+                }
+                _ => {}
+            }
+            is_out = false;
         }
         all
     }
@@ -288,44 +341,29 @@ fn extended(basic: &str) -> String {
     text
 }
 
-/// What `find` goes through.
-fn of_find(words: &[String]) -> Narrowing {
-    let is_expression = |word: &&String| word.starts_with(['-', '(', '!']);
-    let start = words.iter().position(|word| is_expression(&word));
-    let (folders, tests) = words.split_at(start.unwrap_or(words.len()));
-    let mut all = Narrowing::default();
-    let is_all = |folder: &String| {
-        matches!(folder.trim_end_matches('/'), "." | "") || folder.contains(is_unknown)
+/// `/PATTERN/` and `!/PATTERN/`, with `{print}` behind it or nothing.
+fn of_awk(words: &[String]) -> Option<Narrowing> {
+    let program = words.iter().find(|word| !word.starts_with('-'))?.trim();
+    let (is_inverted, program) = match program.strip_prefix('!') {
+        Some(rest) => (true, rest),
+        None => (false, program),
     };
-    if !folders.is_empty() && !folders.iter().any(is_all) {
-        all.files.push(HookFiles::paths(folders));
+    let (pattern, action) = program.strip_prefix('/')?.rsplit_once('/')?;
+    let action: String = action.chars().filter(|c| !c.is_whitespace()).collect();
+    let is_whole = matches!(&*action, "" | "{print}" | "{print$0}" | "{print$1}");
+    let found = Narrowing::to(HookFiles::Pattern(pattern.replace("\\/", "/")));
+    is_whole.then(|| if is_inverted { found.inverted() } else { found })
+}
+
+/// `-n /PATTERN/p` and `/PATTERN/d`.
+fn of_sed(words: &[String]) -> Option<Narrowing> {
+    let is_quiet = words.iter().any(|word| word == "-n");
+    let program = words.iter().find(|word| !word.starts_with('-'))?.trim();
+    let (pattern, action) = program.strip_prefix('/')?.rsplit_once('/')?;
+    let found = Narrowing::to(HookFiles::Pattern(extended(&pattern.replace("\\/", "/"))));
+    match (is_quiet, action) {
+        (true, "p") => Some(found),
+        (false, "d") => Some(found.inverted()),
+        _ => None,
     }
-    let is_one_of_some = tests.iter().any(|word| word == "-o" || word == "-or");
-    let mut is_out = false;
-    let mut tests = tests.iter().peekable();
-    while let Some(word) = tests.next() {
-        match word.as_str() {
-            "!" | "-not" => {
-                is_out = true;
-                continue;
-            }
-            "-path" | "-wholename" => {
-                let path = tests.next().map_or("", String::as_str);
-                let path = path.strip_prefix("./").unwrap_or(path).to_owned();
-                let is_pruned = tests.peek().is_some_and(|next| *next == "-prune");
-                if !path.contains(is_unknown) {
-                    let paths = [path.clone(), path.trim_start_matches("*/").to_owned()];
-                    let paths = HookFiles::paths(&paths);
-                    if is_out || is_pruned {
-                        all.exclude.push(paths);
-                    } else if !is_one_of_some {
-                        all.files.push(paths);
-                    }
-                }
-            }
-            _ => {}
-        }
-        is_out = false;
-    }
-    all
 }

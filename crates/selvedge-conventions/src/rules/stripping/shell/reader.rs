@@ -1,8 +1,9 @@
 //! Going through the text of a script, command by command.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::flow::{Block, Context, Joint, Kind, Status, arithmetic, asks_for, test};
+use super::paths::Part;
 use super::words::{assignment, output_to, unset};
 use super::{Command, Lists, Output, TEMPORARY, UNKNOWN, UNSET, is_unknown};
 use crate::Narrowing;
@@ -49,6 +50,9 @@ pub(super) struct Reader<'t, 'l> {
     pub(super) is_list: bool,
     /// `$1` and those behind it, where they are known.
     pub(super) arguments: Option<Vec<String>>,
+    /// What functions say of a path, and those that run what they are given.
+    pub(super) predicates: HashMap<String, Status>,
+    pub(super) runners: HashSet<String>,
     /// The lists that stand for those that are not known.
     pub(super) positional: HashMap<char, char>,
     /// How many loops and functions what is read stands in: there, arguments change.
@@ -83,6 +87,8 @@ impl<'t, 'l> Reader<'t, 'l> {
             is_list: false,
             arguments: arguments.map(<[String]>::to_vec),
             positional: HashMap::new(),
+            predicates: HashMap::new(),
+            runners: HashSet::new(),
             loops: 0,
             functions: 0,
             folder: None,
@@ -313,12 +319,35 @@ impl<'t, 'l> Reader<'t, 'l> {
             || first == "exec" && pending.words.len() > 1;
         let on = block.on_here();
         let function = block.function.clone();
+        let mut returned = None;
         let stops = leaves && next != Joint::Pipe && is_sure && blocks.len() == 1;
         if let Some(block) = blocks.last_mut() {
+            let said = match pending.words.get(1).map(String::as_str) {
+                Some("0") => Some(true),
+                Some("1") => Some(false),
+                _ => None,
+            };
+            returned = said.filter(|_| first == "return" && !on.is_empty());
             if leaves && next != Joint::Pipe {
                 block.leave();
             }
             block.ran(status, next);
+        }
+        if let Some(is_success) = returned {
+            let status = Status {
+                known: None,
+                on: if is_success {
+                    on.clone()
+                } else {
+                    on.inverted()
+                },
+            };
+            let mut of_function = blocks
+                .iter_mut()
+                .filter(|block| block.function == function && function.is_some());
+            if let Some(outermost) = of_function.next() {
+                outermost.returned.get_or_insert(status);
+            }
         }
         if leaves && is_sure && first != "continue" && first != "break" {
             // What is around is left, too, up to the function.
@@ -338,8 +367,13 @@ impl<'t, 'l> Reader<'t, 'l> {
         } else {
             Narrowing::default()
         };
+        let mut words = pending.words;
+        // What a function only passes on.
+        if words.len() > 1 && self.runners.contains(&words[0]) {
+            words.remove(0);
+        }
         self.found.push(Command {
-            words: pending.words,
+            words,
             line: pending.line,
             output: if next == Joint::Pipe {
                 Output::Next
@@ -363,6 +397,8 @@ impl<'t, 'l> Reader<'t, 'l> {
         let context = Context {
             lists: self.lists,
             scripts: self.scripts,
+            variables: &self.variables,
+            text: self.text,
         };
         match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["true" | ":", ..] => Status::known(true),
@@ -386,6 +422,14 @@ impl<'t, 'l> Reader<'t, 'l> {
             }
             ["getopts", ..] if self.arguments.as_ref().is_some_and(Vec::is_empty) => {
                 Status::known(false)
+            }
+            // A function that asks for something of a path.
+            [name, .., path]
+                if self.predicates.contains_key(name)
+                    && self.lists.part(path) == Some(Part::Path) =>
+            {
+                let on = self.predicates[name].on.clone();
+                Status { known: None, on }
             }
             // A variable that is the word `true` or `false`.
             [one] if one.chars().all(|c| c == UNSET) && !one.is_empty() => Status::known(true),

@@ -160,16 +160,7 @@ impl<'t> Reader<'t, '_> {
         let known = known.filter(|all| self.functions == 0 && (all.is_empty() || self.loops == 0));
         let Some(all) = known else {
             // It may be the path of a file.
-            let list = match self.positional.get(&name) {
-                Some(list) => *list,
-                None if name.is_ascii_digit() || matches!(name, '@' | '*') => {
-                    let list = self.lists.add(Narrowing::default());
-                    self.positional.insert(name, list);
-                    list
-                }
-                None => UNKNOWN,
-            };
-            return vec![list.to_string()];
+            return vec![self.positional_list(name).to_string()];
         };
         match name {
             '@' | '*' => {
@@ -177,11 +168,25 @@ impl<'t> Reader<'t, '_> {
                 all.clone()
             }
             '#' => vec![all.len().to_string()],
+            '0' => vec![self.positional_list(name).to_string()],
             '1'..='9' => {
                 let at = name as usize - '1' as usize;
                 vec![all.get(at).cloned().unwrap_or_else(|| UNSET.to_string())]
             }
             _ => vec![UNKNOWN.to_string()],
+        }
+    }
+
+    /// The list that stands for an argument that is not known.
+    fn positional_list(&mut self, name: char) -> char {
+        match self.positional.get(&name) {
+            Some(list) => *list,
+            None if name.is_ascii_digit() || matches!(name, '@' | '*') => {
+                let list = self.lists.add(Narrowing::default());
+                self.positional.insert(name, list);
+                list
+            }
+            None => UNKNOWN,
         }
     }
 
@@ -255,6 +260,16 @@ impl<'t> Reader<'t, '_> {
                     (None, _) => Some(other),
                 }
             }
+            (",," | "^^" | "," | "^", _) => values.map(|mut values| {
+                for value in &mut values {
+                    *value = if operation.starts_with(',') {
+                        value.to_lowercase()
+                    } else {
+                        value.to_uppercase()
+                    };
+                }
+                values
+            }),
             // The folder of a path, or the first of its folders.
             ("%/*" | "%%/*", _) => values.map(|values| match &values[..] {
                 [one] if self.lists.part(one) == Some(Part::Path) => {
@@ -312,7 +327,11 @@ impl<'t> Reader<'t, '_> {
                 tool.clone()
             }
             [mktemp, ..] if mktemp == "mktemp" => TEMPORARY.to_string(),
-            [git, config, ..] if git == "git" && config == "config" => UNSET.to_string(),
+            [git, config, rest @ ..] if git == "git" && config == "config" => {
+                let default = rest.iter().position(|word| word == "--default");
+                let value = default.and_then(|at| rest.get(at + 1));
+                value.cloned().unwrap_or_else(|| UNSET.to_string())
+            }
             [echo, text] if echo == "echo" => text.clone(),
             [dirname, .., path]
                 if dirname == "dirname" && self.lists.part(path) == Some(Part::Path) =>
