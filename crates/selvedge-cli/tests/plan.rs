@@ -147,7 +147,7 @@ fn tensors_of_one_shape_have_their_chunks_once() {
     let plan = Place::new().run(&args).stdout;
     assert!(plan.starts_with("6,001 steps"), "{plan}");
     assert_eq!(
-        plan.matches("\n    4 chunks (1504, 10000, 64)").count(),
+        plan.matches("\n    4 chunks (1501, 10000, 64)").count(),
         4,
         "{plan}"
     );

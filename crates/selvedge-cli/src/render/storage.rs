@@ -61,7 +61,7 @@ pub(super) fn paragraphs(facts: &FileFacts, indent: usize, columns: usize) -> St
     text
 }
 
-/// `4 of (1504, 10000, 64), 1.93 GB each; tail 15 steps (0.25 %)`.
+/// `4 of (1501, 10000, 64), 1.92 GB each; tail 3 steps (0.05 %)`.
 ///
 /// The rest of the last chunk of a run of unknown length is no waste, but room.
 fn description(tensor: &TensorFacts, open_ended: bool) -> Option<String> {

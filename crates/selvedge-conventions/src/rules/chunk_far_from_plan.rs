@@ -21,7 +21,7 @@
 //! ## Use instead
 //!
 //! ```python
-//! chunks=(1504, 10000, 64)   # 1.93 GB: `selvedge plan` tells
+//! chunks=(1501, 10000, 64)   # 1.92 GB: `selvedge plan` tells
 //! ```
 //!
 //! ## Configuration

@@ -370,13 +370,13 @@ mod tests {
             plan.to_string(),
             "\
 6,001 steps of 5.12 MB, chunked for reading whole tensors
-  W           bfloat16  (10000, 64)  4 chunks (1504, 10000, 64) of 1.93 GB, tail 15 steps (0.25 %)
-  grad_W      bfloat16  (10000, 64)  4 chunks (1504, 10000, 64) of 1.93 GB, tail 15 steps (0.25 %)
-  momentum_W  bfloat16  (10000, 64)  4 chunks (1504, 10000, 64) of 1.93 GB, tail 15 steps (0.25 %)
-  variance_W  bfloat16  (10000, 64)  4 chunks (1504, 10000, 64) of 1.93 GB, tail 15 steps (0.25 %)
+  W           bfloat16  (10000, 64)  4 chunks (1501, 10000, 64) of 1.92 GB, tail 3 steps (0.05 %)
+  grad_W      bfloat16  (10000, 64)  4 chunks (1501, 10000, 64) of 1.92 GB, tail 3 steps (0.05 %)
+  momentum_W  bfloat16  (10000, 64)  4 chunks (1501, 10000, 64) of 1.92 GB, tail 3 steps (0.05 %)
+  variance_W  bfloat16  (10000, 64)  4 chunks (1501, 10000, 64) of 1.92 GB, tail 3 steps (0.05 %)
   losses      float32   ()           1 chunk (6001,) of 24.00 kB
   constants: 20.00 kB
-disk: 30.80 GB
+disk: 30.74 GB
 memory: 66.56 MB for a queue of 13 steps, budget 24.00 GB"
         );
     }

@@ -86,9 +86,8 @@ impl ChunkPlan {
     /// that this needs, whatever the pattern and the target.
     ///
     /// With [`ReadPattern::WholeTensor`] and a known number of steps: with `m` the most steps that
-    /// fit the target, there are `n = ceil(steps / m)` chunks of `ceil(steps / n)` steps, or of a few more
-    /// that have more divisors, so at most `n - 1` steps of the last chunk are unused, or a 256th of
-    /// all. A step of more than `target` bytes is a
+    /// fit the target, there are `n = ceil(steps / m)` chunks of `ceil(steps / n)` steps, so at
+    /// most `n - 1` steps of the last chunk are unused. A step of more than `target` bytes is a
     /// chunk of its own, and one beyond [`MAX_CHUNK_BYTES`] is cut along its axes.
     ///
     /// # Errors
@@ -147,7 +146,7 @@ impl ChunkPlan {
         // HDF5 has 32 bits for the length of an axis of a chunk, too.
         let most = (most.min(target) / piece_bytes).clamp(1, u64::from(u32::MAX));
         let chunk_steps = match steps {
-            Some(steps) => steps_of_chunks(steps, most),
+            Some(steps) => even(steps, most),
             None => most.min(OPEN_ENDED_STEPS),
         };
         let chunks_per_step = shape
@@ -261,23 +260,6 @@ fn even(total: u64, most: u64) -> u64 {
     total.div_ceil(total.div_ceil(most))
 }
 
-/// The length of the chunks of `steps` steps, the fewest of at most `most` steps. Of the lengths that leave no more
-/// than a 256th unused it is the one with the most factors of two: readers of Zarr cut a chunk into pieces of a
-/// length that divides it.
-fn steps_of_chunks(steps: u64, most: u64) -> u64 {
-    let least = even(steps, most);
-    let others = steps.div_ceil(least) - 1;
-    let longest = (steps.saturating_add(steps / 256) / (others + 1)).min(most);
-    let with_factor = |bits: u32| least.checked_next_multiple_of(1 << bits);
-    let mut found = (1..u64::BITS).rev().filter_map(with_factor);
-    // One chunk has no need of it: it can end where the run does.
-    let fits = |&length: &u64| length <= longest && others.saturating_mul(length) < steps;
-    match others {
-        0 => least,
-        _ => found.find(fits).unwrap_or(least),
-    }
-}
-
 /// Cuts a step into even pieces of at most `target` bytes: along the first axis whose rows fit.
 pub(super) fn cut(shape: &[u64], element: u64, target: u64) -> Vec<u64> {
     let mut piece = shape.to_vec();
@@ -322,12 +304,11 @@ mod tests {
             ReadPattern::WholeTensor,
             2_000_000_000,
         );
-        // The fewest steps would be 1,501, which are 19 × 79.
-        assert_eq!(plan.chunk_shape, [1504, 10_000, 64]);
-        assert_eq!((plan.chunks(), plan.tail_steps()), (4, Some(15)));
+        assert_eq!(plan.chunk_shape, [1501, 10_000, 64]);
+        assert_eq!((plan.chunks(), plan.tail_steps()), (4, Some(3)));
         assert_eq!(
             plan.to_string(),
-            "4 chunks (1504, 10000, 64) of 1.93 GB, tail 15 steps (0.25 %)"
+            "4 chunks (1501, 10000, 64) of 1.92 GB, tail 3 steps (0.05 %)"
         );
     }
 
@@ -370,9 +351,8 @@ mod tests {
             // Fewest: one chunk less could not hold the steps under the target.
             let most = (target / step).max(1);
             prop_assert_eq!(plan.chunks(), steps.div_ceil(most));
-            // Even: the tail is shorter than the number of chunks, or than a 256th.
-            prop_assert!(plan.tail_steps().unwrap() < plan.chunks().max(steps / 256 + 1));
-            prop_assert!(plan.chunks() > 1 || plan.chunk_steps() == steps);
+            // Even: the tail is shorter than the number of chunks.
+            prop_assert!(plan.tail_steps().unwrap() < plan.chunks());
             prop_assert!(plan.file_bytes() >= step * steps);
         }
 
