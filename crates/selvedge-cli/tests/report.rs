@@ -34,7 +34,7 @@ fn every_figure_is_that_of_numpy() {
         let of_kind = checked.iter().filter(|line| line.starts_with(kind)).count();
         assert!(of_kind >= 3, "{kind}: {checked:?}");
     }
-    assert_eq!(checked.len(), 26, "{checked:?}");
+    assert_eq!(checked.len(), 27, "{checked:?}");
 }
 
 fn recorded(path: &Path, compression: Compression) {

@@ -86,7 +86,7 @@ pub(crate) enum F16 {}
 pub enum E4M3 {}
 /// A float8 of 5 bits of exponent and 2 of mantissa: the upper byte of a float16.
 #[derive(Clone, Copy, Debug)]
-pub enum E5M2 {}
+pub(crate) enum E5M2 {}
 
 /// A float by the integer of its bits: magnitudes above `infinity` are NaN, and where it has no infinity the
 /// last two bits of that say so.

@@ -31,7 +31,7 @@ mod spread;
 mod sums;
 mod values;
 
-pub use element::{E4M3, E5M2, Element, Moves};
+pub use element::{E4M3, Element, Moves};
 pub use encode::{Counts, Doubles, Shades, Singles};
 pub use heat::{Heat, Picture};
 pub use model::{Curves, Ends, Kind, Place, TensorReport};

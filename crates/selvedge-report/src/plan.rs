@@ -8,6 +8,8 @@ use crate::values::Tensor;
 const BLOCK: u64 = 16 << 20;
 /// Bytes of a block at most, where a chunk is no larger.
 const MOST: u64 = 40 << 20;
+/// Steps of a block at most, where a chunk has no more: what is summed up of each takes memory, too.
+const MOST_STEPS: u64 = 1 << 16;
 /// Rows with fewer values are taken together, in a tensor that has many.
 const LEAST_ROW: u64 = 32;
 /// Values of a step up to which rows are never taken together.
@@ -98,16 +100,22 @@ impl Plan {
         };
         let row_bytes = width.saturating_mul(element).max(1);
         let step_bytes = rows.saturating_mul(row_bytes);
-        let chunk = tensor.chunk.as_deref().filter(|_| tensor.has_steps);
         let axis = |axis: usize, most: u64| {
-            let along = chunk.and_then(|chunk| chunk.get(axis)).copied();
-            along.map(|along| along.clamp(1, most.max(1)))
+            let along = tensor
+                .chunk
+                .as_ref()
+                .and_then(|chunk| chunk.get(axis).copied());
+            along.map_or(1, |along| along.clamp(1, most.max(1)))
         };
-        let chunk_steps = axis(0, steps).unwrap_or(1);
-        let chunk_rows = axis(1, rows).unwrap_or(1);
+        let (chunk_steps, chunk_rows) = match tensor.has_steps {
+            true => (axis(0, steps), axis(1, rows)),
+            false => (1, axis(0, rows)),
+        };
         let chunks_bytes = chunk_steps.saturating_mul(step_bytes);
         let (tile, block_steps) = if chunks_bytes <= MOST {
-            let chunks = (BLOCK / chunks_bytes.max(1)).max(1);
+            let chunks = (BLOCK / chunks_bytes.max(1))
+                .min(MOST_STEPS / chunk_steps)
+                .max(1);
             (rows, chunk_steps.saturating_mul(chunks))
         } else if tensor.is_packed {
             // Chunks are unpacked as a whole, and once: some of those beside each other at a time.
@@ -252,6 +260,11 @@ mod tests {
         let tokens = plan(&[6001, 10_000, 64], Some(&[6001, 8, 64]), true);
         assert_eq!((tokens.block_steps, tokens.rows[0].clone()), (6001, 0..48));
         assert_eq!(tokens.rows.len(), 209);
+        // Many small steps.
+        assert_eq!(
+            plan(&[1 << 30, 3], Some(&[1000, 3]), true).block_steps,
+            65_000
+        );
         // A step of 2 GB, without chunks.
         let large = plan(&[10, 1 << 20, 1024], None, false);
         assert_eq!(large.block_steps, 1);

@@ -42,7 +42,7 @@ pub struct Spread {
 #[derive(Clone, Debug)]
 pub(crate) struct Counter {
     /// How often each pattern of 16 bits occurs; empty for other types.
-    patterns: Vec<u32>,
+    patterns: Vec<u64>,
     /// By the exponent field of the value as an `f64`; empty for types of 16 bits.
     exponents: Vec<u64>,
     zeros: u64,
@@ -139,7 +139,7 @@ impl Counter {
         for raw in (0..=u16::MAX).map(T::of_rank) {
             let count = patterns[usize::from(T::pattern(raw))];
             if count > 0 && T::is_finite(raw) {
-                self.count(T::value(raw), count.into());
+                self.count(T::value(raw), count);
                 up_to.push((T::value(raw), self.finite));
             }
         }

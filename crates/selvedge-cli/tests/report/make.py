@@ -15,7 +15,7 @@ def walk(shape, dtype, scale=0.01):
     moves[1:, ::3] = 0
     values = np.cumsum(moves, axis=0)
     # Some values stay for a while, and zeros change their sign.
-    values[10:20] = values[10]
+    values[len(values) // 4 : len(values) // 2] = values[len(values) // 4]
     values[:, 1] = np.where(np.arange(shape[0]) % 2, 0.0, -0.0).reshape(-1, *[1] * (len(shape) - 2))
     return values.astype(dtype)
 
@@ -38,6 +38,7 @@ with h5py.File(sys.argv[1], "w") as f:
     f.create_dataset("single", data=walk((40, 20, 3), np.float32), chunks=(40, 20, 3))
     f.create_dataset("swapped", data=walk((40, 20, 3), ">f4"), chunks=(9, 20, 3))
     f.create_dataset("double", data=walk((40, 9), np.float64, 1e-200), chunks=(5, 9))
+    f.create_dataset("long", data=walk((6, 70_001), np.float32), chunks=(2, 70_001))
     f.create_dataset("huge", data=rng.random((10, 4, 2)) * 1e308, chunks=(2, 4, 2))
     f.create_dataset("none", data=np.full((10, 4), np.nan, "f4"), chunks=(2, 4))
     for dtype in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"):

@@ -2,8 +2,8 @@
 
 const root = document.getElementById("page");
 const several = DATA.files.length > 1;
-/** Tensors that are open from the start. */
-const OPEN = 4;
+/** Tensors that are open from the start, and scalars that are not folded. */
+const OPEN = 4, MOST_SCALARS = 12;
 
 /** The tensors of a kind: the name of each, with what each file has of it. */
 function tensorsOf(kind) {
@@ -85,16 +85,19 @@ function scalars() {
   const all = tensorsOf("scalar").filter(({ parts }) => read(parts).length);
   if (!all.length) return;
   root.append(make("h2", "", "Scalars"));
-  const grid = make("div", "grid");
-  for (const { name, parts } of all) {
+  const grid = make("div", "grid"), folded = make("div", "grid");
+  for (const [at, { name, parts }] of all.entries()) {
     const lines = read(parts).map(({ number, tensor }) => ({
       label: several ? fileLabel(number) : name, colour: fileColour(number), x: doubles(tensor.at), ...band(tensor.values),
     }));
     const card = chart({ title: name, lines, smooth: false });
     if (all.length === 1) card.classList.add("wide");
-    grid.append(card);
+    (at < MOST_SCALARS ? grid : folded).append(card);
   }
   root.append(grid);
+  if (folded.firstChild) {
+    root.append(make("details", "tensor", make("summary", "quiet", `${grouped(all.length - MOST_SCALARS)} more scalars`), folded));
+  }
 }
 
 /** A curve in a cell of a table. */
