@@ -165,6 +165,9 @@ plan = h5p.create(h5p.DATASET_CREATE)
 plan.set_virtual(space, b"step%b.h5", b"W", h5s.create_simple((4,)))
 with h5py.File("numbered.h5", "w") as f:
     h5d.create(f.id, b"W", h5t.IEEE_F32LE, space, plan)
+with h5py.File("links.h5", "w") as f:
+    for step in range(60):
+        f[f"link{step}"] = h5py.ExternalLink(f"step{step}.h5", "/W")
 "#;
 
 /// libhdf5 has all sources of a dataset open at once. Where the system gave it no more files, it gave fill values,
@@ -173,14 +176,22 @@ with h5py.File("numbered.h5", "w") as f:
 fn more_sources_than_files_can_be_open_are_no_fill_values() {
     let place = Place::new();
     python::on_file(MANY, &place.path("many.h5"));
-    let program = env!("CARGO_BIN_EXE_selvedge");
+    let run = |limit: &str, command: &str| {
+        let program = env!("CARGO_BIN_EXE_selvedge");
+        let script = format!("ulimit {limit}; exec {program} {command}");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &script]).current_dir(place.path(""));
+        common::finish(shell.output().unwrap())
+    };
+    // Nor links that lead nowhere.
+    let shown = run("-n 40", "inspect links.h5 --json --follow-links").stdout;
+    assert!(
+        shown.contains("does not open it: Too many open files"),
+        "{shown}"
+    );
+    assert!(!shown.contains("which is not there"), "{shown}");
     for name in ["many.h5", "numbered.h5"] {
-        let convert = |limit: &str| {
-            let script = format!("ulimit {limit}; exec {program} convert {name} out.npy -t W");
-            let mut shell = std::process::Command::new("sh");
-            shell.args(["-c", &script]).current_dir(place.path(""));
-            common::finish(shell.output().unwrap())
-        };
+        let convert = |limit: &str| run(limit, &format!("convert {name} out.npy -t W"));
         let refused = convert("-n 40");
         assert_eq!(refused.code, 2, "{}", refused.stdout);
         for told in [".h5", "Too many open files", "raise the limit"] {

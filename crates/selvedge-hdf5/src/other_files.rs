@@ -103,6 +103,8 @@ pub(crate) enum Why {
     ToBeWritten,
     /// Another program has it open for writing.
     BeingWritten,
+    /// The system does not open it.
+    Failed(String),
 }
 
 impl fmt::Display for Why {
@@ -123,6 +125,7 @@ impl fmt::Display for Why {
             }
             Self::NotRegular => f.write_str("it is a folder, a pipe, a socket or a device"),
             Self::BeingWritten => f.write_str("another program has it open for writing"),
+            Self::Failed(why) => write!(f, "the system does not open it: {why}"),
             Self::ToBeWritten => f.write_str("no file but the one that was named is changed"),
         }
     }
@@ -250,11 +253,21 @@ fn fail(path: &Path, error: io::Error) -> io::Error {
     error
 }
 
+/// Keeps that the system does not open a file that is there, where libhdf5 follows a link: it would be told as one
+/// that is not there.
+pub(crate) fn not_followed(path: &Path, error: io::Error) -> io::Error {
+    let is_there = error.raw_os_error().is_some() && error.kind() != ErrorKind::NotFound;
+    if is_there && !DATASET.get() {
+        refuse(path, Why::Failed(with_advice(&error)));
+    }
+    error
+}
+
 /// An error of opening a source, and what helps where there are too many of them.
 pub(crate) fn with_advice(error: &io::Error) -> String {
     match Errno::from_io_error(error) {
         Some(Errno::MFILE) => format!(
-            "{error}; raise the limit of open files (`ulimit -n`): all sources of a dataset are open at once"
+            "{error}; raise the limit of open files (`ulimit -n`): files that a file names stay open with it"
         ),
         _ => error.to_string(),
     }

@@ -30,7 +30,7 @@ use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::{H5Pget_driver_info, H5Pset_driver};
 
 use crate::layout::is_endless;
-use crate::other_files::OtherFiles;
+use crate::other_files::{OtherFiles, not_followed};
 use crate::ranges::Data;
 use crate::storage::ReadAt;
 
@@ -251,7 +251,10 @@ unsafe extern "C" fn open(
         Some(data) => Ok(data.clone()),
         None => {
             let write = flags & H5F_ACC_RDWR != 0;
-            properties.others.open(path, write).map(Data::from)
+            let opened = properties.others.open(path, write);
+            opened
+                .map(Data::from)
+                .map_err(|error| not_followed(path, error))
         }
     };
     let opened = opened.and_then(|data| OpenFile::new(data, flags, &properties.others));
