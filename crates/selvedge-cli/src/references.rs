@@ -14,6 +14,7 @@ use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use crate::object;
 use crate::source::Kind;
 
 /// The form of Zarr.
@@ -70,9 +71,11 @@ impl<'a> Document<'a> {
 
 /// The URLs of files: of each its path, or the prefix and its way from the folder that all of them lie in.
 fn urls(files: &[PathBuf], prefix: Option<&str>) -> anyhow::Result<Vec<String>> {
-    let located = files.iter().map(|file| {
-        file.canonicalize()
-            .with_context(|| format!("cannot look at {}", file.display()))
+    let located = files.iter().map(|file| match object::url(file) {
+        Some(_) => Ok(file.clone()),
+        None => file
+            .canonicalize()
+            .with_context(|| format!("cannot look at {}", file.display())),
     });
     let located: Vec<PathBuf> = located.collect::<anyhow::Result<_>>()?;
     let mut folder = located.first().and_then(|file| file.parent());
@@ -92,7 +95,10 @@ fn urls(files: &[PathBuf], prefix: Option<&str>) -> anyhow::Result<Vec<String>> 
             })
         };
         let Some(prefix) = prefix else {
-            return Ok(format!("file://{}", text(file)?));
+            return Ok(match object::url(file) {
+                Some(url) => url.to_owned(),
+                None => format!("file://{}", text(file)?),
+            });
         };
         let folder = folder.unwrap_or(Path::new("/"));
         let within = file.strip_prefix(folder).unwrap_or(file);

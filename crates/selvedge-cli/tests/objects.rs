@@ -41,6 +41,13 @@ fn objects_are_read_as_files() {
         );
         assert_eq!(convert(&url, &of_url), convert("run.h5", &of_file));
     }
+    // References to an object are those to its file, with another name.
+    let (prefix, _) = url.rsplit_once('/').expect("a name");
+    place.print(&["references", &url, "-o", "url.json"]);
+    place.print(&["references", "run.h5", "-o", "file.json", "--url", prefix]);
+    let written =
+        ["url.json", "file.json"].map(|name| std::fs::read(place.path(name)).expect("the output"));
+    assert_eq!(written[0], written[1]);
     place.print(&["pull", &url, "pulled.h5"]);
     assert_eq!(
         std::fs::read(place.path("pulled.h5")).expect("the copy"),
@@ -78,6 +85,7 @@ fn a_program_without_object_stores_says_so() {
         &["inspect", url][..],
         &["verify", url, "run.h5"],
         &["convert", url, "W.npy"],
+        &["references", url],
         &["push", "run.h5", url],
         &["pull", url, "copy.h5"],
     ] {

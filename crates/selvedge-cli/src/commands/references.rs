@@ -8,6 +8,7 @@ use selvedge_hdf5::{ReferenceOptions, References};
 use super::new_file::NewFile;
 use super::other_files::OtherFiles;
 use crate::interrupt;
+use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::references::{Document, Zarr};
@@ -31,7 +32,7 @@ steps that come after these. Of a run that has gone on they are written anew.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// An HDF5 file or a joined view; or the files of the ranks, one of each
+    /// An HDF5 file, its URL, or a joined view; or the files of the ranks, one of each
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -72,7 +73,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         .piece_bytes(args.piece)
         .skip_unsupported(args.skip_unsupported);
     let references = match &args.files[..] {
-        [file] => References::of(&args.other_files.options().open(file)?, &options)?,
+        [file] => {
+            let reading = args.other_files.options();
+            let reader = match object::url(file) {
+                Some(url) => object::open(url, &reading)?,
+                None => reading.open(file)?,
+            };
+            References::of(&reader, &options)?
+        }
+        ranks if ranks.iter().any(|rank| object::url(rank).is_some()) => bail!(
+            "the files of ranks are joined where they are files of this machine: `selvedge pull` fetches them, and \
+             --url says where they lie for those who read"
+        ),
         ranks => References::of_ranks(ranks, &options)?,
     };
     if let Some(path) = &args.output {
