@@ -1,7 +1,7 @@
 //! Some indices of an axis, named before it is known how long the axis is.
 
 use std::fmt;
-use std::ops::{Range, RangeFrom, RangeFull};
+use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo};
 use std::str::FromStr;
 
 use crate::units::{Grouped, parse_grouped};
@@ -375,6 +375,18 @@ impl From<RangeFrom<u64>> for Indices {
     }
 }
 
+impl From<RangeTo<u64>> for Indices {
+    fn from(range: RangeTo<u64>) -> Self {
+        Self::from(0..range.end)
+    }
+}
+
+impl From<RangeInclusive<u64>> for Indices {
+    fn from(range: RangeInclusive<u64>) -> Self {
+        Self::from(*range.start()..range.end().saturating_add(1))
+    }
+}
+
 impl From<RangeFull> for Indices {
     fn from(_: RangeFull) -> Self {
         Self::from(0..)
@@ -467,6 +479,10 @@ mod tests {
             );
         }
         assert_eq!(of("..", 0), Ok(vec![]));
+        let range = |indices: Indices| all(&indices.of(10).unwrap());
+        assert_eq!(range((..2).into()), [0, 1]);
+        assert_eq!(range((8..).into()), [8, 9]);
+        assert_eq!(range((3..=4).into()), [3, 4]);
         assert!(of("last", 0).is_err());
     }
 

@@ -182,6 +182,9 @@ fn tensors_are_compared_by_their_names() {
         code == 2 && said.contains("neither a.h5 nor W.npy has a tensor `V`"),
         "{said}"
     );
+    let diff = ["inspect", "--diff", "a.h5", "W.npy", "--assume-bf16"];
+    assert_eq!(place.run(&diff).code, 1, "W.npy has nothing else");
+    assert_eq!(place.run(&[&diff[..], &["-t", "losses"]].concat()).code, 1);
     // Another value of `losses`, which is no matter of `W`.
     let change = "
 import sys, h5py

@@ -54,11 +54,41 @@ impl Attribute {
 }
 
 impl Attribute {
-    /// A single integer. Programs that write netCDF make a list of one of it.
-    pub(crate) fn as_int(&self) -> Option<i64> {
+    /// A single integer that fits; also a list of one, which programs that write netCDF make of it.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
         match self {
             Self::Int(value) => Some(*value),
             Self::Ints(values) if values.len() == 1 => values.first().copied(),
+            _ => None,
+        }
+    }
+
+    /// A single float, or a list of one; of 32 bits widened. An integer is none.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self.widened() {
+            Self::Float(value) => Some(value),
+            Self::Floats(values) if values.len() == 1 => values.first().copied(),
+            _ => None,
+        }
+    }
+
+    /// A bool.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// A text, also a list of one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Texts(texts) if texts.len() == 1 => texts.first().map(String::as_str),
             _ => None,
         }
     }

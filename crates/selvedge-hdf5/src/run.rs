@@ -74,10 +74,10 @@ impl Record {
             Some(Attribute::Ints(values)) => <[i64; 2]>::try_from(&values[..]).ok(),
             _ => None,
         };
-        let state = find(STATE).and_then(Attribute::as_int);
+        let state = find(STATE).and_then(Attribute::as_i64);
         Some(Self {
             planned: None,
-            format: format.as_int().unwrap_or(1),
+            format: format.as_i64().unwrap_or(1),
             state: state.map_or(RunState::Unknown, RunState::from_value),
             commit: pair(COMMIT).and_then(Commit::from_values),
             run: pair(STEP_TENSORS).and_then(RunNumber::from_values),

@@ -51,7 +51,7 @@ impl Shard {
     /// What the attributes at the root of a file say; `None` where it is of no rank.
     pub(crate) fn from_attributes(attributes: &[(String, Attribute)]) -> Option<Self> {
         let find = |wanted: &str| attributes.iter().find(|(name, _)| name == wanted);
-        let number = |name: &str| u64::try_from(find(name)?.1.as_int()?).ok();
+        let number = |name: &str| u64::try_from(find(name)?.1.as_i64()?).ok();
         let (rank, world_size) = (number(RANK)?, number(WORLD_SIZE)?);
         match &find(RUN)?.1 {
             Attribute::Text(run) if rank < world_size => Some(Self {

@@ -256,6 +256,10 @@ fn attributes_of_32_bits_come_back_as_they_were_written() {
     assert_eq!(file.attribute("rate"), Some(&Attribute::Float32(0.1)));
     assert_eq!(file.attribute("rate").unwrap().to_string(), "0.1");
     assert_eq!(
+        file.attribute("rate").unwrap().as_f64(),
+        Some(0.1_f32.into())
+    );
+    assert_eq!(
         file.attribute("betas"),
         Some(&Attribute::Floats32(vec![0.9, 0.95]))
     );

@@ -6,7 +6,8 @@ use std::path::Path;
 use selvedge_base::text::escaped;
 use serde::Serialize;
 
-use crate::facts::{Assumptions, Differences, FileFacts, gather};
+use crate::compare::{self, Opened};
+use crate::facts::{Assumptions, Differences, gather};
 use crate::metadata;
 use crate::outcome::Outcome;
 use crate::output;
@@ -26,20 +27,22 @@ struct Report<'a> {
 pub(super) fn run(
     first: &Path,
     second: &Path,
+    tensors: &[String],
     assumptions: &Assumptions,
     json: bool,
 ) -> anyhow::Result<Outcome> {
     // Both are looked into before anything is said, so that both errors are told.
-    let read = |path: &Path| -> Option<FileFacts> {
+    let read = |path: &Path| -> Option<Opened> {
         gather(path, assumptions)
             .map_err(|error| output::error(&error.into()))
             .ok()
-            .map(|(facts, _)| facts)
     };
     let (one, two) = (read(first), read(second));
-    let (Some(one), Some(two)) = (one, two) else {
+    let (Some(mut one), Some(mut two)) = (one, two) else {
         return Ok(Outcome::Failed);
     };
+    compare::choose(&mut one, &mut two, tensors)?;
+    let ((one, _), (two, _)) = (one, two);
     let attributes = metadata::differences(&one, &two)?;
     let differences = Differences::of(&one, &two, attributes)?;
     let equal = differences.count() == 0;

@@ -62,7 +62,7 @@ pub(crate) struct Args {
     no_findings: bool,
 
     /// Compare two files: tensors, dtypes, shapes and attributes, but no values
-    #[arg(long, conflicts_with_all = ["stats", "tensors"])]
+    #[arg(long, conflicts_with = "stats")]
     diff: bool,
 
     /// Take uint16 without a marker for the bits of bfloat16
@@ -137,7 +137,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         let [one, two] = &args.files[..] else {
             anyhow::bail!("--diff compares two files, found {}", args.files.len());
         };
-        return diff::run(one, two, &assumptions, args.json);
+        return diff::run(one, two, &args.tensors, &assumptions, args.json);
     }
     let mut report = Report {
         selvedge_version: env!("CARGO_PKG_VERSION"),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use selvedge_base::Chain;
-use selvedge_hdf5::{Bytes, Compression, ReadError, Rechunk, RewriteError};
+use selvedge_hdf5::{Compression, ReadError, Rechunk, RewriteError};
 
 use super::new_file::NewFile;
 use super::other_files::OtherFiles;
@@ -204,10 +204,7 @@ fn said(error: RewriteError, args: &Args) -> anyhow::Error {
             anyhow::anyhow!("{error}; --skip-unsupported leaves them out")
         }
         RewriteError::Read(error @ ReadError::WorkingMemory { needed, .. }) => {
-            anyhow::anyhow!(
-                "{error}: --memory {}",
-                Bytes(*needed).to_string().replace(' ', "")
-            )
+            anyhow::anyhow!("{error}: --memory {needed}")
         }
         RewriteError::Read(error) if error.is_unsupported() => {
             anyhow::anyhow!("{}; --skip-unsupported leaves it out", Chain(error))

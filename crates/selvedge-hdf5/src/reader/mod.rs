@@ -339,14 +339,14 @@ impl Reader {
     /// The planned number of steps, where the file tells.
     #[must_use]
     pub fn planned_steps(&self) -> Option<u64> {
-        let planned = self.attribute(STEPS_PLANNED)?.as_int()?;
+        let planned = self.attribute(STEPS_PLANNED)?.as_i64()?;
         u64::try_from(planned).ok()
     }
 
     /// How the recording ended, as far as the file says.
     #[must_use]
     pub fn state(&self) -> RunState {
-        let state = self.attribute(STATE).and_then(Attribute::as_int);
+        let state = self.attribute(STATE).and_then(Attribute::as_i64);
         state.map_or(RunState::Unknown, RunState::from_value)
     }
 

@@ -69,7 +69,7 @@ impl<'a> Ranks<'a> {
         if *others == OtherFiles::None {
             return Ok(None);
         }
-        let world_size = find(WORLD_SIZE).and_then(Attribute::as_int);
+        let world_size = find(WORLD_SIZE).and_then(Attribute::as_i64);
         let mut view = Self {
             view: path,
             ranks: Vec::with_capacity(names.len()),
