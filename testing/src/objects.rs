@@ -47,7 +47,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     /// By their paths, with the number that is their ETag.
-    objects: HashMap<String, (Vec<u8>, u64)>,
+    objects: HashMap<String, (Arc<Vec<u8>>, u64)>,
     requests: Vec<Range<u64>>,
     /// What happens to the request that comes after so many others.
     faults: HashMap<usize, Fault>,
@@ -90,7 +90,7 @@ impl ObjectServer {
         self.shared
             .state()
             .objects
-            .insert(format!("/{name}"), (bytes, 1));
+            .insert(format!("/{name}"), (Arc::new(bytes), 1));
         format!("http://{}/{name}", self.address)
     }
 
@@ -203,7 +203,7 @@ fn answer(
     if let Some(Fault::Replace(bytes) | Fault::ReplaceUnseen(bytes)) = fault
         && let Some(object) = shared.state().objects.get_mut(&request.path)
     {
-        *object = (bytes.clone(), object.1 + 1);
+        *object = (Arc::new(bytes.clone()), object.1 + 1);
     }
     let object = shared.state().objects.get(&request.path).cloned();
     let failed = |stream: &mut TcpStream, status: u16| {

@@ -48,6 +48,12 @@ fn objects_are_read_as_files() {
     let written =
         ["url.json", "file.json"].map(|name| std::fs::read(place.path(name)).expect("the output"));
     assert_eq!(written[0], written[1]);
+    let without = place.run(&["verify", &url]);
+    assert!(
+        without.code == 2 && without.stderr.contains("selvedge pull"),
+        "{}",
+        without.stderr
+    );
     place.print(&["pull", &url, "pulled.h5"]);
     assert_eq!(
         std::fs::read(place.path("pulled.h5")).expect("the copy"),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use common::elsewhere::{Elsewhere, Request};
 use selvedge_hdf5::{Compression, ReadError, Reader, Rechunk, Recorder, bf16, verify_checksums};
+use selvedge_testing::python;
 
 /// Elements of a step: 32 KiB.
 const ELEMENTS: usize = 16 << 10;
@@ -186,4 +187,38 @@ fn a_file_elsewhere_is_not_changed_and_names_no_other() {
     assert!(file.has_recorder().is_err());
     let error = file.check_in_place().unwrap_err().to_string();
     assert!(error.contains("store://bucket/run_1.h5"), "{error}");
+}
+
+/// A file that is there, to which a file elsewhere leads in each way, by its path.
+const LEADS_HERE: &str = r#"
+import sys, h5py, numpy as np
+here = sys.argv[1] + ".here"
+with h5py.File(here, "w") as f:
+    f["secret"] = np.arange(4, dtype=np.uint16)
+open(sys.argv[1] + ".raw", "wb").write(bytes(8))
+with h5py.File(sys.argv[1], "w") as f:
+    f["link"] = h5py.ExternalLink(here, "/secret")
+    view = h5py.VirtualLayout((4,), np.uint16)
+    view[:] = h5py.VirtualSource(here, "secret", (4,))
+    f.create_virtual_dataset("view", view)
+    f.create_dataset("raw", (4,), np.uint16, external=[(sys.argv[1] + ".raw", 0, 8)])
+"#;
+
+#[test]
+fn nothing_of_this_machine_is_opened_for_a_file_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("leads.h5");
+    python::on_file(LEADS_HERE, &path);
+    let local = Reader::options().follow_links().open(&path).unwrap();
+    assert_eq!(
+        local.tensor("view").unwrap().read::<u16>().unwrap(),
+        [0, 1, 2, 3]
+    );
+    let options = Reader::options().follow_links_inside(folder.path());
+    let file = options.open_ranges(&path, Elsewhere::new(&path)).unwrap();
+    assert!(file.tensor("link").is_err());
+    for name in ["view", "raw"] {
+        let error = file.tensor(name).unwrap().read::<u16>().unwrap_err();
+        assert!(!error.is_damage(), "{name}: {error}");
+    }
 }

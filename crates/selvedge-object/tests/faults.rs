@@ -21,7 +21,7 @@ const THREADS: u64 = 8;
 /// What is read of a file, in some ways.
 fn read(file: &Reader) -> Result<Vec<Vec<bf16>>, ReadError> {
     let mut all = Vec::new();
-    for name in TENSORS {
+    for name in &TENSORS[..2] {
         let tensor = file.tensor(name)?;
         all.push(tensor.read_step(7)?);
         all.push(tensor.select().every(4).rows([200, 3]).read()?);

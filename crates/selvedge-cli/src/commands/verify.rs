@@ -15,6 +15,7 @@ use super::other_files::OtherFiles;
 use crate::compare::{self, FilesCompared, Opened, Options};
 use crate::convert;
 use crate::facts::{Assumptions, OpenFile, Recording, RecordingState, gather};
+use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -262,6 +263,11 @@ fn what_adds_them(
     reader: &Reader,
     flag: &str,
 ) -> String {
+    if object::url(reader.path()).is_some() {
+        return format!(
+            "an object is not changed: `selvedge pull {name} FILE` fetches it, and `selvedge checksum FILE` adds them"
+        );
+    }
     let mut notes = reader.notes().iter();
     if notes.any(|note| matches!(note, Note::Appended { .. })) {
         return format!(
