@@ -74,6 +74,22 @@ impl Reader<'_, '_> {
                             _ => None,
                         },
                     };
+                    let left = self.text_of(&*compare.left);
+                    let is_folder = left.ends_with(".parts[0]")
+                        || left.ends_with(".parent.name")
+                        || left.contains(".split('/')[0]")
+                        || left.contains(".split(\"/\")[0]");
+                    if is_folder && let Expr::StringLiteral(folder) = of {
+                        let on = Narrowing::to(below(&[folder.value.to_str().to_owned()]));
+                        let found = Condition {
+                            on,
+                            ..Condition::default()
+                        };
+                        return match operator {
+                            CmpOp::Eq => found,
+                            _ => found.inverted(),
+                        };
+                    }
                     let is_setting = self.setting(&compare.left).is_some();
                     let equal = match (value(&compare.left), value(of)) {
                         (Some(left), Some(right)) if is_setting => Some(left == right),
@@ -99,11 +115,13 @@ impl Reader<'_, '_> {
                 };
                 let on = match &*call.func {
                     Expr::Attribute(method) if method.attr.as_str() == "startswith" => {
-                        literal(first)
-                            .filter(|start| start.contains('/'))
-                            .map(|start| {
-                                HookFiles::Below(start.trim_start_matches("./").to_owned())
-                            })
+                        let starts = match first.and_then(|first| self.value(first)) {
+                            Some(Value::Text(start)) => vec![start],
+                            Some(Value::List(starts)) => starts,
+                            _ => Vec::new(),
+                        };
+                        let is_meant = |start: &String| start.contains('/');
+                        (!starts.is_empty() && starts.iter().all(is_meant)).then(|| below(&starts))
                     }
                     Expr::Attribute(method)
                         if matches!(method.attr.as_str(), "fnmatch" | "match" | "search") =>
@@ -124,6 +142,11 @@ impl Reader<'_, '_> {
                     }
                     _ => None,
                 };
+                if let Expr::Name(name) = &*call.func
+                    && let Some(condition) = self.predicates.get(name.id.as_str())
+                {
+                    return condition.clone();
+                }
                 Condition {
                     known: self.setting(test).map(|value| !value.is_empty()),
                     on: on.map(Narrowing::to).unwrap_or_default(),
@@ -142,10 +165,23 @@ impl Reader<'_, '_> {
     /// `"strip" in tags`, `"--strip" in sys.argv`.
     fn is_in(&self, what: &Expr, of: &Expr) -> Condition {
         let text = self.text_of(of);
+        if let (Some(setting), Some(Value::List(all))) = (self.setting(what), self.value(of)) {
+            return Condition {
+                known: Some(all.contains(&setting)),
+                ..Condition::default()
+            };
+        }
         let what = match what {
             Expr::StringLiteral(text) => text.value.to_str(),
             _ => return Condition::default(),
         };
+        if text.ends_with(".parts") {
+            let folders = [what.to_owned(), format!("*/{what}")];
+            return Condition {
+                on: Narrowing::to(below(&folders)),
+                ..Condition::default()
+            };
+        }
         Condition {
             known: match self.arguments {
                 Some(all) if text.contains("argv") && what.starts_with('-') => {
@@ -163,6 +199,11 @@ impl Reader<'_, '_> {
     pub(super) fn setting(&self, expression: &Expr) -> Option<String> {
         match expression {
             Expr::Call(call) => {
+                if let Expr::Attribute(method) = &*call.func
+                    && matches!(method.attr.as_str(), "lower" | "strip" | "upper")
+                {
+                    return self.setting(&method.value);
+                }
                 let text = self.text_of(&*call.func);
                 if !matches!(
                     text,
@@ -180,6 +221,14 @@ impl Reader<'_, '_> {
             {
                 let name = option.attr.as_str();
                 let flag = format!("--{}", name.replace('_', "-"));
+                if let (Some(default), Some(all)) = (self.defaults.get(&flag), self.arguments) {
+                    let by_sign = all
+                        .iter()
+                        .find_map(|word| word.strip_prefix(&flag)?.strip_prefix('='));
+                    let at = all.iter().position(|word| *word == flag);
+                    let behind = at.and_then(|at| all.get(at + 1)).map(String::as_str);
+                    return Some(by_sign.or(behind).unwrap_or(default).to_owned());
+                }
                 let is_declared = [format!("\"{flag}\""), format!("'{flag}'")]
                     .iter()
                     .any(|text| self.code.contains(text));
@@ -203,8 +252,24 @@ impl Reader<'_, '_> {
 
     /// Which files a loop goes through, where the code tells.
     pub(super) fn paths(&self, of: &Expr) -> Narrowing {
-        let Expr::Call(call) = of else {
-            return Narrowing::default();
+        let call = match of {
+            Expr::Call(call) => call,
+            Expr::Name(name) => {
+                let known = self.lists_of.get(name.id.as_str());
+                return known.cloned().unwrap_or_default();
+            }
+            Expr::Attribute(attribute) => return self.paths(&attribute.value),
+            Expr::ListComp(all) => {
+                let mut on = Narrowing::default();
+                for each in &all.generators {
+                    on.extend(&self.paths(&each.iter));
+                    for test in &each.ifs {
+                        on.extend(&self.condition(test).on);
+                    }
+                }
+                return on;
+            }
+            _ => return Narrowing::default(),
         };
         let first = call.arguments.args.first();
         let (name, receiver) = match &*call.func {
@@ -215,6 +280,15 @@ impl Reader<'_, '_> {
         if matches!(name, "sorted" | "list" | "set" | "reversed" | "map") {
             let inner = call.arguments.args.last();
             return inner.map(|inner| self.paths(inner)).unwrap_or_default();
+        }
+        if matches!(name, "split" | "splitlines" | "strip" | "decode") {
+            return receiver.map(|of| self.paths(of)).unwrap_or_default();
+        }
+        if matches!(name, "check_output" | "run" | "Popen") {
+            return match first.and_then(|first| self.value(first)) {
+                Some(Value::List(words)) => self.lists.of_command(&words, false, None),
+                _ => Narrowing::default(),
+            };
         }
         if !matches!(name, "glob" | "iglob" | "rglob") {
             return Narrowing::default();
@@ -243,7 +317,18 @@ impl Reader<'_, '_> {
 
 /// Whether code speaks of the tags or the metadata of a cell.
 fn speaks_of_tags(code: &str) -> bool {
-    ["tags", ".metadata", "[\"metadata\"]", "['metadata']"]
+    ["tags", ".metadata", "\"metadata\"", "'metadata'"]
         .iter()
         .any(|word| code.contains(word))
+}
+
+/// Files whose paths begin so.
+fn below(starts: &[String]) -> HookFiles {
+    let starts = starts.iter().map(|start| start.trim_start_matches("./"));
+    HookFiles::Globs {
+        globs: starts
+            .map(|start| format!("{}/*", start.trim_end_matches('/')))
+            .collect(),
+        is_lenient: true,
+    }
 }

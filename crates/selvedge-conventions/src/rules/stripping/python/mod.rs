@@ -2,14 +2,16 @@
 //! takes outputs out itself. Nothing is run.
 
 mod conditions;
+mod outputs;
 mod values;
 
 use std::collections::{HashMap, HashSet};
 
 use conditions::Condition;
+use outputs::{is_empty, is_key, is_outputs};
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Arguments, CmpOp, Expr, ExprCall, Stmt};
+use ruff_python_ast::{Arguments, Expr, ExprCall, Operator, Stmt};
 use ruff_text_size::{Ranged, TextSize};
 
 use values::{LONGEST, Value};
@@ -52,6 +54,11 @@ pub(super) fn steps(
             variables: HashMap::new(),
             parameter: None,
             runners: HashSet::new(),
+            function: None,
+            calls: HashMap::new(),
+            predicates: HashMap::new(),
+            lists_of: HashMap::new(),
+            defaults: HashMap::new(),
             conditions: Vec::new(),
             steps: Vec::new(),
             read: HashSet::new(),
@@ -60,8 +67,13 @@ pub(super) fn steps(
             comes_back: false,
         };
         reader.visit_body(parsed.suite());
+        let steps = std::mem::take(&mut reader.steps);
+        let steps: Vec<Taken> = steps
+            .into_iter()
+            .filter_map(|taken| reader.as_called(taken))
+            .collect();
         (
-            reader.steps,
+            steps,
             reader.read,
             reader.written,
             reader.prints,
@@ -119,6 +131,15 @@ struct Taken {
     at: TextSize,
     output: Output,
     on: Narrowing,
+    /// The function that it is a part of.
+    function: Option<String>,
+}
+
+/// A call of a function of the script: what conditions say there, and the function that it is a part of.
+struct Call {
+    on: Narrowing,
+    is_dead: bool,
+    function: Option<String>,
 }
 
 struct Reader<'c, 'l> {
@@ -131,6 +152,15 @@ struct Reader<'c, 'l> {
     parameter: Option<(String, String)>,
     /// Functions that start what they are given.
     runners: HashSet<String>,
+    /// The function that is read, and calls of functions by their names.
+    function: Option<String>,
+    calls: HashMap<String, Vec<Call>>,
+    /// What functions return that are one condition.
+    predicates: HashMap<String, Condition>,
+    /// What is known of the paths in a variable.
+    lists_of: HashMap<String, Narrowing>,
+    /// What options are, where nobody gives them.
+    defaults: HashMap<String, String>,
     /// Those that what is read stands in.
     conditions: Vec<Condition>,
     steps: Vec<Taken>,
@@ -172,9 +202,18 @@ impl<'a> Visitor<'a> for Reader<'_, '_> {
                 }
                 let first = function.parameters.iter().next();
                 let parameter = first.map(|first| (first.name().to_string(), name.to_owned()));
+                if let Some(Stmt::Return(returned)) = function.body.last()
+                    && function.body.len() <= 2
+                    && let Some(value) = &returned.value
+                {
+                    let condition = self.condition(value);
+                    self.predicates.insert(name.to_owned(), condition);
+                }
                 let outer = std::mem::replace(&mut self.parameter, parameter);
+                let outside = self.function.replace(name.to_owned());
+                let conditions = std::mem::take(&mut self.conditions);
                 walk_stmt(self, statement);
-                self.parameter = outer;
+                (self.parameter, self.function, self.conditions) = (outer, outside, conditions);
                 return;
             }
             Stmt::If(branches) => {
@@ -246,6 +285,17 @@ impl<'a> Visitor<'a> for Reader<'_, '_> {
                     self.takes_outputs(expression);
                 }
             }
+            // `cell | {"outputs": []}`
+            Expr::BinOp(both) if both.op == Operator::BitOr => {
+                if let Expr::Dict(dict) = &*both.right
+                    && dict
+                        .items
+                        .iter()
+                        .any(|item| item.key.as_ref().is_some_and(is_key) && is_empty(&item.value))
+                {
+                    self.takes_outputs(expression);
+                }
+            }
             Expr::ListComp(all) => {
                 let tests = all.generators.iter().flat_map(|generator| &generator.ifs);
                 let tests: Vec<_> = tests.map(|test| self.condition(test)).collect();
@@ -279,10 +329,33 @@ impl Reader<'_, '_> {
             at,
             output,
             on,
+            function: self.function.clone(),
         });
     }
 
+    /// The step with what is known where its function is called; none if it is not.
+    fn as_called(&self, mut taken: Taken) -> Option<Taken> {
+        const DEEPEST: usize = 4;
+        let mut function = taken.function.clone();
+        for _ in 0..DEEPEST {
+            let calls = function.and_then(|name| self.calls.get(&name));
+            let Some([call]) = calls.map(Vec::as_slice) else {
+                break;
+            };
+            if call.is_dead {
+                return None;
+            }
+            taken.on.extend(&call.on);
+            function = call.function.clone();
+        }
+        Some(taken)
+    }
+
     fn assign(&mut self, target: Option<&Expr>, value: &Expr) {
+        if let Some(Expr::Name(name)) = target {
+            let on = self.paths(value);
+            self.lists_of.insert(name.id.to_string(), on);
+        }
         match target {
             Some(Expr::Name(name)) => match self.setting_or_value(value) {
                 Some(value) if value.bytes() <= LONGEST => {
@@ -313,10 +386,32 @@ impl Reader<'_, '_> {
             Expr::Attribute(method) => (method.attr.as_str(), Some(&*method.value)),
             _ => return,
         };
+        if receiver.is_none() {
+            let mut on = Narrowing::default();
+            for condition in &self.conditions {
+                on.extend(&condition.on);
+            }
+            let is_dead = self.conditions.iter().any(|one| one.known == Some(false));
+            let function = self.function.clone();
+            let calls = self.calls.entry(name.to_owned()).or_default();
+            calls.push(Call {
+                on,
+                is_dead,
+                function,
+            });
+        }
         match (name, receiver) {
+            ("add_argument", Some(_)) => {
+                let option = first.and_then(|first| self.value(first));
+                let default = arguments.find_keyword("default");
+                let default = default.and_then(|default| self.value(&default.value));
+                if let (Some(Value::Text(option)), Some(Value::Text(default))) = (option, default) {
+                    self.defaults.insert(option, default);
+                }
+            }
             ("clear", Some(outputs)) if is_outputs(outputs) => self.takes_outputs(call),
             ("pop", Some(_)) if first.is_some_and(is_key) => self.takes_outputs(call),
-            ("update", Some(_)) => {
+            ("update", Some(_)) | ("dict", None) => {
                 let by_keyword = |keyword: &ruff_python_ast::Keyword| {
                     keyword.arg.as_deref() == Some("outputs") && is_empty(&keyword.value)
                 };
@@ -484,66 +579,5 @@ fn inner(path: &Expr) -> &Expr {
             _ => path,
         },
         _ => path,
-    }
-}
-
-/// `"outputs"`, and the pictures among them.
-fn is_key(expression: &Expr) -> bool {
-    matches!(expression, Expr::StringLiteral(text)
-        if text.value.to_str() == "outputs" || text.value.to_str().starts_with("image/"))
-}
-
-/// `cell["outputs"]`, `cell.outputs`.
-fn is_outputs(expression: &Expr) -> bool {
-    match expression {
-        Expr::Subscript(subscript) => match &*subscript.slice {
-            // All of them.
-            Expr::Slice(slice) if slice.lower.is_none() && slice.upper.is_none() => {
-                is_outputs(&subscript.value)
-            }
-            key => is_key(key),
-        },
-        Expr::Attribute(attribute) => attribute.attr.as_str() == "outputs",
-        _ => false,
-    }
-}
-
-/// `output.output_type == "stream"`: that one, or others than what is not missed.
-fn is_of_kind(test: &Expr) -> bool {
-    let Expr::Compare(compare) = test else {
-        return false;
-    };
-    let is_type = match &*compare.left {
-        Expr::Attribute(attribute) => attribute.attr.as_str() == "output_type",
-        Expr::Subscript(subscript) => {
-            matches!(&*subscript.slice, Expr::StringLiteral(key) if key.value.to_str() == "output_type")
-        }
-        Expr::Call(call) => {
-            matches!(call.arguments.args.first(), Some(Expr::StringLiteral(key)) if key.value.to_str() == "output_type")
-        }
-        _ => false,
-    };
-    is_type
-        && matches!(
-            compare.ops.first(),
-            Some(CmpOp::Eq | CmpOp::NotEq | CmpOp::In | CmpOp::NotIn)
-        )
-}
-
-/// `[]`, `list()`, `None`.
-fn is_empty(expression: &Expr) -> bool {
-    match expression {
-        Expr::List(list) => list.elts.is_empty(),
-        Expr::NoneLiteral(_) => true,
-        // Those of one kind, or of all but one.
-        Expr::ListComp(some) => some
-            .generators
-            .iter()
-            .any(|each| each.ifs.iter().any(is_of_kind)),
-        Expr::Call(call) => {
-            matches!(&*call.func, Expr::Name(name) if name.id.as_str() == "list")
-                && call.arguments.args.is_empty()
-        }
-        _ => false,
     }
 }

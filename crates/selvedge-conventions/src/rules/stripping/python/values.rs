@@ -28,8 +28,12 @@ impl Value {
 
 impl Reader<'_, '_> {
     pub(super) fn setting_or_value(&self, value: &Expr) -> Option<Value> {
+        let truth = |holds: bool| if holds { "1" } else { "" }.to_owned();
         match value {
             Expr::Call(_) => self.setting(value).map(Value::Setting),
+            Expr::BooleanLiteral(_) | Expr::Compare(_) | Expr::BoolOp(_) | Expr::UnaryOp(_) => {
+                self.condition(value).known.map(truth).map(Value::Setting)
+            }
             _ => None,
         }
         .or_else(|| self.value(value))

@@ -32,6 +32,7 @@ impl Reader<'_, '_> {
         }
         self.loops += usize::from(kind == Kind::Loop);
         block.folder.clone_from(&self.folder);
+        block.first = self.found.len();
         blocks.push(block);
     }
 
@@ -61,7 +62,7 @@ impl Reader<'_, '_> {
                         && all.contains(&first)
                         && first.is_some()
                 };
-                if self.found.iter().any(runs_arguments) {
+                if self.found[block.first..].iter().any(runs_arguments) {
                     self.runners.insert(name.clone());
                 }
             }

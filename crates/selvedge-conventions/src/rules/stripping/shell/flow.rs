@@ -115,6 +115,8 @@ pub(super) struct Block {
     pub(super) subject: String,
     pub(super) in_pattern: bool,
     pub(super) patterns: Vec<String>,
+    /// How many commands stand before it.
+    pub(super) first: usize,
     /// What a function returns, where it says so by `return`.
     pub(super) returned: Option<Status>,
     /// The paths that a loop reads.

@@ -90,6 +90,11 @@ fn files_that_a_script_singles_out_are_told() {
         "nbstripout -t docs/a.ipynb | sponge docs/a.ipynb",
         "tools/strip.sh --all docs/*.ipynb",
         "python tools/some.py $(git ls-files)",
+        "python3 -c 'import subprocess as s\nfor f in s.check_output([\"git\", \"ls-files\", \"docs\"]).split(): s.run([\"nbstripout\", f])'",
+        "python3 -c 'import subprocess as s\nfs = [f for f in s.check_output([\"git\", \"ls-files\"]).split() if f.startswith(\"docs/\")]\nfor f in fs: s.run([\"nbstripout\", f])'",
+        "python3 -c 'import subprocess as s, pathlib\nfor f in all:\n  if pathlib.Path(f).parts[0] == \"docs\": s.run([\"nbstripout\", f])'",
+        "python3 -c 'import subprocess as s\nfor f in all:\n  if \"notebooks\" in f.parts: continue\n  s.run([\"nbstripout\", f])'",
+        "python3 -c 'import subprocess as s\ndef one(f): s.run([\"nbstripout\", f])\ndef main():\n  for f in Path(\"docs\").glob(\"*.ipynb\"): one(f)\nmain()'",
         "make strip",
         "make all",
         "npm run strip",
@@ -160,6 +165,12 @@ fn what_runs_only_where_somebody_wants_it_is_left_alone() {
             "#!/usr/bin/env python3\nimport argparse, subprocess\np = argparse.ArgumentParser()\n\
              p.add_argument('--strip', action='store_true')\nargs = p.parse_args()\nif args.strip:\n    \
              subprocess.run(['nbstripout', 'a.ipynb'])\n",
+            "#!/usr/bin/env python3\nimport os\nSTRIP = os.environ.get('STRIP', '0') == '1'\nif STRIP: os.system('nbstripout a.ipynb')\n",
+            "#!/usr/bin/env python3\nimport os\nif os.getenv('STRIP', 'no').lower() in ('1', 'yes'):\n    os.system('nbstripout a.ipynb')\n",
+            "#!/usr/bin/env python3\nimport os\ndef on():\n    return os.environ.get('STRIP') == '1'\nif on(): os.system('nbstripout a.ipynb')\n",
+            "#!/usr/bin/env python3\nimport os\nSTRIP = False\nif STRIP: os.system('nbstripout a.ipynb')\n",
+            "#!/usr/bin/env python3\nimport os\np.add_argument('--mode', default='check')\nargs = p.parse_args()\n\
+             if args.mode == 'strip': os.system('nbstripout a.ipynb')\n",
             "#!/usr/bin/env python3\nimport tempfile, shutil, subprocess\n\
              with tempfile.TemporaryDirectory() as d:\n    shutil.copy('a.ipynb', d)\n    \
              subprocess.run(['nbstripout', f'{d}/a.ipynb'])\n",
