@@ -455,6 +455,7 @@ pub(crate) fn name(stored: &StoredType) -> String {
         StoredType::Opaque { size: 1, tag } => format!("an opaque byte{}", tagged(tag)),
         StoredType::Opaque { size, tag } => format!("{size} opaque bytes{}", tagged(tag)),
         StoredType::Text(None) => "text".to_owned(),
+        StoredType::Text(Some((1, _))) => "text of 1 byte".to_owned(),
         StoredType::Text(Some((size, _))) => format!("text of {size} bytes"),
         StoredType::Enumeration { of, members, count } => {
             if is_bool(stored) {
