@@ -53,19 +53,12 @@ fn another_figure_makes_another_document() {
     assert_ne!(report::page(&report), report::page(&other));
 }
 
-/// The beginnings of groups that are newer than the committed report.
-const NEWER: [&str; 3] = ["record/many", "python/", "check/notebooks"];
-
 #[test]
 fn the_report_is_whole_and_agrees_with_itself() {
     let report = committed();
     for name in selvedge_benches::groups::names() {
-        let is_newer = NEWER.iter().any(|newer| name.starts_with(newer));
-        assert_eq!(
-            report.group(name).is_some(),
-            !is_newer,
-            "{name} is not in the committed report, or no longer newer than it"
-        );
+        let is_there = report.group(name).is_some();
+        assert!(is_there, "{name} is not in the committed report");
     }
     assert_eq!(report.failures().count(), 0);
     assert_eq!(report::conclusions(&report).len(), 7);

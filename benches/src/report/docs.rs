@@ -74,7 +74,11 @@ pub fn benchmarks(report: &Report) -> String {
                 .to_vec(),
         );
         for (name, asked, found) in required {
-            table.row(vec![name, asked.to_owned(), found.to_string()]);
+            let missed = match requirements::is_missed(asked, found) {
+                true => " **missed**",
+                false => "",
+            };
+            table.row(vec![name, asked.to_owned(), format!("{found}{missed}")]);
         }
         let _ = write!(
             text,

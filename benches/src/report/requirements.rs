@@ -221,7 +221,20 @@ const REQUIREMENTS: &[Requirement] = &[
         "Reader, read all",
         "above 1",
     ),
+    speed(
+        "check/notebooks",
+        "selvedge check",
+        "nbformat, validating each",
+        "at least 20",
+    ),
 ];
+
+/// Whether a run has less than what is asked.
+pub(super) fn is_missed(asked: &str, found: Ratio) -> bool {
+    let words = asked.split([' ', ',']);
+    let least = words.filter_map(|word| word.parse::<f64>().ok()).next();
+    least.is_some_and(|least| found.median < least)
+}
 
 /// The requirements of the groups that ran: which ratio, what is asked, and what the run has.
 pub(super) fn requirements(report: &Report) -> Vec<(String, &'static str, Ratio)> {
@@ -238,7 +251,8 @@ pub(super) fn requirements(report: &Report) -> Vec<(String, &'static str, Ratio)
 mod tests {
     use std::path::Path;
 
-    use super::{REQUIREMENTS, requirements};
+    use super::{REQUIREMENTS, is_missed, requirements};
+    use crate::report::Ratio;
 
     /// A requirement of a contender that was renamed would be left out in silence.
     #[test]
@@ -249,5 +263,32 @@ mod tests {
             .iter()
             .filter(|asked| report.group(asked.group).is_some());
         assert_eq!(requirements(&report).len(), ran.count());
+    }
+
+    #[test]
+    fn less_than_the_first_number_is_a_miss() {
+        for (median, is_missed_) in [(0.49, true), (0.5, false), (0.6, false)] {
+            let ratio = Ratio {
+                median,
+                low: median,
+                high: median,
+                pairs: 1,
+                t: 0.0,
+            };
+            assert_eq!(is_missed("at least 0.50, aim 0.80", ratio), is_missed_);
+        }
+    }
+
+    #[test]
+    fn each_requirement_has_a_number() {
+        let asked = REQUIREMENTS.iter().map(|requirement| requirement.asked);
+        let nothing = Ratio {
+            median: 0.0,
+            low: 0.0,
+            high: 0.0,
+            pairs: 1,
+            t: 0.0,
+        };
+        asked.for_each(|asked| assert!(is_missed(asked, nothing), "{asked}"));
     }
 }

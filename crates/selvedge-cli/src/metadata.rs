@@ -227,6 +227,34 @@ fn parse(text: &str) -> Attribute {
     }
 }
 
+/// The attributes whose values are not read, and so not compared: their names, and that in a sentence.
+pub(crate) fn unread(facts: &FileFacts) -> Vec<(String, String)> {
+    let path = facts.path.display();
+    let of_file = facts
+        .unread_attributes
+        .iter()
+        .map(|one| (String::new(), one));
+    let of_tensors = facts.tensors.iter().flat_map(|tensor| {
+        let of = format!(" of tensor `{}`", tensor.name);
+        tensor
+            .unread_attributes
+            .iter()
+            .map(move |one| (of.clone(), one))
+    });
+    // The links of HDF5's dimension scales are of the file that they are in.
+    let is_link = |name: &str| matches!(name, "DIMENSION_LIST" | "REFERENCE_LIST");
+    of_file
+        .chain(of_tensors)
+        .filter(|(_, one)| !is_link(&one.name))
+        .map(|(of, one)| {
+            let (name, holds) = (&one.name, &one.stored_type);
+            let told =
+                format!("attribute `{name}`{of} in {path} holds {holds}, which is not compared");
+            (format!("{name}{of}"), told)
+        })
+        .collect()
+}
+
 /// The attributes that differ: those of the files, and those of tensors that go together.
 ///
 /// In files of two formats a value is the same where its text is: safetensors has nothing else.

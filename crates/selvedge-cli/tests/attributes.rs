@@ -73,9 +73,14 @@ fn a_file_and_its_conversion_say_the_same() {
         ("b.safetensors", "c.h5"),
         ("a.h5", "c.h5"),
     ] {
-        place.print(&["verify", one, two, "--attributes"]);
-        place.print(&["inspect", "--diff", one, two]);
-        place.print(&["inspect", "--diff", two, one]);
+        for args in [
+            &["verify", one, two, "--attributes"][..],
+            &["inspect", "--diff", one, two],
+            &["inspect", "--diff", two, one],
+        ] {
+            let run = place.run(args);
+            assert_eq!(run.code, 0, "{args:?}: {}", run.stdout);
+        }
     }
     // In HDF5 there are no groups, so the names are not what they were.
     let run = place.run(&["verify", "b.safetensors", "d.safetensors", "--attributes"]);
@@ -318,5 +323,62 @@ for path, value in ((sys.argv[1], 0), (sys.argv[2], 1)):
             assert!(!text.contains("\n::error::"), "{args:?}: {text}");
         }
         assert!(run.stderr.lines().count() <= 1, "{args:?}: {}", run.stderr);
+    }
+}
+
+/// Attributes of a type that is not read were passed by, and files with different ones called equal.
+#[test]
+fn attributes_that_are_not_read_are_told() {
+    let place = Place::new();
+    let make = "
+import sys, h5py, numpy as np
+for path, value in ((sys.argv[1], 0), (sys.argv[2], 1)):
+    with h5py.File(path, 'w') as f:
+        f['W'] = np.ones((4, 2))
+        f.attrs['confusion'] = np.full((2, 3), value)
+";
+    python::run(make, [place.path("a.h5"), place.path("b.h5")]);
+    let told = "attribute `confusion` in a.h5 holds int64 of shape (2, 3), which is not compared";
+    let run = place.run(&["verify", "a.h5", "b.h5", "--attributes"]);
+    assert_eq!(run.code, 2, "{}", run.stdout);
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    for (args, code) in [
+        (
+            &[
+                "verify",
+                "a.h5",
+                "b.h5",
+                "--attributes",
+                "--skip-unsupported",
+            ][..],
+            0,
+        ),
+        (&["inspect", "--diff", "a.h5", "b.h5"], 0),
+    ] {
+        let run = place.run(args);
+        assert_eq!(run.code, code, "{}", run.stderr);
+        assert!(run.stderr.contains(told), "{}", run.stderr);
+    }
+}
+
+/// `--assume-bf16` took integers that the file says are such, and failed at those of fewer bits.
+#[test]
+fn what_is_marked_as_integers_is_not_taken_for_bfloat16() {
+    let place = Place::new();
+    let make = "
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], 'w') as f:
+    for name in ('ids', 'W'):
+        f[name] = np.full((2, 2), 16256, 'u2')
+    f['ids'].attrs['logical_dtype'] = 'uint16'
+    short = h5py.h5t.STD_U16LE.copy()
+    short.set_precision(12)
+    h5py.h5d.create(f.id, b'short', short, h5py.h5s.create_simple((2, 2)))
+";
+    python::on_file(make, &place.path("a.h5"));
+    for (name, expected) in [("ids", "16256"), ("W", "1.0"), ("short", "0")] {
+        let shown = place.print(&["show", "a.h5", name, "--assume-bf16"]);
+        let last = shown.split_whitespace().last();
+        assert_eq!(last, Some(expected), "{shown}");
     }
 }

@@ -294,3 +294,19 @@ fn the_page_works_in_a_browser() {
         "{seen}"
     );
 }
+
+/// A tensor with an axis of no length, which is not the first, ended the program.
+#[test]
+fn tensors_without_values_are_no_trouble() {
+    let place = Place::new();
+    let make = "
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], 'w') as f:
+    f['nothing'] = np.zeros((4, 0), 'f4')
+    f.create_dataset('steps', (3, 0, 2), 'f4', chunks=(1, 1, 2), maxshape=(None, 8, 2))
+    f['W'] = np.ones((4, 2), 'f4')
+";
+    python::on_file(make, &place.path("a.h5"));
+    let said = place.print(&["report", "a.h5"]);
+    assert!(said.starts_with("a_report.html: "), "{said}");
+}

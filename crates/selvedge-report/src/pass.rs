@@ -232,7 +232,8 @@ impl<'a, T: Element> Pass<'a, T> {
         }
         let mut before = before;
         before.clear();
-        if !block.starts_before {
+        // A tensor with an axis of no length has steps of no bytes.
+        if !block.starts_before && count > 0 {
             before.extend_from_slice(&bytes[(count - 1) * step_bytes..]);
         }
         self.before = before;

@@ -43,6 +43,9 @@ pub(super) fn run(
     };
     compare::choose(&mut one, &mut two, tensors)?;
     let ((one, _), (two, _)) = (one, two);
+    for (_, told) in [&one, &two].into_iter().flat_map(metadata::unread) {
+        output::note(&told);
+    }
     let attributes = metadata::differences(&one, &two)?;
     let differences = Differences::of(&one, &two, attributes)?;
     let equal = differences.count() == 0;

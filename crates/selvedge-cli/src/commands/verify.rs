@@ -15,6 +15,7 @@ use super::other_files::OtherFiles;
 use crate::compare::{self, FilesCompared, Opened, Options};
 use crate::convert;
 use crate::facts::{Assumptions, OpenFile, Recording, RecordingState, gather};
+use crate::metadata;
 use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
@@ -141,6 +142,22 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Failed);
     };
     compare::choose(&mut one, &mut two, &args.tensors)?;
+    if args.attributes {
+        let [unread, others] = [&one.0, &two.0].map(metadata::unread);
+        // What only one has is what a conversion does not keep. What both have may have two values.
+        let in_both = unread
+            .iter()
+            .find(|(name, _)| others.iter().any(|(other, _)| other == name));
+        match in_both {
+            Some((_, told)) if !args.skip_unsupported => {
+                bail!("{told}; --skip-unsupported leaves such out");
+            }
+            _ => unread
+                .iter()
+                .chain(&others)
+                .for_each(|(_, told)| output::note(told)),
+        }
+    }
     let options = Options {
         count: args.count,
         attributes: args.attributes,

@@ -27,6 +27,8 @@ pub(super) enum Stored {
         in_file: String,
         /// What its marker says that is not what it is read as.
         remark: Option<String>,
+        /// Whether its marker says that it is what it is stored as.
+        is_said: bool,
     },
     /// Something that is not read, and what to do about it.
     Other {
@@ -143,12 +145,18 @@ impl Tensor {
         }
     }
 
-    /// Whether its values may be the bits of bfloat16, and the file does not say: `uint16` without a
+    /// Whether its values may be the bits of bfloat16, and the file does not say: `uint16` of 16 bits without a
     /// marker, and two opaque bytes. [`Reader::assume_bf16`](super::Reader::assume_bf16) says so.
     #[must_use]
     pub fn may_be_bf16(&self) -> bool {
         match &self.stored {
-            Stored::Known { dtype, .. } => *dtype == Dtype::U16,
+            Stored::Known {
+                dtype: Dtype::U16,
+                form: Form::InPlace | Form::Swapped(_),
+                is_said,
+                ..
+            } => !is_said,
+            Stored::Known { .. } => false,
             Stored::Other { may_be_bf16, .. } => *may_be_bf16,
         }
     }
@@ -243,6 +251,7 @@ fn known(dtype: Dtype, form: Form, in_file: String) -> Stored {
         form,
         in_file,
         remark: None,
+        is_said: false,
     }
 }
 
@@ -394,6 +403,7 @@ fn marked(mut stored: Stored, marker: &Result<String, String>) -> Stored {
         dtype,
         form,
         remark,
+        is_said,
         ..
     } = &mut stored
     {
@@ -402,7 +412,7 @@ fn marked(mut stored: Stored, marker: &Result<String, String>) -> Stored {
             (Some(says @ (Dtype::F8E4M3 | Dtype::F8E5M2)), Dtype::U8, Form::InPlace) => {
                 *dtype = says;
             }
-            (Some(says), dtype, _) if says == dtype => {}
+            (Some(says), dtype, _) if says == dtype => *is_said = true,
             (_, dtype, _) => {
                 *remark = Some(format!(
                     "its `{LOGICAL_DTYPE}` is {shown}, and it is read as the {dtype} that it is stored as"
