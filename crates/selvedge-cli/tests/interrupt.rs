@@ -76,6 +76,17 @@ fn path_of_the_program() -> String {
     format!("{folder}:{}", std::env::var("PATH").unwrap_or_default())
 }
 
+/// Whether this process and its children ignore the signal, as under `nohup`.
+fn is_ignored(signal: Signal) -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("the status");
+    let mut ignored = status
+        .lines()
+        .filter_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.next().expect("the signals that are ignored").trim();
+    let ignored = u64::from_str_radix(ignored, 16).expect("a mask");
+    ignored & (1 << (signal as i32 - 1)) != 0
+}
+
 /// `convert` left a hidden file of any size, and said nothing.
 #[test]
 fn what_is_interrupted_removes_its_file_and_says_so() {
@@ -87,6 +98,10 @@ fn what_is_interrupted_removes_its_file_and_says_so() {
         ("convert", "out.h5", Signal::SIGHUP),
         ("rechunk", "out.h5", Signal::SIGINT),
     ] {
+        let signal = match is_ignored(signal) {
+            true => Signal::SIGTERM,
+            false => signal,
+        };
         let command = format!("selvedge {command} in.h5 {output}");
         let ended = interrupted(&command, &folder.path().join(output), signal);
         let said = String::from_utf8_lossy(&ended.stderr);

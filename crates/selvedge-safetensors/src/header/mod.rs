@@ -68,7 +68,7 @@ pub struct Header {
     index: NameIndex,
     /// Indices into `tensors`, in the order of the names: sorted when they are first asked for, as
     /// sorting takes longer than all the rest of opening a file of many tensors.
-    by_name: OnceLock<Vec<usize>>,
+    by_name: OnceLock<Box<[u32]>>,
     metadata: BTreeMap<String, String>,
     data_start: u64,
 }
@@ -155,9 +155,10 @@ impl Header {
 
     /// The names of the tensors, sorted.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
-        let name = |at: usize| self.tensors[at].name.as_str();
+        let name = |at: u32| self.tensors[at as usize].name.as_str();
         let by_name = self.by_name.get_or_init(|| {
-            let mut by_name: Vec<usize> = (0..self.tensors.len()).collect();
+            let places = 0..u32::try_from(self.tensors.len()).unwrap_or(u32::MAX);
+            let mut by_name: Box<[u32]> = places.collect();
             by_name.sort_unstable_by_key(|&at| name(at));
             by_name
         });

@@ -6,10 +6,11 @@ use hashbrown::HashTable;
 
 /// Finds the place of a name in a list that keeps the names itself.
 ///
-/// The hash is keyed at random, so nobody can write a file whose names all collide.
+/// The hash is keyed at random, so nobody can write a file whose names all collide. A header is at most 100 MB long, so
+/// 32 bits are enough for a place.
 #[derive(Clone, Debug)]
 pub(super) struct NameIndex {
-    places: HashTable<usize>,
+    places: HashTable<u32>,
     hasher: RandomState,
 }
 
@@ -19,13 +20,14 @@ impl NameIndex {
         let hasher = RandomState::new();
         let hash = |name: &str| hasher.hash_one(name);
         let mut places = HashTable::with_capacity(len);
-        for place in 0..len {
-            let name = name_at(place);
+        let at = |place: &u32| name_at(*place as usize);
+        for place in 0..u32::try_from(len).unwrap_or(u32::MAX) {
+            let name = at(&place);
             let hashed = hash(name);
-            if places.find(hashed, |&at| name_at(at) == name).is_some() {
+            if places.find(hashed, |other| at(other) == name).is_some() {
                 return Err(name);
             }
-            places.insert_unique(hashed, place, |&at| hash(name_at(at)));
+            places.insert_unique(hashed, place, |other| hash(at(other)));
         }
         Ok(Self { places, hasher })
     }
@@ -33,7 +35,7 @@ impl NameIndex {
     /// The place of `name`, in the list that the index was made of.
     pub(super) fn find<'a>(&self, name: &str, name_at: impl Fn(usize) -> &'a str) -> Option<usize> {
         let hashed = self.hasher.hash_one(name);
-        let found = self.places.find(hashed, |&at| name_at(at) == name);
-        found.copied()
+        let found = self.places.find(hashed, |&at| name_at(at as usize) == name);
+        found.map(|&at| at as usize)
     }
 }
