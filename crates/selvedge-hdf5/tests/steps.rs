@@ -213,8 +213,8 @@ fn in_files_of_earlier_versions_a_copy_takes_no_steps() {
         check(&base, case, &path, expected, &at);
         match add_checksums(&path, |_| {}) {
             Ok(()) | Err(RewriteError::Storage(StorageError::UnequalSteps { .. })) => {}
-            // The copies have the checksums of what they were copied from, and a row less.
-            Err(RewriteError::WrongChecksums { .. }) if case == "copied_shorter" => {}
+            // Copies that were cut have the checksums of what they were copied from.
+            Err(RewriteError::WrongChecksums { .. }) if case.starts_with("copied_") => {}
             Err(error) => panic!("{at}: {error:?}"),
         }
     }
