@@ -213,8 +213,18 @@ fn in_files_of_earlier_versions_a_copy_takes_no_steps() {
         check(&base, case, &path, expected, &at);
         match add_checksums(&path, |_| {}) {
             Ok(()) | Err(RewriteError::Storage(StorageError::UnequalSteps { .. })) => {}
-            // Copies that were cut have the checksums of what they were copied from.
-            Err(RewriteError::WrongChecksums { .. }) if case.starts_with("copied_") => {}
+            // Copies that were cut have the checksums of what they were copied from. Those of the run are right,
+            // unless it was cut itself.
+            Err(error @ RewriteError::WrongChecksums { .. }) => {
+                let told = error.to_string();
+                let own = Reader::open(&base).unwrap();
+                let mut own = own
+                    .tensors()
+                    .iter()
+                    .map(|tensor| format!("`{}`:", tensor.name()));
+                let is_right = own.all(|name| !told.contains(&name));
+                assert!(is_right || case == "shorter", "{at}: {told}");
+            }
             Err(error) => panic!("{at}: {error:?}"),
         }
     }
