@@ -22,7 +22,7 @@ const EXPONENTS: usize = 2048;
 pub struct Spread {
     /// These steps.
     pub steps: Doubles,
-    /// For each of [`LEVELS`] the quantile at each of them: the least value that such a share of all does
+    /// For each of `LEVELS` the quantile at each of them: the least value that such a share of all does
     /// not exceed (`inverted_cdf` of `numpy.quantile`).
     pub quantiles: Vec<Doubles>,
     /// All but the least and the greatest are of every so manyth value.
