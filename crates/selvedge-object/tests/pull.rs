@@ -127,33 +127,5 @@ impl Writer for Values {
 
 /// Without a full disk: there every `write` of a thread fails, also what wakes the runtime.
 mod contract {
-    selvedge_testing::naming_contract! { @each super::Values(super::ObjectServer::start());
-        a_new_file_is_like_any_other
-        new_folders_are_made
-        a_file_is_kept_without_leave
-        a_file_hands_its_permissions_down
-        a_file_hands_its_owner_down
-        another_group_does_not_get_to_read
-        a_link_is_followed_and_stays
-        a_link_to_nothing_makes_what_it_leads_to
-        links_in_a_circle_are_refused
-        another_name_of_the_old_file_keeps_it
-        a_write_protected_file_is_not_replaced
-        what_is_no_file_is_not_replaced
-        what_is_no_name_of_a_file_is_refused
-        a_folder_that_cannot_be_written_is_named
-        a_link_in_the_place_of_the_partial_file_is_refused
-        a_second_name_in_the_place_of_the_partial_file_keeps_its_file
-        a_pipe_in_the_place_of_the_partial_file_is_refused
-        what_a_killed_writer_left_is_removed
-        two_writers_of_one_file_do_not_mix
-        many_writers_at_once_leave_one_whole_file
-        a_file_that_somebody_writes_is_not_replaced
-        names_may_be_as_long_as_any
-        a_name_need_not_be_text
-        a_relative_path_and_a_umask_are_heeded
-        a_failing_disk_leaves_the_old_file
-        file_systems_without_locks_are_written_to
-        file_systems_without_exclusive_renaming_are_written_to
-    }
+    selvedge_testing::naming_contract! { @but_a_full_disk super::Values(super::ObjectServer::start()) }
 }
