@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 
 use common::Place;
-use common::tree::{safetensors, sound};
+use common::tree::{NOTEBOOK, safetensors, sound};
 
 /// A place with an error, a warning with a fix, and a warning without one.
 fn faulty() -> Place {
@@ -238,18 +238,15 @@ fn rules_are_counted() {
 #[test]
 fn files_of_settings_are_counted_with_what_is_found_in_them() {
     let place = Place::new();
-    let git = std::process::Command::new("git")
-        .args(["init", "--quiet"])
-        .current_dir(place.path("."))
-        .status();
-    assert!(git.unwrap().success());
+    place.git(&["init", "--quiet"]);
+    place.write("a.ipynb", NOTEBOOK);
     place.write(
         "lefthook.yml",
         "pre-commit:\n  commands:\n    strip:\n      run: nbstripout {staged_files}\n",
     );
     let run = place.run(&["check", "--output-format", "concise"]);
     assert!(
-        run.stdout.ends_with("1 error in 1 of 1 file\n"),
+        run.stdout.ends_with("1 error in 1 of 2 files\n"),
         "{}",
         run.stdout
     );
@@ -318,6 +315,31 @@ fn a_baseline_hides_what_is_known_and_tells_what_is_stale() {
     let run = place.run(&["check", "--write-baseline=other.toml"]);
     assert_eq!(run.code, 0);
     assert!(place.path("other.toml").is_file());
+}
+
+#[test]
+fn a_baseline_of_some_files_or_rules_keeps_what_it_knows_of_others() {
+    let place = faulty();
+    place.run(&["check", "--write-baseline"]);
+    let known = fs::read_to_string(place.path("selvedge-baseline.toml")).unwrap();
+    for args in [&["notebooks"][..], &["--select", "NBK"], &[]] {
+        let run = place.run(&[&["check", "--write-baseline"], args].concat());
+        assert!(
+            run.stderr.contains("knows 3 findings now"),
+            "{}",
+            run.stderr
+        );
+        let written = fs::read_to_string(place.path("selvedge-baseline.toml")).unwrap();
+        assert_eq!(written, known, "{args:?}");
+    }
+    place.write("notebooks/1.6a_norms.ipynb", NOTEBOOK);
+    place.run(&["check", "--write-baseline", "notebooks"]);
+    let written = fs::read_to_string(place.path("selvedge-baseline.toml")).unwrap();
+    assert_eq!(written.lines().count() + 1, known.lines().count());
+    place.write("selvedge-baseline.toml", "<<<<<<<");
+    let run = place.run(&["check", "--write-baseline", "notebooks"]);
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert_eq!(place.run(&["check", "--write-baseline"]).code, 0);
 }
 
 #[test]

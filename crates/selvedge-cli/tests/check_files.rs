@@ -6,7 +6,6 @@ mod common;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::process::Command;
 
 use common::Place;
 use common::tree::{NOTEBOOK, safetensors, sound};
@@ -46,6 +45,68 @@ fn tensor_files_are_found_although_git_ignores_them_and_notebooks_are_not() {
         place.findings(&["scratch"]),
         ["scratch/notebooks/1.9a_trial.ipynb NBK001"]
     );
+}
+
+/// Its globs hold for what git does not track.
+#[test]
+fn a_notebook_that_git_tracks_is_checked_although_its_globs_ignore_it() {
+    let place = sound();
+    for name in ["out/a.ipynb", "out/b.ipynb", "out/c.ipynb"] {
+        place.write(name, "{");
+    }
+    place.git(&["init", "--quiet"]);
+    place.write(".gitignore", "out\n");
+    place.git(&["add", "--force", "out/a.ipynb", "out/c.ipynb"]);
+    assert_eq!(
+        place.findings(&[]),
+        ["out/a.ipynb NBK001", "out/c.ipynb NBK001"]
+    );
+    // Git does not read this file.
+    place.write(".ignore", "c.ipynb\n");
+    assert_eq!(place.findings(&[]), ["out/a.ipynb NBK001"]);
+}
+
+/// As Jupyter's server has it, which opens this as a text.
+#[test]
+fn a_notebook_ends_with_small_letters() {
+    let place = sound();
+    place.write("notebooks/1.6a_norms.IPYNB", "{");
+    assert!(place.findings(&[]).is_empty());
+}
+
+/// The parser of Python panics at such code, and told everybody.
+#[test]
+fn nothing_is_said_of_code_that_no_parser_reads() {
+    let place = sound();
+    let code = r#""{\"\")\n;  # selvedge""#;
+    let notebook = NOTEBOOK.replace(r#""print(mask.sum())""#, code);
+    place.write("notebooks/1.5e_code.ipynb", notebook);
+    let run = place.check(&[]);
+    assert_eq!((run.code, &*run.stderr), (0, ""), "{}", run.stdout);
+}
+
+#[test]
+fn float16_is_meant_where_the_configuration_of_the_model_says_so() {
+    let place = Place::new();
+    let file = place.write("model/model.safetensors", safetensors("F16"));
+    let inspect = || place.run(&["inspect", "model/model.safetensors"]).stdout;
+    for (config, is_told) in [
+        ("{\"torch_dtype\": \"bfloat16\"}", true),
+        ("{\"dtype\": \"float16\"}", false),
+        ("{\"text_config\": {\"torch_dtype\": \"float16\"}}", false),
+        ("{", true),
+    ] {
+        place.write("model/config.json", config);
+        let expected = if is_told {
+            vec!["model/model.safetensors TEN002"]
+        } else {
+            vec![]
+        };
+        assert_eq!(place.findings(&[]), expected, "{config}");
+        assert_eq!(inspect().contains("TEN002"), is_told, "{config}");
+    }
+    std::fs::rename(file, place.path("model/model.fp16.safetensors")).unwrap();
+    assert!(place.findings(&[]).is_empty());
 }
 
 #[test]
@@ -165,20 +226,12 @@ fn a_file_that_may_not_be_read_is_a_failure_and_the_rest_is_checked() {
 #[test]
 fn what_git_does_to_notebooks_is_found() {
     let place = sound();
-    let git = |args: &[&str]| {
-        let status = Command::new("git")
-            .current_dir(place.path("."))
-            .args(args)
-            .status()
-            .unwrap();
-        assert!(status.success());
-    };
-    git(&["init", "--quiet"]);
-    git(&["config", "filter.strip.clean", "nbstripout"]);
+    place.git(&["init", "--quiet"]);
+    place.git(&["config", "filter.strip.clean", "nbstripout"]);
     place.write(".gitattributes", "*.ipynb filter=strip\n");
     place.write(
         ".git/hooks/pre-commit",
-        "#!/bin/sh\njupyter nbconvert --clear-output --inplace *.ipynb\n",
+        "#!/bin/sh\njupyter nbconvert --clear-output --inplace notebooks/*.ipynb\n",
     );
     let check = || {
         let run = place
@@ -223,13 +276,8 @@ fn what_git_does_to_notebooks_is_found() {
 #[test]
 fn git_is_asked_which_notebooks_go_through_a_filter() {
     let place = sound();
-    let git = |args: &[&str]| {
-        let mut git = Command::new("git");
-        let status = git.current_dir(place.path(".")).args(args).status();
-        assert!(status.unwrap().success());
-    };
-    git(&["init", "--quiet"]);
-    git(&["config", "filter.strip.clean", "./tools/strip.sh"]);
+    place.git(&["init", "--quiet"]);
+    place.git(&["config", "filter.strip.clean", "./tools/strip.sh"]);
     place.write(
         "tools/strip.sh",
         "#!/bin/sh\n# as nbstripout\njq '.cells[].outputs = []'\n",
@@ -258,17 +306,10 @@ fn git_is_asked_which_notebooks_go_through_a_filter() {
 #[test]
 fn settings_at_the_top_of_the_git_repository_hold_below() {
     let place = Place::new();
-    let git = |args: &[&str]| {
-        let status = Command::new("git")
-            .current_dir(place.path("."))
-            .args(args)
-            .status();
-        assert!(status.unwrap().success());
-    };
     place.write("one/selvedge.toml", "");
     place.write("one/notebooks/1.1a_x.ipynb", NOTEBOOK);
-    git(&["init", "--quiet"]);
-    git(&["config", "filter.strip.clean", "nbstripout"]);
+    place.git(&["init", "--quiet"]);
+    place.git(&["config", "filter.strip.clean", "nbstripout"]);
     // Git has no command for a filter of this name.
     place.write("one/.gitattributes", "b*.ipynb filter=nbstripout\n");
     place.write("one/notebooks/b.ipynb", NOTEBOOK);

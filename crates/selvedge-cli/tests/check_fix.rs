@@ -81,9 +81,7 @@ fn a_diff_shows_what_fixes_would_change() {
     let diff = place.write("diff", &run.stdout);
     assert_eq!(seen(&place.path("tensors/Flannel/flannel_1.h5")), before);
     assert!(place.path("tensors/Flannel/1.5d.safetensors").exists());
-    let mut git = std::process::Command::new("git");
-    let git = git.current_dir(place.path(".")).arg("apply").arg(diff);
-    assert!(git.status().unwrap().success());
+    place.git(&["apply", &diff.display().to_string()]);
     let renamed = "tensors/Flannel/1.5d_tensors.safetensors";
     assert!(place.path(renamed).exists());
     // What would not be done is not shown.

@@ -51,6 +51,25 @@ impl Baseline {
         Self { counts }
     }
 
+    /// The same, with the entries of another one that were not looked at now.
+    #[must_use]
+    pub fn keeping(mut self, known: &Self, was_checked: impl Fn(&TreePath, &str) -> bool) -> Self {
+        for (path, codes) in &known.counts {
+            let kept = codes.iter().filter(|(code, _)| !was_checked(path, code));
+            for (code, count) in kept {
+                let codes = self.counts.entry(path.clone()).or_default();
+                codes.insert(code.clone(), *count);
+            }
+        }
+        self
+    }
+
+    /// How many findings it knows.
+    #[must_use]
+    pub fn findings(&self) -> u64 {
+        self.counts.values().flat_map(BTreeMap::values).sum()
+    }
+
     /// Reads a file that [`to_toml`](Self::to_toml) made.
     ///
     /// # Errors
@@ -261,6 +280,23 @@ mod tests {
         );
         assert_eq!(stale(|_, code| code == "NBK001").len(), 1);
         assert_eq!(stale(|_, _| false), []);
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_kept() {
+        let text = "version = 1\n[files]\n'a.ipynb' = { NBK003 = 5, GIT001 = 1 }\n'c.ipynb' = { NBK001 = 2 }\n";
+        let known = Baseline::parse(text, "baseline.toml").unwrap();
+        let baseline = Baseline::of(&report().findings).keeping(&known, |path, code| {
+            path.as_str() != "c.ipynb" && code != "GIT001"
+        });
+        let expected = "[files]\n\"a.ipynb\" = { GIT001 = 1, NBK003 = 2, NBK004 = 1 }\n\
+                        \"b.ipynb\" = { NBK003 = 1 }\n\"c.ipynb\" = { NBK001 = 2 }\n";
+        assert!(
+            baseline.to_toml().ends_with(expected),
+            "{}",
+            baseline.to_toml()
+        );
+        assert_eq!(baseline.findings(), 7);
     }
 
     #[test]

@@ -87,8 +87,8 @@ impl<'a> Context<'a> {
     }
 
     /// Whether the conventions about names and places are meant for this file: the tree has a
-    /// `selvedge.toml`; or, where the file is no part of tests or of a program, some tensor file lies in
-    /// a directory of tensors beside notebooks, or has a name of the conventions there.
+    /// `selvedge.toml`; or, where the file is no part of tests or of a program, some safetensors or HDF5 file
+    /// lies in a directory of tensors beside a notebook with an id, or has a name of the conventions there.
     #[must_use]
     pub fn names_are_meant(&self, path: &TreePath) -> bool {
         self.names_are_meant && (self.tree.is_configured || !is_of_a_program(path, self.tree))

@@ -89,8 +89,8 @@ pub enum Error {
     },
     /// An output format that there is none of.
     #[error(
-        "no output format is called `{given}`: expected `full`, `concise`, `json`, `github` or \
-         `sarif`{}",
+        "no output format is called `{given}`: expected `full`, `concise`, `json`, `github`, \
+         `gitlab`, `junit` or `sarif`{}",
         did_you_mean(nearest.as_deref())
     )]
     UnknownFormat {

@@ -1,8 +1,10 @@
 //! Asking git: without a question to anybody, and no longer than it may take.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::Read as _;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
@@ -28,6 +30,19 @@ pub(super) fn ask(folder: &Path, args: &[impl AsRef<OsStr>]) -> Result<Option<Ve
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("LC_ALL", "C");
     answer(&mut git, PATIENCE)
+}
+
+/// The files below the folder that git tracks although it ignores the like, of those that its patterns find.
+pub(super) fn tracked_and_ignored(
+    folder: &Path,
+    patterns: &[&str],
+) -> Result<HashSet<PathBuf>, NoAnswer> {
+    const LIST: [&str; 6] = ["ls-files", "-z", "-c", "-i", "--exclude-standard", "--"];
+    let answer = ask(folder, &[&LIST[..], patterns].concat())?.unwrap_or_default();
+    let paths = answer.split(|&byte| byte == 0);
+    Ok(paths
+        .map(|path| folder.join(OsStr::from_bytes(path)))
+        .collect())
 }
 
 /// A process that is ended, if it has not, before anybody waits for it.

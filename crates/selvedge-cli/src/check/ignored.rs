@@ -16,7 +16,7 @@ use selvedge_conventions::Patterns;
 
 use super::Failure;
 
-/// The files that a folder may have, of which the first decides.
+/// The files that a folder may have, of which the first decides. Git does not read that one.
 const NAMES: [&str; 2] = [".ignore", ".gitignore"];
 
 /// The most globs of all files together: each takes kilobytes when it is compiled.
@@ -27,6 +27,7 @@ pub(super) struct Ignored {
     folders: HashMap<PathBuf, Option<Rc<Folder>>>,
     /// Whether git sees a folder. It sees what was walked through.
     seen: HashMap<PathBuf, bool>,
+    walked: Vec<PathBuf>,
     /// What holds everywhere, after all that is in folders: the files of the repository and of the user.
     everywhere: Vec<Gitignore>,
     reader: GlobReader,
@@ -65,6 +66,7 @@ impl Ignored {
                 .iter()
                 .map(|path| ((*path).to_owned(), true))
                 .collect(),
+            walked: walked.iter().map(|path| (*path).to_owned()).collect(),
             everywhere,
             reader,
         };
@@ -87,7 +89,8 @@ impl Ignored {
         let named = self.seen.get(file).copied();
         named.unwrap_or_else(|| {
             let folder = file.parent();
-            folder.is_some_and(|folder| self.sees_folder(folder)) && !self.contains(file, false)
+            folder.is_some_and(|folder| self.sees_folder(folder))
+                && !self.contains(file, false, true)
         })
     }
 
@@ -96,23 +99,32 @@ impl Ignored {
             return *known;
         }
         let above = folder.parent();
-        let seen =
-            above.is_some_and(|above| self.sees_folder(above)) && !self.contains(folder, true);
+        let seen = above.is_some_and(|above| self.sees_folder(above))
+            && !self.contains(folder, true, true);
         self.seen.insert(folder.to_owned(), seen);
         seen
     }
 
-    /// Whether a file or folder is ignored for itself.
-    fn contains(&mut self, path: &Path, is_folder: bool) -> bool {
+    /// Whether a file that git tracks is left out all the same: a file that git does not read says so.
+    pub(super) fn leaves_out(&mut self, file: &Path) -> bool {
+        let folders = file.ancestors().skip(1);
+        let walked = self.walked.clone();
+        let mut below = folders.take_while(|folder| !walked.iter().any(|path| path == folder));
+        self.contains(file, false, false) || below.any(|folder| self.contains(folder, true, false))
+    }
+
+    /// Whether a file or folder is ignored for itself, by what git reads or by the others alone.
+    fn contains(&mut self, path: &Path, is_folder: bool, by_git: bool) -> bool {
         let folder = path.parent().and_then(|parent| self.folder(parent));
         let nearest_first = |which: usize| {
             let folders =
                 std::iter::successors(folder.as_deref(), |folder| folder.above.as_deref());
             folders.filter_map(move |folder| folder.globs[which].as_ref())
         };
-        let in_folders = (0..NAMES.len()).flat_map(nearest_first);
+        let names = if by_git { NAMES.len() } else { 1 };
+        let in_folders = (0..names).flat_map(nearest_first);
         in_folders
-            .chain(&self.everywhere)
+            .chain(self.everywhere.iter().filter(|_| by_git))
             .map(|globs| globs.matched(path, is_folder))
             .find(|found| !found.is_none())
             .is_some_and(|found| found.is_ignore())
@@ -262,6 +274,24 @@ mod tests {
             ("e", true),
         ];
         check(&files, &paths);
+    }
+
+    #[test]
+    fn what_git_tracks_is_left_out_where_git_was_not_asked() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(root.join(".gitignore"), "*.ipynb\n").unwrap();
+        fs::write(root.join(".ignore"), "b\nc.ipynb\n").unwrap();
+        let mut ignored = Ignored::new(root, &[root], &[]);
+        for (path, expected) in [
+            ("a/1.ipynb", false),
+            ("a/b/1.ipynb", true),
+            ("c.ipynb", true),
+        ] {
+            assert!(!ignored.sees(&root.join(path)));
+            assert_eq!(ignored.leaves_out(&root.join(path)), expected, "{path}");
+        }
     }
 
     #[test]

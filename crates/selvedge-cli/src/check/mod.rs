@@ -92,6 +92,7 @@ pub(crate) fn run(
         files: in_tree,
         shards: shards(scope, &files),
         packages: packages(scope, &files),
+        float16_folders: float16_folders(scope, &files),
         abandoned: abandoned(scope, &files, &mut failures),
         is_configured: scope.has_file,
         repository,
@@ -169,6 +170,38 @@ fn shards(scope: &Scope, files: &[Found]) -> HashSet<TreePath> {
                 .map(move |name| path.with_file_name(&name))
         })
         .collect()
+}
+
+/// The folders of safetensors files beside which a configuration says that they are float16.
+fn float16_folders(scope: &Scope, files: &[Found]) -> HashSet<String> {
+    let files = files.iter().filter(|file| file.kind == Kind::Safetensors);
+    let folders: HashSet<&Path> = files.filter_map(|file| file.path.parent()).collect();
+    let folders = folders.into_iter().filter(|folder| says_float16(folder));
+    folders
+        .map(|folder| scope.tree_path(folder).to_string())
+        .collect()
+}
+
+/// Whether the configuration of a model, as transformers writes it, says that its weights are float16, in
+/// itself or in that of a part.
+fn says_float16(folder: &Path) -> bool {
+    use serde_json::Value;
+    let mut json = Vec::new();
+    let config = match read_regular(&folder.join("config.json"), LONGEST_TEXT, &mut json) {
+        Ok(()) => serde_json::from_slice(&json).unwrap_or(Value::Null),
+        Err(_) => Value::Null,
+    };
+    let is_float16 = |config: &Value| {
+        let mut dtypes = ["dtype", "torch_dtype"]
+            .iter()
+            .filter_map(|key| config.get(key));
+        dtypes.any(|dtype| matches!(dtype.as_str(), Some("float16" | "torch.float16")))
+    };
+    let parts = config
+        .as_object()
+        .into_iter()
+        .flat_map(|config| config.values());
+    is_float16(&config) || parts.into_iter().any(is_float16)
 }
 
 /// The directories of tensors that are modules of a program.
@@ -346,6 +379,10 @@ pub(crate) fn one_file(facts: &FileFacts) -> anyhow::Result<Vec<Finding>> {
     let tree = Tree {
         files,
         is_configured: scope.has_file,
+        float16_folders: says_float16(folder)
+            .then(|| artifact.path.parent().to_owned())
+            .into_iter()
+            .collect(),
         ..Tree::default()
     };
     Ok(Checker::new(&scope.config, &tree, selection).check(&artifact))

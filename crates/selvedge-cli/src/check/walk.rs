@@ -10,10 +10,14 @@ use std::time::Duration;
 use ignore::{DirEntry, WalkBuilder, WalkState};
 use selvedge_base::{Abandoned, name_when_complete};
 
+use super::git;
 use super::ignored::Ignored;
 use super::settings::GitSettings;
 use super::{Failure, Scope, threads};
 use crate::progress::Progress;
+
+/// What git is asked about: the files of interest that are left out where it ignores them.
+const OF_INTEREST: [&str; 3] = ["*.ipynb", "*.gitattributes", "*.safetensors.index.json"];
 
 /// Between two looks at whether somebody is to be told that files are looked for.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -80,8 +84,8 @@ fn is_incomplete(name: &str) -> bool {
 
 /// All files of interest below the root and the checked paths, in the order of their paths.
 ///
-/// Most repositories ignore tensor files, which are of interest, and no notebook that git ignores is: so
-/// everything is walked through while git is asked, and what it does not see is left out then.
+/// Most repositories ignore tensor files, which are of interest, and no notebook that git ignores is, unless
+/// it tracks it all the same: so everything is walked through while git is asked, and what it does not see is left out then.
 pub(super) fn walk(scope: &Scope, failures: &mut Vec<Failure>) -> (Vec<Found>, GitSettings) {
     let (sender, receiver) = mpsc::channel();
     thread::scope(|threads| {
@@ -103,10 +107,23 @@ pub(super) fn walk(scope: &Scope, failures: &mut Vec<Failure>) -> (Vec<Found>, G
         }
         progress.finish();
         let settings = asked.join().unwrap_or_default();
-        let mut files: Vec<Found> = files.into_values().collect();
+        let files: Vec<Found> = files.into_values().collect();
         let roots: Vec<&Path> = roots(scope).map(PathBuf::as_path).collect();
         let mut ignored = Ignored::new(&scope.root, &roots, &settings.ignore_files);
-        files.retain(|file| file.kind.is_found_when_ignored() || ignored.sees(&file.path));
+        let mut is_seen =
+            |file: &Found| file.kind.is_found_when_ignored() || ignored.sees(&file.path);
+        let (mut files, unseen): (Vec<Found>, Vec<Found>) =
+            files.into_iter().partition(|file| is_seen(file));
+        if !unseen.is_empty() && settings.failure.is_none() {
+            // What git tracks it does not ignore, whatever its globs say.
+            let tracked = git::tracked_and_ignored(&scope.root, &OF_INTEREST).unwrap_or_default();
+            files.extend(
+                unseen
+                    .into_iter()
+                    .filter(|file| tracked.contains(&file.path) && !ignored.leaves_out(&file.path)),
+            );
+            files.sort_by(|one, other| one.path.cmp(&other.path));
+        }
         failures.extend(ignored.failures());
         (files, settings)
     })

@@ -26,8 +26,9 @@ Examples:
   selvedge check --statistics
 
 Paths are shown from the working directory, and to programs from the root: the folder of the nearest \
-selvedge.toml, or else the top of the git repository. Notebooks that git ignores are left out; tensor \
-files are found although it ignores them. `selvedge rules` lists the rules.
+selvedge.toml, or else the top of the git repository. Notebooks are files that end with `.ipynb`, in small \
+letters, as Jupyter has it; those that git ignores and does not track are left out. Tensor files are found \
+although it ignores them. `selvedge rules` lists the rules.
 
 Exit codes:
   0  no findings
@@ -76,7 +77,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "write_baseline")]
     baseline: Option<PathBuf>,
 
-    /// Write down what is found as known, in selvedge-baseline.toml of the root or in FILE
+    /// Write down what is found as known, in selvedge-baseline.toml of the root or in FILE; what it knows of
+    /// other files and rules is kept
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     #[allow(
         clippy::option_option,
@@ -138,7 +140,7 @@ pub(super) fn run(args: &Args, program: &Program) -> anyhow::Result<Outcome> {
     let selection = Selection::new(&scope.config, &args.select, &args.ignore);
     let checked = check::run(&scope, &selection, program)?;
     if let Some(path) = &args.write_baseline {
-        return write_baseline(args, &scope, path.as_deref(), &checked);
+        return write_baseline(args, &scope, &selection, path.as_deref(), &checked);
     }
     let files = checked.files.clone();
     let (mut report, mut failures) = judged(&scope, &selection, baseline.as_ref(), checked);
@@ -191,14 +193,24 @@ fn judged(
     let Some(baseline) = baseline else {
         return (report, checked.failures);
     };
-    let known = |code: &str| selvedge_conventions::rule(code).is_some();
-    let report = report.with_baseline(baseline, |path, code| {
-        let on_disk = scope.path(path);
-        let file = checked.files.contains_key(path)
-            || (scope.contains(&on_disk) && (!on_disk.exists() || !is_data(&on_disk)));
-        file && (selection.contains(code) || !known(code))
-    });
+    let report = report.with_baseline(baseline, was_checked(scope, selection, &checked.files));
     (report, checked.failures)
+}
+
+/// Whether a check would have told of what a rule finds in a file.
+fn was_checked(
+    scope: &Scope,
+    selection: &Selection,
+    files: &HashMap<TreePath, PathBuf>,
+) -> impl Fn(&TreePath, &str) -> bool {
+    let known = |code: &str| selvedge_conventions::rule(code).is_some();
+    move |path, code| {
+        let on_disk = scope.path(path);
+        let is_in_scope = scope.whole || scope.contains(&on_disk);
+        let file =
+            files.contains_key(path) || (is_in_scope && (!on_disk.exists() || !is_data(&on_disk)));
+        file && (selection.contains(code) || !known(code))
+    }
 }
 
 /// Whether a check of the files tells something about it. The settings of git are always checked.
@@ -212,13 +224,23 @@ fn is_data(path: &Path) -> bool {
 fn write_baseline(
     args: &Args,
     scope: &Scope,
+    selection: &Selection,
     path: Option<&Path>,
     checked: &Checked,
 ) -> anyhow::Result<Outcome> {
     let path = path.map_or_else(|| scope.root.join(BASELINE), Path::to_owned);
-    write(&path, &Baseline::of(&checked.findings).to_toml())?;
+    let is_all = scope.whole && args.select.is_empty() && args.ignore.is_empty();
+    let known = match Baseline::load(&path) {
+        Ok(known) => known,
+        // What is left over of a merge may be written anew, if nothing in it is needed.
+        Err(_) if is_all || !path.exists() => Baseline::default(),
+        Err(error) => return Err(error.into()),
+    };
+    let baseline = Baseline::of(&checked.findings)
+        .keeping(&known, was_checked(scope, selection, &checked.files));
+    write(&path, &baseline.to_toml())?;
     if !args.quiet {
-        let findings = render::counted(checked.findings.len() as u64, "finding");
+        let findings = render::counted(baseline.findings(), "finding");
         output::note(&format!(
             "{} knows {findings} now; `--baseline {}` hides them",
             shown(&path),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use selvedge_testing::python;
 
@@ -28,6 +29,15 @@ impl Place {
         fs::create_dir_all(folder).expect("a folder");
         fs::write(&path, contents).expect("a file");
         path
+    }
+
+    /// A command of git in the place.
+    pub(crate) fn git(&self, args: &[&str]) {
+        let status = Command::new("git")
+            .current_dir(self.path("."))
+            .args(args)
+            .status();
+        assert!(status.expect("git starts").success(), "{args:?}");
     }
 
     /// An HDF5 file that h5py makes with lines of Python, in which it is `f`.

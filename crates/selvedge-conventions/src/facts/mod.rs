@@ -14,8 +14,8 @@ mod tree;
 
 pub use evidence::{Exponents, Float16Evidence, Uint16Evidence};
 pub use hdf5::{Hdf5Facts, RunState};
-pub(crate) use hooks::Value;
 pub use hooks::{Hook, HookFiles, Narrowing};
+pub(crate) use hooks::{Value, has_groups};
 pub use numpy::NumpyFacts;
 pub use repository::{Filtered, GitAttribute, GitFilter, RepositoryFacts};
 pub use safetensors::SafetensorsFacts;

@@ -15,6 +15,8 @@ pub struct Tree {
     pub shards: HashSet<TreePath>,
     /// Folders called like a directory of tensors that are modules of a program.
     pub packages: HashSet<String>,
+    /// Folders of checkpoints whose configuration says that they are float16.
+    pub float16_folders: HashSet<String>,
     /// What writers that died left behind.
     pub abandoned: Vec<Abandoned>,
     /// Whether there is a `selvedge.toml`, so that its conventions are meant.

@@ -9,6 +9,7 @@ mod names;
 mod node;
 mod opens;
 mod parse;
+mod prints;
 mod python;
 mod shows;
 mod silences;
@@ -17,8 +18,9 @@ mod tests;
 
 pub use mentions::Mention;
 pub use parse::NotebookProblem;
+pub(crate) use prints::Shows;
 pub(crate) use python::parsed;
-pub(crate) use shows::Shows;
+
 pub(crate) use silences::Silences;
 
 /// A notebook: its cells, and of their outputs only whether there are any and what went wrong.
@@ -155,6 +157,8 @@ pub struct Cell {
     pub error: Option<CellError>,
     /// Its tags: `raises-exception` is one that Jupyter knows.
     pub tags: Vec<String>,
+    /// Whether an extension of Jupyter keeps it from being run.
+    pub is_frozen: bool,
     /// Whether it is in another language than the kernel of the notebook, and is run elsewhere.
     pub is_foreign: bool,
     /// The rules that its metadata and its comments silence.
@@ -171,10 +175,32 @@ impl Cell {
     }
 
     /// Whether it is not meant to run with the others: a tag says so, or an option of Quarto and
-    /// nbdev, `#| eval: false`.
+    /// nbdev, `#| eval: false`; or it is turned off, by a magic or by the quotes around it.
     #[must_use]
     pub fn is_skipped(&self) -> bool {
-        self.has_tag("skip-execution") || self.is_set("eval", false)
+        let says = self.has_tag("skip-execution") || self.is_set("eval", false);
+        says || self.is_frozen || self.is_turned_off()
+    }
+
+    /// Whether a magic hands all of it to a program that does nothing with it (`%%script false`), or it is
+    /// nothing but one text of several lines: old code.
+    fn is_turned_off(&self) -> bool {
+        const NOTHING: [&str; 4] = ["false", "true", "echo", ":"];
+        let magic = self.lines().next().and_then(|line| line.strip_prefix("%%"));
+        let mut words = magic.unwrap_or_default().split_whitespace();
+        let does_nothing = match words.next() {
+            Some("script") => words
+                .find(|word| !word.starts_with('-'))
+                .is_some_and(|program| NOTHING.contains(&program)),
+            name => name == Some("skip"),
+        };
+        let text = self.source.trim();
+        let is_text = ["\"\"\"", "'''"].iter().any(|quotes| {
+            let inner = text.strip_prefix(quotes);
+            let inner = inner.and_then(|inner| inner.strip_suffix(quotes));
+            inner.is_some_and(|inner| inner.contains('\n') && !inner.contains(quotes))
+        });
+        does_nothing || is_text
     }
 
     /// Whether it is meant to end with an error: a tag says so, or an option of Quarto, `#| error: true`.

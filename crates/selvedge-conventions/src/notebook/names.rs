@@ -1,11 +1,12 @@
 //! What the code of a notebook makes of names that its cells use.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Alias, Expr, ExprContext, Stmt};
+use ruff_python_ast::{Alias, Expr, ExprCall, ExprContext, Int, Number, Stmt};
 use ruff_text_size::Ranged as _;
 
+use super::prints::{Shows, printed};
 use super::python::parsed;
 
 /// The names that matter to whether a cell shows something.
@@ -19,12 +20,24 @@ pub(super) struct Names {
     values: HashSet<String>,
     /// Functions and classes that take outputs off the page.
     clearing: HashSet<String>,
+    /// Modules, by what the notebook calls them.
+    modules: HashMap<String, String>,
+    /// Variables that are figures of plotly.
+    figures: HashSet<String>,
+    /// Variables that have something in them to go through, or are a number of steps.
+    filled: HashSet<String>,
+    /// The functions of the notebook, with their code, and how sure it is that each shows something.
+    functions: Vec<(String, String)>,
+    showing: HashMap<String, Shows>,
+    hides_plots: bool,
+    closes_plots: bool,
 }
 
 impl Names {
     pub(super) fn of<'s>(sources: impl Iterator<Item = &'s str>) -> Self {
         let mut reader = Reader::default();
         for source in sources {
+            reader.names.look_for_plots(source);
             parsed(source, |parsed| {
                 reader.code = source.to_owned();
                 reader.visit_body(parsed.suite());
@@ -34,16 +47,19 @@ impl Names {
             mut names,
             definitions,
             results,
+            refilled,
             ..
         } = reader;
+        names.filled.retain(|name| !refilled.contains(name));
         // What a function of the notebook returns is not looked into.
         let results = results.into_iter().filter(|(_, function)| {
-            let mut defined = definitions.iter();
+            let mut defined = names.functions.iter();
             defined.any(|(name, _)| name == function)
         });
+        let results: Vec<_> = results.collect();
         names
             .may_be_none
-            .extend(results.map(|(variable, _)| variable));
+            .extend(results.into_iter().map(|(variable, _)| variable));
         // Those that call one that does, too.
         let mut all = names.clearing.len() + 1;
         while all > 0 {
@@ -85,6 +101,88 @@ impl Names {
         self.may_be_none.contains(variable)
     }
 
+    /// The module that a name stands for. What nobody imports by name is what most call so.
+    pub(super) fn module(&self, name: &str) -> Option<&str> {
+        let module = self.modules.get(name).map(String::as_str);
+        module.or_else(|| match name {
+            "plt" if self.is_builtin(name) => Some("matplotlib.pyplot"),
+            "sns" if self.is_builtin(name) => Some("seaborn"),
+            _ => None,
+        })
+    }
+
+    pub(super) fn is_figure(&self, variable: &str) -> bool {
+        self.figures.contains(variable)
+    }
+
+    pub(super) fn is_filled(&self, variable: &str) -> bool {
+        self.filled.contains(variable)
+    }
+
+    pub(super) fn is_function(&self, name: &str) -> bool {
+        self.functions.iter().any(|(known, _)| known == name)
+    }
+
+    /// Whether plots may go elsewhere than into the notebook.
+    pub(super) fn hides_plots(&self) -> bool {
+        self.hides_plots
+    }
+
+    /// Whether plots may be closed before they are shown.
+    pub(super) fn closes_plots(&self) -> bool {
+        self.closes_plots
+    }
+
+    /// How sure it is that a call of the function shows something, as far as that was looked into.
+    pub(super) fn shown_by(&self, function: &str) -> Shows {
+        let shows = self.showing.get(function).copied();
+        shows.unwrap_or(Shows::Unsure)
+    }
+
+    /// Looks into the functions of the notebook, each with those before it.
+    pub(super) fn look_into_functions(&mut self) {
+        for (name, code) in self.functions.clone() {
+            let shows = parsed(&code, |parsed| match &parsed.suite()[..] {
+                [Stmt::FunctionDef(function)]
+                    if function.decorator_list.is_empty()
+                        && !function.is_async
+                        && !code.contains("yield")
+                        && !code.contains("(self")
+                        && !self.modules.contains_key(&name) =>
+                {
+                    printed(&function.body, self)
+                }
+                _ => Shows::Unsure,
+            });
+            let shows = shows.unwrap_or(Shows::Unsure);
+            // Of two with one name nobody knows which is called.
+            let known = self.showing.get(&name).copied().unwrap_or(shows);
+            self.showing.insert(name, shows.min(known));
+        }
+    }
+
+    fn look_for_plots(&mut self, source: &str) {
+        const HIDE: [&str; 7] = [
+            "matplotlib.use(",
+            "mpl.use(",
+            "switch_backend",
+            "MPLBACKEND",
+            "plt.ioff",
+            "close_figures",
+            "renderers",
+        ];
+        let is_elsewhere = |line: &str| {
+            let magic = line.trim_start();
+            (magic.starts_with("%matplotlib") || magic.starts_with("%pylab"))
+                && !magic.contains("inline")
+        };
+        self.hides_plots |=
+            HIDE.iter().any(|sign| source.contains(sign)) || source.lines().any(is_elsewhere);
+        self.closes_plots |= ["plt.close", "close(fig", ".clf("]
+            .iter()
+            .any(|sign| source.contains(sign));
+    }
+
     /// Whether the code may take off the page what it has shown.
     pub(super) fn clears(&self, code: &str) -> bool {
         code.contains("clear_output")
@@ -104,6 +202,8 @@ struct Reader {
     definitions: Vec<(String, String)>,
     /// Variables that are what a function returns.
     results: Vec<(String, String)>,
+    /// Variables that are something of which nobody knows whether anything is in it.
+    refilled: HashSet<String>,
 }
 
 impl Reader {
@@ -117,9 +217,12 @@ impl Reader {
             .push((name.to_owned(), code.unwrap_or_default().to_owned()));
     }
 
-    fn import(&mut self, alias: &Alias) {
-        let name = alias.asname.as_ref().unwrap_or(&alias.name);
-        self.names.bound.insert(name.to_string());
+    /// An import, of what stands in a module or of a module itself.
+    fn import(&mut self, from: &str, alias: &Alias) {
+        let name = alias.asname.as_ref().unwrap_or(&alias.name).to_string();
+        let module = format!("{from}{}", alias.name);
+        self.names.bound.insert(name.clone());
+        self.names.modules.insert(name, module);
     }
 
     fn assign(&mut self, target: &Expr, value: &Expr) {
@@ -127,6 +230,11 @@ impl Reader {
             return;
         };
         let variable = variable.id.to_string();
+        if is_filled(value) {
+            self.names.filled.insert(variable.clone());
+        } else {
+            self.refilled.insert(variable.clone());
+        }
         if may_be_nothing(value) {
             self.names.may_be_none.insert(variable);
             return;
@@ -148,12 +256,90 @@ impl Reader {
                 self.names.values.insert(variable);
             }
             Expr::Call(call) => {
+                if self.is_of_plotly(call) {
+                    self.names.figures.insert(variable.clone());
+                }
+                if makes(call) {
+                    self.names.values.insert(variable.clone());
+                }
                 if let Expr::Name(function) = &*call.func {
                     self.results.push((variable, function.id.to_string()));
                 }
             }
             _ => {}
         }
+    }
+
+    fn is_of_plotly(&self, call: &ExprCall) -> bool {
+        let of = match &*call.func {
+            Expr::Attribute(method) => &method.value,
+            _ => &call.func,
+        };
+        let module = match &**of {
+            Expr::Name(name) => self.names.modules.get(name.id.as_str()),
+            _ => None,
+        };
+        module.is_some_and(|module| module.starts_with("plotly."))
+    }
+}
+
+/// What a call calls, without what it is a part of.
+pub(super) fn called(call: &ExprCall) -> Option<&str> {
+    match &*call.func {
+        Expr::Name(function) => Some(function.id.as_str()),
+        Expr::Attribute(method) => Some(method.attr.as_str()),
+        _ => None,
+    }
+}
+
+/// Whether a call makes something, by the name of what it calls: a class, or a function that makes an
+/// array or a table.
+pub(super) fn makes(call: &ExprCall) -> bool {
+    const MAKERS: &[&str] = &[
+        "arange",
+        "array",
+        "asarray",
+        "concatenate",
+        "empty",
+        "eye",
+        "full",
+        "linspace",
+        "ones",
+        "ones_like",
+        "rand",
+        "randint",
+        "randn",
+        "read_csv",
+        "read_excel",
+        "read_feather",
+        "read_json",
+        "read_parquet",
+        "tensor",
+        "vstack",
+        "zeros",
+        "zeros_like",
+    ];
+    called(call).is_some_and(|name| {
+        let is_class = name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name.contains(|c: char| c.is_ascii_lowercase())
+            && !name.contains('_');
+        is_class || MAKERS.contains(&name)
+    })
+}
+
+/// Whether the value is something to go through that has something in it, or a number above 0.
+pub(super) fn is_filled(value: &Expr) -> bool {
+    let has_one = |items: &[Expr]| items.iter().any(|item| !item.is_starred_expr());
+    match value {
+        Expr::List(list) => has_one(&list.elts),
+        Expr::Tuple(tuple) => has_one(&tuple.elts),
+        Expr::Set(set) => has_one(&set.elts),
+        Expr::Dict(dict) => dict.items.iter().any(|item| item.key.is_some()),
+        Expr::StringLiteral(text) => !text.value.is_empty(),
+        Expr::NumberLiteral(number) => {
+            matches!(&number.value, Number::Int(number) if *number != Int::ZERO)
+        }
+        _ => false,
     }
 }
 
@@ -232,9 +418,15 @@ fn returns_nothing(name: &str) -> bool {
 impl<'a> Visitor<'a> for Reader {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
-            Stmt::FunctionDef(function) => self.define(&function.name, statement),
+            Stmt::FunctionDef(function) => {
+                self.define(&function.name, statement);
+                let last = self.definitions.last().cloned();
+                self.names.functions.extend(last);
+            }
             Stmt::ClassDef(class) => self.define(&class.name, statement),
-            Stmt::Import(import) => import.names.iter().for_each(|alias| self.import(alias)),
+            Stmt::Import(import) => {
+                import.names.iter().for_each(|alias| self.import("", alias));
+            }
             Stmt::ImportFrom(import) => {
                 let module = import.module.as_deref().unwrap_or_default();
                 // What they call so shows what it is given.
@@ -245,7 +437,7 @@ impl<'a> Visitor<'a> for Reader {
                 for alias in &import.names {
                     let is_same = alias.asname.as_ref().is_none_or(|name| *name == alias.name);
                     if !(shows && is_same) {
-                        self.import(alias);
+                        self.import(&format!("{module}."), alias);
                     }
                 }
             }
@@ -268,6 +460,7 @@ impl<'a> Visitor<'a> for Reader {
         match expression {
             Expr::Name(name) if name.ctx == ExprContext::Store => {
                 self.names.bound.insert(name.id.to_string());
+                self.names.modules.remove(name.id.as_str());
             }
             Expr::Named(named) => self.assign(&named.target, &named.value),
             _ => {}

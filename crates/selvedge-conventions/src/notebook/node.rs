@@ -80,6 +80,14 @@ impl<'j> Node<'j> {
         }
     }
 
+    /// The keys of an object, each with its value.
+    pub(super) fn entries(&self) -> &[(Cow<'j, str>, Node<'j>)] {
+        match self {
+            Self::Object(entries) => entries,
+            _ => &[],
+        }
+    }
+
     pub(super) fn is_object(&self) -> bool {
         matches!(self, Self::Object(_))
     }

@@ -2,7 +2,9 @@
 
 use super::lenient::{self, lenient};
 use super::node::Node;
+use super::silences::{Misspelt, names_rule};
 use super::{Cell, CellError, CellKind, Notebook, Silences, Unshown, language, limits, opens};
+use crate::nearest::nearest;
 
 /// Why a file is not a notebook.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -267,7 +269,7 @@ fn keeps_outputs(metadata: Option<&Node<'_>>, cells: &[&Node<'_>]) -> bool {
     (of_notebook || with_outputs.peek().is_some()) && with_outputs.all(|cell| keeps(cell))
 }
 
-/// The rules that `selvedge.ignore` of metadata names.
+/// The rules that `selvedge.ignore` of metadata names, and what else is meant so.
 fn silences(metadata: &Node<'_>) -> Silences {
     let mut silences = Silences::default();
     match metadata.at(&["selvedge", "ignore"]) {
@@ -279,6 +281,28 @@ fn silences(metadata: &Node<'_>) -> Silences {
         }
         Some(_) => silences.add("", None),
         None => {}
+    }
+    let is_rule = |node: &Node<'_>| node.text().is_some_and(names_rule);
+    let has_rule = |node: &Node<'_>| is_rule(node) || node.items().iter().any(is_rule);
+    let mut elsewhere = |place: String| {
+        let problem = format!("it stands under `{place}`, and not under `ignore` in `selvedge`");
+        silences.misspelt.push(Misspelt {
+            line: None,
+            problem,
+        });
+    };
+    for (key, value) in metadata.entries() {
+        let is_own = key == "selvedge";
+        let is_like = key.to_ascii_lowercase().starts_with("selvedge");
+        if is_like && has_rule(value) {
+            elsewhere(key.to_string());
+        }
+        for (inner, value) in value.entries().iter().filter(|_| is_like) {
+            let is_near = nearest(inner, ["ignore", "noqa", "disable"]).is_some();
+            if (inner != "ignore" || !is_own) && (is_near || has_rule(value)) {
+                elsewhere(format!("{key}.{inner}"));
+            }
+        }
     }
     silences
 }
@@ -320,6 +344,9 @@ fn cell(node: &Node<'_>, kernel_is_python: bool) -> Cell {
             .iter()
             .filter_map(|tag| tag.text().map(str::to_owned))
             .collect(),
+        is_frozen: metadata
+            .and_then(|metadata| metadata.at(&["run_control", "frozen"]))
+            .is_some_and(Node::is_truthy),
         is_foreign,
         silences,
         source,

@@ -1,6 +1,8 @@
 //! Python as ruff's parser reads it, with the `%` and `!` of IPython.
 
-use std::panic::catch_unwind;
+use std::cell::Cell;
+use std::panic::{catch_unwind, set_hook, take_hook};
+use std::sync::Once;
 
 use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::{ModModule, StringFlags as _};
@@ -31,9 +33,29 @@ pub(crate) fn parsed<T>(code: &str, look: impl FnOnce(&Parsed<ModModule>) -> T) 
     }
     stacker::grow(STACK, || {
         let parse = || parse_unchecked(code, ParseOptions::from(Mode::Ipython));
-        let parsed = catch_unwind(parse).ok()?;
+        let parsed = quietly(parse)?;
         Some(look(&parsed.try_into_module()?))
     })
+}
+
+/// What `parse` gives; none if it panics, of which nobody is told.
+fn quietly<T>(parse: impl FnOnce() -> T + std::panic::UnwindSafe) -> Option<T> {
+    static HOOK: Once = Once::new();
+    thread_local! {
+        static IS_PARSING: Cell<bool> = const { Cell::new(false) };
+    }
+    HOOK.call_once(|| {
+        let tell = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !IS_PARSING.get() {
+                tell(panic);
+            }
+        }));
+    });
+    IS_PARSING.set(true);
+    let parsed = catch_unwind(parse);
+    IS_PARSING.set(false);
+    parsed.ok()
 }
 
 /// The comments of the code, each with its line from 1 and without its `#`; none of code that is no Python,
@@ -48,15 +70,19 @@ pub(super) fn comments(code: &str) -> Option<Vec<(usize, &str)>> {
         if parsed.has_invalid_syntax() {
             return None;
         }
-        let comments = parsed
-            .tokens()
-            .iter()
-            .filter(|token| token.kind() == TokenKind::Comment);
-        Some(
-            comments
-                .map(|token| token.start().to_usize()..token.end().to_usize())
-                .collect(),
-        )
+        let ranges = parsed.tokens().iter().filter_map(|token| {
+            let (start, end) = (token.start().to_usize(), token.end().to_usize());
+            match token.kind() {
+                TokenKind::Comment => Some(start..end),
+                // A line for a shell has the comments of a shell.
+                TokenKind::IpyEscapeCommand => {
+                    let at = code.get(start..end)?.find(" #")?;
+                    Some(start + at + 1..end)
+                }
+                _ => None,
+            }
+        });
+        Some(ranges.collect())
     });
     let found: Vec<std::ops::Range<usize>> = found.flatten()?;
     let found = found.into_iter().filter_map(|range| {

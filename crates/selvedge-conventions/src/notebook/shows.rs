@@ -1,24 +1,12 @@
 //! Whether a cell of Python leaves an output when it runs.
 
-use ruff_python_ast::{Expr, ExprCall, Operator, Stmt};
+use ruff_python_ast::{Expr, ExprCall, IpyEscapeKind, Operator, Stmt};
 use ruff_text_size::Ranged as _;
 
-use super::names::Names;
+use super::names::{Names, called, makes};
+use super::prints::{Shows, has_keyword, of_command, printed};
 use super::python::parsed;
 use super::{Cell, CellKind, Notebook};
-
-/// How sure it is that a cell shows something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Shows {
-    /// Nothing, or nobody can tell.
-    Unsure,
-    /// Unless a value of which nothing is known is `None`.
-    Perhaps,
-    /// Unless a value that seldom is `None` is so.
-    Likely,
-    /// In any case.
-    Surely,
-}
 
 /// What a cell shows when it runs: what it prints, and the value of its last expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,19 +28,28 @@ impl Shown {
         }
     }
 
-    /// How sure it is that it shows something.
-    pub(crate) fn any(self) -> Shows {
-        self.printed.max(self.value)
+    /// How sure it is that it shows something. Of loops, plots and the like that is only told where no
+    /// cell of the notebook shows anything.
+    pub(crate) fn any(self, others_show: bool) -> Shows {
+        if others_show && self.printed < Shows::Surely {
+            self.value
+        } else {
+            self.printed.max(self.value)
+        }
     }
 }
 
 impl Notebook {
-    /// What cells of the notebook show when they run.
-    pub(crate) fn shows(&self) -> impl Fn(&Cell) -> Shown {
+    /// What cells of the notebook show when they run. Functions of the notebook are looked into where that
+    /// is wanted.
+    pub(crate) fn shows(&self, by_functions: bool) -> impl Fn(&Cell) -> Shown {
         let can_tell = self.is_python && !self.redirects();
         let code = self.cells.iter().filter(|cell| cell.kind == CellKind::Code);
         let code = code.filter(|_| can_tell).map(|cell| cell.source.as_str());
-        let names = Names::of(code);
+        let mut names = Names::of(code);
+        if by_functions {
+            names.look_into_functions();
+        }
         move |cell| {
             if can_tell && !cell.is_foreign && !cell.hides_output() {
                 of_code(&cell.source, &names)
@@ -108,7 +105,17 @@ fn of_code(code: &str, names: &Names) -> Shown {
         let is_quiet = words.next().is_some_and(|word| word.starts_with('-'));
         return match name {
             "time" | "timeit" if !is_quiet => Shown::printed(),
-            "writefile" | "file" => Shown::printed(),
+            "writefile" | "file" | "html" | "HTML" | "javascript" | "js" | "latex" | "markdown"
+            | "svg" | "SVG" => Shown::printed(),
+            "bash" | "sh" => {
+                let tells = |line| of_command(IpyEscapeKind::Shell, line);
+                let is_plain = |line: &&str| !line.starts_with(char::is_whitespace);
+                let tells = code.lines().filter(is_plain).map(tells).max();
+                Shown {
+                    printed: tells.unwrap_or(Shows::Unsure),
+                    ..Shown::UNSURE
+                }
+            }
             _ => Shown::UNSURE,
         };
     }
@@ -117,14 +124,7 @@ fn of_code(code: &str, names: &Names) -> Shown {
             return Shown::UNSURE;
         }
         let statements = parsed.suite();
-        let mut reached = statements
-            .iter()
-            .take_while(|statement| !statement.is_raise_stmt());
-        let printed = if reached.any(|statement| prints(statement, names)) {
-            Shows::Surely
-        } else {
-            Shows::Unsure
-        };
+        let printed = printed(statements, names);
         let value = match statements.last() {
             Some(Stmt::Expr(last)) => {
                 // A semicolon keeps IPython from showing the value.
@@ -140,40 +140,6 @@ fn of_code(code: &str, names: &Names) -> Shown {
         Shown { printed, value }
     });
     shown.unwrap_or(Shown::UNSURE)
-}
-
-/// Whether a statement of the cell itself, not of a function or a condition, prints.
-fn prints(statement: &Stmt, names: &Names) -> bool {
-    let Stmt::Expr(statement) = statement else {
-        return false;
-    };
-    let Expr::Call(call) = &*statement.value else {
-        return false;
-    };
-    let Expr::Name(function) = &*call.func else {
-        return false;
-    };
-    let arguments = &call.arguments;
-    let shows = match function.id.as_str() {
-        "print" => {
-            // A list may be one of nothing.
-            let args = &arguments.args;
-            let is_sure = args.is_empty() || !args.iter().all(Expr::is_starred_expr);
-            is_sure && !has_keyword(call, "file") && !has_keyword(call, "end")
-        }
-        "display" => {
-            let first = arguments.args.first();
-            first.is_some_and(|first| !first.is_starred_expr()) && !has_keyword(call, "display_id")
-        }
-        _ => false,
-    };
-    shows && names.is_builtin(function.id.as_str())
-}
-
-fn has_keyword(call: &ExprCall, name: &str) -> bool {
-    let mut keywords = call.arguments.keywords.iter();
-    // Nobody knows what is in `**options`.
-    keywords.any(|keyword| keyword.arg.as_ref().is_none_or(|arg| arg.as_str() == name))
 }
 
 /// Attributes of arrays and tables.
@@ -310,10 +276,13 @@ fn of_call(call: &ExprCall, names: &Names) -> Shows {
             Shows::Surely
         }
         Expr::Attribute(method)
-            if METHODS.contains(&method.attr.as_str())
+            if (METHODS.contains(&method.attr.as_str()) || method.attr.starts_with("is_"))
                 && names.is_builtin(method.attr.as_str())
                 && !has_keyword(call, "inplace") =>
         {
+            Shows::Likely
+        }
+        _ if makes(call) && !called(call).is_some_and(|name| names.is_function(name)) => {
             Shows::Likely
         }
         // Methods that mostly return something, and have such a name in other classes that do not.
@@ -334,7 +303,7 @@ mod tests {
     fn check(codes: &[&str], expected: Shows) {
         for code in codes {
             let names = Names::of([*code].into_iter());
-            assert_eq!(of_code(code, &names).any(), expected, "{code}");
+            assert_eq!(of_code(code, &names).any(true), expected, "{code}");
         }
     }
 
@@ -353,6 +322,18 @@ mod tests {
                 "%matplotlib inline\nprint(1)",
                 "%%time\nx = 1",
                 "\"\"\"a text\"\"\"",
+                "%%html\n<b>x</b>",
+                "%timeit -n 10 f(x)",
+                "y = %time f(x)",
+                "%cd ..",
+                "with torch.no_grad(), open('a') as f:\n    print(f.read())",
+                "for i in range(3):\n    print(i)",
+                "for name in ['a', *names]:\n    if name:\n        x = 1\n    print(name)",
+                "if x:\n    print(1)\nelif y:\n    print(2)\nelse:\n    print(3)",
+                "try:\n    y = 1 / x\n    print(y)\nexcept ZeroDivisionError as error:\n    print(error)",
+                "try:\n    x = 1\nfinally:\n    print(1)",
+                "class A:\n    print(1)",
+                "while True:\n    print(1)\n    break",
             ],
             Shows::Surely,
         );
@@ -368,19 +349,80 @@ mod tests {
                 "x.shape",
                 "(y := f.mean())",
                 "def f():\n    return 3\nx.max()",
+                "df = pd.read_csv(x)\ndf",
+                "class Net:\n    pass\nnet = Net()\nnet",
+                "pd.DataFrame(rows)",
+                "torch.cuda.is_available()",
             ],
             Shows::Likely,
         );
         check(
-            &[
-                "W",
-                "x.best",
-                "df['a']",
-                "W = load(x)\nW",
-                "df = pd.read_csv(x)\ndf",
-            ],
+            &["W", "x.best", "df['a']", "W = load(x)\nW"],
             Shows::Perhaps,
         );
+    }
+
+    /// Where the whole notebook has no output, what mostly shows something is a sign.
+    #[test]
+    fn what_mostly_shows_something_is_told_where_nothing_else_is_there() {
+        for (code, expected) in [
+            ("plt.plot(x)\nplt.show()", Shows::Likely),
+            ("fig, ax = plt.subplots()\nax.plot(x);", Shows::Likely),
+            ("import seaborn as sns\nsns.heatmap(x);", Shows::Likely),
+            (
+                "import plotly.express as px\nfig = px.line(x)\nfig.show()",
+                Shows::Likely,
+            ),
+            ("df.info()", Shows::Likely),
+            ("!nvidia-smi", Shows::Likely),
+            ("%%bash\nset -e\necho a", Shows::Likely),
+            ("for x in []:\n    print(x)", Shows::Unsure),
+            (
+                "N = 10\nfor i in tqdm(range(N)):\n    print(i)",
+                Shows::Likely,
+            ),
+            ("def draw(x):\n    plt.imshow(x)\ndraw(x)", Shows::Likely),
+            ("def tell(x):\n    print(x)\ntell(x)", Shows::Surely),
+            ("df.hist();", Shows::Perhaps),
+            ("for x in y:\n    print(x)", Shows::Perhaps),
+            (
+                "for x in [1, 2]:\n    if f(x):\n        continue\n    print(x)",
+                Shows::Perhaps,
+            ),
+            (
+                "try:\n    print(x)\nexcept NameError:\n    pass",
+                Shows::Perhaps,
+            ),
+            (
+                "def tell(x):\n    if quiet:\n        return\n    print(x)\ntell(x)",
+                Shows::Perhaps,
+            ),
+            ("import plotext as plt\nplt.show()", Shows::Unsure),
+            (
+                "matplotlib.use('Agg')\nplt.plot(x)\nplt.show()",
+                Shows::Unsure,
+            ),
+            ("%matplotlib qt\nplt.show()", Shows::Unsure),
+            (
+                "plt.plot(x)\nplt.savefig('a.png')\nplt.close()",
+                Shows::Unsure,
+            ),
+            ("fig = plt.figure()", Shows::Unsure),
+            ("image.show()", Shows::Unsure),
+            ("logger.info('a')", Shows::Unsure),
+            ("@cache\ndef tell(x):\n    print(x)\ntell(x)", Shows::Unsure),
+            ("if verbose:\n    print(1)", Shows::Unsure),
+            ("with captured:\n    print(1)", Shows::Unsure),
+            ("with capture_output():\n    print(1)", Shows::Unsure),
+            ("!pip install torch", Shows::Unsure),
+            ("%timeit -q f(x)", Shows::Unsure),
+            ("y = !echo a", Shows::Unsure),
+            ("for x in y:\n    break\n    print(x)", Shows::Unsure),
+        ] {
+            let mut names = Names::of([code].into_iter());
+            names.look_into_functions();
+            assert_eq!(of_code(code, &names).any(false), expected, "{code}");
+        }
     }
 
     /// A word that ends with `print`, a text, a function that is only defined, a condition, a

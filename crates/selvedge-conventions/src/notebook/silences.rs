@@ -28,17 +28,20 @@ impl Silences {
 
     /// Reads the comments of a cell.
     pub(super) fn add_comments(&mut self, source: &str, is_python: bool) {
-        if !source.contains("selvedge") {
+        if place_of_name(source).is_none() {
             return;
         }
         for (line, comment) in comments(source, is_python) {
-            match meant(comment) {
-                Some(("ignore", names)) => self.add(names, Some(line)),
-                Some((other, _)) => self.misspelt.push(Misspelt {
-                    line: Some(line),
-                    problem: format!("`{other}` is none of its words, and `ignore` is"),
-                }),
-                None => {}
+            // One comment may stand behind another.
+            for part in comment.split('#') {
+                match meant(part) {
+                    Some(Ok(names)) => self.add(names, Some(line)),
+                    Some(Err(problem)) => self.misspelt.push(Misspelt {
+                        line: Some(line),
+                        problem,
+                    }),
+                    None => {}
+                }
             }
         }
     }
@@ -57,6 +60,7 @@ impl Silences {
             }
             let end = behind.find(is_between).unwrap_or(behind.len());
             let (word, behind) = behind.split_at(end);
+            let word = word.trim_end_matches(['.', ':', ';', '!']);
             match word.parse::<Selector>() {
                 Ok(selector) => self.rules.push(selector),
                 Err(error) if is_first || is_code(word) || is_expected && word.contains('-') => {
@@ -92,20 +96,59 @@ fn is_code(word: &str) -> bool {
         && letters.bytes().all(|b| b.is_ascii_uppercase())
 }
 
-/// The word behind `selvedge:` and what follows, if that is `ignore` or meant so.
-fn meant(comment: &str) -> Option<(&str, &str)> {
-    let rest = comment.trim_start().strip_prefix("selvedge")?;
-    let rest = rest.trim_start().strip_prefix([':', '-'])?.trim_start();
-    let end = rest.find(|c: char| !c.is_ascii_alphabetic());
-    let (word, rest) = rest.split_at(end.unwrap_or(rest.len()));
-    // What only speaks of the program is none.
-    let is_meant = ["ignore", "noqa", "disable"]
-        .iter()
-        .any(|known| strsim::damerau_levenshtein(known, &word.to_ascii_lowercase()) <= 1);
-    if !is_meant {
-        return None;
+/// Whether the text begins with the code or the name of a rule, or with the start of codes, which is no
+/// word of a sentence.
+pub(super) fn names_rule(text: &str) -> bool {
+    let text = text.trim_start_matches(['[', '(', ' ']);
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    let word = &text[..end.unwrap_or(text.len())];
+    let is_no_word = |c: char| c.is_ascii_digit() || c == '-';
+    let is_start = word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    (word.contains(is_no_word) || is_start) && word.parse::<Selector>().is_ok()
+}
+
+/// Where the program is named, in letters of any size.
+fn place_of_name(text: &str) -> Option<usize> {
+    const NAME: &[u8] = b"selvedge";
+    let mut windows = text.as_bytes().windows(NAME.len());
+    windows.position(|window| window.eq_ignore_ascii_case(NAME))
+}
+
+/// What stands behind `selvedge: ignore`, or why it is meant so and is not that; none of another comment.
+fn meant(comment: &str) -> Option<Result<&str, String>> {
+    let comment = comment.trim_start();
+    let at = place_of_name(comment)?;
+    if at > 0 {
+        // What another tool reads, up to the end of the line.
+        const PRAGMAS: [&str; 7] = [
+            "noqa", "type:", "pylint:", "nosec", "fmt:", "mypy:", "pyright:",
+        ];
+        let is_behind = PRAGMAS.iter().any(|pragma| comment.starts_with(pragma));
+        let problem = "it has no `#` of its own behind another comment";
+        return (is_behind && meant(&comment[at..]).is_some()).then(|| Err(problem.to_owned()));
     }
-    Some((word, rest.trim_start_matches([':', '=', ' ', '-'])))
+    let rest = comment["selvedge".len()..].trim_start();
+    let behind_sign = rest.strip_prefix([':', '-']);
+    let rest = behind_sign.unwrap_or(rest).trim_start();
+    let end = rest.find(|c: char| !c.is_ascii_alphabetic());
+    let (word, names) = rest.split_at(end.unwrap_or(rest.len()));
+    let names = names.trim_start_matches([':', '=', ' ', '-']);
+    let is = |known: &str| word.eq_ignore_ascii_case(known);
+    let is_near =
+        |known: &&str| strsim::damerau_levenshtein(known, &word.to_ascii_lowercase()) <= 1;
+    let is_one = ["ignore", "noqa", "disable"].iter().any(is_near);
+    let has_rule = names_rule(names);
+    match behind_sign {
+        // What only speaks of the program is none.
+        None if is_one && has_rule => Some(Err("there is no `:` behind `selvedge`".to_owned())),
+        None => None,
+        Some(_) if is("ignore") => Some(Ok(names)),
+        Some(_) if is_one || has_rule && !word.is_empty() => Some(Err(format!(
+            "`{word}` is none of its words, and `ignore` is"
+        ))),
+        Some(_) if names_rule(rest) => Some(Err("it lacks the word `ignore`".to_owned())),
+        Some(_) => None,
+    }
 }
 
 /// The comments of the code, with their lines from 1.
@@ -113,18 +156,14 @@ fn comments(source: &str, is_python: bool) -> Vec<(usize, &str)> {
     if let Some(found) = is_python.then(|| python::comments(source)).flatten() {
         return found;
     }
-    // Nobody reads other languages here. What stands behind code is a comment after the sign that most
-    // of them have.
+    // Nobody reads other languages here: what begins a comment in one of them does so in all.
     let lines = (1..).zip(source.lines());
     let found = lines.filter_map(|(number, line)| {
-        let line = line.trim();
-        let signs = ["//", "--", "%", ";"];
-        let whole = signs.iter().find_map(|sign| line.strip_prefix(sign));
-        let comment = whole.or_else(|| Some(line.split_once('#')?.1))?;
-        Some((
-            number,
-            comment.trim_start_matches(['/', '-', '%', ';', '#']),
-        ))
+        let signs = ["#", "//", "--", "%", ";", "/*", "(*"];
+        let at = place_of_name(line)?;
+        let before = line[..at].trim_end();
+        let is_comment = signs.iter().any(|sign| before.ends_with(sign));
+        is_comment.then(|| (number, &line[at..]))
     });
     found.collect()
 }
@@ -158,6 +197,10 @@ mod tests {
             "# selvedge: ignore NBK003 as NBK002 does not hold",
             "# selvedge: ignore nbk003, because it is meant",
             "def f():\n    pass  # selvedge: ignore NBK003 - meant",
+            "x = 1  # noqa: F841  # selvedge: ignore NBK003",
+            "# Selvedge: Ignore NBK003",
+            "# selvedge: ignore NBK003.",
+            "!false  # selvedge: ignore NBK003",
         ] {
             check(comment, true, &["NBK003"], &[]);
         }
@@ -170,6 +213,12 @@ mod tests {
         check("// selvedge: ignore NBK003", false, &["NBK003"], &[]);
         check("-- selvedge: ignore NBK003", false, &["NBK003"], &[]);
         check("stop() # selvedge: ignore NBK003", false, &["NBK003"], &[]);
+        check(
+            "throw 1 // Selvedge: ignore NBK003",
+            false,
+            &["NBK003"],
+            &[],
+        );
     }
 
     #[test]
@@ -200,6 +249,25 @@ mod tests {
             &[],
             &[(1, &ignore("noqa"))],
         );
+        check(
+            "# selvedge: allow(NBK003)",
+            true,
+            &[],
+            &[(1, &ignore("allow"))],
+        );
+        for (comment, problem) in [
+            (
+                "# selvedge ignore NBK003",
+                "there is no `:` behind `selvedge`",
+            ),
+            ("# selvedge: NBK003", "it lacks the word `ignore`"),
+            (
+                "x = 1  # noqa: F841, selvedge: ignore NBK003",
+                "it has no `#` of its own behind another comment",
+            ),
+        ] {
+            check(comment, true, &[], &[(1, problem)]);
+        }
     }
 
     /// A text that has such a line in it was taken for a comment.
@@ -210,6 +278,10 @@ mod tests {
             "text = \"\"\"\n# selvedge: ignore NBK99\n\"\"\"",
             "# selvedge: the format of the file",
             "# selvedge ignores nothing here",
+            "# Selvedge ignore list",
+            "# selvedge: skip ten rows",
+            "# Selvedge: notes of the run",
+            "# type: ignore of selvedge",
             "# see selvedge: ignore NBK003",
             "f'{x}# selvedge: ignore NBK003'",
         ] {

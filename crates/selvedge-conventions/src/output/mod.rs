@@ -143,3 +143,16 @@ fn stale(entry: &crate::StaleEntry) -> String {
         entry.allowed, entry.code, entry.found
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Format;
+
+    #[test]
+    fn all_formats_are_named_to_who_names_another() {
+        let told = "xml".parse::<Format>().unwrap_err().to_string();
+        for format in Format::ALL {
+            assert!(told.contains(&format!("`{format}`")), "{told}");
+        }
+    }
+}

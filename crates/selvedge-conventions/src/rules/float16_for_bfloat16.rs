@@ -4,7 +4,9 @@
 //!
 //! Finds float16 tensors in safetensors, HDF5 and NumPy's files. Networks are trained and published in
 //! bfloat16, and float16 mostly comes from a conversion on the way to the file. A dataset with the
-//! attribute `logical_dtype = "float16"` says that float16 is meant.
+//! attribute `logical_dtype = "float16"` says that float16 is meant, and so does the `config.json` of
+//! transformers beside a safetensors file (`"dtype": "float16"`, before version 5 `torch_dtype`), and a word
+//! of the path: `model.fp16.safetensors`.
 //!
 //! Where nobody keeps to the conventions about names, only the first such tensor of a file is told.
 //!
@@ -49,9 +51,16 @@ impl Rule for Float16ForBfloat16 {
     }
 
     fn check(&self, artifact: &Artifact, context: &Context<'_>) -> Vec<Diagnosis> {
+        let path = &artifact.path;
+        let of_config = artifact.safetensors().is_some()
+            && context.tree().float16_folders.contains(path.parent());
+        let mut words = path.as_str().split(|c: char| !c.is_ascii_alphanumeric());
+        if of_config || words.any(|word| ["fp16", "float16", "f16"].contains(&word)) {
+            return Vec::new();
+        }
         let tensors = artifact.tensors().iter();
         // Elsewhere float16 is mostly meant, and one word about the file is enough.
-        let most = match context.names_are_meant(&artifact.path) {
+        let most = match context.names_are_meant(path) {
             true => usize::MAX,
             false => 1,
         };

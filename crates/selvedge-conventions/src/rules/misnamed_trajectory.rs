@@ -4,8 +4,9 @@
 //!
 //! Checks that the name of an HDF5 file is `<run>_<n>.h5`: the experiment, and the number of the
 //! run.
-//! Without a `selvedge.toml` that is asked only where somebody keeps to the conventions: a tensor file
-//! lies in a directory of tensors that has notebooks beside it, or has a name of the conventions there.
+//! Without a `selvedge.toml` that is asked only where somebody keeps to the conventions: some safetensors or
+//! HDF5 file lies in a directory of tensors beside a notebook with an id, or has the name of a trajectory
+//! there, or of a tensor file in a tree where some notebook has an id. Arrays of NumPy alone are no sign.
 //! Nothing is said of what belongs to tests or to the source of a program.
 //!
 //! ## Why is this bad?

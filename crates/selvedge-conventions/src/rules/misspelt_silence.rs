@@ -2,9 +2,11 @@
 //!
 //! ## What it does
 //!
-//! Reads the comments of cells that begin with `selvedge: ignore`, and `selvedge.ignore` in the metadata of
-//! cells and notebooks, and finds names there that no rule has. Comments of Python are what Python takes
-//! for comments, and no texts that look like some.
+//! Reads the comments of cells that begin with `selvedge: ignore`, in letters of any size and behind another
+//! comment too, and the key `ignore` of `selvedge` in the metadata of cells and notebooks, and finds names
+//! there that no rule has. What is meant so and written otherwise is found, too: a comment without its `:`,
+//! with another word, or behind a comment of another tool without a `#` of its own; a key that is misspelt.
+//! Comments of Python are what Python takes for comments, and no texts that look like some.
 //!
 //! ## Why is this bad?
 //!
@@ -39,7 +41,8 @@ impl Rule for MisspeltSilence {
     }
 
     fn check(&self, artifact: &Artifact, _: &Context<'_>) -> Vec<Diagnosis> {
-        const HELP: &str = "name a rule by its code or name, as `selvedge rules` lists them";
+        const HELP: &str = "it is written `selvedge: ignore CODE` in a comment, and `{\"selvedge\": \
+                            {\"ignore\": [\"CODE\"]}}` in metadata; `selvedge rules` lists the codes";
         let Some(notebook) = artifact.notebook() else {
             return Vec::new();
         };

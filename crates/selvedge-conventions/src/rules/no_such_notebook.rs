@@ -5,8 +5,9 @@
 //! Looks for the notebook whose id a safetensors file has in its name, or a `.npy` or `.npz` file in a
 //! directory of tensors: in the notebook directories of the file's project, which is the folder that its `tensors` directory is in. A project without
 //! notebooks uses those of the nearest folder above that has some, or else all of the tree.
-//! Without a `selvedge.toml` that is asked only where somebody keeps to the conventions: a tensor file
-//! lies in a directory of tensors that has notebooks beside it, or has a name of the conventions there.
+//! Without a `selvedge.toml` that is asked only where somebody keeps to the conventions: some safetensors or
+//! HDF5 file lies in a directory of tensors beside a notebook with an id, or has the name of a trajectory
+//! there, or of a tensor file in a tree where some notebook has an id. Arrays of NumPy alone are no sign.
 //! Nothing is said of what belongs to tests or to the source of a program.
 //!
 //! ## Why is this bad?

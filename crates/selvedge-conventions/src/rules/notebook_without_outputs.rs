@@ -5,7 +5,9 @@
 //! Checks that a notebook with code has outputs, and that a cell which has run shows what it must
 //! show: what it prints, and the value of its last expression. That is read from its code as Python
 //! reads it, so a `print` in a function that is only defined, in a text or behind a condition is
-//! none, and neither is one whose name the notebook gives another meaning. Left alone are cells that
+//! none, and neither is one whose name the notebook gives another meaning. Plots, loops over what may be
+//! empty and calls of the notebook's own functions count where no cell of the notebook has an output: a
+//! tool has then kept the counts and taken all else. Left alone are cells that
 //! capture their output or clear it (`clear_output`), those that are not meant to run (`#| eval: false`),
 //! values that may be `None`, and kernels of other languages.
 //!
@@ -79,13 +81,13 @@ impl Rule for NotebookWithoutOutputs {
         if bare.peek().is_none() {
             return Vec::new();
         }
-        let shows = notebook.shows();
+        let shows = notebook.shows(!has_outputs);
         let bare: Vec<_> = bare
             .map(|(number, cell)| {
                 let shown = shows(cell);
-                let is_value = shown.printed == Shows::Unsure || cell.outputs > 0;
+                let is_value = shown.printed < Shows::Surely || cell.outputs > 0;
                 match cell.outputs {
-                    0 => (*number, shown.any(), is_value),
+                    0 => (*number, shown.any(has_outputs), is_value),
                     // What it has printed is there.
                     _ => (*number, shown.value.min(Shows::Likely), is_value),
                 }

@@ -84,7 +84,9 @@ impl Rule for OutputStrippingFilter {
                 None => ((*first).clone(), diagnosis),
             });
         }
-        if repository.filtered.is_some() {
+        let mut files = context.tree().files.iter();
+        let has_notebooks = files.any(|file| file.path.file_name().ends_with(".ipynb"));
+        if repository.filtered.is_some() || !has_notebooks {
             return found;
         }
         for (index, attribute) in attributes.iter().enumerate() {

@@ -8,7 +8,7 @@
 //! only looks (`--verify`, `command -v nbstripout`), prints and changes nothing, strips a copy, runs by hand
 //! or where somebody sets a variable, or on other files than the notebooks that are there is fine, and so is
 //! one that git ignores because it is no program. Notebooks that tell nbstripout to keep their outputs are
-//! left alone. Where the text of a hook does not tell what it does, nothing is found.
+//! left alone, and so is a repository without notebooks. Where the text of a hook does not tell what it does, nothing is found.
 //!
 //! ## Why is this bad?
 //!
@@ -69,9 +69,7 @@ impl Rule for OutputStrippingHook {
                 });
                 let keeps =
                     |path: &TreePath| found.heeds_notebooks() && repository.keeping.contains(path);
-                // One for notebooks to come is told of.
-                let is_for_all = on.is_empty() && notebooks.is_empty();
-                if !is_for_all && meant.all(|path| keeps(path)) {
+                if meant.all(|path| keeps(path)) {
                     return None;
                 }
                 let diagnosis = Diagnosis::new(format!(

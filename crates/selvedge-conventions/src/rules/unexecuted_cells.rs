@@ -3,8 +3,8 @@
 //! ## What it does
 //!
 //! Checks that every cell of code has been executed. Blank cells, comments, cells of another
-//! language and those that are not meant to run (the tag `skip-execution`, `#| eval: false`, or the
-//! front matter of Quarto and nbdev) do not count. A notebook of which nothing has run is the business of `notebook-without-outputs`.
+//! language and those that are not meant to run (the tag `skip-execution`, `#| eval: false`, the front
+//! matter of Quarto and nbdev, `%%script false`, quotes around all of it, a cell that is frozen) do not count. A notebook of which nothing has run is the business of `notebook-without-outputs`.
 //! Where no cell has a number, or each has 0, a tool took the numbers out, and nobody knows.
 //!
 //! ## Why is this bad?

@@ -29,7 +29,12 @@ fn hooks(hooks: Vec<Hook>) -> World {
     })
 }
 
+/// A repository with a notebook.
 fn repository(repository: RepositoryFacts) -> World {
+    without_notebooks(repository).neighbour("notebooks/1.1a.ipynb")
+}
+
+fn without_notebooks(repository: RepositoryFacts) -> World {
     World {
         tree: Tree {
             repository,
@@ -41,14 +46,18 @@ fn repository(repository: RepositoryFacts) -> World {
 
 fn of_script(script: &str, notebook: &str) -> World {
     let hook = Hook::of_script(&path(".git/hooks/pre-commit"), script.to_owned());
-    hooks(vec![hook]).neighbour(notebook)
+    without_notebooks(RepositoryFacts {
+        hooks: vec![hook],
+        ..RepositoryFacts::default()
+    })
+    .neighbour(notebook)
 }
 
 /// One notebook is there, which has `keep_output` in its metadata.
 fn keeping(mut world: World) -> World {
     let notebook = path("notebooks/1.1a.ipynb");
     world.tree.repository.keeping.insert(notebook);
-    world.neighbour("notebooks/1.1a.ipynb")
+    world
 }
 
 fn pre_commit(args: &str) -> World {
@@ -150,14 +159,19 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                 ),
                 (
                     "not on the notebooks that there are",
-                    pre_commit("        exclude: ^notebooks/\n").neighbour("notebooks/1.1a.ipynb"),
+                    pre_commit("        exclude: ^notebooks/\n"),
                 ),
+                ("no notebooks", {
+                    let mut world = pre_commit("");
+                    world.tree.files.clear();
+                    world
+                }),
             ],
             failing: vec![
                 ("pre-commit", pre_commit("        args: [--keep-count]\n")),
                 (
                     "on some notebooks",
-                    pre_commit("        files: ^notebooks/\n").neighbour("notebooks/1.1a.ipynb"),
+                    pre_commit("        files: ^notebooks/\n"),
                 ),
                 (
                     "lefthook",

@@ -160,6 +160,16 @@ pub(super) fn fixtures() -> Vec<Fixture> {
                     hdf5("flannel_1", vec![marked(Dtype::Float16, "float16")]),
                 ),
                 (
+                    "meant, as its name says",
+                    safetensors("2.1a_model.fp16", vec![tensor(Dtype::Float16)]),
+                ),
+                ("meant, as a configuration says", {
+                    let mut world = safetensors("2.1a", vec![tensor(Dtype::Float16)]);
+                    let folder = world.artifacts[0].path.parent().to_owned();
+                    world.tree.float16_folders.insert(folder);
+                    world
+                }),
+                (
                     "read, and its own",
                     hdf5("flannel_1", vec![float16(0x3C00..0x4000)]),
                 ),
@@ -167,7 +177,7 @@ pub(super) fn fixtures() -> Vec<Fixture> {
             failing: vec![
                 (
                     "safetensors",
-                    safetensors("2.1b_float16", vec![tensor(Dtype::Float16)]),
+                    safetensors("2.1b_half", vec![tensor(Dtype::Float16)]),
                 ),
                 ("HDF5", hdf5("flannel_2", vec![tensor(Dtype::Float16)])),
                 ("NumPy", array("W", vec![tensor(Dtype::Float16)], None)),

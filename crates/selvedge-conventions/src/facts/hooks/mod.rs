@@ -5,6 +5,7 @@ mod files;
 mod lefthook;
 
 pub(crate) use document::Value;
+pub(crate) use files::has_groups;
 pub use files::{HookFiles, Narrowing};
 
 use crate::TreePath;

@@ -1,6 +1,7 @@
 //! The tools that take outputs out, with their options, and the commands that run another.
 
 use super::settings::Settings;
+use super::shell::UNSET;
 
 /// What a tool does with outputs: its name, and whether it prints the notebook in place of changing it.
 type Stripping = (&'static str, bool);
@@ -238,7 +239,9 @@ pub(super) fn stripping(
     let begins = |start: &str| options.iter().any(|option| option.starts_with(start));
     let has_files = |with_value: &[&str]| {
         let words = options.iter().scan(false, |is_value, word| {
-            let is_file = !*is_value && !word.starts_with('-') && !word.is_empty();
+            // A variable that nobody sets is no word.
+            let is_there = !word.chars().all(|c| c == UNSET);
+            let is_file = !*is_value && !word.starts_with('-') && is_there;
             *is_value = with_value.contains(&word.as_str());
             Some(is_file)
         });

@@ -6,6 +6,7 @@ use super::flow::{Block, Kind, Status};
 use super::reader::{Pending, Reader};
 use super::words::{Word, assignment, is_end};
 use super::{UNKNOWN, UNSET, is_unknown};
+use crate::HookFiles;
 
 impl Reader<'_, '_> {
     /// Begins a block, which is the body of a function where one was named.
@@ -196,13 +197,13 @@ impl Reader<'_, '_> {
         let folder = self.folder.as_deref();
         let is_literal = |word: &String| !word.contains(is_unknown);
         let on = if rest.iter().all(is_literal) {
-            self.lists.of_paths(rest, folder)
+            self.lists.of_paths(rest, folder, HookFiles::expanded)
         } else {
             self.lists.of_words(rest, folder)
         };
         // A list of one is that one.
         let value = match rest {
-            [one] if !one.contains(['*', '?', '[', UNKNOWN, UNSET]) => one.clone(),
+            [one] if !one.contains(['*', '?', '[', '(', UNKNOWN, UNSET]) => one.clone(),
             _ => self.lists.add(on).to_string(),
         };
         self.variables.insert(name.clone(), vec![value]);
@@ -235,7 +236,12 @@ impl Reader<'_, '_> {
                 self.next();
                 pending.words.push(next.to_string());
             } else {
+                let last = pending.words.last().map(String::as_str);
+                let is_pattern = matches!(last, Some("=" | "==" | "!="));
+                let extends = self.extends;
+                self.extends |= is_pattern;
                 let word = self.word(false);
+                self.extends = extends;
                 // What is empty is a word here.
                 let word = word.fields.join(" ");
                 pending.words.push(word);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::paths::Part;
 use super::words::unset;
 use super::{Lists, UNSET, is_unknown};
+use crate::facts::has_groups;
 use crate::{HookFiles, Narrowing};
 
 /// What conditions are asked in.
@@ -246,15 +247,11 @@ impl Block {
         self.in_pattern = false;
         self.leaves = false;
         self.is_other = patterns.iter().any(|pattern| pattern == "*");
-        let globs = HookFiles::Globs {
-            globs: patterns.clone(),
-            is_lenient: true,
-        };
         self.condition = if self.is_other {
             Status::known(true)
         } else if let Some(subject) = known(&self.subject) {
             Status {
-                known: Narrowing::to(globs).has(&subject),
+                known: Narrowing::to(HookFiles::like(patterns)).has(&subject),
                 on: Narrowing::default(),
             }
         } else {
@@ -292,22 +289,13 @@ impl Block {
     }
 }
 
-/// Files of which one of the globs is enough.
+/// The files that are one of these.
 fn one_of(all: &[HookFiles]) -> Narrowing {
-    let mut merged = Vec::new();
-    for files in all {
-        match files {
-            HookFiles::Globs { globs, .. } => merged.extend(globs.iter().cloned()),
-            _ => return Narrowing::default(),
-        }
-    }
-    if merged.is_empty() {
-        return Narrowing::default();
-    }
-    Narrowing::to(HookFiles::Globs {
-        globs: merged,
-        is_lenient: true,
-    })
+    let none = Narrowing {
+        files: Vec::new(),
+        exclude: all.to_vec(),
+    };
+    none.inverted()
 }
 
 /// What a word is, where the text tells: a variable that nobody sets is empty.
@@ -348,14 +336,10 @@ fn unknown_is(word: &str, patterns: &[String], lists: &Lists) -> Status {
         }
         None => return Status::default(),
     };
-    let on = HookFiles::Globs {
-        globs,
-        is_lenient: true,
-    };
     Status {
         known: None,
         on: if is_known {
-            Narrowing::to(on)
+            Narrowing::to(HookFiles::like(globs))
         } else {
             Narrowing::default()
         },
@@ -372,7 +356,10 @@ pub(super) fn test(words: &[String], context: &Context<'_>) -> Status {
                 (Some(true), _) | (_, Some(true)) => Status::known(true),
                 (Some(false), _) => right,
                 (_, Some(false)) => left,
-                _ => Status::default(),
+                _ => Status {
+                    known: None,
+                    on: left.on.or(&right.on),
+                },
             };
         }
     }
@@ -451,14 +438,12 @@ pub(super) fn test(words: &[String], context: &Context<'_>) -> Status {
 fn compare(left: &str, right: &str, lists: &Lists) -> Status {
     match (known(left), known(right)) {
         (Some(left), Some(right)) if left == right => Status::known(true),
-        (Some(left), Some(right)) if right.contains(['*', '?', '[']) => Status {
-            known: Narrowing::to(HookFiles::Globs {
-                globs: vec![right],
-                is_lenient: true,
-            })
-            .has(&left),
-            on: Narrowing::default(),
-        },
+        (Some(left), Some(right)) if right.contains(['*', '?', '[']) || has_groups(&right) => {
+            Status {
+                known: Narrowing::to(HookFiles::like(vec![right])).has(&left),
+                on: Narrowing::default(),
+            }
+        }
         (Some(_), Some(_)) => Status::known(false),
         (None, Some(right)) => unknown_is(left, &[right], lists),
         _ => Status::default(),

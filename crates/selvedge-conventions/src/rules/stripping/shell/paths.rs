@@ -73,13 +73,15 @@ impl Lists {
                 && !word.contains(is_of_program)
                 && (word.contains('/') || word.ends_with(".ipynb") || word.contains(is_unknown))
         };
-        self.of_paths(words.iter().filter(is_path), folder)
+        self.of_paths(words.iter().filter(is_path), folder, HookFiles::expanded)
     }
 
+    /// What is known of the files that are these, as the shell reads them, or git.
     pub(super) fn of_paths<'w>(
         &self,
         words: impl IntoIterator<Item = &'w String>,
         folder: Option<&str>,
+        read: fn(&[String]) -> HookFiles,
     ) -> Narrowing {
         let mut paths = Vec::new();
         let mut lists = Vec::new();
@@ -109,18 +111,15 @@ impl Lists {
                     None => {}
                 }
             } else if behind.starts_with('/') && behind.len() > 1 {
-                paths.push(format!("*{behind}"));
+                paths.push(format!("**{behind}"));
                 paths.push(behind[1..].to_owned());
             } else {
                 return Narrowing::default();
             }
         }
-        match (&lists[..], &paths[..]) {
-            ([], []) => Narrowing::default(),
-            ([], paths) => Narrowing::to(HookFiles::paths(paths)),
-            ([one], []) => (*one).clone(),
-            _ => Narrowing::default(),
-        }
+        let of_paths = (!paths.is_empty()).then(|| Narrowing::to(read(&paths)));
+        let all = lists.into_iter().cloned().chain(of_paths);
+        all.reduce(|one, other| one.or(&other)).unwrap_or_default()
     }
 
     /// What is known of the paths that the commands print, each of which reads what the one before does.
@@ -194,7 +193,7 @@ impl Lists {
                 among.push(path.to_owned());
             }
         }
-        let mut all = self.of_paths(&among, folder);
+        let mut all = self.of_paths(&among, folder, HookFiles::paths);
         if !except.is_empty() && !except.iter().any(|path| path.contains(is_unknown)) {
             all.exclude.push(HookFiles::paths(&except));
         }
@@ -209,7 +208,7 @@ impl Lists {
         let mut all = Narrowing::default();
         let is_all = |folder: &String| matches!(folder.trim_end_matches('/'), "." | "");
         if !folders.is_empty() && !folders.iter().any(is_all) {
-            all.extend(&self.of_paths(folders, None));
+            all.extend(&self.of_paths(folders, None, HookFiles::paths));
         }
         let is_one_of_some = tests.iter().any(|word| word == "-o" || word == "-or");
         let mut is_out = false;

@@ -62,6 +62,8 @@ pub(super) struct Reader<'t, 'l> {
     pub(super) folder: Option<String>,
     /// The list of the loop that has just ended, which may be told now what it reads.
     pub(super) closed_loop: Option<char>,
+    /// Whether `!(…)` is a part of a pattern, and no command.
+    pub(super) extends: bool,
     pub(super) lists: &'l mut Lists,
 }
 
@@ -93,6 +95,7 @@ impl<'t, 'l> Reader<'t, 'l> {
             functions: 0,
             folder: None,
             closed_loop: None,
+            extends: text.contains("extglob"),
             lists,
         }
     }

@@ -22,6 +22,10 @@ impl<'t> Reader<'t, '_> {
         let mut is_plain = true;
         while let Some(next) = self.peek() {
             match next {
+                '(' if self.is_group(&open) => {
+                    open.push_str(&self.group());
+                    is_there = true;
+                }
                 _ if is_end(Some(next)) => break,
                 '`' if self.is_backquoted => break,
                 '\'' => {
@@ -74,6 +78,32 @@ impl<'t> Reader<'t, '_> {
             fields: done,
             is_plain,
         }
+    }
+
+    /// Whether the `(` behind this text begins a part of a pattern, such as `@(a|b)`.
+    fn is_group(&self, open: &str) -> bool {
+        let is_negated = open.ends_with('!') && (self.extends || open.len() > 1);
+        open.ends_with(['@', '?', '*', '+']) || is_negated
+    }
+
+    /// A part of a pattern with its brackets, which may have others within.
+    fn group(&mut self) -> String {
+        let mut text = String::new();
+        let mut depth = 0;
+        while let Some(next) = self.next() {
+            text.push(next);
+            match next {
+                '(' => depth += 1,
+                ')' => depth -= 1,
+                // What only a run tells.
+                '$' | '`' => text.push(UNKNOWN),
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        text
     }
 
     /// What is between double quotes.
