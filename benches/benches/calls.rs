@@ -6,8 +6,7 @@ use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Bencher, Criterion, criterion_group, criterion_main};
-use selvedge_benches::record::contender::{append, builder};
-use selvedge_benches::record::workload::Workload;
+use selvedge_benches::Steps;
 use tempfile::TempDir;
 
 /// `append` where copying is next to nothing, and planning a run.
@@ -15,22 +14,19 @@ fn calls(criterion: &mut Criterion) {
     let folder =
         TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder in the target directory");
     let path = folder.path().join("calls.h5");
-    let scalars = Workload::scalars(0).expect("a workload");
+    let scalars = Steps::of(&[0]).expect("a workload");
     criterion.bench_function("append-scalar", |b| append_scalar(b, &scalars, &path));
-    let thimble = Workload::large(0).expect("a workload");
+    let thimble = Steps::of(&[4, 10_000, 64]).expect("a workload");
     criterion.bench_function("plan", |b| {
-        b.iter(|| black_box(builder(&thimble, &path).steps(6001)).plan());
+        b.iter(|| black_box(thimble.builder(&path).steps(6001)).plan());
     });
 }
 
-fn append_scalar(b: &mut Bencher<'_>, workload: &Workload, path: &Path) {
-    let mut run = builder(workload, path)
-        .overwrite(true)
-        .start()
-        .expect("a recorder");
+fn append_scalar(b: &mut Bencher<'_>, steps: &Steps, path: &Path) {
+    let mut run = steps.builder(path).start().expect("a recorder");
     let (mut step, mut last) = (0, Ok(0));
     b.iter(|| {
-        last = append(&mut run, workload, step);
+        last = steps.append(&mut run, step);
         step += 1;
     });
     // A recorder that has failed once fails ever after.

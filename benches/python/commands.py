@@ -1,29 +1,38 @@
-"""How a peer is driven: commands on stdin, one a line, fields separated by tabs.
+"""How a peer is driven: calls on stdin, one a line, as JSON: the name of a method, and its arguments.
 
-Each is answered with one line on stdout: `ok` and its result, or `error` and what went wrong.
+Each is answered with one line on stdout: `{"Ok": result}`, or `{"Err": what went wrong}`. Times are in seconds and measured
+here, so neither the start of Python nor its imports nor the pipe are in them.
 """
 
 import json
 import os
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+from time import perf_counter
+
+import numpy as np
 
 
 def serve(peer):
-    """Calls the method of `peer` that each command names, until stdin ends."""
+    """Calls the method of `peer` that each line names, until stdin ends."""
     for line in sys.stdin:
-        command, *fields = line.rstrip("\n").split("\t")
         try:
-            answer = f"ok\t{getattr(peer, command)(*fields)}"
+            method, arguments = json.loads(line)
+            answer = {"Ok": getattr(peer, method)(*arguments)}
         except Exception as error:
-            answer = f"error\t{type(error).__name__}: {error}".replace("\n", " ")
-        print(answer, flush=True)
+            answer = {"Err": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
 
 
-def versions(*modules):
-    """The versions of Python and of modules, as their packages were installed."""
+def versions(*packages):
+    """The versions of Python and of those of `packages` that are installed."""
     found = {"Python": ".".join(map(str, sys.version_info[:3]))}
-    return json.dumps(found | {module.__name__: version(module.__name__) for module in modules})
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            pass
+    return found
 
 
 class Meter:
@@ -61,18 +70,53 @@ def written():
     return max(int(values["wchar"]), int(values["write_bytes"]))
 
 
-def files(path):
-    """The file at `path`, or all files of the folder."""
-    if not os.path.isdir(path):
-        yield path
-    for folder, _, names in os.walk(path):
-        for name in names:
-            yield os.path.join(folder, name)
-
-
 def sync(path):
-    """Waits until the data are on the disk."""
-    for name in files(path):
-        file = os.open(name, os.O_RDONLY)
-        os.fdatasync(file) if hasattr(os, "fdatasync") else os.fsync(file)
-        os.close(file)
+    """Waits until the data of the file at `path`, or of all files of the folder, are on the disk."""
+    for folder, _, names in os.walk(path) if os.path.isdir(path) else [("", (), [path])]:
+        for name in names:
+            file = os.open(os.path.join(folder, name), os.O_RDONLY)
+            os.fdatasync(file) if hasattr(os, "fdatasync") else os.fsync(file)
+            os.close(file)
+
+
+def recorded(create, steps, values_of, rests=None, disk=None):
+    """The figures of a sample: `create` returns what writes the values of a step, and what closes the file.
+
+    After so many steps each, `rests` is called, outside of the time of a step: a number, and what is called.
+    """
+    meter, blocked = Meter(), np.empty(steps)
+    begin = perf_counter()
+    write, close = create()
+    created = perf_counter()
+    for step in range(steps):
+        values = values_of(step)
+        start = perf_counter()
+        write(step, values)
+        blocked[step] = perf_counter() - start
+        if rests and step % rests[0] == rests[0] - 1:
+            rests[1]()
+    close()
+    if disk:
+        sync(disk)
+    figures = {"seconds": perf_counter() - created, "create": created - begin, **meter.figures()}
+    blocked.sort()
+    for name, percent in ("blocked_p50", 50), ("blocked_p99", 99), ("blocked_max", 100):
+        figures[name] = blocked[max(-(-steps * percent // 100), 1) - 1]
+    return figures
+
+
+def assign(targets, convert=lambda value: value):
+    def write(step, values):
+        for target, value in zip(targets, values):
+            target[step] = convert(value)
+
+    return write
+
+
+def same(found, expected, what="the file"):
+    """Compares arrays by their bytes: of floats, NaN is not NaN."""
+    found = np.asarray(found)
+    if found.dtype != expected.dtype or found.shape != expected.shape:
+        raise ValueError(f"{what} has {found.dtype} {found.shape}, not {expected.dtype} {expected.shape}")
+    if found.tobytes() != expected.tobytes():
+        raise ValueError(f"{what} has other bytes")

@@ -1,16 +1,11 @@
-"""The compressors that selvedge-deflate is held against, in memory.
+"""The groups `encode`: the compressors that selvedge-deflate is held against. `commands.py` says how it is driven."""
 
-`commands.py` says how it is driven. Times are in seconds and measured here.
-"""
-
-import json
 import sys
 import types
-import zlib
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module
 from time import perf_counter
 
-from commands import serve
+from commands import serve, versions
 
 
 class Absent(types.ModuleType):
@@ -26,87 +21,57 @@ class Absent(types.ModuleType):
         return args[0] if args else self
 
 
-def zipnn():
-    # It imports torch for tensors, of which there are none here: bytes go in and come out.
-    for name in ("torch", "safetensors.torch"):
-        if name not in sys.modules:
-            sys.modules[name] = Absent(name)
-    from zipnn import ZipNN
+def level_1(module):
+    return lambda data: module.compress(data, 1), module.decompress
 
-    codec = ZipNN(bytearray_dtype="bfloat16", input_format="byte", threads=1)
-    # Its own byte grouping is its point: it gets the elements, all others the shuffled bytes.
+
+def zipnn(module):
+    codec = module.ZipNN(bytearray_dtype="bfloat16", input_format="byte", threads=1)
     return lambda data: codec.compress(bytearray(data)), codec.decompress
 
 
-def zlib_ng():
-    from zlib_ng import zlib_ng as module
-
-    return lambda data: module.compress(data, 1), module.decompress
-
-
-def igzip():
-    from isal import isal_zlib as module
-
-    return lambda data: module.compress(data, 1), module.decompress
-
-
-def lz4():
-    import lz4.block as module
-
-    return module.compress, module.decompress
-
-
-def zstd():
-    import zstandard as module
-
-    return module.ZstdCompressor(level=1).compress, module.ZstdDecompressor().decompress
-
-
+# For each the module, and what makes its two functions.
 CODECS = {
-    "zlib-1": lambda: (lambda data: zlib.compress(data, 1), zlib.decompress),
-    "zlib-ng-1": zlib_ng,
-    "igzip-1": igzip,
-    "lz4": lz4,
-    "zstd-1": zstd,
-    "ZipNN": zipnn,
+    "zlib-1": ("zlib", level_1),
+    "zlib-ng-1": ("zlib_ng.zlib_ng", level_1),
+    "igzip-1": ("isal.isal_zlib", level_1),
+    "lz4": ("lz4.block", lambda module: (module.compress, module.decompress)),
+    "zstd-1": (
+        "zstandard",
+        lambda module: (module.ZstdCompressor(level=1).compress, module.ZstdDecompressor().decompress),
+    ),
+    "ZipNN": ("zipnn", zipnn),
 }
 
 
 class Peer:
-    def __init__(self):
-        self.codecs = {}
-        self.elements = self.shuffled = []
-
     def versions(self):
-        found = {}
-        for package in ("isal", "lz4", "zipnn", "zlib-ng", "zstandard"):
-            try:
-                found[package] = version(package)
-            except PackageNotFoundError:
-                pass
-        return json.dumps(found)
-
-    def has(self, name):
-        """Whether a codec is installed."""
-        try:
-            self.codecs[name] = CODECS[name]()
-        except ImportError:
-            return "no"
-        return "yes"
+        found = versions("isal", "lz4", "zipnn", "zlib-ng", "zstandard")
+        del found["Python"]
+        return found
 
     def prepare(self, elements, shuffled, chunk):
-        """Reads the chunks of `chunk` bytes, as elements and shuffled."""
+        """Reads the chunks of `chunk` bytes, as elements and shuffled, and returns which codecs are installed."""
 
         def chunks(path):
             with open(path, "rb") as file:
-                return list(iter(lambda: file.read(int(chunk)), b""))
+                return list(iter(lambda: file.read(chunk), b""))
 
-        self.elements, self.shuffled = chunks(elements), chunks(shuffled)
-        return ""
+        self.elements, self.shuffled, self.codecs = chunks(elements), chunks(shuffled), {}
+        # ZipNN imports torch for tensors, of which there are none here: bytes go in and come out.
+        for name in ("torch", "safetensors.torch"):
+            sys.modules.setdefault(name, Absent(name))
+        for name, (module, functions) in CODECS.items():
+            try:
+                self.codecs[name] = functions(import_module(module))
+            except ImportError:
+                pass
+        return list(self.codecs)
 
     def encode(self, name):
         """Compresses all chunks: the seconds that took, and the bytes that came out."""
         compress, decompress = self.codecs[name]
+        # Its own byte grouping is ZipNN's point: it gets the elements, all others the shuffled bytes.
         chunks = self.elements if name == "ZipNN" else self.shuffled
         begin = perf_counter()
         compressed = [compress(chunk) for chunk in chunks]
@@ -114,7 +79,7 @@ class Peer:
         for chunk, stream in zip(chunks, compressed):
             if bytes(decompress(stream)) != chunk:
                 raise ValueError("it does not give its bytes back")
-        return f"{seconds!r}\t{sum(map(len, compressed))}"
+        return {"seconds": seconds, "on_disk": sum(map(len, compressed))}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,6 @@
-"""The groups `python`: the package, h5py and others from a loop of PyTorch, on the CPU.
+"""The groups `python`: the package, h5py and others from a loop of PyTorch, on the CPU. `commands.py` says how it is
+driven."""
 
-`commands.py` says how it is driven. Times are in seconds and measured here.
-"""
-
-import json
 import platform
 from math import prod
 from pathlib import Path
@@ -15,7 +12,7 @@ import safetensors.torch
 import selvedge
 import torch
 
-from commands import serve
+from commands import assign, recorded, same, serve
 
 # What the copies of `memcpy` go round in, as those of a recorder go round in its queue.
 QUEUE = 64 << 20
@@ -25,6 +22,10 @@ def numpy_of(tensor):
     """An array that shares the memory, as loops for h5py make it."""
     tensor = tensor.detach().cpu()
     return tensor.view(torch.uint16).numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()
+
+
+def nothing():
+    pass
 
 
 class Nothing(torch.optim.Optimizer):
@@ -41,77 +42,66 @@ class Peer:
     def __init__(self):
         # Copies by several threads wait for each other where others are at work.
         torch.set_num_threads(1)
-        self.rows = self.steps = None
+        self.rest = nothing
 
     def versions(self):
-        return json.dumps({"torch": torch.__version__, "Python of torch": platform.python_version()})
+        return {"torch": torch.__version__, "Python of torch": platform.python_version()}
 
     def record(self, contender, path, count, shape, steps, bursts):
         """Records `steps` steps of `count` tensors, and of a loss where these are few.
 
         With `bursts`, the contender may rest, outside of the time, when it is half a queue ahead.
         """
-        shape = [int(axis) for axis in shape.split("x")]
-        tensors = {f"layer{n}": torch.randn(shape).bfloat16() for n in range(int(count))}
-        if len(tensors) < 10:
+        tensors = {f"layer{n}": torch.randn(shape).bfloat16() for n in range(count)}
+        if count < 10:
             tensors["loss"] = torch.tensor(2.5)
         # The number of the step: one that is recorded twice, or too late, is found.
         number = tensors["layer0"].view(torch.int16).view(-1)[:1]
-        steps, path = int(steps), Path(path)
-        blocked = np.empty(steps)
-        begin = perf_counter()
-        write, rest, close = getattr(self, contender)(path, tensors, steps)
-        created = perf_counter()
+        path, self.rest = Path(path), nothing
         size = sum(tensor.nbytes for tensor in tensors.values())
-        burst = max(1, QUEUE // 2 // size) if bursts else steps
-        for step in range(steps):
+
+        def create():
+            return getattr(self, contender)(path, tensors, steps)
+
+        def values(step):
             number.fill_(step % 30_000)
-            start = perf_counter()
-            write(step)
-            blocked[step] = perf_counter() - start
-            if step % burst == burst - 1:
-                rest()
-        close()
-        figures = {"seconds": perf_counter() - created, "create": created - begin}
-        blocked.sort()
-        for name, percent in ("blocked_p50", 50), ("blocked_p99", 99), ("blocked_max", 100):
-            figures[name] = blocked[max(-(-steps * percent // 100), 1) - 1]
+            return tensors.values()
+
+        rests = (max(1, QUEUE // 2 // size), lambda: self.rest()) if bursts else None
+        figures = recorded(create, steps, values, rests)
         check(path, tensors, steps)
-        return json.dumps(figures)
+        return {name: value for name, value in figures.items() if name not in ("peak_memory", "written")}
 
     def append(self, path, tensors, steps):
         run = selvedge.Recorder(path, steps, like=tensors)
-        return lambda step: run.append(tensors), run.commit, run.finish
+        self.rest = run.commit
+        return lambda step, _: run.append(tensors), run.finish
 
     def watch(self, path, tensors, steps):
         model = torch.nn.ParameterDict({name: torch.nn.Parameter(tensor) for name, tensor in tensors.items()})
         optimizer = Nothing(model.parameters())
         watch = selvedge.watch(model, optimizer, path, steps, what=["weights"])
-        return lambda step: optimizer.step(), watch.recorder.commit, watch.close
+        self.rest = watch.recorder.commit
+        return lambda step, _: optimizer.step(), watch.close
 
     def memcpy(self, path, tensors, steps):
         size = sum(tensor.nbytes for tensor in tensors.values())
-        queue = [[(torch.ones_like(tensor), tensor) for tensor in tensors.values()] for _ in range(max(1, QUEUE // size))]
+        queue = [[torch.ones_like(tensor) for tensor in tensors.values()] for _ in range(max(1, QUEUE // size))]
 
-        def write(step):
-            for copy, tensor in queue[step % len(queue)]:
+        def write(step, values):
+            for copy, tensor in zip(queue[step % len(queue)], values):
                 copy.copy_(tensor)
 
-        return write, nothing, nothing
+        return write, nothing
 
     def h5py(self, path, tensors, steps, rows, **options):
         file = h5py.File(path, "w")
-        datasets = {}
+        datasets = []
         for name, tensor in tensors.items():
             array = numpy_of(tensor)
             chunk = (min(rows, steps), *array.shape)
-            datasets[name] = file.create_dataset(name, (steps, *array.shape), array.dtype, chunks=chunk, **options)
-
-        def write(step):
-            for name, dataset in datasets.items():
-                dataset[step] = numpy_of(tensors[name])
-
-        return write, nothing, file.close
+            datasets.append(file.create_dataset(name, (steps, *array.shape), array.dtype, chunks=chunk, **options))
+        return assign(datasets, numpy_of), file.close
 
     def h5py_tuned(self, path, tensors, steps):
         rows = max(1, 1_000_000 // max(tensor.nbytes for tensor in tensors.values()))
@@ -123,36 +113,33 @@ class Peer:
 
     def tofile(self, path, tensors, steps):
         path.mkdir()
-        files = [(open(path / name, "wb"), tensor) for name, tensor in tensors.items()]
+        files = [open(path / name, "wb") for name in tensors]
 
-        def write(step):
-            for file, tensor in files:
+        def write(step, values):
+            for file, tensor in zip(files, values):
                 numpy_of(tensor).tofile(file)
 
-        return write, nothing, lambda: [file.close() for file, _ in files]
+        return write, lambda: [file.close() for file in files]
 
     def torch_save(self, path, tensors, steps):
         path.mkdir()
-        return lambda step: torch.save(tensors, path / f"{step}.pt"), nothing, nothing
+        return lambda step, _: torch.save(tensors, path / f"{step}.pt"), nothing
 
     def safetensors(self, path, tensors, steps):
         path.mkdir()
-        return lambda step: safetensors.torch.save_file(tensors, path / f"{step}.safetensors"), nothing, nothing
+        return lambda step, _: safetensors.torch.save_file(tensors, path / f"{step}.safetensors"), nothing
 
     def prepare(self, rows, steps):
-        """Reads the rows of a step and the single steps that will be asked for."""
-        self.rows = np.fromfile(rows, np.int64)
-        self.steps = np.fromfile(steps, np.int64).tolist()
-        return ""
+        """Takes the rows of a step and the single steps that will be asked for."""
+        self.rows, self.steps = np.array(rows), steps
 
-    def read(self, contender, what, path):
+    def read(self, way, path):
         """Reads of the tensor `W` into torch, and returns the time and the sum of the words, of single steps the first."""
         begin = perf_counter()
-        found = getattr(self, f"{what}_by_{contender}")(path)
-        seconds = perf_counter() - begin
+        found = getattr(self, way)(path)
+        figures = {"seconds": perf_counter() - begin}
         words = [step.view(-1)[:4] for step in found] if isinstance(found, list) else [found.view(-1)]
-        total = sum(int(part.view(torch.int64).sum()) for part in words) % 2**64
-        return f"{json.dumps({'seconds': seconds})}\t{total}"
+        return figures, sum(int(part.view(torch.int64).sum()) for part in words) % 2**64
 
     def whole_by_selvedge(self, path):
         return selvedge.open(path)["W"].torch()
@@ -160,7 +147,7 @@ class Peer:
     def rows_by_selvedge(self, path):
         return selvedge.open(path)["W"][:, self.rows].torch()
 
-    def steps_by_selvedge(self, path):
+    def single_by_selvedge(self, path):
         tensor = selvedge.open(path)["W"]
         return [tensor[step].torch()[:1].clone() for step in self.steps]
 
@@ -171,14 +158,10 @@ class Peer:
     def rows_by_h5py(self, path):
         return self.whole_by_h5py(path)[:, self.rows]
 
-    def steps_by_h5py(self, path):
+    def single_by_h5py(self, path):
         with h5py.File(path) as file:
             dataset = file["W"]
             return [torch.from_numpy(dataset[step]).view(torch.bfloat16)[:1].clone() for step in self.steps]
-
-
-def nothing():
-    pass
 
 
 def check(path, tensors, steps):
@@ -192,16 +175,15 @@ def check(path, tensors, steps):
                 expected.reshape(-1)[0] = step % 30_000
             if path.is_file():
                 with h5py.File(path) as file:
-                    found = file[name][step]
+                    found = np.asarray(file[name][step]).view(expected.dtype)
             elif (path / name).exists():
-                offset = step * expected.nbytes
-                found = np.fromfile(path / name, expected.dtype, prod(expected.shape), offset=offset)
+                offset, count = step * expected.nbytes, prod(expected.shape)
+                found = np.fromfile(path / name, expected.dtype, count, offset=offset).reshape(expected.shape)
             elif (saved := path / f"{step}.pt").exists():
                 found = numpy_of(torch.load(saved)[name])
             else:
                 found = numpy_of(safetensors.torch.load_file(path / f"{step}.safetensors")[name])
-            if np.asarray(found).tobytes() != expected.tobytes():
-                raise ValueError(f"step {step} of {name} has other bytes")
+            same(found, expected, f"step {step} of {name}")
 
 
 if __name__ == "__main__":

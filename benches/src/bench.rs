@@ -9,22 +9,14 @@ use crate::Result;
 use crate::machine::{self, Busy};
 use crate::options::{Options, Scale};
 use crate::peer::Python;
-use crate::report::{Group, Kind, Report, Row, SCHEMA, Sample};
+use crate::report::{Group, Report, Row, SCHEMA, Sample};
 use crate::scratch::Scratch;
-
-/// Who takes part in a group.
-pub trait Contender: Copy {
-    /// Its name in tables.
-    fn name(self) -> &'static str;
-    /// Whose it is.
-    fn kind(self) -> Kind;
-}
+use crate::sections::{Spec, Who};
 
 /// A run, and its report so far.
 #[derive(Debug)]
 pub struct Bench {
-    /// What is measured.
-    pub options: Options,
+    pub(crate) options: Options,
     /// What was measured.
     pub report: Report,
     begin: Instant,
@@ -38,35 +30,30 @@ impl Bench {
     /// A run that has measured nothing yet; files are written into `folder`.
     #[must_use]
     pub fn new(options: Options, folder: &Path) -> Self {
-        let mut notes = Vec::new();
-        if options.scale != Scale::Full {
-            notes.push(
-                "**A short run, to see that everything works: no figures to quote.**".to_owned(),
-            );
-        }
-        if options.python.is_none() {
-            notes.push(
-                "Without the Python peers: `--no-peers`, or `SELVEDGE_PYTHON` is not set."
-                    .to_owned(),
-            );
-        }
-        let report = Report {
-            schema: SCHEMA,
-            created: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-            commit: machine::commit(),
-            scale: options.scale.name().to_owned(),
-            rounds: options.rounds,
-            machine: machine::describe(folder),
-            versions: machine::versions(),
-            notes,
-            groups: Vec::new(),
-        };
-        Self {
+        let (rounds, scale) = (options.rounds(), options.scale());
+        let mut bench = Self {
+            report: Report {
+                schema: SCHEMA,
+                created: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+                commit: machine::commit(),
+                scale: scale.pick("full", "quick", "smoke").to_owned(),
+                rounds,
+                machine: machine::describe(folder),
+                versions: machine::versions(),
+                notes: Vec::new(),
+                groups: Vec::new(),
+            },
             options,
-            report,
             begin: Instant::now(),
             busy: Busy::now(),
+        };
+        if scale != Scale::Full {
+            bench.note("**A short run, to see that everything works: no figures to quote.**");
         }
+        if bench.options.python().is_none() {
+            bench.note("Without the Python peers: `--no-peers`, or `SELVEDGE_PYTHON` is not set.");
+        }
+        bench
     }
 
     /// The report, when all groups have run: with how busy others kept the machine meanwhile.
@@ -81,31 +68,28 @@ impl Bench {
                      Selvedge's recorder does, suffers most."
                 ));
             }
-            self.report
-                .machine
-                .push(("others during the run".to_owned(), told));
+            let what = "others during the run".to_owned();
+            self.report.machine.push((what, told));
         }
         self.report
     }
 
-    /// Whether the group `name` runs.
-    #[must_use]
-    pub fn selects(&self, name: &str) -> bool {
-        self.options.selects(name)
+    /// `full`, or less of it, by the scale of this run.
+    pub(crate) fn pick<T>(&self, full: T, quick: T, smoke: T) -> T {
+        self.options.scale().pick(full, quick, smoke)
     }
 
     /// Starts a peer's script, and notes its versions. `None` where there is no Python, or where it cannot start:
     /// then the report says so.
-    pub fn python(&mut self, script: &str, args: &[&str]) -> Option<Python> {
-        let python = self.options.python.clone()?;
+    pub(crate) fn python(&mut self, script: &str, args: &[&str]) -> Option<Python> {
+        let python = self.options.python()?;
         self.start(&python, script, args)
     }
 
     /// The same with another Python.
-    pub fn start(&mut self, python: &Path, script: &str, args: &[&str]) -> Option<Python> {
+    pub(crate) fn start(&mut self, python: &Path, script: &str, args: &[&str]) -> Option<Python> {
         let started = Python::start(python, script, args).and_then(|mut peer| {
-            let versions = peer.call(&["versions"])?;
-            let versions: BTreeMap<String, String> = serde_json::from_str(&versions)?;
+            let versions: BTreeMap<String, String> = peer.call("versions", ())?;
             Ok((peer, versions))
         });
         match started {
@@ -121,42 +105,47 @@ impl Bench {
     }
 
     /// Adds what the reader has to know of the whole run.
-    pub fn note(&mut self, note: String) {
+    pub(crate) fn note(&mut self, note: impl Into<String>) {
+        let note = note.into();
         eprintln!("note: {note}");
         self.report.notes.push(note);
     }
 
-    /// Empties the page cache of a file that the group `name` reads from the disk. Where the system does not do that for a
+    /// Empties the page cache of the file that a group reads from the disk (`-cold`). Where the system does not do that for a
     /// process it is `false`, and the report says that the group is missing.
-    ///
-    /// # Errors
-    ///
-    /// The errors of the file system.
-    pub fn evicts(&mut self, name: &str, scratch: &Scratch, path: &Path) -> Result<bool> {
-        let evicted = scratch.evict(path)?;
+    pub(crate) fn evicts(&mut self, spec: &Spec, scratch: &Scratch, path: &Path) -> Result<bool> {
+        let evicted = !spec.is_cold() || scratch.evict(path)?;
         if !evicted {
             let why = "this system does not let a process empty the page cache of a file";
-            self.note(format!("No `{name}`: {why}."));
+            self.note(format!("No `{}`: {why}.", spec.name));
         }
         Ok(evicted)
     }
 
-    /// Takes samples in turns, and adds the group to the report.
+    /// Takes samples in turns, of all contenders or, without a peer, of those that are not in Python, and adds the group to
+    /// the report.
     ///
     /// Each round starts with another contender, so none always follows the same. `sample` is given the contender and
     /// the round, of which 0 does not count. A contender whose sample is an error, be it its own or a wrong answer,
     /// takes no part in what follows, and the report says why.
-    pub fn rounds<C: Contender>(
+    pub(crate) fn rounds(
         &mut self,
+        spec: &Spec,
         mut group: Group,
-        contenders: &[C],
-        mut sample: impl FnMut(C, usize) -> Result<Sample>,
+        has_peer: bool,
+        mut sample: impl FnMut(Who, usize) -> Result<Sample>,
     ) -> &mut Group {
-        let rounds = self.options.rounds;
-        let rows = contenders
+        let rounds = self.report.rounds;
+        let contenders = spec
+            .who
             .iter()
-            .map(|who| Row::new(who.name(), who.kind()));
-        group.rows = rows.collect();
+            .copied()
+            .filter(|who| has_peer || !who.python);
+        let contenders: Vec<Who> = contenders.collect();
+        group.rows = contenders
+            .iter()
+            .map(|who| Row::new(who.name, who.kind))
+            .collect();
         for round in 0..=rounds {
             for turn in 0..contenders.len() {
                 let index = (turn + round) % contenders.len();
@@ -199,86 +188,34 @@ impl Bench {
     }
 }
 
-impl Group {
-    /// A group without rows: `count` of `unit` in a sample, which has `bytes` of values.
-    #[must_use]
-    pub fn new(
-        name: &str,
-        title: &str,
-        what: String,
-        (count, unit): (u64, &str),
-        bytes: u64,
-        reference: &str,
-    ) -> Self {
-        Self {
-            name: name.to_owned(),
-            title: title.to_owned(),
-            what,
-            bytes,
-            count,
-            unit: unit.to_owned(),
-            reference: reference.to_owned(),
-            notes: Vec::new(),
-            rows: Vec::new(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use super::{Bench, Contender};
-    use crate::options::{Options, Scale};
-    use crate::report::{Figure, Group, Kind, Sample};
-
-    #[derive(Clone, Copy, PartialEq)]
-    enum Who {
-        Good,
-        Bad,
-    }
-
-    impl Contender for Who {
-        fn name(self) -> &'static str {
-            match self {
-                Self::Good => "good",
-                Self::Bad => "bad",
-            }
-        }
-
-        fn kind(self) -> Kind {
-            Kind::Peer
-        }
-    }
+    use super::Bench;
+    use crate::options::Options;
+    use crate::report::{Figure, Sample};
+    use crate::sections::Spec;
 
     #[test]
     fn turns_alternate_and_a_failure_is_told() {
-        let options = Options {
-            scale: Scale::Smoke,
-            rounds: 3,
-            scratch: Path::new(".").to_path_buf(),
-            python: None,
-            torch: None,
-            trajectory: None,
-            only: Vec::new(),
-        };
+        let options = Options::parsed(&["--smoke", "--no-peers", "--rounds", "3"]);
         let mut bench = Bench::new(options, Path::new("."));
-        let group = Group::new("test/turns", "Turns", String::new(), (1, "turn"), 0, "good");
+        let spec = Spec::of(&["good", "bad"]);
         let mut turns = String::new();
-        let group = bench.rounds(group, &[Who::Good, Who::Bad], |who, round| {
-            turns.push(if who == Who::Good { 'g' } else { 'b' });
-            if who == Who::Bad && round == 2 {
+        let group = bench.rounds(&spec, spec.group(1, 0, ""), false, |who, round| {
+            turns.push_str(&who.key[..1]);
+            if who.key == "bad" && round == 2 {
                 return Err("another answer".into());
             }
             Ok(Sample::from([(Figure::Seconds, round as f64)]))
         });
         // The first round does not count; after its failure in round 2 the bad one is not asked again.
         assert_eq!(turns, "gbbggbg");
+        assert_eq!(group.reference, "good");
         assert_eq!(group.rows[0].values(Figure::Seconds), [1.0, 2.0, 3.0]);
         assert_eq!(group.rows[1].values(Figure::Seconds), [1.0]);
         assert_eq!(group.rows[1].failure.as_deref(), Some("another answer"));
-        let failures: Vec<_> = bench.report.failures().collect();
-        assert_eq!(failures.len(), 1);
-        assert_eq!(failures[0].2, "another answer");
+        assert_eq!(bench.report.failures().count(), 1);
     }
 }

@@ -6,60 +6,52 @@ use std::path::Path;
 use std::process::Command;
 
 /// A line for each fact that the system tells: what, and its value.
-#[must_use]
-pub fn describe(folder: &Path) -> Vec<(String, String)> {
+pub(crate) fn describe(folder: &Path) -> Vec<(String, String)> {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZeroUsize::get);
-    let mut facts = vec![
+    let known = |fact: Option<String>| fact.unwrap_or_else(|| "unknown".to_owned());
+    let facts = [
         (
             "processor",
-            format!("{}, {cores} cores", processor().unwrap_or_else(unknown)),
+            Some(format!("{}, {cores} cores", known(processor()))),
         ),
-        ("memory", memory().unwrap_or_else(unknown)),
-        ("system", output("uname", &["-srm"]).unwrap_or_else(unknown)),
+        ("memory", Some(known(memory()))),
+        ("system", Some(known(output("uname", &["-srm"])))),
+        ("file system", Some(known(file_system(folder)))),
+        // The load of the last minute: above 0, somebody else was measured too.
         (
-            "file system",
-            file_system(folder).map_or_else(unknown, |(kind, device)| {
-                if kind == "tmpfs" {
-                    "tmpfs: MEMORY, NOT A DISK; choose another place with --scratch".to_owned()
-                } else {
-                    format!("{kind} on {device}")
-                }
-            }),
+            "load before",
+            read("/proc/loadavg").and_then(|text| first_word(&text)),
         ),
     ];
-    // The load of the last minute: above 0, somebody else was measured too.
-    if let Some(load) = read("/proc/loadavg").and_then(|text| first_word(&text)) {
-        facts.push(("load before", load));
-    }
-    let owned = facts
-        .into_iter()
-        .map(|(what, value)| (what.to_owned(), value));
-    owned.collect()
+    let facts = facts.into_iter();
+    facts
+        .filter_map(|(what, value)| Some((what.to_owned(), value?)))
+        .collect()
 }
 
 /// The commit that is measured.
-#[must_use]
-pub fn commit() -> String {
-    output("git", &["describe", "--always", "--dirty"]).unwrap_or_else(unknown)
+pub(crate) fn commit() -> String {
+    output("git", &["describe", "--always", "--dirty"]).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// The versions of what is measured in this process; those of the peers in Python come from there.
-#[must_use]
-pub fn versions() -> BTreeMap<String, String> {
+pub(crate) fn versions() -> BTreeMap<String, String> {
     let (major, minor, release) = hdf5::library_version();
-    let hdf5 = format!("{major}.{minor}.{release}");
-    let rust =
-        output("rustc", &["--version"]).and_then(|text| text.split(' ').nth(1).map(str::to_owned));
-    BTreeMap::from([
-        ("Selvedge".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
-        ("HDF5 of Selvedge".to_owned(), hdf5),
-        ("Rust".to_owned(), rust.unwrap_or_else(unknown)),
-    ])
+    let rust = output("rustc", &["--version"]);
+    let rust = rust.and_then(|text| text.split(' ').nth(1).map(str::to_owned));
+    let versions = [
+        ("Selvedge", env!("CARGO_PKG_VERSION").to_owned()),
+        ("HDF5 of Selvedge", format!("{major}.{minor}.{release}")),
+        ("Rust", rust.unwrap_or_else(|| "unknown".to_owned())),
+    ];
+    versions
+        .map(|(what, version)| (what.to_owned(), version))
+        .into()
 }
 
 /// What the processors have done since the start of the system, and what this process and its ended children have.
 #[derive(Clone, Copy, Debug)]
-pub struct Busy {
+pub(crate) struct Busy {
     /// Ticks in which any processor was busy, or taken away by the host.
     all: f64,
     /// Ticks of our own processes.
@@ -70,8 +62,7 @@ pub struct Busy {
 
 impl Busy {
     /// Up to now; `None` where the system does not tell.
-    #[must_use]
-    pub fn now() -> Option<Self> {
+    pub(crate) fn now() -> Option<Self> {
         let stat = read("/proc/stat")?;
         let ticks = numbers(stat.lines().next()?.strip_prefix("cpu")?);
         // user, nice, system, idle, iowait, irq, softirq, steal; guests are in the first two.
@@ -90,8 +81,7 @@ impl Busy {
     }
 
     /// The part of all processors that others had since `begin`, from 0 to 1.
-    #[must_use]
-    pub fn of_others_since(self, begin: Self) -> f64 {
+    pub(crate) fn of_others_since(self, begin: Self) -> f64 {
         let others = (self.all - begin.all) - (self.ours - begin.ours);
         (others / (self.total - begin.total).max(1.0)).clamp(0.0, 1.0)
     }
@@ -101,10 +91,6 @@ fn numbers(text: &str) -> Vec<f64> {
     text.split_whitespace()
         .filter_map(|word| word.parse().ok())
         .collect()
-}
-
-fn unknown() -> String {
-    "unknown".to_owned()
 }
 
 fn read(path: &str) -> Option<String> {
@@ -145,21 +131,23 @@ fn memory() -> Option<String> {
 }
 
 /// Type and device of the file system that `folder` is on; Linux only.
-fn file_system(folder: &Path) -> Option<(String, String)> {
+fn file_system(folder: &Path) -> Option<String> {
     let folder = folder.canonicalize().ok()?;
     let mounts = read("/proc/self/mounts")?;
-    mounts
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split(' ');
-            let (device, point, kind) = (words.next()?, words.next()?, words.next()?);
-            folder
-                .starts_with(point)
-                .then(|| (point.len(), kind.to_owned(), device.to_owned()))
-        })
-        // The later one of two mounts on one point is seen.
-        .max_by_key(|&(depth, ..)| depth)
-        .map(|(_, kind, device)| (kind, device))
+    let mounts = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ');
+        let (device, point, kind) = (words.next()?, words.next()?, words.next()?);
+        folder
+            .starts_with(point)
+            .then_some((point.len(), kind, device))
+    });
+    // The later one of two mounts on one point is seen.
+    match mounts.max_by_key(|&(depth, ..)| depth)? {
+        (_, "tmpfs", _) => {
+            Some("tmpfs: MEMORY, NOT A DISK; choose another place with --scratch".to_owned())
+        }
+        (_, kind, device) => Some(format!("{kind} on {device}")),
+    }
 }
 
 #[cfg(test)]

@@ -2,24 +2,24 @@
 
 #![forbid(unsafe_code)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{fs, io};
 
 use clap::Parser as _;
-use selvedge_benches::bench::Bench;
-use selvedge_benches::options::{Cli, Options, Scale};
-use selvedge_benches::report::{self, Kind, Report};
-use selvedge_benches::scratch::Scratch;
-use selvedge_benches::{Result, groups};
+use selvedge_benches::report::{self, Kind, Ratio, Report};
+use selvedge_benches::{Bench, Options, Result, Scale, Scratch, sections};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = match (&cli.compare, cli.docs, cli.list) {
-        (Some(reports), _, _) => compare(&reports[0], &reports[1]),
-        (None, true, _) => docs(),
-        (None, false, true) => list(&cli),
-        (None, false, false) => measure(&cli),
+    let options = Options::parse();
+    let result = match &options {
+        Options {
+            compare: Some(reports),
+            ..
+        } => compare(&reports[0], &reports[1]),
+        Options { docs: true, .. } => docs(),
+        Options { list: true, .. } => list(&options),
+        _ => measure(options),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -32,33 +32,40 @@ fn main() -> ExitCode {
 }
 
 /// Prints the groups, of those that are asked for.
-fn list(cli: &Cli) -> Result<bool> {
-    let options = Options::of(cli)?;
-    let chosen = groups::names().filter(|name| options.selects(name));
+fn list(options: &Options) -> Result<bool> {
+    options.check()?;
+    let chosen = sections::names().filter(|name| options.selects(name));
     chosen.for_each(|name| println!("{name}"));
     Ok(true)
 }
 
 /// Measures, and writes the report. `false` where one of ours failed; a peer that fails is told.
-fn measure(cli: &Cli) -> Result<bool> {
-    let options = Options::of(cli)?;
-    fs::create_dir_all(&cli.out)?;
-    let scratch = Scratch::new(&options.scratch, options.scale == Scale::Full)?;
+fn measure(options: Options) -> Result<bool> {
+    options.check()?;
+    let (out, keeps) = (options.out.clone(), options.record);
+    fs::create_dir_all(&out)?;
+    let scratch = Scratch::new(options.scratch(), options.scale() == Scale::Full)?;
     let mut bench = Bench::new(options, scratch.path());
-    let complete = groups::run(&mut bench, &scratch, |report| {
-        save(report, &cli.out).map(drop)
-    })?;
+    let complete = sections::run(&mut bench, &scratch, |report| save(report, &out).map(drop))?;
     drop(scratch);
-    let report = save(&bench.finish(), &cli.out)?;
-    for sentence in report::conclusions(&report) {
-        println!("- {sentence}");
+    let report = save(&bench.finish(), &out)?;
+    for asked in report::asked(&report)
+        .iter()
+        .filter(|asked| asked.is_missed())
+    {
+        let found = asked
+            .found
+            .as_ref()
+            .map(Ratio::to_string)
+            .unwrap_or_default();
+        println!(
+            "missed: {}: {found}, and {} is asked",
+            asked.name, asked.asked
+        );
     }
-    println!("\nThe report: {}", cli.out.join("report.html").display());
-    println!(
-        "  with all samples: {}",
-        cli.out.join("report.json").display()
-    );
-    if cli.record {
+    println!("\nThe report: {}", out.join("report.html").display());
+    println!("  with all samples: {}", out.join("report.json").display());
+    if keeps {
         report::write(&report, &root().join("benches/record/report.json"))?;
         docs()?;
     }
@@ -101,29 +108,26 @@ fn docs() -> Result<bool> {
 
 /// Tells where two reports disagree. `false` if they do.
 fn compare(a: &Path, b: &Path) -> Result<bool> {
-    let agreements = report::compare(&report::read(a)?, &report::read(b)?);
-    let claimed = agreements.iter().filter(|row| row.is_claimed()).count();
-    let mut contradictions = 0;
-    for row in &agreements {
-        let [a, b] = row.verdicts.map(|verdict| {
-            let ratio = verdict.ratio().map(|ratio| ratio.to_string());
-            format!("{} {}", ratio.unwrap_or_default(), verdict.word())
-        });
-        if row.is_contradiction() {
-            contradictions += 1;
-            println!("CONTRADICTION  {}: {a} | {b}", row.row);
-        } else if row.is_doubt() {
-            println!("doubt          {}: {a} | {b}", row.row);
-        }
+    let pairs = report::compare(&report::read(a)?, &report::read(b)?);
+    for pair in &pairs {
+        let what = match (pair.is_contradiction(), pair.is_doubt()) {
+            (true, _) => "CONTRADICTION",
+            (_, true) => "doubt",
+            _ => continue,
+        };
+        let [a, b] = pair.ratios.map(|ratio| format!("{ratio} {}", ratio.word()));
+        println!("{what:<13}  {}: {a} | {b}", pair.row);
     }
+    let claimed = pairs.iter().filter(|pair| pair.is_claimed()).count();
+    let contradicted = pairs.iter().filter(|pair| pair.is_contradiction()).count();
     println!(
-        "{} rows in both, {claimed} claim a ratio beyond 1.3, {contradictions} of them are contradicted",
-        agreements.len()
+        "{} rows in both, {claimed} claim a ratio beyond 1.3, {contradicted} of them are contradicted",
+        pairs.len()
     );
-    Ok(contradictions == 0)
+    Ok(contradicted == 0)
 }
 
-fn root() -> std::path::PathBuf {
+fn root() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package).to_owned()
 }

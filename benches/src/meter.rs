@@ -6,21 +6,21 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Instant;
 
+use crate::numbers::percentile;
 use crate::report::{Figure, Sample};
-use crate::stats::percentile;
 
 /// What the process had when the sample began.
 #[derive(Debug)]
-pub struct Meter {
+pub(crate) struct Meter {
     memory: Option<f64>,
     written: Option<f64>,
 }
 
 impl Meter {
     /// Begins: the peak of the memory is what there is now.
-    #[must_use]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let reset = fs::write("/proc/self/clear_refs", "5").is_ok();
         Self {
             memory: status("VmRSS").filter(|_| reset),
@@ -29,7 +29,7 @@ impl Meter {
     }
 
     /// Adds the figures since the start to `sample`.
-    pub fn stop(self, sample: &mut Sample) {
+    pub(crate) fn stop(self, sample: &mut Sample) {
         let since = |end: Option<f64>, begin: Option<f64>| Some((end? - begin?).max(0.0));
         let figures = [
             (Figure::PeakMemory, since(status("VmHWM"), self.memory)),
@@ -64,11 +64,7 @@ fn written() -> Option<f64> {
 }
 
 /// What the file at `path`, or all files of the folder, take on the disk.
-///
-/// # Errors
-///
-/// The errors of the file system.
-pub fn on_disk(path: &Path) -> io::Result<f64> {
+pub(crate) fn on_disk(path: &Path) -> io::Result<f64> {
     let mut bytes = 0;
     for_each_file(path, &mut |file| {
         bytes += file.symlink_metadata()?.blocks() * 512;
@@ -78,11 +74,7 @@ pub fn on_disk(path: &Path) -> io::Result<f64> {
 }
 
 /// Waits until the file at `path`, or all files of the folder, are on the disk.
-///
-/// # Errors
-///
-/// The errors of the file system.
-pub fn sync_data(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_data(path: &Path) -> io::Result<()> {
     for_each_file(path, &mut |file| fs::File::open(file)?.sync_data())
 }
 
@@ -97,13 +89,34 @@ fn for_each_file(path: &Path, call: &mut impl FnMut(&Path) -> io::Result<()>) ->
 }
 
 /// The times for which single steps kept the caller, in seconds, as figures.
-pub fn blocked(mut times: Vec<f64>, sample: &mut Sample) {
+pub(crate) fn blocked(mut times: Vec<f64>, sample: &mut Sample) {
     times.sort_by(f64::total_cmp);
-    if let Some(&longest) = times.last() {
-        sample.insert(Figure::BlockedP50, percentile(&times, 50));
-        sample.insert(Figure::BlockedP99, percentile(&times, 99));
-        sample.insert(Figure::BlockedMax, longest);
+    for (figure, percent) in [
+        (Figure::BlockedP50, 50),
+        (Figure::BlockedP99, 99),
+        (Figure::BlockedMax, 100),
+    ] {
+        sample.extend(percentile(&times, percent).map(|time| (figure, time)));
     }
+}
+
+/// A sample of single calls, whose median is what counts.
+pub(crate) fn of_calls(times: Vec<f64>) -> Sample {
+    let mut sample = Sample::new();
+    blocked(times, &mut sample);
+    let middle = sample.get(&Figure::BlockedP50).copied();
+    sample.extend(middle.map(|middle| (Figure::Seconds, middle)));
+    sample
+}
+
+/// A sample of its seconds alone.
+pub(crate) fn timed(seconds: f64) -> Sample {
+    Sample::from([(Figure::Seconds, seconds)])
+}
+
+/// A sample of the seconds since `begin`.
+pub(crate) fn since(begin: Instant) -> Sample {
+    timed(begin.elapsed().as_secs_f64())
 }
 
 #[cfg(test)]

@@ -1,27 +1,26 @@
-//! A peer in another process: one long-lived Python that is driven over its pipes.
+//! A peer in another process: one long-lived Python that is driven over its pipes, as `benches/python/commands.py` says.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use crate::Result;
-use crate::report::Sample;
 
 /// A running Python; it is ended when this is dropped.
 #[derive(Debug)]
-pub struct Python {
+pub(crate) struct Python {
     child: Child,
     commands: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
 impl Python {
-    /// Starts `python` with a script of `benches/python` and its arguments.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be started; where it lacks a package, the first command fails.
-    pub fn start(python: &Path, script: &str, args: &[&str]) -> Result<Self> {
+    /// Starts `python` with a script of `benches/python`. Where it lacks a package, the first call fails.
+    pub(crate) fn start(python: &Path, script: &str, args: &[&str]) -> Result<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
         let mut child = Command::new(python)
             .arg("-u")
@@ -32,54 +31,34 @@ impl Python {
             .spawn()
             .map_err(|error| format!("start {}: {error}", python.display()))?;
         let commands = child.stdin.take();
-        let answers = child.stdout.take().ok_or("no pipe from Python")?;
+        let answers = BufReader::new(child.stdout.take().ok_or("no pipe from Python")?);
         Ok(Self {
             child,
             commands,
-            answers: BufReader::new(answers),
+            answers,
         })
     }
 
-    /// Sends a command with its fields, and returns the results.
-    ///
-    /// # Errors
-    ///
-    /// Where Python ended, or reports an error.
-    pub fn call(&mut self, fields: &[&str]) -> Result<String> {
+    /// Calls a method of the peer with `args`, a tuple, and returns what it returns.
+    pub(crate) fn call<T: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        args: impl Serialize,
+    ) -> Result<T> {
+        let mut args = serde_json::to_value(args)?;
+        if args.is_null() {
+            args = Value::Array(Vec::new());
+        }
         let commands = self.commands.as_mut().ok_or("Python has ended")?;
-        writeln!(commands, "{}", fields.join("\t"))?;
+        writeln!(commands, "{}", serde_json::json!([method, args]))?;
         commands.flush()?;
         let mut answer = String::new();
-        self.answers.read_line(&mut answer)?;
-        match answer.trim_end_matches('\n').split_once('\t') {
-            Some(("ok", results)) => Ok(results.to_owned()),
-            Some((_, error)) => Err(format!("Python, {}: {error}", fields[0]).into()),
-            None => Err(format!("Python ended during {}", fields[0]).into()),
+        if self.answers.read_line(&mut answer)? == 0 {
+            return Err(format!("Python ended during {method}").into());
         }
-    }
-
-    /// The same for a command whose result is the figures of a sample.
-    ///
-    /// # Errors
-    ///
-    /// The errors of [`call`](Self::call), and other results.
-    pub fn sample(&mut self, fields: &[&str]) -> Result<Sample> {
-        Ok(serde_json::from_str(&self.call(fields)?)?)
-    }
-
-    /// The same for a command whose results are `N` numbers.
-    ///
-    /// # Errors
-    ///
-    /// The errors of [`call`](Self::call), and other results.
-    pub fn numbers<const N: usize>(&mut self, fields: &[&str]) -> Result<[f64; N]> {
-        let answer = self.call(fields)?;
-        let numbers = answer
-            .split('\t')
-            .map(str::parse)
-            .collect::<Result<Vec<f64>, _>>()?;
-        let numbers = numbers.try_into();
-        numbers.map_err(|_| format!("Python answers {answer:?}").into())
+        let answer: Result<Value, String> = serde_json::from_str(&answer)?;
+        let found = answer.map_err(|error| format!("Python, {method}: {error}"))?;
+        Ok(serde_json::from_value(found)?)
     }
 }
 
@@ -89,14 +68,4 @@ impl Drop for Python {
         self.commands = None;
         let _ = self.child.wait();
     }
-}
-
-/// A path as a field of a command.
-///
-/// # Errors
-///
-/// Where it is no text, or holds what separates fields and commands.
-pub fn text(path: &Path) -> Result<&str> {
-    let text = path.to_str().filter(|text| !text.contains(['\t', '\n']));
-    text.ok_or_else(|| format!("{} cannot be told to Python", path.display()).into())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::table::bytes;
+use crate::numbers::bytes;
 
 /// A sample is deleted before the next is made, but a file system gives its blocks back when it
 /// likes: so this many of the largest file have to fit.
@@ -62,18 +62,13 @@ impl Scratch {
     }
 
     /// A path in it.
-    #[must_use]
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
     /// How many things of `size` bytes a file can have: `count`, or less where the disk is too small, with a note
     /// that says so.
-    ///
-    /// # Errors
-    ///
-    /// The errors of the file system, and a disk without room for `fewest`.
-    pub fn fit(&self, count: u64, size: u64, fewest: u64) -> Result<(u64, Option<String>)> {
+    pub(crate) fn fit(&self, count: u64, size: u64, fewest: u64) -> Result<(u64, Option<String>)> {
         let status = rustix::fs::statvfs(self.path())?;
         let free = status.f_bavail.saturating_mul(status.f_frsize);
         let most = free / FILES / size.max(1);
@@ -95,11 +90,7 @@ impl Scratch {
     /// Deletes `path`, a file or a folder, and in a full run waits until nothing is left to be written: what one
     /// contender left in the page cache would be written during the time of the next. A short run has not the time:
     /// what was deleted is no longer written, and what others write takes as long as it takes.
-    ///
-    /// # Errors
-    ///
-    /// The errors of the file system.
-    pub fn settle(&self, path: &Path) -> Result<()> {
+    pub(crate) fn settle(&self, path: &Path) -> Result<()> {
         let deleted = if path.is_dir() {
             fs::remove_dir_all(path)
         } else {
@@ -117,11 +108,7 @@ impl Scratch {
 
     /// Drops `path`, which has been written back, from the page cache: the next reader waits for the
     /// disk. `false` on systems where a process cannot ask for that.
-    ///
-    /// # Errors
-    ///
-    /// The errors of the file system.
-    pub fn evict(&self, path: &Path) -> Result<bool> {
+    pub(crate) fn evict(&self, path: &Path) -> Result<bool> {
         let file = fs::File::open(path)?;
         #[cfg(target_os = "linux")]
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;

@@ -56,12 +56,11 @@ fn another_figure_makes_another_document() {
 #[test]
 fn the_report_is_whole_and_agrees_with_itself() {
     let report = committed();
-    for name in selvedge_benches::groups::names() {
+    for name in selvedge_benches::sections::names() {
         let is_there = report.group(name).is_some();
         assert!(is_there, "{name} is not in the committed report");
     }
     assert_eq!(report.failures().count(), 0);
-    assert_eq!(report::conclusions(&report).len(), 7);
     assert!(
         report::compare(&report, &report)
             .iter()

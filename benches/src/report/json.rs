@@ -1,17 +1,14 @@
-//! The report as JSON: objects by the line, and the numbers of a row side by side.
+//! The report as JSON: a line for each entry of an object, and the numbers of a row side by side.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
 use serde::Serialize as _;
-use serde_json::ser::{Formatter, PrettyFormatter};
+use serde_json::ser::Formatter;
 
 use super::{Report, SCHEMA};
 use crate::Result;
-
-/// Digits that a sample is kept with: more than any clock here is good for.
-const DIGITS: i32 = 5;
 
 /// Reads a report.
 ///
@@ -41,66 +38,54 @@ pub fn write(report: &Report, path: &Path) -> Result<Report> {
         values.iter_mut().for_each(|value| *value = round(*value));
     }
     let mut text = Vec::new();
+    let lines = Lines::default();
     rounded.serialize(&mut serde_json::Serializer::with_formatter(
-        &mut text,
-        Lines::default(),
+        &mut text, lines,
     ))?;
     text.push(b'\n');
     fs::write(path, text)?;
     Ok(rounded)
 }
 
-/// Through its decimal text: dividing by a power of ten would bring digits of its own.
+/// Five digits, more than any clock here is good for; through the decimal text, as dividing by a power of ten would bring
+/// digits of its own.
 fn round(value: f64) -> f64 {
-    let digits = usize::try_from(DIGITS - 1).unwrap_or(0);
-    format!("{value:.digits$e}").parse().unwrap_or(value)
+    format!("{value:.4e}").parse().unwrap_or(value)
 }
 
-/// Pretty, but the values of an array are side by side.
+/// A line for each entry of an object; the indentation is so many steps deep.
 #[derive(Default)]
-struct Lines {
-    pretty: PrettyFormatter<'static>,
+struct Lines(usize);
+
+impl Lines {
+    fn line<W: ?Sized + Write>(&self, w: &mut W) -> io::Result<()> {
+        write!(w, "\n{:1$}", "", 2 * self.0)
+    }
 }
 
 impl Formatter for Lines {
-    fn begin_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        writer.write_all(b"[")
+    fn begin_array_value<W: ?Sized + Write>(&mut self, w: &mut W, first: bool) -> io::Result<()> {
+        w.write_all(if first { b"" } else { b", " })
     }
 
-    fn end_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        writer.write_all(b"]")
+    fn begin_object<W: ?Sized + Write>(&mut self, w: &mut W) -> io::Result<()> {
+        self.0 += 1;
+        w.write_all(b"{")
     }
 
-    fn begin_array_value<W: Write + ?Sized>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        writer.write_all(if first { b"" } else { b", " })
+    fn end_object<W: ?Sized + Write>(&mut self, w: &mut W) -> io::Result<()> {
+        self.0 -= 1;
+        self.line(w)?;
+        w.write_all(b"}")
     }
 
-    fn begin_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.pretty.begin_object(writer)
+    fn begin_object_key<W: ?Sized + Write>(&mut self, w: &mut W, first: bool) -> io::Result<()> {
+        w.write_all(if first { b"" } else { b"," })?;
+        self.line(w)
     }
 
-    fn end_object<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.pretty.end_object(writer)
-    }
-
-    fn begin_object_key<W: Write + ?Sized>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        self.pretty.begin_object_key(writer, first)
-    }
-
-    fn begin_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.pretty.begin_object_value(writer)
-    }
-
-    fn end_object_value<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.pretty.end_object_value(writer)
+    fn begin_object_value<W: ?Sized + Write>(&mut self, w: &mut W) -> io::Result<()> {
+        w.write_all(b": ")
     }
 }
 

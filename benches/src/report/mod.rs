@@ -3,26 +3,19 @@
 //! Nothing that can be computed from the samples is in here: medians, ratios and verdicts are made anew by whoever
 //! shows them, so a report of last year is judged by the rules of today.
 
-mod compare;
-mod conclusions;
-mod docs;
+mod blocks;
+mod documents;
 mod json;
-mod markdown;
-mod page;
-mod requirements;
-mod verdict;
+mod ratio;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use compare::{Agreement, compare};
-pub use conclusions::conclusions;
-pub use docs::{REGION, benchmarks, readme_region, replace_region};
+use crate::numbers::median;
+pub use documents::{asked, benchmarks, group_table, page, readme_region, replace_region};
 pub use json::{read, write};
-pub use markdown::group as markdown_of_group;
-pub use page::page;
-pub use verdict::{Ratio, Verdict};
+pub use ratio::{Pair, Ratio, compare};
 
 /// The version of the JSON: it grows when a field changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -138,35 +131,23 @@ impl Report {
         self.groups.iter().find(|group| group.name == name)
     }
 
-    /// The names of the sections, in the order in which they ran.
-    #[must_use]
-    pub fn sections(&self) -> Vec<&str> {
-        let mut sections: Vec<&str> = Vec::new();
-        for group in &self.groups {
-            if !sections.contains(&group.section()) {
-                sections.push(group.section());
-            }
-        }
-        sections
-    }
-
-    /// The groups of a section.
-    pub fn of_section<'a>(&'a self, section: &'a str) -> impl Iterator<Item = &'a Group> {
-        self.groups
-            .iter()
-            .filter(move |group| group.section() == section)
-    }
-
     /// Every contender that did not go on: group, name and why.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &Row, &str)> {
         self.groups.iter().flat_map(|group| {
-            let failed = |row| Some((group.name.as_str(), row, Row::failure(row)?));
+            let failed = |row| Some((group.name.as_str(), row, Row::why(row)?));
             group.rows.iter().filter_map(failed)
         })
     }
 }
 
 impl Group {
+    /// The same with a note, where there is one.
+    #[must_use]
+    pub fn noted(mut self, note: Option<impl Into<String>>) -> Self {
+        self.notes.extend(note.map(Into::into));
+        self
+    }
+
     /// The part of its name before the slash.
     #[must_use]
     pub fn section(&self) -> &str {
@@ -179,39 +160,34 @@ impl Group {
         self.rows.iter().find(|row| row.name == name)
     }
 
-    /// Whether any row has this figure.
-    #[must_use]
-    pub fn has(&self, figure: Figure) -> bool {
-        self.rows.iter().any(|row| row.median(figure).is_some())
-    }
-
     /// How many times as fast the contender `who` is as `over`, pair by pair.
     #[must_use]
     pub fn speed(&self, who: &str, over: &str) -> Option<Ratio> {
-        self.row(who)?.speed_over(self.row(over)?)
+        let [who, over] = [who, over].map(|name| Some(self.row(name)?.values(Figure::Seconds)));
+        Ratio::of_pairs(over?, who?)
     }
 
-    /// What is certain of a row against the reference.
+    /// How many times as fast a row is as the reference; `None` of the reference itself, and where there is no pair.
     #[must_use]
-    pub fn verdict(&self, row: &Row) -> Verdict {
-        if row.name == self.reference {
-            return Verdict::Reference;
-        }
-        let speed = self.row(&self.reference).and_then(|it| row.speed_over(it));
-        speed.map_or(Verdict::Unknown, Verdict::of)
+    pub fn verdict(&self, row: &Row) -> Option<Ratio> {
+        let other = row.name != self.reference;
+        self.speed(&row.name, &self.reference).filter(|_| other)
     }
 }
 
 impl Row {
-    /// A row without samples.
-    pub fn new(name: impl Into<String>, kind: Kind) -> Self {
+    pub(crate) fn new(name: &str, kind: Kind) -> Self {
         Self {
-            name: name.into(),
+            name: name.to_owned(),
             kind,
             opened_by: Vec::new(),
             failure: None,
             samples: BTreeMap::new(),
         }
+    }
+
+    fn why(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
     /// Adds a round.
@@ -230,22 +206,6 @@ impl Row {
     /// The median of a figure over the rounds.
     #[must_use]
     pub fn median(&self, figure: Figure) -> Option<f64> {
-        crate::stats::median(self.values(figure))
-    }
-
-    /// How many times as fast this is as `other`, pair by pair.
-    #[must_use]
-    pub fn speed_over(&self, other: &Self) -> Option<Ratio> {
-        self.ratio_over(other, Figure::Seconds)
-    }
-
-    /// `other`'s figure in units of this one's, pair by pair: above 1 where this one's is less.
-    #[must_use]
-    pub fn ratio_over(&self, other: &Self, figure: Figure) -> Option<Ratio> {
-        Ratio::of_pairs(other.values(figure), self.values(figure))
-    }
-
-    fn failure(&self) -> Option<&str> {
-        self.failure.as_deref()
+        median(self.values(figure))
     }
 }

@@ -12,11 +12,15 @@
 
 use std::fmt;
 
-/// What an interval has to be worth, if there are enough pairs for it.
-pub(super) const CERTAINTY: f64 = 0.99;
+use super::Report;
+use crate::numbers::{factor, median};
 
+/// What an interval has to be worth, if there are enough pairs for it.
+const CERTAINTY: f64 = 0.99;
 /// Fewer pairs than these decide nothing: of four, all fall on one side in one of eight runs by chance.
-pub(super) const FEWEST_PAIRS: usize = 5;
+const FEWEST_PAIRS: usize = 5;
+/// A ratio beyond this, either way, is a claim: two runs on the same machine have to agree on its side.
+const CLAIM: f64 = 1.3;
 
 /// A ratio taken pair by pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,21 +37,6 @@ pub struct Ratio {
     pub t: f64,
 }
 
-/// What is certain of a contender against the reference.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Verdict {
-    /// It is the reference.
-    Reference,
-    /// The whole interval says that it is faster.
-    Faster(Ratio),
-    /// The whole interval says that it is slower.
-    Slower(Ratio),
-    /// Which of both is faster is not certain.
-    Noise(Ratio),
-    /// There is no pair: it failed.
-    Unknown,
-}
-
 impl Ratio {
     /// The ratio of all `over[i] / under[i]`; `None` where there is no pair.
     #[must_use]
@@ -56,7 +45,7 @@ impl Ratio {
         ratios.sort_by(f64::total_cmp);
         let cut = cut(ratios.len());
         Some(Self {
-            median: crate::stats::median(&ratios)?,
+            median: median(&ratios)?,
             low: *ratios.get(cut)?,
             high: *ratios.get(ratios.len() - 1 - cut)?,
             pairs: ratios.len(),
@@ -64,70 +53,83 @@ impl Ratio {
         })
     }
 
-    /// Whether the interval leaves no doubt on which side of 1 the ratio is.
+    /// Whether it is certainly above 1, `true`, or below; `None` where this run does not tell.
     #[must_use]
-    pub fn is_certain(&self) -> bool {
-        self.pairs >= FEWEST_PAIRS
+    pub fn side(&self) -> Option<bool> {
+        let is_certain = self.pairs >= FEWEST_PAIRS
             && (self.low > 1.0 || self.high < 1.0)
-            && self.t.abs() > critical(self.pairs)
+            && self.t.abs() > critical(self.pairs);
+        is_certain.then_some(self.low > 1.0)
     }
 
-    /// The ratio the other way round.
+    /// What is said of it in a word.
     #[must_use]
-    pub fn inverse(self) -> Self {
-        Self {
-            median: 1.0 / self.median,
-            low: 1.0 / self.high,
-            high: 1.0 / self.low,
-            pairs: self.pairs,
-            t: -self.t,
+    pub fn word(&self) -> &'static str {
+        match self.side() {
+            Some(true) => "faster",
+            Some(false) => "slower",
+            None => "noise",
         }
+    }
+
+    fn is_claim(&self) -> bool {
+        self.side().is_some() && !(1.0 / CLAIM..=CLAIM).contains(&self.median)
     }
 }
 
 /// Shows a ratio with its interval: `0.91 (0.85 to 0.97)`.
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let show = crate::table::factor;
-        let Self {
-            median, low, high, ..
-        } = *self;
-        let text = format!("{} ({} to {})", show(median), show(low), show(high));
-        f.pad(&text)
+        let [median, low, high] = [self.median, self.low, self.high].map(factor);
+        f.pad(&format!("{median} ({low} to {high})"))
     }
 }
 
-impl Verdict {
-    /// The verdict on a ratio of speeds.
+/// What two reports say of one row.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// Group and contender.
+    pub row: String,
+    /// What the first says, and the second.
+    pub ratios: [Ratio; 2],
+}
+
+impl Pair {
+    /// Whether one of them claims anything.
     #[must_use]
-    pub fn of(ratio: Ratio) -> Self {
-        match ratio {
-            _ if !ratio.is_certain() => Self::Noise(ratio),
-            _ if ratio.low > 1.0 => Self::Faster(ratio),
-            _ => Self::Slower(ratio),
-        }
+    pub fn is_claimed(&self) -> bool {
+        self.ratios.iter().any(Ratio::is_claim)
     }
 
-    /// The ratio, where there is one.
+    /// Whether one of them claims that the contender is faster, or slower, and the other is as sure of the opposite.
     #[must_use]
-    pub fn ratio(self) -> Option<Ratio> {
-        match self {
-            Self::Faster(ratio) | Self::Slower(ratio) | Self::Noise(ratio) => Some(ratio),
-            Self::Reference | Self::Unknown => None,
-        }
+    pub fn is_contradiction(&self) -> bool {
+        let [a, b] = self.ratios.map(|ratio| ratio.side());
+        self.is_claimed() && a.is_some() && b.is_some() && a != b
     }
 
-    /// In a word.
+    /// Whether one claims what the other calls noise.
     #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Reference => "reference",
-            Self::Faster(_) => "faster",
-            Self::Slower(_) => "slower",
-            Self::Noise(_) => "noise",
-            Self::Unknown => "failed",
-        }
+    pub fn is_doubt(&self) -> bool {
+        self.is_claimed() && self.ratios.iter().any(|ratio| ratio.side().is_none())
     }
+}
+
+/// Every row that both reports have, but references and those that failed in either.
+#[must_use]
+pub fn compare(a: &Report, b: &Report) -> Vec<Pair> {
+    let groups = a.groups.iter();
+    let groups = groups.filter_map(|first| Some((first, b.group(&first.name)?)));
+    let rows = groups.flat_map(|(first, second)| {
+        first.rows.iter().filter_map(|row| {
+            let other = second.verdict(second.row(&row.name)?)?;
+            Some(Pair {
+                row: format!("{}, {}", first.name, row.name),
+                ratios: [first.verdict(row)?, other],
+            })
+        })
+    });
+    rows.collect()
 }
 
 /// Student's t of the logarithms; without a spread, infinite on the side of the ratios.
@@ -173,13 +175,16 @@ fn cut(pairs: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ratio, Verdict, certainty, cut};
+    use super::{Pair, Ratio, certainty, cut};
+
+    fn of(ratios: &[f64]) -> Ratio {
+        Ratio::of_pairs(ratios, &vec![1.0; ratios.len()]).unwrap()
+    }
 
     #[test]
     fn ratios_are_taken_pair_by_pair() {
         let ratio = Ratio::of_pairs(&[2.0, 30.0, 4.0], &[1.0, 10.0, 1.0]).unwrap();
         assert_eq!(ratio.to_string(), "3.00 (2.00 to 4.00)");
-        assert_eq!(ratio.inverse().inverse(), ratio);
         assert_eq!(Ratio::of_pairs(&[1.0], &[]), None);
     }
 
@@ -193,9 +198,6 @@ mod tests {
 
     #[test]
     fn a_pair_that_says_otherwise_makes_it_noise() {
-        let of = |ratios: &[f64]| {
-            Verdict::of(Ratio::of_pairs(ratios, &vec![1.0; ratios.len()]).unwrap())
-        };
         assert_eq!(of(&[1.4, 1.5, 1.6, 1.5, 1.2]).word(), "faster");
         assert_eq!(of(&[0.4, 0.5, 0.6, 0.5, 0.7]).word(), "slower");
         assert_eq!(of(&[1.4, 1.5, 1.6, 1.5, 0.9]).word(), "noise");
@@ -207,5 +209,30 @@ mod tests {
         let mut many = vec![2.0; 11];
         many.push(0.9);
         assert_eq!(of(&many).word(), "faster");
+    }
+
+    #[test]
+    fn a_claim_is_contradicted_only_by_certainty() {
+        let pair = |a: [f64; 3], b: [f64; 3]| Pair {
+            row: String::new(),
+            ratios: [a, b].map(|[low, median, high]| Ratio {
+                median,
+                low,
+                high,
+                pairs: 9,
+                t: 9.0,
+            }),
+        };
+        let faster = [1.2, 1.5, 1.6];
+        assert!(pair(faster, [0.6, 0.9, 0.95]).is_contradiction());
+        assert!(pair([0.6, 0.9, 0.95], faster).is_contradiction());
+        // What calls itself noise contradicts nothing, and is told as doubt.
+        let doubt = pair(faster, [0.6, 0.7, 1.1]);
+        assert!(!doubt.is_contradiction() && doubt.is_doubt());
+        // Both certain, and neither beyond 1.3: no claim.
+        let small = pair([1.01, 1.1, 1.2], [0.8, 0.9, 0.95]);
+        assert!(!small.is_contradiction() && !small.is_claimed());
+        let agree = pair(faster, [1.01, 1.05, 1.1]);
+        assert!(agree.is_claimed() && !agree.is_contradiction() && !agree.is_doubt());
     }
 }

@@ -1,0 +1,341 @@
+//! Recording: Selvedge beside plain `write`, hdf5-metno, h5py, numpy and zarr.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
+
+use hdf5::{Hyperslab, SliceOrIndex};
+use memmap2::MmapMut;
+use ndarray::ArrayViewD;
+use selvedge_hdf5::{Compression, Dtype, Durability};
+
+use crate::data::{Steps, checked, same_count};
+use crate::prelude::*;
+use crate::report::Group;
+
+/// A file that each contender records, and what it is recorded from.
+pub(crate) struct Files {
+    pub(crate) steps: Steps,
+    pub(crate) count: u64,
+    /// What is told where these are less than they should be.
+    pub(crate) note: Option<String>,
+    pub(crate) path: PathBuf,
+    /// Whether a sample ends when `fdatasync` has returned for the file, or for each file of a folder, and not when it is
+    /// closed.
+    sync: bool,
+    pub(crate) durability: Durability,
+    /// What the loop does before each step.
+    pub(crate) work: Option<fn()>,
+}
+
+pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Result<()> {
+    let mut peer = bench.python("record_peer.py", &[]);
+    for spec in groups {
+        let mut numbers = spec.numbers.clone();
+        if numbers[1..].first() == Some(&32_000) {
+            // Of the tests, not of 64 MB.
+            numbers[1] /= bench.pick(1, 1, 100);
+        }
+        let steps = Steps::of(&numbers)?;
+        if spec.name.starts_with("record/append") {
+            append(bench, scratch, spec, &steps)?;
+            continue;
+        }
+        let mut files = Files::new(steps, spec.count, scratch)?;
+        files.sync = spec.name.ends_with("-sync");
+        if let Some(peer) = &mut peer {
+            files.prepare(peer, scratch)?;
+        }
+        let steps = &files.steps;
+        let in_order = |step, _, before| step * steps.step_bytes() + before;
+        bench.rounds(spec, files.group(spec), peer.is_some(), |who, round| {
+            scratch.settle(&files.path)?;
+            let sample = match (who.key, &mut peer) {
+                (way, Some(peer)) if who.python => files.by_peer(peer, way)?,
+                ("write", _) => files.plain(in_order, |file, step| {
+                    steps.step(step).try_for_each(|bytes| file.write_all(bytes))
+                })?,
+                ("write_steps", _) => {
+                    files.plain(in_order, |file, step| file.write_all(steps.whole(step)))?
+                }
+                // Each tensor has its steps in a row, as in a trajectory.
+                ("write_at", _) => {
+                    let place = |step, size, before| before * files.count + step * size;
+                    files.plain(place, |file, step| {
+                        let mut before = 0;
+                        steps.step(step).try_for_each(|bytes| {
+                            let size = bytes.len() as u64;
+                            before += size;
+                            file.write_all_at(bytes, place(step, size, before - size))
+                        })
+                    })?
+                }
+                ("ours", _) => files.recorder(Compression::None, true)?,
+                ("open_ended", _) => files.recorder(Compression::None, false)?,
+                ("compressed", _) => files.recorder(Compression::Fast, true)?,
+                ("metno", _) => files.metno()?,
+                _ => return unknown(who),
+            };
+            // What we have written, others read, too.
+            if let (Kind::Ours, 0, Some(peer)) = (who.kind, round, &mut peer) {
+                let checked = checked(files.count);
+                peer.call::<()>("check_h5py", (&files.path, files.count, checked))?;
+            }
+            Ok(sample)
+        });
+        scratch.settle(&files.path)?;
+    }
+    Ok(())
+}
+
+impl Files {
+    /// With `count` steps, or as many as the disk has room for.
+    pub(crate) fn new(steps: Steps, count: u64, scratch: &Scratch) -> Result<Self> {
+        let (count, note) = scratch.fit(count, steps.step_bytes(), 1)?;
+        Ok(Self {
+            steps,
+            count,
+            note,
+            path: scratch.file("sample_1.h5"),
+            sync: false,
+            durability: Durability::Never,
+            work: None,
+        })
+    }
+
+    pub(crate) fn group(&self, spec: &Spec) -> Group {
+        let size = self.count * self.steps.step_bytes();
+        let group = spec.group(self.count, size, &self.steps.describe());
+        group.noted(self.note.clone())
+    }
+
+    /// Gives Python the steps that differ.
+    fn prepare(&self, peer: &mut Python, scratch: &Scratch) -> Result<()> {
+        let source = scratch.file("source.bin");
+        let mut file = File::create(&source)?;
+        for step in 0..self.steps.distinct {
+            file.write_all(self.steps.whole(step))?;
+        }
+        let tensors = self.steps.tensors.iter();
+        let tensors = tensors.map(|of| (&of.name, of.dtype.to_string(), &of.shape));
+        let tensors: Vec<_> = tensors.collect();
+        peer.call::<()>("prepare", (&source, self.steps.distinct, tensors))?;
+        scratch.settle(&source)
+    }
+
+    fn by_peer(&self, peer: &mut Python, way: &str) -> Result<Sample> {
+        let plan = self.steps.builder(&self.path).steps(self.count).plan()?;
+        let chunks = plan.tensors.iter().map(|plan| plan.chunk_shape[0]);
+        let (chunks, checked) = (chunks.collect::<Vec<u64>>(), checked(self.count));
+        let args = (way, &self.path, self.count, chunks, self.sync, checked);
+        let mut sample: Sample = peer.call("record", args)?;
+        if self.path.is_file() {
+            self.check()?;
+        }
+        sample.insert(Figure::OnDisk, meter::on_disk(&self.path)?);
+        Ok(sample)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.steps
+            .check(&self.path, self.count, checked(self.count))
+    }
+
+    /// A sample: `create` makes what writes the steps, `write` writes one, which has a time of its own, and `close` is the
+    /// end of it.
+    fn sample<W>(
+        &self,
+        create: impl FnOnce() -> Result<W>,
+        mut write: impl FnMut(&mut W, u64) -> Result<()>,
+        close: impl FnOnce(W) -> Result<()>,
+    ) -> Result<Sample> {
+        // To ask for the time costs a tenth of writing a number.
+        let is_watched = self.steps.step_bytes() >= 4096;
+        let mut times = Vec::with_capacity(usize::try_from(self.count)?);
+        let meter = Meter::start();
+        let begin = Instant::now();
+        let mut writer = create()?;
+        let created = Instant::now();
+        for step in 0..self.count {
+            if let Some(work) = self.work {
+                work();
+            }
+            if is_watched {
+                let begin = Instant::now();
+                write(&mut writer, step)?;
+                times.push(begin.elapsed().as_secs_f64());
+            } else {
+                write(&mut writer, step)?;
+            }
+        }
+        close(writer)?;
+        if self.sync {
+            meter::sync_data(&self.path)?;
+        }
+        let mut sample = since(created);
+        meter.stop(&mut sample);
+        sample.insert(Figure::Create, (created - begin).as_secs_f64());
+        meter::blocked(times, &mut sample);
+        sample.insert(Figure::OnDisk, meter::on_disk(&self.path)?);
+        Ok(sample)
+    }
+
+    /// A plain file, in which a tensor lies at the place of its step, its size and the bytes of the tensors before.
+    fn plain(
+        &self,
+        place: impl Fn(u64, u64, u64) -> u64,
+        write: impl Fn(&mut File, u64) -> io::Result<()>,
+    ) -> Result<Sample> {
+        let create = || Ok(File::create(&self.path)?);
+        let write = |file: &mut File, step| Ok(write(file, step)?);
+        let sample = self.sample(create, write, |_| Ok(()))?;
+        let file = File::open(&self.path)?;
+        let size = self.count * self.steps.step_bytes();
+        same_count(file.metadata()?.len(), size, "bytes")?;
+        for step in checked(self.count) {
+            let mut before = 0;
+            for expected in self.steps.step(step) {
+                let (size, mut bytes) = (expected.len() as u64, vec![0; expected.len()]);
+                file.read_exact_at(&mut bytes, place(step, size, before))?;
+                if bytes != expected {
+                    return Err(format!("other bytes in step {step}").into());
+                }
+                before += size;
+            }
+        }
+        Ok(sample)
+    }
+
+    /// Selvedge, with this compression, and told the number of steps or not.
+    pub(crate) fn recorder(&self, compression: Compression, is_told: bool) -> Result<Sample> {
+        let builder = self.steps.builder(&self.path).overwrite(false);
+        let mut builder = builder.compression(compression).durability(self.durability);
+        if is_told {
+            builder = builder.steps(self.count);
+        }
+        let sample = self.sample(
+            || Ok(builder.start()?),
+            |run, step| Ok(self.steps.append(run, step).map(drop)?),
+            |run| Ok(run.finish().map(drop)?),
+        )?;
+        self.check()?;
+        Ok(sample)
+    }
+
+    /// hdf5-metno, as somebody writes it who has read its documentation: a chunk of the whole run, and `write_slice`.
+    fn metno(&self) -> Result<Sample> {
+        let create = || {
+            let file = hdf5::File::create(&self.path)?;
+            let datasets = self.steps.tensors.iter().map(|tensor| {
+                let mut shape = vec![usize::try_from(self.count)?];
+                shape.extend(&tensor.shape);
+                let dataset = match tensor.dtype {
+                    Dtype::F32 => file.new_dataset::<f32>(),
+                    _ => file.new_dataset::<u16>(),
+                };
+                let dataset = dataset.shape(&shape[..]).chunk(&shape[..]);
+                Ok(dataset.create(tensor.name.as_str())?)
+            });
+            let datasets = datasets.collect::<Result<Vec<hdf5::Dataset>>>()?;
+            Ok((datasets, file))
+        };
+        let write = |(datasets, _): &mut (Vec<hdf5::Dataset>, hdf5::File), step: u64| {
+            let index = usize::try_from(step)?;
+            let tensors = datasets.iter().zip(&self.steps.tensors);
+            for ((dataset, tensor), bytes) in tensors.zip(self.steps.step(step)) {
+                let mut slab: Vec<SliceOrIndex> = vec![index.into()];
+                slab.extend(tensor.shape.iter().map(|_| SliceOrIndex::from(..)));
+                let (slab, shape) = (Hyperslab::from(slab), &tensor.shape[..]);
+                if tensor.dtype == Dtype::F32 {
+                    let values = cast_slice::<u8, f32>(bytes);
+                    dataset.write_slice(ArrayViewD::from_shape(shape, values)?, slab)?;
+                } else {
+                    let values = cast_slice::<u8, u16>(bytes);
+                    dataset.write_slice(ArrayViewD::from_shape(shape, values)?, slab)?;
+                }
+            }
+            Ok(())
+        };
+        let sample = self.sample(create, write, |(datasets, file)| {
+            drop(datasets);
+            Ok(file.close()?)
+        })?;
+        self.check()?;
+        Ok(sample)
+    }
+}
+
+/// Single calls of `append` while the queue has room, beside copies of the same bytes into memory like the queue's. Both are
+/// measured together, when the first of them has its turn.
+fn append(bench: &mut Bench, scratch: &Scratch, spec: &Spec, steps: &Steps) -> Result<()> {
+    let path = scratch.file("calls.h5");
+    let group = spec.group(1, steps.step_bytes(), &steps.describe());
+    let mut waits = 0;
+    let mut measured: [Option<Sample>; 2] = [None, None];
+    let group = bench.rounds(spec, group, false, |who, _| {
+        let nth = usize::from(who.kind == Kind::Ours);
+        if measured[nth].is_none() {
+            scratch.settle(&path)?;
+            let (times, waited) = calls(steps, &path, spec.count)?;
+            measured = times.map(|times| Some(meter::of_calls(times)));
+            waits += waited;
+        }
+        Ok(measured[nth].take().ok_or("it was not measured")?)
+    });
+    if waits > 0 {
+        let note = format!("{waits} calls found the queue full.");
+        group.notes.push(note);
+    }
+    scratch.settle(&path)
+}
+
+/// The times of single copies and calls, and how many found the queue full, which was not to happen: bursts of calls, each
+/// shorter than the queue, with a `commit` between two of them; after each burst the same bytes are copied as often.
+/// The writer thread works during a burst, as it does in a run, and not during the copies.
+fn calls(steps: &Steps, path: &Path, bursts: u64) -> Result<([Vec<f64>; 2], u64)> {
+    // The queue of a long run: a short one is given fewer blocks.
+    let queue = steps.builder(path).plan()?.queue;
+    let burst = (queue.blocks * queue.steps_per_block / 2).max(1);
+    // One burst more, which is not counted.
+    let count = burst * (bursts + 1);
+    let builder = steps.builder(path).steps(count.max(4 * burst));
+    let mut run = builder.start()?;
+    let mut memory = touched(burst * steps.step_bytes())?;
+    let capacity = usize::try_from(count)?;
+    let mut times = [Vec::with_capacity(capacity), Vec::with_capacity(capacity)];
+    for number in 0..=bursts {
+        let first = number * burst;
+        for step in first..first + burst {
+            let begin = Instant::now();
+            steps.append(&mut run, step)?;
+            times[1].push(begin.elapsed().as_secs_f64());
+        }
+        run.commit()?;
+        let mut rest = &mut memory[..];
+        for step in first..first + burst {
+            let begin = Instant::now();
+            for bytes in steps.step(step) {
+                let (target, behind) = rest.split_at_mut(bytes.len());
+                black_box(target).copy_from_slice(black_box(bytes));
+                rest = behind;
+            }
+            times[0].push(begin.elapsed().as_secs_f64());
+        }
+        if number == 0 {
+            times.iter_mut().for_each(Vec::clear);
+        }
+    }
+    let summary = run.finish()?;
+    same_count(summary.recorded, count, "steps")?;
+    Ok((times, summary.append.waits))
+}
+
+/// Memory as the recorder's queue has it: large pages where there are any, and every page touched.
+fn touched(bytes: u64) -> Result<MmapMut> {
+    let mut memory = MmapMut::map_anon(usize::try_from(bytes)?.max(1))?;
+    #[cfg(target_os = "linux")]
+    let _ = memory.advise(memmap2::Advice::HugePage);
+    memory.chunks_mut(4096).for_each(|page| page[0] = 1);
+    Ok(memory)
+}

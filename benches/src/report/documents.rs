@@ -1,0 +1,411 @@
+//! What is made from a report: `docs/benchmarks.md`, the page, the figures of the README, and the tables on the terminal.
+
+use super::blocks::{Bar, Block, Cell, Table, html, markdown};
+use super::ratio::certainty;
+use super::{Figure, Group, Kind, Ratio, Report, Row};
+use crate::Result;
+use crate::numbers::{bytes, factor, megabytes, seconds};
+use crate::sections::title;
+
+/// The lines of the README between which its figures are.
+const REGION: [&str; 2] = [
+    "<!-- Made by `cargo xtask bench --docs` from benches/record/report.json. -->",
+    "<!-- End of what `cargo xtask bench --docs` made. -->",
+];
+
+/// A ratio that the project asks for, or that is told first, with what a run has.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Whose speed, over whose, and in which group.
+    pub name: String,
+    /// What is asked; empty where nothing is.
+    pub asked: &'static str,
+    /// What the run has; `None` where the group or a contender did not run.
+    pub found: Option<Ratio>,
+    /// Its row in the table of the first figures, where it is one of them.
+    first: Option<[String; 4]>,
+    /// Whether the group ran.
+    pub ran: bool,
+}
+
+impl Asked {
+    fn of(line: &'static str, report: &Report) -> Option<Self> {
+        let mut columns = line.split('|').map(str::trim);
+        let mut next = || columns.next();
+        let (name, who, over, asked, what) = (next()?, next()?, next()?, next()?, next());
+        let group = report.group(name);
+        let found = group.and_then(|group| group.speed(who, over));
+        let first = || {
+            let time = group?.row(who)?.median(Figure::Seconds)? / group?.count.max(1) as f64;
+            let noise = if found?.side().is_none() {
+                ", noise"
+            } else {
+                ""
+            };
+            let speed = format!("{}{noise}", found?);
+            Some([what?.to_owned(), seconds(time), speed, over.to_owned()])
+        };
+        Some(Self {
+            name: format!("{name}: {who} over {over}"),
+            asked,
+            found,
+            first: first(),
+            ran: group.is_some(),
+        })
+    }
+
+    /// Whether the run has less than what is asked: than the first number of it.
+    #[must_use]
+    pub fn is_missed(&self) -> bool {
+        let words = self.asked.split([' ', ',']);
+        let least = words.filter_map(|word| word.parse::<f64>().ok()).next();
+        let [least, found] = [least, self.found.map(|found| found.median)];
+        least.is_some_and(|least| found.is_some_and(|found| found < least))
+    }
+}
+
+/// What the project asks of itself, next to what a run has. Nothing fails by it: a figure depends on the machine.
+#[must_use]
+pub fn asked(report: &Report) -> Vec<Asked> {
+    let lines = include_str!("asked.txt").lines();
+    let lines = lines.filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| Asked::of(line, report)).collect()
+}
+
+fn heading(level: usize, text: &str, name: &str) -> Block {
+    Block::Heading(level, text.to_owned(), name.to_owned())
+}
+
+/// The first figures, so many at most: what is done, how long Selvedge takes, and its speed over another.
+fn first(report: &Report, most: usize) -> Block {
+    let rows = asked(report)
+        .into_iter()
+        .filter_map(|asked| Some(asked.first?.to_vec()));
+    let head = ["what", "Selvedge takes", "its speed", "over"];
+    Block::Table(Table::new(&head, rows.take(most).collect()))
+}
+
+/// All but the first heading.
+fn body(report: &Report) -> Vec<Block> {
+    let certainty = 100.0 * certainty(report.rounds, 0);
+    let how = format!(
+        "Contenders took turns, round after round. Times are medians of {} rounds; a speed is the median of the rounds' \
+         ratios, and in brackets the interval that the true median is in, as ranks tell ({certainty:.1} % or more). \
+         Above 1 is faster than the contender that is named. **noise**: this run does not tell which of both is faster, \
+         for the interval has 1 inside, or the ratios differ too much to be sure (Student's t, 99 %).",
+        report.rounds
+    );
+    let mut blocks = vec![
+        first(report, usize::MAX),
+        heading(2, "The run", "run"),
+        Block::Text(how),
+        Block::List(facts(report)),
+    ];
+    blocks.extend(report.notes.iter().cloned().map(Block::Text));
+    let failed = |(group, row, why): (&str, &Row, &str)| {
+        Block::Text(format!("**{group}: {} failed:** {why}", row.name))
+    };
+    blocks.extend(report.failures().map(failed));
+    let required = asked(report)
+        .into_iter()
+        .filter(|asked| !asked.asked.is_empty());
+    let required: Vec<Vec<String>> = required
+        .filter_map(|asked| {
+            let missed = if asked.is_missed() { " **missed**" } else { "" };
+            let found = format!("{}{missed}", asked.found?);
+            Some(vec![asked.name, asked.asked.to_owned(), found])
+        })
+        .collect();
+    if !required.is_empty() {
+        blocks.extend([
+            heading(2, "What the project asks of itself", "asked"),
+            Block::Text("Nothing fails by it: a figure depends on the machine.".to_owned()),
+            Block::Table(Table::new(&["speed of", "asked", "this run"], required)),
+        ]);
+    }
+    let mut section = "";
+    for group in &report.groups {
+        if group.section() != section {
+            section = group.section();
+            blocks.push(heading(2, title(section), section));
+        }
+        blocks.extend(of_group(group));
+    }
+    blocks
+}
+
+/// `docs/benchmarks.md`.
+#[must_use]
+pub fn benchmarks(report: &Report) -> String {
+    let text = "Made by `cargo xtask bench --docs` from [a report](../benches/record/report.json), which has all samples, \
+                and [a page](../benches/record/report.html) with plots; not typed by hand. \
+                [`benches/README.md`](../benches/README.md) says how it is measured and what the contenders do. \
+                `cargo xtask bench` repeats it on your machine.";
+    let mut blocks = vec![heading(1, "Benchmarks", ""), Block::Text(text.to_owned())];
+    blocks.extend(body(report));
+    markdown(&blocks)
+}
+
+/// The report as one page, without scripts and without anything from the network.
+#[must_use]
+pub fn page(report: &Report) -> String {
+    let body = body(report);
+    let links = body.iter().filter_map(|block| match block {
+        Block::Heading(2, text, name) => Some(format!("<a href=\"#{name}\">{text}</a>\n")),
+        _ => None,
+    });
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>Selvedge: benchmarks</title>\n<style>\n{}</style>\n</head>\n<body>\n<h1>Selvedge, measured</h1>\n\
+         <nav>{}</nav>\n<p class=\"legend\"><span class=\"ours\">Selvedge</span><span class=\"plain\">the least that the \
+         work takes</span><span class=\"peer\">others</span>A bar goes from the reference to the median of the ratios, to \
+         the right where a contender is faster, and the line over it is the interval; it is pale where the row is noise. \
+         Of steps, it goes from the median to the longest, with the 99th percentile as a line. Axes are \
+         logarithmic.</p>\n{}</body>\n</html>\n",
+        include_str!("page.css"),
+        links.collect::<String>(),
+        html(&body)
+    )
+}
+
+/// What the figures depend on, line by line.
+fn facts(report: &Report) -> Vec<String> {
+    let (rounds, scale) = (report.rounds, &report.scale);
+    let mut facts = vec![
+        format!("date: {}", report.created),
+        format!("commit: {}", report.commit),
+        format!("rounds: {rounds}, and one that does not count ({scale})"),
+    ];
+    let machine = report.machine.iter();
+    facts.extend(machine.map(|(what, value)| format!("{what}: {value}")));
+    let versions = report.versions.iter();
+    let versions: Vec<String> = versions.map(|(name, of)| format!("{name} {of}")).collect();
+    facts.push(format!("versions: {}", versions.join(", ")));
+    facts
+}
+
+/// Figures of the README at most.
+const README: usize = 5;
+
+/// The figures of the README.
+#[must_use]
+pub fn readme_region(report: &Report) -> String {
+    let mut blocks = Vec::new();
+    if report.scale != "full" {
+        blocks.push(Block::Text(
+            "**From a short run: no figures to quote.**".to_owned(),
+        ));
+    }
+    let machine = report.machine.iter().find(|(what, _)| what == "processor");
+    let machine = machine.map_or("an unknown processor", |(_, value)| value);
+    let rounds = report.rounds;
+    blocks.extend([
+        first(report, README),
+        Block::Text(format!(
+            "Medians of {rounds} rounds in which all took turns, on {machine}. [All figures](docs/benchmarks.md), beside \
+             those of others; `cargo xtask bench` repeats them on your machine."
+        )),
+    ]);
+    markdown(&blocks)
+}
+
+/// `readme` with the figures of `report` between their two lines.
+///
+/// # Errors
+///
+/// A README without these lines.
+pub fn replace_region(readme: &str, report: &Report) -> Result<String> {
+    let [begin, end] = REGION;
+    let parts = readme.split_once(begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(end)?;
+        Some((before, after))
+    });
+    let why = || format!("the README has no lines `{begin}` and `{end}`");
+    let (before, after) = parts.ok_or_else(why)?;
+    let region = readme_region(report);
+    Ok(format!("{before}{begin}\n\n{region}\n{end}{after}"))
+}
+
+/// The group as Markdown, for the terminal.
+#[must_use]
+pub fn group_table(group: &Group) -> String {
+    markdown(&of_group(group))
+}
+
+/// A heading, what it does, its table, its notes, and a line for each contender that failed.
+fn of_group(group: &Group) -> Vec<Block> {
+    let mut blocks = vec![
+        heading(3, &group.title, &group.name.replace('/', "-")),
+        Block::Text(format!("`{}`: {}", group.name, group.what)),
+        Block::Table(table(group)),
+    ];
+    blocks.extend(group.notes.iter().cloned().map(Block::Text));
+    blocks.extend(group.rows.iter().filter_map(|row| {
+        let why = row.failure.as_ref()?;
+        Some(Block::Text(format!("**{} failed:** {why}", row.name)))
+    }));
+    blocks
+}
+
+/// What a column shows of a row; `None` where there is nothing.
+type Show<'a> = Box<dyn Fn(&Row) -> Option<Cell> + 'a>;
+
+/// The table of a group, with the columns of which any contender has the figure.
+fn table(group: &Group) -> Table {
+    use Figure::{
+        BlockedMax, BlockedP99, Create, Load, OnDisk, PeakMemory, ReadSeconds, Seconds, Written,
+    };
+    let (size, count) = (group.bytes as f64, group.count.max(1) as f64);
+    let any = |has: &dyn Fn(&Row) -> bool| group.rows.iter().any(has);
+    let reads = any(&|row| !row.values(ReadSeconds).is_empty());
+    let tried = any(&|row| !row.opened_by.is_empty());
+    let each = |time: f64| seconds(time / count);
+    let rate = |time: f64| megabytes(size, time);
+    let unit = format!("a {}", group.unit);
+    let over = format!("speed, of {}", group.reference);
+    let mut columns: Vec<(&str, Show<'_>)> = vec![
+        ("contender", shown(|row| Some(row.name.clone()))),
+        (&unit, figure(Seconds, each)),
+        ("MB/s", figure(Seconds, rate)),
+        (&over, Box::new(|row| speed(group, row))),
+        ("", shown(|row| Some(word(group, row).to_owned()))),
+        ("until usable", figure(Load, seconds)),
+        ("blocked p50", Box::new(|row| blocked(group, row))),
+        ("p99", figure(BlockedP99, seconds)),
+        ("max", figure(BlockedMax, seconds)),
+        ("creation", figure(Create, seconds)),
+        ("read, MB/s", figure(ReadSeconds, rate)),
+    ];
+    if reads {
+        columns.push(("smaller by", Box::new(|row| smaller(group, row))));
+        columns.push(("opened by", shown(|row| tried.then(|| opened_by(row)))));
+    } else {
+        columns.push(("memory", figure(PeakMemory, bytes)));
+        columns.push(("written", figure(Written, bytes)));
+        columns.push(("on disk", figure(OnDisk, bytes)));
+    }
+    columns.retain(|(title, show)| match *title {
+        "MB/s" => size > 0.0,
+        _ => any(&|row| show(row).is_some()),
+    });
+    let row = |row: &Row| {
+        let kind = match row.kind {
+            Kind::Ours => "ours",
+            Kind::Plain => "plain",
+            Kind::Peer => "peer",
+        };
+        let dash = || Cell::from("–".to_owned());
+        let cells = columns
+            .iter()
+            .map(|(_, show)| show(row).unwrap_or_else(dash));
+        let class = format!("{kind} {}", word(group, row));
+        (class.trim_end().to_owned(), cells.collect())
+    };
+    Table {
+        head: columns
+            .iter()
+            .map(|(title, _)| (*title).to_owned())
+            .collect(),
+        rows: group.rows.iter().map(row).collect(),
+    }
+}
+
+fn shown<'a>(show: impl Fn(&Row) -> Option<String> + 'a) -> Show<'a> {
+    Box::new(move |row| show(row).map(Cell::from))
+}
+
+fn figure<'a>(figure: Figure, show: impl Fn(f64) -> String + 'a) -> Show<'a> {
+    shown(move |row| row.median(figure).map(&show))
+}
+
+fn opened_by(row: &Row) -> String {
+    match &row.opened_by[..] {
+        [] => "plugin only".to_owned(),
+        readers => readers.join(", "),
+    }
+}
+
+/// The ratio of a row, with a bar from 1; of the reference, what it is by definition.
+fn speed(group: &Group, row: &Row) -> Option<Cell> {
+    let Some(ratio) = group.verdict(row) else {
+        return (row.name == group.reference).then(|| Cell::from("1".to_owned()));
+    };
+    let ratios = group.rows.iter().filter_map(|row| group.verdict(row));
+    let mut ends: Vec<f64> = ratios.flat_map(|ratio| [ratio.low, ratio.high]).collect();
+    ends.push(1.0);
+    let bar = Bar::on(&ends, [1.0, ratio.median], [ratio.low, ratio.high], 1.0);
+    Some(Cell {
+        text: ratio.to_string(),
+        bar,
+    })
+}
+
+/// What is said of a row besides its ratio: nothing where that is certain.
+fn word(group: &Group, row: &Row) -> &'static str {
+    match group.verdict(row) {
+        Some(ratio) if ratio.side().is_none() => "noise",
+        None if row.name != group.reference => "failed",
+        _ => "",
+    }
+}
+
+/// How long a step keeps its caller, with a bar from the median to the longest, and the 99th percentile on it.
+fn blocked(group: &Group, row: &Row) -> Option<Cell> {
+    let figures = [Figure::BlockedP50, Figure::BlockedP99, Figure::BlockedMax];
+    let all = group
+        .rows
+        .iter()
+        .flat_map(|row| figures.map(|figure| row.median(figure)));
+    let all: Vec<f64> = all.flatten().collect();
+    let [middle, late, longest] = figures.map(|figure| row.median(figure));
+    let (middle, late) = (middle?, late?);
+    let bar = Bar::on(&all, [middle, longest?], [late, late], middle);
+    Some(Cell {
+        text: seconds(middle),
+        bar,
+    })
+}
+
+/// How many times smaller the stored bytes are, with a bar from 1.
+fn smaller(group: &Group, row: &Row) -> Option<Cell> {
+    let by = |row: &Row| Some(group.bytes as f64 / row.median(Figure::OnDisk)?);
+    let all: Vec<f64> = group.rows.iter().filter_map(by).chain([1.0]).collect();
+    let own = by(row)?;
+    let bar = Bar::on(&all, [1.0, own], [own, own], 1.0);
+    Some(Cell {
+        text: factor(own),
+        bar,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::asked;
+
+    /// What is asked of a contender that was renamed would be left out in silence.
+    #[test]
+    fn the_committed_report_has_all_that_is_asked() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("record/report.json");
+        let report = crate::report::read(&path).unwrap();
+        let lines = include_str!("asked.txt").lines();
+        let all = asked(&report);
+        assert_eq!(
+            all.len(),
+            lines.filter(|line| !line.starts_with('#')).count()
+        );
+        for mut asked in all {
+            assert_eq!(asked.found.is_some(), asked.ran, "{}", asked.name);
+            // Each has a number, and less than that is a miss.
+            if let (false, Some(found)) = (asked.asked.is_empty(), &mut asked.found) {
+                found.median = 0.0;
+                assert!(asked.is_missed(), "{}", asked.name);
+                asked.asked = "at least 0.50, aim 0.80";
+                asked.found.as_mut().unwrap().median = 0.5;
+                assert!(!asked.is_missed());
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Single steps at random, from a file that is open: what a read costs beside its bytes, in files of few chunks and of
+//! many.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use bytemuck::cast_slice_mut;
+use selvedge_hdf5::{Compression, Dtype, Reader, Recorder, Tensor, TensorSpec};
+
+use crate::data::{TENSOR, gaussian, random_indices, same_sum};
+use crate::prelude::*;
+
+/// A file whose steps are the same bytes but for their number, the first word, and the steps that are read of it.
+struct Recorded {
+    path: PathBuf,
+    steps: u64,
+    wanted: Vec<u64>,
+    /// Whether opening the file is in the time.
+    opens: bool,
+    buffer: Vec<u16>,
+}
+
+pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Result<()> {
+    let mut peer = bench.python("read_peer.py", &[]);
+    for spec in groups {
+        let [chunk, size, reads] = spec.numbers[..] else {
+            return Err(format!("{}: other numbers", spec.name).into());
+        };
+        let opens = reads == 1;
+        // Zeros take next to nothing.
+        let stored = if opens { 256 } else { size };
+        let whole = chunk.max(1);
+        let wanted = spec.count.next_multiple_of(whole);
+        let (steps, note) = scratch.fit(wanted, stored, whole)?;
+        let steps = steps / whole * whole;
+        let reads = bench.pick(reads, reads, reads.min(20));
+        let mut file = Recorded {
+            path: scratch.file("steps_1.h5"),
+            steps,
+            wanted: random_indices(usize::try_from(reads)?, steps),
+            opens,
+            buffer: vec![1; usize::try_from(size / 2)?],
+        };
+        file.record(chunk)?;
+        let kind = if chunk == 0 {
+            "compressed"
+        } else {
+            "uncompressed"
+        };
+        let text = format!("{} chunks, {kind}", Grouped(steps / whole));
+        let group = spec.group(reads, reads * size, &text).noted(note);
+        let expected = file
+            .wanted
+            .iter()
+            .copied()
+            .map(first_word)
+            .fold(0, u64::wrapping_add);
+        bench.rounds(spec, group, peer.is_some(), |who, _| {
+            let (sample, sum) = match (who.key, &mut peer) {
+                (_, Some(peer)) if who.python => {
+                    peer.call("steps_of", (&file.path, &file.wanted, file.opens))?
+                }
+                ("pread", _) => file.preads()?,
+                ("into", _) => file.ours(|tensor, step, buffer| {
+                    tensor.read_steps_into(step..step + 1, buffer)?;
+                    Ok(word(buffer))
+                })?,
+                ("new", _) => file.ours(|tensor, step, _| Ok(word(&tensor.read_step(step)?)))?,
+                _ => return unknown(who),
+            };
+            same_sum(sum, expected)?;
+            Ok(sample)
+        });
+        scratch.settle(&file.path)?;
+    }
+    Ok(())
+}
+
+/// What the first word of a step is: never zero.
+fn first_word(step: u64) -> u64 {
+    (step + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// The first word of values.
+fn word(values: &[u16]) -> u64 {
+    let first = values.iter().take(4).rev();
+    first.fold(0, |word, &value| word << 16 | u64::from(value))
+}
+
+impl Recorded {
+    fn record(&self, chunk: u64) -> Result<()> {
+        let spec = TensorSpec::new(TENSOR, Dtype::Bf16, [self.buffer.len()]);
+        let run = Recorder::create(&self.path)
+            .tensor_spec(spec)
+            .steps(self.steps);
+        let size = size_of_val(&self.buffer[..]);
+        let mut run = match chunk {
+            0 => run.compression(Compression::Fast).start()?,
+            steps => run.chunk_target(steps * size as u64).start()?,
+        };
+        // Where there are many steps, they are zeros but for their number: only reading the index counts.
+        let mut values = vec![0_u16; size / 2];
+        if !self.opens {
+            values.copy_from_slice(cast_slice(&gaussian(1)[..size]));
+        }
+        for step in 0..self.steps {
+            for (value, part) in values.iter_mut().zip(0..4) {
+                *value = (first_word(step) >> (16 * part) & 0xFFFF) as u16;
+            }
+            run.append(|row| row.put_bytes(TENSOR, Dtype::Bf16, cast_slice(&values)))?;
+        }
+        run.finish()?;
+        Ok(())
+    }
+
+    /// The same bytes from the same places, which are found before.
+    fn preads(&mut self) -> Result<(Sample, u64)> {
+        let file = File::open(&self.path)?;
+        let places = self.places(&file)?;
+        let begin = Instant::now();
+        let mut sum = 0_u64;
+        for place in places {
+            file.read_exact_at(cast_slice_mut(&mut self.buffer), place)?;
+            sum = sum.wrapping_add(word(&self.buffer));
+        }
+        Ok((since(begin), sum))
+    }
+
+    /// Where the wanted steps lie: mostly each after the one before, with parts of the index between. Each is known by its
+    /// first word.
+    fn places(&self, file: &File) -> Result<Vec<u64>> {
+        let mut all = Vec::new();
+        let mut at = 0;
+        for step in 0..self.steps {
+            let mut found = [0; 8];
+            file.read_exact_at(&mut found, at)?;
+            while u64::from_le_bytes(found) != first_word(step) {
+                at += 8;
+                file.read_exact_at(&mut found, at)?;
+            }
+            all.push(at);
+            at += size_of_val(&self.buffer[..]) as u64;
+        }
+        self.wanted
+            .iter()
+            .map(|&step| Ok(all[usize::try_from(step)?]))
+            .collect()
+    }
+
+    fn ours(&mut self, read: fn(&Tensor, u64, &mut [u16]) -> Result<u64>) -> Result<(Sample, u64)> {
+        let mut begin = Instant::now();
+        let file = Reader::open(&self.path)?;
+        let tensor = file.tensor(TENSOR)?;
+        if !self.opens {
+            begin = Instant::now();
+        }
+        let mut sum = 0_u64;
+        for &step in &self.wanted {
+            sum = sum.wrapping_add(read(tensor, step, &mut self.buffer)?);
+        }
+        Ok((since(begin), sum))
+    }
+}
