@@ -30,10 +30,8 @@ fn random_words(count: usize) -> Vec<u64> {
 
 /// `count` random numbers below `end`, in no order.
 pub(crate) fn random_indices(count: usize, end: u64) -> Vec<u64> {
-    random_words(count)
-        .into_iter()
-        .map(|word| word % end)
-        .collect()
+    let words = random_words(count).into_iter();
+    words.map(|word| word % end).collect()
 }
 
 /// The sum of bytes as words of 64 bits, little-endian, modulo 2^64.
@@ -43,11 +41,11 @@ pub(crate) fn word_sum(bytes: &[u8]) -> u64 {
     words.fold(0, u64::wrapping_add)
 }
 
-/// Holds the sum of what a contender has read against what it has to be.
-pub(crate) fn same_sum<T: Copy + Display + PartialEq>(found: T, expected: T) -> Result<()> {
+/// Holds what was found against what it has to be.
+pub(crate) fn same<T: Copy + Display + PartialEq>(what: &str, found: T, expected: T) -> Result<()> {
     match found == expected {
         true => Ok(()),
-        false => Err(format!("the sum is {found}, not {expected}").into()),
+        false => Err(format!("{what}: {found}, not {expected}").into()),
     }
 }
 
@@ -118,16 +116,11 @@ impl Steps {
         match count {
             0 => Self::new(vec![loss], DISTINCT),
             1 => Self::new(vec![bf16(TENSOR)], DISTINCT_LARGE),
-            4 => Self::new(
-                LAYER.map(bf16).into_iter().chain([loss]).collect(),
-                DISTINCT,
-            ),
-            _ => Self::new(
-                (0..*count)
-                    .map(|nth| bf16(&format!("layer{nth}")))
-                    .collect(),
-                DISTINCT,
-            ),
+            4 => Self::new([LAYER.map(bf16).to_vec(), vec![loss]].concat(), DISTINCT),
+            _ => {
+                let names = (0..*count).map(|nth| format!("layer{nth}"));
+                Self::new(names.map(|name| bf16(&name)).collect(), DISTINCT)
+            }
         }
     }
 
@@ -137,11 +130,8 @@ impl Steps {
         let values = LAYER.iter().map(|name| demo(path, name, steps));
         let values = values.collect::<Result<Vec<Vec<u8>>>>()?;
         let count = values[0].len() / STEP_BYTES;
-        let step = |nth: usize| {
-            values
-                .iter()
-                .map(move |of| &of[nth * STEP_BYTES..][..STEP_BYTES])
-        };
+        let of = |nth: usize| nth * STEP_BYTES..(nth + 1) * STEP_BYTES;
+        let step = |nth: usize| values.iter().map(move |all| &all[of(nth)]);
         let source = (0..count).flat_map(step).collect::<Vec<&[u8]>>().concat();
         Self::from(tensors.to_vec(), count as u64, source)
     }
@@ -151,10 +141,7 @@ impl Steps {
         match &self.tensors[..] {
             [_] if self.step_bytes() == 4 => "a float32 scalar".to_owned(),
             [all @ .., last] if last.dtype == Dtype::F32 => {
-                format!(
-                    "{} and a float32 scalar",
-                    describe(all.len(), &all[0].shape)
-                )
+                describe(all.len(), &all[0].shape) + " and a float32 scalar"
             }
             all => describe(all.len(), &all[0].shape),
         }
@@ -216,7 +203,7 @@ impl Steps {
         steps: impl IntoIterator<Item = u64>,
     ) -> Result<()> {
         let reader = Reader::open(path)?;
-        same_count(reader.committed_steps(), count, "steps")?;
+        same("steps", reader.committed_steps(), count)?;
         for step in steps {
             for (tensor, expected) in self.tensors.iter().zip(self.step(step)) {
                 let name = &tensor.name;
@@ -234,13 +221,6 @@ impl Steps {
             }
         }
         Ok(())
-    }
-}
-
-pub(crate) fn same_count(found: u64, expected: u64, what: &str) -> Result<()> {
-    match found == expected {
-        true => Ok(()),
-        false => Err(format!("{found} {what}, not {expected}").into()),
     }
 }
 
@@ -273,14 +253,6 @@ pub(crate) struct Trajectory {
     sums: Vec<[u64; 3]>,
 }
 
-/// Which words are summed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Words {
-    All,
-    OfRows,
-    First,
-}
-
 impl Trajectory {
     /// Records a trajectory of `steps` steps at `path`, of which `single` will be read alone, and waits for the disk:
     /// nothing is left to be written while somebody reads, and what is on the disk can be dropped from the page cache.
@@ -292,21 +264,16 @@ impl Trajectory {
         }
         run.finish()?;
         std::fs::File::open(&path)?.sync_data()?;
-        let mut rows: Vec<usize> = Vec::new();
+        let rows = random_indices(20 * TAKEN, SHAPE[0] as u64).into_iter();
+        let mut rows = rows.map(usize::try_from).collect::<Result<Vec<_>, _>>()?;
         let mut seen = vec![false; SHAPE[0]];
-        for row in random_indices(20 * TAKEN, SHAPE[0] as u64) {
-            let row = usize::try_from(row)?;
-            if rows.len() < TAKEN && !std::mem::replace(&mut seen[row], true) {
-                rows.push(row);
-            }
-        }
+        rows.retain(|&row| !std::mem::replace(&mut seen[row], true));
+        rows.truncate(TAKEN);
         rows.sort_unstable();
         let sums = (0..DISTINCT).map(|step| {
             let bytes = source.whole(step);
-            let taken = rows
-                .iter()
-                .map(|row| word_sum(&bytes[row * ROW_BYTES..][..ROW_BYTES]));
-            let taken = taken.fold(0, u64::wrapping_add);
+            let row = |row: &usize| word_sum(&bytes[row * ROW_BYTES..][..ROW_BYTES]);
+            let taken = rows.iter().map(row).fold(0, u64::wrapping_add);
             [word_sum(bytes), taken, word_sum(&bytes[..8])]
         });
         let sums = sums.collect();
@@ -320,12 +287,10 @@ impl Trajectory {
         })
     }
 
-    /// What the sum of these words of `steps` has to be.
-    pub(crate) fn expected(&self, steps: impl Iterator<Item = u64>, words: Words) -> u64 {
-        let of = |step: u64| self.sums[usize::try_from(step % DISTINCT).unwrap_or(0)];
-        steps
-            .map(|step| of(step)[words as usize])
-            .fold(0, u64::wrapping_add)
+    /// What the sum over `steps` has to be: of all words (0), of those of the rows (1) or of the first words (2).
+    pub(crate) fn expected(&self, steps: impl Iterator<Item = u64>, words: usize) -> u64 {
+        let sums = steps.map(|step| self.sums[usize::try_from(step % DISTINCT).unwrap_or(0)]);
+        sums.map(|sums| sums[words]).fold(0, u64::wrapping_add)
     }
 }
 
@@ -376,10 +341,8 @@ mod tests {
     fn gaussian_values_have_mean_0_and_variance_1() {
         let bytes = gaussian(1);
         assert_eq!(bytes.len(), STEP_BYTES);
-        let values = bytes_as_bf16(&bytes)
-            .unwrap()
-            .iter()
-            .map(|value| value.to_f64());
+        let values = bytes_as_bf16(&bytes).unwrap().iter();
+        let values = values.map(|value| value.to_f64());
         let count = values.len() as f64;
         let mean = values.clone().sum::<f64>() / count;
         let square = values.map(|value| value.powi(2)).sum::<f64>() / count;

@@ -5,7 +5,7 @@ use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use selvedge_deflate::{Decoder, Encoder, Strides, max_encoded_len};
 use selvedge_hdf5::Reader;
 
-use crate::data::{DEMO, SHAPE, gaussian, same_count};
+use crate::data::{DEMO, SHAPE, gaussian, same};
 use crate::prelude::*;
 
 /// Steps and rows of a chunk of the temporal form, as an archive has them.
@@ -104,7 +104,7 @@ fn parts(path: &Path, name: &str) -> Result<(Vec<Vec<u16>>, String)> {
     let part = |first| Ok(tensor.read_steps::<u16>(first..first + length)?);
     let parts = [2, steps / 2, steps - length].into_iter().map(part);
     let parts = parts.collect::<Result<Vec<Vec<u16>>>>()?;
-    same_count(parts[0].len() as u64, (STEPS * STEP) as u64, "elements")?;
+    same("elements", parts[0].len(), STEPS * STEP)?;
     let when = format!(
         "{name} early, in the middle and late in {} steps of the demo",
         Grouped(steps)

@@ -9,23 +9,25 @@ use std::process::Command;
 pub(crate) fn describe(folder: &Path) -> Vec<(String, String)> {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZeroUsize::get);
     let known = |fact: Option<String>| fact.unwrap_or_else(|| "unknown".to_owned());
-    let facts = [
-        (
-            "processor",
-            Some(format!("{}, {cores} cores", known(processor()))),
-        ),
-        ("memory", Some(known(memory()))),
-        ("system", Some(known(output("uname", &["-srm"])))),
-        ("file system", Some(known(file_system(folder)))),
-        // The load of the last minute: above 0, somebody else was measured too.
-        (
-            "load before",
-            read("/proc/loadavg").and_then(|text| first_word(&text)),
-        ),
+    let sysctl = |key: &str| output("sysctl", &["-n", key]);
+    let processor = told("/proc/cpuinfo", "model name");
+    let processor = known(processor.or_else(|| sysctl("machdep.cpu.brand_string")));
+    let memory = number("/proc/meminfo", "MemTotal").map(|kib| kib * 1024.0);
+    let memory = memory.or_else(|| sysctl("hw.memsize")?.parse().ok());
+    let memory = memory.map(|bytes| format!("{:.0} GB", bytes / 1e9));
+    let mut facts = vec![
+        ("processor", format!("{processor}, {cores} cores")),
+        ("memory", known(memory)),
+        ("system", known(output("uname", &["-srm"]))),
+        ("file system", known(file_system(folder))),
     ];
+    // The load of the last minute: above 0, somebody else was measured too.
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split_whitespace().next();
+    facts.extend(load.map(|load| ("load before", load.to_owned())));
     let facts = facts.into_iter();
     facts
-        .filter_map(|(what, value)| Some((what.to_owned(), value?)))
+        .map(|(what, value)| (what.to_owned(), value))
         .collect()
 }
 
@@ -37,12 +39,14 @@ pub(crate) fn commit() -> String {
 /// The versions of what is measured in this process; those of the peers in Python come from there.
 pub(crate) fn versions() -> BTreeMap<String, String> {
     let (major, minor, release) = hdf5::library_version();
-    let rust = output("rustc", &["--version"]);
-    let rust = rust.and_then(|text| text.split(' ').nth(1).map(str::to_owned));
+    let rust = output("rustc", &["--version"]).unwrap_or_default();
     let versions = [
         ("Selvedge", env!("CARGO_PKG_VERSION").to_owned()),
         ("HDF5 of Selvedge", format!("{major}.{minor}.{release}")),
-        ("Rust", rust.unwrap_or_else(|| "unknown".to_owned())),
+        (
+            "Rust",
+            rust.split(' ').nth(1).unwrap_or("unknown").to_owned(),
+        ),
     ];
     versions
         .map(|(what, version)| (what.to_owned(), version))
@@ -63,12 +67,12 @@ pub(crate) struct Busy {
 impl Busy {
     /// Up to now; `None` where the system does not tell.
     pub(crate) fn now() -> Option<Self> {
-        let stat = read("/proc/stat")?;
+        let stat = fs::read_to_string("/proc/stat").ok()?;
         let ticks = numbers(stat.lines().next()?.strip_prefix("cpu")?);
         // user, nice, system, idle, iowait, irq, softirq, steal; guests are in the first two.
         let total: f64 = ticks.iter().take(8).sum();
         let idle = ticks.get(3)? + ticks.get(4)?;
-        let own = read("/proc/self/stat")?;
+        let own = fs::read_to_string("/proc/self/stat").ok()?;
         // After the name, which may hold anything: utime, stime, cutime and cstime are numbers 12 to 15.
         let (_, behind) = own.rsplit_once(')')?;
         let fields: Vec<&str> = behind.split_whitespace().collect();
@@ -88,17 +92,27 @@ impl Busy {
 }
 
 fn numbers(text: &str) -> Vec<f64> {
-    text.split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect()
+    let words = text.split_whitespace();
+    words.filter_map(|word| word.parse().ok()).collect()
 }
 
-fn read(path: &str) -> Option<String> {
-    fs::read_to_string(path).ok()
+/// The value of the line `key: value` of a file of the system.
+fn told(path: &str, key: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let value = |line: &str| {
+        Some(
+            line.strip_prefix(key)?
+                .trim_start()
+                .strip_prefix(':')?
+                .to_owned(),
+        )
+    };
+    Some(text.lines().find_map(value)?.trim().to_owned())
 }
 
-fn first_word(text: &str) -> Option<String> {
-    text.split_whitespace().next().map(str::to_owned)
+/// The number that such a value begins with.
+pub(crate) fn number(path: &str, key: &str) -> Option<f64> {
+    told(path, key)?.split_whitespace().next()?.parse().ok()
 }
 
 fn output(program: &str, args: &[&str]) -> Option<String> {
@@ -108,38 +122,15 @@ fn output(program: &str, args: &[&str]) -> Option<String> {
     (output.status.success() && !text.is_empty()).then(|| text.to_owned())
 }
 
-/// The value of a line `key : value`.
-fn value_of(text: &str, key: &str) -> Option<String> {
-    text.lines()
-        .find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix(':'))
-        .map(|value| value.trim().to_owned())
-}
-
-fn processor() -> Option<String> {
-    read("/proc/cpuinfo")
-        .and_then(|text| value_of(&text, "model name"))
-        .or_else(|| output("sysctl", &["-n", "machdep.cpu.brand_string"]))
-}
-
-fn memory() -> Option<String> {
-    let kib = read("/proc/meminfo").and_then(|text| value_of(&text, "MemTotal"));
-    let bytes = match kib {
-        Some(kib) => first_word(&kib)?.parse::<f64>().ok()? * 1024.0,
-        None => output("sysctl", &["-n", "hw.memsize"])?.parse().ok()?,
-    };
-    Some(format!("{:.0} GB", bytes / 1e9))
-}
-
 /// Type and device of the file system that `folder` is on; Linux only.
 fn file_system(folder: &Path) -> Option<String> {
     let folder = folder.canonicalize().ok()?;
-    let mounts = read("/proc/self/mounts")?;
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     let mounts = mounts.lines().filter_map(|line| {
         let mut words = line.split(' ');
         let (device, point, kind) = (words.next()?, words.next()?, words.next()?);
-        folder
-            .starts_with(point)
-            .then_some((point.len(), kind, device))
+        let is_below = folder.starts_with(point);
+        is_below.then_some((point.len(), kind, device))
     });
     // The later one of two mounts on one point is seen.
     match mounts.max_by_key(|&(depth, ..)| depth)? {

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Instant;
 
+use crate::machine::number;
 use crate::numbers::percentile;
 use crate::report::{Figure, Sample};
 
@@ -30,37 +31,25 @@ impl Meter {
 
     /// Adds the figures since the start to `sample`.
     pub(crate) fn stop(self, sample: &mut Sample) {
-        let since = |end: Option<f64>, begin: Option<f64>| Some((end? - begin?).max(0.0));
-        let figures = [
-            (Figure::PeakMemory, since(status("VmHWM"), self.memory)),
-            (Figure::Written, since(written(), self.written)),
-        ];
-        sample.extend(
-            figures
-                .into_iter()
-                .filter_map(|(figure, value)| Some((figure, value?))),
-        );
+        for (figure, begin, end) in [
+            (Figure::PeakMemory, self.memory, status("VmHWM")),
+            (Figure::Written, self.written, written()),
+        ] {
+            let since = begin.zip(end).map(|(begin, end)| (end - begin).max(0.0));
+            sample.extend(since.map(|since| (figure, since)));
+        }
     }
 }
 
-/// A line of `/proc/self/status`, in bytes.
+/// A number of `/proc/self/status`, in bytes.
 fn status(key: &str) -> Option<f64> {
-    let text = fs::read_to_string("/proc/self/status").ok()?;
-    let value = text
-        .lines()
-        .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
-    let kib: f64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib * 1024.0)
+    number("/proc/self/status", key).map(|kib| kib * 1024.0)
 }
 
 /// Bytes that this process gave to `write` calls, or dirtied pages for where those are more: a map has no calls.
 fn written() -> Option<f64> {
-    let text = fs::read_to_string("/proc/self/io").ok()?;
-    let value = |key: &str| {
-        let value = text.lines().find_map(|line| line.strip_prefix(key))?;
-        value.trim().parse::<f64>().ok()
-    };
-    Some(value("wchar:")?.max(value("write_bytes:")?))
+    let [calls, pages] = ["wchar", "write_bytes"].map(|key| number("/proc/self/io", key));
+    Some(calls?.max(pages?))
 }
 
 /// What the file at `path`, or all files of the folder, take on the disk.

@@ -2,7 +2,7 @@
 
 use selvedge_hdf5::{Compression, Reader};
 
-use crate::data::{STEP_BYTES, Steps, TENSOR, Trajectory, same_sum, word_sum};
+use crate::data::{STEP_BYTES, Steps, TENSOR, Trajectory, same, word_sum};
 use crate::prelude::*;
 use crate::record::Files;
 
@@ -69,7 +69,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
                 "rust" => from_rust(what, &data)?,
                 key => peer.call("read", (format!("{what}_by_{key}"), &data.path))?,
             };
-            same_sum(sum, expected)?;
+            same("the sum", sum, expected)?;
             Ok(sample)
         });
     }

@@ -8,7 +8,7 @@ use std::thread;
 use bytemuck::{cast_slice_mut, pod_collect_to_vec, zeroed_vec};
 use selvedge_hdf5::Reader;
 
-use crate::data::{ROW_BYTES, STEP_BYTES, TENSOR, Trajectory, Words, same_sum, word_sum};
+use crate::data::{ROW_BYTES, STEP_BYTES, TENSOR, Trajectory, same, word_sum};
 use crate::prelude::*;
 
 /// Every so many steps of the strided read.
@@ -114,7 +114,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             meter.stop(&mut sample);
             // A read writes nothing.
             sample.remove(&Figure::Written);
-            same_sum(word_sum(cast_slice(&values)), expected)?;
+            same("the sum", word_sum(cast_slice(&values)), expected)?;
             Ok(sample)
         });
     }
@@ -129,19 +129,19 @@ impl Trajectory {
         match what {
             "rows" => {
                 let size = self.steps * (self.rows.len() * ROW_BYTES) as u64;
-                (1, size, self.expected(all, Words::OfRows))
+                (1, size, self.expected(all, 1))
             }
             "strided" => {
                 let count = self.steps.div_ceil(STRIDE);
                 let steps = (0..count).map(|nth| nth * STRIDE);
-                (1, count * step, self.expected(steps, Words::All))
+                (1, count * step, self.expected(steps, 0))
             }
             "single" => {
                 let reads = self.single.len() as u64;
-                let sum = self.expected(self.single.iter().copied(), Words::First);
+                let sum = self.expected(self.single.iter().copied(), 2);
                 (reads, reads * step, sum)
             }
-            _ => (1, self.steps * step, self.expected(all, Words::All)),
+            _ => (1, self.steps * step, self.expected(all, 0)),
         }
     }
 }
@@ -150,10 +150,10 @@ fn by_peer(data: &Trajectory, peer: &mut Python, way: &str, expected: u64) -> Re
     let first = data.steps - data.steps / FANCY_PARTS;
     let (mut sample, found): (Sample, u64) = peer.call("read", (way, first))?;
     if way != "rows_fancy" {
-        same_sum(found, expected)?;
+        same("the sum", found, expected)?;
         return Ok(sample);
     }
-    same_sum(found, data.expected(first..data.steps, Words::OfRows))?;
+    same("the sum", found, data.expected(first..data.steps, 1))?;
     let parts = data.steps as f64 / (data.steps - first) as f64;
     sample
         .entry(Figure::Seconds)

@@ -10,7 +10,7 @@ use memmap2::MmapMut;
 use ndarray::ArrayViewD;
 use selvedge_hdf5::{Compression, Dtype, Durability};
 
-use crate::data::{Steps, checked, same_count};
+use crate::data::{Steps, checked, same};
 use crate::prelude::*;
 use crate::report::Group;
 
@@ -192,7 +192,7 @@ impl Files {
         let sample = self.sample(create, write, |_| Ok(()))?;
         let file = File::open(&self.path)?;
         let size = self.count * self.steps.step_bytes();
-        same_count(file.metadata()?.len(), size, "bytes")?;
+        same("bytes", file.metadata()?.len(), size)?;
         for step in checked(self.count) {
             let mut before = 0;
             for expected in self.steps.step(step) {
@@ -327,7 +327,7 @@ fn calls(steps: &Steps, path: &Path, bursts: u64) -> Result<([Vec<f64>; 2], u64)
         }
     }
     let summary = run.finish()?;
-    same_count(summary.recorded, count, "steps")?;
+    same("steps", summary.recorded, count)?;
     Ok((times, summary.append.waits))
 }
 

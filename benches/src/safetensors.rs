@@ -13,7 +13,7 @@ use memmap2::Mmap;
 use selvedge_bf16::{bf16_as_bytes, bf16_as_bytes_mut, bytes_as_bf16};
 use selvedge_safetensors::{Mapped, Reader, Save, Writer};
 
-use crate::data::{describe, random_bytes, random_indices, same_count, same_sum};
+use crate::data::{describe, random_bytes, random_indices, same};
 use crate::prelude::*;
 use crate::report::Group;
 
@@ -107,7 +107,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             if let (true, Some(peer)) = (who.python, &mut peer) {
                 // Of a load with the sum as text, which keeps all digits. Rows it compares by itself.
                 let (sample, sum): (_, Option<String>) = peer.call(who.key, (&tensors.path,))?;
-                sum.map_or(Ok(()), |found| same_sum(found.parse()?, expected))?;
+                sum.map_or(Ok(()), |found| same("the sum", found.parse()?, expected))?;
                 return Ok(sample);
             }
             if what.starts_with("rows") {
@@ -116,7 +116,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             let begin = Instant::now();
             let (loaded, sum) = tensors.load(who)?;
             let (until_usable, all) = (loaded - begin, begin.elapsed());
-            same_sum(sum, expected)?;
+            same("the sum", sum, expected)?;
             let mut sample = timed(until_usable.as_secs_f64());
             if what.starts_with("load-sum") {
                 sample.insert(Figure::Load, until_usable.as_secs_f64());
@@ -263,11 +263,7 @@ impl Tensors {
     /// Compares a file with what was to be saved: names, shapes and every byte.
     fn check(&self) -> Result<()> {
         let file = mapped(&self.path)?;
-        same_count(
-            file.tensors().len() as u64,
-            self.names.len() as u64,
-            "tensors",
-        )?;
+        same("tensors", file.tensors().len(), self.names.len())?;
         for (name, values) in self.each() {
             let tensor = file.tensor(name)?;
             if tensor.shape() != self.shape || tensor.as_slice::<bf16>()? != values {

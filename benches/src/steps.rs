@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use bytemuck::cast_slice_mut;
 use selvedge_hdf5::{Compression, Dtype, Reader, Recorder, Tensor, TensorSpec};
 
-use crate::data::{TENSOR, gaussian, random_indices, same_sum};
+use crate::data::{TENSOR, gaussian, random_indices, same};
 use crate::prelude::*;
 
 /// A file whose steps are the same bytes but for their number, the first word, and the steps that are read of it.
@@ -68,7 +68,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
                 ("new", _) => file.ours(|tensor, step, _| Ok(word(&tensor.read_step(step)?)))?,
                 _ => return unknown(who),
             };
-            same_sum(sum, expected)?;
+            same("the sum", sum, expected)?;
             Ok(sample)
         });
         scratch.settle(&file.path)?;

@@ -1,6 +1,6 @@
 //! What is made from a report: `docs/benchmarks.md`, the page, the figures of the README, and the tables on the terminal.
 
-use super::blocks::{Bar, Block, Cell, Table, html, markdown};
+use super::markdown::{bar, table};
 use super::ratio::certainty;
 use super::{Figure, Group, Kind, Ratio, Report, Row};
 use crate::Result;
@@ -72,117 +72,90 @@ pub fn asked(report: &Report) -> Vec<Asked> {
     lines.filter_map(|line| Asked::of(line, report)).collect()
 }
 
-fn heading(level: usize, text: &str, name: &str) -> Block {
-    Block::Heading(level, text.to_owned(), name.to_owned())
-}
-
 /// The first figures, so many at most: what is done, how long Selvedge takes, and its speed over another.
-fn first(report: &Report, most: usize) -> Block {
-    let rows = asked(report)
-        .into_iter()
-        .filter_map(|asked| Some(asked.first?.to_vec()));
-    let head = ["what", "Selvedge takes", "its speed", "over"];
-    Block::Table(Table::new(&head, rows.take(most).collect()))
+fn first(report: &Report, most: usize) -> String {
+    let rows = asked(report).into_iter().filter_map(|asked| asked.first);
+    let rows: Vec<Vec<String>> = rows.take(most).map(Vec::from).collect();
+    table(&["what", "Selvedge takes", "its speed", "over"], &rows)
 }
 
-/// All but the first heading.
-fn body(report: &Report) -> Vec<Block> {
-    let certainty = 100.0 * certainty(report.rounds, 0);
+/// All but the first heading, by paragraphs; for a page with names of the headings and bars in the tables.
+fn body(report: &Report, is_page: bool) -> Vec<String> {
+    let heading = |text: &str, name: &str| match is_page {
+        true => format!("## {text} {{#{name}}}"),
+        false => format!("## {text}"),
+    };
+    let (rounds, certainty) = (report.rounds, 100.0 * certainty(report.rounds, 0));
     let how = format!(
-        "Contenders took turns, round after round. Times are medians of {} rounds; a speed is the median of the rounds' \
+        "Contenders took turns, round after round. Times are medians of {rounds} rounds; a speed is the median of the rounds' \
          ratios, and in brackets the interval that the true median is in, as ranks tell ({certainty:.1} % or more). \
          Above 1 is faster than the contender that is named. **noise**: this run does not tell which of both is faster, \
-         for the interval has 1 inside, or the ratios differ too much to be sure (Student's t, 99 %).",
-        report.rounds
+         for the interval has 1 inside, or the ratios differ too much to be sure (Student's t, 99 %)."
     );
-    let mut blocks = vec![
-        first(report, usize::MAX),
-        heading(2, "The run", "run"),
-        Block::Text(how),
-        Block::List(facts(report)),
-    ];
-    blocks.extend(report.notes.iter().cloned().map(Block::Text));
-    let failed = |(group, row, why): (&str, &Row, &str)| {
-        Block::Text(format!("**{group}: {} failed:** {why}", row.name))
-    };
-    blocks.extend(report.failures().map(failed));
+    let first = first(report, usize::MAX);
+    let mut parts = vec![first, heading("The run", "run"), how, facts(report)];
+    parts.extend(report.notes.iter().cloned());
+    let failures = report.failures();
+    parts.extend(
+        failures.map(|(group, row, why)| format!("**{group}: {} failed:** {why}", row.name)),
+    );
     let required = asked(report)
         .into_iter()
         .filter(|asked| !asked.asked.is_empty());
-    let required: Vec<Vec<String>> = required
-        .filter_map(|asked| {
-            let missed = if asked.is_missed() { " **missed**" } else { "" };
-            let found = format!("{}{missed}", asked.found?);
-            Some(vec![asked.name, asked.asked.to_owned(), found])
-        })
-        .collect();
+    let required = required.filter_map(|asked| {
+        let missed = if asked.is_missed() { " **missed**" } else { "" };
+        let found = format!("{}{missed}", asked.found?);
+        Some(vec![asked.name, asked.asked.to_owned(), found])
+    });
+    let required: Vec<Vec<String>> = required.collect();
     if !required.is_empty() {
-        blocks.extend([
-            heading(2, "What the project asks of itself", "asked"),
-            Block::Text("Nothing fails by it: a figure depends on the machine.".to_owned()),
-            Block::Table(Table::new(&["speed of", "asked", "this run"], required)),
+        parts.extend([
+            heading("What the project asks of itself", "asked"),
+            "Nothing fails by it: a figure depends on the machine.".to_owned(),
+            table(&["speed of", "asked", "this run"], &required),
         ]);
     }
     let mut section = "";
     for group in &report.groups {
         if group.section() != section {
             section = group.section();
-            blocks.push(heading(2, title(section), section));
+            parts.push(heading(title(section), section));
         }
-        blocks.extend(of_group(group));
+        parts.extend(of_group(group, is_page));
     }
-    blocks
+    parts
 }
 
 /// `docs/benchmarks.md`.
 #[must_use]
 pub fn benchmarks(report: &Report) -> String {
-    let text = "Made by `cargo xtask bench --docs` from [a report](../benches/record/report.json), which has all samples, \
-                and [a page](../benches/record/report.html) with plots; not typed by hand. \
+    let head = "# Benchmarks\n\nMade by `cargo xtask bench --docs` from [a report](../benches/record/report.json), which has \
+                all samples, and [a page](../benches/record/report.html) with plots; not typed by hand. \
                 [`benches/README.md`](../benches/README.md) says how it is measured and what the contenders do. \
                 `cargo xtask bench` repeats it on your machine.";
-    let mut blocks = vec![heading(1, "Benchmarks", ""), Block::Text(text.to_owned())];
-    blocks.extend(body(report));
-    markdown(&blocks)
+    format!("{head}\n\n{}\n", body(report, false).join("\n\n"))
 }
 
 /// The report as one page, without scripts and without anything from the network.
 #[must_use]
 pub fn page(report: &Report) -> String {
-    let body = body(report);
-    let links = body.iter().filter_map(|block| match block {
-        Block::Heading(2, text, name) => Some(format!("<a href=\"#{name}\">{text}</a>\n")),
-        _ => None,
-    });
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Selvedge: benchmarks</title>\n<style>\n{}</style>\n</head>\n<body>\n<h1>Selvedge, measured</h1>\n\
-         <nav>{}</nav>\n<p class=\"legend\"><span class=\"ours\">Selvedge</span><span class=\"plain\">the least that the \
-         work takes</span><span class=\"peer\">others</span>A bar goes from the reference to the median of the ratios, to \
-         the right where a contender is faster, and the line over it is the interval; it is pale where the row is noise. \
-         Of steps, it goes from the median to the longest, with the 99th percentile as a line. Axes are \
-         logarithmic.</p>\n{}</body>\n</html>\n",
-        include_str!("page.css"),
-        links.collect::<String>(),
-        html(&body)
-    )
+    super::markdown::page(&body(report, true).join("\n\n"))
 }
 
 /// What the figures depend on, line by line.
-fn facts(report: &Report) -> Vec<String> {
+fn facts(report: &Report) -> String {
     let (rounds, scale) = (report.rounds, &report.scale);
     let mut facts = vec![
-        format!("date: {}", report.created),
-        format!("commit: {}", report.commit),
-        format!("rounds: {rounds}, and one that does not count ({scale})"),
+        format!("- date: {}", report.created),
+        format!("- commit: {}", report.commit),
+        format!("- rounds: {rounds}, and one that does not count ({scale})"),
     ];
     let machine = report.machine.iter();
-    facts.extend(machine.map(|(what, value)| format!("{what}: {value}")));
+    facts.extend(machine.map(|(what, value)| format!("- {what}: {value}")));
     let versions = report.versions.iter();
     let versions: Vec<String> = versions.map(|(name, of)| format!("{name} {of}")).collect();
-    facts.push(format!("versions: {}", versions.join(", ")));
-    facts
+    facts.push(format!("- versions: {}", versions.join(", ")));
+    facts.join("\n")
 }
 
 /// Figures of the README at most.
@@ -191,23 +164,18 @@ const README: usize = 5;
 /// The figures of the README.
 #[must_use]
 pub fn readme_region(report: &Report) -> String {
-    let mut blocks = Vec::new();
-    if report.scale != "full" {
-        blocks.push(Block::Text(
-            "**From a short run: no figures to quote.**".to_owned(),
-        ));
-    }
+    let warning = match report.scale.as_str() {
+        "full" => "",
+        _ => "**From a short run: no figures to quote.**\n\n",
+    };
     let machine = report.machine.iter().find(|(what, _)| what == "processor");
     let machine = machine.map_or("an unknown processor", |(_, value)| value);
-    let rounds = report.rounds;
-    blocks.extend([
+    format!(
+        "{warning}{}\n\nMedians of {} rounds in which all took turns, on {machine}. [All figures](docs/benchmarks.md), beside \
+         those of others; `cargo xtask bench` repeats them on your machine.\n",
         first(report, README),
-        Block::Text(format!(
-            "Medians of {rounds} rounds in which all took turns, on {machine}. [All figures](docs/benchmarks.md), beside \
-             those of others; `cargo xtask bench` repeats them on your machine."
-        )),
-    ]);
-    markdown(&blocks)
+        report.rounds
+    )
 }
 
 /// `readme` with the figures of `report` between their two lines.
@@ -230,31 +198,44 @@ pub fn replace_region(readme: &str, report: &Report) -> Result<String> {
 /// The group as Markdown, for the terminal.
 #[must_use]
 pub fn group_table(group: &Group) -> String {
-    markdown(&of_group(group))
+    of_group(group, false).join("\n\n") + "\n"
 }
 
 /// A heading, what it does, its table, its notes, and a line for each contender that failed.
-fn of_group(group: &Group) -> Vec<Block> {
-    let mut blocks = vec![
-        heading(3, &group.title, &group.name.replace('/', "-")),
-        Block::Text(format!("`{}`: {}", group.name, group.what)),
-        Block::Table(table(group)),
+fn of_group(group: &Group, is_page: bool) -> Vec<String> {
+    let name = match is_page {
+        true => format!(" {{#{}}}", group.name.replace('/', "-")),
+        false => String::new(),
+    };
+    let mut parts = vec![
+        format!("### {}{name}", group.title),
+        format!("`{}`: {}", group.name, group.what),
+        table_of(group, is_page),
     ];
-    blocks.extend(group.notes.iter().cloned().map(Block::Text));
-    blocks.extend(group.rows.iter().filter_map(|row| {
-        let why = row.failure.as_ref()?;
-        Some(Block::Text(format!("**{} failed:** {why}", row.name)))
-    }));
-    blocks
+    parts.extend(group.notes.iter().cloned());
+    let failed = |row: &Row| {
+        Some(format!(
+            "**{} failed:** {}",
+            row.name,
+            row.failure.as_ref()?
+        ))
+    };
+    parts.extend(group.rows.iter().filter_map(failed));
+    parts
 }
 
 /// What a column shows of a row; `None` where there is nothing.
-type Show<'a> = Box<dyn Fn(&Row) -> Option<Cell> + 'a>;
+type Show<'a> = Box<dyn Fn(&Row) -> Option<String> + 'a>;
+
+fn figure<'a>(figure: Figure, show: impl Fn(f64) -> String + 'a) -> Show<'a> {
+    Box::new(move |row| row.median(figure).map(&show))
+}
 
 /// The table of a group, with the columns of which any contender has the figure.
-fn table(group: &Group) -> Table {
+fn table_of(group: &Group, is_page: bool) -> String {
     use Figure::{
-        BlockedMax, BlockedP99, Create, Load, OnDisk, PeakMemory, ReadSeconds, Seconds, Written,
+        BlockedMax, BlockedP50, BlockedP99, Create, Load, OnDisk, PeakMemory, ReadSeconds, Seconds,
+        Written,
     };
     let (size, count) = (group.bytes as f64, group.count.max(1) as f64);
     let any = |has: &dyn Fn(&Row) -> bool| group.rows.iter().any(has);
@@ -264,22 +245,50 @@ fn table(group: &Group) -> Table {
     let rate = |time: f64| megabytes(size, time);
     let unit = format!("a {}", group.unit);
     let over = format!("speed, of {}", group.reference);
+    let name = |row: &Row| match is_page {
+        true => format!("<span class=\"{}\">{}</span>", kind(row), row.name),
+        false => row.name.clone(),
+    };
+    let with =
+        |text: String, bar: Option<String>| text + &bar.filter(|_| is_page).unwrap_or_default();
     let mut columns: Vec<(&str, Show<'_>)> = vec![
-        ("contender", shown(|row| Some(row.name.clone()))),
+        ("contender", Box::new(|row| Some(name(row)))),
         (&unit, figure(Seconds, each)),
         ("MB/s", figure(Seconds, rate)),
-        (&over, Box::new(|row| speed(group, row))),
-        ("", shown(|row| Some(word(group, row).to_owned()))),
+        (
+            &over,
+            Box::new(|row| Some(with(speed(group, row)?, speed_bar(group, row)))),
+        ),
+        ("", Box::new(|row| Some(word(group, row).to_owned()))),
         ("until usable", figure(Load, seconds)),
-        ("blocked p50", Box::new(|row| blocked(group, row))),
+        (
+            "blocked p50",
+            Box::new(|row| {
+                Some(with(
+                    seconds(row.median(BlockedP50)?),
+                    blocked_bar(group, row),
+                ))
+            }),
+        ),
         ("p99", figure(BlockedP99, seconds)),
         ("max", figure(BlockedMax, seconds)),
         ("creation", figure(Create, seconds)),
         ("read, MB/s", figure(ReadSeconds, rate)),
     ];
     if reads {
-        columns.push(("smaller by", Box::new(|row| smaller(group, row))));
-        columns.push(("opened by", shown(|row| tried.then(|| opened_by(row)))));
+        let smaller = |row: &Row| Some(size / row.median(OnDisk)?);
+        let all: Vec<f64> = group.rows.iter().filter_map(smaller).chain([1.0]).collect();
+        columns.push((
+            "smaller by",
+            Box::new(move |row| {
+                let by = smaller(row)?;
+                Some(with(
+                    factor(by),
+                    bar(kind(row), &all, [1.0, by], [by; 2], 1.0),
+                ))
+            }),
+        ));
+        columns.push(("opened by", Box::new(|row| tried.then(|| opened_by(row)))));
     } else {
         columns.push(("memory", figure(PeakMemory, bytes)));
         columns.push(("written", figure(Written, bytes)));
@@ -290,33 +299,22 @@ fn table(group: &Group) -> Table {
         _ => any(&|row| show(row).is_some()),
     });
     let row = |row: &Row| {
-        let kind = match row.kind {
-            Kind::Ours => "ours",
-            Kind::Plain => "plain",
-            Kind::Peer => "peer",
-        };
-        let dash = || Cell::from("–".to_owned());
-        let cells = columns
-            .iter()
-            .map(|(_, show)| show(row).unwrap_or_else(dash));
-        let class = format!("{kind} {}", word(group, row));
-        (class.trim_end().to_owned(), cells.collect())
+        let cells = columns.iter().map(|(_, show)| show(row));
+        cells
+            .map(|cell| cell.unwrap_or_else(|| "–".to_owned()))
+            .collect()
     };
-    Table {
-        head: columns
-            .iter()
-            .map(|(title, _)| (*title).to_owned())
-            .collect(),
-        rows: group.rows.iter().map(row).collect(),
+    let rows: Vec<Vec<String>> = group.rows.iter().map(row).collect();
+    let head: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
+    table(&head, &rows)
+}
+
+fn kind(row: &Row) -> &'static str {
+    match row.kind {
+        Kind::Ours => "ours",
+        Kind::Plain => "plain",
+        Kind::Peer => "peer",
     }
-}
-
-fn shown<'a>(show: impl Fn(&Row) -> Option<String> + 'a) -> Show<'a> {
-    Box::new(move |row| show(row).map(Cell::from))
-}
-
-fn figure<'a>(figure: Figure, show: impl Fn(f64) -> String + 'a) -> Show<'a> {
-    shown(move |row| row.median(figure).map(&show))
 }
 
 fn opened_by(row: &Row) -> String {
@@ -326,19 +324,38 @@ fn opened_by(row: &Row) -> String {
     }
 }
 
-/// The ratio of a row, with a bar from 1; of the reference, what it is by definition.
-fn speed(group: &Group, row: &Row) -> Option<Cell> {
-    let Some(ratio) = group.verdict(row) else {
-        return (row.name == group.reference).then(|| Cell::from("1".to_owned()));
-    };
+/// The ratio of a row; of the reference, what it is by definition.
+fn speed(group: &Group, row: &Row) -> Option<String> {
+    let ratio = group.verdict(row).map(|ratio| ratio.to_string());
+    ratio.or_else(|| (row.name == group.reference).then(|| "1".to_owned()))
+}
+
+/// From 1 to the ratio, with its interval.
+fn speed_bar(group: &Group, row: &Row) -> Option<String> {
     let ratios = group.rows.iter().filter_map(|row| group.verdict(row));
-    let mut ends: Vec<f64> = ratios.flat_map(|ratio| [ratio.low, ratio.high]).collect();
-    ends.push(1.0);
-    let bar = Bar::on(&ends, [1.0, ratio.median], [ratio.low, ratio.high], 1.0);
-    Some(Cell {
-        text: ratio.to_string(),
-        bar,
-    })
+    let ends = ratios.flat_map(|ratio| [ratio.low, ratio.high]);
+    let ends: Vec<f64> = ends.chain([1.0]).collect();
+    let ratio = group.verdict(row)?;
+    let class = format!("{} {}", kind(row), word(group, row));
+    bar(
+        &class,
+        &ends,
+        [1.0, ratio.median],
+        [ratio.low, ratio.high],
+        1.0,
+    )
+}
+
+/// How long a step keeps its caller: from the median to the longest, with the 99th percentile.
+fn blocked_bar(group: &Group, row: &Row) -> Option<String> {
+    let figures = [Figure::BlockedP50, Figure::BlockedP99, Figure::BlockedMax];
+    let all = group
+        .rows
+        .iter()
+        .flat_map(|row| figures.map(|figure| row.median(figure)));
+    let all: Vec<f64> = all.flatten().collect();
+    let [middle, late, longest] = figures.map(|figure| row.median(figure));
+    bar(kind(row), &all, [middle?, longest?], [late?; 2], middle?)
 }
 
 /// What is said of a row besides its ratio: nothing where that is certain.
@@ -348,35 +365,6 @@ fn word(group: &Group, row: &Row) -> &'static str {
         None if row.name != group.reference => "failed",
         _ => "",
     }
-}
-
-/// How long a step keeps its caller, with a bar from the median to the longest, and the 99th percentile on it.
-fn blocked(group: &Group, row: &Row) -> Option<Cell> {
-    let figures = [Figure::BlockedP50, Figure::BlockedP99, Figure::BlockedMax];
-    let all = group
-        .rows
-        .iter()
-        .flat_map(|row| figures.map(|figure| row.median(figure)));
-    let all: Vec<f64> = all.flatten().collect();
-    let [middle, late, longest] = figures.map(|figure| row.median(figure));
-    let (middle, late) = (middle?, late?);
-    let bar = Bar::on(&all, [middle, longest?], [late, late], middle);
-    Some(Cell {
-        text: seconds(middle),
-        bar,
-    })
-}
-
-/// How many times smaller the stored bytes are, with a bar from 1.
-fn smaller(group: &Group, row: &Row) -> Option<Cell> {
-    let by = |row: &Row| Some(group.bytes as f64 / row.median(Figure::OnDisk)?);
-    let all: Vec<f64> = group.rows.iter().filter_map(by).chain([1.0]).collect();
-    let own = by(row)?;
-    let bar = Bar::on(&all, [1.0, own], [own, own], 1.0);
-    Some(Cell {
-        text: factor(own),
-        bar,
-    })
 }
 
 #[cfg(test)]

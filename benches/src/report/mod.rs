@@ -3,9 +3,9 @@
 //! Nothing that can be computed from the samples is in here: medians, ratios and verdicts are made anew by whoever
 //! shows them, so a report of last year is judged by the rules of today.
 
-mod blocks;
 mod documents;
 mod json;
+mod markdown;
 mod ratio;
 
 use std::collections::BTreeMap;
