@@ -1,9 +1,10 @@
 //! How long, and how much.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What an attempt may use.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Budget {
     /// When it ends.
     deadline: Instant,
@@ -11,6 +12,8 @@ pub struct Budget {
     pub(crate) most: usize,
     /// Where what is random begins.
     pub(crate) seed: u64,
+    /// Where files are kept that a reader crashes on, or does not come back from.
+    pub(crate) keep: Option<PathBuf>,
 }
 
 impl Budget {
@@ -22,6 +25,7 @@ impl Budget {
             deadline,
             most,
             seed,
+            keep: None,
         }
     }
 
@@ -39,7 +43,10 @@ impl Budget {
     fn part(&self, numerator: u32, denominator: usize) -> Self {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let denominator = u32::try_from(denominator).unwrap_or(u32::MAX);
-        Self::new(left * numerator / denominator, self.most, self.seed)
+        Self {
+            deadline: Instant::now() + left * numerator / denominator,
+            ..self.clone()
+        }
     }
 
     /// Whether the time is up.

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use crate::{Budget, GROUPS, GroupRecord, Record, Row, render};
 
 const HELP: &str = "\
-Usage: selvedge-soak [--minutes N] [--only GROUP] [--most N] [--seed N] [--record ROOT]
+Usage: selvedge-soak [--minutes N] [--only GROUP] [--most N] [--seed N] [--keep FOLDER] [--record ROOT]
 
   --minutes N    how long, for all groups together (default: 10)
   --only GROUP   one of the groups: kills, power, errors, files, live
   --most N       most points that are tried of each row
   --seed N       where what is random begins
+  --keep FOLDER  keep the bad files there that a reader crashes on, or does not come back from
   --record ROOT  write soak/record.json and docs/durability.md below ROOT
 ";
 
@@ -28,6 +29,7 @@ struct Options {
     only: Option<String>,
     most: usize,
     seed: u64,
+    keep: Option<PathBuf>,
     record: Option<PathBuf>,
 }
 
@@ -58,6 +60,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
         only: None,
         most: usize::MAX,
         seed: 1,
+        keep: None,
         record: None,
     };
     let mut args = args.iter();
@@ -72,6 +75,7 @@ fn parse(args: &[String]) -> Result<Options, String> {
             "--minutes" => options.minutes = number()?,
             "--most" => options.most = usize::try_from(number()?).unwrap_or(usize::MAX),
             "--seed" => options.seed = number()?,
+            "--keep" => options.keep = Some(value.into()),
             "--record" => options.record = Some(value.into()),
             "--only" if GROUPS.iter().any(|group| group.name == value) => {
                 options.only = Some(value.clone());
@@ -92,7 +96,8 @@ fn soak(options: &Options) -> Result<bool, String> {
     for group in groups {
         let started = Instant::now();
         let time = Duration::from_secs(options.minutes * 60) * group.weight / all;
-        let budget = Budget::new(time, options.most, options.seed);
+        let mut budget = Budget::new(time, options.most, options.seed);
+        budget.keep.clone_from(&options.keep);
         let mut rows: Vec<Row> = Vec::new();
         group.run(&budget, &mut |row| {
             println!(

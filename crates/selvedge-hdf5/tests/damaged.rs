@@ -78,6 +78,29 @@ fn a_step_that_fits_no_memory_is_an_error() {
     assert!(opened > 0);
 }
 
+/// libhdf5 took memory for a text, and filled it with zeros, before it looked whether the file has so many bytes: up to
+/// 4 GiB, and some seconds for each attribute.
+#[test]
+fn a_text_longer_than_the_file_takes_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    let [(_, golden), ..] = FINISHED;
+    let heap = golden.windows(5).position(|found| found == b"GCOL\x01");
+    let heap = heap.unwrap().to_le_bytes();
+    // A length, the collection, and a number in it.
+    let is_text = |found: &[u8]| found[1..4] == [0; 3] && found[4..12] == heap && found[12] > 0;
+    let text = golden.windows(13).position(is_text).unwrap();
+    let mut image = golden.to_vec();
+    image[text..text + 4].copy_from_slice(&0x5FFF_FFFF_u32.to_le_bytes());
+    fs::write(&path, image).unwrap();
+    let file = Reader::open(&path).unwrap();
+    let [(_, why)] = file.skipped_attributes() else {
+        panic!("{:?}", file.skipped_attributes());
+    };
+    assert!(why.contains("texts of 1610612735 bytes"), "{why}");
+    assert!(!file.attributes().to_vec().is_empty());
+}
+
 /// libhdf5 goes from object to object of a global heap, where the texts of attributes lie, and stayed for
 /// ever at free room that said that it had no bytes.
 #[test]

@@ -257,7 +257,13 @@ impl Base {
                 }
                 lay()?;
                 let look = peers.look(reading.word, &path);
-                if reading.word == "read" && matches!(look, Look::Crash(_) | Look::Hang) {
+                let is_lost = matches!(look, Look::Crash(_) | Look::Hang);
+                if is_lost && let Some(folder) = &budget.keep {
+                    let kind = self.name.replace(' ', "_");
+                    let name = format!("{kind}-{seed}-{}.{end}", reading.word);
+                    fs::write(folder.join(name), &image).map_err(failed)?;
+                }
+                if reading.word == "read" && is_lost {
                     lay()?;
                     let stock = peers.look("opens", &path);
                     count.as_stock += usize::from(matches!(stock, Look::Crash(_) | Look::Hang));

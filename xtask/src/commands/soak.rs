@@ -1,7 +1,7 @@
 //! `cargo xtask soak [--minutes N] [--only GROUP]`: tries to break the promise, and writes down what came of it.
 //!
 //! The program is the package `soak/`; it runs on Linux. `miri` is a group of its own here, since it needs a nightly
-//! toolchain and no program of ours: the tests of the crate whose `unsafe` it can run.
+//! toolchain and no program of ours: the tests of the crates that it can run.
 
 use std::ffi::{OsStr, OsString};
 use std::process;
@@ -16,15 +16,16 @@ pub(super) const COMMAND: Command = Command {
     name: "soak",
     about: "Kill, tear, starve and damage files, and record what is lost",
     help: "\
-Usage: cargo xtask soak [--minutes N] [--only GROUP] [--most N] [--seed N] [--dry]
+Usage: cargo xtask soak [--minutes N] [--only GROUP] [--most N] [--seed N] [--keep FOLDER] [--dry]
 
 Runs the groups kills, power, errors, files and live, or GROUP alone, and writes soak/record.json and the tables of
-docs/durability.md. Fails where a promise was broken. Linux on x86-64 only. `--only miri` runs the tests of
-selvedge-bf16 under Miri, which needs a nightly toolchain (`rustup +nightly component add miri`).
+docs/durability.md. Fails where a promise was broken. Linux on x86-64 only. `--only miri` runs the tests
+of the crates that Miri can run, which needs a nightly toolchain (`rustup +nightly component add miri`).
 
   --minutes N   how long, for all groups together (default: 10)
   --most N      most points that are tried of each row
   --seed N      where what is random begins
+  --keep FOLDER keep the bad files there that a reader crashes on, or does not come back from
   --dry         write nothing
 ",
     forwards_help: false,
@@ -34,7 +35,15 @@ selvedge-bf16 under Miri, which needs a nightly toolchain (`rustup +nightly comp
 fn run(args: &[OsString]) -> Result<()> {
     let workspace = Workspace::find()?;
     let given: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
-    let known = ["--minutes", "--only", "--most", "--seed", "--dry", "--help"];
+    let known = [
+        "--minutes",
+        "--only",
+        "--most",
+        "--seed",
+        "--keep",
+        "--dry",
+        "--help",
+    ];
     let options = given.iter().filter(|arg| arg.starts_with('-'));
     for option in options {
         if !known.contains(&&**option) {
@@ -45,7 +54,7 @@ fn run(args: &[OsString]) -> Result<()> {
         .windows(2)
         .any(|pair| pair[0] == "--only" && pair[1] == "miri")
     {
-        return run_child(&mut miri(&workspace)?);
+        return miri(&workspace);
     }
     let tools = Tools::prepare(&workspace, Python::Required)?;
     let mut command = tools.cargo();
@@ -58,8 +67,21 @@ fn run(args: &[OsString]) -> Result<()> {
     run_child(&mut command)
 }
 
-/// The tests of the crate with `unsafe` that Miri can run; the others call the system or C.
-fn miri(workspace: &Workspace) -> Result<process::Command> {
+/// The crates whose code Miri runs, and of each what is told to its unit tests: not the sweeps through all values, which
+/// take hours there, and not what calls C or the system as Miri cannot.
+const MIRI: &[(&str, &[&str])] = &[
+    (
+        "selvedge-bf16",
+        &["view::", "known_values", "refuses", "part_of_a_slice"],
+    ),
+    ("selvedge-base", &[]),
+    ("selvedge-deflate", &[]),
+    ("selvedge-conventions", &[]),
+    ("selvedge-safetensors", &[]),
+];
+
+/// The tests of the crates that Miri can run.
+fn miri(workspace: &Workspace) -> Result<()> {
     let output = process::Command::new("rustup")
         .args(["run", "nightly", "cargo", "miri", "--version"])
         .output();
@@ -68,24 +90,17 @@ fn miri(workspace: &Workspace) -> Result<process::Command> {
             "there is no Miri: `rustup toolchain install nightly --component miri`".to_owned(),
         ));
     }
-    let mut command = process::Command::new("rustup");
-    command
-        .args([
-            "run",
-            "nightly",
-            "cargo",
-            "miri",
-            "test",
-            "--package",
-            "selvedge-bf16",
-            "--lib",
-            "--",
-        ])
-        // Not the sweeps through all values, which take hours there.
-        .args(["view::", "known_values", "refuses", "part_of_a_slice"])
-        .current_dir(&workspace.root)
-        .env("CARGO_TARGET_DIR", workspace.target.join("miri"))
-        .env("MIRIFLAGS", "-Zmiri-disable-isolation")
-        .env("PROPTEST_CASES", "4");
-    Ok(command)
+    for (package, tests) in MIRI {
+        let mut command = process::Command::new("rustup");
+        command
+            .args(["run", "nightly", "cargo", "miri", "test", "--lib"])
+            .args(["--package", package, "--"])
+            .args(*tests)
+            .current_dir(&workspace.root)
+            .env("CARGO_TARGET_DIR", workspace.target.join("miri"))
+            .env("MIRIFLAGS", "-Zmiri-disable-isolation")
+            .env("PROPTEST_CASES", "4");
+        run_child(&mut command)?;
+    }
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! Attributes whose names and texts may be any bytes. The binding makes a `str` of both unchecked.
 
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::ptr::null_mut;
+use std::ptr::{copy, null_mut};
+use std::sync::OnceLock;
 
 use hdf5::sync::sync;
 use hdf5::{Attribute, Dataspace, Datatype, Location, h5check};
@@ -10,7 +11,10 @@ use hdf5_sys::h5a::{H5A_info_t, H5Acreate2, H5Aexists, H5Aiterate2, H5Aopen, H5A
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::{H5S_class_t, H5Screate};
-use hdf5_sys::h5t::{H5T_C_S1, H5T_cset_t, H5Tcopy, H5Treclaim, H5Tset_cset, H5Tset_size};
+use hdf5_sys::h5t::{
+    H5T_C_S1, H5T_VARIABLE, H5T_cdata_t, H5T_class_t, H5T_cmd_t, H5T_cset_t, H5T_pers_t, H5Tcopy,
+    H5Tcreate, H5Tget_size, H5Treclaim, H5Tregister, H5Tset_cset, H5Tset_size,
+};
 
 /// The names of all attributes, in their order.
 pub(crate) fn attribute_names(location: &Location) -> hdf5::Result<Vec<CString>> {
@@ -89,6 +93,10 @@ pub(crate) fn read_texts(attribute: &Attribute) -> hdf5::Result<Vec<Vec<u8>>> {
     if super::describe(&datatype) != super::StoredType::Text(None) {
         return Err("the attribute is no text of variable length".into());
     }
+    let (length, most) = (said_length(attribute)?, attribute.file()?.size());
+    if length > most {
+        return Err(format!("texts of {length} bytes in a file of {most}").into());
+    }
     let mut pointers = vec![null_mut::<c_char>(); attribute.size()];
     sync(|| {
         // SAFETY: the identifiers are those of objects that are alive, and of such a type the function
@@ -112,6 +120,90 @@ pub(crate) fn read_texts(attribute: &Attribute) -> hdf5::Result<Vec<Vec<u8>>> {
         };
         Ok(texts)
     })
+}
+
+/// How many bytes the texts of an attribute say that they have. libhdf5 takes memory for a text before it looks whether
+/// there are so many, up to 4 GiB.
+///
+/// It stores a text of variable length as its length and where it lies, and shows neither. So the attribute is read as
+/// elements of 4 bytes that are nothing in particular, and our conversion makes those of what is stored.
+fn said_length(attribute: &Attribute) -> hdf5::Result<u64> {
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    let mut lengths = vec![[0; LENGTH]; attribute.size()];
+    sync(|| {
+        // SAFETY: the function takes any size.
+        let id = h5check(unsafe { H5Tcreate(H5T_class_t::H5T_OPAQUE, LENGTH) })?;
+        // SAFETY: the identifier was made for us just now, and nobody else has it.
+        let of_length: Datatype = unsafe { hdf5::from_id(id) }?;
+        if !REGISTERED.get_or_init(|| register(&of_length).is_ok()) {
+            return Err("libhdf5 takes no conversion".into());
+        }
+        // SAFETY: the identifiers are those of objects that are alive, and the function writes as many
+        // elements of the type as the attribute has, for which there is room.
+        h5check(unsafe { H5Aread(attribute.id(), of_length.id(), lengths.as_mut_ptr().cast()) })?;
+        let lengths = lengths.iter().map(|&length| u32::from_le_bytes(length));
+        Ok(lengths.map(u64::from).sum())
+    })
+}
+
+/// Bytes of the length of a text, which is the first part of what is stored of it.
+const LENGTH: usize = 4;
+
+/// Tells libhdf5 how what is stored of a text of variable length becomes its length.
+fn register(of_length: &Datatype) -> hdf5::Result<()> {
+    // SAFETY: libhdf5 is initialised by whoever has a type, and its type of a character stays for ever.
+    let id = h5check(unsafe { H5Tcopy(*H5T_C_S1) })?;
+    // SAFETY: the identifier was made for us just now, and nobody else has it.
+    let text: Datatype = unsafe { hdf5::from_id(id) }?;
+    // SAFETY: the type is ours to change.
+    h5check(unsafe { H5Tset_size(text.id(), H5T_VARIABLE) })?;
+    // SAFETY: the identifiers are those of types that are alive, the name is a string of C, and the function
+    // stays for ever.
+    h5check(unsafe {
+        H5Tregister(
+            H5T_pers_t::H5T_PERS_SOFT,
+            c"length of a text".as_ptr(),
+            text.id(),
+            of_length.id(),
+            Some(keep_lengths),
+        )
+    })?;
+    Ok(())
+}
+
+/// Keeps of each element its first bytes.
+extern "C" fn keep_lengths(
+    from: hid_t,
+    to: hid_t,
+    data: *mut H5T_cdata_t,
+    count: usize,
+    stride: usize,
+    _: usize,
+    elements: *mut c_void,
+    _: *mut c_void,
+    _: hid_t,
+) -> i32 {
+    // SAFETY: libhdf5 hands over what it is asked to do.
+    if unsafe { (*data).command } != H5T_cmd_t::H5T_CONV_CONV {
+        return 0;
+    }
+    // SAFETY: libhdf5 hands over the identifiers of both types.
+    let sizes = [from, to].map(|id| unsafe { H5Tget_size(id) });
+    if sizes[0] < LENGTH || sizes[1] != LENGTH {
+        return -1;
+    }
+    let [from, to] = sizes.map(|size| if stride == 0 { size } else { stride });
+    for nth in 0..count {
+        let elements = elements.cast::<u8>();
+        let (from, to) = (
+            elements.wrapping_add(nth * from),
+            elements.wrapping_add(nth * to),
+        );
+        // SAFETY: both are within the elements that libhdf5 hands over, which are of the larger size, and no
+        // element before its turn is written to.
+        unsafe { copy(from, to, LENGTH) };
+    }
+    0
 }
 
 /// Writes the attribute `name` as text of fixed length that ends with a zero byte, as HDF5's dimension
