@@ -101,6 +101,22 @@ fn a_text_longer_than_the_file_takes_no_memory() {
     assert!(!file.attributes().to_vec().is_empty());
 }
 
+/// The heap is looked at before libhdf5 is given it, and what comes after an object as long as all addresses was looked for
+/// past the last of them: a panic within libhdf5, which ends the process.
+#[test]
+fn a_heap_longer_than_all_addresses_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    let [(_, golden), ..] = FINISHED;
+    let heap = golden.windows(5).position(|found| found == b"GCOL\x01");
+    let size = heap.unwrap() + 24;
+    let mut image = golden.to_vec();
+    image[size..size + 8].copy_from_slice(&(u64::MAX - 7).to_le_bytes());
+    fs::write(&path, image).unwrap();
+    let file = Reader::open(&path).unwrap();
+    assert!(!file.skipped_attributes().is_empty());
+}
+
 /// libhdf5 goes from object to object of a global heap, where the texts of attributes lie, and stayed for
 /// ever at free room that said that it had no bytes.
 #[test]

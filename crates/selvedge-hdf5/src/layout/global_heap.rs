@@ -74,7 +74,10 @@ pub(crate) fn is_endless(storage: &dyn ReadAt, address: u64) -> bool {
         _ => return false,
     };
     let mut at = HEADER;
-    while let (Ok(number), Ok(size)) = (collection.u16(at), collection.u64(at + 8)) {
+    // An object can say that it ends where no address is, after which nothing is added.
+    while let Ok(number) = collection.u16(at)
+        && let Ok(size) = collection.u64(at + 8)
+    {
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let taken = match number {
             FREE if size == 0 => return true,
