@@ -30,6 +30,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("selvedge-conventions", &["selvedge-base"]),
     ("selvedge-report", &["selvedge-base", "selvedge-bf16"]),
     (
+        "selvedge-view",
+        &["selvedge-base", "selvedge-bf16", "selvedge-report"],
+    ),
+    (
         "selvedge-cli",
         &[
             "selvedge-base",
@@ -39,6 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "selvedge-hdf5",
             "selvedge-report",
             "selvedge-safetensors",
+            "selvedge-view",
         ],
     ),
     (
@@ -52,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "selvedge-hdf5",
             "selvedge-report",
             "selvedge-safetensors",
+            "selvedge-view",
         ],
     ),
 ];

@@ -35,7 +35,7 @@ pub use file::{
 pub use indices::{Indices, NoIndices, OutsideAxis, Stride};
 pub use limit::{limit_memory, raise_open_files};
 pub use lock::LockedFile;
-pub use parking_lot::{Condvar, Mutex, MutexGuard};
+pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 pub use process::{AtWork, InUse, Process};
 pub use regular::{LONGEST_TEXT, open_regular, read_regular, read_text, reopen_regular};
 

@@ -30,6 +30,7 @@ mod show;
 mod sizes;
 mod source;
 mod stats;
+mod view;
 
 use std::ffi::OsString;
 

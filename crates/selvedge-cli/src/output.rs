@@ -14,6 +14,7 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context as _, bail};
 use selvedge_base::text::{json, screen, shown};
 use serde::Serialize;
+use terminal_size::{Height, terminal_size_of};
 
 use crate::render::style::{ERROR, styled};
 
@@ -33,6 +34,43 @@ pub(crate) struct Closed;
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let stdout = io::stdout();
     write(screen(&styled_for(&stdout, text), false).as_bytes())
+}
+
+/// Text that is shown again, in the place of the one before, on a terminal; otherwise below it.
+#[derive(Debug, Default)]
+pub(crate) struct Screen {
+    was_shown: bool,
+}
+
+impl Screen {
+    /// Shows the text.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`print()`].
+    pub(crate) fn show(&mut self, text: &str) -> anyhow::Result<()> {
+        let stdout = io::stdout();
+        let text = screen(&styled_for(&stdout, text), false);
+        let is_again = std::mem::replace(&mut self.was_shown, true) && stdout.is_terminal();
+        // From the first line on, each without what was behind it, and nothing below.
+        let text = match is_again {
+            true => format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n")),
+            false if stdout.is_terminal() => format!("\x1b[H\x1b[2J{text}"),
+            false => text,
+        };
+        write(text.as_bytes())
+    }
+}
+
+/// Lines of the terminal that standard output is.
+pub(crate) fn lines() -> Option<usize> {
+    let (_, Height(lines)) = terminal_size_of(io::stdout())?;
+    Some(lines.into())
+}
+
+/// Whether standard output shows styles.
+pub(crate) fn has_styles() -> bool {
+    AutoStream::choice(&io::stdout()) != ColorChoice::Never
 }
 
 /// Writes commands for a build server to standard output, a line each.

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use selvedge_base::text::shown;
-use selvedge_report::{Measurements, Tensor};
+use selvedge_report::{Measurements, Stride, Tensor};
 
-use crate::facts::{FileFacts, OpenFile, Storage};
+use crate::facts::{FileFacts, OpenFile, Storage, Unreadable};
 use crate::progress::Progress;
 use crate::source::{Part, Source};
 
@@ -21,11 +21,19 @@ pub(crate) struct Unread {
 fn read(
     source: &Source<'_>,
     steps: Range<u64>,
-    rows: Option<Range<u64>>,
+    rows: Option<&[Stride]>,
     bytes: &mut Vec<u8>,
 ) -> anyhow::Result<()> {
     match (source.facts().has_steps(), rows) {
-        (false, rows) => source.read(rows.unwrap_or(0..source.steps()), bytes)?,
+        (false, None) => source.read(0..source.steps(), bytes)?,
+        (false, Some(rows)) => {
+            let part = Part {
+                steps: rows.into(),
+                ..Part::default()
+            };
+            let part = source.clone().take(&part)?;
+            part.read(0..part.steps(), bytes)?;
+        }
         (true, None) => source.read(steps, bytes)?,
         (true, Some(rows)) => {
             let part = Part {
@@ -50,16 +58,8 @@ pub(crate) fn measure(
     quick: bool,
     files: u64,
 ) -> anyhow::Result<(Measurements, Vec<Unread>)> {
-    let mut sources = Source::all(facts, file, true)?;
-    if !names.is_empty() {
-        facts.check_names(file, names)?;
-        // Masks say of rows what they are.
-        sources.retain(|source| {
-            let facts = source.facts();
-            names.contains(&facts.name) || (!facts.has_steps() && facts.dtype == "bool")
-        });
-    }
-    let tensors: Vec<_> = sources.into_iter().map(tensor).collect();
+    facts.check_names(file, names)?;
+    let tensors = tensors(facts, file, names)?;
     let mut progress = Progress::new(selvedge_report::bytes(&tensors, quick));
     let mut add = |name: &str, bytes| progress.add(name, bytes);
     let measured = selvedge_report::measure(&tensors, quick, files, &mut add);
@@ -76,6 +76,23 @@ pub(crate) fn measure(
     });
     let unread = unread.collect();
     Ok((measured, unread))
+}
+
+/// The tensors of a file, or those with these names, with what reads them.
+pub(crate) fn tensors<'a>(
+    facts: &'a FileFacts,
+    file: &'a OpenFile,
+    names: &[String],
+) -> Result<Vec<Tensor<'a>>, Unreadable> {
+    let mut sources = Source::all(facts, file, true)?;
+    if !names.is_empty() {
+        // Masks say of rows what they are.
+        sources.retain(|source| {
+            let facts = source.facts();
+            names.contains(&facts.name) || (!facts.has_steps() && facts.dtype == "bool")
+        });
+    }
+    Ok(sources.into_iter().map(tensor).collect())
 }
 
 fn tensor(source: Source<'_>) -> Tensor<'_> {

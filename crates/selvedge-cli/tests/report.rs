@@ -254,7 +254,11 @@ fn the_page_works_in_a_browser() {
         "-o",
         "page.html",
     ]);
-    let script = include_str!("report/browser.py");
+    let script = concat!(
+        include_str!("common/browser.py"),
+        "\n",
+        include_str!("report/browser.py")
+    );
     let seen = python::run(script, [place.path("page.html")]);
     let seen: serde_json::Value = serde_json::from_str(&seen).expect("JSON");
     if seen.is_null() {

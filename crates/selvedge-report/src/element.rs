@@ -259,6 +259,32 @@ integer! {
     i16, |number: u16| number ^ 0x8000;
 }
 
+/// Does the same for each dtype, where `$type` is its element; without one `$none`.
+macro_rules! for_dtype {
+    ($dtype:expr, $type:ident => $some:expr, $none:expr) => {
+        $crate::element::for_dtype!(@ $dtype, $type => $some, $none;
+            "bfloat16" $crate::element::Bf16, "float16" $crate::element::F16, "float32" f32, "float64" f64,
+            "float8_e4m3fn" $crate::element::E4M3, "float8_e5m2" $crate::element::E5M2,
+            "int8" i8, "int16" i16, "int32" i32, "int64" i64,
+            "uint8" u8, "uint16" u16, "uint32" u32, "uint64" u64, "bool" u8)
+    };
+    (@ $dtype:expr, $type:ident => $some:expr, $none:expr; $($name:literal $element:ty),*) => {
+        match $dtype {
+            $($name => {
+                type $type = $element;
+                $some
+            })*
+            _ => $none,
+        }
+    };
+}
+pub(crate) use for_dtype;
+
+/// Bytes of an element of a dtype that is measured.
+pub(crate) fn element_bytes(dtype: &str) -> Option<u64> {
+    for_dtype!(dtype, E => Some(size_of::<<E as Element>::Raw>() as u64), None)
+}
+
 #[cfg(test)]
 mod tests {
     use selvedge_bf16::bf16;

@@ -8,8 +8,6 @@ use serde::Serialize;
 use crate::encode::{Counts, Doubles, Shades};
 use crate::series::Points;
 
-/// Rows that are told apart while the file is read. More of them are taken together, some at a time.
-const MOST_GROUPS: usize = 1 << 14;
 /// Rows that are named as those that moved most.
 const TOP: usize = 12;
 
@@ -115,8 +113,15 @@ impl Patch {
 }
 
 impl HeatMap {
-    /// For so many rows, `unit` of which are taken for one.
-    pub(crate) fn new(rows: u64, unit: u64, columns: Points, masks: &[Mask]) -> Self {
+    /// For so many rows, `unit` of which are taken for one. About `groups` of these are told apart while the file is
+    /// read, and where there are more, some are taken together.
+    pub(crate) fn new(
+        rows: u64,
+        unit: u64,
+        groups: usize,
+        columns: Points,
+        masks: &[Mask],
+    ) -> Self {
         let units = usize::try_from(rows.div_ceil(unit)).unwrap_or(usize::MAX);
         let masks: Vec<&Mask> = match unit {
             1 => masks
@@ -134,7 +139,7 @@ impl HeatMap {
             bits.fold(0, |class, bit| class | bit)
         };
         // Groups are of one class, and of rows that follow each other in it.
-        let each = units.div_ceil(MOST_GROUPS).max(1);
+        let each = units.div_ceil(groups.max(1)).max(1);
         let (mut group, mut class) = (Vec::with_capacity(units), Vec::new());
         let mut open: HashMap<u8, (u32, usize)> = HashMap::new();
         for unit in 0..units {
@@ -163,6 +168,20 @@ impl HeatMap {
         self.columns
     }
 
+    /// Takes two columns for one until there is one for the step `number`.
+    pub(crate) fn make_room(&mut self, number: u64) {
+        let columns = self.columns.count();
+        while !self.columns.have(number) {
+            self.columns = self.columns.halved();
+            for cells in self.cells.chunks_mut(columns) {
+                for column in 0..columns {
+                    let pair = cells.get(2 * column..2 * column + 2);
+                    cells[column] = pair.map_or(f32::NAN, |pair| pair[0].max(pair[1]));
+                }
+            }
+        }
+    }
+
     pub(crate) fn add(&mut self, patch: &Patch) {
         let columns = self.columns.count();
         for (number, total) in patch.total.iter().enumerate() {
@@ -177,8 +196,8 @@ impl HeatMap {
         }
     }
 
-    /// The pictures, of about `most` rows each.
-    pub(crate) fn finish(self, most: usize, steps: impl Fn(u64) -> u64) -> Heat {
+    /// The pictures, of about `most` rows each, and of the first `used` columns.
+    pub(crate) fn finish(&self, most: usize, used: usize, steps: impl Fn(u64) -> u64) -> Heat {
         let groups = self.class.len();
         // The unit of each group that moved most, and how many there are.
         let mut best = vec![(0_usize, -1.0); groups];
@@ -198,10 +217,15 @@ impl HeatMap {
         });
         let classes = sorted.chunk_by(|&a, &b| self.class[a] == self.class[b]);
         let classes: Vec<&[usize]> = classes.collect();
-        let picture = |parts: &[&[usize]]| self.picture(parts, &best, &size, most);
+        let picture = |parts: &[&[usize]]| self.picture(parts, &best, &size, (most, used));
         let mut top: Vec<usize> = (0..self.total.len()).collect();
-        top.sort_by(|&a, &b| self.total[b].total_cmp(&self.total[a]).then(a.cmp(&b)));
-        top.truncate(TOP);
+        let further =
+            |&a: &usize, &b: &usize| self.total[b].total_cmp(&self.total[a]).then(a.cmp(&b));
+        if top.len() > TOP {
+            top.select_nth_unstable_by(TOP, further);
+            top.truncate(TOP);
+        }
+        top.sort_by(further);
         top.retain(|&unit| self.total[unit] > 0.0);
         Heat {
             rows: self.rows,
@@ -209,6 +233,7 @@ impl HeatMap {
             columns: Doubles(
                 self.columns
                     .first()
+                    .take(used)
                     .map(|number| steps(number) as f64)
                     .collect(),
             ),
@@ -217,7 +242,7 @@ impl HeatMap {
             top_moved: Doubles(top.iter().map(|&unit| self.total[unit]).collect()),
             top: top.iter().map(|&unit| unit as u64 * self.unit).collect(),
             still: self.total.iter().filter(|total| **total == 0.0).count() as u64,
-            masks: self.masks,
+            masks: self.masks.clone(),
         }
     }
 
@@ -227,7 +252,7 @@ impl HeatMap {
         parts: &[&[usize]],
         best: &[(usize, f64)],
         size: &[u64],
-        most: usize,
+        (most, used): (usize, usize),
     ) -> Picture {
         let groups: usize = parts.iter().map(|part| part.len()).sum();
         let columns = self.columns.count();
@@ -258,7 +283,7 @@ impl HeatMap {
                 picture
                     .cells
                     .0
-                    .extend(cells.into_iter().map(bf16::from_f32));
+                    .extend(cells.into_iter().take(used).map(bf16::from_f32));
             }
         }
         picture
@@ -280,7 +305,7 @@ mod tests {
             name: "of another tensor".to_owned(),
             rows: vec![true; 3],
         };
-        let mut map = HeatMap::new(5, 1, Points::new(2, 10), &[mask, other]);
+        let mut map = HeatMap::new(5, 1, 9, Points::new(2, 10), &[mask, other]);
         let mut patch = Patch::new(0..5, 0..=1);
         for (row, norms) in [[1.0, 2.0], [0.5, 0.0], [8.0, 8.0], [3.0, 3.0], [0.0, 0.0]]
             .iter()
@@ -290,7 +315,7 @@ mod tests {
             patch.add(row, 1, norms[1]);
         }
         map.add(&patch);
-        let heat = map.finish(10, |step| step + 100);
+        let heat = map.finish(10, 2, |step| step + 100);
         assert_eq!(heat.columns.0, [100.0, 101.0]);
         assert_eq!((heat.masks.len(), heat.still), (1, 1));
         assert_eq!(heat.top, [2, 3, 0, 1]);
@@ -311,11 +336,11 @@ mod tests {
     #[test]
     fn many_rows_are_taken_together_and_spikes_are_kept() {
         let rows = 40_000;
-        let mut map = HeatMap::new(rows, 1, Points::new(3, 3), &[]);
+        let mut map = HeatMap::new(rows, 1, 1 << 14, Points::new(3, 3), &[]);
         let mut patch = Patch::new(10_000..10_002, 2..=2);
         patch.add(1, 2, 7.0);
         map.add(&patch);
-        let heat = map.finish(100, |step| step);
+        let heat = map.finish(100, 3, |step| step);
         assert_eq!(heat.in_order.size.0.len(), 100);
         assert_eq!(heat.in_order.size.0.iter().sum::<u32>(), 40_000);
         assert_eq!(heat.sorted.best.0[0], 10_001);
@@ -324,9 +349,25 @@ mod tests {
     }
 
     #[test]
+    fn columns_are_taken_together_as_steps_come() {
+        let mut map = HeatMap::new(1, 1, 1, Points::growing(4), &[]);
+        for step in 1..9_u8 {
+            map.make_room(step.into());
+            let column = map.columns().of(step.into());
+            let mut patch = Patch::new(0..1, column..=column);
+            patch.add(0, column, f64::from(step));
+            map.add(&patch);
+        }
+        let heat = map.finish(1, 3, |step| step);
+        assert_eq!(heat.columns.0, [0.0, 4.0, 8.0]);
+        let cells = heat.in_order.cells.0.iter();
+        assert!(cells.map(|cell| cell.to_f32()).eq([3.0, 7.0, 8.0]));
+    }
+
+    #[test]
     fn the_last_unit_may_be_smaller() {
-        let map = HeatMap::new(10, 4, Points::new(1, 1), &[]);
-        let heat = map.finish(2, |step| step);
+        let map = HeatMap::new(10, 4, 9, Points::new(1, 1), &[]);
+        let heat = map.finish(2, 1, |step| step);
         assert_eq!((heat.in_order.best.0.len(), heat.unit), (2, 4));
     }
 }

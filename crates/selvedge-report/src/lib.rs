@@ -3,7 +3,8 @@
 //! [`measure`] goes through the values of a file once, in bounded memory, with both a step and the one before it
 //! in the cache: norms, the size of each update, how many values it changed and by how many ULPs, quantiles, the
 //! first NaN, and how far each row moved at each step. [`Page`] puts that into one HTML file that needs no
-//! network, with the charts of [uPlot](https://github.com/leeoniya/uPlot).
+//! network, with the charts of [uPlot](https://github.com/leeoniya/uPlot). [`growing()`] does the same for a file
+//! that is still being written, and [`Slice`] is a step, or a row over all steps, as a picture.
 //!
 //! What is read is a [`Tensor`] and what reads it, whatever the format; the program `selvedge` has them for HDF5,
 //! safetensors and the arrays of `NumPy`.
@@ -19,6 +20,7 @@
 
 mod element;
 mod encode;
+mod growing;
 mod heat;
 mod model;
 mod page;
@@ -27,17 +29,21 @@ mod plan;
 mod report;
 mod scalar;
 mod series;
+mod slice;
 mod spread;
 mod sums;
 mod values;
 
 pub use element::{E4M3, Element, Moves};
 pub use encode::{Counts, Doubles, Shades, Singles};
+pub use growing::{Growing, growing, next};
 pub use heat::{Heat, Picture};
 pub use model::{Curves, Ends, Kind, Place, TensorReport};
-pub use page::{File, Page, Vocabulary};
-pub use report::{Measurements, bytes, measure};
+pub use page::{File, Page, Vocabulary, assets, document, in_script};
+pub use report::{Measurements, bytes, chosen, measure};
+pub use selvedge_base::Stride;
 pub use series::Band;
+pub use slice::{Shown, Slice};
 pub use spread::Spread;
 pub use values::{Read, Tensor};
 

@@ -18,12 +18,14 @@ use crate::spread::LEVELS;
 const UPLOT_SCRIPT: &str = include_str!("../vendor/uplot/uPlot.iife.min.js");
 const UPLOT_STYLE: &str = include_str!("../vendor/uplot/uPlot.min.css");
 const STYLE: &str = include_str!("assets/page.css");
-const SCRIPTS: [&str; 4] = [
+/// What draws a run, wherever its data come from.
+const SHARED: [&str; 4] = [
     include_str!("assets/data.js"),
     include_str!("assets/charts.js"),
     include_str!("assets/heat.js"),
-    include_str!("assets/page.js"),
+    include_str!("assets/cards.js"),
 ];
+const PAGE: &str = include_str!("assets/page.js");
 
 /// Characters of a text at most; longer ones lose their end.
 const LONGEST: usize = 200;
@@ -142,6 +144,31 @@ impl Vocabulary {
         let expected = "expected a token in each line, a JSON list of tokens, or a JSON object with the row of each";
         tokens.map(Self).ok_or_else(|| expected.to_owned())
     }
+
+    /// The tokens of the rows that these tensors name.
+    pub fn tokens<'a>(
+        &self,
+        tensors: impl IntoIterator<Item = &'a TensorReport>,
+    ) -> HashMap<u64, String> {
+        let heats = tensors
+            .into_iter()
+            .filter_map(|tensor| tensor.heat.as_ref());
+        let named = heats.filter(|heat| heat.unit == 1).flat_map(|heat| {
+            let pictures = [&heat.in_order, &heat.sorted].into_iter();
+            let best =
+                pictures.flat_map(|picture| picture.best.0.iter().map(|&row| u64::from(row)));
+            best.chain(heat.top.iter().copied())
+        });
+        let tokens = named.filter_map(|row| Some((row, self.token(row)?)));
+        tokens.collect()
+    }
+
+    /// The token of a row, as people may see it.
+    #[must_use]
+    pub fn token(&self, row: u64) -> Option<String> {
+        let token = self.0.get(&row)?;
+        Some(selvedge_base::text::shown(&cut(token, 60)).to_string())
+    }
 }
 
 impl Page {
@@ -152,24 +179,10 @@ impl Page {
         for file in &mut files {
             file.told = cut(&file.told, longest);
         }
-        let heats = files
-            .iter()
-            .flat_map(|file| &file.tensors)
-            .filter_map(|tensor| tensor.heat.as_ref());
-        let named = heats.filter(|heat| heat.unit == 1).flat_map(|heat| {
-            let pictures = [&heat.in_order, &heat.sorted].into_iter();
-            let best =
-                pictures.flat_map(|picture| picture.best.0.iter().map(|&row| u64::from(row)));
-            best.chain(heat.top.iter().copied())
-        });
-        let tokens = named.filter_map(|row| {
-            let token = vocabulary.0.get(&row)?;
-            Some((row, selvedge_base::text::shown(&cut(token, 60)).to_string()))
-        });
         Self {
             made_by: made_by.to_owned(),
             levels: LEVELS,
-            tokens: tokens.collect(),
+            tokens: vocabulary.tokens(files.iter().flat_map(|file| &file.tensors)),
             files,
         }
     }
@@ -178,32 +191,43 @@ impl Page {
     #[must_use]
     pub fn html(&self) -> String {
         let names: Vec<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
-        let title = escaped(&names.join(", "));
-        let script = [&[UPLOT_SCRIPT], &SCRIPTS[..]].concat().join("\n");
-        let style = [UPLOT_STYLE, STYLE].join("\n");
-        let [script_hash, style_hash] =
-            [&script, &style].map(|text| STANDARD.encode(Sha256::digest(text)));
-        let data = data(self);
-        format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-             script-src 'sha256-{script_hash}'; style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n\
-             <title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n\
-             <noscript>The charts of this page are drawn by a script, which this browser does not run.</noscript>\n\
-             <main id=\"page\"></main>\n\
-             <script type=\"application/json\" id=\"data\">{data}</script>\n\
-             <script>{script}</script>\n</body>\n</html>\n"
-        )
+        document(&names.join(", "), &in_script(self), &assets(PAGE, ""), "")
     }
 }
 
-/// The page as JSON that is safe within a script: no character of it ends the script, begins a comment or a
-/// tag, ends a line, or turns the direction of the text.
-fn data(page: &Page) -> String {
+/// The script and the style of a page: those of all, which draw a run, and what is its own.
+#[must_use]
+pub fn assets(script: &str, style: &str) -> [String; 2] {
+    let script = [&[UPLOT_SCRIPT], &SHARED[..], &[script]].concat();
+    [script.join("\n"), [UPLOT_STYLE, STYLE, style].join("\n")]
+}
+
+/// A page as HTML, with data that is JSON within a script, and of which nothing runs but this script. `more` is added
+/// to the policy of what it may do.
+#[must_use]
+pub fn document(title: &str, data: &str, [script, style]: &[String; 2], more: &str) -> String {
+    let title = escaped(title);
+    let [script_hash, style_hash] =
+        [script, style].map(|text| STANDARD.encode(Sha256::digest(text)));
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+         script-src 'sha256-{script_hash}'; style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'{more}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n\
+         <noscript>The charts of this page are drawn by a script, which this browser does not run.</noscript>\n\
+         <main id=\"page\"></main>\n\
+         <script type=\"application/json\" id=\"data\">{data}</script>\n\
+         <script>{script}</script>\n</body>\n</html>\n"
+    )
+}
+
+/// JSON that is safe within a script: no character of it ends the script, begins a comment or a tag, ends a line, or
+/// turns the direction of the text.
+pub fn in_script(data: &impl Serialize) -> String {
     // Numbers and texts: that always is JSON.
-    let json = serde_json::to_string(page).unwrap_or_default();
+    let json = serde_json::to_string(data).unwrap_or_default();
     let json = selvedge_base::text::json(&json);
     let mut safe = String::with_capacity(json.len());
     for c in json.chars() {

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::ops::Range;
 use std::thread;
 
-use selvedge_base::pool;
+use selvedge_base::{Stride, pool};
 
 use crate::element::Element;
 use crate::encode::Doubles;
@@ -55,51 +55,74 @@ pub(crate) fn measure<T: Element>(
     masks: &[Mask],
     progress: &mut dyn FnMut(u64),
 ) -> Result<Measured, String> {
-    let plan = Plan::new(tensor, size_of::<T::Raw>() as u64);
-    let mut pass = Pass::<T>::new(tensor, steps, &plan, room, masks);
-    let blocks = plan.blocks(steps);
-    let several = plan.rows.len() > 1;
-    for (number, rows) in plan.rows.iter().enumerate() {
-        pass.begin_rows(rows.clone(), number + 1 == plan.rows.len());
-        let asked = several.then(|| rows.clone());
-        let read =
-            &|block: &Block, bytes: &mut Vec<u8>| values(block.steps.clone(), asked.clone(), bytes);
-        let (mut now, mut later) = (Vec::new(), Vec::new());
-        if let Some(first) = blocks.first() {
-            read(first, &mut now)?;
-        }
-        for (number, block) in blocks.iter().enumerate() {
-            let next = blocks.get(number + 1);
-            // The next block is read while this one is worked on.
-            let was_read = thread::scope(|scope| {
-                let reading = next.map(|next| {
-                    let later = &mut later;
-                    thread::Builder::new().spawn_scoped(scope, move || read(next, later))
-                });
-                pass.add(block, &now);
-                match reading {
-                    Some(Ok(reading)) => {
-                        let result = reading.join();
-                        Some(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                    }
-                    // The system has no thread to give.
-                    Some(Err(_)) | None => None,
-                }
-            });
-            progress(now.len() as u64);
-            match (was_read, next) {
-                (Some(result), _) => result?,
-                (None, Some(next)) => read(next, &mut later)?,
-                (None, None) => {}
-            }
-            std::mem::swap(&mut now, &mut later);
-        }
-    }
-    Ok(pass.finish())
+    let plan = Plan::new(tensor, tensor.steps(), size_of::<T::Raw>() as u64);
+    let points = |most| Points::new(steps.count(), most);
+    let mut pass = Pass::<T>::new(tensor, steps.clone(), &plan, room, masks, points);
+    let last = steps.count().saturating_sub(1);
+    let count = points(room.spread).count() as u64;
+    // The first and the last are among them.
+    pass.told = (0..count)
+        .map(|nth| nth * last / (count - 1).max(1))
+        .collect();
+    pass.prepare(0..steps.count());
+    pass.go_through(&plan, &plan.blocks(steps), values, progress)?;
+    Ok(pass.measured(steps.count()))
 }
 
-struct Pass<'a, T> {
-    steps: &'a Steps,
+impl<T: Element> Pass<T> {
+    /// Goes through the steps of some blocks, whose sums are [prepared](Self::prepare).
+    pub(crate) fn go_through(
+        &mut self,
+        plan: &Plan,
+        blocks: &[Block],
+        values: &Read<'_>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), String> {
+        let several = plan.rows.len() > 1;
+        for (number, rows) in plan.rows.iter().enumerate() {
+            self.begin_rows(rows.clone(), number + 1 == plan.rows.len());
+            let asked = [Stride::of(rows.clone())];
+            let asked = several.then_some(&asked[..]);
+            let read =
+                &|block: &Block, bytes: &mut Vec<u8>| values(block.steps.clone(), asked, bytes);
+            let (mut now, mut later) = (Vec::new(), Vec::new());
+            if let Some(first) = blocks.first() {
+                read(first, &mut now)?;
+            }
+            for (number, block) in blocks.iter().enumerate() {
+                let next = blocks.get(number + 1);
+                // The next block is read while this one is worked on.
+                let was_read = thread::scope(|scope| {
+                    let reading = next.map(|next| {
+                        let later = &mut later;
+                        thread::Builder::new().spawn_scoped(scope, move || read(next, later))
+                    });
+                    self.add(block, &now);
+                    match reading {
+                        Some(Ok(reading)) => {
+                            let result = reading.join();
+                            Some(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                        }
+                        // The system has no thread to give.
+                        Some(Err(_)) | None => None,
+                    }
+                });
+                progress(now.len() as u64);
+                match (was_read, next) {
+                    (Some(result), _) => result?,
+                    (None, Some(next)) => read(next, &mut later)?,
+                    (None, None) => {}
+                }
+                std::mem::swap(&mut now, &mut later);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is kept of a tensor while its values go by.
+pub(crate) struct Pass<T> {
+    steps: Steps,
     step_shape: Vec<u64>,
     row_bytes: usize,
     unit: usize,
@@ -125,9 +148,9 @@ struct Pass<'a, T> {
     heat: Option<HeatMap>,
     heat_rows: usize,
     /// The steps whose values are told, by their numbers; what was counted of them.
-    told: Vec<u64>,
+    pub(crate) told: Vec<u64>,
     counters: BTreeMap<u64, Counter>,
-    columns: Vec<(u64, Column)>,
+    pub(crate) columns: Vec<(u64, Column)>,
     found: NotFinite,
     firsts: [Option<(u64, u64)>; 2],
     element: std::marker::PhantomData<T>,
@@ -143,19 +166,21 @@ struct Task {
     firsts: [Option<(u64, u64)>; 2],
 }
 
-impl<'a, T: Element> Pass<'a, T> {
-    fn new(tensor: &Tensor<'_>, steps: &'a Steps, plan: &Plan, room: Room, masks: &[Mask]) -> Self {
-        let count = steps.count();
-        let points = Points::new(count, room.points);
-        let curve = || Curve::new(points);
+impl<T: Element> Pass<T> {
+    /// Where `points` makes so many points at most of all steps.
+    pub(crate) fn new(
+        tensor: &Tensor<'_>,
+        steps: Steps,
+        plan: &Plan,
+        room: Room,
+        masks: &[Mask],
+        points: impl Fn(u64) -> Points,
+    ) -> Self {
+        let curve = || Curve::new(points(room.points));
         let step_shape = tensor.step_shape().to_vec();
-        let told = Points::new(count, room.spread);
-        // The first and the last are among them.
-        let last = told.count() as u64 - 1;
-        let told = (0..=last).map(|nth| nth * count.saturating_sub(1) / last.max(1));
         let rows = step_shape.first().copied().unwrap_or(1);
         let has_heat = tensor.has_steps && plan.unit > 0 && rows > 0;
-        let columns = Points::new(count, room.picture.1);
+        let columns = points(room.picture.1);
         Self {
             steps,
             row_bytes: usize::try_from(plan.row_bytes).unwrap_or(usize::MAX),
@@ -179,9 +204,9 @@ impl<'a, T: Element> Pass<'a, T> {
                 changed: f64::NAN,
             },
             changes: (0, 0),
-            heat: has_heat.then(|| HeatMap::new(rows, plan.unit, columns, masks)),
+            heat: has_heat.then(|| HeatMap::new(rows, plan.unit, room.groups, columns, masks)),
             heat_rows: usize::try_from(room.picture.0).unwrap_or(usize::MAX),
-            told: told.collect(),
+            told: Vec::new(),
             counters: BTreeMap::new(),
             columns: Vec::new(),
             found: NotFinite::default(),
@@ -191,14 +216,30 @@ impl<'a, T: Element> Pass<'a, T> {
         }
     }
 
+    /// Makes room for the sums of these steps, by their numbers, where their rows come one part after the other.
+    pub(crate) fn prepare(&mut self, numbers: Range<u64>) {
+        let count = usize::try_from(numbers.end - numbers.start).unwrap_or(usize::MAX);
+        self.sums_from = numbers.start;
+        self.sums.clear();
+        self.sums
+            .resize(if self.is_only { 0 } else { count }, StepSums::default());
+    }
+
+    /// Makes room for the step `number` in what grows.
+    pub(crate) fn make_room(&mut self, number: u64) {
+        let curves = [&mut self.norm, &mut self.update, &mut self.changed];
+        let others = [&mut self.ulps, &mut self.largest];
+        let curves = curves.into_iter().chain(others).chain(&mut self.far);
+        curves.for_each(|curve| curve.make_room(number));
+        if let Some(heat) = &mut self.heat {
+            heat.make_room(number);
+        }
+    }
+
     fn begin_rows(&mut self, rows: Range<u64>, is_last: bool) {
         self.rows = rows;
         self.is_last = is_last;
         self.before.clear();
-        if !self.is_only && self.sums.is_empty() {
-            let count = usize::try_from(self.steps.count()).unwrap_or(usize::MAX);
-            self.sums = vec![StepSums::default(); count];
-        }
     }
 
     /// Bytes of the rows of a step.
@@ -232,8 +273,7 @@ impl<'a, T: Element> Pass<'a, T> {
         }
         let mut before = before;
         before.clear();
-        // A tensor with an axis of no length has steps of no bytes.
-        if !block.starts_before && count > 0 {
+        if count > 0 {
             before.extend_from_slice(&bytes[(count - 1) * step_bytes..]);
         }
         self.before = before;
@@ -401,7 +441,7 @@ impl<'a, T: Element> Pass<'a, T> {
         self.largest.add(number, sums.largest);
         self.found.nan += sums.nan;
         self.found.infinite += sums.infinite;
-        if number == 0 {
+        if self.ends.norm.0[0].is_nan() {
             self.ends.norm.0[0] = norm;
         }
         self.ends.norm.0[1] = norm;
@@ -437,34 +477,46 @@ impl<'a, T: Element> Pass<'a, T> {
         Some(Place { step, index })
     }
 
-    fn finish(mut self) -> Measured {
-        let [nan, infinite] = self.firsts.map(|first| self.place(first));
-        self.found.first_nan = nan;
-        self.found.first_infinite = infinite;
-        self.ends.changed = self.changes.0 as f64 / self.changes.1 as f64;
-        let steps = self.steps;
+    /// What came out so far, of all steps before the number `end`.
+    pub(crate) fn measured(&self, end: u64) -> Measured {
+        let [first_nan, first_infinite] = self.firsts.map(|first| self.place(first));
+        let steps = &self.steps;
         let points = self.norm.points();
+        let used = |points: Points| match end.checked_sub(1) {
+            Some(last) => points.of(last) + 1,
+            None => 0,
+        };
+        let curve = |curve: &Curve| curve.band(used(points));
         Measured {
             at: points
                 .first()
+                .take(used(points))
                 .map(|number| steps.at(number) as f64)
                 .collect(),
-            ends: self.ends,
+            ends: Ends {
+                changed: self.changes.0 as f64 / self.changes.1 as f64,
+                ..self.ends.clone()
+            },
             spread: Spread::new(&self.columns, spread::every::<T>(self.step_len)),
-            heat: self
-                .heat
-                .map(|heat| heat.finish(self.heat_rows, |number| steps.at(number))),
-            found: self.found,
+            heat: self.heat.as_ref().map(|heat| {
+                let columns = used(heat.columns());
+                heat.finish(self.heat_rows, columns, |number| steps.at(number))
+            }),
+            found: NotFinite {
+                first_nan,
+                first_infinite,
+                ..self.found.clone()
+            },
             curves: Curves {
-                norm: self.norm.finish(),
-                update: self.update.finish(),
-                changed: self.changed.finish(),
+                norm: curve(&self.norm),
+                update: curve(&self.update),
+                changed: curve(&self.changed),
                 far: match T::IS_FLOAT {
-                    true => self.far.map(Curve::finish).into(),
+                    true => self.far.iter().map(curve).collect(),
                     false => Vec::new(),
                 },
-                ulps: T::IS_FLOAT.then(|| self.ulps.finish()),
-                largest: self.largest.finish(),
+                ulps: T::IS_FLOAT.then(|| curve(&self.ulps)),
+                largest: curve(&self.largest),
             },
         }
     }

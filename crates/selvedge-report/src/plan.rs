@@ -17,7 +17,7 @@ const FEW: u64 = 1 << 16;
 /// Rows, or groups of them, that have a picture.
 const MOST_UNITS: u64 = 4 << 20;
 /// Bytes that `--quick` reads, about.
-const QUICK: u64 = 512 << 20;
+pub(crate) const QUICK: u64 = 512 << 20;
 /// Steps that it looks at.
 const QUICK_STEPS: u64 = 200;
 
@@ -87,9 +87,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// For elements of so many bytes.
-    pub(crate) fn new(tensor: &Tensor<'_>, element: u64) -> Self {
-        let steps = tensor.steps();
+    /// For so many steps, of elements of so many bytes.
+    pub(crate) fn new(tensor: &Tensor<'_>, steps: u64, element: u64) -> Self {
         let (rows, width) = match tensor.step_shape() {
             [] => (1, 1),
             [rows, rest @ ..] => (
@@ -161,20 +160,28 @@ impl Plan {
         }
     }
 
+    /// The blocks of these steps, the first of which is held against the one before it.
+    pub(crate) fn blocks_of(&self, steps: &Range<u64>) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        let mut first = steps.start;
+        while first < steps.end {
+            // Blocks end where chunks do.
+            let end = (first / self.block_steps + 1).saturating_mul(self.block_steps);
+            let starts_before = first == steps.start && first > 0;
+            blocks.push(Block {
+                steps: first - u64::from(starts_before)..end.min(steps.end),
+                number: first,
+                starts_before,
+            });
+            first = end;
+        }
+        blocks
+    }
+
     /// The blocks of each range of rows.
     pub(crate) fn blocks(&self, steps: &Steps) -> Vec<Block> {
         match steps {
-            Steps::All(count) => {
-                let blocks = (0..count.div_ceil(self.block_steps)).map(|number| {
-                    let first = number * self.block_steps;
-                    Block {
-                        steps: first..(first + self.block_steps).min(*count),
-                        number: first,
-                        starts_before: false,
-                    }
-                });
-                blocks.collect()
-            }
+            Steps::All(count) => self.blocks_of(&(0..*count)),
             Steps::Some(steps) => {
                 let blocks = steps.iter().zip(0..).map(|(&step, number)| Block {
                     steps: step.saturating_sub(1)..step + 1,
@@ -202,7 +209,12 @@ pub(crate) struct Room {
     pub picture: (u64, u64),
     /// Steps whose values are told.
     pub spread: u64,
+    /// Rows that are told apart while the values are read.
+    pub groups: usize,
 }
+
+/// Cells of pictures that are kept while values are read, of all tensors that are measured at a time.
+const CELLS: u64 = 1 << 23;
 
 impl Room {
     /// Tensors of each kind that a page of so many files tells of each.
@@ -212,8 +224,9 @@ impl Room {
             .max(1)
     }
 
-    /// For a page of so many tensors of several values and of one value a step.
-    pub(crate) fn new(tensors: u64, scalars: u64) -> Self {
+    /// For a page of so many tensors of several values and of one value a step, of the first of which so many are
+    /// measured at a time.
+    pub(crate) fn new(tensors: u64, scalars: u64, at_a_time: u64) -> Self {
         let (tensors, scalars) = (tensors.max(1), scalars.max(1));
         // In base64 a double takes 10.7 bytes and a cell 2.7; a tensor has two pictures, and eight curves of three
         // numbers each.
@@ -223,6 +236,9 @@ impl Room {
             points: (950_000 / (tensors * 8 * 3 * 11)).clamp(16, 2000),
             scalar_points: (400_000 / (scalars * 3 * 11)).clamp(16, 2000),
             picture: ((cells / columns).clamp(16, 512), columns),
+            groups: usize::try_from(CELLS / columns / at_a_time.max(1))
+                .unwrap_or(usize::MAX)
+                .clamp(512, 1 << 14),
             spread: (600_000 / (tensors * 360)).clamp(6, crate::spread::MOST_STEPS),
         }
     }
@@ -242,7 +258,7 @@ mod tests {
             is_packed,
             values: Err(String::new()),
         };
-        Plan::new(&tensor, 2)
+        Plan::new(&tensor, shape[0], 2)
     }
 
     /// No block has a part of a chunk, so none is unpacked twice.

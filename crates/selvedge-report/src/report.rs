@@ -1,12 +1,13 @@
 //! All tensors of a file.
 
-use crate::element::{Bf16, E4M3, E5M2, Element, F16};
+use crate::element::{Element, element_bytes, for_dtype};
 use crate::encode::Doubles;
 use crate::heat::Mask;
 use crate::model::{Kind, TensorReport};
-use crate::pass::{self, NotFinite};
+use crate::pass::{self, Measured, NotFinite};
 use crate::plan::{Room, Steps};
-use crate::scalar;
+use crate::scalar::Values;
+use crate::series::Points;
 use crate::values::{Read, Tensor};
 
 /// Elements of a mask at most.
@@ -37,11 +38,12 @@ pub fn measure(
 ) -> Measurements {
     let kinds: Vec<Kind> = tensors.iter().map(kind).collect();
     let count = |wanted: Kind| kinds.iter().filter(|kind| **kind == wanted).count() as u64;
+    let is_measured = chosen(tensors, files);
     let most = Room::tensors(files);
-    let is_measured = largest(tensors, &kinds, most);
     let room = Room::new(
         count(Kind::Steps).min(most as u64).saturating_mul(files),
         count(Kind::Scalar).min(most as u64).saturating_mul(files),
+        1,
     );
     let masks = masks(tensors);
     let bytes = sample_bytes(tensors, &kinds);
@@ -49,13 +51,7 @@ pub fn measure(
     let measured = tensors.iter().zip(&kinds).zip(&is_measured);
     let measured = measured.filter(|(_, is_measured)| **is_measured);
     let reports = measured.map(|((tensor, &kind), _)| {
-        let mut report = TensorReport {
-            name: tensor.name.clone(),
-            dtype: tensor.dtype.clone(),
-            shape: tensor.shape.clone(),
-            kind,
-            ..TensorReport::default()
-        };
+        let mut report = TensorReport::of(tensor);
         let steps = match (quick, kind) {
             (true, Kind::Steps) => Steps::sampled(tensor.steps(), bytes),
             _ => Steps::All(tensor.steps()),
@@ -70,9 +66,7 @@ pub fn measure(
         };
         let mut progress = |bytes| progress(&tensor.name, bytes);
         if let Err(why) = work.fill(&mut report, &mut progress) {
-            report.is_missing = element_bytes(&tensor.dtype).is_some();
-            report.is_unsupported = tensor.values.is_err();
-            report.unread = Some(why);
+            report.not_read(tensor, why);
         }
         report
     });
@@ -84,7 +78,7 @@ pub fn measure(
     }
 }
 
-fn kind(tensor: &Tensor<'_>) -> Kind {
+pub(crate) fn kind(tensor: &Tensor<'_>) -> Kind {
     match (tensor.has_steps, tensor.step_len()) {
         (false, _) => Kind::Constant,
         (true, 1) => Kind::Scalar,
@@ -92,8 +86,11 @@ fn kind(tensor: &Tensor<'_>) -> Kind {
     }
 }
 
-/// Which tensors are measured: of each kind the largest.
-fn largest(tensors: &[Tensor<'_>], kinds: &[Kind], most: usize) -> Vec<bool> {
+/// Which tensors are measured: of each kind the largest, as many as a page of so many files has room for.
+#[must_use]
+pub fn chosen(tensors: &[Tensor<'_>], files: u64) -> Vec<bool> {
+    let most = Room::tensors(files);
+    let kinds: Vec<Kind> = tensors.iter().map(kind).collect();
     let mut measured = vec![false; tensors.len()];
     for wanted in [Kind::Scalar, Kind::Steps, Kind::Constant] {
         let of_kind = |number: &usize| kinds[*number] == wanted;
@@ -107,7 +104,7 @@ fn largest(tensors: &[Tensor<'_>], kinds: &[Kind], most: usize) -> Vec<bool> {
 }
 
 /// The constants that say something of each row.
-fn masks(tensors: &[Tensor<'_>]) -> Vec<Mask> {
+pub(crate) fn masks(tensors: &[Tensor<'_>]) -> Vec<Mask> {
     let is_mask = |tensor: &&Tensor<'_>| {
         let one_axis = tensor.shape.len() == 1 && tensor.shape[0] <= LONGEST_MASK;
         !tensor.has_steps && tensor.dtype == "bool" && one_axis
@@ -130,7 +127,7 @@ fn masks(tensors: &[Tensor<'_>]) -> Vec<Mask> {
 }
 
 /// Bytes that are read for one step of a sample, of all tensors.
-fn sample_bytes(tensors: &[Tensor<'_>], kinds: &[Kind]) -> u64 {
+pub(crate) fn sample_bytes(tensors: &[Tensor<'_>], kinds: &[Kind]) -> u64 {
     let of_steps = tensors
         .iter()
         .zip(kinds)
@@ -140,9 +137,7 @@ fn sample_bytes(tensors: &[Tensor<'_>], kinds: &[Kind]) -> u64 {
             Some([steps, ..]) if tensor.is_packed => (*steps).max(2),
             _ => 2,
         };
-        let element = element_bytes(&tensor.dtype).unwrap_or(0);
-        let step = tensor.step_len().saturating_mul(element);
-        bytes.saturating_add(step.saturating_mul(steps))
+        bytes.saturating_add(tensor.step_bytes().saturating_mul(steps))
     })
 }
 
@@ -151,31 +146,6 @@ struct Work<'a> {
     steps: &'a Steps,
     room: Room,
     masks: &'a [Mask],
-}
-
-/// Does the same for each dtype, where `$type` is its element; without one `$none`.
-macro_rules! for_dtype {
-    ($dtype:expr, $type:ident => $some:expr, $none:expr) => {
-        for_dtype!(@ $dtype, $type => $some, $none;
-            "bfloat16" Bf16, "float16" F16, "float32" f32, "float64" f64,
-            "float8_e4m3fn" E4M3, "float8_e5m2" E5M2,
-            "int8" i8, "int16" i16, "int32" i32, "int64" i64,
-            "uint8" u8, "uint16" u16, "uint32" u32, "uint64" u64, "bool" u8)
-    };
-    (@ $dtype:expr, $type:ident => $some:expr, $none:expr; $($name:literal $element:ty),*) => {
-        match $dtype {
-            $($name => {
-                type $type = $element;
-                $some
-            })*
-            _ => $none,
-        }
-    };
-}
-
-/// Bytes of an element of a dtype that is measured.
-fn element_bytes(dtype: &str) -> Option<u64> {
-    for_dtype!(dtype, E => Some(size_of::<<E as Element>::Raw>() as u64), None)
 }
 
 /// Bytes that are read to measure these tensors: all steps of them, or those of a `quick` look.
@@ -191,9 +161,7 @@ pub fn bytes(tensors: &[Tensor<'_>], quick: bool) -> u64 {
             Steps::All(steps) => steps,
             Steps::Some(steps) => 2 * steps.len() as u64,
         };
-        let element = element_bytes(&tensor.dtype).unwrap_or(0);
-        let step = tensor.step_len().saturating_mul(element);
-        bytes.saturating_add(read.saturating_mul(step))
+        bytes.saturating_add(read.saturating_mul(tensor.step_bytes()))
     })
 }
 
@@ -213,12 +181,11 @@ impl Work<'_> {
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), String> {
         if report.kind == Kind::Scalar {
-            let measured =
-                scalar::measure::<T>(self.tensor, values, self.room.scalar_points, progress);
-            let (at, band, found) = measured?;
-            report.at = Doubles(at);
-            report.values = Some(band);
-            report.found(found);
+            let steps = 0..self.tensor.steps();
+            let points = Points::new(steps.end, self.room.scalar_points);
+            let mut kept = Values::new(points);
+            kept.add::<T>(self.tensor, values, &steps, progress)?;
+            report.values(&kept, points.count());
             return Ok(());
         }
         let measured = pass::measure::<T>(
@@ -229,24 +196,54 @@ impl Work<'_> {
             self.masks,
             progress,
         );
-        let measured = measured?;
-        if report.kind == Kind::Steps {
-            report.at = Doubles(measured.at);
-            report.curves = Some(measured.curves);
-        }
-        report.ends = Some(measured.ends);
-        report.spread = Some(match report.kind {
-            // Nobody draws one step.
-            Kind::Constant => measured.spread.without_exponents(),
-            _ => measured.spread,
-        });
-        report.heat = measured.heat;
-        report.found(measured.found);
+        report.measured(measured?);
         Ok(())
     }
 }
 
 impl TensorReport {
+    /// Nothing of a tensor yet.
+    pub(crate) fn of(tensor: &Tensor<'_>) -> Self {
+        Self {
+            name: tensor.name.clone(),
+            dtype: tensor.dtype.clone(),
+            shape: tensor.shape.clone(),
+            kind: kind(tensor),
+            ..Self::default()
+        }
+    }
+
+    /// Why its values were not read.
+    pub(crate) fn not_read(&mut self, tensor: &Tensor<'_>, why: String) {
+        self.is_missing = element_bytes(&tensor.dtype).is_some();
+        self.is_unsupported = tensor.values.is_err();
+        self.unread = Some(why);
+    }
+
+    /// The first `used` points of the values of a tensor of one value a step.
+    pub(crate) fn values(&mut self, kept: &Values, used: usize) {
+        let first = kept.curve.points().first().take(used);
+        self.at = Doubles(first.map(|step| step as f64).collect());
+        self.values = Some(kept.curve.band(used));
+        self.found(kept.found.clone());
+    }
+
+    /// What was measured of any other.
+    pub(crate) fn measured(&mut self, measured: Measured) {
+        if self.kind == Kind::Steps {
+            self.at = Doubles(measured.at);
+            self.curves = Some(measured.curves);
+        }
+        self.ends = Some(measured.ends);
+        self.spread = Some(match self.kind {
+            // Nobody draws one step.
+            Kind::Constant => measured.spread.without_exponents(),
+            _ => measured.spread,
+        });
+        self.heat = measured.heat;
+        self.found(measured.found);
+    }
+
     fn found(&mut self, found: NotFinite) {
         self.nan = found.nan;
         self.infinite = found.infinite;

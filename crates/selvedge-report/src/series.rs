@@ -39,6 +39,29 @@ impl Points {
         usize::try_from(self.points).unwrap_or(usize::MAX)
     }
 
+    /// So many points at most, which is an even number, for steps that come one after the other; so far each is a
+    /// point of its own.
+    pub(crate) fn growing(most: u64) -> Self {
+        let points = (most & !1).max(2);
+        Self {
+            steps: points,
+            points,
+        }
+    }
+
+    /// Whether there is a point for the step `number`.
+    pub(crate) fn have(self, number: u64) -> bool {
+        number < self.steps
+    }
+
+    /// Points that each stand for two of these.
+    pub(crate) fn halved(self) -> Self {
+        Self {
+            steps: self.steps.saturating_mul(2),
+            ..self
+        }
+    }
+
     /// The point of the step `number`.
     pub(crate) fn of(self, number: u64) -> usize {
         let point = u128::from(number) * u128::from(self.points) / u128::from(self.steps);
@@ -72,17 +95,20 @@ struct Point {
     max: f64,
 }
 
+impl Point {
+    const NONE: Self = Self {
+        count: 0,
+        sum: 0.0,
+        min: f64::NAN,
+        max: f64::NAN,
+    };
+}
+
 impl Curve {
     pub(crate) fn new(points: Points) -> Self {
-        let none = Point {
-            count: 0,
-            sum: 0.0,
-            min: f64::NAN,
-            max: f64::NAN,
-        };
         Self {
             points,
-            sums: vec![none; points.count()],
+            sums: vec![Point::NONE; points.count()],
         }
     }
 
@@ -103,8 +129,28 @@ impl Curve {
         self.points
     }
 
-    pub(crate) fn finish(self) -> Band {
-        let all = |number: fn(&Point) -> f64| Doubles(self.sums.iter().map(number).collect());
+    /// Takes two points for one until there is one for the step `number`.
+    pub(crate) fn make_room(&mut self, number: u64) {
+        while !self.points.have(number) {
+            self.points = self.points.halved();
+            let pairs = self.sums.chunks(2).map(|pair| {
+                let [one, two] = [pair[0], pair[pair.len() - 1]];
+                Point {
+                    count: one.count + two.count,
+                    sum: one.sum + two.sum,
+                    min: one.min.min(two.min),
+                    max: one.max.max(two.max),
+                }
+            });
+            self.sums = pairs.collect();
+            self.sums.resize(self.points.count(), Point::NONE);
+        }
+    }
+
+    /// The first `used` of the points.
+    pub(crate) fn band(&self, used: usize) -> Band {
+        let sums = &self.sums[..used.min(self.sums.len())];
+        let all = |number: fn(&Point) -> f64| Doubles(sums.iter().map(number).collect());
         let binned = self.points.is_binned();
         Band {
             mean: all(|point| match point.count {
@@ -133,10 +179,25 @@ mod tests {
             curve.add(step, if step == 6 { 100.0 } else { 1.0 });
         }
         curve.add(9, f64::NAN);
-        let band = curve.finish();
+        let band = curve.band(4);
         assert_eq!(band.mean.0, [1.0, 1.0, 34.0, 1.0]);
         assert_eq!(band.max.unwrap().0, [1.0, 1.0, 100.0, 1.0]);
         assert_eq!(band.min.unwrap().0, [1.0; 4]);
+    }
+
+    /// However many steps come, no spike is lost, and there are never more points.
+    #[test]
+    fn curves_grow() {
+        let mut curve = Curve::new(Points::growing(5));
+        for step in 0..10_u64 {
+            curve.make_room(step);
+            curve.add(step, if step == 6 { 100.0 } else { 1.0 });
+        }
+        let points = curve.points();
+        assert_eq!((points.count(), points.of(9)), (4, 2));
+        let band = curve.band(3);
+        assert_eq!(band.mean.0, [1.0, 25.75, 1.0]);
+        assert_eq!(band.max.unwrap().0, [1.0, 100.0, 1.0]);
     }
 
     #[test]
@@ -144,7 +205,7 @@ mod tests {
         let mut curve = Curve::new(Points::new(3, 100));
         curve.add(0, 5.0);
         curve.add(2, f64::INFINITY);
-        let band = curve.finish();
+        let band = curve.band(3);
         assert_eq!((band.mean.0[0], band.mean.0[2]), (5.0, f64::INFINITY));
         assert!(band.mean.0[1].is_nan() && band.min.is_none());
     }

@@ -2,13 +2,17 @@
 
 use std::ops::Range;
 
+use selvedge_base::Stride;
+
+use crate::element::element_bytes;
+
 /// Reads some rows of some steps, or all rows, into a buffer that gets their length.
 ///
 /// A step is what lies at one index of the first axis, a row what lies at one index of the second. Bytes are
 /// row-major and little-endian. A tensor without steps is one step, and its rows are what lies at the indices of
-/// its first axis. It returns why they cannot be read. One thread reads at a time, and not always the same.
+/// its first axis. It returns why they cannot be read.
 pub type Read<'a> =
-    Box<dyn Fn(Range<u64>, Option<Range<u64>>, &mut Vec<u8>) -> Result<(), String> + Sync + 'a>;
+    Box<dyn Fn(Range<u64>, Option<&[Stride]>, &mut Vec<u8>) -> Result<(), String> + Sync + 'a>;
 
 /// A tensor that is to be measured.
 pub struct Tensor<'a> {
@@ -45,6 +49,13 @@ impl Tensor<'_> {
             true => self.shape.get(1..).unwrap_or_default(),
             false => &self.shape,
         }
+    }
+
+    /// Bytes of a step; 0 of a dtype that is not measured.
+    #[must_use]
+    pub fn step_bytes(&self) -> u64 {
+        let element = element_bytes(&self.dtype).unwrap_or(0);
+        self.step_len().saturating_mul(element)
     }
 
     /// Elements of a step.

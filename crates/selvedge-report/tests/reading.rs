@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use selvedge_report::{File, Kind, Measurements, Page, Tensor, Vocabulary, measure};
+use selvedge_report::{File, Kind, Measurements, Page, Stride, Tensor, Vocabulary, measure};
 use selvedge_testing::{again, is_child, peak, tell, told};
 
 const ROWS: u64 = 4096;
@@ -33,7 +33,9 @@ fn tensor<'a>(
         chunk: Some(chunk.to_vec()),
         is_packed: true,
         values: Ok(Box::new(move |steps, rows, bytes| {
-            let rows = rows.unwrap_or(0..ROWS);
+            let rows = rows.map_or(0..ROWS, |rows| {
+                rows[0].first..rows[0].first + Stride::total(rows)
+            });
             seen.lock().unwrap().push((steps.clone(), rows.clone()));
             bytes.clear();
             for step in steps {

@@ -2,6 +2,8 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use selvedge_base::natural;
 use selvedge_base::text::escaped;
@@ -29,6 +31,9 @@ Examples:
 
 Without --stats only headers are read, whatever the size of the files. \
 With --diff the exit code is 0 if the files are alike, 1 if they differ, 2 if one cannot be read.";
+
+/// How often `--watch` looks.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// Show what is in HDF5, safetensors, .npy and .npz files: tensors, chunks, provenance, how to read
 /// them.
@@ -64,6 +69,10 @@ pub(crate) struct Args {
     /// Compare two files: tensors, dtypes, shapes and attributes, but no values
     #[arg(long, conflicts_with = "stats")]
     diff: bool,
+
+    /// Show it anew as steps come, until no file is being recorded; `selvedge view` draws them
+    #[arg(long, conflicts_with_all = ["stats", "diff", "json"])]
+    watch: bool,
 
     /// Take uint16 without a marker for the bits of bfloat16
     #[arg(long)]
@@ -139,6 +148,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         };
         return diff::run(one, two, &args.tensors, &assumptions, args.json);
     }
+    if args.watch {
+        return watch(args, &assumptions);
+    }
     let mut report = Report {
         selvedge_version: env!("CARGO_PKG_VERSION"),
         files: Vec::new(),
@@ -181,6 +193,34 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     } else {
         Outcome::Failed
     })
+}
+
+/// Shows files as steps come: where the text was, on a terminal; otherwise each that is another, below it.
+fn watch(args: &Args, assumptions: &Assumptions) -> anyhow::Result<Outcome> {
+    let mut screen = output::Screen::default();
+    let mut before = String::new();
+    loop {
+        let page = Page::of_stdout();
+        let (mut texts, mut is_live) = (Vec::new(), false);
+        for path in &args.files {
+            let Inspected {
+                facts, findings, ..
+            } = inspect(path, assumptions, args)?;
+            is_live |= facts.is_live();
+            texts.push(render::inspect::file(
+                &facts, None, &findings, args.each, page,
+            ));
+        }
+        let text = texts.join("\n");
+        if text != before {
+            screen.show(&text)?;
+            before = text;
+        }
+        if !is_live {
+            return Ok(Outcome::Success);
+        }
+        thread::sleep(WATCH);
+    }
 }
 
 /// Whether values were not read, but for those that may be left out beside others.

@@ -22,6 +22,7 @@ mod rules;
 mod show;
 mod tensor_spec;
 mod verify;
+mod view;
 
 use clap::Subcommand;
 
@@ -34,6 +35,7 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Show(show::Args),
     Report(report::Args),
+    View(view::Args),
     Plan(plan::Args),
     Recover(recover::Args),
     Join(join::Args),
@@ -67,6 +69,7 @@ pub(crate) fn run(
         Command::Inspect(args) => inspect::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::View(args) => view::run(&args),
         Command::Plan(args) => plan::run(args),
         Command::Recover(args) => recover::run(&args),
         Command::Clean(args) => clean::run(&args),

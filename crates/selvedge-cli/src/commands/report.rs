@@ -121,7 +121,7 @@ fn default_page(file: &Path) -> anyhow::Result<PathBuf> {
     Ok(name.into())
 }
 
-fn vocabulary(path: &Path) -> anyhow::Result<Vocabulary> {
+pub(super) fn vocabulary(path: &Path) -> anyhow::Result<Vocabulary> {
     let mut text = Vec::new();
     let read = read_regular(path, LONGEST_VOCABULARY, &mut text);
     read.with_context(|| format!("cannot read {}", path.display()))?;

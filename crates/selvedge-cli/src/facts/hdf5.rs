@@ -120,6 +120,29 @@ fn gather_open(
     Ok((facts, reader))
 }
 
+/// Takes over what has changed since in a file that is being recorded.
+pub(super) fn refresh(facts: &mut FileFacts, reader: &mut Reader) -> Result<(), Unreadable> {
+    reader.refresh()?;
+    facts.recording = recording(reader);
+    facts.file_bytes = reader.file_bytes()?;
+    if let Ok(metadata) = fs::metadata(&facts.path) {
+        facts.disk_bytes = metadata.blocks().saturating_mul(512);
+    }
+    for tensor in &mut facts.tensors {
+        if tensor.role != Role::Step {
+            continue;
+        }
+        let now = reader.tensor(&tensor.name)?;
+        tensor.shape = now.shape();
+        tensor.bytes = tensor
+            .element_bits
+            .map(|bits| model::bytes(&tensor.shape, bits));
+        tensor.extent = now.extent();
+        tensor.appended = now.appended();
+    }
+    Ok(())
+}
+
 fn recording(reader: &Reader) -> Option<Recording> {
     let format_version = match reader.attribute(FORMAT)? {
         Stored::Int(version) => Some(*version),

@@ -92,6 +92,27 @@ pub(crate) fn gather(
 }
 
 impl FileFacts {
+    /// Takes over what has changed since in the file, which is open as `file`, if a recorder may be at work on it.
+    ///
+    /// # Errors
+    ///
+    /// It is no longer the one that was opened.
+    pub(crate) fn refresh(&mut self, file: &mut OpenFile) -> Result<(), Unreadable> {
+        match file {
+            OpenFile::Hdf5(reader) if self.recording.is_some() => hdf5::refresh(self, reader),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a recorder may be at work on it.
+    pub(crate) fn is_live(&self) -> bool {
+        let state = self.recording.as_ref().map(|recording| recording.state);
+        matches!(
+            state,
+            Some(RecordingState::Live | RecordingState::LiveOrDied)
+        )
+    }
+
     /// The names of its tensors, for an error.
     pub(crate) fn names(&self) -> String {
         let names: Vec<String> = self

@@ -23,6 +23,7 @@ mod stats;
 mod storage;
 pub(crate) mod style;
 mod table;
+pub(crate) mod terminal;
 mod text;
 pub(crate) mod verify;
 

@@ -36,26 +36,35 @@ function smoothed(numbers, half) {
 }
 
 /**
- * A card with curves. `lines` have `label`, `colour` (the name of a variable), `x`, and `mean`, `min`, `max`; of those with
- * `fill` what is between them and zero is filled. `log` and `smooth` say which is on at first; null leaves the toggle out.
+ * A card with curves, which takes others by `renew`. `lines` have `label`, `colour` (the name of a variable), `x`, and `mean`, `min`, `max`; of those with
+ * `bars` there is a bar for each number. `x` writes what lies along the axis, where that is not steps. `log` and `smooth` say which is on at first; null leaves the toggle out.
  */
-function chart({ title, note, lines, log = false, smooth = null, percent: isShare = false, fan = false }) {
+function chart({ title, note, lines: first, log = false, smooth = null, percent: isShare = false, fan = false, x: writeX = null }) {
   const head = make("div", "head", make("h3", "", title));
   const legend = make("div", "legend");
   const plot = make("div", "plot");
   const card = make("div", "card", head, legend, plot, note ? make("p", "note", note) : null);
   const write = isShare ? percent : short;
-  let built = null;
+  let built = null, lines = [], entries = [];
   const state = { log: log === true, smooth: smooth === true };
-  const entries = lines.filter((line) => line.label).map((line) => {
-    const value = make("b", "");
-    const key = make("i", "");
-    legend.append(make("span", "", key, line.label + " ", value));
-    return { line, key, value };
-  });
 
-  function draw() {
-    if (built) built.destroy();
+  /** Takes these lines, and shows what they are. */
+  function take(now) {
+    const labels = (lines) => JSON.stringify(lines.map((line) => [line.label, line.colour, Boolean(line.min)]));
+    const isSame = labels(now) === labels(lines);
+    lines = now;
+    const labelled = lines.filter((line) => line.label);
+    if (isSame) {
+      entries.forEach((entry, at) => { entry.line = labelled[at]; });
+      return true;
+    }
+    entries = labelled.map((line) => ({ line, key: make("i", ""), value: make("b", "") }));
+    legend.replaceChildren(...entries.map(({ line, key, value }) => make("span", "", key, line.label + " ", value)));
+    return false;
+  }
+
+  /** What uPlot is given: the numbers, and how they are drawn. */
+  function given() {
     const tables = [], series = [{}], bands = [];
     for (const line of lines) {
       const colour = css(line.colour), faint = colour + (fan ? "30" : "2e");
@@ -76,10 +85,16 @@ function chart({ title, note, lines, log = false, smooth = null, percent: isShar
         line.at = series.length;
         const few = mean.length < 3;
         series.push({ stroke: colour, width: line.width || 1.6, points: { show: few, size: 6 }, spanGaps: true,
-          dash: line.dash });
+          ...line.bars && { paths: uPlot.paths.bars({ size: [1, 60] }), fill: colour + "90", width: 0 } });
       }
       tables.push(table);
     }
+    return { series, bands, data: uPlot.join(tables, tables.map((table) => table.map(() => 2))) };
+  }
+
+  function draw() {
+    if (built) built.destroy();
+    const { series, bands, data } = given();
     const axis = { stroke: css("--quiet"), font: "11px system-ui, sans-serif", grid: { stroke: css("--grid"), width: 1 },
       ticks: { show: false } };
     const width = Math.max(plot.clientWidth, 120);
@@ -89,12 +104,12 @@ function chart({ title, note, lines, log = false, smooth = null, percent: isShar
       legend: { show: false },
       scales: { x: { time: false }, y: { distr: state.log ? 3 : 1, range: state.log ? undefined : limits } },
       axes: [
-        { ...axis, size: 26, gap: 4, space: 60, values: (_, ticks) => ticks.map((tick) => Number.isInteger(tick) ? grouped(tick) : "") },
+        { ...axis, size: 26, gap: 4, space: 60, values: (_, ticks) => ticks.map((tick) => writeX ? writeX(tick) : Number.isInteger(tick) ? grouped(tick) : "") },
         { ...axis, size: 58, gap: 4, values: (_, ticks) => ticks.map((tick) => tick == null ? "" : write(tick)) },
       ],
-      cursor: { sync: { key: "steps", scales: ["x", null] }, points: { size: 6 }, drag: { x: true, y: false } },
+      cursor: { ...!writeX && { sync: { key: "steps", scales: ["x", null] } }, points: { size: 6 }, drag: { x: true, y: false } },
       hooks: { setCursor: [tell], setSelect: [zoom] },
-    }, uPlot.join(tables, tables.map((table) => table.map(() => 2))), plot);
+    }, data, plot);
     if (state.zoom) built.setScale("x", state.zoom);
     for (const { line, key } of entries) key.style.background = css(line.colour);
     tell(built);
@@ -118,7 +133,7 @@ function chart({ title, note, lines, log = false, smooth = null, percent: isShar
       const numbers = self.data[line.at];
       const last = numbers && (at ?? numbers.findLastIndex((number) => number != null));
       const number = numbers && numbers[last];
-      value.textContent = number == null ? "" : write(number) + (at == null ? "" : ` at ${grouped(self.data[0][at])}`);
+      value.textContent = number == null ? "" : write(number) + (at == null ? "" : ` at ${(writeX || grouped)(self.data[0][at])}`);
     }
   }
 
@@ -129,11 +144,24 @@ function chart({ title, note, lines, log = false, smooth = null, percent: isShar
   if (smooth !== null) {
     head.append(toggle("smooth", "a running mean over the curve", state.smooth, (on) => { state.smooth = on; draw(); }));
   }
-  shown(card, draw, () => built && built.setSize({ width: Math.max(plot.clientWidth, 120), height: built.height }));
+  take(first);
+  const ifDrawn = shown(card, draw, () => built && built.setSize({ width: Math.max(plot.clientWidth, 120), height: built.height }));
+  card.renew = ({ lines }) => {
+    const isSame = take(lines);
+    ifDrawn(() => {
+      if (!isSame || !built || lines.some((line) => line.mean.length < 4)) return draw();
+      built.setData(given().data, !state.zoom);
+      if (state.zoom) built.redraw();
+      tell(built);
+    });
+  };
   return card;
 }
 
-/** Draws when the card is near the screen, and again in other colours; `fit` follows its width. */
+/**
+ * Draws when the card is near the screen, and again in other colours; `fit` follows its width. What it returns does
+ * something if the card has been drawn.
+ */
 function shown(card, draw, fit) {
   let width = 0, isDrawn = false;
   const again = { draw: () => { if (isDrawn) draw(); }, force: () => { if (card.isConnected && card.clientWidth) { isDrawn = true; draw(); } } };
@@ -148,4 +176,5 @@ function shown(card, draw, fit) {
     resized.observe(card);
   }, { rootMargin: "600px" });
   near.observe(card);
+  return (work) => { if (isDrawn) work(); };
 }

@@ -18,8 +18,8 @@ const singles = (text) => decoded(text, Float32Array);
 const counts = (text) => decoded(text, Uint32Array);
 
 /** bfloat16 is the upper half of a float32. */
-function shades(text) {
-  const halves = decoded(text, Uint16Array);
+const shades = (text) => widened(decoded(text, Uint16Array));
+function widened(halves) {
   const words = new Uint32Array(halves.length);
   for (let at = 0; at < halves.length; at++) words[at] = halves[at] << 16;
   return new Float32Array(words.buffer);

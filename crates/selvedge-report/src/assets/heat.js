@@ -5,9 +5,15 @@ const RAMPS = {
   dark: ["#1f1a2e", "#3c1f57", "#6d2a6e", "#a83a63", "#dd6049", "#f7a14a", "#fcf0a8"],
 };
 
+/** From the largest negative value over zero to the largest positive one. */
+const SIGNED = {
+  light: ["#0d3b66", "#2f6f9f", "#8fb8d6", "#f4f1ec", "#eab08b", "#c14a36", "#67001f"],
+  dark: ["#a8dcff", "#4f9ed6", "#255a85", "#1b1a19", "#8a3526", "#e0674a", "#ffd0b8"],
+};
+
 /** 256 colours from little to much. */
-function ramp() {
-  const stops = RAMPS[document.documentElement.dataset.theme === "dark" ? "dark" : "light"];
+function ramp(isSigned) {
+  const stops = (isSigned ? SIGNED : RAMPS)[document.documentElement.dataset.theme === "dark" ? "dark" : "light"];
   const rgb = stops.map((stop) => [1, 3, 5].map((at) => parseInt(stop.slice(at, at + 2), 16)));
   return Array.from({ length: 256 }, (_, shade) => {
     const at = shade / 255 * (rgb.length - 1), low = Math.min(Math.floor(at), rgb.length - 2);
@@ -25,10 +31,14 @@ function roundSteps(first, last, count) {
 }
 
 /**
- * A card with a picture. `views` are its orders: each with `label`, `rows` (the numbers of rows of `cells`), `marks` (labels at
- * rows), and `lines` between rows. `cells` has `columns.length` numbers for each row; `tip(view, row, column)` says what is there.
+ * A card with a picture, which takes another by `renew`. `views` are its orders: each with `label`, `rows` (the numbers of rows of `cells`), `marks` (labels at
+ * rows), and `lines` between rows. With `signed` cells have a sign, the colours end at the magnitude `usual`, and what is no
+ * finite number has a colour of its own. `pick(row, column)` is called for a cell that is clicked. `cells` has `columns.length` numbers for each row; `tip(view, row, column)` says what is there.
  */
-function picture({ title, note, columns, cells, views, tip, height = 340, write = short, log = true, unit }) {
+function picture(spec) {
+  let { columns, cells, views, tip } = spec;
+  const { title, note, height = 340, write = short, log = true, unit, signed = false, pick } = spec;
+  let usual = spec.usual;
   const head = make("div", "head", make("h3", "", title));
   const canvas = make("canvas");
   const box = make("div", "box"), tipBox = make("div", "tip");
@@ -38,7 +48,7 @@ function picture({ title, note, columns, cells, views, tip, height = 340, write 
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", title);
   const state = { view: views[0], log, zoom: null };
-  const count = columns.length;
+  let count = columns.length;
   const margin = { left: 64, right: 12, top: 4, bottom: 46 };
   let area = null;
 
@@ -53,7 +63,8 @@ function picture({ title, note, columns, cells, views, tip, height = 340, write 
     select.addEventListener("change", () => { state.view = views[select.value]; state.zoom = null; draw(); });
     head.append(select);
   }
-  head.append(toggle("log", "a logarithmic scale of colours", log, (on) => { state.log = on; draw(); }));
+  const [label, why] = signed ? ["powers of two", "colours by the exponent of a value, as a float has it"] : ["log", "a logarithmic scale of colours"];
+  head.append(toggle(label, why, log, (on) => { state.log = on; draw(); }));
   const whole = make("button", "", "whole");
   whole.type = "button";
   whole.title = "shows all again; so does a double click";
@@ -65,6 +76,15 @@ function picture({ title, note, columns, cells, views, tip, height = 340, write 
 
   /** Where on the scale a number is, from 0 to 1; none for no number and for zero. */
   function scale() {
+    if (signed) {
+      const most = usual || 1, high = Math.log2(most), low = high - 16;
+      const size = state.log ? (cell) => Math.max(0.04, (Math.log2(cell) - low) / (high - low)) : (cell) => cell / most;
+      return {
+        place: (cell) => cell === 0 ? 0.5 : 0.5 + Math.sign(cell) / 2 * Math.min(1, size(Math.abs(cell))),
+        back: (share) => (share - 0.5) * 2 * most,
+        has: usual > 0,
+      };
+    }
     let least = Infinity, most = 0;
     const positive = [];
     for (let at = 0; at < cells.length; at += 1 + Math.floor(cells.length / 20000)) {
@@ -95,8 +115,9 @@ function picture({ title, note, columns, cells, views, tip, height = 340, write 
     margin.left = width < 420 ? 48 : 64;
     area = { left: margin.left, top: margin.top, width: width - margin.left - margin.right, height: tall - margin.top - margin.bottom };
     const { left, right, top, bottom } = window_();
-    const colours = ramp(), { place, back, has } = scale();
-    const none = /#(..)(..)(..)/.exec(css("--none")).slice(1).map((hex) => parseInt(hex, 16));
+    const colours = ramp(signed), { place, back, has } = scale();
+    const named = (name) => /#(..)(..)(..)/.exec(css(name)).slice(1).map((hex) => parseInt(hex, 16));
+    const none = named(signed ? "--bad" : "--none");
     // As many points of the picture as there are on the screen: each has the greatest of its cells.
     const wide = Math.max(1, Math.min(right - left, Math.round(area.width * dpr)));
     const high = Math.max(1, Math.min(bottom - top, Math.round(area.height * dpr)));
@@ -105,16 +126,16 @@ function picture({ title, note, columns, cells, views, tip, height = 340, write 
       const from = top + Math.floor(y * (bottom - top) / high), to = Math.max(from + 1, top + Math.floor((y + 1) * (bottom - top) / high));
       for (let x = 0; x < wide; x++) {
         const first = left + Math.floor(x * (right - left) / wide), end = Math.max(first + 1, left + Math.floor((x + 1) * (right - left) / wide));
-        let most = NaN;
+        let most = signed ? 0 : NaN;
         for (let row = from; row < to; row++) {
           const start = state.view.rows[row] * count;
           for (let column = first; column < end; column++) {
             const cell = cells[start + column];
-            if (!(cell <= most) && !Number.isNaN(cell)) most = cell;
+            if (signed ? isBeyond(cell, most) : !(cell <= most) && !Number.isNaN(cell)) most = cell;
           }
         }
-        const rgb = most > 0 ? colours[Math.max(0, Math.min(255, Math.round(place(most) * 255)))] : none;
-        image.data.set([rgb[0], rgb[1], rgb[2], Number.isNaN(most) ? 0 : 255], (y * wide + x) * 4);
+        const rgb = (signed ? Number.isFinite(most) : most > 0) ? colours[Math.max(0, Math.min(255, Math.round(place(most) * 255)))] : none;
+        image.data.set([rgb[0], rgb[1], rgb[2], !signed && Number.isNaN(most) ? 0 : 255], (y * wide + x) * 4);
       }
     }
     const inner = new OffscreenCanvas(wide, high);
@@ -165,14 +186,14 @@ function picture({ title, note, columns, cells, views, tip, height = 340, write 
       pen.fillStyle = css("--quiet");
       pen.textBaseline = "middle";
       pen.textAlign = "right";
-      pen.fillText((state.log ? "≤ " : "") + write(back(0)), x - 6, y + 4);
+      pen.fillText((state.log && !signed ? "≤ " : "") + write(back(0)), x - 6, y + 4);
       pen.textAlign = "left";
       pen.fillText(write(back(1)), x + wideScale + 6, y + 4);
       if (unit && x > 230) pen.fillText(unit, area.left, y + 4);
     } else {
       pen.textAlign = "left";
       pen.textBaseline = "middle";
-      pen.fillText("nothing moved", area.left, tall - 10);
+      pen.fillText(signed ? "all values are zero" : "nothing moved", area.left, tall - 10);
     }
     whole.hidden = !state.zoom;
   }
@@ -224,15 +245,29 @@ function picture({ title, note, columns, cells, views, tip, height = 340, write 
         top: Math.min(start.row, end.row), bottom: Math.max(start.row, end.row) + 1,
       };
       draw();
+    } else if (pick && Math.abs(end.x - start.x) < 4 && Math.abs(end.y - start.y) < 4) {
+      pick(end.row, end.column);
     }
     start = null;
     box.hidden = true;
   });
   canvas.addEventListener("pointerleave", () => { tipBox.hidden = true; });
   canvas.addEventListener("dblclick", () => { state.zoom = null; draw(); });
-  shown(card, draw, draw);
+  const ifDrawn = shown(card, draw, draw);
+  card.renew = (now) => {
+    const apart = (columns) => columns[1] - columns[0];
+    const rows = state.view.rows.length, isSame = apart(columns) === apart(now.columns);
+    ({ columns, cells, views, tip, usual } = now);
+    count = columns.length;
+    state.view = views.find((view) => view.label === state.view.label) || views[0];
+    if (!isSame || rows !== state.view.rows.length) state.zoom = null;
+    ifDrawn(draw);
+  };
   return card;
 }
+
+/** Whether a value is farther from zero than another, or no finite number. */
+const isBeyond = (one, other) => Math.abs(one) > Math.abs(other) || (Number.isNaN(one) && Number.isFinite(other));
 
 /** The steps of a column, in words. */
 function stepsOf(columns, column, isSampled) {
@@ -240,8 +275,8 @@ function stepsOf(columns, column, isSampled) {
   return isSampled || end <= first ? `step ${grouped(first)}` : `steps ${grouped(first)}–${grouped(end)}`;
 }
 
-/** How far each row of a tensor moved at each step. */
-function heatCard(file, tensor, title) {
+/** How far each row of a tensor moved at each step, as a picture. */
+function heatPicture(file, tensor, title) {
   const heat = tensor.heat;
   const columns = doubles(heat.columns), count = columns.length;
   const pictures = [heat.in_order, heat.sorted].map((of) => ({
@@ -295,7 +330,7 @@ function heatCard(file, tensor, title) {
   // What moves is seen best by movement, unless each row has a line of its own.
   if (sizeOf(0) > heat.unit) views.reverse();
   const each = heat.unit > 1 ? ` A row here is ${heat.unit} rows of few values.` : "";
-  return picture({
+  return {
     title: title || "how far each row moved at each step",
     note: `Each point is the largest norm of what one of its rows changed by from the step before.${each} ` +
       `Drag to zoom, double click for the whole. Rows that did not move have no colour.`,
@@ -306,11 +341,11 @@ function heatCard(file, tensor, title) {
       return `${rowName(picture.best[at], heat.unit)}${others}\n${stepsOf(columns, column, file.is_sampled)}\n` +
         (Number.isNaN(cell) ? "no step before it" : `at most ${short(cell)}`);
     },
-  });
+  };
 }
 
-/** The exponents of the values over the steps. */
-function exponentCard(tensor, title) {
+/** The exponents of the values over the steps, as a picture. */
+function exponentPicture(tensor, title) {
   const spread = tensor.spread, columns = doubles(spread.steps), count = columns.length;
   const shares = shades(spread.exponents), high = shares.length / count, each = spread.exponents_each;
   const cells = new Float32Array(shares.length);
@@ -327,11 +362,11 @@ function exponentCard(tensor, title) {
     },
   };
   const zeros = singles(spread.zeros);
-  return picture({
+  return {
     title: title || "magnitudes over the steps",
     note: "The share of the values in each power of two; zeros are left out.",
     columns, cells, views: [view], height: 300, write: percent, unit: "share of the values",
     tip: (_, row, column, cell) => `${power(exponent(row))} to ${power(exponent(row) + each)}\nstep ${grouped(columns[column])}\n` +
       `${percent(cell)} of the values\n${percent(zeros[column])} are zero`,
-  });
+  };
 }

@@ -1,0 +1,440 @@
+//! What is looked at of a tensor, when somebody wants to see it: a step as a picture, and a row over all steps.
+//!
+//! Neither reads more than some MB, whatever the size of the tensor: of a large step some rows are read, which is
+//! said.
+
+use std::convert::Infallible;
+
+use selvedge_base::units::Bytes;
+use selvedge_base::{Stride, pool};
+use selvedge_bf16::bf16;
+use serde::Serialize;
+
+use crate::element::{Element, element_bytes, for_dtype};
+use crate::spread::{self, Counter, Spread};
+use crate::values::Tensor;
+
+/// Bytes that are read for one picture.
+const MOST_BYTES: u64 = 32 << 20;
+/// Bytes that are unpacked for it.
+const MOST_UNPACKED: u64 = 256 << 20;
+/// Rows of a picture, and columns.
+const SIDE: u64 = 1000;
+/// Values that are counted, of a step that has more.
+const MOST_COUNTED: u64 = 1 << 21;
+/// Bars of a histogram.
+const BARS: usize = 80;
+
+/// A picture of values: rows × columns, in cells that stand for one value or more.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Slice {
+    /// Rows and columns of what is shown.
+    pub rows: u64,
+    #[allow(missing_docs)]
+    pub columns: u64,
+    /// The first row of each line of cells, and the first column of each cell of a line.
+    pub first_rows: Vec<u64>,
+    #[allow(missing_docs)]
+    pub first_columns: Vec<u64>,
+    /// Whether it is a list of so many values, broken into lines.
+    pub list: Option<u64>,
+    /// Whether there are rows or columns that were not read.
+    pub is_sampled: bool,
+    /// Values that are NaN, and those that are an infinity, of those that were read.
+    pub nan: u64,
+    #[allow(missing_docs)]
+    pub infinite: u64,
+    /// The magnitude that 99.5 % of the cells do not exceed.
+    pub usual: f64,
+    /// Where the values lie; as if it were one step.
+    pub spread: Spread,
+    /// How many values there are in each of some equal parts from the least value to the greatest.
+    pub bars: Vec<u64>,
+    /// Bytes that were read.
+    pub bytes: u64,
+    /// Line by line: the value of the largest magnitude of each cell. NaN where one of its values is NaN.
+    #[serde(skip)]
+    pub cells: Vec<bf16>,
+}
+
+/// What is shown of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Its values.
+    Values,
+    /// What they changed by from the step before.
+    Change,
+}
+
+/// Which values are read, as lines of a picture.
+struct Lines {
+    /// Elements of a row of the tensor's own.
+    width: u64,
+    /// Rows of the tensor's own for a line.
+    each: u64,
+    /// The first row of each line.
+    first: Vec<u64>,
+    /// Rows and columns of the whole.
+    shape: (u64, u64),
+    list: Option<u64>,
+    is_sampled: bool,
+}
+
+impl Lines {
+    /// The lines of a step of this shape; a list of values is broken into lines.
+    ///
+    /// # Errors
+    ///
+    /// That a row alone is too large.
+    fn of(shape: &[u64], element: u64) -> Result<Self, String> {
+        let (rows, width) = match shape {
+            [] => (1, 1),
+            [rows, rest @ ..] => (
+                *rows,
+                rest.iter()
+                    .fold(1, |all: u64, axis| all.saturating_mul(*axis)),
+            ),
+        };
+        let all = rows.saturating_mul(width);
+        let is_list = width == 1 && rows > SIDE / 4;
+        let side = all.isqrt().max(1).next_power_of_two();
+        // Rows of one value are put beside each other.
+        let (each, shape) = match is_list {
+            true => (side, (rows.div_ceil(side), side)),
+            false => (1, (rows, width)),
+        };
+        let list = is_list.then_some(rows);
+        let bytes = all.saturating_mul(element);
+        if bytes <= MOST_BYTES {
+            let first = (0..shape.0).map(|line| line * each).collect();
+            return Ok(Self {
+                width,
+                each,
+                first,
+                shape,
+                list,
+                is_sampled: false,
+            });
+        }
+        let each = each.min(SIDE);
+        let line = each.saturating_mul(width).saturating_mul(element);
+        if line > MOST_BYTES {
+            let (line, most) = (Bytes(line), Bytes(MOST_BYTES));
+            return Err(format!(
+                "a row of a step takes {line}, and {most} at most are read for a picture"
+            ));
+        }
+        let count = (MOST_BYTES / line.max(1))
+            .clamp(1, SIDE)
+            .min(rows / each.max(1))
+            .max(1);
+        let far =
+            |nth: u64| u128::from(nth) * u128::from(rows - each) / u128::from((count - 1).max(1));
+        let first = (0..count).map(|nth| u64::try_from(far(nth)).unwrap_or(0));
+        let shape = if is_list { (count, each) } else { shape };
+        Ok(Self {
+            width,
+            each,
+            first: first.collect(),
+            shape,
+            list,
+            is_sampled: true,
+        })
+    }
+
+    /// Elements of a line.
+    fn len(&self) -> u64 {
+        self.each.saturating_mul(self.width)
+    }
+
+    /// The rows that are read; `None` for all.
+    fn asked(&self) -> Option<Vec<Stride>> {
+        let line = |&first: &u64| Stride::of(first..first + self.each);
+        self.is_sampled
+            .then(|| self.first.iter().map(line).collect())
+    }
+}
+
+impl Slice {
+    /// A step of a tensor; of a constant it is the step 0.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read.
+    pub fn step(tensor: &Tensor<'_>, step: u64, shown: Shown) -> Result<Self, String> {
+        let values = tensor.values.as_ref().map_err(Clone::clone)?;
+        if step >= tensor.steps() {
+            return Err(format!(
+                "there is no step {step}: it has {} of them",
+                tensor.steps()
+            ));
+        }
+        let before = match shown {
+            Shown::Change if step == 0 => return Err("there is no step before step 0".to_owned()),
+            Shown::Change => Some(step - 1),
+            Shown::Values => None,
+        };
+        let element = element_bytes(&tensor.dtype).ok_or_else(|| not_shown(tensor))?;
+        let lines = Lines::of(tensor.step_shape(), element)?;
+        let asked = lines.asked();
+        let read = |step: u64| {
+            let mut bytes = Vec::new();
+            values(step..step + 1, asked.as_deref(), &mut bytes).map(|()| bytes)
+        };
+        let now = read(step)?;
+        let before = before.map(read).transpose()?;
+        let bytes = now.len() + before.as_ref().map_or(0, Vec::len);
+        let wide = lines.len();
+        let mut slice = for_dtype!(tensor.dtype.as_str(), E => match before {
+            None => Self::of_values::<E>(&now, wide),
+            Some(before) => Self::of_values::<f32>(&changes::<E>(&before, &now), wide),
+        }, return Err(not_shown(tensor)));
+        (slice.rows, slice.columns) = lines.shape;
+        (slice.list, slice.is_sampled) = (lines.list, lines.is_sampled);
+        slice.bytes = bytes as u64;
+        slice.first_rows = slice
+            .first_rows
+            .iter()
+            .map(|&line| lines.first[index(line)])
+            .collect();
+        Ok(slice)
+    }
+
+    /// A row of each of the steps, or of some, as lines of a picture.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read.
+    pub fn row(tensor: &Tensor<'_>, row: u64) -> Result<Self, String> {
+        let values = tensor.values.as_ref().map_err(Clone::clone)?;
+        let [rows, rest @ ..] = tensor.step_shape() else {
+            return Err("a step is a single value, without rows".to_owned());
+        };
+        if row >= *rows {
+            return Err(format!("there is no row {row}: it has {rows} of them"));
+        }
+        let element = element_bytes(&tensor.dtype).ok_or_else(|| not_shown(tensor))?;
+        let wide = rest
+            .iter()
+            .fold(1, |all: u64, axis| all.saturating_mul(*axis));
+        let line = wide.saturating_mul(element);
+        if line > MOST_BYTES {
+            let (line, most) = (Bytes(line), Bytes(MOST_BYTES));
+            return Err(format!(
+                "a row of a step takes {line}, and {most} at most are read for a picture"
+            ));
+        }
+        let steps = tensor.steps();
+        let most = (MOST_BYTES / line.max(1)).min(unpacked_steps(tensor, element));
+        let mut bytes = Vec::new();
+        let asked = [Stride::of(row..row + 1)];
+        let taken: Vec<u64> = if steps <= most {
+            values(0..steps, Some(&asked), &mut bytes)?;
+            (0..steps).collect()
+        } else {
+            let count = most.clamp(2, SIDE);
+            let taken: Vec<u64> = (0..count)
+                .map(|nth| nth * (steps - 1) / (count - 1))
+                .collect();
+            let mut one = Vec::new();
+            for &step in &taken {
+                values(step..step + 1, Some(&asked), &mut one)?;
+                bytes.extend_from_slice(&one);
+            }
+            taken
+        };
+        let mut slice = for_dtype!(tensor.dtype.as_str(), E => Self::of_values::<E>(&bytes, wide),
+            return Err(not_shown(tensor)));
+        (slice.rows, slice.columns) = (steps, wide);
+        slice.is_sampled = (taken.len() as u64) < steps;
+        slice.first_rows = slice
+            .first_rows
+            .iter()
+            .map(|&line| taken[index(line)])
+            .collect();
+        Ok(slice)
+    }
+
+    /// A picture of these values, `wide` of which are a line.
+    fn of_values<T: Element>(bytes: &[u8], wide: u64) -> Self {
+        let raw = T::raw(bytes);
+        let width = index(wide).max(1);
+        let high = raw.len().div_ceil(width);
+        let (lines, columns) = (firsts(high), firsts(width));
+        let mut cells = vec![bf16::ZERO; lines.len() * columns.len()];
+        let ends = |firsts: &[u64], nth: usize, all: usize| {
+            let end = firsts.get(nth + 1).map_or(all, |end| index(*end));
+            index(firsts[nth])..end
+        };
+        let work = |(line, cells): (usize, &mut [bf16])| {
+            let from = ends(&lines, line, high);
+            let mut greatest = vec![Greatest::default(); columns.len()];
+            for row in from {
+                let row = &raw[row * width..((row + 1) * width).min(raw.len())];
+                for (column, greatest) in greatest.iter_mut().enumerate() {
+                    let of = ends(&columns, column, width);
+                    greatest.add::<T>(&row[of.start.min(row.len())..of.end.min(row.len())]);
+                }
+            }
+            for (cell, greatest) in cells.iter_mut().zip(greatest) {
+                *cell = greatest.cell();
+            }
+            Ok::<_, Infallible>(())
+        };
+        let tasks = cells.chunks_mut(columns.len().max(1)).enumerate();
+        let Ok(()) = pool::each(pool::threads_for(raw.len() >> 16, usize::MAX), tasks, work);
+        // Some values of each part, so that a pattern of the rows does not decide which.
+        let every = raw.len().div_ceil(index(MOST_COUNTED)).max(1) | 1;
+        let counted: Vec<T::Raw> = raw.iter().copied().step_by(every).collect();
+        let mut counter = Counter::new::<T>(counted.len() as u64);
+        counter.add::<T>(&counted);
+        let [nan, infinite] = not_finite::<T>(raw);
+        let spread = Spread::new(
+            &[(0, counter.finish::<T>())],
+            spread::every::<T>(counted.len() as u64) * every as u64,
+        );
+        Self {
+            bars: bars::<T>(&counted, &spread),
+            usual: usual(&cells),
+            bytes: bytes.len() as u64,
+            first_rows: lines,
+            first_columns: columns,
+            cells,
+            nan,
+            infinite,
+            spread,
+            ..Self::default()
+        }
+    }
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn not_shown(tensor: &Tensor<'_>) -> String {
+    format!(
+        "it holds {}, which has no numbers that are shown",
+        tensor.dtype
+    )
+}
+
+/// Steps of which a row may be read, where chunks are unpacked as a whole.
+fn unpacked_steps(tensor: &Tensor<'_>, element: u64) -> u64 {
+    match &tensor.chunk {
+        Some(chunk) if tensor.is_packed => {
+            let bytes = chunk
+                .iter()
+                .fold(element, |all, axis| all.saturating_mul(*axis));
+            let steps = chunk.first().copied().unwrap_or(1).max(1);
+            let chunks = (MOST_UNPACKED / bytes.max(1)).max(2);
+            match chunks.saturating_mul(steps) >= tensor.steps() {
+                true => u64::MAX,
+                false => chunks,
+            }
+        }
+        _ => u64::MAX,
+    }
+}
+
+/// Where each of [`SIDE`] parts at most of an axis begins.
+fn firsts(length: usize) -> Vec<u64> {
+    let count = length.min(index(SIDE));
+    (0..count)
+        .map(|nth| (nth * length / count) as u64)
+        .collect()
+}
+
+/// The differences of values, as the bytes of float32.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "rounded: they become colours"
+)]
+fn changes<T: Element>(before: &[u8], now: &[u8]) -> Vec<u8> {
+    let wide = |&raw: &T::Raw| match (T::is_finite(raw), T::is_nan(raw)) {
+        (true, _) => T::value(raw),
+        (_, true) => f64::NAN,
+        _ => f64::INFINITY * T::place(raw).signum() as f64,
+    };
+    let pairs = T::raw(before).iter().zip(T::raw(now));
+    pairs
+        .flat_map(|(before, now)| ((wide(now) - wide(before)) as f32).to_le_bytes())
+        .collect()
+}
+
+/// The value of the largest magnitude of some.
+#[derive(Clone, Copy, Default)]
+struct Greatest {
+    magnitude: f64,
+    value: f64,
+    is_nan: bool,
+}
+
+impl Greatest {
+    fn add<T: Element>(&mut self, values: &[T::Raw]) {
+        for &raw in values {
+            if T::is_finite(raw) {
+                let value = T::value(raw);
+                if value.abs() > self.magnitude {
+                    (self.magnitude, self.value) = (value.abs(), value);
+                }
+            } else if T::is_nan(raw) {
+                self.is_nan = true;
+            } else {
+                self.magnitude = f64::INFINITY;
+                self.value = f64::INFINITY * T::place(raw).signum() as f64;
+            }
+        }
+    }
+
+    /// As a colour; what is finite does not become an infinity.
+    fn cell(self) -> bf16 {
+        let cell = bf16::from_f64(self.value);
+        match (self.is_nan, cell.is_infinite() && self.value.is_finite()) {
+            (true, _) => bf16::NAN,
+            (_, true) if self.value < 0.0 => bf16::MIN,
+            (_, true) => bf16::MAX,
+            _ => cell,
+        }
+    }
+}
+
+fn not_finite<T: Element>(raw: &[T::Raw]) -> [u64; 2] {
+    raw.iter().fold([0; 2], |[nan, infinite], &raw| {
+        let is_nan = T::is_nan(raw);
+        [
+            nan + u64::from(is_nan),
+            infinite + u64::from(!is_nan && !T::is_finite(raw)),
+        ]
+    })
+}
+
+fn bars<T: Element>(values: &[T::Raw], spread: &Spread) -> Vec<u64> {
+    let end =
+        |quantiles: Option<&crate::Doubles>| quantiles.and_then(|ends| ends.0.first().copied());
+    let ends = end(spread.quantiles.first()).zip(end(spread.quantiles.last()));
+    let Some((least, greatest)) = ends.filter(|(least, greatest)| least < greatest) else {
+        return Vec::new();
+    };
+    let mut bars = vec![0; BARS];
+    for &raw in values.iter().filter(|raw| T::is_finite(**raw)) {
+        let share = (T::value(raw) - least) / (greatest - least);
+        // It is from 0 to 1.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let bar = (share * BARS as f64) as usize;
+        bars[bar.min(BARS - 1)] += 1;
+    }
+    bars
+}
+
+/// The magnitude that 99.5 % of the cells do not exceed.
+fn usual(cells: &[bf16]) -> f64 {
+    let finite = cells.iter().filter(|cell| cell.is_finite());
+    let mut magnitudes: Vec<u16> = finite.map(|cell| cell.to_bits() & 0x7FFF).collect();
+    if magnitudes.is_empty() {
+        return 0.0;
+    }
+    let at = (magnitudes.len() - 1) * 995 / 1000;
+    let (_, usual, _) = magnitudes.select_nth_unstable(at);
+    bf16::from_bits(*usual).to_f64()
+}
