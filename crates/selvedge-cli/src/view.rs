@@ -25,7 +25,7 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// Of a file that has tensors of these names.
+    /// Looks at a file that has tensors of these names.
     ///
     /// # Errors
     ///

@@ -142,7 +142,7 @@ fn what_is_too_fast_is_sampled() {
     assert_eq!(all.reports()[0].1[0].measured, 300);
 }
 
-/// Of a step of 2 GB some rows are read, in one read; of all others the step.
+/// A step of 2 GB is not read as a whole: some rows of it are, in one read.
 #[test]
 fn a_slice_reads_some_megabytes() {
     for (rows, columns) in [(1 << 20, 512), (32_768, 16_384), (1 << 29, 1)] {

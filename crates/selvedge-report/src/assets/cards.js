@@ -364,12 +364,12 @@ function constantTable() {
     make("thead", "", make("tr", "", ...head.map((title) => make("th", "", title)))), body)))];
 }
 
-function footer() {
+function footer(from) {
   const notes = [
     "Norms are the root of the sum of squares over all finite values; what is NaN or infinite adds nothing and is counted. " +
       "Where a curve has more steps than points, its line is the mean of the steps of a point, and the band around it their least and greatest.",
     "A ULP is the distance to the next number that the dtype has. Charts: drag to zoom, double click for the whole.",
-    `Made by ${DATA.made_by}, with uPlot 1.6.32. Nothing is loaded from anywhere.`,
+    `Made by ${DATA.made_by}, with uPlot 1.6.32. ${from}`,
   ];
   root.append(make("footer", "quiet", ...notes.map((note) => make("p", "", note))));
 }

@@ -77,7 +77,9 @@ function picture(spec) {
   /** Where on the scale a number is, from 0 to 1; none for no number and for zero. */
   function scale() {
     if (signed) {
-      const most = usual || 1, high = Math.log2(most), low = high - 16;
+      const most = usual || 1, high = Math.log2(most), each = 1 + Math.floor(cells.length / 20000);
+      const sizes = cells.filter((cell, at) => at % each === 0 && cell !== 0 && Number.isFinite(cell)).map(Math.abs).sort();
+      const low = Math.min(high - 1, Math.log2(sizes[Math.floor(sizes.length / 20)] || most / 2));
       const size = state.log ? (cell) => Math.max(0.04, (Math.log2(cell) - low) / (high - low)) : (cell) => cell / most;
       return {
         place: (cell) => cell === 0 ? 0.5 : 0.5 + Math.sign(cell) / 2 * Math.min(1, size(Math.abs(cell))),

@@ -6,4 +6,4 @@ warnings();
 scalars();
 tensors();
 constants();
-footer();
+footer("Nothing is loaded from anywhere.");

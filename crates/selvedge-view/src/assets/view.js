@@ -215,7 +215,7 @@ let lost = false;
 const more = ({ parts }) => make("div", "", ...read(parts).map(({ file, number, tensor }) => look(file, number, tensor)));
 more.isLive = true;
 const renewals = [header(state), warnings(), scalars(), tensors(more), constants()];
-footer();
+footer("All of it comes from the program on this machine.");
 
 /** The tensors whose charts are looked at. */
 function open() {
