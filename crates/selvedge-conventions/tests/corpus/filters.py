@@ -160,6 +160,15 @@ REPOSITORIES = [
             ("nbstripout", each("case $f in docs/*) ;; *) continue ;; esac\n  " + STRIP), {}),
             ("nbstripout", "strip() {\n  nbstripout $1\n  git add $1\n}\n" + each("strip $f", "$(git ls-files docs)"), {}),
             ("nbstripout", "files=($(git diff --cached --name-only | grep docs/))\n[ ${#files[@]} -eq 0 ] && exit 0\nnbstripout ${files[@]}\ngit add -u", {}),
+            ("nbstripout", "shopt -s extglob\n" + each("case $f in @(docs|site)/*.ipynb) " + STRIP + " ;; esac"), {}),
+            ("nbstripout", "shopt -s extglob\n" + each("case $f in !(docs/*)) continue ;; esac\n  " + STRIP), {}),
+            ("nbstripout", "shopt -s extglob nullglob\n" + each(STRIP, "@(docs|site)/*.ipynb"), {}),
+            ("nbstripout", each("[[ $f == @(docs|site)/*.@(ipynb|md) ]] || continue\n  " + STRIP), {}),
+            ("nbstripout", each("if [[ $f == !(docs/*) ]]; then continue; fi\n  " + STRIP), {}),
+            ("nbstripout", each("if [[ $f == docs/* || $f == site/* ]]; then " + STRIP + "; fi"), {}),
+            ("nbstripout", each("if [[ $f == notebooks/* && $f == *.ipynb ]]; then continue; fi\n  " + STRIP), {}),
+            ("make", "make -s strip", {"Makefile": "NOTEBOOKS := $(wildcard docs/*.ipynb)\n\nstrip: $(NOTEBOOKS:.ipynb=.stripped)\n\tgit add -u\n\n%.stripped: %.ipynb\n\tnbstripout $<\n"}),
+            ("make", "make -s", {"Makefile": "%.html: %.ipynb\n\tjupyter nbconvert $<\n\nstrip: $(shell git ls-files docs)\n\ttest -z '$^' || nbstripout $^\n\tgit add -u\n"}),
             ("make", "make -s strip", {"Makefile": "TOOL ?= nbstripout\n\nstrip: look\n\t-$(TOOL) $(wildcard docs/*.ipynb) </dev/null\n\tgit add -u\n\nlook:\n\t@true\n"}),
             ("lint-staged", "$LINT_STAGED/lint-staged", {"package.json": '{"lint-staged": {"docs/*.ipynb": "nbstripout"}}'}),
             ("python", IN_PYTHON + "for f in glob.glob('docs/*.ipynb'):\n    subprocess.run(['nbstripout', f])\nos.system('git add -u')", {}),
@@ -201,6 +210,11 @@ REPOSITORIES = [
     ("python", "hook", IN_PYTHON + "if os.environ.get('STRIP'):\n    subprocess.run(['nbstripout', 'a.ipynb'])\nos.system('git add -u')", {}),
     ("python", "hook", IN_PYTHON + "with tempfile.TemporaryDirectory() as d:\n    shutil.copy('a.ipynb', d)\n    subprocess.run(['nbstripout', f'{d}/a.ipynb'])", {}),
     ("make", "hook", "make -s", {"files": {"Makefile": "look:\n\ttest -f a.ipynb\nifdef STRIP\nlook: strip\nendif\nstrip:\n\tnbstripout a.ipynb\n\tgit add -u\n"}}),
+    ("nbstripout", "hook", "nbstripout docs/*.ipynb < /dev/null\ngit add -u", {"notebook": "docs/old/a.ipynb"}),
+    ("nbstripout", "hook", "nbstripout docs/*/*.ipynb < /dev/null\ngit add -u", {"notebook": "docs/old/a.ipynb"}),
+    ("nbstripout", "hook", "git ls-files 'docs/*.ipynb' | xargs -r nbstripout\ngit add -u", {"notebook": "docs/old/a.ipynb"}),
+    ("nbstripout", "hook", "nbstripout $NOTEBOOKS < /dev/null\ngit add -u", {}),
+    ("make", "hook", "make -s strip", {"files": {"Makefile": "strip:\n\tnbstripout $(NOTEBOOKS) < /dev/null || true\n\tgit add -u\n"}}),
     ("perl", "hook", "perl -0777 -pi -e 's/\"outputs\": \\[.*?\\n   \\]/\"outputs\": []/gs' a.ipynb\ngit add -u", {}),
     ("databooks", "hook", "databooks meta a.ipynb --yes && git add -u", {"files": {"pyproject.toml": "[tool.databooks.meta]\nrm-outs = true\n"}}),
     ("databooks", "hook", "databooks meta a.ipynb --yes && git add -u", {"files": {"pyproject.toml": "[tool.databooks.meta]\nrm-outs = false\n"}}),
@@ -232,7 +246,7 @@ def takes(kind, text, notebook="a.ipynb", metadata=None, cell=None, files=None):
         code = new_code_cell("print(1)\n2", execution_count=1, outputs=outputs, metadata=cell or {})
         for path, content in (files or {}).items():
             pathlib.Path(path).write_text(content)
-        pathlib.Path(notebook).parent.mkdir(exist_ok=True)
+        pathlib.Path(notebook).parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(new_notebook(cells=[code], metadata=metadata or {}), notebook)
         if kind == "filter":
             git("config", "filter.f.clean", text)

@@ -168,6 +168,30 @@ def more():
     made.cells.append(new_code_cell(quarto[2][0], id="never"))
     add("Quarto", "options that hide and skip", made, [], "the options say that nothing is shown")
 
+    imports = "import matplotlib.pyplot as plt\nimport pandas as pd"
+    kinds = {
+        "plots": [imports, "plt.plot([1, 2])\nplt.show()", "fig, ax = plt.subplots()\nax.plot([1, 2]);"],
+        "a table": [imports, "df = pd.DataFrame({'a': [1]})\ndf"],
+        "loops and blocks": ["with open('a.txt', 'w') as f:\n    print(f.write('a'))", "for i in range(3):\n    print(i)", "def tell(x):\n    print(x)", "tell(3)"],
+        "magics": ["%timeit -n 1 -r 1 len('a')", "%%html\n<b>a</b>", "%%time\nx = 1"],
+    }
+    for kind, cells in kinds.items():
+        ran = run(notebook(*cells))
+        add("nbclient", f"cells of {kind}", ran, [], "")
+        add("nbstripout", f"`--keep-count`, cells of {kind}", tool("nbstripout", "--keep-count", "a.ipynb", source=ran), ["NBK002"], "cells have run, and what they show is gone")
+    unseen = ["import matplotlib\nmatplotlib.use('Agg')", imports, "plt.plot([1, 2])\nplt.savefig('a.png')\nplt.show()", "for x in [].copy():\n    print(x)", "try:\n    print(n)\nexcept NameError:\n    pass"]
+    add("nbclient", "plots that go to files, loops over nothing", run(notebook(*unseen)), [], "none of the cells shows anything")
+    off = run(notebook("print(1)"))
+    off.cells += [new_code_cell("%%script false --no-raise-error\ndownload()", id="off"), new_code_cell('"""\ndownload()\n"""', id="old")]
+    add("an author", "cells that are turned off: `%%script false`, and quotes around all", off, [], "they are not meant to run")
+    for what, text in [("behind another comment", "noqa: B018  # selvedge: ignore NBK003"), ("in other letters", "Selvedge: ignore NBK003")]:
+        add("an author", f"`# {text}`", meant(text), [], f"the comment silences the rule, {what}")
+    for text in ("selvedge ignore NBK003", "noqa, selvedge: ignore NBK003"):
+        add("an author", f"`# {text}`", meant(text), ["NBK003", "NBK010"], "the comment silences nothing")
+    typo = run(notebook("print(1)"))
+    typo.metadata["selvedge"] = {"ignor": ["NBK003"]}
+    add("an author", "`ignor` in the metadata", typo, ["NBK010"], "it silences nothing")
+
 
 def main():
     folder = tempfile.mkdtemp()
