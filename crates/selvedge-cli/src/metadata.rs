@@ -3,20 +3,25 @@
 //!
 //! An attribute `lr` of an HDF5 file is the metadata `parameter.lr`, and `units` of tensor `W` is
 //! `tensor.W.units`. Metadata under other keys, such as `format: pt`, are attributes of their names, and
-//! the attribute `safetensors_metadata` lists these, so that they get their keys again.
+//! the attribute `safetensors_metadata` lists these, so that they get their keys again. A value that its text
+//! would not give back, as `"1"` would be a number, has its type under the key `attribute_types`.
+
+mod typed;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use selvedge_hdf5::{AmbiguousNames, Attribute, pair_names};
 
-use crate::facts::{AttributeDifference, FileFacts, Format, TensorFacts, Value};
+use crate::facts::{AttributeDifference, FileFacts, Format, STEP_TENSORS, TensorFacts, Value};
+use typed::parse;
+pub(crate) use typed::text;
 
 /// What the keys of parameters begin with, in safetensors.
 const PARAMETER: &str = "parameter.";
 /// What the keys of attributes of tensors begin with, before the name of the tensor.
 const OF_TENSOR: &str = "tensor.";
-/// The key of the names of step tensors, in a file that `selvedge convert` made of a trajectory.
-pub(crate) const STEP_TENSORS: &str = "step_tensors";
+/// The key of the types of values that are not what their texts look like: a JSON object of keys and types.
+const TYPES: &str = "attribute_types";
 /// The attribute of an HDF5 file with the names of those that were metadata without [`PARAMETER`].
 const PLAIN: &str = "safetensors_metadata";
 /// What the names of attributes begin with that are of the file, and not of the run.
@@ -80,20 +85,33 @@ impl Description {
 
     fn take_metadata(&mut self, facts: &FileFacts) {
         let tensors: HashSet<&str> = facts.tensors.iter().map(|tensor| &*tensor.name).collect();
-        let metadata = facts.attributes.iter().map(|metadata| {
-            let text = match &metadata.value.0 {
-                Attribute::Text(text) => text.clone(),
-                other => other.to_string(),
+        let all = facts.attributes.iter();
+        let all = all.map(|metadata| (&*metadata.name, text(&metadata.value.0)));
+        let mut all: HashMap<&str, String> = all.collect();
+        let types = all.get(TYPES).and_then(|types| {
+            let types: HashMap<String, String> = serde_json::from_str(types).ok()?;
+            let is_ours = |(key, kind): (&String, &String)| {
+                all.contains_key(&**key) && typed::KINDS.contains(&&**kind)
             };
-            (&*metadata.name, text)
+            types.iter().all(is_ours).then_some(types)
         });
+        if types.is_some() {
+            all.remove(TYPES);
+        }
+        let types = types.unwrap_or_default();
+        let value = |key: &str, text: &str| {
+            let kind = types.get(key);
+            kind.and_then(|kind| typed::read(text, kind))
+        };
+        let parsed = |key: &str, text: &str| value(key, text).unwrap_or_else(|| parse(text));
         // Parameters before what could have their names.
-        let (parameters, others): (Vec<_>, Vec<_>) =
-            metadata.partition(|(key, _)| key.starts_with(PARAMETER));
+        let (parameters, others): (Vec<_>, Vec<_>) = all
+            .into_iter()
+            .partition(|(key, _)| key.starts_with(PARAMETER));
         let named = |key: &str| key.strip_prefix(PARAMETER).unwrap_or(key).to_owned();
         self.attributes = parameters
             .iter()
-            .map(|(key, text)| (named(key), parse(text)))
+            .map(|(key, text)| (named(key), parsed(key, text)))
             .collect();
         let taken: HashSet<String> = self
             .attributes
@@ -101,22 +119,28 @@ impl Description {
             .map(|(name, _)| name.clone())
             .collect();
         for (key, text) in others {
-            if key == STEP_TENSORS {
-                self.step_tensors = serde_json::from_str(&text).ok();
+            if key == STEP_TENSORS
+                && let Ok(names) = serde_json::from_str(&text)
+            {
+                self.step_tensors = Some(names);
             } else if let Some((tensor, name)) = of_tensor(key, &tensors) {
                 let attributes = self.of_tensors.entry(tensor.to_owned()).or_default();
-                attributes.push((name.to_owned(), parse(&text)));
+                attributes.push((name.to_owned(), parsed(key, &text)));
             } else if taken.contains(key) {
                 self.notes.push(format!(
                     "metadata `{key}` is not kept: `{PARAMETER}{key}` becomes an attribute of that name"
                 ));
             } else {
-                self.attributes
-                    .push((key.to_owned(), Attribute::Text(text)));
+                let value = value(key, &text).unwrap_or(Attribute::Text(text));
+                self.attributes.push((key.to_owned(), value));
                 self.plain.insert(key.to_owned());
             }
         }
         self.attributes.sort_by(|(one, _), (two, _)| one.cmp(two));
+        for attributes in self.of_tensors.values_mut() {
+            attributes.sort_by(|(one, _), (two, _)| one.cmp(two));
+        }
+        self.notes.sort_unstable();
     }
 
     /// The metadata of a safetensors file that has these tensors, and of them `step_tensors` where the file
@@ -127,22 +151,27 @@ impl Description {
         step_tensors: Option<&[&str]>,
     ) -> (BTreeMap<String, String>, Vec<String>) {
         let (mut metadata, mut notes) = (BTreeMap::new(), Vec::new());
+        let mut types: BTreeMap<String, &str> = BTreeMap::new();
+        let mut add = |key: String, value: &Attribute, is_plain: bool| {
+            let (text, kind) = typed::written(value, is_plain);
+            types.extend(kind.map(|kind| (key.clone(), kind)));
+            metadata.insert(key, text);
+        };
         if let Some(notebook) = &self.notebook {
-            metadata.insert("notebook".to_owned(), notebook.clone());
+            add("notebook".to_owned(), &notebook.as_str().into(), true);
         }
         for (name, value) in &self.attributes {
-            let key = match self.plain.contains(name) {
-                true => name.clone(),
-                false => format!("{PARAMETER}{name}"),
-            };
-            metadata.insert(key, text(value));
+            match self.plain.contains(name) && ![TYPES, STEP_TENSORS].contains(&&**name) {
+                true => add(name.clone(), value, true),
+                false => add(format!("{PARAMETER}{name}"), value, false),
+            }
         }
         let names: HashSet<&str> = tensors.iter().copied().collect();
         for tensor in tensors {
             for (name, value) in self.of_tensors.get(*tensor).into_iter().flatten() {
                 let key = format!("{OF_TENSOR}{tensor}.{name}");
                 if of_tensor(&key, &names) == Some((tensor, name)) {
-                    metadata.insert(key, text(value));
+                    add(key, value, false);
                 } else {
                     notes.push(format!(
                         "attribute `{tensor}: {name}` is not kept: its key `{key}` would be read as that of \
@@ -154,6 +183,10 @@ impl Description {
         if let Some(names) = step_tensors {
             let names = serde_json::to_string(names).unwrap_or_default();
             metadata.insert(STEP_TENSORS.to_owned(), names);
+        }
+        if !types.is_empty() {
+            let types = serde_json::to_string(&types).unwrap_or_default();
+            metadata.insert(TYPES.to_owned(), types);
         }
         (metadata, notes)
     }
@@ -181,50 +214,6 @@ fn of_tensor<'k>(key: &'k str, tensors: &HashSet<&str>) -> Option<(&'k str, &'k 
     let dots = rest.rmatch_indices('.');
     let mut parts = dots.map(|(at, _)| (&rest[..at], &rest[at + 1..]));
     parts.find(|(tensor, name)| tensors.contains(tensor) && !name.is_empty())
-}
-
-/// A value as text: a text as it is.
-pub(crate) fn text(value: &Attribute) -> String {
-    match value {
-        Attribute::Text(text) => text.clone(),
-        // All digits of a float of 32 bits, as it is read back with 64.
-        other => other.widened().to_string(),
-    }
-}
-
-/// What a text becomes again: where it is that of a number, a bool or a list of them, it is one.
-fn parse(text: &str) -> Attribute {
-    // A float is a float only if it is written as Rust or Python write it, so that a version or a
-    // hash of digits stays the text that it is.
-    let float = |value: &f64| format!("{value:?}") == text || format!("{value}") == text;
-    let lists = || {
-        let ints = serde_json::from_str(text).map(Attribute::Ints).ok();
-        let bools = || serde_json::from_str(text).map(Attribute::Bools).ok();
-        let texts = || serde_json::from_str(text).map(Attribute::Texts).ok();
-        // Rust writes a text with escapes of its own, and JSON has no NaN.
-        let floats = || {
-            let items = text.strip_prefix('[')?.strip_suffix(']')?.split(", ");
-            let floats: Result<Vec<f64>, _> = items.map(str::parse).collect();
-            floats.ok().map(Attribute::Floats)
-        };
-        let list = ints.or_else(bools).or_else(floats).or_else(texts)?;
-        (list.to_string() == text && text != "[]").then_some(list)
-    };
-    if let Ok(value) = text.parse::<i64>()
-        && value.to_string() == text
-    {
-        Attribute::Int(value)
-    } else if let Ok(value) = text.parse::<u64>()
-        && value.to_string() == text
-    {
-        Attribute::Uint(value)
-    } else if let Some(value) = text.parse::<f64>().ok().filter(float) {
-        Attribute::Float(value)
-    } else if let Ok(value) = text.parse::<bool>() {
-        Attribute::Bool(value)
-    } else {
-        lists().unwrap_or_else(|| Attribute::Text(text.to_owned()))
-    }
 }
 
 /// The attributes whose values are not read, and so not compared: their names, and that in a sentence.
@@ -369,34 +358,7 @@ fn unequal(
 mod tests {
     use std::collections::HashSet;
 
-    use selvedge_hdf5::Attribute;
-
-    use super::{of_tensor, parse, text};
-
-    #[test]
-    fn parameters_become_what_they_were() {
-        for value in [
-            Attribute::Int(-3),
-            Attribute::Uint(u64::MAX),
-            Attribute::Float(1e-5),
-            Attribute::Float(1.0),
-            Attribute::Bool(true),
-            Attribute::Text("row t: before".to_owned()),
-            Attribute::Text("0.10".to_owned()),
-            Attribute::Text("007".to_owned()),
-            Attribute::Text("[]".to_owned()),
-            Attribute::Ints(vec![1, 2]),
-            Attribute::Floats(vec![0.9, 0.999]),
-            Attribute::Floats(vec![1.0, f64::INFINITY, -0.0]),
-            Attribute::Bools(vec![true, false]),
-            Attribute::Texts(vec!["a".to_owned(), "b, c".to_owned()]),
-        ] {
-            assert_eq!(parse(&text(&value)), value);
-        }
-        // As Python's or Rust's `to_string` writes it.
-        assert_eq!(parse("0.00001"), Attribute::Float(1e-5));
-        assert!(matches!(parse("[NaN, 1.0]"), Attribute::Floats(list) if list[0].is_nan()));
-    }
+    use super::of_tensor;
 
     /// Names of tensors have dots in them: `tensor.layer.0.units` is of `layer.0`, and not of `layer`.
     #[test]

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use selvedge_base::text::shown;
+use selvedge_hdf5::common_steps;
 use selvedge_report::{Measurements, Stride, Tensor};
 
-use crate::facts::{FileFacts, OpenFile, Storage, Unreadable};
+use crate::facts::{FileFacts, OpenFile, Storage, TensorFacts, Unreadable};
 use crate::progress::Progress;
 use crate::source::{Part, Source};
 
@@ -46,6 +47,24 @@ fn read(
     Ok(())
 }
 
+/// The tensors whose first axis may be steps, and of which the file does not say so, by their numbers: those that
+/// a conversion takes for step tensors.
+pub(crate) fn maybe_of_steps(facts: &FileFacts) -> Vec<usize> {
+    let tensors = || facts.tensors.iter();
+    if facts.recording.is_some() || tensors().any(|tensor| tensor.is_of_steps) {
+        return Vec::new();
+    }
+    let sizes = tensors().map(|tensor| (&tensor.shape[..], tensor.bytes.unwrap_or(0)));
+    let Some(steps) = common_steps(sizes) else {
+        return Vec::new();
+    };
+    let is_of_steps =
+        |tensor: &TensorFacts| tensor.shape.first() == Some(&steps) && !tensor.has_steps();
+    let found = tensors().enumerate();
+    let found = found.filter(|(_, tensor)| is_of_steps(tensor));
+    found.map(|(number, _)| number).collect()
+}
+
 /// Measures the tensors of a file, or those with these names; it shares its page with `files` in all.
 ///
 /// # Errors
@@ -58,8 +77,8 @@ pub(crate) fn measure(
     quick: bool,
     files: u64,
 ) -> anyhow::Result<(Measurements, Vec<Unread>)> {
-    facts.check_names(file, names)?;
-    let tensors = tensors(facts, file, names)?;
+    let names = facts.own_names(file, names)?;
+    let tensors = tensors(facts, file, &names)?;
     let mut progress = Progress::new(selvedge_report::bytes(&tensors, quick));
     let mut add = |name: &str, bytes| progress.add(name, bytes);
     let measured = selvedge_report::measure(&tensors, quick, files, &mut add);

@@ -34,11 +34,10 @@ impl Look {
         (facts, file): (FileFacts, OpenFile),
         names: &[String],
     ) -> anyhow::Result<Self> {
-        facts.check_names(&file, names)?;
         Ok(Self {
             id: id(&facts),
+            names: facts.own_names(&file, names)?,
             open: RwLock::new((facts, file)),
-            names: names.to_vec(),
         })
     }
 }

@@ -17,6 +17,10 @@ with h5py.File(sys.argv[1], 'w') as f:
     f['layer'].attrs['shape_then'] = [3, 4]
     f.attrs['lr'], f.attrs['betas'], f.attrs['steps'] = 0.1, [0.9, float('inf')], 6
     f.attrs['rows'], f.attrs['flag'], f.attrs['names'] = 'row t', True, ['a', 'b, c']
+    f.attrs['version'], f.attrs['on'], f.attrs['list'], f.attrs['worst'] = '1', 'true', '[]', 'NaN'
+    f.attrs['small'], f.attrs['smalls'] = np.float32(0.1), np.float32([0.1, np.inf])
+    f.attrs['none'], f.attrs['odd'] = np.zeros(0, 'i8'), [chr(0x301), chr(0x7f)]
+    f['layer'].attrs['level'] = '7'
     f.attrs['grid'], f.attrs['nothing'] = np.zeros((2, 3), 'i8'), h5py.Empty('f4')
 ";
 
@@ -39,7 +43,8 @@ import sys, h5py, numpy as np
 one, two = h5py.File(sys.argv[1]), h5py.File(sys.argv[2])
 own = lambda f: {k: v for k, v in f.attrs.items()
                  if not k.startswith('selvedge_') and k not in ('created', 'grid', 'nothing')}
-same = lambda a, b: set(a) == set(b) and all(np.array_equal(a[k], b[k]) for k in a)
+kind = lambda value: (type(value), getattr(value, 'dtype', None))
+same = lambda a, b: set(a) == set(b) and all(np.array_equal(a[k], b[k]) and kind(a[k]) == kind(b[k]) for k in a)
 assert same(own(one), own(two)), (own(one), own(two))
 for name in ('layer', 'params/kernel'):
     a, b = own(one[name]), own(two[name.replace('/', '.')])

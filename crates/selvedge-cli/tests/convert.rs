@@ -367,6 +367,14 @@ f['name'] = ['a', 'b']
 f['x'] = 1.5
 ";
     python::on_file(strings, &place.path("strings.h5"));
+    let bits = "
+import sys, h5py
+f = h5py.File(sys.argv[1], 'w')
+of_12_bits = h5py.h5t.STD_U16LE.copy()
+of_12_bits.set_precision(12)
+h5py.h5d.create(f.id, b'mask12', of_12_bits, h5py.h5s.create_simple((4, 3)))
+";
+    python::on_file(bits, &place.path("bits.h5"));
     for (args, expected) in [
         (&["none.h5", "x.npy"][..], "there is no none.h5"),
         (
@@ -405,6 +413,10 @@ f['x'] = 1.5
         (
             &["a.h5", "x.h5", "--assume-bf16", "losses"],
             "--assume-bf16 takes a uint16 tensor, and `losses` is float32",
+        ),
+        (
+            &["bits.h5", "x.h5", "--assume-bf16", "mask12"],
+            "--assume-bf16 takes a uint16 tensor, and `mask12` is uint16 of 12 bits",
         ),
         (
             &["a.h5", "x.h5", "-t", "dead_mask"],

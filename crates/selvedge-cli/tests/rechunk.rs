@@ -240,9 +240,14 @@ fn what_cannot_be_done_is_said() {
     let place = Place::new();
     finished(&place.path("thimble_1.h5"));
     fs::write(place.path("text.h5"), "no tensors").unwrap();
+    place.print(&["convert", "thimble_1.h5", "w.npy", "-t", "losses"]);
     for (args, expected) in [
         (&["none.h5", "out.h5"][..], "cannot open none.h5"),
         (&["text.h5", "out.h5"], "text.h5"),
+        (
+            &["w.npy", "out.h5"],
+            "w.npy is .npy of NumPy, and this command takes HDF5; `selvedge convert w.npy w.h5`",
+        ),
         (
             &["thimble_1.h5", "out.h5", "--as-bf16", "W"],
             "--as-bf16 takes a float16 tensor, and `W` is bfloat16",

@@ -213,6 +213,47 @@ fn mistakes_are_told_and_leave_no_page() {
     );
 }
 
+/// A run that h5py wrote without chunks had no curves, and nothing said so.
+#[test]
+fn what_may_have_steps_is_told_and_taken() {
+    let place = Place::new();
+    let make = "import sys, h5py, numpy as np\n\
+        with h5py.File(sys.argv[1], 'w') as f:\n    \
+        f['W'] = np.random.rand(20, 5, 8); f['losses'] = np.random.rand(20); f['ids'] = np.arange(7)\n    \
+        np.save(sys.argv[1] + '.npy', f['W'])";
+    python::on_file(make, &place.path("a.h5"));
+    let told = "the file does not say whether the first axis, of 20, is steps; --steps takes it";
+    for (file, count) in [("a.h5", 2), ("a.h5.npy", 1)] {
+        let kinds = |flags: &[&str]| -> (String, Vec<String>) {
+            let said =
+                place.print(&[&["report", file, "-o", "p.html", "--overwrite"], flags].concat());
+            let data = data(&place.path("p.html"));
+            let lines = data["files"][0]["lines"].to_string();
+            assert_eq!(said.contains(told), lines.contains(told), "{said}{lines}");
+            let tensors = data["files"][0]["tensors"].as_array().expect("tensors");
+            let kinds = tensors.iter().map(|tensor| tensor["kind"].to_string());
+            (
+                said,
+                kinds.filter(|kind| !kind.contains("constant")).collect(),
+            )
+        };
+        let (said, kinds_of) = kinds(&[]);
+        assert!(said.contains(told) && kinds_of.is_empty(), "{said}");
+        let (said, kinds_of) = kinds(&["--steps"]);
+        assert!(!said.contains(told) && kinds_of.len() == count, "{said}");
+    }
+    // A file that a conversion made says it itself.
+    finished(&place.path("run.h5"));
+    place.print(&["convert", "run.h5", "run.safetensors"]);
+    place.print(&["report", "run.safetensors"]);
+    let data = data(&place.path("run_report.html"));
+    let text = data["files"][0]["tensors"].to_string();
+    assert!(
+        text.contains("\"scalar\"") && text.contains("\"steps\""),
+        "{text}"
+    );
+}
+
 /// A tensor that is damaged is told, and the page has the others.
 #[test]
 fn a_damaged_tensor_does_not_hide_the_others() {

@@ -7,6 +7,7 @@ use std::fs;
 use common::{Place, finished};
 use insta::assert_snapshot;
 use selvedge_hdf5::{Indices, Reader, bf16};
+use selvedge_testing::python;
 
 /// A run, and the same tensors in the other formats.
 fn place() -> Place {
@@ -146,6 +147,68 @@ fn what_is_not_there_is_refused_by_name() {
         said.push('\n');
     }
     assert_snapshot!(said);
+}
+
+/// An axis without elements was asked for by no index at all, which no tensor has.
+#[test]
+fn a_tensor_without_values_is_shown_as_one() {
+    let place = Place::new();
+    let make = "import sys, h5py, numpy as np\n\
+        with h5py.File(sys.argv[1], 'w') as f: f['rows'] = np.zeros((4, 0, 3), 'f4')\n\
+        np.save(sys.argv[1] + '.npy', np.zeros((0, 3), 'f4'))";
+    python::on_file(make, &place.path("a.h5"));
+    for (file, shape, csv) in [
+        ("a.h5", "(4, 0, 3)", "row,column,0,1,2\n"),
+        ("a.h5.npy", "(0, 3)", "row,0,1,2\n"),
+    ] {
+        let text = place.print(&["show", file]);
+        assert!(text.ends_with(&format!("{shape}\nno values\n")), "{text}");
+        assert_eq!(place.print(&["show", file, "--format", "csv"]), csv);
+        place.print(&["show", file, "-o", "out.npy", "--overwrite"]);
+        place.print(&["verify", file, "out.npy"]);
+    }
+    let run = place.run(&["show", "a.h5.npy", "--rows", "0"]);
+    assert!(
+        run.stderr.contains("has no rows 0: it has none"),
+        "{}",
+        run.stderr
+    );
+}
+
+/// A path as h5py has it, and names that are nearly right.
+#[test]
+fn names_may_be_paths_and_near_ones_are_offered() {
+    let place = Place::new();
+    let make = "import sys, h5py, numpy as np\n\
+        with h5py.File(sys.argv[1], 'w') as f: f['g/deep/kernel'] = np.arange(6, dtype='u2').reshape(3, 2)";
+    python::on_file(make, &place.path("a.h5"));
+    let path = ["show", "a.h5", "/g/deep/kernel"];
+    assert_eq!(place.print(&path), place.print(&["show", "a.h5"]));
+    for args in [
+        &["inspect", "a.h5", "-t", "/g/deep/kernel"][..],
+        &["convert", "a.h5", "b.npy", "-t", "/g/deep/kernel"],
+        &["verify", "a.h5", "b.npy", "-t", "/g/deep/kernel"],
+        &["report", "a.h5", "-t", "/g/deep/kernel"],
+        &[
+            "convert",
+            "a.h5",
+            "c.npy",
+            "--assume-bf16",
+            "/g/deep/kernel",
+        ],
+    ] {
+        place.print(args);
+    }
+    for near in ["g/deep/kernle", "kernel", "/kernel"] {
+        let run = place.run(&["show", "a.h5", near]);
+        assert!(
+            run.stderr.contains("; did you mean `g/deep/kernel`?"),
+            "{}",
+            run.stderr
+        );
+    }
+    let run = place.run(&["show", "a.h5", "loss"]);
+    assert!(!run.stderr.contains("did you mean"), "{}", run.stderr);
 }
 
 /// The library has the same indices as the program.

@@ -163,6 +163,41 @@ fn checksums() {
     assert_eq!(json["clean"], false);
 }
 
+/// The array of a `.npy` file has no name: copies of one array were taken for two tensors.
+#[test]
+fn an_array_without_a_name_goes_with_what_it_is_compared_with() {
+    let place = Place::new();
+    let make = "
+import sys, numpy as np
+from safetensors.numpy import save_file
+values = np.arange(6, dtype='f4').reshape(3, 2)
+for name in 'ab': np.save(f'{sys.argv[1]}/{name}.npy', values)
+np.savez(f'{sys.argv[1]}/one.npz', x=values)
+save_file({'W': values, 'v': values + 1}, f'{sys.argv[1]}/two.safetensors')
+";
+    python::on_file(make, &place.path("."));
+    for args in [
+        &["a.npy", "b.npy"][..],
+        &["a.npy", "b.npy", "-t", "a"],
+        &["a.npy", "b.npy", "-t", "b"],
+        &["a.npy", "one.npz"],
+        &["one.npz", "b.npy"],
+        &["two.safetensors", "b.npy", "-t", "W"],
+    ] {
+        place.print(&[&["verify"], args].concat());
+        place.print(&[&["inspect", "--diff"], args].concat());
+    }
+    let run = place.run(&["verify", "two.safetensors", "a.npy", "-t", "v"]);
+    assert!(
+        run.code == 1 && run.stdout.contains("`v`"),
+        "{}",
+        run.stdout
+    );
+    let run = place.run(&["verify", "a.npy", "two.safetensors"]);
+    let told = "a.npy is one array without a name; --tensor names the one of two.safetensors";
+    assert!(run.code == 2 && run.stderr.contains(told), "{}", run.stderr);
+}
+
 /// Only what is named is compared, or held against its checksums.
 #[test]
 fn tensors_are_compared_by_their_names() {

@@ -67,6 +67,7 @@ pub use facts::{
 };
 pub use finding::Finding;
 pub use name::{IdPattern, ModelName, NotebookId, TensorFileName, TrajectoryName};
+pub use nearest::{did_you_mean, nearest};
 pub use notebook::{Cell, CellError, CellKind, Mention, Notebook, NotebookProblem, Unshown};
 pub use output::Format;
 pub use path::TreePath;

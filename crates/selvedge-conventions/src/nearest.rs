@@ -2,12 +2,12 @@
 
 /// The one of `known` that is nearest to `given`, if it is near enough that a slip of the finger
 /// explains the difference: a third of the characters, and case does not count.
-pub(crate) fn nearest<'a>(
-    given: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = given.to_lowercase();
-    let allowed = (lower.chars().count() / 3).max(1);
+    let characters = lower.chars().count();
+    // Another single letter is another name.
+    let allowed = (characters / 3).max(1).min(characters.saturating_sub(1));
     known
         .into_iter()
         .map(|name| (strsim::osa_distance(&lower, &name.to_lowercase()), name))
@@ -17,7 +17,8 @@ pub(crate) fn nearest<'a>(
 }
 
 /// `; did you mean …?`, or nothing, for the end of a message.
-pub(crate) fn did_you_mean(nearest: Option<&str>) -> String {
+#[must_use]
+pub fn did_you_mean(nearest: Option<&str>) -> String {
     nearest
         .map(|name| format!("; did you mean `{name}`?"))
         .unwrap_or_default()
@@ -35,5 +36,9 @@ mod tests {
         assert_eq!(nearest("limtis", known), Some("limits"));
         assert_eq!(nearest("colour", known), None);
         assert_eq!(nearest("", known), None);
+        assert_eq!(
+            (nearest("V", ["W", "v"]), nearest("V", ["W"])),
+            (Some("v"), None)
+        );
     }
 }

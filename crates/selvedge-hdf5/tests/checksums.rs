@@ -53,9 +53,11 @@ fn checksums_do_not_depend_on_the_layout() {
         let rechunk = Rechunk::new(&path, &output)
             .pattern(pattern)
             .overwrite(true);
-        // Not asked for, they are not there: nothing is copied that was not computed.
-        rechunk.clone().run(|_| {}).unwrap();
-        assert!(!verify(&output).has_checksums());
+        // Not asked for, they are those of the input, which are of the same values.
+        let summary = rechunk.clone().run(|_| {}).unwrap();
+        assert!(summary.plan.checksums);
+        assert_eq!(python::on_file(SUMS, &output), expected);
+        assert!(verify(&output).is_complete());
         rechunk.checksums(true).run(|_| {}).unwrap();
         assert_eq!(python::on_file(SUMS, &output), expected);
         let report = verify(&output);
@@ -220,14 +222,18 @@ fn what_was_changed_gets_no_new_checksums_without_a_word() {
         }
     }
     assert!(std::fs::read(&path).unwrap() == before && !output.exists());
+    // The old ones go on to say that something has changed.
+    rechunk.clone().checksums(false).run(|_| {}).unwrap();
+    assert_eq!(
+        of(&verify(&output), "W").mismatched,
+        of(&verify(&path), "W").mismatched
+    );
+    assert!(!verify(&output).is_clean());
+    let rechunk = rechunk.overwrite(true);
     let summary = rechunk.clone().skip_damaged(true).run(|_| {}).unwrap();
     assert_eq!(summary.plan.left_out[0].0, "`W`");
     assert!(Reader::open(&output).unwrap().tensor("W").is_err());
-    rechunk
-        .trust_values(true)
-        .overwrite(true)
-        .run(|_| {})
-        .unwrap();
+    rechunk.trust_values(true).run(|_| {}).unwrap();
     replace_checksums(&path, |_| {}).unwrap();
     for path in [&path, &output] {
         let report = verify(path);
@@ -264,6 +270,14 @@ fn checksums_that_do_not_fit_are_told_and_hinder_no_others() {
         matches!(error, RewriteError::WrongChecksums { .. }),
         "{error}"
     );
+    let output = path.with_file_name("new_1.h5");
+    let summary = Rechunk::new(&path, &output).run(|_| {}).unwrap();
+    let (what, why) = &summary.plan.left_out[0];
+    assert!(
+        what == "checksums of `W`" && why.contains("do not make"),
+        "{what}: {why}"
+    );
+    assert_eq!(of(&verify(&output), "loss").covered, 20);
     replace_checksums(&path, |_| {}).unwrap();
     assert!(verify(&path).is_complete());
     check(&path, SMALL);

@@ -199,6 +199,50 @@ fn references_are_the_values_of_a_file() {
     assert_eq!(given, ["created", "lr"]);
 }
 
+/// Scales as netCDF writes them, and labels; names that cannot be kept are not.
+const NAMED: &str = "
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], 'w') as f:
+    def add(name, *axes):
+        f[name] = np.zeros([len(f[axis]) for axis in axes], 'f4')
+        for axis, scale in zip(f[name].dims, axes):
+            axis.attach_scale(f[scale])
+    for name, length in [('time', 6), ('x', 3), ('g/x', 4), ('h/y', 3), ('h/dim_4', 3), ('p/z', 3), ('q/z', 4)]:
+        f[name] = np.arange(length)
+        f[name].make_scale('This is a netCDF dimension')
+    add('W', 'time', 'x', 'x')
+    add('g/V', 'time', 'g/x')
+    add('h/U', 'h/y', 'h/dim_4')
+    f['h/T'] = np.zeros((4, 3))
+    add('r/A', 'p/z')
+    add('r/B', 'q/z')
+    f['L'] = np.zeros((6, 3, 2))
+    f['L'].dims[1].label = 'token'
+";
+
+#[test]
+fn axes_have_the_names_that_the_file_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("named.h5");
+    python::on_file(NAMED, &path);
+    let references = of(&path, 8_000_000);
+    let arrays = references.arrays().iter();
+    let found = arrays.map(|array| (array.name(), array.dimension_names().join(" ")));
+    let found: std::collections::HashMap<_, _> = found.collect();
+    for (name, axes) in [
+        ("time", "time"),
+        ("W", "time x dim_3"),
+        ("L", "step token dim_2"),
+        ("g/V", "time x"),
+        ("h/U", "y dim_4"),
+        ("h/T", "dim_4_2 dim_3"),
+        ("r/A", "dim_3"),
+        ("r/B", "dim_4"),
+    ] {
+        assert_eq!(found[name], axes, "{name}");
+    }
+}
+
 /// A step is one range of bytes, of its own length where no more fits the piece.
 #[test]
 fn a_step_is_one_piece() {

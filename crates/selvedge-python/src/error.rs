@@ -71,7 +71,12 @@ fn hdf5_class(error: &selvedge_hdf5::Error) -> &'static str {
             | R::NoSteps { .. }
             | R::NoRows { .. },
         ) => "OutOfRangeError",
-        E::Read(R::DtypeMismatch { .. } | R::UnsupportedDtype { .. } | R::NotFloat { .. })
+        E::Read(
+            R::DtypeMismatch { .. }
+            | R::UnsupportedDtype { .. }
+            | R::NotBf16 { .. }
+            | R::NotFloat { .. },
+        )
         | E::Record(A::DtypeMismatch { .. }) => "DtypeError",
         E::Record(A::LengthMismatch { .. } | A::BytesMismatch { .. })
         | E::Read(R::BufferLength { .. } | R::MaskLength { .. })

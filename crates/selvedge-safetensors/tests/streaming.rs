@@ -453,7 +453,10 @@ fn other_files_are_not_recovered() {
     leave(&folder.path().join("b"), 5);
     let growing = fs::read(folder.path().join("b.unfinished")).unwrap();
     for (bytes, expected) in [
-        (plain, "not a growing file"),
+        (
+            plain,
+            "it is complete, and no file with a tensor that grows: rename it",
+        ),
         (b"hello".to_vec(), "is damaged"),
         (vec![0xFF; 300], "is damaged"),
         (growing[..100].to_vec(), "is damaged"),

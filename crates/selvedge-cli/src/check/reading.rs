@@ -130,6 +130,9 @@ pub(crate) fn numpy(path: &Path, reading: &Reading) -> Result<NumpyFacts, Unread
 
 /// Whether a file has all that its header says, whatever its name: without its values nobody can tell more.
 pub(crate) fn is_whole(path: &Path) -> bool {
+    if path.extension().is_some_and(|end| end == "unfinished") {
+        return selvedge_safetensors::Reader::open(path).is_ok();
+    }
     match gather(path, &Assumptions::default()) {
         Ok((facts, OpenFile::Hdf5(file))) => {
             let state = facts.recording.as_ref().map(|recording| recording.state);

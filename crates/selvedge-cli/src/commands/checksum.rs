@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use selvedge_base::text::escaped;
 use serde::Serialize;
 
+use super::hdf5_only::check_hdf5;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -46,6 +47,7 @@ struct Report {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    check_hdf5(&args.file)?;
     let name = render::shown(&args.file);
     let mut progress = Progress::new(0);
     let follow = |done| progress.follow(&name, done);

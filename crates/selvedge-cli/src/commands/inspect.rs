@@ -232,7 +232,7 @@ fn is_unread(stats: &[TensorStats], skip_unsupported: bool) -> bool {
 
 fn inspect(path: &Path, assumptions: &Assumptions, args: &Args) -> anyhow::Result<Inspected> {
     let (mut facts, file) = gather(path, assumptions)?;
-    facts.check_names(&file, &args.tensors)?;
+    let tensors = facts.own_names(&file, &args.tensors)?;
     if facts.format == Format::Safetensors {
         let order = |one: &TensorFacts, two: &TensorFacts| natural::compare(&one.name, &two.name);
         facts.tensors.sort_by(order);
@@ -247,12 +247,12 @@ fn inspect(path: &Path, assumptions: &Assumptions, args: &Args) -> anyhow::Resul
             Vec::new()
         })
     };
-    if !args.tensors.is_empty() {
+    if !tensors.is_empty() {
         facts
             .tensors
-            .retain(|tensor| args.tensors.contains(&tensor.name));
+            .retain(|tensor| tensors.contains(&tensor.name));
         findings.retain(|finding| match &finding.place {
-            Place::Tensor(name) => args.tensors.contains(name),
+            Place::Tensor(name) => tensors.contains(name),
             _ => true,
         });
     }

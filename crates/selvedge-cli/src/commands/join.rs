@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use selvedge_hdf5::Join;
 
+use super::hdf5_only::check_hdf5;
 use super::new_file::NewFile;
 use crate::interrupt;
 use crate::outcome::Outcome;
@@ -37,6 +38,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    args.shards.iter().try_for_each(|shard| check_hdf5(shard))?;
     interrupt::remove_partials();
     match &args.output {
         None => args.new_file.check_none("-o")?,

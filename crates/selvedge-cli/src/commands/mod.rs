@@ -6,6 +6,7 @@ mod clean;
 mod completions;
 mod convert;
 mod diff;
+mod hdf5_only;
 mod inspect;
 mod join;
 mod man;

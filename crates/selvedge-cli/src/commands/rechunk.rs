@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use selvedge_base::Chain;
 use selvedge_hdf5::{Compression, ReadError, Rechunk, RewriteError};
 
+use super::hdf5_only::check_hdf5;
 use super::new_file::NewFile;
 use super::other_files::OtherFiles;
 use super::plan::Read;
@@ -62,7 +63,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     new_file: NewFile,
 
-    /// Add checksums, which `selvedge verify` holds the values against later
+    /// Make checksums, which `selvedge verify` holds the values against later; without it those of IN stay
     #[arg(long)]
     checksums: bool,
 
@@ -128,6 +129,7 @@ impl From<Compress> for Compression {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     check_purpose(args.pattern, args.compression)?;
+    check_hdf5(&args.input)?;
     let rechunk = Rechunk::new(&args.input, &args.output)
         .pattern(args.pattern.into())
         .compression(args.compression.into())
@@ -195,10 +197,8 @@ fn said(error: RewriteError, args: &Args) -> anyhow::Error {
         }) if args.as_bf16.contains(tensor) => {
             anyhow::anyhow!("--as-bf16 takes a float16 tensor, and `{tensor}` is {expected}")
         }
-        RewriteError::Read(ReadError::DtypeMismatch {
-            tensor, expected, ..
-        }) if args.assume_bf16.contains(tensor) => {
-            anyhow::anyhow!("--assume-bf16 takes a uint16 tensor, and `{tensor}` is {expected}")
+        RewriteError::Read(ReadError::NotBf16 { tensor, found }) => {
+            anyhow::anyhow!("--assume-bf16 takes a uint16 tensor, and `{tensor}` is {found}")
         }
         RewriteError::CannotKeep { .. } => {
             anyhow::anyhow!("{error}; --skip-unsupported leaves them out")

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use selvedge_hdf5::{ReferenceOptions, References};
 
+use super::hdf5_only::check_hdf5;
 use super::new_file::NewFile;
 use super::other_files::OtherFiles;
 use crate::interrupt;
@@ -68,6 +69,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         None => args.new_file.check_none("-o")?,
         Some(path) => args.new_file.check(path)?,
     }
+    args.files.iter().try_for_each(|file| check_hdf5(file))?;
     interrupt::remove_partials();
     let options = ReferenceOptions::default()
         .piece_bytes(args.piece)

@@ -51,6 +51,11 @@ pub(crate) struct Args {
     #[arg(long = "tensor", short, value_name = "TENSOR")]
     tensors: Vec<String>,
 
+    /// Take the first axis for steps where the file does not say so: of the tensors where it is as long as that
+    /// of the largest
+    #[arg(long)]
+    steps: bool,
+
     /// The tokens that rows are of: one in each line, a vocab.json or a tokenizer.json
     #[arg(long, value_name = "FILE")]
     vocabulary: Option<PathBuf>,
@@ -84,15 +89,27 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     // All are opened before the first is read.
     let opened = args.files.iter().map(|path| gather(path, &assumptions));
-    let opened = opened.collect::<Result<Vec<_>, _>>()?;
+    let mut opened = opened.collect::<Result<Vec<_>, _>>()?;
     let vocabulary = match &args.vocabulary {
         Some(path) => vocabulary(path)?,
         None => Vocabulary::default(),
     };
     interrupt::remove_partials();
-    let (mut files, mut missing) = (Vec::new(), Vec::new());
-    for (facts, file) in &opened {
-        let (file, unread) = measured(facts, file, args)?;
+    let (mut files, mut missing, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    for (facts, file) in &mut opened {
+        let maybe = report::maybe_of_steps(facts);
+        let note = match maybe[..] {
+            [first, ..] if !args.steps => {
+                let (tensor, others) = (&facts.tensors[first], maybe.len() as u64 - 1);
+                Some(render::report::without_steps(tensor, others))
+            }
+            _ => None,
+        };
+        for number in maybe {
+            facts.tensors[number].is_of_steps = args.steps;
+        }
+        let (file, unread) = measured(facts, file, note.as_deref(), args)?;
+        notes.extend(note);
         files.push(file);
         missing.extend(unread);
     }
@@ -105,7 +122,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let written = (&mut &**file).write_all(html.as_bytes());
     written.with_context(|| format!("cannot write {}", page.display()))?;
     partial.publish(true)?;
-    let said = render::report::summary(&page, html.len() as u64, is_sampled, left_out);
+    let said = render::report::summary(&page, html.len() as u64, is_sampled, left_out, &notes);
     output::print(&said)?;
     Ok(outcome(&missing, args.skip_unsupported))
 }
@@ -133,6 +150,7 @@ pub(super) fn vocabulary(path: &Path) -> anyhow::Result<Vocabulary> {
 fn measured(
     facts: &FileFacts,
     file: &OpenFile,
+    note: Option<&str>,
     args: &Args,
 ) -> anyhow::Result<(File, Vec<Unread>)> {
     let files = args.files.len() as u64;
@@ -141,7 +159,8 @@ fn measured(
     let findings = check::one_file(facts).unwrap_or_default();
     let told = render::inspect::file(facts, None, &findings, false, render::Page::of_text());
     let lines = render::inspect::header(facts);
-    let lines: Vec<String> = lines.iter().map(|line| output::plain(line)).collect();
+    let lines = lines.iter().map(String::as_str).chain(note);
+    let lines: Vec<String> = lines.map(output::plain).collect();
     let name = render::shown(&facts.path);
     let file = File::new(&name, &lines, &output::plain(&told), measured);
     Ok((file, unread))

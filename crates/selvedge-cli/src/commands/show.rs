@@ -219,6 +219,9 @@ fn text(values: &Shown<'_>, args: &Args, out: &mut Out) -> anyhow::Result<()> {
         }
         out.print(&text)
     })?;
+    if values.count() == 0 {
+        out.print("no values\n")?;
+    }
     if short.count() < values.count() {
         out.print(&render::show::left_out(&short, values))?;
     }

@@ -1,5 +1,6 @@
 //! `NAME:DTYPE:SHAPE`: a tensor on the command line.
 
+use selvedge_conventions::{did_you_mean, nearest};
 use selvedge_hdf5::{Dtype, TensorSpec};
 
 /// The short names of dtypes, in the order in which they are offered.
@@ -63,16 +64,9 @@ fn parse_dtype(text: &str) -> Result<Dtype, String> {
     if let Some(dtype) = short.map(|(_, dtype)| *dtype).or(Dtype::from_name(&lower)) {
         return Ok(dtype);
     }
-    let names = SHORT.iter().map(|(name, dtype)| (*name, dtype.name()));
-    let nearest = names
-        .flat_map(|(short, long)| [short, long])
-        .map(|name| (strsim::osa_distance(&lower, name), name))
-        .min()
-        .filter(|(distance, name)| *distance <= (name.len() / 2).max(1));
-    let meant = match nearest {
-        Some((_, name)) => format!("; did you mean `{name}`?"),
-        None => String::new(),
-    };
+    let names = SHORT.iter();
+    let names = names.flat_map(|(short, dtype)| [*short, dtype.name()]);
+    let meant = did_you_mean(nearest(&lower, names));
     let all: Vec<&str> = SHORT.iter().map(|(name, _)| *name).collect();
     Err(format!(
         "unknown dtype `{text}`{meant} (valid: {})",

@@ -32,30 +32,70 @@ pub(crate) struct Options {
 pub(crate) type Opened = (FileFacts, OpenFile);
 
 /// Leaves of two files only these tensors, each by its name in one of them and by that which goes with it in
-/// the other; all of them where none is named.
+/// the other; all of them where none is named. The array of a `.npy` file gets the name of what it goes with.
 ///
 /// # Errors
 ///
-/// A name that neither file has.
+/// A name that neither file has, and an array that could go with any of several tensors.
 pub(crate) fn choose(
     first: &mut Opened,
     second: &mut Opened,
     names: &[String],
 ) -> anyhow::Result<()> {
+    name_array(second, first, names)?;
+    name_array(first, second, names)?;
+    let mut roots: HashSet<String> = HashSet::new();
     for name in names {
-        let lacks = |(facts, file): &Opened| facts.check_names(file, from_ref(name)).is_err();
-        if lacks(first) && lacks(second) {
+        let found = [&*first, &*second].map(|(facts, file)| facts.own_names(file, from_ref(name)));
+        let found: Vec<String> = found.into_iter().flatten().flatten().collect();
+        if found.is_empty() {
             let [one, two] = [&*first, &*second].map(|(facts, _)| facts.path.display());
             bail!("neither {one} nor {two} has a tensor `{name}` that can be read");
         }
+        roots.extend(found.iter().map(|name| root_name(name)));
     }
-    let roots: HashSet<String> = names.iter().map(|name| root_name(name)).collect();
     for (facts, _) in [first, second] {
         if !names.is_empty() {
             facts
                 .tensors
                 .retain(|tensor| roots.contains(&root_name(&tensor.name)));
         }
+    }
+    Ok(())
+}
+
+/// Gives the array of a `.npy` file, whose name is that of the file and says nothing, the name of the tensor of
+/// another file that it goes with: the one that is asked for, or the only one.
+fn name_array(array: &mut Opened, other: &Opened, names: &[String]) -> anyhow::Result<()> {
+    let (facts, file) = (&mut array.0, &mut array.1);
+    let (Format::Npy, [tensor]) = (facts.format, &mut facts.tensors[..]) else {
+        return Ok(());
+    };
+    let name = match (names, &other.0.tensors[..]) {
+        ([name], _) => {
+            let own = other.0.own_names(&other.1, from_ref(name));
+            own.ok().and_then(|mut own| own.pop())
+        }
+        ([], [only]) => Some(only.name.clone()),
+        ([], [_, _, ..])
+            if !other
+                .0
+                .tensors
+                .iter()
+                .any(|other| root_name(&other.name) == tensor.name) =>
+        {
+            bail!(
+                "{} is one array without a name; --tensor names the one of {} that it is compared with: {}",
+                facts.path.display(),
+                other.0.path.display(),
+                other.0.names()
+            )
+        }
+        _ => None,
+    };
+    if let Some(name) = name {
+        file.rename(&name);
+        tensor.name = name;
     }
     Ok(())
 }

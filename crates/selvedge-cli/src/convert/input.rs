@@ -9,7 +9,8 @@ use anyhow::bail;
 use selvedge_base::text::escaped;
 use selvedge_base::{Chain, Indices};
 use selvedge_hdf5::{
-    Attribute, DeclareError, Grouped, Note, ReaderOptions, check_attribute, common_steps, root_name,
+    Attribute, DeclareError, Grouped, Note, ReaderOptions, TensorSource, check_attribute,
+    common_steps, root_name,
 };
 
 use super::Target;
@@ -144,11 +145,14 @@ impl<'a> Input<'a> {
         left_out: &mut LeftOut,
     ) -> anyhow::Result<Self> {
         let (facts, file) = opened;
-        facts.check_names(file, &asked.tensors)?;
-        facts.check_names(file, &asked.constants)?;
+        let asked = Asked {
+            tensors: facts.own_names(file, &asked.tensors)?,
+            constants: facts.own_names(file, &asked.constants)?,
+            ..asked.clone()
+        };
         loop {
             // What has steps, and so what can be held, is decided by those that are left.
-            let refused = match Self::without(opened, asked, target, left_out)? {
+            let refused = match Self::without(opened, &asked, target, left_out)? {
                 Ok(input) => return Ok(input),
                 Err(refused) => refused,
             };
@@ -221,6 +225,18 @@ impl<'a> Input<'a> {
             );
         }
         notes.extend(not_kept(facts, &chosen));
+        let has_checksums = |tensor: &Member<'_>| matches!(tensor.source.checksums(), Ok(Some(_)));
+        if tensors.iter().any(has_checksums) {
+            notes.push(match target {
+                Target::Hdf5 => {
+                    "checksums are not kept: `selvedge checksum` makes new ones".to_owned()
+                }
+                _ => format!(
+                    "checksums are not kept: {} has no place for them",
+                    target.name()
+                ),
+            });
+        }
         notes.extend(description.notes.iter().cloned());
         notes.extend(facts.notes.iter().cloned());
         let of_steps = tensors.iter().find(|tensor| tensor.is_step);

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use selvedge_base::Partial;
 
 use super::{Input, Output, Watch};
-use crate::metadata::STEP_TENSORS;
+use crate::facts::STEP_TENSORS;
 use crate::source::npy;
 
 pub(super) fn write(

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use selvedge_base::{FileError, open_regular};
+use selvedge_conventions::nearest;
 use serde::Serialize;
 
 use super::Unreadable;
@@ -36,7 +37,7 @@ impl Format {
     /// # Errors
     ///
     /// Where there is no such file, or it is none of these formats.
-    pub(super) fn detect(path: &Path) -> Result<Self, Unreadable> {
+    pub(crate) fn detect(path: &Path) -> Result<Self, Unreadable> {
         // Before it is opened: a pipe would wait for its writer.
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
@@ -127,11 +128,9 @@ fn similar(path: &Path) -> Option<PathBuf> {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     let entries = fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
-    let allowed = (name.chars().count() / 4).max(1);
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .map(|found| (strsim::osa_distance(name, &found), found))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min()
-        .map(|(_, found)| path.with_file_name(found))
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.collect();
+    names.sort_unstable();
+    let found = nearest(name, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(found))
 }

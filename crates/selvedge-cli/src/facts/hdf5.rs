@@ -14,8 +14,7 @@ use selvedge_hdf5::{
 use super::model;
 use super::{
     Assumptions, Attribute, FileFacts, Filter, Format, Part, Provenance, Rank, Recording,
-    RecordingState, Remedy, Role, Storage, TensorFacts, UnreadAttribute, Unreadable, Value, axes,
-    python,
+    RecordingState, Remedy, Role, Storage, TensorFacts, UnreadAttribute, Unreadable, Value, python,
 };
 use crate::object;
 
@@ -26,6 +25,10 @@ const READ_PATTERN: &str = "selvedge_read_pattern";
 const CREATED: &str = "created";
 const NOTEBOOK: &str = "notebook";
 const LOGICAL_DTYPE: &str = "logical_dtype";
+/// The attribute that HDF5's dimension scales keep labels in, which are names of axes.
+const LABELS: &str = "DIMENSION_LABELS";
+/// What the first axis of a step tensor is.
+const STEPS: &str = "steps";
 
 pub(super) fn gather(
     path: &Path,
@@ -76,9 +79,7 @@ fn gather_open(
             ));
         }
         match reader.assume_bf16(name) {
-            Err(ReadError::DtypeMismatch { expected, .. }) => {
-                return Err(cannot(expected.name().to_owned()));
-            }
+            Err(ReadError::NotBf16 { found, .. }) => return Err(cannot(found)),
             other => other?,
         }
     }
@@ -86,7 +87,8 @@ fn gather_open(
     let mut tensors = reader
         .tensors()
         .iter()
-        .map(|tensor| tensor_facts(tensor, recording.as_ref()))
+        .zip(reader.axis_names())
+        .map(|(tensor, axes)| tensor_facts(tensor, axes, recording.as_ref()))
         .collect::<Result<Vec<_>, _>>()?;
     tensors.sort_by_key(|tensor| tensor.role);
     let text = |name: &str| match reader.attribute(name) {
@@ -190,7 +192,11 @@ fn recording(reader: &Reader) -> Option<Recording> {
     })
 }
 
-fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<TensorFacts, Unreadable> {
+fn tensor_facts(
+    tensor: &Tensor,
+    axes: Vec<Option<String>>,
+    recording: Option<&Recording>,
+) -> Result<TensorFacts, Unreadable> {
     let role = match (recording, tensor.role()) {
         (None, _) => Role::Tensor,
         (Some(_), selvedge_hdf5::Role::Step) => Role::Step,
@@ -200,11 +206,6 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
     let element_bits = dtype.map(|dtype| dtype.size() as u64 * 8);
     let shape = tensor.shape();
     let stored = tensor.attributes()?;
-    let labels = match find(&stored, axes::LABELS) {
-        Some(Stored::Texts(labels)) => labels.clone(),
-        Some(Stored::Text(label)) => vec![label.clone()],
-        _ => Vec::new(),
-    };
     let logical_dtype = match find(&stored, LOGICAL_DTYPE) {
         Some(Stored::Text(text)) => Some(text.clone()),
         // A list of one text is a text, as MATLAB writes them.
@@ -218,7 +219,7 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
     }
     let placed = |name: &str| match name {
         LOGICAL_DTYPE => logical_dtype.is_some(),
-        axes::LABELS => !labels.is_empty(),
+        LABELS => axes.iter().any(Option::is_some),
         _ => false,
     };
     let stored_dtype = tensor.stored_type();
@@ -229,19 +230,21 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
     };
     // That others are not looked at, the remarks tell.
     let absent = missing.iter().flatten().filter(|source| source.is_absent());
+    let own_attributes = attributes(&stored, placed);
     Ok(TensorFacts {
+        axes: named(axes, role == Role::Step),
         remarks: remarks(tensor, &storage, &missing),
         missing_sources: absent.map(ToString::to_string).collect(),
         name: tensor.name().to_owned(),
         role,
         dtype: tensor.dtype_name().to_owned(),
         element_bits,
-        axes: axes::named(shape.len(), &labels, role == Role::Step),
         bytes: element_bits.map(|bits| model::bytes(&shape, bits)),
         stored_bytes: tensor.stored_bytes(),
         storage,
         extent: (role == Role::Step).then(|| tensor.extent()).flatten(),
         appended: tensor.appended(),
+        is_of_steps: false,
         python: python::read_hdf5(tensor.name(), dtype, &stored_dtype, shape.len()),
         part: tensor.part_of()?.map(|part| {
             let axes = |axes: &[usize]| axes.iter().map(|&axis| axis as u64).collect();
@@ -250,7 +253,7 @@ fn tensor_facts(tensor: &Tensor, recording: Option<&Recording>) -> Result<Tensor
                 offset: axes(&part.offset),
             }
         }),
-        attributes: attributes(&stored, placed),
+        attributes: own_attributes,
         unread_attributes: unread(&tensor.skipped_attributes()?),
         logical_dtype,
         stored_dtype,
@@ -368,6 +371,17 @@ fn storage(
         // Contiguous, and what HDF5 may have one day.
         _ => Storage::Contiguous { offset: None },
     })
+}
+
+/// The names of axes that the file has, and no guesses. Without any the list is empty.
+fn named(mut axes: Vec<Option<String>>, has_steps: bool) -> Vec<Option<String>> {
+    if has_steps && let Some(first) = axes.first_mut() {
+        first.get_or_insert_with(|| STEPS.to_owned());
+    }
+    if axes.iter().all(Option::is_none) {
+        axes.clear();
+    }
+    axes
 }
 
 fn find<'a>(attributes: &'a [(String, Stored)], name: &str) -> Option<&'a Stored> {

@@ -4,7 +4,6 @@
 //! with nothing decided: rules and renderings come after.
 
 mod attribute;
-mod axes;
 mod difference;
 mod error;
 mod format;
@@ -27,7 +26,9 @@ pub(crate) use model::{
     TensorFacts,
 };
 pub(crate) use python::identifier;
+pub(crate) use safetensors::STEP_TENSORS;
 use selvedge_base::units::Names;
+use selvedge_conventions::{did_you_mean, nearest};
 use selvedge_hdf5::ReadError;
 
 use crate::object;
@@ -123,28 +124,44 @@ impl FileFacts {
         Names(&names).to_string()
     }
 
-    /// Checks that it has tensors of these names.
+    /// The names that it has for tensors, which in HDF5 may be given as paths from the root on.
     ///
     /// # Errors
     ///
     /// Which of them it has not, also where the name is of something that is there and cannot be read, such as
     /// a link to a file that is not there.
-    pub(crate) fn check_names(&self, file: &OpenFile, names: &[String]) -> anyhow::Result<()> {
-        if let OpenFile::Hdf5(reader) = file {
-            for name in names {
-                if let Err(error @ ReadError::Unread { .. }) = reader.tensor(name) {
-                    return Err(error.into());
-                }
-            }
-        }
+    pub(crate) fn own_names(
+        &self,
+        file: &OpenFile,
+        names: &[String],
+    ) -> anyhow::Result<Vec<String>> {
         let there: HashSet<&str> = self.tensors.iter().map(|tensor| &*tensor.name).collect();
-        match names.iter().find(|name| !there.contains(name.as_str())) {
-            Some(unknown) => bail!(
-                "{} has no tensor `{unknown}`; it has {}",
+        let own = |name: &String| {
+            let found = match file {
+                OpenFile::Hdf5(reader) => match reader.tensor(name) {
+                    Ok(tensor) => tensor.name(),
+                    Err(error @ ReadError::Unread { .. }) => return Err(error.into()),
+                    Err(_) => name,
+                },
+                _ => name,
+            };
+            if there.contains(found) {
+                return Ok(found.to_owned());
+            }
+            bail!(
+                "{} has no tensor `{name}`; it has {}{}",
                 self.path.display(),
-                self.names()
-            ),
-            None => Ok(()),
-        }
+                self.names(),
+                did_you_mean(self.nearest(name))
+            );
+        };
+        names.iter().map(own).collect()
+    }
+
+    /// What was probably meant by the name of a tensor: one that is spelt much like it, or the same in a group.
+    fn nearest(&self, name: &str) -> Option<&str> {
+        let names = || self.tensors.iter().map(|tensor| &*tensor.name);
+        let is_same = |found: &&str| found.rsplit('/').next() == name.rsplit('/').next();
+        nearest(name, names()).or_else(|| names().find(is_same))
     }
 }

@@ -151,6 +151,9 @@ pub(crate) struct TensorFacts {
     /// Steps of these that another program appended to it, and not to all step tensors.
     #[serde(skip)]
     pub(crate) appended: u64,
+    /// Whether its first axis is steps, whatever the format: the metadata say so, or who asks.
+    #[serde(skip)]
+    pub(crate) is_of_steps: bool,
     /// What it is a part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) part: Option<Part>,
@@ -232,7 +235,7 @@ impl TensorFacts {
         let has = match self.role {
             Role::Step => true,
             Role::Constant => false,
-            Role::Tensor => matches!(self.storage, Storage::Chunked { .. }),
+            Role::Tensor => self.is_of_steps || matches!(self.storage, Storage::Chunked { .. }),
         };
         has && !self.shape.is_empty()
     }

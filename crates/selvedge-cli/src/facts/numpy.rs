@@ -75,6 +75,7 @@ fn array_facts(array: &Array, path: &Path, format: Format) -> TensorFacts {
         },
         extent: None,
         appended: 0,
+        is_of_steps: false,
         part: None,
         attributes: Vec::new(),
         unread_attributes: Vec::new(),

@@ -1,5 +1,6 @@
 //! The facts of a safetensors file.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -15,6 +16,8 @@ use crate::source::Kind;
 
 /// The keys of `__metadata__` that say where a file came from.
 const PROVENANCE: [&str; 3] = ["notebook", "created", "selvedge_version"];
+/// The key of the names of step tensors, in a file that `selvedge convert` made of a trajectory.
+pub(crate) const STEP_TENSORS: &str = "step_tensors";
 
 pub(super) fn gather(path: &Path) -> Result<(FileFacts, Reader), Unreadable> {
     let metadata = fs::metadata(path).map_err(FileError::io(path, "look at"))?;
@@ -31,6 +34,9 @@ pub(super) fn gather(path: &Path) -> Result<(FileFacts, Reader), Unreadable> {
             value: Value::text(value),
         })
         .collect();
+    let steps = header.metadata().get(STEP_TENSORS);
+    let steps: Option<HashSet<String>> = steps.and_then(|names| serde_json::from_str(names).ok());
+    let steps = steps.unwrap_or_default();
     let python = SafetensorsLines::new(path, header.tensors());
     let facts = FileFacts {
         path: path.to_owned(),
@@ -50,7 +56,10 @@ pub(super) fn gather(path: &Path) -> Result<(FileFacts, Reader), Unreadable> {
         tensors: header
             .tensors()
             .iter()
-            .map(|info| tensor_facts(info, &python))
+            .map(|info| TensorFacts {
+                is_of_steps: steps.contains(&info.name),
+                ..tensor_facts(info, &python)
+            })
             .collect(),
     };
     Ok((facts, reader))
@@ -75,6 +84,7 @@ fn tensor_facts(info: &TensorInfo, python: &SafetensorsLines<'_>) -> TensorFacts
         },
         extent: None,
         appended: 0,
+        is_of_steps: false,
         part: None,
         attributes: Vec::new(),
         unread_attributes: Vec::new(),

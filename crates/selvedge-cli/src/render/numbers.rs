@@ -7,6 +7,9 @@ pub(super) fn float(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
+    if !value.is_finite() {
+        return value.to_string();
+    }
     let magnitude = value.abs();
     if !(1e-4..1e6).contains(&magnitude) {
         let text = format!("{value:.3e}");
@@ -72,6 +75,9 @@ mod tests {
             (0.000_123_46, "0.0001235"),
             (1.25e-7, "1.25e-7"),
             (3.389_531e38, "3.39e38"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (f64::NAN, "NaN"),
         ] {
             assert_eq!(float(value), expected);
         }

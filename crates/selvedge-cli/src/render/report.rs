@@ -2,12 +2,32 @@
 
 use std::path::Path;
 
-use selvedge_hdf5::Bytes;
+use selvedge_hdf5::{Bytes, Grouped};
 
 use super::text::{counted, shown};
+use crate::facts::TensorFacts;
 
-/// The page, whether it has all steps, and how many tensors it has not.
-pub(crate) fn summary(page: &Path, bytes: u64, is_sampled: bool, left_out: u64) -> String {
+/// That a tensor, and some others, have no curves, for the file does not say that they have steps.
+pub(crate) fn without_steps(tensor: &TensorFacts, others: u64) -> String {
+    let name = shown(&tensor.name);
+    let which = match others {
+        0 => format!("`{name}` has"),
+        _ => format!("`{name}` and {} have", counted(others, "other tensor")),
+    };
+    let steps = Grouped(tensor.shape.first().copied().unwrap_or(0));
+    format!(
+        "{which} no curves: the file does not say whether the first axis, of {steps}, is steps; --steps takes it for them"
+    )
+}
+
+/// The page, whether it has all steps, how many tensors it has not, and what else there is to know.
+pub(crate) fn summary(
+    page: &Path,
+    bytes: u64,
+    is_sampled: bool,
+    left_out: u64,
+    notes: &[String],
+) -> String {
     let size = Bytes(bytes);
     let mut text = format!("{}: {size}\n", shown(page));
     if is_sampled {
@@ -18,6 +38,9 @@ pub(crate) fn summary(page: &Path, bytes: u64, is_sampled: bool, left_out: u64) 
         text.push_str(&format!(
             "  the largest tensors of each kind, without {others}; --tensor chooses\n"
         ));
+    }
+    for note in notes {
+        text.push_str(&format!("  {note}\n"));
     }
     text
 }

@@ -7,7 +7,6 @@ pub(crate) use elements::Elements;
 use selvedge_base::{Indices, Stride};
 
 use crate::facts::{FileFacts, OpenFile, Role, TensorFacts};
-use crate::metadata::Description;
 use crate::source::{Kind, NoSuchPart, Part, Source};
 
 /// Which values are asked for; all where nothing is said.
@@ -84,10 +83,10 @@ impl<'a> Shown<'a> {
                 facts.names()
             ),
         };
-        facts.check_names(file, &[name.to_owned()])?;
+        let own = facts.own_names(file, &[name.to_owned()])?;
         let sources = Source::all(facts, file, true)?;
         let mut sources = sources.into_iter();
-        let found = sources.find(|source| source.facts().name == name);
+        let found = sources.find(|source| own.contains(&source.facts().name));
         let whole = found.ok_or_else(|| anyhow!("{path} has no tensor `{name}`"))?;
         let kind = whole.kind()?;
         if kind.bits % 8 != 0 {
@@ -97,7 +96,7 @@ impl<'a> Shown<'a> {
                 kind.bits
             );
         }
-        let axes = axes(facts, whole.facts(), asked);
+        let axes = axes(whole.facts(), asked);
         let axes = axes.with_context(|| path.to_string())?;
         Ok(Self { whole, kind, axes })
     }
@@ -141,6 +140,9 @@ impl<'a> Shown<'a> {
         &self,
         mut take: impl FnMut(&[u8]) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
+        if self.count() == 0 {
+            return Ok(());
+        }
         let axis = |number: usize| self.axes.get(number);
         let indices = |number: usize| {
             let strides = axis(number).map(|axis| Indices::from(&axis.strides[..]));
@@ -197,15 +199,12 @@ fn choose(array: &[u8], axes: &[(&[Stride], u64)], chosen: &mut Vec<u8>) {
 }
 
 /// The axes of a tensor, with the indices that are asked for.
-fn axes(facts: &FileFacts, tensor: &TensorFacts, asked: &Asked) -> anyhow::Result<Vec<Axis>> {
+fn axes(tensor: &TensorFacts, asked: &Asked) -> anyhow::Result<Vec<Axis>> {
     let name = &tensor.name;
     if asked.steps.is_some() && tensor.role == Role::Constant {
         bail!("tensor `{name}` has no steps: it is a constant; --rows takes some of it");
     }
-    let listed = Description::of(facts).step_tensors;
-    let has_steps = tensor.role == Role::Step
-        || asked.steps.is_some()
-        || listed.is_some_and(|listed| listed.contains(name));
+    let has_steps = tensor.role == Role::Step || asked.steps.is_some() || tensor.is_of_steps;
     let all = [
         ("step", "steps", &asked.steps),
         ("row", "rows", &asked.rows),

@@ -41,7 +41,7 @@ impl Checked {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoSuchPart {
     #[error(
-        "tensor `{tensor}` has no {what} {asked}: it has {} of them, from 0 on", Grouped(*found)
+        "tensor `{tensor}` has no {what} {asked}: it has {}", there_are(*found)
     )]
     Beyond {
         tensor: String,
@@ -60,6 +60,13 @@ pub(crate) enum NoSuchPart {
     },
     #[error("of tensor `{tensor}` no part can be taken: its elements are less than a byte")]
     LessThanByte { tensor: String },
+}
+
+fn there_are(found: u64) -> String {
+    match found {
+        0 => "none".to_owned(),
+        _ => format!("{} of them, from 0 on", Grouped(found)),
+    }
 }
 
 impl NoSuchPart {

@@ -81,8 +81,10 @@ impl<T: Sample> Distribution<T> {
         self.range.map(|(_, max)| max.number())
     }
 
+    /// None also where the sum is beyond `f64`.
     pub(super) fn mean(&self) -> Option<f64> {
-        (self.finite > 0).then(|| self.sum / self.finite as f64)
+        let mean = self.sum / self.finite as f64;
+        mean.is_finite().then_some(mean)
     }
 
     pub(super) fn std(&self) -> Option<f64> {
@@ -164,6 +166,8 @@ mod tests {
             ),
             (None, None, None, None, None)
         );
+        sum.add(f64::MAX, 2);
+        assert_eq!(sum.mean(), None);
     }
 
     #[test]

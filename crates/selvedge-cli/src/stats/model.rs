@@ -30,6 +30,7 @@ pub(crate) struct ValueStats {
     pub(crate) zeros: u64,
     pub(crate) min: Option<Number>,
     pub(crate) max: Option<Number>,
+    /// None also where their sum is beyond `f64`.
     pub(crate) mean: Option<f64>,
     /// The standard deviation, of all values and not of a sample.
     pub(crate) std: Option<f64>,

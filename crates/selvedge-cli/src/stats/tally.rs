@@ -188,6 +188,7 @@ impl Part {
     }
 
     fn mean(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.sum / self.count as f64)
+        let mean = self.sum / self.count as f64;
+        mean.is_finite().then_some(mean)
     }
 }

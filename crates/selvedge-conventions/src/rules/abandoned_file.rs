@@ -53,7 +53,7 @@ impl Rule for AbandonedFile {
                     false => format!("its writer died and left {bytes} behind"),
                 });
                 let help = if file.is_whole {
-                    "it may be complete, since it has all that its header says: look at it, and rename it or remove                      it".to_owned()
+                    "it may be complete, since it has all that its header says: look at it, and rename it or remove it".to_owned()
                 } else if file.is_recoverable {
                     format!(
                         "`selvedge recover {}` makes a file of the rows that are there",

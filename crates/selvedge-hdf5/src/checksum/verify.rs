@@ -111,7 +111,7 @@ pub fn verify_tensor_checksums(
     let concerns = |note: &&Note| match note {
         Note::CutShort { tensor, .. }
         | Note::Appended { tensor, .. }
-        | Note::Short { tensor, .. } => names.contains(tensor),
+        | Note::Short { tensor, .. } => chosen.iter().any(|chosen| chosen.name() == tensor),
         Note::AppendedToAll { .. } | Note::Shortened { .. } => true,
         _ => false,
     };

@@ -52,6 +52,16 @@ pub enum ReadError {
         /// The dtype asked for.
         found: Dtype,
     },
+    /// Bits that cannot be those of bfloat16.
+    #[error(
+        "tensor `{tensor}` holds {found}, and the bits of bfloat16 are uint16, int16 or two opaque bytes"
+    )]
+    NotBf16 {
+        /// The tensor.
+        tensor: String,
+        /// Its type in the file.
+        found: String,
+    },
     /// A dtype that has no values as float32.
     #[error(
         "tensor `{tensor}` holds {found}, and float32 is made of bfloat16, float16 and float32"

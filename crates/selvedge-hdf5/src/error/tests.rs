@@ -160,6 +160,7 @@ fn reading() {
         Unread { path: path(), tensor: tensor(), reason: word() }
         UnsupportedDtype { tensor: tensor(), found: word(), hint: "store it as another" }
         DtypeMismatch { tensor: tensor(), expected: Dtype::Bf16, found: Dtype::F32 }
+        NotBf16 { tensor: tensor(), found: word() }
         NotFloat { tensor: tensor(), found: Dtype::I8 }
         NoSteps { tensor: tensor() }
         StepOutOfRange { tensor: tensor(), asked: "1..2".to_owned(), committed: 1 }

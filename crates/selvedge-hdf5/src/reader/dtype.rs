@@ -177,10 +177,10 @@ impl Tensor {
             self.found.forget();
             return Ok(());
         }
-        Err(ReadError::DtypeMismatch {
+        self.dtype()?;
+        Err(ReadError::NotBf16 {
             tensor: self.name().to_owned(),
-            expected: self.dtype()?,
-            found: Dtype::Bf16,
+            found: self.stored_type(),
         })
     }
 }

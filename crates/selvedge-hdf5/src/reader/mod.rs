@@ -14,6 +14,7 @@ mod open;
 mod opening;
 mod options;
 mod place;
+mod places;
 mod raw;
 mod select;
 mod sources;
@@ -21,7 +22,6 @@ mod tensor;
 mod unread;
 mod view;
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,7 @@ use objects::Objects;
 pub(crate) use open::open_data;
 use opening::Opening;
 pub use options::ReaderOptions;
+use places::{Places, from_root};
 pub use select::{Block, Blocks, Selection};
 use selvedge_base::{InUse, LockedFile};
 pub use sources::MissingSource;
@@ -83,8 +84,7 @@ pub struct Reader {
     data: Data,
     live: Option<Box<live::Live>>,
     tensors: Vec<Tensor>,
-    /// The places of the tensors in the list, by their names.
-    places: HashMap<String, usize>,
+    places: Places,
     attributes: Vec<(String, Attribute)>,
     skipped: Vec<(String, String)>,
     /// What is to be told of the list of members.
@@ -187,7 +187,7 @@ impl Reader {
             path,
             data,
             live,
-            places: places(&tensors),
+            places: Places::of(&tensors),
             tensors,
             attributes,
             skipped,
@@ -395,7 +395,7 @@ impl Reader {
         &self.tensors
     }
 
-    /// The tensor `name`.
+    /// The tensor `name`, which may begin with the `/` of the root group.
     ///
     /// # Errors
     ///
@@ -404,14 +404,15 @@ impl Reader {
     pub fn tensor(&self, name: &str) -> Result<&Tensor, ReadError> {
         let place = self.places.get(name);
         place
-            .map(|&place| &self.tensors[place])
+            .map(|place| &self.tensors[place])
             .ok_or_else(|| self.no_tensor(name))
     }
 
     /// Why there is no tensor `name`.
     fn no_tensor(&self, name: &str) -> ReadError {
         let (path, tensor) = (self.path.clone(), name.to_owned());
-        if let Some(reason) = self.notes.iter().find_map(|note| note.why_unread(name)) {
+        let unread = |note: &Note| note.why_unread(from_root(name));
+        if let Some(reason) = self.notes.iter().find_map(unread) {
             return ReadError::Unread {
                 path,
                 tensor,
@@ -434,9 +435,9 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`ReadError::NoSuchTensor`]; [`ReadError::DtypeMismatch`] for a tensor of another dtype.
+    /// [`ReadError::NoSuchTensor`]; [`ReadError::NotBf16`] for a tensor of another type.
     pub fn assume_bf16(&mut self, name: &str) -> Result<(), ReadError> {
-        let Some(&place) = self.places.get(name) else {
+        let Some(place) = self.places.get(name) else {
             return Err(self.no_tensor(name));
         };
         let tensor = &mut self.tensors[place];
@@ -452,7 +453,7 @@ impl Reader {
     /// Keeps some of the tensors, and forgets the others.
     pub(crate) fn retain(&mut self, keep: impl FnMut(&Tensor) -> bool) {
         self.tensors.retain(keep);
-        self.places = places(&self.tensors);
+        self.places = Places::of(&self.tensors);
         self.decide_anew();
     }
 
@@ -575,15 +576,6 @@ impl Reader {
             })
             .collect()
     }
-}
-
-/// The places of tensors in a list, by their names.
-fn places(tensors: &[Tensor]) -> HashMap<String, usize> {
-    let mut places = HashMap::with_capacity(tensors.len());
-    for (place, tensor) in tensors.iter().enumerate() {
-        places.entry(tensor.name().to_owned()).or_insert(place);
-    }
-    places
 }
 
 /// What a file said of its run while the extents were read: a tensor has at least the steps that were

@@ -1,5 +1,6 @@
 //! One tensor of a file, and reading it.
 
+mod axes;
 mod located;
 mod part;
 mod plain;
@@ -531,10 +532,7 @@ impl Tensor {
             Some(TensorLocation {
                 data: &self.source.data,
                 dataset: self.dataset().ok()?,
-                header: self.header.or(match self.handle {
-                    Handle::Here(token) => Some(token.address()),
-                    Handle::Elsewhere(..) => None,
-                }),
+                header: self.header.or(self.address()),
                 shape: &self.shape,
                 chunk: self.chunk.as_deref(),
                 element: self.dtype().ok()?.size() as u64,
@@ -548,10 +546,7 @@ impl Tensor {
 
     /// The address of its object header, if it is in the file itself, and addresses there are places.
     pub(crate) fn own_header(&self) -> Option<u64> {
-        match self.handle {
-            Handle::Here(token) if self.encoding != Encoding::Other => Some(token.address()),
-            _ => None,
-        }
+        self.address().filter(|_| self.encoding != Encoding::Other)
     }
 
     /// Where the root of its chunk index is, if it has one that is read past libhdf5, and the most bytes that such an

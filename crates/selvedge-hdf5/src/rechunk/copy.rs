@@ -69,7 +69,7 @@ struct Item<'a> {
 
 /// What the threads have learnt of a tensor.
 struct Found {
-    /// Without ranges where no checksums are wanted.
+    /// `None` where no new ones are wanted.
     checksums: Option<Checksums>,
     survey: Float16Survey,
 }
@@ -139,7 +139,8 @@ impl<'a> Copying<'a> {
         for item in items {
             let name = &item.member.spec.name;
             let found = item.found.into_inner();
-            let checksums = found.checksums.map(|sums| (name.clone(), sums));
+            let checksums = found.checksums.or_else(|| item.member.checksums.clone());
+            let checksums = checksums.map(|sums| (name.clone(), sums));
             copied.checksums.extend(checksums);
             if item.member.convert {
                 copied.converted.push((name.clone(), found.survey));

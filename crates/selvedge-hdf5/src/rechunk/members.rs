@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use selvedge_base::Chain;
 
 use crate::attribute::MAX_BYTES;
+use crate::checksum::Checksums;
 use crate::chunks::to_usize;
 use crate::compare::root_name;
 use crate::plan::Grouped;
@@ -21,6 +22,8 @@ pub(super) struct Asked {
     pub(super) skip_unsupported: bool,
     pub(super) skip_damaged: bool,
     pub(super) common_steps: bool,
+    /// Whether all get new checksums.
+    pub(super) checksums: bool,
 }
 
 /// A tensor of the output and where it comes from.
@@ -31,6 +34,8 @@ pub(super) struct Member<'a> {
     pub(super) role: Role,
     /// Whether its values are float16 that become bfloat16.
     pub(super) convert: bool,
+    /// The checksums of the input, of the values that it keeps.
+    pub(super) checksums: Option<Checksums>,
 }
 
 /// All that the output has.
@@ -55,8 +60,11 @@ impl<'a> Members<'a> {
         asked: &Asked,
         mut left_out: LeftOut,
     ) -> Result<Self, RewriteError> {
+        let mut converted = HashSet::new();
         for name in &asked.bf16 {
-            let dtype = input.tensor(name)?.dtype()?;
+            let tensor = input.tensor(name)?;
+            converted.insert(tensor.name());
+            let dtype = tensor.dtype()?;
             if dtype != Dtype::F16 {
                 let tensor = name.clone();
                 return Err(RewriteError::Read(ReadError::DtypeMismatch {
@@ -80,17 +88,25 @@ impl<'a> Members<'a> {
         let mut all = Vec::new();
         for tensor in input.tensors() {
             let (role, shape) = (tensor.role(), tensor.step_shape().iter().copied());
-            let convert = asked.bf16.iter().any(|name| name == tensor.name());
+            let convert = converted.contains(tensor.name());
             let dtype = match convert {
                 true => Dtype::Bf16,
                 false => tensor.dtype()?,
             };
             let shape: Vec<usize> = shape.map(to_usize).collect();
+            let checksums = match asked.checksums {
+                true => None,
+                false => kept_checksums(tensor, convert).unwrap_or_else(|why| {
+                    left_out.push((format!("checksums of `{}`", tensor.name()), why));
+                    None
+                }),
+            };
             all.push(Member {
                 tensor,
                 spec: TensorSpec::new(root_name(tensor.name()), dtype, shape),
                 role,
                 convert,
+                checksums,
             });
         }
         all.sort_by_key(|member| member.role == Role::Constant);
@@ -140,6 +156,20 @@ impl<'a> Members<'a> {
     /// Those with this role.
     pub(super) fn of(&self, role: Role) -> impl Iterator<Item = &Member<'a>> {
         self.all.iter().filter(move |member| member.role == role)
+    }
+}
+
+/// The checksums that are still those of a tensor when its values lie in other chunks; or why they are not.
+fn kept_checksums(tensor: &Tensor, convert: bool) -> Result<Option<Checksums>, String> {
+    let found = tensor
+        .checksums()
+        .map_err(|error| Chain(&error).to_string())?;
+    match found {
+        Some(_) if convert => Err("its values become others".to_owned()),
+        Some(found) if found.covered > tensor.rows() => {
+            Err("they are of steps that are left out".to_owned())
+        }
+        found => Ok(found),
     }
 }
 

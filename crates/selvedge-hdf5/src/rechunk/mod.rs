@@ -74,7 +74,6 @@ pub struct Rechunk {
     chunk_target: u64,
     memory: u64,
     overwrite: bool,
-    checksums: bool,
     trust_values: bool,
     sync: bool,
     opening: ReaderOptions,
@@ -92,7 +91,6 @@ impl Rechunk {
             chunk_target: crate::Limits::default().chunk_target,
             memory: MEMORY,
             overwrite: false,
-            checksums: false,
             trust_values: false,
             sync: true,
             opening: ReaderOptions::default(),
@@ -156,10 +154,11 @@ impl Rechunk {
     }
 
     /// Writes checksums of the values, which [`verify_checksums`](crate::verify_checksums) holds
-    /// them against later. Default: no; then the output has none, also where the input has some. Those that the
-    /// input has are held against its values before anything is written.
+    /// them against later. Those that the input has are held against its values before anything is written.
+    /// Default: no; then the output has those that the input has, as they are: of values that have changed since,
+    /// they go on to say so.
     pub fn checksums(mut self, checksums: bool) -> Self {
-        self.checksums = checksums;
+        self.asked.checksums = checksums;
         self
     }
 
@@ -228,11 +227,12 @@ impl Rechunk {
     ///
     /// The errors of opening the input; [`RewriteError::NothingToRechunk`] for one without steps;
     /// [`RewriteError::UnequalSteps`]; [`RewriteError::CannotKeep`] for types, shapes and names that the
-    /// output cannot have; [`ReadError::NoSuchTensor`] and [`ReadError::DtypeMismatch`] for a tensor that is to
-    /// be bfloat16; [`ReadError::WorkingMemory`] and [`DeclareError::DiskTooSmall`].
+    /// output cannot have; [`ReadError::NoSuchTensor`], [`ReadError::DtypeMismatch`] and [`ReadError::NotBf16`] for a
+    /// tensor that is to be bfloat16; [`ReadError::WorkingMemory`] and [`DeclareError::DiskTooSmall`].
     ///
     /// [`ReadError::NoSuchTensor`]: crate::ReadError::NoSuchTensor
     /// [`ReadError::DtypeMismatch`]: crate::ReadError::DtypeMismatch
+    /// [`ReadError::NotBf16`]: crate::ReadError::NotBf16
     /// [`ReadError::WorkingMemory`]: crate::ReadError::WorkingMemory
     pub fn plan(&self) -> Result<RechunkPlan, RewriteError> {
         let (input, left_out) = self.open(&LeftOut::new())?;
@@ -282,7 +282,7 @@ impl Rechunk {
         let (input, left_out) = self.open(damaged)?;
         let members = Members::find(&input, &self.asked, left_out)?;
         let plan = self.plan_of(&members)?;
-        if self.checksums && !self.trust_values {
+        if self.asked.checksums && !self.trust_values {
             check_values(&input, self.memory, progress)?;
         }
         let path = &self.output;
@@ -373,7 +373,7 @@ impl Build<'_> {
             writer: trajectory.chunk_writer(),
             memory: bulk::buffer_memory(self.rechunk.memory),
             threads: self.plan.threads,
-            checksums: self.rechunk.checksums,
+            checksums: self.rechunk.asked.checksums,
         };
         let mut copied = copying.run(&meter)?;
         // libhdf5 does not open a file for writing that it has open for reading, and keeps what it has
@@ -393,7 +393,7 @@ impl Build<'_> {
             let (tensors, written): (Vec<_>, _) = (tensors.collect(), self.reader()?);
             verify_written(&tensors, &written, path, self.plan.threads, &meter)?;
         }
-        if self.rechunk.checksums {
+        if !copied.checksums.is_empty() {
             write_checksums(self.file, path, &copied.checksums)?;
             trajectory = self.open_trajectory()?;
         }

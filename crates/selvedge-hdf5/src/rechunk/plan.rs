@@ -39,7 +39,7 @@ pub struct RechunkPlan {
     pub converted: Vec<String>,
     /// What is not kept: a name, and why.
     pub left_out: Vec<(String, String)>,
-    /// Whether there will be checksums.
+    /// Whether there will be checksums, new ones or those of the input.
     pub checksums: bool,
     /// Bytes of all values, which the output takes on the disk; with compression it is at most so much.
     pub bytes: u64,
@@ -96,7 +96,7 @@ impl RechunkPlan {
             if let Some(grid) = grid {
                 packed.push((
                     member,
-                    Blocks::new(member.tensor, &grid, rechunk.checksums)?,
+                    Blocks::new(member.tensor, &grid, rechunk.asked.checksums)?,
                 ));
                 continue;
             }
@@ -123,7 +123,8 @@ impl RechunkPlan {
             added: members.added.clone(),
             converted: converted.map(|member| member.spec.name.clone()).collect(),
             left_out: members.left_out.clone(),
-            checksums: rechunk.checksums,
+            checksums: rechunk.asked.checksums
+                || members.all.iter().any(|member| member.checksums.is_some()),
             bytes,
             estimated_bytes: None,
             memory: each.saturating_mul(threads as u64),

@@ -6,11 +6,14 @@
 //! compressed is a chunk of the file.
 
 mod cut;
+mod names;
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use cut::Region;
+use names::name_axes;
 use selvedge_base::shape::elements;
 
 use crate::chunks::{Pipeline, to_usize};
@@ -171,10 +174,10 @@ impl References {
     pub fn of(reader: &Reader, options: &ReferenceOptions) -> Result<Self, ReadError> {
         let mut found = Self::begin(reader, reader.committed_steps());
         found.notes = reader.notes().to_vec();
-        for tensor in reader.tensors() {
-            found.add(tensor, tensor.regions(), options)?;
+        for (tensor, axes) in reader.tensors().iter().zip(reader.axis_names()) {
+            found.add(tensor, axes, tensor.regions(), options)?;
         }
-        found.name_axes();
+        name_axes(&mut found.arrays);
         Ok(found)
     }
 
@@ -197,11 +200,12 @@ impl References {
         found.joined = Some(plan);
         for Sources { parts } in sources {
             let tensor = parts[0].1;
+            let axes = tensor.axis_names(&HashMap::new());
             let parts = parts.into_iter();
             let parts = parts.map(|(_, tensor, first)| (tensor.clone(), first));
-            found.add(tensor, parts.collect(), options)?;
+            found.add(tensor, axes, parts.collect(), options)?;
         }
-        found.name_axes();
+        name_axes(&mut found.arrays);
         Ok(found)
     }
 
@@ -264,15 +268,19 @@ impl References {
         self.joined.as_ref()
     }
 
-    /// Adds a tensor, whose parts begin so in the whole.
+    /// Adds a tensor with the names of its axes, whose parts begin so in the whole.
     fn add(
         &mut self,
         tensor: &Tensor,
+        axes: Vec<Option<String>>,
         parts: Vec<(Tensor, Vec<u64>)>,
         options: &ReferenceOptions,
     ) -> Result<(), ReadError> {
         match self.array(tensor, parts, options) {
-            Ok(array) => self.arrays.push(array),
+            Ok(array) => self.arrays.push(ReferencedArray {
+                dimension_names: axes.into_iter().map(Option::unwrap_or_default).collect(),
+                ..array
+            }),
             Err(error) if options.skip_unsupported && error.is_unsupported() => {
                 self.left_out.push(error.to_string());
             }
@@ -379,29 +387,6 @@ impl References {
             self.files.push(path.to_owned());
             self.files.len() - 1
         })
-    }
-
-    /// Names the axes: those of the steps, and others by their length, so that axes of a name are of one length
-    /// in all arrays, as xarray wants it.
-    fn name_axes(&mut self) {
-        let is_taken = |array: &ReferencedArray| array.name == "step" && array.shape.len() != 1;
-        let step = match self.arrays.iter().any(is_taken) {
-            true => "steps",
-            false => "step",
-        };
-        for array in &mut self.arrays {
-            let mut names: Vec<String> = Vec::with_capacity(array.shape.len());
-            for (axis, length) in array.shape.iter().enumerate() {
-                let by_length = match (axis, array.has_steps()) {
-                    (0, true) => step.to_owned(),
-                    _ => format!("dim_{length}"),
-                };
-                let again = (2..).map(|nth| format!("{by_length}_{nth}"));
-                let mut all = std::iter::once(by_length.clone()).chain(again);
-                names.extend(all.find(|name| !names.contains(name)));
-            }
-            array.dimension_names = names;
-        }
     }
 }
 

@@ -85,7 +85,7 @@ def rechunk(
         target: the new file, which gets its name when it is complete.
         read: how it is mostly read: ``"whole"`` tensors, single ``"steps"``, or some ``"tokens"``.
         compression: ``"none"``, ``"fast"`` or, for an archive, ``"temporal"``.
-        checksums: writes checksums of ranges of steps, for `verify`.
+        checksums: makes new checksums of ranges of steps, for `verify`; without it those of the file stay.
         overwrite: replaces a file.
         skip_unsupported: leaves out what cannot be read here, for its type, a filter or a file that is not
             there, and what a trajectory cannot hold.
@@ -111,6 +111,7 @@ def report(
     page: Path,
     *others: Path,
     quick: bool = False,
+    steps: bool = False,
     tensors: Iterable[str] = (),
     vocabulary: Path | None = None,
     overwrite: bool = False,
@@ -125,6 +126,7 @@ def report(
         page: the page, one file of less than 5 MB that needs no network.
         others: more files, which share the charts.
         quick: reads some steps only, in some seconds.
+        steps: takes the first axis for steps, where the file does not say so.
         tensors: the names of those that are wanted; all without them.
         vocabulary: the tokens that rows are of: a text file, a ``vocab.json`` or a ``tokenizer.json``.
         overwrite: replaces a page.
@@ -144,7 +146,8 @@ def report(
         arguments += ["--tensor", name]
     if vocabulary is not None:
         arguments += ["--vocabulary", vocabulary]
-    arguments += ["--quick"] * quick + ["--overwrite"] * overwrite + ["--skip-unsupported"] * skip_unsupported
+    arguments += ["--quick"] * quick + ["--steps"] * steps
+    arguments += ["--overwrite"] * overwrite + ["--skip-unsupported"] * skip_unsupported
     return call(*arguments)[1]
 
 

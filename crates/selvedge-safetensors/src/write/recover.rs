@@ -59,7 +59,10 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Summary, SaveError> {
         .last()
         .and_then(|last| Growing::find(&start, header.data_start(), last));
     let Some((growing, _)) = growing else {
-        let why = "it is not a growing file of this crate";
+        let why = match Header::parse(&start, file_bytes) {
+            Ok(_) => "it is complete, and no file with a tensor that grows: rename it",
+            Err(_) => "it is no file with a tensor that grows, as Selvedge writes it",
+        };
         return Err(not_recoverable(why, None));
     };
     let rows = file_bytes.saturating_sub(growing.begin) / growing.row_bytes;

@@ -1,0 +1,25 @@
+//! Commands that take HDF5 alone.
+
+use std::path::Path;
+
+use anyhow::bail;
+
+use crate::facts::Format;
+
+/// Checks that a file is not of another format that this program reads.
+///
+/// # Errors
+///
+/// What it is, and what makes HDF5 of it. That it is nothing that is known, whoever opens it says best.
+pub(super) fn check_hdf5(path: &Path) -> anyhow::Result<()> {
+    match Format::detect(path) {
+        Ok(Format::Hdf5) | Err(_) => Ok(()),
+        Ok(other) => bail!(
+            "{} is {}, and this command takes HDF5; `selvedge convert {} {}` makes that of it",
+            path.display(),
+            other.name(),
+            path.display(),
+            path.with_extension("h5").display()
+        ),
+    }
+}

@@ -1,0 +1,97 @@
+//! The names of axes: their labels, or those of the dimension scales that netCDF names them by.
+
+use std::collections::HashMap;
+use std::ffi::CStr;
+
+use hdf5::types::VarLenArray;
+use hdf5::{Dataset, ObjectReference, ObjectReference1, ReferencedObject};
+
+use super::{Handle, Tensor, attributes};
+use crate::provenance::{DIMENSION_SCALE, SCALE_CLASS};
+use crate::reader::Reader;
+use crate::{Attribute, ffi};
+
+/// The attribute with the labels of the axes: h5py's `dataset.dims[0].label`.
+const LABELS: &str = "DIMENSION_LABELS";
+/// The attribute with the scales of each axis, by references to their datasets.
+const SCALES: &CStr = c"DIMENSION_LIST";
+/// The attribute of a scale with the axes that it is of.
+const USES: &str = "REFERENCE_LIST";
+
+impl Reader {
+    /// The names of the axes of each tensor, in the order of [`tensors`](Self::tensors), where the file has any:
+    /// labels, or dimension scales, as files of netCDF have them.
+    #[must_use]
+    pub fn axis_names(&self) -> Vec<Vec<Option<String>>> {
+        let tensors = self.tensors().iter();
+        let named = |tensor: &'_ Tensor| Some((tensor.address()?, tensor.name().to_owned()));
+        let by_address: HashMap<u64, String> = tensors.filter_map(named).collect();
+        let tensors = self.tensors().iter();
+        tensors
+            .map(|tensor| tensor.axis_names(&by_address))
+            .collect()
+    }
+}
+
+impl Tensor {
+    /// What its object header goes by within its file, if that is the one that was opened.
+    pub(super) fn address(&self) -> Option<u64> {
+        match self.handle {
+            Handle::Here(token) => Some(token.address()),
+            Handle::Elsewhere(..) => None,
+        }
+    }
+
+    /// The names of its axes; scales are known by their addresses.
+    pub(crate) fn axis_names(&self, by_address: &HashMap<u64, String>) -> Vec<Option<String>> {
+        let mut names = vec![None; self.shape().len()];
+        let Ok(dataset) = self.dataset() else {
+            return names;
+        };
+        let is_scale = || {
+            let class = attributes::text(&dataset, SCALE_CLASS);
+            let is_one = class.is_some_and(|class| class == DIMENSION_SCALE);
+            // A recorder makes each constant one, of its own axis alone.
+            is_one && (!self.source.ours || ffi::has_attribute(&dataset, USES))
+        };
+        let of_group = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+        match &mut names[..] {
+            // A scale names the axis that it has.
+            [only] if is_scale() => *only = Some(of_group(self.name())),
+            _ => {
+                let scales = scales(&dataset).unwrap_or_default();
+                for (name, scale) in names.iter_mut().zip(scales) {
+                    *name = scale.and_then(|address| Some(of_group(by_address.get(&address)?)));
+                }
+            }
+        }
+        let labels = match attributes::one(&dataset, LABELS) {
+            Ok(Some(Attribute::Texts(labels))) => labels,
+            Ok(Some(Attribute::Text(label))) => vec![label],
+            _ => Vec::new(),
+        };
+        for (name, label) in names.iter_mut().zip(labels) {
+            if !label.is_empty() {
+                *name = Some(label);
+            }
+        }
+        names
+    }
+}
+
+/// The address of the first scale of each axis.
+fn scales(dataset: &Dataset) -> hdf5::Result<Vec<Option<u64>>> {
+    let Some(list) = ffi::open_attribute(dataset, SCALES)? else {
+        return Ok(Vec::new());
+    };
+    let axes = list.read_raw::<VarLenArray<ObjectReference1>>()?;
+    let address = |scales: &VarLenArray<ObjectReference1>| {
+        // An empty list has no place in memory, and is no slice.
+        let first = (!scales.is_empty()).then(|| scales[0])?;
+        match first.dereference(dataset).ok()? {
+            ReferencedObject::Dataset(scale) => Some(ffi::object_info(&scale)?.token.address()),
+            _ => None,
+        }
+    };
+    Ok(axes.iter().map(address).collect())
+}
