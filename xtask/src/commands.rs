@@ -6,7 +6,9 @@ mod demo;
 mod deny;
 mod docs;
 mod fuzz;
+mod neighbours;
 mod python;
+mod recipes;
 mod sbom;
 mod setup;
 mod soak;
@@ -34,6 +36,8 @@ pub(crate) const COMMANDS: &[Command] = &[
     test::COMMAND,
     setup::COMMAND,
     python::COMMAND,
+    recipes::COMMAND,
+    neighbours::COMMAND,
     soak::COMMAND,
     demo::COMMAND,
     bench::COMMAND,

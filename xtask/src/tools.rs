@@ -40,6 +40,20 @@ const PACKAGE_PEERS: &[&str] = &[
     "safetensors",
 ];
 
+/// What the recipes and the table of neighbours import besides.
+const NEIGHBOURS: &[&str] = &[
+    "torch",
+    "distributed",
+    "h5netcdf",
+    "moto",
+    "netCDF4",
+    "pyfive",
+    "pytest",
+    "s3fs",
+    "tables",
+    "tensorstore",
+];
+
 /// What to do where there is no Python.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Python {
@@ -77,19 +91,16 @@ impl Tools {
 
     /// Finds or makes the Python that the package is installed into, with torch.
     pub(crate) fn package_python(workspace: &Workspace) -> Result<PathBuf> {
-        let _lock = lock(workspace)?;
-        let tools = workspace.root.join("tools/python");
-        let venv = Venv {
-            dir: workspace.target.join("torch"),
-            requirements: vec![tools.join("torch.txt"), tools.join("zarr.txt")],
-            modules: PACKAGE_PEERS,
-            oldest_python: (3, 11),
-            host: Host::Newest,
-            only_pins: true,
-            script: cfg!(target_os = "linux").then(|| tools.join("torch_without_cuda.py")),
-            what: "Python with torch for the CPU, readers of Zarr, maturin, pytest and mypy (690 MB to download, 1.8 GB on disk)",
-        };
-        venv.ensure()
+        let what = "Python with torch for the CPU, readers of Zarr, maturin, pytest and mypy (690 MB to download, 1.8 GB on disk)";
+        beside_torch(workspace, "torch", &[], PACKAGE_PEERS, (3, 11), what)
+    }
+
+    /// Finds or makes the Python of the recipes and of the table of neighbours: the package's, and everything that
+    /// people read such files with.
+    pub(crate) fn neighbours_python(workspace: &Workspace) -> Result<PathBuf> {
+        let what = "Python with torch, Dask, Ray, servers of S3 and readers of HDF5 and Zarr (1.1 GB to download, 2.5 GB on disk)";
+        let pins = ["neighbours.txt"];
+        beside_torch(workspace, "neighbours", &pins, NEIGHBOURS, (3, 12), what)
     }
 
     /// A program with `CMAKE` and `SELVEDGE_PYTHON` in its environment.
@@ -106,6 +117,31 @@ impl Tools {
     pub(crate) fn cargo(&self) -> Command {
         self.command(cargo())
     }
+}
+
+/// Finds or makes an environment of this name with torch, the readers of Zarr, and what is pinned besides.
+fn beside_torch(
+    workspace: &Workspace,
+    name: &str,
+    besides: &[&str],
+    modules: &'static [&'static str],
+    oldest_python: (u32, u32),
+    what: &'static str,
+) -> Result<PathBuf> {
+    let _lock = lock(workspace)?;
+    let tools = workspace.root.join("tools/python");
+    let pins = ["torch.txt", "zarr.txt"].iter().chain(besides);
+    let venv = Venv {
+        dir: workspace.target.join(name),
+        requirements: pins.map(|pins| tools.join(pins)).collect(),
+        modules,
+        oldest_python,
+        host: Host::Newest,
+        only_pins: true,
+        script: cfg!(target_os = "linux").then(|| tools.join("torch_without_cuda.py")),
+        what,
+    };
+    venv.ensure()
 }
 
 /// Two commands at once must not install into the same directory.

@@ -2,9 +2,11 @@
 
 use std::process::{Command, Output};
 
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 10] = [
     "test",
     "setup",
+    "recipes",
+    "neighbours",
     "demo",
     "bench",
     "check-conventions",

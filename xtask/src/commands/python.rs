@@ -145,6 +145,16 @@ impl<'a> Package<'a> {
         pytest
     }
 
+    /// The package of a release build in the environment of all neighbours, and that environment's Python.
+    pub(super) fn among_neighbours(workspace: &Workspace, tools: &Tools) -> Result<PathBuf> {
+        let python = Tools::neighbours_python(workspace)?;
+        let package = Package::new(workspace, tools, &python, Profile::Release)?;
+        for mut command in package.install() {
+            run_child(&mut command)?;
+        }
+        Ok(python)
+    }
+
     fn folder(&self) -> PathBuf {
         self.workspace.root.join("crates/selvedge-python")
     }
