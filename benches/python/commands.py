@@ -105,10 +105,10 @@ def recorded(create, steps, values_of, rests=None, disk=None):
     return figures
 
 
-def assign(targets, convert=lambda value: value):
+def assign(targets):
     def write(step, values):
         for target, value in zip(targets, values):
-            target[step] = convert(value)
+            target[step] = value
 
     return write
 

@@ -2,7 +2,6 @@
 driven."""
 
 import platform
-from math import prod
 from pathlib import Path
 from time import perf_counter
 
@@ -12,7 +11,8 @@ import safetensors.torch
 import selvedge
 import torch
 
-from commands import assign, recorded, same, serve
+import record_peer
+from commands import recorded, same, serve
 
 # What the copies of `memcpy` go round in, as those of a recorder go round in its queue.
 QUEUE = 64 << 20
@@ -38,7 +38,20 @@ class Nothing(torch.optim.Optimizer):
         return None
 
 
-class Peer:
+def of_arrays(writer):
+    """A contender that writes arrays, as those of the groups `record`; to make them is in the time of a step."""
+
+    def create(self, path, tensors, steps):
+        arrays = {name: numpy_of(tensor) for name, tensor in tensors.items()}
+        self.tensors = [(name, array.shape, array.dtype) for name, array in arrays.items()]
+        rows = max(1, 1_000_000 // max(array.nbytes for array in arrays.values()))
+        write, close = writer(self, path, steps, [min(rows, steps)] * len(arrays))
+        return lambda step, values: write(step, map(numpy_of, values)), close
+
+    return create
+
+
+class Peer(record_peer.Peer):
     def __init__(self):
         # Copies by several threads wait for each other where others are at work.
         torch.set_num_threads(1)
@@ -94,32 +107,9 @@ class Peer:
 
         return write, nothing
 
-    def h5py(self, path, tensors, steps, rows, **options):
-        file = h5py.File(path, "w")
-        datasets = []
-        for name, tensor in tensors.items():
-            array = numpy_of(tensor)
-            chunk = (min(rows, steps), *array.shape)
-            datasets.append(file.create_dataset(name, (steps, *array.shape), array.dtype, chunks=chunk, **options))
-        return assign(datasets, numpy_of), file.close
-
-    def h5py_tuned(self, path, tensors, steps):
-        rows = max(1, 1_000_000 // max(tensor.nbytes for tensor in tensors.values()))
-        return self.h5py(path, tensors, steps, rows, fill_time="never")
-
-    def h5py_seed(self, path, tensors, steps):
-        # Chunks of a whole run, whose fill values the first step writes.
-        return self.h5py(path, tensors, steps, steps)
-
-    def tofile(self, path, tensors, steps):
-        path.mkdir()
-        files = [open(path / name, "wb") for name in tensors]
-
-        def write(step, values):
-            for file, tensor in zip(files, values):
-                numpy_of(tensor).tofile(file)
-
-        return write, lambda: [file.close() for file in files]
+    h5py_tuned, h5py_seed, tofile = map(
+        of_arrays, (record_peer.Peer.h5py_tuned, record_peer.Peer.h5py_seed, record_peer.Peer.tofile)
+    )
 
     def torch_save(self, path, tensors, steps):
         path.mkdir()
@@ -166,24 +156,29 @@ class Peer:
 
 def check(path, tensors, steps):
     """Compares the first, the middle and the last step with what was recorded, but for copies in memory."""
-    if not path.exists():
-        return
-    for step in {0, steps // 2, steps - 1}:
+    for step in {0, steps // 2, steps - 1} if path.exists() else ():
+        found = contents(path, step)
         for name, tensor in tensors.items():
             expected = numpy_of(tensor).copy()
             if name == "layer0":
                 expected.reshape(-1)[0] = step % 30_000
-            if path.is_file():
-                with h5py.File(path) as file:
-                    found = np.asarray(file[name][step]).view(expected.dtype)
-            elif (path / name).exists():
-                offset, count = step * expected.nbytes, prod(expected.shape)
-                found = np.fromfile(path / name, expected.dtype, count, offset=offset).reshape(expected.shape)
-            elif (saved := path / f"{step}.pt").exists():
-                found = numpy_of(torch.load(saved)[name])
-            else:
-                found = numpy_of(safetensors.torch.load_file(path / f"{step}.safetensors")[name])
-            same(found, expected, f"step {step} of {name}")
+            same(found(name, expected), expected, f"step {step} of {name}")
+
+
+def contents(path, step):
+    """What finds a tensor of a step by its name, like the one that is expected."""
+    if path.is_file():
+        file = h5py.File(path)
+        return lambda name, expected: np.asarray(file[name][step]).view(expected.dtype)
+    if (saved := path / f"{step}.pt").exists():
+        tensors = torch.load(saved)
+    elif (saved := path / f"{step}.safetensors").exists():
+        tensors = safetensors.torch.load_file(saved)
+    else:
+        return lambda name, expected: np.fromfile(
+            path / name, expected.dtype, expected.size, offset=step * expected.nbytes
+        ).reshape(expected.shape)
+    return lambda name, _: numpy_of(tensors[name])
 
 
 if __name__ == "__main__":

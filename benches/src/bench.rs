@@ -136,16 +136,9 @@ impl Bench {
         mut sample: impl FnMut(Who, usize) -> Result<Sample>,
     ) -> &mut Group {
         let rounds = self.report.rounds;
-        let contenders = spec
-            .who
-            .iter()
-            .copied()
-            .filter(|who| has_peer || !who.python);
-        let contenders: Vec<Who> = contenders.collect();
-        group.rows = contenders
-            .iter()
-            .map(|who| Row::new(who.name, who.kind))
-            .collect();
+        let mut contenders = spec.who.clone();
+        contenders.retain(|who| has_peer || !who.python);
+        group.rows = contenders.iter().map(Row::new).collect();
         for round in 0..=rounds {
             for turn in 0..contenders.len() {
                 let index = (turn + round) % contenders.len();
@@ -203,7 +196,7 @@ mod tests {
         let mut bench = Bench::new(options, Path::new("."));
         let spec = Spec::of(&["good", "bad"]);
         let mut turns = String::new();
-        let group = bench.rounds(&spec, spec.group(1, 0, ""), false, |who, round| {
+        let group = bench.rounds(&spec, spec.group(1, 0, "", &None), false, |who, round| {
             turns.push_str(&who.key[..1]);
             if who.key == "bad" && round == 2 {
                 return Err("another answer".into());

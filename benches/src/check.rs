@@ -51,7 +51,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             expected = make_repository(&folder, count?, of_tensors?);
             let (count, faults) = (spec.count, expected.len());
             let text = format!("{count} notebooks, {files} tensor files, {faults} faults");
-            spec.group(1, 0, &text)
+            spec.group(1, 0, &text, &None)
         } else {
             let told = by_python(&["-c", VERSIONS]).output()?;
             let versions: Result<BTreeMap<String, String>, _> =
@@ -65,7 +65,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             bench.report.versions.extend(versions);
             let bytes;
             (notebooks, bytes) = make_notebooks(&folder, spec.count)?;
-            spec.group(spec.count, bytes, "")
+            spec.group(spec.count, bytes, "", &None)
         };
         bench.rounds(spec, group, true, |who, _| {
             let mut command = match who.key {
@@ -82,9 +82,8 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
                 _ => command.arg(&folder),
             };
             // The repository is one of its own, wherever it is made.
-            command
-                .current_dir(&folder)
-                .env("GIT_CEILING_DIRECTORIES", scratch.path());
+            command.env("GIT_CEILING_DIRECTORIES", scratch.path());
+            command.current_dir(&folder);
             let begin = Instant::now();
             let output = command.stderr(Stdio::inherit()).output()?;
             let sample = since(begin);

@@ -20,9 +20,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
     let (path, source) = (scratch.file("sample.h5"), scratch.file("values.bin"));
     for spec in groups {
         let (steps, note) = scratch.fit(spec.count, STEP_BYTES as u64, 1)?;
-        let tensor = DEMO
-            .iter()
-            .find(|(short, ..)| spec.name.rsplit(['/', '-']).next() == Some(short));
+        let tensor = DEMO.iter().find(|(short, ..)| *short == spec.end());
         let (values, what) = match (tensor, &trajectory) {
             (Some((_, name, what)), Some(path)) => (demo(path, name, steps)?, *what),
             (Some(_), None) => continue,
@@ -36,7 +34,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             peer.call::<()>("prepare", (&source, SHAPE))?;
         }
         let steps = (values.len() / STEP_BYTES) as u64;
-        let group = spec.group(steps, values.len() as u64, what).noted(note);
+        let group = spec.group(steps, values.len() as u64, what, &note);
         let mut opened: Vec<(&str, Vec<String>)> = Vec::new();
         let group = bench.rounds(spec, group, true, |who, round| {
             scratch.settle(&path)?;
@@ -55,9 +53,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         });
         for row in &mut group.rows {
             let readers = opened.iter().find(|(name, _)| *name == row.name);
-            row.opened_by = readers
-                .map(|(_, readers)| readers.clone())
-                .unwrap_or_default();
+            row.opened_by = readers.map_or_else(Vec::new, |(_, readers)| readers.clone());
         }
         scratch.settle(&path)?;
         scratch.settle(&source)?;
@@ -82,12 +78,9 @@ fn readers(stock: &mut Python, path: &Path, values: &[u8]) -> Result<Vec<String>
 
 fn record(path: &Path, values: &[u8], compression: Compression) -> Result<Sample> {
     let steps = values.chunks(STEP_BYTES);
-    let run = Recorder::create(path)
-        .steps(steps.len() as u64)
-        .compression(compression);
-    let mut run = run
-        .tensor_spec(TensorSpec::new(TENSOR, Dtype::Bf16, SHAPE))
-        .start()?;
+    let spec = TensorSpec::new(TENSOR, Dtype::Bf16, SHAPE);
+    let run = Recorder::create(path).steps(steps.len() as u64);
+    let mut run = run.compression(compression).tensor_spec(spec).start()?;
     let begin = Instant::now();
     for step in steps {
         run.append(|target| target.put_bytes(TENSOR, Dtype::Bf16, step))?;

@@ -36,13 +36,12 @@ pub(crate) fn run(bench: &mut Bench, groups: &[Spec]) -> Result<()> {
             len
         };
         // From 2⁻¹⁵ to 2, of both signs.
-        let wide = random_bits(len)
-            .into_iter()
-            .map(|bits| f32::from_bits((bits & 0x87FF_FFFF) | 0x3800_0000));
+        let wide = random_bits(len).into_iter();
+        let wide = wide.map(|bits| f32::from_bits((bits & 0x87FF_FFFF) | 0x3800_0000));
         let (wide, mut narrow) = (wide.collect::<Vec<f32>>(), vec![bf16::ONE; len]);
         let mut copy = vec![1.0; len];
         let rounds = spec.name.starts_with("convert/f32");
-        let group = spec.group(spec.count, spec.count * 4 * len as u64, "");
+        let group = spec.group(spec.count, spec.count * 4 * len as u64, "", &None);
         bench.rounds(spec, group, false, |who, _| {
             let conversions = match who.key {
                 "copy" => None,

@@ -306,9 +306,8 @@ pub(crate) const DEMO: [(&str, &str, &str); 4] = [
 pub(crate) fn demo(path: &Path, tensor: &str, steps: u64) -> Result<Vec<u8>> {
     let reader = Reader::open(path)?;
     let end = reader.committed_steps();
-    let values: Vec<u16> = reader
-        .tensor(tensor)?
-        .read_steps(end.saturating_sub(steps)..end)?;
+    let steps = end.saturating_sub(steps)..end;
+    let values: Vec<u16> = reader.tensor(tensor)?.read_steps(steps)?;
     if !(2 * values.len()).is_multiple_of(STEP_BYTES) {
         return Err(format!("{}: {tensor} is not {SHAPE:?}", path.display()).into());
     }

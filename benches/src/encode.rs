@@ -1,5 +1,7 @@
 //! `selvedge-deflate` beside the compressors that people use, in memory and on one core: on what a training writes.
 
+use std::iter::zip;
+
 use bytemuck::pod_collect_to_vec;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use selvedge_deflate::{Decoder, Encoder, Strides, max_encoded_len};
@@ -22,10 +24,8 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         bench.note("No trajectory of the demo: only normal values are encoded in memory.");
     }
     for spec in groups {
-        let tensor = DEMO
-            .iter()
-            .find(|(short, ..)| spec.name.rsplit(['/', '-']).next() == Some(short));
-        let parts = match (tensor, &trajectory) {
+        let tensor = DEMO.iter().find(|(short, ..)| *short == spec.end());
+        let (parts, when) = match (tensor, &trajectory) {
             (_, Some(path)) if spec.name == "encode/decoding" => {
                 decode(bench, spec, path)?;
                 continue;
@@ -36,7 +36,6 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             }
             _ => continue,
         };
-        let (parts, when) = parts;
         let is_temporal = spec.name.starts_with("encode/temporal");
         let (elements, text) = match is_temporal {
             true => (bands(&parts, usize::try_from(spec.count)?), when),
@@ -48,16 +47,14 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         let shuffled: Vec<Vec<u8>> = elements.iter().map(|chunk| shuffled(chunk)).collect();
         let chunks = Chunks { elements, shuffled };
         let size: usize = chunks.shuffled.iter().map(Vec::len).sum();
-        let mut group = spec.group(chunks.elements.len() as u64, size as u64, &text);
+        let mut group = spec.group(chunks.elements.len() as u64, size as u64, &text, &None);
         let mut spec = spec.clone();
         // The last path is the best one, which has a row already.
-        let paths: Vec<&str> = Encoder::on_every_path()
-            .iter()
-            .map(Encoder::instructions)
-            .collect();
+        let mut paths = Encoder::on_every_path();
+        paths.pop();
+        let has = |key: &str| paths.iter().any(|path| path.instructions() == key);
         let is_path = |who: &Who| matches!(who.key, "AVX2" | "portable");
-        spec.who
-            .retain(|who| !is_path(who) || paths[..paths.len() - 1].contains(&who.key));
+        spec.who.retain(|who| !is_path(who) || has(who.key));
         match &mut peer {
             _ if is_temporal => {}
             None => group.notes.push("Without the peers in Python.".to_owned()),
@@ -118,24 +115,17 @@ fn bands(parts: &[Vec<u16>], bytes: usize) -> Vec<Vec<u16>> {
     let of_part = (bytes / parts.len() / (2 * STEPS * ROWS * WIDTH)).clamp(1, bands);
     let firsts = (0..of_part).map(|nth| nth * bands / of_part * ROWS * WIDTH);
     let chunk = |part: &Vec<u16>, first: usize| {
-        let rows = part
-            .chunks(STEP)
-            .flat_map(|step| &step[first..first + ROWS * WIDTH]);
+        let rows = first..first + ROWS * WIDTH;
+        let rows = part.chunks(STEP).flat_map(|step| &step[rows.clone()]);
         rows.copied().collect()
     };
-    let chunks = parts
-        .iter()
-        .flat_map(|part| firsts.clone().map(move |first| chunk(part, first)));
-    chunks.collect()
+    let of = |part| firsts.clone().map(move |first| chunk(part, first));
+    parts.iter().flat_map(of).collect()
 }
 
 /// HDF5's shuffle filter for elements of two bytes.
 fn shuffled(elements: &[u16]) -> Vec<u8> {
-    let byte = |nth: usize| {
-        elements
-            .iter()
-            .map(move |element| element.to_le_bytes()[nth])
-    };
+    let byte = |nth: usize| elements.iter().map(move |value| value.to_le_bytes()[nth]);
     byte(0).chain(byte(1)).collect()
 }
 
@@ -245,11 +235,8 @@ fn decode(bench: &mut Bench, spec: &Spec, path: &Path) -> Result<()> {
     }
     let (mut ours, mut libdeflate) = (Decoder::new(), Decompressor::new());
     let mut memory = [(); TOGETHER].map(|()| vec![0; 2 * STEP]);
-    let group = spec.group(
-        streams.len() as u64,
-        (2 * STEP * streams.len()) as u64,
-        &told,
-    );
+    let size = (2 * STEP * streams.len()) as u64;
+    let group = spec.group(streams.len() as u64, size, &told, &None);
     bench.rounds(spec, group, false, |who, _| {
         let mut seconds = 0.0;
         // Three for each tensor: as many as are decoded together divide them.
@@ -260,24 +247,21 @@ fn decode(bench: &mut Bench, spec: &Spec, path: &Path) -> Result<()> {
             let begin = Instant::now();
             let whole = match who.key {
                 "together" => ours.decode_together(sources, places) == [true; TOGETHER],
-                "one" => sources
-                    .iter()
-                    .zip(places)
-                    .all(|(from, to)| ours.decode(from, to)),
+                "one" => zip(sources, places).all(|(from, to)| ours.decode(from, to)),
                 "libdeflate" => {
-                    let mut jobs = sources.iter().zip(places);
-                    jobs.all(|(from, to)| libdeflate.zlib_decompress(from, to).is_ok())
+                    let mut decode =
+                        |from: &[u8], to: &mut [u8]| libdeflate.zlib_decompress(from, to).is_ok();
+                    zip(sources, places).all(|(from, to)| decode(from, to))
                 }
                 _ => return unknown(who),
             };
             seconds += begin.elapsed().as_secs_f64();
-            let same = memory
-                .iter()
-                .zip(streams)
-                .all(|(found, (_, elements))| match who.kind {
-                    Kind::Ours => *found == cast_slice::<u16, u8>(elements),
-                    _ => *found == shuffled(elements),
-                });
+            let is_same = |found: &[u8], elements: &[u16]| match who.kind {
+                Kind::Ours => found == cast_slice::<u16, u8>(elements),
+                _ => found == shuffled(elements),
+            };
+            let mut both = memory.iter().zip(streams);
+            let same = both.all(|(found, (_, elements))| is_same(found, elements));
             if !whole || !same {
                 return Err("a stream does not give its elements back".into());
             }

@@ -25,10 +25,8 @@ pub(crate) fn describe(folder: &Path) -> Vec<(String, String)> {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split_whitespace().next();
     facts.extend(load.map(|load| ("load before", load.to_owned())));
-    let facts = facts.into_iter();
-    facts
-        .map(|(what, value)| (what.to_owned(), value))
-        .collect()
+    let owned = |(what, value): (&str, String)| (what.to_owned(), value);
+    facts.into_iter().map(owned).collect()
 }
 
 /// The commit that is measured.
@@ -48,9 +46,8 @@ pub(crate) fn versions() -> BTreeMap<String, String> {
             rust.split(' ').nth(1).unwrap_or("unknown").to_owned(),
         ),
     ];
-    versions
-        .map(|(what, version)| (what.to_owned(), version))
-        .into()
+    let owned = |(what, value): (&str, String)| (what.to_owned(), value);
+    versions.map(owned).into()
 }
 
 /// What the processors have done since the start of the system, and what this process and its ended children have.
@@ -99,15 +96,9 @@ fn numbers(text: &str) -> Vec<f64> {
 /// The value of the line `key: value` of a file of the system.
 fn told(path: &str, key: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
-    let value = |line: &str| {
-        Some(
-            line.strip_prefix(key)?
-                .trim_start()
-                .strip_prefix(':')?
-                .to_owned(),
-        )
-    };
-    Some(text.lines().find_map(value)?.trim().to_owned())
+    let mut values = text.lines().filter_map(|line| line.strip_prefix(key));
+    let value = values.find_map(|rest| rest.trim_start().strip_prefix(':'));
+    value.map(|value| value.trim().to_owned())
 }
 
 /// The number that such a value begins with.

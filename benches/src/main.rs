@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::{fs, io};
 
 use clap::Parser as _;
-use selvedge_benches::report::{self, Kind, Ratio, Report};
+use selvedge_benches::report::{self, Kind, Report};
 use selvedge_benches::{Bench, Options, Result, Scale, Scratch, sections};
 
 fn main() -> ExitCode {
@@ -49,15 +49,10 @@ fn measure(options: Options) -> Result<bool> {
     let complete = sections::run(&mut bench, &scratch, |report| save(report, &out).map(drop))?;
     drop(scratch);
     let report = save(&bench.finish(), &out)?;
-    for asked in report::asked(&report)
-        .iter()
-        .filter(|asked| asked.is_missed())
-    {
-        let found = asked
-            .found
-            .as_ref()
-            .map(Ratio::to_string)
-            .unwrap_or_default();
+    for asked in report::asked(&report) {
+        let Some(found) = asked.found.filter(|_| asked.is_missed()) else {
+            continue;
+        };
         println!(
             "missed: {}: {found}, and {} is asked",
             asked.name, asked.asked

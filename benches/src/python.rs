@@ -7,12 +7,8 @@ use crate::prelude::*;
 use crate::record::Files;
 
 pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Result<()> {
-    let Some(python) = bench
-        .options
-        .torch
-        .clone()
-        .filter(|_| !bench.options.no_peers)
-    else {
+    let torch = bench.options.torch.clone();
+    let Some(python) = torch.filter(|_| !bench.options.no_peers) else {
         let why = "they need a Python with torch and the package, which `cargo xtask bench` makes";
         bench.note(format!("No groups `python`: {why}."));
         return Ok(());
@@ -20,9 +16,8 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
     let Some(mut peer) = bench.start(&python, "torch_peer.py", &[]) else {
         return Ok(());
     };
-    let (reads, loops): (Vec<&Spec>, Vec<&Spec>) = groups
-        .iter()
-        .partition(|spec| spec.name.starts_with("python/read"));
+    let is_read = |spec: &&Spec| spec.name.starts_with("python/read");
+    let (reads, loops): (Vec<&Spec>, Vec<&Spec>) = groups.iter().partition(is_read);
     for spec in loops {
         let steps = Steps::of(&spec.numbers)?;
         // Files of fill values, or one for each step, take a little more.
@@ -31,8 +26,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         let is_append = spec.name.starts_with("python/append");
         let count = if is_append { 1 } else { files.count };
         let size = count * files.steps.step_bytes();
-        let group = spec.group(count, size, &files.steps.describe());
-        let group = group.noted(files.note.clone());
+        let group = spec.group(count, size, &files.steps.describe(), &files.note);
         bench.rounds(spec, group, true, |who, _| {
             scratch.settle(&files.path)?;
             if who.key == "rust" {
@@ -61,9 +55,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             what => what,
         };
         let (count, size, expected) = data.asked(what);
-        let group = spec
-            .group(count, size, &Grouped(steps).to_string())
-            .noted(note.clone());
+        let group = spec.group(count, size, &Grouped(steps).to_string(), &note);
         bench.rounds(spec, group, true, |who, _| {
             let (sample, sum) = match who.key {
                 "rust" => from_rust(what, &data)?,

@@ -35,14 +35,10 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         if !bench.evicts(spec, scratch, &data.path)? {
             continue;
         }
-        let what = spec
-            .name
-            .trim_start_matches("read/")
-            .trim_end_matches("-cold");
+        let what = spec.name.trim_start_matches("read/");
+        let what = what.trim_end_matches("-cold");
         let (reads, size, expected) = data.asked(what);
-        let group = spec
-            .group(reads, size, &Grouped(steps).to_string())
-            .noted(note.clone());
+        let group = spec.group(reads, size, &Grouped(steps).to_string(), &note);
         bench.rounds(spec, group, peer.is_some(), |who, _| {
             if spec.is_cold() {
                 scratch.evict(&data.path)?;
@@ -77,7 +73,8 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
                     Cow::Owned(pod_collect_to_vec(&[sum]))
                 }
                 ("rows", "ours") => {
-                    open()?
+                    let tensor = open()?;
+                    tensor
                         .select()
                         .rows(data.rows.clone())
                         .read_into(&mut part)?;
@@ -155,9 +152,7 @@ fn by_peer(data: &Trajectory, peer: &mut Python, way: &str, expected: u64) -> Re
     }
     same("the sum", found, data.expected(first..data.steps, 1))?;
     let parts = data.steps as f64 / (data.steps - first) as f64;
-    sample
-        .entry(Figure::Seconds)
-        .and_modify(|seconds| *seconds *= parts);
+    sample.insert(Figure::Seconds, parts * sample[&Figure::Seconds]);
     Ok(sample)
 }
 
@@ -172,15 +167,13 @@ fn preads(data: &Trajectory, values: &mut [u16]) -> Result<()> {
     thread::scope(|scope| -> Result<()> {
         let parts = values.chunks_mut(part).zip((first..).step_by(part));
         let file = &file;
-        let threads: Vec<_> = parts
-            .map(|(part, at)| {
-                scope.spawn(move || {
-                    let mut pieces = part.chunks_mut(PIECE).zip((at..).step_by(PIECE));
-                    pieces.try_for_each(|(piece, at)| file.read_exact_at(piece, at))
-                })
+        let threads = parts.map(|(part, at)| {
+            scope.spawn(move || {
+                let mut pieces = part.chunks_mut(PIECE).zip((at..).step_by(PIECE));
+                pieces.try_for_each(|(piece, at)| file.read_exact_at(piece, at))
             })
-            .collect();
-        for thread in threads {
+        });
+        for thread in threads.collect::<Vec<_>>() {
             thread.join().map_err(|_| "a thread panicked")??;
         }
         Ok(())

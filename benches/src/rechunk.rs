@@ -14,8 +14,9 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
     let old = Trajectory::record(scratch.file("old.h5"), steps, 1)?.path;
     let new = scratch.file("new.h5");
     let mut peer = bench.python("read_peer.py", &[]);
-    let group = spec.group(1, steps * STEP_BYTES as u64, &Grouped(steps).to_string());
-    bench.rounds(spec, group.noted(note), peer.is_some(), |who, _| {
+    let size = steps * STEP_BYTES as u64;
+    let group = spec.group(1, size, &Grouped(steps).to_string(), &note);
+    bench.rounds(spec, group, peer.is_some(), |who, _| {
         scratch.settle(&new)?;
         let rechunk = |pattern| Rechunk::new(&old, &new).pattern(pattern);
         let pattern = match who.key {
@@ -42,12 +43,8 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             }
             _ => return unknown(who),
         };
-        let found = compare(
-            &Reader::open(&old)?,
-            &Reader::open(&new)?,
-            &CompareOptions::default(),
-            |_| {},
-        )?;
+        let (old, new) = (Reader::open(&old)?, Reader::open(&new)?);
+        let found = compare(&old, &new, &CompareOptions::default(), |_| {})?;
         match found.is_equal() {
             true => Ok(sample),
             false => Err(format!("the new file differs: {found}").into()),

@@ -106,8 +106,7 @@ impl Files {
 
     pub(crate) fn group(&self, spec: &Spec) -> Group {
         let size = self.count * self.steps.step_bytes();
-        let group = spec.group(self.count, size, &self.steps.describe());
-        group.noted(self.note.clone())
+        spec.group(self.count, size, &self.steps.describe(), &self.note)
     }
 
     /// Gives Python the steps that differ.
@@ -138,8 +137,8 @@ impl Files {
     }
 
     fn check(&self) -> Result<()> {
-        self.steps
-            .check(&self.path, self.count, checked(self.count))
+        let checked = checked(self.count);
+        self.steps.check(&self.path, self.count, checked)
     }
 
     /// A sample: `create` makes what writes the steps, `write` writes one, which has a time of its own, and `close` is the
@@ -270,7 +269,7 @@ impl Files {
 /// measured together, when the first of them has its turn.
 fn append(bench: &mut Bench, scratch: &Scratch, spec: &Spec, steps: &Steps) -> Result<()> {
     let path = scratch.file("calls.h5");
-    let group = spec.group(1, steps.step_bytes(), &steps.describe());
+    let group = spec.group(1, steps.step_bytes(), &steps.describe(), &None);
     let mut waits = 0;
     let mut measured: [Option<Sample>; 2] = [None, None];
     let group = bench.rounds(spec, group, false, |who, _| {

@@ -30,9 +30,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         multiply();
         let taken = seconds(begin.elapsed().as_secs_f64());
         let size = files.count * files.steps.step_bytes();
-        let group = spec
-            .group(files.count, size, &taken)
-            .noted(files.note.clone());
+        let group = spec.group(files.count, size, &taken, &files.note);
         bench.rounds(spec, group, false, |who, round| {
             scratch.settle(&files.path)?;
             let sample = match who.key {
@@ -46,9 +44,8 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
                 _ => return unknown(who),
             };
             if round == 0 {
-                files
-                    .steps
-                    .check(&files.path, files.count, 0..files.count)?;
+                let all = 0..files.count;
+                files.steps.check(&files.path, files.count, all)?;
             }
             Ok(sample)
         });
@@ -62,11 +59,8 @@ const SIZE: usize = 256;
 const TIMES: usize = 4;
 
 static FACTORS: LazyLock<[Vec<f32>; 2]> = LazyLock::new(|| {
-    [7, 31].map(|seed| {
-        (0..SIZE * SIZE)
-            .map(|i| ((i * seed) % 1009) as f32 / 1009.0)
-            .collect()
-    })
+    let value = |i: usize| (i % 1009) as f32 / 1009.0;
+    [7, 31].map(|seed| (0..SIZE * SIZE).map(|i| value(i * seed)).collect())
 });
 
 /// What keeps the loop's thread busy: a product of matrices, always the same.

@@ -65,15 +65,12 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             }
         };
         let mut tensors = Tensors::new(names, shape, scratch)?;
-        let taken = random_indices(bench.pick(1000, 1000, 10), shape[0] as u64);
-        tensors.rows = taken
-            .into_iter()
-            .map(usize::try_from)
-            .collect::<Result<_, _>>()?;
+        let taken = random_indices(bench.pick(1000, 1000, 10), shape[0] as u64).into_iter();
+        tensors.rows = taken.map(usize::try_from).collect::<Result<_, _>>()?;
         if let Some(peer) = &mut peer {
             tensors.prepare(peer, scratch)?;
         }
-        let group = tensors.group(spec, what).noted(note);
+        let group = tensors.group(spec, what, &note);
         if what.starts_with("save") {
             tensors.sync = what.contains("sync");
             let mut number = 0;
@@ -146,9 +143,8 @@ impl Tensors {
         let path = &tensors.path;
         tensors.all(path).reproducible(true).sync(false).write()?;
         let begin = Reader::open(path)?.header().tensors()[0].range.start;
-        File::open(path)?
-            .take(begin)
-            .read_to_end(&mut tensors.header)?;
+        let mut file = File::open(path)?.take(begin);
+        file.read_to_end(&mut tensors.header)?;
         scratch.settle(path)?;
         tensors.file = vec![1; tensors.header.len() + 2 * tensors.values.len()];
         Ok(tensors)
@@ -162,12 +158,13 @@ impl Tensors {
         scratch.settle(&source)
     }
 
-    fn group(&self, spec: &Spec, what: &str) -> Group {
+    fn group(&self, spec: &Spec, what: &str, note: &Option<String>) -> Group {
         let size = match what.starts_with("rows") {
             true => 2 * self.rows.len() * self.shape[1],
             false => 2 * self.values.len(),
         };
-        spec.group(1, size as u64, &describe(self.names.len(), &self.shape))
+        let text = describe(self.names.len(), &self.shape);
+        spec.group(1, size as u64, &text, note)
     }
 
     /// The tensors with their names.
@@ -193,9 +190,8 @@ impl Tensors {
         let path = &self.path;
         let declared = |names: &[String]| {
             let save = Save::new(path).overwrite(true).sync(self.sync);
-            names
-                .iter()
-                .fold(save, |save, name| save.declare::<bf16>(name, self.shape))
+            let declare = |save: Save<'static>, name| save.declare::<bf16>(name, self.shape);
+            names.iter().fold(save, declare)
         };
         let meter = Meter::start();
         let begin = Instant::now();
@@ -215,11 +211,8 @@ impl Tensors {
             // With the last tensor growing, and the others declared.
             "growing" => {
                 let (last, others) = self.names.split_last().ok_or("no tensors")?;
-                self.stream(
-                    declared(others)
-                        .growing::<bf16>(last, &self.shape[1..])
-                        .start()?,
-                )?;
+                let save = declared(others).growing::<bf16>(last, &self.shape[1..]);
+                self.stream(save.start()?)?;
             }
             "serialize" => {
                 let views = self.each().map(|(name, values)| {
@@ -349,10 +342,8 @@ impl Tensors {
             "gather" => Reader::open(path)?.tensor(TENSOR)?.gather(rows)?,
             "read_all" => {
                 let values: Vec<bf16> = Reader::open(path)?.tensor(TENSOR)?.read()?;
-                rows.iter()
-                    .flat_map(|nth| &values[nth * row..][..row])
-                    .copied()
-                    .collect()
+                let rows = rows.iter().flat_map(|nth| &values[nth * row..][..row]);
+                rows.copied().collect()
             }
             _ => return unknown(who),
         };
@@ -372,9 +363,7 @@ fn mapped(path: &Path) -> Result<Mapped> {
 
 /// The values of a file that is in memory: what is after its header, which is not looked into.
 fn data(file: &[u8]) -> Result<&[bf16]> {
-    let (length, rest) = file
-        .split_first_chunk()
-        .ok_or("a file of less than 8 bytes")?;
+    let (length, rest) = file.split_first_chunk().ok_or("less than 8 bytes")?;
     let header = usize::try_from(u64::from_le_bytes(*length))?;
     Ok(bytes_as_bf16(
         rest.get(header..).ok_or("a file without data")?,
@@ -384,12 +373,10 @@ fn data(file: &[u8]) -> Result<&[bf16]> {
 /// `len` random bfloat16 values, of which any sum is exact (see [`sum_of`]): of any sign, from 1/8 up to 2.
 fn values(len: usize) -> Vec<bf16> {
     let bytes = random_bytes(2 * len);
-    let (bits, _) = bytes.as_chunks();
+    let (pairs, _) = bytes.as_chunks();
     // The sign, the fraction and the low two bits of the exponent; the rest of it is 31.
-    let bits = bits
-        .iter()
-        .map(|&bits| u16::from_le_bytes(bits) & 0x81FF | 0x3E00);
-    bits.map(bf16::from_bits).collect()
+    let bits = |&bits: &[u8; 2]| u16::from_le_bytes(bits) & 0x81FF | 0x3E00;
+    pairs.iter().map(bits).map(bf16::from_bits).collect()
 }
 
 /// When the values could be used, and their sum.
@@ -416,10 +403,8 @@ fn sum_of(values: &[bf16]) -> f64 {
         }
         lanes.into_iter().chain(rest.iter().map(widen)).sum::<f32>()
     };
-    values
-        .chunks(1 << 16)
-        .map(|block| f64::from(of_block(block)))
-        .sum()
+    let blocks = values.chunks(1 << 16);
+    blocks.map(|block| f64::from(of_block(block))).sum()
 }
 
 #[cfg(test)]

@@ -77,11 +77,8 @@ impl Scratch {
             return Ok((count, None));
         }
         if most < fewest {
-            let folder = self.path().display();
-            return Err(format!(
-                "{folder} has only {left} left; choose another place with --scratch"
-            )
-            .into());
+            let what = "left; choose another place with --scratch";
+            return Err(format!("{} has only {left} {what}", self.path().display()).into());
         }
         let note = format!("Scaled down from {count} to {most}: the disk has {left} left.");
         Ok((most, Some(note)))

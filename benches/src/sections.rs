@@ -132,13 +132,18 @@ impl Spec {
         }
     }
 
+    /// The last word of its name.
+    pub(crate) fn end(&self) -> &str {
+        self.name.rsplit(['/', '-']).next().unwrap_or_default()
+    }
+
     /// Whether the file that is read is dropped from the page cache before.
     pub(crate) fn is_cold(&self) -> bool {
         self.name.ends_with("-cold")
     }
 
-    /// The group with `count` samples of `size` bytes in all, and what the section knows of it.
-    pub(crate) fn group(&self, count: u64, size: u64, text: &str) -> Group {
+    /// The group with `count` samples of `size` bytes in all, what the section knows of it, and a note.
+    pub(crate) fn group(&self, count: u64, size: u64, text: &str, note: &Option<String>) -> Group {
         let told = |what: &str| {
             what.replace("{count}", &Grouped(count).to_string())
                 .replace("{each}", &bytes(size as f64 / count.max(1) as f64))
@@ -153,7 +158,7 @@ impl Spec {
             count,
             unit: self.unit.to_owned(),
             reference: self.who[0].name.to_owned(),
-            notes: Vec::new(),
+            notes: note.iter().cloned().collect(),
             rows: Vec::new(),
         }
     }
@@ -161,18 +166,15 @@ impl Spec {
 
 /// The names of all groups.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    SECTIONS
-        .iter()
-        .flat_map(|section| section.groups.iter().map(|(spec, _)| spec.name))
+    let groups = SECTIONS.iter().flat_map(|section| &section.groups);
+    groups.map(|(spec, _)| spec.name)
 }
 
 /// The title of the part with the groups whose names begin with `name`.
 pub(crate) fn title(name: &str) -> &str {
     let is_it = |section: &&Section| section.groups[0].0.name.split('/').next() == Some(name);
-    SECTIONS
-        .iter()
-        .find(is_it)
-        .map_or(name, |section| section.title)
+    let found = SECTIONS.iter().find(is_it);
+    found.map_or(name, |section| section.title)
 }
 
 /// Runs the groups that are selected, and calls `after` with the report so far after each section, so that a run that
@@ -190,19 +192,13 @@ pub fn run(
 ) -> Result<bool> {
     let mut complete = true;
     for section in &*SECTIONS {
-        let selected = section
-            .groups
-            .iter()
-            .filter(|(spec, _)| bench.options.selects(spec.name));
-        let selected: Vec<Spec> = selected
-            .map(|(spec, [full, quick, smoke])| {
-                let count = bench.pick(*full, *quick, *smoke);
-                Spec {
-                    count,
-                    ..spec.clone()
-                }
-            })
-            .collect();
+        let mut selected = Vec::new();
+        for (spec, [full, quick, smoke]) in section.groups.clone() {
+            if bench.options.selects(spec.name) {
+                let count = bench.pick(full, quick, smoke);
+                selected.push(Spec { count, ..spec });
+            }
+        }
         if selected.is_empty() {
             continue;
         }

@@ -48,13 +48,9 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             "uncompressed"
         };
         let text = format!("{} chunks, {kind}", Grouped(steps / whole));
-        let group = spec.group(reads, reads * size, &text).noted(note);
-        let expected = file
-            .wanted
-            .iter()
-            .copied()
-            .map(first_word)
-            .fold(0, u64::wrapping_add);
+        let group = spec.group(reads, reads * size, &text, &note);
+        let words = file.wanted.iter().map(|&step| first_word(step));
+        let expected = words.fold(0, u64::wrapping_add);
         bench.rounds(spec, group, peer.is_some(), |who, _| {
             let (sample, sum) = match (who.key, &mut peer) {
                 (_, Some(peer)) if who.python => {
@@ -90,9 +86,8 @@ fn word(values: &[u16]) -> u64 {
 impl Recorded {
     fn record(&self, chunk: u64) -> Result<()> {
         let spec = TensorSpec::new(TENSOR, Dtype::Bf16, [self.buffer.len()]);
-        let run = Recorder::create(&self.path)
-            .tensor_spec(spec)
-            .steps(self.steps);
+        let run = Recorder::create(&self.path).tensor_spec(spec);
+        let run = run.steps(self.steps);
         let size = size_of_val(&self.buffer[..]);
         let mut run = match chunk {
             0 => run.compression(Compression::Fast).start()?,
@@ -141,10 +136,8 @@ impl Recorded {
             all.push(at);
             at += size_of_val(&self.buffer[..]) as u64;
         }
-        self.wanted
-            .iter()
-            .map(|&step| Ok(all[usize::try_from(step)?]))
-            .collect()
+        let place = |&step: &u64| Ok(all[usize::try_from(step)?]);
+        self.wanted.iter().map(place).collect()
     }
 
     fn ours(&mut self, read: fn(&Tensor, u64, &mut [u16]) -> Result<u64>) -> Result<(Sample, u64)> {

@@ -99,13 +99,11 @@ fn body(report: &Report, is_page: bool) -> Vec<String> {
     parts.extend(
         failures.map(|(group, row, why)| format!("**{group}: {} failed:** {why}", row.name)),
     );
-    let required = asked(report)
-        .into_iter()
-        .filter(|asked| !asked.asked.is_empty());
-    let required = required.filter_map(|asked| {
+    let required = asked(report).into_iter().filter_map(|asked| {
         let missed = if asked.is_missed() { " **missed**" } else { "" };
         let found = format!("{}{missed}", asked.found?);
-        Some(vec![asked.name, asked.asked.to_owned(), found])
+        let row = vec![asked.name, asked.asked.to_owned(), found];
+        Some(row).filter(|row| !row[1].is_empty())
     });
     let required: Vec<Vec<String>> = required.collect();
     if !required.is_empty() {
@@ -299,10 +297,8 @@ fn table_of(group: &Group, is_page: bool) -> String {
         _ => any(&|row| show(row).is_some()),
     });
     let row = |row: &Row| {
-        let cells = columns.iter().map(|(_, show)| show(row));
-        cells
-            .map(|cell| cell.unwrap_or_else(|| "–".to_owned()))
-            .collect()
+        let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "–".to_owned());
+        columns.iter().map(|(_, show)| or_dash(show(row))).collect()
     };
     let rows: Vec<Vec<String>> = group.rows.iter().map(row).collect();
     let head: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
@@ -349,12 +345,9 @@ fn speed_bar(group: &Group, row: &Row) -> Option<String> {
 /// How long a step keeps its caller: from the median to the longest, with the 99th percentile.
 fn blocked_bar(group: &Group, row: &Row) -> Option<String> {
     let figures = [Figure::BlockedP50, Figure::BlockedP99, Figure::BlockedMax];
-    let all = group
-        .rows
-        .iter()
-        .flat_map(|row| figures.map(|figure| row.median(figure)));
-    let all: Vec<f64> = all.flatten().collect();
-    let [middle, late, longest] = figures.map(|figure| row.median(figure));
+    let of = |row: &Row| figures.map(|figure| row.median(figure));
+    let all: Vec<f64> = group.rows.iter().flat_map(of).flatten().collect();
+    let [middle, late, longest] = of(row);
     bar(kind(row), &all, [middle?, longest?], [late?; 2], middle?)
 }
 

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::numbers::median;
+use crate::sections::Who;
 pub use documents::{asked, benchmarks, group_table, page, readme_region, replace_region};
 pub use json::{read, write};
 pub use ratio::{Pair, Ratio, compare};
@@ -133,21 +134,15 @@ impl Report {
 
     /// Every contender that did not go on: group, name and why.
     pub fn failures(&self) -> impl Iterator<Item = (&str, &Row, &str)> {
-        self.groups.iter().flat_map(|group| {
-            let failed = |row| Some((group.name.as_str(), row, Row::why(row)?));
-            group.rows.iter().filter_map(failed)
-        })
+        let rows = self
+            .groups
+            .iter()
+            .flat_map(|of| of.rows.iter().map(|row| (&*of.name, row)));
+        rows.filter_map(|(group, row)| Some((group, row, row.failure.as_deref()?)))
     }
 }
 
 impl Group {
-    /// The same with a note, where there is one.
-    #[must_use]
-    pub fn noted(mut self, note: Option<impl Into<String>>) -> Self {
-        self.notes.extend(note.map(Into::into));
-        self
-    }
-
     /// The part of its name before the slash.
     #[must_use]
     pub fn section(&self) -> &str {
@@ -176,18 +171,14 @@ impl Group {
 }
 
 impl Row {
-    pub(crate) fn new(name: &str, kind: Kind) -> Self {
+    pub(crate) fn new(who: &Who) -> Self {
         Self {
-            name: name.to_owned(),
-            kind,
+            name: who.name.to_owned(),
+            kind: who.kind,
             opened_by: Vec::new(),
             failure: None,
             samples: BTreeMap::new(),
         }
-    }
-
-    fn why(&self) -> Option<&str> {
-        self.failure.as_deref()
     }
 
     /// Adds a round.
