@@ -12,13 +12,10 @@ use selvedge_benches::{Bench, Options, Result, Scale, Scratch, sections};
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let result = match &options {
-        Options {
-            compare: Some(reports),
-            ..
-        } => compare(&reports[0], &reports[1]),
-        Options { docs: true, .. } => docs(),
-        Options { list: true, .. } => list(&options),
+    let result = match (&options.compare, options.docs, options.list) {
+        (Some(reports), ..) => compare(&reports[0], &reports[1]),
+        (_, true, _) => docs(),
+        (_, _, true) => list(&options),
         _ => measure(options),
     };
     match result {

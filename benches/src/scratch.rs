@@ -88,14 +88,10 @@ impl Scratch {
     /// contender left in the page cache would be written during the time of the next. A short run has not the time:
     /// what was deleted is no longer written, and what others write takes as long as it takes.
     pub(crate) fn settle(&self, path: &Path) -> Result<()> {
-        let deleted = if path.is_dir() {
-            fs::remove_dir_all(path)
-        } else {
-            fs::remove_file(path)
-        };
-        match deleted {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
+        match path.is_dir() {
+            true => delete(path)?,
+            false if path.exists() => fs::remove_file(path)?,
+            false => {}
         }
         if self.settles {
             rustix::fs::sync();
@@ -116,14 +112,15 @@ impl Scratch {
 
 /// Deletes the folder of a run that is no more. One without a lock has just begun, or is somebody else's.
 fn delete_dead(folder: &Path) -> Result<()> {
-    let Ok(lock) = File::open(folder.join(LOCK)) else {
-        return Ok(());
-    };
-    if lock.try_lock().is_err() {
-        return Ok(());
+    match File::open(folder.join(LOCK)) {
+        Ok(lock) if lock.try_lock().is_ok() => delete(folder),
+        _ => Ok(()),
     }
+}
+
+/// Deletes a folder, which another run may be deleting, too.
+fn delete(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
-        // Another run deletes it, too.
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
     }

@@ -23,7 +23,7 @@ pub(crate) struct Who {
 }
 
 /// A group, as the table has it. The others are compared with the first contender.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Spec {
     pub(crate) name: &'static str,
     title: &'static str,
@@ -54,10 +54,10 @@ fn table(text: &'static str) -> Option<Vec<Section>> {
     while let Some(line) = lines.next() {
         let (name, rest) = line.split_once(": ")?;
         if let Some(key) = name.strip_prefix("== ") {
-            let (who, groups) = (Vec::new(), Vec::new());
+            let (title, who, groups) = (rest, Vec::new(), Vec::new());
             sections.push(Section {
                 key,
-                title: rest,
+                title,
                 who,
                 groups,
             });
@@ -82,7 +82,7 @@ fn table(text: &'static str) -> Option<Vec<Section>> {
         }
         let before = section.groups.last().cloned();
         let [what, numbers, who] = [lines.next()?, lines.next()?, lines.next()?].map(str::trim);
-        let (mut spec, mut counts) = before.unwrap_or_else(|| (Spec::empty(), [0; 3]));
+        let (mut spec, mut counts) = before.unwrap_or_default();
         (spec.name, spec.title) = (name, rest);
         if what != "." {
             spec.what = what;
@@ -104,19 +104,6 @@ fn table(text: &'static str) -> Option<Vec<Section>> {
 }
 
 impl Spec {
-    fn empty() -> Self {
-        let (numbers, who) = (Vec::new(), Vec::new());
-        Self {
-            name: "",
-            title: "",
-            what: "",
-            count: 0,
-            unit: "",
-            numbers,
-            who,
-        }
-    }
-
     /// A group of plain contenders.
     #[cfg(test)]
     pub(crate) fn of(keys: &[&'static str]) -> Self {
@@ -128,7 +115,7 @@ impl Spec {
         };
         Self {
             who: keys.iter().map(who).collect(),
-            ..Self::empty()
+            ..Self::default()
         }
     }
 

@@ -42,11 +42,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             buffer: vec![1; usize::try_from(size / 2)?],
         };
         file.record(chunk)?;
-        let kind = if chunk == 0 {
-            "compressed"
-        } else {
-            "uncompressed"
-        };
+        let kind = ["uncompressed", "compressed"][usize::from(chunk == 0)];
         let text = format!("{} chunks, {kind}", Grouped(steps / whole));
         let group = spec.group(reads, reads * size, &text, &note);
         let words = file.wanted.iter().map(|&step| first_word(step));

@@ -2,7 +2,7 @@
 
 use super::markdown::{bar, table};
 use super::ratio::certainty;
-use super::{Figure, Group, Kind, Ratio, Report, Row};
+use super::{Figure, Group, Ratio, Report, Row};
 use crate::Result;
 use crate::numbers::{bytes, factor, megabytes, seconds};
 use crate::sections::title;
@@ -37,11 +37,7 @@ impl Asked {
         let found = group.and_then(|group| group.speed(who, over));
         let first = || {
             let time = group?.row(who)?.median(Figure::Seconds)? / group?.count.max(1) as f64;
-            let noise = if found?.side().is_none() {
-                ", noise"
-            } else {
-                ""
-            };
+            let noise = found?.side().map_or(", noise", |_| "");
             let speed = format!("{}{noise}", found?);
             Some([what?.to_owned(), seconds(time), speed, over.to_owned()])
         };
@@ -212,11 +208,8 @@ fn of_group(group: &Group, is_page: bool) -> Vec<String> {
     ];
     parts.extend(group.notes.iter().cloned());
     let failed = |row: &Row| {
-        Some(format!(
-            "**{} failed:** {}",
-            row.name,
-            row.failure.as_ref()?
-        ))
+        let why = row.failure.as_ref()?;
+        Some(format!("**{} failed:** {why}", row.name))
     };
     parts.extend(group.rows.iter().filter_map(failed));
     parts
@@ -231,13 +224,10 @@ fn figure<'a>(figure: Figure, show: impl Fn(f64) -> String + 'a) -> Show<'a> {
 
 /// The table of a group, with the columns of which any contender has the figure.
 fn table_of(group: &Group, is_page: bool) -> String {
-    use Figure::{
-        BlockedMax, BlockedP50, BlockedP99, Create, Load, OnDisk, PeakMemory, ReadSeconds, Seconds,
-        Written,
-    };
+    use Figure as F;
     let (size, count) = (group.bytes as f64, group.count.max(1) as f64);
     let any = |has: &dyn Fn(&Row) -> bool| group.rows.iter().any(has);
-    let reads = any(&|row| !row.values(ReadSeconds).is_empty());
+    let reads = any(&|row| !row.values(F::ReadSeconds).is_empty());
     let tried = any(&|row| !row.opened_by.is_empty());
     let each = |time: f64| seconds(time / count);
     let rate = |time: f64| megabytes(size, time);
@@ -247,50 +237,43 @@ fn table_of(group: &Group, is_page: bool) -> String {
         true => format!("<span class=\"{}\">{}</span>", kind(row), row.name),
         false => row.name.clone(),
     };
-    let with =
-        |text: String, bar: Option<String>| text + &bar.filter(|_| is_page).unwrap_or_default();
+    let with = |text: String, bar: Option<String>| match bar {
+        Some(bar) if is_page => Some(text + &bar),
+        _ => Some(text),
+    };
+    let smaller = |row: &Row| Some(size / row.median(F::OnDisk)?);
+    let all: Vec<f64> = group.rows.iter().filter_map(smaller).chain([1.0]).collect();
+    let speed = |row: &Row| with(speed(group, row)?, speed_bar(group, row));
+    let blocked = |row: &Row| with(seconds(row.median(F::BlockedP50)?), blocked_bar(group, row));
+    let smaller = |row: &Row| {
+        let by = smaller(row)?;
+        with(factor(by), bar(&kind(row), &all, [1.0, by], [by; 2], 1.0))
+    };
+    let opened = |row: &Row| match &row.opened_by[..] {
+        _ if !tried => None,
+        [] => Some("plugin only".to_owned()),
+        readers => Some(readers.join(", ")),
+    };
     let mut columns: Vec<(&str, Show<'_>)> = vec![
         ("contender", Box::new(|row| Some(name(row)))),
-        (&unit, figure(Seconds, each)),
-        ("MB/s", figure(Seconds, rate)),
-        (
-            &over,
-            Box::new(|row| Some(with(speed(group, row)?, speed_bar(group, row)))),
-        ),
+        (&unit, figure(F::Seconds, each)),
+        ("MB/s", figure(F::Seconds, rate)),
+        (&over, Box::new(speed)),
         ("", Box::new(|row| Some(word(group, row).to_owned()))),
-        ("until usable", figure(Load, seconds)),
-        (
-            "blocked p50",
-            Box::new(|row| {
-                Some(with(
-                    seconds(row.median(BlockedP50)?),
-                    blocked_bar(group, row),
-                ))
-            }),
-        ),
-        ("p99", figure(BlockedP99, seconds)),
-        ("max", figure(BlockedMax, seconds)),
-        ("creation", figure(Create, seconds)),
-        ("read, MB/s", figure(ReadSeconds, rate)),
+        ("until usable", figure(F::Load, seconds)),
+        ("blocked p50", Box::new(blocked)),
+        ("p99", figure(F::BlockedP99, seconds)),
+        ("max", figure(F::BlockedMax, seconds)),
+        ("creation", figure(F::Create, seconds)),
+        ("read, MB/s", figure(F::ReadSeconds, rate)),
     ];
     if reads {
-        let smaller = |row: &Row| Some(size / row.median(OnDisk)?);
-        let all: Vec<f64> = group.rows.iter().filter_map(smaller).chain([1.0]).collect();
-        columns.push((
-            "smaller by",
-            Box::new(move |row| {
-                let by = smaller(row)?;
-                Some(with(
-                    factor(by),
-                    bar(kind(row), &all, [1.0, by], [by; 2], 1.0),
-                ))
-            }),
-        ));
-        columns.push(("opened by", Box::new(|row| tried.then(|| opened_by(row)))));
+        columns.push(("smaller by", Box::new(smaller)));
+        columns.push(("opened by", Box::new(opened)));
     } else {
-        columns.push(("memory", figure(PeakMemory, bytes)));
-        columns.push(("written", figure(Written, bytes)));
-        columns.push(("on disk", figure(OnDisk, bytes)));
+        columns.push(("memory", figure(F::PeakMemory, bytes)));
+        columns.push(("written", figure(F::Written, bytes)));
+        columns.push(("on disk", figure(F::OnDisk, bytes)));
     }
     columns.retain(|(title, show)| match *title {
         "MB/s" => size > 0.0,
@@ -305,19 +288,9 @@ fn table_of(group: &Group, is_page: bool) -> String {
     table(&head, &rows)
 }
 
-fn kind(row: &Row) -> &'static str {
-    match row.kind {
-        Kind::Ours => "ours",
-        Kind::Plain => "plain",
-        Kind::Peer => "peer",
-    }
-}
-
-fn opened_by(row: &Row) -> String {
-    match &row.opened_by[..] {
-        [] => "plugin only".to_owned(),
-        readers => readers.join(", "),
-    }
+/// Whose it is, as the page has it.
+fn kind(row: &Row) -> String {
+    format!("{:?}", row.kind).to_lowercase()
 }
 
 /// The ratio of a row; of the reference, what it is by definition.
@@ -348,7 +321,7 @@ fn blocked_bar(group: &Group, row: &Row) -> Option<String> {
     let of = |row: &Row| figures.map(|figure| row.median(figure));
     let all: Vec<f64> = group.rows.iter().flat_map(of).flatten().collect();
     let [middle, late, longest] = of(row);
-    bar(kind(row), &all, [middle?, longest?], [late?; 2], middle?)
+    bar(&kind(row), &all, [middle?, longest?], [late?; 2], middle?)
 }
 
 /// What is said of a row besides its ratio: nothing where that is certain.
