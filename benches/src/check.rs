@@ -1,7 +1,7 @@
 //! `selvedge check`: of a repository with notebooks and tensor files, beside Python that merely opens them, and of many
 //! notebooks, beside the tools that look at notebooks.
 //!
-//! The repository is made by `testing/python/repository.py`, which knows all findings; what the program finds is held
+//! The repository is made by `testing/support/python/repository.py`, which knows all findings; what the program finds is held
 //! against them in every round. Of the notebooks each tool has to say that they are as they should be; nbstripout, that
 //! each of them has outputs.
 

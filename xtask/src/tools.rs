@@ -129,7 +129,7 @@ fn beside_torch(
     what: &'static str,
 ) -> Result<PathBuf> {
     let _lock = lock(workspace)?;
-    let tools = workspace.root.join("tools/python");
+    let tools = workspace.root.join("testing/python");
     let pins = ["torch.txt", "zarr.txt"].iter().chain(besides);
     let venv = Venv {
         dir: workspace.target.join(name),
@@ -189,7 +189,7 @@ fn find_cmake(workspace: &Workspace) -> Result<PathBuf> {
     }
     let venv = Venv {
         dir: workspace.tools().join("venv"),
-        requirements: vec![workspace.root.join("tools/python/cmake.txt")],
+        requirements: vec![workspace.root.join("testing/python/cmake.txt")],
         modules: &["cmake"],
         oldest_python: (3, 8),
         host: Host::First,
@@ -233,13 +233,13 @@ fn find_python(workspace: &Workspace, benches: bool) -> Result<PathBuf> {
             )))
         };
     }
-    let requirements = workspace.root.join("tools/python/requirements.txt");
+    let requirements = workspace.root.join("testing/python/requirements.txt");
     let venv = if benches {
         Venv {
             dir: workspace.target.join("bench-python"),
             requirements: vec![
                 requirements,
-                workspace.root.join("tools/python/benches.txt"),
+                workspace.root.join("testing/python/benches.txt"),
             ],
             modules: BENCH_PEERS,
             oldest_python: (3, 10),

@@ -8,6 +8,22 @@
 //! [`shape`] put numbers into words, [`Indices`] names some of an axis, [`natural`] orders names with numbers in them, [`clock`] says what time it is, [`text`] makes text of bytes, and of text what a screen may be
 //! given. [`open_regular`] and its like read what somebody else made, and wait for nobody.
 //!
+//! ```
+//! use std::os::unix::fs::FileExt as _;
+//! use selvedge_base::Partial;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("W.npy");
+//! let overwrite = true;
+//! let mut partial = Partial::create(&path, overwrite)?;   // `.W.npy.partial`, locked
+//! partial.file().write_all_at(b"values", 0)?;
+//! partial.publish(true)?;                                 // synced, renamed, and the folder synced
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A file that is replaced hands down its permissions, and its owner where this user may give it away. A link is followed.
+//! What is write-protected, a pipe or a device, or written by somebody else is not replaced, although a rename could.
+//!
 //! This crate is made for the other crates of Selvedge; its interface follows their needs.
 
 pub mod buffer;
@@ -38,8 +54,3 @@ pub use lock::LockedFile;
 pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 pub use process::{AtWork, InUse, Process};
 pub use regular::{LONGEST_TEXT, open_regular, read_regular, read_text, reopen_regular};
-
-/// Runs the README's example as a doctest.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -29,14 +29,19 @@
 //! # Example
 //!
 //! ```
-//! use selvedge_bf16::{bf16, bf16_as_bytes, bytes_as_bf16, round_f32_to_bf16};
+//! use selvedge_bf16::{Float16Loss, bf16, bf16_as_bytes, bytes_as_bf16, round_f32_to_bf16};
 //!
-//! let mut weights = [bf16::ZERO; 3];
-//! round_f32_to_bf16(&[1.0, 0.1, -1.0e-40], &mut weights);
+//! let gradients = [1.0e-3_f32, 2.5e-9, -7.0e4];
+//! let mut stored = [bf16::ZERO; 3];
+//! round_f32_to_bf16(&gradients, &mut stored);
 //!
-//! let bytes = bf16_as_bytes(&weights);
-//! assert_eq!(bytes, [0x80, 0x3F, 0xCD, 0x3D, 0x01, 0x80]);
-//! assert_eq!(bytes_as_bf16(bytes)?, weights);
+//! // Bits in, bits out: no arithmetic on the way to a file or back from it.
+//! let file = bf16_as_bytes(&stored);
+//! assert_eq!(bytes_as_bf16(file)?, stored);
+//!
+//! let loss = Float16Loss::of(&stored);
+//! assert_eq!((loss.exact, loss.underflow_to_zero, loss.overflow_to_infinity), (1, 1, 1));
+//! println!("{loss}");
 //! # Ok::<(), selvedge_bf16::ViewError>(())
 //! ```
 
@@ -66,8 +71,3 @@ pub use crate::view::{
     bytes_as_bf16_mut, bytes_as_u16, bytes_as_u16_mut, u16_as_bf16, u16_as_bf16_mut, u16_as_bytes,
     u16_as_bytes_mut,
 };
-
-/// Runs the README's example as a doctest.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

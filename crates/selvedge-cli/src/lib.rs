@@ -1,5 +1,31 @@
-//! `selvedge`: look into tensor files, plan recordings, recover, reshape, convert and compare files,
-//! check a repository.
+//! The program `selvedge`: looks into tensor files, plans recordings, recovers files whose writer died, rechunks, converts
+//! and compares them.
+//!
+//! ```sh
+//! selvedge inspect thimble_7.h5                 # tensors, chunks, provenance, and the Python that reads them
+//! selvedge inspect --stats mask.safetensors     # NaN, Inf, least, greatest, mean, unchanged from step to step
+//! selvedge inspect --diff thimble_7.h5 thimble_8.h5
+//! selvedge show thimble_7.h5 W --step last --rows 0..5    # values: as numbers, as csv, as .npy
+//! selvedge show thimble_7.h5 losses --step log:50 --format csv
+//! selvedge report thimble_7.h5                  # a page for a browser: what moved, when, and where it stopped
+//! selvedge plan --steps 6001 --tensor W:bf16:10000x64 --tensor loss:f32:
+//! selvedge recover thimble_7.h5
+//! selvedge rechunk thimble_7.h5 thimble_7_tokens.h5 --for tokens
+//! selvedge convert thimble_7.h5 last.safetensors --tensor W --steps last
+//! selvedge verify thimble_7.h5 thimble_7_tokens.h5
+//! ```
+//!
+//! - HDF5 and safetensors, of any program. Headers only, unless `--stats` asks for the values.
+//! - Tells a recording that is at work from one whose writer died.
+//! - The line of Python for each dtype, with all of its bits: `torch.from_numpy(f["W"][:]).view(torch.bfloat16)`.
+//! - `--json` for programs; exit codes 0, 1 and 2; tables that fit 80 columns, and whole names in a pipe.
+//! - `selvedge completions SHELL` and `selvedge man`.
+//!
+//! `docs/cli.md` in the repository describes all of it, with examples of the output.
+//!
+//! Building needs a C compiler and cmake: libhdf5 is built from source and linked statically.
+//!
+//! # As a library
 //!
 //! This is the program as a library of one function, [`run`], for those who bring it in a shape of their
 //! own; the Python package does.

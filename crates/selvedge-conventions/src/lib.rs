@@ -25,6 +25,44 @@
 //!   default, and say so.
 //! - A finding is no error. Parsers return [`Error`], and whatever is wrong with a file that is
 //!   checked is a [`Finding`].
+//!
+//! # Example
+//!
+//! ```
+//! use selvedge_conventions::{
+//!     Artifact, Checker, Config, Dtype, Format, Report, SafetensorsFacts, Selection, TensorFacts,
+//!     TensorFileName, Tree, TreeFile,
+//! };
+//!
+//! let mask: TensorFileName = "1.5d_cluster_mask.safetensors".parse()?;
+//! assert!(mask < "1.24c8_cluster_mask.safetensors".parse()?);
+//!
+//! // What the headers of a file say, gathered by whoever can read it.
+//! let file = Artifact::new(
+//!     "tensors/Flannel/1.6a_norms.safetensors",
+//!     1_280_000,
+//!     SafetensorsFacts {
+//!         tensors: vec![TensorFacts::new("norms", Dtype::Float16, 2, &[10_000, 64])],
+//!         ..SafetensorsFacts::default()
+//!     },
+//! );
+//! let tree = Tree {
+//!     files: vec![TreeFile::new("notebooks/1.6a_norms.ipynb", 20_000)],
+//!     ..Tree::default()
+//! };
+//!
+//! let config = Config::default();
+//! let checker = Checker::new(&config, &tree, Selection::new(&config, &[], &[]));
+//! let report = Report::new(checker.check(&file), 1);
+//! assert_eq!(
+//!     report.render(Format::Concise),
+//!     "tensors/Flannel/1.6a_norms.safetensors:norms: warning[TEN002] stored as float16, which cannot \
+//!      hold what bfloat16 can\n1 warning in 1 of 1 file\n"
+//! );
+//! # Ok::<(), selvedge_conventions::Error>(())
+//! ```
+//!
+//! All conventions, keys and rules are in `docs/conventions.md` of the repository.
 
 #![forbid(unsafe_code)]
 
@@ -79,8 +117,3 @@ pub use selection::Selection;
 pub use selector::Selector;
 pub use severity::Severity;
 pub use units::parse_size;
-
-/// Runs the README's example as a doctest.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -5,6 +5,30 @@
 //! bfloat16 as [`half::bf16`], bit for bit. [`RunPlan`] says beforehand what a run takes of disk and
 //! memory, and [`recover`](recover()) puts a file in order whose writer died.
 //!
+//! ```no_run
+//! use selvedge_hdf5::{Error, Reader, Recorder, bf16};
+//!
+//! fn main() -> Result<(), Error> {
+//!     let weights = vec![bf16::from_f32(0.5); 640_000];
+//!     let mut run = Recorder::create("tensors/Thimble/thimble_7.h5")
+//!         .steps(6_001)
+//!         .tensor::<bf16>("W", [10_000, 64])
+//!         .scalar::<f32>("losses")
+//!         .attribute("learning_rate", 1e-3)
+//!         .start()?;
+//!     for _ in 0..6_001 {
+//!         run.append(|step| step.put("W", &weights)?.put("losses", &2.5_f32))?;
+//!     }
+//!     println!("{}", run.finish()?);
+//!
+//!     let file = Reader::open("tensors/Thimble/thimble_7.h5")?;
+//!     let last = file.committed_steps() - 1;
+//!     let w: Vec<bf16> = file.tensor("W")?.read_step(last)?;
+//!     assert_eq!(w, weights);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! libhdf5 builds the file. During the run its metadata do not change, but for the leading extents:
 //! the recorder writes the data of a step at the addresses of the chunks, and then moves the extents
 //! forward, 8 bytes for each tensor. So the extents are the commit record, and there is no moment at
@@ -14,6 +38,8 @@
 //!
 //! See [`Recorder`] for writing and [`Reader`] for reading. The file format is in `docs/format.md`
 //! of the repository.
+//!
+//! Building needs a C compiler and cmake: libhdf5 is built from source and linked statically.
 
 mod attribute;
 mod bulk;
@@ -96,8 +122,3 @@ pub use selvedge_base::{FileError, Indices, NoIndices};
 pub use shard::{Shard, new_run_id};
 pub use source::{Access, TensorSource};
 pub use spec::{PartOf, TensorSpec};
-
-/// Runs the README's example as a doctest.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

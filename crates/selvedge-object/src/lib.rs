@@ -1,5 +1,13 @@
 //! Training trajectories, and any HDF5 file, read from object stores: S3, Google Cloud Storage, Azure, HTTP.
 //!
+//! ```no_run
+//! use selvedge_object::ObjectOptions;
+//!
+//! let file = selvedge_object::open("s3://thimble/runs/thimble_7.h5", &ObjectOptions::default())?;
+//! let step = file.tensor("W")?.read_step::<selvedge_hdf5::bf16>(4000)?;   // one request, of these bytes
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The reader is that of `selvedge-hdf5`, to which an object is [its bytes](ObjectFile). One request opens a file
 //! whose structure lies at its beginning, as the recorder makes them; a step is one range of exactly its bytes, rows
 //! of many steps are ranges that are fetched together. Every answer is held against the ETag of the first: if the
@@ -56,8 +64,3 @@ pub fn open_with(
     let reader = reader.open_ranges(name, file);
     reader.map_err(|error| ObjectError::Open(Box::new(error)))
 }
-
-/// Runs the README's example as a doctest.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -14,7 +14,41 @@
 //! - A page is smaller than 5 MB, whatever the run. So curves have at most 2,000 points, each of which has the
 //!   least and the greatest number of its steps, and pictures have some hundred rows and columns, each cell of
 //!   which has the greatest.
+//! - What a stranger's file holds, its names above all, is text in the page, and never HTML or a script.
 //! - Sums are taken in `f64`, in an order that does not depend on the number of threads.
+//!
+//! # Example
+//!
+//! ```
+//! use selvedge_report::{File, Page, Stride, Tensor, Vocabulary, measure};
+//!
+//! // 100 steps of 8 rows of 4 values, which could lie in any file.
+//! let value = |step: u64, row: u64| (step * (row + 1)) as f32;
+//! let tensor = Tensor {
+//!     name: "W".to_owned(),
+//!     dtype: "float32".to_owned(),
+//!     shape: vec![100, 8, 4],
+//!     has_steps: true,
+//!     chunk: None,
+//!     is_packed: false,
+//!     values: Ok(Box::new(move |steps, rows, bytes| {
+//!         bytes.clear();
+//!         for step in steps {
+//!             for row in rows.unwrap_or(&[Stride::of(0..8)]).iter().flat_map(Stride::iter) {
+//!                 bytes.extend([value(step, row).to_le_bytes(); 4].as_flattened());
+//!             }
+//!         }
+//!         Ok(())
+//!     })),
+//! };
+//! let measured = measure(&[tensor], false, 1, &mut |name, bytes| println!("{bytes} bytes of {name}"));
+//! let heat = measured.tensors[0].heat.as_ref().expect("it has rows");
+//! assert_eq!(heat.top[0], 7, "the last row moves most");
+//!
+//! let file = File::new("thimble_7.h5", &["100 steps".to_owned()], "", measured);
+//! let html = Page::new("an example", vec![file], &Vocabulary::default()).html();
+//! assert!(html.starts_with("<!doctype html>"));
+//! ```
 
 #![forbid(unsafe_code)]
 
@@ -46,8 +80,3 @@ pub use series::Band;
 pub use slice::{Shown, Slice};
 pub use spread::Spread;
 pub use values::{Read, Tensor};
-
-/// Runs the README's example as a doctest.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

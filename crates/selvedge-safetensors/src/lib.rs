@@ -28,6 +28,45 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! - Under the final name there is the old file, or none, or the whole new one: written beside it, put on the disk, renamed.
+//! - Memory is constant however large the file; each call's values are in the file when it returns.
+//! - A growing file whose writer was killed is finished by [`recover`], with every whole row.
+//! - Tensors are aligned for their elements, so a mapped one is a `&[bf16]` at once.
+//! - A damaged file is refused with the name of the tensor, and what was expected and found.
+//! - Python reads the provenance with `safe_open(path, "np").metadata()`.
+//!
+//! # Larger than memory
+//!
+//! ```no_run
+//! use selvedge_safetensors::{Error, Mapped, Reader, Save, bf16};
+//!
+//! fn main() -> Result<(), Error> {
+//!     let path = "tensors/Flannel/1.5e_activations.safetensors";
+//!     // Of a length that turns out in the end.
+//!     let mut file = Save::new(path)
+//!         .declare::<bf16>("embedding", [151_936, 2560])
+//!         .growing::<bf16>("activations", [2560])
+//!         .start()?;
+//!     for _ in 0..151_936 {
+//!         file.write("embedding", &[bf16::ONE; 2560])?;
+//!     }
+//!     while file.rows() < 1_000_000 {
+//!         file.write("activations", &[bf16::ONE; 2560])?;
+//!     }
+//!     file.finish()?;
+//!
+//!     // A part of it, copied; and all of it, in place.
+//!     let file = Reader::open(path)?;
+//!     let some: Vec<bf16> = file.tensor("activations")?.gather(&[3, 1_000, 999_999])?;
+//!     assert_eq!(some.len(), 3 * 2560);
+//!     // SAFETY: nobody writes into this file; saves replace it by a rename.
+//!     let file = unsafe { Mapped::open(path)? };
+//!     let all: &[bf16] = file.tensor("activations")?.as_slice()?;
+//!     assert_eq!(all.len(), 1_000_000 * 2560);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # Trade-offs
 //!
 //! - The format is that of the [`safetensors`] crate, which gives the dtypes; the header is parsed
@@ -44,6 +83,8 @@
 //!
 //! - `ndarray`: `Save::array` and `TensorView::array`.
 //! - `candle`: `TensorView::to_candle` and `Tensor::to_candle`.
+//!
+//! `docs/safetensors.md` of the repository says what is in the files.
 
 #[cfg(feature = "candle")]
 mod candle;
@@ -67,8 +108,3 @@ pub use crate::provenance::Provenance;
 pub use crate::read::{Mapped, Reader, Tensor, TensorView};
 pub use crate::spec::TensorSpec;
 pub use crate::write::{Save, Summary, Writer, recover};
-
-/// Runs the README's example as a doctest.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -1,7 +1,7 @@
-//! `cargo xtask fuzz [TARGET]`: the fuzz targets of `fuzz/`, with cargo-fuzz and a nightly toolchain.
+//! `cargo xtask fuzz [TARGET]`: the fuzz targets of `testing/fuzz`, with cargo-fuzz and a nightly toolchain.
 //!
-//! The seeds of a target lie in `fuzz/seeds/TARGET`, its dictionary in `fuzz/dictionaries/TARGET.dict`; what libFuzzer
-//! finds to be new goes to `fuzz/corpus`, and what makes a target fail to `fuzz/artifacts`. Neither is committed: a
+//! The seeds of a target lie in `testing/fuzz/seeds/TARGET`, its dictionary in `testing/fuzz/dictionaries/TARGET.dict`; what libFuzzer
+//! finds to be new goes to `testing/fuzz/corpus`, and what makes a target fail to `testing/fuzz/artifacts`. Neither is committed: a
 //! finding becomes a regression test.
 
 use std::ffi::{OsStr, OsString};
@@ -27,7 +27,7 @@ pub(super) const COMMAND: Command = Command {
     help: "\
 Usage: cargo xtask fuzz [TARGET] [--seconds N] [--runs N]
 
-Runs a fuzz target of fuzz/targets, or each of them in turn. Needs a nightly toolchain (`rustup toolchain install
+Runs a fuzz target of testing/fuzz/targets, or each of them in turn. Needs a nightly toolchain (`rustup toolchain install
 nightly`); builds cargo-fuzz under the target directory where it is missing.
 
   --seconds N  how long, for each target (default: 60)
@@ -46,7 +46,7 @@ fn run(args: &[OsString]) -> Result<()> {
     let tools = Tools::prepare(&workspace, Python::Unused)?;
     for target in &chosen.targets {
         println!("=== {target}");
-        let corpus = workspace.root.join("fuzz/corpus").join(target);
+        let corpus = workspace.root.join("testing/fuzz/corpus").join(target);
         fs::create_dir_all(&corpus).map_err(Failure::io("create", &corpus))?;
         let fuzz = tools.command(&program);
         run_child(&mut command(fuzz, &workspace, target, &chosen.limit))?;
@@ -100,9 +100,9 @@ fn choose(args: &[OsString], known: &[String]) -> Result<Chosen> {
     Ok(Chosen { targets, limit })
 }
 
-/// The names of the files in `fuzz/targets`.
+/// The names of the files in `testing/fuzz/targets`.
 fn targets(root: &Path) -> Result<Vec<String>> {
-    let folder = root.join("fuzz/targets");
+    let folder = root.join("testing/fuzz/targets");
     let mut targets = Vec::new();
     for entry in folder.read_dir().map_err(Failure::io("list", &folder))? {
         let path = entry.map_err(Failure::io("list", &folder))?.path();
@@ -136,7 +136,7 @@ fn command(
     target: &str,
     limit: &str,
 ) -> process::Command {
-    let fuzz = workspace.root.join("fuzz");
+    let fuzz = workspace.root.join("testing/fuzz");
     command
         .current_dir(&workspace.root)
         // cargo-fuzz starts cargo, which rustup lets be of the toolchain that this names. What our own cargo has set
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn there_are_targets_and_each_is_declared() {
         let root = Workspace::find().unwrap().root;
-        let manifest = fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
+        let manifest = fs::read_to_string(root.join("testing/fuzz/Cargo.toml")).unwrap();
         let targets = targets(&root).unwrap();
         assert!(!targets.is_empty());
         for target in targets {

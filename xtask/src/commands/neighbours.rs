@@ -1,6 +1,6 @@
 //! `cargo xtask neighbours`: lets other programs read files of each kind, and writes `docs/neighbours.md`.
 //!
-//! What is judged, and the traps that are known, are in `tools/neighbours`. Python packages are installed into
+//! What is judged, and the traps that are known, are in `testing/neighbours`. Python packages are installed into
 //! `<target>/neighbours`, those for Node beside them. Octave, R and the tools of HDF5 and netCDF are those of the
 //! machine; the page says which it lacked.
 
@@ -23,7 +23,7 @@ pub(super) const COMMAND: Command = Command {
     help: "\
 Usage: cargo xtask neighbours
 
-Makes <target>/neighbours (pinned in tools/python; see `cargo xtask recipes`), installs h5wasm and jsfive there where the
+Makes <target>/neighbours (pinned in testing/python; see `cargo xtask recipes`), installs h5wasm and jsfive there where the
 machine has Node, makes a plain, a compressed, an archived, a live and a joined file, lets each program read them, and
 writes docs/neighbours.md. Octave (`octave-cli`), R with hdf5r or rhdf5, h5repack, h5dump and ncdump are run where they are on
 the PATH (Debian: octave r-cran-hdf5r r-bioc-rhdf5 hdf5-tools netcdf-bin); the page says which were not. Fails where a program
@@ -48,7 +48,7 @@ fn run(args: &[OsString]) -> Result<()> {
         table.env("NODE_FOLDER", node);
     }
     table
-        .arg(workspace.root.join("tools/neighbours/neighbours.py"))
+        .arg(workspace.root.join("testing/neighbours/neighbours.py"))
         .arg(folder.join("files"))
         .arg(workspace.root.join("docs/neighbours.md"));
     run_child(&mut table)

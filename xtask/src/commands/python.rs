@@ -2,7 +2,7 @@
 //! directory.
 //!
 //! The environment is `<target>/torch`, made of the newest Python that the machine has, with what
-//! `tools/python/torch.txt` and `zarr.txt` pin. On Linux that is torch without CUDA's libraries, for the CPU; somebody who has a
+//! `testing/python/torch.txt` and `zarr.txt` pin. On Linux that is torch without CUDA's libraries, for the CPU; somebody who has a
 //! Python of their own installs the wheel, or the folder `crates/selvedge-python`, there.
 
 use std::ffi::OsString;
@@ -23,7 +23,7 @@ pub(super) const COMMAND: Command = Command {
 Usage: cargo xtask python
 
 Builds the wheel of the package `selvedge` into <target>/wheels, makes <target>/torch (the newest Python of the
-machine with torch for the CPU, numpy, h5py, ml_dtypes and readers of Zarr, pinned in tools/python), installs the wheel there,
+machine with torch for the CPU, numpy, h5py, ml_dtypes and readers of Zarr, pinned in testing/python), installs the wheel there,
 and says how large it is and how to use it.
 
 In a Python of your own: `pip install ./crates/selvedge-python`. It needs Rust and a C compiler.

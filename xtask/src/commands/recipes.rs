@@ -19,7 +19,7 @@ pub(super) const COMMAND: Command = Command {
     help: "\
 Usage: cargo xtask recipes
 
-Makes <target>/neighbours (Python with torch, Dask, Ray, moto and readers of Zarr, pinned in tools/python), builds and
+Makes <target>/neighbours (Python with torch, Dask, Ray, moto and readers of Zarr, pinned in testing/python), builds and
 installs the package there, and runs the scripts of examples/scale: four processes of torch.distributed, of which one is
 killed; S3, which moto plays; a cluster of Dask; Ray; an array of jobs as SLURM starts them. What they read is held
 against a run of one process, bit for bit. Not part of `cargo xtask test`.

@@ -2,7 +2,7 @@
 //!
 //! CMake 3.26 or newer builds the static HDF5: the one in `CMAKE` or on the PATH is used, otherwise PyPI's `cmake`
 //! wheel is installed into `<target>/tools/venv`. Python with stock h5py, numpy, ml_dtypes and safetensors, pinned in
-//! `tools/python/requirements.txt`, is what tests, benches and the demo compare with: `<target>/python`.
+//! `testing/python/requirements.txt`, is what tests, benches and the demo compare with: `<target>/python`.
 //!
 //! Nothing outside the target directory changes. Every other command does the same by itself; `setup` is for those
 //! who call plain `cargo` afterwards, with the variables that it prints.
@@ -23,7 +23,7 @@ pub(super) const COMMAND: Command = Command {
 Usage: cargo xtask setup
 
 Finds CMake (>= 3.26; $CMAKE or the PATH) or installs it into <target>/tools/venv, and makes <target>/python:
-Python with h5py, ml_dtypes, numpy and safetensors, pinned in tools/python/requirements.txt.
+Python with h5py, ml_dtypes, numpy and safetensors, pinned in testing/python/requirements.txt.
 Prints the variables to export for plain `cargo build` and `cargo test`.
 
 Nothing outside the target directory changes. With everything there it only looks, in an instant.

@@ -1,6 +1,6 @@
 //! `cargo xtask soak [--minutes N] [--only GROUP]`: tries to break the promise, and writes down what came of it.
 //!
-//! The program is the package `soak/`; it runs on Linux. `miri` is a group of its own here, since it needs a nightly
+//! The program is the package `testing/soak`; it runs on Linux. `miri` is a group of its own here, since it needs a nightly
 //! toolchain and no program of ours: the tests of the crates that it can run.
 
 use std::ffi::{OsStr, OsString};
@@ -18,7 +18,7 @@ pub(super) const COMMAND: Command = Command {
     help: "\
 Usage: cargo xtask soak [--minutes N] [--only GROUP] [--most N] [--seed N] [--keep FOLDER] [--dry]
 
-Runs the groups kills, power, errors, files and live, or GROUP alone, and writes soak/record.json and the tables of
+Runs the groups kills, power, errors, files and live, or GROUP alone, and writes testing/soak/record.json and the tables of
 docs/durability.md. Fails where a promise was broken. Linux on x86-64 only. `--only miri` runs the tests
 of the crates that Miri can run, which needs a nightly toolchain (`rustup +nightly component add miri`).
 

@@ -15,7 +15,7 @@ pub(crate) fn root() -> &'static Path {
 
 /// The directories of all packages, relative to the root: `members` of the workspace, spelt out.
 pub(crate) fn packages() -> Vec<PathBuf> {
-    let mut packages: Vec<PathBuf> = ["benches", "soak", "testing", "xtask"]
+    let mut packages: Vec<PathBuf> = ["benches", "testing/soak", "testing/support", "xtask"]
         .map(PathBuf::from)
         .into();
     for parent in ["crates", "examples"] {

@@ -28,10 +28,14 @@ pub(super) struct Literal<'s> {
 pub(crate) fn parsed<T>(code: &str, look: impl FnOnce(&Parsed<ModModule>) -> T) -> Option<T> {
     const LONGEST: usize = 32 << 10;
     const STACK: usize = 64 << 20;
+    // What any code needs, and for each of its bytes as much as one level takes. To make a stack takes some ten
+    // times as long as to read a cell.
+    const LEAST: usize = 128 << 10;
+    const LEVEL: usize = (STACK - LEAST) / LONGEST;
     if code.len() > LONGEST {
         return None;
     }
-    stacker::grow(STACK, || {
+    stacker::maybe_grow(LEAST + code.len() * LEVEL, STACK, || {
         let parse = || parse_unchecked(code, ParseOptions::from(Mode::Ipython));
         let parsed = quietly(parse)?;
         Some(look(&parsed.try_into_module()?))

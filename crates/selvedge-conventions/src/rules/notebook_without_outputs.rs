@@ -76,6 +76,8 @@ impl Rule for NotebookWithoutOutputs {
             .iter()
             .filter(|(_, cell)| cell.execution_count.is_some() && cell.error.is_none())
             .filter(|(_, cell)| cell.results + cell.displays == 0)
+            // What it has printed is there, and it has no value beside.
+            .filter(|(_, cell)| cell.outputs == 0 || !ends_with_print(&cell.source))
             .filter(|(_, cell)| !cell.silences(self.code()))
             .peekable();
         if bare.peek().is_none() {
@@ -127,5 +129,54 @@ impl Rule for NotebookWithoutOutputs {
                 .cell(first)
                 .help("run all cells, save and commit with what they show"),
         ]
+    }
+}
+
+/// Whether the last line is a whole call of `print`. To see that is cheaper than to read the code as Python does.
+fn ends_with_print(code: &str) -> bool {
+    let mut lines = code.trim_end().rsplit('\n');
+    let last = lines.next().unwrap_or_default();
+    let goes_on = lines
+        .next()
+        .is_some_and(|line| line.trim_end().ends_with('\\'));
+    // The parenthesis behind the name is closed by the last character, and by none before.
+    let mut depth = 0_usize;
+    let open = last.bytes().map(|byte| {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > 0
+    });
+    let name = "print";
+    last.starts_with("print(")
+        && open.skip(name.len()).position(|is_open| !is_open) == Some(last.len() - name.len() - 1)
+        && !last.contains("\"\"\"")
+        && !last.contains("'''")
+        && !goes_on
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ends_with_print;
+
+    #[test]
+    fn a_last_line_that_only_prints() {
+        for code in ["print(x)", "x = 1\nprint(f(x), \"a\")\n\n"] {
+            assert!(ends_with_print(code), "{code}");
+        }
+        for code in [
+            "x = 1",
+            "f(\nprint(1))",
+            "f(\"\"\"\nprint(1)\"\"\")",
+            "print(1); x",
+            "y if x else \\\nprint(1)",
+            "print(1) or f(1)",
+            "print(1)  # )",
+            "if x:\n    print(1)",
+        ] {
+            assert!(!ends_with_print(code), "{code}");
+        }
     }
 }

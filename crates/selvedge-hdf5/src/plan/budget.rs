@@ -16,8 +16,11 @@ const BLOCK_BYTES: u64 = 1 << 20;
 const RUN_BYTES: u64 = 64 << 10;
 /// … of at most this many steps …
 const BLOCK_STEPS: u64 = 65_536;
-/// … and of at most a part of the queue: some are filled while others are written.
+/// … and of at most a part of the queue: some are filled while others are written …
 const LEAST_BLOCKS: u64 = 4;
+/// … unless that leaves less than this to each tensor, which the page cache takes at half the speed: then
+/// two blocks are enough.
+const LEAST_RUN_BYTES: u64 = 32 << 10;
 /// A page of the page cache, and a group of them that is handled as one.
 const PAGE: u64 = 4 << 10;
 const PAGE_GROUP: u64 = 16 << 10;
@@ -238,6 +241,8 @@ fn plan_queue(tensors: &[ChunkPlan], together: u64, steps: u64, limits: &Limits)
     let room = limits.queue.min(limits.memory);
     let wanted = RUN_BYTES.saturating_mul(tensors.len() as u64);
     let wanted = wanted.max(BLOCK_BYTES).min(room / LEAST_BLOCKS);
+    let least = LEAST_RUN_BYTES.saturating_mul(tensors.len() as u64);
+    let wanted = wanted.max(least.min(room / MIN_BLOCKS));
     let step_bytes = tensors.iter().map(ChunkPlan::step_bytes);
     let step_bytes = step_bytes.fold(0, u64::saturating_add);
     let is_padded = |tensor: &&ChunkPlan| !tensor.step_bytes().is_multiple_of(ALIGNMENT);

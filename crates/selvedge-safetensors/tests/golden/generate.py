@@ -1,7 +1,7 @@
 """Writes python.safetensors, as Python's safetensors writes it, beside this script.
 
 Every dtype that it can write from numpy and ml_dtypes, with every bit pattern of those of 8 and 16
-bits. Run by hand with `target/python/bin/python`, the versions of tools/python/requirements.txt; the
+bits. Run by hand with `target/python/bin/python`, the versions of testing/python/requirements.txt; the
 tests compare what it writes today with the file that is committed.
 """
 

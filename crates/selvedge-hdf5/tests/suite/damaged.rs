@@ -1,0 +1,145 @@
+//! Golden files of each format with fields, lengths and links that somebody has changed: `recover` keeps
+//! every committed step, or refuses the file and leaves it as it is. `cargo xtask fuzz recover` goes on
+//! from here.
+
+use std::fs;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::damage::{
+    COMPRESSED, COMPRESSED_KILLED, FINISHED, KILLED, damaged, recover_damaged, structure,
+    without_room,
+};
+use selvedge_hdf5::Reader;
+use selvedge_testing::Random;
+
+#[test]
+fn recover_keeps_what_was_committed_of_any_file() {
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let folder = folder.unwrap();
+    let path = folder.path().join("a.h5");
+    let mut random = Random(selvedge_testing::seed());
+    let golden = [&FINISHED[..], &KILLED, &COMPRESSED, &COMPRESSED_KILLED].concat();
+    for (name, bytes) in golden {
+        let base = without_room(bytes);
+        let recovered = |image: &[u8]| {
+            fs::write(&path, image).unwrap();
+            recover_damaged(&path)
+        };
+        let committed = recovered(&base).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(committed > 0, "{name}");
+        let places = structure(&base);
+        let (mut kept, mut refused) = (0, 0);
+        for _ in 0..30 {
+            let draw = |bound: usize| usize::try_from(random.below(bound as u64)).unwrap();
+            match recovered(&damaged(&base, &places, draw)) {
+                Ok(_) => kept += 1,
+                Err(error) => {
+                    assert!(error.to_string().contains("a.h5"), "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(kept > 0 && refused > 0, "{name}: {kept}, {refused}");
+    }
+}
+
+/// The bytes of a row were multiplied without a look, and the memory for a step was asked for in a way that
+/// ends the process where there is none.
+#[test]
+fn a_step_that_fits_no_memory_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    let [.., (_, golden), _] = KILLED;
+    // The description of the shape of `W`: its extents, and the largest that they may have.
+    let shape = [11_u64, 4, 3, u64::MAX, 4, 3]
+        .map(u64::to_le_bytes)
+        .concat();
+    let at = golden.windows(48).position(|found| found == shape).unwrap();
+    let mut opened = 0;
+    for axis in [1, 2] {
+        for extent in [1 << 50, (1 << 62) + 1, u64::MAX / 2] {
+            let mut image = golden.to_vec();
+            image[at + 8 * axis..][..8].copy_from_slice(&u64::to_le_bytes(extent));
+            fs::write(&path, image).unwrap();
+            let Ok(file) = Reader::open(&path) else {
+                continue;
+            };
+            opened += 1;
+            let rows = file.tensor("W").unwrap().select().rows([0, 2]);
+            assert!(rows.clone().steps(0..1).read::<u16>().is_err());
+            let mut blocks = rows.steps(0..1).blocks::<u16>(1 << 20).unwrap();
+            assert!(blocks.next().unwrap().is_err());
+        }
+    }
+    assert!(opened > 0);
+}
+
+/// libhdf5 took memory for a text, and filled it with zeros, before it looked whether the file has so many bytes: up to
+/// 4 GiB, and some seconds for each attribute.
+#[test]
+fn a_text_longer_than_the_file_takes_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    let [(_, golden), ..] = FINISHED;
+    let heap = golden.windows(5).position(|found| found == b"GCOL\x01");
+    let heap = heap.unwrap().to_le_bytes();
+    // A length, the collection, and a number in it.
+    let is_text = |found: &[u8]| found[1..4] == [0; 3] && found[4..12] == heap && found[12] > 0;
+    let text = golden.windows(13).position(is_text).unwrap();
+    let mut image = golden.to_vec();
+    image[text..text + 4].copy_from_slice(&0x5FFF_FFFF_u32.to_le_bytes());
+    fs::write(&path, image).unwrap();
+    let file = Reader::open(&path).unwrap();
+    let [(_, why)] = file.skipped_attributes() else {
+        panic!("{:?}", file.skipped_attributes());
+    };
+    assert!(why.contains("texts of 1610612735 bytes"), "{why}");
+    assert!(!file.attributes().to_vec().is_empty());
+}
+
+/// The heap is looked at before libhdf5 is given it, and what comes after an object as long as all addresses was looked for
+/// past the last of them: a panic within libhdf5, which ends the process.
+#[test]
+fn a_heap_longer_than_all_addresses_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    let [(_, golden), ..] = FINISHED;
+    let heap = golden.windows(5).position(|found| found == b"GCOL\x01");
+    let size = heap.unwrap() + 24;
+    let mut image = golden.to_vec();
+    image[size..size + 8].copy_from_slice(&(u64::MAX - 7).to_le_bytes());
+    fs::write(&path, image).unwrap();
+    let file = Reader::open(&path).unwrap();
+    assert!(!file.skipped_attributes().is_empty());
+}
+
+/// libhdf5 goes from object to object of a global heap, where the texts of attributes lie, and stayed for
+/// ever at free room that said that it had no bytes.
+#[test]
+fn a_heap_without_an_end_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    let [(_, golden), ..] = FINISHED;
+    let heap = golden.windows(5).position(|found| found == b"GCOL\x01");
+    let mut at = heap.unwrap() + 16;
+    let number = |at: usize| u16::from_le_bytes([golden[at], golden[at + 1]]);
+    let size = |at: usize| usize::from_le_bytes(golden[at + 8..at + 16].try_into().unwrap());
+    while number(at) != 0 {
+        at += 16 + size(at).next_multiple_of(8);
+    }
+    let mut image = golden.to_vec();
+    image[at + 8..at + 16].fill(0);
+    fs::write(&path, image).unwrap();
+    let (sender, answer) = mpsc::channel();
+    std::thread::spawn(move || {
+        let file = Reader::open(&path).unwrap();
+        let read = file.attributes().to_vec();
+        let _ = sender.send((read, file.skipped_attributes().to_vec()));
+    });
+    let (read, skipped) = answer.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(
+        !read.is_empty() && !skipped.is_empty(),
+        "{read:?} {skipped:?}"
+    );
+}

@@ -1,0 +1,34 @@
+//! What the public interface does, in one program, because each one links HDF5 and is large. Tests that measure their
+//! process, limit it or kill it have a program each, beside this one.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/damage.rs"]
+mod damage;
+
+mod archive;
+mod checksums;
+mod compare;
+mod compressed;
+mod constants;
+mod damaged;
+mod dtypes;
+mod elsewhere;
+mod foreign_programs;
+mod golden;
+mod integers;
+mod missing_parts;
+mod mistakes;
+mod naming;
+mod open_step;
+mod python;
+mod ranks;
+mod reading;
+mod rechunk;
+mod references;
+mod refusals;
+mod resume;
+mod run;
+mod selections;
+mod texts;
+mod unpacking;
