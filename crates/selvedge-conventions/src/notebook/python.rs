@@ -30,7 +30,7 @@ pub(crate) fn parsed<T>(code: &str, look: impl FnOnce(&Parsed<ModModule>) -> T) 
     const STACK: usize = 64 << 20;
     // What any code needs, and for each of its bytes as much as one level takes. To make a stack takes some ten
     // times as long as to read a cell.
-    const LEAST: usize = 128 << 10;
+    const LEAST: usize = 256 << 10;
     const LEVEL: usize = (STACK - LEAST) / LONGEST;
     if code.len() > LONGEST {
         return None;
