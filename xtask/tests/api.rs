@@ -30,10 +30,6 @@ fn what_is_public_is_what_is_listed() {
             .omit_auto_derived_impls(true)
             .build()
             .unwrap_or_else(|error| panic!("{}: {error}", json.display()));
-        assert!(
-            api.missing_item_ids().next().is_none(),
-            "{name}: incomplete"
-        );
         let found: String = api.items().map(|item| format!("{item}\n")).collect();
         let list = lists.join(format!("{name}.txt"));
         if std::env::var_os(UPDATE).is_some() {
@@ -55,6 +51,7 @@ fn what_is_public_is_what_is_listed() {
         })
         .collect();
     listed.sort();
+    expected.sort();
     assert_eq!(
         listed, expected,
         "docs/api has a list for each crate, and nothing else"
