@@ -19,7 +19,7 @@ fn main() -> std::io::Result<()> {
             .chunks_exact(2)
             .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
             .collect(),
-        None => (0..4 * CHUNK).map(|i| 0x3F80 | (i % 128) as u16).collect(),
+        None => (0x3F80..0x4000).cycle().take(4 * CHUNK).collect(),
     };
     // Its buffers are kept from chunk to chunk.
     let mut encoder = Encoder::new();

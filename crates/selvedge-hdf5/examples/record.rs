@@ -24,9 +24,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .start()?;
     println!("{}", run.plan());
     let mut weights = vec![bf16::ONE; 64_000];
-    for step in 0..STEPS {
+    let rows = (0..weights.len()).step_by(64);
+    for (step, row) in (0..STEPS).zip(rows) {
         // What a training loop would do.
-        let row = step as usize * 64;
         weights[row..row + 64].fill(bf16::from_f32(step as f32));
         let loss = 1.0 / (step as f32 + 1.0);
         run.append(|values| values.put("W", &weights)?.put("loss", &loss))?;

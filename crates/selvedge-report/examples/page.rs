@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use selvedge_report::{File, Page, Tensor, Vocabulary, measure};
+use selvedge_report::{File, Page, Stride, Tensor, Vocabulary, measure};
 
 const STEPS: u64 = 200;
 const ROWS: u64 = 64;
@@ -30,7 +30,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         values: Ok(Box::new(|steps, rows, bytes| {
             bytes.clear();
             for step in steps {
-                for row in rows.clone().unwrap_or(0..ROWS) {
+                for row in rows
+                    .unwrap_or(&[Stride::of(0..ROWS)])
+                    .iter()
+                    .flat_map(Stride::iter)
+                {
                     bytes.extend([value(step, row).to_le_bytes(); 4].as_flattened());
                 }
             }
