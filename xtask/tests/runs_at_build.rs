@@ -52,6 +52,7 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
             "zmij",
         ],
     ),
+    ("does nothing but for its own tests", &["pulldown-cmark"]),
     (
         "sets flags for the Python that is built for, which it starts and asks unless it is told not to",
         &["pyo3", "pyo3-ffi"],
