@@ -28,7 +28,6 @@ const BUSY: f64 = 0.1;
 
 impl Bench {
     /// A run that has measured nothing yet; files are written into `folder`.
-    #[must_use]
     pub fn new(options: Options, folder: &Path) -> Self {
         let (rounds, scale) = (options.rounds(), options.scale());
         let mut bench = Self {
@@ -57,7 +56,6 @@ impl Bench {
     }
 
     /// The report, when all groups have run: with how busy others kept the machine meanwhile.
-    #[must_use]
     pub fn finish(mut self) -> Report {
         if let (Some(begin), Some(end)) = (self.busy, Busy::now()) {
             let others = end.of_others_since(begin);

@@ -2,9 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{fs, io};
 
 use clap::Parser as _;
 use selvedge_benches::report::{self, Kind, Report};
@@ -86,13 +86,9 @@ fn docs() -> Result<bool> {
         ("README.md", report::replace_region(&readme, &report)?),
     ] {
         let path = root.join(path);
-        match fs::read_to_string(&path) {
-            Ok(found) if found == text => {}
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {
-                fs::write(&path, text)?;
-                println!("wrote {}", path.display());
-            }
+        if fs::read(&path).ok() != Some(text.clone().into_bytes()) {
+            fs::write(&path, text)?;
+            println!("wrote {}", path.display());
         }
     }
     Ok(true)

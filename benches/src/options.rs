@@ -73,7 +73,6 @@ pub enum Scale {
 
 impl Scale {
     /// `full`, or less of it.
-    #[must_use]
     pub fn pick<T>(self, full: T, quick: T, smoke: T) -> T {
         match self {
             Self::Full => full,
@@ -89,13 +88,11 @@ impl Options {
     /// # Panics
     ///
     /// Where they are none.
-    #[must_use]
     pub fn parsed(args: &[&str]) -> Self {
         Self::parse_from([&["bench"], args].concat())
     }
 
     /// How much is measured.
-    #[must_use]
     pub fn scale(&self) -> Scale {
         match (self.quick, self.smoke) {
             (true, _) => Scale::Quick,
@@ -104,29 +101,24 @@ impl Options {
         }
     }
 
-    /// Rounds that count.
-    #[must_use]
-    pub fn rounds(&self) -> usize {
+    pub(crate) fn rounds(&self) -> usize {
         let default = || self.scale().pick(9, 5, 1);
         self.rounds.map_or_else(default, usize::from)
     }
 
     /// The Python with the peers, where there is one.
-    #[must_use]
-    pub fn python(&self) -> Option<PathBuf> {
+    pub(crate) fn python(&self) -> Option<PathBuf> {
         let default = || env::var_os("SELVEDGE_PYTHON").map(PathBuf::from);
         let python = self.python.clone().or_else(default);
         python.filter(|path| !path.as_os_str().is_empty() && !self.no_peers)
     }
 
     /// The folder in which files are written.
-    #[must_use]
     pub fn scratch(&self) -> &Path {
         self.scratch.as_deref().unwrap_or(&self.out)
     }
 
     /// Whether the group `name` runs.
-    #[must_use]
     pub fn selects(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| name.starts_with(only.as_str()))
     }

@@ -96,6 +96,9 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         if !bench.evicts(spec, scratch, &tensors.path)? {
             continue;
         }
+        // Touched, as memory is that is there.
+        tensors.buffer = vec![bf16::ONE; tensors.values.len()];
+        tensors.file = vec![1; tensors.header.len() + 2 * tensors.values.len()];
         let expected = sum_of(&tensors.values);
         bench.rounds(spec, group, peer.is_some(), |who, _| {
             if spec.is_cold() {
@@ -136,7 +139,7 @@ impl Tensors {
             path: scratch.file("sample.safetensors"),
             sync: false,
             rows: Vec::new(),
-            buffer: vec![bf16::ONE; values.len()],
+            buffer: Vec::new(),
             file: Vec::new(),
             values,
         };
@@ -146,7 +149,6 @@ impl Tensors {
         let mut file = File::open(path)?.take(begin);
         file.read_to_end(&mut tensors.header)?;
         scratch.settle(path)?;
-        tensors.file = vec![1; tensors.header.len() + 2 * tensors.values.len()];
         Ok(tensors)
     }
 

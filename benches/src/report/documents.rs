@@ -51,7 +51,6 @@ impl Asked {
     }
 
     /// Whether the run has less than what is asked: than the first number of it.
-    #[must_use]
     pub fn is_missed(&self) -> bool {
         let words = self.asked.split([' ', ',']);
         let least = words.filter_map(|word| word.parse::<f64>().ok()).next();
@@ -61,7 +60,6 @@ impl Asked {
 }
 
 /// What the project asks of itself, next to what a run has. Nothing fails by it: a figure depends on the machine.
-#[must_use]
 pub fn asked(report: &Report) -> Vec<Asked> {
     let lines = include_str!("asked.txt").lines();
     let lines = lines.filter(|line| !line.starts_with('#'));
@@ -121,7 +119,6 @@ fn body(report: &Report, is_page: bool) -> Vec<String> {
 }
 
 /// `docs/benchmarks.md`.
-#[must_use]
 pub fn benchmarks(report: &Report) -> String {
     let head = "# Benchmarks\n\nMade by `cargo xtask bench --docs` from [a report](../benches/record/report.json), which has \
                 all samples, and [a page](../benches/record/report.html) with plots; not typed by hand. \
@@ -131,7 +128,6 @@ pub fn benchmarks(report: &Report) -> String {
 }
 
 /// The report as one page, without scripts and without anything from the network.
-#[must_use]
 pub fn page(report: &Report) -> String {
     super::markdown::page(&body(report, true).join("\n\n"))
 }
@@ -156,7 +152,6 @@ fn facts(report: &Report) -> String {
 const README: usize = 5;
 
 /// The figures of the README.
-#[must_use]
 pub fn readme_region(report: &Report) -> String {
     let warning = match report.scale.as_str() {
         "full" => "",
@@ -190,8 +185,7 @@ pub fn replace_region(readme: &str, report: &Report) -> Result<String> {
 }
 
 /// The group as Markdown, for the terminal.
-#[must_use]
-pub fn group_table(group: &Group) -> String {
+pub(crate) fn group_table(group: &Group) -> String {
     of_group(group, false).join("\n\n") + "\n"
 }
 

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::numbers::median;
 use crate::sections::Who;
-pub use documents::{asked, benchmarks, group_table, page, readme_region, replace_region};
+pub(crate) use documents::group_table;
+pub use documents::{asked, benchmarks, page, readme_region, replace_region};
 pub use json::{read, write};
 pub use ratio::{Pair, Ratio, compare};
 
@@ -127,7 +128,6 @@ pub type Sample = BTreeMap<Figure, f64>;
 
 impl Report {
     /// The group of this name.
-    #[must_use]
     pub fn group(&self, name: &str) -> Option<&Group> {
         self.groups.iter().find(|group| group.name == name)
     }
@@ -144,26 +144,22 @@ impl Report {
 
 impl Group {
     /// The part of its name before the slash.
-    #[must_use]
-    pub fn section(&self) -> &str {
+    pub(crate) fn section(&self) -> &str {
         self.name.split('/').next().unwrap_or(&self.name)
     }
 
     /// The row of the contender `name`.
-    #[must_use]
     pub fn row(&self, name: &str) -> Option<&Row> {
         self.rows.iter().find(|row| row.name == name)
     }
 
     /// How many times as fast the contender `who` is as `over`, pair by pair.
-    #[must_use]
     pub fn speed(&self, who: &str, over: &str) -> Option<Ratio> {
         let [who, over] = [who, over].map(|name| Some(self.row(name)?.values(Figure::Seconds)));
         Ratio::of_pairs(over?, who?)
     }
 
     /// How many times as fast a row is as the reference; `None` of the reference itself, and where there is no pair.
-    #[must_use]
     pub fn verdict(&self, row: &Row) -> Option<Ratio> {
         let other = row.name != self.reference;
         self.speed(&row.name, &self.reference).filter(|_| other)
@@ -181,21 +177,18 @@ impl Row {
         }
     }
 
-    /// Adds a round.
-    pub fn push(&mut self, sample: Sample) {
+    pub(crate) fn push(&mut self, sample: Sample) {
         for (figure, value) in sample {
             self.samples.entry(figure).or_default().push(value);
         }
     }
 
     /// The values of a figure, round by round.
-    #[must_use]
-    pub fn values(&self, figure: Figure) -> &[f64] {
+    pub(crate) fn values(&self, figure: Figure) -> &[f64] {
         self.samples.get(&figure).map_or(&[], Vec::as_slice)
     }
 
     /// The median of a figure over the rounds.
-    #[must_use]
     pub fn median(&self, figure: Figure) -> Option<f64> {
         median(self.values(figure))
     }

@@ -39,7 +39,6 @@ pub struct Ratio {
 
 impl Ratio {
     /// The ratio of all `over[i] / under[i]`; `None` where there is no pair.
-    #[must_use]
     pub fn of_pairs(over: &[f64], under: &[f64]) -> Option<Self> {
         let mut ratios: Vec<f64> = over.iter().zip(under).map(|(o, u)| o / u).collect();
         ratios.sort_by(f64::total_cmp);
@@ -54,7 +53,6 @@ impl Ratio {
     }
 
     /// Whether it is certainly above 1, `true`, or below; `None` where this run does not tell.
-    #[must_use]
     pub fn side(&self) -> Option<bool> {
         let is_certain = self.pairs >= FEWEST_PAIRS
             && (self.low > 1.0 || self.high < 1.0)
@@ -63,7 +61,6 @@ impl Ratio {
     }
 
     /// What is said of it in a word.
-    #[must_use]
     pub fn word(&self) -> &'static str {
         match self.side() {
             Some(true) => "faster",
@@ -96,27 +93,23 @@ pub struct Pair {
 
 impl Pair {
     /// Whether one of them claims anything.
-    #[must_use]
     pub fn is_claimed(&self) -> bool {
         self.ratios.iter().any(Ratio::is_claim)
     }
 
     /// Whether one of them claims that the contender is faster, or slower, and the other is as sure of the opposite.
-    #[must_use]
     pub fn is_contradiction(&self) -> bool {
         let [a, b] = self.ratios.map(|ratio| ratio.side());
         self.is_claimed() && a.is_some() && b.is_some() && a != b
     }
 
     /// Whether one claims what the other calls noise.
-    #[must_use]
     pub fn is_doubt(&self) -> bool {
         self.is_claimed() && self.ratios.iter().any(|ratio| ratio.side().is_none())
     }
 }
 
 /// Every row that both reports have, but references and those that failed in either.
-#[must_use]
 pub fn compare(a: &Report, b: &Report) -> Vec<Pair> {
     let groups = a.groups.iter();
     let groups = groups.filter_map(|first| Some((first, b.group(&first.name)?)));
@@ -156,7 +149,6 @@ fn critical(pairs: usize) -> f64 {
 }
 
 /// The probability that the median is inside an interval of `pairs` sorted values that leaves out `cut` at each end.
-#[must_use]
 pub(super) fn certainty(pairs: usize, cut: usize) -> f64 {
     let mut term = 0.5_f64.powi(i32::try_from(pairs).unwrap_or(i32::MAX));
     let mut outside = 0.0;
