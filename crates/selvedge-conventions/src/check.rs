@@ -182,4 +182,22 @@ mod tests {
             ":cell 3: the cell has an output and no number: its code was changed after it had run";
         check("NBK009", &stale, &[changed]);
     }
+
+    /// Loops, of which any number may go through nothing, and what mostly shows something.
+    #[test]
+    fn of_loops_nobody_knows_unless_something_else_is_gone() {
+        let loops = [
+            ("1", "", "for x in y: print(x)"),
+            ("2", "", "for x in z: print(x)"),
+            ("3", "", "while y: print(y.pop())"),
+            ("4", "", "plt.show()"),
+        ];
+        check("NBK002", &loops[..3], &[]);
+        let gone =
+            ":cell 1: the outputs are gone: this and 3 other cells have run, and show something";
+        check("NBK002", &loops, &[gone]);
+        let printed = r#"{"output_type": "stream", "name": "stdout", "text": "1"}"#;
+        let shown = [&loops[..], &[("5", printed, "print(1)")]].concat();
+        check("NBK002", &shown, &[]);
+    }
 }

@@ -26,6 +26,8 @@ pub(super) struct Names {
     figures: HashSet<String>,
     /// Variables that have something in them to go through, or are a number of steps.
     filled: HashSet<String>,
+    /// Classes of the notebook.
+    classes: HashSet<String>,
     /// The functions of the notebook, with their code, and how sure it is that each shows something.
     functions: Vec<(String, String)>,
     showing: HashMap<String, Shows>,
@@ -117,6 +119,10 @@ impl Names {
 
     pub(super) fn is_filled(&self, variable: &str) -> bool {
         self.filled.contains(variable)
+    }
+
+    pub(super) fn is_class(&self, name: &str) -> bool {
+        self.classes.contains(name)
     }
 
     pub(super) fn is_function(&self, name: &str) -> bool {
@@ -423,7 +429,10 @@ impl<'a> Visitor<'a> for Reader {
                 let last = self.definitions.last().cloned();
                 self.names.functions.extend(last);
             }
-            Stmt::ClassDef(class) => self.define(&class.name, statement),
+            Stmt::ClassDef(class) => {
+                self.define(&class.name, statement);
+                self.names.classes.insert(class.name.to_string());
+            }
             Stmt::Import(import) => {
                 import.names.iter().for_each(|alias| self.import("", alias));
             }

@@ -46,6 +46,8 @@ fn of_statement(statement: &Stmt, names: &Names) -> Shows {
         Stmt::With(with) if with.items.iter().all(|item| lets_pass(&item.context_expr)) => {
             of_body(&with.body)
         }
+        // It draws a bar, whatever it goes through.
+        Stmt::For(each) if is_told(&each.iter) => Shows::Likely,
         Stmt::For(each) => of_body(&each.body).min(of_items(&each.iter, names)),
         Stmt::ClassDef(class) => of_body(&class.body),
         Stmt::While(again) if is_true(&again.test) => of_body(&again.body),
@@ -71,6 +73,15 @@ fn of_statement(statement: &Stmt, names: &Names) -> Shows {
         }
         _ => Shows::Unsure,
     }
+}
+
+fn is_told(items: &Expr) -> bool {
+    let Expr::Call(call) = items else {
+        return false;
+    };
+    let may_hide = ["disable", "leave", "file"];
+    matches!(called(call), Some("tqdm" | "trange"))
+        && !may_hide.iter().any(|name| has_keyword(call, name))
 }
 
 fn is_true(test: &Expr) -> bool {
@@ -124,7 +135,17 @@ fn of_function(name: &str, call: &ExprCall, names: &Names) -> Shows {
         "print" => {
             // A list may be one of nothing.
             let is_sure = args.is_empty() || !args.iter().all(Expr::is_starred_expr);
-            is_sure && !has_keyword(call, "file") && !has_keyword(call, "end")
+            if has_keyword(call, "file") {
+                return of_stream(call);
+            }
+            if has_keyword(call, "end") {
+                return Shows::Perhaps;
+            }
+            is_sure
+        }
+        "help" if names.is_builtin(name) => return Shows::Likely,
+        "pprint" | "pp" if !args.is_empty() && !has_keyword(call, "stream") => {
+            return Shows::Likely;
         }
         "display" => {
             let first = args.first();
@@ -134,6 +155,18 @@ fn of_function(name: &str, call: &ExprCall, names: &Names) -> Shows {
     };
     if prints && names.is_builtin(name) {
         Shows::Surely
+    } else {
+        Shows::Unsure
+    }
+}
+
+/// What is printed to a stream that is named: IPython shows two of them.
+fn of_stream(call: &ExprCall) -> Shows {
+    let file = call.arguments.find_keyword("file").map(|file| &file.value);
+    let is_shown = matches!(file, Some(Expr::Attribute(stream))
+        if matches!(stream.attr.as_str(), "stderr" | "stdout"));
+    if is_shown {
+        Shows::Likely
     } else {
         Shows::Unsure
     }
@@ -191,6 +224,9 @@ fn of_method(method: &ExprAttribute, call: &ExprCall, names: &Names) -> Shows {
         Expr::Name(of) => of.id.as_str(),
         _ => "",
     };
+    if name == "pprint" && !call.arguments.args.is_empty() && !has_keyword(call, "stream") {
+        return Shows::Likely;
+    }
     let is_drawn = DRAWING.contains(&name);
     match names.module(of) {
         _ if names.hides_plots() => Shows::Unsure,
@@ -214,6 +250,7 @@ pub(super) fn of_command(kind: IpyEscapeKind, text: &str) -> Shows {
             let mut options = words.take_while(|word| word.starts_with('-'));
             let is_quiet = options.any(|word| word.contains('q'));
             let prints = match name {
+                "pwd" | "lsmagic" => return Shows::Likely,
                 "time" | "timeit" | "memit" | "cd" => !is_quiet,
                 "env" | "set_env" => text.contains('='),
                 "who" | "whos" => true,

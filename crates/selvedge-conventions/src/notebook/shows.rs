@@ -143,8 +143,16 @@ fn of_code(code: &str, names: &Names) -> Shown {
 }
 
 /// Attributes of arrays and tables.
-const ATTRIBUTES: [&str; 8] = [
-    "shape", "dtype", "dtypes", "size", "ndim", "T", "columns", "index",
+const ATTRIBUTES: [&str; 9] = [
+    "__version__",
+    "shape",
+    "dtype",
+    "dtypes",
+    "size",
+    "ndim",
+    "T",
+    "columns",
+    "index",
 ];
 
 /// Whether IPython shows the value: any but `None`.
@@ -285,6 +293,8 @@ fn of_call(call: &ExprCall, names: &Names) -> Shows {
         _ if makes(call) && !called(call).is_some_and(|name| names.is_function(name)) => {
             Shows::Likely
         }
+        Expr::Name(class) if names.is_class(class.id.as_str()) => Shows::Likely,
+        Expr::Attribute(function) if is_of_numbers(&function.value, names) => Shows::Likely,
         // Methods that mostly return something, and have such a name in other classes that do not.
         Expr::Attribute(method)
             if SOME.contains(&method.attr.as_str()) && names.is_builtin(method.attr.as_str()) =>
@@ -293,6 +303,16 @@ fn of_call(call: &ExprCall, names: &Names) -> Shows {
         }
         _ => Shows::Unsure,
     }
+}
+
+/// Whether it is a module whose functions all have a value.
+fn is_of_numbers(module: &Expr, names: &Names) -> bool {
+    const MODULES: [&str; 4] = ["itertools", "math", "platform", "statistics"];
+    let Expr::Name(name) = module else {
+        return false;
+    };
+    let module = names.module(name.id.as_str());
+    module.is_some_and(|module| MODULES.contains(&module))
 }
 
 #[cfg(test)]
@@ -353,6 +373,9 @@ mod tests {
                 "class Net:\n    pass\nnet = Net()\nnet",
                 "pd.DataFrame(rows)",
                 "torch.cuda.is_available()",
+                "torch.__version__",
+                "class A:\n    pass\nA()",
+                "import math\nmath.sqrt(2)",
             ],
             Shows::Likely,
         );

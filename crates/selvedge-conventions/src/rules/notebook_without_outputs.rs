@@ -88,31 +88,35 @@ impl Rule for NotebookWithoutOutputs {
             .map(|(number, cell)| {
                 let shown = shows(cell);
                 let is_value = shown.printed < Shows::Surely || cell.outputs > 0;
-                match cell.outputs {
-                    0 => (*number, shown.any(has_outputs), is_value),
+                let shows = match cell.outputs {
+                    0 => shown.any(has_outputs),
                     // What it has printed is there.
-                    _ => (*number, shown.value.min(Shows::Likely), is_value),
-                }
+                    _ => shown.value.min(Shows::Likely),
+                };
+                (*number, shows, is_value, shown.value)
             })
-            .filter(|(_, shows, _)| *shows != Shows::Unsure)
+            .filter(|(_, shows, ..)| *shows != Shows::Unsure)
             .collect();
         // One value may be `None` where other outputs are there, and some may be of which nothing is known.
-        // That none of them is there is another matter: a tool kept what is printed.
+        // That none of them is there is another matter: a tool kept what is printed. Any number of loops may
+        // go through nothing.
         const MANY: usize = 3;
-        let values = bare
-            .iter()
-            .filter(|(_, shows, is_value)| *is_value && *shows != Shows::Surely)
-            .count();
-        let likely = bare.iter().any(|(_, shows, _)| *shows >= Shows::Likely);
+        let values = || {
+            let values = bare.iter();
+            values.filter(|(_, shows, is_value, _)| *is_value && *shows != Shows::Surely)
+        };
+        let unknown = values().filter(|(.., value)| *value != Shows::Unsure);
+        let (values, unknown) = (values().count(), unknown.count());
+        let likely = bare.iter().any(|(_, shows, ..)| *shows >= Shows::Likely);
         let has_values = notebook.cells.iter().any(|cell| cell.results > 0);
         let least = if has_outputs && (values < 2 || has_values) {
             Shows::Surely
-        } else if values < 2 || !likely && values < MANY {
+        } else if values < 2 || !likely && unknown < MANY {
             Shows::Likely
         } else {
             Shows::Perhaps
         };
-        let gone = bare.into_iter().filter(|(_, shows, _)| *shows >= least);
+        let gone = bare.into_iter().filter(|(_, shows, ..)| *shows >= least);
         let bare: Vec<_> = gone.map(|(number, ..)| number).collect();
         let Some(&first) = bare.first() else {
             return Vec::new();
