@@ -82,7 +82,7 @@ fn docs() -> Result<bool> {
     let readme = fs::read_to_string(root.join("README.md"))?;
     for (path, text) in [
         ("benches/record/report.html", report::page(&report)),
-        ("docs/benchmarks.md", report::benchmarks(&report)),
+        ("docs/generated/benchmarks.md", report::benchmarks(&report)),
         ("README.md", report::replace_region(&readme, &report)?),
     ] {
         let path = root.join(path);

@@ -37,10 +37,10 @@ pub struct Options {
     /// Without the Python peers.
     #[arg(long)]
     pub no_peers: bool,
-    /// Also keep the report in benches/record/, and make docs/benchmarks.md and the README's figures from it.
+    /// Also keep the report in benches/record/, and make docs/generated/benchmarks.md and the README's figures from it.
     #[arg(long, conflicts_with_all = ["only", "no_peers", "smoke"])]
     pub record: bool,
-    /// Measure nothing: make docs/benchmarks.md and the README's figures from benches/record/report.json.
+    /// Measure nothing: make docs/generated/benchmarks.md and the README's figures from benches/record/report.json.
     #[arg(long, conflicts_with_all = ["quick", "record"])]
     pub docs: bool,
     /// Measure nothing: tell where two reports (report.json) disagree on who is faster.

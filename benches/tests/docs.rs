@@ -28,7 +28,7 @@ fn check(path: &str, expected: &str) {
 #[test]
 fn the_documents_are_made_from_the_report() {
     let report = committed();
-    check("docs/benchmarks.md", &report::benchmarks(&report));
+    check("docs/generated/benchmarks.md", &report::benchmarks(&report));
     check("benches/record/report.html", &report::page(&report));
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     check(

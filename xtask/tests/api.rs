@@ -1,4 +1,4 @@
-//! What each library offers, in `docs/api`: a line for each thing that is public. A change of it is seen in review.
+//! What each library offers, in `docs/generated/api`: a line for each thing that is public. A change of it is seen in review.
 //!
 //! The lines are made of rustdoc's JSON, which the pinned toolchain gives to nobody but itself; `RUSTC_BOOTSTRAP` says
 //! that this is what it is for, to rustdoc alone.
@@ -18,7 +18,7 @@ const UPDATE: &str = "SELVEDGE_UPDATE_API";
 #[test]
 fn what_is_public_is_what_is_listed() {
     let folder = documented();
-    let lists = root().join("docs/api");
+    let lists = root().join("docs/generated/api");
     let mut wrong = Vec::new();
     let mut expected: Vec<String> = Vec::new();
     // What Python calls is listed by the package's own stubs.
@@ -40,7 +40,7 @@ fn what_is_public_is_what_is_listed() {
         wrong.extend(differences(name, &committed, &found));
         expected.push(format!("{name}.txt"));
     }
-    let listed = lists.read_dir().expect("docs/api");
+    let listed = lists.read_dir().expect("docs/generated/api");
     let mut listed: Vec<String> = listed
         .map(|entry| {
             entry
@@ -54,7 +54,7 @@ fn what_is_public_is_what_is_listed() {
     expected.sort();
     assert_eq!(
         listed, expected,
-        "docs/api has a list for each crate, and nothing else"
+        "docs/generated/api has a list for each crate, and nothing else"
     );
     assert!(
         wrong.is_empty(),

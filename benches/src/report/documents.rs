@@ -1,4 +1,4 @@
-//! What is made from a report: `docs/benchmarks.md`, the page, the figures of the README, and the tables on the terminal.
+//! What is made from a report: `docs/generated/benchmarks.md`, the page, the figures of the README, and the tables on the terminal.
 
 use super::markdown::{bar, table};
 use super::ratio::certainty;
@@ -118,11 +118,11 @@ fn body(report: &Report, is_page: bool) -> Vec<String> {
     parts
 }
 
-/// `docs/benchmarks.md`.
+/// `docs/generated/benchmarks.md`.
 pub fn benchmarks(report: &Report) -> String {
-    let head = "# Benchmarks\n\nMade by `cargo xtask bench --docs` from [a report](../benches/record/report.json), which has \
-                all samples, and [a page](../benches/record/report.html) with plots; not typed by hand. \
-                [`benches/README.md`](../benches/README.md) says how it is measured and what the contenders do. \
+    let head = "# Benchmarks\n\nMade by `cargo xtask bench --docs` from [a report](../../benches/record/report.json), which has \
+                all samples, and [a page](../../benches/record/report.html) with plots; not typed by hand. \
+                [`benches/README.md`](../../benches/README.md) says how it is measured and what the contenders do. \
                 `cargo xtask bench` repeats it on your machine.";
     format!("{head}\n\n{}\n", body(report, false).join("\n\n"))
 }
@@ -160,7 +160,7 @@ pub fn readme_region(report: &Report) -> String {
     let machine = report.machine.iter().find(|(what, _)| what == "processor");
     let machine = machine.map_or("an unknown processor", |(_, value)| value);
     format!(
-        "{warning}{}\n\nMedians of {} rounds in which all took turns, on {machine}. [All figures](docs/benchmarks.md), beside \
+        "{warning}{}\n\nMedians of {} rounds in which all took turns, on {machine}. [All figures](docs/generated/benchmarks.md), beside \
          those of others; `cargo xtask bench` repeats them on your machine.\n",
         first(report, README),
         report.rounds

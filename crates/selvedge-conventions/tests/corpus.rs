@@ -1,5 +1,5 @@
 //! Notebooks as some thirty tools leave them, made by `corpus/make.py`, and filters and hooks of git, which
-//! `corpus/filters.py` ran: what the rules find of each is what is right, and `docs/checker-corpus.md` is
+//! `corpus/filters.py` ran: what the rules find of each is what is right, and `docs/generated/checker-corpus.md` is
 //! the table of it.
 //!
 //! `SELVEDGE_UPDATE=1 cargo test -p selvedge-conventions --test corpus` writes the table anew.
@@ -288,13 +288,13 @@ fn page() -> String {
 
 #[test]
 fn the_page_is_that_of_the_corpus() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/checker-corpus.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/generated/checker-corpus.md");
     if env::var_os("SELVEDGE_UPDATE").is_some() {
         fs::write(&path, page()).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == page(),
-        "write docs/checker-corpus.md anew: SELVEDGE_UPDATE=1"
+        "write docs/generated/checker-corpus.md anew: SELVEDGE_UPDATE=1"
     );
 }

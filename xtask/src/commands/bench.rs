@@ -34,7 +34,7 @@ package beside torch (see `cargo xtask python`), and trains the demo once, for 3
   --scratch DIR  folder for the files that are written and read (default: one in --out); not a tmpfs
   --rounds N     rounds that count (default: 9, and 5 with --quick)
   --no-peers     without Python
-  --record       also keep the report in benches/record, and make docs/benchmarks.md and the README's figures from it
+  --record       also keep the report in benches/record, and make docs/generated/benchmarks.md and the README's figures from it
   --docs         measure nothing: make them from the report in benches/record
   --list         measure nothing: list the groups
   --compare A B  measure nothing: tell where two reports disagree on who is faster

@@ -1,4 +1,4 @@
-//! `cargo xtask neighbours`: lets other programs read files of each kind, and writes `docs/neighbours.md`.
+//! `cargo xtask neighbours`: lets other programs read files of each kind, and writes `docs/generated/neighbours.md`.
 //!
 //! What is judged, and the traps that are known, are in `testing/neighbours`. Python packages are installed into
 //! `<target>/neighbours`, those for Node beside them. Octave, R and the tools of HDF5 and netCDF are those of the
@@ -19,13 +19,13 @@ const FOR_NODE: [&str; 2] = ["h5wasm@0.10.3", "jsfive@0.4.2"];
 
 pub(super) const COMMAND: Command = Command {
     name: "neighbours",
-    about: "Let other programs read our files, and write docs/neighbours.md",
+    about: "Let other programs read our files, and write docs/generated/neighbours.md",
     help: "\
 Usage: cargo xtask neighbours
 
 Makes <target>/neighbours (pinned in testing/python; see `cargo xtask recipes`), installs h5wasm and jsfive there where the
 machine has Node, makes a plain, a compressed, an archived, a live and a joined file, lets each program read them, and
-writes docs/neighbours.md. Octave (`octave-cli`), R with hdf5r or rhdf5, h5repack, h5dump and ncdump are run where they are on
+writes docs/generated/neighbours.md. Octave (`octave-cli`), R with hdf5r or rhdf5, h5repack, h5dump and ncdump are run where they are on
 the PATH (Debian: octave r-cran-hdf5r r-bioc-rhdf5 hdf5-tools netcdf-bin); the page says which were not. Fails where a program
 returns wrong values that the page does not warn of, and where a trap that it warns of is gone. Not part of `cargo xtask test`.
 ",
@@ -50,6 +50,6 @@ fn run(args: &[OsString]) -> Result<()> {
     table
         .arg(workspace.root.join("testing/neighbours/neighbours.py"))
         .arg(folder.join("files"))
-        .arg(workspace.root.join("docs/neighbours.md"));
+        .arg(workspace.root.join("docs/generated/neighbours.md"));
     run_child(&mut table)
 }
