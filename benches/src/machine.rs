@@ -38,13 +38,11 @@ pub(crate) fn commit() -> String {
 pub(crate) fn versions() -> BTreeMap<String, String> {
     let (major, minor, release) = hdf5::library_version();
     let rust = output("rustc", &["--version"]).unwrap_or_default();
+    let rust = rust.split(' ').nth(1).unwrap_or("unknown");
     let versions = [
         ("Selvedge", env!("CARGO_PKG_VERSION").to_owned()),
         ("HDF5 of Selvedge", format!("{major}.{minor}.{release}")),
-        (
-            "Rust",
-            rust.split(' ').nth(1).unwrap_or("unknown").to_owned(),
-        ),
+        ("Rust", rust.to_owned()),
     ];
     let owned = |(what, value): (&str, String)| (what.to_owned(), value);
     versions.map(owned).into()

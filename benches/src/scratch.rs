@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use selvedge_base::disk::free_bytes;
 use tempfile::TempDir;
 
 use crate::Result;
@@ -68,8 +69,8 @@ impl Scratch {
     /// How many things of `size` bytes a file can have: `count`, or less where the disk is too small, with a note
     /// that says so.
     pub(crate) fn fit(&self, count: u64, size: u64, fewest: u64) -> Result<(u64, Option<String>)> {
-        let status = rustix::fs::statvfs(self.path())?;
-        let free = status.f_bavail.saturating_mul(status.f_frsize);
+        // Some network file systems do not say.
+        let free = free_bytes(self.path()).unwrap_or(u64::MAX);
         let most = free / FILES / size.max(1);
         let left = bytes(free as f64);
         if count <= most {
