@@ -37,7 +37,12 @@ fn tools_are_known_and_may_be_told_to_keep_outputs() {
         ),
         ("uvx nbstripout@0.9.1", Some("nbstripout")),
         ("sh -c 'nbstripout \"$@\"'", Some("nbstripout")),
-        ("cat a && nbstripout --keep-count a", Some("nbstripout")),
+        (
+            "cat a && nbstripout --keep-count a.ipynb",
+            Some("nbstripout"),
+        ),
+        ("nbstripout notebooks", None),
+        ("nbstripout -f a.bak", Some("nbstripout")),
         ("nbstripout --keep-output", None),
         ("nbstripout --keep-output-type stream", Some("nbstripout")),
         (
@@ -115,7 +120,7 @@ fn a_tool_that_is_run_by_another_program_is_found() {
             "TOOL=${TOOL:-nbstripout}\n\"${TOOL}\" \"$f\"",
             "TOOL=$(command -v nbstripout) && \"$TOOL\" \"$f\"",
             "TOOL=`which nbstripout`; \"$TOOL\" \"$f\"",
-            "export TOOL=nbstripout\n$TOOL a",
+            "export TOOL=nbstripout\n$TOOL a.ipynb",
             "STRIP=(python -m nbstripout)\n\"${STRIP[@]}\" \"$f\"",
             "\"$VENV/bin/nbstripout\" \"$f\"",
             "exec nbstripout \"$f\"",
@@ -328,7 +333,7 @@ fn scripts_of_the_repository_are_looked_into() {
         assert_eq!(found.map(|found| found.tool), expected, "{hook}");
     }
     let found = in_hook(
-        "#!/bin/sh\n\n# a\ntrue \\\n  a\n  nbstripout a\n",
+        "#!/bin/sh\n\n# a\ntrue \\\n  a\n  nbstripout a.ipynb\n",
         false,
         &scripts,
     );

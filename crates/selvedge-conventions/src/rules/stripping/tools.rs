@@ -237,15 +237,17 @@ pub(super) fn stripping(
             .any(|option| names.contains(&option.as_str()))
     };
     let begins = |start: &str| options.iter().any(|option| option.starts_with(start));
-    let has_files = |with_value: &[&str]| {
-        let words = options.iter().scan(false, |is_value, word| {
+    // The words that name files.
+    let files = |with_value: &[&str]| -> Vec<&String> {
+        let mut is_value = false;
+        let is_file = |word: &&String| {
             // A variable that nobody sets is no word.
             let is_there = !word.chars().all(|c| c == UNSET);
-            let is_file = !*is_value && !word.starts_with('-') && is_there;
-            *is_value = with_value.contains(&word.as_str());
-            Some(is_file)
-        });
-        is_given_files || words.into_iter().any(|is_file| is_file)
+            let is_file = !is_value && !word.starts_with('-') && is_there;
+            is_value = with_value.contains(&word.as_str());
+            is_file
+        };
+        options.iter().filter(is_file).collect()
     };
     match base(name) {
         // `--keep-output-type` keeps some, and takes out the others.
@@ -271,7 +273,20 @@ pub(super) fn stripping(
                 "--mode",
                 "-m",
             ];
-            let prints = has(&["-t", "--textconv"]) || !has_files(&WITH_VALUE);
+            let files = files(&WITH_VALUE);
+            // It passes by folders and files of other names, unless it is forced to.
+            let is_other = |word: &&String| {
+                let is_plain = |c: char| c.is_alphanumeric() || "./-_".contains(c);
+                word.chars().all(is_plain) && !word.ends_with(".ipynb")
+            };
+            if !is_given_files
+                && !files.is_empty()
+                && files.iter().all(is_other)
+                && !has(&["-f", "--force"])
+            {
+                return None;
+            }
+            let prints = has(&["-t", "--textconv"]) || files.is_empty() && !is_given_files;
             let keeps = has(&["--keep-output"]) && !begins("--drop-output-type");
             (!keeps && !has(&LOOKS)).then_some(("nbstripout", prints))
         }
