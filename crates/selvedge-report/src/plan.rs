@@ -127,8 +127,12 @@ impl Plan {
             let each = chunk_steps
                 .saturating_mul(chunk_rows)
                 .saturating_mul(row_bytes);
-            let chunks = (MOST / each.max(1)).max(1);
-            let tile = chunk_rows.saturating_mul(chunks);
+            let tile = match MOST / each.max(1) {
+                // Plain bytes need not be read chunk by chunk.
+                0 => MOST / row_bytes,
+                chunks => chunk_rows.saturating_mul(chunks),
+            };
+            let tile = tile.clamp(1, rows.max(1));
             let fitting = (MOST / tile.saturating_mul(row_bytes).max(1)).max(1);
             (tile, fitting.min(chunk_steps))
         };
@@ -281,10 +285,12 @@ mod tests {
             plan(&[1 << 30, 3], Some(&[1000, 3]), true).block_steps,
             65_000
         );
-        // A step of 2 GB, without chunks.
-        let large = plan(&[10, 1 << 20, 1024], None, false);
-        assert_eq!(large.block_steps, 1);
-        assert!(large.rows[0].end * large.row_bytes <= MOST);
+        // A step of 2 GB, without chunks, and in a chunk as large.
+        for chunk in [None, Some(&[1, 1 << 20, 1024][..])] {
+            let large = plan(&[10, 1 << 20, 1024], chunk, false);
+            assert_eq!(large.block_steps, 1);
+            assert!(large.rows[0].end * large.row_bytes <= MOST);
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //!
 //! - A connection is a thread and a request. That is enough for one user, and little to go wrong: no asynchronous
 //!   runtime, no connection that is kept, no body that is read. HTTP is parsed by `httparse`.
-//! - Of new steps as many are read as take 64 MB at a time. Where a run is faster, some of them are, and the page
+//! - Of new steps as many are read as take 64 MB at a time, and at least one. Where a run is faster, some of them are, and the page
 //!   says so.
 //!
 //! # Example

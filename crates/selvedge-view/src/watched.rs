@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use selvedge_base::Mutex;
+use selvedge_base::{Mutex, MutexGuard};
 use selvedge_report::{
     File, Growing, Measurements, Shown, Slice, Tensor, TensorReport, Vocabulary, growing, next,
 };
@@ -69,14 +69,54 @@ struct One<'a> {
     viewed: &'a dyn Viewed,
     /// The place of each measured tensor among those of the file.
     places: Vec<usize>,
-    tensors: Vec<Mutex<Measured>>,
+    tensors: Vec<Measured>,
     left_out: u64,
     problem: Mutex<Option<String>>,
 }
 
 struct Measured {
-    growing: Growing,
+    /// Locked as long as steps are read.
+    growing: Mutex<Growing>,
+    version: AtomicU64,
+    /// What was told last, which is told again while steps are read.
+    last: Mutex<Last>,
+}
+
+/// What was measured of a tensor, as of a version.
+struct Last {
     version: u64,
+    report: TensorReport,
+    is_sampled: bool,
+}
+
+impl Measured {
+    fn new(growing: Growing) -> Self {
+        Self {
+            last: Mutex::new(Last {
+                version: 1,
+                report: growing.report(),
+                is_sampled: false,
+            }),
+            version: AtomicU64::new(1),
+            growing: Mutex::new(growing),
+        }
+    }
+
+    /// What was measured, at this moment, or as it was told last if steps are being read.
+    fn last(&self) -> MutexGuard<'_, Last> {
+        let mut last = self.last.lock();
+        // The version rises when the steps can be seen, so nothing is missed.
+        if last.version < self.version.load(Ordering::Acquire)
+            && let Some(growing) = self.growing.try_lock()
+        {
+            *last = Last {
+                version: self.version.load(Ordering::Acquire),
+                report: growing.report(),
+                is_sampled: growing.is_sampled(),
+            };
+        }
+        last
+    }
 }
 
 /// What a page is told.
@@ -159,7 +199,7 @@ impl<'a> Watched<'a> {
         file.viewed.with(&mut |tensors| {
             let mut so_far = vec![None; tensors.len()];
             for (&place, measured) in file.places.iter().zip(&file.tensors) {
-                let growing = &measured.lock().growing;
+                let growing = measured.growing.lock();
                 so_far[place] = (!growing.is_unread()).then(|| growing.end());
             }
             wanted = next(tensors, &so_far, self.all);
@@ -172,9 +212,8 @@ impl<'a> Watched<'a> {
                     file.viewed.with(&mut |tensors| {
                         let tensor = &tensors[place];
                         let end = (first + steps_at_once(tensor)).min(steps.end);
-                        let mut measured = measured.lock();
-                        measured.growing.add(tensor, first..end);
-                        measured.version = self.changed();
+                        measured.growing.lock().add(tensor, first..end);
+                        measured.version.store(self.changed(), Ordering::Release);
                         first = end;
                     });
                 }
@@ -221,7 +260,7 @@ impl<'a> Watched<'a> {
     pub fn reports(&self) -> Vec<(About, Vec<TensorReport>)> {
         let each = self.files.iter().map(|file| {
             let tensors = file.tensors.iter();
-            let reports = tensors.map(|tensor| tensor.lock().growing.report());
+            let reports = tensors.map(|tensor| tensor.growing.lock().report());
             (file.viewed.about(), reports.collect())
         });
         each.collect()
@@ -283,10 +322,7 @@ impl<'a> One<'a> {
                 match growing {
                     Some(growing) => {
                         places.push(place);
-                        tensors.push(Mutex::new(Measured {
-                            growing,
-                            version: 1,
-                        }));
+                        tensors.push(Measured::new(growing));
                     }
                     None => left_out += 1,
                 }
@@ -305,11 +341,11 @@ impl<'a> One<'a> {
         let about = self.viewed.about();
         let (mut at, mut tensors, mut is_sampled) = (Vec::new(), Vec::new(), false);
         for (number, measured) in self.tensors.iter().enumerate() {
-            let measured = measured.lock();
-            is_sampled |= measured.growing.is_sampled();
-            if measured.version > since {
+            let last = measured.last();
+            is_sampled |= last.is_sampled;
+            if last.version > since {
                 at.push(number);
-                let mut report = measured.growing.report();
+                let mut report = last.report.clone();
                 if !is_open(number) {
                     report.heat = None;
                 }
