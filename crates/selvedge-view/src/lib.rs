@@ -10,16 +10,16 @@
 //!   that is told nothing; nor is a page of another site in the same browser, whatever its name leads to (`Host`, `Origin` and
 //!   `Sec-Fetch-Site` are looked at). Nothing is written, and no file is served: answers are made of the tensors.
 //! - **Bounded.** At most 16 connections of one request each, heads of 16 kB, 5 seconds to ask and 30 to listen; no body is read.
-//! - **Live.** New steps are read once, in batches, and never more than 64 MB at a time; what is drawn is bounded, as in the page
-//!   of `selvedge-report`, whose charts these are. A step, or a row over all steps, is read when
+//! - **Live.** New steps are read once, in batches, and no more than 64 MB at a time, or one step with the one before it; what is
+//!   drawn is bounded, as in the page of `selvedge-report`, whose charts these are. A step, or a row over all steps, is read when
 //!   somebody wants to see it: at most 32 MB, and a picture of at most 1,000 × 1,000 cells.
 //!
 //! # Trade-offs
 //!
 //! - A connection is a thread and a request. That is enough for one user, and little to go wrong: no asynchronous
 //!   runtime, no connection that is kept, no body that is read. HTTP is parsed by `httparse`.
-//! - Of new steps as many are read as take 64 MB at a time, and at least one. Where a run is faster, some of them are, and the page
-//!   says so.
+//! - Of new steps as many are read as take 64 MB at a time, and at least one. Where a run is faster, some of them are, and
+//!   the page says so.
 //!
 //! # Example
 //!
