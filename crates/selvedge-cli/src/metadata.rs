@@ -12,7 +12,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use selvedge_hdf5::{AmbiguousNames, Attribute, pair_names};
 
-use crate::facts::{AttributeDifference, FileFacts, Format, STEP_TENSORS, TensorFacts, Value};
+use crate::facts::{
+    AXIS_LABELS, AttributeDifference, FileFacts, Format, Role, STEP_TENSORS, STEPS, TensorFacts,
+    Value,
+};
 use typed::parse;
 pub(crate) use typed::text;
 
@@ -78,8 +81,9 @@ impl Description {
         for tensor in &facts.tensors {
             let attributes = tensor.attributes.iter();
             let attributes = attributes.map(|one| (one.name.clone(), one.value.0.clone()));
+            let labels = labels(tensor).map(|labels| (AXIS_LABELS.to_owned(), labels));
             self.of_tensors
-                .insert(tensor.name.clone(), attributes.collect());
+                .insert(tensor.name.clone(), attributes.chain(labels).collect());
         }
     }
 
@@ -207,6 +211,21 @@ impl Description {
     }
 }
 
+/// The names of the axes of a tensor of HDF5 as the attribute that labels are, but for that of its steps, which
+/// it has without one.
+fn labels(tensor: &TensorFacts) -> Option<Attribute> {
+    let axes = tensor.axes.iter().enumerate();
+    let is_implied =
+        |axis: usize, name: &str| axis == 0 && tensor.role == Role::Step && name == STEPS;
+    let labels = axes.map(|(axis, name)| match name {
+        Some(name) if !is_implied(axis, name) => name.clone(),
+        _ => String::new(),
+    });
+    let labels: Vec<String> = labels.collect();
+    let is_named = labels.iter().any(|label| !label.is_empty());
+    is_named.then_some(Attribute::Texts(labels))
+}
+
 /// The tensor and the name of an attribute of it: names of tensors have dots in them, too, so it is the
 /// longest that there is.
 fn of_tensor<'k>(key: &'k str, tensors: &HashSet<&str>) -> Option<(&'k str, &'k str)> {
@@ -230,11 +249,8 @@ pub(crate) fn unread(facts: &FileFacts) -> Vec<(String, String)> {
             .iter()
             .map(move |one| (of.clone(), one))
     });
-    // The links of HDF5's dimension scales are of the file that they are in.
-    let is_link = |name: &str| matches!(name, "DIMENSION_LIST" | "REFERENCE_LIST");
     of_file
         .chain(of_tensors)
-        .filter(|(_, one)| !is_link(&one.name))
         .map(|(of, one)| {
             let (name, holds) = (&one.name, &one.stored_type);
             let told =

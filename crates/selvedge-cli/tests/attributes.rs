@@ -108,6 +108,37 @@ with h5py.File(sys.argv[1], 'r+') as f:
     }
 }
 
+/// The names of axes that netCDF has in scales, and h5py in labels, were lost on every way.
+#[test]
+fn names_of_axes_are_kept() {
+    let place = Place::new();
+    let make = "
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], 'w') as f:
+    f['time'], f['W'] = np.arange(4.0), np.zeros((4, 3, 2))
+    f['time'].make_scale('time')
+    f['W'].dims[0].attach_scale(f['time'])
+    f['W'].dims[2].label = 'channel'
+";
+    python::on_file(make, &place.path("a.h5"));
+    let told = [
+        place.print(&["rechunk", "a.h5", "b.h5"]),
+        place.print(&["convert", "a.h5", "c.safetensors"]),
+        place.print(&["convert", "c.safetensors", "d.h5"]),
+    ];
+    assert!(!told.concat().contains("not kept"), "{told:?}");
+    let judge = "
+import sys, h5py
+for path in sys.argv[1:]:
+    labels = [axis.label for axis in h5py.File(path)['W'].dims]
+    assert labels == ['time', '', 'channel'], (path, labels)
+";
+    python::run(judge, [place.path("b.h5"), place.path("d.h5")]);
+    for other in ["b.h5", "c.safetensors", "d.h5"] {
+        place.print(&["verify", "a.h5", other, "--attributes"]);
+    }
+}
+
 /// transformers looks for `format: pt`, which became `parameter.format` by way of HDF5.
 #[test]
 fn metadata_keep_their_keys_by_way_of_hdf5() {

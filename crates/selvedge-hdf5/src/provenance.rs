@@ -54,6 +54,12 @@ pub(crate) const SCALE_NAME: &str = "NAME";
 /// The value of [`SCALE_CLASS`].
 pub(crate) const DIMENSION_SCALE: &str = "DIMENSION_SCALE";
 
+/// The scales of each axis of a dataset, and the axes that a scale is of: references, and so as little for whoever
+/// copies a dataset.
+pub(crate) const SCALE_LINKS: [&str; 2] = ["DIMENSION_LIST", "REFERENCE_LIST"];
+/// The attribute with the labels of the axes: h5py's `dataset.dims[0].label`.
+pub(crate) const AXIS_LABELS: &str = "DIMENSION_LABELS";
+
 /// How the names begin that only this crate gives.
 pub(crate) const PREFIX: &str = "selvedge_";
 

@@ -26,9 +26,9 @@ const CREATED: &str = "created";
 const NOTEBOOK: &str = "notebook";
 const LOGICAL_DTYPE: &str = "logical_dtype";
 /// The attribute that HDF5's dimension scales keep labels in, which are names of axes.
-const LABELS: &str = "DIMENSION_LABELS";
+pub(crate) const AXIS_LABELS: &str = "DIMENSION_LABELS";
 /// What the first axis of a step tensor is.
-const STEPS: &str = "steps";
+pub(crate) const STEPS: &str = "steps";
 
 pub(super) fn gather(
     path: &Path,
@@ -219,7 +219,7 @@ fn tensor_facts(
     }
     let placed = |name: &str| match name {
         LOGICAL_DTYPE => logical_dtype.is_some(),
-        LABELS => axes.iter().any(Option::is_some),
+        AXIS_LABELS => axes.iter().any(Option::is_some),
         _ => false,
     };
     let stored_dtype = tensor.stored_type();

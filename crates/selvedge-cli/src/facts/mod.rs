@@ -21,6 +21,7 @@ pub(crate) use attribute::{Attribute, UnreadAttribute, Value};
 pub(crate) use difference::{AttributeDifference, Differences, TensorDifference};
 pub(crate) use error::Unreadable;
 pub(crate) use format::Format;
+pub(crate) use hdf5::{AXIS_LABELS, STEPS};
 pub(crate) use model::{
     FileFacts, Filter, Part, Provenance, Rank, Recording, RecordingState, Remedy, Role, Storage,
     TensorFacts,

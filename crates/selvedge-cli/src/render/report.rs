@@ -16,7 +16,7 @@ pub(crate) fn without_steps(tensor: &TensorFacts, others: u64) -> String {
     };
     let steps = Grouped(tensor.shape.first().copied().unwrap_or(0));
     format!(
-        "{which} no curves: the file does not say whether the first axis, of {steps}, is steps; --steps takes it for them"
+        "{which} no curves: the file does not say whether the first axis, of {steps}, is steps; --steps takes it for that"
     )
 }
 

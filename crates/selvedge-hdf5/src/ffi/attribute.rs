@@ -5,7 +5,8 @@ use std::ptr::{copy, null_mut};
 use std::sync::OnceLock;
 
 use hdf5::sync::sync;
-use hdf5::{Attribute, Dataspace, Datatype, Location, h5check};
+use hdf5::types::VarLenArray;
+use hdf5::{Attribute, Dataspace, Datatype, Location, ObjectReference1, h5check};
 use hdf5_sys::h5::{H5_index_t, H5_iter_order_t};
 use hdf5_sys::h5a::{H5A_info_t, H5Acreate2, H5Aexists, H5Aiterate2, H5Aopen, H5Aread, H5Awrite};
 use hdf5_sys::h5i::hid_t;
@@ -13,8 +14,10 @@ use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5s::{H5S_class_t, H5Screate};
 use hdf5_sys::h5t::{
     H5T_C_S1, H5T_VARIABLE, H5T_cdata_t, H5T_class_t, H5T_cmd_t, H5T_cset_t, H5T_pers_t, H5Tcopy,
-    H5Tcreate, H5Tget_size, H5Treclaim, H5Tregister, H5Tset_cset, H5Tset_size,
+    H5Tcreate, H5Tget_size, H5Treclaim, H5Tregister, H5Tset_cset, H5Tset_size, H5Tvlen_create,
 };
+
+use super::StoredType;
 
 /// The names of all attributes, in their order.
 pub(crate) fn attribute_names(location: &Location) -> hdf5::Result<Vec<CString>> {
@@ -90,7 +93,7 @@ pub(crate) fn read_attribute(attribute: &Attribute) -> hdf5::Result<Vec<u8>> {
 /// The bytes of each element of an attribute that is text of variable length.
 pub(crate) fn read_texts(attribute: &Attribute) -> hdf5::Result<Vec<Vec<u8>>> {
     let (datatype, space) = (attribute.dtype()?, attribute.space()?);
-    if super::describe(&datatype) != super::StoredType::Text(None) {
+    if super::describe(&datatype) != StoredType::Text(None) {
         return Err("the attribute is no text of variable length".into());
     }
     let (length, most) = (said_length(attribute)?, attribute.file()?.size());
@@ -122,10 +125,24 @@ pub(crate) fn read_texts(attribute: &Attribute) -> hdf5::Result<Vec<Vec<u8>>> {
     })
 }
 
-/// How many bytes the texts of an attribute say that they have. libhdf5 takes memory for a text before it looks whether
-/// there are so many, up to 4 GiB.
+/// The references to objects of each element of an attribute that is lists of them.
+pub(crate) fn read_references(
+    attribute: &Attribute,
+) -> hdf5::Result<Vec<VarLenArray<ObjectReference1>>> {
+    let StoredType::Sequence(of) = super::describe(&attribute.dtype()?) else {
+        return Err("the attribute is no list".into());
+    };
+    let (length, most) = (said_length(attribute)?, attribute.file()?.size());
+    if *of != StoredType::Reference || length > most / size_of::<ObjectReference1>() as u64 {
+        return Err(format!("{length} references in a file of {most} bytes").into());
+    }
+    attribute.read_raw()
+}
+
+/// How long the texts of an attribute say that they are, in bytes, or its lists, in elements. libhdf5 takes memory for
+/// one before it looks whether there is so much, up to 4 GiB.
 ///
-/// It stores a text of variable length as its length and where it lies, and shows neither. So the attribute is read as
+/// It stores what has a variable length as its length and where it lies, and shows neither. So the attribute is read as
 /// elements of 4 bytes that are nothing in particular, and our conversion makes those of what is stored.
 fn said_length(attribute: &Attribute) -> hdf5::Result<u64> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
@@ -149,7 +166,7 @@ fn said_length(attribute: &Attribute) -> hdf5::Result<u64> {
 /// Bytes of the length of a text, which is the first part of what is stored of it.
 const LENGTH: usize = 4;
 
-/// Tells libhdf5 how what is stored of a text of variable length becomes its length.
+/// Tells libhdf5 how what is stored of a text or a list of variable length becomes its length.
 fn register(of_length: &Datatype) -> hdf5::Result<()> {
     // SAFETY: libhdf5 is initialised by whoever has a type, and its type of a character stays for ever.
     let id = h5check(unsafe { H5Tcopy(*H5T_C_S1) })?;
@@ -157,17 +174,23 @@ fn register(of_length: &Datatype) -> hdf5::Result<()> {
     let text: Datatype = unsafe { hdf5::from_id(id) }?;
     // SAFETY: the type is ours to change.
     h5check(unsafe { H5Tset_size(text.id(), H5T_VARIABLE) })?;
-    // SAFETY: the identifiers are those of types that are alive, the name is a string of C, and the function
-    // stays for ever.
-    h5check(unsafe {
-        H5Tregister(
-            H5T_pers_t::H5T_PERS_SOFT,
-            c"length of a text".as_ptr(),
-            text.id(),
-            of_length.id(),
-            Some(keep_lengths),
-        )
-    })?;
+    // SAFETY: the identifier is that of a type that is alive.
+    let id = h5check(unsafe { H5Tvlen_create(text.id()) })?;
+    // SAFETY: the identifier was made for us just now, and nobody else has it.
+    let list: Datatype = unsafe { hdf5::from_id(id) }?;
+    for of in [&text, &list] {
+        // SAFETY: the identifiers are those of types that are alive, the name is a string of C, and the function
+        // stays for ever.
+        h5check(unsafe {
+            H5Tregister(
+                H5T_pers_t::H5T_PERS_SOFT,
+                c"length".as_ptr(),
+                of.id(),
+                of_length.id(),
+                Some(keep_lengths),
+            )
+        })?;
+    }
     Ok(())
 }
 

@@ -14,7 +14,8 @@ mod sources;
 mod usable;
 
 pub(crate) use attribute::{
-    attribute_names, has_attribute, open_attribute, read_attribute, read_texts, write_terminated,
+    attribute_names, has_attribute, open_attribute, read_attribute, read_references, read_texts,
+    write_terminated,
 };
 pub(crate) use chunk::{filter_words, read_stored_chunk, stored_chunk};
 pub(crate) use dataset::read_raw;

@@ -10,7 +10,7 @@ use crate::Attribute;
 use crate::error::LibraryError;
 use crate::ffi::{self, Padding, StoredType};
 use crate::plan::Shape;
-use crate::provenance::{DIMENSION_SCALE, SCALE_CLASS, SCALE_NAME};
+use crate::provenance::{DIMENSION_SCALE, SCALE_CLASS, SCALE_LINKS, SCALE_NAME};
 
 /// Attributes by name, and those that are not read: name, and what they are.
 pub(super) type Attributes = (Vec<(String, Attribute)>, Vec<(String, String)>);
@@ -42,6 +42,8 @@ pub(super) fn read(location: &Location) -> hdf5::Result<Attributes> {
     {
         attributes.retain(|(name, _)| name != SCALE_CLASS && name != SCALE_NAME);
     }
+    // The names that they give to axes are read where those are asked for.
+    skipped.retain(|(name, _)| !SCALE_LINKS.contains(&name.as_str()));
     Ok((attributes, skipped))
 }
 

@@ -9,7 +9,7 @@ use crate::checksum::Checksums;
 use crate::chunks::to_usize;
 use crate::compare::root_name;
 use crate::plan::Grouped;
-use crate::provenance::{LOGICAL_DTYPE, PREFIX};
+use crate::provenance::{AXIS_LABELS, LOGICAL_DTYPE, PREFIX};
 use crate::reader::{Note, Reader, Tensor};
 use crate::run::Part;
 use crate::{Attribute, Dtype, ReadError, RewriteError, Role, Shard, TensorSpec};
@@ -119,6 +119,8 @@ impl<'a> Members<'a> {
             .into_iter()
             .chain(shard.iter().flat_map(Shard::attributes));
         left_out.extend(input.skipped_attributes().iter().map(attribute_of("")));
+        let names = input.tensors().iter().map(Tensor::name);
+        let axes: HashMap<&str, _> = names.zip(input.axis_names()).collect();
         let mut tensor_attributes = Vec::new();
         for member in &all {
             if let Some(part) = member.tensor.part_of()? {
@@ -131,7 +133,10 @@ impl<'a> Members<'a> {
             let (name, marked) = (&member.spec.name, member.spec.dtype.is_marked());
             let of = format!("{name}: ");
             // A marker is written with its dataset.
-            let found = member.tensor.attributes()?;
+            let mut found = member.tensor.attributes()?;
+            if let Some(labels) = labels(&found, &axes[member.tensor.name()]) {
+                found.push((AXIS_LABELS.to_owned(), labels));
+            }
             let kept = keep(&found, &of, &mut left_out, |attribute| {
                 !marked || attribute != LOGICAL_DTYPE
             });
@@ -157,6 +162,14 @@ impl<'a> Members<'a> {
     pub(super) fn of(&self, role: Role) -> impl Iterator<Item = &Member<'a>> {
         self.all.iter().filter(move |member| member.role == role)
     }
+}
+
+/// The names of axes as labels, where the tensor has them by dimension scales, which are not copied.
+fn labels(attributes: &[(String, Attribute)], axes: &[Option<String>]) -> Option<Attribute> {
+    let has_labels = attributes.iter().any(|(name, _)| name == AXIS_LABELS);
+    let labels = || axes.iter().cloned().map(Option::unwrap_or_default);
+    let is_named = !has_labels && axes.iter().any(Option::is_some);
+    is_named.then(|| Attribute::Texts(labels().collect()))
 }
 
 /// The checksums that are still those of a tensor when its values lie in other chunks; or why they are not.

@@ -174,7 +174,8 @@ impl References {
     pub fn of(reader: &Reader, options: &ReferenceOptions) -> Result<Self, ReadError> {
         let mut found = Self::begin(reader, reader.committed_steps());
         found.notes = reader.notes().to_vec();
-        for (tensor, axes) in reader.tensors().iter().zip(reader.axis_names()) {
+        let named = reader.tensors().iter().zip(reader.axis_names());
+        for (tensor, axes) in named.filter(|(tensor, _)| !tensor.is_dimension_alone()) {
             found.add(tensor, axes, tensor.regions(), options)?;
         }
         name_axes(&mut found.arrays);

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::Command;
 
 use selvedge_hdf5::{
-    Compression, Rechunk, Recorder, RecorderBuilder, add_checksums, bf16, f16, recover,
+    Compression, Dtype, Join, Rechunk, Recorder, RecorderBuilder, Shard, TensorSpec, add_checksums,
+    bf16, f16, recover,
 };
 
 const ROWS: usize = 4;
@@ -67,7 +68,7 @@ fn small_chunks(builder: RecorderBuilder) -> RecorderBuilder {
 fn make(name: &str, path: &Path) {
     let create = || small_chunks(declare(Recorder::create(path)));
     match name {
-        "format1_finished" | "format3_finished" => {
+        "format1_finished" | "format3_finished" | "format3_numbered" => {
             let mut run = describe(create()).steps(20).start().unwrap();
             append(&mut run, 0..20);
             run.finish().unwrap();
@@ -77,7 +78,8 @@ fn make(name: &str, path: &Path) {
             append(&mut run, 0..13);
             run.finish().unwrap();
         }
-        "format1_killed" | "format1_ahead" | "format3_killed" | "format3_ahead" => {
+        "format1_killed" | "format1_ahead" | "format3_killed" | "format3_ahead"
+        | "format3_numbered_killed" => {
             let mut run = describe(create()).steps(20).start().unwrap();
             append(&mut run, 0..11);
             std::process::abort();
@@ -87,16 +89,16 @@ fn make(name: &str, path: &Path) {
             append(&mut run, 0..25);
             run.finish().unwrap();
         }
-        "format1_open_killed" => {
+        "format1_open_killed" | "format3_open_killed" => {
             let mut run = create().start().unwrap();
             append(&mut run, 0..25);
             std::process::abort();
         }
-        "format1_recovered" => {
+        "format1_recovered" | "format3_recovered" => {
             let mut killed = Command::new(env::current_exe().unwrap());
             assert!(
                 !killed
-                    .arg("format1_killed")
+                    .arg(name.replace("recovered", "killed"))
                     .arg(path)
                     .status()
                     .unwrap()
@@ -104,7 +106,7 @@ fn make(name: &str, path: &Path) {
             );
             recover(path).unwrap();
         }
-        "format1_resumed" => {
+        "format1_resumed" | "format3_resumed" => {
             let mut run = create().steps(20).start().unwrap();
             append(&mut run, 0..20);
             run.finish().unwrap();
@@ -115,7 +117,7 @@ fn make(name: &str, path: &Path) {
             append(&mut run, 20..30);
             run.finish().unwrap();
         }
-        "format1_checksums" => {
+        "format1_checksums" | "format3_checksums" => {
             let mut run = describe(create()).steps(20).start().unwrap();
             append(&mut run, 0..20);
             run.finish().unwrap();
@@ -125,7 +127,8 @@ fn make(name: &str, path: &Path) {
             let run = create().steps(20).start().unwrap();
             run.finish().unwrap();
         }
-        "format2_fast" | "format2_killed" | "format2_ahead" | "format3_fast" => {
+        "format2_fast" | "format2_killed" | "format2_ahead" | "format3_fast"
+        | "format3_fast_killed" => {
             let builder = describe(create()).compression(Compression::Fast);
             // Steps that shrink, and one that does not.
             let mut run = builder
@@ -155,6 +158,34 @@ fn make(name: &str, path: &Path) {
             let rechunk = Rechunk::new(&plain, path).compression(Compression::Temporal);
             rechunk.checksums(true).run(|_| {}).unwrap();
             std::fs::remove_file(plain).unwrap();
+        }
+        // The files of two ranks, of which the second dies, and the view of them.
+        "rank0" | "rank1" => {
+            let rank = usize::from(name == "rank1");
+            let shard = Shard {
+                run: "golden".to_owned(),
+                rank: rank as u64,
+                world_size: 2,
+            };
+            let part = TensorSpec::new("W", Dtype::Bf16, [ROWS, COLUMNS]);
+            let run = small_chunks(Recorder::create(path)).shard(shard);
+            let run = run.tensor_spec(part.part_of([2 * ROWS, COLUMNS], [rank * ROWS, 0]));
+            let mut run = run.scalar::<f32>("losses").steps(20).start().unwrap();
+            for step in 0..if rank == 0 { 20 } else { 11 } {
+                let seed = step + 20 * rank as u64;
+                let values: Vec<bf16> = (0..ROWS * COLUMNS).map(|nth| w(seed, nth)).collect();
+                run.append(|slot| slot.put("W", &values)?.put("losses", &loss(step)))
+                    .unwrap();
+                run.commit().unwrap();
+            }
+            if rank == 1 {
+                std::process::abort();
+            }
+            run.finish().unwrap();
+        }
+        "view" => {
+            let ranks = ["rank0.h5", "rank1.h5"].map(|rank| path.with_file_name(rank));
+            Join::new(&ranks).write(path).unwrap();
         }
         other => panic!("no such file: {other}"),
     }

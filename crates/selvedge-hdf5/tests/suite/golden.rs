@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{
-    Attribute, Compression, Dtype, Reader, Rechunk, Recorder, RecorderBuilder, RewriteError, Role,
-    RunState, bf16, compare, f16, plan_recovery, recover, verify_checksums,
+    Attribute, Compression, Dtype, Join, Reader, Rechunk, Recorder, RecorderBuilder, RewriteError,
+    Role, RunState, bf16, compare, f16, plan_recovery, recover, verify_checksums,
 };
 use selvedge_testing::python;
 
@@ -58,7 +58,7 @@ const FAST: Golden = Golden {
 };
 
 #[rustfmt::skip]
-const FILES: [Golden; 19] = [
+const FILES: [Golden; 26] = [
     Golden { name: "format1_finished", described: true, ..PLAIN },
     Golden { name: "format1_short", steps: 13, ..PLAIN },
     Golden { name: "format1_killed", ..KILLED },
@@ -78,6 +78,13 @@ const FILES: [Golden; 19] = [
     Golden { name: "format3_ahead", steps: 3, ahead: true, ..KILLED },
     Golden { name: "format3_fast", ..FAST },
     Golden { name: "format3_temporal", checksums: true, ..FAST },
+    Golden { name: "format3_numbered", described: true, ..PLAIN },
+    Golden { name: "format3_numbered_killed", ..KILLED },
+    Golden { name: "format3_open_killed", steps: 25, planned: None, state: RunState::Recording, ..PLAIN },
+    Golden { name: "format3_recovered", state: RunState::Recovered, ..KILLED },
+    Golden { name: "format3_resumed", steps: 30, planned: Some(30), ..PLAIN },
+    Golden { name: "format3_checksums", described: true, checksums: true, ..PLAIN },
+    Golden { name: "format3_fast_killed", steps: 6, state: RunState::Recording, ..FAST },
 ];
 
 impl Golden {
@@ -466,4 +473,50 @@ fn every_golden_file_is_read_by_h5py() {
         recover(&copy).unwrap();
         assert_eq!(look(&copy), told(0, after), "{name}");
     }
+}
+
+/// Bits of `W` of both ranks, as the view has them.
+fn w_of_ranks(step: u64) -> Vec<u16> {
+    [w(step), w(step + 20)].concat()
+}
+
+/// The files of two ranks, of which the second was killed, and the view of them.
+#[test]
+fn joined_ranks_are_read_recovered_and_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let [rank0, rank1, view] = ["rank0.h5", "rank1.h5", "view.h5"].map(|name| {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/ranks");
+        let copy = folder.path().join(name);
+        fs::copy(golden.join(name), &copy).unwrap();
+        copy
+    });
+    let check = |steps: u64| {
+        let file = Reader::open(&view).unwrap();
+        assert_eq!((file.committed_steps(), file.sources().len()), (steps, 2));
+        let tensor = file.tensor("W").unwrap();
+        assert_eq!(tensor.shape(), [steps, 8, 3]);
+        assert!(tensor.read::<u16>().unwrap() == all(0..steps, w_of_ranks));
+        let losses: Vec<f32> = file.tensor("losses").unwrap().read().unwrap();
+        assert_eq!(losses, all(0..steps, |step| vec![loss(step)]));
+        let h5py = "import sys, h5py\nprint(h5py.File(sys.argv[1])['W'][:].tobytes().hex())";
+        let bytes = all(0..steps, w_of_ranks)
+            .into_iter()
+            .flat_map(u16::to_le_bytes);
+        let expected: String = bytes.map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(python::on_file(h5py, &view).trim(), expected);
+    };
+    check(11);
+    assert_eq!(recover(&rank1).unwrap().committed, 11);
+    check(11);
+    let mut run = Recorder::resume(&rank1).steps(20).start().unwrap();
+    for step in 11..20 {
+        let values: Vec<bf16> = w(step + 20).into_iter().map(bf16::from_bits).collect();
+        run.append(|slot| slot.put("W", &values)?.put("losses", &loss(step)))
+            .unwrap();
+    }
+    run.finish().unwrap();
+    check(11);
+    let join = Join::new([&rank0, &rank1]).overwrite(true);
+    assert_eq!(join.write(&view).unwrap().steps, 20);
+    check(20);
 }

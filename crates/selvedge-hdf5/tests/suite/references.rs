@@ -216,6 +216,7 @@ with h5py.File(sys.argv[1], 'w') as f:
     add('r/B', 'q/z')
     f['L'] = np.zeros((6, 3, 2))
     f['L'].dims[1].label = 'token'
+    f.create_dataset('alone', (6,), '>f4').make_scale('This is a netCDF dimension but not a netCDF variable.         6')
 ";
 
 #[test]
@@ -238,6 +239,7 @@ fn axes_have_the_names_that_the_file_has() {
         ("r/B", "dim_4"),
     ] {
         assert_eq!(found[name], axes, "{name}");
+        assert!(!found.contains_key("alone"), "it has no values");
     }
 }
 

@@ -1,22 +1,18 @@
 //! The names of axes: their labels, or those of the dimension scales that netCDF names them by.
 
 use std::collections::HashMap;
-use std::ffi::CStr;
+use std::ffi::CString;
 
 use hdf5::types::VarLenArray;
 use hdf5::{Dataset, ObjectReference, ObjectReference1, ReferencedObject};
 
 use super::{Handle, Tensor, attributes};
-use crate::provenance::{DIMENSION_SCALE, SCALE_CLASS};
+use crate::provenance::{AXIS_LABELS, DIMENSION_SCALE, SCALE_CLASS, SCALE_LINKS, SCALE_NAME};
 use crate::reader::Reader;
 use crate::{Attribute, ffi};
 
-/// The attribute with the labels of the axes: h5py's `dataset.dims[0].label`.
-const LABELS: &str = "DIMENSION_LABELS";
-/// The attribute with the scales of each axis, by references to their datasets.
-const SCALES: &CStr = c"DIMENSION_LIST";
-/// The attribute of a scale with the axes that it is of.
-const USES: &str = "REFERENCE_LIST";
+/// How the name of a scale begins that is a dimension of netCDF and no variable.
+const DIMENSION_ALONE: &str = "This is a netCDF dimension but not a netCDF variable";
 
 impl Reader {
     /// The names of the axes of each tensor, in the order of [`tensors`](Self::tensors), where the file has any:
@@ -42,6 +38,15 @@ impl Tensor {
         }
     }
 
+    /// Whether it is a dimension of netCDF that is no variable: a dataset without values, which names an axis.
+    pub(crate) fn is_dimension_alone(&self) -> bool {
+        let name = self
+            .dataset()
+            .ok()
+            .and_then(|dataset| attributes::text(&dataset, SCALE_NAME));
+        name.is_some_and(|name| name.starts_with(DIMENSION_ALONE))
+    }
+
     /// The names of its axes; scales are known by their addresses.
     pub(crate) fn axis_names(&self, by_address: &HashMap<u64, String>) -> Vec<Option<String>> {
         let mut names = vec![None; self.shape().len()];
@@ -52,7 +57,7 @@ impl Tensor {
             let class = attributes::text(&dataset, SCALE_CLASS);
             let is_one = class.is_some_and(|class| class == DIMENSION_SCALE);
             // A recorder makes each constant one, of its own axis alone.
-            is_one && (!self.source.ours || ffi::has_attribute(&dataset, USES))
+            is_one && (!self.source.ours || ffi::has_attribute(&dataset, SCALE_LINKS[1]))
         };
         let of_group = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
         match &mut names[..] {
@@ -65,7 +70,7 @@ impl Tensor {
                 }
             }
         }
-        let labels = match attributes::one(&dataset, LABELS) {
+        let labels = match attributes::one(&dataset, AXIS_LABELS) {
             Ok(Some(Attribute::Texts(labels))) => labels,
             Ok(Some(Attribute::Text(label))) => vec![label],
             _ => Vec::new(),
@@ -81,10 +86,11 @@ impl Tensor {
 
 /// The address of the first scale of each axis.
 fn scales(dataset: &Dataset) -> hdf5::Result<Vec<Option<u64>>> {
-    let Some(list) = ffi::open_attribute(dataset, SCALES)? else {
+    let name = CString::new(SCALE_LINKS[0]).map_err(|_| "a zero byte in a name")?;
+    let Some(list) = ffi::open_attribute(dataset, &name)? else {
         return Ok(Vec::new());
     };
-    let axes = list.read_raw::<VarLenArray<ObjectReference1>>()?;
+    let axes = ffi::read_references(&list)?;
     let address = |scales: &VarLenArray<ObjectReference1>| {
         // An empty list has no place in memory, and is no slice.
         let first = (!scales.is_empty()).then(|| scales[0])?;
