@@ -134,8 +134,12 @@ impl<'a> Members<'a> {
             let of = format!("{name}: ");
             // A marker is written with its dataset.
             let mut found = member.tensor.attributes()?;
-            if let Some(labels) = labels(&found, &axes[member.tensor.name()]) {
-                found.push((AXIS_LABELS.to_owned(), labels));
+            let named = &axes[member.tensor.name()];
+            // Dimension scales are not copied, so their names become labels, too.
+            if named.iter().any(Option::is_some) {
+                found.retain(|(attribute, _)| attribute != AXIS_LABELS);
+                let labels = named.iter().cloned().map(Option::unwrap_or_default);
+                found.push((AXIS_LABELS.to_owned(), Attribute::Texts(labels.collect())));
             }
             let kept = keep(&found, &of, &mut left_out, |attribute| {
                 !marked || attribute != LOGICAL_DTYPE
@@ -162,14 +166,6 @@ impl<'a> Members<'a> {
     pub(super) fn of(&self, role: Role) -> impl Iterator<Item = &Member<'a>> {
         self.all.iter().filter(move |member| member.role == role)
     }
-}
-
-/// The names of axes as labels, where the tensor has them by dimension scales, which are not copied.
-fn labels(attributes: &[(String, Attribute)], axes: &[Option<String>]) -> Option<Attribute> {
-    let has_labels = attributes.iter().any(|(name, _)| name == AXIS_LABELS);
-    let labels = || axes.iter().cloned().map(Option::unwrap_or_default);
-    let is_named = !has_labels && axes.iter().any(Option::is_some);
-    is_named.then(|| Attribute::Texts(labels().collect()))
 }
 
 /// The checksums that are still those of a tensor when its values lie in other chunks; or why they are not.
