@@ -440,37 +440,6 @@ fn without_its_fixed_tensors_a_growing_file_is_nothing() {
     assert_eq!(bytes_of(&path, "rows"), [1; 9]);
 }
 
-/// Files that grew, as a version before made them: `golden/make.rs` says how. One was finished, the writer of the
-/// other killed within its eighth row.
-#[test]
-fn golden_files_that_grew_are_read_and_recovered() {
-    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let (folder, _) = new_path();
-    let killed = folder.path().join("killed.safetensors");
-    let left = folder.path().join("killed.safetensors.unfinished");
-    fs::copy(golden.join("killed.safetensors"), left).unwrap();
-    assert_eq!(recover(&killed).unwrap().rows, Some(7));
-    for path in [golden.join("grown.safetensors"), killed] {
-        let file = Reader::open(&path).unwrap();
-        let history = file.tensor("history").unwrap();
-        assert_eq!(history.shape(), [7, 3]);
-        let bits = (0..21_u16).map(|number| number.wrapping_mul(40_503));
-        assert!(
-            history
-                .read::<bf16>()
-                .unwrap()
-                .into_iter()
-                .map(bf16::to_bits)
-                .eq(bits)
-        );
-        assert_eq!(
-            bytes_of(&path, "ids"),
-            [0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0]
-        );
-        assert_eq!(file.header().metadata()["parameter.threshold"], "0.5");
-    }
-}
-
 #[test]
 fn other_files_are_not_recovered() {
     let (folder, path) = new_path();
