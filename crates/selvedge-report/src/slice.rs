@@ -21,7 +21,7 @@ const MOST_UNPACKED: u64 = 256 << 20;
 /// Rows of a picture, and columns.
 const SIDE: u64 = 1000;
 /// Values that are counted, of a step that has more.
-const MOST_COUNTED: u64 = 1 << 21;
+const MOST_COUNTED: u64 = 1 << 19;
 /// Bars of a histogram.
 const BARS: usize = 80;
 
