@@ -443,13 +443,13 @@ memory: 66.56 MB for a queue of 13 steps, budget 24.00 GB"
     #[test]
     fn blocks_of_many_tensors_hold_many_steps() {
         let limits = Limits::default();
-        // A quarter of the queue, and writes that end with a group of pages.
-        for (tensors, elements, steps) in [(1000, 256, 32), (300, 256, 96), (300, 2048, 12)] {
+        // A quarter of the queue, or half of it where a quarter leaves less than 32 KiB to each tensor; and writes that
+        // end with a group of pages.
+        for (tensors, elements, steps, count) in
+            [(1000, 256, 64, 2), (300, 256, 96, 4), (300, 2048, 12, 4)]
+        {
             let queue = blocks(tensors, elements, &limits, None);
-            assert_eq!(
-                (queue.steps_per_block, queue.blocks),
-                (steps, 64 << 20 >> 24)
-            );
+            assert_eq!((queue.steps_per_block, queue.blocks), (steps, count));
             assert_eq!(steps * elements as u64 * 2 % (16 << 10), 0);
         }
         // A few tensors fill a block of 1 MiB as always, and a step of theirs that is larger is one.
