@@ -482,6 +482,41 @@ fn arrays_of_numpy_are_looked_at() {
     assert!(place.findings(&[&paths[1]]).is_empty());
 }
 
+/// Three rows of a matrix were its sample: of meshes, edges and boxes too little to tell, so all were told, and of a
+/// checkpoint's second moments too little to find.
+#[test]
+fn a_matrix_with_short_rows_is_seen_as_a_whole() {
+    let place = sound();
+    place.hdf5(
+        "tensors/Flannel/1.5d_checkpoint.h5",
+        "r = np.random.default_rng(1)\n\
+         def bits(values): return (values.astype('f4').view('u4') >> 16).astype('u2')\n\
+         f['faces'] = r.integers(0, 6890, (13776, 3)).astype('u2')\n\
+         f['edges'] = r.integers(0, 50000, (4000, 2)).astype('u2')\n\
+         f['tokens'] = r.integers(0, 50257, (5000, 1)).astype('u2')\n\
+         f['nothing'] = np.zeros((1000, 2), 'u2')\n\
+         f['box'] = np.array([[1, 2], [3, 4]], 'u2')\n\
+         f['W'] = bits(r.normal(0, 0.02, (5000, 4)))\n\
+         f['squares'] = bits(r.chisquare(1, (10000, 64)) * 1e-9)",
+    );
+    place.write(
+        "tensors/Flannel/1.5d_annexed.h5",
+        "/annex/objects/SHA256E-s9--0.h5\n",
+    );
+    let run = place.check(&["--select", "TEN003,TRJ006"]);
+    let found: Vec<&str> = run
+        .stdout
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("tensors/Flannel/1.5d_")?
+                .split(": ")
+                .next()
+        })
+        .collect();
+    let expected = ["checkpoint.h5:W", "checkpoint.h5:squares"];
+    assert_eq!(found, expected, "{}", run.stdout);
+}
+
 /// HDF5 gives zeros for what a virtual dataset takes from a file that was moved, without a word.
 #[test]
 fn a_missing_source_of_a_virtual_dataset_is_found() {

@@ -179,7 +179,7 @@ pub(crate) fn unreadable_hdf5(error: Unreadable) -> Result<Hdf5Facts, Unreadable
     let mut facts = Hdf5Facts::default();
     let storage = match error {
         // What it points to may be sound.
-        Unreadable::LfsPointer { .. } => return Ok(facts),
+        Unreadable::Pointer { .. } => return Ok(facts),
         Unreadable::Hdf5(ReadError::Storage(error)) => error,
         other => {
             facts.damage = Some(not_that_format(other)?);
@@ -215,7 +215,7 @@ pub(crate) fn unreadable_safetensors(
 ) -> Result<SafetensorsFacts, Unreadable> {
     let mut facts = SafetensorsFacts::default();
     match error {
-        Unreadable::LfsPointer { .. } => {}
+        Unreadable::Pointer { .. } => {}
         Unreadable::Safetensors(SafetensorsError::Header { source, .. }) => match source {
             HeaderError::Hole { begin, end, .. } => facts.uncovered.push(end..begin),
             HeaderError::TrailingBytes { expected, found } => {
@@ -246,7 +246,7 @@ pub(crate) fn unreadable_safetensors(
 pub(crate) fn unreadable_numpy(error: Unreadable) -> Result<NumpyFacts, Unreadable> {
     let damage = match error {
         // What it points to may be sound.
-        Unreadable::LfsPointer { .. } => None,
+        Unreadable::Pointer { .. } => None,
         Unreadable::Array(error) if !error.is_of_system() => Some(reason(&error.reason())),
         other => Some(not_that_format(other)?),
     };

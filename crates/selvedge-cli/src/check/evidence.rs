@@ -30,7 +30,7 @@ pub(super) fn fill(source: &Source<'_>, facts: &mut TensorFacts) {
     }
 }
 
-/// Some values of some places: of each some rows of one step, or some steps that are single values.
+/// Some values of some places: of each some rows of a step, or some steps where one has few values.
 fn sample(source: &Source<'_>, facts: &TensorFacts) -> Option<Uint16Evidence> {
     if let Storage::Chunked { chunk, filters, .. } = &facts.storage {
         let chunk = chunk
@@ -55,7 +55,9 @@ fn sample(source: &Source<'_>, facts: &TensorFacts) -> Option<Uint16Evidence> {
     for place in 0..PLACES {
         let part = match rows {
             Some(rows) => {
-                let step = (steps - 1) * place / (PLACES - 1);
+                let per_step = per_row.saturating_mul(rows);
+                let together = SAMPLE.div_ceil(per_step).min(steps);
+                let step = (steps - together) * place / (PLACES - 1);
                 let some = SAMPLE.div_ceil(per_row).min(rows);
                 let every = rows / some;
                 let rows = Stride {
@@ -64,7 +66,7 @@ fn sample(source: &Source<'_>, facts: &TensorFacts) -> Option<Uint16Evidence> {
                     stride: every,
                 };
                 Part {
-                    steps: (step..step + 1).into(),
+                    steps: (step..step + together).into(),
                     rows: [rows][..].into(),
                     ..Part::default()
                 }
@@ -80,9 +82,23 @@ fn sample(source: &Source<'_>, facts: &TensorFacts) -> Option<Uint16Evidence> {
         };
         let part = source.clone().take(&part).ok()?;
         part.read(0..part.steps(), &mut bytes).ok()?;
-        evidence += Uint16Evidence::of(bits(&bytes));
+        let step = bytes.len() / usize::try_from(part.steps()).ok()?.max(1);
+        evidence += Uint16Evidence::of(bits(independent(&bytes, step)));
     }
     Some(evidence)
+}
+
+/// The bytes of those steps, of `step` bytes each, that say something anew: all of them, or the first where most elements are
+/// those of the step before. A vector that is recorded while it is trained is not many vectors.
+fn independent(bytes: &[u8], step: usize) -> &[u8] {
+    let later = bytes.get(step..).unwrap_or_default();
+    let pairs = bits(later).zip(bits(bytes));
+    let same = pairs.filter(|(now, before)| now == before).count();
+    // Of single values those that follow each other are no vectors.
+    match step > 2 && 2 * same > later.len() / 2 {
+        true => &bytes[..step],
+        false => bytes,
+    }
 }
 
 fn bits(bytes: &[u8]) -> impl Iterator<Item = u16> {

@@ -34,10 +34,10 @@ pub(crate) enum Unreadable {
     )]
     Empty { path: PathBuf },
     #[error(
-        "{} is a pointer of Git LFS and not the file itself; `git lfs pull` fetches it",
+        "{} is a pointer of Git LFS or git-annex and not the file itself; `git lfs pull` or `git annex get` fetches it",
         path.display()
     )]
-    LfsPointer { path: PathBuf },
+    Pointer { path: PathBuf },
     #[error(
         "{} is neither HDF5 nor safetensors nor an array of NumPy: it starts with {start}; expected \
          \"\\x89HDF\" for HDF5, 8 bytes with the length of a header and \"{{\" for safetensors, \
@@ -151,7 +151,7 @@ mod tests {
             Folder { path: path() }
             Special { path: path() }
             Empty { path: path() }
-            LfsPointer { path: path() }
+            Pointer { path: path() }
             UnknownFormat { path: path(), start: word() }
             Unfinished { path: path() }
             NoMemory { tensor: word(), bytes: 1 }

@@ -25,7 +25,8 @@ pub(crate) enum Format {
 }
 
 const HDF5: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
-const LFS: &[u8] = b"version https://git-lfs";
+/// What files begin with that stand for others: those of Git LFS, and the unlocked ones of git-annex.
+const POINTERS: [&[u8]; 2] = [b"version https://git-lfs", b"/annex/objects/"];
 /// The longest header of a safetensors file, in bytes.
 const MAX_HEADER: u64 = 100_000_000;
 /// As much of a file as is quoted where its format is unknown, in bytes.
@@ -76,8 +77,8 @@ impl Format {
         if npz::MAGIC.iter().any(|magic| start.starts_with(magic)) {
             return Ok(Self::Npz);
         }
-        if start.starts_with(LFS) {
-            return Err(Unreadable::LfsPointer { path: path_buf() });
+        if POINTERS.iter().any(|pointer| start.starts_with(pointer)) {
+            return Err(Unreadable::Pointer { path: path_buf() });
         }
         // A file of the right name is given to its reader, which says best what is wrong with it.
         let named = path.extension().is_some_and(|end| end == "safetensors");

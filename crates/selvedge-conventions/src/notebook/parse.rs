@@ -28,6 +28,9 @@ pub enum NotebookProblem {
     /// The notebook lies in Git LFS, and has not been fetched.
     #[error("it is a pointer of Git LFS, whose content has not been fetched")]
     LfsPointer,
+    /// The notebook lies in git-annex, and has not been fetched.
+    #[error("it is a pointer of git-annex, whose content has not been fetched")]
+    AnnexPointer,
     /// It is no JSON.
     #[error("it is no JSON: {reason}, at line {line}")]
     NotJson {
@@ -61,7 +64,7 @@ impl NotebookProblem {
             | Self::Conflict { line }
             | Self::NotJson { line, .. }
             | Self::BeyondPython { line, .. } => Some(*line),
-            Self::Empty | Self::LfsPointer | Self::NotANotebook { .. } => None,
+            Self::Empty | Self::LfsPointer | Self::AnnexPointer | Self::NotANotebook { .. } => None,
         }
     }
 }
@@ -124,6 +127,7 @@ fn problem(json: &[u8], error: &serde_json::Error) -> NotebookProblem {
     let starts = |marker: &[u8]| line_text.is_some_and(|text| text.starts_with(marker));
     match error.classify() {
         _ if json.starts_with(b"version https://git-lfs") => NotebookProblem::LfsPointer,
+        _ if json.starts_with(b"/annex/objects/") => NotebookProblem::AnnexPointer,
         _ if [&b"<<<<<<<"[..], b"=======", b">>>>>>>", b"|||||||"]
             .iter()
             .any(|marker| starts(marker)) =>

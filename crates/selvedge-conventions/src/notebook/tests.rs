@@ -77,6 +77,10 @@ fn what_is_no_notebook_is_told_in_words() {
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n",
         "it is a pointer of Git LFS, whose content has not been fetched",
     );
+    check_problem(
+        "/annex/objects/SHA256E-s3--0.ipynb\n",
+        "it is a pointer of git-annex, whose content has not been fetched",
+    );
     check_problem("{\"a\": 1,\n}", "it is no JSON: trailing comma, at line 2");
     check_problem(
         "{\"nbformat\": 4}",

@@ -4,7 +4,7 @@
 //!
 //! Finds what nbformat does not open, and so neither Jupyter: a file that is no JSON, or lacks a part
 //! of a notebook that nbformat goes through. It says where a file breaks off, where git left the
-//! markers of a merge, and whether the file is a pointer of Git LFS. What Python reads although it is
+//! markers of a merge, and whether the file is a pointer of Git LFS or git-annex. What Python reads although it is
 //! no JSON (`NaN`, half an emoji, a key twice) is opened; a byte order mark is not, nor what is nested
 //! deeper, or has longer whole numbers, than Python reads. A notebook without a version, or with 1, is read
 //! as one of 2011, and found if its code is not where it was then: Jupyter shows none of it.
@@ -60,6 +60,7 @@ impl Rule for InvalidNotebook {
                  `nbdime`"
             }
             NotebookProblem::LfsPointer => "fetch it with `git lfs pull`",
+            NotebookProblem::AnnexPointer => "fetch it with `git annex get`",
             NotebookProblem::BeyondPython { .. } => {
                 "take it out of the notebook, or out of the output that has it"
             }

@@ -74,7 +74,9 @@ impl Rule for NotebookWithoutOutputs {
         // values alone.
         let mut bare = cells
             .iter()
-            .filter(|(_, cell)| cell.execution_count.is_some() && cell.error.is_none())
+            // A count of 0 says nothing: it is what Databricks gives to all.
+            .filter(|(_, cell)| cell.execution_count.is_some_and(|count| count > 0))
+            .filter(|(_, cell)| cell.error.is_none())
             .filter(|(_, cell)| cell.results + cell.displays == 0)
             // What it has printed is there, and it has no value beside.
             .filter(|(_, cell)| cell.outputs == 0 || !ends_with_print(&cell.source))

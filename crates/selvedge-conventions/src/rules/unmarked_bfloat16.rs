@@ -124,7 +124,7 @@ fn diagnosis(tensor: &TensorFacts, artifact: &Artifact) -> Option<Diagnosis> {
         seen.is_bfloat16() || (is_squares && (is_named || has_sibling(tensor, artifact.tensors())));
     let likely = is_squares || seen.may_be_bfloat16() || (is_named && seen.may_be_squares());
     let is_numpy = artifact.numpy().is_some();
-    if !sure && !likely && (seen.is_telling() || tensor.shape.len() < 2 || is_numpy) {
+    if !sure && !likely && (seen.is_telling() || tensor.shape.len() < 3 || is_numpy) {
         return None;
     }
     let message = if sure {
