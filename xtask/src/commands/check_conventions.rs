@@ -31,7 +31,7 @@ fn run(args: &[OsString]) -> Result<()> {
 }
 
 /// `selvedge check`, to which arguments may be added. It runs where we were started, for which PATHs are meant.
-pub(super) fn command(workspace: &Workspace, tools: &Tools) -> process::Command {
+fn command(workspace: &Workspace, tools: &Tools) -> process::Command {
     let mut command = tools.cargo();
     command
         .args(["run", "--quiet", "--package", "selvedge-cli"])

@@ -11,7 +11,7 @@ use std::process;
 use std::time::{Duration, Instant};
 
 use super::python::{Package, Profile};
-use super::{Command, check_conventions, deny};
+use super::{Command, deny};
 use crate::args;
 use crate::failure::{Failure, Result};
 use crate::packages;
@@ -123,10 +123,9 @@ fn steps(workspace: &Workspace, tools: &Tools, package_python: Option<&Path>) ->
     let mut docs = cargo("doc --workspace --all-features --no-deps");
     docs.env("RUSTDOCFLAGS", "-D warnings");
 
-    let mut conventions = check_conventions::command(workspace, tools);
-    conventions
-        .env("CARGO_TARGET_DIR", &workspace.target)
-        .current_dir(&workspace.root);
+    // The program that the tests have run. Built by itself it has other features, and so would all below it.
+    let mut conventions = process::Command::new(workspace.target.join("debug/selvedge"));
+    conventions.arg("check").current_dir(&workspace.root);
 
     let packages = packages::commands(workspace, cargo)?;
 
