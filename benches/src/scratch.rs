@@ -30,7 +30,7 @@ pub struct Scratch {
 
 impl Scratch {
     /// Makes a folder in `parent`, and deletes there what runs have left that were killed. With `settles`,
-    /// [`settle`](Self::settle) waits for the disk.
+    /// `settle` waits for the disk.
     ///
     /// # Errors
     ///
