@@ -329,3 +329,41 @@ fn steps_of_a_chunk_larger_than_the_step_have_gaps() {
     assert!(w.read::<u16>().unwrap().into_iter().eq(0..30));
     assert!(w.read_steps::<u16>(2..5).unwrap().into_iter().eq(12..30));
 }
+
+/// HDF5 from 1.10 on: the chunks are indexed by the axis that grows first.
+const GROWS_LATER: &str = r#"
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], "w", libver="v110") as f:
+    for name, shape, chunk, most, filters in [
+        ("plain", (2, 4), (1, 2), (2, None), {}),
+        ("wide", (4, 6), (3, 2), (4, None), {}),
+        ("packed", (4, 4, 2), (3, 2, 1), (4, None, 2), {"compression": "gzip"}),
+        ("last", (4, 4, 6), (1, 4, 2), (4, 4, None), {"compression": "gzip", "shuffle": True}),
+    ]:
+        values = np.arange(np.prod(shape), dtype="u2").reshape(shape)
+        f.create_dataset(name, data=values, chunks=chunk, maxshape=most, **filters)
+"#;
+
+/// libhdf5 2.2 says of such chunks that they have other places in the dataset, and beyond it: steps by themselves had the
+/// values of others.
+#[test]
+fn steps_of_a_dataset_that_grows_along_a_later_axis_have_their_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("grows.h5");
+    python::on_file(GROWS_LATER, &path);
+    let file = Reader::open(&path).unwrap();
+    for name in ["plain", "wide", "packed", "last"] {
+        let tensor = file.tensor(name).unwrap();
+        let all: Vec<u16> = tensor.read().unwrap();
+        let expected: Vec<u16> = (0..).take(all.len()).collect();
+        assert_eq!(all, expected, "{name}");
+        let rows = tensor.shape()[0];
+        let step = all.len() / usize::try_from(rows).unwrap();
+        for (row, expected) in (0..rows).zip(expected.chunks(step)) {
+            let found: Vec<u16> = tensor.read_step(row).unwrap();
+            assert_eq!(found, expected, "{name}, step {row}");
+            let found: Vec<u16> = tensor.select().steps(row..row + 1).read().unwrap();
+            assert_eq!(found, expected, "{name}, step {row}, selected");
+        }
+    }
+}
