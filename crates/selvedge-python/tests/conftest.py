@@ -34,6 +34,8 @@ class Child:
             env={**os.environ, **environment},
             # A signal for this child is not one for the tests.
             start_new_session=True,
+            # Ctrl-C is one, also where the tests were started in the background, as a shell does with `&`.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def line(self) -> str:

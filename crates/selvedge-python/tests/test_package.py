@@ -150,8 +150,11 @@ def test_the_lines_of_the_documentation_run(tmp_path: pathlib.Path, document: st
 def test_the_contenders_of_the_benches_record(tmp_path: pathlib.Path) -> None:
     """What they record is checked where it is made: `cargo xtask bench` has them at length."""
     few = ["memcpy", "append", "h5py_tuned", "h5py_seed", "tofile", "torch_save", "safetensors"]
-    runs = [(who, "4\t32x8") for who in few] + [(who, "12\t16") for who in ("append", "watch")]
-    lines = [f"record\t{who}\t{tmp_path / str(number)}\t{size}\t5\tbursts" for number, (who, size) in enumerate(runs)]
+    runs = [(who, 4, [32, 8]) for who in few] + [(who, 12, [16]) for who in ("append", "watch")]
+    calls = [
+        json.dumps(["record", [who, str(tmp_path / str(number)), count, shape, 5, True]])
+        for number, (who, count, shape) in enumerate(runs)
+    ]
     peer = [sys.executable, ROOT / "benches/python/torch_peer.py"]
-    answers = subprocess.run(peer, input="\n".join(lines), capture_output=True, text=True, check=True).stdout
-    assert answers.count("ok\t{") == len(runs), answers
+    answers = subprocess.run(peer, input="\n".join(calls), capture_output=True, text=True, check=True).stdout
+    assert answers.count('{"Ok": {') == len(runs), answers
