@@ -12,7 +12,7 @@ use selvedge_testing::python;
 const WEIGHTS: &str = "bits = np.random.default_rng(1).standard_normal(4096).astype('f4').view('u4') >> 16\n\
      f.create_dataset('W', data=bits.astype('u2').reshape(64, 64), chunks=(16, 64), maxshape=(None, 64))\n\
      f.create_dataset('ids', data=np.arange(4096, dtype='u2').reshape(64, 64))\n\
-     f.create_dataset('few', data=np.zeros((2, 2), 'u2'))";
+     f.create_dataset('few', data=np.zeros((2, 2, 2), 'u2'))";
 
 /// What h5py sees: the marker of each dataset, and a checksum of its values.
 fn seen(path: &Path) -> String {
@@ -48,7 +48,7 @@ fn bfloat16_is_marked_and_no_value_changes() {
         run.stderr,
         "fixed tensors/Flannel/flannel_1.h5: set logical_dtype = \"bfloat16\" on `W`\n"
     );
-    // Whether zeros are bfloat16 nobody can tell, so that stays.
+    // Whether zeros are bfloat16 nobody can tell, so that of what may be steps of a matrix stays.
     assert_eq!(run.code, 1);
     assert!(
         run.stdout.contains("flannel_1.h5:few: warning[TEN003]"),
