@@ -32,13 +32,17 @@ pub(super) fn fill(source: &Source<'_>, facts: &mut TensorFacts) {
 
 /// Some values of some places: of each some rows of a step, or some steps where one has few values.
 fn sample(source: &Source<'_>, facts: &TensorFacts) -> Option<Uint16Evidence> {
+    let mut most_steps = u64::MAX;
     if let Storage::Chunked { chunk, filters, .. } = &facts.storage {
-        let chunk = chunk
+        let bytes = chunk
             .iter()
             .fold(2_u64, |all, axis| all.saturating_mul(*axis));
         // A filtered chunk is unpacked as a whole.
-        if !filters.is_empty() && chunk > SAMPLE_BYTES {
-            return None;
+        if !filters.is_empty() {
+            let chunks = SAMPLE_BYTES
+                .checked_div(bytes)
+                .filter(|&chunks| chunks > 0)?;
+            most_steps = chunks.saturating_mul(chunk.first().copied().unwrap_or(1));
         }
     }
     let (&steps, step) = facts.shape.split_first()?;
@@ -56,7 +60,7 @@ fn sample(source: &Source<'_>, facts: &TensorFacts) -> Option<Uint16Evidence> {
         let part = match rows {
             Some(rows) => {
                 let per_step = per_row.saturating_mul(rows);
-                let together = SAMPLE.div_ceil(per_step).min(steps);
+                let together = SAMPLE.div_ceil(per_step).min(steps).min(most_steps);
                 let step = (steps - together) * place / (PLACES - 1);
                 let some = SAMPLE.div_ceil(per_row).min(rows);
                 let every = rows / some;

@@ -74,18 +74,6 @@ impl TensorLocation<'_> {
                 let index = ChunkLookup::new(tree.chunk.len(), tree.root?);
                 ChunkMap::lazy(grid, rows, data, index, known)
             }
-            // Of an index by a later axis that grows libhdf5 2.2 tells other offsets than the chunks have.
-            None if self
-                .dataset
-                .space()
-                .ok()?
-                .maxdims()
-                .iter()
-                .skip(1)
-                .any(Option::is_none) =>
-            {
-                None
-            }
             None => ChunkMap::visited(grid, rows, data, &self.dataset),
         }
     }
