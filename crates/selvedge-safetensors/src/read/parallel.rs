@@ -46,8 +46,9 @@ mod tests {
     #[test]
     fn an_error_is_told() {
         let mut buffer = vec![0; 4 * PER_THREAD];
-        let result = fill(&mut buffer, |_, offset| match offset / PER_THREAD {
-            3 => Err("the last piece"),
+        // One thread gets all in one piece.
+        let result = fill(&mut buffer, |piece, offset| match offset + piece.len() {
+            end if end > 3 * PER_THREAD => Err("the last piece"),
             _ => Ok(()),
         });
         assert_eq!(result, Err("the last piece"));
