@@ -6,6 +6,7 @@ here, so neither the start of Python nor its imports nor the pipe are in them.
 
 import json
 import os
+import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
@@ -13,8 +14,9 @@ from time import perf_counter
 import numpy as np
 
 
-def serve(peer):
-    """Calls the method of `peer` that each line names, until stdin ends."""
+def serve(peer, versions):
+    """Calls the method of `peer` that each line names, until stdin ends; `versions` is one of them."""
+    peer.versions = lambda: versions
     for line in sys.stdin:
         try:
             method, arguments = json.loads(line)
@@ -26,13 +28,20 @@ def serve(peer):
 
 def versions(*packages):
     """The versions of Python and of those of `packages` that are installed."""
-    found = {"Python": ".".join(map(str, sys.version_info[:3]))}
+    found = {"Python": platform.python_version()}
     for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             pass
     return found
+
+
+def timed(call):
+    """The figures of a call, and what it returns."""
+    begin = perf_counter()
+    result = call()
+    return {"seconds": perf_counter() - begin}, result
 
 
 class Meter:
@@ -103,6 +112,11 @@ def recorded(create, steps, values_of, rests=None, disk=None):
     for name, percent in ("blocked_p50", 50), ("blocked_p99", 99), ("blocked_max", 100):
         figures[name] = blocked[max(-(-steps * percent // 100), 1) - 1]
     return figures
+
+
+def total(values):
+    """The sum of the values as 64-bit words, modulo 2**64."""
+    return int(np.ascontiguousarray(values).reshape(-1).view(np.uint64).sum())
 
 
 def assign(targets):

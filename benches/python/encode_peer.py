@@ -3,9 +3,8 @@
 import sys
 import types
 from importlib import import_module
-from time import perf_counter
 
-from commands import serve, versions
+from commands import serve, timed, versions
 
 
 class Absent(types.ModuleType):
@@ -21,12 +20,12 @@ class Absent(types.ModuleType):
         return args[0] if args else self
 
 
-def level_1(module):
-    return lambda data: module.compress(data, 1), module.decompress
+def level_1(zlib):
+    return lambda data: zlib.compress(data, 1), zlib.decompress
 
 
-def zipnn(module):
-    codec = module.ZipNN(bytearray_dtype="bfloat16", input_format="byte", threads=1)
+def zipnn(zipnn):
+    codec = zipnn.ZipNN(bytearray_dtype="bfloat16", input_format="byte", threads=1)
     return lambda data: codec.compress(bytearray(data)), codec.decompress
 
 
@@ -35,29 +34,19 @@ CODECS = {
     "zlib-1": ("zlib", level_1),
     "zlib-ng-1": ("zlib_ng.zlib_ng", level_1),
     "igzip-1": ("isal.isal_zlib", level_1),
-    "lz4": ("lz4.block", lambda module: (module.compress, module.decompress)),
-    "zstd-1": (
-        "zstandard",
-        lambda module: (module.ZstdCompressor(level=1).compress, module.ZstdDecompressor().decompress),
-    ),
+    "lz4": ("lz4.block", lambda lz4: (lz4.compress, lz4.decompress)),
+    "zstd-1": ("zstandard", lambda zstd: (zstd.ZstdCompressor(level=1).compress, zstd.ZstdDecompressor().decompress)),
     "ZipNN": ("zipnn", zipnn),
 }
 
 
 class Peer:
-    def versions(self):
-        found = versions("isal", "lz4", "zipnn", "zlib-ng", "zstandard")
-        del found["Python"]
-        return found
-
     def prepare(self, elements, shuffled, chunk):
         """Reads the chunks of `chunk` bytes, as elements and shuffled, and returns which codecs are installed."""
-
-        def chunks(path):
+        for name, path in ("elements", elements), ("shuffled", shuffled):
             with open(path, "rb") as file:
-                return list(iter(lambda: file.read(chunk), b""))
-
-        self.elements, self.shuffled, self.codecs = chunks(elements), chunks(shuffled), {}
+                setattr(self, name, list(iter(lambda: file.read(chunk), b"")))
+        self.codecs = {}
         # ZipNN imports torch for tensors, of which there are none here: bytes go in and come out.
         for name in ("torch", "safetensors.torch"):
             sys.modules.setdefault(name, Absent(name))
@@ -73,14 +62,11 @@ class Peer:
         compress, decompress = self.codecs[name]
         # Its own byte grouping is ZipNN's point: it gets the elements, all others the shuffled bytes.
         chunks = self.elements if name == "ZipNN" else self.shuffled
-        begin = perf_counter()
-        compressed = [compress(chunk) for chunk in chunks]
-        seconds = perf_counter() - begin
+        figures, compressed = timed(lambda: [compress(chunk) for chunk in chunks])
         for chunk, stream in zip(chunks, compressed):
             if bytes(decompress(stream)) != chunk:
                 raise ValueError("it does not give its bytes back")
-        return {"seconds": seconds, "on_disk": sum(map(len, compressed))}
+        return figures | {"on_disk": sum(map(len, compressed))}
 
 
-if __name__ == "__main__":
-    serve(Peer())
+serve(Peer(), versions("isal", "lz4", "zipnn", "zlib-ng", "zstandard"))

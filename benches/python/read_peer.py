@@ -9,7 +9,7 @@ from time import perf_counter
 import h5py
 import numpy as np
 
-from commands import Meter, serve, sync, versions
+from commands import Meter, serve, sync, timed, total, versions
 
 READS = {
     "whole_into": lambda peer, dataset: dataset.read_direct(peer.memory) or peer.memory,
@@ -26,15 +26,7 @@ def first_word(step):
     return step.reshape(-1)[:4].view(np.uint64)[0]
 
 
-def total(values):
-    """The sum of the values as 64-bit words, modulo 2**64."""
-    return int(np.ascontiguousarray(values).reshape(-1).view(np.uint64).sum())
-
-
 class Peer:
-    def versions(self):
-        return versions("h5py", "numpy")
-
     def prepare(self, path, rows, steps):
         """Takes the rows of a step and the single steps that will be asked for."""
         self.path, self.rows, self.steps = path, rows, steps
@@ -48,11 +40,14 @@ class Peer:
     def read(self, how, first):
         """Reads of the tensor `W`; by the fancy index from step `first` on."""
         self.first = first
+
+        def read():
+            with h5py.File(self.path) as file:
+                return READS[how](self, file["W"])
+
         meter = Meter()
-        begin = perf_counter()
-        with h5py.File(self.path) as file:
-            found = READS[how](self, file["W"])
-        figures = {"seconds": perf_counter() - begin, **meter.figures()}
+        figures, found = timed(read)
+        figures |= meter.figures()
         figures.pop("written", None)
         return figures, total(found)
 
@@ -68,7 +63,7 @@ class Peer:
         return {"seconds": seconds}, sum(words) % 2**64
 
     def rechunk(self, path, new, chunk):
-        """Copies `W` into chunks of this shape, 64 steps at a time, until it is on the disk: the script that people write."""
+        """Copies `W` into chunks of this shape, 64 steps at a time, until it is on the disk: the script of a user."""
         begin = perf_counter()
         with h5py.File(path) as file, h5py.File(new, "w") as out:
             old = file["W"]
@@ -82,5 +77,4 @@ class Peer:
         return {"seconds": perf_counter() - begin}
 
 
-if __name__ == "__main__":
-    serve(Peer())
+serve(Peer(), versions("h5py", "numpy"))

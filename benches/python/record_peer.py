@@ -16,22 +16,15 @@ DTYPES = {"bfloat16": np.uint16, "float32": np.float32}
 
 
 class Peer:
-    def versions(self):
-        return versions("h5py", "numpy", "zarr") | {"HDF5 of h5py": h5py.version.hdf5_version}
-
     def prepare(self, path, distinct, tensors):
         """Reads the source: `distinct` steps of `tensors` (name, dtype, shape), without gaps."""
         self.tensors = [(name, tuple(shape), DTYPES[dtype]) for name, dtype, shape in tensors]
-        self.source, at = [], 0
         with open(path, "rb") as file:
-            data = file.read()
-        for _ in range(distinct):
-            self.source.append([])
-            for _, shape, dtype in self.tensors:
-                count = int(np.prod(shape, dtype=np.int64))
-                # A copy, so that it is aligned; of a scalar, the number itself.
-                self.source[-1].append(np.frombuffer(data, dtype, count, at).reshape(shape).copy()[()])
-                at += count * np.dtype(dtype).itemsize
+            # Of a scalar, the number itself.
+            self.source = [
+                [np.fromfile(file, dtype, int(np.prod(shape))).reshape(shape)[()] for _, shape, dtype in self.tensors]
+                for _ in range(distinct)
+            ]
 
     def of(self, step):
         return self.source[step % len(self.source)]
@@ -49,9 +42,9 @@ class Peer:
         if layout == "zarr":
             self.check(zarr.open_group(path, mode="r"), steps, checked)
         elif os.path.isdir(path):
-            full = {name: (dtype, (steps, *shape)) for name, shape, dtype in self.tensors}
-            maps = {name: np.memmap(os.path.join(path, name), dtype, "r") for name, (dtype, _) in full.items()}
-            self.check({name: maps[name].reshape(full[name][1]) for name in maps}, steps, checked)
+            files = [(name, os.path.join(path, name), dtype, (steps, *shape)) for name, shape, dtype in self.tensors]
+            maps = {name: np.memmap(file, dtype, "r").reshape(shape) for name, file, dtype, shape in files}
+            self.check(maps, steps, checked)
         return figures
 
     def check(self, found, steps, checked):
@@ -113,4 +106,4 @@ class Peer:
 
 
 if __name__ == "__main__":
-    serve(Peer())
+    serve(Peer(), versions("h5py", "numpy", "zarr") | {"HDF5 of h5py": h5py.version.hdf5_version})

@@ -3,7 +3,6 @@ driven."""
 
 import platform
 from pathlib import Path
-from time import perf_counter
 
 import h5py
 import numpy as np
@@ -12,7 +11,7 @@ import selvedge
 import torch
 
 import record_peer
-from commands import recorded, same, serve
+from commands import recorded, same, serve, timed
 
 # What the copies of `memcpy` go round in, as those of a recorder go round in its queue.
 QUEUE = 64 << 20
@@ -56,9 +55,6 @@ class Peer(record_peer.Peer):
         # Copies by several threads wait for each other where others are at work.
         torch.set_num_threads(1)
         self.rest = nothing
-
-    def versions(self):
-        return {"torch": torch.__version__, "Python of torch": platform.python_version()}
 
     def record(self, contender, path, count, shape, steps, bursts):
         """Records `steps` steps of `count` tensors, and of a loss where these are few.
@@ -125,9 +121,7 @@ class Peer(record_peer.Peer):
 
     def read(self, way, path):
         """Reads of the tensor `W` into torch, and returns the time and the sum of the words, of single steps the first."""
-        begin = perf_counter()
-        found = getattr(self, way)(path)
-        figures = {"seconds": perf_counter() - begin}
+        figures, found = timed(lambda: getattr(self, way)(path))
         words = [step.view(-1)[:4] for step in found] if isinstance(found, list) else [found.view(-1)]
         return figures, sum(int(part.view(torch.int64).sum()) for part in words) % 2**64
 
@@ -157,29 +151,28 @@ class Peer(record_peer.Peer):
 def check(path, tensors, steps):
     """Compares the first, the middle and the last step with what was recorded, but for copies in memory."""
     for step in {0, steps // 2, steps - 1} if path.exists() else ():
-        found = contents(path, step)
+        found = contents(path, step, tensors)
         for name, tensor in tensors.items():
             expected = numpy_of(tensor).copy()
             if name == "layer0":
                 expected.reshape(-1)[0] = step % 30_000
-            same(found(name, expected), expected, f"step {step} of {name}")
+            array = np.asarray(found[name]).view(expected.dtype).reshape(expected.shape)
+            same(array, expected, f"step {step} of {name}")
 
 
-def contents(path, step):
-    """What finds a tensor of a step by its name, like the one that is expected."""
+def contents(path, step, tensors):
+    """The arrays of a step, by their names."""
     if path.is_file():
-        file = h5py.File(path)
-        return lambda name, expected: np.asarray(file[name][step]).view(expected.dtype)
-    if (saved := path / f"{step}.pt").exists():
-        tensors = torch.load(saved)
-    elif (saved := path / f"{step}.safetensors").exists():
-        tensors = safetensors.torch.load_file(saved)
+        with h5py.File(path) as file:
+            return {name: file[name][step] for name in tensors}
+    if (path / f"{step}.pt").exists():
+        tensors = torch.load(path / f"{step}.pt")
+    elif (path / f"{step}.safetensors").exists():
+        tensors = safetensors.torch.load_file(path / f"{step}.safetensors")
     else:
-        return lambda name, expected: np.fromfile(
-            path / name, expected.dtype, expected.size, offset=step * expected.nbytes
-        ).reshape(expected.shape)
-    return lambda name, _: numpy_of(tensors[name])
+        sizes = {name: tensor.nbytes for name, tensor in tensors.items()}
+        return {name: np.fromfile(path / name, np.uint8, size, offset=step * size) for name, size in sizes.items()}
+    return {name: numpy_of(tensor) for name, tensor in tensors.items()}
 
 
-if __name__ == "__main__":
-    serve(Peer())
+serve(Peer(), {"torch": torch.__version__, "Python of torch": platform.python_version()})

@@ -1,12 +1,14 @@
 //! A run: every contender in turn, round after round, so that each round's figures are a pair.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
+
+use indicatif::ProgressBar;
+use selvedge_testing::Busy;
 
 use crate::Result;
-use crate::machine::{self, Busy};
+use crate::machine;
 use crate::options::{Options, Scale};
 use crate::peer::Python;
 use crate::report::{Group, Report, Row, SCHEMA, Sample};
@@ -19,7 +21,7 @@ pub struct Bench {
     pub(crate) options: Options,
     /// What was measured.
     pub report: Report,
-    begin: Instant,
+    progress: ProgressBar,
     busy: Option<Busy>,
 }
 
@@ -43,7 +45,7 @@ impl Bench {
                 groups: Vec::new(),
             },
             options,
-            begin: Instant::now(),
+            progress: ProgressBar::new_spinner(),
             busy: Busy::now(),
         };
         if scale != Scale::Full {
@@ -105,7 +107,7 @@ impl Bench {
     /// Adds what the reader has to know of the whole run.
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
-        eprintln!("note: {note}");
+        self.progress.suspend(|| eprintln!("note: {note}"));
         self.report.notes.push(note);
     }
 
@@ -144,10 +146,8 @@ impl Bench {
                 if row.failure.is_some() {
                     continue;
                 }
-                self.tell(&format!(
-                    "{}, round {round} of {rounds}: {}",
-                    group.name, row.name
-                ));
+                let what = format!("{}, round {round} of {rounds}: {}", group.name, row.name);
+                self.progress.set_message(what);
                 match sample(contenders[index], round) {
                     Ok(sample) if round > 0 => row.push(sample),
                     Ok(_) => {}
@@ -155,27 +155,17 @@ impl Bench {
                 }
             }
         }
-        self.tell(&format!("{}, done", group.name));
-        eprintln!();
+        let seconds = self.progress.elapsed().as_secs();
+        let done = format!(
+            "[{:>2}:{:02}] {}, done",
+            seconds / 60,
+            seconds % 60,
+            group.name
+        );
+        self.progress.suspend(|| eprintln!("{done}"));
         self.report.groups.push(group);
         let last = self.report.groups.len() - 1;
         &mut self.report.groups[last]
-    }
-
-    /// Progress, in one line that is written over on a terminal. Elsewhere only the end of a group is told.
-    fn tell(&self, what: &str) {
-        let seconds = self.begin.elapsed().as_secs();
-        let mut stderr = std::io::stderr().lock();
-        let line = format!("[{:>2}:{:02}] {what}", seconds / 60, seconds % 60);
-        // Progress that cannot be told is no reason to stop.
-        let _ = if stderr.is_terminal() {
-            write!(stderr, "\r\x1b[K{line}")
-        } else if what.ends_with(", done") {
-            write!(stderr, "{line}")
-        } else {
-            Ok(())
-        };
-        let _ = stderr.flush();
     }
 }
 

@@ -10,7 +10,6 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use selvedge_testing::make_repository;
-use serde_json::json;
 
 use crate::options::Scale;
 use crate::prelude::*;
@@ -116,34 +115,19 @@ fn compare(printed: &str, expected: &[String]) -> Result<()> {
     if found == expected {
         return Ok(());
     }
-    let first = |these: &[String], those: &[String]| {
-        let other = these.iter().find(|finding| !those.contains(finding));
-        other.map_or_else(|| "nothing else".to_owned(), ToOwned::to_owned)
-    };
-    let (more, less) = (first(&found, expected), first(expected, &found));
+    let mut both = found.iter().zip(expected);
+    let first = both.find(|(found, expected)| found != expected);
     let [found, expected] = [found.len(), expected.len()];
-    Err(format!("{found} findings, expected {expected}; found {more}, and not {less}").into())
+    Err(format!("{found} findings, expected {expected}; the first that differs: {first:?}").into())
 }
 
 /// Notebooks of twelve cells that have run from top to bottom, and print and draw. Returns their paths, and the bytes of all.
 fn make_notebooks(folder: &Path, count: u64) -> Result<(Vec<PathBuf>, u64)> {
     fs::create_dir_all(folder.join("notebooks"))?;
     fs::write(folder.join("selvedge.toml"), "")?;
-    let drawn = json!({
-        "output_type": "display_data", "metadata": {}, "data": {"image/png": "iVBORw0K".repeat(8000)},
-    });
-    let cells = (1..=12).map(|number| {
-        let text = [format!("{number}\n")];
-        let mut outputs = vec![json!({"output_type": "stream", "name": "stdout", "text": text})];
-        outputs.extend((number == 12).then(|| drawn.clone()));
-        json!({
-            "cell_type": "code", "id": format!("cell-{number}"), "metadata": {}, "execution_count": number,
-            "source": [format!("x = {number}\n"), "print(x)"], "outputs": outputs,
-        })
-    });
-    let cells: Vec<_> = cells.collect();
-    let notebook = json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells});
-    let text = serde_json::to_string_pretty(&notebook)?;
+    // A picture has 64 kB.
+    let picture = "iVBORw0K";
+    let text = include_str!("../notebook.json").replace(picture, &picture.repeat(8000));
     let path = |number| folder.join(format!("notebooks/1.{number}a_cells.ipynb"));
     let paths: Vec<PathBuf> = (1..=count).map(path).collect();
     paths.iter().try_for_each(|path| fs::write(path, &text))?;

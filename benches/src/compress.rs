@@ -1,10 +1,11 @@
 //! What compression costs: recorded steps and normal values, by the filters that HDF5 files are written with, in chunks of
 //! one step.
 
-use selvedge_hdf5::{Compression, Dtype, ReadError, Reader, Recorder, TensorSpec};
+use selvedge_hdf5::{Compression, Dtype, Reader, TensorSpec};
 
-use crate::data::{DEMO, SHAPE, STEP_BYTES, TENSOR, demo, gaussian};
+use crate::data::{DEMO, SHAPE, STEP_BYTES, Steps, TENSOR, demo, gaussian};
 use crate::prelude::*;
+use crate::record::Files;
 
 pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Result<()> {
     let h5py = bench.python("compress_peer.py", &[]);
@@ -17,7 +18,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
     if trajectory.is_none() {
         bench.note("No trajectory of the demo: compression is measured on normal values alone.");
     }
-    let (path, source) = (scratch.file("sample.h5"), scratch.file("values.bin"));
+    let source = scratch.file("values.bin");
     for spec in groups {
         let (steps, note) = scratch.fit(spec.count, STEP_BYTES as u64, 1)?;
         let tensor = DEMO.iter().find(|(short, ..)| *short == spec.end());
@@ -33,21 +34,26 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         for peer in [&mut h5py, &mut stock] {
             peer.call::<()>("prepare", (&source, SHAPE))?;
         }
-        let steps = (values.len() / STEP_BYTES) as u64;
-        let group = spec.group(steps, values.len() as u64, what, &note);
+        let (steps, size) = ((values.len() / STEP_BYTES) as u64, values.len() as u64);
+        let tensor = TensorSpec::new(TENSOR, Dtype::Bf16, SHAPE);
+        let values = Steps::from(vec![tensor], steps, values)?;
+        let files = Files::new(values, steps, scratch)?;
+        let path = &files.path;
+        let group = spec.group(steps, size, what, &note);
         let mut opened: Vec<(&str, Vec<String>)> = Vec::new();
         let group = bench.rounds(spec, group, true, |who, round| {
-            scratch.settle(&path)?;
-            let mut sample = match who.key {
-                way if who.python => h5py.call("write", (&path, way))?,
-                "ours_plain" => record(&path, &values, Compression::None)?,
-                "ours" => record(&path, &values, Compression::Fast)?,
+            scratch.settle(path)?;
+            let mut sample: Sample = match who.key {
+                way if who.python => h5py.call("write", (path, way))?,
+                "ours_plain" => files.recorder(Compression::None, true)?,
+                "ours" => files.recorder(Compression::Fast, true)?,
                 _ => return unknown(who),
             };
+            sample.retain(|figure, _| matches!(figure, Figure::Seconds | Figure::OnDisk));
             // It compares what it has read with what was to be written.
-            sample.append(&mut h5py.call("read", (&path,))?);
+            sample.append(&mut h5py.call("read", (path,))?);
             if round == 0 {
-                opened.push((who.name, readers(&mut stock, &path, &values)?));
+                opened.push((who.name, readers(&mut stock, &files)?));
             }
             Ok(sample)
         });
@@ -55,38 +61,27 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             let readers = opened.iter().find(|(name, _)| *name == row.name);
             row.opened_by = readers.map_or_else(Vec::new, |(_, readers)| readers.clone());
         }
-        scratch.settle(&path)?;
+        scratch.settle(path)?;
         scratch.settle(&source)?;
     }
     Ok(())
 }
 
 /// Who reads the file without a plugin, by trying.
-fn readers(stock: &mut Python, path: &Path, values: &[u8]) -> Result<Vec<String>> {
+fn readers(stock: &mut Python, files: &Files) -> Result<Vec<String>> {
     let mut readers = Vec::new();
-    if stock.call("opens", (path,))? {
+    if stock.call("opens", (&files.path,))? {
         readers.push("h5py".to_owned());
     }
-    let read = || -> Result<Vec<u16>, ReadError> { Reader::open(path)?.tensor(TENSOR)?.read() };
-    match read() {
-        Ok(found) if cast_slice::<u16, u8>(&found) == values => readers.push("Selvedge".to_owned()),
-        Ok(_) => return Err("Selvedge reads other values".into()),
-        Err(_) => {}
+    let open = || {
+        Reader::open(&files.path)?
+            .tensor(TENSOR)?
+            .read_step::<u16>(0)
+    };
+    if open().is_ok() {
+        let all = 0..files.count;
+        files.steps.check(&files.path, files.count, all)?;
+        readers.push("Selvedge".to_owned());
     }
     Ok(readers)
-}
-
-fn record(path: &Path, values: &[u8], compression: Compression) -> Result<Sample> {
-    let steps = values.chunks(STEP_BYTES);
-    let spec = TensorSpec::new(TENSOR, Dtype::Bf16, SHAPE);
-    let run = Recorder::create(path).steps(steps.len() as u64);
-    let mut run = run.compression(compression).tensor_spec(spec).start()?;
-    let begin = Instant::now();
-    for step in steps {
-        run.append(|target| target.put_bytes(TENSOR, Dtype::Bf16, step))?;
-    }
-    run.finish()?;
-    let mut sample = since(begin);
-    sample.insert(Figure::OnDisk, meter::on_disk(path)?);
-    Ok(sample)
 }

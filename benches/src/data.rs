@@ -1,37 +1,30 @@
 //! What is recorded, read, saved and encoded: values, the same in every run, and sums that tell whether they came back.
 
-use std::f64::consts::TAU;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use bytemuck::{cast_slice, pod_collect_to_vec};
+use bytemuck::cast_slice;
 use half::bf16;
+use selvedge_bf16::bf16_as_bytes;
 use selvedge_hdf5::{Dtype, ReadError, Reader, RecordError, Recorder, RecorderBuilder, TensorSpec};
+use selvedge_testing::Random;
 
 use crate::Result;
 
-/// Random bytes (SplitMix64, by S. Vigna).
+/// Random bytes, the same ones each time.
 pub(crate) fn random_bytes(len: usize) -> Vec<u8> {
-    let mut state = 0_u64;
-    let words = (0..len.div_ceil(8)).map(|_| {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    });
-    let mut bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+    let mut random = Random(0);
+    let words = (0..len.div_ceil(8)).flat_map(|_| random.draw().to_le_bytes());
+    let mut bytes: Vec<u8> = words.collect();
     bytes.truncate(len);
     bytes
 }
 
-fn random_words(count: usize) -> Vec<u64> {
-    pod_collect_to_vec(&random_bytes(8 * count))
-}
-
 /// `count` random numbers below `end`, in no order.
 pub(crate) fn random_indices(count: usize, end: u64) -> Vec<u64> {
-    let words = random_words(count).into_iter();
-    words.map(|word| word % end).collect()
+    let mut random = Random(0);
+    (0..count).map(|_| random.below(end)).collect()
 }
 
 /// The sum of bytes as words of 64 bits, little-endian, modulo 2^64.
@@ -91,7 +84,8 @@ impl Steps {
         Ok(steps)
     }
 
-    fn from(tensors: Vec<TensorSpec>, distinct: u64, source: Vec<u8>) -> Result<Self> {
+    /// With the bytes of `distinct` steps, each of a multiple of 64.
+    pub(crate) fn from(tensors: Vec<TensorSpec>, distinct: u64, source: Vec<u8>) -> Result<Self> {
         let bytes = |tensor: &TensorSpec| Ok(usize::try_from(tensor.step_bytes()?)?);
         let sizes = tensors.iter().map(bytes).collect::<Result<_>>()?;
         Ok(Self {
@@ -130,8 +124,11 @@ impl Steps {
         let values = LAYER.iter().map(|name| demo(path, name, steps));
         let values = values.collect::<Result<Vec<Vec<u8>>>>()?;
         let count = values[0].len() / STEP_BYTES;
-        let of = |nth: usize| nth * STEP_BYTES..(nth + 1) * STEP_BYTES;
-        let step = |nth: usize| values.iter().map(move |all| &all[of(nth)]);
+        let step = |nth| {
+            values
+                .iter()
+                .filter_map(move |all| all.chunks(STEP_BYTES).nth(nth))
+        };
         let source = (0..count).flat_map(step).collect::<Vec<&[u8]>>().concat();
         Self::from(tensors.to_vec(), count as u64, source)
     }
@@ -249,8 +246,7 @@ pub(crate) struct Trajectory {
     pub(crate) rows: Vec<usize>,
     /// Single steps, in no order.
     pub(crate) single: Vec<u64>,
-    /// For each of the steps that differ: the sum of all words, the sum of those of the rows, and the first word.
-    sums: Vec<[u64; 3]>,
+    source: Steps,
 }
 
 impl Trajectory {
@@ -264,33 +260,36 @@ impl Trajectory {
         }
         run.finish()?;
         std::fs::File::open(&path)?.sync_data()?;
-        let rows = random_indices(20 * TAKEN, SHAPE[0] as u64).into_iter();
-        let mut rows = rows.map(usize::try_from).collect::<Result<Vec<_>, _>>()?;
-        let mut seen = vec![false; SHAPE[0]];
-        rows.retain(|&row| !std::mem::replace(&mut seen[row], true));
-        rows.truncate(TAKEN);
-        rows.sort_unstable();
-        let sums = (0..DISTINCT).map(|step| {
-            let bytes = source.whole(step);
-            let row = |row: &usize| word_sum(&bytes[row * ROW_BYTES..][..ROW_BYTES]);
-            let taken = rows.iter().map(row).fold(0, u64::wrapping_add);
-            [word_sum(bytes), taken, word_sum(&bytes[..8])]
-        });
-        let sums = sums.collect();
-        let single = random_indices(single, steps);
+        let (mut random, mut rows) = (Random(0), BTreeSet::new());
+        while rows.len() < TAKEN {
+            rows.insert(usize::try_from(random.below(SHAPE[0] as u64))?);
+        }
         Ok(Self {
             path,
             steps,
-            rows,
-            single,
-            sums,
+            rows: rows.into_iter().collect(),
+            single: random_indices(single, steps),
+            source,
         })
     }
 
-    /// What the sum over `steps` has to be: of all words (0), of those of the rows (1) or of the first words (2).
-    pub(crate) fn expected(&self, steps: impl Iterator<Item = u64>, words: usize) -> u64 {
-        let sums = steps.map(|step| self.sums[usize::try_from(step % DISTINCT).unwrap_or(0)]);
-        sums.map(|sums| sums[words]).fold(0, u64::wrapping_add)
+    /// What the sum over `steps` has to be, of the words of `part` of each.
+    pub(crate) fn expected(
+        &self,
+        steps: impl IntoIterator<Item = u64>,
+        part: impl Fn(&[u8]) -> u64,
+    ) -> u64 {
+        let sums = steps.into_iter().map(|step| part(self.source.whole(step)));
+        sums.fold(0, u64::wrapping_add)
+    }
+
+    /// The sum of the words of the rows of a step.
+    pub(crate) fn of_rows(&self, step: &[u8]) -> u64 {
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| &step[row * ROW_BYTES..][..ROW_BYTES]);
+        rows.map(word_sum).fold(0, u64::wrapping_add)
     }
 }
 
@@ -317,37 +316,7 @@ pub(crate) fn demo(path: &Path, tensor: &str, steps: u64) -> Result<Vec<u8>> {
 /// `steps` steps of normally distributed values, as bytes: what no step shares with another, and no value with its
 /// neighbour.
 pub(crate) fn gaussian(steps: usize) -> Vec<u8> {
-    let words = random_words(steps * STEP_BYTES / 2);
-    // A number in (0, 1] and one in [0, 1) for each pair of values (Box and Muller).
-    let unit = |word: u64| (word >> 11) as f64 / (1_u64 << 53) as f64;
-    let (pairs, _) = words.as_chunks::<2>();
-    let values = pairs.iter().flat_map(|pair| {
-        let radius = (-2.0 * (1.0 - unit(pair[0])).ln()).sqrt();
-        let angle = TAU * unit(pair[1]);
-        [radius * angle.cos(), radius * angle.sin()]
-    });
-    let values: Vec<bf16> = values.map(bf16::from_f64).collect();
-    pod_collect_to_vec(selvedge_bf16::bf16_as_bytes(&values))
-}
-
-#[cfg(test)]
-mod tests {
-    use selvedge_bf16::bytes_as_bf16;
-
-    use super::{STEP_BYTES, gaussian};
-
-    #[test]
-    fn gaussian_values_have_mean_0_and_variance_1() {
-        let bytes = gaussian(1);
-        assert_eq!(bytes.len(), STEP_BYTES);
-        let values = bytes_as_bf16(&bytes).unwrap().iter();
-        let values = values.map(|value| value.to_f64());
-        let count = values.len() as f64;
-        let mean = values.clone().sum::<f64>() / count;
-        let square = values.map(|value| value.powi(2)).sum::<f64>() / count;
-        assert!(
-            mean.abs() < 0.01 && (square - 1.0).abs() < 0.02,
-            "{mean} {square}"
-        );
-    }
+    let mut random = Random(0);
+    let values = (0..steps * STEP_BYTES / 2).map(|_| bf16::from_f64(random.normal()));
+    bf16_as_bytes(&values.collect::<Vec<bf16>>()).to_vec()
 }

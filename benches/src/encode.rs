@@ -50,32 +50,26 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         let mut group = spec.group(chunks.elements.len() as u64, size as u64, &text, &None);
         let mut spec = spec.clone();
         // The last path is the best one, which has a row already.
-        let mut paths = Encoder::on_every_path();
-        paths.pop();
-        let has = |key: &str| paths.iter().any(|path| path.instructions() == key);
-        let is_path = |who: &Who| matches!(who.key, "AVX2" | "portable");
-        spec.who.retain(|who| !is_path(who) || has(who.key));
+        let paths = Encoder::on_every_path().into_iter().rev().skip(1);
+        let mut there: Vec<String> = paths.map(|path| path.instructions().to_owned()).collect();
         match &mut peer {
             _ if is_temporal => {}
             None => group.notes.push("Without the peers in Python.".to_owned()),
-            Some(peer) => {
-                let installed = chunks.prepare(peer, scratch)?;
-                spec.who.retain(|who| {
-                    let is_there = !who.python || installed.iter().any(|name| name == who.key);
-                    if !is_there {
-                        let what = format!("Without {}, which is not installed.", who.name);
-                        group.notes.push(what);
-                    }
-                    is_there
-                });
-            }
+            Some(peer) => there.extend(chunks.prepare(peer, scratch)?),
         }
+        let is_path = |who: &Who| matches!(who.key, "AVX2" | "portable");
+        spec.who.retain(|who| {
+            let is_there = there.iter().any(|name| name == who.key);
+            if who.python && !is_there && peer.is_some() {
+                let what = format!("Without {}, which is not installed.", who.name);
+                group.notes.push(what);
+            }
+            is_there || !who.python && !is_path(who)
+        });
         bench.rounds(&spec, group, peer.is_some(), |who, _| {
             match (who.key, &mut peer) {
                 (way, Some(peer)) if who.python => peer.call("encode", (way,)),
-                ("ours", _) => chunks.ours(None),
-                ("temporal", _) => chunks.temporal(),
-                (path, _) if is_path(&who) => chunks.ours(Some(path)),
+                (key, _) if who.kind == Kind::Ours => chunks.ours(key),
                 (level, _) => chunks.libdeflate(level.parse()?),
             }
         });
@@ -181,27 +175,19 @@ impl Chunks {
         Ok(sample)
     }
 
-    /// By these instructions, or the best that there are.
-    fn ours(&self, instructions: Option<&str>) -> Result<Sample> {
+    /// By the instructions `key`, or the best that there are; `temporal` in that form.
+    fn ours(&self, key: &str) -> Result<Sample> {
         let mut encoders = Encoder::on_every_path();
-        if let Some(wanted) = instructions {
-            encoders.retain(|encoder| encoder.instructions() == wanted);
-        }
-        let mut encoder = encoders.pop().ok_or("no such instructions")?;
+        let wanted = encoders
+            .iter()
+            .position(|encoder| encoder.instructions() == key);
+        let mut encoder = encoders.swap_remove(wanted.unwrap_or(encoders.len() - 1));
+        let (step, row) = (ROWS * WIDTH, WIDTH);
         self.sample(true, |elements, _, stream| {
-            encoder.encode(elements, stream);
-            Ok(())
-        })
-    }
-
-    fn temporal(&self) -> Result<Sample> {
-        let mut encoder = Encoder::new();
-        let strides = Strides {
-            step: ROWS * WIDTH,
-            row: WIDTH,
-        };
-        self.sample(true, |elements, _, stream| {
-            encoder.encode_temporal(elements, strides, stream);
+            match key {
+                "temporal" => encoder.encode_temporal(elements, Strides { step, row }, stream),
+                _ => encoder.encode(elements, stream),
+            };
             Ok(())
         })
     }

@@ -15,7 +15,11 @@ fn main() -> ExitCode {
     let result = match (&options.compare, options.docs, options.list) {
         (Some(reports), ..) => compare(&reports[0], &reports[1]),
         (_, true, _) => docs(),
-        (_, _, true) => list(&options),
+        (_, _, true) => {
+            let chosen = sections::names().filter(|name| options.selects(name));
+            chosen.for_each(|name| println!("{name}"));
+            Ok(true)
+        }
         _ => measure(options),
     };
     match result {
@@ -28,24 +32,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the groups, of those that are asked for.
-fn list(options: &Options) -> Result<bool> {
-    options.check()?;
-    let chosen = sections::names().filter(|name| options.selects(name));
-    chosen.for_each(|name| println!("{name}"));
-    Ok(true)
-}
-
 /// Measures, and writes the report. `false` where one of ours failed; a peer that fails is told.
 fn measure(options: Options) -> Result<bool> {
-    options.check()?;
     let (out, keeps) = (options.out.clone(), options.record);
     fs::create_dir_all(&out)?;
     let scratch = Scratch::new(options.scratch(), options.scale() == Scale::Full)?;
     let mut bench = Bench::new(options, scratch.path());
-    let complete = sections::run(&mut bench, &scratch, |report| save(report, &out).map(drop))?;
+    let complete = sections::run(&mut bench, &scratch, |report| save(report, &out))?;
     drop(scratch);
-    let report = save(&bench.finish(), &out)?;
+    let report = bench.finish();
+    save(&report, &out)?;
     for asked in report::asked(&report) {
         let Some(found) = asked.found.filter(|_| asked.is_missed()) else {
             continue;
@@ -69,10 +65,9 @@ fn measure(options: Options) -> Result<bool> {
     Ok(complete && !ours_failed)
 }
 
-fn save(report: &Report, folder: &Path) -> Result<Report> {
-    let report = report::write(report, &folder.join("report.json"))?;
-    fs::write(folder.join("report.html"), report::page(&report))?;
-    Ok(report)
+fn save(report: &Report, folder: &Path) -> Result<()> {
+    report::write(report, &folder.join("report.json"))?;
+    Ok(fs::write(folder.join("report.html"), report::page(report))?)
 }
 
 /// Makes what is made from the committed report.
@@ -97,17 +92,18 @@ fn docs() -> Result<bool> {
 /// Tells where two reports disagree. `false` if they do.
 fn compare(a: &Path, b: &Path) -> Result<bool> {
     let pairs = report::compare(&report::read(a)?, &report::read(b)?);
+    let (mut claimed, mut contradicted) = (0, 0);
     for pair in &pairs {
-        let what = match (pair.is_contradiction(), pair.is_doubt()) {
-            (true, _) => "CONTRADICTION",
-            (_, true) => "doubt",
-            _ => continue,
+        let Some(what) = pair.verdict() else {
+            continue;
         };
-        let [a, b] = pair.ratios.map(|ratio| format!("{ratio} {}", ratio.word()));
-        println!("{what:<13}  {}: {a} | {b}", pair.row);
+        claimed += 1;
+        contradicted += usize::from(what == report::CONTRADICTION);
+        if what != "agreed" {
+            let [a, b] = pair.ratios.map(|ratio| format!("{ratio} {}", ratio.word()));
+            println!("{what:<13}  {}: {a} | {b}", pair.row);
+        }
     }
-    let claimed = pairs.iter().filter(|pair| pair.is_claimed()).count();
-    let contradicted = pairs.iter().filter(|pair| pair.is_contradiction()).count();
     println!(
         "{} rows in both, {claimed} claim a ratio beyond 1.3, {contradicted} of them are contradicted",
         pairs.len()

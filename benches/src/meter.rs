@@ -1,6 +1,4 @@
-//! What a sample costs besides its time: memory, bytes handed to the system, room on the disk.
-//!
-//! As Linux counts them; elsewhere a sample is without these figures.
+//! The figures of a sample: its times, what it costs besides, and what its files take.
 
 use std::fs;
 use std::io;
@@ -8,48 +6,17 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Instant;
 
-use crate::machine::number;
+use selvedge_testing::Meter;
+
 use crate::numbers::percentile;
 use crate::report::{Figure, Sample};
 
-/// What the process had when the sample began.
-#[derive(Debug)]
-pub(crate) struct Meter {
-    memory: Option<f64>,
-    written: Option<f64>,
-}
-
-impl Meter {
-    /// Begins: the peak of the memory is what there is now.
-    pub(crate) fn start() -> Self {
-        let reset = fs::write("/proc/self/clear_refs", "5").is_ok();
-        Self {
-            memory: status("VmRSS").filter(|_| reset),
-            written: written(),
-        }
-    }
-
-    /// Adds the figures since the start to `sample`.
-    pub(crate) fn stop(self, sample: &mut Sample) {
-        for (figure, begin, end) in [
-            (Figure::PeakMemory, self.memory, status("VmHWM")),
-            (Figure::Written, self.written, written()),
-        ] {
-            let since = begin.zip(end).map(|(begin, end)| (end - begin).max(0.0));
-            sample.extend(since.map(|since| (figure, since)));
-        }
-    }
-}
-
-/// A number of `/proc/self/status`, in bytes.
-fn status(key: &str) -> Option<f64> {
-    number("/proc/self/status", key).map(|kib| kib * 1024.0)
-}
-
-/// Bytes that this process gave to `write` calls, or dirtied pages for where those are more: a map has no calls.
-fn written() -> Option<f64> {
-    let [calls, pages] = ["wchar", "write_bytes"].map(|key| number("/proc/self/io", key));
-    Some(calls?.max(pages?))
+/// A sample of the seconds since `begin`, and of what it has cost by then.
+pub(crate) fn metered(begin: Instant, meter: &Meter) -> Sample {
+    let mut sample = since(begin);
+    sample.extend(meter.memory().map(|memory| (Figure::PeakMemory, memory)));
+    sample.extend(meter.written().map(|written| (Figure::Written, written)));
+    sample
 }
 
 /// What the file at `path`, or all files of the folder, take on the disk.
@@ -106,29 +73,4 @@ pub(crate) fn timed(seconds: f64) -> Sample {
 /// A sample of the seconds since `begin`.
 pub(crate) fn since(begin: Instant) -> Sample {
     timed(begin.elapsed().as_secs_f64())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Meter, on_disk};
-    use crate::report::{Figure, Sample};
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn memory_and_bytes_are_those_of_the_sample() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        let meter = Meter::start();
-        let bytes = vec![1_u8; 64 << 20];
-        std::fs::write(&path, &bytes).unwrap();
-        drop(bytes);
-        let mut sample = Sample::new();
-        meter.stop(&mut sample);
-        let size = f64::from(64 << 20);
-        // Other tests of this process have their memory and their files, too.
-        assert!(sample[&Figure::PeakMemory] > 0.9 * size, "{sample:?}");
-        assert!(sample[&Figure::Written] >= size, "{sample:?}");
-        std::fs::File::open(&path).unwrap().sync_all().unwrap();
-        assert!(on_disk(folder.path()).unwrap() >= size);
-    }
 }

@@ -23,7 +23,7 @@ pub struct Options {
     #[arg(long, hide = true, conflicts_with = "quick")]
     pub smoke: bool,
     /// Only the groups that begin with this: `read`, `record/small`. May be given several times.
-    #[arg(long, value_name = "GROUP")]
+    #[arg(long, value_name = "GROUP", value_parser = known)]
     pub only: Vec<String>,
     /// Folder for report.json and report.html.
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
@@ -122,20 +122,13 @@ impl Options {
     pub fn selects(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| name.starts_with(only.as_str()))
     }
+}
 
-    /// Looks whether each `--only` is the beginning of a group.
-    ///
-    /// # Errors
-    ///
-    /// The first that is not.
-    pub fn check(&self) -> Result<()> {
-        let is_known = |only: &&String| names().any(|name| name.starts_with(only.as_str()));
-        match self.only.iter().find(|only| !is_known(only)) {
-            Some(only) => {
-                let all = names().collect::<Vec<&str>>().join(", ");
-                Err(format!("no group begins with `{only}`; there are {all}").into())
-            }
-            None => Ok(()),
-        }
+/// The beginning of a group.
+fn known(only: &str) -> Result<String, String> {
+    if names().any(|name| name.starts_with(only)) {
+        return Ok(only.to_owned());
     }
+    let all = names().collect::<Vec<&str>>().join(", ");
+    Err(format!("no group begins with it; there are {all}"))
 }

@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
-use std::thread;
 
 use bytemuck::{cast_slice_mut, pod_collect_to_vec, zeroed_vec};
+use selvedge_base::pool::{cores, each};
 use selvedge_hdf5::Reader;
 
 use crate::data::{ROW_BYTES, STEP_BYTES, TENSOR, Trajectory, same, word_sum};
 use crate::prelude::*;
 
 /// Every so many steps of the strided read.
-const STRIDE: u64 = 10;
+const STRIDE: usize = 10;
 /// Bytes of a `pread` of the baseline: of the sizes that were tried, among the fastest.
 const PIECE: usize = 1 << 20;
 /// h5py's fancy index reads the last of so many parts of the steps: all of them would take half a minute. Its time is
@@ -92,7 +92,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
                 }
                 ("strided", "ours") => {
                     let buffer = &mut memory[..usize::try_from(size)? / 2];
-                    open()?.select().every(STRIDE).read_into(buffer)?;
+                    open()?.select().every(STRIDE as u64).read_into(buffer)?;
                     Cow::Borrowed(buffer)
                 }
                 ("single", "ours") => {
@@ -107,8 +107,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
                 }
                 _ => return unknown(who),
             };
-            let mut sample = since(begin);
-            meter.stop(&mut sample);
+            let mut sample = metered(begin, &meter);
             // A read writes nothing.
             sample.remove(&Figure::Written);
             same("the sum", word_sum(cast_slice(&values)), expected)?;
@@ -126,19 +125,19 @@ impl Trajectory {
         match what {
             "rows" => {
                 let size = self.steps * (self.rows.len() * ROW_BYTES) as u64;
-                (1, size, self.expected(all, 1))
+                (1, size, self.expected(all, |step| self.of_rows(step)))
             }
             "strided" => {
-                let count = self.steps.div_ceil(STRIDE);
-                let steps = (0..count).map(|nth| nth * STRIDE);
-                (1, count * step, self.expected(steps, 0))
+                let size = self.steps.div_ceil(STRIDE as u64) * step;
+                (1, size, self.expected(all.step_by(STRIDE), word_sum))
             }
             "single" => {
                 let reads = self.single.len() as u64;
-                let sum = self.expected(self.single.iter().copied(), 2);
+                let steps = self.single.iter().copied();
+                let sum = self.expected(steps, |step| word_sum(&step[..8]));
                 (reads, reads * step, sum)
             }
-            _ => (1, self.steps * step, self.expected(all, 0)),
+            _ => (1, self.steps * step, self.expected(all, word_sum)),
         }
     }
 }
@@ -150,32 +149,20 @@ fn by_peer(data: &Trajectory, peer: &mut Python, way: &str, expected: u64) -> Re
         same("the sum", found, expected)?;
         return Ok(sample);
     }
-    same("the sum", found, data.expected(first..data.steps, 1))?;
+    let expected = data.expected(first..data.steps, |step| data.of_rows(step));
+    same("the sum", found, expected)?;
     let parts = data.steps as f64 / (data.steps - first) as f64;
     sample.insert(Figure::Seconds, parts * sample[&Figure::Seconds]);
     Ok(sample)
 }
 
-/// The bytes from the start of the first chunk on, by a thread for each core: all of them are the tensor's, as there is no
+/// The bytes from the start of the first chunk on, in a thread for each core: all of them are the tensor's, as there is no
 /// other, and the chunks are the end of the file.
 fn preads(data: &Trajectory, values: &mut [u16]) -> Result<()> {
     let file = File::open(&data.path)?;
     let values: &mut [u8] = cast_slice_mut(values);
     let first = file.metadata()?.len() - values.len() as u64;
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let part = values.len().div_ceil(threads).next_multiple_of(PIECE);
-    thread::scope(|scope| -> Result<()> {
-        let parts = values.chunks_mut(part).zip((first..).step_by(part));
-        let file = &file;
-        let threads = parts.map(|(part, at)| {
-            scope.spawn(move || {
-                let mut pieces = part.chunks_mut(PIECE).zip((at..).step_by(PIECE));
-                pieces.try_for_each(|(piece, at)| file.read_exact_at(piece, at))
-            })
-        });
-        for thread in threads.collect::<Vec<_>>() {
-            thread.join().map_err(|_| "a thread panicked")??;
-        }
-        Ok(())
-    })
+    let pieces = values.chunks_mut(PIECE).zip((first..).step_by(PIECE));
+    let read = |(piece, at): (&mut [u8], u64)| file.read_exact_at(piece, at);
+    Ok(each(cores(), pieces, read)?)
 }

@@ -5,9 +5,10 @@ use std::hint::black_box;
 use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 
+use bytemuck::AnyBitPattern;
 use hdf5::{Hyperslab, SliceOrIndex};
-use memmap2::MmapMut;
 use ndarray::ArrayViewD;
+use selvedge_base::buffer::zeroed;
 use selvedge_hdf5::{Compression, Dtype, Durability};
 
 use crate::data::{Steps, checked, same};
@@ -160,20 +161,15 @@ impl Files {
             if let Some(work) = self.work {
                 work();
             }
-            if is_watched {
-                let begin = Instant::now();
-                write(&mut writer, step)?;
-                times.push(begin.elapsed().as_secs_f64());
-            } else {
-                write(&mut writer, step)?;
-            }
+            let begin = is_watched.then(Instant::now);
+            write(&mut writer, step)?;
+            times.extend(begin.map(|begin| begin.elapsed().as_secs_f64()));
         }
         close(writer)?;
         if self.sync {
             meter::sync_data(&self.path)?;
         }
-        let mut sample = since(created);
-        meter.stop(&mut sample);
+        let mut sample = metered(created, &meter);
         sample.insert(Figure::Create, (created - begin).as_secs_f64());
         meter::blocked(times, &mut sample);
         sample.insert(Figure::OnDisk, meter::on_disk(&self.path)?);
@@ -236,25 +232,20 @@ impl Files {
                 let dataset = dataset.shape(&shape[..]).chunk(&shape[..]);
                 Ok(dataset.create(tensor.name.as_str())?)
             });
-            let datasets = datasets.collect::<Result<Vec<hdf5::Dataset>>>()?;
-            Ok((datasets, file))
+            Ok((datasets.collect::<Result<Vec<_>>>()?, file))
         };
-        let write = |(datasets, _): &mut (Vec<hdf5::Dataset>, hdf5::File), step: u64| {
-            let index = usize::try_from(step)?;
-            let tensors = datasets.iter().zip(&self.steps.tensors);
-            for ((dataset, tensor), bytes) in tensors.zip(self.steps.step(step)) {
-                let mut slab: Vec<SliceOrIndex> = vec![index.into()];
-                slab.extend(tensor.shape.iter().map(|_| SliceOrIndex::from(..)));
-                let (slab, shape) = (Hyperslab::from(slab), &tensor.shape[..]);
-                if tensor.dtype == Dtype::F32 {
-                    let values = cast_slice::<u8, f32>(bytes);
-                    dataset.write_slice(ArrayViewD::from_shape(shape, values)?, slab)?;
-                } else {
-                    let values = cast_slice::<u8, u16>(bytes);
-                    dataset.write_slice(ArrayViewD::from_shape(shape, values)?, slab)?;
-                }
-            }
-            Ok(())
+        let write = |(datasets, _): &mut (Vec<hdf5::Dataset>, _), step: u64| {
+            let steps = self.steps.tensors.iter().zip(self.steps.step(step));
+            datasets
+                .iter()
+                .zip(steps)
+                .try_for_each(|(dataset, (tensor, bytes))| {
+                    let write = match tensor.dtype {
+                        Dtype::F32 => write_slice::<f32>,
+                        _ => write_slice::<u16>,
+                    };
+                    write(dataset, usize::try_from(step)?, &tensor.shape, bytes)
+                })
         };
         let sample = self.sample(create, write, |(datasets, file)| {
             drop(datasets);
@@ -265,22 +256,35 @@ impl Files {
     }
 }
 
-/// Single calls of `append` while the queue has room, beside copies of the same bytes into memory like the queue's. Both are
-/// measured together, when the first of them has its turn.
+fn write_slice<T: AnyBitPattern + hdf5::H5Type>(
+    dataset: &hdf5::Dataset,
+    step: usize,
+    shape: &[usize],
+    bytes: &[u8],
+) -> Result<()> {
+    let mut slab = vec![SliceOrIndex::from(step)];
+    slab.resize(1 + shape.len(), (..).into());
+    let values = ArrayViewD::from_shape(shape, cast_slice::<u8, T>(bytes))?;
+    Ok(dataset.write_slice(values, Hyperslab::from(slab))?)
+}
+
+/// Single calls of `append` while the queue has room, or copies of the same bytes into memory like the queue's.
 fn append(bench: &mut Bench, scratch: &Scratch, spec: &Spec, steps: &Steps) -> Result<()> {
     let path = scratch.file("calls.h5");
+    // The queue of a long run: a short one is given fewer blocks.
+    let queue = steps.builder(&path).plan()?.queue;
+    let burst = (queue.blocks * queue.steps_per_block / 2).max(1);
     let group = spec.group(1, steps.step_bytes(), &steps.describe(), &None);
     let mut waits = 0;
-    let mut measured: [Option<Sample>; 2] = [None, None];
     let group = bench.rounds(spec, group, false, |who, _| {
-        let nth = usize::from(who.kind == Kind::Ours);
-        if measured[nth].is_none() {
-            scratch.settle(&path)?;
-            let (times, waited) = calls(steps, &path, spec.count)?;
-            measured = times.map(|times| Some(meter::of_calls(times)));
-            waits += waited;
-        }
-        Ok(measured[nth].take().ok_or("it was not measured")?)
+        scratch.settle(&path)?;
+        let (times, waited) = match who.key {
+            "copy" => (copies(steps, burst, spec.count)?, 0),
+            "append" => calls(steps, &path, burst, spec.count)?,
+            _ => return unknown(who),
+        };
+        waits += waited;
+        Ok(meter::of_calls(times))
     });
     if waits > 0 {
         let note = format!("{waits} calls found the queue full.");
@@ -289,52 +293,44 @@ fn append(bench: &mut Bench, scratch: &Scratch, spec: &Spec, steps: &Steps) -> R
     scratch.settle(&path)
 }
 
-/// The times of single copies and calls, and how many found the queue full, which was not to happen: bursts of calls, each
-/// shorter than the queue, with a `commit` between two of them; after each burst the same bytes are copied as often.
-/// The writer thread works during a burst, as it does in a run, and not during the copies.
-fn calls(steps: &Steps, path: &Path, bursts: u64) -> Result<([Vec<f64>; 2], u64)> {
-    // The queue of a long run: a short one is given fewer blocks.
-    let queue = steps.builder(path).plan()?.queue;
-    let burst = (queue.blocks * queue.steps_per_block / 2).max(1);
+/// The times of single calls, and how many found the queue full, which was not to happen: bursts of calls, each shorter
+/// than the queue, with a `commit` between two of them. The writer thread works during a burst, as it does in a run.
+fn calls(steps: &Steps, path: &Path, burst: u64, bursts: u64) -> Result<(Vec<f64>, u64)> {
     // One burst more, which is not counted.
     let count = burst * (bursts + 1);
-    let builder = steps.builder(path).steps(count.max(4 * burst));
-    let mut run = builder.start()?;
-    let mut memory = touched(burst * steps.step_bytes())?;
-    let capacity = usize::try_from(count)?;
-    let mut times = [Vec::with_capacity(capacity), Vec::with_capacity(capacity)];
-    for number in 0..=bursts {
-        let first = number * burst;
-        for step in first..first + burst {
-            let begin = Instant::now();
-            steps.append(&mut run, step)?;
-            times[1].push(begin.elapsed().as_secs_f64());
+    let mut run = steps.builder(path).steps(count.max(4 * burst)).start()?;
+    let mut times = Vec::with_capacity(usize::try_from(count)?);
+    for step in 0..count {
+        if step > 0 && step.is_multiple_of(burst) {
+            run.commit()?;
         }
-        run.commit()?;
-        let mut rest = &mut memory[..];
-        for step in first..first + burst {
-            let begin = Instant::now();
-            for bytes in steps.step(step) {
-                let (target, behind) = rest.split_at_mut(bytes.len());
-                black_box(target).copy_from_slice(black_box(bytes));
-                rest = behind;
-            }
-            times[0].push(begin.elapsed().as_secs_f64());
-        }
-        if number == 0 {
-            times.iter_mut().for_each(Vec::clear);
-        }
+        let begin = Instant::now();
+        steps.append(&mut run, step)?;
+        times.push(begin.elapsed().as_secs_f64());
     }
     let summary = run.finish()?;
     same("steps", summary.recorded, count)?;
+    times.drain(..usize::try_from(burst)?);
     Ok((times, summary.append.waits))
 }
 
-/// Memory as the recorder's queue has it: large pages where there are any, and every page touched.
-fn touched(bytes: u64) -> Result<MmapMut> {
-    let mut memory = MmapMut::map_anon(usize::try_from(bytes)?.max(1))?;
-    #[cfg(target_os = "linux")]
-    let _ = memory.advise(memmap2::Advice::HugePage);
+/// The times of copying a step into memory as the recorder's queue has it: large pages where there are any, and every page
+/// touched.
+fn copies(steps: &Steps, burst: u64, bursts: u64) -> Result<Vec<f64>> {
+    let size = usize::try_from(steps.step_bytes())?;
+    let memory = zeroed::<u8>(usize::try_from(burst)? * size);
+    let mut memory = memory.ok_or("no memory for a burst")?;
     memory.chunks_mut(4096).for_each(|page| page[0] = 1);
-    Ok(memory)
+    let mut times = Vec::new();
+    for _ in 0..bursts {
+        for (step, mut rest) in (0..).zip(memory.chunks_mut(size)) {
+            let begin = Instant::now();
+            for bytes in steps.step(step) {
+                let target = rest.split_off_mut(..bytes.len()).ok_or("a short step")?;
+                black_box(target).copy_from_slice(black_box(bytes));
+            }
+            times.push(begin.elapsed().as_secs_f64());
+        }
+    }
+    Ok(times)
 }

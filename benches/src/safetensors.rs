@@ -8,14 +8,14 @@ use std::os::unix::fs::FileExt as _;
 
 use ::safetensors::tensor::TensorView;
 use ::safetensors::{Dtype, SafeTensors, serialize_to_file};
+use bytemuck::pod_collect_to_vec;
 use half::bf16;
 use memmap2::Mmap;
-use selvedge_bf16::{bf16_as_bytes, bf16_as_bytes_mut, bytes_as_bf16};
+use selvedge_bf16::{bf16_as_bytes, bf16_as_bytes_mut, bytes_as_bf16, u16_as_bf16};
 use selvedge_safetensors::{Mapped, Reader, Save, Writer};
 
-use crate::data::{describe, random_bytes, random_indices, same};
+use crate::data::{describe, random_bytes, random_indices, same, word_sum};
 use crate::prelude::*;
-use crate::report::Group;
 
 /// The tensor that is loaded, and that rows are taken out of.
 const TENSOR: &str = "embedding";
@@ -44,33 +44,31 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
     let mut peer = bench.python("safetensors_peer.py", &[]);
     for spec in groups {
         let what = spec.name.trim_start_matches("safetensors/");
-        let count = usize::try_from(spec.count)?;
-        let layers = |end: &str| (0..count).map(|n| format!("layers.{n:03}.{end}")).collect();
         let [rows, columns] = spec.numbers[..] else {
             return Err(format!("{}: no shape", spec.name).into());
         };
-        let (mut shape, mut note) = ([usize::try_from(rows)?, usize::try_from(columns)?], None);
-        let names: Vec<String> = match what.rsplit('-').next() {
-            Some("middle") => layers("weight"),
-            Some("small") => layers("norm"),
-            // As a checkpoint with many experts has them.
-            Some("many") => {
-                let name = |n| format!("model.layers.{:03}.experts.{:03}.norm", n / 100, n % 100);
-                (0..count).map(name).collect()
+        // Many of some rows, with names as a checkpoint with many experts has them; or one of many.
+        let name = |n| format!("model.layers.{:03}.experts.{:03}.norm", n / 100, n % 100);
+        let (names, rows, note) = match rows {
+            0 => {
+                let (rows, note) = scratch.fit(spec.count, 2 * columns, 50)?;
+                (vec![TENSOR.to_owned()], rows, note)
             }
-            _ => {
-                let (rows, told) = scratch.fit(spec.count, 2 * columns, 50)?;
-                (shape[0], note) = (usize::try_from(rows)?, told);
-                vec![TENSOR.to_owned()]
-            }
+            _ => ((0..spec.count).map(name).collect(), rows, None),
         };
+        let shape = [usize::try_from(rows)?, usize::try_from(columns)?];
         let mut tensors = Tensors::new(names, shape, scratch)?;
         let taken = random_indices(bench.pick(1000, 1000, 10), shape[0] as u64).into_iter();
         tensors.rows = taken.map(usize::try_from).collect::<Result<_, _>>()?;
         if let Some(peer) = &mut peer {
             tensors.prepare(peer, scratch)?;
         }
-        let group = tensors.group(spec, what, &note);
+        let size = match what.starts_with("rows") {
+            true => 2 * tensors.rows.len() * shape[1],
+            false => 2 * tensors.values.len(),
+        };
+        let text = describe(tensors.names.len(), &shape);
+        let group = spec.group(1, size as u64, &text, &note);
         if what.starts_with("save") {
             tensors.sync = what.contains("sync");
             let mut number = 0;
@@ -99,15 +97,15 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         // Touched, as memory is that is there.
         tensors.buffer = vec![bf16::ONE; tensors.values.len()];
         tensors.file = vec![1; tensors.header.len() + 2 * tensors.values.len()];
-        let expected = sum_of(&tensors.values);
+        let expected = word_sum(bf16_as_bytes(&tensors.values));
         bench.rounds(spec, group, peer.is_some(), |who, _| {
             if spec.is_cold() {
                 scratch.evict(&tensors.path)?;
             }
             if let (true, Some(peer)) = (who.python, &mut peer) {
-                // Of a load with the sum as text, which keeps all digits. Rows it compares by itself.
-                let (sample, sum): (_, Option<String>) = peer.call(who.key, (&tensors.path,))?;
-                sum.map_or(Ok(()), |found| same("the sum", found.parse()?, expected))?;
+                // Rows it compares by itself.
+                let (sample, sum): (_, Option<u64>) = peer.call(who.key, (&tensors.path,))?;
+                same("the sum", sum.unwrap_or(expected), expected)?;
                 return Ok(sample);
             }
             if what.starts_with("rows") {
@@ -131,7 +129,8 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
 
 impl Tensors {
     fn new(names: Vec<String>, shape: [usize; 2], scratch: &Scratch) -> Result<Self> {
-        let values = values(names.len() * shape[0] * shape[1]);
+        let bytes = random_bytes(2 * names.len() * shape[0] * shape[1]);
+        let values = u16_as_bf16(&pod_collect_to_vec(&bytes)).to_vec();
         let mut tensors = Self {
             names,
             shape,
@@ -158,15 +157,6 @@ impl Tensors {
         fs::write(&source, bf16_as_bytes(&self.values))?;
         peer.call::<()>("prepare", (&source, self.shape, &self.names, &self.rows))?;
         scratch.settle(&source)
-    }
-
-    fn group(&self, spec: &Spec, what: &str, note: &Option<String>) -> Group {
-        let size = match what.starts_with("rows") {
-            true => 2 * self.rows.len() * self.shape[1],
-            false => 2 * self.values.len(),
-        };
-        let text = describe(self.names.len(), &self.shape);
-        spec.group(1, size as u64, &text, note)
     }
 
     /// The tensors with their names.
@@ -228,9 +218,7 @@ impl Tensors {
             }
             _ => return unknown(who),
         }
-        let mut sample = since(begin);
-        meter.stop(&mut sample);
-        Ok(sample)
+        Ok(metered(begin, &meter))
     }
 
     fn write(&self, path: &Path) -> Result<()> {
@@ -261,7 +249,9 @@ impl Tensors {
         same("tensors", file.tensors().len(), self.names.len())?;
         for (name, values) in self.each() {
             let tensor = file.tensor(name)?;
-            if tensor.shape() != self.shape || tensor.as_slice::<bf16>()? != values {
+            if tensor.shape() != self.shape
+                || tensor.as_slice().map(bf16_as_bytes)? != bf16_as_bytes(values)
+            {
                 return Err(format!("{name} has another shape or other values").into());
             }
         }
@@ -270,7 +260,7 @@ impl Tensors {
 
     /// Loads all tensors, and sums them: when the values could be used, and the sum. All but the plain ones look for each
     /// tensor by its name.
-    fn load(&mut self, who: Who) -> Result<(Instant, f64)> {
+    fn load(&mut self, who: Who) -> Result<(Instant, u64)> {
         let (path, len) = (&self.path, self.len());
         let (names, count) = (self.names.iter(), self.names.len());
         match who.key {
@@ -351,7 +341,8 @@ impl Tensors {
         };
         let sample = since(begin);
         let expected = rows.iter().flat_map(|nth| &self.values[nth * row..][..row]);
-        match taken.len() == rows.len() * row && taken.iter().eq(expected) {
+        let expected: Vec<bf16> = expected.copied().collect();
+        match bf16_as_bytes(&taken) == bf16_as_bytes(&expected) {
             true => Ok(sample),
             false => Err("other values".into()),
         }
@@ -372,53 +363,9 @@ fn data(file: &[u8]) -> Result<&[bf16]> {
     )?)
 }
 
-/// `len` random bfloat16 values, of which any sum is exact (see [`sum_of`]): of any sign, from 1/8 up to 2.
-fn values(len: usize) -> Vec<bf16> {
-    let bytes = random_bytes(2 * len);
-    let (pairs, _) = bytes.as_chunks();
-    // The sign, the fraction and the low two bits of the exponent; the rest of it is 31.
-    let bits = |&bits: &[u8; 2]| u16::from_le_bytes(bits) & 0x81FF | 0x3E00;
-    pairs.iter().map(bits).map(bf16::from_bits).collect()
-}
-
-/// When the values could be used, and their sum.
-fn loaded<'a>(tensors: impl IntoIterator<Item = &'a [bf16]>) -> (Instant, f64) {
+/// When the values could be used, and their sum, as words.
+fn loaded<'a>(tensors: impl IntoIterator<Item = &'a [bf16]>) -> (Instant, u64) {
     let now = Instant::now();
-    (now, tensors.into_iter().map(sum_of).sum())
-}
-
-/// The sum of `values`, at about the speed of the memory that they are in: by lanes side by side, so that the compiler finds
-/// a vector of them, and by blocks in `f32`, after which it goes on in `f64`.
-///
-/// It is exact, in any order, for those of [`values`]: they are multiples of 2⁻¹⁰ below 2, and a lane of a block adds 4,096
-/// of them.
-fn sum_of(values: &[bf16]) -> f64 {
-    // As `bf16::to_f32`, which looks for NaNs too.
-    let widen = |value: &bf16| f32::from_bits(u32::from(value.to_bits()) << 16);
-    let of_block = |block: &[bf16]| {
-        let (vectors, rest) = block.as_chunks::<16>();
-        let mut lanes = [0.0_f32; 16];
-        for vector in vectors {
-            for (lane, value) in lanes.iter_mut().zip(vector) {
-                *lane += widen(value);
-            }
-        }
-        lanes.into_iter().chain(rest.iter().map(widen)).sum::<f32>()
-    };
-    let blocks = values.chunks(1 << 16);
-    blocks.map(|block| f64::from(of_block(block))).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{sum_of, values};
-
-    #[test]
-    fn the_sum_is_exact() {
-        for len in [0, 1, 16, (1 << 16) - 1, (3 << 16) + 17] {
-            let values = values(len);
-            let exact: f64 = values.iter().map(|value| value.to_f64()).sum();
-            assert_eq!(sum_of(&values), exact, "{len}");
-        }
-    }
+    let sums = tensors.into_iter().map(bf16_as_bytes).map(word_sum);
+    (now, sums.fold(0, u64::wrapping_add))
 }

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use selvedge_base::disk::free_bytes;
-use tempfile::TempDir;
 
 use crate::Result;
 use crate::numbers::bytes;
@@ -13,42 +12,44 @@ use crate::numbers::bytes;
 /// likes: so this many of the largest file have to fit.
 const FILES: u64 = 3;
 
-/// How the names of the folders begin.
-const PREFIX: &str = "selvedge-bench-";
-
-/// The file in a folder that is locked while its run lives.
-const LOCK: &str = ".lock";
+/// The folder of a run, and the file beside it that is locked while the run lives.
+const FOLDER: &str = "selvedge-bench";
+const LOCK: &str = "selvedge-bench.lock";
 
 /// A folder that is deleted with everything in it at the end.
 #[derive(Debug)]
 pub struct Scratch {
-    folder: TempDir,
+    folder: PathBuf,
     settles: bool,
     /// Its lock goes with the process.
     _lock: File,
 }
 
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left is deleted by the next run.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
 impl Scratch {
-    /// Makes a folder in `parent`, and deletes there what runs have left that were killed. With `settles`,
-    /// `settle` waits for the disk.
+    /// Makes a folder in `parent`, without what a run has left that was killed. With `settles`, `settle` waits for the
+    /// disk.
     ///
     /// # Errors
     ///
-    /// The errors of the file system.
+    /// Another run is at work there, whose times would be those of two; and the errors of the file system.
     pub fn new(parent: &Path, settles: bool) -> Result<Self> {
         fs::create_dir_all(parent)?;
-        for entry in parent.read_dir()? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-                delete_dead(&entry.path())?;
-            }
+        let (folder, lock) = (parent.join(FOLDER), File::create(parent.join(LOCK))?);
+        if lock.try_lock().is_err() {
+            let what = "another bench is at work there; wait for its end, or choose another place with --scratch";
+            return Err(format!("{}: {what}", folder.display()).into());
         }
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
-        // Under its name it is locked already: another run may be looking for those that are not.
-        let unlocked = folder.path().join("lock");
-        let lock = File::create(&unlocked)?;
-        lock.lock()?;
-        fs::rename(unlocked, folder.path().join(LOCK))?;
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir(&folder)?;
         Ok(Self {
             folder,
             settles,
@@ -58,7 +59,7 @@ impl Scratch {
 
     /// The folder.
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     /// A path in it.
@@ -89,7 +90,7 @@ impl Scratch {
     /// what was deleted is no longer written, and what others write takes as long as it takes.
     pub(crate) fn settle(&self, path: &Path) -> Result<()> {
         match path.is_dir() {
-            true => delete(path)?,
+            true => fs::remove_dir_all(path)?,
             false if path.exists() => fs::remove_file(path)?,
             false => {}
         }
@@ -110,40 +111,23 @@ impl Scratch {
     }
 }
 
-/// Deletes the folder of a run that is no more. One without a lock has just begun, or is somebody else's.
-fn delete_dead(folder: &Path) -> Result<()> {
-    match File::open(folder.join(LOCK)) {
-        Ok(lock) if lock.try_lock().is_ok() => delete(folder),
-        _ => Ok(()),
-    }
-}
-
-/// Deletes a folder, which another run may be deleting, too.
-fn delete(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Scratch;
 
     #[test]
-    fn what_killed_runs_left_is_deleted_and_what_lives_is_not() {
+    fn what_a_killed_run_left_is_deleted_and_one_that_lives_is_left_alone() {
         let parent = tempfile::tempdir().unwrap();
+        let left = parent.path().join("selvedge-bench/sample");
+        std::fs::create_dir_all(left.parent().unwrap()).unwrap();
+        std::fs::write(&left, "left").unwrap();
         let alive = Scratch::new(parent.path(), false).unwrap();
-        let dead = parent.path().join("selvedge-bench-dead");
-        let foreign = parent.path().join("selvedge-bench-notes");
-        for folder in [&dead, &foreign] {
-            std::fs::create_dir(folder).unwrap();
-        }
-        std::fs::write(dead.join(".lock"), "").unwrap();
-        std::fs::write(dead.join("sample"), "left").unwrap();
-        let other = Scratch::new(parent.path(), false).unwrap();
-        assert!(!dead.exists() && foreign.exists());
-        assert!(alive.path().exists() && other.path().exists());
+        assert!(!left.exists() && alive.path().exists());
+        let error = Scratch::new(parent.path(), false).unwrap_err();
+        assert!(error.to_string().contains("another bench"), "{error}");
+        drop(alive);
+        assert!(!left.parent().unwrap().exists());
+        assert!(Scratch::new(parent.path(), false).is_ok());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use selvedge_base::units::Grouped;
 use crate::Result;
 use crate::bench::Bench;
 use crate::numbers::bytes;
-use crate::report::{Group, Kind, Report, group_table};
+use crate::report::{Group, Kind, Report, fill, group_table};
 use crate::scratch::Scratch;
 use crate::{
     check, compress, convert, encode, python, read, rechunk, record, recording, safetensors, steps,
@@ -131,16 +131,16 @@ impl Spec {
 
     /// The group with `count` samples of `size` bytes in all, what the section knows of it, and a note.
     pub(crate) fn group(&self, count: u64, size: u64, text: &str, note: &Option<String>) -> Group {
-        let told = |what: &str| {
-            what.replace("{count}", &Grouped(count).to_string())
-                .replace("{each}", &bytes(size as f64 / count.max(1) as f64))
-                .replace("{bytes}", &bytes(size as f64))
-                .replace("{text}", text)
-        };
+        let told = [
+            ("{count}", Grouped(count).to_string()),
+            ("{each}", bytes(size as f64 / count.max(1) as f64)),
+            ("{bytes}", bytes(size as f64)),
+            ("{text}", text.to_owned()),
+        ];
         Group {
             name: self.name.to_owned(),
-            title: told(self.title),
-            what: told(self.what),
+            title: fill(self.title, &told),
+            what: fill(self.what, &told),
             bytes: size,
             count,
             unit: self.unit.to_owned(),

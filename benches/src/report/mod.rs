@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::numbers::median;
 use crate::sections::Who;
-pub(crate) use documents::group_table;
 pub use documents::{asked, benchmarks, page, readme_region, replace_region};
+pub(crate) use documents::{fill, group_table};
 pub use json::{read, write};
-pub use ratio::{Pair, Ratio, compare};
+pub use ratio::{CONTRADICTION, Pair, Ratio, compare};
 
 /// The version of the JSON: it grows when a field changes its meaning.
 pub const SCHEMA: u32 = 1;
@@ -179,7 +179,8 @@ impl Row {
 
     pub(crate) fn push(&mut self, sample: Sample) {
         for (figure, value) in sample {
-            self.samples.entry(figure).or_default().push(value);
+            let values = self.samples.entry(figure).or_default();
+            values.push(json::round(value));
         }
     }
 

@@ -82,6 +82,9 @@ impl fmt::Display for Ratio {
     }
 }
 
+/// What [`Pair::verdict`] calls reports that are sure of opposites.
+pub const CONTRADICTION: &str = "CONTRADICTION";
+
 /// What two reports say of one row.
 #[derive(Clone, Debug)]
 pub struct Pair {
@@ -92,20 +95,15 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Whether one of them claims anything.
-    pub fn is_claimed(&self) -> bool {
-        self.ratios.iter().any(Ratio::is_claim)
-    }
-
-    /// Whether one of them claims that the contender is faster, or slower, and the other is as sure of the opposite.
-    pub fn is_contradiction(&self) -> bool {
-        let [a, b] = self.ratios.map(|ratio| ratio.side());
-        self.is_claimed() && a.is_some() && b.is_some() && a != b
-    }
-
-    /// Whether one claims what the other calls noise.
-    pub fn is_doubt(&self) -> bool {
-        self.is_claimed() && self.ratios.iter().any(|ratio| ratio.side().is_none())
+    /// What becomes of a claim that one of them makes: the other agrees, calls it noise, or is as sure of the opposite.
+    /// `None` where neither makes one.
+    pub fn verdict(&self) -> Option<&'static str> {
+        self.ratios.iter().find(|ratio| ratio.is_claim())?;
+        Some(match self.ratios.map(|ratio| ratio.side()) {
+            [Some(a), Some(b)] if a != b => CONTRADICTION,
+            [Some(_), Some(_)] => "agreed",
+            _ => "doubt",
+        })
     }
 }
 
@@ -167,7 +165,7 @@ fn cut(pairs: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pair, Ratio, certainty, cut};
+    use super::{CONTRADICTION, Pair, Ratio, certainty, cut};
 
     fn of(ratios: &[f64]) -> Ratio {
         Ratio::of_pairs(ratios, &vec![1.0; ratios.len()]).unwrap()
@@ -215,16 +213,14 @@ mod tests {
                 t: 9.0,
             }),
         };
-        let faster = [1.2, 1.5, 1.6];
-        assert!(pair(faster, [0.6, 0.9, 0.95]).is_contradiction());
-        assert!(pair([0.6, 0.9, 0.95], faster).is_contradiction());
+        let verdict = |a, b| pair(a, b).verdict();
+        let (faster, slower) = ([1.2, 1.5, 1.6], [0.6, 0.9, 0.95]);
+        assert_eq!(verdict(faster, slower), Some(CONTRADICTION));
+        assert_eq!(verdict(slower, faster), Some(CONTRADICTION));
         // What calls itself noise contradicts nothing, and is told as doubt.
-        let doubt = pair(faster, [0.6, 0.7, 1.1]);
-        assert!(!doubt.is_contradiction() && doubt.is_doubt());
+        assert_eq!(verdict(faster, [0.6, 0.7, 1.1]), Some("doubt"));
         // Both certain, and neither beyond 1.3: no claim.
-        let small = pair([1.01, 1.1, 1.2], [0.8, 0.9, 0.95]);
-        assert!(!small.is_contradiction() && !small.is_claimed());
-        let agree = pair(faster, [1.01, 1.05, 1.1]);
-        assert!(agree.is_claimed() && !agree.is_contradiction() && !agree.is_doubt());
+        assert_eq!(verdict([1.01, 1.1, 1.2], [0.8, 0.9, 0.95]), None);
+        assert_eq!(verdict(faster, [1.01, 1.05, 1.1]), Some("agreed"));
     }
 }

@@ -53,4 +53,4 @@ pub use limit::{limit_memory, raise_open_files};
 pub use lock::LockedFile;
 pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 pub use process::{AtWork, InUse, Process};
-pub use regular::{LONGEST_TEXT, open_regular, read_regular, read_text, reopen_regular};
+pub use regular::{LONGEST_TEXT, Pointer, open_regular, read_regular, read_text, reopen_regular};

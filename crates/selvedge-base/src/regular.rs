@@ -16,6 +16,27 @@ use crate::units::Bytes;
 /// baseline, settings of git.
 pub const LONGEST_TEXT: u64 = 16 << 20;
 
+/// What a file stands for whose content lies elsewhere and has not been fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pointer {
+    /// An object of Git LFS.
+    GitLfs,
+    /// A key of git-annex; only its unlocked files are such.
+    GitAnnex,
+}
+
+impl Pointer {
+    /// By what the file begins with; `None` of any other file.
+    #[must_use]
+    pub fn of(start: &[u8]) -> Option<Self> {
+        match start {
+            _ if start.starts_with(b"version https://git-lfs") => Some(Self::GitLfs),
+            _ if start.starts_with(b"/annex/objects/") => Some(Self::GitAnnex),
+            _ => None,
+        }
+    }
+}
+
 /// Opens the file at `path` for reading, if it is a regular one. It waits for nobody.
 ///
 /// # Errors

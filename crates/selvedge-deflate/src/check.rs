@@ -45,68 +45,23 @@ impl Check {
 }
 
 /// The two sums.
-struct Sums {
-    bytes: u64,
-    values: u64,
+pub(crate) struct Sums {
+    pub(crate) bytes: u64,
+    pub(crate) values: u64,
 }
 
 impl Sums {
-    fn of(check: u32) -> Self {
+    pub(crate) fn of(check: u32) -> Self {
         Self {
             bytes: u64::from(check & 0xFFFF),
             values: u64::from(check >> 16),
         }
     }
 
-    fn check(self) -> u32 {
+    pub(crate) fn check(self) -> u32 {
         let sums = (self.values % MODULUS) << 16 | (self.bytes % MODULUS);
         u32::try_from(sums).expect("two numbers below 65,521")
     }
-}
-
-/// Registers that are added up before their sums are taken together: a weighted one, of four bytes of each,
-/// stays below 2^27.
-const TOGETHER: usize = 1024;
-
-/// The check of bytes that follow those that `check` is of, by registers of `WIDE` bytes.
-///
-/// `add` gives three sums of registers: of all their bytes; for each register, of the bytes before it; and of
-/// the bytes, each times its [weight](weights).
-#[inline(always)]
-pub(crate) fn by_registers<const WIDE: usize>(
-    check: u32,
-    bytes: &[u8],
-    add: impl Fn(&[[u8; WIDE]]) -> (u64, u64, u64),
-) -> u32 {
-    let mut sums = Sums::of(check);
-    let mut take = |registers: &[[u8; WIDE]], count: usize| {
-        let (bytes, before, weighted) = add(registers);
-        sums.values += count as u64 * sums.bytes + WIDE as u64 * before + weighted;
-        sums.bytes += bytes;
-    };
-    let (registers, rest) = bytes.as_chunks();
-    for registers in registers.chunks(TOGETHER) {
-        take(registers, WIDE * registers.len());
-    }
-    if !rest.is_empty() {
-        // Zeros before them count nothing.
-        let mut last = [0; WIDE];
-        last[WIDE - rest.len()..].copy_from_slice(rest);
-        take(&[last], rest.len());
-    }
-    sums.check()
-}
-
-/// How many of the sums a byte of a register is in by its end.
-pub(crate) const fn weights<const WIDE: usize>() -> [u8; WIDE] {
-    let mut weights = [0; WIDE];
-    let (mut place, mut weight) = (WIDE, 0);
-    while place > 0 {
-        place -= 1;
-        weight += 1;
-        weights[place] = weight;
-    }
-    weights
 }
 
 #[cfg(test)]

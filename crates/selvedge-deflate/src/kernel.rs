@@ -104,15 +104,35 @@ impl Kernel for Portable {
 
     #[inline(always)]
     fn compact(self, tokens: &mut [u16], keep: &[u64]) -> usize {
-        let mut count = 0;
-        for (index, &word) in keep.iter().enumerate().filter(|(_, word)| **word != 0) {
-            for bit in 0..TOKENS_PER_WORD {
-                tokens[count] = tokens[index * TOKENS_PER_WORD + bit];
-                count += (word >> bit & 1) as usize;
-            }
-        }
-        count
+        compact(tokens, keep, |token: &[u16; 1], _| *token)
     }
+}
+
+/// Moves the tokens that are kept to the beginning, `N` at a time: `kept` moves those of its `N` whose bit is
+/// set to the beginning of them, and the others may be anything.
+///
+/// ```text
+/// for each N tokens and their bits:
+///     tokens[count..] = kept(N tokens, N bits)      no farther than where they were read
+///     count += how many of the bits are set
+/// ```
+#[inline(always)]
+pub(crate) fn compact<const N: usize>(
+    tokens: &mut [u16],
+    keep: &[u64],
+    kept: impl Fn(&[u16; N], u64) -> [u16; N],
+) -> usize {
+    let mut count = 0;
+    for (index, &word) in keep.iter().enumerate().filter(|(_, word)| **word != 0) {
+        let from: Option<&[u16; TOKENS_PER_WORD]> = tokens[index * TOKENS_PER_WORD..].first_chunk();
+        let from = *from.expect("whole words");
+        for (nth, from) in from.as_chunks::<N>().0.iter().enumerate() {
+            let bits = word >> (nth * N) & (u64::MAX >> (TOKENS_PER_WORD - N));
+            tokens[count..count + N].copy_from_slice(&kept(from, bits));
+            count += bits.count_ones() as usize;
+        }
+    }
+    count
 }
 
 /// Four bytes at a time: their codes are joined in pairs, which do not wait for one another, and

@@ -107,6 +107,51 @@ fn every_pattern() {
     }
 }
 
+/// Lengths and CRCs of streams as version 0.1.0 wrote them: archives are compared by their bytes, so another choice of
+/// blocks or codes is a change that is told in the CHANGELOG, and not a side effect.
+#[test]
+fn streams_are_what_they_were() {
+    let mut next = random(5);
+    let normal: Vec<u16> = (0..100_000).map(|_| gaussian(&mut next)).collect();
+    let noise: Vec<u16> = (0..70_000).map(|_| next() as u16).collect();
+    let mut steps = normal[..4_096].to_vec();
+    while steps.len() < 16 * 4_096 {
+        let before = steps[steps.len() - 4_096];
+        steps.push(if next() % 4 == 0 {
+            gaussian(&mut next)
+        } else {
+            before
+        });
+    }
+    let strides = Strides {
+        step: 4_096,
+        row: 64,
+    };
+    let told = |encode: &dyn Fn(&mut Encoder, &mut Vec<u8>) -> usize| {
+        let told = Encoder::on_every_path().into_iter().map(|mut encoder| {
+            let mut stream = Vec::new();
+            encode(&mut encoder, &mut stream);
+            (stream.len(), libdeflater::crc32(&stream))
+        });
+        let mut told: Vec<(usize, u32)> = told.collect();
+        told.dedup();
+        told
+    };
+    let found = [
+        told(&|encoder, out| encoder.encode(&normal, out)),
+        told(&|encoder, out| encoder.encode(&noise, out)),
+        told(&|encoder, out| encoder.store(&normal, out)),
+        told(&|encoder, out| encoder.encode_temporal(&steps, strides, out)),
+    ];
+    let expected = [
+        [(133_566, 2_651_239_912)],
+        [(140_021, 565_668_362)],
+        [(200_026, 3_698_020_759)],
+        [(59_786, 1_567_336_148)],
+    ];
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn every_small_length() {
     let mut next = random(2);

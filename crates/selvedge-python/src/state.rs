@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use selvedge_hdf5::{OpenStep, TensorSpec};
+use selvedge_hdf5::{OpenStep, Recorder, TensorSpec};
 
 use crate::error;
 use crate::values::Piece;
@@ -18,9 +18,9 @@ pub(crate) struct Spec {
 /// What changes while a run is recorded.
 pub(crate) struct State {
     /// `None` when it is finished.
-    pub(crate) recorder: Option<selvedge_hdf5::Recorder>,
+    pub(crate) recorder: Option<Recorder>,
     /// The next step, where tensors of it were put before it, and which they are.
-    pub(crate) open: Option<(OpenStep, Vec<bool>)>,
+    pub(crate) open: Option<Open>,
     pub(crate) committed: u64,
     pub(crate) appended: u64,
     /// Strided values in row-major order.
@@ -29,7 +29,18 @@ pub(crate) struct State {
     pub(crate) interrupted: bool,
 }
 
+/// A step that is filled in parts, and which of its tensors were put.
+type Open = (OpenStep, Vec<bool>);
+
 impl State {
+    /// What a step goes through, unless the recorder is finished.
+    fn parts(&mut self) -> PyResult<(&mut Recorder, &mut Option<Open>, &mut Vec<u8>)> {
+        match &mut self.recorder {
+            Some(recorder) => Ok((recorder, &mut self.open, &mut self.scratch)),
+            None => Err(Python::attach(closed)),
+        }
+    }
+
     /// Appends a step whose values lie at `sources`, in the order of the declaration; those of `None` were
     /// put before. `None` where the queue was full for so long.
     pub(crate) fn append(
@@ -38,15 +49,7 @@ impl State {
         sources: &[Option<Piece>],
         timeout: Duration,
     ) -> PyResult<Option<u64>> {
-        let Self {
-            recorder,
-            open,
-            scratch,
-            ..
-        } = self;
-        let Some(recorder) = recorder else {
-            return Err(Python::attach(closed));
-        };
+        let (recorder, open, scratch) = self.parts()?;
         let given = specs.iter().zip(sources);
         let mut given =
             given.filter_map(|(Spec { spec, .. }, source)| Some((spec, source.as_ref()?)));
@@ -66,8 +69,8 @@ impl State {
             }),
         };
         let number = number.map_err(error::hdf5)?;
-        self.committed = recorder.committed();
-        self.appended = recorder.appended();
+        let (committed, appended) = (recorder.committed(), recorder.appended());
+        (self.committed, self.appended) = (committed, appended);
         Ok(number)
     }
 
@@ -79,15 +82,7 @@ impl State {
         sources: &[Option<Piece>],
         timeout: Duration,
     ) -> PyResult<Option<()>> {
-        let Self {
-            recorder,
-            open,
-            scratch,
-            ..
-        } = self;
-        let Some(recorder) = recorder else {
-            return Err(Python::attach(closed));
-        };
+        let (recorder, open, scratch) = self.parts()?;
         if open.is_none() {
             let planned = recorder.plan().steps;
             if planned.is_some_and(|planned| recorder.appended() >= planned) {

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
+
+use selvedge_testing::{machine, printed, with_region};
 
 use crate::{Budget, GROUPS, GroupRecord, Record, Row, render};
 
@@ -121,6 +123,9 @@ fn soak(options: &Options) -> Result<bool, String> {
         let Some(root) = &options.record else {
             continue;
         };
+        let facts = machine(&std::env::temp_dir())
+            .into_iter()
+            .map(|(_, value)| value);
         let run = GroupRecord {
             name: group.name.to_owned(),
             about: group.about.to_owned(),
@@ -129,8 +134,8 @@ fn soak(options: &Options) -> Result<bool, String> {
                 group.name,
                 time.as_secs().div_ceil(60)
             ),
-            date: output("date", &["-u", "+%Y-%m-%d"]),
-            machine: machine(),
+            date: printed("date", &["-u", "+%Y-%m-%d"]).unwrap_or_default(),
+            machine: facts.collect::<Vec<String>>().join(", "),
             seconds: started.elapsed().as_secs(),
             rows,
         };
@@ -159,40 +164,8 @@ fn write(root: &Path, run: GroupRecord) -> Result<(), String> {
     fs::write(&record_at, text).map_err(failed(&record_at))?;
 
     let docs = fs::read_to_string(&docs_at).map_err(failed(&docs_at))?;
-    let [begin, end] = MARKERS;
-    let parts = docs.split_once(begin).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(end)?;
-        Some((before, after))
-    });
-    let (before, after) = parts.ok_or("docs/durability.md has lost its markers")?;
-    let docs = format!("{before}{begin}\n{}\n{end}{after}", render(&record));
+    let region = format!("\n{}\n", render(&record));
+    let docs = with_region(&docs, MARKERS, &region);
+    let docs = docs.ok_or("docs/durability.md has lost its markers")?;
     fs::write(&docs_at, docs).map_err(failed(&docs_at))
-}
-
-/// The machine, as somebody would describe it.
-fn machine() -> String {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let field = |text: &str, name: &str| {
-        let line = text.lines().find(|line| line.starts_with(name));
-        line.and_then(|line| line.split_once(':'))
-            .map_or_else(String::new, |(_, value)| value.trim().to_owned())
-    };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let memory = field(&read("/proc/meminfo"), "MemTotal");
-    let memory = memory.trim_end_matches(" kB").parse().unwrap_or(0_u64) >> 20;
-    let temporary = std::env::temp_dir().display().to_string();
-    format!(
-        "{cores} cores of {}, {memory} GiB, Linux {}, {}",
-        field(&read("/proc/cpuinfo"), "model name"),
-        read("/proc/sys/kernel/osrelease").trim(),
-        output("stat", &["-f", "-c", "%T", &temporary])
-    )
-}
-
-fn output(program: &str, args: &[&str]) -> String {
-    let output = Command::new(program).args(args).output();
-    output.map_or_else(
-        |_| "unknown".to_owned(),
-        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-    )
 }

@@ -14,6 +14,12 @@ impl Random {
         z ^ (z >> 31)
     }
 
+    /// A number of the normal distribution with mean 0 and variance 1 (Box and Muller).
+    pub fn normal(&mut self) -> f64 {
+        let mut unit = || (self.draw() >> 11) as f64 / (1_u64 << 53) as f64;
+        (-2.0 * (1.0 - unit()).ln()).sqrt() * (std::f64::consts::TAU * unit()).cos()
+    }
+
     /// A number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.draw() % bound
@@ -39,4 +45,25 @@ pub fn seed() -> u64 {
     );
     println!("SELVEDGE_SEED={seed}");
     seed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Random;
+
+    #[test]
+    fn normal_numbers_have_mean_0_and_variance_1() {
+        const COUNT: f64 = 1e6;
+        let mut random = Random(0);
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for _ in 0..1_000_000 {
+            let value = random.normal();
+            sum += value / COUNT;
+            squares += value * value / COUNT;
+        }
+        assert!(
+            sum.abs() < 0.01 && (squares - 1.0).abs() < 0.02,
+            "{sum} {squares}"
+        );
+    }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use selvedge_base::{FileError, open_regular};
+use selvedge_base::{FileError, Pointer, open_regular};
 use selvedge_conventions::nearest;
 use serde::Serialize;
 
@@ -25,8 +25,6 @@ pub(crate) enum Format {
 }
 
 const HDF5: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
-/// What files begin with that stand for others: those of Git LFS, and the unlocked ones of git-annex.
-const POINTERS: [&[u8]; 2] = [b"version https://git-lfs", b"/annex/objects/"];
 /// The longest header of a safetensors file, in bytes.
 const MAX_HEADER: u64 = 100_000_000;
 /// As much of a file as is quoted where its format is unknown, in bytes.
@@ -77,7 +75,7 @@ impl Format {
         if npz::MAGIC.iter().any(|magic| start.starts_with(magic)) {
             return Ok(Self::Npz);
         }
-        if POINTERS.iter().any(|pointer| start.starts_with(pointer)) {
+        if Pointer::of(start).is_some() {
             return Err(Unreadable::Pointer { path: path_buf() });
         }
         // A file of the right name is given to its reader, which says best what is wrong with it.

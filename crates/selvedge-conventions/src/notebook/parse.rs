@@ -1,5 +1,7 @@
 //! From the JSON of a notebook to what the rules ask about.
 
+use selvedge_base::Pointer;
+
 use super::lenient::{self, lenient};
 use super::node::Node;
 use super::silences::{Misspelt, names_rule};
@@ -117,6 +119,11 @@ pub(super) fn parse(json: &[u8]) -> Result<Notebook, NotebookProblem> {
 
 fn problem(json: &[u8], error: &serde_json::Error) -> NotebookProblem {
     use serde_json::error::Category;
+    match Pointer::of(json) {
+        Some(Pointer::GitLfs) => return NotebookProblem::LfsPointer,
+        Some(Pointer::GitAnnex) => return NotebookProblem::AnnexPointer,
+        None => {}
+    }
     let line = error.line();
     let text = error.to_string();
     // serde_json appends the place, which is told in our own words.
@@ -126,8 +133,6 @@ fn problem(json: &[u8], error: &serde_json::Error) -> NotebookProblem {
         .nth(line.saturating_sub(1));
     let starts = |marker: &[u8]| line_text.is_some_and(|text| text.starts_with(marker));
     match error.classify() {
-        _ if json.starts_with(b"version https://git-lfs") => NotebookProblem::LfsPointer,
-        _ if json.starts_with(b"/annex/objects/") => NotebookProblem::AnnexPointer,
         _ if [&b"<<<<<<<"[..], b"=======", b">>>>>>>", b"|||||||"]
             .iter()
             .any(|marker| starts(marker)) =>

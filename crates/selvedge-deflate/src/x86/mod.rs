@@ -7,7 +7,10 @@
 
 mod avx2;
 mod avx512;
+mod codes_avx2;
+mod codes_avx512;
 mod joined;
+mod planes;
 
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::{
@@ -53,6 +56,23 @@ impl Avx2 {
     }
 }
 
+/// Methods of a path that are some instructions of these features.
+macro_rules! primitives {
+    ($features:literal; $(fn $name:ident($($arg:ident: $type:ty),*) -> $result:ty $body:block)*) => {
+        $(
+            #[inline(always)]
+            fn $name(self, $($arg: $type),*) -> $result {
+                #[target_feature(enable = $features)]
+                #[inline]
+                fn instructions($($arg: $type),*) -> $result $body
+                // SAFETY: `self` exists only because `detect` has seen these features on this CPU.
+                unsafe { instructions($($arg),*) }
+            }
+        )*
+    };
+}
+use primitives;
+
 /// What a path does: the loops over a chunk, compiled for its instructions, and the kernel's of a module.
 macro_rules! path {
     ($path:ident, $module:ident, $features:literal) => {
@@ -95,8 +115,12 @@ macro_rules! path {
 
             #[inline(always)]
             fn split(self, elements: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
-                // SAFETY: as for `write_codes`.
-                unsafe { $module::split(elements, low, high) }
+                #[target_feature(enable = $features)]
+                fn split(path: $path, from: &[u16], low: &mut [u8], high: &mut [u8]) -> Range {
+                    planes::split(path, from, low, high)
+                }
+                // SAFETY: as for `encode`.
+                unsafe { split(self, elements, low, high) }
             }
 
             #[inline(always)]
@@ -114,8 +138,12 @@ macro_rules! path {
 
             #[inline(always)]
             fn check(self, check: u32, bytes: &[u8]) -> u32 {
-                // SAFETY: as for `write_codes`.
-                unsafe { $module::check(check, bytes) }
+                #[target_feature(enable = $features)]
+                fn of(path: $path, check: u32, bytes: &[u8]) -> u32 {
+                    planes::check(path, check, bytes)
+                }
+                // SAFETY: as for `encode`.
+                unsafe { of(self, check, bytes) }
             }
 
             #[inline(always)]
