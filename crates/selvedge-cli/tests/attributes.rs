@@ -139,6 +139,47 @@ for path in sys.argv[1:]:
     }
 }
 
+/// A dimension of netCDF that is no variable became a tensor of zeros, on every way.
+#[test]
+fn dimensions_of_netcdf_are_names_and_no_tensors() {
+    let place = Place::new();
+    let make = "
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], 'w') as f:
+    f['W'] = np.ones((4, 3, 2))
+    for axis, name, length in [(0, 'time', 4), (1, 'token', 3)]:
+        scale = f.create_dataset(name, (length,), '>f4', maxshape=(None,) if axis == 0 else None)
+        scale.make_scale(f'This is a netCDF dimension but not a netCDF variable.{length:10}')
+        f['W'].dims[axis].attach_scale(scale)
+";
+    python::on_file(make, &place.path("a.h5"));
+    let told = "`token` is no tensor: it is a dimension of netCDF, of length 3";
+    let shown = place.print(&["inspect", "a.h5"]);
+    assert!(shown.contains(told), "{shown}");
+    for args in [
+        ["rechunk", "a.h5", "b.h5"],
+        ["convert", "a.h5", "c.safetensors"],
+        ["convert", "c.safetensors", "d.h5"],
+    ] {
+        place.print(&args);
+    }
+    let judge = "
+import sys, h5py
+from safetensors import safe_open
+assert list(safe_open(sys.argv[1], 'np').keys()) == ['W']
+for path in sys.argv[2:]:
+    f = h5py.File(path)
+    assert list(f) == ['W'] and [axis.label for axis in f['W'].dims] == ['time', 'token', ''], path
+";
+    python::run(
+        judge,
+        ["c.safetensors", "b.h5", "d.h5"].map(|name| place.path(name)),
+    );
+    for other in ["b.h5", "c.safetensors", "d.h5"] {
+        place.print(&["verify", "a.h5", other, "--attributes"]);
+    }
+}
+
 /// transformers looks for `format: pt`, which became `parameter.format` by way of HDF5.
 #[test]
 fn metadata_keep_their_keys_by_way_of_hdf5() {

@@ -1,149 +1,21 @@
 //! Which datasets are the run, and how many steps it has: the one answer, for whoever reads, resumes,
 //! recovers, rechunks or converts a file. `docs/format.md` has the rules.
 
+mod record;
+
+use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-use twox_hash::XxHash3_64;
-
-use crate::provenance::{COMMIT, FORMAT, STATE, STEP_TENSORS};
-use crate::{Attribute, RunState, StorageError};
+use crate::{RunState, StorageError};
+pub(crate) use record::{Commit, Mark, Record, RunNumber};
 
 /// The first version of the format in which the file names its step tensors and its last commit.
 const NAMES_ITS_TENSORS: i64 = 3;
 
 /// Bytes of the blocks in which libhdf5 puts what a recorder makes but chunks.
 pub(crate) const METADATA_BLOCK: u64 = 1 << 16;
-
-/// How many bits of a mark are those of the name.
-const NAME_BITS: u32 = 32;
-
-/// What a file says of its run at the root.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Record {
-    /// The version of the format.
-    pub(crate) format: i64,
-    pub(crate) state: RunState,
-    /// The planned number of steps, which the reader adds.
-    pub(crate) planned: Option<u64>,
-    /// The last commit that was begun, since version 3.
-    pub(crate) commit: Option<Commit>,
-    /// The run that its step tensors are marked with; the first files of version 3 do not have it.
-    pub(crate) run: Option<RunNumber>,
-}
-
-/// The number by which the step tensors of a run are told from those of others, and how many it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RunNumber {
-    /// At least 1, and of 31 bits.
-    pub(crate) number: u32,
-    pub(crate) tensors: u64,
-}
-
-/// What the mark of a dataset says that it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mark {
-    Constant,
-    /// A step tensor, of whatever run and name: so it is in the first files of version 3.
-    Step,
-    /// The step tensor of this run whose name has this hash. So a copy is told from what it was made of,
-    /// whose attributes it has.
-    StepOf {
-        run: u32,
-        name: u32,
-    },
-}
-
-/// The numbers of steps before and after a commit. The file has it before an extent moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Commit {
-    pub(crate) before: u64,
-    pub(crate) after: u64,
-}
-
-impl Record {
-    /// What the attributes of the root say; `None` where the file does not say that Selvedge recorded
-    /// it.
-    pub(crate) fn from_attributes(attributes: &[(String, Attribute)]) -> Option<Self> {
-        let find = |wanted: &str| {
-            let (_, value) = attributes.iter().find(|(name, _)| name == wanted)?;
-            Some(value)
-        };
-        let format = find(FORMAT)?;
-        let pair = |name: &str| match find(name) {
-            Some(Attribute::Ints(values)) => <[i64; 2]>::try_from(&values[..]).ok(),
-            _ => None,
-        };
-        let state = find(STATE).and_then(Attribute::as_i64);
-        Some(Self {
-            planned: None,
-            format: format.as_i64().unwrap_or(1),
-            state: state.map_or(RunState::Unknown, RunState::from_value),
-            commit: pair(COMMIT).and_then(Commit::from_values),
-            run: pair(STEP_TENSORS).and_then(RunNumber::from_values),
-        })
-    }
-}
-
-impl RunNumber {
-    /// The number that comes of a hash: of 31 bits, and not 0.
-    pub(crate) fn from_hash(hash: u64) -> u32 {
-        u32::try_from(hash >> 33).map_or(1, |number| number.max(1))
-    }
-
-    /// The number of the run of this name, which several files are of.
-    pub(crate) fn from_name(run: &str) -> u32 {
-        Self::from_hash(XxHash3_64::oneshot(run.as_bytes()))
-    }
-
-    /// `None` for numbers that no run has.
-    pub(crate) fn from_values([number, tensors]: [i64; 2]) -> Option<Self> {
-        let number = u32::try_from(i32::try_from(number).ok()?).ok()?;
-        let tensors = u64::try_from(tensors).ok()?;
-        (number > 0).then_some(Self { number, tensors })
-    }
-}
-
-impl Mark {
-    pub(crate) fn from_value(value: i64) -> Self {
-        let run = u32::try_from(value >> NAME_BITS).unwrap_or(0);
-        match (value, run) {
-            (1, _) => Self::Step,
-            (_, 1..) => Self::StepOf {
-                run,
-                name: low(value.cast_unsigned()),
-            },
-            _ => Self::Constant,
-        }
-    }
-
-    pub(crate) fn value(self) -> i64 {
-        match self {
-            Self::Constant => 0,
-            Self::Step => 1,
-            Self::StepOf { run, name } => i64::from(run) << NAME_BITS | i64::from(name),
-        }
-    }
-
-    /// The mark of the step tensor `name` of a run.
-    pub(crate) fn step_of(run: u32, name: &str) -> Self {
-        let name = low(XxHash3_64::oneshot(name.as_bytes()));
-        Self::StepOf { run, name }
-    }
-}
-
-/// The lower bits of a number.
-fn low(number: u64) -> u32 {
-    u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0)
-}
-
-impl Commit {
-    /// `None` for numbers that no commit has.
-    pub(crate) fn from_values([before, after]: [i64; 2]) -> Option<Self> {
-        let (before, after) = (u64::try_from(before).ok()?, u64::try_from(after).ok()?);
-        (before <= after).then_some(Self { before, after })
-    }
-}
 
 /// What is known of a dataset that may be a step tensor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -272,6 +144,16 @@ impl Candidate {
         self.shape.first().copied().unwrap_or(0)
     }
 
+    /// Whether it has values of numbers or bools for each of so many steps.
+    fn is_of_steps(&self, steps: &RangeInclusive<u64>) -> bool {
+        let has_values = self.element_bytes.is_some() && !self.shape.contains(&0);
+        has_values
+            && self
+                .shape
+                .first()
+                .is_some_and(|leading| steps.contains(leading))
+    }
+
     fn is_marked_step(&self) -> bool {
         matches!(self.mark, Some(Mark::Step | Mark::StepOf { .. }))
     }
@@ -309,8 +191,11 @@ fn step_tensors(record: &Record, candidates: &[Candidate]) -> Option<Steps> {
     let steps = if let Some(run) = record.run {
         same(named(run.number, candidates), true)
     } else if record.format >= NAMES_ITS_TENSORS && candidates.iter().any(is_marked) {
+        if !record.in_place {
+            return Some(same(candidates.iter().map(is_marked).collect(), true));
+        }
         // A mark without a number is on copies, too: those that HDF5 made are told by their place.
-        let made = made(candidates);
+        let made = made(candidates, true);
         let marks = candidates.iter().zip(&made);
         let is_step = marks.map(|(c, made)| is_marked(c) && (*made || !c.looks_recorded()));
         let is_step: Vec<bool> = is_step.collect();
@@ -326,7 +211,7 @@ fn step_tensors(record: &Record, candidates: &[Candidate]) -> Option<Steps> {
             marked: true,
         }
     } else {
-        same(made(candidates), false)
+        same(made(candidates, record.in_place), false)
     };
     steps.is_step.contains(&true).then_some(steps)
 }
@@ -349,11 +234,29 @@ fn named(run: u32, candidates: &[Candidate]) -> Vec<bool> {
     is_step
 }
 
+/// Whether these datasets of a file lie as a recorder lays them: its step tensors come first, and no value of
+/// theirs is within the first block, which is of what libhdf5 makes alone. What another program writes anew,
+/// dataset by dataset, lies otherwise. `values` tells the address of the first chunk of one.
+pub(crate) fn lies_as_recorded(
+    candidates: &[Candidate],
+    values: impl Fn(usize) -> Option<u64>,
+) -> bool {
+    let recorded = (0..candidates.len()).filter(|&nth| candidates[nth].looks_recorded());
+    let recorded: Vec<usize> = recorded.collect();
+    let headers = recorded.iter().filter_map(|&nth| candidates[nth].header);
+    let Some(first) = headers.min() else {
+        return false;
+    };
+    let is_later = |found: &Candidate| found.header.is_none_or(|header| header >= first);
+    let is_outside = |&nth: &usize| values(nth).is_none_or(|address| address >= METADATA_BLOCK);
+    candidates.iter().all(is_later) && recorded.iter().all(is_outside)
+}
+
 /// The candidates without a number in their marks that the recorder of this file made, and not HDF5 as copies of
-/// such, or more names of them.
-fn made(candidates: &[Candidate]) -> Vec<bool> {
+/// such, or more names of them. Where they are not `in_place`, nothing tells copies.
+fn made(candidates: &[Candidate], in_place: bool) -> Vec<bool> {
     let is_made = |found: &Candidate| {
-        let is_aligned = found.header.is_none_or(|header| header % 8 == 0);
+        let is_aligned = found.header.is_none_or(|header| header % 8 == 0) || !in_place;
         let may_be = !matches!(found.mark, Some(Mark::StepOf { .. })) && !found.second_name;
         may_be && is_aligned && found.looks_recorded()
     };
@@ -367,10 +270,11 @@ fn made(candidates: &[Candidate]) -> Vec<bool> {
     let constants = constants.filter(|found| found.as_recorded && !found.is_marked_step());
     let constants = constants.filter_map(|found| found.header);
     let end = constants.chain(first_outside(&headers)).min();
-    let in_place = |found: &Candidate| end.is_none_or(|end| found.header < Some(end));
+    let end = end.filter(|_| in_place);
+    let comes_before = |found: &Candidate| end.is_none_or(|end| found.header < Some(end));
     candidates
         .iter()
-        .map(|found| is_made(found) && in_place(found))
+        .map(|found| is_made(found) && comes_before(found))
         .collect()
 }
 
@@ -393,7 +297,10 @@ fn first_outside(headers: &[u64]) -> Option<u64> {
 /// `None` of a file that Selvedge did not record.
 pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run {
     let Some(record) = record else {
-        return foreign(candidates, |_| true);
+        // Those whose first axis is as long as that of the largest tensor of at least two axes, or of the
+        // largest of one axis where no tensor has two.
+        let steps = most_steps(candidates, |_| true).map(|steps| steps..=steps);
+        return of_steps(candidates, steps.as_ref(), |_| true);
     };
     let in_progress = record.state == RunState::Recording;
     // Every tensor of the run has at least so many steps.
@@ -418,12 +325,15 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
         false => 0,
     };
     // All tensors of a finished run had the same number. Where the file does not say which, it is that of
-    // most of them; or the planned one; or the largest.
+    // most of them, or the smallest of such; or the planned one, if that is smaller or stands against one.
     let committed = match commit {
         None if record.state == RunState::Finished => {
             let count = |steps: u64| extents().filter(|&extent| extent == steps).count();
             let is_planned = |steps| record.planned == Some(steps);
-            extents().max_by_key(|&steps| (count(steps), is_planned(steps), steps))
+            let rank = |&steps: &u64| (count(steps), is_planned(steps), Reverse(steps));
+            let most = extents().max_by_key(rank);
+            let planned = extents().filter(|&steps| is_planned(steps));
+            most.into_iter().chain(planned).min()
         }
         _ => extents().filter(|&extent| extent >= least).min(),
     };
@@ -476,53 +386,63 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
 /// is still marked is none.
 fn rewritten(record: &Record, candidates: &[Candidate], promised: u64) -> Run {
     let may_be = |candidate: &Candidate| candidate.at_root && candidate.mark.is_none();
-    let mut run = foreign(candidates, may_be);
+    let any = |steps: &RangeInclusive<u64>| {
+        let mut lengths = candidates.iter().filter(|found| may_be(found));
+        lengths.any(|found| found.is_of_steps(steps))
+    };
+    let is_recording = record.state == RunState::Recording;
+    let last_commit = record.commit.map(|commit| promised..=commit.after);
+    // What may be of a commit that was cut short is taken back, of which nothing but a length tells: of two
+    // numbers the smaller one is surely committed.
+    let steps = last_commit.filter(any).or_else(|| {
+        let most = most_steps(candidates, may_be)?;
+        Some(match is_recording {
+            true if any(&(most + 1..=most + 1)) => most..=most + 1,
+            true => most - 1..=most,
+            false => most..=most,
+        })
+    });
+    let mut run = of_steps(candidates, steps.as_ref(), may_be);
     run.lost = promised.saturating_sub(run.committed);
     for (part, candidate) in run.parts.iter_mut().zip(candidates) {
         if candidate.is_marked_step() {
             *part = Part::Added;
         }
-        // Nothing tells a tensor that lacked the last step from a constant of that length. The step is
-        // shown, and what lacks it is told.
-        let extent = candidate.extent();
-        let is_number = !candidate.shape.is_empty() && candidate.element_bytes.is_some();
-        if *part == Part::Constant
-            && record.state == RunState::Recording
-            && record.format < NAMES_ITS_TENSORS
-            && may_be(candidate)
-            && is_number
-            && extent.checked_add(1) == Some(run.committed)
-        {
-            *part = Part::Short;
-        }
     }
     run
 }
 
-/// The step tensors of a file that does not name them, among the candidates that `may_be`: those
-/// whose first axis is as long as that of the largest tensor of at least two axes, or of the largest
-/// of one axis where no tensor has two.
-fn foreign(candidates: &[Candidate], may_be: impl Fn(&Candidate) -> bool) -> Run {
+/// The number of steps of a file that does not name its step tensors, of which the candidates that `may_be` can be
+/// some.
+fn most_steps(candidates: &[Candidate], may_be: impl Fn(&Candidate) -> bool) -> Option<u64> {
     let sizes = candidates.iter().filter(|candidate| may_be(candidate));
-    let sizes = sizes.filter_map(|candidate| {
+    common_steps(sizes.filter_map(|candidate| {
         let bytes = candidate.element_bytes?;
         let elements = candidate.shape.iter();
         let bytes = elements.fold(bytes, |all, &axis| all.saturating_mul(axis));
         Some((&candidate.shape[..], bytes))
-    });
-    let steps = common_steps(sizes);
-    let part = |candidate: &Candidate| match steps {
-        Some(steps)
-            if may_be(candidate)
-                && candidate.element_bytes.is_some()
-                && is_of_steps(&candidate.shape, steps) =>
-        {
-            Part::Step(Standing::Level)
-        }
-        _ => Part::Constant,
+    }))
+}
+
+/// The run whose step tensors are those of the candidates that `may_be` with so many steps. The fewest are
+/// committed.
+fn of_steps(
+    candidates: &[Candidate],
+    steps: Option<&RangeInclusive<u64>>,
+    may_be: impl Fn(&Candidate) -> bool,
+) -> Run {
+    let is_step = |candidate: &&Candidate| {
+        may_be(candidate) && steps.is_some_and(|steps| candidate.is_of_steps(steps))
+    };
+    let extents = candidates.iter().filter(is_step).map(Candidate::extent);
+    let committed = extents.min().unwrap_or(0);
+    let part = |candidate: &Candidate| match is_step(&candidate) {
+        true if candidate.extent() == committed => Part::Step(Standing::Level),
+        true => Part::Step(Standing::CutShort),
+        false => Part::Constant,
     };
     Run {
-        committed: steps.unwrap_or(0),
+        committed,
         appended: 0,
         lost: 0,
         missing: 0,
@@ -552,11 +472,6 @@ pub fn common_steps<'a>(tensors: impl IntoIterator<Item = (&'a [u64], u64)>) -> 
         }
     }
     largest.map(|(_, steps)| steps)
-}
-
-/// Whether a tensor of this shape has a value for each of so many steps.
-fn is_of_steps(shape: &[u64], steps: u64) -> bool {
-    shape.first() == Some(&steps) && !shape.contains(&0)
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub(crate) use attribute::{
     attribute_names, has_attribute, open_attribute, read_attribute, read_references, read_texts,
     write_terminated,
 };
+#[cfg(test)]
+pub(crate) use chunk::LOOKED_UP;
 pub(crate) use chunk::{filter_words, read_stored_chunk, stored_chunk};
 pub(crate) use dataset::read_raw;
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};

@@ -93,6 +93,7 @@ impl Live {
             format: self.format,
             state: RunState::from_value(state),
             planned: None,
+            in_place: false,
             commit: commit.and_then(|commit| Commit::from_values(commit.values)),
             run: self.run,
         })

@@ -4,6 +4,7 @@ mod attributes;
 mod bounds;
 mod catalog;
 mod data_layout;
+mod decide;
 mod dtype;
 mod external;
 mod library;
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use data_layout::{DataLayout, Filter};
+use decide::spanning;
 pub(crate) use dtype::name as type_name;
 pub use note::Note;
 use objects::Objects;
@@ -47,7 +49,7 @@ use crate::layout::WriterMark;
 use crate::other_files::OtherFiles;
 use crate::provenance::{FORMAT, STATE, STEPS_PLANNED, WORLD_SIZE};
 use crate::ranges::{Data, RangeReader};
-use crate::run::{Candidate, Commit, Part, Record, Standing, StepTensors, find_run};
+use crate::run::Record;
 use crate::trajectory::TrajectoryFile;
 use crate::{Attribute, ReadError, RunState, Shard, StorageError, TensorSpec, ffi};
 
@@ -85,6 +87,8 @@ pub struct Reader {
     live: Option<Box<live::Live>>,
     tensors: Vec<Tensor>,
     places: Places,
+    /// Dimensions of netCDF without values, by their addresses: their names are those of axes.
+    dimensions: Vec<(u64, String)>,
     attributes: Vec<(String, Attribute)>,
     skipped: Vec<(String, String)>,
     /// What is to be told of the list of members.
@@ -171,9 +175,13 @@ impl Reader {
         });
         let mut opening = Opening::new(&source, live.as_deref(), file);
         let found = catalog::walk(file, others, &mut opening);
-        let mut tensors = opening.tensors;
-        let found =
+        let (mut tensors, mut dimensions) = (opening.tensors, Vec::new());
+        let mut found =
             found.map_err(|error| StorageError::library(&path, "list the datasets of", error))?;
+        for (address, name, length) in opening.dimensions {
+            dimensions.extend(address.map(|address| (address, name.clone())));
+            found.push(Note::Dimension { name, length });
+        }
         tensors.sort_by(Tensor::order);
         place::expect_indexes(&data, &tensors);
         let ranks = view::Ranks::open(&path, &attributes, others)?;
@@ -189,6 +197,7 @@ impl Reader {
             live,
             places: Places::of(&tensors),
             tensors,
+            dimensions,
             attributes,
             skipped,
             found,
@@ -238,58 +247,6 @@ impl Reader {
                     ));
                 }
             }
-        }
-    }
-
-    /// Finds out which tensors are the run, and what is to be told of the others.
-    fn decide(&mut self, record: Option<Record>) {
-        let planned = self.planned_steps();
-        let record = record.map(|record| Record { planned, ..record });
-        let live = self.live.as_deref();
-        let candidate = |tensor: &Tensor| Candidate {
-            second_name: live.is_some_and(|live| live.is_second_name(tensor.name())),
-            ..tensor.candidate()
-        };
-        let candidates: Vec<Candidate> = self.tensors.iter().map(candidate).collect();
-        let run = find_run(record.as_ref(), &candidates);
-        self.committed = run.committed;
-        self.notes.clone_from(&self.found);
-        if run.appended > 0 {
-            let steps = run.appended;
-            self.notes.push(Note::AppendedToAll { steps });
-        }
-        if run.lost > 0 {
-            let (steps, committed) = (run.lost, run.committed);
-            self.notes.push(Note::Shortened { steps, committed });
-        }
-        if run.missing > 0 {
-            let tensors = run.missing;
-            self.notes.push(Note::Missing { tensors });
-        }
-        for (tensor, part) in self.tensors.iter_mut().zip(run.parts) {
-            tensor.set_part(part, run.committed);
-            let (name, committed) = (tensor.name().to_owned(), run.committed);
-            let extent = tensor.leading_extent();
-            let ahead = extent.saturating_sub(committed);
-            self.notes.extend(match part {
-                Part::Step(Standing::Level) | Part::Constant => None,
-                Part::Step(Standing::CutShort) => Some(Note::CutShort {
-                    tensor: name,
-                    steps: ahead,
-                }),
-                Part::Step(Standing::Appended) => Some(Note::Appended {
-                    tensor: name,
-                    steps: ahead,
-                    committed,
-                    others_shortened: ahead <= run.lost,
-                }),
-                Part::Added => Some(Note::Added { dataset: name }),
-                Part::Short => Some(Note::Short {
-                    tensor: name,
-                    steps: extent,
-                    committed,
-                }),
-            });
         }
     }
 
@@ -457,13 +414,6 @@ impl Reader {
         self.decide_anew();
     }
 
-    /// Decides anew which tensors have steps, in a file that does not say so itself.
-    fn decide_anew(&mut self) {
-        if Record::from_attributes(&self.attributes).is_none() {
-            self.decide(None);
-        }
-    }
-
     /// The attributes at the root, in the order of their names.
     #[must_use]
     pub fn attributes(&self) -> &[(String, Attribute)] {
@@ -491,23 +441,6 @@ impl Reader {
             .iter()
             .find(|(found, _)| found == name)
             .map(|(_, value)| value)
-    }
-
-    /// The step tensors, for who changes the file.
-    pub(crate) fn step_tensors(&self) -> StepTensors {
-        let mut found = StepTensors {
-            committed: self.committed,
-            ..StepTensors::default()
-        };
-        for tensor in &self.tensors {
-            let (name, extent) = (tensor.name().to_owned(), tensor.leading_extent());
-            match tensor.part() {
-                Part::Step(standing) => found.tensors.push((name, extent, standing)),
-                Part::Short => found.short.push((name, extent)),
-                Part::Constant | Part::Added => {}
-            }
-        }
-        found
     }
 
     /// The number of the run, if the file says it.
@@ -575,18 +508,5 @@ impl Reader {
                 })
             })
             .collect()
-    }
-}
-
-/// What a file said of its run while the extents were read: a tensor has at least the steps that were
-/// committed before, and at most those that it gets by a commit that had begun afterwards.
-fn spanning(before: Record, after: Record) -> Record {
-    let commit = before.commit.zip(after.commit);
-    Record {
-        commit: commit.map(|(before, after)| Commit {
-            before: before.before,
-            after: after.after,
-        }),
-        ..after
     }
 }

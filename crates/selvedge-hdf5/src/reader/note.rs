@@ -74,6 +74,14 @@ pub enum Note {
         /// The name as it is shown.
         dataset: String,
     },
+    /// A dimension of netCDF that is no variable: a dataset without values, which is there to name axes.
+    /// It is no tensor.
+    Dimension {
+        /// Its name.
+        name: String,
+        /// How long the axes are.
+        length: u64,
+    },
     /// A link that leads to nothing that is there.
     BrokenLink {
         /// Its name.
@@ -140,8 +148,7 @@ impl Note {
             } => (
                 format!("`{tensor}` as a step tensor"),
                 format!(
-                    "it has {} of {}; another program shortened it, copied it from another run, or wrote \
-                     a file anew whose recorder had died",
+                    "it has {} of {}; another program shortened it, or copied it from another run",
                     Grouped(*steps),
                     Counted(*committed)
                 ),
@@ -149,6 +156,11 @@ impl Note {
             Self::Missing { tensors } => (
                 format!("{} of the run", Grouped(*tensors)),
                 "another program deleted these step tensors, or moved them".to_owned(),
+            ),
+            Self::Dimension { name, .. } => (
+                format!("`{name}`"),
+                "it is a dimension of netCDF without values; tensors keep its name as that of their axes"
+                    .to_owned(),
             ),
             Self::BrokenLink { name, leads_to } => (
                 format!("the link `{name}`"),
@@ -182,6 +194,7 @@ impl Note {
     pub(super) fn why_unread(&self, wanted: &str) -> Option<String> {
         match self {
             Self::Unread { name, .. }
+            | Self::Dimension { name, .. }
             | Self::BrokenLink { name, .. }
             | Self::NotFollowed { name, .. }
                 if name == wanted => {}
@@ -254,8 +267,8 @@ impl fmt::Display for Note {
                 committed,
             } => write!(
                 f,
-                "`{tensor}` is no part of the run: it has {} of {}; another program shortened it, copied \
-                 it from another run, or wrote a file anew whose recorder had died",
+                "`{tensor}` is no part of the run: it has {} of {}; another program shortened it, or copied \
+                 it from another run",
                 Grouped(*steps),
                 Counted(*committed)
             ),
@@ -263,6 +276,11 @@ impl fmt::Display for Note {
             Self::NameNotUtf8 { dataset } => write!(
                 f,
                 "`{dataset}` has a name that is not UTF-8; it is shown with its odd bytes escaped"
+            ),
+            Self::Dimension { name, length } => write!(
+                f,
+                "`{name}` is no tensor: it is a dimension of netCDF, of length {}, without values",
+                Grouped(*length)
             ),
             Self::BrokenLink { name, leads_to } => {
                 write!(f, "`{name}` is a link to {leads_to}, which is not there")

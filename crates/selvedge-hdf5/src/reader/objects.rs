@@ -56,6 +56,16 @@ pub(super) enum Handle {
     Elsewhere(Kept<File>, Token),
 }
 
+impl Handle {
+    /// What the object header goes by within its file, if that is the one that was opened.
+    pub(super) fn address(&self) -> Option<u64> {
+        match self {
+            Self::Here(token) => Some(token.address()),
+            Self::Elsewhere(..) => None,
+        }
+    }
+}
+
 impl PartialEq for Handle {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {

@@ -7,7 +7,7 @@ use hdf5::File;
 use super::catalog::{Member, Visitor};
 use super::live::Live;
 use super::objects::Handle;
-use super::tensor::{Source, Tensor};
+use super::tensor::{Source, Tensor, dimension_alone};
 use crate::ffi::Token;
 use crate::layout::GlobalHeap;
 
@@ -20,6 +20,8 @@ pub(super) struct Opening<'a> {
     addresses: bool,
     heap: GlobalHeap,
     pub(super) tensors: Vec<Tensor>,
+    /// Dimensions of netCDF without values: their addresses, names and lengths.
+    pub(super) dimensions: Vec<(Option<u64>, String, u64)>,
 }
 
 impl<'a> Opening<'a> {
@@ -31,6 +33,7 @@ impl<'a> Opening<'a> {
             addresses: file.userblock() == 0,
             heap: GlobalHeap::default(),
             tensors: Vec::new(),
+            dimensions: Vec::new(),
         }
     }
 }
@@ -50,6 +53,11 @@ impl Visitor for Opening<'_> {
     }
 
     fn take(&mut self, member: Member<'_>) -> Result<(), String> {
+        if let Some(length) = dimension_alone(member.dataset) {
+            let address = member.handle.address();
+            self.dimensions.push((address, member.name, length));
+            return Ok(());
+        }
         let addresses = self.addresses && matches!(member.handle, Handle::Here(_));
         let live = self.live.filter(|_| addresses && member.at_root);
         let header = live.and_then(|live| live.header(&member.name));

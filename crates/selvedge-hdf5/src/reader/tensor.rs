@@ -13,8 +13,9 @@ use std::sync::{Arc, OnceLock};
 use hdf5::Dataset;
 use hdf5::dataset::{AllocTime, FillTime, Layout};
 use selvedge_base::shape::most_elements;
-use selvedge_base::{AtWork, Chain, FileError, InUse, Stride, buffer, natural};
+use selvedge_base::{AtWork, Chain, FileError, InUse, Mutex, Stride, buffer, natural};
 
+use super::bounds::Checked;
 use super::catalog::Member;
 use super::data_layout::{self, DataLayout};
 use super::dtype::{Form, Stored, detect};
@@ -30,12 +31,12 @@ use crate::checksum::{self, Checksums};
 use crate::chunks::{DecodedCache, Pipeline, UnpackerCache, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
-use crate::layout::{ChunkIndex, chunk_tree};
 use crate::other_files::{OtherFiles, with_sources};
 use crate::provenance::{ENCODER, GLOBAL_SHAPE, OFFSET, STEP_TENSOR};
 use crate::ranges::Data;
 use crate::run::{Mark, Part};
 use crate::{Attribute, Dtype, ReadError, StorageError};
+pub(super) use axes::dimension_alone;
 use part::mark_of;
 
 /// What a tensor is to the run.
@@ -107,6 +108,8 @@ pub struct Tensor {
     encoder: Option<String>,
     /// Where the values lie.
     pub(super) found: Found,
+    /// Its chunks that libhdf5 may decode.
+    pub(super) checked: Arc<Mutex<Checked>>,
     /// What it is put together of, where its file is a view of the ranks of a run.
     parts: Option<Arc<[RankPart]>>,
 }
@@ -199,6 +202,7 @@ impl Tensor {
             encoder,
             elsewhere: Arc::default(),
             found: Found::new(steps),
+            checked: Arc::default(),
             parts: None,
         })
     }
@@ -542,21 +546,6 @@ impl Tensor {
                 },
             })
         })
-    }
-
-    /// The address of its object header, if it is in the file itself, and addresses there are places.
-    pub(crate) fn own_header(&self) -> Option<u64> {
-        self.address().filter(|_| self.encoding != Encoding::Other)
-    }
-
-    /// Where the root of its chunk index is, if it has one that is read past libhdf5, and the most bytes that such an
-    /// index takes, if its nodes are half full or more.
-    pub(super) fn chunk_index(&self) -> Option<(u64, u64)> {
-        let tree = chunk_tree(&self.source.data, self.own_header()?).ok()??;
-        let along = self.shape.iter().zip(&tree.chunk);
-        let chunks = along.map(|(&axis, &chunk)| axis.div_ceil(chunk.max(1)));
-        let chunks = chunks.fold(1, u64::saturating_mul);
-        Some((tree.root?, ChunkIndex::most_bytes(tree.chunk.len(), chunks)))
     }
 
     /// How many indices of the first axis libhdf5 is to read by one call: those of one row of chunks,

@@ -175,7 +175,7 @@ impl References {
         let mut found = Self::begin(reader, reader.committed_steps());
         found.notes = reader.notes().to_vec();
         let named = reader.tensors().iter().zip(reader.axis_names());
-        for (tensor, axes) in named.filter(|(tensor, _)| !tensor.is_dimension_alone()) {
+        for (tensor, axes) in named {
             found.add(tensor, axes, tensor.regions(), options)?;
         }
         name_axes(&mut found.arrays);

@@ -62,6 +62,7 @@ fn record(format: i64, state: RunState, commit: Option<(u64, u64)>) -> Record {
         state,
         commit: commit.map(|(before, after)| Commit { before, after }),
         planned: None,
+        in_place: true,
         run: None,
     }
 }
@@ -80,6 +81,7 @@ const FINISHED: Record = Record {
         after: 20,
     }),
     planned: None,
+    in_place: true,
     run: None,
 };
 
@@ -227,19 +229,85 @@ fn copies_in_files_without_numbers_take_no_steps_from_the_others() {
     check(finished, &all, 20, &[LEVEL, LEVEL, Part::Short]);
     let all = [recorded(20), recorded(20), recorded(25)];
     check(finished, &all, 20, &[LEVEL, LEVEL, APPENDED]);
-    // … or the planned one, or the most.
-    let planned = Some(10);
-    let of = Record {
-        planned,
+    // … or the planned one, or what both have.
+    let planned = |steps| Record {
+        planned: Some(steps),
         ..finished
     };
-    check(of, &[recorded(20), recorded(10)], 10, &[APPENDED, LEVEL]);
-    check(
-        finished,
-        &[recorded(20), recorded(10)],
-        20,
-        &[LEVEL, Part::Short],
-    );
+    let two = [recorded(20), recorded(10)];
+    check(planned(10), &two, 10, &[APPENDED, LEVEL]);
+    check(planned(20), &two, 20, &[LEVEL, Part::Short]);
+    check(finished, &two, 10, &[APPENDED, LEVEL]);
+    check(planned(30), &two, 10, &[APPENDED, LEVEL]);
+    // What most have counts for less, if it is more than was planned.
+    let three = [recorded(25), recorded(20), recorded(25)];
+    check(planned(20), &three, 20, &[APPENDED, LEVEL, APPENDED]);
+}
+
+/// h5repack writes datasets in the order of their names, and h5py in any. Then what was known by its place became a
+/// constant, and of a run whose recorder had died within a commit a step too many was shown, and written by
+/// `recover`.
+#[test]
+fn a_file_that_was_written_anew_keeps_its_step_tensors() {
+    let at = |header, candidate: Candidate| Candidate {
+        header: Some(header),
+        ..candidate
+    };
+    let mask = Candidate {
+        as_recorded: true,
+        mark: None,
+        ..constant()
+    };
+    for format in [1, 2, 3] {
+        let own = |steps| match format {
+            3 => marked(steps),
+            _ => recorded(steps),
+        };
+        let mask = Candidate {
+            mark: (format == 3).then_some(Mark::Constant),
+            ..mask.clone()
+        };
+        // The second one comes after a constant, far from the first, and at an odd place.
+        let all = |ahead: u64| {
+            [
+                at(800, own(20 + ahead)),
+                at(2400, mask.clone()),
+                at(900_001, own(20)),
+            ]
+        };
+        let moved = |state, commit| Record {
+            in_place: false,
+            ..record(format, state, (format == 3).then_some(commit))
+        };
+        let finished = moved(RunState::Finished, (19, 20));
+        check(finished, &all(0), 20, &[LEVEL, Part::Constant, LEVEL]);
+        let died = moved(RunState::Recording, (20, 21));
+        check(died, &all(0), 20, &[LEVEL, Part::Constant, LEVEL]);
+        check(died, &all(1), 20, &[CUT_SHORT, Part::Constant, LEVEL]);
+    }
+}
+
+/// The values of what a recorder makes lie after the first block, and its step tensors are the first of all.
+#[test]
+fn a_file_that_was_written_anew_is_known_by_where_things_lie() {
+    let at = |header, candidate: Candidate| Candidate {
+        header: Some(header),
+        ..candidate
+    };
+    let all = [
+        at(800, recorded(20)),
+        at(2400, constant()),
+        at(1600, recorded(20)),
+    ];
+    let in_place =
+        |all: &[Candidate], first| lies_as_recorded(all, |nth| (nth == 0).then_some(first));
+    assert!(in_place(&all, METADATA_BLOCK));
+    assert!(!in_place(&all, METADATA_BLOCK - 1));
+    let masks_first = [at(800, recorded(20)), at(796, constant())];
+    assert!(!in_place(&masks_first, METADATA_BLOCK));
+    // Without any chunk nothing is in the block.
+    assert!(lies_as_recorded(&all, |_| None));
+    assert!(!lies_as_recorded(&[constant()], |_| None));
 }
 
 /// A resizable dataset of three values that h5py added to a run of 20 steps cut it to three.
@@ -374,10 +442,11 @@ fn files_without_marks_go_by_how_the_recorder_made_them() {
     }
 }
 
-/// `h5repack -l CONTI` takes all that tells step tensors apart from a file of an earlier version. One
-/// whose recorder had died within a commit showed a step that it had not committed, without a word.
+/// `h5repack -l CONTI` takes all that tells step tensors apart from a file of an earlier version, and what writes
+/// attributes anew takes the marks. Such a file, whose recorder had died within a commit, showed a step that it had
+/// not committed.
 #[test]
-fn a_tensor_that_lacks_a_step_of_a_file_without_marks_is_told() {
+fn where_nothing_tells_step_tensors_no_step_is_shown_that_may_not_be_committed() {
     let conti = |steps| Candidate {
         chunked: false,
         unlimited: false,
@@ -385,10 +454,39 @@ fn a_tensor_that_lacks_a_step_of_a_file_without_marks_is_told() {
         ..recorded(steps)
     };
     let all = [conti(20), conti(19), conti(3)];
+    let parts = [CUT_SHORT, LEVEL, Part::Constant];
     let died = record(2, RunState::Recording, None);
-    check(died, &all, 20, &[LEVEL, Part::Short, Part::Constant]);
+    check(died, &all, 19, &parts);
+    // The largest can be one that is behind.
+    let large = |steps| Candidate {
+        shape: vec![steps, 400],
+        ..conti(0)
+    };
+    let of_four = [conti(20), conti(19), large(19), conti(18)];
+    check(
+        died,
+        &of_four,
+        19,
+        &[CUT_SHORT, LEVEL, LEVEL, Part::Constant],
+    );
     let finished = record(2, RunState::Finished, None);
     check(finished, &all, 20, &[LEVEL, Part::Constant, Part::Constant]);
+    // The file says what its last commit was.
+    check(RECORDING, &[conti(20), conti(18), conti(17)], 18, &parts);
+    check(
+        RECORDING,
+        &[conti(20), conti(17)],
+        20,
+        &[LEVEL, Part::Constant],
+    );
+    check(RECORDING, &[conti(17), conti(16)], 16, &[CUT_SHORT, LEVEL]);
+    // … and a finished one how many steps it has, also if a constant is the largest.
+    check(
+        FINISHED,
+        &[large(9_000), conti(20)],
+        20,
+        &[Part::Constant, LEVEL],
+    );
 }
 
 #[test]

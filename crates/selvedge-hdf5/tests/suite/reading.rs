@@ -367,3 +367,28 @@ fn steps_of_a_dataset_that_grows_along_a_later_axis_have_their_values() {
         }
     }
 }
+
+/// libhdf5 told the sizes of others of such chunks, too: so streams of more than 16 KiB, which are looked into before they
+/// are decoded, were refused.
+#[test]
+fn large_streams_of_a_dataset_that_grows_along_a_later_axis_are_read() {
+    const WRITE: &str = r#"
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], "w", libver="latest") as f:
+    d = f.create_dataset("W", (2, 60_000), "u2", maxshape=(2, None), chunks=(1, 20_000), compression="gzip")
+    random = np.random.default_rng(7)
+    for n in range(6):
+        d[n // 3, n % 3 * 20_000 : n % 3 * 20_000 + 20_000] = random.integers(0, 65_536 >> n, 20_000)
+    f["sums"] = d[()].sum(1, dtype="u8")
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("grows.h5");
+    python::on_file(WRITE, &path);
+    let file = Reader::open(&path).unwrap();
+    let sums: Vec<u64> = file.tensor("sums").unwrap().read().unwrap();
+    let w = file.tensor("W").unwrap();
+    for (row, sum) in (0..).zip(sums) {
+        let found: Vec<u16> = w.read_step(row).unwrap();
+        assert_eq!(found.into_iter().map(u64::from).sum::<u64>(), sum);
+    }
+}

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use libdeflater::Decompressor;
 use selvedge_hdf5::{
-    Compression, Dtype, Error, ReadError, ReadPattern, Reader, Rechunk, Recorder, ReferenceCodec,
-    ReferenceOptions, ReferencedArray, ReferencedPiece, References, Shard, TensorSpec, bf16,
-    new_run_id,
+    Compression, Dtype, Error, Note, ReadError, ReadPattern, Reader, Rechunk, Recorder,
+    ReferenceCodec, ReferenceOptions, ReferencedArray, ReferencedPiece, References, Shard,
+    TensorSpec, bf16, new_run_id,
 };
 use selvedge_testing::python;
 
@@ -241,6 +241,16 @@ fn axes_have_the_names_that_the_file_has() {
         assert_eq!(found[name], axes, "{name}");
         assert!(!found.contains_key("alone"), "it has no values");
     }
+    let file = Reader::open(&path).unwrap();
+    let told = Note::Dimension {
+        name: "alone".to_owned(),
+        length: 6,
+    };
+    assert!(
+        file.notes().contains(&told) && file.tensors().iter().all(|found| found.name() != "alone")
+    );
+    let refused = file.tensor("alone").unwrap_err().to_string();
+    assert!(refused.contains("a dimension of netCDF"), "{refused}");
 }
 
 /// A step is one range of bytes, of its own length where no more fits the piece.

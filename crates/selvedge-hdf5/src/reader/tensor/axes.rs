@@ -6,7 +6,7 @@ use std::ffi::CString;
 use hdf5::types::VarLenArray;
 use hdf5::{Dataset, ObjectReference, ObjectReference1, ReferencedObject};
 
-use super::{Handle, Tensor, attributes};
+use super::{Tensor, attributes};
 use crate::provenance::{AXIS_LABELS, DIMENSION_SCALE, SCALE_CLASS, SCALE_LINKS, SCALE_NAME};
 use crate::reader::Reader;
 use crate::{Attribute, ffi};
@@ -21,7 +21,9 @@ impl Reader {
     pub fn axis_names(&self) -> Vec<Vec<Option<String>>> {
         let tensors = self.tensors().iter();
         let named = |tensor: &'_ Tensor| Some((tensor.address()?, tensor.name().to_owned()));
-        let by_address: HashMap<u64, String> = tensors.filter_map(named).collect();
+        let dimensions = self.dimensions.iter().cloned();
+        let by_address: HashMap<u64, String> =
+            tensors.filter_map(named).chain(dimensions).collect();
         let tensors = self.tensors().iter();
         tensors
             .map(|tensor| tensor.axis_names(&by_address))
@@ -31,20 +33,8 @@ impl Reader {
 
 impl Tensor {
     /// What its object header goes by within its file, if that is the one that was opened.
-    pub(super) fn address(&self) -> Option<u64> {
-        match self.handle {
-            Handle::Here(token) => Some(token.address()),
-            Handle::Elsewhere(..) => None,
-        }
-    }
-
-    /// Whether it is a dimension of netCDF that is no variable: a dataset without values, which names an axis.
-    pub(crate) fn is_dimension_alone(&self) -> bool {
-        let name = self
-            .dataset()
-            .ok()
-            .and_then(|dataset| attributes::text(&dataset, SCALE_NAME));
-        name.is_some_and(|name| name.starts_with(DIMENSION_ALONE))
+    pub(in crate::reader) fn address(&self) -> Option<u64> {
+        self.handle.address()
     }
 
     /// The names of its axes; scales are known by their addresses.
@@ -82,6 +72,17 @@ impl Tensor {
         }
         names
     }
+}
+
+/// The length of a dimension of netCDF that is no variable; `None` of any other dataset.
+pub(in crate::reader) fn dimension_alone(dataset: &Dataset) -> Option<u64> {
+    let [length] = dataset.shape()[..] else {
+        return None;
+    };
+    let name = attributes::text(dataset, SCALE_NAME)?;
+    let is_one = name.starts_with(DIMENSION_ALONE)
+        && attributes::text(dataset, SCALE_CLASS)? == DIMENSION_SCALE;
+    is_one.then_some(length as u64)
 }
 
 /// The address of the first scale of each axis.

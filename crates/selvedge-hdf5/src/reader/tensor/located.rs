@@ -4,6 +4,7 @@ use super::super::place::{Encoding, Place};
 use super::{Stored, Tensor};
 use crate::ReadError;
 use crate::chunks::Pipeline;
+use crate::layout::{ChunkIndex, ChunkKey, ChunkLookup, chunk_tree};
 use crate::reader::DataLayout;
 
 impl Tensor {
@@ -80,6 +81,33 @@ impl Tensor {
             ));
         }
         Ok((stored.address, stored.bytes.into()))
+    }
+
+    /// The address of its object header, if it is in the file itself, and addresses there are places.
+    pub(crate) fn own_header(&self) -> Option<u64> {
+        self.address().filter(|_| self.encoding != Encoding::Other)
+    }
+
+    /// Where the root of its chunk index is, if it has one that is read past libhdf5, and the most bytes that such an
+    /// index takes, if its nodes are half full or more.
+    pub(in crate::reader) fn chunk_index(&self) -> Option<(u64, u64)> {
+        let tree = chunk_tree(&self.source.data, self.own_header()?).ok()??;
+        let along = self.shape.iter().zip(&tree.chunk);
+        let chunks = along.map(|(&axis, &chunk)| axis.div_ceil(chunk.max(1)));
+        let chunks = chunks.fold(1, u64::saturating_mul);
+        Some((tree.root?, ChunkIndex::most_bytes(tree.chunk.len(), chunks)))
+    }
+
+    /// Where the first of its chunks lies, if it has an index that is read past libhdf5.
+    pub(in crate::reader) fn first_chunk(&self) -> Option<u64> {
+        let tree = chunk_tree(&self.source.data, self.address()?).ok()??;
+        let (mut lookup, mut first) = (ChunkLookup::new(tree.chunk.len(), tree.root?), None);
+        let mut see = |_: &ChunkKey, address| {
+            first.get_or_insert(address);
+        };
+        let origin = vec![0; tree.chunk.len()];
+        lookup.leaf_of(&self.source.data, &origin, &mut see).ok()?;
+        first
     }
 
     /// Why a reader of Zarr cannot have it.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use hdf5::Dataset;
 
-use super::super::objects::Handle;
 use super::super::view::RankPart;
 use super::super::{attributes, live};
 use super::{Role, Tensor};
@@ -74,10 +73,7 @@ impl Tensor {
             second_name: false,
             mark: self.mark,
             at_root: self.at_root,
-            header: match self.handle {
-                Handle::Here(token) => Some(token.address()),
-                Handle::Elsewhere(..) => None,
-            },
+            header: self.handle.address(),
             shape: self.shape.clone(),
             chunked: self.chunk.is_some(),
             unlimited: self.unlimited,

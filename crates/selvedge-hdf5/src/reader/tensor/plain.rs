@@ -41,6 +41,7 @@ impl Tensor {
             steps,
             encoder: None,
             found: Found::new(steps),
+            checked: Arc::default(),
             parts: None,
         }
     }

@@ -1,0 +1,105 @@
+//! Which tensors of an open file are its run, and what is to be told of the others.
+
+use super::{Note, Reader, Tensor};
+use crate::run::{
+    Candidate, Commit, Part, Record, Standing, StepTensors, find_run, lies_as_recorded,
+};
+
+impl Reader {
+    /// Finds out which tensors are the run, and what is to be told of the others.
+    pub(super) fn decide(&mut self, record: Option<Record>) {
+        let planned = self.planned_steps();
+        let live = self.live.as_deref();
+        let candidate = |tensor: &Tensor| Candidate {
+            second_name: live.is_some_and(|live| live.is_second_name(tensor.name())),
+            ..tensor.candidate()
+        };
+        let candidates: Vec<Candidate> = self.tensors.iter().map(candidate).collect();
+        let values = |nth: usize| self.tensors[nth].first_chunk();
+        let record = record.map(|record| Record {
+            planned,
+            // Marks with a number tell it without that.
+            in_place: record.run.is_none()
+                && live.is_some()
+                && lies_as_recorded(&candidates, values),
+            ..record
+        });
+        let run = find_run(record.as_ref(), &candidates);
+        self.committed = run.committed;
+        self.notes.clone_from(&self.found);
+        if run.appended > 0 {
+            let steps = run.appended;
+            self.notes.push(Note::AppendedToAll { steps });
+        }
+        if run.lost > 0 {
+            let (steps, committed) = (run.lost, run.committed);
+            self.notes.push(Note::Shortened { steps, committed });
+        }
+        if run.missing > 0 {
+            let tensors = run.missing;
+            self.notes.push(Note::Missing { tensors });
+        }
+        for (tensor, part) in self.tensors.iter_mut().zip(run.parts) {
+            tensor.set_part(part, run.committed);
+            let (name, committed) = (tensor.name().to_owned(), run.committed);
+            let extent = tensor.leading_extent();
+            let ahead = extent.saturating_sub(committed);
+            self.notes.extend(match part {
+                Part::Step(Standing::Level) | Part::Constant => None,
+                Part::Step(Standing::CutShort) => Some(Note::CutShort {
+                    tensor: name,
+                    steps: ahead,
+                }),
+                Part::Step(Standing::Appended) => Some(Note::Appended {
+                    tensor: name,
+                    steps: ahead,
+                    committed,
+                    others_shortened: ahead <= run.lost,
+                }),
+                Part::Added => Some(Note::Added { dataset: name }),
+                Part::Short => Some(Note::Short {
+                    tensor: name,
+                    steps: extent,
+                    committed,
+                }),
+            });
+        }
+    }
+
+    /// Decides anew which tensors have steps, in a file that does not say so itself.
+    pub(super) fn decide_anew(&mut self) {
+        if Record::from_attributes(&self.attributes).is_none() {
+            self.decide(None);
+        }
+    }
+
+    /// The step tensors, for who changes the file.
+    pub(crate) fn step_tensors(&self) -> StepTensors {
+        let mut found = StepTensors {
+            committed: self.committed,
+            ..StepTensors::default()
+        };
+        for tensor in &self.tensors {
+            let (name, extent) = (tensor.name().to_owned(), tensor.leading_extent());
+            match tensor.part() {
+                Part::Step(standing) => found.tensors.push((name, extent, standing)),
+                Part::Short => found.short.push((name, extent)),
+                Part::Constant | Part::Added => {}
+            }
+        }
+        found
+    }
+}
+
+/// What a file said of its run while the extents were read: a tensor has at least the steps that were
+/// committed before, and at most those that it gets by a commit that had begun afterwards.
+pub(super) fn spanning(before: Record, after: Record) -> Record {
+    let commit = before.commit.zip(after.commit);
+    Record {
+        commit: commit.map(|(before, after)| Commit {
+            before: before.before,
+            after: after.after,
+        }),
+        ..after
+    }
+}
