@@ -81,14 +81,14 @@ impl Bench {
 
     /// Starts a peer's script, and notes its versions. `None` where there is no Python, or where it cannot start:
     /// then the report says so.
-    pub(crate) fn python(&mut self, script: &str, args: &[&str]) -> Option<Python> {
+    pub(crate) fn python(&mut self, script: &str) -> Option<Python> {
         let python = self.options.python()?;
-        self.start(&python, script, args)
+        self.start(&python, script)
     }
 
     /// The same with another Python.
-    pub(crate) fn start(&mut self, python: &Path, script: &str, args: &[&str]) -> Option<Python> {
-        let started = Python::start(python, script, args).and_then(|mut peer| {
+    pub(crate) fn start(&mut self, python: &Path, script: &str) -> Option<Python> {
+        let started = Python::start(python, script).and_then(|mut peer| {
             let versions: BTreeMap<String, String> = peer.call("versions", ())?;
             Ok((peer, versions))
         });

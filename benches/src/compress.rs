@@ -8,8 +8,8 @@ use crate::prelude::*;
 use crate::record::Files;
 
 pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Result<()> {
-    let h5py = bench.python("compress_peer.py", &[]);
-    let stock = bench.python("compress_peer.py", &["--stock"]);
+    let h5py = bench.python("compress_peer.py");
+    let stock = bench.python("compress_peer.py --stock");
     let (Some(mut h5py), Some(mut stock)) = (h5py, stock) else {
         bench.note("No groups `compress`: all of their codecs are used through h5py.");
         return Ok(());

@@ -42,19 +42,6 @@ pub(crate) fn same<T: Copy + Display + PartialEq>(what: &str, found: T, expected
     }
 }
 
-/// `four bfloat16 tensors (10000, 64)`.
-pub(crate) fn describe(count: usize, shape: &[usize]) -> String {
-    let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
-    let comma = if shape.len() == 1 { "," } else { "" };
-    let (shape, plural) = (shape.join(", ") + comma, if count == 1 { "" } else { "s" });
-    let count = match count {
-        1 => "one".to_owned(),
-        4 => "four".to_owned(),
-        _ => count.to_string(),
-    };
-    format!("{count} bfloat16 tensor{plural} ({shape})")
-}
-
 /// Steps of some tensors: a few that differ, which come again and again.
 ///
 /// A training loop writes every step into the same memory, so these few are as warm in the cache as its would be.
@@ -131,17 +118,6 @@ impl Steps {
         };
         let source = (0..count).flat_map(step).collect::<Vec<&[u8]>>().concat();
         Self::from(tensors.to_vec(), count as u64, source)
-    }
-
-    /// `four bfloat16 tensors (10000, 64) and a float32 scalar`.
-    pub(crate) fn describe(&self) -> String {
-        match &self.tensors[..] {
-            [_] if self.step_bytes() == 4 => "a float32 scalar".to_owned(),
-            [all @ .., last] if last.dtype == Dtype::F32 => {
-                describe(all.len(), &all[0].shape) + " and a float32 scalar"
-            }
-            all => describe(all.len(), &all[0].shape),
-        }
     }
 
     /// Bytes of one step of all tensors.

@@ -18,7 +18,7 @@ const WIDTH: usize = SHAPE[1];
 const STEP: usize = SHAPE[0] * WIDTH;
 
 pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Result<()> {
-    let mut peer = bench.python("encode_peer.py", &[]);
+    let mut peer = bench.python("encode_peer.py");
     let trajectory = bench.options.trajectory.clone();
     if trajectory.is_none() {
         bench.note("No trajectory of the demo: only normal values are encoded in memory.");

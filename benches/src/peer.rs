@@ -19,13 +19,14 @@ pub(crate) struct Python {
 }
 
 impl Python {
-    /// Starts `python` with a script of `benches/python`. Where it lacks a package, the first call fails.
-    pub(crate) fn start(python: &Path, script: &str, args: &[&str]) -> Result<Self> {
+    /// Starts `python` with a script of `benches/python` and its arguments. Where it lacks a package, the first call fails.
+    pub(crate) fn start(python: &Path, script: &str) -> Result<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("python");
+        let mut words = script.split(' ');
         let mut child = Command::new(python)
             .arg("-u")
-            .arg(folder.join(script))
-            .args(args)
+            .args(words.next().map(|script| folder.join(script)))
+            .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

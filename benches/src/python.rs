@@ -13,7 +13,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         bench.note(format!("No groups `python`: {why}."));
         return Ok(());
     };
-    let Some(mut peer) = bench.start(&python, "torch_peer.py", &[]) else {
+    let Some(mut peer) = bench.start(&python, "torch_peer.py") else {
         return Ok(());
     };
     let is_read = |spec: &&Spec| spec.name.starts_with("python/read");
@@ -26,7 +26,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         let is_append = spec.name.starts_with("python/append");
         let count = if is_append { 1 } else { files.count };
         let size = count * files.steps.step_bytes();
-        let group = spec.group(count, size, &files.steps.describe(), &files.note);
+        let group = spec.group(count, size, "", &files.note);
         bench.rounds(spec, group, true, |who, _| {
             scratch.settle(&files.path)?;
             if who.key == "rust" {

@@ -23,7 +23,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
     let (steps, note) = scratch.fit(groups[0].count, STEP_BYTES as u64, 16)?;
     let single = bench.pick(1000, 100, 10);
     let data = Trajectory::record(scratch.file("run_1.h5"), steps, single)?;
-    let mut peer = bench.python("read_peer.py", &[]);
+    let mut peer = bench.python("read_peer.py");
     if let Some(peer) = &mut peer {
         peer.call::<()>("prepare", (&data.path, &data.rows, &data.single))?;
     }

@@ -13,7 +13,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
     let (steps, note) = scratch.fit(spec.count, STEP_BYTES as u64, 16)?;
     let old = Trajectory::record(scratch.file("old.h5"), steps, 1)?.path;
     let new = scratch.file("new.h5");
-    let mut peer = bench.python("read_peer.py", &[]);
+    let mut peer = bench.python("read_peer.py");
     let size = steps * STEP_BYTES as u64;
     let group = spec.group(1, size, &Grouped(steps).to_string(), &note);
     bench.rounds(spec, group, peer.is_some(), |who, _| {

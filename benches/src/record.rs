@@ -31,7 +31,7 @@ pub(crate) struct Files {
 }
 
 pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Result<()> {
-    let mut peer = bench.python("record_peer.py", &[]);
+    let mut peer = bench.python("record_peer.py");
     for spec in groups {
         let mut numbers = spec.numbers.clone();
         if numbers[1..].first() == Some(&32_000) {
@@ -107,7 +107,7 @@ impl Files {
 
     pub(crate) fn group(&self, spec: &Spec) -> Group {
         let size = self.count * self.steps.step_bytes();
-        spec.group(self.count, size, &self.steps.describe(), &self.note)
+        spec.group(self.count, size, "", &self.note)
     }
 
     /// Gives Python the steps that differ.
@@ -274,7 +274,7 @@ fn append(bench: &mut Bench, scratch: &Scratch, spec: &Spec, steps: &Steps) -> R
     // The queue of a long run: a short one is given fewer blocks.
     let queue = steps.builder(&path).plan()?.queue;
     let burst = (queue.blocks * queue.steps_per_block / 2).max(1);
-    let group = spec.group(1, steps.step_bytes(), &steps.describe(), &None);
+    let group = spec.group(1, steps.step_bytes(), "", &None);
     let mut waits = 0;
     let group = bench.rounds(spec, group, false, |who, _| {
         scratch.settle(&path)?;

@@ -14,7 +14,7 @@ use memmap2::Mmap;
 use selvedge_bf16::{bf16_as_bytes, bf16_as_bytes_mut, bytes_as_bf16, u16_as_bf16};
 use selvedge_safetensors::{Mapped, Reader, Save, Writer};
 
-use crate::data::{describe, random_bytes, random_indices, same, word_sum};
+use crate::data::{random_bytes, random_indices, same, word_sum};
 use crate::prelude::*;
 
 /// The tensor that is loaded, and that rows are taken out of.
@@ -41,7 +41,7 @@ struct Tensors {
 }
 
 pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Result<()> {
-    let mut peer = bench.python("safetensors_peer.py", &[]);
+    let mut peer = bench.python("safetensors_peer.py");
     for spec in groups {
         let what = spec.name.trim_start_matches("safetensors/");
         let [rows, columns] = spec.numbers[..] else {
@@ -56,6 +56,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             }
             _ => ((0..spec.count).map(name).collect(), rows, None),
         };
+        let text = [rows, spec.count][usize::from(names.len() > 1)].to_string();
         let shape = [usize::try_from(rows)?, usize::try_from(columns)?];
         let mut tensors = Tensors::new(names, shape, scratch)?;
         let taken = random_indices(bench.pick(1000, 1000, 10), shape[0] as u64).into_iter();
@@ -67,7 +68,6 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             true => 2 * tensors.rows.len() * shape[1],
             false => 2 * tensors.values.len(),
         };
-        let text = describe(tensors.names.len(), &shape);
         let group = spec.group(1, size as u64, &text, &note);
         if what.starts_with("save") {
             tensors.sync = what.contains("sync");

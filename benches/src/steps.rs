@@ -21,7 +21,7 @@ struct Recorded {
 }
 
 pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Result<()> {
-    let mut peer = bench.python("read_peer.py", &[]);
+    let mut peer = bench.python("read_peer.py");
     for spec in groups {
         let [chunk, size, reads] = spec.numbers[..] else {
             return Err(format!("{}: other numbers", spec.name).into());
