@@ -144,12 +144,14 @@ pub struct NoIndices {
 
 /// Indices that an axis does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("asked for {asked} of {}", Grouped(*length))]
+#[error("asked for {asked} of {}{}", Grouped(*length), if *is_backward { ", a range that ends before it begins" } else { "" })]
 pub struct OutsideAxis {
     /// What was asked for.
     pub asked: String,
     /// The length of the axis.
     pub length: u64,
+    /// Whether it is a range that ends before it begins.
+    pub is_backward: bool,
 }
 
 impl Indices {
@@ -183,6 +185,7 @@ impl Indices {
             let outside = || OutsideAxis {
                 asked: piece.to_string(),
                 length,
+                is_backward: false,
             };
             match *piece {
                 Piece::One(index) => {
@@ -192,8 +195,15 @@ impl Indices {
                 Piece::Range { start, end, every } => {
                     let start = from_start(start, length).ok_or_else(outside)?;
                     let end = end.map_or(Some(length), |end| from_start(end, length));
-                    let end = end.filter(|&end| start <= end && end <= length);
-                    let all = Stride::of(start..end.ok_or_else(outside)?);
+                    let end = end.ok_or_else(outside)?;
+                    if end < start || end > length {
+                        let is_backward = end < start;
+                        return Err(OutsideAxis {
+                            is_backward,
+                            ..outside()
+                        });
+                    }
+                    let all = Stride::of(start..end);
                     strides.extend(Stride::every(&[all], every));
                 }
                 Piece::Log(count) => {
@@ -470,12 +480,17 @@ mod tests {
             ("10", "10"),
             ("-11", "-11"),
             ("3..11", "3..11"),
-            ("5..3", "5..3"),
             ("0,-11..", "-11.."),
         ] {
             assert_eq!(
                 of(text, 10).unwrap_err(),
                 format!("asked for {asked} of 10")
+            );
+        }
+        for text in ["5..3", "-2..-5", "-2..3", "12..11"] {
+            assert_eq!(
+                of(text, 10).unwrap_err(),
+                format!("asked for {text} of 10, a range that ends before it begins")
             );
         }
         assert_eq!(of("..", 0), Ok(vec![]));

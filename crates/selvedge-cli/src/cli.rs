@@ -1,7 +1,9 @@
 //! The command line: what `--help`, the man pages and the completions are made of.
 
 use std::ffi::OsString;
+use std::path::Path;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 
 use crate::commands::Command;
@@ -49,9 +51,113 @@ impl Cli {
             let after = command.get_after_help().map(ToString::to_string);
             command.after_help(whole_lines(&after.unwrap_or_default()))
         });
-        let matches = interface.try_get_matches_from(arguments)?;
+        let matches = interface.try_get_matches_from(arguments);
+        let matches = matches.map_err(with_tip)?;
         Self::from_arg_matches(&matches)
     }
+}
+
+/// What other programs call what this one does, and what it is called here.
+const ELSEWHERE: [(&[&str], &[&str]); 14] = [
+    (
+        &["diff", "compare", "cmp"],
+        &[
+            "'selvedge verify A B' compares values",
+            "'selvedge inspect --diff A B' compares what else is in two files",
+        ],
+    ),
+    (
+        &[
+            "info", "ls", "list", "header", "describe", "summary", "dump", "open",
+        ],
+        &["'selvedge inspect FILE' shows what is in a file"],
+    ),
+    (
+        &["cat", "print", "get", "values", "head", "tail", "read"],
+        &["'selvedge show FILE TENSOR' shows values"],
+    ),
+    (
+        &["stats", "stat", "nan"],
+        &["'selvedge inspect --stats FILE' reads all values"],
+    ),
+    (
+        &["plot", "graph", "chart", "html", "page"],
+        &[
+            "'selvedge report FILE' makes a page of charts",
+            "'selvedge view FILE' shows them while a run goes on",
+        ],
+    ),
+    (
+        &["watch", "follow", "live", "monitor", "serve", "tui"],
+        &[
+            "'selvedge view FILE' follows a run in the browser",
+            "'selvedge view --term FILE' follows it in the terminal",
+        ],
+    ),
+    (
+        &["repair", "fix", "restore", "rescue"],
+        &["'selvedge recover FILE' puts a file in order whose writer died"],
+    ),
+    (
+        &["compress", "repack", "decompress", "rewrite"],
+        &["'selvedge rechunk IN OUT --compression temporal' compresses a file"],
+    ),
+    (
+        &["merge", "combine", "concat"],
+        &["'selvedge join SHARD…' is for the files of ranks"],
+    ),
+    (
+        &["export", "import", "slice", "copy"],
+        &["'selvedge convert IN OUT' takes a file, or a part of it"],
+    ),
+    (
+        &["hash", "sha256", "digest", "sum"],
+        &["'selvedge checksum FILE' adds checksums"],
+    ),
+    (
+        &["lint", "validate", "test"],
+        &["'selvedge check' holds a repository to the conventions"],
+    ),
+    (
+        &["rm", "prune", "gc"],
+        &["'selvedge clean' removes what dead writers left"],
+    ),
+    (
+        &["help"],
+        &[
+            "'selvedge --help' lists the commands",
+            "'selvedge COMMAND --help' tells of one",
+        ],
+    ),
+];
+
+/// The error, with what was probably meant: a command under the name that it has here, or negative indices.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg)
+        && error.kind() == ErrorKind::UnknownArgument
+        && flag
+            .strip_prefix('-')
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    {
+        let tip = "what begins with a minus follows an equals sign: --steps=-500..";
+        let tips = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tips);
+        return error;
+    }
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    let known = ELSEWHERE.iter().find(|(words, _)| words.contains(&&**word));
+    let tips = match known {
+        Some((_, tips)) => tips.iter().map(|tip| (*tip).into()).collect(),
+        None if Path::new(word).is_file() => {
+            vec![format!("'selvedge inspect {word}' shows what is in the file").into()]
+        }
+        None => return error,
+    };
+    error.remove(ContextKind::SuggestedSubcommand);
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+    error
 }
 
 /// The text, of which lines that begin with two spaces are not broken, however narrow the terminal: examples
@@ -73,6 +179,26 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    /// No word of another program is one of this one, and no tip names a command that there is not.
+    #[test]
+    fn tips_name_commands_that_there_are() {
+        let program = Cli::command();
+        let has = |name: &str| {
+            program
+                .get_subcommands()
+                .any(|found| found.get_name() == name)
+        };
+        for (words, tips) in super::ELSEWHERE {
+            assert!(words.iter().all(|word| !has(word)), "{words:?}");
+            for tip in tips {
+                let named = tip.strip_prefix("'selvedge ").unwrap();
+                let name = named.split([' ', '\'']).next().unwrap();
+                assert!(has(name) || name == "COMMAND" || name == "--help", "{tip}");
+                assert!(tip.len() <= 72, "{tip}");
+            }
+        }
     }
 
     /// Every command says what it does and gives an example; every argument says what it is.

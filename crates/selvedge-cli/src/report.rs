@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
+use anyhow::Context as _;
 use selvedge_base::text::shown;
 use selvedge_hdf5::common_steps;
-use selvedge_report::{Measurements, Stride, Tensor};
+use selvedge_report::{Measurements, Sample, Stride, Tensor};
 
 use crate::facts::{FileFacts, OpenFile, Storage, TensorFacts, Unreadable};
 use crate::progress::Progress;
-use crate::source::{Part, Source};
+use crate::source::{NoSuchPart, Part, Source};
 
 /// Something of a file that is not in the page as it should be.
 pub(crate) struct Unread {
@@ -47,41 +48,62 @@ fn read(
     Ok(())
 }
 
-/// The tensors whose first axis may be steps, and of which the file does not say so, by their numbers: those that
-/// a conversion takes for step tensors.
-pub(crate) fn maybe_of_steps(facts: &FileFacts) -> Vec<usize> {
-    let tensors = || facts.tensors.iter();
-    if facts.recording.is_some() || tensors().any(|tensor| tensor.is_of_steps) {
-        return Vec::new();
-    }
-    let sizes = tensors().map(|tensor| (&tensor.shape[..], tensor.bytes.unwrap_or(0)));
-    let Some(steps) = common_steps(sizes) else {
+/// The tensors whose first axis may be steps, and of which the file does not say so: those that a conversion takes for
+/// step tensors. Where that is `wanted` they have steps then, and are none of these.
+pub(crate) fn take_steps(facts: &mut FileFacts, wanted: bool) -> Vec<&TensorFacts> {
+    let sizes = facts.tensors.iter();
+    let sizes = sizes.map(|tensor| (&tensor.shape[..], tensor.bytes.unwrap_or(0)));
+    let said = facts.recording.is_some() || facts.tensors.iter().any(|tensor| tensor.is_of_steps);
+    let Some(steps) = common_steps(sizes).filter(|_| !said) else {
         return Vec::new();
     };
-    let is_of_steps =
-        |tensor: &TensorFacts| tensor.shape.first() == Some(&steps) && !tensor.has_steps();
-    let found = tensors().enumerate();
-    let found = found.filter(|(_, tensor)| is_of_steps(tensor));
-    found.map(|(number, _)| number).collect()
+    let may = |tensor: &TensorFacts| tensor.shape.first() == Some(&steps) && !tensor.has_steps();
+    for tensor in &mut facts.tensors {
+        tensor.is_of_steps |= wanted && may(tensor);
+    }
+    facts.tensors.iter().filter(|tensor| may(tensor)).collect()
+}
+
+/// Checks that the tensors with these names, or all, have the steps that are to be measured.
+///
+/// # Errors
+///
+/// [`NoSuchPart`].
+pub(crate) fn check_steps(
+    facts: &FileFacts,
+    names: &[String],
+    sample: &Sample,
+) -> anyhow::Result<()> {
+    let Sample::Steps(indices) = sample else {
+        return Ok(());
+    };
+    let named = |tensor: &&TensorFacts| names.is_empty() || names.contains(&tensor.name);
+    let tensors = facts.tensors.iter().filter(named);
+    for tensor in tensors.filter(|tensor| tensor.has_steps()) {
+        let steps = NoSuchPart::or(indices, tensor.shape[0], &tensor.name, "steps");
+        steps.with_context(|| facts.path.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// Measures the tensors of a file, or those with these names; it shares its page with `files` in all.
 ///
 /// # Errors
 ///
-/// That there is no such tensor.
+/// That there is no such tensor, or not these steps of one.
 pub(crate) fn measure(
     facts: &FileFacts,
     file: &OpenFile,
     names: &[String],
-    quick: bool,
+    sample: &Sample,
     files: u64,
 ) -> anyhow::Result<(Measurements, Vec<Unread>)> {
     let names = facts.own_names(file, names)?;
+    check_steps(facts, &names, sample)?;
     let tensors = tensors(facts, file, &names)?;
-    let mut progress = Progress::new(selvedge_report::bytes(&tensors, quick));
+    let mut progress = Progress::new(selvedge_report::bytes(&tensors, sample));
     let mut add = |name: &str, bytes| progress.add(name, bytes);
-    let measured = selvedge_report::measure(&tensors, quick, files, &mut add);
+    let measured = selvedge_report::measure(&tensors, sample, files, &mut add);
     progress.finish();
     let missing = measured.tensors.iter().filter(|report| report.is_missing);
     let unread = missing.map(|report| Unread {

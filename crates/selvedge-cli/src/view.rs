@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use anyhow::bail;
 use selvedge_base::text::shown;
 use selvedge_base::{Chain, RwLock};
-use selvedge_report::Tensor;
+use selvedge_report::{Sample, Tensor};
 use selvedge_view::{About, Viewed};
 
 use crate::check;
-use crate::facts::{FileFacts, OpenFile};
+use crate::facts::{Assumptions, FileFacts, OpenFile, TensorFacts, gather};
 use crate::object;
 use crate::output;
 use crate::render::{self, Page};
@@ -17,43 +20,113 @@ use crate::report;
 
 /// A file, and what it says of itself, as it was last looked at.
 pub(crate) struct Look {
-    open: RwLock<(FileFacts, OpenFile)>,
-    /// The tensors that are looked at; all where there are none.
+    path: PathBuf,
+    asked: Asked,
+    open: RwLock<Open>,
+    /// The tensors that are looked at, by their own names; all where there are none.
     names: Vec<String>,
+    /// How many tensors are looked at.
+    count: usize,
+    /// That there are tensors whose first axis may be steps.
+    note: Option<String>,
     /// Which file of the system has the name, where it is one.
     id: Option<(u64, u64)>,
 }
 
+/// How a file is looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) assumptions: Assumptions,
+    /// The tensors; all where there are none.
+    pub(crate) names: Vec<String>,
+    /// Whether the first axis is taken for steps where the file does not say so.
+    pub(crate) has_steps: bool,
+}
+
+struct Open {
+    facts: FileFacts,
+    file: OpenFile,
+    /// How long it was, and when it was changed, where another program writes it.
+    seen: Option<(u64, SystemTime)>,
+}
+
 impl Look {
-    /// Looks at a file that has tensors of these names.
+    /// Looks at a file, whose steps of this sample are to be measured.
     ///
     /// # Errors
     ///
-    /// Which of them it has not.
-    pub(crate) fn new(
-        (facts, file): (FileFacts, OpenFile),
-        names: &[String],
-    ) -> anyhow::Result<Self> {
+    /// That it cannot be read; which tensors or steps it has not.
+    pub(crate) fn new(path: PathBuf, asked: Asked, sample: &Sample) -> anyhow::Result<Self> {
+        let seen = seen(&path);
+        let (mut facts, file) = gather(&path, &asked.assumptions)?;
+        let names = facts.own_names(&file, &asked.names)?;
+        let without = report::take_steps(&mut facts, asked.has_steps);
+        let note = render::report::without_steps(&without);
+        report::check_steps(&facts, &names, sample)?;
+        let count = report::tensors(&facts, &file, &names)?.len();
         Ok(Self {
-            id: id(&facts),
-            names: facts.own_names(&file, names)?,
-            open: RwLock::new((facts, file)),
+            id: id(&path),
+            open: RwLock::new(Open { facts, file, seen }),
+            names,
+            count,
+            note,
+            path,
+            asked,
         })
+    }
+
+    /// Opens a file anew that another program writes: libhdf5 keeps what it has read of a file as long as that is open.
+    fn reopen(&self, open: &mut Open) -> anyhow::Result<()> {
+        let now = seen(&self.path);
+        if now.is_some() && now == open.seen {
+            return Ok(());
+        }
+        open.file = OpenFile::Arrays(Vec::new());
+        let (mut facts, file) = gather(&self.path, &self.asked.assumptions)?;
+        report::take_steps(&mut facts, self.asked.has_steps);
+        let same = |facts: &FileFacts| {
+            let tensors = facts.tensors.iter();
+            let same = |tensor: &TensorFacts| {
+                let step = tensor.shape.get(1..).map(<[u64]>::to_vec);
+                (tensor.name.clone(), tensor.dtype.clone(), step)
+            };
+            tensors.map(same).collect::<Vec<_>>()
+        };
+        if same(&facts) != same(&open.facts) {
+            bail!("it has other tensors now than when it was opened");
+        }
+        *open = Open {
+            facts,
+            file,
+            seen: now,
+        };
+        Ok(())
     }
 }
 
 /// Which file of the system has the name.
-fn id(facts: &FileFacts) -> Option<(u64, u64)> {
-    let metadata = fs::metadata(&facts.path).ok()?;
+fn id(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino()))
+}
+
+/// How long a file is, and when it was changed.
+fn seen(path: &Path) -> Option<(u64, SystemTime)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
 }
 
 impl Viewed for Look {
     fn refresh(&self) -> Result<(), String> {
-        let (facts, file) = &mut *self.open.write();
-        let refreshed = facts.refresh(file);
-        refreshed.map_err(|error| Chain(&error).to_string())?;
-        match self.id.is_none() || self.id == id(facts) {
+        let open = &mut *self.open.write();
+        if open.facts.has_other_writer {
+            let reopened = self.reopen(open);
+            reopened.map_err(|error| format!("{error:#}"))?;
+        } else {
+            let refreshed = open.facts.refresh(&mut open.file);
+            refreshed.map_err(|error| Chain(&error).to_string())?;
+        }
+        match self.id.is_none() || self.id == id(&self.path) {
             true => Ok(()),
             false => Err(
                 "another file has this name now, or none; this is the one that was opened"
@@ -63,20 +136,23 @@ impl Viewed for Look {
     }
 
     fn about(&self) -> About {
-        let (facts, _) = &*self.open.read();
+        let facts = &self.open.read().facts;
         let recording = facts.recording.as_ref();
-        let lines = render::inspect::header(facts);
+        let mut lines = render::inspect::header(facts);
+        lines.extend(self.note.clone());
+        let of_steps = facts.tensors.iter().filter(|tensor| tensor.has_steps());
+        let longest = of_steps.map(|tensor| tensor.shape[0]).max();
         About {
             name: shown(&facts.path).to_string(),
             lines: lines.iter().map(|line| output::plain(line)).collect(),
             is_live: facts.is_live(),
-            steps: recording.map_or(0, |recording| recording.committed_steps),
+            steps: recording.map_or(longest.unwrap_or(0), |recording| recording.committed_steps),
             planned: recording.and_then(|recording| recording.planned_steps),
         }
     }
 
     fn told(&self) -> String {
-        let (facts, _) = &*self.open.read();
+        let facts = &self.open.read().facts;
         // An object has no folder, whose settings the rules look at; and a broken selvedge.toml is no reason to show
         // nothing.
         let findings = match object::url(&facts.path) {
@@ -88,8 +164,10 @@ impl Viewed for Look {
     }
 
     fn with(&self, work: &mut dyn FnMut(&[Tensor<'_>])) {
-        let (facts, file) = &*self.open.read();
-        if let Ok(tensors) = report::tensors(facts, file, &self.names) {
+        let open = &*self.open.read();
+        if let Ok(tensors) = report::tensors(&open.facts, &open.file, &self.names)
+            && tensors.len() == self.count
+        {
             work(&tensors);
         }
     }

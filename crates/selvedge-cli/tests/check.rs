@@ -25,6 +25,44 @@ fn a_sound_repository_is_clean() {
     );
 }
 
+/// A path that the configuration excludes was "no findings in 0 files", as if it had been looked at.
+#[test]
+fn what_is_named_and_not_checked_is_told() {
+    let place = faulty();
+    place.write("selvedge.toml", "exclude = [\"tensors/Flannel\"]\n");
+    place.write("README.md", "");
+    fs::create_dir(place.path("empty")).unwrap();
+    let excluded = "tensors/Flannel/1.5d.safetensors";
+    for (path, told) in [
+        (excluded, "`exclude` of the configuration"),
+        ("tensors/Flannel", "`exclude` of the configuration"),
+        ("tensors", "git or the configuration"),
+        ("README.md", "no tensor file and no notebook"),
+        ("empty", "no tensor file and no notebook"),
+    ] {
+        let run = place.run(&["check", path]);
+        assert_eq!(
+            (run.code, &*run.stdout),
+            (0, "no findings in 0 files\n"),
+            "{path}"
+        );
+        assert!(run.stderr.contains(told), "{path}: {}", run.stderr);
+        assert!(
+            run.stderr.contains(&format!(" of {path}: ")),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(place.run(&["check", "--quiet", path]).stderr, "");
+    }
+    let both = place.run(&["check", excluded, "notebooks"]);
+    assert_eq!(
+        (both.code, both.stderr.lines().count()),
+        (1, 1),
+        "{}",
+        both.stderr
+    );
+}
+
 #[test]
 fn findings_are_told_in_full() {
     let run = faulty().run(&["check"]);

@@ -135,6 +135,8 @@ fn what_is_not_there_is_refused_by_name() {
         &["run.h5", "W", "--step", "7"],
         &["run.h5", "W", "--step", "-8"],
         &["run.h5", "W", "--step", "2..2"],
+        &["run.h5", "W", "--step", "5..2"],
+        &["run.h5", "W", "--rows=-1..2"],
         &["run.h5", "W", "--step", "6,001"],
         &["run.h5", "W", "--columns", "4"],
         &["run.h5", "losses", "--rows", "0"],

@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Place, finished, live};
 use selvedge_hdf5::{Recorder, bf16};
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 /// A server of the program, until it is dropped.
 struct Server {
-    _child: Guard,
+    child: Guard,
     address: String,
 }
 
@@ -33,7 +33,7 @@ impl Server {
             .read_line(&mut address)
             .expect("text");
         Self {
-            _child: child,
+            child,
             address: address.trim().to_owned(),
         }
     }
@@ -434,6 +434,64 @@ fn the_page_works_in_a_browser() {
         (&0.into(), &0.into()),
         "{seen}"
     );
+}
+
+/// Of a run of 1,000 steps a second the page and the server do no more late than early, and have time left.
+#[test]
+fn a_fast_run_is_shown_smoothly() {
+    let place = Place::new();
+    let run = Recorder::create(place.path("a.h5"))
+        .tensor::<bf16>("W", [200, 16])
+        .scalar::<f32>("losses");
+    let mut run = run.start().expect("start");
+    let server = Server::start(&place, &["a.h5"]);
+    let script = concat!(
+        include_str!("common/browser.py"),
+        "\n",
+        include_str!("view/live.py")
+    );
+    let pictures = std::env::var_os("SELVEDGE_PICTURES").unwrap_or_default();
+    let process = server.child.0.id().to_string();
+    let arguments = [(&*server.address).into(), pictures, process.into()];
+    let seen = thread::scope(|scope| {
+        let looking = scope.spawn(|| python::run(script, arguments));
+        let began = Instant::now();
+        let mut step = 0_u32;
+        while !looking.is_finished() && step < 120_000 {
+            let due = u32::try_from(began.elapsed().as_millis()).expect("two minutes");
+            while step < due {
+                let value =
+                    |n: u16| f32::from(n % 13) * (step as f32 / f32::from(n % 90 + 300)).sin();
+                let weights: Vec<bf16> = (0..3200).map(|n| bf16::from_f32(value(n))).collect();
+                let loss = 4.0 / (step as f32 / 500.0 + 1.0);
+                run.append(|row| row.put("W", &weights)?.put("losses", &loss))
+                    .expect("append");
+                step += 1;
+            }
+            run.commit().expect("commit");
+            thread::sleep(Duration::from_millis(10));
+        }
+        looking.join().expect("it works")
+    });
+    let seen: Value = serde_json::from_str(&seen).expect("JSON");
+    if seen.is_null() {
+        eprintln!("skipped: there is no Chromium on the PATH to open the page in");
+        return;
+    }
+    eprintln!("{seen:#}");
+    assert_eq!(seen["errors"], Value::Array(Vec::new()), "{seen}");
+    let number = |when: &str, what: &str| seen[when][what].as_f64().expect("a number");
+    let each = |when: &str, what: &str| number(when, what) / number(when, "updates").max(1.0);
+    for what in ["page", "server", "bytes"] {
+        let (early, late) = (each("early", what), each("late", what));
+        assert!(
+            late <= 2.0 * early,
+            "{what}: {early} and {late} an update: {seen}"
+        );
+    }
+    // Seconds of the page's thread in one second.
+    let busy = number("late", "page") / number("late", "at");
+    assert!(busy < 0.5, "{busy}: {seen}");
 }
 
 #[test]

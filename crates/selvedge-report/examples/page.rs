@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use selvedge_report::{File, Page, Stride, Tensor, Vocabulary, measure};
+use selvedge_report::{File, Page, Sample, Stride, Tensor, Vocabulary, measure};
 
 const STEPS: u64 = 200;
 const ROWS: u64 = 64;
@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         })),
     };
-    let measured = measure(&[tensor], false, 1, &mut |_, _| {});
+    let measured = measure(&[tensor], &Sample::All, 1, &mut |_, _| {});
     let file = File::new("made up", &[format!("{STEPS} steps")], "", measured);
     let page = Page::new("an example", vec![file], &Vocabulary::default());
     std::fs::write(path, page.html())?;

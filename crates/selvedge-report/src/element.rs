@@ -27,6 +27,9 @@ pub trait Element: Copy + Send + Sync {
     /// Where a float that is not NaN lies on the line of representable numbers: 0 for both zeros.
     fn place(raw: Self::Raw) -> i64;
 
+    /// It rises with the distance from zero; that of NaN is greater than that of an infinity.
+    fn size(raw: Self::Raw) -> u64;
+
     /// Adds how far values moved.
     fn add_moves(moves: &mut Moves, before: &[Self::Raw], now: &[Self::Raw]) {
         for (&a, &b) in before.iter().zip(now) {
@@ -114,6 +117,11 @@ macro_rules! float {
             #[inline(always)]
             fn is_nan(raw: Self::Raw) -> bool {
                 <$bits>::from_le_bytes(raw) & (<$bits>::MAX >> 1) > $infinity
+            }
+
+            #[inline(always)]
+            fn size(raw: Self::Raw) -> u64 {
+                u64::from(<$bits>::from_le_bytes(raw) & (<$bits>::MAX >> 1))
             }
 
             #[inline(always)]
@@ -208,6 +216,10 @@ impl Element for E4M3 {
         bits & 0x7F == 0x7F
     }
 
+    fn size([bits]: Self::Raw) -> u64 {
+        u64::from(bits & 0x7F)
+    }
+
     fn place([bits]: Self::Raw) -> i64 {
         let magnitude = i64::from(bits & 0x7F);
         if bits & 0x80 == 0 {
@@ -242,6 +254,12 @@ macro_rules! integer {
             #[inline(always)]
             fn is_nan(_: Self::Raw) -> bool {
                 false
+            }
+
+            #[inline(always)]
+            #[allow(clippy::cast_lossless, reason = "one macro for all integers")]
+            fn size(raw: Self::Raw) -> u64 {
+                (<$type>::from_le_bytes(raw) as i128).unsigned_abs() as u64
             }
 
             fn place(_: Self::Raw) -> i64 {

@@ -6,7 +6,7 @@ use crate::element::{Element, for_dtype};
 use crate::heat::Mask;
 use crate::model::{Kind, TensorReport};
 use crate::pass::Pass;
-use crate::plan::{Plan, QUICK, Room, Steps};
+use crate::plan::{Plan, QUICK, Room, Sample, Steps, within};
 use crate::report::{chosen, kind, masks, sample_bytes};
 use crate::scalar::Values;
 use crate::series::Points;
@@ -127,10 +127,15 @@ impl Growing {
     }
 }
 
-/// What is to be added next to each of these tensors of a file. All new steps; or where that is more than is read
-/// at a time, and not `all` are wanted, some of them, the last one among them. The first time more is read.
+/// What is to be added next to each of these tensors of a file: all new steps, or those that are wanted of them. For a
+/// quick look some of them, the last one among them, where all are more than is read at a time. The first time more is
+/// read.
 #[must_use]
-pub fn next(tensors: &[Tensor<'_>], so_far: &[Option<u64>], all: bool) -> Vec<Vec<Range<u64>>> {
+pub fn next(
+    tensors: &[Tensor<'_>],
+    so_far: &[Option<u64>],
+    sample: &Sample,
+) -> Vec<Vec<Range<u64>>> {
     let kinds: Vec<Kind> = tensors.iter().map(kind).collect();
     let bytes = sample_bytes(tensors, &kinds).max(1);
     let new = tensors.iter().zip(so_far).map(|(tensor, from)| {
@@ -147,7 +152,11 @@ pub fn next(tensors: &[Tensor<'_>], so_far: &[Option<u64>], all: bool) -> Vec<Ve
     let is_few = longest.unwrap_or(0).saturating_mul(bytes / 2) <= most;
     let each = new.into_iter().zip(kinds).map(|(new, kind)| {
         let steps = new.end - new.start;
-        if all || is_few || kind != Kind::Steps || steps <= count {
+        if let (Sample::Steps(indices), Kind::Steps | Kind::Scalar, 1..) = (sample, kind, steps) {
+            let runs = Steps::Some(within(indices, &new)).runs();
+            return runs.into_iter().map(|(_, steps)| steps).collect();
+        }
+        if *sample != Sample::Quick || is_few || kind != Kind::Steps || steps <= count {
             return Some(new)
                 .filter(|new| !new.is_empty())
                 .into_iter()
@@ -163,6 +172,8 @@ pub fn next(tensors: &[Tensor<'_>], so_far: &[Option<u64>], all: bool) -> Vec<Ve
 /// A tensor of one value a step.
 struct Scalar<T> {
     values: Values,
+    /// The first step that was added.
+    first: Option<u64>,
     element: std::marker::PhantomData<T>,
 }
 
@@ -170,6 +181,7 @@ impl<T> Scalar<T> {
     fn new(room: Room) -> Self {
         Self {
             values: Values::new(Points::growing(room.scalar_points)),
+            first: None,
             element: std::marker::PhantomData,
         }
     }
@@ -182,13 +194,18 @@ impl<T: Element> Keep for Scalar<T> {
         values: &Read<'_>,
         steps: &Range<u64>,
     ) -> Result<(), String> {
-        self.values.curve.make_room(steps.end.saturating_sub(1));
-        self.values.add::<T>(tensor, values, steps, &mut |_| {})
+        let number = steps.start - *self.first.get_or_insert(steps.start);
+        let last = number + (steps.end - steps.start).saturating_sub(1);
+        self.values.curve.make_room(last);
+        self.values
+            .add::<T>(tensor, values, steps, number, &mut |_| {})
     }
 
     fn fill(&self, report: &mut TensorReport, end: u64) {
-        let used = self.values.curve.points().of(end.saturating_sub(1)) + 1;
-        report.values(&self.values, used);
+        let first = self.first.unwrap_or(0);
+        let last = end.saturating_sub(1).saturating_sub(first);
+        let used = self.values.curve.points().of(last) + 1;
+        report.values(&self.values, used, |number| first + number);
     }
 }
 
@@ -196,6 +213,8 @@ impl<T: Element> Keep for Scalar<T> {
 struct Several<T> {
     plan: Plan,
     pass: Pass<T>,
+    /// The first step that was added, which has the number 0.
+    first: Option<u64>,
     /// The next step whose values are told, how many steps are between two of them, and of how many that is kept.
     next_told: u64,
     apart: u64,
@@ -205,24 +224,24 @@ struct Several<T> {
 impl<T: Element> Several<T> {
     fn new(tensor: &Tensor<'_>, room: Room, masks: &[Mask]) -> Self {
         // However many steps it gets.
-        let steps = u64::MAX >> 1;
-        let plan = Plan::new(tensor, steps, size_of::<T::Raw>() as u64);
-        let steps = Steps::All(steps);
+        let steps = Steps::From(0);
+        let plan = Plan::new(tensor, steps.count(), size_of::<T::Raw>() as u64);
         let pass = Pass::new(tensor, steps, &plan, room, masks, Points::growing);
         Self {
             plan,
             pass,
+            first: None,
             next_told: 0,
             apart: 1,
             most_told: usize::try_from(room.spread).unwrap_or(usize::MAX).max(2),
         }
     }
 
-    /// Which steps of these have their values told, and that there are not too many of them.
-    fn tell(&mut self, steps: &Range<u64>) {
+    /// Which steps of these, by their numbers, have their values told, and that there are not too many of them.
+    fn tell(&mut self, numbers: &Range<u64>) {
         self.pass.told.clear();
-        self.next_told = self.next_told.max(steps.start);
-        while self.next_told < steps.end {
+        self.next_told = self.next_told.max(numbers.start);
+        while self.next_told < numbers.end {
             self.pass.told.push(self.next_told);
             self.next_told += self.apart;
             if self.pass.columns.len() + self.pass.told.len() > self.most_told {
@@ -234,7 +253,7 @@ impl<T: Element> Several<T> {
                 self.pass.columns.retain(|_| is_kept());
                 self.pass.told.retain(|_| is_kept());
                 self.apart = self.apart.saturating_mul(2);
-                let last = self.pass.told.last().copied().unwrap_or(steps.start);
+                let last = self.pass.told.last().copied().unwrap_or(numbers.start);
                 self.next_told = last.saturating_add(self.apart);
             }
         }
@@ -251,18 +270,24 @@ impl<T: Element> Keep for Several<T> {
         if steps.is_empty() {
             return Ok(());
         }
+        let first = *self.first.get_or_insert_with(|| {
+            self.pass.steps = Steps::From(steps.start);
+            steps.start
+        });
+        let numbers = steps.start - first..steps.end - first;
         // A step of no bytes has no values.
         if tensor.step_len() > 0 {
-            self.tell(steps);
+            self.tell(&numbers);
         }
-        self.pass.make_room(steps.end - 1);
-        self.pass.prepare(steps.clone());
-        let blocks = self.plan.blocks_of(steps);
+        self.pass.make_room(numbers.end - 1);
+        self.pass.prepare(numbers.clone());
+        let blocks = self.plan.blocks_of(steps, numbers.start);
         self.pass
             .go_through(&self.plan, &blocks, values, &mut |_| {})
     }
 
     fn fill(&self, report: &mut TensorReport, end: u64) {
+        let end = end.saturating_sub(self.first.unwrap_or(0));
         report.measured(self.pass.measured(end));
     }
 }

@@ -20,7 +20,7 @@
 //! # Example
 //!
 //! ```
-//! use selvedge_report::{File, Page, Stride, Tensor, Vocabulary, measure};
+//! use selvedge_report::{File, Page, Sample, Stride, Tensor, Vocabulary, measure};
 //!
 //! // 100 steps of 8 rows of 4 values, which could lie in any file.
 //! let value = |step: u64, row: u64| (step * (row + 1)) as f32;
@@ -41,7 +41,7 @@
 //!         Ok(())
 //!     })),
 //! };
-//! let measured = measure(&[tensor], false, 1, &mut |name, bytes| println!("{bytes} bytes of {name}"));
+//! let measured = measure(&[tensor], &Sample::All, 1, &mut |name, bytes| println!("{bytes} bytes of {name}"));
 //! let heat = measured.tensors[0].heat.as_ref().expect("it has rows");
 //! assert_eq!(heat.top[0], 7, "the last row moves most");
 //!
@@ -74,8 +74,9 @@ pub use growing::{Growing, growing, next};
 pub use heat::{Heat, Picture};
 pub use model::{Curves, Ends, Kind, Place, TensorReport};
 pub use page::{File, Page, Vocabulary, assets, document, in_script};
+pub use plan::Sample;
 pub use report::{Measurements, bytes, chosen, measure};
-pub use selvedge_base::Stride;
+pub use selvedge_base::{Indices, Stride};
 pub use series::Band;
 pub use slice::{Shown, Slice};
 pub use spread::Spread;

@@ -122,7 +122,7 @@ impl<T: Element> Pass<T> {
 
 /// What is kept of a tensor while its values go by.
 pub(crate) struct Pass<T> {
-    steps: Steps,
+    pub(crate) steps: Steps,
     step_shape: Vec<u64>,
     row_bytes: usize,
     unit: usize,

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use selvedge_base::Indices;
+
+use crate::model::Kind;
 use crate::values::Tensor;
 
 /// Bytes that are read at a time, where steps and chunks are smaller.
@@ -22,10 +25,56 @@ pub(crate) const QUICK: u64 = 512 << 20;
 const QUICK_STEPS: u64 = 200;
 
 /// Which steps are measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Sample {
+    /// All.
+    #[default]
+    All,
+    /// As many as are read in some seconds, or while they come, each with the one before it. Of a tensor of one
+    /// value a step all.
+    Quick,
+    /// These, each with the one before it; of a tensor that has others, none.
+    Steps(Indices),
+}
+
+impl Sample {
+    /// The steps of a tensor, where one of each tensor takes so many bytes with the one before.
+    pub(crate) fn of(&self, tensor: &Tensor<'_>, kind: Kind, bytes: u64) -> Steps {
+        let steps = tensor.steps();
+        match (self, kind) {
+            (Self::Quick, Kind::Steps) => Steps::sampled(steps, bytes),
+            (Self::Steps(indices), Kind::Steps | Kind::Scalar) if !indices.is_all() => {
+                Steps::Some(within(indices, &(0..steps)))
+            }
+            _ => Steps::All(steps),
+        }
+    }
+}
+
+/// Those of the indices that are in a range, in rising order, where the axis ends with it.
+pub(crate) fn within(indices: &Indices, range: &Range<u64>) -> Vec<u64> {
+    let strides = indices.of(range.end).unwrap_or_default();
+    let left = strides.iter().map(|stride| {
+        let before = range
+            .start
+            .saturating_sub(stride.first)
+            .div_ceil(stride.stride.max(1));
+        let before = before.min(stride.count);
+        stride.part(before, stride.count - before)
+    });
+    let mut steps: Vec<u64> = left.flat_map(|stride| stride.iter()).collect();
+    steps.sort_unstable();
+    steps.dedup();
+    steps
+}
+
+/// The steps that are measured of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Steps {
     /// So many, which are all.
     All(u64),
+    /// All that come, from this one on.
+    From(u64),
     /// These, each against the one before it.
     Some(Vec<u64>),
 }
@@ -35,6 +84,7 @@ impl Steps {
     pub(crate) fn count(&self) -> u64 {
         match self {
             Self::All(steps) => *steps,
+            Self::From(first) => (u64::MAX >> 1) - first,
             Self::Some(steps) => steps.len() as u64,
         }
     }
@@ -43,11 +93,36 @@ impl Steps {
     pub(crate) fn at(&self, number: u64) -> u64 {
         match self {
             Self::All(_) => number,
+            Self::From(first) => first + number,
             Self::Some(steps) => {
                 let at = usize::try_from(number).unwrap_or(usize::MAX);
                 steps.get(at).copied().unwrap_or(0)
             }
         }
+    }
+
+    /// Ranges of steps without gaps, each with the number of its first.
+    pub(crate) fn runs(&self) -> Vec<(u64, Range<u64>)> {
+        match self {
+            Self::All(count) => vec![(0, 0..*count)],
+            Self::From(first) => vec![(0, *first..u64::MAX >> 1)],
+            Self::Some(steps) => {
+                let mut number = 0;
+                let runs = steps.chunk_by(|one, next| one + 1 == *next).map(|run| {
+                    let first = number;
+                    number += run.len() as u64;
+                    (first, run[0]..run[0] + run.len() as u64)
+                });
+                runs.collect()
+            }
+        }
+    }
+
+    /// How many are read: the one before each run, too.
+    pub(crate) fn read(&self) -> u64 {
+        let runs = self.runs();
+        let before = runs.iter().filter(|(_, steps)| steps.start > 0).count();
+        self.count() + before as u64
     }
 
     /// Steps that are far apart, of `steps`: as many as can be read in some seconds where each takes `bytes`
@@ -164,8 +239,8 @@ impl Plan {
         }
     }
 
-    /// The blocks of these steps, the first of which is held against the one before it.
-    pub(crate) fn blocks_of(&self, steps: &Range<u64>) -> Vec<Block> {
+    /// The blocks of these steps, the first of which has this number and is held against the one before it.
+    pub(crate) fn blocks_of(&self, steps: &Range<u64>, number: u64) -> Vec<Block> {
         let mut blocks = Vec::new();
         let mut first = steps.start;
         while first < steps.end {
@@ -174,7 +249,7 @@ impl Plan {
             let starts_before = first == steps.start && first > 0;
             blocks.push(Block {
                 steps: first - u64::from(starts_before)..end.min(steps.end),
-                number: first,
+                number: number + first - steps.start,
                 starts_before,
             });
             first = end;
@@ -184,17 +259,9 @@ impl Plan {
 
     /// The blocks of each range of rows.
     pub(crate) fn blocks(&self, steps: &Steps) -> Vec<Block> {
-        match steps {
-            Steps::All(count) => self.blocks_of(&(0..*count)),
-            Steps::Some(steps) => {
-                let blocks = steps.iter().zip(0..).map(|(&step, number)| Block {
-                    steps: step.saturating_sub(1)..step + 1,
-                    number,
-                    starts_before: step > 0,
-                });
-                blocks.collect()
-            }
-        }
+        let runs = steps.runs().into_iter();
+        runs.flat_map(|(number, run)| self.blocks_of(&run, number))
+            .collect()
     }
 }
 
@@ -311,5 +378,22 @@ mod tests {
         );
         assert!(steps.is_sorted_by(|a, b| a < b));
         assert_eq!(Steps::sampled(50, 10 << 20), Steps::All(50));
+    }
+
+    #[test]
+    fn chosen_steps_are_read_in_runs_each_with_the_one_before() {
+        let indices = "70, 3..6, 0, -30, 4".parse().unwrap();
+        let steps = Steps::Some(within(&indices, &(0..100)));
+        assert_eq!(steps.runs(), [(0, 0..1), (1, 3..6), (4, 70..71)]);
+        assert_eq!((steps.count(), steps.read()), (5, 7));
+        let blocks = plan(&[100, 8], None, false).blocks(&steps);
+        let read: Vec<_> = blocks
+            .iter()
+            .map(|block| (block.steps.clone(), block.number, block.starts_before))
+            .collect();
+        assert_eq!(read, [(0..1, 0, false), (2..6, 1, true), (69..71, 4, true)]);
+        let tenth = "..:10".parse().unwrap();
+        assert_eq!(within(&tenth, &(71..95)), [80, 90]);
+        assert!(within(&"..9".parse().unwrap(), &(71..95)).is_empty());
     }
 }

@@ -5,7 +5,7 @@ use crate::encode::Doubles;
 use crate::heat::Mask;
 use crate::model::{Kind, TensorReport};
 use crate::pass::{self, Measured, NotFinite};
-use crate::plan::{Room, Steps};
+use crate::plan::{Room, Sample, Steps};
 use crate::scalar::Values;
 use crate::series::Points;
 use crate::values::{Read, Tensor};
@@ -28,11 +28,11 @@ pub struct Measurements {
 
 /// Measures the tensors of a file, one of several that share the page.
 ///
-/// With `quick` only some steps are read, each with the one before it. One that cannot be read does not stop the
-/// others. `progress` is told of the bytes that were read, with the name of their tensor.
+/// One that cannot be read does not stop the others. `progress` is told of the bytes that were read, with the name
+/// of their tensor.
 pub fn measure(
     tensors: &[Tensor<'_>],
-    quick: bool,
+    sample: &Sample,
     files: u64,
     progress: &mut dyn FnMut(&str, u64),
 ) -> Measurements {
@@ -52,10 +52,7 @@ pub fn measure(
     let measured = measured.filter(|(_, is_measured)| **is_measured);
     let reports = measured.map(|((tensor, &kind), _)| {
         let mut report = TensorReport::of(tensor);
-        let steps = match (quick, kind) {
-            (true, Kind::Steps) => Steps::sampled(tensor.steps(), bytes),
-            _ => Steps::All(tensor.steps()),
-        };
+        let steps = sample.of(tensor, kind, bytes);
         is_sampled |= matches!(steps, Steps::Some(_));
         report.measured = steps.count();
         let work = Work {
@@ -148,19 +145,12 @@ struct Work<'a> {
     masks: &'a [Mask],
 }
 
-/// Bytes that are read to measure these tensors: all steps of them, or those of a `quick` look.
-pub fn bytes(tensors: &[Tensor<'_>], quick: bool) -> u64 {
+/// Bytes that are read to measure these tensors.
+pub fn bytes(tensors: &[Tensor<'_>], sample: &Sample) -> u64 {
     let kinds: Vec<Kind> = tensors.iter().map(kind).collect();
-    let sample = sample_bytes(tensors, &kinds);
+    let each = sample_bytes(tensors, &kinds);
     tensors.iter().zip(kinds).fold(0, |bytes, (tensor, kind)| {
-        let steps = match (quick, kind) {
-            (true, Kind::Steps) => Steps::sampled(tensor.steps(), sample),
-            _ => Steps::All(tensor.steps()),
-        };
-        let read = match steps {
-            Steps::All(steps) => steps,
-            Steps::Some(steps) => 2 * steps.len() as u64,
-        };
+        let read = sample.of(tensor, kind, each).read();
         bytes.saturating_add(read.saturating_mul(tensor.step_bytes()))
     })
 }
@@ -181,11 +171,12 @@ impl Work<'_> {
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), String> {
         if report.kind == Kind::Scalar {
-            let steps = 0..self.tensor.steps();
-            let points = Points::new(steps.end, self.room.scalar_points);
+            let points = Points::new(self.steps.count(), self.room.scalar_points);
             let mut kept = Values::new(points);
-            kept.add::<T>(self.tensor, values, &steps, progress)?;
-            report.values(&kept, points.count());
+            for (number, steps) in self.steps.runs() {
+                kept.add::<T>(self.tensor, values, &steps, number, progress)?;
+            }
+            report.values(&kept, points.count(), |number| self.steps.at(number));
             return Ok(());
         }
         let measured = pass::measure::<T>(
@@ -220,10 +211,11 @@ impl TensorReport {
         self.unread = Some(why);
     }
 
-    /// The first `used` points of the values of a tensor of one value a step.
-    pub(crate) fn values(&mut self, kept: &Values, used: usize) {
+    /// The first `used` points of the values of a tensor of one value a step, where `step` says which step has a
+    /// number.
+    pub(crate) fn values(&mut self, kept: &Values, used: usize, step: impl Fn(u64) -> u64) {
         let first = kept.curve.points().first().take(used);
-        self.at = Doubles(first.map(|step| step as f64).collect());
+        self.at = Doubles(first.map(|number| step(number) as f64).collect());
         self.values = Some(kept.curve.band(used));
         self.found(kept.found.clone());
     }

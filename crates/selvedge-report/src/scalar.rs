@@ -25,7 +25,7 @@ impl Values {
         }
     }
 
-    /// Reads the values of these steps, for which there is room.
+    /// Reads the values of these steps, the first of which has this number; there is room for them.
     ///
     /// # Errors
     ///
@@ -35,6 +35,7 @@ impl Values {
         tensor: &Tensor<'_>,
         values: &Read<'_>,
         steps: &Range<u64>,
+        number: u64,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), String> {
         let mut bytes = Vec::new();
@@ -43,7 +44,7 @@ impl Values {
             let end = (first + BLOCK).min(steps.end);
             values(first..end, None, &mut bytes)?;
             for (step, &raw) in (first..end).zip(T::raw(&bytes)) {
-                self.put::<T>(tensor, step, raw);
+                self.put::<T>(tensor, (step, number + step - steps.start), raw);
             }
             progress(bytes.len() as u64);
             first = end;
@@ -51,16 +52,16 @@ impl Values {
         Ok(())
     }
 
-    fn put<T: Element>(&mut self, tensor: &Tensor<'_>, step: u64, raw: T::Raw) {
+    fn put<T: Element>(&mut self, tensor: &Tensor<'_>, (step, number): (u64, u64), raw: T::Raw) {
         if T::is_finite(raw) {
-            self.curve.add(step, T::value(raw));
+            self.curve.add(number, T::value(raw));
             return;
         }
         let (count, place) = if T::is_nan(raw) {
             (&mut self.found.nan, &mut self.found.first_nan)
         } else {
             let infinity = f64::INFINITY * T::place(raw).signum() as f64;
-            self.curve.add(step, infinity);
+            self.curve.add(number, infinity);
             (&mut self.found.infinite, &mut self.found.first_infinite)
         };
         *count += 1;

@@ -32,6 +32,9 @@ pub struct Slice {
     pub rows: u64,
     #[allow(missing_docs)]
     pub columns: u64,
+    /// Of a row over the steps: a line is of so many of them, the first of which is a multiple of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub each: Option<u64>,
     /// The first row of each line of cells, and the first column of each cell of a line.
     pub first_rows: Vec<u64>,
     #[allow(missing_docs)]
@@ -186,8 +189,8 @@ impl Slice {
         let bytes = now.len() + before.as_ref().map_or(0, Vec::len);
         let wide = lines.len();
         let mut slice = for_dtype!(tensor.dtype.as_str(), E => match before {
-            None => Self::of_values::<E>(&now, wide),
-            Some(before) => Self::of_values::<f32>(&changes::<E>(&before, &now), wide),
+            None => Self::of_values::<E>(&now, wide, firsts),
+            Some(before) => Self::of_values::<f32>(&changes::<E>(&before, &now), wide, firsts),
         }, return Err(not_shown(tensor)));
         (slice.rows, slice.columns) = lines.shape;
         (slice.list, slice.is_sampled) = (lines.list, lines.is_sampled);
@@ -200,12 +203,13 @@ impl Slice {
         Ok(slice)
     }
 
-    /// A row of each of the steps, or of some, as lines of a picture.
+    /// A row of each of the steps from the step `from` on, or of some of them, as lines of a picture; `rows` of it are
+    /// all steps that there are.
     ///
     /// # Errors
     ///
     /// Why it cannot be read.
-    pub fn row(tensor: &Tensor<'_>, row: u64) -> Result<Self, String> {
+    pub fn row(tensor: &Tensor<'_>, row: u64, from: u64) -> Result<Self, String> {
         let values = tensor.values.as_ref().map_err(Clone::clone)?;
         let [rows, rest @ ..] = tensor.step_shape() else {
             return Err("a step is a single value, without rows".to_owned());
@@ -225,16 +229,18 @@ impl Slice {
             ));
         }
         let steps = tensor.steps();
-        let most = (MOST_BYTES / line.max(1)).min(unpacked_steps(tensor, element));
+        let from = from.min(steps);
+        let new = steps - from;
+        let most = (MOST_BYTES / line.max(1)).min(unpacked_steps(tensor, element, new));
         let mut bytes = Vec::new();
         let asked = [Stride::of(row..row + 1)];
-        let taken: Vec<u64> = if steps <= most {
-            values(0..steps, Some(&asked), &mut bytes)?;
-            (0..steps).collect()
+        let taken: Vec<u64> = if new <= most {
+            values(from..steps, Some(&asked), &mut bytes)?;
+            (from..steps).collect()
         } else {
             let count = most.clamp(2, SIDE);
             let taken: Vec<u64> = (0..count)
-                .map(|nth| nth * (steps - 1) / (count - 1))
+                .map(|nth| from + nth * (new - 1) / (count - 1))
                 .collect();
             let mut one = Vec::new();
             for &step in &taken {
@@ -243,10 +249,17 @@ impl Slice {
             }
             taken
         };
-        let mut slice = for_dtype!(tensor.dtype.as_str(), E => Self::of_values::<E>(&bytes, wide),
+        // Steps of which the same ones make a line, however many have come since.
+        let each = steps.div_ceil(SIDE).max(1).next_power_of_two();
+        let lines = |high: usize| {
+            let is_first =
+                |&line: &usize| line == 0 || taken[line] / each != taken[line - 1] / each;
+            (0..high).filter(is_first).map(|line| line as u64).collect()
+        };
+        let mut slice = for_dtype!(tensor.dtype.as_str(), E => Self::of_values::<E>(&bytes, wide, lines),
             return Err(not_shown(tensor)));
-        (slice.rows, slice.columns) = (steps, wide);
-        slice.is_sampled = (taken.len() as u64) < steps;
+        (slice.rows, slice.columns, slice.each) = (steps, wide, Some(each));
+        slice.is_sampled = (taken.len() as u64) < new;
         slice.first_rows = slice
             .first_rows
             .iter()
@@ -255,40 +268,52 @@ impl Slice {
         Ok(slice)
     }
 
-    /// A picture of these values, `wide` of which are a line.
-    fn of_values<T: Element>(bytes: &[u8], wide: u64) -> Self {
+    /// A picture of these values, `wide` of which are a row; of so many rows those `first` that begin a line.
+    fn of_values<T: Element>(
+        bytes: &[u8],
+        wide: u64,
+        first: impl FnOnce(usize) -> Vec<u64>,
+    ) -> Self {
         let raw = T::raw(bytes);
         let width = index(wide).max(1);
         let high = raw.len().div_ceil(width);
-        let (lines, columns) = (firsts(high), firsts(width));
-        let mut cells = vec![bf16::ZERO; lines.len() * columns.len()];
-        let ends = |firsts: &[u64], nth: usize, all: usize| {
-            let end = firsts.get(nth + 1).map_or(all, |end| index(*end));
-            index(firsts[nth])..end
+        let (lines, columns) = (first(high), firsts(width));
+        let ends = |firsts: &[u64], all: usize| -> Vec<usize> {
+            firsts
+                .iter()
+                .map(|&first| index(first))
+                .chain([all])
+                .collect()
         };
-        let work = |(line, cells): (usize, &mut [bf16])| {
-            let from = ends(&lines, line, high);
-            let mut greatest = vec![Greatest::default(); columns.len()];
-            for row in from {
-                let row = &raw[row * width..((row + 1) * width).min(raw.len())];
-                for (column, greatest) in greatest.iter_mut().enumerate() {
-                    let of = ends(&columns, column, width);
-                    greatest.add::<T>(&row[of.start.min(row.len())..of.end.min(row.len())]);
+        let (line_ends, column_ends) = (ends(&lines, high), ends(&columns, width));
+        let mut cells = vec![bf16::ZERO; lines.len() * columns.len()];
+        let mut counts = vec![[0; 2]; lines.len()];
+        let work = |((line, cells), count): ((usize, &mut [bf16]), &mut [u64; 2])| {
+            let of = &raw[line_ends[line] * width..(line_ends[line + 1] * width).min(raw.len())];
+            *count = not_finite::<T>(of);
+            let mut farthest = vec![T::Raw::default(); columns.len()];
+            for row in of.chunks(width) {
+                for (far, of) in farthest.iter_mut().zip(column_ends.windows(2)) {
+                    let of = &row[of[0].min(row.len())..of[1].min(row.len())];
+                    *far = of.iter().fold(*far, |far, &raw| farther::<T>(far, raw));
                 }
             }
-            for (cell, greatest) in cells.iter_mut().zip(greatest) {
-                *cell = greatest.cell();
+            for (cell, far) in cells.iter_mut().zip(farthest) {
+                *cell = shade::<T>(far);
             }
             Ok::<_, Infallible>(())
         };
         let tasks = cells.chunks_mut(columns.len().max(1)).enumerate();
+        let tasks = tasks.zip(&mut counts);
         let Ok(()) = pool::each(pool::threads_for(raw.len() >> 16, usize::MAX), tasks, work);
+        let [nan, infinite] = counts.iter().fold([0; 2], |[nan, infinite], count| {
+            [nan + count[0], infinite + count[1]]
+        });
         // Some values of each part, so that a pattern of the rows does not decide which.
         let every = raw.len().div_ceil(index(MOST_COUNTED)).max(1) | 1;
         let counted: Vec<T::Raw> = raw.iter().copied().step_by(every).collect();
         let mut counter = Counter::new::<T>(counted.len() as u64);
         counter.add::<T>(&counted);
-        let [nan, infinite] = not_finite::<T>(raw);
         let spread = Spread::new(
             &[(0, counter.finish::<T>())],
             spread::every::<T>(counted.len() as u64) * every as u64,
@@ -319,8 +344,8 @@ fn not_shown(tensor: &Tensor<'_>) -> String {
     )
 }
 
-/// Steps of which a row may be read, where chunks are unpacked as a whole.
-fn unpacked_steps(tensor: &Tensor<'_>, element: u64) -> u64 {
+/// Steps of which a row may be read, of so many new ones, where chunks are unpacked as a whole.
+fn unpacked_steps(tensor: &Tensor<'_>, element: u64, new: u64) -> u64 {
     match &tensor.chunk {
         Some(chunk) if tensor.is_packed => {
             let bytes = chunk
@@ -328,7 +353,7 @@ fn unpacked_steps(tensor: &Tensor<'_>, element: u64) -> u64 {
                 .fold(element, |all, axis| all.saturating_mul(*axis));
             let steps = chunk.first().copied().unwrap_or(1).max(1);
             let chunks = (MOST_UNPACKED / bytes.max(1)).max(2);
-            match chunks.saturating_mul(steps) >= tensor.steps() {
+            match chunks.saturating_mul(steps) >= new {
                 true => u64::MAX,
                 false => chunks,
             }
@@ -351,51 +376,51 @@ fn firsts(length: usize) -> Vec<u64> {
     reason = "rounded: they become colours"
 )]
 fn changes<T: Element>(before: &[u8], now: &[u8]) -> Vec<u8> {
-    let wide = |&raw: &T::Raw| match (T::is_finite(raw), T::is_nan(raw)) {
+    /// Values that a thread takes at a time.
+    const PIECE: usize = 1 << 16;
+    let (before, now) = (T::raw(before), T::raw(now));
+    let mut differences = vec![0; now.len() * 4];
+    let work = |(difference, (before, now)): (&mut [u8], (&[T::Raw], &[T::Raw]))| {
+        let (to, _) = difference.as_chunks_mut::<4>();
+        for ((to, &before), &now) in to.iter_mut().zip(before).zip(now) {
+            *to = ((wide::<T>(now) - wide::<T>(before)) as f32).to_le_bytes();
+        }
+        Ok::<_, Infallible>(())
+    };
+    let pieces = before.chunks(PIECE).zip(now.chunks(PIECE));
+    let tasks = differences.chunks_mut(4 * PIECE).zip(pieces);
+    let Ok(()) = pool::each(pool::threads_for(now.len() >> 16, usize::MAX), tasks, work);
+    differences
+}
+
+/// A value, of whatever kind, as a double.
+#[inline(always)]
+fn wide<T: Element>(raw: T::Raw) -> f64 {
+    match (T::is_finite(raw), T::is_nan(raw)) {
         (true, _) => T::value(raw),
         (_, true) => f64::NAN,
         _ => f64::INFINITY * T::place(raw).signum() as f64,
-    };
-    let pairs = T::raw(before).iter().zip(T::raw(now));
-    pairs
-        .flat_map(|(before, now)| ((wide(now) - wide(before)) as f32).to_le_bytes())
-        .collect()
-}
-
-/// The value of the largest magnitude of some.
-#[derive(Clone, Copy, Default)]
-struct Greatest {
-    magnitude: f64,
-    value: f64,
-    is_nan: bool,
-}
-
-impl Greatest {
-    fn add<T: Element>(&mut self, values: &[T::Raw]) {
-        for &raw in values {
-            if T::is_finite(raw) {
-                let value = T::value(raw);
-                if value.abs() > self.magnitude {
-                    (self.magnitude, self.value) = (value.abs(), value);
-                }
-            } else if T::is_nan(raw) {
-                self.is_nan = true;
-            } else {
-                self.magnitude = f64::INFINITY;
-                self.value = f64::INFINITY * T::place(raw).signum() as f64;
-            }
-        }
     }
+}
 
-    /// As a colour; what is finite does not become an infinity.
-    fn cell(self) -> bf16 {
-        let cell = bf16::from_f64(self.value);
-        match (self.is_nan, cell.is_infinite() && self.value.is_finite()) {
-            (true, _) => bf16::NAN,
-            (_, true) if self.value < 0.0 => bf16::MIN,
-            (_, true) => bf16::MAX,
-            _ => cell,
-        }
+/// The one that is farther from zero, or NaN.
+#[inline(always)]
+fn farther<T: Element>(one: T::Raw, other: T::Raw) -> T::Raw {
+    if T::size(other) > T::size(one) {
+        other
+    } else {
+        one
+    }
+}
+
+/// A value as a colour; what is finite does not become an infinity.
+fn shade<T: Element>(raw: T::Raw) -> bf16 {
+    let value = wide::<T>(raw);
+    let shade = bf16::from_f64(value);
+    match shade.is_infinite() && value.is_finite() {
+        true if value < 0.0 => bf16::MIN,
+        true => bf16::MAX,
+        false => shade,
     }
 }
 
@@ -429,12 +454,19 @@ fn bars<T: Element>(values: &[T::Raw], spread: &Spread) -> Vec<u64> {
 
 /// The magnitude that 99.5 % of the cells do not exceed.
 fn usual(cells: &[bf16]) -> f64 {
-    let finite = cells.iter().filter(|cell| cell.is_finite());
-    let mut magnitudes: Vec<u16> = finite.map(|cell| cell.to_bits() & 0x7FFF).collect();
-    if magnitudes.is_empty() {
-        return 0.0;
+    let mut counts = vec![0_usize; 1 << 15];
+    for cell in cells {
+        counts[usize::from(cell.to_bits() & 0x7FFF)] += 1;
     }
-    let at = (magnitudes.len() - 1) * 995 / 1000;
-    let (_, usual, _) = magnitudes.select_nth_unstable(at);
-    bf16::from_bits(*usual).to_f64()
+    counts.truncate(usize::from(bf16::INFINITY.to_bits()));
+    let last = counts.iter().sum::<usize>().saturating_sub(1) * 995 / 1000;
+    let mut left = last + 1;
+    let usual = counts.iter().position(|&count| {
+        let is_here = count >= left;
+        left = left.saturating_sub(count);
+        is_here
+    });
+    usual.map_or(0.0, |bits| {
+        bf16::from_bits(u16::try_from(bits).unwrap_or(0)).to_f64()
+    })
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Mutex;
 
-use selvedge_report::{File, Kind, Measurements, Page, Stride, Tensor, Vocabulary, measure};
+use selvedge_report::{
+    File, Kind, Measurements, Page, Sample, Stride, Tensor, Vocabulary, measure,
+};
 use selvedge_testing::{again, is_child, peak, tell, told};
 
 const ROWS: u64 = 4096;
@@ -49,11 +51,11 @@ fn tensor<'a>(
     }
 }
 
-fn measured(steps: u64, chunk: &[u64], quick: bool) -> (Measurements, u64) {
+fn measured(steps: u64, chunk: &[u64], sample: &Sample) -> (Measurements, u64) {
     let seen = Mutex::new(Vec::new());
     let tensor = tensor(steps, chunk, &seen);
     let mut told = 0;
-    let found = measure(&[tensor], quick, 1, &mut |name, bytes| {
+    let found = measure(&[tensor], sample, 1, &mut |name, bytes| {
         assert_eq!(name, "W");
         told += bytes;
     });
@@ -65,7 +67,7 @@ fn measured(steps: u64, chunk: &[u64], quick: bool) -> (Measurements, u64) {
         .sum();
     assert_eq!(told, read, "what is told is what is read");
     // Every read is of whole chunks, so none is unpacked twice.
-    for (steps, rows) in seen.iter().filter(|_| !quick) {
+    for (steps, rows) in seen.iter().filter(|_| *sample == Sample::All) {
         assert!(
             steps.start.is_multiple_of(chunk[0]) && rows.start.is_multiple_of(chunk[1]),
             "{steps:?} {rows:?}"
@@ -78,9 +80,9 @@ fn measured(steps: u64, chunk: &[u64], quick: bool) -> (Measurements, u64) {
 #[test]
 fn every_value_is_read_once_whatever_the_chunks() {
     let steps = 48;
-    let (whole, read) = measured(steps, &[4, ROWS, COLUMNS], false);
+    let (whole, read) = measured(steps, &[4, ROWS, COLUMNS], &Sample::All);
     assert_eq!(read, steps * ROWS * ROW_BYTES);
-    let (by_rows, read) = measured(steps, &[steps, 512, COLUMNS], false);
+    let (by_rows, read) = measured(steps, &[steps, 512, COLUMNS], &Sample::All);
     assert_eq!(read, steps * ROWS * ROW_BYTES);
     let [whole, by_rows] = [&whole, &by_rows].map(|found| &found.tensors[0]);
     assert_eq!((whole.kind, whole.measured), (Kind::Steps, steps));
@@ -111,7 +113,7 @@ fn every_value_is_read_once_whatever_the_chunks() {
 
 #[test]
 fn a_quick_look_reads_some_steps_with_those_before() {
-    let (found, read) = measured(3000, &[1, ROWS, COLUMNS], true);
+    let (found, read) = measured(3000, &[1, ROWS, COLUMNS], &Sample::Quick);
     assert!(found.is_sampled);
     let report = &found.tensors[0];
     assert_eq!(read, 2 * report.measured * ROWS * ROW_BYTES);
@@ -128,7 +130,7 @@ fn a_quick_look_reads_some_steps_with_those_before() {
 fn memory_is_bounded() {
     const NAME: &str = "memory_is_bounded";
     if is_child(NAME) {
-        let (_, rise) = peak(|| measured(400, &[4, ROWS, COLUMNS], false));
+        let (_, rise) = peak(|| measured(400, &[4, ROWS, COLUMNS], &Sample::All));
         tell(format_args!("{rise}"));
         return;
     }
@@ -153,7 +155,12 @@ fn what_cannot_be_read_is_told() {
     let mut missing = tensor(10, &[1, ROWS, COLUMNS], &seen);
     missing.values = Err("it is elsewhere".to_owned());
     let good = tensor(3, &[1, ROWS, COLUMNS], &seen);
-    let found = measure(&[damaged, other, missing, good], false, 1, &mut |_, _| {});
+    let found = measure(
+        &[damaged, other, missing, good],
+        &Sample::All,
+        1,
+        &mut |_, _| {},
+    );
     let unread: Vec<_> = found
         .tensors
         .iter()
@@ -202,7 +209,7 @@ fn a_page_is_smaller_than_5_mb() {
         };
         let told = "x".repeat(200_000);
         let file = |_| {
-            let measured = measure(&all(), false, files, &mut |_, _| {});
+            let measured = measure(&all(), &Sample::All, files, &mut |_, _| {});
             assert_eq!(measured.left_out, 3 * tensors.saturating_sub(200 / files));
             File::new("a.h5", &[], &told, measured)
         };

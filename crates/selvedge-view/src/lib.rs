@@ -24,7 +24,7 @@
 //! # Example
 //!
 //! ```
-//! use selvedge_report::{Tensor, Vocabulary};
+//! use selvedge_report::{Sample, Tensor, Vocabulary};
 //! use selvedge_view::{About, Server, Viewed, Watched};
 //!
 //! /// 100 steps of 8 rows of 4 values, which could lie in any file.
@@ -61,7 +61,7 @@
 //!     }
 //! }
 //!
-//! let watched = Watched::new("an example", &[&Run], Vocabulary::default(), false);
+//! let watched = Watched::new("an example", &[&Run], Vocabulary::default(), Sample::Quick);
 //! watched.step();
 //! assert_eq!(watched.reports()[0].1[0].measured, 100);
 //! let server = Server::bind(0)?;

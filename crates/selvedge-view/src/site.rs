@@ -31,7 +31,8 @@ impl Watched<'_> {
             }
             "row" => {
                 let row = request.number("row").ok_or(Refused::NotFound)?;
-                self.picture(request, What::Row(row))
+                let from = request.number("from").unwrap_or(0);
+                self.picture(request, What::Row(row, from))
             }
             _ => Err(Refused::NotFound),
         }
@@ -79,7 +80,7 @@ impl Watched<'_> {
                 is_error: true,
             },
             Ok((number, slice)) => {
-                let token = matches!(what, What::Row(_)).then(|| self.token(number));
+                let token = matches!(what, What::Row(..)).then(|| self.token(number));
                 let head = serde_json::json!({
                     "number": number,
                     "token": token.flatten(),

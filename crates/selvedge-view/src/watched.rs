@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use selvedge_base::{Mutex, MutexGuard};
 use selvedge_report::{
-    File, Growing, Measurements, Shown, Slice, Tensor, TensorReport, Vocabulary, growing, next,
+    File, Growing, Measurements, Sample, Shown, Slice, Tensor, TensorReport, Vocabulary, growing,
+    next,
 };
 use serde::Serialize;
 
@@ -57,8 +58,7 @@ pub struct Watched<'a> {
     files: Vec<One<'a>>,
     made_by: String,
     vocabulary: Vocabulary,
-    /// Whether every step is read, however many there are.
-    all: bool,
+    sample: Sample,
     /// It rises with each change.
     version: AtomicU64,
     /// One slice is read at a time, so that many requests take no more memory than one.
@@ -141,9 +141,14 @@ struct FileNews {
 }
 
 impl<'a> Watched<'a> {
-    /// Starts with files of which nothing is measured yet. With `all` every step is read, however many there are.
+    /// Starts with files of which nothing is measured yet, and of which these steps will be.
     #[must_use]
-    pub fn new(made_by: &str, files: &[&'a dyn Viewed], vocabulary: Vocabulary, all: bool) -> Self {
+    pub fn new(
+        made_by: &str,
+        files: &[&'a dyn Viewed],
+        vocabulary: Vocabulary,
+        sample: Sample,
+    ) -> Self {
         let count = files.len() as u64;
         Self {
             files: files
@@ -152,7 +157,7 @@ impl<'a> Watched<'a> {
                 .collect(),
             made_by: made_by.to_owned(),
             vocabulary,
-            all,
+            sample,
             version: AtomicU64::new(1),
             slicing: Mutex::new(()),
         }
@@ -202,12 +207,13 @@ impl<'a> Watched<'a> {
                 let growing = measured.growing.lock();
                 so_far[place] = (!growing.is_unread()).then(|| growing.end());
             }
-            wanted = next(tensors, &so_far, self.all);
+            wanted = next(tensors, &so_far, &self.sample);
         });
         for (&place, measured) in file.places.iter().zip(&file.tensors) {
             for steps in wanted.get(place).into_iter().flatten() {
                 let mut first = steps.start;
                 while first < steps.end {
+                    let before = first;
                     // Others may look at the file and the tensor in between.
                     file.viewed.with(&mut |tensors| {
                         let tensor = &tensors[place];
@@ -216,6 +222,10 @@ impl<'a> Watched<'a> {
                         measured.version.store(self.changed(), Ordering::Release);
                         first = end;
                     });
+                    // It cannot be read at this moment.
+                    if first == before {
+                        return;
+                    }
                 }
             }
         }
@@ -285,7 +295,7 @@ impl<'a> Watched<'a> {
                     let step = step.unwrap_or(last);
                     Slice::step(tensor, step, shown).map(|slice| (step, slice))
                 }
-                What::Row(row) => Slice::row(tensor, row).map(|slice| (row, slice)),
+                What::Row(row, from) => Slice::row(tensor, row, from).map(|slice| (row, slice)),
             };
         });
         found
@@ -296,7 +306,8 @@ impl<'a> Watched<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum What {
     Step(Option<u64>, Shown),
-    Row(u64),
+    /// This row, of all steps from that one on.
+    Row(u64, u64),
 }
 
 /// Steps that are added while nobody else may look.

@@ -1,11 +1,13 @@
 //! What it costs to look at a run: how much is read of it, and how often.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use selvedge_report::{Shown, Slice, Stride, Tensor, Vocabulary};
-use selvedge_view::{About, Viewed, Watched};
+use selvedge_report::{Sample, Shown, Slice, Stride, Tensor, Vocabulary};
+use selvedge_view::{About, Server, Viewed, Watched};
 
 /// A run of steps of `rows` rows of `columns` float32 values, which is not there: its values are computed.
 struct Run {
@@ -84,7 +86,7 @@ impl Viewed for Run {
 #[test]
 fn only_new_steps_are_read_and_many_at_a_time() {
     let run = Run::new(100, 10, 0);
-    let watched = Watched::new("a test", &[&run], Vocabulary::default(), false);
+    let watched = Watched::new("a test", &[&run], Vocabulary::default(), Sample::Quick);
     let step_bytes = 4000;
     for tick in 0..8 {
         run.steps.fetch_add(500, Ordering::Relaxed);
@@ -123,7 +125,7 @@ fn only_new_steps_are_read_and_many_at_a_time() {
 fn what_is_too_fast_is_sampled() {
     // 4 MB a step, 100 steps at a time.
     let run = Run::new(1000, 1000, 0);
-    let watched = Watched::new("a test", &[&run], Vocabulary::default(), false);
+    let watched = Watched::new("a test", &[&run], Vocabulary::default(), Sample::Quick);
     for tick in 0..3 {
         run.steps.fetch_add(100, Ordering::Relaxed);
         watched.step();
@@ -137,7 +139,7 @@ fn what_is_too_fast_is_sampled() {
         "{}",
         tensors[0].measured
     );
-    let all = Watched::new("a test", &[&run], Vocabulary::default(), true);
+    let all = Watched::new("a test", &[&run], Vocabulary::default(), Sample::All);
     all.step();
     assert_eq!(all.reports()[0].1[0].measured, 300);
 }
@@ -177,7 +179,7 @@ fn a_slice_reads_some_megabytes() {
 #[test]
 fn a_row_is_read_and_no_other() {
     let run = Run::new(50, 20, 700);
-    let slice = Slice::row(&run.tensor(), 7).unwrap();
+    let slice = Slice::row(&run.tensor(), 7, 0).unwrap();
     assert_eq!(run.taken(), (1, 700 * 80));
     let cells: Vec<f32> = slice
         .cells
@@ -187,7 +189,67 @@ fn a_row_is_read_and_no_other() {
         .collect();
     assert_eq!((cells.len(), cells[3], slice.is_sampled), (700, 3.0, false));
     let run = Run::new(50, 1000, 100_000);
-    let slice = Slice::row(&run.tensor(), 7).unwrap();
+    let slice = Slice::row(&run.tensor(), 7, 0).unwrap();
     assert_eq!((run.taken(), slice.is_sampled), ((1000, 4_000_000), true));
-    assert_eq!(slice.first_rows.last(), Some(&99_999));
+    // A line is of 128 steps, the first of which was not read of all.
+    let lines = || slice.first_rows.iter().map(|step| step / 128);
+    assert_eq!((slice.each, lines().max()), (Some(128), Some(781)));
+    assert!(lines().eq(0..782));
+    // As steps come, they alone are read, and lie in lines of as many as before.
+    run.steps.fetch_add(500, Ordering::Relaxed);
+    let slice = Slice::row(&run.tensor(), 7, 100_000).unwrap();
+    assert_eq!((run.taken(), slice.is_sampled), ((1, 500 * 4000), false));
+    assert_eq!(
+        slice.first_rows,
+        [100_000, 100_096, 100_224, 100_352, 100_480]
+    );
+    assert_eq!((slice.rows, slice.each), (100_500, Some(128)));
+    assert_eq!(slice.cells[3000].to_f32(), 100_352.0);
+    let none = Slice::row(&run.tensor(), 7, 100_500).unwrap();
+    assert_eq!((run.taken().1, none.cells.len()), (0, 0));
+}
+
+/// What a page is told, and the work for it, do not grow with the steps that were recorded before.
+#[test]
+fn an_update_is_of_bounded_size() {
+    let run: &Run = Box::leak(Box::new(Run::new(64, 16, 0)));
+    let watched = Watched::new("a test", &[run], Vocabulary::default(), Sample::Quick);
+    let watched: &Watched<'_> = Box::leak(Box::new(watched));
+    let server: &Server = Box::leak(Box::new(Server::bind(0).unwrap()));
+    std::thread::spawn(|| server.serve(&|request| watched.answer(request)));
+    let address = server.address();
+    let (host, path) = address["http://".len()..].split_once('/').unwrap();
+    let ask = |name: &str| {
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(stream, "GET /{path}{name} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{name}");
+        answer.len()
+    };
+    let mut told = Vec::new();
+    for _ in 0..40 {
+        run.steps.fetch_add(1000, Ordering::Relaxed);
+        watched.step();
+        let (reads, bytes) = run.taken();
+        assert!(reads <= 2 && bytes <= 1001 * 4096, "{reads} {bytes}");
+        let from = run.steps.load(Ordering::Relaxed) - 1000;
+        let row = ask(&format!("row?file=0&tensor=0&row=3&from={from}"));
+        assert_eq!(run.taken(), (1, 64 * 1000));
+        told.push((ask("news?since=1&open=0.0"), row));
+    }
+    let most = |told: &[(usize, usize)]| {
+        let news = told.iter().map(|(news, _)| *news).max();
+        (
+            news.unwrap(),
+            told.iter().map(|(_, row)| *row).max().unwrap(),
+        )
+    };
+    let (early, late) = (most(&told[..8]), most(&told[8..]));
+    // Numbers of steps have more digits.
+    assert!(
+        late.0 <= early.0 + 64 && late.1 <= early.1 + 64,
+        "{early:?} {late:?}"
+    );
+    assert!(early.0 < 3_000_000, "{early:?}");
 }

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use selvedge_base::text::shown;
 use selvedge_base::{LONGEST_TEXT, Mutex, read_regular};
 use selvedge_conventions::{
     Abandoned, Artifact, Checker, Contents, Finding, Notebook, Project, Selection, Tree, TreeFile,
@@ -120,6 +121,35 @@ pub(crate) fn run(
             .collect(),
         failures,
     })
+}
+
+/// Why nothing was checked of some of the paths that were named.
+pub(crate) fn unchecked(named: &[PathBuf], scope: &Scope, checked: &Checked) -> Vec<String> {
+    let found = checked
+        .findings
+        .iter()
+        .map(|finding| scope.path(&finding.path));
+    let seen: Vec<PathBuf> = checked.files.values().cloned().chain(found).collect();
+    let why = |(named, path): (&PathBuf, &PathBuf)| {
+        let kind = Kind::of(&path.file_name()?.to_string_lossy());
+        let is_known = kind.is_some_and(|kind| kind.is_tensor_file() || kind == Kind::Notebook);
+        let why = match (path.is_dir(), kind) {
+            _ if scope.config.excludes(&scope.tree_path(path)) => {
+                "`exclude` of the configuration leaves it out"
+            }
+            (true, _) => {
+                "it has no tensor file and no notebook, or git or the configuration leaves them out"
+            }
+            (false, Some(_)) if is_known => "git ignores it",
+            // What else has a place in a check.
+            (false, Some(_)) => return None,
+            (false, None) => "by its name it is no tensor file and no notebook",
+        };
+        Some(format!("nothing was checked of {}: {why}", shown(named)))
+    };
+    let named = named.iter().zip(&scope.checked);
+    let unseen = named.filter(|(_, path)| !seen.iter().any(|seen| seen.starts_with(path)));
+    unseen.filter_map(why).collect()
 }
 
 /// What writers that died left behind.

@@ -46,7 +46,7 @@ pub(super) enum Kind {
 
 impl Kind {
     /// By its name: that is what says which format a file should have.
-    fn of(name: &str) -> Option<Self> {
+    pub(super) fn of(name: &str) -> Option<Self> {
         match name {
             ".gitattributes" => return Some(Self::GitAttributes),
             _ if is_incomplete(name) => return Some(Self::Incomplete),

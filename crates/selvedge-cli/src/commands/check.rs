@@ -20,7 +20,7 @@ Examples:
   selvedge check
   selvedge check --select TEN,TRJ --ignore TEN003 tensors/Thimble
   selvedge check --output-format sarif --output selvedge.sarif
-  selvedge check --write-baseline                  (what is known is in selvedge-baseline.toml)
+  selvedge check --write-baseline
   selvedge check --baseline selvedge-baseline.toml
   selvedge check --diff
   selvedge check --statistics
@@ -139,6 +139,11 @@ pub(super) fn run(args: &Args, program: &Program) -> anyhow::Result<Outcome> {
     let baseline = args.baseline.as_ref().map(Baseline::load).transpose()?;
     let selection = Selection::new(&scope.config, &args.select, &args.ignore);
     let checked = check::run(&scope, &selection, program)?;
+    if !args.quiet {
+        for note in check::unchecked(&args.paths, &scope, &checked) {
+            output::note(&format!("note: {note}"));
+        }
+    }
     if let Some(path) = &args.write_baseline {
         return write_baseline(args, &scope, &selection, path.as_deref(), &checked);
     }

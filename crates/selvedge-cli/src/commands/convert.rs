@@ -55,7 +55,8 @@ pub(crate) struct Args {
     /// with commas
     #[arg(
         long,
-        value_name = "STEPS",
+        visible_alias = "step",
+        value_name = "INDICES",
         default_value = "..",
         hide_default_value = true,
         allow_hyphen_values = true
@@ -69,7 +70,7 @@ pub(crate) struct Args {
     /// Take these rows of each step, indices of the second axis, written as steps are
     #[arg(
         long,
-        value_name = "ROWS",
+        value_name = "INDICES",
         default_value = "..",
         hide_default_value = true,
         allow_hyphen_values = true

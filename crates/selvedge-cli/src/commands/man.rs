@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use crate::outcome::Outcome;
 use crate::output;
@@ -11,15 +11,19 @@ use crate::output;
 const EXAMPLES: &str = "\
 Examples:
   selvedge man | man -l -
-  selvedge man --out ~/.local/share/man/man1";
+  selvedge man --out ~/.local/share/man/man1 --parents";
 
 /// Print the manual page, or write one for each command.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Write selvedge.1, selvedge-inspect.1, … into this folder, and make it where there is none
+    /// Write selvedge.1, selvedge-inspect.1, … into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Make the folder, and those above it, where there is none
+    #[arg(long, requires = "out")]
+    parents: bool,
 }
 
 pub(super) fn run(args: &Args, program: clap::Command) -> anyhow::Result<Outcome> {
@@ -31,7 +35,14 @@ pub(super) fn run(args: &Args, program: clap::Command) -> anyhow::Result<Outcome
         }
         Some(folder) => {
             let failed = || format!("cannot write the manual pages into {}", folder.display());
-            fs::create_dir_all(folder).with_context(failed)?;
+            if args.parents {
+                fs::create_dir_all(folder).with_context(failed)?;
+            } else if !folder.exists() {
+                let folder = folder.display();
+                bail!(
+                    "there is no folder {folder}, to write the manual pages into; --parents makes it"
+                );
+            }
             clap_mangen::generate_to(program, folder).with_context(failed)?;
         }
     }

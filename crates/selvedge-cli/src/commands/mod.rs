@@ -21,6 +21,7 @@ mod references;
 mod report;
 mod rules;
 mod show;
+mod steps;
 mod tensor_spec;
 mod verify;
 mod view;

@@ -24,7 +24,7 @@ Examples:
   selvedge rechunk thimble_7.h5 thimble_7_tokens.h5 --for tokens --checksums
   selvedge rechunk old.h5 thimble_1.h5 --as-bf16 W   (float16 that was bfloat16)
   selvedge rechunk thimble_7.h5 thimble_7.h5 --overwrite
-  selvedge rechunk thimble_7.h5 archive/thimble_7.h5 --compression temporal --parents
+  selvedge rechunk thimble_7.h5 kept/7_1.h5 --compression temporal --parents
 
 The input is any HDF5 file: of Selvedge or of h5py, compressed, or being recorded. All values keep \
 their bits, and every one is read back and compared. The new file gets its name when it is complete; \

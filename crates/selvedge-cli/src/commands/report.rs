@@ -3,12 +3,13 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use selvedge_base::{Partial, read_regular};
-use selvedge_report::{File, Page, Vocabulary};
+use selvedge_report::{File, Page, Sample, Vocabulary};
 
 use super::new_file::NewFile;
 use super::other_files::OtherFiles;
+use super::steps::Files;
 use crate::check;
 use crate::facts::{Assumptions, FileFacts, OpenFile, gather};
 use crate::interrupt;
@@ -23,6 +24,7 @@ Examples:
   selvedge report thimble_7.h5 --quick -o look.html
   selvedge report thimble_7.h5 thimble_8.h5 -o seeds.html
   selvedge report thimble_7.h5 --tensor W --vocabulary vocab.json
+  selvedge report thimble_7.h5 --steps 0..500
 
 The values are read once, in at most 300 MB of memory, whatever the size of the file. The page is one \
 file of less than 5 MB, which needs no network and shows: curves over the steps, how far values and rows \
@@ -35,9 +37,8 @@ const LONGEST_VOCABULARY: u64 = 64 << 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// HDF5, safetensors, .npy or .npz files, of Selvedge or of any other program
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[command(flatten)]
+    files: Files,
 
     /// The page to write; without it, FILE_report.html in the current folder
     #[arg(short, long, value_name = "PAGE")]
@@ -50,11 +51,6 @@ pub(crate) struct Args {
     /// Take this tensor, and not all
     #[arg(long = "tensor", short, value_name = "TENSOR")]
     tensors: Vec<String>,
-
-    /// Take the first axis for steps where the file does not say so: of the tensors where it is as long as that
-    /// of the largest
-    #[arg(long)]
-    steps: bool,
 
     /// The tokens that rows are of: one in each line, a vocab.json or a tokenizer.json
     #[arg(long, value_name = "FILE")]
@@ -77,9 +73,15 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    let paths = args.files.paths()?;
+    let sample = match (args.quick, args.files.sample(Sample::All)) {
+        (false, sample) => sample,
+        (true, Sample::All) => Sample::Quick,
+        (true, _) => bail!("--quick chooses the steps itself, and --steps INDICES names them"),
+    };
     let page = match &args.output {
         Some(page) => page.clone(),
-        None => default_page(&args.files[0])?,
+        None => default_page(&paths[0])?,
     };
     args.new_file.check(&page)?;
     let assumptions = Assumptions {
@@ -88,7 +90,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         ..Assumptions::default()
     };
     // All are opened before the first is read.
-    let opened = args.files.iter().map(|path| gather(path, &assumptions));
+    let opened = paths.iter().map(|path| gather(path, &assumptions));
     let mut opened = opened.collect::<Result<Vec<_>, _>>()?;
     let vocabulary = match &args.vocabulary {
         Some(path) => vocabulary(path)?,
@@ -97,18 +99,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     interrupt::remove_partials();
     let (mut files, mut missing, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for (facts, file) in &mut opened {
-        let maybe = report::maybe_of_steps(facts);
-        let note = match maybe[..] {
-            [first, ..] if !args.steps => {
-                let (tensor, others) = (&facts.tensors[first], maybe.len() as u64 - 1);
-                Some(render::report::without_steps(tensor, others))
-            }
-            _ => None,
-        };
-        for number in maybe {
-            facts.tensors[number].is_of_steps = args.steps;
-        }
-        let (file, unread) = measured(facts, file, note.as_deref(), args)?;
+        let without = report::take_steps(facts, args.files.has_steps());
+        let note = render::report::without_steps(&without);
+        let (file, unread) = measured(facts, file, note.as_deref(), args, (&sample, paths.len()))?;
         notes.extend(note);
         files.push(file);
         missing.extend(unread);
@@ -152,9 +145,9 @@ fn measured(
     file: &OpenFile,
     note: Option<&str>,
     args: &Args,
+    (sample, files): (&Sample, usize),
 ) -> anyhow::Result<(File, Vec<Unread>)> {
-    let files = args.files.len() as u64;
-    let (measured, unread) = report::measure(facts, file, &args.tensors, args.quick, files)?;
+    let (measured, unread) = report::measure(facts, file, &args.tensors, sample, files as u64)?;
     // A broken selvedge.toml is no reason for no page.
     let findings = check::one_file(facts).unwrap_or_default();
     let told = render::inspect::file(facts, None, &findings, false, render::Page::of_text());

@@ -46,6 +46,15 @@ pub(crate) struct Args {
     /// The tensor; it may be left out where there is only one
     tensor: Option<String>,
 
+    /// The tensor, as other commands have it
+    #[arg(
+        long = "tensor",
+        short = 't',
+        value_name = "TENSOR",
+        conflicts_with = "tensor"
+    )]
+    named: Option<String>,
+
     /// These steps, indices of the first axis
     #[arg(
         long,
@@ -123,7 +132,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         rows: args.rows.clone(),
         columns: args.columns.clone(),
     };
-    let values = Shown::find(&facts, &file, args.tensor.as_deref(), &asked)?;
+    let values = Shown::find(
+        &facts,
+        &file,
+        args.tensor.as_deref().or(args.named.as_deref()),
+        &asked,
+    )?;
     match &args.output {
         None => args.new_file.check_none("-o")?,
         Some(path) => {

@@ -7,17 +7,18 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use selvedge_report::Vocabulary;
+use selvedge_report::{Sample, Vocabulary};
 use selvedge_view::{Server, Viewed, Watched};
 
 use super::other_files::OtherFiles;
 use super::report::vocabulary;
-use crate::facts::{Assumptions, gather};
+use super::steps::Files;
+use crate::facts::Assumptions;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::render::terminal::Room;
 use crate::render::{self, Page};
-use crate::view::Look;
+use crate::view::{Asked, Look};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +26,7 @@ Examples:
   selvedge view thimble_7.h5 thimble_8.h5
   selvedge view thimble_7.h5 --vocabulary vocab.json
   selvedge view --no-open --port 8080 thimble_7.h5
-  selvedge view --term thimble_7.h5
+  selvedge view --term thimble_7.h5 --tensor W --steps -500..
 
 The page follows a run that is being recorded: curves grow, the heat map fills. A step, or a row over all \
 steps, is read when it is asked for. Only this machine can open it, and only by the address that is \
@@ -40,9 +41,8 @@ const REDRAW: Duration = Duration::from_secs(1);
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// HDF5, safetensors, .npy or .npz files, of Selvedge or of any other program
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[command(flatten)]
+    files: Files,
 
     /// Draw curves and heat maps in the terminal; of a run that has ended, once
     #[arg(long, conflicts_with_all = ["port", "no_open"])]
@@ -87,9 +87,19 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         reader: args.other_files.options(),
         ..Assumptions::default()
     };
-    let looks = args.files.iter().map(|path| {
-        let opened = gather(path, &assumptions)?;
-        Look::new(opened, &args.tensors)
+    let sample = match args.all_steps {
+        true => Sample::All,
+        false => Sample::Quick,
+    };
+    let sample = args.files.sample(sample);
+    let paths = args.files.paths()?;
+    let looks = paths.into_iter().map(|path| {
+        let asked = Asked {
+            assumptions: assumptions.clone(),
+            names: args.tensors.clone(),
+            has_steps: args.files.has_steps(),
+        };
+        Look::new(path, asked, &sample)
     });
     let looks = looks.collect::<anyhow::Result<Vec<_>>>()?;
     let vocabulary = match &args.vocabulary {
@@ -98,7 +108,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     let files: Vec<&dyn Viewed> = looks.iter().map(|look| look as &dyn Viewed).collect();
     let made_by = concat!("selvedge ", env!("CARGO_PKG_VERSION"));
-    let watched = Watched::new(made_by, &files, vocabulary, args.all_steps);
+    let watched = Watched::new(made_by, &files, vocabulary, sample);
     match args.term {
         true => in_terminal(&watched),
         false => in_browser(&watched, args),

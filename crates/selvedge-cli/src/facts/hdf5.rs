@@ -37,7 +37,10 @@ pub(super) fn gather(
     let metadata = fs::metadata(path).map_err(FileError::io(path, "look at"))?;
     let reader = assumptions.reader.open(path)?;
     let disk_bytes = metadata.blocks().saturating_mul(512);
-    gather_open(path, reader, disk_bytes, assumptions)
+    let (mut facts, reader) = gather_open(path, reader, disk_bytes, assumptions)?;
+    // Where the system does not tell it may still have its writer.
+    facts.has_other_writer = reader.has_swmr_mark() && reader.is_open_for_writing() != Some(false);
+    Ok((facts, reader))
 }
 
 /// The same of the object at `url`.
@@ -117,6 +120,7 @@ fn gather_open(
         python: python::open_hdf5(path, &tensors),
         provenance,
         recording,
+        has_other_writer: false,
         tensors,
     };
     Ok((facts, reader))

@@ -106,13 +106,14 @@ impl FileFacts {
         }
     }
 
-    /// Whether a recorder may be at work on it.
+    /// Whether a recorder, or another program, may be at work on it.
     pub(crate) fn is_live(&self) -> bool {
         let state = self.recording.as_ref().map(|recording| recording.state);
-        matches!(
+        let is_recorded = matches!(
             state,
             Some(RecordingState::Live | RecordingState::LiveOrDied)
-        )
+        );
+        is_recorded || self.has_other_writer
     }
 
     /// The names of its tensors, for an error.

@@ -22,6 +22,9 @@ pub(crate) struct FileFacts {
     pub(crate) disk_bytes: u64,
     /// How it was recorded, if Selvedge's recorder did.
     pub(crate) recording: Option<Recording>,
+    /// Whether another program writes it, as far as can be told, and lets others read (SWMR of HDF5).
+    #[serde(skip)]
+    pub(crate) has_other_writer: bool,
     pub(crate) provenance: Provenance,
     /// What else the file says of itself.
     pub(crate) attributes: Vec<Attribute>,

@@ -46,6 +46,7 @@ pub(super) fn gather(
         file_bytes: metadata.len(),
         disk_bytes: metadata.blocks().saturating_mul(512),
         recording: None,
+        has_other_writer: false,
         provenance: Provenance::default(),
         attributes: Vec::new(),
         unread_attributes: Vec::new(),

@@ -44,6 +44,7 @@ pub(super) fn gather(path: &Path) -> Result<(FileFacts, Reader), Unreadable> {
         file_bytes: metadata.len(),
         disk_bytes: metadata.blocks().saturating_mul(512),
         recording: None,
+        has_other_writer: false,
         provenance: Provenance {
             notebook,
             created,

@@ -7,17 +7,18 @@ use selvedge_hdf5::{Bytes, Grouped};
 use super::text::{counted, shown};
 use crate::facts::TensorFacts;
 
-/// That a tensor, and some others, have no curves, for the file does not say that they have steps.
-pub(crate) fn without_steps(tensor: &TensorFacts, others: u64) -> String {
-    let name = shown(&tensor.name);
-    let which = match others {
+/// That these tensors have no curves, for the file does not say that they have steps.
+pub(crate) fn without_steps(tensors: &[&TensorFacts]) -> Option<String> {
+    let (first, others) = tensors.split_first()?;
+    let name = shown(&first.name);
+    let which = match others.len() as u64 {
         0 => format!("`{name}` has"),
-        _ => format!("`{name}` and {} have", counted(others, "other tensor")),
+        others => format!("`{name}` and {} have", counted(others, "other tensor")),
     };
-    let steps = Grouped(tensor.shape.first().copied().unwrap_or(0));
-    format!(
+    let steps = Grouped(first.shape.first().copied().unwrap_or(0));
+    Some(format!(
         "{which} no curves: the file does not say whether the first axis, of {steps}, is steps; --steps takes it for that"
-    )
+    ))
 }
 
 /// The page, whether it has all steps, how many tensors it has not, and what else there is to know.
@@ -31,7 +32,7 @@ pub(crate) fn summary(
     let size = Bytes(bytes);
     let mut text = format!("{}: {size}\n", shown(page));
     if is_sampled {
-        text.push_str("  some of the steps, each against the one before it; without --quick it is all of them\n");
+        text.push_str("  some of the steps, each against the one before it; without --quick and --steps it is all of them\n");
     }
     if left_out > 0 {
         let others = counted(left_out, "other tensor");

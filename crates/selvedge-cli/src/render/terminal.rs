@@ -2,7 +2,7 @@
 
 use anstyle::{Ansi256Color, Style};
 use selvedge_hdf5::Grouped;
-use selvedge_report::{Band, Heat, Kind, Picture, TensorReport};
+use selvedge_report::{Band, Heat, Kind, Picture, Place, TensorReport};
 use selvedge_view::About;
 
 use super::numbers::float;
@@ -49,11 +49,18 @@ pub(crate) fn files(files: &[(About, Vec<TensorReport>)], room: Room) -> String 
 fn file(about: &About, tensors: &[TensorReport], room: Room) -> Vec<String> {
     let mut lines = vec![styled(TITLE, &about.name).to_string()];
     for line in &about.lines {
-        lines.extend(
-            wrapped(&format!("  {line}"), 2, room.columns)
-                .lines()
-                .map(str::to_owned),
-        );
+        lines.extend(caption(Style::new(), line, 2, room));
+    }
+    let is_part = |tensor: &TensorReport| match tensor.shape.first() {
+        Some(&steps) if tensor.kind != Kind::Constant => {
+            tensor.unread.is_none() && tensor.measured < steps
+        }
+        _ => false,
+    };
+    if tensors.iter().any(is_part) {
+        let text =
+            "some of the steps were read, each with the one before it; --all-steps reads all";
+        lines.extend(caption(HEADING, text, 2, room));
     }
     lines.extend(warnings(tensors, room));
     let scalars = tensors.iter().filter(|tensor| tensor.kind == Kind::Scalar);
@@ -93,28 +100,32 @@ fn warnings(tensors: &[TensorReport], room: Room) -> Vec<String> {
             ("infinite", tensor.infinite, &tensor.first_infinite),
         ];
         let kinds = kinds.into_iter().filter_map(move |(what, count, first)| {
-            let first = first.as_ref()?;
-            let (count, step) = (Grouped(count), Grouped(first.step));
-            Some(
-                styled(
-                    ERROR,
-                    format!(
-                        "  {name}: {count} {what}, first at step {step} {:?}",
-                        first.index
-                    ),
-                )
-                .to_string(),
-            )
+            let Place { step, index } = first.as_ref()?;
+            // What has no steps has indices alone, and of one value a step there are none.
+            let place = match tensor.kind {
+                Kind::Scalar => format!("at step {}", Grouped(*step)),
+                Kind::Steps => format!("at step {}, {index:?}", Grouped(*step)),
+                Kind::Constant => format!("at {index:?}"),
+            };
+            let count = Grouped(count);
+            Some((ERROR, format!("{name}: {count} {what}, the first {place}")))
         });
-        let unread = tensor
-            .unread
-            .as_ref()
-            .map(|why| styled(WARNING, format!("  {name}: {why}")).to_string());
+        let unread = tensor.unread.as_ref();
+        let unread = unread.map(|why| (WARNING, format!("{name}: {why}")));
         kinds.chain(unread).collect::<Vec<_>>()
     });
     found
         .take(MOST)
-        .map(|line| shortened(&line, room.columns.max(20) * 2))
+        .flat_map(|(style, line)| caption(style, &line, 2, room))
+        .collect()
+}
+
+/// Lines of the width that there is, behind so many columns of space.
+fn caption(style: Style, text: &str, indent: usize, room: Room) -> Vec<String> {
+    let text = wrapped(text, indent, room.columns);
+    let lines = text.lines().map(|line| line.trim_start());
+    lines
+        .map(|line| format!("{:indent$}{}", "", styled(style, line)))
         .collect()
 }
 
@@ -280,14 +291,13 @@ fn heat_map(heat: &Heat, last: u64, room: Room) -> Vec<String> {
     };
     let units = heat.rows.div_ceil(heat.unit.max(1));
     let title = format!(
-        "{:>MARGIN$} rows, those that moved most on top: {} to {}; {} of {} still",
-        "",
+        "rows, those that moved most on top: {} to {}; {} of {} still",
         float(f64::from(least.min(greatest))),
         float(f64::from(greatest)),
         Grouped(heat.still),
         Grouped(units),
     );
-    let mut lines = vec![styled(HEADING, shortened(&title, room.columns)).to_string()];
+    let mut lines = caption(HEADING, &title, MARGIN + 1, room);
     for (number, pair) in cells.chunks(width * 2).enumerate() {
         let (top, bottom) = pair.split_at(width);
         let first = number * 2 * rows / high;

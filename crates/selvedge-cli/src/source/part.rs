@@ -40,16 +40,13 @@ impl Checked {
 /// A part that a tensor does not have.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoSuchPart {
-    #[error(
-        "tensor `{tensor}` has no {what} {asked}: it has {}", there_are(*found)
-    )]
-    Beyond {
+    #[error("tensor `{tensor}` has no {what} {asked}: {why}")]
+    NotThere {
         tensor: String,
         /// `steps` or `rows`.
         what: &'static str,
         asked: String,
-        /// How many of them it has.
-        found: u64,
+        why: String,
     },
     #[error("tensor `{tensor}` has no {what}: {instead} a single value")]
     NoAxis {
@@ -64,8 +61,8 @@ pub(crate) enum NoSuchPart {
 
 fn there_are(found: u64) -> String {
     match found {
-        0 => "none".to_owned(),
-        _ => format!("{} of them, from 0 on", Grouped(found)),
+        0 => "it has none".to_owned(),
+        _ => format!("it has {} of them, from 0 on", Grouped(found)),
     }
 }
 
@@ -77,17 +74,25 @@ impl NoSuchPart {
         tensor: &str,
         what: &'static str,
     ) -> Result<Vec<Stride>, Self> {
-        let beyond = |asked: String| Self::Beyond {
+        let not_there = |asked: String, why: String| Self::NotThere {
             tensor: tensor.to_owned(),
             what,
             asked,
-            found: length,
+            why,
         };
-        let strides = indices
-            .of(length)
-            .map_err(|outside| beyond(outside.asked))?;
+        let strides = indices.of(length).map_err(|outside| {
+            let why = match outside.is_backward {
+                true => "the range ends before it begins".to_owned(),
+                false => there_are(length),
+            };
+            not_there(outside.asked, why)
+        })?;
         if Stride::total(&strides) == 0 && !indices.is_all() {
-            return Err(beyond(indices.to_string()));
+            let why = match length {
+                0 => there_are(0),
+                _ => "the end of a range is no part of it".to_owned(),
+            };
+            return Err(not_there(indices.to_string(), why));
         }
         Ok(strides)
     }
@@ -173,7 +178,13 @@ mod tests {
                 "3..3",
                 "..",
                 &[7, 5],
-                "tensor `W` has no steps 3..3: it has 7 of them, from 0 on",
+                "tensor `W` has no steps 3..3: the end of a range is no part of it",
+            ),
+            (
+                "5..2",
+                "..",
+                &[7, 5],
+                "tensor `W` has no steps 5..2: the range ends before it begins",
             ),
             (
                 "..",

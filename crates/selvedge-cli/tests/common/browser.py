@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-pictures = sys.argv[2] if len(sys.argv) > 2 else None
+pictures = sys.argv[2] if len(sys.argv) > 2 and sys.argv[2] else None
 names = ("chromium", "chromium-browser", "google-chrome", "chrome")
 browser = next(filter(None, map(shutil.which, names)), None)
 if browser is None:

@@ -39,6 +39,12 @@ impl Checked {
 }
 
 impl Tensor {
+    /// Whether libhdf5 reads rows of a step without the others: no filter unpacks them together, and they lie in no file
+    /// of external storage.
+    pub(super) fn has_rows_apart(&self) -> bool {
+        !self.is_filtered() && matches!(self.elsewhere(), Ok(None))
+    }
+
     /// Refuses rows of a filtered tensor whose chunks would become larger than chunks are, or are stored in
     /// fewer bytes than their filters make.
     pub(super) fn check_bounds(&self, dataset: &Dataset, rows: Stride) -> Result<(), ReadError> {

@@ -1,5 +1,7 @@
 //! Reading through libhdf5: what is filtered, of another byte order, or cut in another way.
 
+use std::ops::Range;
+
 use hdf5::{Dataset, Dataspace, Datatype, Hyperslab, Selection, SliceOrIndex};
 
 use selvedge_base::Stride;
@@ -9,7 +11,8 @@ use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::{Dtype, ffi};
 
-/// Fills `bytes` with the rows of `rows`, of a tensor with `rank` axes, as `dtype` lies in memory.
+/// Fills `bytes` with the rows of `rows`, of a tensor with `rank` axes, as `dtype` lies in memory; or with those indices
+/// of their first axis that are `within` a range.
 ///
 /// What libhdf5 reads are the file's own bytes, so that it converts nothing, but integers of other
 /// lengths. Each chunk of the file is unpacked once if the rows lie in one row of chunks.
@@ -17,7 +20,7 @@ pub(super) fn read(
     dataset: &Dataset,
     (dtype, form): (Dtype, Form),
     rank: usize,
-    rows: Stride,
+    (rows, within): (Stride, Option<Range<u64>>),
     bytes: &mut [u8],
 ) -> Result<(), LibraryError> {
     let memory = match form {
@@ -26,7 +29,12 @@ pub(super) fn read(
     };
     // Where nothing was written, and nothing is to be filled in, libhdf5 leaves what is there.
     bytes.fill(0);
-    ffi::read_raw(dataset, &memory, &select(dataset, rank, rows)?, bytes)?;
+    ffi::read_raw(
+        dataset,
+        &memory,
+        &select(dataset, rank, rows, within)?,
+        bytes,
+    )?;
     arrange(bytes, (dtype, form));
     Ok(())
 }
@@ -95,7 +103,12 @@ fn native(dtype: Dtype) -> Result<Datatype, LibraryError> {
     }?)
 }
 
-fn select(dataset: &Dataset, rank: usize, rows: Stride) -> hdf5::Result<Dataspace> {
+fn select(
+    dataset: &Dataset,
+    rank: usize,
+    rows: Stride,
+    within: Option<Range<u64>>,
+) -> hdf5::Result<Dataspace> {
     let space = dataset.space()?;
     if rank == 0 {
         return Ok(space);
@@ -107,5 +120,8 @@ fn select(dataset: &Dataset, rank: usize, rows: Stride) -> hdf5::Result<Dataspac
         block: 1,
     }];
     axes.resize(rank, SliceOrIndex::from(..));
+    if let (Some(within), Some(axis)) = (within, axes.get_mut(1)) {
+        *axis = (to_usize(within.start)..to_usize(within.end)).into();
+    }
     space.select(Selection::from(Hyperslab::new(axes)))
 }

@@ -510,7 +510,7 @@ impl Tensor {
             Some(place) => place
                 .read_rows(0..1, bytes)
                 .map_err(|error| self.read_failed(error)),
-            None => self.read_by_library(Stride::of(0..1), bytes),
+            None => self.read_by_library(Stride::of(0..1), None, bytes),
         }
     }
 
@@ -557,8 +557,14 @@ impl Tensor {
         }
     }
 
-    /// Fills `bytes` with indices of the first axis, by libhdf5.
-    pub(super) fn read_by_library(&self, rows: Stride, bytes: &mut [u8]) -> Result<(), ReadError> {
+    /// Fills `bytes` with indices of the first axis, by libhdf5; with those `within` them of the second one, where its
+    /// values lie in the file as they are.
+    pub(super) fn read_by_library(
+        &self,
+        rows: Stride,
+        within: Option<Range<u64>>,
+        bytes: &mut [u8],
+    ) -> Result<(), ReadError> {
         let (dtype, form) = match &self.stored {
             Stored::Known { dtype, form, .. } => (*dtype, *form),
             Stored::Other { .. } => return self.dtype().map(|_| ()),
@@ -571,7 +577,7 @@ impl Tensor {
                 .map_err(|error| self.why_unread(error.into()))?;
             self.check_bounds(&dataset, rows)?;
             let (rank, kind) = (self.shape.len(), (dtype, form));
-            with_sources(|| library::read(&dataset, kind, rank, rows, bytes))?
+            with_sources(|| library::read(&dataset, kind, rank, (rows, within), bytes))?
                 .map_err(|error| self.why_rows_unread(&dataset, rows, error))?;
         }
         if form == Form::ZeroOrOne && bytes.iter().any(|&byte| byte > 1) {

@@ -55,7 +55,7 @@ function header(more = () => []) {
       card.append(make("p", "warning", `The largest tensors of each kind are here, and ${grouped(file.left_out)} others are not; --tensor chooses.`));
     }
     if (file.is_sampled) {
-      card.append(make("p", "warning", `A quick look: some of the steps were read, each with the one before it. ${ALL_STEPS}`));
+      card.append(make("p", "warning", `Some of the steps were read, each with the one before it. ${ALL_STEPS}`));
     }
     card.append(told[number]);
     return card;

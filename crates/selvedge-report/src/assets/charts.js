@@ -160,21 +160,27 @@ function chart({ title, note, lines: first, log = false, smooth = null, percent:
 
 /**
  * Draws when the card is near the screen, and again in other colours; `fit` follows its width. What it returns does
- * something if the card has been drawn.
+ * something if the card has been drawn; if that is far from the screen now, it is drawn anew when it comes back.
  */
 function shown(card, draw, fit) {
-  let width = 0, isDrawn = false;
+  let width = 0, isDrawn = false, isNear = false, isOld = false;
   const again = { draw: () => { if (isDrawn) draw(); }, force: () => { if (card.isConnected && card.clientWidth) { isDrawn = true; draw(); } } };
   drawn.add(again);
   const resized = new ResizeObserver(() => {
     if (isDrawn && card.clientWidth && card.clientWidth !== width) { width = card.clientWidth; fit(); }
   });
   const near = new IntersectionObserver((entries) => {
-    if (!entries.some((entry) => entry.isIntersecting)) return;
-    near.disconnect();
-    if (!isDrawn) { isDrawn = true; width = card.clientWidth; draw(); }
-    resized.observe(card);
+    isNear = entries[entries.length - 1].isIntersecting;
+    if (!isNear || (isDrawn && !isOld)) return;
+    if (!isDrawn) resized.observe(card);
+    isDrawn = true;
+    isOld = false;
+    width = card.clientWidth;
+    draw();
   }, { rootMargin: "600px" });
   near.observe(card);
-  return (work) => { if (isDrawn) work(); };
+  return (work) => {
+    if (isNear && isDrawn) work();
+    else isOld = isDrawn;
+  };
 }

@@ -11,6 +11,9 @@ const SIGNED = {
   dark: ["#a8dcff", "#4f9ed6", "#255a85", "#1b1a19", "#8a3526", "#e0674a", "#ffd0b8"],
 };
 
+/** A colour as a number, as the memory of an image has it; the processors of browsers are little-endian. */
+const packed = ([red, green, blue], alpha = 255) => (alpha << 24 | blue << 16 | green << 8 | red) >>> 0;
+
 /** 256 colours from little to much. */
 function ramp(isSigned) {
   const stops = (isSigned ? SIGNED : RAMPS)[document.documentElement.dataset.theme === "dark" ? "dark" : "light"];
@@ -74,11 +77,20 @@ function picture(spec) {
 
   const window_ = () => state.zoom || { left: 0, right: count, top: 0, bottom: state.view.rows.length };
 
+  /** Some of the cells, by a size of each that is above zero, in rising order. */
+  function some(size) {
+    const found = [], each = 1 + Math.floor(cells.length / 20000);
+    for (let at = 0; at < cells.length; at += each) {
+      const cell = size(cells[at]);
+      if (cell > 0 && cell < Infinity) found.push(cell);
+    }
+    return Float32Array.from(found).sort();
+  }
+
   /** Where on the scale a number is, from 0 to 1; none for no number and for zero. */
   function scale() {
     if (signed) {
-      const most = usual || 1, high = Math.log2(most), each = 1 + Math.floor(cells.length / 20000);
-      const sizes = cells.filter((cell, at) => at % each === 0 && cell !== 0 && Number.isFinite(cell)).map(Math.abs).sort();
+      const most = usual || 1, high = Math.log2(most), sizes = some(Math.abs);
       const low = Math.min(high - 1, Math.log2(sizes[Math.floor(sizes.length / 20)] || most / 2));
       const size = state.log ? (cell) => Math.max(0.04, (Math.log2(cell) - low) / (high - low)) : (cell) => cell / most;
       return {
@@ -87,16 +99,10 @@ function picture(spec) {
         has: usual > 0,
       };
     }
-    let least = Infinity, most = 0;
-    const positive = [];
-    for (let at = 0; at < cells.length; at += 1 + Math.floor(cells.length / 20000)) {
-      if (cells[at] > 0 && cells[at] < Infinity) positive.push(cells[at]);
-    }
-    for (const cell of cells) {
-      if (cell > most && cell < Infinity) most = cell;
-    }
-    positive.sort((a, b) => a - b);
-    least = positive.length ? positive[Math.floor(positive.length * 0.01)] : 1;
+    let most = 0;
+    for (let at = 0; at < cells.length; at++) if (cells[at] > most && cells[at] < Infinity) most = cells[at];
+    const positive = some((cell) => cell);
+    let least = positive.length ? positive[Math.floor(positive.length * 0.01)] : 1;
     if (!(most > least)) least = most / 10;
     const low = Math.log(least), span = Math.log(most) - low || 1;
     const place = state.log ? (cell) => (Math.log(cell) - low) / span : (cell) => cell / most;
@@ -119,15 +125,16 @@ function picture(spec) {
     const { left, right, top, bottom } = window_();
     const colours = ramp(signed), { place, back, has } = scale();
     const named = (name) => /#(..)(..)(..)/.exec(css(name)).slice(1).map((hex) => parseInt(hex, 16));
-    const none = named(signed ? "--bad" : "--none");
+    const none = packed(named(signed ? "--bad" : "--none")), clear = signed ? none : 0, shades = colours.map((colour) => packed(colour));
     // As many points of the picture as there are on the screen: each has the greatest of its cells.
     const wide = Math.max(1, Math.min(right - left, Math.round(area.width * dpr)));
     const high = Math.max(1, Math.min(bottom - top, Math.round(area.height * dpr)));
-    const image = new ImageData(wide, high);
-    for (let y = 0; y < high; y++) {
+    const image = new ImageData(wide, high), points = new Uint32Array(image.data.buffer);
+    const firsts = Uint32Array.from({ length: wide + 1 }, (_, x) => left + Math.floor(x * (right - left) / wide));
+    for (let y = 0, point = 0; y < high; y++) {
       const from = top + Math.floor(y * (bottom - top) / high), to = Math.max(from + 1, top + Math.floor((y + 1) * (bottom - top) / high));
-      for (let x = 0; x < wide; x++) {
-        const first = left + Math.floor(x * (right - left) / wide), end = Math.max(first + 1, left + Math.floor((x + 1) * (right - left) / wide));
+      for (let x = 0; x < wide; x++, point++) {
+        const first = firsts[x], end = firsts[x + 1];
         let most = signed ? 0 : NaN;
         for (let row = from; row < to; row++) {
           const start = state.view.rows[row] * count;
@@ -136,8 +143,8 @@ function picture(spec) {
             if (signed ? isBeyond(cell, most) : !(cell <= most) && !Number.isNaN(cell)) most = cell;
           }
         }
-        const rgb = (signed ? Number.isFinite(most) : most > 0) ? colours[Math.max(0, Math.min(255, Math.round(place(most) * 255)))] : none;
-        image.data.set([rgb[0], rgb[1], rgb[2], !signed && Number.isNaN(most) ? 0 : 255], (y * wide + x) * 4);
+        const isThere = signed ? Number.isFinite(most) : most > 0;
+        points[point] = isThere ? shades[Math.max(0, Math.min(255, Math.round(place(most) * 255)))] : Number.isNaN(most) ? clear : none;
       }
     }
     const inner = new OffscreenCanvas(wide, high);

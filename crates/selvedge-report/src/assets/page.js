@@ -1,6 +1,6 @@
 // The page about a run: all of it at once, and for ever.
 
-const ALL_STEPS = "Without --quick it is all of them.";
+const ALL_STEPS = "Without --quick and --steps all are.";
 header();
 warnings();
 scalars();

@@ -1,6 +1,6 @@
 // The page about a run that may go on: what is new comes from the server that made it, and slices when they are asked for.
 
-const ALL_STEPS = "selvedge view --all-steps reads all of them.";
+const ALL_STEPS = "With --all-steps, and without --steps, all are.";
 /** Milliseconds between two questions: of a run that is recorded, and of one that is not. */
 const LIVE = 1000, ENDED = 4000;
 
@@ -54,7 +54,7 @@ function field(label, most, change) {
 function look(file, number, tensor) {
   const place = file.tensors.indexOf(tensor);
   const box = make("div", "look");
-  const state = { step: null, follow: true, of: "values", row: null, asked: null, busy: false };
+  const state = { step: null, follow: true, of: "values", asked: null, busy: false };
   const last = () => file.tensors[place].shape[0] - 1;
   const range = make("input");
   range.type = "range";
@@ -78,7 +78,7 @@ function look(file, number, tensor) {
   problem.hidden = true;
   const side = make("div", "side");
   box.append(controls, problem, side);
-  let image = null, bars = null, rowCard = null, rowKey = null;
+  let image = null, bars = null;
 
   function to(step) {
     state.follow = false;
@@ -152,45 +152,84 @@ function look(file, number, tensor) {
     facts.textContent = `${bytes(slice.bytes)} in ${Math.round(took)} ms`;
   }
 
-  async function showRow(row) {
-    rowField.value = state.row = row;
-    const key = `${row} ${last()}`;
-    if (key === rowKey) return;
-    rowKey = key;
+  /** A row over the steps: each column has the value that is farthest from zero, of so many steps. */
+  let over = null, rowCard = null;
+  function showRow(row) {
+    rowField.value = row;
+    if (over?.row === row) return;
+    over = { row, each: 1, end: 0, columns: [], usual: 0, isSampled: false };
+    goOnWithRow();
+  }
+
+  /** Adds the steps that have come since; one question at a time. */
+  async function goOnWithRow() {
+    const of = over;
+    if (!of || of.busy || of.end > last()) return;
+    of.busy = true;
     try {
-      const { token, slice, cells } = await askSlice(`row?file=${number}&tensor=${place}&row=${row}`);
+      const found = await askSlice(`row?file=${number}&tensor=${place}&row=${of.row}&from=${of.end}`);
+      if (of !== over) return;
       problem.hidden = true;
-      if (token) DATA.tokens[row] = token;
-      const { first_rows: steps, first_columns: firstColumns } = slice;
-      const high = firstColumns.length, count = steps.length;
-      // Steps go to the right, as in all other charts.
-      const turned = new Float32Array(cells.length);
-      for (let line = 0; line < count; line++) {
-        for (let column = 0; column < high; column++) turned[column * count + line] = cells[line * high + column];
-      }
-      const lines = firstColumns.map((_, line) => line);
-      const spec = {
-        title: `${rowName(row, 1)} over the steps`,
-        columns: steps, cells: turned, signed: true, usual: slice.usual, log: false, height: 260, unit: "",
-        views: [{ label: "", rows: lines, marks: marksOf(firstColumns) }],
-        tip: (_, line, column, cell) => `column ${grouped(firstColumns[line])}\nstep ${grouped(steps[column])}\n${short(cell)}`,
-        note: slice.is_sampled ? `Of the steps ${grouped(count)} were read, which are spread evenly. Click a step to see all of it.` : "Click a step to see all of it.",
-        pick: (_, column) => to(steps[column]),
-      };
-      const made = picture(spec);
-      made.classList.add("row");
-      rowCard ? rowCard.replaceWith(made) : box.append(made);
-      rowCard = made;
+      if (found.token) DATA.tokens[of.row] = found.token;
+      addToRow(of, found);
+      drawRow(of);
     } catch (error) {
       problem.textContent = error.message;
       problem.hidden = false;
     }
+    of.busy = false;
+  }
+
+  function addToRow(of, { slice, cells }) {
+    const { each, first_rows: steps, first_columns: firsts, rows: end } = slice;
+    Object.assign(of, { end, firsts, usual: Math.max(of.usual, slice.usual), isSampled: of.isSampled || slice.is_sampled });
+    const put = (column, line) => {
+      const there = of.columns[column];
+      of.columns[column] = there ? there.map((cell, at) => isBeyond(line[at], cell) ? line[at] : cell) : line;
+    };
+    // Two columns become one before there are too many, as in all charts.
+    while (of.each < each) {
+      const before = of.columns;
+      of.each *= 2;
+      of.columns = [];
+      before.forEach((line, column) => put(column >> 1, line));
+    }
+    steps.forEach((step, line) => put(Math.floor(step / of.each), cells.slice(line * firsts.length, (line + 1) * firsts.length)));
+  }
+
+  function drawRow(of) {
+    // Where steps were left out, a column may have none of its own.
+    const there = Array.from(of.columns, (line, column) => line && column).filter((column) => column !== undefined);
+    const steps = there.map((column) => column * of.each), count = steps.length, high = of.firsts.length;
+    // Steps go to the right, as in all other charts.
+    const turned = new Float32Array(high * count);
+    there.forEach((column, at) => of.columns[column].forEach((cell, line) => { turned[line * count + at] = cell; }));
+    const lines = of.firsts.map((_, line) => line);
+    const several = of.each > 1 ? `Each point is of ${grouped(of.each)} steps, the value that is farthest from zero. ` : "";
+    const sampled = of.isSampled ? "Some of the steps were read, which are spread evenly. " : "";
+    const spec = {
+      title: `${rowName(of.row, 1)} over the steps`,
+      columns: steps, cells: turned, signed: true, usual: of.usual, log: false, height: 260, unit: "",
+      views: [{ label: "", rows: lines, marks: marksOf(of.firsts) }],
+      tip: (_, line, column, cell) => `column ${grouped(of.firsts[line])}\n${stepsOf(steps, column, false)}\n${short(cell)}`,
+      note: `${several}${sampled}Click a step to see all of it.`,
+      pick: (_, column) => to(of.columns.length ? there[column] * of.each : 0),
+    };
+    if (of.card) return of.card.renew(spec);
+    of.card = picture(spec);
+    of.card.classList.add("row");
+    rowCard ? rowCard.replaceWith(of.card) : box.append(of.card);
+    rowCard = of.card;
   }
 
   range.addEventListener("input", () => to(Number(range.value)));
   select.addEventListener("change", () => { state.of = select.value; load(); });
   const refresh = () => load();
-  box.renew = () => { if (box.offsetParent) load(); };
+  box.renew = () => {
+    if (!box.offsetParent) return;
+    load();
+    goOnWithRow();
+  };
   looks.push(box);
   load();
   return box;

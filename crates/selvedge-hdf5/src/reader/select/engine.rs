@@ -10,6 +10,7 @@ use super::rows::Span;
 use super::unpack::Chunks;
 use crate::ReadError;
 use crate::bulk;
+use crate::chunks::to_usize;
 use crate::ranges::Data;
 use crate::reader::Tensor;
 use crate::reader::place::Place;
@@ -253,6 +254,9 @@ impl<'a> Job<'a> {
     /// libhdf5 lets one thread in at a time: so its steps are read one row of chunks after the other.
     fn run_by_library(&self, bytes: &mut [u8]) -> Result<(), ReadError> {
         let as_they_are = self.is_as_stored();
+        if let Some((spans, row_bytes)) = self.spans_of_rows() {
+            return self.rows_by_library(spans, row_bytes, bytes);
+        }
         let together = self.tensor.rows_together(self.step_bytes, TASK);
         let mut scratch = Scratch::default();
         let (mut done, mut rest) = (0, bytes);
@@ -266,12 +270,12 @@ impl<'a> Job<'a> {
             let (now, later) = std::mem::take(&mut rest).split_at_mut(size * self.output_bytes);
             let steps = left.part(0, count);
             if as_they_are {
-                self.tensor.read_by_library(steps, now)?;
+                self.tensor.read_by_library(steps, None, now)?;
             } else {
                 let whole = size.checked_mul(self.step_bytes);
                 let whole = whole.and_then(|bytes| scratch.try_get(bytes));
                 let whole = whole.ok_or_else(|| self.tensor.no_memory())?;
-                self.tensor.read_by_library(steps, whole)?;
+                self.tensor.read_by_library(steps, None, whole)?;
                 let outputs = now.chunks_exact_mut(self.output_bytes);
                 for (step, output) in whole.chunks_exact(self.step_bytes).zip(outputs) {
                     self.put_step(step, output);
@@ -279,6 +283,44 @@ impl<'a> Job<'a> {
             }
             rest = later;
             done += count;
+        }
+        Ok(())
+    }
+}
+
+impl Job<'_> {
+    /// The spans, where each is of whole rows that libhdf5 reads without the others, and the bytes of a row.
+    fn spans_of_rows(&self) -> Option<(&[Span], usize)> {
+        let spans = self.spans.as_deref()?;
+        let rows = to_usize(*self.tensor.shape().get(1)?);
+        let row_bytes = self
+            .step_bytes
+            .checked_div(rows)
+            .filter(|bytes| *bytes > 0)?;
+        let ends = spans
+            .iter()
+            .flat_map(|span| [span.bytes.start, span.bytes.end]);
+        let is_of_rows = ends.into_iter().all(|end| end.is_multiple_of(row_bytes));
+        (is_of_rows && self.tensor.has_rows_apart()).then_some((spans, row_bytes))
+    }
+
+    /// Some rows of each step by libhdf5, and no others: a step whose chunk was never written can be larger than memory.
+    fn rows_by_library(
+        &self,
+        spans: &[Span],
+        row_bytes: usize,
+        bytes: &mut [u8],
+    ) -> Result<(), ReadError> {
+        let mut scratch = Scratch::default();
+        for (nth, output) in (0..).zip(bytes.chunks_mut(self.output_bytes)) {
+            for span in spans {
+                let within = span.bytes.start / row_bytes..span.bytes.end / row_bytes;
+                let within = within.start as u64..within.end as u64;
+                let read = scratch.get(span.bytes.len());
+                let step = self.steps.part(nth, 1);
+                self.tensor.read_by_library(step, Some(within), read)?;
+                self.put_rows(span, read, output);
+            }
         }
         Ok(())
     }
