@@ -51,14 +51,14 @@ impl Cli {
             let after = command.get_after_help().map(ToString::to_string);
             command.after_help(whole_lines(&after.unwrap_or_default()))
         });
-        let matches = interface.try_get_matches_from(arguments);
-        let matches = matches.map_err(with_tip)?;
+        let matches = interface.clone().try_get_matches_from(arguments);
+        let matches = matches.map_err(|error| with_tip(error, &interface))?;
         Self::from_arg_matches(&matches)
     }
 }
 
 /// What other programs call what this one does, and what it is called here.
-const ELSEWHERE: [(&[&str], &[&str]); 14] = [
+const ELSEWHERE: [(&[&str], &[&str]); 15] = [
     (
         &["diff", "compare", "cmp"],
         &[
@@ -122,6 +122,7 @@ const ELSEWHERE: [(&[&str], &[&str]); 14] = [
         &["rm", "prune", "gc"],
         &["'selvedge clean' removes what dead writers left"],
     ),
+    (&["version"], &["'selvedge --version' tells it"]),
     (
         &["help"],
         &[
@@ -131,33 +132,63 @@ const ELSEWHERE: [(&[&str], &[&str]); 14] = [
     ),
 ];
 
-/// The error, with what was probably meant: a command under the name that it has here, or negative indices.
-fn with_tip(mut error: clap::Error) -> clap::Error {
-    if let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg)
-        && error.kind() == ErrorKind::UnknownArgument
-        && flag
-            .strip_prefix('-')
-            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-    {
-        let tip = "what begins with a minus follows an equals sign: --steps=-500..";
-        let tips = ContextValue::StyledStrs(vec![tip.into()]);
-        error.insert(ContextKind::Suggested, tips);
-        return error;
-    }
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
-        return error;
+/// The error, with what was probably meant: a command under the name that it has here, negative indices; or an
+/// example of the `interface`, where something is missing.
+fn with_tip(mut error: clap::Error, interface: &clap::Command) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
     };
-    let known = ELSEWHERE.iter().find(|(words, _)| words.contains(&&**word));
-    let tips = match known {
-        Some((_, tips)) => tips.iter().map(|tip| (*tip).into()).collect(),
-        None if Path::new(word).is_file() => {
-            vec![format!("'selvedge inspect {word}' shows what is in the file").into()]
+    let tips: Vec<String> = match (error.kind(), text(ContextKind::InvalidArg)) {
+        (ErrorKind::InvalidSubcommand, _) => {
+            let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
+            match ELSEWHERE.iter().find(|(words, _)| words.contains(&&*word)) {
+                Some((_, tips)) => tips.iter().map(|tip| (*tip).to_owned()).collect(),
+                None if Path::new(&word).is_file() => {
+                    vec![format!(
+                        "'selvedge inspect {word}' shows what is in the file"
+                    )]
+                }
+                None => return error,
+            }
         }
-        None => return error,
+        (ErrorKind::UnknownArgument, Some(flag)) => {
+            let is_number = flag.starts_with(|c: char| c == '-')
+                && flag[1..].starts_with(|c: char| c.is_ascii_digit());
+            // A name that begins with a minus is not what is meant by others.
+            match is_number {
+                true => vec![
+                    "what begins with a minus follows an equals sign: --steps=-500..".to_owned(),
+                ],
+                false => Vec::new(),
+            }
+        }
+        (ErrorKind::MissingRequiredArgument, _) => {
+            let usage = error.get(ContextKind::Usage).map(ToString::to_string);
+            example(&usage.unwrap_or_default(), interface)
+                .map(|example| format!("for example, '{example}'"))
+                .into_iter()
+                .collect()
+        }
+        _ => return error,
     };
-    error.remove(ContextKind::SuggestedSubcommand);
+    if !tips.is_empty() {
+        error.remove(ContextKind::SuggestedSubcommand);
+    }
+    let tips = tips.into_iter().map(Into::into).collect();
     error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
     error
+}
+
+/// The first example of the command whose usage this is.
+fn example(usage: &str, interface: &clap::Command) -> Option<String> {
+    let mut words = usage.split_whitespace();
+    let command = words.find_map(|word| interface.find_subcommand(word))?;
+    let after = command.get_after_help()?.to_string().replace(UNBROKEN, " ");
+    let first = after.lines().find(|line| line.starts_with("  selvedge "))?;
+    // What it is for stands behind it.
+    let example = first.trim_start().split("  ").next()?;
+    Some(example.trim_end_matches(" \\").to_owned())
 }
 
 /// The text, of which lines that begin with two spaces are not broken, however narrow the terminal: examples
@@ -195,7 +226,10 @@ mod tests {
             for tip in tips {
                 let named = tip.strip_prefix("'selvedge ").unwrap();
                 let name = named.split([' ', '\'']).next().unwrap();
-                assert!(has(name) || name == "COMMAND" || name == "--help", "{tip}");
+                assert!(
+                    has(name) || name == "COMMAND" || name.starts_with("--"),
+                    "{tip}"
+                );
                 assert!(tip.len() <= 72, "{tip}");
             }
         }

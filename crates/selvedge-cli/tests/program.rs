@@ -120,6 +120,20 @@ fn a_wrong_command_is_answered_with_the_nearest() {
     // What it is called elsewhere, and the name of a file.
     let place = Place::new();
     fs::write(place.path("a.h5"), "").unwrap();
+    let wrong = place.run(&["show", "a.h5", "-n", "3"]).stderr;
+    assert!(wrong.contains("'-n'") && !wrong.contains("tip"), "{wrong}");
+    for command in &commands() {
+        let run = place.run(&[command]);
+        let is_told = run
+            .stderr
+            .contains(&format!("tip: for example, 'selvedge {command} "));
+        assert!(
+            is_told || !run.stderr.contains("required"),
+            "{}",
+            run.stderr
+        );
+        assert!(!run.stderr.contains('\\'), "{}", run.stderr);
+    }
     for (args, tip) in [
         (
             &["diff", "a.h5", "b.h5"][..],
@@ -182,6 +196,7 @@ fn folders_are_made_only_when_asked_for() {
         &["join", "a.h5", "-o", "tesnors/view.h5"],
         &["report", "a.h5", "-o", "tesnors/page.html"],
         &["man", "--out", "tesnors/man1"],
+        &["check", "--output", "tesnors/findings", "a.h5"],
     ] {
         let run = place.run(args);
         assert_eq!((run.code, &*run.stdout), (2, ""), "{args:?}");
@@ -190,7 +205,8 @@ fn folders_are_made_only_when_asked_for() {
             "{}",
             run.stderr
         );
-        assert!(run.stderr.contains("--parents"), "{}", run.stderr);
+        let is_told = args[0] == "check" || run.stderr.contains("--parents");
+        assert!(is_told, "{}", run.stderr);
         assert!(!place.path("tesnors").exists(), "{args:?}");
     }
     place.print(&["rechunk", "a.h5", "new/deep/a.h5", "--parents"]);
@@ -201,6 +217,14 @@ fn folders_are_made_only_when_asked_for() {
         "{}",
         unused.stderr
     );
+    for command in ["recover", "join", "references", "checksum"] {
+        let gone = place.run(&[command, "b.h5"]);
+        assert_eq!(
+            (gone.code, &*gone.stderr),
+            (2, "error: there is no b.h5\n"),
+            "{command}"
+        );
+    }
     let gone = place.run(&["clean", "gone"]);
     assert_eq!((gone.code, &*gone.stdout), (2, ""));
     assert!(gone.stderr.contains("there is no gone"), "{}", gone.stderr);

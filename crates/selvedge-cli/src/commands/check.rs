@@ -429,6 +429,11 @@ fn make_fixes(
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    if !folder.as_os_str().is_empty() && !folder.exists() {
+        let (folder, path) = (folder.display(), path.display());
+        bail!("there is no folder {folder}, to write {path} into");
+    }
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 

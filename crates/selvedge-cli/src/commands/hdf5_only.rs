@@ -4,15 +4,17 @@ use std::path::Path;
 
 use anyhow::bail;
 
-use crate::facts::Format;
+use crate::facts::{Format, Unreadable};
 
 /// Checks that a file is not of another format that this program reads.
 ///
 /// # Errors
 ///
-/// What it is, and what makes HDF5 of it. That it is nothing that is known, whoever opens it says best.
+/// What it is, and what makes HDF5 of it; or that there is none. That it is nothing that is known, whoever opens it
+/// says best.
 pub(super) fn check_hdf5(path: &Path) -> anyhow::Result<()> {
     match Format::detect(path) {
+        Err(error @ (Unreadable::Missing { .. } | Unreadable::Folder { .. })) => Err(error.into()),
         Ok(Format::Hdf5) | Err(_) => Ok(()),
         Ok(other) => bail!(
             "{} is {}, and this command takes HDF5; `selvedge convert {} {}` makes that of it",

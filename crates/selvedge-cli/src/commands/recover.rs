@@ -9,6 +9,7 @@ use selvedge_hdf5::{Bytes, Grouped, Recovery, RunState, plan_recovery};
 
 use serde::Serialize;
 
+use super::hdf5_only::check_hdf5;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::render::shown;
@@ -80,6 +81,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
 }
 
 fn hdf5(path: &Path, args: &Args) -> anyhow::Result<()> {
+    check_hdf5(path)?;
     let recovery = if args.dry_run {
         plan_recovery(path)?
     } else {

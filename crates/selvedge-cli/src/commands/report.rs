@@ -115,7 +115,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let written = (&mut &**file).write_all(html.as_bytes());
     written.with_context(|| format!("cannot write {}", page.display()))?;
     partial.publish(true)?;
-    let said = render::report::summary(&page, html.len() as u64, is_sampled, left_out, &notes);
+    let columns = render::Page::of_stdout().text;
+    let bytes = html.len() as u64;
+    let said = render::report::summary(&page, bytes, is_sampled, left_out, &notes, columns);
     output::print(&said)?;
     Ok(outcome(&missing, args.skip_unsupported))
 }

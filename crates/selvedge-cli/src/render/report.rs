@@ -4,7 +4,7 @@ use std::path::Path;
 
 use selvedge_hdf5::{Bytes, Grouped};
 
-use super::text::{counted, shown};
+use super::text::{counted, shown, wrapped};
 use crate::facts::TensorFacts;
 
 /// That these tensors have no curves, for the file does not say that they have steps.
@@ -28,11 +28,13 @@ pub(crate) fn summary(
     is_sampled: bool,
     left_out: u64,
     notes: &[String],
+    columns: usize,
 ) -> String {
     let size = Bytes(bytes);
     let mut text = format!("{}: {size}\n", shown(page));
     if is_sampled {
-        text.push_str("  some of the steps, each against the one before it; without --quick and --steps it is all of them\n");
+        let sampled = "some of the steps, each against the one before it; without --quick and --steps it is all of them";
+        text.push_str(&format!("  {}\n", wrapped(sampled, 2, columns)));
     }
     if left_out > 0 {
         let others = counted(left_out, "other tensor");
@@ -41,7 +43,7 @@ pub(crate) fn summary(
         ));
     }
     for note in notes {
-        text.push_str(&format!("  {note}\n"));
+        text.push_str(&format!("  {}\n", wrapped(note, 2, columns)));
     }
     text
 }
