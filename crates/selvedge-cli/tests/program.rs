@@ -219,11 +219,9 @@ fn folders_are_made_only_when_asked_for() {
     );
     for command in ["recover", "join", "references", "checksum"] {
         let gone = place.run(&[command, "b.h5"]);
-        assert_eq!(
-            (gone.code, &*gone.stderr),
-            (2, "error: there is no b.h5\n"),
-            "{command}"
-        );
+        assert_eq!(gone.code, 2, "{command}");
+        let told = "error: there is no b.h5";
+        assert!(gone.stderr.starts_with(told), "{}", gone.stderr);
     }
     let gone = place.run(&["clean", "gone"]);
     assert_eq!((gone.code, &*gone.stdout), (2, ""));

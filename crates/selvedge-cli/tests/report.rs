@@ -227,6 +227,7 @@ fn what_may_have_steps_is_told_and_taken() {
         let kinds = |flags: &[&str]| -> (String, Vec<String>) {
             let said =
                 place.print(&[&["report", file, "-o", "p.html", "--overwrite"], flags].concat());
+            let said = said.replace("\n  ", " ");
             let data = data(&place.path("p.html"));
             let lines = data["files"][0]["lines"].to_string();
             assert_eq!(said.contains(told), lines.contains(told), "{said}{lines}");
