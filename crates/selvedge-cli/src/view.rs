@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use anyhow::bail;
 use selvedge_base::text::shown;
@@ -43,11 +42,14 @@ pub(crate) struct Asked {
     pub(crate) has_steps: bool,
 }
 
+/// A length, and a time in seconds and nanoseconds.
+type Seen = (u64, i64, i64);
+
 struct Open {
     facts: FileFacts,
     file: OpenFile,
     /// How long it was, and when it was changed, where another program writes it.
-    seen: Option<(u64, SystemTime)>,
+    seen: Option<Seen>,
 }
 
 impl Look {
@@ -111,9 +113,9 @@ fn id(path: &Path) -> Option<(u64, u64)> {
 }
 
 /// How long a file is, and when it was changed.
-fn seen(path: &Path) -> Option<(u64, SystemTime)> {
+fn seen(path: &Path) -> Option<Seen> {
     let metadata = fs::metadata(path).ok()?;
-    Some((metadata.len(), metadata.modified().ok()?))
+    Some((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
 }
 
 impl Viewed for Look {

@@ -349,7 +349,7 @@ fn the_page_works_in_a_browser() {
     );
 }
 
-/// Of a run of 1,000 steps a second the page and the server do no more late than early, and have time left.
+/// The page and the server of a run of 1,000 steps a second do no more late than early, and have time left.
 #[test]
 fn a_fast_run_is_shown_smoothly() {
     let place = Place::new();

@@ -19,7 +19,7 @@ const FIXED: &str = "import sys, h5py, numpy as np\n\
     with h5py.File(sys.argv[1] + '.chunked', 'w') as f:\n    \
     f.create_dataset('W', data=w, chunks=(4, 50, 8)); f.create_dataset('losses', data=l, chunks=(60,))";
 
-/// Of a tensor whose first axis nobody calls steps, the first NaN was \"at step 0\".
+/// The first NaN of a tensor whose first axis nobody calls steps was "at step 0".
 #[test]
 fn the_first_nan_is_where_it_is() {
     let place = Place::new();

@@ -32,7 +32,7 @@ pub struct Slice {
     pub rows: u64,
     #[allow(missing_docs)]
     pub columns: u64,
-    /// Of a row over the steps: a line is of so many of them, the first of which is a multiple of that.
+    /// How many steps a line of a row over the steps is of; the first of each is a multiple of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub each: Option<u64>,
     /// The first row of each line of cells, and the first column of each cell of a line.
