@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{Place, die_if_child, died, finished, live, masked};
 use insta::assert_snapshot;
 use selvedge_safetensors::{Save, bf16};
@@ -362,4 +364,68 @@ fn what_torch_has_not_hinders_no_other_tensor() {
     let start = 8 + header.len();
     let bytes = format!(r#"np.fromfile("x.safetensors", "uint8", 3, offset={start})"#);
     assert!(text.contains(&bytes), "{text}");
+}
+
+/// A chunk that is mostly empty was said to have a tail of 40860 %.
+#[test]
+fn a_tail_that_is_more_than_the_data_has_no_percentage() {
+    let place = Place::new();
+    let script = "import sys, h5py\nwith h5py.File(sys.argv[1], 'w') as f:\n  f.create_dataset('W', (20, 4), maxshape=(None, 4), chunks=(8192, 4))";
+    python::on_file(script, &place.path("a.h5"));
+    let shown = place.print(&["inspect", "--no-findings", "a.h5"]);
+    assert!(
+        shown.contains("tail 8,172 steps (408.6 times the data)"),
+        "{shown}"
+    );
+}
+
+/// The names of all fields of some JSON.
+fn fields(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            found.extend(object.keys().cloned());
+            object.values().for_each(|value| fields(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| fields(value, found)),
+        _ => {}
+    }
+}
+
+/// `remarks`, `findings` and others were not in the document.
+#[test]
+fn the_document_has_every_field_of_json() {
+    let place = Place::new();
+    finished(&place.path("a.h5"));
+    finished(&place.path("b.h5"));
+    python::on_file(
+        "import sys, h5py, numpy as np\nwith h5py.File(sys.argv[1], 'r+') as f:\n  f['W'][3] = 1\n  f['x'] = np.zeros((8, 2), 'u2')",
+        &place.path("b.h5"),
+    );
+    place.print(&["checksum", "a.h5"]);
+    let commands: [&[&str]; 9] = [
+        &["inspect", "--json", "--stats", "a.h5", "b.h5", "nothing.h5"],
+        &["inspect", "--json", "--diff", "a.h5", "b.h5"],
+        &[
+            "verify",
+            "--json",
+            "--count",
+            "--attributes",
+            "a.h5",
+            "b.h5",
+        ],
+        &["verify", "--json", "a.h5"],
+        &["checksum", "--json", "b.h5"],
+        &["convert", "--json", "a.h5", "a.safetensors"],
+        &["rechunk", "--json", "--dry-run", "a.h5", "c.h5"],
+        &["rechunk", "--json", "a.h5", "c.h5"],
+        &["recover", "--json", "--dry-run", "a.h5"],
+    ];
+    let mut found = BTreeSet::new();
+    for args in commands {
+        let printed = place.run(args).stdout;
+        fields(&serde_json::from_str(&printed).expect(&printed), &mut found);
+    }
+    let document = include_str!("../../../docs/cli.md");
+    found.retain(|field| !document.contains(&format!("`{field}`")));
+    assert!(found.is_empty(), "docs/cli.md has not: {found:?}");
 }

@@ -246,3 +246,20 @@ fn what_has_no_references_is_told() {
         assert!(written.contains(&format!("\"{key}\":")), "{key}: {written}");
     }
 }
+
+/// The values were said to lie in other files that it names.
+#[test]
+fn a_file_with_a_user_block_has_none() {
+    let place = Place::new();
+    let script = "import sys, h5py, numpy as np\nwith h5py.File(sys.argv[1], 'w', userblock_size=512) as f:\n  f['W'] = np.arange(9.0)\n  f.create_dataset('z', data=np.arange(50), chunks=(7,), compression='gzip')";
+    python::on_file(script, &place.path("a.h5"));
+    for skip in [&[][..], &["--skip-unsupported"]] {
+        let run = place.run(&[&["references", "a.h5"], skip].concat());
+        let said = run.stderr + &run.stdout;
+        assert!(said.contains("user block"), "{said}");
+        assert!(
+            !said.contains("other files") && !said.contains("went through"),
+            "{said}"
+        );
+    }
+}

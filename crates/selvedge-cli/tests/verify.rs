@@ -483,3 +483,109 @@ fn what_another_program_appended_or_took_is_told() {
         assert!(said.contains(told), "{command:?}: {said}");
     }
 }
+
+/// A chunk of 48 MB that is stored in few bytes, and a tensor beside it.
+const LARGE_CHUNK: &str = "
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], 'w') as f:
+    f.create_dataset('W', shape=(20, 1000), dtype='f8', maxshape=(None, 1000), chunks=(6000, 1000), compression='gzip')
+    f['W'][:] = 7
+    f['x'] = np.arange(20)
+";
+
+/// One tensor whose chunk did not fit the memory stopped the whole file, and there was no flag that let it.
+#[test]
+fn a_tensor_that_takes_too_much_memory_stops_no_other() {
+    let place = Place::new();
+    python::on_file(LARGE_CHUNK, &place.path("a.h5"));
+    let memory = ["--memory", "64MiB"];
+    let compare = [&["verify", "a.h5", "a.h5"], &memory[..]].concat();
+    let rechunk = [&["rechunk", "a.h5", "b.h5"], &memory[..]].concat();
+    for args in [compare, rechunk] {
+        let run = place.run(&args);
+        assert_eq!(run.code, 2, "{}", run.stdout);
+        let needed = run.stderr.split_once("`--memory ").unwrap().1;
+        let needed = needed.split_once('`').unwrap().0;
+        assert!(
+            run.stderr.contains("`W`") && run.stderr.contains("--skip-unsupported"),
+            "{}",
+            run.stderr
+        );
+        let skip = place.run(&[&args[..], &["--skip-unsupported", "--json"]].concat());
+        assert_eq!(skip.code, 0, "{}", skip.stderr);
+        assert!(
+            skip.stdout.contains("`W`") || skip.stdout.contains("unreadable"),
+            "{}",
+            skip.stdout
+        );
+        let allowed = [&args[..3], &["--memory", needed]].concat();
+        let overwrite: &[&str] = if args[0] == "rechunk" {
+            &["--overwrite"]
+        } else {
+            &[]
+        };
+        let run = place.run(&[&allowed, overwrite].concat());
+        assert_eq!(run.code, 0, "{}", run.stderr);
+    }
+}
+
+/// Two names can be shown alike: one of them is read, and "equal" was said of both.
+#[test]
+fn what_goes_by_no_name_of_its_own_is_told() {
+    let place = Place::new();
+    let script = "
+import sys, h5py, numpy as np
+from h5py import h5d, h5s, h5t
+with h5py.File(sys.argv[1], 'w') as f:
+    h5d.create(f.id, b'c\\xe9', h5t.STD_I32LE, h5s.create_simple((3,)))
+    f['c\\\\xe9'] = np.arange(3)
+    f['gone'] = h5py.SoftLink('/nowhere')
+";
+    python::on_file(script, &place.path("a.h5"));
+    let made = place.print(&["convert", "a.h5", "a.safetensors"]);
+    assert!(
+        made.contains("not kept: `c\\xe9`: it cannot be read"),
+        "{made}"
+    );
+    assert!(made.contains("not kept: the link `gone`"), "{made}");
+    let found = place.print(&["verify", "a.h5", "a.safetensors"]);
+    for told in ["`c\\xe9` cannot be read", "`gone` is a link to"] {
+        assert!(found.contains(told), "{found}");
+    }
+}
+
+/// A dataset that another program added with a filter that is not here left the run without checksums.
+#[test]
+fn what_cannot_be_read_here_gets_no_checksums_and_hinders_no_others() {
+    let place = Place::new();
+    finished(&place.path("a.h5"));
+    let script = "
+import sys, h5py
+from h5py import h5d, h5p, h5s, h5t, h5z
+with h5py.File(sys.argv[1], 'r+') as f:
+    plan = h5p.create(h5p.DATASET_CREATE)
+    plan.set_chunk((6, 4))
+    plan.set_filter(32015, h5z.FLAG_OPTIONAL, (3,))
+    d = h5d.create(f.id, b'z', h5t.IEEE_F32LE, h5s.create_simple((6, 4)), plan)
+    d.write_direct_chunk((0, 0), bytes(range(40)), 0)
+    f['text'] = ['a', 'b']
+";
+    python::on_file(script, &place.path("a.h5"));
+    let refused = place.run(&["checksum", "a.h5"]);
+    assert_eq!(refused.code, 2);
+    for told in ["filter zstd (number 32015)", "--skip-unsupported"] {
+        assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    }
+    let added = place.run(&["checksum", "a.h5", "--skip-unsupported"]);
+    assert_eq!(added.code, 0, "{}", added.stderr);
+    for told in ["`z` got no checksums", "`text` got no checksums"] {
+        assert!(added.stderr.contains(told), "{}", added.stderr);
+    }
+    let run = place.run(&["verify", "a.h5"]);
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("--skip-unsupported"), "{}", run.stderr);
+    let run = place.run(&["verify", "a.h5", "--skip-unsupported"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("left out: "), "{}", run.stderr);
+    assert!(run.stdout.contains("370 B match"), "{}", run.stdout);
+}

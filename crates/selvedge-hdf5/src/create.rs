@@ -159,8 +159,6 @@ pub(crate) fn create(
         |action: String| move |error: hdf5::Error| StorageError::library(name, action, error);
     let file = ffi::open_held(held, name, ffi::Mode::Create, |access| {
         // The oldest format has no checksums: so single fields of it can be written in place.
-        // Blocks of metadata beyond the alignment's threshold are aligned, too; smaller ones
-        // could follow a chunk of an odd number of bytes.
         access
             .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)
             .alignment(PAGE, alignment(contents).max(PAGE))

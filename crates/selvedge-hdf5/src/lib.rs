@@ -78,7 +78,7 @@ mod unmark;
 pub use attribute::Attribute;
 pub use bulk::Progress;
 pub use checksum::{
-    ChecksumReport, Checksums, TensorChecksums, add_checksums, replace_checksums, verify_checksums,
+    ChecksumOptions, ChecksumReport, Checksums, TensorChecksums, add_checksums, verify_checksums,
     verify_tensor_checksums,
 };
 pub use compare::{

@@ -1,4 +1,5 @@
-//! Peak memory of a recorder: the queue that the plan tells, whatever the size of the chunks.
+//! Peak memory of a recorder: the queue that the plan tells, whatever the size of the chunks. And that of chunks
+//! which are unpacked whole.
 //!
 //! Each phase runs in a child of its own, whose peak is set back right before. Chunks are at least
 //! eight times the budget, and the run stops in the middle of one: whoever unpacked, filled or
@@ -10,9 +11,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{
-    Compression, Durability, Reader, Recorder, RecorderBuilder, RunState, recover,
+    Compression, Durability, ReadError, Reader, Rechunk, Recorder, RecorderBuilder, RewriteError,
+    RunState, recover,
 };
-use selvedge_testing::{again, is_child, peak, setting, tell};
+use selvedge_testing::{again, is_child, peak, python, setting, tell};
 
 mod common;
 
@@ -253,4 +255,64 @@ fn a_recorder_that_is_gone_leaves_no_memory_behind() {
     let path = folder.path().join("run_1.h5");
     // Twelve recorders, one after the other: their queues together are three times the limit.
     phase("many", &path, 0, 12, (3, RunState::Finished));
+}
+
+/// Two rows of 48 MiB in a chunk each; `missing` lacks the second, and `lzf` is unpacked by libhdf5.
+const LARGE_CHUNKS: &str = "
+import sys, h5py, numpy as np
+values = np.arange(12 << 20, dtype='u4')
+values[::2] = np.random.default_rng(1).integers(0, 1 << 32, 6 << 20, dtype='u4')
+kinds = {'plain': dict(compression=1), 'shuffled': dict(compression=1, shuffle=True), 'lzf': dict(compression='lzf'), 'missing': dict(compression=1)}
+for name, how in kinds.items():
+    with h5py.File(f'{sys.argv[1]}/{name}_1.h5', 'w') as f:
+        d = f.create_dataset('W', (2, 12 << 20), 'u4', chunks=(1, 12 << 20), **how)
+        d[0] = values
+        if name != 'missing':
+            d[1] = values
+";
+
+const UNPACKING: &str = "child_that_unpacks";
+
+#[test]
+fn child_that_unpacks() {
+    if !is_child(UNPACKING) {
+        return;
+    }
+    let path: PathBuf = setting("PATH");
+    let rechunk = Rechunk::new(&path, path.with_extension("out")).overwrite(true);
+    let error = rechunk.clone().memory(32 << 20).plan().unwrap_err();
+    let RewriteError::Read(ReadError::WorkingMemory { needed, .. }) = error else {
+        panic!("{error}");
+    };
+    let rechunk = rechunk.memory(needed);
+    let planned = rechunk.plan().expect("it fits").memory;
+    let (result, rise) = peak(|| rechunk.run(|_| {}));
+    result.expect("it fits");
+    tell(format_args!("planned {planned}"));
+    tell(format_args!("rise {rise}"));
+}
+
+/// A chunk was said to need five times its bytes, and took two.
+#[test]
+fn what_unpacking_is_said_to_need_is_what_it_takes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    python::run(LARGE_CHUNKS, [folder.path()]);
+    for name in ["plain", "shuffled", "lzf", "missing"] {
+        let path = folder.path().join(format!("{name}_1.h5"));
+        let settings = [("PATH", path.display().to_string())];
+        let output = again(UNPACKING, &settings).output().expect("this program");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let number = |what: &str| -> u64 {
+            let found = said.lines().find_map(|line| line.strip_prefix(what));
+            found
+                .unwrap_or_else(|| panic!("{output:?}"))
+                .trim()
+                .parse()
+                .expect("a number")
+        };
+        let (planned, rise) = (number("@planned "), number("@rise "));
+        println!("{name}: memory rose by {rise} bytes of {planned}");
+        assert!(rise <= planned + SLACK, "{name}: {rise} of {planned}");
+        assert!(planned <= rise + rise / 4, "{name}: {rise} of {planned}");
+    }
 }

@@ -3,7 +3,10 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
+use selvedge_base::Chain;
 use selvedge_base::text::escaped;
+use selvedge_hdf5::{ChecksumOptions, RewriteError};
 use serde::Serialize;
 
 use super::hdf5_only::check_hdf5;
@@ -32,6 +35,11 @@ pub(crate) struct Args {
     #[arg(long)]
     trust_values: bool,
 
+    /// Make none of tensors that cannot be read here, for a filter or a file that is not there, and tell of each; a
+    /// damaged one stays an error
+    #[arg(long)]
+    skip_unsupported: bool,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -44,6 +52,8 @@ struct Report {
     path: String,
     /// Whether every value has a checksum.
     complete: bool,
+    /// Tensors that got none, each with the reason.
+    left_out: Vec<(String, String)>,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -51,20 +61,30 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let name = render::shown(&args.file);
     let mut progress = Progress::new(0);
     let follow = |done| progress.follow(&name, done);
-    let added = match args.trust_values {
-        true => selvedge_hdf5::replace_checksums(&args.file, follow),
-        false => selvedge_hdf5::add_checksums(&args.file, follow),
-    };
+    let options = ChecksumOptions::default()
+        .trust_values(args.trust_values)
+        .skip_unsupported(args.skip_unsupported);
+    let added = options.add(&args.file, follow);
     progress.finish();
-    added?;
+    let left_out = added.map_err(|error| match &error {
+        RewriteError::Read(unread) if unread.is_unsupported() => {
+            anyhow!("{}; --skip-unsupported leaves it out", Chain(unread))
+        }
+        _ => error.into(),
+    })?;
+    let others = if left_out.is_empty() { "" } else { "other " };
     if args.json {
         output::print_json(&Report {
             selvedge_version: env!("CARGO_PKG_VERSION"),
             path: escaped(args.file.as_os_str().as_bytes()),
-            complete: true,
+            complete: left_out.is_empty(),
+            left_out,
         })?;
     } else {
-        output::print(&format!("{name}: all tensors have checksums now\n"))?;
+        for (tensor, why) in &left_out {
+            output::note(&format!("`{tensor}` got no checksums: {why}"));
+        }
+        output::print(&format!("{name}: all {others}tensors have checksums now\n"))?;
     }
     Ok(Outcome::Success)
 }

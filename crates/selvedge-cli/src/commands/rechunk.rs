@@ -80,8 +80,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TENSOR")]
     assume_bf16: Vec<String>,
 
-    /// Leave out tensors that cannot be read here, for their type, a filter or a file that is not there,
-    /// and those that a trajectory cannot hold, for their type, shape or name; a damaged one stays an error
+    /// Leave out tensors that cannot be read here, for their type, a filter or a file that is not there, or more
+    /// memory than --memory allows, and those that a trajectory cannot hold, for their type, shape or name; a
+    /// damaged one stays an error
     #[arg(long)]
     skip_unsupported: bool,
 
@@ -202,9 +203,6 @@ fn said(error: RewriteError, args: &Args) -> anyhow::Error {
         }
         RewriteError::CannotKeep { .. } => {
             anyhow::anyhow!("{error}; --skip-unsupported leaves them out")
-        }
-        RewriteError::Read(error @ ReadError::WorkingMemory { needed, .. }) => {
-            anyhow::anyhow!("{error}: --memory {needed}")
         }
         RewriteError::Read(error) if error.is_unsupported() => {
             anyhow::anyhow!("{}; --skip-unsupported leaves it out", Chain(error))

@@ -21,6 +21,7 @@ use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
 use crate::render;
+use crate::sizes;
 use crate::stats;
 
 const EXAMPLES: &str = "\
@@ -32,7 +33,7 @@ Examples:
   selvedge verify a.h5 b.h5 --json | jq '.tensors[].verdict'
 
 The exit code is 0 if all is equal, 1 if something differs, 2 if it could not be told: a file cannot be \
-read, a tensor was not compared, or nothing was. It takes at most 256 MiB of memory.";
+read, a tensor was not compared, or nothing was.";
 
 /// Compare the values of two files bit for bit, or of one with its checksums.
 #[derive(Debug, clap::Args)]
@@ -66,11 +67,15 @@ pub(crate) struct Args {
     #[arg(long, requires = "second")]
     assume_bf16: bool,
 
-    /// Leave out tensors that cannot be read here, for their type, a filter or a file that is not there, and
-    /// those that only one file has and the format of the other cannot hold, and tell of each: the exit code is
-    /// that of the others, if there are any; a damaged one stays an error
-    #[arg(long, requires = "second")]
+    /// Leave out tensors that cannot be read here, for their type, a filter or a file that is not there, or more
+    /// memory than --memory allows, and those that only one file has and the format of the other cannot hold, and
+    /// tell of each: the exit code is that of the others, if there are any; a damaged one stays an error
+    #[arg(long)]
     skip_unsupported: bool,
+
+    /// The most memory that a comparison takes
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = sizes::parse, requires = "second")]
+    memory: u64,
 
     #[command(flatten)]
     other_files: OtherFiles,
@@ -116,6 +121,8 @@ struct TensorChecksums {
     mismatched: Vec<[u64; 2]>,
     /// Why the first of these that is damaged cannot be read.
     reason: Option<String>,
+    /// Why nothing of it can be read here.
+    unread: Option<String>,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
@@ -163,6 +170,7 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
         attributes: args.attributes,
         trust_checksums: args.trust_checksums,
         skip_unsupported: args.skip_unsupported,
+        memory: args.memory,
     };
     let mut progress = Progress::new(stats::bytes(&one.0));
     let found = compare::files(&one, &two, options, &mut progress);
@@ -240,7 +248,19 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
         chosen => verify_tensor_checksums(&reader, chosen, follow),
     };
     progress.finish();
-    let report = report?;
+    let mut report = report?;
+    let unread = report
+        .tensors
+        .iter()
+        .find_map(|tensor| tensor.unread.clone());
+    if args.skip_unsupported {
+        let left_out = report
+            .tensors
+            .extract_if(.., |tensor| tensor.unread.is_some());
+        for why in left_out.filter_map(|tensor| tensor.unread) {
+            output::note(&format!("left out: {why}"));
+        }
+    }
     if !report.has_checksums() {
         bail!(
             "{name} has no checksums; {}",
@@ -263,7 +283,11 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
     } else {
         output::print(&render::verify::checksums(report))?;
     }
-    if outcome == Outcome::Failed {
+    if let (Outcome::Failed, false, Some(why)) = (outcome, args.skip_unsupported, unread) {
+        output::error(&anyhow!(
+            "not all of {name} was read: {why}; --skip-unsupported leaves such out"
+        ));
+    } else if outcome == Outcome::Failed {
         output::error(&anyhow!(
             "not all of {name} has checksums; {}",
             what_adds_them(&name, facts.recording.as_ref(), &reader, flag)
@@ -335,6 +359,7 @@ impl Checksums {
                 .map(|range| [range.start, range.end])
                 .collect(),
             reason: tensor.damaged.clone(),
+            unread: tensor.unread.clone(),
         });
         Self {
             selvedge_version: env!("CARGO_PKG_VERSION"),

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::source::Source;
 
 /// What is compared.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
     /// Count the elements that differ.
     pub(crate) count: bool,
@@ -26,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) trust_checksums: bool,
     /// Leave out what only one file has and cannot be read.
     pub(crate) skip_unsupported: bool,
+    /// The most memory, in bytes.
+    pub(crate) memory: u64,
 }
 
 /// A file and its facts.
@@ -120,7 +122,8 @@ pub(crate) fn files(
     let chosen = CompareOptions::default()
         .count(options.count)
         .trust_checksums(options.trust_checksums)
-        .skip_unsupported(options.skip_unsupported);
+        .skip_unsupported(options.skip_unsupported)
+        .memory(options.memory);
     let follow = |done| progress.follow(&name, done);
     let mut found = compare_tensors(&left, &right, &chosen, follow)?;
     found.left.clone_from(&one.path);

@@ -238,7 +238,7 @@ impl<'a> Input<'a> {
             });
         }
         notes.extend(description.notes.iter().cloned());
-        notes.extend(facts.notes.iter().cloned());
+        notes.extend(of_file(facts, file));
         let of_steps = tensors.iter().find(|tensor| tensor.is_step);
         Ok(Ok(Self {
             steps: of_steps.and_then(|tensor| tensor.shape.first().copied()),
@@ -534,6 +534,20 @@ pub(super) fn name_at_root(tensor: &Member<'_>, notes: &mut Vec<String>) -> Stri
         notes.push(format!("`{}` became `{name}`", tensor.name));
     }
     name
+}
+
+/// What of a file is not kept, and what else there is to know of it.
+fn of_file(facts: &FileFacts, file: &OpenFile) -> Vec<String> {
+    let told = match file {
+        OpenFile::Hdf5(reader) => reader.notes(),
+        _ => &[],
+    };
+    let one = |note: &Note| match note.not_kept() {
+        Some((what, why)) => format!("not kept: {what}: {why}"),
+        None => note.to_string(),
+    };
+    let others = facts.notes.iter().skip(told.len()).cloned();
+    told.iter().map(one).chain(others).collect()
 }
 
 fn not_kept(facts: &FileFacts, chosen: &[&TensorFacts]) -> Vec<String> {

@@ -206,7 +206,7 @@ pub(crate) enum Storage {
         stored_chunks: u64,
         /// The length that the last chunk has beyond the first axis.
         tail_steps: u64,
-        /// What chunks hold beyond the tensor, as a share of the tensor.
+        /// What chunks hold beyond the tensor, as a share of the tensor: it can be more than 1.
         waste: f64,
         /// In the order in which they are applied.
         filters: Vec<Filter>,

@@ -83,15 +83,20 @@ fn description(tensor: &TensorFacts, open_ended: bool) -> Option<String> {
         let each = if *chunks == 1 { "" } else { " each" };
         text.push_str(&format!(", {}{each}", Bytes(*bytes)));
     }
+    // What is more than the data is a number of times as much.
+    let share = |waste: f64| match waste > 1.0 {
+        true => format!("{waste:.1} times the data"),
+        false => percent(waste),
+    };
     match (*tail_steps, *waste) {
         (0, 0.0) => {}
-        (0, waste) => text.push_str(&format!("; {} unused", percent(waste))),
+        (0, waste) => text.push_str(&format!("; {} unused", share(waste))),
         (tail, _) if open_ended => {
             text.push_str(&format!("; room for {}", counted(tail, "more step")));
         }
         (tail, waste) => {
             let tail = counted(tail, "step");
-            text.push_str(&format!("; tail {tail} ({})", percent(waste)));
+            text.push_str(&format!("; tail {tail} ({})", share(waste)));
         }
     }
     if stored_chunks < chunks {

@@ -26,10 +26,9 @@ pub(crate) fn files(mut found: Comparison) -> String {
     format!("{found}\n")
 }
 
-/// What is no part of the run in recorded files, or not as the run left it.
+/// What is no part of the run in recorded files, or not as the run left it; and what of any file was not compared.
 pub(crate) fn notes(files: [&FileFacts; 2]) -> String {
-    let recorded = files.into_iter().filter(|facts| facts.recording.is_some());
-    let lines = recorded.flat_map(|facts| {
+    let lines = files.into_iter().flat_map(|facts| {
         let path = shown(&facts.path);
         let notes = facts.notes.iter();
         notes.map(move |note| format!("  {path}: {}\n", shown(note)))
@@ -43,6 +42,7 @@ pub(crate) fn checksums(mut report: ChecksumReport) -> String {
     for tensor in &mut report.tensors {
         tensor.tensor = shown(&tensor.tensor);
         tensor.damaged = tensor.damaged.as_deref().map(shown);
+        tensor.unread = tensor.unread.as_deref().map(shown);
     }
     let notes = std::mem::take(&mut report.notes);
     let notes = notes

@@ -15,6 +15,8 @@ use selvedge_base::pool;
 pub(crate) use selvedge_base::pool::{threads_for, together};
 pub(crate) use walk::{Piece, Walk};
 
+use crate::ReadError;
+
 /// The memory limit of those who are not told one: 256 MiB.
 pub(crate) const MEMORY: u64 = 256 << 20;
 
@@ -36,8 +38,17 @@ pub(crate) fn threads(memory: u64, each: u64) -> usize {
     pool::cores().min(MOST_THREADS).min(room)
 }
 
+/// That a tensor needs so many bytes for buffers, where the memory limit is `limit` bytes.
+pub(crate) fn too_large(tensor: &str, buffers: u64, limit: u64) -> ReadError {
+    ReadError::WorkingMemory {
+        tensor: tensor.to_owned(),
+        needed: least_memory(buffers),
+        limit,
+    }
+}
+
 /// The least memory limit that leaves `buffers` bytes for buffers.
-pub(crate) fn least_memory(buffers: u64) -> u64 {
+fn least_memory(buffers: u64) -> u64 {
     let beside = buffers.saturating_add(RESERVE);
     beside.min(buffers.saturating_mul(4))
 }

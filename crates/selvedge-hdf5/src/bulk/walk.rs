@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::chunks::to_usize;
-use crate::source::TensorSource;
+use crate::source::{Access, TensorSource};
 
 /// Bytes that are worked on at a time. Copied, read back and compared, a piece passes through two
 /// buffers: both fit into the cache of one core, where there are 1 MiB or more. Pieces of 4 MiB made
@@ -11,6 +11,11 @@ use crate::source::TensorSource;
 const PIECE: u64 = 512 << 10;
 /// Parts of rows have at least this many bytes.
 const LEAST: u64 = 64 << 10;
+
+/// Bytes of a piece in `memory` bytes, if it need not be larger.
+fn most_bytes(memory: u64) -> u64 {
+    (memory.min(PIECE) / LEAST).max(1) * LEAST
+}
 
 /// Bytes that are worked on at a time: whole rows, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +64,8 @@ pub(crate) struct Walk {
     rows: u64,
     /// Bytes of a piece that is a part of a row.
     part: Option<u64>,
-    /// What libhdf5 takes beside a buffer of the piece's size, in bytes.
-    library: u64,
+    /// What reading takes beside a buffer of the piece's size, in bytes.
+    beside: u64,
     /// Whether a tensor is to be read from its first row to its last.
     in_order: bool,
 }
@@ -75,35 +80,56 @@ impl Walk {
         tensors: impl IntoIterator<Item = &'a S>,
         memory: u64,
     ) -> Result<Self, S::Error> {
-        let most = (memory.min(PIECE) / LEAST).max(1) * LEAST;
         let (mut row_bytes, mut unit, mut direct) = (0, 1, true);
-        let mut library = 0_u64;
-        let (mut unpacked, mut in_order) = (0_u64, false);
+        let mut found = Vec::new();
         for tensor in tensors {
             let access = tensor.access()?;
             row_bytes = tensor.row_bytes();
             direct &= access.direct;
             // Two filtered tensors with different rows: the pieces fit the larger.
-            unit = access.block_rows.min(tensor.rows().max(1)).max(unit);
-            unpacked = unpacked.saturating_add(access.block_bytes);
-            library += u64::from(!access.direct);
-            in_order |= access.in_order;
+            let block_rows = access.block_rows.min(tensor.rows().max(1));
+            unit = block_rows.max(unit);
+            found.push(Access {
+                block_rows,
+                ..access
+            });
         }
+        let most = most_bytes(memory);
         let rows = (most / row_bytes.max(1)).max(1);
         let rows = rows.max(unit) / unit * unit;
-        let part = (direct && row_bytes > most).then_some(most);
         let mut walk = Self {
+            part: (direct && row_bytes > most).then_some(most),
+            in_order: found.iter().any(|access| access.in_order),
             row_bytes,
             rows,
-            part,
-            library: 0,
-            in_order,
+            beside: 0,
         };
-        walk.library = walk
-            .piece_bytes()
-            .saturating_mul(library)
-            .saturating_add(unpacked);
+        let beside = found.iter().map(|access| match access.block_rows {
+            _ if access.direct => 0,
+            // What it takes is not known: about as much as it gives.
+            0 => walk.piece_bytes(),
+            // Pieces that do not fit its chunks have parts of them, which are unpacked beside.
+            rows if !walk.rows.is_multiple_of(rows) => {
+                let chunks = rows.saturating_mul(row_bytes);
+                access.block_bytes.saturating_add(chunks)
+            }
+            _ => access.block_bytes,
+        });
+        // One is read after the other.
+        walk.beside = beside.max().unwrap_or(0);
         Ok(walk)
+    }
+
+    /// A way through a tensor with such rows of which any bytes are read by themselves.
+    pub(crate) fn direct(row_bytes: u64, memory: u64) -> Self {
+        let most = most_bytes(memory);
+        Self {
+            row_bytes,
+            rows: (most / row_bytes.max(1)).max(1),
+            part: (row_bytes > most).then_some(most),
+            beside: 0,
+            in_order: false,
+        }
     }
 
     /// Whether the tasks are to be done one after the other.
@@ -121,7 +147,7 @@ impl Walk {
     pub(crate) fn thread_bytes(&self, buffers: u64) -> u64 {
         self.piece_bytes()
             .saturating_mul(buffers)
-            .saturating_add(self.library)
+            .saturating_add(self.beside)
     }
 
     /// The tasks of a tensor with `rows` rows: ranges of rows that start at multiples of `multiple`

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hdf5::file::LibraryVersion;
-use selvedge_base::LockedFile;
+use selvedge_base::{Chain, LockedFile};
 
 use super::verify::{check_values, compute};
 use super::{COVERED, Checksums, STEPS, SUMS};
@@ -28,33 +28,55 @@ use crate::{ReadError, RewriteError, RunState, StorageError, ffi};
 /// [`RewriteError::WrongChecksums`] where values are not those that the checksums of the file were made of.
 pub fn add_checksums(
     path: impl AsRef<Path>,
-    mut progress: impl FnMut(Progress) + Send,
+    progress: impl FnMut(Progress) + Send,
 ) -> Result<(), RewriteError> {
-    add(path.as_ref(), Old::Hold, &mut progress)
+    ChecksumOptions::default().add(path, progress).map(|_| ())
 }
 
-/// Makes checksums of all values as they are, as [`add_checksums`] does, whatever those say that are there: for
-/// values that were changed on purpose.
-///
-/// # Errors
-///
-/// Those of [`add_checksums`], but for [`RewriteError::WrongChecksums`].
-pub fn replace_checksums(
-    path: impl AsRef<Path>,
-    mut progress: impl FnMut(Progress) + Send,
-) -> Result<(), RewriteError> {
-    add(path.as_ref(), Old::Forget, &mut progress)
+/// How checksums are [added](ChecksumOptions::add).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChecksumOptions {
+    trust_values: bool,
+    skip_unsupported: bool,
 }
 
-/// What is done with checksums that are there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Old {
-    /// The values have to be theirs.
-    Hold,
-    Forget,
+impl ChecksumOptions {
+    /// Makes checksums of all values as they are, whatever those say that are there: for values that were changed
+    /// on purpose. Default: no, that is [`RewriteError::WrongChecksums`].
+    #[must_use]
+    pub fn trust_values(mut self, trust: bool) -> Self {
+        self.trust_values = trust;
+        self
+    }
+
+    /// Leaves tensors without new checksums that [cannot be read here](ReadError::is_unsupported), since a filter or
+    /// another file is not here. Default: no, they are an error.
+    #[must_use]
+    pub fn skip_unsupported(mut self, skip: bool) -> Self {
+        self.skip_unsupported = skip;
+        self
+    }
+
+    /// Does what [`add_checksums`] does, and returns the tensors that got none, each with the reason: those of a
+    /// type that is not read, and what was skipped.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`add_checksums`].
+    pub fn add(
+        self,
+        path: impl AsRef<Path>,
+        mut progress: impl FnMut(Progress) + Send,
+    ) -> Result<Vec<(String, String)>, RewriteError> {
+        add(path.as_ref(), self, &mut progress)
+    }
 }
 
-fn add(path: &Path, old: Old, progress: Callback<'_>) -> Result<(), RewriteError> {
+fn add(
+    path: &Path,
+    options: ChecksumOptions,
+    progress: Callback<'_>,
+) -> Result<Vec<(String, String)>, RewriteError> {
     let file = LockedFile::open(path)?;
     file.share(path)?;
     let reader = Reader::open_held(&file, path)?;
@@ -65,16 +87,28 @@ fn add(path: &Path, old: Old, progress: Callback<'_>) -> Result<(), RewriteError
     }
     let run = reader.step_tensors();
     run.refuse_one_of(path, run.standing(Standing::Appended))?;
-    if old == Old::Hold {
+    if !options.trust_values {
         check_values(&reader, MEMORY, progress)?;
     }
     let mut tensors: Vec<&Tensor> = Vec::new();
-    let mut total = 0_u64;
+    let (mut left_out, mut total) = (Vec::new(), 0_u64);
     for tensor in reader.tensors() {
-        if tensor.dtype().is_err() || tensor.all_bytes()? == 0 {
+        let unread = tensor
+            .check_readable()
+            .err()
+            .filter(ReadError::is_unsupported);
+        if let Some(error) = unread {
+            // A type that is not read has no checksums in any case.
+            if !options.skip_unsupported && tensor.dtype().is_ok() {
+                return Err(error.into());
+            }
+            left_out.push((tensor.name().to_owned(), Chain(&error).to_string()));
             continue;
         }
-        if old == Old::Forget || !has_all(tensor)? {
+        if tensor.all_bytes()? == 0 {
+            continue;
+        }
+        if options.trust_values || !has_all(tensor)? {
             tensors.push(tensor);
             total = total.saturating_add(tensor.all_bytes()?);
         }
@@ -86,7 +120,8 @@ fn add(path: &Path, old: Old, progress: Callback<'_>) -> Result<(), RewriteError
     // libhdf5 does not open a file for writing that it has open for reading.
     drop(reader);
     write_checksums(&file, path, &named)?;
-    Ok(trajectory.sync()?)
+    trajectory.sync()?;
+    Ok(left_out)
 }
 
 /// Whether a tensor has checksums of all its values, of the ranges that new ones would have.

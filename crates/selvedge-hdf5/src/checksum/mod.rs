@@ -6,7 +6,7 @@ mod stored;
 mod verify;
 
 pub(crate) use add::write_checksums;
-pub use add::{add_checksums, replace_checksums};
+pub use add::{ChecksumOptions, add_checksums};
 pub(crate) use hasher::RangeHasher;
 pub use stored::Checksums;
 pub(crate) use stored::{COVERED, STEPS, SUMS, is_own, read};

@@ -32,6 +32,8 @@ pub struct TensorChecksums {
     /// Why the first of these that is [damaged](ReadError::is_damage) cannot be read; or the checksums, which
     /// cover nothing then.
     pub damaged: Option<String>,
+    /// Why its values [cannot be read here](ReadError::is_unsupported), and were not held against any checksum.
+    pub unread: Option<String>,
 }
 
 /// What [`verify_checksums`] found. Its [`Display`](fmt::Display) is some lines for people.
@@ -66,14 +68,14 @@ impl ChecksumReport {
         self.tensors.iter().all(sound) && !self.notes.iter().any(gone)
     }
 
-    /// Whether every value has a checksum: steps that were recorded since, or that another program
+    /// Whether every value has a checksum, and was read: steps that were recorded since, or that another program
     /// appended, have none.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let appended = |note: &Note| matches!(note, Note::Appended { .. });
         self.tensors
             .iter()
-            .all(|tensor| tensor.covered >= tensor.steps)
+            .all(|tensor| tensor.covered >= tensor.steps && tensor.unread.is_none())
             && !self.notes.iter().any(appended)
     }
 }
@@ -176,8 +178,10 @@ fn verify(
             covered: sums.as_ref().map_or(0, |sums| sums.covered),
             mismatched: Vec::new(),
             damaged: broken,
+            unread: unread(tensor),
         });
-        if let Some(sums) = sums {
+        let is_read = tensors.last().is_some_and(|tensor| tensor.unread.is_none());
+        if let Some(sums) = sums.filter(|_| is_read) {
             items.push((tensors.len() - 1, tensor, sums));
         }
     }
@@ -233,6 +237,12 @@ fn verify(
         verified: total - wrong,
         notes,
     })
+}
+
+/// Why a tensor cannot be read here, where it is not for its type or its values.
+fn unread(tensor: &Tensor) -> Option<String> {
+    let error = tensor.check_readable().err()?;
+    error.is_unsupported().then(|| Chain(&error).to_string())
 }
 
 /// Hashes ranges of rows: for each of `sources` a tensor, the rows of a range, and the number of rows
@@ -380,7 +390,9 @@ impl fmt::Display for ChecksumReport {
             if let Some(why) = &tensor.damaged {
                 write!(f, "\n  `{name}`: {why}")?;
             }
-            if !tensor.present {
+            if let Some(why) = &tensor.unread {
+                write!(f, "\n  `{name}`: not read: {why}")?;
+            } else if !tensor.present {
                 write!(f, "\n  `{name}`: no checksums")?;
             } else if tensor.covered > tensor.steps {
                 let (covered, found) = (Grouped(tensor.covered), Grouped(tensor.steps));

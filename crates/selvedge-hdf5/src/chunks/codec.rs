@@ -232,12 +232,16 @@ impl Unpacker {
                 }
                 continue;
             }
+            // Whether it is where it is wanted.
+            let mut is_put = decoded[nth];
             let mut plain = loaded.and_then(|()| {
                 if slot.is_packed && !decoded[nth] {
                     if asked {
                         self.skip_fast = Self::SKIPPED;
                     }
-                    slot.inflate(&mut self.inflate, format.bytes)?;
+                    let whole = chunk.whole.as_deref_mut().filter(|_| slot.planes == 1);
+                    is_put = whole.is_some();
+                    slot.inflate(&mut self.inflate, format.bytes, whole)?;
                 }
                 Ok(DecodedChunk {
                     bytes: &slot.plain,
@@ -245,7 +249,7 @@ impl Unpacker {
                 })
             });
             match (&mut plain, &mut chunk.whole) {
-                (Ok(_), Some(_)) if decoded[nth] => {}
+                (Ok(_), Some(_)) if is_put => {}
                 (Ok(plain), Some(whole)) => plain.copy(0, whole),
                 (Ok(plain), None) => {
                     let (bytes, planes) = (plain.bytes, plain.planes);
@@ -369,10 +373,21 @@ impl Slot {
         Ok(())
     }
 
-    /// Unpacks a stream of any kind.
-    fn inflate(&mut self, decoder: &mut Decompressor, expected: usize) -> Result<(), String> {
-        fit(&mut self.plain, expected)?;
-        let found = decoder.zlib_decompress(&self.stored, &mut self.plain);
+    /// Unpacks a stream of any kind, to where all of it is wanted as it is, if it is.
+    fn inflate(
+        &mut self,
+        decoder: &mut Decompressor,
+        expected: usize,
+        whole: Option<&mut [u8]>,
+    ) -> Result<(), String> {
+        let plain = match whole {
+            Some(whole) => whole,
+            None => {
+                fit(&mut self.plain, expected)?;
+                &mut self.plain
+            }
+        };
+        let found = decoder.zlib_decompress(&self.stored, plain);
         let found = found.map_err(|error| match error {
             DecompressionError::BadData => format!("{DEFLATE}: the stream is damaged"),
             DecompressionError::InsufficientSpace => {

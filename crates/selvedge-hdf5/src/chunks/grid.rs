@@ -136,7 +136,7 @@ impl Grid {
 
     /// Whether whole steps follow one another up to the end of their chunk: not where a chunk is larger
     /// than the step, and so has a gap after each.
-    fn holds_whole_steps(&self) -> bool {
+    pub(crate) fn holds_whole_steps(&self) -> bool {
         self.pieces == 1 && self.stride() == self.step_bytes
     }
 

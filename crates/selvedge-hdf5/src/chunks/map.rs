@@ -17,6 +17,10 @@ use crate::ranges::Data;
 const MOST_CHUNKS: u64 = 1 << 26;
 /// Chunks whose places are kept together.
 const PAGE: usize = 512;
+/// So many places of chunks of this many bytes are looked up to know the largest; else it is taken for as large as
+/// it is when it is decoded.
+const MOST_MEASURED: u64 = 4096;
+const LEAST_MEASURED: u64 = 1 << 20;
 
 /// A chunk in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,6 +182,16 @@ impl ChunkMap {
         );
         looked_up.ok()?;
         self.known(number)
+    }
+
+    /// Bytes that the largest chunk takes in the file, or about as many as it can take.
+    pub(crate) fn largest_stored(&self) -> u64 {
+        let chunk_bytes = self.grid.chunk_bytes();
+        if self.count > MOST_MEASURED || chunk_bytes < LEAST_MEASURED {
+            return chunk_bytes;
+        }
+        let stored = (0..self.count).filter_map(|number| self.find(number));
+        stored.map(|stored| stored.bytes.into()).max().unwrap_or(0)
     }
 
     /// Whether all chunks of these steps are there. They are looked up, if they were not yet.

@@ -69,8 +69,8 @@ pub fn compare(
 ///
 /// # Errors
 ///
-/// [`ReadError::WorkingMemory`] where a filtered tensor has chunks that do not fit
-/// the memory, and [`ReadError::AmbiguousNames`] of [`pair_names`].
+/// [`ReadError::AmbiguousNames`] of [`pair_names`]. Tensors that do not fit the memory are no error: they are
+/// [`Unreadable`](Verdict::Unreadable), with the memory that they need.
 pub fn compare_tensors<S: TensorSource>(
     left: &[S],
     right: &[S],
@@ -137,6 +137,8 @@ pub fn compare_tensors<S: TensorSource>(
         result.reason = found.unread;
         result.verdict = if result.first.is_some() {
             Verdict::Values
+        } else if found.too_large {
+            Verdict::Unreadable
         } else if result.reason.is_some() {
             Verdict::Damaged
         } else if tensor.rows() == other.rows() {
@@ -220,6 +222,8 @@ struct Found {
     trusted: u64,
     /// Why they were not, or not all.
     unread: Option<String>,
+    /// Whether it is that they do not fit the memory.
+    too_large: bool,
 }
 
 /// Compares the values of each pair over the rows that both have.
@@ -239,25 +243,24 @@ fn values<S: TensorSource>(
         let (pair, walk) = match found {
             Ok(found) => found,
             Err(error) => {
-                states.push(Err(Chain(&error).to_string()));
+                states.push(Err((Chain(&error).to_string(), false)));
                 continue;
             }
         };
+        let thread = walk.thread_bytes(2);
+        if thread > memory {
+            let error = bulk::too_large(left.name(), thread, options.memory);
+            states.push(Err((error.to_string(), true)));
+            continue;
+        }
         tasks.extend(walk.tasks(rows, 1).map(|rows| (nth, rows)));
         total = total.saturating_add(rows.saturating_mul(left.row_bytes()));
         largest = walk.piece_bytes().max(largest);
-        needed = needed.max((walk.thread_bytes(2), left.name()));
+        needed = needed.max((thread, left.name()));
         in_order |= walk.is_in_order();
         states.push(Ok((pair, walk)));
     }
     let mut threads = bulk::threads(memory, needed.0);
-    if threads == 0 {
-        return Err(S::Error::from(ReadError::WorkingMemory {
-            tensor: needed.1.to_owned(),
-            needed: bulk::least_memory(needed.0),
-            limit: options.memory,
-        }));
-    }
     if in_order {
         threads = 1;
     }
@@ -284,8 +287,9 @@ fn values<S: TensorSource>(
     })?;
     let found = states.into_iter().map(|state| match state {
         Ok((pair, _)) => pair.into_found(),
-        Err(why) => Found {
+        Err((why, too_large)) => Found {
             unread: Some(why),
+            too_large,
             ..Found::default()
         },
     });

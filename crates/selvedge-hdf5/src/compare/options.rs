@@ -25,7 +25,8 @@ impl Default for CompareOptions {
 }
 
 impl CompareOptions {
-    /// The most memory it takes, in bytes. Default: 256 MiB.
+    /// The most memory it takes, in bytes. Default: 256 MiB. A filtered tensor needs memory for its chunks, which
+    /// are unpacked whole.
     #[must_use]
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = bytes;

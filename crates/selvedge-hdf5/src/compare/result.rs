@@ -36,7 +36,8 @@ pub enum Verdict {
     Dtype,
     /// The shapes of their steps differ: the values were not compared.
     Shape,
-    /// The values of one, or of both, cannot be read here, which was known before: they were not compared.
+    /// The values of one, or of both, cannot be read here, or not in the memory that there may be, which was known
+    /// before: they were not compared.
     Unreadable,
     /// Reading values failed, and nothing else differs.
     Damaged,

@@ -146,6 +146,7 @@ impl<'a, S: TensorSource> Pair<'a, S> {
             rows: self.rows,
             trusted: self.trusted.into_inner(),
             unread: self.unread.into_inner(),
+            too_large: false,
         }
     }
 }

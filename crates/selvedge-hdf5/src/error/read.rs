@@ -220,8 +220,8 @@ pub enum ReadError {
     },
     /// A tensor whose rows of chunks do not fit the memory.
     #[error(
-        "tensor `{tensor}` needs a limit of {} of memory, and the limit is {}; raise the limit",
-        Bytes(*needed), Bytes(*limit)
+        "tensor `{tensor}` needs {} of memory, since its chunks are unpacked whole, and the limit is {}; raise the \
+         limit (`--memory {needed}`)", Bytes(*needed), Bytes(*limit)
     )]
     WorkingMemory {
         /// The tensor.
@@ -240,14 +240,16 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Whether it says that a tensor cannot be read here: for its type, or for a filter or another file that
-    /// is not there. That is known before a value is read, and other tensors are not concerned.
+    /// Whether it says that a tensor cannot be read here: for its type, for a filter or another file that
+    /// is not there, or for a limit of memory. That is known before a value is read, and other tensors are not
+    /// concerned.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {
         matches!(
             self,
             Self::UnsupportedDtype { .. }
                 | Self::NotReferenced { .. }
+                | Self::WorkingMemory { .. }
                 | Self::MissingFilter { .. }
                 | Self::MissingSource { .. }
                 | Self::ExternalStorage { .. }

@@ -54,7 +54,7 @@ pub enum RewriteError {
     /// Values that are not those that the checksums of the file were made of.
     #[error(
         "{} is not as it was when its checksums were made: {}; take it from where it is whole, or say that new \
-         checksums are made of the values as they are (`replace_checksums`, `trust_values(true)`; \
+         checksums are made of the values as they are (`trust_values(true)`; \
          `--trust-values`)", path.display(), clauses(tensors)
     )]
     WrongChecksums {

@@ -50,6 +50,10 @@ const CLOSE_WEAK: c_int = 1;
 const FAIL: c_int = -1;
 /// What libhdf5 calls values, and what it reads as such: collections of the global heap, too.
 const VALUES: c_int = 3;
+/// What the end of a new file is a multiple of, in bytes, at every moment: what the recorder patches takes so
+/// many, in one write. libhdf5 gives room at the end, and takes it back, byte by byte: after values of an odd
+/// number of bytes the headers of the next datasets would lie at odd places.
+const WORD: u64 = 8;
 /// How much of a collection libhdf5 reads first, before it knows how long it is.
 const COLLECTION: usize = 4096;
 
@@ -104,6 +108,7 @@ struct OpenFile {
     identity: (u64, u64),
     end_of_addresses: u64,
     end_of_file: u64,
+    is_new: bool,
     others: OtherFiles,
 }
 
@@ -130,6 +135,7 @@ impl OpenFile {
             identity,
             end_of_addresses: 0,
             end_of_file: data.len()?,
+            is_new: flags & H5F_ACC_TRUNC != 0,
             data,
             others: others.clone(),
         })
@@ -301,7 +307,11 @@ unsafe extern "C" fn end_of_addresses(file: *const OpenFile, _: c_int) -> u64 {
 
 unsafe extern "C" fn set_end_of_addresses(file: *mut OpenFile, _: c_int, address: u64) -> c_int {
     // SAFETY: as above, and its lock lets nobody else use it.
-    unsafe { (*file).end_of_addresses = address };
+    let file = unsafe { &mut *file };
+    file.end_of_addresses = match file.is_new {
+        true => address.next_multiple_of(WORD),
+        false => address,
+    };
     0
 }
 

@@ -12,6 +12,8 @@ use crate::chunks::{Bounds, Grid, Packed, to_usize};
 use crate::error::LibraryError;
 use crate::{ReadError, ffi};
 
+/// Where the words of nbit say that all bits of a number count: it changes nothing then.
+const CHANGES_NOTHING: usize = 1;
 /// Where the filters that pack numbers have how many there are, and the bytes of each.
 const NUMBERS: usize = 2;
 const NUMBER_BYTES: usize = 4;
@@ -45,6 +47,28 @@ impl Tensor {
         !self.is_filtered() && matches!(self.elsewhere(), Ok(None))
     }
 
+    /// Refuses filters of which nobody can say how much memory their undoing takes.
+    pub(super) fn check_filters(&self) -> Result<(), ReadError> {
+        let found = self.is_filtered().then(|| self.dataset().ok()).flatten();
+        let filters = found.and_then(|dataset| dataset.dcpl().ok()?.get_filters().ok());
+        self.check_streams(&filters.unwrap_or_default())
+    }
+
+    fn check_streams(&self, filters: &[Filter]) -> Result<(), ReadError> {
+        if Bounds::can_count(filters) {
+            return Ok(());
+        }
+        let names = filters
+            .iter()
+            .map(|one| super::Filter::new(one).to_string());
+        let names: Vec<String> = names.collect();
+        Err(ReadError::UnsupportedDtype {
+            tensor: self.name().to_owned(),
+            found: format!("streams within streams (the filters {})", names.join(", ")),
+            hint: "write it anew with one filter that compresses, as `h5repack -f GZIP=1` does",
+        })
+    }
+
     /// Refuses rows of a filtered tensor whose chunks would become larger than chunks are, or are stored in
     /// fewer bytes than their filters make.
     pub(super) fn check_bounds(&self, dataset: &Dataset, rows: Stride) -> Result<(), ReadError> {
@@ -58,6 +82,7 @@ impl Tensor {
         let grid = Grid::any(shape.get(1..).unwrap_or_default(), chunk, element);
         let grid = grid.ok_or_else(|| refused("its chunks have no size".to_owned()))?;
         let (filters, packed) = filters(dataset).map_err(failed)?;
+        self.check_streams(&filters)?;
         let bounds = Bounds::new(filters, to_usize(grid.chunk_bytes()), &packed);
         let mut bounds = bounds.map_err(refused)?;
         let edges = leaves_edges(dataset).map_err(failed)?;
@@ -153,13 +178,17 @@ fn leaves_edges(dataset: &Dataset) -> hdf5::Result<bool> {
 /// The filters of a dataset, and what those that pack numbers say of them.
 fn filters(dataset: &Dataset) -> hdf5::Result<(Vec<Filter>, Vec<Packed>)> {
     let plan = dataset.dcpl()?;
-    let filters = plan.get_filters()?;
+    let mut filters = plan.get_filters()?;
     let mut packed = Vec::new();
-    for filter in &filters {
+    for filter in &mut filters {
         if let Filter::NBit | Filter::ScaleOffset(_) = filter {
             let words = ffi::filter_words(&plan, filter.id())?;
             let word = |at: usize| words.get(at).map_or(u64::MAX, |&word| word.into());
-            packed.push((word(NUMBERS), word(NUMBER_BYTES)));
+            match filter {
+                // It says no more than that of bools, records and others; as many bytes come out as of a shuffle.
+                Filter::NBit if word(CHANGES_NOTHING) != 0 => *filter = Filter::Shuffle,
+                _ => packed.push((word(NUMBERS), word(NUMBER_BYTES))),
+            }
         }
     }
     Ok((filters, packed))

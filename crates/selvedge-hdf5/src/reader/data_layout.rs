@@ -74,7 +74,7 @@ impl Filter {
         (needed || visited.is_err()).then_some(filter)
     }
 
-    fn new(filter: &Known) -> Self {
+    pub(super) fn new(filter: &Known) -> Self {
         let name = match filter {
             Known::Deflate(level) => format!("gzip-{level}"),
             Known::Shuffle => "shuffle".to_owned(),

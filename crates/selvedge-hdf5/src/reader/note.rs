@@ -129,7 +129,8 @@ impl Note {
     }
 
     /// What of the file a copy of its tensors lacks, with the reason; `None` where it lacks nothing.
-    pub(crate) fn not_copied(&self) -> Option<(String, String)> {
+    #[must_use]
+    pub fn not_kept(&self) -> Option<(String, String)> {
         let (what, why) = match self {
             Self::Unread { name, reason } => {
                 (format!("`{name}`"), format!("it cannot be read: {reason}"))
@@ -182,7 +183,7 @@ impl Note {
                 let plural = if attributes.len() == 1 { "" } else { "s" };
                 (
                     format!("attribute{plural} {} of group `{group}`", Names(attributes)),
-                    "a trajectory has no groups".to_owned(),
+                    "only those of the root and of tensors are".to_owned(),
                 )
             }
             _ => return None,
@@ -200,7 +201,7 @@ impl Note {
                 if name == wanted => {}
             _ => return None,
         }
-        self.not_copied().map(|(_, why)| why)
+        self.not_kept().map(|(_, why)| why)
     }
 }
 

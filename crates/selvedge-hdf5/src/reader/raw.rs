@@ -12,6 +12,7 @@ use selvedge_base::Stride;
 use super::Tensor;
 use super::data_layout::DataLayout;
 use super::place::Place;
+use super::select::bulk_memory;
 use crate::checksum::Checksums;
 use crate::chunks::{ToDecode, Unpacker};
 use crate::source::{Access, TensorSource};
@@ -41,7 +42,8 @@ impl Tensor {
         place.is_some_and(|place| place.is_plain() && place.has(all))
     }
 
-    /// Rows and bytes of a chunk of a filtered tensor, whose chunks are unpacked whole.
+    /// Rows of a chunk of a filtered tensor, whose chunks are unpacked whole, and the memory that this takes in a
+    /// thread beside the rows themselves, in bytes.
     pub(crate) fn unpacked(&self) -> Result<Option<(u64, u64)>, ReadError> {
         if self.is_direct() {
             return Ok(None);
@@ -49,9 +51,9 @@ impl Tensor {
         if let Some(parts) = self.parts() {
             let mut all = None;
             for part in parts {
-                if let Some((rows, bytes)) = part.tensor.unpacked()? {
+                if let Some((rows, memory)) = part.tensor.unpacked()? {
                     let (most, sum) = all.unwrap_or((1, 0_u64));
-                    all = Some((rows.max(most), sum.saturating_add(bytes)));
+                    all = Some((rows.max(most), sum.saturating_add(memory)));
                 }
             }
             return Ok(all);
@@ -60,10 +62,30 @@ impl Tensor {
         Ok(match self.data_layout()? {
             DataLayout::Chunked { shape, filters, .. } if !filters.is_empty() => {
                 let rows = shape.first().copied().unwrap_or(1).max(1);
-                Some((rows, most_elements(&shape).saturating_mul(element)))
+                let chunk_bytes = most_elements(&shape).saturating_mul(element);
+                Some((rows, self.unpacking_memory(chunk_bytes, filters.len())))
             }
             _ => None,
         })
+    }
+
+    fn unpacking_memory(&self, chunk_bytes: u64, filters: usize) -> u64 {
+        // libhdf5 holds what a filter was given and what it made of it.
+        let decoded = chunk_bytes.saturating_mul(filters.min(2) as u64);
+        let by_library = |stored: u64| decoded.saturating_add(stored);
+        let at_work = self.enter();
+        match at_work.ok().and_then(|_| self.place()) {
+            Some(place @ Place::Compressed(map, format)) => {
+                let own = bulk_memory(map, *format, self.rows());
+                // A row of which chunks are missing is read by libhdf5; of one that is missing nothing is unpacked.
+                let is_whole = || place.has(Stride::of(0..self.rows()));
+                match map.grid().pieces() == 1 || is_whole() {
+                    true => own,
+                    false => own.max(by_library(map.largest_stored())),
+                }
+            }
+            _ => by_library(chunk_bytes),
+        }
     }
 
     /// Its checksums, where it has some.
@@ -82,7 +104,8 @@ impl Tensor {
     ) -> Result<(), ReadError> {
         match self.leading() {
             None => self.fill_single(bytes),
-            Some(_) => self.fill_rows(rows, bytes),
+            Some(_) if bytes.is_empty() => Ok(()),
+            Some(_) => self.job_of_rows(rows)?.in_bulk().run(bytes),
         }
     }
 
@@ -158,11 +181,11 @@ impl TensorSource for Tensor {
     }
 
     fn access(&self) -> Result<Access, ReadError> {
-        let (block_rows, chunk_bytes) = self.unpacked()?.unwrap_or_default();
+        let (block_rows, block_bytes) = self.unpacked()?.unwrap_or_default();
         Ok(Access {
             direct: self.is_direct(),
             block_rows,
-            block_bytes: chunk_bytes.saturating_mul(2),
+            block_bytes,
             in_order: false,
         })
     }

@@ -17,6 +17,7 @@ use selvedge_base::text::escaped;
 
 use super::bounds::short_chunk;
 use super::data_layout::Filter;
+use super::type_name;
 use crate::error::LibraryError;
 use crate::ffi::{self, Mapping, Needed};
 use crate::other_files::{self, OtherFiles, refusal, with_advice, with_sources};
@@ -55,6 +56,8 @@ pub(super) enum Why {
     /// libhdf5's reason.
     CannotOpen(String),
     NoDataset,
+    /// Its type, and that which it is to become, which it cannot.
+    Type(String, String),
     /// Its values went through this filter, which this program does not have.
     NoFilter(Filter),
     /// Its chunk at this offset, and what is wrong with it.
@@ -95,6 +98,11 @@ impl fmt::Display for MissingSource {
                 f,
                 "dataset `{dataset}` of {file}, which has none of that name; put back the file that it was \
                  made for"
+            ),
+            Why::Type(found, wanted) => write!(
+                f,
+                "dataset `{dataset}` of {file}, which holds {found}, and HDF5 makes no {wanted} of that; put back the \
+                 file that it was made for"
             ),
             Why::NoFilter(filter) => write!(
                 f,
@@ -143,7 +151,9 @@ impl MissingSource {
     #[must_use]
     pub fn is_absent(&self) -> bool {
         match self.why {
-            Why::NoFile | Why::CannotOpen(_) | Why::NoDataset | Why::Size(..) => true,
+            Why::NoFile | Why::CannotOpen(_) | Why::NoDataset | Why::Type(..) | Why::Size(..) => {
+                true
+            }
             Why::Refused(_)
             | Why::External
             | Why::TooDeep
@@ -288,6 +298,12 @@ impl Search<'_> {
             self.tell(path, file, name, why);
             return Ok(None);
         };
+        let types = (source.dtype()?, dataset.dtype()?);
+        if types.0.conv_path(&types.1).is_none() {
+            let [found, wanted] = [types.0, types.1].map(|kind| type_name(&ffi::describe(&kind)));
+            self.tell(path, file, name, Why::Type(found, wanted));
+            return Ok(None);
+        }
         if ffi::is_virtual(&source)? {
             if depth == 0 {
                 self.tell(path, file, name, Why::TooDeep);

@@ -391,8 +391,13 @@ impl Tensor {
         if bytes.is_empty() {
             return Ok(());
         }
+        self.job_of_rows(rows)?.run(bytes)
+    }
+
+    /// What reads rows as they are.
+    pub(super) fn job_of_rows(&self, rows: Range<u64>) -> Result<Job<'_>, ReadError> {
         let step_bytes = to_usize(self.row_len()).saturating_mul(self.dtype()?.size());
-        Job::of_rows(self, Stride::of(rows), step_bytes).run(bytes)
+        Ok(Job::of_rows(self, Stride::of(rows), step_bytes))
     }
 
     /// Reads all committed steps, or the whole constant.

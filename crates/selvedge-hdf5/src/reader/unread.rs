@@ -157,8 +157,10 @@ impl Tensor {
         if self.chunk_shape().is_none() {
             return self.elsewhere().map(|_| ());
         }
-        let missing = self.missing_filter();
-        missing.map_or(Ok(()), |filter| Err(self.without(filter)))
+        if let Some(filter) = self.missing_filter() {
+            return Err(self.without(filter));
+        }
+        self.check_filters()
     }
 
     /// The filter that its values went through and that this program does not have, if there is one:

@@ -63,6 +63,8 @@ struct Item<'a> {
     /// The tensor in the new file.
     written: &'a Tensor,
     walk: Walk,
+    /// The way through what was written.
+    back: Walk,
     row_bytes: u64,
     found: Mutex<Found>,
 }
@@ -109,10 +111,10 @@ impl<'a> Copying<'a> {
                 chunk = target.chunk_bytes().max(chunk);
             } else {
                 tasks.extend(item.walk.tasks(all, range).map(|rows| task(rows, 0..0)));
-                back = item.walk.piece_bytes().max(back);
+                values = item.walk.piece_bytes().max(values);
+                back = item.back.piece_bytes().max(back);
             }
         }
-        let values = back.max(values);
         let buffers = || {
             let buffers = Buffer::new(values).zip(Buffer::new(back));
             let buffers = buffers.zip(ChunkBuffers::new(chunk));
@@ -189,6 +191,7 @@ impl<'a> Copying<'a> {
                 target,
                 written: self.written.tensor(&member.spec.name)?,
                 walk: Walk::new([member.tensor], self.memory / 8)?,
+                back: Walk::direct(row_bytes, self.memory / 8),
                 row_bytes,
                 found: Mutex::new(Found {
                     checksums,
@@ -220,9 +223,14 @@ impl<'a> Copying<'a> {
             }
             item.write(self.file, &piece, values)
                 .map_err(|source| self.failed(item, piece.rows.start, source))?;
-            let back = buffers.back.get(piece.len);
-            piece.read(item.written, back)?;
-            self.compare(item, &piece, values, back)?;
+            let mut values = &*values;
+            for back in item.read_back(&piece) {
+                let written = buffers.back.get(back.len);
+                back.read(item.written, written)?;
+                let (these, rest) = values.split_at(back.len);
+                self.compare(item, &back, these, written)?;
+                values = rest;
+            }
             meter.add(piece.len as u64, self.path)?;
         }
         item.found(rows.start, survey, hasher);
@@ -302,6 +310,15 @@ impl Item<'_> {
     fn hasher(&self) -> Option<RangeHasher> {
         let range = self.lock().checksums.as_ref().map(|sums| sums.steps);
         range.map(|range| RangeHasher::new(range * self.row_bytes))
+    }
+
+    /// The pieces in which what was written of a piece is read back: a chunk that was unpacked need not be there
+    /// twice.
+    fn read_back(&self, piece: &Piece) -> Vec<Piece> {
+        match piece.part {
+            Some(_) => vec![piece.clone()],
+            None => self.back.pieces(piece.rows.clone()).collect(),
+        }
     }
 
     /// Keeps what a task learnt of the rows from `first` on.

@@ -81,7 +81,7 @@ impl<'a> Members<'a> {
         }
         left_out.extend(steps_left_out(input, asked.common_steps)?);
         let notes = input.notes().iter().filter(|note| !is_unread(note));
-        left_out.extend(notes.filter_map(Note::not_copied));
+        left_out.extend(notes.filter_map(Note::not_kept));
         let added = input.tensors().iter();
         let added = added.filter(|tensor| tensor.part() == Part::Added);
         let added = added.map(|tensor| tensor.name().to_owned()).collect();
@@ -199,7 +199,7 @@ pub(super) fn leave_out(
     damaged: &LeftOut,
 ) -> Result<LeftOut, RewriteError> {
     let unread = input.notes().iter().filter(|note| is_unread(note));
-    let mut left_out: LeftOut = unread.filter_map(Note::not_copied).collect();
+    let mut left_out: LeftOut = unread.filter_map(Note::not_kept).collect();
     let mut names: HashSet<String> = damaged.iter().map(|(name, _)| name.clone()).collect();
     for tensor in input.tensors() {
         let why = match tensor.check_readable() {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub use plan::RechunkPlan;
+use plan::TooLarge;
 use selvedge_base::{LockedFile, Partial, clock, disk};
 pub use summary::RechunkSummary;
 
@@ -23,8 +24,8 @@ use crate::reader::{Reader, ReaderOptions};
 use crate::run::StepTensors;
 use crate::trajectory::TrajectoryFile;
 use crate::{
-    Attribute, Compression, DeclareError, ReadPattern, RewriteError, RunState, StorageError,
-    TensorSpec, provenance,
+    Attribute, Compression, DeclareError, ReadError, ReadPattern, RewriteError, RunState,
+    StorageError, TensorSpec, provenance,
 };
 use copy::{Copied, Copying};
 use damaged::find_damaged;
@@ -192,7 +193,7 @@ impl Rechunk {
 
     /// Leaves datasets out that a trajectory cannot hold, for their type, their shape or their name, and
     /// those that [cannot be read here](crate::ReadError::is_unsupported), since a filter, a source or an external
-    /// file is not here. Default: no, they are an error. The plan lists them. One that is
+    /// file is not here, or their chunks do not fit the [memory](Self::memory). Default: no, they are an error. The plan lists them. One that is
     /// [damaged](crate::ReadError::is_damage) stays an error.
     pub fn skip_unsupported(mut self, skip: bool) -> Self {
         self.asked.skip_unsupported = skip;
@@ -235,9 +236,7 @@ impl Rechunk {
     /// [`ReadError::NotBf16`]: crate::ReadError::NotBf16
     /// [`ReadError::WorkingMemory`]: crate::ReadError::WorkingMemory
     pub fn plan(&self) -> Result<RechunkPlan, RewriteError> {
-        let (input, left_out) = self.open(&LeftOut::new())?;
-        let members = Members::find(&input, &self.asked, left_out)?;
-        self.plan_of(&members)
+        self.with_plan(&mut LeftOut::new(), |_, _, plan| Ok(plan))
     }
 
     /// Writes the output. `progress` is told how far it has come.
@@ -253,19 +252,19 @@ impl Rechunk {
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<RechunkSummary, RewriteError> {
         let started = Instant::now();
-        let mut damaged = LeftOut::new();
+        let mut left_out = LeftOut::new();
         loop {
-            match self.run_without(&damaged, started, &mut progress) {
+            match self.run_without(&mut left_out, started, &mut progress) {
                 Err(RewriteError::Read(error)) if self.asked.skip_damaged && error.is_damage() => {
-                    let (input, _) = self.open(&damaged)?;
+                    let (input, _) = self.open(&left_out)?;
                     let found = find_damaged(&input, self.memory)?;
                     if found.is_empty() {
                         return Err(error.into());
                     }
-                    damaged.extend(found);
+                    left_out.extend(found);
                 }
                 Err(RewriteError::WrongChecksums { tensors, .. }) if self.asked.skip_damaged => {
-                    damaged.extend(tensors);
+                    left_out.extend(tensors);
                 }
                 other => return other,
             }
@@ -275,22 +274,57 @@ impl Rechunk {
     /// Writes the output without some tensors.
     fn run_without(
         &self,
-        damaged: &LeftOut,
+        left_out: &mut LeftOut,
         started: Instant,
         progress: Callback<'_>,
     ) -> Result<RechunkSummary, RewriteError> {
-        let (input, left_out) = self.open(damaged)?;
-        let members = Members::find(&input, &self.asked, left_out)?;
-        let plan = self.plan_of(&members)?;
+        self.with_plan(left_out, |input, members, plan| {
+            self.write(input, members, plan, started, progress)
+        })
+    }
+
+    /// Opens the input, without the tensors that are `left_out`, and goes on with what becomes of it. Those that do
+    /// not fit the memory are left out, too, where that is asked for.
+    fn with_plan<T>(
+        &self,
+        left_out: &mut LeftOut,
+        then: impl FnOnce(&Reader, &Members<'_>, RechunkPlan) -> Result<T, RewriteError>,
+    ) -> Result<T, RewriteError> {
+        loop {
+            let (input, told) = self.open(left_out)?;
+            let members = Members::find(&input, &self.asked, told)?;
+            let too_large = match self.plan_of(&members)? {
+                Ok(plan) => return then(&input, &members, plan),
+                Err(too_large) => too_large,
+            };
+            for error in too_large {
+                match error {
+                    ReadError::WorkingMemory { ref tensor, .. } if self.asked.skip_unsupported => {
+                        left_out.push((tensor.clone(), error.to_string()));
+                    }
+                    error => return Err(error.into()),
+                }
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        input: &Reader,
+        members: &Members<'_>,
+        plan: RechunkPlan,
+        started: Instant,
+        progress: Callback<'_>,
+    ) -> Result<RechunkSummary, RewriteError> {
         if self.asked.checksums && !self.trust_values {
-            check_values(&input, self.memory, progress)?;
+            check_values(input, self.memory, progress)?;
         }
         let path = &self.output;
         let mut partial = Partial::create(path, self.overwrite)?;
         partial.share()?;
         let build = Build {
             rechunk: self,
-            members: &members,
+            members,
             plan: &plan,
             partial: partial.path(),
             file: partial.file(),
@@ -309,7 +343,7 @@ impl Rechunk {
         })
     }
 
-    fn open(&self, damaged: &LeftOut) -> Result<(Reader, LeftOut), RewriteError> {
+    fn open(&self, without: &LeftOut) -> Result<(Reader, LeftOut), RewriteError> {
         let mut input = self.opening.open(&self.input)?;
         if input.shows(&self.output) {
             let (path, view) = (self.output.clone(), self.input.clone());
@@ -318,15 +352,21 @@ impl Rechunk {
         for tensor in &self.asked.assume_bf16 {
             input.assume_bf16(tensor)?;
         }
-        let left_out = leave_out(&mut input, &self.asked, damaged)?;
+        let left_out = leave_out(&mut input, &self.asked, without)?;
         Ok((input, left_out))
     }
 
-    fn plan_of(&self, members: &Members<'_>) -> Result<RechunkPlan, RewriteError> {
-        let mut plan = RechunkPlan::new(self, members)?;
+    fn plan_of(
+        &self,
+        members: &Members<'_>,
+    ) -> Result<Result<RechunkPlan, TooLarge>, RewriteError> {
+        let mut plan = match RechunkPlan::new(self, members)? {
+            Ok(plan) => plan,
+            too_large => return Ok(too_large),
+        };
         plan.free_disk = free_disk(&self.output, Partial::leftover_bytes(&self.output));
         let Some(free) = plan.free_disk.filter(|&free| free < plan.bytes) else {
-            return Ok(plan);
+            return Ok(Ok(plan));
         };
         let mut needed = plan.bytes;
         if plan.compresses() {
@@ -337,7 +377,7 @@ impl Rechunk {
             let path = self.output.clone();
             return Err(DeclareError::DiskTooSmall { path, needed, free }.into());
         }
-        Ok(plan)
+        Ok(Ok(plan))
     }
 }
 

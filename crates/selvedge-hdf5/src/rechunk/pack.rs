@@ -32,7 +32,7 @@ pub(super) struct Blocks {
     /// Bytes of the largest block.
     bytes: u64,
     /// What reading takes beside them, in bytes.
-    library: u64,
+    beside: u64,
     chunk_bytes: u64,
 }
 
@@ -42,7 +42,8 @@ impl Blocks {
     pub(super) fn new(tensor: &Tensor, grid: &Grid, whole: bool) -> Result<Self, ReadError> {
         let (row_bytes, chunk_bytes) = (tensor.row_bytes()?, grid.chunk_bytes());
         let (steps, all_pieces) = (grid.steps(), grid.pieces());
-        let (unit, unpacked) = tensor.unpacked()?.unwrap_or((1, 0));
+        let unpacked = tensor.unpacked()?;
+        let (unit, _) = unpacked.unwrap_or((1, 0));
         let direct = tensor.is_direct();
         let in_parts = direct && !whole && row_bytes.saturating_mul(steps) > BLOCK;
         let (rows, pieces, bytes) = if in_parts {
@@ -54,16 +55,17 @@ impl Blocks {
             let rows = (BLOCK / row_bytes.max(1)).max(unit) / unit * unit;
             (rows, all_pieces, rows.saturating_mul(row_bytes))
         };
-        let library = match direct {
-            true => 0,
-            false => bytes.saturating_add(unpacked.saturating_mul(2)),
+        let beside = match unpacked {
+            _ if direct => 0,
+            Some((_, memory)) => memory,
+            None => bytes,
         };
         Ok(Self {
             rows,
             pieces,
             all_pieces,
             bytes,
-            library,
+            beside,
             chunk_bytes,
         })
     }
@@ -77,7 +79,7 @@ impl Blocks {
     pub(super) fn thread_bytes(&self) -> u64 {
         let encoder = EncodingPlan::new(self.chunk_bytes).thread_bytes;
         self.bytes
-            .saturating_add(self.library)
+            .saturating_add(self.beside)
             .saturating_add(encoder)
     }
 
@@ -371,7 +373,7 @@ mod tests {
                 pieces,
                 all_pieces,
                 bytes: 0,
-                library: 0,
+                beside: 0,
                 chunk_bytes: 2,
             };
             let grid = Grid::new(&[all_pieces], &[16, 1], 2).unwrap();

@@ -54,8 +54,14 @@ pub struct RechunkPlan {
     pub free_disk: Option<u64>,
 }
 
+/// Tensors that do not fit the memory: each the reason.
+pub(super) type TooLarge = Vec<ReadError>;
+
 impl RechunkPlan {
-    pub(super) fn new(rechunk: &Rechunk, members: &Members<'_>) -> Result<Self, RewriteError> {
+    pub(super) fn new(
+        rechunk: &Rechunk,
+        members: &Members<'_>,
+    ) -> Result<Result<Self, TooLarge>, RewriteError> {
         let tensors = members
             .of(Role::Step)
             .map(|member| {
@@ -76,13 +82,13 @@ impl RechunkPlan {
         // The step tensors come first.
         let mut plans = tensors.iter();
         let mut packed = Vec::new();
-        let check = |member: &Member<'_>, needed: u64| match needed <= memory {
-            true => Ok(needed),
-            false => Err(ReadError::WorkingMemory {
-                tensor: member.tensor.name().to_owned(),
-                needed: bulk::least_memory(needed),
-                limit: rechunk.memory,
-            }),
+        let mut too_large = TooLarge::new();
+        let mut check = |member: &Member<'_>, needed: u64| match needed <= memory {
+            true => each = needed.max(each),
+            false => {
+                let name = member.tensor.name();
+                too_large.push(bulk::too_large(name, needed, rechunk.memory));
+            }
         };
         for member in &members.all {
             bytes = bytes.saturating_add(member.tensor.all_bytes()?);
@@ -102,16 +108,19 @@ impl RechunkPlan {
             }
             let walk = Walk::new([member.tensor], memory / 8)?;
             // A buffer for the values, and one for what is read back.
-            each = check(member, walk.thread_bytes(2))?.max(each);
-            back = walk.piece_bytes().max(back);
+            let written = Walk::direct(member.tensor.row_bytes()?, memory / 8).piece_bytes();
+            check(member, walk.thread_bytes(1).saturating_add(written));
+            back = written.max(back);
         }
         for (member, blocks) in packed {
             // Each thread has the memory for all kinds of tensors.
-            let needed = blocks.thread_bytes().saturating_add(back);
-            each = check(member, needed)?.max(each);
+            check(member, blocks.thread_bytes().saturating_add(back));
+        }
+        if !too_large.is_empty() {
+            return Ok(Err(too_large));
         }
         let threads = bulk::threads(memory, each);
-        Ok(Self {
+        Ok(Ok(Self {
             input: rechunk.input.clone(),
             output: rechunk.output.clone(),
             steps: members.steps,
@@ -130,7 +139,7 @@ impl RechunkPlan {
             memory: each.saturating_mul(threads as u64),
             threads,
             free_disk: None,
-        })
+        }))
     }
 
     /// Whether a tensor is compressed.

@@ -6,6 +6,7 @@ mod common;
 #[path = "../common/damage.rs"]
 mod damage;
 
+mod addresses;
 mod archive;
 mod checksums;
 mod compare;
@@ -14,6 +15,7 @@ mod constants;
 mod damaged;
 mod dtypes;
 mod elsewhere;
+mod filters;
 mod foreign_programs;
 mod golden;
 mod integers;

@@ -389,3 +389,33 @@ fn a_source_that_is_written_is_not_read() {
         );
     }
 }
+
+/// HDF5 makes no number of a text, and the values were called damaged.
+#[test]
+fn a_source_of_another_kind_is_told_by_its_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("view.h5");
+    let script = r#"
+import os, sys, h5py, numpy as np
+with h5py.File(os.path.dirname(sys.argv[1]) + "/part.h5", "w") as f:
+    f["W"] = np.array([b"a"] * 10)
+    f["wide"] = np.arange(10.0)
+layout = {name: h5py.VirtualLayout((10,), "f4") for name in ("W", "wide")}
+with h5py.File(sys.argv[1], "w") as f:
+    for name, one in layout.items():
+        one[:] = h5py.VirtualSource("part.h5", name, (10,))
+        f.create_virtual_dataset(name, one)
+"#;
+    python::on_file(script, &path);
+    let why = refusal(&path, "W");
+    assert!(
+        why.contains("`W` of part.h5, which holds text of 1 byte") && why.contains("float32"),
+        "{why}"
+    );
+    let wide = followed(&path)
+        .tensor("wide")
+        .unwrap()
+        .read::<f32>()
+        .unwrap();
+    assert_eq!(wide[9].to_bits(), 9_f32.to_bits());
+}

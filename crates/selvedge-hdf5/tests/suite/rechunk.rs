@@ -399,14 +399,15 @@ fn chunks_that_must_be_unpacked_need_their_memory() {
     let script = "import sys, h5py, numpy as np\nwith h5py.File(sys.argv[1], 'w') as f:\n  f.create_dataset('W', data=np.arange(4_000_000, dtype='f4').reshape(100, -1), chunks=(50, 40_000), compression=1)";
     python::on_file(script, &path);
     let output = folder.path().join("out_1.h5");
-    let rechunk = Rechunk::new(&path, &output).memory(40 << 20);
+    let rechunk = Rechunk::new(&path, &output).memory(20 << 20);
     let error = rechunk.clone().run(|_| {}).unwrap_err();
-    assert!(
-        matches!(error, RewriteError::Read(ReadError::WorkingMemory { .. })),
-        "{error}"
-    );
+    let RewriteError::Read(ReadError::WorkingMemory { needed, .. }) = error else {
+        panic!("{error}");
+    };
+    assert!(error.to_string().contains(&format!("--memory {needed}")));
     assert_eq!(names(folder.path()), ["run_1.h5"]);
-    rechunk.memory(100 << 20).run(|_| {}).unwrap();
+    rechunk.clone().memory(needed - 1).run(|_| {}).unwrap_err();
+    rechunk.memory(needed).run(|_| {}).unwrap();
     let file = Reader::open(&output).unwrap();
     let values: Vec<f32> = file.tensor("W").unwrap().read().unwrap();
     assert!(

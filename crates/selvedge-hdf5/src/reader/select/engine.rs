@@ -67,6 +67,8 @@ pub(crate) struct Job<'a> {
     /// What is read of each step; `None` for all of it.
     pub(super) spans: Option<Vec<Span>>,
     pub(super) convert: Convert,
+    /// Whether it is a part of what several threads read, which share a limit of memory.
+    pub(super) in_bulk: bool,
 }
 
 impl<'a> Job<'a> {
@@ -79,6 +81,15 @@ impl<'a> Job<'a> {
             output_bytes: step_bytes,
             spans: None,
             convert: Convert::None,
+            in_bulk: false,
+        }
+    }
+
+    /// The same as a part of what several threads read, beside whose output unpacking takes [`bulk_memory`].
+    pub(crate) fn in_bulk(self) -> Self {
+        Self {
+            in_bulk: true,
+            ..self
         }
     }
 

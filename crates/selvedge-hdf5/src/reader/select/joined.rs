@@ -39,6 +39,7 @@ impl Job<'_> {
                 output_bytes: self.output_bytes,
                 spans,
                 convert: self.convert,
+                in_bulk: self.in_bulk,
             };
             let output =
                 to_usize(nths.start) * self.output_bytes..to_usize(nths.end) * self.output_bytes;
@@ -123,6 +124,7 @@ impl Job<'_> {
                     output_bytes: output.len(),
                     spans: None,
                     convert: self.convert,
+                    in_bulk: self.in_bulk,
                 };
                 job.run(output)?;
             }

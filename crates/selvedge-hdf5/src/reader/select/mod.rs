@@ -10,6 +10,7 @@ mod unpack;
 pub use blocks::{Block, Blocks};
 use engine::Convert;
 pub(super) use engine::Job;
+pub(super) use unpack::bulk_memory;
 
 use selvedge_base::shape::most_elements;
 use selvedge_base::{Indices, Stride, pool};
@@ -257,6 +258,7 @@ impl Selection {
                 output_bytes,
                 spans: spans.clone(),
                 convert,
+                in_bulk: false,
             };
             Some((job, output))
         });

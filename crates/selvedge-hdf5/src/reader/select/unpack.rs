@@ -13,8 +13,10 @@ use crate::{ReadError, bulk};
 
 /// Bytes that a thread has to unpack: else starting it takes longer.
 const TASK: usize = 1 << 20;
-/// Memory for unpacked chunks and their streams together; a thread has them in any case.
+/// Memory for unpacked chunks and their streams together; a thread has one of them in any case.
 const MEMORY: usize = 1 << 30;
+/// The same of each thread of those that read in bulk.
+const BULK_MEMORY: usize = 8 << 20;
 const MOST_THREADS: usize = 8;
 /// Chunks that are unpacked together.
 const TOGETHER: usize = Unpacker::TOGETHER;
@@ -44,7 +46,7 @@ impl Job<'_> {
     ) -> Result<(), ReadError> {
         let &Chunks { map, format, .. } = chunks;
         let threads = self.unpacking_threads(map, format);
-        let together = (room(format) / threads).clamp(1, TOGETHER);
+        let together = (self.room(format) / threads).clamp(1, TOGETHER);
         if self.is_as_stored() && map.grid().is_run_per_chunk(self.steps) {
             self.unpack_parts(chunks, (threads, together), bytes)
         } else {
@@ -59,7 +61,15 @@ impl Job<'_> {
         let rows = to_usize(rows.min(self.steps.count));
         let row_bytes = format.bytes.saturating_mul(to_usize(grid.pieces()));
         let work = row_bytes.saturating_mul(rows) / TASK;
-        bulk::threads_for(work.min(rows).min(room(format)), MOST_THREADS)
+        match self.in_bulk {
+            true => 1,
+            false => bulk::threads_for(work.min(rows).min(self.room(format)), MOST_THREADS),
+        }
+    }
+
+    /// How many unpacked chunks and their streams there is memory for.
+    fn room(&self, format: ChunkFormat) -> usize {
+        room(if self.in_bulk { BULK_MEMORY } else { MEMORY }, format)
     }
 
     /// Where decoded chunks are kept for the next read: of fewer steps than a chunk has, so that the next
@@ -322,9 +332,22 @@ impl Job<'_> {
     }
 }
 
-/// How many unpacked chunks and their streams there is memory for.
-fn room(format: ChunkFormat) -> usize {
-    MEMORY / format.bytes.saturating_mul(2).max(1)
+/// How many unpacked chunks and their streams fit into `memory` bytes.
+fn room(memory: usize, format: ChunkFormat) -> usize {
+    memory / format.bytes.saturating_mul(2).max(1)
+}
+
+/// Memory that a thread takes which reads rows of chunks [in bulk](Job::in_bulk), beside its output, in bytes. The
+/// tensor has `rows` rows.
+pub(crate) fn bulk_memory(map: &ChunkMap, format: ChunkFormat, rows: u64) -> u64 {
+    let grid = map.grid();
+    let together = room(BULK_MEMORY, format).clamp(1, TOGETHER) as u64;
+    // What is not shuffled, and wanted whole, is decoded to where it is wanted.
+    let [shuffled, ..] = format.pipeline.filters();
+    let to_output = !shuffled && grid.holds_whole_steps() && rows.is_multiple_of(grid.steps());
+    let decoded = if to_output { 0 } else { grid.chunk_bytes() };
+    let each = decoded.saturating_add(map.largest_stored());
+    each.saturating_mul(together)
 }
 
 /// Says that these chunks will be read soon, if there are such chunks: those that lie side by side at once.

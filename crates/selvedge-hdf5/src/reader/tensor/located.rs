@@ -6,6 +6,7 @@ use crate::ReadError;
 use crate::chunks::Pipeline;
 use crate::layout::{ChunkIndex, ChunkKey, ChunkLookup, chunk_tree};
 use crate::reader::DataLayout;
+use crate::reader::objects::Handle;
 
 impl Tensor {
     /// What it is put together of: tensors, and where each begins in it along each axis. Mostly it is itself.
@@ -44,6 +45,14 @@ impl Tensor {
 
     /// Why it has no place in its file that others can find.
     fn unplaced(&self) -> String {
+        if matches!(self.handle, Handle::Elsewhere(..)) {
+            return "a link leads to it in another file".to_owned();
+        }
+        let file = self.dataset().and_then(|dataset| dataset.file());
+        if file.is_ok_and(|file| file.userblock() > 0) {
+            return "its file begins with a user block, from whose end on addresses count"
+                .to_owned();
+        }
         match self.data_layout() {
             Ok(DataLayout::Chunked { filters, .. }) if filters.is_empty() => {
                 "its chunks cut a step into pieces that are no runs of its bytes".to_owned()
