@@ -81,6 +81,70 @@ fn objects_are_read_as_files() {
     );
 }
 
+/// Whatever fails: the server answers with what it was asked, its address has a password, a setting is nonsense.
+#[cfg(feature = "object-store")]
+#[test]
+fn no_message_has_credentials() {
+    use selvedge_testing::objects::{Fault, ObjectServer};
+
+    let place = Place::new();
+    finished(&place.path("run.h5"));
+    let server = ObjectServer::start();
+    let url = server.put(
+        "bucket/run.h5",
+        std::fs::read(place.path("run.h5")).expect("the file"),
+    );
+    let endpoint = url.strip_suffix("/bucket/run.h5").expect("the address");
+    let with_password = endpoint.replace("//", "//me:hunter2@");
+    let no_port = "http://me:hunter2@127.0.0.1:hunter2".to_owned();
+    let nobody = "http://me:hunter2@127.0.0.1:1".to_owned();
+    let object = "s3://bucket/run.h5";
+    let redirect = Fault::Redirect(format!("{nobody}/?token=hunter2"));
+    let mut failed = 0;
+    for (name, value, fault) in [
+        ("AWS_ENDPOINT", &*with_password, None),
+        ("AWS_ENDPOINT", &*no_port, None),
+        ("AWS_ENDPOINT", "hunter2:9000", None),
+        ("AWS_ENDPOINT", &*nobody, None),
+        ("AWS_PROXY_URL", &*no_port, None),
+        ("AWS_PROXY_URL", &*nobody, None),
+        ("HTTP_PROXY", &*nobody, None),
+        ("AWS_ALLOW_HTTP", "hunter2", None),
+        ("AWS_CONDITIONAL_PUT", "hunter2", None),
+        ("AWS_DEFAULT_REGION", "hunter2\n", None),
+        ("AWS_SESSION_TOKEN", "hunter2\r", None),
+        ("AWS_REGION", "r", Some(Fault::Status(403))),
+        ("AWS_REGION", "r", Some(Fault::Status(400))),
+        ("AWS_REGION", "r", Some(redirect)),
+        ("AWS_REGION", "r", Some(Fault::Page)),
+    ] {
+        for arguments in [
+            &["inspect", object][..],
+            &["pull", object, "copy.h5", "--overwrite"],
+            &["push", "run.h5", object],
+        ] {
+            server.take_fault();
+            if let Some(fault) = &fault {
+                server.fault(0, fault.clone());
+            }
+            let mut command = place.command(arguments);
+            for secret in ["SECRET_ACCESS_KEY", "SESSION_TOKEN", "ACCESS_KEY_ID"] {
+                command.env(format!("AWS_{secret}"), "hunter2");
+            }
+            command.env("AWS_ENDPOINT", endpoint);
+            command.env("AWS_ALLOW_HTTP", "true").env(name, value);
+            let run = common::finish(command.output().expect("it starts"));
+            let said = run.stdout + &run.stderr;
+            assert!(
+                !said.contains("hunter2"),
+                "{name} {fault:?} {arguments:?}: {said}"
+            );
+            failed += usize::from(run.code == 2);
+        }
+    }
+    assert!(failed > 30, "{failed}");
+}
+
 #[cfg(not(feature = "object-store"))]
 #[test]
 fn a_program_without_object_stores_says_so() {

@@ -150,6 +150,9 @@ fn told(error: &object_store::Error) -> (String, bool) {
     if let Some((status, code)) = status {
         let again = matches!(status, 408 | 429 | 500..=599);
         let meaning = match status {
+            _ if code.as_deref() == Some("RequestTimeTooSkewed") => {
+                " (the clock of this machine is not that of the server)"
+            }
             403 => " (no permission)",
             401 => " (no valid credentials)",
             404 => " (there is no such object)",
@@ -190,13 +193,15 @@ fn status_of(message: &str) -> Option<(u16, Option<String>)> {
     Some((status, code.filter(is_word)))
 }
 
-/// A message as a remark, if it can have nothing secret: no URL, nothing that a server said.
+/// A message as a remark, if it can have nothing secret: no URL, nothing that a server said, no value of a setting.
 fn quotable(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
-    match line.contains("://") || line.contains('?') || line.contains('<') || line.len() > 200 {
-        true => String::new(),
-        false => format!(" ({line})"),
+    if line.contains("://") || line.contains('?') || line.contains('<') || line.len() > 200 {
+        return String::new();
     }
+    let parts = line.split('"').enumerate();
+    let parts = parts.map(|(nth, part)| if nth % 2 == 1 { "…" } else { part });
+    format!(" ({})", parts.collect::<Vec<_>>().join("\""))
 }
 
 #[cfg(test)]
@@ -214,6 +219,10 @@ mod tests {
         assert_eq!(status_of(odd), Some((500, None)));
         assert_eq!(status_of("Error performing GET https://h/?sig=x"), None);
         assert_eq!(quotable("GET https://h/p?sig=secret failed"), "");
+        assert_eq!(
+            quotable(r#"failed to parse "secret" as boolean"#),
+            r#" (failed to parse "…" as boolean)"#
+        );
         assert_eq!(
             quotable("Connection refused (os error 111)"),
             " (Connection refused (os error 111))"

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryFutureExt};
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
+use object_store::{Attribute, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore};
 use tokio::time::{sleep, timeout};
 
 use crate::error::{Failure, Kind};
@@ -19,6 +19,9 @@ use crate::{ObjectError, ObjectOptions, store};
 const ATTEMPTS: usize = 5;
 /// How long is waited after the first failure; it is three times as long after each that follows.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Encodings under which bytes are others. (Some stores tell how an object came to them: `aws-chunked`.)
+const ENCODINGS: [&str; 6] = ["gzip", "x-gzip", "deflate", "compress", "br", "zstd"];
 
 /// What a store says of an object that tells it from another one of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,6 +208,11 @@ impl Origin {
         };
         let asked = self.store.get_opts(&self.path, options);
         let answer: GetResult = self.in_time(asked).await??;
+        if let Some(encoding) = encoding(&answer) {
+            let reason =
+                format!("the server sends it encoded ({encoding}), and these are not its bytes");
+            return Err(Failure::new(reason, false));
+        }
         let found = Version::of(&answer.meta)?;
         if *version.get_or_insert_with(|| found.clone()) != found {
             return Err(Failure {
@@ -233,4 +241,12 @@ impl Origin {
             left => Err(Failure::new(format!("{left} bytes did not come"), true)),
         }
     }
+}
+
+/// The encoding by which the bytes of an answer are others than those of the object.
+fn encoding(answer: &GetResult) -> Option<&'static str> {
+    let said = answer.attributes.get(&Attribute::ContentEncoding)?;
+    let said = said.to_ascii_lowercase();
+    let is_said = |known: &&str| said.split(',').any(|one| one.trim() == *known);
+    ENCODINGS.into_iter().find(is_said)
 }

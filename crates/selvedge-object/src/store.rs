@@ -12,7 +12,7 @@ use object_store::{
     BackoffConfig, ClientOptions, HeaderMap, HeaderValue, ObjectStore, ObjectStoreScheme,
     RetryConfig,
 };
-use url::Position;
+use url::{Position, Url};
 
 use crate::error::Failure;
 use crate::url::ObjectUrl;
@@ -24,19 +24,33 @@ pub(crate) type Conditional = (Arc<dyn MultipartStore>, Arc<dyn MultipartStore>)
 /// The longest that a server may take to accept a connection.
 const CONNECTING: Duration = Duration::from_secs(10);
 
+/// Variables that are addresses of servers.
+const ADDRESSES: [&str; 9] = [
+    "AWS_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_METADATA_ENDPOINT",
+    "AZURE_ENDPOINT",
+    "AZURE_MSI_ENDPOINT",
+    "AZURE_STORAGE_ENDPOINT",
+    "GOOGLE_BASE_URL",
+];
+
 /// A builder with what the environment has under this prefix.
 macro_rules! from_environment {
-    ($builder:expr, $prefix:literal) => {
-        std::env::vars_os()
-            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(key, _)| key.starts_with($prefix))
-            .fold($builder, |builder, (key, value)| {
-                match key.to_ascii_lowercase().parse() {
-                    Ok(key) => builder.with_config(key, value),
-                    Err(_) => builder,
-                }
-            })
-    };
+    ($object:expr, $builder:expr, $prefix:literal) => {{
+        let mut builder = $builder;
+        let all = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)));
+        for (name, value) in all.filter(|(name, _)| name.starts_with($prefix)) {
+            if let Ok(key) = name.to_ascii_lowercase().parse() {
+                check($object, &name, &value)?;
+                builder = builder.with_config(key, value);
+            }
+        }
+        builder
+    }};
 }
 
 /// The store that an object is in.
@@ -54,7 +68,7 @@ pub(crate) fn open(
     let built = match object.scheme {
         ObjectStoreScheme::AmazonS3 => {
             let builder = AmazonS3Builder::new().with_client_options(client);
-            let builder = from_environment!(builder.with_retry(retry), "AWS_");
+            let builder = from_environment!(object, builder.with_retry(retry), "AWS_");
             builder
                 .with_url(url)
                 .build()
@@ -62,7 +76,7 @@ pub(crate) fn open(
         }
         ObjectStoreScheme::GoogleCloudStorage => {
             let builder = GoogleCloudStorageBuilder::new().with_client_options(client);
-            let builder = from_environment!(builder.with_retry(retry), "GOOGLE_");
+            let builder = from_environment!(object, builder.with_retry(retry), "GOOGLE_");
             builder
                 .with_url(url)
                 .build()
@@ -70,7 +84,7 @@ pub(crate) fn open(
         }
         ObjectStoreScheme::MicrosoftAzure => {
             let builder = MicrosoftAzureBuilder::new().with_client_options(client);
-            let builder = from_environment!(builder.with_retry(retry), "AZURE_");
+            let builder = from_environment!(object, builder.with_retry(retry), "AZURE_");
             builder
                 .with_url(url)
                 .build()
@@ -96,7 +110,7 @@ pub(crate) fn open_s3(
     let build = |headers: HeaderMap| {
         let client = client(object, options).with_default_headers(headers);
         let builder = AmazonS3Builder::new().with_client_options(client);
-        let builder = from_environment!(builder.with_retry(retry(options)), "AWS_");
+        let builder = from_environment!(object, builder.with_retry(retry(options)), "AWS_");
         let built = builder.with_url(object.url.as_str()).build();
         built.map_err(|error| not_built(object, error))
     };
@@ -123,6 +137,28 @@ fn retry(options: &ObjectOptions) -> RetryConfig {
         max_retries: 0,
         retry_timeout: options.timeout,
     }
+}
+
+/// Refuses what `object_store` would panic on when it makes the first request.
+fn check(object: &ObjectUrl, name: &str, value: &str) -> Result<(), ObjectError> {
+    let refused = |reason: String| ObjectError::Store {
+        url: object.name.clone(),
+        reason,
+    };
+    let is_visible = |byte: u8| matches!(byte, b' '..=b'~');
+    if !value.bytes().all(is_visible) {
+        let why = "has a line break, or another character that no request has room for";
+        return Err(refused(format!("the environment variable {name} {why}")));
+    }
+    let is_address =
+        |url: &Url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some();
+    if ADDRESSES.contains(&name) && !Url::parse(value).is_ok_and(|url| is_address(&url)) {
+        let expected = "is not an address; expected http://HOST:PORT or https://HOST";
+        return Err(refused(format!(
+            "the environment variable {name} {expected}"
+        )));
+    }
+    Ok(())
 }
 
 fn not_built(object: &ObjectUrl, error: object_store::Error) -> ObjectError {

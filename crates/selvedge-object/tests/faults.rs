@@ -17,6 +17,9 @@ use selvedge_testing::{Random, seed};
 
 const FAULTS: u64 = 1000;
 const THREADS: u64 = 8;
+/// What is in the URL that a server sends to, and in no message.
+const SECRET: &str = "hunter2";
+const CHANGED: &str = "was changed since it was opened";
 
 /// What is read of a file, in some ways.
 fn read(file: &Reader) -> Result<Vec<Vec<bf16>>, ReadError> {
@@ -37,8 +40,8 @@ fn read_url(url: &str, timeout: Duration) -> Result<Vec<Vec<bf16>>, String> {
     read(&file).map_err(|error| Chain(&error).to_string())
 }
 
-fn random_fault(random: &mut Random, other: &[u8]) -> Fault {
-    match random.below(16) {
+fn random_fault(random: &mut Random, other: &[u8], page: &str) -> Fault {
+    match random.below(25) {
         0..=2 => Fault::Truncate,
         3..=5 => Fault::Drop,
         6..=7 => Fault::Status([500, 503, 429][usize::try_from(random.below(3)).unwrap()]),
@@ -47,7 +50,15 @@ fn random_fault(random: &mut Random, other: &[u8]) -> Fault {
         11..=12 => Fault::IgnoreRange,
         13 => Fault::Stall,
         14 => Fault::Replace(other.to_vec()),
-        _ => Fault::ReplaceUnseen(other.to_vec()),
+        15 => Fault::ReplaceUnseen(other.to_vec()),
+        16 => Fault::Shorter,
+        17 => Fault::OtherSize,
+        18..=19 => Fault::Encoded,
+        20 => Fault::Chunked,
+        21 => Fault::Untagged,
+        22 => Fault::Weak,
+        23 => Fault::Redirect(format!("{page}?token={SECRET}")),
+        _ => Fault::Page,
     }
 }
 
@@ -77,6 +88,7 @@ impl Files {
 fn inject(files: &Files, seed: u64, faults: u64) -> [u64; 2] {
     let (server, mut random) = (ObjectServer::start(), Random(seed));
     let url = server.put("run_1.h5", files.first.clone());
+    let page = server.put("page", vec![b'<'; files.first.len() + 1]);
     let patient = Duration::from_secs(20);
     let first = read_url(&url, patient).unwrap();
     let requests = server.taken().len() as u64;
@@ -86,7 +98,7 @@ fn inject(files: &Files, seed: u64, faults: u64) -> [u64; 2] {
     let (mut told, mut overcome) = (0, 0);
     while told + overcome < faults {
         server.put("run_1.h5", files.first.clone());
-        let fault = random_fault(&mut random, &files.other);
+        let fault = random_fault(&mut random, &files.other, &page);
         let before = usize::try_from(random.below(requests)).unwrap();
         server.fault(before, fault.clone());
         let timeout = if fault == Fault::Stall {
@@ -118,15 +130,18 @@ fn inject(files: &Files, seed: u64, faults: u64) -> [u64; 2] {
                 let says = match fault {
                     Fault::Status(status) => status.to_string(),
                     Fault::Stall => "nothing came from the server for 0.3 s".to_owned(),
-                    Fault::OtherRange => "Requested".to_owned(),
-                    Fault::IgnoreRange => "Range request not supported".to_owned(),
-                    _ if replaces => "was changed since it was opened".to_owned(),
+                    Fault::OtherRange | Fault::Shorter => "Requested".to_owned(),
+                    Fault::IgnoreRange | Fault::Page => "Range request not supported".to_owned(),
+                    Fault::Encoded => "encoded (gzip)".to_owned(),
+                    Fault::Chunked => "Content-Length".to_owned(),
+                    Fault::Untagged => "neither ETag nor Last-Modified".to_owned(),
+                    Fault::Redirect(_) if before == 0 => "not an HDF5 file".to_owned(),
+                    Fault::Redirect(_) | Fault::OtherSize | Fault::Weak => CHANGED.to_owned(),
+                    _ if replaces => CHANGED.to_owned(),
                     _ => panic!("request {before}, which can be made anew: {text}"),
                 };
-                assert!(
-                    text.contains(&says) && text.contains(&url),
-                    "{fault:?}: {text}"
-                );
+                let is_told = text.contains(&says) && text.contains(&url);
+                assert!(is_told && !text.contains(SECRET), "{fault:?}: {text}");
                 told += 1;
             }
         }

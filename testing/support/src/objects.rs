@@ -1,6 +1,7 @@
 //! A store of objects on this machine, as far as those can tell who read them: HTTP, ranges, ETags. It counts, waits
 //! and fails as it is told.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,7 +14,7 @@ use std::time::Duration;
 /// What a server does wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It answers with this status.
+    /// It answers with this status, and repeats what it was asked.
     Status(u16),
     /// It sends a part, and then nothing more.
     Stall,
@@ -25,6 +26,22 @@ pub enum Fault {
     OtherRange,
     /// It sends the whole object.
     IgnoreRange,
+    /// It sends fewer bytes than were asked for, and says so.
+    Shorter,
+    /// It says that the object is longer than it is.
+    OtherSize,
+    /// It sends other bytes, as many, and calls them compressed by gzip.
+    Encoded,
+    /// It sends the bytes in pieces, and does not say how many there are.
+    Chunked,
+    /// It says nothing that tells the object from another one.
+    Untagged,
+    /// It calls its ETag a weak one.
+    Weak,
+    /// It sends to this URL.
+    Redirect(String),
+    /// A proxy sends a page of its own.
+    Page,
     /// The object gets these bytes and another ETag, before the request is looked at.
     Replace(Vec<u8>),
     /// The same, and it does not look at `If-Match`.
@@ -137,6 +154,8 @@ struct Request {
     is_head: bool,
     range: Option<Range<u64>>,
     if_match: Option<String>,
+    /// All of its lines.
+    text: String,
 }
 
 /// Answers the requests of a connection, until it is closed.
@@ -167,13 +186,15 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
     if reader.read_line(&mut line)? == 0 {
         return Ok(None);
     }
+    let target = line.split(' ').nth(1).unwrap_or_default();
     let mut request = Request {
-        path: line.split(' ').nth(1).unwrap_or_default().to_owned(),
+        path: target.split('?').next().unwrap_or_default().to_owned(),
         is_head: line.starts_with("HEAD "),
         ..Request::default()
     };
     loop {
-        let mut line = String::new();
+        request.text += &line;
+        line.clear();
         reader.read_line(&mut line)?;
         let Some((name, value)) = line.trim_end().split_once(": ") else {
             return Ok(Some(request));
@@ -207,8 +228,9 @@ fn answer(
     }
     let object = shared.state().objects.get(&request.path).cloned();
     let failed = |stream: &mut TcpStream, status: u16| {
-        write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n")?;
-        Ok(true)
+        let asked = if request.is_head { "" } else { &*request.text };
+        let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}", asked.len());
+        write!(stream, "{head}\r\n\r\n{asked}").map(|()| true)
     };
     let Some((bytes, tag)) = object else {
         return failed(stream, 404);
@@ -216,6 +238,20 @@ fn answer(
     match fault {
         Some(Fault::Status(status)) => return failed(stream, *status),
         Some(Fault::Drop) => return Ok(false),
+        Some(Fault::Redirect(to)) => {
+            write!(
+                stream,
+                "HTTP/1.1 307 X\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"
+            )?;
+            return Ok(true);
+        }
+        Some(Fault::Page) => {
+            let page = "<html>Sign in</html>";
+            let head =
+                "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\netag: \"page\"\r\ncontent-length";
+            write!(stream, "{head}: {}\r\n\r\n{page}", page.len())?;
+            return Ok(true);
+        }
         _ => {}
     }
     let tag = format!("\"v{tag}\"");
@@ -231,28 +267,50 @@ fn answer(
         .range
         .clone()
         .filter(|_| fault != Some(&Fault::IgnoreRange));
-    let sent = range
+    let mut sent = range
         .clone()
         .map_or(0..size, |range| range.start..range.end.min(size));
     if sent.is_empty() {
         return failed(stream, 416);
     }
+    if fault == Some(&Fault::Shorter) {
+        sent.end -= (sent.end - sent.start) / 2;
+    }
     let place = |end: u64| usize::try_from(end).expect("an object fits into memory");
-    let body = &bytes[place(sent.start)..place(sent.end)];
+    let mut body = Cow::Borrowed(&bytes[place(sent.start)..place(sent.end)]);
     let status = if range.is_some() { 206 } else { 200 };
-    write!(
-        stream,
-        "HTTP/1.1 {status} X\r\naccept-ranges: bytes\r\ncontent-length: {}\r\netag: {tag}\r\n",
-        body.len()
-    )?;
+    write!(stream, "HTTP/1.1 {status} X\r\naccept-ranges: bytes\r\n")?;
     if range.is_some() {
         let said = u64::from(fault == Some(&Fault::OtherRange));
         let (start, last) = (sent.start + said, sent.end - 1 + said);
+        let size = size + u64::from(fault == Some(&Fault::OtherSize));
         write!(stream, "content-range: bytes {start}-{last}/{size}\r\n")?;
+    }
+    match fault {
+        Some(Fault::Untagged) => {}
+        Some(Fault::Weak) => write!(stream, "etag: W/{tag}\r\n")?,
+        _ => write!(stream, "etag: {tag}\r\n")?,
+    }
+    if fault != Some(&Fault::Untagged) {
+        write!(stream, "last-modified: Sat, 28 Nov 2026 00:00:00 GMT\r\n")?;
+    }
+    let is_chunked = fault == Some(&Fault::Chunked);
+    match is_chunked {
+        true => write!(stream, "transfer-encoding: chunked\r\n")?,
+        false => write!(stream, "content-length: {}\r\n", body.len())?,
+    }
+    if fault == Some(&Fault::Encoded) {
+        write!(stream, "content-encoding: gzip\r\n")?;
+        body.to_mut().iter_mut().for_each(|byte| *byte ^= 0x55);
     }
     write!(stream, "\r\n")?;
     if request.is_head {
         return Ok(true);
+    }
+    if is_chunked {
+        write!(stream, "{:x}\r\n", body.len())?;
+        stream.write_all(&body)?;
+        return write!(stream, "\r\n0\r\n\r\n").map(|()| true);
     }
     match fault {
         Some(Fault::Truncate) => {
@@ -267,6 +325,6 @@ fn answer(
             }
             Ok(false)
         }
-        _ => stream.write_all(body).map(|()| true),
+        _ => stream.write_all(&body).map(|()| true),
     }
 }
