@@ -247,6 +247,17 @@ def test_a_cluster_reads(
 def test_ray_reads(folder: pathlib.Path, store: dict[str, str], tmp_path: pathlib.Path) -> None:
     recipe("ray_norms.py", folder / "run.h5", tmp_path / "norms.npy")
     assert numpy.array_equal(numpy.load(tmp_path / "norms.npy"), norms(folder))
+    import ray
+
+    def values(name: str) -> numpy.ndarray:
+        with selvedge.open(view) as file:
+            return file[name].bits() if name != "loss" else file[name].numpy()
+
+    view, names = folder / "run.h5", list(selvedge.open(folder / "run.h5"))
+    ray.init(include_dashboard=False)
+    read = ray.remote(values)
+    check(dict(zip(names, ray.get([read.remote(name) for name in names]), strict=True)), folder)
+    ray.shutdown()
 
 
 def test_an_array_of_jobs_reads(folder: pathlib.Path, store: dict[str, str], tmp_path: pathlib.Path) -> None:

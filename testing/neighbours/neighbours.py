@@ -320,8 +320,9 @@ def main(folder: pathlib.Path, document: pathlib.Path) -> int:
             continue
         found = list(outcomes.values())
         version = found[0].version
-        is_refused = found[0].notes == ("refused",)
-        attributes = "–" if is_refused else ", ".join(found[0].attributes) or "kept"
+        read = [outcome for outcome in found if outcome.notes != ("refused",)]
+        lost = {attribute for outcome in read for attribute in outcome.attributes}
+        attributes = ", ".join(sorted(lost)) or "kept" if read else "–"
         cells = [outcome.cell() for outcome in found]
         print(f"{program.title} ({version}): {' | '.join(cells)} | {attributes}", flush=True)
         rows.append(f"| {program.title} | {version} | {' | '.join(cells)} | {attributes} |")
