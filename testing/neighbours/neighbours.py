@@ -126,8 +126,8 @@ PROGRAMS = (
     Program(
         "VirtualiZarr, `HDFParser`",
         "virtualizarr",
-        "**of a view all values are wrong**: fill values, without an error; a run without compression that has not yet, or never, come "
-        "to its planned steps has chunks beyond the last one: `IndexError`",
+        "**of a view all values are wrong**: fill values, without an error; a run without compression that is being recorded, or was "
+        "never finished, has chunks beyond its last step: `IndexError`",
         "`selvedge.VirtualizarrParser()`",
         "ours-virtualizarr",
     ),

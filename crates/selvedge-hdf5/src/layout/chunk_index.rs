@@ -297,6 +297,52 @@ impl ChunkIndex {
         write(storage, STRUCTURE, at, &self.encode(key)[..8])
     }
 
+    /// Lets the index end before the chunk at offset `end`, which is not the first of all.
+    /// [`write_edge`](Self::write_edge) writes that.
+    pub(crate) fn cut(&mut self, storage: &dyn ReadAt, end: &[u64]) -> Result<()> {
+        let mut edge: Vec<Node> = Vec::new();
+        let mut next = self.edge.first().map(|root| root.address);
+        while let Some(address) = next {
+            let above = edge.last().map(|node| node.level);
+            let node = IndexNode::read(storage, self.rank, address, above)?;
+            let (mut used, mut key) = (0, ChunkKey::default());
+            for entry in 0..node.used {
+                node.key(entry, &mut key)?;
+                used += usize::from(key.offset[..] < *end);
+            }
+            let Some(last) = used.checked_sub(1) else {
+                let expected = format!("a chunk before {end:?}");
+                return Err(LayoutError::unexpected(
+                    STRUCTURE, address, expected, "none",
+                ));
+            };
+            let level = node.level;
+            next = (level > 0).then(|| node.child(last)).transpose()?;
+            edge.push(Node {
+                address,
+                level,
+                used,
+            });
+        }
+        (self.edge, self.open_ended) = (edge, false);
+        Ok(())
+    }
+
+    /// Writes the node of the edge that is so far below the root as the last one of its level, with the children
+    /// that it has. Returns whether there is one.
+    ///
+    /// From the root down each write leaves an index that is whole, and has all chunks up to one that is cut off or
+    /// the last one. What is cut off stays in the file, and nothing refers to it.
+    pub(crate) fn write_edge(&self, storage: &dyn Storage, below: usize) -> Result<bool> {
+        let Some(node) = self.edge.get(below) else {
+            return Ok(false);
+        };
+        let sibling = node.address + RIGHT_SIBLING;
+        write(storage, STRUCTURE, sibling, &UNDEFINED.to_le_bytes())?;
+        write_used(storage, node.address, node.used)?;
+        Ok(true)
+    }
+
     /// Makes the last key of each node on the edge bound every later chunk: libhdf5 writes the one
     /// right after the last chunk, and would not look for a later one there.
     fn open_right_edge(&mut self, storage: &dyn Storage, steps: u64) -> Result<()> {

@@ -222,10 +222,12 @@ impl TrajectoryFile {
         Ok(())
     }
 
-    /// Ends the recording: gives back the room announced ahead, and says that the file is finished.
+    /// Ends the recording: gives back the room announced ahead and chunks without steps, and says that the file is
+    /// finished.
     pub(crate) fn finish(&mut self) -> Result<(), StorageError> {
         self.give_back()?;
         self.log.lower_end_of_file(self.tail.end())?;
+        self.drop_unused_chunks()?;
         // A resumed run that committed nothing still has the commit that had been cut short.
         self.announce_commit(self.log.committed)?;
         self.set_state(RunState::Finished)?;

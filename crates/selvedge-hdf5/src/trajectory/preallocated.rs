@@ -3,6 +3,7 @@
 use super::tensor::{ChunkLayout, Preallocated, StepTensor};
 use super::{TrajectoryFile, reserve};
 use crate::StorageError;
+use crate::chunks::to_usize;
 use crate::create::chunk_alignment;
 use crate::layout::ChunkKey;
 
@@ -118,6 +119,43 @@ impl TrajectoryFile {
                 )
                 .map_err(&failed)?;
             addresses.push(address);
+        }
+        Ok(())
+    }
+
+    /// Takes the chunks out of the indexes that have no steps, since the run ends before its planned ones: who goes by
+    /// the chunks of a file would take them for values beyond the extents. Their places stay holes.
+    pub(super) fn drop_unused_chunks(&mut self) -> Result<(), StorageError> {
+        let (log, mut indexes) = (&self.log, Vec::new());
+        let (storage, failed) = (&*log.storage, log.failed("finish"));
+        for tensor in &mut self.tensors {
+            let ChunkLayout::Preallocated(Preallocated {
+                addresses,
+                index: Some(index),
+                ..
+            }) = &mut tensor.layout
+            else {
+                continue;
+            };
+            let used = tensor.grid.chunks_of(tensor.extent).unwrap_or(0);
+            if (1..addresses.len() as u64).contains(&used) {
+                index
+                    .cut(storage, &tensor.grid.offset(used))
+                    .map_err(&failed)?;
+                addresses.truncate(to_usize(used));
+                indexes.push(&*index);
+            }
+        }
+        for below in 0.. {
+            let mut is_written = false;
+            for index in &indexes {
+                is_written |= index.write_edge(storage, below).map_err(&failed)?;
+            }
+            if !is_written {
+                break;
+            }
+            // What is below loses chunks after what is above: so there is never a gap in the index.
+            log.barrier()?;
         }
         Ok(())
     }

@@ -101,6 +101,11 @@ impl Storage for Memory {
 /// An open-ended file without steps: `W` with one step of `[2, 3]` in two chunks, and `loss` with
 /// two steps in a chunk.
 fn empty_file(folder: &Path) -> Vec<u8> {
+    file_of(folder, None)
+}
+
+/// The same, of a run of so many planned steps.
+fn file_of(folder: &Path, steps: Option<u64>) -> Vec<u8> {
     let path = folder.join("run_1.h5");
     let specs = [
         TensorSpec::new("W", Dtype::Bf16, [2, 3]),
@@ -112,7 +117,7 @@ fn empty_file(folder: &Path) -> Vec<u8> {
     };
     let mut plan = RunPlan::new(
         &specs,
-        None,
+        steps,
         ReadPattern::default(),
         &limits,
         0,
@@ -180,6 +185,14 @@ fn record(memory: &Memory, steps: u64) -> Vec<u64> {
     let mut file = open(memory);
     let mut committed = Vec::new();
     let mut note = |count: usize, steps: u64| committed.resize(count, steps);
+    write(&mut file, steps, |step| note(memory.changes(), step));
+    file.finish().unwrap();
+    note(memory.changes(), steps);
+    committed
+}
+
+/// Commits one step after the other, up to `steps` of them, and tells after each which it was.
+fn write(file: &mut TrajectoryFile, steps: u64, mut committed: impl FnMut(u64)) {
     for step in file.committed()..steps {
         file.write_steps(0, step, 1, bytemuck::cast_slice(&weights(step)))
             .unwrap();
@@ -187,11 +200,8 @@ fn record(memory: &Memory, steps: u64) -> Vec<u64> {
             .unwrap();
         file.announce_commit(step + 1).unwrap();
         file.set_extents(step + 1).unwrap();
-        note(memory.changes(), step);
+        committed(step);
     }
-    file.finish().unwrap();
-    note(memory.changes(), steps);
-    committed
 }
 
 /// The file opens by libhdf5 and by the recorder, with at least `least` steps, all of them intact.
@@ -259,6 +269,33 @@ fn every_moment_of_a_growing_run_is_a_valid_file() {
     }
     check_image(&image, &path, 150, "at the end");
     assert!(looked > 300, "{looked} moments");
+}
+
+/// A run that ended before its planned steps left chunks in its indexes that no step was in, which VirtualiZarr took for
+/// parts of the array.
+#[test]
+fn every_moment_of_an_early_end_is_a_valid_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("image_1.h5");
+    for (planned, steps, moments) in [(150, 70, true), (150, 1, true), (400, 257, false)] {
+        let memory = Memory::new(file_of(folder.path(), Some(planned)));
+        let mut file = open(&memory);
+        write(&mut file, steps, |_| {});
+        let base = memory.image();
+        let memory = Memory::new(base.clone());
+        open(&memory).finish().unwrap();
+        if moments {
+            packed::replay(&base, &memory, |image, _, moment| {
+                check_image(image, &path, steps, moment);
+            });
+        }
+        let file = open(&memory);
+        let chunks = [0, 1].map(|nth: usize| file.tensors[nth].chunks().len() as u64);
+        assert_eq!(chunks, [2 * steps, steps.div_ceil(2)]);
+        // It goes on in new chunks.
+        record(&memory, planned);
+        check_image(&memory.image(), &path, planned, "after going on");
+    }
 }
 
 #[test]

@@ -278,3 +278,31 @@ assert a['rate'] == np.float32(0.1) and a['rate'].dtype == 'f4' and a['betas'].d
     let other = Recorder::resume(&path).attribute("rate", 0.1).start();
     assert!(other.unwrap_err().to_string().contains("attribute `rate`"));
 }
+
+/// The chunks of a run that ended before its planned steps stayed in the index, and programs that go by chunks, such as
+/// VirtualiZarr, took them for parts of the array.
+#[test]
+fn a_run_that_ends_early_has_no_chunks_beyond_its_steps_and_goes_on() {
+    const LOOK: &str = r#"
+import sys, h5py
+with h5py.File(sys.argv[1], "r+") as f:
+    for name in ["W", "loss"]:
+        d = f[name]
+        rows = {d.id.get_chunk_info(n).chunk_offset[0] for n in range(d.id.get_num_chunks())}
+        assert rows == set(range(0, len(d), d.chunks[0])), (name, rows, d.shape)
+        d.resize(len(d) + 6, axis=0)
+        d[-6:] = 0
+        assert len(d[()]) == len(d)
+        d.resize(len(d) - 6, axis=0)
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = finished(folder.path(), 7, Some(400));
+    for steps in [7, 30, 400] {
+        let mut run = declare(Recorder::resume(&path)).start().unwrap();
+        let committed = u16::try_from(run.committed()).unwrap();
+        append(&mut run, committed..steps);
+        run.finish().unwrap();
+        python::on_file(LOOK, &path);
+        check(&path, steps);
+    }
+}
