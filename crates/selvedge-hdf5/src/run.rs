@@ -234,9 +234,9 @@ fn named(run: u32, candidates: &[Candidate]) -> Vec<bool> {
     is_step
 }
 
-/// Whether these datasets of a file lie as a recorder lays them: its step tensors come first, and no value of
-/// theirs is within the first block, which is of what libhdf5 makes alone. What another program writes anew,
-/// dataset by dataset, lies otherwise. `values` tells the address of the first chunk of one.
+/// Whether these datasets of a file lie as a recorder lays them: its step tensors come first, in the first block,
+/// which is of what libhdf5 makes alone, and has no values. What another program writes anew, dataset by dataset, lies
+/// otherwise. `values` tells the address of the first chunk of one.
 pub(crate) fn lies_as_recorded(
     candidates: &[Candidate],
     values: impl Fn(usize) -> Option<u64>,
@@ -244,12 +244,10 @@ pub(crate) fn lies_as_recorded(
     let recorded = (0..candidates.len()).filter(|&nth| candidates[nth].looks_recorded());
     let recorded: Vec<usize> = recorded.collect();
     let headers = recorded.iter().filter_map(|&nth| candidates[nth].header);
-    let Some(first) = headers.min() else {
-        return false;
-    };
-    let is_later = |found: &Candidate| found.header.is_none_or(|header| header >= first);
+    let first = headers.min().filter(|&first| first < METADATA_BLOCK);
+    let is_later = |found: &Candidate| found.header.is_none() || found.header >= first;
     let is_outside = |&nth: &usize| values(nth).is_none_or(|address| address >= METADATA_BLOCK);
-    candidates.iter().all(is_later) && recorded.iter().all(is_outside)
+    first.is_some() && candidates.iter().all(is_later) && recorded.iter().all(is_outside)
 }
 
 /// The candidates without a number in their marks that the recorder of this file made, and not HDF5 as copies of

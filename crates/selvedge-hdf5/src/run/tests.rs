@@ -305,6 +305,11 @@ fn a_file_that_was_written_anew_is_known_by_where_things_lie() {
     assert!(!in_place(&all, METADATA_BLOCK - 1));
     let masks_first = [at(800, recorded(20)), at(796, constant())];
     assert!(!in_place(&masks_first, METADATA_BLOCK));
+    let aligned = [
+        at(METADATA_BLOCK, recorded(20)),
+        at(2 * METADATA_BLOCK, constant()),
+    ];
+    assert!(!in_place(&aligned, 9 * METADATA_BLOCK));
     // Without any chunk nothing is in the block.
     assert!(lies_as_recorded(&all, |_| None));
     assert!(!lies_as_recorded(&[constant()], |_| None));
