@@ -10,6 +10,7 @@ use selvedge_hdf5::{ChecksumOptions, RewriteError};
 use serde::Serialize;
 
 use super::hdf5_only::check_hdf5;
+use super::other_files::OtherFiles;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -40,6 +41,9 @@ pub(crate) struct Args {
     #[arg(long)]
     skip_unsupported: bool,
 
+    #[command(flatten)]
+    other_files: OtherFiles,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -63,7 +67,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let follow = |done| progress.follow(&name, done);
     let options = ChecksumOptions::default()
         .trust_values(args.trust_values)
-        .skip_unsupported(args.skip_unsupported);
+        .skip_unsupported(args.skip_unsupported)
+        .input_options(args.other_files.options());
     let added = options.add(&args.file, follow);
     progress.finish();
     let left_out = added.map_err(|error| match &error {

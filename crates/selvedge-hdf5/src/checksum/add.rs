@@ -8,7 +8,7 @@ use selvedge_base::{Chain, LockedFile};
 use super::verify::{check_values, compute};
 use super::{COVERED, Checksums, STEPS, SUMS};
 use crate::bulk::{Callback, MEMORY, Meter, Progress};
-use crate::reader::{Reader, Tensor};
+use crate::reader::{ReaderOptions, Tensor};
 use crate::run::Standing;
 use crate::{ReadError, RewriteError, RunState, StorageError, ffi};
 
@@ -34,16 +34,17 @@ pub fn add_checksums(
 }
 
 /// How checksums are [added](ChecksumOptions::add).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing happens before `add`"]
 pub struct ChecksumOptions {
     trust_values: bool,
     skip_unsupported: bool,
+    opening: ReaderOptions,
 }
 
 impl ChecksumOptions {
     /// Makes checksums of all values as they are, whatever those say that are there: for values that were changed
     /// on purpose. Default: no, that is [`RewriteError::WrongChecksums`].
-    #[must_use]
     pub fn trust_values(mut self, trust: bool) -> Self {
         self.trust_values = trust;
         self
@@ -51,9 +52,15 @@ impl ChecksumOptions {
 
     /// Leaves tensors without new checksums that [cannot be read here](ReadError::is_unsupported), since a filter or
     /// another file is not here. Default: no, they are an error.
-    #[must_use]
     pub fn skip_unsupported(mut self, skip: bool) -> Self {
         self.skip_unsupported = skip;
+        self
+    }
+
+    /// How the file is opened: whether other files that it names are read, and plugins loaded. Default: neither,
+    /// but for sources of virtual datasets in its folder.
+    pub fn input_options(mut self, options: ReaderOptions) -> Self {
+        self.opening = options;
         self
     }
 
@@ -64,7 +71,7 @@ impl ChecksumOptions {
     ///
     /// Those of [`add_checksums`].
     pub fn add(
-        self,
+        &self,
         path: impl AsRef<Path>,
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<Vec<(String, String)>, RewriteError> {
@@ -74,12 +81,12 @@ impl ChecksumOptions {
 
 fn add(
     path: &Path,
-    options: ChecksumOptions,
+    options: &ChecksumOptions,
     progress: Callback<'_>,
 ) -> Result<Vec<(String, String)>, RewriteError> {
     let file = LockedFile::open(path)?;
     file.share(path)?;
-    let reader = Reader::open_held(&file, path)?;
+    let reader = options.opening.open_as(path.to_owned(), Some(&file))?;
     let trajectory = reader.trajectory(&file, true)?;
     if !matches!(trajectory.state(), RunState::Finished | RunState::Recovered) {
         let path = path.to_owned();

@@ -1,5 +1,6 @@
 //! How a file is opened, where that is not as any file is.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,12 +70,20 @@ impl ReaderOptions {
     /// Those of [`Reader::open`]; [`StorageError::File`] where there is no folder inside of which links are to be
     /// followed.
     pub fn open(&self, path: impl Into<PathBuf>) -> Result<Reader, StorageError> {
-        let path = path.into();
+        self.open_as(path.into(), None)
+    }
+
+    /// Opens the file at `path`, or the one that is open as `held` and was opened by that path.
+    pub(crate) fn open_as(
+        &self,
+        path: PathBuf,
+        held: Option<&File>,
+    ) -> Result<Reader, StorageError> {
         if self.plugins {
             ffi::load_plugins();
         }
         let others = self.others(&path)?;
-        Reader::open_beside(path, None, &others)
+        Reader::open_beside(path, held, &others)
     }
 
     /// Opens a file that lies elsewhere, and whose bytes `ranges` has. In errors it goes by `name`, such as its
