@@ -42,7 +42,7 @@ pub(crate) struct Asked {
     pub(crate) has_steps: bool,
 }
 
-/// A length, and a time in seconds and nanoseconds.
+/// A length, and a time in seconds and nanoseconds that is compared with none but its like.
 type Seen = (u64, i64, i64);
 
 struct Open {
@@ -115,7 +115,7 @@ fn id(path: &Path) -> Option<(u64, u64)> {
 /// How long a file is, and when it was changed.
 fn seen(path: &Path) -> Option<Seen> {
     let metadata = fs::metadata(path).ok()?;
-    Some((metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+    Some((metadata.len(), metadata.ctime(), metadata.ctime_nsec()))
 }
 
 impl Viewed for Look {

@@ -157,15 +157,13 @@ fn in_terminal(watched: &Watched<'_>) -> anyhow::Result<Outcome> {
     let mut screen = output::Screen::default();
     loop {
         let is_live = watched.step();
-        if !is_live || is_terminal {
-            let room = Room {
-                columns: Page::of_stdout().table.unwrap_or(80),
-                // What is shown again has the screen, and no more of it.
-                lines: is_live.then(output::lines).flatten(),
-                has_colours: output::has_styles(),
-            };
-            screen.show(&render::terminal::files(&watched.reports(), room))?;
-        }
+        let room = Room {
+            columns: Page::of_stdout().table.unwrap_or(80),
+            // What is shown again has the screen, and no more of it.
+            lines: is_live.then(output::lines).flatten(),
+            has_colours: output::has_styles(),
+        };
+        screen.show(&render::terminal::files(&watched.reports(), room))?;
         if !is_live || !is_terminal {
             return Ok(Outcome::Success);
         }

@@ -70,6 +70,10 @@ fn file(about: &About, tensors: &[TensorReport], room: Room) -> Vec<String> {
         .collect();
     let steps = tensors.iter().filter(|tensor| tensor.kind == Kind::Steps);
     blocks.extend(steps.map(|tensor| steps_of(tensor, room)));
+    if blocks.is_empty() {
+        let text = "no tensor has steps to draw; `selvedge inspect --stats` tells what the values are like";
+        lines.extend(caption(HEADING, text, 2, room));
+    }
     // As many as there is room for, and how many there are beside them.
     let (mut shown, all) = (0, blocks.len());
     for block in blocks.into_iter().filter(|block| !block.is_empty()) {

@@ -29,12 +29,8 @@ pub(super) fn read(
     };
     // Where nothing was written, and nothing is to be filled in, libhdf5 leaves what is there.
     bytes.fill(0);
-    ffi::read_raw(
-        dataset,
-        &memory,
-        &select(dataset, rank, rows, within)?,
-        bytes,
-    )?;
+    let (space, shape) = select(dataset, rank, rows, within)?;
+    ffi::read_raw(dataset, &memory, (&space, shape), bytes)?;
     arrange(bytes, (dtype, form));
     Ok(())
 }
@@ -103,15 +99,17 @@ fn native(dtype: Dtype) -> Result<Datatype, LibraryError> {
     }?)
 }
 
+/// What is selected, and its shape.
 fn select(
     dataset: &Dataset,
     rank: usize,
     rows: Stride,
     within: Option<Range<u64>>,
-) -> hdf5::Result<Dataspace> {
+) -> hdf5::Result<(Dataspace, Vec<usize>)> {
     let space = dataset.space()?;
+    let mut shape = space.shape();
     if rank == 0 {
-        return Ok(space);
+        return Ok((space, shape));
     }
     let mut axes = vec![SliceOrIndex::SliceCount {
         start: to_usize(rows.first),
@@ -120,8 +118,10 @@ fn select(
         block: 1,
     }];
     axes.resize(rank, SliceOrIndex::from(..));
+    shape[0] = to_usize(rows.count);
     if let (Some(within), Some(axis)) = (within, axes.get_mut(1)) {
         *axis = (to_usize(within.start)..to_usize(within.end)).into();
+        shape[1] = to_usize(within.end - within.start);
     }
-    space.select(Selection::from(Hyperslab::new(axes)))
+    Ok((space.select(Selection::from(Hyperslab::new(axes)))?, shape))
 }
