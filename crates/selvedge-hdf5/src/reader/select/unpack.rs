@@ -61,15 +61,15 @@ impl Job<'_> {
         let rows = to_usize(rows.min(self.steps.count));
         let row_bytes = format.bytes.saturating_mul(to_usize(grid.pieces()));
         let work = row_bytes.saturating_mul(rows) / TASK;
-        match self.in_bulk {
-            true => 1,
-            false => bulk::threads_for(work.min(rows).min(self.room(format)), MOST_THREADS),
-        }
+        bulk::threads_for(work.min(rows).min(self.room(format)), MOST_THREADS)
     }
 
     /// How many unpacked chunks and their streams there is memory for.
     fn room(&self, format: ChunkFormat) -> usize {
-        room(if self.in_bulk { BULK_MEMORY } else { MEMORY }, format)
+        match self.in_bulk {
+            true => bulk_room(format),
+            false => room(MEMORY, format),
+        }
     }
 
     /// Where decoded chunks are kept for the next read: of fewer steps than a chunk has, so that the next
@@ -337,11 +337,16 @@ fn room(memory: usize, format: ChunkFormat) -> usize {
     memory / format.bytes.saturating_mul(2).max(1)
 }
 
+/// The same of a thread that reads in bulk, with those that help it.
+fn bulk_room(format: ChunkFormat) -> usize {
+    room(BULK_MEMORY, format).min(TOGETHER)
+}
+
 /// Memory that a thread takes which reads rows of chunks [in bulk](Job::in_bulk), beside its output, in bytes. The
 /// tensor has `rows` rows.
 pub(crate) fn bulk_memory(map: &ChunkMap, format: ChunkFormat, rows: u64) -> u64 {
     let grid = map.grid();
-    let together = room(BULK_MEMORY, format).clamp(1, TOGETHER) as u64;
+    let together = bulk_room(format).max(1) as u64;
     // What is not shuffled, and wanted whole, is decoded to where it is wanted.
     let [shuffled, ..] = format.pipeline.filters();
     let to_output = !shuffled && grid.holds_whole_steps() && rows.is_multiple_of(grid.steps());
