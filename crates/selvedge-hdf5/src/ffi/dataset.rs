@@ -8,7 +8,7 @@ use hdf5_sys::h5p::H5P_DEFAULT;
 /// Reads what is selected in `file` into `bytes`, as elements of the type `memory`, one after the other, of the
 /// shape that the selection has. Where that is the type of the dataset nothing is converted.
 ///
-/// Of memory of another shape libhdf5 finds the place of each element by itself, which takes a hundred times as long.
+/// With memory of another shape, libhdf5 would find the place of each element by itself, which takes a hundred times as long.
 pub(crate) fn read_raw(
     dataset: &Dataset,
     memory: &Datatype,
