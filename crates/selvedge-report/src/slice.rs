@@ -16,6 +16,8 @@ use crate::values::Tensor;
 
 /// Bytes that are read for one picture.
 const MOST_BYTES: u64 = 32 << 20;
+/// Bytes that are read where that is not all of a step, of the step and of the one before it together.
+const MOST_SAMPLED: u64 = 16 << 20;
 /// Bytes that are unpacked for it.
 const MOST_UNPACKED: u64 = 256 << 20;
 /// Rows of a picture, and columns.
@@ -84,12 +86,12 @@ struct Lines {
 }
 
 impl Lines {
-    /// The lines of a step of this shape; a list of values is broken into lines.
+    /// The lines of a step of this shape, of which so many are read; a list of values is broken into lines.
     ///
     /// # Errors
     ///
     /// That a row alone is too large.
-    fn of(shape: &[u64], element: u64) -> Result<Self, String> {
+    fn of(shape: &[u64], element: u64, steps: u64) -> Result<Self, String> {
         let (rows, width) = match shape {
             [] => (1, 1),
             [rows, rest @ ..] => (
@@ -127,7 +129,7 @@ impl Lines {
                 "a row of a step takes {line}, and {most} at most are read for a picture"
             ));
         }
-        let count = (MOST_BYTES / line.max(1))
+        let count = (MOST_SAMPLED / steps.max(1) / line.max(1))
             .clamp(1, SIDE)
             .min(rows / each.max(1))
             .max(1);
@@ -178,7 +180,8 @@ impl Slice {
             Shown::Values => None,
         };
         let element = element_bytes(&tensor.dtype).ok_or_else(|| not_shown(tensor))?;
-        let lines = Lines::of(tensor.step_shape(), element)?;
+        let steps = 1 + u64::from(before.is_some());
+        let lines = Lines::of(tensor.step_shape(), element, steps)?;
         let asked = lines.asked();
         let read = |step: u64| {
             let mut bytes = Vec::new();
