@@ -1,6 +1,7 @@
 //! Building the file: everything in it is made here, by libhdf5, before the first step.
 
 use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::ffi::CString;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
@@ -8,9 +9,9 @@ use std::time::Instant;
 
 use hdf5::dataset::{AllocTime, FillTime};
 use hdf5::file::LibraryVersion;
-use hdf5::plist::CharEncoding;
+use hdf5::plist::{CharEncoding, DatasetCreate, LinkCreate};
 use hdf5::types::{CompoundField, CompoundType, FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
-use hdf5::{Dataset, Extent, File, Location, SimpleExtents};
+use hdf5::{Dataset, Dataspace, Datatype, Extent, File, Location, SimpleExtents};
 
 use crate::attribute::MAX_BYTES;
 use crate::chunks::{self, to_usize};
@@ -161,6 +162,8 @@ pub(crate) fn create(
         // The oldest format has no checksums: so single fields of it can be written in place.
         access
             .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)
+            // No chunk goes through libhdf5 here, and it would take 64 KiB for each dataset.
+            .chunk_cache(0, 0, 0.0)
             .alignment(PAGE, alignment(contents).max(PAGE))
             .meta_block_size(METADATA_BLOCK)
     })
@@ -190,8 +193,9 @@ pub(crate) fn create(
         write_attribute(&file, name, value)
             .map_err(failed(format!("write attribute `{name}` of")))?;
     }
+    let mut kinds = HashMap::new();
     for tensor in contents.tensors {
-        create_step_tensor(&file, tensor, run)
+        create_step_tensor(&file, tensor, run, &mut kinds)
             .map_err(failed(format!("create tensor `{}` in", tensor.tensor)))?;
     }
     // Constants that are given attributes of these names keep them for themselves.
@@ -235,8 +239,33 @@ fn new_number() -> u32 {
     RunNumber::from_hash(RandomState::new().hash_one(now))
 }
 
-fn create_step_tensor(file: &File, plan: &ChunkPlan, run: u32) -> hdf5::Result<()> {
-    let role = Mark::step_of(run, &plan.tensor);
+/// Step tensors that differ in their names only: a model has hundreds, of few kinds.
+type Kinds<'a> = HashMap<Alike<'a>, ffi::DatasetKind>;
+/// Dtype, shapes of a step and a chunk, steps, and whether they are compressed.
+type Alike<'a> = (Dtype, (&'a [u64], &'a [u64]), Option<u64>, bool);
+
+fn create_step_tensor<'a>(
+    file: &File,
+    plan: &'a ChunkPlan,
+    run: u32,
+    kinds: &mut Kinds<'a>,
+) -> hdf5::Result<()> {
+    let shapes = (&*plan.step_shape, &*plan.chunk_shape);
+    let alike = (plan.dtype, shapes, plan.steps, plan.compressed);
+    let kind = match kinds.entry(alike) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(new) => new.insert(step_tensor_kind(plan)?),
+    };
+    let dataset = kind.create(file, &plan.tensor)?;
+    mark_role(&dataset, Mark::step_of(run, &plan.tensor))?;
+    mark(&dataset, plan.dtype)?;
+    match plan.compressed {
+        true => write_attribute(&dataset, ENCODER, &Attribute::from(chunks::ENCODER_NAME)),
+        false => Ok(()),
+    }
+}
+
+fn step_tensor_kind(plan: &ChunkPlan) -> hdf5::Result<ffi::DatasetKind> {
     let leading = match plan.compressed {
         true => 0,
         false => plan.steps.unwrap_or(plan.chunk_steps()),
@@ -248,28 +277,28 @@ fn create_step_tensor(file: &File, plan: &ChunkPlan, run: u32) -> hdf5::Result<(
             .map(|&axis| Extent::fixed(to_usize(axis))),
     );
     let chunk: Vec<usize> = plan.chunk_shape.iter().copied().map(to_usize).collect();
-    let dataset = file
-        .new_dataset_builder()
-        .empty_as(stored_type(plan.dtype))
-        .shape(SimpleExtents::new(extents))
+    let mut creation = DatasetCreate::build();
+    creation
+        .obj_track_times(false)
         .chunk(chunk)
         // The default would write every chunk once before its data.
         .fill_time(FillTime::Never);
-    if !plan.compressed {
-        let dataset = dataset.alloc_time(Some(AllocTime::Early));
-        let dataset = dataset.create(plan.tensor.as_str())?;
-        mark_role(&dataset, role)?;
-        return mark(&dataset, plan.dtype);
-    }
-    // The level is what HDF5 would compress with itself; readers do not ask for it.
-    let dataset = dataset
-        .alloc_time(Some(AllocTime::Incr))
-        .shuffle()
-        .deflate(1)
-        .create(plan.tensor.as_str())?;
-    mark_role(&dataset, role)?;
-    mark(&dataset, plan.dtype)?;
-    write_attribute(&dataset, ENCODER, &Attribute::from(chunks::ENCODER_NAME))
+    match plan.compressed {
+        false => creation.alloc_time(Some(AllocTime::Early)),
+        // The level is what HDF5 would compress with itself; readers do not ask for it.
+        true => creation
+            .alloc_time(Some(AllocTime::Incr))
+            .shuffle()
+            .deflate(1),
+    };
+    Ok(ffi::DatasetKind {
+        datatype: Datatype::from_descriptor(&stored_type(plan.dtype).to_c_repr())?,
+        space: Dataspace::try_new(SimpleExtents::new(extents))?,
+        creation: creation.finish()?,
+        link: LinkCreate::build()
+            .create_intermediate_group(true)
+            .finish()?,
+    })
 }
 
 /// Returns the address of the constant's values; `None` for one without elements.
@@ -298,12 +327,13 @@ pub(crate) fn create_constant(
 /// their numbers, where they have no names, do not take it for the axis of the steps.
 pub(crate) fn name_axis(dataset: &Dataset, name: &str) -> hdf5::Result<()> {
     for (attribute, value) in [(SCALE_CLASS, DIMENSION_SCALE), (SCALE_NAME, name)] {
-        let text = |text: &str| {
-            CString::new(text).map_err(|_| hdf5::Error::from(format!("a zero byte in {text:?}")))
-        };
-        ffi::write_terminated(dataset, &text(attribute)?, &text(value)?)?;
+        ffi::write_terminated(dataset, &terminated(attribute)?, &terminated(value)?)?;
     }
     Ok(())
+}
+
+fn terminated(text: &str) -> hdf5::Result<CString> {
+    CString::new(text).map_err(|_| hdf5::Error::from(format!("a zero byte in {text:?}")))
 }
 
 /// Says which step tensor the dataset is, or that it is none: so what other programs add is told apart, and
@@ -378,6 +408,13 @@ pub(crate) fn write_attribute(
         };
     }
     match value {
+        Attribute::Int(value) if name.is_ascii() => {
+            ffi::ScalarAttributes::get()?.write_number(location, &terminated(name)?, *value)
+        }
+        Attribute::Text(value) if name.is_ascii() => {
+            let value = terminated(value)?;
+            ffi::ScalarAttributes::get()?.write_text(location, &terminated(name)?, &value)
+        }
         Attribute::Int(value) => scalar!(value, i64),
         Attribute::Uint(value) => scalar!(value, u64),
         Attribute::Float(value) => scalar!(value, f64),

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use selvedge_base::disk;
+use selvedge_base::{Mutex, disk};
 
 /// What the file system says of an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,48 @@ pub(crate) struct Status {
 pub(crate) trait ReadAt: Send + Sync {
     /// Fills `buffer` from `offset`; an end of file on the way is `UnexpectedEof`.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+/// Reads of small structures, most of which lie a little after the one before: they are read ahead.
+pub(crate) struct ReadAhead<'a> {
+    storage: &'a dyn ReadAt,
+    /// The bytes that were read last, and where they begin.
+    kept: Mutex<(u64, Vec<u8>)>,
+}
+
+/// How much is read ahead, in bytes.
+const AHEAD: usize = 32 << 10;
+
+impl<'a> ReadAhead<'a> {
+    /// What is read must not change as long as this is there.
+    pub(crate) fn new(storage: &'a dyn ReadAt) -> Self {
+        let kept = Mutex::new((0, Vec::new()));
+        Self { storage, kept }
+    }
+}
+
+impl ReadAt for ReadAhead<'_> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut kept = self.kept.lock();
+        let (begin, bytes) = &mut *kept;
+        let within = |bytes: &[u8], begin: u64| {
+            let from = usize::try_from(offset.checked_sub(begin)?).ok()?;
+            Some(from..from.checked_add(buffer.len())?).filter(|range| range.end <= bytes.len())
+        };
+        if within(bytes, *begin).is_none() && buffer.len() < AHEAD {
+            bytes.resize(AHEAD, 0);
+            *begin = offset;
+            if self.storage.read_exact_at(bytes, offset).is_err() {
+                // The file ends before, or cannot be read: whoever wants less is told.
+                bytes.clear();
+            }
+        }
+        match within(bytes, *begin) {
+            Some(range) => buffer.copy_from_slice(&bytes[range]),
+            None => self.storage.read_exact_at(buffer, offset)?,
+        }
+        Ok(())
+    }
 }
 
 /// Positioned reads and writes.

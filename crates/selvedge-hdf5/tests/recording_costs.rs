@@ -47,6 +47,27 @@ fn record(path: &PathBuf, tensors: usize, steps: u64) -> u64 {
     block
 }
 
+/// A start of many tensors read each of their structures by several calls of its own, 6,300 for 1,000 tensors.
+#[test]
+fn a_start_reads_structures_together() {
+    const NAME: &str = "a_start_reads_structures_together";
+    const TENSORS: usize = 500;
+    if is_child(NAME) {
+        let mut builder = Recorder::create(setting::<PathBuf>("PATH")).steps(100);
+        for tensor in 0..TENSORS {
+            builder = builder.tensor::<bf16>(name(tensor), [ELEMENTS]);
+        }
+        traced(|| builder.start().unwrap()).finish().unwrap();
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.h5").display().to_string();
+    let pieces = system_calls(&mut again(NAME, &[("PATH", path)]));
+    let reads = pieces[0].iter();
+    let reads = reads.filter(|&&call| call == libc::SYS_pread64).count();
+    assert!(reads < TENSORS, "{reads} reads");
+}
+
 /// Each block of steps is one write and one extent for each tensor, whatever the number of steps in it.
 #[test]
 fn writes_grow_with_blocks_and_not_with_steps() {

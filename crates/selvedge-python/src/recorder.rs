@@ -13,7 +13,7 @@ use selvedge_base::{Mutex, MutexGuard, Process};
 use crate::declare::{Declared, Options, builder, plan_of};
 use crate::error;
 use crate::state::{Spec, State, closed};
-use crate::values::{self, Piece};
+use crate::values::{self, Piece, Plain, Seen, Tensors};
 use crate::wait;
 
 /// Steps of fewer bytes are copied with the interpreter's lock held: to let go of it, and to wait for it
@@ -31,6 +31,8 @@ pub(crate) struct Recorder {
     plan: (String, HashMap<&'static str, u64>),
     path: PathBuf,
     state: Mutex<State>,
+    /// For each tensor, which one of torch's was found to have no lazy sign.
+    seen: Mutex<Vec<Option<Seen>>>,
 }
 
 /// Tensors of a recorder whose values come as a list, in the order of these; none where other ranks record one.
@@ -41,7 +43,7 @@ pub(crate) struct Columns(Vec<Option<usize>>);
 struct Given<'py> {
     /// For each tensor, where its values lie.
     sources: Vec<Option<Piece>>,
-    owners: Vec<Option<values::Owner<'py>>>,
+    owners: Vec<values::Owner<'py>>,
 }
 
 #[pymethods]
@@ -61,6 +63,7 @@ impl Recorder {
         let specs = recorder.tensors().iter().map(|spec| Spec {
             name: PyString::intern(py, &spec.name).unbind(),
             spec: spec.clone(),
+            plain: Plain::of(spec),
         });
         let specs: Vec<Spec> = specs.collect();
         let numbers = PyDict::new(py);
@@ -84,6 +87,7 @@ impl Recorder {
                 interrupted: false,
                 recorder: Some(recorder),
             }),
+            seen: Mutex::new(vec![None; specs.len()]),
             specs,
         })
     }
@@ -315,28 +319,68 @@ impl Recorder {
         }
     }
 
-    /// Finds where the values lie, and checks that they are those of their tensors.
+    /// Finds where the values lie, and checks that they are those of their tensors. What is given stays held.
     fn find<'py>(
         &self,
         py: Python<'py>,
         given: &[(usize, Bound<'py, PyAny>)],
     ) -> PyResult<Given<'py>> {
-        let as_they_are = values::read_as_they_are(py, given.iter().map(|(_, value)| value))?;
         let mut sources: Vec<Option<Piece>> = self.specs.iter().map(|_| None).collect();
-        let mut owners = Vec::with_capacity(given.len());
-        for (number, value) in given {
-            let spec = &self.specs[*number].spec;
+        let mut owners = Vec::new();
+        let mut closely = |number: usize, value| {
+            let spec = &self.specs[number].spec;
             let check = |dtype, shape: &[i64]| {
                 let declared = (spec.dtype, &*spec.shape);
                 values::check_declared(py, &spec.name, declared, (dtype, shape))
             };
-            let (piece, owner) =
-                values::find(value, &spec.name, Some(spec.dtype), as_they_are, &check)?;
-            owners.push(owner);
-            if sources[*number].replace(piece).is_some() {
+            let (piece, owner) = values::find(value, &spec.name, Some(spec.dtype), &check)?;
+            owners.extend(owner);
+            Ok::<_, PyErr>(piece)
+        };
+        let mut tensors = Tensors::default();
+        // To ask for a sign lets other threads run, which may put values elsewhere: it comes before looking where they
+        // are.
+        let plain = |number: usize| &self.specs[number].plain;
+        let asked = given
+            .iter()
+            .filter(|(number, _)| plain(*number).may_change_sign());
+        let signed = tensors.may_have_signs(py, asked.map(|(_, value)| value))?;
+        let mut seen = std::mem::take(&mut *self.seen.lock());
+        seen.resize(self.specs.len(), None);
+        let mut unknown = Vec::new();
+        for (number, value) in given {
+            let (number, may_change) = (*number, plain(*number).may_change_sign());
+            let found = match may_change && signed {
+                true => None,
+                false => tensors.plain(value, plain(number))?,
+            };
+            let piece = match found {
+                Some((piece, found)) => {
+                    if !may_change && seen[number] != Some(found) {
+                        unknown.push((number, value));
+                    }
+                    piece
+                }
+                None => closely(number, value)?,
+            };
+            if sources[number].replace(piece).is_some() {
                 return Err(given_twice(py));
             }
         }
+        let signed = tensors.may_have_signs(py, unknown.iter().map(|(_, value)| *value))?;
+        for (number, value) in unknown {
+            let found = match signed {
+                true => None,
+                false => tensors.plain(value, plain(number))?,
+            };
+            let (piece, found) = found.unzip();
+            sources[number] = Some(match piece {
+                Some(piece) => piece,
+                None => closely(number, value)?,
+            });
+            seen[number] = found;
+        }
+        *self.seen.lock() = seen;
         Ok(Given { sources, owners })
     }
 

@@ -53,7 +53,7 @@ pub(crate) fn save_safetensors(
     let mut owners = Vec::with_capacity(tensors.len());
     for (name, value) in tensors {
         let described = std::cell::RefCell::new(None);
-        let (piece, owner) = values::find(&value, &name, None, false, &|dtype, shape| {
+        let (piece, owner) = values::find(&value, &name, None, &|dtype, shape| {
             let stored = DTYPES.iter().find(|(ours, _)| *ours == dtype);
             let Some(&(_, stored)) = stored else {
                 let text =

@@ -7,12 +7,13 @@ use pyo3::types::PyString;
 use selvedge_hdf5::{OpenStep, Recorder, TensorSpec};
 
 use crate::error;
-use crate::values::Piece;
+use crate::values::{Piece, Plain};
 
 /// A step tensor.
 pub(crate) struct Spec {
     pub(crate) name: Py<PyString>,
     pub(crate) spec: TensorSpec,
+    pub(crate) plain: Plain,
 }
 
 /// What changes while a run is recorded.
@@ -50,20 +51,18 @@ impl State {
         timeout: Duration,
     ) -> PyResult<Option<u64>> {
         let (recorder, open, scratch) = self.parts()?;
-        let given = specs.iter().zip(sources);
-        let mut given =
-            given.filter_map(|(Spec { spec, .. }, source)| Some((spec, source.as_ref()?)));
+        let mut given = of_each(specs, sources);
         let number = match open.take() {
             Some((mut step, _)) => given
-                .try_for_each(|(spec, piece)| {
-                    step.replace_bytes(&spec.name, spec.dtype, piece.bytes(scratch))
+                .try_for_each(|(number, spec, piece)| {
+                    step.replace_nth(number, spec.dtype, piece.bytes(scratch))
                         .map(drop)
                 })
                 .and_then(|()| step.commit())
                 .map(Some),
             None => recorder.append_timeout(timeout, |step| {
-                for (spec, piece) in given {
-                    step.put_bytes(&spec.name, spec.dtype, piece.bytes(scratch))?;
+                for (number, spec, piece) in given {
+                    step.put_nth(number, spec.dtype, piece.bytes(scratch))?;
                 }
                 Ok(step)
             }),
@@ -95,15 +94,22 @@ impl State {
         let Some((step, put)) = open else {
             return Ok(None);
         };
-        for ((Spec { spec, .. }, source), put) in specs.iter().zip(sources).zip(put) {
-            if let Some(piece) = source {
-                step.replace_bytes(&spec.name, spec.dtype, piece.bytes(scratch))
-                    .map_err(error::hdf5)?;
-                *put = true;
-            }
+        for (number, spec, piece) in of_each(specs, sources) {
+            step.replace_nth(number, spec.dtype, piece.bytes(scratch))
+                .map_err(error::hdf5)?;
+            put[number] = true;
         }
         Ok(Some(()))
     }
+}
+
+/// The values that are given: number and declaration of each tensor, and where they lie.
+fn of_each<'a>(
+    specs: &'a [Spec],
+    sources: &'a [Option<Piece>],
+) -> impl Iterator<Item = (usize, &'a TensorSpec, &'a Piece)> {
+    let all = specs.iter().zip(sources).enumerate();
+    all.filter_map(|(number, (Spec { spec, .. }, source))| Some((number, spec, source.as_ref()?)))
 }
 
 pub(crate) fn closed(py: Python<'_>) -> PyErr {

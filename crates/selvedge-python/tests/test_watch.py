@@ -243,6 +243,28 @@ def test_what_becomes_of_parameters_meanwhile_is_recorded_or_refused(path: pathl
     assert torch.equal(selvedge.open(path)["0.weight"].torch(), torch.stack(expected))
 
 
+def test_gradients_of_bfloat16_that_are_others_at_each_step(path: pathlib.Path) -> None:
+    """A tensor that was seen before is not asked for its sign again; others are, at the same address and elsewhere."""
+    model = torch.nn.Linear(4, 8, bias=False).bfloat16()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    numbers = torch.arange(32.0).reshape(8, 4).bfloat16()
+    expected = []
+    with selvedge.watch(model, optimizer, path, what=["weights", "grad"]):
+        for step, make in enumerate([torch.clone, torch.clone, torch._neg_view, torch.clone, torch._neg_view, torch.neg]):
+            optimizer.zero_grad(set_to_none=True)
+            model.weight.grad = make(numbers + step)
+            model.weight.data = numbers * step
+            optimizer.step()
+            expected.append((numbers * step, model.weight.grad.clone()))
+            if step == 3:
+                model.load_state_dict({"weight": numbers + 7})
+                optimizer.step()
+                expected.append((numbers + 7, model.weight.grad.clone()))
+    file = selvedge.open(path)
+    assert torch.equal(file["weight"].torch(), torch.stack([weights for weights, _ in expected]))
+    assert torch.equal(file["weight.grad"].torch(), torch.stack([gradients for _, gradients in expected]))
+
+
 def test_the_state_is_that_of_a_checkpoint_that_is_loaded_meanwhile(path: pathlib.Path) -> None:
     model = small()
     optimizer = torch.optim.AdamW(model.parameters())

@@ -4,14 +4,14 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{copy, null_mut};
 use std::sync::OnceLock;
 
+use hdf5::plist::{AttributeCreate, CharEncoding};
 use hdf5::sync::sync;
-use hdf5::types::VarLenArray;
+use hdf5::types::{VarLenArray, VarLenUnicode};
 use hdf5::{Attribute, Dataspace, Datatype, Location, ObjectReference1, h5check};
 use hdf5_sys::h5::{H5_index_t, H5_iter_order_t};
 use hdf5_sys::h5a::{H5A_info_t, H5Acreate2, H5Aexists, H5Aiterate2, H5Aopen, H5Aread, H5Awrite};
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::H5P_DEFAULT;
-use hdf5_sys::h5s::{H5S_class_t, H5Screate};
 use hdf5_sys::h5t::{
     H5T_C_S1, H5T_VARIABLE, H5T_cdata_t, H5T_class_t, H5T_cmd_t, H5T_cset_t, H5T_pers_t, H5Tcopy,
     H5Tcreate, H5Tget_size, H5Treclaim, H5Tregister, H5Tset_cset, H5Tset_size, H5Tvlen_create,
@@ -245,10 +245,35 @@ pub(crate) fn write_terminated(location: &Location, name: &CStr, text: &CStr) ->
             // SAFETY: as above.
             h5check(unsafe { H5Tset_cset(datatype.id(), H5T_cset_t::H5T_CSET_UTF8) })?;
         }
-        // SAFETY: no pointers are handed over.
-        let id = h5check(unsafe { H5Screate(H5S_class_t::H5S_SCALAR) })?;
-        // SAFETY: the identifier was made for us just now, and nobody else has it.
-        let space: Dataspace = unsafe { hdf5::from_id(id) }?;
+        let space = Dataspace::try_new(())?;
+        // SAFETY: an element has as many bytes as the type, which are these.
+        unsafe {
+            write_element(
+                location,
+                name,
+                &datatype,
+                &space,
+                H5P_DEFAULT,
+                bytes.as_ptr().cast(),
+            )
+        }
+    })
+}
+
+/// Writes the attribute `name`, which has one element, and is made with these types, space and properties.
+///
+/// # Safety
+///
+/// `value` is the address of an element of this type.
+unsafe fn write_element(
+    location: &Location,
+    name: &CStr,
+    datatype: &Datatype,
+    space: &Dataspace,
+    creation: hid_t,
+    value: *const c_void,
+) -> hdf5::Result<()> {
+    sync(|| {
         // SAFETY: the identifiers are those of objects that are alive, and the name is a string of C.
         let id = h5check(unsafe {
             H5Acreate2(
@@ -256,14 +281,57 @@ pub(crate) fn write_terminated(location: &Location, name: &CStr, text: &CStr) ->
                 name.as_ptr(),
                 datatype.id(),
                 space.id(),
-                H5P_DEFAULT,
+                creation,
                 H5P_DEFAULT,
             )
         })?;
         // SAFETY: the identifier was made for us just now, and nobody else has it.
         let attribute: Attribute = unsafe { hdf5::from_id(id) }?;
-        // SAFETY: of one element the function reads as many bytes as the type has, which are these.
-        h5check(unsafe { H5Awrite(attribute.id(), datatype.id(), bytes.as_ptr().cast()) })?;
+        // SAFETY: of one element the function reads as many bytes as the type has, which are there.
+        h5check(unsafe { H5Awrite(attribute.id(), datatype.id(), value) })?;
         Ok(())
     })
+}
+
+/// What attributes of one number or one text are made with. libhdf5 takes longer for it than for the attribute, and a
+/// model has hundreds of tensors with two of them: so it is kept.
+pub(crate) struct ScalarAttributes {
+    number: Datatype,
+    text: Datatype,
+    space: Dataspace,
+    creation: AttributeCreate,
+}
+
+impl ScalarAttributes {
+    pub(crate) fn get() -> hdf5::Result<&'static Self> {
+        static KEPT: OnceLock<ScalarAttributes> = OnceLock::new();
+        if let Some(kept) = KEPT.get() {
+            return Ok(kept);
+        }
+        let made = Self {
+            number: Datatype::from_type::<i64>()?,
+            text: Datatype::from_type::<VarLenUnicode>()?,
+            space: Dataspace::try_new(())?,
+            // A name that is not marked as UTF-8 gets the old, aligned kind of message.
+            creation: AttributeCreate::build()
+                .char_encoding(CharEncoding::Ascii)
+                .finish()?,
+        };
+        Ok(KEPT.get_or_init(|| made))
+    }
+
+    /// Writes the attribute `name`, which is ASCII.
+    pub(crate) fn write_number(&self, of: &Location, name: &CStr, value: i64) -> hdf5::Result<()> {
+        let at = (&raw const value).cast();
+        // SAFETY: the element is this number.
+        unsafe { write_element(of, name, &self.number, &self.space, self.creation.id(), at) }
+    }
+
+    /// Writes the attribute `name`, which is ASCII, as text of variable length.
+    pub(crate) fn write_text(&self, of: &Location, name: &CStr, text: &CStr) -> hdf5::Result<()> {
+        let text = text.as_ptr();
+        let at = (&raw const text).cast();
+        // SAFETY: the element is the address of a string of C.
+        unsafe { write_element(of, name, &self.text, &self.space, self.creation.id(), at) }
+    }
 }

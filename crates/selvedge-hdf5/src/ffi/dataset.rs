@@ -1,9 +1,44 @@
-//! Values of a dataset as bytes of a type that is chosen at run time.
+//! Values of a dataset as bytes of a type that is chosen at run time, and datasets that are made alike.
 
+use std::ffi::CString;
+
+use hdf5::plist::{DatasetCreate, LinkCreate};
 use hdf5::sync::sync;
-use hdf5::{Dataset, Dataspace, Datatype, h5check};
-use hdf5_sys::h5d::H5Dread;
+use hdf5::{Dataset, Dataspace, Datatype, Location, h5check};
+use hdf5_sys::h5d::{H5Dcreate2, H5Dread};
 use hdf5_sys::h5p::H5P_DEFAULT;
+
+/// What datasets that are alike are made with. The binding makes it anew for each, which takes libhdf5 as long as the
+/// dataset.
+pub(crate) struct DatasetKind {
+    pub(crate) datatype: Datatype,
+    pub(crate) space: Dataspace,
+    pub(crate) creation: DatasetCreate,
+    pub(crate) link: LinkCreate,
+}
+
+impl DatasetKind {
+    /// Makes the dataset `name` of this kind.
+    pub(crate) fn create(&self, parent: &Location, name: &str) -> hdf5::Result<Dataset> {
+        let c_name = CString::new(name).map_err(|_| format!("a zero byte in the name {name:?}"))?;
+        sync(|| {
+            // SAFETY: the identifiers are those of objects that are alive, and the name is a string of C.
+            let id = h5check(unsafe {
+                H5Dcreate2(
+                    parent.id(),
+                    c_name.as_ptr(),
+                    self.datatype.id(),
+                    self.space.id(),
+                    self.link.id(),
+                    self.creation.id(),
+                    H5P_DEFAULT,
+                )
+            })?;
+            // SAFETY: the identifier was made for us just now, and nobody else has it.
+            unsafe { hdf5::from_id(id) }
+        })
+    }
+}
 
 /// Reads what is selected in `file` into `bytes`, as elements of the type `memory`, one after the other, of the
 /// shape that the selection has. Where that is the type of the dataset nothing is converted.

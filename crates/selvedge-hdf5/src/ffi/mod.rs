@@ -14,13 +14,13 @@ mod sources;
 mod usable;
 
 pub(crate) use attribute::{
-    attribute_names, has_attribute, open_attribute, read_attribute, read_references, read_texts,
-    write_terminated,
+    ScalarAttributes, attribute_names, has_attribute, open_attribute, read_attribute,
+    read_references, read_texts, write_terminated,
 };
 #[cfg(test)]
 pub(crate) use chunk::LOOKED_UP;
 pub(crate) use chunk::{filter_words, read_stored_chunk, stored_chunk};
-pub(crate) use dataset::read_raw;
+pub(crate) use dataset::{DatasetKind, read_raw};
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};
 pub(crate) use file::{Mode, file_name, open_given, open_held};
 pub(crate) use filter::{is_filter_available, load_plugins, plugin_advice};

@@ -109,7 +109,24 @@ impl OpenStep {
         dtype: Dtype,
         bytes: &[u8],
     ) -> Result<&mut Self, RecordError> {
-        self.step()?.replace_bytes(name, dtype, bytes)?;
+        let mut step = self.step()?;
+        step.replace_nth(step.find(name)?, dtype, bytes)?;
+        Ok(self)
+    }
+
+    /// The same for the tensor with this number in [`Recorder::tensors`](crate::Recorder::tensors), which need not be
+    /// looked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`replace_bytes`](Self::replace_bytes).
+    pub fn replace_nth(
+        &mut self,
+        tensor: usize,
+        dtype: Dtype,
+        bytes: &[u8],
+    ) -> Result<&mut Self, RecordError> {
+        self.step()?.replace_nth(tensor, dtype, bytes)?;
         Ok(self)
     }
 

@@ -47,29 +47,47 @@ impl<'a> Step<'a> {
         dtype: Dtype,
         bytes: &[u8],
     ) -> Result<&mut Self, RecordError> {
-        let tensor = self.find_for(name, dtype, bytes)?;
+        self.put_nth(self.find(name)?, dtype, bytes)
+    }
+
+    /// The same for the tensor with this number in [`Recorder::tensors`](crate::Recorder::tensors), which need not be
+    /// looked for.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`put_bytes`](Self::put_bytes).
+    pub fn put_nth(
+        &mut self,
+        tensor: usize,
+        dtype: Dtype,
+        bytes: &[u8],
+    ) -> Result<&mut Self, RecordError> {
+        self.check(tensor, dtype, bytes)?;
         take_place(self.run, self.filling, tensor)?.copy_from_slice(bytes);
         Ok(self)
     }
 
     /// The same for a tensor that may have been put before: the last values count.
-    pub(super) fn replace_bytes(
+    pub(super) fn replace_nth(
         &mut self,
-        name: &str,
+        tensor: usize,
         dtype: Dtype,
         bytes: &[u8],
     ) -> Result<(), RecordError> {
-        let tensor = self.find_for(name, dtype, bytes)?;
+        self.check(tensor, dtype, bytes)?;
         self.filling.filled[tensor] = false;
         take_place(self.run, self.filling, tensor)?.copy_from_slice(bytes);
         Ok(())
     }
 
-    /// The number of tensor `name`, whose elements `bytes` are.
-    fn find_for(&self, name: &str, dtype: Dtype, bytes: &[u8]) -> Result<usize, RecordError> {
-        let tensor = self.find(name, dtype)?;
+    /// Fails unless `bytes` are the elements of this tensor.
+    fn check(&self, tensor: usize, dtype: Dtype, bytes: &[u8]) -> Result<(), RecordError> {
+        self.check_dtype(tensor, dtype)?;
         let spec = &self.run.specs[tensor];
         let expected = self.run.lengths[tensor];
+        if bytes.len() == expected * dtype.size() {
+            return Ok(());
+        }
         if !bytes.len().is_multiple_of(dtype.size()) {
             return Err(RecordError::BytesMismatch {
                 tensor: spec.name.clone(),
@@ -77,42 +95,51 @@ impl<'a> Step<'a> {
                 found: bytes.len(),
             });
         }
-        if bytes.len() / dtype.size() != expected {
-            return Err(RecordError::LengthMismatch {
-                tensor: spec.name.clone(),
-                shape: spec.shape.clone(),
-                expected,
-                found: bytes.len() / dtype.size(),
-            });
-        }
-        Ok(tensor)
+        Err(RecordError::LengthMismatch {
+            tensor: spec.name.clone(),
+            shape: spec.shape.clone(),
+            expected,
+            found: bytes.len() / dtype.size(),
+        })
     }
 
     /// The memory of tensor `name`, for its elements of `dtype`. The tensor counts as put.
     pub(super) fn into_place(self, name: &str, dtype: Dtype) -> Result<&'a mut [u8], RecordError> {
-        let tensor = self.find(name, dtype)?;
+        let tensor = self.find(name)?;
+        self.check_dtype(tensor, dtype)?;
         take_place(self.run, self.filling, tensor)
     }
 
-    fn find(&self, name: &str, dtype: Dtype) -> Result<usize, RecordError> {
+    /// The number of tensor `name`.
+    pub(super) fn find(&self, name: &str) -> Result<usize, RecordError> {
         let specs = &self.run.specs;
         let named = |spec: &TensorSpec| spec.name == name;
         let tensor = match specs.get(self.filling.next).is_some_and(named) {
             true => Some(self.filling.next),
             false => specs.iter().position(named),
         };
-        let tensor = tensor.ok_or_else(|| RecordError::UnknownTensor {
+        tensor.ok_or_else(|| self.unknown(name))
+    }
+
+    fn unknown(&self, name: &str) -> RecordError {
+        let specs = self.run.specs.iter();
+        RecordError::UnknownTensor {
             tensor: name.to_owned(),
-            declared: specs.iter().map(|spec| spec.name.clone()).collect(),
-        })?;
-        if specs[tensor].dtype != dtype {
+            declared: specs.map(|spec| spec.name.clone()).collect(),
+        }
+    }
+
+    fn check_dtype(&self, tensor: usize, dtype: Dtype) -> Result<(), RecordError> {
+        let spec = self.run.specs.get(tensor);
+        let spec = spec.ok_or_else(|| self.unknown(&format!("number {tensor}")))?;
+        if spec.dtype != dtype {
             return Err(RecordError::DtypeMismatch {
-                tensor: specs[tensor].name.clone(),
-                expected: specs[tensor].dtype,
+                tensor: spec.name.clone(),
+                expected: spec.dtype,
                 found: dtype,
             });
         }
-        Ok(tensor)
+        Ok(())
     }
 
     /// Fails unless every tensor was put.

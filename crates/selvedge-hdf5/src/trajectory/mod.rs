@@ -27,7 +27,7 @@ use crate::error::LibraryError;
 use crate::layout::{DatasetHeader, LayoutError, root_members};
 use crate::plan::ChunkPlan;
 use crate::run::{Standing, StepTensors};
-use crate::storage::Storage;
+use crate::storage::{ReadAhead, Storage};
 use crate::{RunState, StorageError};
 
 /// A trajectory file, open for recording or recovery.
@@ -237,7 +237,7 @@ impl TrajectoryFile {
 
 /// Finds the step tensors, which have to be as the recorder made them.
 fn find_tensors(log: &CommitLog, run: &StepTensors) -> Result<Vec<StepTensor>, StorageError> {
-    let storage = &*log.storage;
+    let storage = &ReadAhead::new(&*log.storage);
     let anew = |error: LayoutError| log.written_anew(LibraryError::from(error));
     let members = root_members(storage, &log.superblock).map_err(anew)?;
     let members: HashMap<String, u64> = members.into_iter().collect();
@@ -254,7 +254,7 @@ fn find_tensors(log: &CommitLog, run: &StepTensors) -> Result<Vec<StepTensor>, S
         let dataset = dataset.ok_or_else(|| {
             refuse("has a fixed shape, or filters of another program, and cannot grow in place")
         })?;
-        tensors.push(StepTensor::read(log, name, &dataset, *standing)?);
+        tensors.push(StepTensor::read(log, storage, name, &dataset, *standing)?);
     }
     Ok(tensors)
 }

@@ -8,6 +8,7 @@ use crate::create::{PAGE, chunk_alignment};
 use crate::error::LibraryError;
 use crate::layout::{ChunkEntry, ChunkIndex, LayoutError, StepDataset};
 use crate::run::Standing;
+use crate::storage::ReadAt;
 
 /// A step tensor.
 #[derive(Debug)]
@@ -111,6 +112,7 @@ impl StepTensor {
     /// Finds the chunks of a dataset, which have to be as the recorder made them.
     pub(super) fn read(
         log: &CommitLog,
+        storage: &dyn ReadAt,
         name: &str,
         dataset: &StepDataset,
         standing: Standing,
@@ -150,7 +152,7 @@ impl StepTensor {
         let root_at = dataset.index_root_at;
         let index = dataset
             .index_root
-            .map(|root| ChunkIndex::read(&*log.storage, rank, root, root_at, &mut see))
+            .map(|root| ChunkIndex::read(storage, rank, root, root_at, &mut see))
             .transpose()
             .map_err(|error| log.written_anew(error.into()))?;
         let count = places.len() as u64;

@@ -75,7 +75,18 @@ fn a_place_is_in_the_memory_of_the_queue_and_counts_as_put() {
         .expect("put");
     let short = step.replace_bytes("loss", Dtype::F32, &[1]);
     assert!(matches!(short, Err(RecordError::BytesMismatch { .. })));
-    step.replace_bytes("loss", Dtype::F32, &[0, 0, 128, 63])
+    step.replace_bytes("loss", Dtype::F32, &[0, 0, 0, 64])
+        .expect("replaced");
+    // By number it is the same.
+    let position = |name| run.tensors().iter().position(|spec| spec.name == name);
+    let loss = position("loss").expect("declared");
+    let other = step.replace_nth(loss, Dtype::F64, &[0; 4]);
+    assert!(matches!(other, Err(RecordError::DtypeMismatch { .. })));
+    let short = step.replace_nth(loss, Dtype::F32, &[1]);
+    assert!(matches!(short, Err(RecordError::BytesMismatch { .. })));
+    let none = step.replace_nth(run.tensors().len(), Dtype::F32, &[0; 4]);
+    assert!(matches!(none, Err(RecordError::UnknownTensor { .. })));
+    step.replace_nth(loss, Dtype::F32, &[0, 0, 128, 63])
         .expect("replaced");
     assert_eq!(step.commit().expect("commit"), 0);
     run.finish().expect("finish");

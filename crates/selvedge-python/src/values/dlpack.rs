@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::ffi::{CStr, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
+use std::rc::Rc;
 use std::slice;
 
 use pyo3::exceptions::PyTypeError;
@@ -13,13 +14,15 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCapsule, PyDict, PyList, PyType};
-use selvedge_hdf5::Dtype;
+use selvedge_hdf5::{Dtype, TensorSpec};
 
 use super::{Check, Owner, Piece};
 use crate::error;
 
 const MAJOR: u32 = 1;
 const CPU: i32 = 1;
+/// The code of complex numbers.
+const COMPLEX: u8 = 5;
 /// Memory of the host that a GPU reads (CUDA's, ROCm's), and memory of both.
 const HOST: [i32; 4] = [CPU, 3, 11, 13];
 const EXCHANGE: &CStr = c"dlpack_exchange_api";
@@ -88,103 +91,199 @@ struct Known {
 
 thread_local! {
     /// The classes met last: a run has two or three.
-    static KNOWN: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+    static KNOWN: RefCell<Vec<Rc<Known>>> = const { RefCell::new(Vec::new()) };
 }
 
 const REMEMBERED: usize = 8;
 
-/// Whether the interface tells the values of all these objects: none of them has a lazy sign. One call of
-/// Python asks all of them, which takes a third of the time of a call for each.
-pub(crate) fn read_as_they_are<'a, 'py: 'a>(
-    py: Python<'py>,
-    objects: impl Iterator<Item = &'a Bound<'py, PyAny>>,
-) -> PyResult<bool> {
-    static ANY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static MAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let mut method: Option<Py<PyAny>> = None;
-    let mut asked = Vec::new();
-    for object in objects {
-        // A part of a distributed tensor is asked when it is taken out.
-        let sign = known(object, |known| match known.is_distributed {
-            true => None,
-            false => Some(known.sign.as_ref()?.clone_ref(py)),
-        })?;
-        match (sign, &method) {
-            (None, _) => continue,
-            (Some(sign), None) => method = Some(sign),
-            (Some(sign), Some(method)) if sign.is(method) => {}
-            (Some(_), Some(_)) => return Ok(false),
-        }
-        asked.push(object);
+/// What tensors of torch that a step takes are mostly like: what was declared, on the host, its elements one after
+/// the other.
+pub(crate) struct Plain {
+    dtype: Dtype,
+    /// Length of each axis and the distance between its elements, in elements.
+    axes: Box<[(i64, i64)]>,
+    bytes: usize,
+}
+
+impl Plain {
+    /// Whether numbers of the dtype are parts of complex ones. To these alone torch gives a lazy sign, by functions
+    /// that it names: it may change while the tensor stays where it is.
+    pub(crate) fn may_change_sign(&self) -> bool {
+        matches!(self.dtype, Dtype::F16 | Dtype::F32 | Dtype::F64)
     }
-    let Some(method) = method else {
-        return Ok(true);
-    };
-    let signs = MAP.import(py, "builtins", "map")?;
-    let signs = signs.call1((method, PyList::new(py, asked)?))?;
-    let any = ANY.import(py, "builtins", "any")?;
-    Ok(!any.call1((signs,))?.is_truthy()?)
+
+    /// What a step of this tensor is mostly like.
+    pub(crate) fn of(spec: &TensorSpec) -> Self {
+        let mut elements = 1;
+        let mut axes: Vec<(i64, i64)> = Vec::with_capacity(spec.shape.len());
+        for &axis in spec.shape.iter().rev() {
+            axes.push((axis.try_into().unwrap_or(i64::MAX), elements));
+            elements = elements.saturating_mul(axis.try_into().unwrap_or(i64::MAX));
+        }
+        axes.reverse();
+        let elements = usize::try_from(elements).unwrap_or(usize::MAX);
+        Self {
+            dtype: spec.dtype,
+            axes: axes.into(),
+            bytes: elements.saturating_mul(spec.dtype.size()),
+        }
+    }
+}
+
+/// Where a plain tensor lies: its object, what torch knows of it, and its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen([usize; 3]);
+
+/// The tensors of a step, looked at one after the other. Those of one class mostly follow each other.
+#[derive(Default)]
+pub(crate) struct Tensors {
+    last: Option<Rc<Known>>,
+}
+
+impl Tensors {
+    fn class_of(&mut self, object: &Bound<'_, PyAny>) -> PyResult<&Known> {
+        let known = match self.last.take().filter(|known| known.is_of(object)) {
+            Some(known) => known,
+            None => known(object)?,
+        };
+        Ok(self.last.insert(known))
+    }
+
+    /// Where the values of a plain tensor lie, for as long as it is held, but for a lazy sign; `None` of whatever else
+    /// has to be looked at more closely.
+    pub(crate) fn plain(
+        &mut self,
+        object: &Bound<'_, PyAny>,
+        expected: &Plain,
+    ) -> PyResult<Option<(Piece, Seen)>> {
+        let known = self.class_of(object)?;
+        let Some(exchange) = known.function().filter(|_| !known.is_distributed) else {
+            return Ok(None);
+        };
+        let Some(tensor) = exchanged(object, exchange) else {
+            // Whoever looks more closely meets the error again.
+            drop(PyErr::take(object.py()));
+            return Ok(None);
+        };
+        let axes = expected.axes.len();
+        let is_plain = tensor.device_type == CPU
+            // A complex one may be conjugated lazily.
+            && tensor.code != COMPLEX
+            && dtype_of(&tensor) == Some(expected.dtype)
+            && usize::try_from(tensor.ndim) == Ok(axes)
+            && !tensor.data.is_null()
+            && (axes == 0 || !(tensor.shape.is_null() || tensor.strides.is_null()));
+        if !is_plain {
+            return Ok(None);
+        }
+        // SAFETY: shape and strides have a number for each axis, and there are so many.
+        let number = |at: *const i64, axis: usize| unsafe { *at.wrapping_add(axis) };
+        let found =
+            (0..axes).map(|axis| (number(tensor.shape, axis), number(tensor.strides, axis)));
+        if !found.eq(expected.axes.iter().copied()) {
+            return Ok(None);
+        }
+        let offset = usize::try_from(tensor.byte_offset).unwrap_or(0);
+        let data = tensor.data.cast_const().cast::<u8>().wrapping_add(offset);
+        let seen = [object.as_ptr().addr(), tensor.shape.addr(), data.addr()];
+        // SAFETY: who made the tensor promises that all its elements are readable while it is held; they follow each
+        // other, and are so many bytes.
+        let piece = unsafe { Piece::contiguous(data, expected.bytes) };
+        Ok(Some((piece, Seen(seen))))
+    }
+
+    /// Whether any of these may have a lazy sign, which the exchange interface leaves out. One call of Python asks them
+    /// all, which takes a third of the time of a call for each.
+    pub(crate) fn may_have_signs<'a, 'py: 'a>(
+        &mut self,
+        py: Python<'py>,
+        objects: impl Iterator<Item = &'a Bound<'py, PyAny>>,
+    ) -> PyResult<bool> {
+        static ANY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static MAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let mut method: Option<Py<PyAny>> = None;
+        let mut asked = Vec::new();
+        for object in objects {
+            let known = self.class_of(object)?;
+            match (&known.sign, &method) {
+                // A part of a distributed tensor is asked when it is taken out.
+                (None, _) => continue,
+                _ if known.is_distributed => continue,
+                (Some(sign), None) => method = Some(sign.clone_ref(py)),
+                (Some(sign), Some(method)) if sign.is(method) => {}
+                (Some(_), Some(_)) => return Ok(true),
+            }
+            asked.push(object);
+        }
+        let Some(method) = method else {
+            return Ok(false);
+        };
+        let signs = MAP.import(py, "builtins", "map")?;
+        let signs = signs.call1((method, PyList::new(py, asked)?))?;
+        let any = ANY.import(py, "builtins", "any")?;
+        any.call1((signs,))?.is_truthy()
+    }
 }
 
 /// Finds the values of an object whose class has the exchange interface; `None` of another.
 pub(super) fn by_exchange<'py>(
     object: &Bound<'py, PyAny>,
     name: &str,
-    as_it_is: bool,
     check: Check<'_>,
 ) -> PyResult<Option<(Piece, Option<Owner<'py>>)>> {
     let py = object.py();
-    let class = known(object, |known| {
-        Some((known.is_distributed, known.function()))
-    })?;
-    let Some((is_distributed, exchange)) = class else {
-        return Ok(None);
-    };
-    if is_distributed {
+    let known = known(object)?;
+    if known.is_distributed {
         let local = object.call_method0(intern!(py, "to_local"))?;
-        return super::find(&local, name, None, false, check).map(Some);
+        return super::find(&local, name, None, check).map(Some);
     }
-    let Some(exchange) = exchange else {
+    let Some(exchange) = known.function() else {
         return Ok(None);
     };
-    let is_negated = || -> PyResult<bool> {
-        match known(object, |known| Some(known.sign.as_ref()?.clone_ref(py)))? {
-            Some(sign) => sign.bind(py).call1((object,))?.is_truthy(),
-            None => Ok(false),
-        }
-    };
-    if !as_it_is && is_negated()? {
+    if let Some(sign) = &known.sign
+        && sign.bind(py).call1((object,))?.is_truthy()?
+    {
         let plain = object
             .call_method0(intern!(py, "detach"))?
             .call_method0(intern!(py, "resolve_neg"))?;
-        return by_exchange(&plain, name, false, check);
+        return by_exchange(&plain, name, check);
     }
-    let mut tensor = MaybeUninit::<DLTensor>::uninit();
-    // SAFETY: the interface is valid for the life of the process and of a class of this object; it fills the
-    // tensor, or sets a Python error and returns another number than 0.
-    let failed = unsafe { exchange(object.as_ptr().cast(), tensor.as_mut_ptr()) };
-    if failed != 0 {
+    let Some(tensor) = exchanged(object, exchange) else {
         let cause = PyErr::take(py);
         return Err(no_values(py, name, cause));
-    }
-    // SAFETY: it was filled.
-    let tensor = unsafe { tensor.assume_init() };
+    };
     if !HOST.contains(&tensor.device_type) {
         let host = to_host(object)?;
-        return by_exchange(&host, name, false, check);
+        return by_exchange(&host, name, check);
     }
-    let is_complex = tensor.code == 5;
+    let is_complex = tensor.code == COMPLEX;
     if is_complex && object.call_method0(intern!(py, "is_conj"))?.is_truthy()? {
         let plain = object
             .call_method0(intern!(py, "detach"))?
             .call_method0(intern!(py, "resolve_conj"))?;
-        return by_exchange(&plain, name, false, check);
+        return by_exchange(&plain, name, check);
     }
     let piece = piece(py, &tensor, name, check)?;
     Ok(Some((piece, Some(Owner::Object(object.clone())))))
 }
 
+/// The tensor that an object is, as the function of its class tells it; `None` where that failed, and Python has the
+/// error.
+fn exchanged(object: &Bound<'_, PyAny>, exchange: TensorFromObject) -> Option<DLTensor> {
+    let mut tensor = MaybeUninit::<DLTensor>::uninit();
+    // SAFETY: the interface is valid for the life of the process and of a class of this object; it fills the
+    // tensor, or sets a Python error and returns another number than 0.
+    let failed = unsafe { exchange(object.as_ptr().cast(), tensor.as_mut_ptr()) };
+    // SAFETY: it was filled.
+    (failed == 0).then(|| unsafe { tensor.assume_init() })
+}
+
 impl Known {
+    /// Whether the object is of this class.
+    fn is_of(&self, object: &Bound<'_, PyAny>) -> bool {
+        self.class.as_ptr() == object.get_type_ptr().cast()
+    }
+
     /// The function that tells where an object's values lie.
     fn function(&self) -> Option<TensorFromObject> {
         let exchange = self.exchange?;
@@ -194,20 +293,15 @@ impl Known {
 }
 
 /// What is known of the class of an object.
-fn known<T>(object: &Bound<'_, PyAny>, tell: impl Fn(&Known) -> Option<T>) -> PyResult<Option<T>> {
-    let class = object.get_type();
-    let remembered = KNOWN.with_borrow(|known| {
-        let known = known.iter().find(|known| known.class.is(&class))?;
-        Some(tell(known))
-    });
+fn known(object: &Bound<'_, PyAny>) -> PyResult<Rc<Known>> {
+    let remembered = KNOWN.with_borrow(|all| all.iter().find(|known| known.is_of(object)).cloned());
     if let Some(found) = remembered {
         return Ok(found);
     }
-    let known = look_up(&class)?;
-    let found = tell(&known);
+    let found = Rc::new(look_up(&object.get_type())?);
     KNOWN.with_borrow_mut(|all| {
         all.truncate(REMEMBERED - 1);
-        all.insert(0, known);
+        all.insert(0, found.clone());
     });
     Ok(found)
 }
@@ -378,8 +472,8 @@ fn dtype_of(tensor: &DLTensor) -> Option<Dtype> {
         (2, 32) => Dtype::F32,
         (2, 64) => Dtype::F64,
         (4, 16) => Dtype::Bf16,
-        (5, 64) => Dtype::C64,
-        (5, 128) => Dtype::C128,
+        (COMPLEX, 64) => Dtype::C64,
+        (COMPLEX, 128) => Dtype::C128,
         (6, 8) => Dtype::Bool,
         (10, 8) => Dtype::F8E4M3,
         (12, 8) => Dtype::F8E5M2,

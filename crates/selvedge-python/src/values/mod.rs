@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use selvedge_hdf5::{Dtype, Shape};
 
 pub(crate) use buffer::with_bytes;
-pub(crate) use dlpack::read_as_they_are;
+pub(crate) use dlpack::{Plain, Seen, Tensors};
 pub(crate) use piece::Piece;
 
 use crate::error;
@@ -34,12 +34,11 @@ pub(crate) enum Owner<'py> {
 pub(crate) type Check<'a> = &'a dyn Fn(Dtype, &[i64]) -> PyResult<()>;
 
 /// Finds the values of `object`. `name` is what errors call it; a number of Python becomes one of `wanted`,
-/// or of its own dtype. `as_it_is` where [`read_as_they_are`] has said so of it.
+/// or of its own dtype.
 pub(crate) fn find<'py>(
     object: &Bound<'py, PyAny>,
     name: &str,
     wanted: Option<Dtype>,
-    as_it_is: bool,
     check: Check<'_>,
 ) -> PyResult<(Piece, Option<Owner<'py>>)> {
     let py = object.py();
@@ -47,7 +46,7 @@ pub(crate) fn find<'py>(
         check(dtype, &[])?;
         return Ok((piece, None));
     }
-    if let Some(found) = dlpack::by_exchange(object, name, as_it_is, check)? {
+    if let Some(found) = dlpack::by_exchange(object, name, check)? {
         return Ok(found);
     }
     if let Some(found) = buffer::find(object, name, check)? {
@@ -71,7 +70,7 @@ pub(crate) fn describe(
     name: &str,
 ) -> PyResult<(&'static str, Vec<i64>)> {
     let found = std::cell::RefCell::new(None);
-    find(object, name, None, false, &|dtype, shape| {
+    find(object, name, None, &|dtype, shape| {
         *found.borrow_mut() = Some((dtype.name(), shape.to_vec()));
         Ok(())
     })?;
@@ -86,7 +85,7 @@ pub(crate) fn copy(
     name: &str,
 ) -> PyResult<(Dtype, Vec<usize>, Vec<u8>)> {
     let found = std::cell::RefCell::new(None);
-    let (piece, owner) = find(object, name, None, false, &|dtype, shape| {
+    let (piece, owner) = find(object, name, None, &|dtype, shape| {
         let shape: Vec<usize> = shape.iter().map(|&axis| length(axis)).collect();
         *found.borrow_mut() = Some((dtype, shape));
         Ok(())

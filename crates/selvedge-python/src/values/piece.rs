@@ -78,6 +78,15 @@ impl Piece {
         }))
     }
 
+    /// So many bytes at `data`, which are elements one after the other.
+    ///
+    /// # Safety
+    ///
+    /// They are readable for as long as the piece is used.
+    pub(crate) unsafe fn contiguous(data: *const u8, bytes: usize) -> Self {
+        Self::Contiguous(data, bytes)
+    }
+
     /// A single value.
     pub(crate) fn single(bytes: &[u8]) -> Self {
         let mut value = [0; LARGEST];
