@@ -3,6 +3,7 @@
 //! Everything that the recorder does to a file after its creation goes through this trait, so that
 //! tests can inject faults and replay crashes.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -24,20 +25,22 @@ pub(crate) trait ReadAt: Send + Sync {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
 
-/// Reads of small structures, most of which lie a little after the one before: they are read ahead.
+/// Reads of small structures, most of which lie a little after one that was read lately: they are read ahead.
 pub(crate) struct ReadAhead<'a> {
     storage: &'a dyn ReadAt,
-    /// The bytes that were read last, and where they begin.
-    kept: Mutex<(u64, Vec<u8>)>,
+    /// What was read lately, and where it begins.
+    kept: Mutex<VecDeque<(u64, Vec<u8>)>>,
 }
 
-/// How much is read ahead, in bytes.
+/// How much is read ahead, in bytes …
 const AHEAD: usize = 32 << 10;
+/// … and how often it is kept: headers, indexes and names each have places of their own.
+const KEPT: usize = 4;
 
 impl<'a> ReadAhead<'a> {
     /// What is read must not change as long as this is there.
     pub(crate) fn new(storage: &'a dyn ReadAt) -> Self {
-        let kept = Mutex::new((0, Vec::new()));
+        let kept = Mutex::default();
         Self { storage, kept }
     }
 }
@@ -45,24 +48,29 @@ impl<'a> ReadAhead<'a> {
 impl ReadAt for ReadAhead<'_> {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let mut kept = self.kept.lock();
-        let (begin, bytes) = &mut *kept;
-        let within = |bytes: &[u8], begin: u64| {
-            let from = usize::try_from(offset.checked_sub(begin)?).ok()?;
-            Some(from..from.checked_add(buffer.len())?).filter(|range| range.end <= bytes.len())
-        };
-        if within(bytes, *begin).is_none() && buffer.len() < AHEAD {
-            bytes.resize(AHEAD, 0);
-            *begin = offset;
-            if self.storage.read_exact_at(bytes, offset).is_err() {
-                // The file ends before, or cannot be read: whoever wants less is told.
-                bytes.clear();
+        let found = kept.iter().find_map(|(begin, bytes)| {
+            let from = usize::try_from(offset.checked_sub(*begin)?).ok()?;
+            bytes.get(from..from.checked_add(buffer.len())?)
+        });
+        if let Some(found) = found {
+            buffer.copy_from_slice(found);
+            return Ok(());
+        }
+        if buffer.len() <= AHEAD {
+            let oldest = if kept.len() < KEPT {
+                None
+            } else {
+                kept.pop_front()
+            };
+            let mut bytes = oldest.map_or_else(|| vec![0; AHEAD], |(_, bytes)| bytes);
+            if self.storage.read_exact_at(&mut bytes, offset).is_ok() {
+                buffer.copy_from_slice(&bytes[..buffer.len()]);
+                kept.push_back((offset, bytes));
+                return Ok(());
             }
         }
-        match within(bytes, *begin) {
-            Some(range) => buffer.copy_from_slice(&bytes[range]),
-            None => self.storage.read_exact_at(buffer, offset)?,
-        }
-        Ok(())
+        // It is long, or the file ends soon after it.
+        self.storage.read_exact_at(buffer, offset)
     }
 }
 
