@@ -153,8 +153,8 @@ fn with_tip(mut error: clap::Error, interface: &clap::Command) -> clap::Error {
             }
         }
         (ErrorKind::UnknownArgument, Some(flag)) => {
-            let is_number = flag.starts_with(|c: char| c == '-')
-                && flag[1..].starts_with(|c: char| c.is_ascii_digit());
+            let is_number =
+                flag.starts_with('-') && flag[1..].starts_with(|c: char| c.is_ascii_digit());
             // A name that begins with a minus is not what is meant by others.
             match is_number {
                 true => vec![

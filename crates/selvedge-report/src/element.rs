@@ -259,7 +259,8 @@ macro_rules! integer {
             #[inline(always)]
             #[allow(clippy::cast_lossless, reason = "one macro for all integers")]
             fn size(raw: Self::Raw) -> u64 {
-                (<$type>::from_le_bytes(raw) as i128).unsigned_abs() as u64
+                let size = (<$type>::from_le_bytes(raw) as i128).unsigned_abs();
+                u64::try_from(size).unwrap_or(u64::MAX)
             }
 
             fn place(_: Self::Raw) -> i64 {

@@ -373,6 +373,9 @@ fn firsts(length: usize) -> Vec<u64> {
         .collect()
 }
 
+/// Where differences go, and the values that they are of, before and now.
+type Piece<'a, R> = (&'a mut [u8], (&'a [R], &'a [R]));
+
 /// The differences of values, as the bytes of float32.
 #[allow(
     clippy::cast_possible_truncation,
@@ -383,7 +386,7 @@ fn changes<T: Element>(before: &[u8], now: &[u8]) -> Vec<u8> {
     const PIECE: usize = 1 << 16;
     let (before, now) = (T::raw(before), T::raw(now));
     let mut differences = vec![0; now.len() * 4];
-    let work = |(difference, (before, now)): (&mut [u8], (&[T::Raw], &[T::Raw]))| {
+    let work = |(difference, (before, now)): Piece<'_, T::Raw>| {
         let (to, _) = difference.as_chunks_mut::<4>();
         for ((to, &before), &now) in to.iter_mut().zip(before).zip(now) {
             *to = ((wide::<T>(now) - wide::<T>(before)) as f32).to_le_bytes();

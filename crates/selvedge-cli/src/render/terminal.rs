@@ -127,7 +127,7 @@ fn warnings(tensors: &[TensorReport], room: Room) -> Vec<String> {
 /// Lines of the width that there is, behind so many columns of space.
 fn caption(style: Style, text: &str, indent: usize, room: Room) -> Vec<String> {
     let text = wrapped(text, indent, room.columns);
-    let lines = text.lines().map(|line| line.trim_start());
+    let lines = text.lines().map(str::trim_start);
     lines
         .map(|line| format!("{:indent$}{}", "", styled(style, line)))
         .collect()
