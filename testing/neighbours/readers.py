@@ -112,11 +112,11 @@ def dask(path: pathlib.Path) -> Read:
         return arrays | {"W": steps.compute()}, told
 
 
-def opened(references: dict[str, Any], zarr_format: int = 2) -> Any:
+def opened(references: dict[str, Any], zarr_format: int = 2, **where: Any) -> Any:
     import zarr
     from zarr.storage import FsspecStore
 
-    options = {"fo": references, "remote_protocol": "file"}
+    options = {"fo": references, "remote_protocol": "file", **where}
     store = FsspecStore.from_url("reference://", storage_options=options, read_only=True)
     return zarr.open_group(store, mode="r", zarr_format=zarr_format)
 

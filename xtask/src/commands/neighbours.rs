@@ -2,14 +2,14 @@
 //!
 //! What is judged, and the traps that are known, are in `testing/neighbours`. Python packages are installed into
 //! `<target>/neighbours`, those for Node beside them. Octave, R and the tools of HDF5 and netCDF are those of the
-//! machine; the page says which it lacked.
+//! machine; the page says which it lacked. What they and our reader take from a store 20 ms away goes into `docs/scale.md`.
 
 use std::ffi::OsString;
 use std::process;
 
 use super::Command;
 use super::python::Package;
-use crate::args;
+use crate::args::{self, Takes};
 use crate::failure::Result;
 use crate::tools::{Python, Tools, on_path};
 use crate::workspace::{Workspace, run as run_child};
@@ -17,11 +17,17 @@ use crate::workspace::{Workspace, run as run_child};
 /// The readers of HDF5 for Node.
 const FOR_NODE: [&str; 2] = ["h5wasm@0.10.3", "jsfive@0.4.2"];
 
+const FLAGS: [(&str, Takes); 2] = [("--distant", Takes::Nothing), ("--steps", Takes::Count)];
+
 pub(super) const COMMAND: Command = Command {
     name: "neighbours",
     about: "Let other programs read our files, and write docs/generated/neighbours.md",
     help: "\
-Usage: cargo xtask neighbours
+Usage: cargo xtask neighbours [--distant [--steps N]]
+
+  --distant  read a tensor of two chunks from a store 20 ms away instead, with our reader and with others, and write the table
+             of requests, bytes and seconds into docs/scale.md: some 10 minutes, 4 GB of disk and 14 GB of memory
+  --steps N  how many steps of 1.28 MB that tensor has (default: 3000)
 
 Makes <target>/neighbours (pinned in testing/python; see `cargo xtask recipes`), installs h5wasm and jsfive there where the
 machine has Node, makes a plain, a compressed, an archived, a live and a joined file, lets each program read them, and
@@ -34,18 +40,37 @@ returns wrong values that the page does not warn of, and where a trap that it wa
 };
 
 fn run(args: &[OsString]) -> Result<()> {
-    let [] = args::switches(args, [])?;
+    args::check(args, &FLAGS)?;
     let workspace = Workspace::find()?;
     let tools = Tools::prepare(&workspace, Python::Unused)?;
     let python = Package::among_neighbours(&workspace, &tools)?;
     let folder = workspace.target.join("neighbours");
     let mut table = process::Command::new(python);
+    if args.iter().any(|arg| arg == "--distant") {
+        let mut build = tools.cargo();
+        build.args(["build", "--release", "--package", "selvedge-object"]);
+        run_child(build.args(["--example", "reads"]))?;
+        table
+            .arg(workspace.root.join("testing/neighbours/distant.py"))
+            .arg(workspace.target.join("release/examples/reads"))
+            .arg(folder.join("files"))
+            .arg(workspace.root.join("docs/scale.md"))
+            .args(args::value_of(args, "--steps"));
+        return run_child(&mut table);
+    }
     if let (Some(_), Some(npm)) = (on_path("node"), on_path("npm")) {
         let node = folder.join("node");
         let mut install = process::Command::new(npm);
         install.args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"]);
-        run_child(install.arg(&node).args(FOR_NODE))?;
-        table.env("NODE_FOLDER", node);
+        match run_child(install.arg(&node).args(FOR_NODE)) {
+            Ok(()) => {
+                table.env("NODE_FOLDER", node);
+            }
+            Err(_) => eprintln!(
+                "note: going on without {}: npm could not install them; check the network, or `npm config get registry`",
+                FOR_NODE.join(" and ")
+            ),
+        }
     }
     table
         .arg(workspace.root.join("testing/neighbours/neighbours.py"))
