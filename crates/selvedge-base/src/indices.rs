@@ -99,7 +99,8 @@ impl Stride {
 ///
 /// As text, for command lines: `7`; `-1` or `last`; `0..100`, `100..`, `-10..`; `0..6000:10`, every tenth;
 /// `log:50`; and some of these with commas between them. Negative numbers count from the end, and the end of
-/// a range is no part of it, as in Python. All of an axis are `..`.
+/// a range is no part of it, as in Python. All of an axis are `..`. A range may be written as counts are
+/// printed, `0..6,001`, if that is all that it can be; `0..5,100` is refused, and is `0..5, 100` or `0..5100`.
 ///
 /// ```
 /// use selvedge_base::Indices;
@@ -135,11 +136,18 @@ enum Piece {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected indices such as 7, -1, last, 0..100, 0..6000:10 or log:50, or some of them with commas, found \
-     `{found}`"
+     `{found}`{}", if *is_ambiguous {
+        ", whose comma can be one between indices, which have a space after it, or one within a number, which is \
+         written without it"
+    } else {
+        ""
+    }
 )]
 pub struct NoIndices {
     /// The part of the text that names none.
     pub found: String,
+    /// Whether it names different ones, as its commas are taken: `0..5,100`.
+    pub is_ambiguous: bool,
 }
 
 /// Indices that an axis does not have.
@@ -300,18 +308,26 @@ impl FromStr for Indices {
     type Err = NoIndices;
 
     fn from_str(text: &str) -> Result<Self, NoIndices> {
-        // A single range may have its ends as counts are printed: `0..6,001`.
-        if let Some((start, end)) = text.split_once("..")
-            && let (Some(start), Some(end)) = (parse_grouped(start), parse_grouped(end))
-        {
-            return Ok((start..end).into());
-        }
         let pieces = text.split(',').map(|piece| {
             Piece::parse(piece.trim()).ok_or_else(|| NoIndices {
                 found: piece.trim().to_owned(),
+                is_ambiguous: false,
             })
         });
-        pieces.collect::<Result<_, _>>().map(Self)
+        let pieces = pieces.collect::<Result<_, _>>().map(Self);
+        // A single range may have its ends as counts are printed, if that is all that it can be: `0..6,001`.
+        if let Some((start, end)) = text.split_once("..")
+            && let (Some(start), Some(end)) = (parse_grouped(start), parse_grouped(end))
+        {
+            if text.contains(',') && pieces.is_ok() {
+                return Err(NoIndices {
+                    found: text.to_owned(),
+                    is_ambiguous: true,
+                });
+            }
+            return Ok((start..end).into());
+        }
+        pieces
     }
 }
 
@@ -475,6 +491,11 @@ mod tests {
                 of(text, 10).unwrap_err().contains("such as 7, -1, last"),
                 "{text}"
             );
+        }
+        assert_eq!(of("5..7, 100", 101), Ok(vec![5, 6, 100]));
+        for text in ["5..7,100", "0..1,100", "1,100..1,200", "1..2,100,200"] {
+            let refused = of(text, 10_000).unwrap_err();
+            assert!(refused.contains("a space after it"), "{text}: {refused}");
         }
         for (text, asked) in [
             ("10", "10"),

@@ -203,7 +203,7 @@ fn references_of_ranks_are_those_of_the_whole() {
     refused(&["references", "run.h5", "-o", "s3.json"], "s3.json exists");
     for output in ["run.h5", "parts/rank0.h5"] {
         let args = ["references", "run.h5", "-o", output, "--overwrite"];
-        refused(&args, "is one of the files that are referred to");
+        refused(&args, "is one of the files that are read");
     }
     refused(&["references", ranks[0], ranks[0]], "are both of rank 1");
     place.print(&["inspect", "run.h5"]);

@@ -195,6 +195,14 @@ fn mistakes_are_told_and_leave_no_page() {
             &["report", "a.h5", "--vocabulary", "gone.txt", "-o", "b.html"],
             "cannot read gone.txt",
         ),
+        (
+            &["report", "a.h5", "-o", "./a.h5", "--overwrite"],
+            "./a.h5 is one of the files that are read",
+        ),
+        (
+            &["show", "a.h5", "W", "-o", "a.h5", "--overwrite"],
+            "a.h5 is one of the files that are read",
+        ),
     ] {
         let run = place.run(args);
         assert_eq!(run.code, 2, "{args:?}");

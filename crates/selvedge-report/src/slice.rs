@@ -238,7 +238,10 @@ impl Slice {
         let mut bytes = Vec::new();
         let asked = [Stride::of(row..row + 1)];
         let taken: Vec<u64> = if new <= most {
-            values(from..steps, Some(&asked), &mut bytes)?;
+            // A constant has its values whatever the steps.
+            if new > 0 {
+                values(from..steps, Some(&asked), &mut bytes)?;
+            }
             (from..steps).collect()
         } else {
             let count = most.clamp(2, SIDE);

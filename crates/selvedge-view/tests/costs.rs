@@ -206,7 +206,19 @@ fn a_row_is_read_and_no_other() {
     assert_eq!((slice.rows, slice.each), (100_500, Some(128)));
     assert_eq!(slice.cells[3000].to_f32(), 100_352.0);
     let none = Slice::row(&run.tensor(), 7, 100_500).unwrap();
-    assert_eq!((run.taken().1, none.cells.len()), (0, 0));
+    assert_eq!((run.taken(), none.cells.len()), ((0, 0), 0));
+    // A constant has its values once.
+    let constant = Tensor {
+        shape: vec![50, 2],
+        has_steps: false,
+        values: Ok(Box::new(|_, _, bytes| {
+            *bytes = vec![0; 8];
+            Ok(())
+        })),
+        ..run.tensor()
+    };
+    let cells = |from| Slice::row(&constant, 7, from).unwrap().cells.len();
+    assert_eq!([cells(0), cells(1), cells(9)], [2, 0, 0]);
 }
 
 /// What a page is told, and the work for it, do not grow with the steps that were recorded before.

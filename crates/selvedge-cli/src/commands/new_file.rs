@@ -1,6 +1,6 @@
 //! Where a new file comes to lie, of all commands that write one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use selvedge_base::{FileError, check_target, target};
@@ -60,4 +60,24 @@ impl NewFile {
             _ => Ok(()),
         }
     }
+}
+
+/// Checks that the new file `path` replaces none of those that it is made of.
+///
+/// # Errors
+///
+/// That it would.
+pub(super) fn check_apart<'a>(
+    path: &Path,
+    sources: impl IntoIterator<Item = &'a PathBuf>,
+) -> anyhow::Result<()> {
+    let located = path.canonicalize().ok();
+    let is_source = |file: &PathBuf| located.is_some() && file.canonicalize().ok() == located;
+    if sources.into_iter().any(is_source) {
+        bail!(
+            "{} is one of the files that are read; give what is made of it a name of its own",
+            path.display()
+        );
+    }
+    Ok(())
 }

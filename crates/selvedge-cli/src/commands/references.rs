@@ -1,12 +1,12 @@
 //! `selvedge references`: where the values of a file or of joined ranks lie, for readers of Zarr.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 use selvedge_hdf5::{ReferenceOptions, References};
 
 use super::hdf5_only::check_hdf5;
-use super::new_file::NewFile;
+use super::new_file::{NewFile, check_apart};
 use super::other_files::OtherFiles;
 use crate::interrupt;
 use crate::object;
@@ -90,22 +90,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         ranks => References::of_ranks(ranks, &options)?,
     };
     if let Some(path) = &args.output {
-        let is_source = |file: &PathBuf| same_file(file, path);
-        if args.files.iter().chain(references.files()).any(is_source) {
-            bail!(
-                "{} is one of the files that are referred to; give the references a name of their own",
-                path.display()
-            );
-        }
+        check_apart(path, args.files.iter().chain(references.files()))?;
         let document = Document::new(&references, args.zarr, args.url.as_deref())?;
         document.write(path, args.new_file.overwrite)?;
     }
     let text = render::references::summary(&references, args.output.as_deref(), Page::of_stdout());
     output::print(&text)?;
     Ok(Outcome::Success)
-}
-
-fn same_file(one: &Path, other: &Path) -> bool {
-    let located = one.canonicalize();
-    located.is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }

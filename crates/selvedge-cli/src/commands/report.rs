@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use selvedge_base::{Partial, read_regular};
 use selvedge_report::{File, Page, Sample, Vocabulary};
 
-use super::new_file::NewFile;
+use super::new_file::{NewFile, check_apart};
 use super::other_files::OtherFiles;
 use super::steps::Files;
 use crate::check;
@@ -84,6 +84,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         None => default_page(&paths[0])?,
     };
     args.new_file.check(&page)?;
+    check_apart(&page, paths.iter().chain(&args.vocabulary))?;
     let assumptions = Assumptions {
         bf16: args.assume_bf16,
         reader: args.other_files.options(),

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use selvedge_base::{Indices, Partial};
 
-use super::new_file::NewFile;
+use super::new_file::{NewFile, check_apart};
 use super::other_files::OtherFiles;
 use crate::facts::{Assumptions, gather};
 use crate::interrupt;
@@ -142,6 +142,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         None => args.new_file.check_none("-o")?,
         Some(path) => {
             args.new_file.check(path)?;
+            check_apart(path, [&args.file])?;
             interrupt::remove_partials();
         }
     }
