@@ -117,7 +117,7 @@ fn streams_are_what_they_were() {
     let mut steps = normal[..4_096].to_vec();
     while steps.len() < 16 * 4_096 {
         let before = steps[steps.len() - 4_096];
-        steps.push(if next() % 4 == 0 {
+        steps.push(if next().is_multiple_of(4) {
             gaussian(&mut next)
         } else {
             before
