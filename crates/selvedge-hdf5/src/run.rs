@@ -37,6 +37,8 @@ pub(crate) struct Candidate {
     /// into it, and its chunks are there from the beginning, or their encoder has its name in it. h5py
     /// does neither, unless it is asked to, or copies a dataset.
     pub(crate) as_recorded: bool,
+    /// Whether HDF5 is told never to write the fill value into it, which most programs keep that copy it.
+    pub(crate) unfilled: bool,
     /// Bytes of an element, where these are numbers or bools.
     pub(crate) element_bytes: Option<u64>,
 }
@@ -78,6 +80,8 @@ pub(crate) struct Run {
     pub(crate) missing: u64,
     /// The candidates' parts, in their order.
     pub(crate) parts: Vec<Part>,
+    /// Which of them are taken for step tensors, and may be none for all that the file says.
+    pub(crate) guessed: Vec<bool>,
 }
 
 /// The step tensors of a file, for who changes it.
@@ -163,10 +167,21 @@ impl Candidate {
         self.at_root && !self.shape.is_empty()
     }
 
+    /// Whether it is of numbers or bools, and was not made for what h5py makes.
+    fn may_be_recorded(&self) -> bool {
+        let is_tensor = self.has_place() && self.element_bytes.is_some();
+        let is_other = self.second_name || matches!(self.mark, Some(Mark::StepOf { .. }));
+        is_tensor && self.unfilled && !is_other
+    }
+
+    fn grows(&self) -> bool {
+        self.chunked && self.unlimited
+    }
+
     /// Whether it looks like a step tensor of a recorder that did not mark them yet.
     fn looks_recorded(&self) -> bool {
         let is_tensor = self.has_place() && self.element_bytes.is_some();
-        is_tensor && self.chunked && self.unlimited && self.as_recorded
+        is_tensor && self.grows() && self.as_recorded
     }
 }
 
@@ -177,6 +192,8 @@ struct Steps {
     counts: Vec<bool>,
     /// Whether they are marked, and so are all that the recorder made.
     marked: bool,
+    /// Those of them that may be none.
+    guessed: Vec<bool>,
 }
 
 /// The step tensors of a file that Selvedge recorded, as it names them; of the first versions, as the
@@ -184,6 +201,7 @@ struct Steps {
 fn step_tensors(record: &Record, candidates: &[Candidate]) -> Option<Steps> {
     let same = |is_step: Vec<bool>, marked| Steps {
         counts: is_step.clone(),
+        guessed: vec![false; is_step.len()],
         is_step,
         marked,
     };
@@ -195,23 +213,28 @@ fn step_tensors(record: &Record, candidates: &[Candidate]) -> Option<Steps> {
             return Some(same(candidates.iter().map(is_marked).collect(), true));
         }
         // A mark without a number is on copies, too: those that HDF5 made are told by their place.
-        let made = made(candidates, true);
+        let made = made(candidates);
         let marks = candidates.iter().zip(&made);
         let is_step = marks.map(|(c, made)| is_marked(c) && (*made || !c.looks_recorded()));
         let is_step: Vec<bool> = is_step.collect();
-        let both = is_step.iter().zip(made).map(|(step, made)| *step && made);
+        let both = is_step.iter().zip(&made).map(|(step, made)| *step && *made);
         let both: Vec<bool> = both.collect();
+        // The others were given the attributes of such, or are such that were made anew.
+        let guessed = is_step.iter().zip(made).map(|(step, made)| *step && !made);
         Steps {
             counts: if both.contains(&true) {
                 both
             } else {
                 is_step.clone()
             },
+            guessed: guessed.collect(),
             is_step,
             marked: true,
         }
+    } else if record.in_place {
+        same(made(candidates), false)
     } else {
-        same(made(candidates, record.in_place), false)
+        kept(record, candidates)
     };
     steps.is_step.contains(&true).then_some(steps)
 }
@@ -250,13 +273,39 @@ pub(crate) fn lies_as_recorded(
     first.is_some() && candidates.iter().all(is_later) && recorded.iter().all(is_outside)
 }
 
+/// The step tensors of a file without marks that another program wrote anew, where nothing tells copies: those that
+/// grow, as it kept them; and of those whose axes it fixed, those that are as long as one of them.
+fn kept(record: &Record, candidates: &[Candidate]) -> Steps {
+    let grows = |found: &Candidate| found.may_be_recorded() && found.grows();
+    let is_fixed = |found: &Candidate| found.may_be_recorded() && !found.grows();
+    let growing = candidates.iter().filter(|found| grows(found));
+    let growing: Vec<u64> = growing.map(Candidate::extent).collect();
+    let lengths = match growing[..] {
+        // The others may be behind or ahead by a commit that was cut short. Of several one tells.
+        [most] => vec![around(record, candidates, most, is_fixed)],
+        _ => growing.iter().map(|&steps| steps..=steps).collect(),
+    };
+    let may_be =
+        |found: &Candidate| is_fixed(found) && lengths.iter().any(|steps| found.is_of_steps(steps));
+    let guessed: Vec<bool> = candidates.iter().map(may_be).collect();
+    let both = candidates.iter().zip(&guessed);
+    let is_step: Vec<bool> = both
+        .map(|(found, guessed)| *guessed || grows(found))
+        .collect();
+    Steps {
+        counts: is_step.clone(),
+        is_step,
+        marked: false,
+        guessed,
+    }
+}
+
 /// The candidates without a number in their marks that the recorder of this file made, and not HDF5 as copies of
-/// such, or more names of them. Where they are not `in_place`, nothing tells copies.
-fn made(candidates: &[Candidate], in_place: bool) -> Vec<bool> {
+/// such, or more names of them, where these are in place.
+fn made(candidates: &[Candidate]) -> Vec<bool> {
     let is_made = |found: &Candidate| {
-        let is_aligned = found.header.is_none_or(|header| header % 8 == 0) || !in_place;
-        let may_be = !matches!(found.mark, Some(Mark::StepOf { .. })) && !found.second_name;
-        may_be && is_aligned && found.looks_recorded()
+        let is_aligned = found.header.is_none_or(|header| header % 8 == 0);
+        is_aligned && found.may_be_recorded() && found.looks_recorded()
     };
     let headers = candidates.iter().filter(|found| is_made(found));
     let mut headers: Vec<u64> = headers.filter_map(|found| found.header).collect();
@@ -268,7 +317,6 @@ fn made(candidates: &[Candidate], in_place: bool) -> Vec<bool> {
     let constants = constants.filter(|found| found.as_recorded && !found.is_marked_step());
     let constants = constants.filter_map(|found| found.header);
     let end = constants.chain(first_outside(&headers)).min();
-    let end = end.filter(|_| in_place);
     let comes_before = |found: &Candidate| end.is_none_or(|end| found.header < Some(end));
     candidates
         .iter()
@@ -370,6 +418,7 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
     };
     let found = steps.is_step.iter().filter(|&&step| step).count() as u64;
     Run {
+        guessed: steps.guessed,
         committed,
         appended: commit.map_or(0, |commit| committed.saturating_sub(commit.after)),
         lost: promised.saturating_sub(committed),
@@ -384,21 +433,11 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
 /// is still marked is none.
 fn rewritten(record: &Record, candidates: &[Candidate], promised: u64) -> Run {
     let may_be = |candidate: &Candidate| candidate.at_root && candidate.mark.is_none();
-    let any = |steps: &RangeInclusive<u64>| {
-        let mut lengths = candidates.iter().filter(|found| may_be(found));
-        lengths.any(|found| found.is_of_steps(steps))
-    };
-    let is_recording = record.state == RunState::Recording;
     let last_commit = record.commit.map(|commit| promised..=commit.after);
-    // What may be of a commit that was cut short is taken back, of which nothing but a length tells: of two
-    // numbers the smaller one is surely committed.
-    let steps = last_commit.filter(any).or_else(|| {
+    let last_commit = last_commit.filter(|steps| any_of_steps(candidates, may_be, steps));
+    let steps = last_commit.or_else(|| {
         let most = most_steps(candidates, may_be)?;
-        Some(match is_recording {
-            true if any(&(most + 1..=most + 1)) => most..=most + 1,
-            true => most - 1..=most,
-            false => most..=most,
-        })
+        Some(around(record, candidates, most, may_be))
     });
     let mut run = of_steps(candidates, steps.as_ref(), may_be);
     run.lost = promised.saturating_sub(run.committed);
@@ -407,7 +446,36 @@ fn rewritten(record: &Record, candidates: &[Candidate], promised: u64) -> Run {
             *part = Part::Added;
         }
     }
+    let guessed = run.parts.iter().map(|part| matches!(part, Part::Step(_)));
+    run.guessed = guessed.collect();
     run
+}
+
+fn any_of_steps(
+    candidates: &[Candidate],
+    may_be: impl Fn(&Candidate) -> bool,
+    steps: &RangeInclusive<u64>,
+) -> bool {
+    candidates
+        .iter()
+        .any(|found| may_be(found) && found.is_of_steps(steps))
+}
+
+/// The lengths of the candidates that `may_be` step tensors, by nothing but their lengths, of a run with `most` steps.
+/// What may be of a commit that was cut short is taken back: of two numbers the smaller one is surely committed.
+fn around(
+    record: &Record,
+    candidates: &[Candidate],
+    most: u64,
+    may_be: impl Fn(&Candidate) -> bool,
+) -> RangeInclusive<u64> {
+    match record.state {
+        RunState::Recording if any_of_steps(candidates, may_be, &(most + 1..=most + 1)) => {
+            most..=most + 1
+        }
+        RunState::Recording => most.saturating_sub(1)..=most,
+        _ => most..=most,
+    }
 }
 
 /// The number of steps of a file that does not name its step tensors, of which the candidates that `may_be` can be
@@ -445,6 +513,7 @@ fn of_steps(
         lost: 0,
         missing: 0,
         parts: candidates.iter().map(part).collect(),
+        guessed: vec![false; candidates.len()],
     }
 }
 

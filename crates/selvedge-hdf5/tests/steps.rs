@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 
 use selvedge_hdf5::{
-    Compression, DeclareError, Reader, Rechunk, Recorder, RewriteError, Role, RunState,
+    Compression, DeclareError, Note, Reader, Rechunk, Recorder, RewriteError, Role, RunState,
     StorageError, add_checksums, plan_recovery, recover,
 };
 use selvedge_testing::python;
@@ -341,11 +341,11 @@ import sys, h5py
 from h5py import h5d, h5p, h5s
 source, folder = sys.argv[1:]
 
-def repack(old, new, change=lambda plan, d: None, fixed=False):
+def repack(old, new, change=lambda plan, d: None, fixed=()):
     for name, d in sorted(old.items()):
         plan, space = d.id.get_create_plist(), d.id.get_space()
         plan = change(plan, d) or plan
-        if fixed:
+        if name in fixed:
             plan.set_layout(h5d.CONTIGUOUS)
             space = h5s.create_simple(d.shape) if d.ndim else space
         copy = h5py.Dataset(h5d.create(new.id, name.encode(), d.id.get_type(), space, plan))
@@ -372,6 +372,14 @@ def chunk(plan, d):
     if d.ndim and d.size:
         plan.set_chunk((1,) + d.shape[1:])
 
+def as_needed(plan, d):
+    if d.chunks:
+        plan.set_alloc_time(h5d.ALLOC_TIME_INCR)
+
+def bare(old, new):
+    for name in sorted(old):
+        old.copy(name, new, without_attrs=True)
+
 def objects(old, new):
     for name in reversed(sorted(old)):
         old.copy(name, new)
@@ -384,7 +392,9 @@ def values(old, new):
 hows = {
     "repack": repack, "latest": repack, "objects": objects, "latest_objects": objects, "values": values,
     "gzip": lambda old, new: repack(old, new, gzip), "plain": lambda old, new: repack(old, new, plain),
-    "conti": lambda old, new: repack(old, new, plain, True), "chunk": lambda old, new: repack(old, new, chunk),
+    "conti": lambda old, new: repack(old, new, plain, set(old)), "chunk": lambda old, new: repack(old, new, chunk),
+    "losses": lambda old, new: repack(old, new, fixed={"losses"}), "netcdf": lambda old, new: repack(old, new, as_needed),
+    "bare": bare,
 }
 for name, how in hows.items():
     libver = "latest" if name.startswith("latest") else "earliest"
@@ -394,7 +404,7 @@ for name, how in hows.items():
             new.attrs.create(key, value, dtype=old.attrs.get_id(key).dtype)
 "#;
 
-/// h5repack and `h5py.Group.copy` made constants of step tensors of the first formats, or left them without steps; of
+/// h5repack, nccopy and `h5py.Group.copy` made constants of step tensors of the first formats, or left them without steps; of
 /// runs that had died within a commit they showed a step too many, which `recover` then wrote.
 #[test]
 fn files_of_every_version_keep_their_steps_when_they_are_written_anew() {
@@ -418,6 +428,9 @@ fn files_of_every_version_keep_their_steps_when_they_are_written_anew() {
             "plain",
             "conti",
             "chunk",
+            "losses",
+            "netcdf",
+            "bare",
         ] {
             let at = format!("{}, {how}", base.display());
             let path = folder.path().join(how).with_extension("h5");
@@ -435,6 +448,17 @@ fn files_of_every_version_keep_their_steps_when_they_are_written_anew() {
                     |(name, _): &(String, u64)| before.tensor(name).unwrap().role() == Role::Step;
                 let own: Vec<_> = values(&found, "").into_iter().filter(is_own).collect();
                 assert!(own == values(&before, "") || expected == 0, "{at}");
+                let told = |name: &String| {
+                    let is_named = |note: &Note| match note {
+                        Note::Guessed { tensors } => tensors.contains(name),
+                        _ => false,
+                    };
+                    found.notes().iter().any(is_named)
+                };
+                for (name, _) in values(&found, "") {
+                    let is_own = before.tensor(&name).unwrap().role() == Role::Step;
+                    assert!(is_own || told(&name), "{at}: `{name}`");
+                }
             };
             check();
             match recover(&path) {

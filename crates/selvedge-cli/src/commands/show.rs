@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use selvedge_base::{Indices, Partial};
+use selvedge_hdf5::Note;
 
 use super::new_file::{NewFile, check_apart};
 use super::other_files::OtherFiles;
-use crate::facts::{Assumptions, gather};
+use crate::facts::{Assumptions, OpenFile, gather};
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
@@ -138,6 +139,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         args.tensor.as_deref().or(args.named.as_deref()),
         &asked,
     )?;
+    tell_changes(&file, &values.facts().name);
     match &args.output {
         None => args.new_file.check_none("-o")?,
         Some(path) => {
@@ -154,6 +156,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     out.finish()?;
     Ok(Outcome::Success)
+}
+
+/// Tells that another program gave the tensor another number of steps than the run has, of which some are not shown.
+fn tell_changes(file: &OpenFile, name: &str) {
+    let OpenFile::Hdf5(reader) = file else {
+        return;
+    };
+    for note in reader.notes() {
+        if let Note::Appended { tensor, .. } | Note::Short { tensor, .. } = note
+            && tensor == name
+        {
+            output::note(&format!("note: {}", render::shown(&note.to_string())));
+        }
+    }
 }
 
 /// Where values go.

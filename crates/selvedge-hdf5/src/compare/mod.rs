@@ -174,7 +174,8 @@ fn tell_appended(result: &mut TensorComparison, there: [(u64, u64); 2]) {
         let steps = there.map(|(_, appended)| Grouped(appended).to_string());
         format!(
             "another program appended steps to this tensor and not to all others, or shortened those ({} in the \
-             first file, {} in the second); give all the same number there, or leave these out with --common-steps",
+             first file, {} in the second); give all the same number there, or compare what `rechunk --common-steps` \
+             makes of it",
             steps[0], steps[1]
         )
     });

@@ -4,11 +4,13 @@ use std::ffi::CStr;
 
 use hdf5::dataset::{DatasetCreate, Layout};
 use hdf5::sync::sync;
-use hdf5::{Dataset, Dataspace, h5check};
+use hdf5::{Dataset, Dataspace, Datatype, h5check};
+use hdf5_sys::h5d::H5D_fill_value_t;
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::{
-    H5Pget_external, H5Pget_external_count, H5Pget_virtual_count, H5Pget_virtual_dsetname,
-    H5Pget_virtual_filename, H5Pget_virtual_srcspace, H5Pget_virtual_vspace,
+    H5Pfill_value_defined, H5Pget_external, H5Pget_external_count, H5Pget_fill_value,
+    H5Pget_virtual_count, H5Pget_virtual_dsetname, H5Pget_virtual_filename,
+    H5Pget_virtual_srcspace, H5Pget_virtual_vspace,
 };
 use hdf5_sys::h5s::{H5Sget_regular_hyperslab, H5Sget_select_bounds};
 use selvedge_base::Chain;
@@ -51,6 +53,28 @@ pub(crate) enum Needed {
 /// Whether a dataset is virtual.
 pub(crate) fn is_virtual(dataset: &Dataset) -> hdf5::Result<bool> {
     Ok(dataset.dcpl()?.get_layout()? == Layout::Virtual)
+}
+
+/// The fill value of a virtual dataset as an element of the type `memory`; `None` of any other dataset, and where it is
+/// zeros.
+pub(crate) fn virtual_fill(dataset: &Dataset, memory: &Datatype) -> hdf5::Result<Option<Vec<u8>>> {
+    let plan = dataset.dcpl()?;
+    if plan.get_layout()? != Layout::Virtual {
+        return Ok(None);
+    }
+    sync(|| {
+        let mut defined = H5D_fill_value_t::H5D_FILL_VALUE_ERROR;
+        // SAFETY: the identifier is that of `plan`, which is alive, and the pointer is to a local variable.
+        h5check(unsafe { H5Pfill_value_defined(plan.id(), &raw mut defined) })?;
+        if defined != H5D_fill_value_t::H5D_FILL_VALUE_USER_DEFINED {
+            return Ok(None);
+        }
+        let mut element = vec![0_u8; memory.size()];
+        let bytes = element.as_mut_ptr().cast();
+        // SAFETY: the identifiers are those of objects that are alive, and there is room for an element of `memory`.
+        h5check(unsafe { H5Pget_fill_value(plan.id(), memory.id(), bytes) })?;
+        Ok(Some(element).filter(|element| element.iter().any(|&byte| byte != 0)))
+    })
 }
 
 /// The mappings of a virtual dataset; of any other none.

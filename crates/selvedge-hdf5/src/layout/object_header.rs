@@ -342,14 +342,20 @@ impl ObjectHeader {
         Ok(self.block(layout).slice(layout.offset, 2)? == [3, 2])
     }
 
-    /// Whether the fill value is never written, and the chunks were there from the beginning or have an
-    /// encoder.
-    pub(super) fn is_as_recorded(&self) -> Result<bool> {
+    /// Whether the fill value is never written.
+    pub(super) fn is_unfilled(&self) -> Result<bool> {
         let fill = self.only(FILL_VALUE, "fill value")?;
         let fill = self.block(fill).slice(fill.offset, 3)?;
-        if !matches!(fill[0], 1 | 2) || fill[2] != NEVER {
+        Ok(matches!(fill[0], 1 | 2) && fill[2] == NEVER)
+    }
+
+    /// Whether it is so, and the chunks were there from the beginning or have an encoder.
+    pub(super) fn is_as_recorded(&self) -> Result<bool> {
+        if !self.is_unfilled()? {
             return Ok(false);
         }
+        let fill = self.only(FILL_VALUE, "fill value")?;
+        let fill = self.block(fill).slice(fill.offset, 3)?;
         let layout = self.only(LAYOUT, "data layout")?;
         let has_chunks = || {
             self.block(layout)

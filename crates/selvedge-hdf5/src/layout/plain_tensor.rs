@@ -43,6 +43,8 @@ pub(crate) struct PlainTensor {
     pub(crate) mark: Option<Mark>,
     /// Whether it is made as a recorder makes its step tensors.
     pub(crate) as_recorded: bool,
+    /// Whether the fill value is never written.
+    pub(crate) unfilled: bool,
     /// What `logical_dtype` says.
     pub(crate) logical_dtype: Option<String>,
 }
@@ -82,6 +84,7 @@ impl DatasetHeader {
             stored,
             mark: mark.map(|mark| Mark::from_value(mark.values[0])),
             as_recorded: header.is_as_recorded()?,
+            unfilled: header.is_unfilled()?,
             logical_dtype,
         }))
     }

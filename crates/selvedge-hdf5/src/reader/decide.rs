@@ -39,6 +39,14 @@ impl Reader {
             let tensors = run.missing;
             self.notes.push(Note::Missing { tensors });
         }
+        let guessed = self.tensors.iter().zip(&run.guessed);
+        let guessed = guessed.filter(|(_, guessed)| **guessed);
+        let tensors: Vec<String> = guessed
+            .map(|(tensor, _)| tensor.name().to_owned())
+            .collect();
+        if !tensors.is_empty() {
+            self.notes.push(Note::Guessed { tensors });
+        }
         for (tensor, part) in self.tensors.iter_mut().zip(run.parts) {
             tensor.set_part(part, run.committed);
             let (name, committed) = (tensor.name().to_owned(), run.committed);

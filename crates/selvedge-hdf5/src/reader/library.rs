@@ -27,8 +27,15 @@ pub(super) fn read(
         Form::Converted(_) => native(dtype)?,
         _ => dataset.dtype()?,
     };
-    // Where nothing was written, and nothing is to be filled in, libhdf5 leaves what is there.
-    bytes.fill(0);
+    // Where nothing was written, and nothing is to be filled in, libhdf5 leaves what is there. So it does where the
+    // parts of a virtual dataset overlap: it counts an element once for each of them, and takes the rest for full.
+    match ffi::virtual_fill(dataset, &memory)? {
+        None => bytes.fill(0),
+        Some(element) => {
+            let elements = bytes.chunks_exact_mut(element.len());
+            elements.for_each(|place| place.copy_from_slice(&element));
+        }
+    }
     let (space, shape) = select(dataset, rank, rows, within)?;
     ffi::read_raw(dataset, &memory, (&space, shape), bytes)?;
     arrange(bytes, (dtype, form));

@@ -62,6 +62,12 @@ pub enum Note {
         /// Steps that the run has.
         committed: u64,
     },
+    /// Tensors that are taken for step tensors, and may be constants, or what another program added: nothing tells
+    /// but their length, or attributes that can be copied.
+    Guessed {
+        /// Their names.
+        tensors: Vec<String>,
+    },
     /// A dataset that cannot be opened: it is damaged, or of a kind that libhdf5 does not know.
     Unread {
         /// Its name.
@@ -273,6 +279,18 @@ impl fmt::Display for Note {
                 Grouped(*steps),
                 Counted(*committed)
             ),
+            Self::Guessed { tensors } => {
+                let (are, them) = match tensors.len() {
+                    1 => ("is taken for a step tensor", "it"),
+                    _ => ("are taken for step tensors", "them"),
+                };
+                let names = Names(tensors);
+                write!(
+                    f,
+                    "{names} {are}, and may be none: another program wrote {them}, and nothing but lengths or \
+                     attributes tells"
+                )
+            }
             Self::Unread { name, reason } => write!(f, "`{name}` cannot be read: {reason}"),
             Self::NameNotUtf8 { dataset } => write!(
                 f,

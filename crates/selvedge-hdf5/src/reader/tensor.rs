@@ -94,6 +94,8 @@ pub struct Tensor {
     unlimited: bool,
     /// Whether it is made as a recorder makes its step tensors.
     as_recorded: bool,
+    /// Whether HDF5 is told never to write the fill value into it.
+    unfilled: bool,
     /// Address of the object header of a step tensor of our own, whose structure we read ourselves.
     header: Option<u64>,
     /// Shape of the dataset in elements; of a step tensor the leading extent comes first.
@@ -173,15 +175,16 @@ impl Tensor {
             None => Encoding::Other,
         };
         let steps = shape.first().copied().unwrap_or(0);
-        let as_recorded = source.ours && {
-            let never = plan
+        let unfilled = source.ours
+            && plan
                 .get_fill_time()
                 .is_ok_and(|when| when == FillTime::Never);
+        let as_recorded = unfilled && {
             let early = plan
                 .get_alloc_time()
                 .is_ok_and(|when| when == AllocTime::Early);
             let has_chunks = || steps > 0 || dataset.storage_size() > 0;
-            never && (encoder.is_some() || (early && has_chunks()))
+            encoder.is_some() || (early && has_chunks())
         };
         Ok(Self {
             source: Arc::clone(source),
@@ -192,6 +195,7 @@ impl Tensor {
             mark,
             unlimited,
             as_recorded,
+            unfilled,
             header,
             shape,
             chunk,

@@ -27,6 +27,7 @@ fn named(run: u32, name: &str, steps: u64) -> Candidate {
 fn recorded(steps: u64) -> Candidate {
     Candidate {
         as_recorded: true,
+        unfilled: true,
         ..appendable(steps)
     }
 }
@@ -43,6 +44,7 @@ fn appendable(steps: u64) -> Candidate {
         chunked: true,
         unlimited: true,
         as_recorded: false,
+        unfilled: false,
         element_bytes: Some(4),
     }
 }

@@ -419,3 +419,47 @@ with h5py.File(sys.argv[1], "w") as f:
         .unwrap();
     assert_eq!(wide[9].to_bits(), 9_f32.to_bits());
 }
+
+/// libhdf5 counts an element of two parts twice, and filled nothing in where it counted as many as it was asked for.
+#[test]
+fn what_no_part_gives_is_the_fill_value_where_parts_overlap() {
+    let make = r#"
+import os, sys, h5py, numpy as np
+os.chdir(os.path.dirname(sys.argv[1]))
+with h5py.File("part.h5", "w") as f:
+    f["x"] = np.arange(1.0, 5).reshape(1, 4)
+source = h5py.VirtualSource("part.h5", "x", (1, 4))
+with h5py.File(sys.argv[1], "w") as f:
+    for name, fill in [("<f8", 5), (">f8", 5), ("<i2", 5), ("<f4", None)]:
+        layout = h5py.VirtualLayout((4, 4), name)
+        layout[1, 0:3] = source[0, 0:3]
+        layout[1, 2:3] = source[0, 0:1]
+        f.create_virtual_dataset(name, layout, fillvalue=fill)
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("view.h5");
+    python::on_file(make, &path);
+    let file = Reader::open(&path).unwrap();
+    let row = |name: &str, step: u64| -> Vec<f64> {
+        let tensor = file.tensor(name).unwrap();
+        match name {
+            "<i2" => tensor
+                .read_step::<i16>(step)
+                .unwrap()
+                .iter()
+                .map(|&v| v.into())
+                .collect(),
+            "<f4" => tensor
+                .read_step::<f32>(step)
+                .unwrap()
+                .iter()
+                .map(|&v| v.into())
+                .collect(),
+            _ => tensor.read_step::<f64>(step).unwrap(),
+        }
+    };
+    for (name, fill) in [("<f8", 5.0), (">f8", 5.0), ("<i2", 5.0), ("<f4", 0.0)] {
+        assert_eq!(row(name, 1), [1.0, 2.0, 1.0, fill], "{name}");
+        assert_eq!(row(name, 0), [fill; 4], "{name}");
+    }
+}

@@ -78,6 +78,7 @@ impl Tensor {
             chunked: self.chunk.is_some(),
             unlimited: self.unlimited,
             as_recorded: self.as_recorded,
+            unfilled: self.unfilled,
             element_bytes: self.dtype().ok().map(|dtype| dtype.size() as u64),
         }
     }

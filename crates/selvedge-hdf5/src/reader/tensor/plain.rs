@@ -32,6 +32,7 @@ impl Tensor {
             mark: plain.mark.filter(|_| source.ours),
             unlimited: true,
             as_recorded: source.ours && plain.as_recorded,
+            unfilled: source.ours && plain.unfilled,
             header: Some(header),
             shape,
             chunk: Some(plain.dataset.chunk),
