@@ -330,6 +330,9 @@ fn the_page_works_in_a_browser() {
         (&nothing, &nothing),
         "{seen}"
     );
+    assert_eq!(seen["legend"], "a –", "the present value is none");
+    let ticks = ["56.67", "56.67000002", "56.67000004"];
+    assert_eq!(seen["ticks"], serde_json::json!(ticks));
     let hover = seen["hover"].as_str().expect("text");
     assert!(
         hover.contains("row ") && hover.contains("pwned") && hover.contains("step"),

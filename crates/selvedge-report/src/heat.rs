@@ -25,7 +25,7 @@ pub(crate) struct Mask {
 pub struct Heat {
     /// The number of rows.
     pub rows: u64,
-    /// Rows that are one here, as those of a single value are.
+    /// Rows that are one in the pictures and among those that moved most, as those of a single value are.
     pub unit: u64,
     /// The first step of each column.
     pub columns: Doubles,
@@ -34,13 +34,14 @@ pub struct Heat {
     /// Rows by how far they moved over all steps, those that moved most first; of each class of rows by
     /// itself.
     pub sorted: Picture,
-    /// The masks by whose values the classes are told apart: the class of a row has bit N if the mask N does.
+    /// The masks by whose values the classes are told apart: the class of a row has bit N if the mask N does. Where
+    /// several rows are one, all are of class 0.
     pub masks: Vec<String>,
     /// The rows that moved most.
     pub top: Vec<u64>,
     /// How far each of these moved over all steps: the sum of its norms.
     pub top_moved: Doubles,
-    /// Rows that never moved.
+    /// Rows of which no bit ever changed, each by itself whatever the unit: what becomes NaN has moved.
     pub still: u64,
 }
 
@@ -70,6 +71,8 @@ pub(crate) struct HeatMap {
     cells: Vec<f32>,
     /// How far each unit moved.
     total: Vec<f64>,
+    /// A bit for each row, whether it moved.
+    moved: Vec<u8>,
     masks: Vec<String>,
 }
 
@@ -81,13 +84,16 @@ pub(crate) struct Patch {
     columns: usize,
     cells: Vec<f32>,
     total: Vec<f64>,
+    /// Whether each row of each unit moved.
+    moved: Vec<bool>,
 }
 
 impl Patch {
-    /// For these units, and the columns of these steps.
+    /// For these units of `unit` rows, and the columns of these steps.
     pub(crate) fn new(
         units: std::ops::Range<usize>,
         columns: std::ops::RangeInclusive<usize>,
+        unit: usize,
     ) -> Self {
         let count = columns.end() - columns.start() + 1;
         Self {
@@ -96,6 +102,16 @@ impl Patch {
             columns: count,
             cells: vec![f32::NAN; units.len() * count],
             total: vec![0.0; units.len()],
+            moved: vec![false; units.len() * unit],
+        }
+    }
+
+    /// Holds the rows of the unit `unit` of these against what they were, bit by bit.
+    pub(crate) fn compare(&mut self, unit: usize, row_bytes: usize, before: &[u8], now: &[u8]) {
+        let each = self.moved.len() / self.total.len();
+        let rows = before.chunks(row_bytes).zip(now.chunks(row_bytes));
+        for (moved, (before, now)) in self.moved[unit * each..].iter_mut().zip(rows) {
+            *moved = *moved || before != now;
         }
     }
 
@@ -123,17 +139,12 @@ impl HeatMap {
         masks: &[Mask],
     ) -> Self {
         let units = usize::try_from(rows.div_ceil(unit)).unwrap_or(usize::MAX);
-        let masks: Vec<&Mask> = match unit {
-            1 => masks
-                .iter()
-                .filter(|mask| mask.rows.len() == units)
-                .take(8)
-                .collect(),
-            _ => Vec::new(),
-        };
+        let masks = masks.iter().filter(|mask| mask.rows.len() as u64 == rows);
+        let masks: Vec<&Mask> = masks.take(8).collect();
+        let is_split = unit == 1;
         let class_of = |unit: usize| {
+            let masks = masks.iter().filter(|_| is_split);
             let bits = masks
-                .iter()
                 .enumerate()
                 .map(|(bit, mask)| u8::from(mask.rows[unit]) << bit);
             bits.fold(0, |class, bit| class | bit)
@@ -158,6 +169,7 @@ impl HeatMap {
             columns,
             cells: vec![f32::NAN; class.len() * columns.count()],
             total: vec![0.0; units],
+            moved: vec![0; usize::try_from(rows.div_ceil(8)).unwrap_or(usize::MAX)],
             group,
             class,
             masks: masks.iter().map(|mask| mask.name.clone()).collect(),
@@ -184,6 +196,11 @@ impl HeatMap {
 
     pub(crate) fn add(&mut self, patch: &Patch) {
         let columns = self.columns.count();
+        let first_row = patch.first_unit * usize::try_from(self.unit).unwrap_or(usize::MAX);
+        let moved = patch.moved.iter().zip(first_row..);
+        for (_, row) in moved.filter(|(moved, _)| **moved) {
+            self.moved[row / 8] |= 1 << (row % 8);
+        }
         for (number, total) in patch.total.iter().enumerate() {
             let unit = patch.first_unit + number;
             self.total[unit] += total;
@@ -241,7 +258,12 @@ impl HeatMap {
             sorted: picture(&classes),
             top_moved: Doubles(top.iter().map(|&unit| self.total[unit]).collect()),
             top: top.iter().map(|&unit| unit as u64 * self.unit).collect(),
-            still: self.total.iter().filter(|total| **total == 0.0).count() as u64,
+            still: self.rows
+                - self
+                    .moved
+                    .iter()
+                    .map(|bits| u64::from(bits.count_ones()))
+                    .sum::<u64>(),
             masks: self.masks.clone(),
         }
     }
@@ -306,13 +328,14 @@ mod tests {
             rows: vec![true; 3],
         };
         let mut map = HeatMap::new(5, 1, 9, Points::new(2, 10), &[mask, other]);
-        let mut patch = Patch::new(0..5, 0..=1);
+        let mut patch = Patch::new(0..5, 0..=1, 1);
         for (row, norms) in [[1.0, 2.0], [0.5, 0.0], [8.0, 8.0], [3.0, 3.0], [0.0, 0.0]]
             .iter()
             .enumerate()
         {
             patch.add(row, 0, norms[0]);
             patch.add(row, 1, norms[1]);
+            patch.compare(row, 1, &[0], &[u8::from(norms[0] > 0.0)]);
         }
         map.add(&patch);
         let heat = map.finish(10, 2, |step| step + 100);
@@ -337,8 +360,9 @@ mod tests {
     fn many_rows_are_taken_together_and_spikes_are_kept() {
         let rows = 40_000;
         let mut map = HeatMap::new(rows, 1, 1 << 14, Points::new(3, 3), &[]);
-        let mut patch = Patch::new(10_000..10_002, 2..=2);
+        let mut patch = Patch::new(10_000..10_002, 2..=2, 1);
         patch.add(1, 2, 7.0);
+        patch.compare(1, 2, &[0, 0], &[0, 1]);
         map.add(&patch);
         let heat = map.finish(100, 3, |step| step);
         assert_eq!(heat.in_order.size.0.len(), 100);
@@ -354,7 +378,7 @@ mod tests {
         for step in 1..9_u8 {
             map.make_room(step.into());
             let column = map.columns().of(step.into());
-            let mut patch = Patch::new(0..1, column..=column);
+            let mut patch = Patch::new(0..1, column..=column, 1);
             patch.add(0, column, f64::from(step));
             map.add(&patch);
         }
@@ -366,8 +390,18 @@ mod tests {
 
     #[test]
     fn the_last_unit_may_be_smaller() {
-        let map = HeatMap::new(10, 4, 9, Points::new(1, 1), &[]);
+        let mask = Mask {
+            name: "dead".to_owned(),
+            rows: vec![true; 10],
+        };
+        let mut map = HeatMap::new(10, 4, 9, Points::new(1, 1), &[mask]);
+        let mut patch = Patch::new(1..3, 0..=0, 4);
+        patch.compare(0, 1, &[1, 2, 3, 4], &[1, 0, 3, 0]);
+        patch.compare(1, 1, &[1, 2], &[1, 0]);
+        map.add(&patch);
         let heat = map.finish(2, 1, |step| step);
+        assert_eq!((heat.still, heat.masks.len()), (7, 1));
+        assert!(heat.sorted.class.iter().all(|class| *class == 0));
         assert_eq!((heat.in_order.best.0.len(), heat.unit), (2, 4));
     }
 }

@@ -25,7 +25,7 @@ const TASK: u64 = 1 << 20;
 
 /// What came out of a tensor.
 pub(crate) struct Measured {
-    pub at: Vec<f64>,
+    pub at: Doubles,
     pub curves: Curves,
     pub ends: Ends,
     pub spread: Spread,
@@ -322,6 +322,7 @@ impl<T: Element> Pass<T> {
                     Patch::new(
                         first + units.start..first + units.end,
                         at(steps.start)..=at(steps.end - 1),
+                        self.unit,
                     )
                 });
                 tasks.push(Task {
@@ -360,9 +361,14 @@ impl<T: Element> Pass<T> {
             let column = self.heat.as_ref().map(|heat| heat.columns().of(number));
             for (unit, (row, row_sums)) in now.chunks(unit_bytes).zip(&mut rows).enumerate() {
                 let before = befores.next();
+                let is_same = before.is_some() && (!moved || before == Some(row));
+                if let (Some(before), false, Some(patch)) = (before, is_same, &mut task.patch) {
+                    patch.compare(unit, self.row_bytes, before, row);
+                }
                 // What is as it was has the sums that it had.
-                if !is_first && (!moved || before == Some(row)) {
+                if !is_first && is_same {
                     row_sums.squared_changes = 0.0;
+                    row_sums.has_change = row_sums.has_value;
                 } else {
                     let (row, before) = (T::raw(row), before.map(T::raw));
                     let fast = (finite && before_finite)
@@ -375,6 +381,7 @@ impl<T: Element> Pass<T> {
                 }
                 sums.squares += row_sums.squares;
                 sums.squared_changes += row_sums.squared_changes;
+                sums.has_change |= row_sums.has_change;
                 sums.largest = sums.largest.max(row_sums.largest);
                 if let (Some(_), Some(patch), Some(column)) = (before, &mut task.patch, column) {
                     patch.add(unit, column, row_sums.squared_changes.sqrt());
@@ -436,12 +443,15 @@ impl<T: Element> Pass<T> {
     fn complete(&mut self, number: u64) {
         let index = usize::try_from(number - self.sums_from).unwrap_or(usize::MAX);
         let sums = self.sums[index];
-        let norm = sums.squares.sqrt();
+        // Where no value is finite there is no number.
+        let of = |number: f64, is_there: bool| if is_there { number } else { f64::NAN };
+        let has_value = sums.nan + sums.infinite < self.step_len;
+        let norm = of(sums.squares.sqrt(), has_value);
         self.norm.add(number, norm);
-        self.largest.add(number, sums.largest);
+        self.largest.add(number, of(sums.largest, has_value));
         self.found.nan += sums.nan;
         self.found.infinite += sums.infinite;
-        if self.ends.norm.0[0].is_nan() {
+        if number == 0 {
             self.ends.norm.0[0] = norm;
         }
         self.ends.norm.0[1] = norm;
@@ -449,7 +459,7 @@ impl<T: Element> Pass<T> {
             return;
         }
         let share = |count: u64| count as f64 / self.step_len as f64;
-        let update = sums.squared_changes.sqrt();
+        let update = of(sums.squared_changes.sqrt(), sums.has_change);
         self.update.add(number, update);
         self.changed.add(number, share(sums.moves.changed));
         self.ulps.add(number, sums.moves.sum / self.step_len as f64);
@@ -457,7 +467,7 @@ impl<T: Element> Pass<T> {
         for (curve, far) in self.far.iter_mut().zip(far) {
             curve.add(number, far);
         }
-        if self.ends.update.0[0].is_nan() {
+        if self.changes.1 == 0 {
             self.ends.update.0[0] = update;
         }
         self.ends.update.0[1] = update;
@@ -486,13 +496,10 @@ impl<T: Element> Pass<T> {
             Some(last) => points.of(last) + 1,
             None => 0,
         };
-        let curve = |curve: &Curve| curve.band(used(points));
+        let known = self.norm.known(used(points));
+        let curve = |curve: &Curve| curve.band(&known);
         Measured {
-            at: points
-                .first()
-                .take(used(points))
-                .map(|number| steps.at(number) as f64)
-                .collect(),
+            at: self.norm.first(&known, |number| steps.at(number)),
             ends: Ends {
                 changed: self.changes.0 as f64 / self.changes.1 as f64,
                 ..self.ends.clone()

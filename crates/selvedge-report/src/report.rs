@@ -1,7 +1,6 @@
 //! All tensors of a file.
 
 use crate::element::{Element, element_bytes, for_dtype};
-use crate::encode::Doubles;
 use crate::heat::Mask;
 use crate::model::{Kind, TensorReport};
 use crate::pass::{self, Measured, NotFinite};
@@ -214,16 +213,16 @@ impl TensorReport {
     /// The first `used` points of the values of a tensor of one value a step, where `step` says which step has a
     /// number.
     pub(crate) fn values(&mut self, kept: &Values, used: usize, step: impl Fn(u64) -> u64) {
-        let first = kept.curve.points().first().take(used);
-        self.at = Doubles(first.map(|number| step(number) as f64).collect());
-        self.values = Some(kept.curve.band(used));
+        let known = kept.curve.known(used);
+        self.at = kept.curve.first(&known, step);
+        self.values = Some(kept.curve.band(&known));
         self.found(kept.found.clone());
     }
 
     /// What was measured of any other.
     pub(crate) fn measured(&mut self, measured: Measured) {
         if self.kind == Kind::Steps {
-            self.at = Doubles(measured.at);
+            self.at = measured.at;
             self.curves = Some(measured.curves);
         }
         self.ends = Some(measured.ends);

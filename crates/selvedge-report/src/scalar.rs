@@ -58,6 +58,7 @@ impl Values {
             return;
         }
         let (count, place) = if T::is_nan(raw) {
+            self.curve.add(number, f64::NAN);
             (&mut self.found.nan, &mut self.found.first_nan)
         } else {
             let infinity = f64::INFINITY * T::place(raw).signum() as f64;

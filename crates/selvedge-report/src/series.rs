@@ -89,6 +89,8 @@ pub(crate) struct Curve {
 
 #[derive(Clone, Copy, Debug)]
 struct Point {
+    /// Whether a step is here, though it may have no number.
+    is_known: bool,
     count: u64,
     sum: f64,
     min: f64,
@@ -97,6 +99,7 @@ struct Point {
 
 impl Point {
     const NONE: Self = Self {
+        is_known: false,
         count: 0,
         sum: 0.0,
         min: f64::NAN,
@@ -112,12 +115,13 @@ impl Curve {
         }
     }
 
-    /// Adds the number of the step `number`. NaN is none.
+    /// Adds the number of the step `number`. NaN is none, which leaves a gap.
     pub(crate) fn add(&mut self, number: u64, value: f64) {
+        let point = &mut self.sums[self.points.of(number)];
+        point.is_known = true;
         if value.is_nan() {
             return;
         }
-        let point = &mut self.sums[self.points.of(number)];
         point.count += 1;
         point.sum += value;
         // Whatever is compared with NaN, the number is taken.
@@ -136,6 +140,7 @@ impl Curve {
             let pairs = self.sums.chunks(2).map(|pair| {
                 let [one, two] = [pair[0], pair[pair.len() - 1]];
                 Point {
+                    is_known: one.is_known || two.is_known,
                     count: one.count + two.count,
                     sum: one.sum + two.sum,
                     min: one.min.min(two.min),
@@ -147,10 +152,30 @@ impl Curve {
         }
     }
 
-    /// The first `used` of the points.
-    pub(crate) fn band(&self, used: usize) -> Band {
-        let sums = &self.sums[..used.min(self.sums.len())];
-        let all = |number: fn(&Point) -> f64| Doubles(sums.iter().map(number).collect());
+    /// Those of the first `used` points that have a step: others may be left out while a file grows.
+    pub(crate) fn known(&self, used: usize) -> Vec<usize> {
+        let points = self.sums.iter().take(used).enumerate();
+        let known = points.filter(|(_, point)| point.is_known);
+        known.map(|(at, _)| at).collect()
+    }
+
+    /// The first step of each of these points.
+    pub(crate) fn first(&self, points: &[usize], step: impl Fn(u64) -> u64) -> Doubles {
+        let first: Vec<u64> = self.points.first().collect();
+        let steps = points.iter().map(|&point| step(first[point]) as f64);
+        Doubles(steps.collect())
+    }
+
+    /// These points.
+    pub(crate) fn band(&self, points: &[usize]) -> Band {
+        let all = |number: fn(&Point) -> f64| {
+            Doubles(
+                points
+                    .iter()
+                    .map(|&point| number(&self.sums[point]))
+                    .collect(),
+            )
+        };
         let binned = self.points.is_binned();
         Band {
             mean: all(|point| match point.count {
@@ -179,7 +204,7 @@ mod tests {
             curve.add(step, if step == 6 { 100.0 } else { 1.0 });
         }
         curve.add(9, f64::NAN);
-        let band = curve.band(4);
+        let band = curve.band(&curve.known(4));
         assert_eq!(band.mean.0, [1.0, 1.0, 34.0, 1.0]);
         assert_eq!(band.max.unwrap().0, [1.0, 1.0, 100.0, 1.0]);
         assert_eq!(band.min.unwrap().0, [1.0; 4]);
@@ -195,17 +220,31 @@ mod tests {
         }
         let points = curve.points();
         assert_eq!((points.count(), points.of(9)), (4, 2));
-        let band = curve.band(3);
+        let band = curve.band(&curve.known(3));
         assert_eq!(band.mean.0, [1.0, 25.75, 1.0]);
         assert_eq!(band.max.unwrap().0, [1.0, 100.0, 1.0]);
+    }
+
+    /// A step that was left out is no point, and one without a number is a gap.
+    #[test]
+    fn gaps_are_told_from_what_was_left_out() {
+        let mut curve = Curve::new(Points::growing(10));
+        for (step, value) in [(0, 1.0), (2, f64::NAN), (5, 2.0)] {
+            curve.add(step, value);
+        }
+        let known = curve.known(6);
+        assert_eq!(curve.first(&known, |number| number + 7).0, [7.0, 9.0, 12.0]);
+        let means = curve.band(&known).mean.0;
+        assert!(means[1].is_nan() && [means[0], means[2]] == [1.0, 2.0]);
     }
 
     #[test]
     fn each_step_is_a_point_where_there_are_few() {
         let mut curve = Curve::new(Points::new(3, 100));
         curve.add(0, 5.0);
+        curve.add(1, f64::NAN);
         curve.add(2, f64::INFINITY);
-        let band = curve.band(3);
+        let band = curve.band(&curve.known(3));
         assert_eq!((band.mean.0[0], band.mean.0[2]), (5.0, f64::INFINITY));
         assert!(band.mean.0[1].is_nan() && band.min.is_none());
     }

@@ -225,3 +225,92 @@ fn a_page_is_smaller_than_5_mb() {
         );
     }
 }
+
+/// A tensor of float32 whose values are these, step by step.
+fn floats(shape: [u64; 3], values: &[f32]) -> Tensor<'_> {
+    let step = usize::try_from(shape[1] * shape[2]).expect("it is small");
+    Tensor {
+        name: "W".to_owned(),
+        dtype: "float32".to_owned(),
+        shape: shape.to_vec(),
+        has_steps: true,
+        chunk: None,
+        is_packed: false,
+        values: Ok(Box::new(move |steps, _, bytes| {
+            bytes.clear();
+            for number in steps {
+                let first = usize::try_from(number).expect("it is small") * step;
+                let step = &values[first..first + step];
+                bytes.extend(step.iter().flat_map(|value| value.to_le_bytes()));
+            }
+            Ok(())
+        })),
+    }
+}
+
+/// Narrow rows are counted one by one where the picture takes several for one, and what becomes NaN or infinite has
+/// moved.
+#[test]
+fn still_rows_are_counted_one_by_one_and_by_their_bits() {
+    let value = |rows: u64, step: u64, row: u64, column: u64| match (row % 5, step) {
+        (1 | 3, _) => row as f32,
+        (0, 3) if column == 1 => f32::INFINITY,
+        (2, 2..) if column == 2 => f32::NAN,
+        // A zero of another sign.
+        (4, 1) if row + 1 == rows => -0.0,
+        (4, _) if row + 1 == rows => 0.0,
+        (4, _) => (step * row) as f32,
+        _ => 1.0,
+    };
+    for (rows, unit) in [(35, 1), (20_005, 8)] {
+        let mut values = Vec::new();
+        for step in 0..4 {
+            for row in 0..rows {
+                values.extend((0..4).map(|column| value(rows, step, row, column)));
+            }
+        }
+        let found = measure(
+            &[floats([4, rows, 4], &values)],
+            &Sample::All,
+            1,
+            &mut |_, _| {},
+        );
+        let heat = found.tensors[0].heat.as_ref().expect("a picture");
+        assert_eq!((heat.unit, heat.rows), (unit, rows));
+        assert_eq!(heat.still, rows / 5 * 2);
+    }
+}
+
+/// A step without any finite value has no norm and no largest magnitude, and neither it nor the next has a change; that
+/// holds for the ends, too.
+#[test]
+fn a_step_without_a_finite_value_is_a_gap() {
+    let mut values = vec![2.0_f32; 6 * 4 * 3];
+    for step in [2, 5] {
+        values[step * 12..(step + 1) * 12].fill(f32::NAN);
+        values[step * 12 + 7] = f32::INFINITY;
+    }
+    let found = measure(
+        &[floats([6, 4, 3], &values)],
+        &Sample::All,
+        1,
+        &mut |_, _| {},
+    );
+    let report = &found.tensors[0];
+    let curves = report.curves.as_ref().expect("curves");
+    let gaps = |numbers: &[f64]| -> Vec<usize> {
+        let nan = numbers.iter().enumerate().filter(|(_, n)| n.is_nan());
+        nan.map(|(step, _)| step).collect()
+    };
+    assert_eq!(gaps(&curves.norm.mean.0), [2, 5]);
+    assert_eq!(gaps(&curves.largest.mean.0), [2, 5]);
+    assert_eq!(gaps(&curves.update.mean.0), [0, 2, 3, 5]);
+    assert_eq!(curves.norm.mean.0[1], 48_f64.sqrt());
+    let quantiles = &report.spread.as_ref().expect("a spread").quantiles;
+    assert!(quantiles.iter().all(|level| gaps(&level.0) == [2, 5]));
+    let ends = report.ends.as_ref().expect("ends");
+    assert_eq!(
+        (gaps(&ends.norm.0), gaps(&ends.update.0)),
+        (vec![1], vec![1])
+    );
+}

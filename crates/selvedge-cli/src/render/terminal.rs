@@ -293,13 +293,16 @@ fn heat_map(heat: &Heat, last: u64, room: Room) -> Vec<String> {
         };
         f64::from(share.clamp(0.0, 1.0))
     };
-    let units = heat.rows.div_ceil(heat.unit.max(1));
+    let together = match heat.unit {
+        0 | 1 => String::new(),
+        unit => format!(" {unit} as one,"),
+    };
     let title = format!(
-        "rows, those that moved most on top: {} to {}; {} of {} still",
+        "rows,{together} those that moved most on top: {} to {}; {} of {} still",
         float(f64::from(least.min(greatest))),
         float(f64::from(greatest)),
         Grouped(heat.still),
-        Grouped(units),
+        Grouped(heat.rows),
     );
     let mut lines = caption(HEADING, &title, MARGIN + 1, room);
     for (number, pair) in cells.chunks(width * 2).enumerate() {

@@ -9,6 +9,13 @@ def use(tab, seen):
     seen["ran"] = tab.value("typeof window.pwned")
     seen["scripts"] = tab.value("document.scripts.length")
     seen["wider"] = tab.value("document.documentElement.scrollWidth - innerWidth")
+    seen["ticks"] = tab.value("apart([56.67, 56.67000002, 56.67000004], short)")
+    lines = "[{ label: 'a', colour: '--c0', x: [0, 1, 2], mean: [1, 2, NaN] }]"
+    tab.value(f"root.prepend(window.made = chart({{ title: 'ends in NaN', lines: {lines} }}))")
+    tab.value("scrollTo(0, 0)")
+    tab.until("made.querySelector('b').textContent !== ''")
+    seen["legend"] = tab.value("made.querySelector('.legend').textContent")
+    tab.value("made.remove()")
 
     picture = "[...document.querySelectorAll('.picture canvas')][0]"
     if tab.value(f"{picture} !== undefined"):

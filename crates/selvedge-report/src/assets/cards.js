@@ -141,7 +141,7 @@ function spark(colour) {
     pen.beginPath();
     numbers.forEach((number, at) => {
       if (!Number.isFinite(number)) return;
-      pen.lineTo(2 + at / (numbers.length - 1) * 176, 40 - (number - low) / span * 36);
+      pen[Number.isFinite(numbers[at - 1]) ? "lineTo" : "moveTo"](2 + at / (numbers.length - 1) * 176, 40 - (number - low) / span * 36);
     });
     pen.stroke();
   };
@@ -235,7 +235,7 @@ function charts({ parts }) {
     if (x.length) {
       const pairs = [[0, 8, "least and greatest"], [1, 7, "1 to 99 %"], [2, 6, "5 to 95 %"], [3, 5, "25 to 75 %"]];
       const fan = pairs.map(([low, high]) => ({ colour: fileColour(number), x, mean: quantiles[high], min: quantiles[low], max: quantiles[high], edges: true }));
-      const every = tensor.spread.every > 1 ? ` All but the ends are of every ${tensor.spread.every}th value.` : "";
+      const every = tensor.spread.every > 1 ? ` All but the ends are of one value in ${grouped(tensor.spread.every)}.` : "";
       add(chart, {
         title: `${title}quantiles of the values`, log: null, fan: true,
         lines: [...fan, { label: "median", colour: fileColour(number), x, mean: quantiles[4] }],
@@ -285,10 +285,10 @@ function movers(tensor) {
   const { top, still, rows, unit } = tensor.heat, moved = doubles(tensor.heat.top_moved);
   const list = make("ul", "movers", ...top.map((row, at) =>
     make("li", "", make("span", "", rowName(row, unit)), make("b", "", short(moved[at])))));
-  const units = Math.ceil(rows / unit);
-  const text = still === 0 ? "All rows moved." : still === units ? "No row moved."
-    : `${grouped(still)} of ${grouped(units)} rows never moved.`;
-  return make("div", "", make("p", "note", `${text} Those that moved most, and the sum of the norms of their changes:`), list);
+  const text = still === 0 ? "All rows moved." : still === rows ? "No row moved."
+    : `${grouped(still)} of ${grouped(rows)} rows never moved.`;
+  const most = top.length ? " Those that moved most, and the sum of the norms of their changes:" : "";
+  return make("div", "", make("p", "note", text + most), list);
 }
 
 /**
@@ -310,8 +310,8 @@ function tensors(more = () => null) {
       const there = read(all[at].parts);
       details.hidden = !there.length;
       if (!there.length) return;
-      const { tensor: first } = there[0];
-      quiet.textContent = `${first.dtype}, ${grouped(first.shape[0])} steps of ${shape(first.shape.slice(1))}`;
+      const what = there.map(({ tensor }) => `${tensor.dtype}, ${grouped(tensor.shape[0])} steps of ${shape(tensor.shape.slice(1))}`);
+      quiet.textContent = [...new Set(what)].join("; ");
       if (!details.open) return;
       if (grid) { grid.renew(all[at]); return; }
       grid = detail(all[at]);

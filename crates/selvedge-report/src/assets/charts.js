@@ -23,6 +23,13 @@ function toggle(label, title, pressed, change) {
 const plain = (numbers, log) => Array.from(numbers, (number) =>
   Number.isFinite(number) && (!log || number > 0) ? number : null);
 
+/** What has a gap on both sides, and so no line. */
+function lonely(self, at) {
+  const there = [...self.data[at].keys()].filter((index) => self.data[at][index] !== undefined);
+  const isGap = (index) => index === undefined || self.data[at][index] === null;
+  return there.filter((index, nth) => !isGap(index) && isGap(there[nth - 1]) && isGap(there[nth + 1]));
+}
+
 /** The mean of what came before, in which a number counts half after `half` more points. */
 function smoothed(numbers, half) {
   const keep = Math.pow(0.5, 1 / half);
@@ -73,18 +80,18 @@ function chart({ title, note, lines: first, log = false, smooth = null, percent:
       if (line.min) {
         const first = series.length;
         table.push(plain(line.max, state.log), plain(line.min, state.log));
-        for (let edge = 0; edge < 2; edge++) series.push({ width: 0, points: { show: false }, spanGaps: true });
+        for (let edge = 0; edge < 2; edge++) series.push({ width: 0, points: { show: false } });
         bands.push({ series: [first, first + 1], fill: faint });
       }
       if (!line.edges) {
         if (state.smooth) {
           table.push(mean);
-          series.push({ stroke: colour + "50", width: 1, points: { show: false }, spanGaps: true });
+          series.push({ stroke: colour + "50", width: 1, points: { show: false } });
         }
         table.push(state.smooth ? smoothed(mean, Math.max(2, mean.length / 60)) : mean);
         line.at = series.length;
         const few = mean.length < 3;
-        series.push({ stroke: colour, width: line.width || 1.6, points: { show: few, size: 6 }, spanGaps: true,
+        series.push({ stroke: colour, width: line.width || 1.6, points: { show: few, size: few ? 6 : 4, filter: few || line.bars ? null : lonely },
           ...line.bars && { paths: uPlot.paths.bars({ size: [1, 60] }), fill: colour + "90", width: 0 } });
       }
       tables.push(table);
@@ -105,7 +112,7 @@ function chart({ title, note, lines: first, log = false, smooth = null, percent:
       scales: { x: { time: false }, y: { distr: state.log ? 3 : 1, range: state.log ? undefined : limits } },
       axes: [
         { ...axis, size: 26, gap: 4, space: 60, values: (_, ticks) => ticks.map((tick) => writeX ? writeX(tick) : Number.isInteger(tick) ? grouped(tick) : "") },
-        { ...axis, size: 58, gap: 4, values: (_, ticks) => ticks.map((tick) => tick == null ? "" : write(tick)) },
+        { ...axis, size: (_, texts) => Math.max(58, ...(texts || []).map((text) => 10 + 7 * text.length)), gap: 4, values: (_, ticks) => apart(ticks, write) },
       ],
       cursor: { ...!writeX && { sync: { key: "steps", scales: ["x", null] } }, points: { size: 6 }, drag: { x: true, y: false } },
       hooks: { setCursor: [tell], setSelect: [zoom] },
@@ -130,10 +137,11 @@ function chart({ title, note, lines: first, log = false, smooth = null, percent:
   function tell(self) {
     const at = self.cursor.idx;
     for (const { line, value } of entries) {
-      const numbers = self.data[line.at];
-      const last = numbers && (at ?? numbers.findLastIndex((number) => number != null));
-      const number = numbers && numbers[last];
-      value.textContent = number == null ? "" : write(number) + (at == null ? "" : ` at ${(writeX || grouped)(self.data[0][at])}`);
+      const steps = self.data[0], drawn = self.data[line.at];
+      const index = at == null ? line.x.length - 1 : line.x.indexOf(steps[at]);
+      // What a logarithm or a gap leaves out of the picture is here as it is.
+      const number = drawn?.[at ?? steps.indexOf(line.x[index])] ?? line.mean[index];
+      value.textContent = index < 0 ? "" : write(number) + (at == null ? "" : ` at ${(writeX || grouped)(steps[at])}`);
     }
   }
 

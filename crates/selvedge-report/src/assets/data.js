@@ -28,27 +28,36 @@ function widened(halves) {
 /** A curve: its mean, and where several steps are one point the least and the greatest of them. */
 const band = (band) => ({ mean: doubles(band.mean), min: doubles(band.min), max: doubles(band.max) });
 
-/** A number in four digits. */
-function short(value) {
+/** A number in four digits, or more. */
+function short(value, most = 4) {
   if (value == null || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);
   if (value === 0) return "0";
   if (size >= 1e6 || size < 1e-3) {
-    const [digits, exponent] = value.toExponential(3).split("e");
+    const [digits, exponent] = value.toExponential(most - 1).split("e");
     return digits.replace(/\.?0+$/, "").replace("-", "−") + "e" + exponent.replace("+", "").replace("-", "−");
   }
-  return Number(value.toPrecision(4)).toString().replace("-", "−");
+  return Number(value.toPrecision(most)).toString().replace("-", "−");
+}
+
+/** Numbers in rising order, in as many digits as tell them apart. */
+function apart(numbers, write) {
+  for (let digits = 4; ; digits++) {
+    const texts = numbers.map((number) => number == null ? "" : write(number, digits));
+    const there = texts.filter(Boolean);
+    if (digits === 17 || new Set(there).size === there.length) return texts;
+  }
 }
 
 /** A whole number, its digits in groups. */
 const grouped = (count) => Math.round(count).toString().replace(/\B(?=(\d{3})+$)/g, ",");
 
-function percent(share) {
+function percent(share, most = 3) {
   if (share == null || Number.isNaN(share)) return "–";
   if (share === 0 || share === 1) return share * 100 + " %";
-  const text = (share * 100).toPrecision(3);
-  return (share < 1e-4 ? short(share * 100) : Number(text).toString()) + " %";
+  const text = (share * 100).toPrecision(most);
+  return (share < 1e-4 ? short(share * 100, Math.max(most, 4)) : Number(text).toString()) + " %";
 }
 
 /** A power of two. */

@@ -145,9 +145,10 @@ function look(file, number, tensor) {
     const words = [["least", short(ends[0])], ["1 %", short(ends[1])], ["median", short(ends[4])], ["99 %", short(ends[7])], ["greatest", short(ends[8])],
       ["zeros", percent(zeros)], ["NaN", grouped(slice.nan)], ["∞", grouped(slice.infinite)]];
     const list = make("dl", "facts", ...words.map(([what, value]) => make("div", "", make("dt", "", what), make("dd", "", value))));
+    const every = slice.spread.every > 1 ? make("p", "note", `The median and percentages but that of zeros are of one value in ${grouped(slice.spread.every)}.`) : null;
     const sampled = slice.is_sampled ? make("p", "note", `Of this step ${grouped(firstRows.length)} lines were read, which are spread evenly.`) : null;
     bars.below?.remove();
-    bars.below = make("div", "", list, sampled);
+    bars.below = make("div", "", list, every, sampled);
     bars.append(bars.below);
     facts.textContent = `${bytes(slice.bytes)} in ${Math.round(took)} ms`;
   }
