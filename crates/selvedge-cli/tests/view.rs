@@ -349,7 +349,7 @@ fn the_page_works_in_a_browser() {
     );
 }
 
-/// The page and the server of a run of 1,000 steps a second do no more late than early, and have time left.
+/// The page of a run of 1,000 steps a second is told no more late than early, and it and the server have time left.
 #[test]
 fn a_fast_run_is_shown_smoothly() {
     let place = Place::new();
@@ -394,22 +394,15 @@ fn a_fast_run_is_shown_smoothly() {
     eprintln!("{seen:#}");
     assert_eq!(seen["errors"], Value::Array(Vec::new()), "{seen}");
     let number = |when: &str, what: &str| seen[when][what].as_f64().expect("a number");
-    // The server has more to do where more steps came, the page where it was told more often.
-    for (what, per) in [
-        ("page", "updates"),
-        ("bytes", "updates"),
-        ("server", "steps"),
-    ] {
-        let each = |when| number(when, what) / number(when, per).max(1.0);
-        let (early, late) = (each("early"), each("late"));
-        assert!(
-            late <= 2.0 * early,
-            "{what}: {early} and {late} of {per}: {seen}"
-        );
+    // Of the points every other one goes when there are too many: an update is up to twice as large before as after it.
+    let bytes = |when| number(when, "bytes") / number(when, "updates").max(1.0);
+    let (early, late) = (bytes("early"), bytes("late"));
+    assert!(late <= 3.0 * early, "{early} and {late} bytes: {seen}");
+    // Seconds of the page's thread, and of the server, in one second.
+    for who in ["page", "server"] {
+        let busy = number("late", who) / number("late", "at");
+        assert!(busy < 0.5, "{who}: {busy}: {seen}");
     }
-    // Seconds of the page's thread in one second.
-    let busy = number("late", "page") / number("late", "at");
-    assert!(busy < 0.5, "{busy}: {seen}");
 }
 
 #[test]
