@@ -233,3 +233,18 @@ fn the_library_takes_the_same_indices() {
         "tensor `losses` has steps 0..7, asked for 7"
     );
 }
+
+/// `show` had fewer steps than h5py without a word.
+#[test]
+fn steps_that_are_not_shown_are_told() {
+    let place = place();
+    let grow = "import sys, h5py\nwith h5py.File(sys.argv[1], 'r+') as f: f['W'].resize(f['W'].shape[0] + 5, axis=0)";
+    python::on_file(grow, &place.path("run.h5"));
+    let told = |tensor| {
+        place
+            .run(&["show", "run.h5", tensor, "--step", "last"])
+            .stderr
+    };
+    let expected = "another program appended 5 steps to it";
+    assert!(told("W").contains(expected) && !told("losses").contains(expected));
+}
