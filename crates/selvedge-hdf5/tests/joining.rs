@@ -236,11 +236,13 @@ fn a_second_step_of_a_view_is_a_read_of_each_rank() {
     let folder = tempfile::tempdir().unwrap();
     let (_, view) = joined(folder.path());
     let mut child = again(NAME, &[("VIEW", view.display().to_string())]);
+    let mut calls = system_calls(&mut child);
+    for of_read in &mut calls {
+        // The allocator's, where its memory ends.
+        of_read.retain(|&call| call != libc::SYS_mprotect);
+    }
     let reads = vec![libc::SYS_pread64; 4];
-    assert_eq!(
-        system_calls(&mut child),
-        [reads.clone(), reads[..1].to_vec(), vec![]]
-    );
+    assert_eq!(calls, [reads.clone(), reads[..1].to_vec(), vec![]]);
 }
 
 /// What `open` says of a view.

@@ -69,7 +69,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         None => args.new_file.check_none("-o")?,
         Some(path) => args.new_file.check(path)?,
     }
-    args.files.iter().try_for_each(|file| check_hdf5(file))?;
+    let mut local = args.files.iter().filter(|file| object::url(file).is_none());
+    local.try_for_each(|file| check_hdf5(file))?;
     interrupt::remove_partials();
     let options = ReferenceOptions::default()
         .piece_bytes(args.piece)
