@@ -10,6 +10,7 @@ use selvedge_conventions::{
     Baseline, Error, Finding, Fix, Format, Report, Selection, Selector, TreePath,
 };
 
+use super::new_file::missing_folder;
 use crate::check::{self, Checked, Failure, Program, Scope, fix};
 use crate::outcome::Outcome;
 use crate::output;
@@ -429,8 +430,7 @@ fn make_fixes(
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(path);
-    if !folder.as_os_str().is_empty() && !folder.exists() {
+    if let Some(folder) = missing_folder(path) {
         let (folder, path) = (folder.display(), path.display());
         bail!("there is no folder {folder}, to write {path} into");
     }

@@ -32,12 +32,8 @@ impl NewFile {
             }
             other => other.map(|_| ())?,
         }
-        let folder = target
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder
+        if let Some(folder) = missing_folder(&target)
             && !self.parents
-            && !folder.exists()
         {
             bail!(
                 "there is no folder {}, to write {} into; --parents makes it",
@@ -80,4 +76,10 @@ pub(super) fn check_apart<'a>(
         );
     }
     Ok(())
+}
+
+/// The folder of a new file, if it is not there.
+pub(super) fn missing_folder(path: &Path) -> Option<&Path> {
+    let folder = path.parent()?;
+    (!folder.as_os_str().is_empty() && !folder.exists()).then_some(folder)
 }
