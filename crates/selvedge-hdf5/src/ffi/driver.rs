@@ -29,7 +29,7 @@ use hdf5_sys::h5fd::H5FDregister;
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::{H5Pget_driver_info, H5Pset_driver};
 
-use crate::layout::is_endless;
+use crate::layout::{Addressing, is_circular, is_endless};
 use crate::other_files::{OtherFiles, not_followed};
 use crate::ranges::Data;
 use crate::storage::ReadAt;
@@ -110,6 +110,8 @@ struct OpenFile {
     end_of_file: u64,
     is_new: bool,
     others: OtherFiles,
+    /// Known once a structure was looked at that needs it.
+    addressing: OnceLock<Option<Addressing>>,
 }
 
 impl OpenFile {
@@ -138,7 +140,23 @@ impl OpenFile {
             is_new: flags & H5F_ACC_TRUNC != 0,
             data,
             others: others.clone(),
+            addressing: OnceLock::new(),
         })
+    }
+
+    /// What is wrong with `read`, which was read at `address`, if libhdf5 would never come to an end with it. It
+    /// checks most of what it reads, but follows from one to the next what it finds in heaps.
+    fn without_end(&self, kind: c_int, address: u64, read: &[u8]) -> Option<&'static str> {
+        if kind == VALUES && read.len() <= COLLECTION && read.starts_with(b"GCOL") {
+            return is_endless(&self.data, address).then_some("the global heap there has no end");
+        }
+        if !read.starts_with(b"HEAP") || kind == VALUES {
+            return None;
+        }
+        let find = || Addressing::find(&self.data, self.data.len().ok()?);
+        let addressing = (*self.addressing.get_or_init(find))?;
+        is_circular(&self.data, addressing, address, read)
+            .then_some("the free room of the heap of names there goes in a circle")
     }
 }
 
@@ -349,10 +367,9 @@ unsafe extern "C" fn read(
     let filled = fill(&file.data, address, buffer).and_then(|()| {
         // SAFETY: all of it was filled.
         let read = unsafe { slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), size) };
-        let is_collection = kind == VALUES && size <= COLLECTION && read.starts_with(b"GCOL");
-        match is_collection && is_endless(&file.data, address) {
-            true => Err(Error::other("the global heap there has no end")),
-            false => Ok(()),
+        match file.without_end(kind, address, read) {
+            Some(wrong) => Err(Error::other(wrong)),
+            None => Ok(()),
         }
     });
     match filled {

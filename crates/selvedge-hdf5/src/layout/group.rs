@@ -3,17 +3,15 @@
 //! the links into the group's header instead.
 
 use super::bytes::{Block, Result, UNDEFINED};
+use super::local_heap::Names;
 use super::object_header::{GroupLinks, group_links};
 use super::superblock::Superblock;
 use crate::storage::ReadAt;
 
 const TREE: &str = "the root group's B-tree";
-const HEAP: &str = "the root group's name heap";
 const NODE: &str = "a symbol-table node";
 const NODE_HEADER: usize = 24;
-const MAX_HEAP: u64 = 16 << 20;
 const MAX_MEMBERS: usize = 100_000;
-const MAX_NAME: usize = 64 << 10;
 /// Children of a node: twice the "group internal node K", 16 in every file of ours.
 const CAPACITY: usize = 32;
 const MAX_DEPTH: u8 = 3;
@@ -36,37 +34,6 @@ pub(crate) fn root_members(
     members.sort_unstable_by_key(|(at, ..)| *at);
     let members = members.into_iter();
     Ok(members.map(|(_, name, address)| (name, address)).collect())
-}
-
-/// The data segment of a local heap: names with a terminating zero.
-struct Names(Block);
-
-impl Names {
-    fn read(storage: &dyn ReadAt, address: u64) -> Result<Self> {
-        let header = Block::read(storage, HEAP, address, 32)?;
-        header.expect(0, b"HEAP\0", "the signature and version")?;
-        let size = header.u64(8)?;
-        if size > MAX_HEAP {
-            return Err(header.unexpected(format!("at most {MAX_HEAP} bytes"), size.to_string()));
-        }
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        Ok(Self(Block::read(storage, HEAP, header.u64(24)?, size)?))
-    }
-
-    fn get(&self, offset: u64) -> Result<Option<String>> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let mut end = start;
-        while self.0.u8(end)? != 0 {
-            end += 1;
-            if end - start > MAX_NAME {
-                return Err(self
-                    .0
-                    .unexpected(format!("names of at most {MAX_NAME} bytes"), "more"));
-            }
-        }
-        let name = self.0.slice(start, end - start)?;
-        Ok(std::str::from_utf8(name).ok().map(str::to_owned))
-    }
 }
 
 fn visit(

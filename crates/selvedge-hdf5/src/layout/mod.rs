@@ -17,6 +17,7 @@ mod chunk_lookup;
 mod global_heap;
 mod group;
 mod index_copy;
+mod local_heap;
 mod object_header;
 mod plain_tensor;
 mod superblock;
@@ -28,9 +29,10 @@ pub(crate) use chunk_lookup::ChunkLookup;
 pub(crate) use global_heap::{GlobalHeap, is_endless};
 pub(crate) use group::root_members;
 pub(crate) use index_copy::{IndexCopy, gather};
+pub(crate) use local_heap::is_circular;
 pub(crate) use object_header::{
     AttributeValue, ChunkTree, DatasetHeader, StepDataset, attribute, chunk_tree,
 };
 pub(crate) use plain_tensor::PlainTensor;
-pub(crate) use superblock::Superblock;
+pub(crate) use superblock::{Addressing, Superblock};
 pub(crate) use writer_mark::WriterMark;

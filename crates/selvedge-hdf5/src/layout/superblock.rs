@@ -16,6 +16,40 @@ pub(crate) struct Superblock {
     pub(crate) root_header: u64,
 }
 
+/// How the structures of a file of any version tell where something is, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Addressing {
+    /// Where addresses count from: the end of the user block.
+    pub(crate) base: u64,
+    /// Bytes of an address.
+    pub(crate) offset: usize,
+    /// Bytes of a length.
+    pub(crate) length: usize,
+}
+
+impl Addressing {
+    /// Those of a file of `len` bytes; `None` where it is none of HDF5.
+    pub(crate) fn find(storage: &dyn ReadAt, len: u64) -> Option<Self> {
+        let base = match Superblock::is_hdf5(storage) {
+            true => 0,
+            false => Superblock::user_block(storage, len)?,
+        };
+        let mut start = [0; 16];
+        storage.read_exact_at(&mut start, base).ok()?;
+        // The versions 0 and 1 have those of other structures before the sizes.
+        let at = match start[SIGNATURE.len()] {
+            0 | 1 => 13,
+            _ => 9,
+        };
+        let [offset, length] = [start[at], start[at + 1]].map(usize::from);
+        Some(Self {
+            base,
+            offset,
+            length,
+        })
+    }
+}
+
 impl Superblock {
     /// Where the end-of-file address is stored.
     pub(crate) const END_OF_FILE: u64 = 40;

@@ -11,43 +11,68 @@ use crate::damage::{
     without_room,
 };
 use selvedge_hdf5::Reader;
-use selvedge_testing::Random;
+use selvedge_testing::{Limit, Random, again, is_child, peak, python, run_limited};
+
+/// Bytes of address space of a process that reads files which may say that anything is as long as they like.
+const ADDRESS_SPACE: u64 = 2 << 30;
+/// The most memory that reading one of them may take, in bytes.
+const MEMORY: u64 = 256 << 20;
+
+/// Runs `work` in a process that cannot take the memory of the machine, which runs the test `name` again, and
+/// checks how much it takes.
+fn bounded(name: &str, work: impl FnOnce()) {
+    let name = format!("damaged::{name}");
+    if is_child(&name) {
+        let ((), most) = peak(work);
+        assert!(most < MEMORY, "{most} bytes");
+        return;
+    }
+    let output = run_limited(&again(&name, &[]), Limit::AddressSpace(ADDRESS_SPACE));
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && stdout.contains("1 passed"),
+        "{stdout}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
 
 #[test]
 fn recover_keeps_what_was_committed_of_any_file() {
-    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
-    let folder = folder.unwrap();
-    let path = folder.path().join("a.h5");
-    let mut random = Random(selvedge_testing::seed());
-    let golden = [&FINISHED[..], &KILLED, &COMPRESSED, &COMPRESSED_KILLED].concat();
-    for (name, bytes) in golden {
-        let base = without_room(bytes);
-        let recovered = |image: &[u8]| {
-            fs::write(&path, image).unwrap();
-            recover_damaged(&path)
-        };
-        let committed = recovered(&base).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(committed > 0, "{name}");
-        let places = structure(&base);
-        let (mut kept, mut refused) = (0, 0);
-        for _ in 0..30 {
-            let draw = |bound: usize| usize::try_from(random.below(bound as u64)).unwrap();
-            match recovered(&damaged(&base, &places, draw)) {
-                Ok(_) => kept += 1,
-                Err(error) => {
-                    assert!(error.to_string().contains("a.h5"), "{error}");
-                    refused += 1;
+    bounded("recover_keeps_what_was_committed_of_any_file", || {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let folder = folder.unwrap();
+        let path = folder.path().join("a.h5");
+        let mut random = Random(selvedge_testing::seed());
+        let golden = [&FINISHED[..], &KILLED, &COMPRESSED, &COMPRESSED_KILLED].concat();
+        for (name, bytes) in golden {
+            let base = without_room(bytes);
+            let recovered = |image: &[u8]| {
+                fs::write(&path, image).unwrap();
+                recover_damaged(&path)
+            };
+            let committed = recovered(&base).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(committed > 0, "{name}");
+            let places = structure(&base);
+            let (mut kept, mut refused) = (0, 0);
+            for _ in 0..30 {
+                let draw = |bound: usize| usize::try_from(random.below(bound as u64)).unwrap();
+                match recovered(&damaged(&base, &places, draw)) {
+                    Ok(_) => kept += 1,
+                    Err(error) => {
+                        assert!(error.to_string().contains("a.h5"), "{error}");
+                        refused += 1;
+                    }
                 }
             }
+            assert!(kept > 0 && refused > 0, "{name}: {kept}, {refused}");
         }
-        assert!(kept > 0 && refused > 0, "{name}: {kept}, {refused}");
-    }
+    });
 }
 
 /// The bytes of a row were multiplied without a look, and the memory for a step was asked for in a way that
 /// ends the process where there is none.
 #[test]
-fn a_step_that_fits_no_memory_is_an_error() {
+fn a_step_that_fits_no_memory_is_an_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.h5");
     let [.., (_, golden), _] = KILLED;
@@ -101,7 +126,7 @@ fn a_text_longer_than_the_file_takes_no_memory() {
 /// The heap is looked at before libhdf5 is given it, and what comes after an object as long as all addresses was looked for
 /// past the last of them: a panic within libhdf5, which ends the process.
 #[test]
-fn a_heap_longer_than_all_addresses_is_an_error() {
+fn a_heap_longer_than_all_addresses_is_an_told() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.h5");
     let [(_, golden), ..] = FINISHED;
@@ -142,4 +167,75 @@ fn a_heap_without_an_end_is_not_read() {
         !read.is_empty() && !skipped.is_empty(),
         "{read:?} {skipped:?}"
     );
+}
+
+/// Makes a file that has groups in the old format, addresses and lengths of so many bytes, and a user block of so
+/// many; and has the last free room in each heap of names come after itself.
+const CIRCLES: &str = r#"
+import sys, h5py, numpy as np
+path, size, block, libver = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+creation.set_sizes(size, size)
+creation.set_userblock(block)
+access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+access.set_libver_bounds(getattr(h5py.h5f, "LIBVER_" + libver), h5py.h5f.LIBVER_LATEST)
+h5py.h5f.create(path.encode(), h5py.h5f.ACC_TRUNC, creation, access).close()
+with h5py.File(path, "r+", libver=("earliest", "latest")) as f:
+    for group in ["a", "b"]:
+        for name in range(6):
+            f[f"{group}/{name}"] = np.arange(4, dtype="f4")
+image = bytearray(open(path, "rb").read())
+number = lambda at: int.from_bytes(image[at:at + size], "little")
+at = found = 0
+while (at := image.find(b"HEAP\0", at) + 1) > 0:
+    room, data = number(at + 7 + size), block + number(at + 7 + 2 * size)
+    if room != 1:
+        assert number(data + room) == 1
+        image[data + room:data + room + size] = room.to_bytes(size, "little")
+        found += 1
+assert found
+open(path, "wb").write(image)
+"#;
+
+/// libhdf5 goes from one free room to the next, and took memory for each until there was none.
+#[test]
+fn a_heap_of_names_that_goes_in_a_circle_is_not_read() {
+    bounded("a_heap_of_names_that_goes_in_a_circle_is_not_read", || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.h5");
+        // A group that cannot be read is told, and the root group is an error.
+        let told = || format!("{:?}", Reader::open(&path));
+        let [(_, golden), ..] = FINISHED;
+        let heap = golden
+            .windows(5)
+            .position(|found| found == b"HEAP\0")
+            .unwrap();
+        let number = |at: usize| u64::from_le_bytes(golden[at..at + 8].try_into().unwrap());
+        let room = usize::try_from(number(heap + 16) + number(heap + 24)).unwrap();
+        // After it comes itself, or what comes after itself, or what it comes after.
+        let [here, next] = [number(heap + 16), number(heap + 16) + 16];
+        for circle in [[here, 1], [next, next], [next, here]] {
+            let mut image = golden.to_vec();
+            image[room..room + 8].copy_from_slice(&circle[0].to_le_bytes());
+            for (at, word) in [(8, 16), (16, circle[1]), (24, 16)] {
+                image[room + at..room + at + 8].copy_from_slice(&u64::to_le_bytes(word));
+            }
+            fs::write(&path, image).unwrap();
+            assert!(told().contains("goes in a circle"), "{}", told());
+        }
+        for (size, block, libver) in [(8, 0, "EARLIEST"), (4, 1024, "EARLIEST"), (4, 0, "V18")] {
+            let args = [
+                &path.display().to_string(),
+                &format!("{size}"),
+                &format!("{block}"),
+                libver,
+            ];
+            python::run(CIRCLES, args);
+            assert!(
+                told().contains("goes in a circle"),
+                "{size} {block}: {}",
+                told()
+            );
+        }
+    });
 }
