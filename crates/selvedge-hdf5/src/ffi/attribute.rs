@@ -14,7 +14,8 @@ use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5t::{
     H5T_C_S1, H5T_VARIABLE, H5T_cdata_t, H5T_class_t, H5T_cmd_t, H5T_cset_t, H5T_pers_t, H5Tcopy,
-    H5Tcreate, H5Tget_size, H5Treclaim, H5Tregister, H5Tset_cset, H5Tset_size, H5Tvlen_create,
+    H5Tcreate, H5Tget_size, H5Tget_super, H5Treclaim, H5Tregister, H5Tset_cset, H5Tset_size,
+    H5Tvlen_create,
 };
 
 use super::StoredType;
@@ -133,14 +134,15 @@ pub(crate) fn read_references(
         return Err("the attribute is no list".into());
     };
     let (length, most) = (said_length(attribute)?, attribute.file()?.size());
-    if *of != StoredType::Reference || length > most / size_of::<ObjectReference1>() as u64 {
-        return Err(format!("{length} references in a file of {most} bytes").into());
+    if *of != StoredType::Reference || length > most {
+        return Err(format!("references of {length} bytes in a file of {most}").into());
     }
     attribute.read_raw()
 }
 
-/// How long the texts of an attribute say that they are, in bytes, or its lists, in elements. libhdf5 takes memory for
-/// one before it looks whether there is so much, up to 4 GiB.
+/// How long the texts or the lists of an attribute say that they are, in bytes. libhdf5 takes memory for one before it
+/// looks whether there is so much, up to 4 GiB times what an element takes: also of a text, whose elements take what the
+/// file says.
 ///
 /// It stores what has a variable length as its length and where it lies, and shows neither. So the attribute is read as
 /// elements of 4 bytes that are nothing in particular, and our conversion makes those of what is stored.
@@ -158,8 +160,13 @@ fn said_length(attribute: &Attribute) -> hdf5::Result<u64> {
         // SAFETY: the identifiers are those of objects that are alive, and the function writes as many
         // elements of the type as the attribute has, for which there is room.
         h5check(unsafe { H5Aread(attribute.id(), of_length.id(), lengths.as_mut_ptr().cast()) })?;
+        // SAFETY: the identifier is that of a type that is alive.
+        let id = h5check(unsafe { H5Tget_super(attribute.dtype()?.id()) })?;
+        // SAFETY: the identifier was made for us just now, and nobody else has it.
+        let element: Datatype = unsafe { hdf5::from_id(id) }?;
         let lengths = lengths.iter().map(|&length| u32::from_le_bytes(length));
-        Ok(lengths.map(u64::from).sum())
+        let elements: u64 = lengths.map(u64::from).sum();
+        Ok(elements.saturating_mul(element.size() as u64))
     })
 }
 
