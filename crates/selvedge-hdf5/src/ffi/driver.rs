@@ -10,6 +10,7 @@
 //! The structures are those of libhdf5 2, which the binding does not have. It refuses a class of another
 //! version than this.
 
+use std::cell::OnceCell;
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_uint, c_ulong, c_void};
 use std::io::{Error, ErrorKind};
 use std::mem::MaybeUninit;
@@ -29,7 +30,7 @@ use hdf5_sys::h5fd::H5FDregister;
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::{H5Pget_driver_info, H5Pset_driver};
 
-use crate::layout::{Addressing, is_circular, is_endless};
+use crate::layout::{Addressing, TreeOrder, is_circular, is_endless};
 use crate::other_files::{OtherFiles, not_followed};
 use crate::ranges::Data;
 use crate::storage::ReadAt;
@@ -111,7 +112,8 @@ struct OpenFile {
     is_new: bool,
     others: OtherFiles,
     /// Known once a structure was looked at that needs it.
-    addressing: OnceLock<Option<Addressing>>,
+    addressing: OnceCell<Option<Addressing>>,
+    trees: TreeOrder,
 }
 
 impl OpenFile {
@@ -140,23 +142,31 @@ impl OpenFile {
             is_new: flags & H5F_ACC_TRUNC != 0,
             data,
             others: others.clone(),
-            addressing: OnceLock::new(),
+            addressing: OnceCell::new(),
+            trees: TreeOrder::default(),
         })
     }
 
     /// What is wrong with `read`, which was read at `address`, if libhdf5 would never come to an end with it. It
-    /// checks most of what it reads, but follows from one to the next what it finds in heaps.
-    fn without_end(&self, kind: c_int, address: u64, read: &[u8]) -> Option<&'static str> {
-        if kind == VALUES && read.len() <= COLLECTION && read.starts_with(b"GCOL") {
-            return is_endless(&self.data, address).then_some("the global heap there has no end");
+    /// checks most of what it reads, but follows from one to the next what it finds in heaps and trees.
+    fn without_end(&mut self, kind: c_int, address: u64, read: &[u8]) -> Option<&'static str> {
+        if kind == VALUES {
+            let is_collection = read.len() <= COLLECTION && read.starts_with(b"GCOL");
+            return (is_collection && is_endless(&self.data, address))
+                .then_some("the global heap there has no end");
         }
-        if !read.starts_with(b"HEAP") || kind == VALUES {
+        let is_heap = read.starts_with(b"HEAP");
+        if !is_heap && !read.starts_with(b"TREE") {
             return None;
         }
         let find = || Addressing::find(&self.data, self.data.len().ok()?);
         let addressing = (*self.addressing.get_or_init(find))?;
-        is_circular(&self.data, addressing, address, read)
-            .then_some("the free room of the heap of names there goes in a circle")
+        if is_heap {
+            return is_circular(&self.data, addressing, address, read)
+                .then_some("the free room of the heap of names there goes in a circle");
+        }
+        (!self.trees.take(&self.data, addressing, address, read))
+            .then_some("a node of the B-tree there leads back to itself, or has two parents")
     }
 }
 
@@ -357,8 +367,9 @@ unsafe extern "C" fn read(
     size: usize,
     buffer: *mut c_void,
 ) -> c_int {
-    // SAFETY: libhdf5 hands on a file that `open` returned, and that is not closed.
-    let file = unsafe { &*file };
+    // SAFETY: libhdf5 hands on a file that `open` returned, that is not closed, and that its lock lets
+    // nobody else use.
+    let file = unsafe { &mut *file };
     if size == 0 {
         return 0;
     }

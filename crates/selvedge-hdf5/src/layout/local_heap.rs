@@ -61,6 +61,7 @@ pub(crate) fn is_circular(
         base,
         offset,
         length,
+        ..
     } = addressing;
     // The prefix: signature, version, three bytes of nothing, the length of the data, the first free room, and
     // where the data are.

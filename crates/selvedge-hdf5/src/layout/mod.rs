@@ -21,6 +21,7 @@ mod local_heap;
 mod object_header;
 mod plain_tensor;
 mod superblock;
+mod tree_order;
 mod writer_mark;
 
 pub(crate) use bytes::{LayoutError, Result};
@@ -35,4 +36,5 @@ pub(crate) use object_header::{
 };
 pub(crate) use plain_tensor::PlainTensor;
 pub(crate) use superblock::{Addressing, Superblock};
+pub(crate) use tree_order::TreeOrder;
 pub(crate) use writer_mark::WriterMark;

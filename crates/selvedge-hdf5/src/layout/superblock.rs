@@ -25,6 +25,8 @@ pub(crate) struct Addressing {
     pub(crate) offset: usize,
     /// Bytes of a length.
     pub(crate) length: usize,
+    /// Whether nodes of version-1 B-trees with chunks have room for as many children as they have by default.
+    pub(crate) default_nodes: bool,
 }
 
 impl Addressing {
@@ -34,18 +36,26 @@ impl Addressing {
             true => 0,
             false => Superblock::user_block(storage, len)?,
         };
-        let mut start = [0; 16];
+        let mut start = [0; 32];
         storage.read_exact_at(&mut start, base).ok()?;
+        let version = start[SIGNATURE.len()];
         // The versions 0 and 1 have those of other structures before the sizes.
-        let at = match start[SIGNATURE.len()] {
-            0 | 1 => 13,
-            _ => 9,
-        };
+        let at = if version < 2 { 13 } else { 9 };
         let [offset, length] = [start[at], start[at + 1]].map(usize::from);
+        let default_nodes = match version {
+            0 => true,
+            1 => start[24..26] == [32, 0],
+            // An extension, whose address comes after the base address, can say it.
+            _ => start
+                .get(12 + offset..12 + 2 * offset)?
+                .iter()
+                .all(|&byte| byte == 0xFF),
+        };
         Some(Self {
             base,
             offset,
             length,
+            default_nodes,
         })
     }
 }

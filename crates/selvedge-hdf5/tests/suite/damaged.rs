@@ -10,7 +10,7 @@ use crate::damage::{
     COMPRESSED, COMPRESSED_KILLED, FINISHED, KILLED, damaged, recover_damaged, structure,
     without_room,
 };
-use selvedge_hdf5::Reader;
+use selvedge_hdf5::{Reader, Tensor};
 use selvedge_testing::{Limit, Random, again, is_child, peak, python, run_limited};
 
 /// Bytes of address space of a process that reads files which may say that anything is as long as they like.
@@ -256,6 +256,65 @@ fn a_heap_of_names_that_goes_in_a_circle_is_not_read() {
                 "{size} {block}: {}",
                 told()
             );
+        }
+    });
+}
+
+/// Makes a group with members, and datasets with many chunks, in the old format; and has an inner node of each tree be its
+/// own child: of a leaf it makes an inner node.
+const TREES: &str = r#"
+import sys, h5py, numpy as np
+path, kind, block = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with h5py.File(path, "w", libver="earliest", userblock_size=block) as f:
+    for name in range(4):
+        f[f"g/{name}"] = np.arange(4, dtype="f4")
+    for name, filters in [("a", {}), ("b", {"compression": "gzip"}), ("c", {"chunks": (1, 1, 9)})]:
+        values = np.arange(900, dtype="f4").reshape(10, 10, 9) if name == "c" else np.arange(900, dtype="f4")
+        f.create_dataset(name, data=values, **{"chunks": (9,), **filters})
+image = bytearray(open(path, "rb").read())
+at = found = 0
+while (at := image.find(b"TREE" + bytes([kind]), at) + 1) > 0:
+    node, rank = at - 1, 3 if found == 2 else 1
+    level, used = image[node + 5], int.from_bytes(image[node + 6:node + 8], "little")
+    if kind == 1 and level == 0 or kind == 0 and used != 1:
+        continue
+    image[node + 5] = 1
+    child = node + 24 + (8 if kind == 0 else 8 + 8 * (rank + 1))
+    image[child:child + 8] = (node - block).to_bytes(8, "little")
+    found += 1
+assert found == (2 if kind == 0 else 3), found
+open(path, "wb").write(image)
+"#;
+
+/// libhdf5 goes from a node of a tree to its children by recursion, and overflowed its stack.
+#[test]
+fn a_tree_that_leads_back_to_itself_is_not_walked() {
+    bounded("a_tree_that_leads_back_to_itself_is_not_walked", || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.h5");
+        for block in ["0", "512"] {
+            for kind in ["0", "1"] {
+                python::run(TREES, [&path.display().to_string(), kind, block]);
+                let opened = Reader::open(&path);
+                let told = match (&opened, kind) {
+                    (Ok(file), "1") => {
+                        let read = |tensor: &Tensor| tensor.read::<f32>().unwrap_err();
+                        let tensors = file.tensors().iter().filter(|tensor| tensor.name() < "g");
+                        let told: Vec<String> = tensors
+                            .map(|tensor| format!("{:?}", read(tensor)))
+                            .collect();
+                        assert_eq!(told.len(), 3, "{told:?}");
+                        told
+                    }
+                    _ => vec![format!("{opened:?}")],
+                };
+                for told in told {
+                    assert!(
+                        told.contains("BTree") || told.contains("B-tree"),
+                        "{kind} {block}: {told}"
+                    );
+                }
+            }
         }
     });
 }
