@@ -4,9 +4,8 @@
 //! parent nor whether it has another parent. A node that leads back to itself overflows its stack, and nodes that share
 //! their children are visited as often as there are ways to them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::bytes::UNDEFINED;
 use super::superblock::Addressing;
 use crate::storage::ReadAt;
 
@@ -43,10 +42,18 @@ impl TreeOrder {
         if self.fits(addressing, address, read) {
             return true;
         }
-        // A live file grows: a root moves down, and nodes are split. What is known of it is forgotten, and the tree below
-        // is read once more.
+        // A live file grows: nodes are split and moved down, below a root that stays where it is. What is known of the
+        // tree is forgotten, and all of it read once more.
+        let root = self.root(address);
         self.0.clear();
         let mut nodes = vec![(address, read.to_vec())];
+        if root != address {
+            let mut node = vec![0; read.len()];
+            match storage.read_exact_at(&mut node, root) {
+                Ok(()) => nodes = vec![(root, node)],
+                Err(_) => return false,
+            }
+        }
         while let Some((at, node)) = nodes.pop() {
             if !self.fits(addressing, at, &node) {
                 return false;
@@ -71,10 +78,24 @@ impl TreeOrder {
             return true;
         }
         let mut fits = self.place(address, level, None);
+        let mut seen = HashSet::new();
         for child in children(addressing, node) {
-            fits &= self.place(child, level - 1, Some(address));
+            fits &= seen.insert(child) && self.place(child, level - 1, Some(address));
         }
         fits
+    }
+
+    /// The highest node that is known to lead to the one at `address`.
+    fn root(&self, address: u64) -> u64 {
+        let mut at = address;
+        // There are no more levels.
+        for _ in 0..=u8::MAX {
+            match self.0.get(&at).and_then(|place| place.parent) {
+                Some(parent) => at = parent,
+                None => break,
+            }
+        }
+        at
     }
 
     fn place(&mut self, node: u64, level: u8, parent: Option<u64>) -> bool {
