@@ -100,7 +100,8 @@ impl Stride {
 /// As text, for command lines: `7`; `-1` or `last`; `0..100`, `100..`, `-10..`; `0..6000:10`, every tenth;
 /// `log:50`; and some of these with commas between them. Negative numbers count from the end, and the end of
 /// a range is no part of it, as in Python. All of an axis are `..`. A range may be written as counts are
-/// printed, `0..6,001`, if that is all that it can be; `0..5,100` is refused, and is `0..5, 100` or `0..5100`.
+/// printed, `0..6,001`, if that is all that it can be; `0..5,100` is refused, and is `0..5, 100` or `0..5100`. So is
+/// `6,001`; `6,100` are two indices.
 ///
 /// ```
 /// use selvedge_base::Indices;
@@ -309,25 +310,26 @@ impl FromStr for Indices {
 
     fn from_str(text: &str) -> Result<Self, NoIndices> {
         let pieces = text.split(',').map(|piece| {
-            Piece::parse(piece.trim()).ok_or_else(|| NoIndices {
+            Piece::parse(piece.trim(), index).ok_or_else(|| NoIndices {
                 found: piece.trim().to_owned(),
                 is_ambiguous: false,
             })
         });
         let pieces = pieces.collect::<Result<_, _>>().map(Self);
-        // A single range may have its ends as counts are printed, if that is all that it can be: `0..6,001`.
-        if let Some((start, end)) = text.split_once("..")
-            && let (Some(start), Some(end)) = (parse_grouped(start), parse_grouped(end))
-        {
-            if text.contains(',') && pieces.is_ok() {
-                return Err(NoIndices {
+        // Commas may be within numbers, as counts are printed, if that is all that they can be: `0..6,001`.
+        let is_list = |whole: &Piece| matches!(whole, Piece::One(_));
+        match (Piece::parse(text.trim(), grouped), pieces) {
+            (Some(whole), pieces) if text.contains(',') => match pieces {
+                Ok(pieces) if is_list(&whole) => Ok(pieces),
+                Err(_) if !is_list(&whole) => Ok(Self(vec![whole])),
+                _ => Err(NoIndices {
                     found: text.to_owned(),
                     is_ambiguous: true,
-                });
-            }
-            return Ok((start..end).into());
+                }),
+            },
+            (Some(whole), Err(_)) if !is_list(&whole) => Ok(Self(vec![whole])),
+            (_, pieces) => pieces,
         }
-        pieces
     }
 }
 
@@ -342,7 +344,12 @@ impl Piece {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads one of them, with the numbers as `index` takes them.
+    fn parse(text: &str, index: fn(&str) -> Option<i64>) -> Option<Self> {
+        let positive = |text: &str| {
+            let number = index(text).and_then(|number| u64::try_from(number).ok());
+            number.filter(|&number| number > 0)
+        };
         if let Some(count) = text.strip_prefix("log:") {
             return positive(count).map(Self::Log);
         }
@@ -377,10 +384,15 @@ fn index(text: &str) -> Option<i64> {
         .flatten()
 }
 
-fn positive(text: &str) -> Option<u64> {
-    index(text)
-        .and_then(|number| u64::try_from(number).ok())
-        .filter(|&number| number > 0)
+/// The same as counts are printed, or as Python groups the digits: `6,001`.
+fn grouped(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if !digits.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    let number = i64::try_from(parse_grouped(digits)?).unwrap_or(i64::MAX);
+    Some(if digits == text { number } else { -number })
 }
 
 impl From<i64> for Indices {
@@ -484,8 +496,7 @@ mod tests {
         }
         assert_eq!(of("0..6,001", 6001).map(|all| all.len()), Ok(6001));
         for text in [
-            "", "a", "1,", "6,001", "0:3", "..last", "log:0", "log:", "1..3:0", "--1", "1.5",
-            "log:-3",
+            "", "a", "1,", "0:3", "..last", "log:0", "log:", "1..3:0", "--1", "1.5", "log:-3",
         ] {
             assert!(
                 of(text, 10).unwrap_err().contains("such as 7, -1, last"),
@@ -493,7 +504,24 @@ mod tests {
             );
         }
         assert_eq!(of("5..7, 100", 101), Ok(vec![5, 6, 100]));
-        for text in ["5..7,100", "0..1,100", "1,100..1,200", "1..2,100,200"] {
+        let grouped = |text| of(text, 6001).map(|all| (all.len(), all[0], all[all.len() - 1]));
+        for (text, expected) in [
+            ("-1,000..", (1000, 5001, 6000)),
+            ("1,000..", (5001, 1000, 6000)),
+            ("0..6,001:1,000", (7, 0, 6000)),
+            ("log:1,000", (1000, 0, 6000)),
+        ] {
+            assert_eq!(grouped(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "5..7,100",
+            "0..1,100",
+            "1,100..1,200",
+            "1..2,100,200",
+            "log:5,100",
+            "1,100..",
+            "6,001",
+        ] {
             let refused = of(text, 10_000).unwrap_err();
             assert!(refused.contains("a space after it"), "{text}: {refused}");
         }

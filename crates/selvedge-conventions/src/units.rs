@@ -3,6 +3,7 @@
 use std::fmt;
 
 pub(crate) use selvedge_base::shape::Shape;
+use selvedge_base::units::parse_grouped;
 pub(crate) use selvedge_base::units::{Bytes, Grouped};
 
 /// The decimal units that disks are sold in, and the binary ones, with their bytes.
@@ -33,7 +34,7 @@ const UNITS: [(&str, u64); 11] = [
 pub fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();
     let end = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '_'))
+        .find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '_' | ',')))
         .unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let unit = unit.trim();
@@ -45,10 +46,10 @@ pub fn parse_size(text: &str) -> Option<u64> {
             .find(|(name, _)| name.eq_ignore_ascii_case(unit))?
             .1
     };
-    let number = number.replace('_', "");
     // In integers: a float would round what people wrote.
-    let (whole, fraction) = number.split_once('.').unwrap_or((&number, ""));
-    let mut bytes = whole.parse::<u64>().ok()?.checked_mul(factor)?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let mut bytes = parse_grouped(whole)?.checked_mul(factor)?;
+    let fraction = fraction.replace('_', "");
     if !fraction.is_empty() {
         let digits = u32::try_from(fraction.len()).ok()?;
         let scale = 10_u64.checked_pow(digits)?;
@@ -115,7 +116,9 @@ mod tests {
         assert_eq!(parse_size("2GiB"), Some(2 << 30));
         assert_eq!(parse_size("1.5 MB"), Some(1_500_000));
         assert_eq!(parse_size("1.28 mb"), Some(1_280_000));
-        assert_eq!(parse_size(" 4_096 "), Some(4096));
+        for text in [" 4_096 ", "4,096", "4,096 B", "4.096 kB"] {
+            assert_eq!(parse_size(text), Some(4096), "{text}");
+        }
         assert_eq!(parse_size("1.1GB"), Some(1_100_000_000));
         for wrong in [
             "",
@@ -123,6 +126,7 @@ mod tests {
             "-1 GB",
             "1.5 B",
             "1.2.3 GB",
+            "1,5 GB",
             "3 apples",
             "99999999 PB",
             "1e3",

@@ -1,5 +1,6 @@
 //! `NAME:DTYPE:SHAPE`: a tensor on the command line.
 
+use selvedge_base::units::parse_grouped;
 use selvedge_conventions::{did_you_mean, nearest};
 use selvedge_hdf5::{Dtype, TensorSpec};
 
@@ -86,13 +87,18 @@ fn parse_shape(text: &str) -> Result<Vec<usize>, String> {
     if inner.is_empty() {
         return Ok(Vec::new());
     }
+    // Where crosses are between the axes, commas are within their lengths.
+    let separators: &[char] = match inner.contains(['x', '×']) {
+        true => &['x', '×'],
+        false => &[','],
+    };
     inner
-        .split(['x', '×', ','])
+        .split(separators)
+        .map(str::trim)
         .map(|axis| {
-            let axis = axis.trim().replace('_', "");
-            axis.parse::<usize>()
-                .ok()
-                .filter(|&length| length > 0)
+            let length = parse_grouped(axis).filter(|&length| length > 0);
+            length
+                .and_then(|length| usize::try_from(length).ok())
                 .ok_or_else(|| {
                     format!(
                         "`{axis}` is no length of an axis in the shape `{text}`; expected one like \
@@ -112,6 +118,7 @@ mod tests {
     fn tensors_are_read() {
         for (text, name, dtype, shape) in [
             ("W:bf16:10000x64", "W", Dtype::Bf16, &[10_000, 64][..]),
+            ("W:bf16:10,100x64", "W", Dtype::Bf16, &[10_100, 64]),
             ("W:bfloat16:(10_000, 64)", "W", Dtype::Bf16, &[10_000, 64]),
             ("a:b:F32:3", "a:b", Dtype::F32, &[3]),
             ("loss:f32:", "loss", Dtype::F32, &[]),
