@@ -66,7 +66,7 @@ pub enum FileError {
     },
     /// There is a file of this name, and it was not to be replaced.
     #[error(
-        "{} exists already; write under another name, or allow that it is replaced (`overwrite`)",
+        "{} exists already; write under another name, or allow that it is replaced (`overwrite`; `--overwrite`)",
         path.display()
     )]
     AlreadyExists {
@@ -108,8 +108,8 @@ pub enum FileError {
     },
     /// A growing file was left unfinished, and holds what nobody has looked at.
     #[error(
-        "{} was left by a writer that did not finish; make {} of it with `recover`, or start anew \
-         with `discard_unfinished(true)`", unfinished.display(), path.display()
+        "{} was left by a writer that did not finish; make {} of it with `recover`, or delete it to \
+         start anew (`discard_unfinished(true)`)", unfinished.display(), path.display()
     )]
     Unfinished {
         /// The file that was to be.

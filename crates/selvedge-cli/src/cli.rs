@@ -51,10 +51,34 @@ impl Cli {
             let after = command.get_after_help().map(ToString::to_string);
             command.after_help(whole_lines(&after.unwrap_or_default()))
         });
+        let arguments = with_indices(arguments.into_iter().map(Into::into));
         let matches = interface.clone().try_get_matches_from(arguments);
         let matches = matches.map_err(|error| with_tip(error, &interface))?;
         Self::from_arg_matches(&matches)
     }
+}
+
+/// The flags that take indices.
+const OF_INDICES: [&str; 4] = ["--step", "--steps", "--rows", "--columns"];
+
+/// The arguments, of which indices that count from the end are one with their flag: the parser would take the last two
+/// of `--steps -500..` for flags, or every flag after `--steps` for indices.
+fn with_indices(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    for argument in arguments {
+        let text = argument.to_str().unwrap_or_default();
+        let is_counted = text.strip_prefix('-').is_some_and(starts_with_digit);
+        let of_flag = |flag: &&mut OsString| OF_INDICES.iter().any(|known| **flag == **known);
+        match joined.last_mut().filter(|_| is_counted).filter(of_flag) {
+            Some(flag) => flag.push(format!("={text}")),
+            None => joined.push(argument),
+        }
+    }
+    joined
+}
+
+fn starts_with_digit(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// What other programs call what this one does, and what it is called here.
@@ -153,13 +177,9 @@ fn with_tip(mut error: clap::Error, interface: &clap::Command) -> clap::Error {
             }
         }
         (ErrorKind::UnknownArgument, Some(flag)) => {
-            let is_number =
-                flag.starts_with('-') && flag[1..].starts_with(|c: char| c.is_ascii_digit());
             // A name that begins with a minus is not what is meant by others.
-            match is_number {
-                true => vec![
-                    "what begins with a minus follows an equals sign: --steps=-500..".to_owned(),
-                ],
+            match flag.strip_prefix('-').is_some_and(starts_with_digit) {
+                true => vec!["indices follow their flag: --steps -500..".to_owned()],
                 false => Vec::new(),
             }
         }
@@ -232,6 +252,45 @@ mod tests {
                 );
                 assert!(tip.len() <= 72, "{tip}");
             }
+        }
+    }
+
+    /// The example of `view` was refused: `--steps -500..`.
+    #[test]
+    fn every_example_is_read() {
+        let mut examples = 0;
+        for command in Cli::command().get_subcommands() {
+            let after = command.get_after_help().unwrap().to_string();
+            let after = after.replace("\\\n", " ");
+            for line in after.lines().filter(|line| line.starts_with("  selvedge ")) {
+                // Behind it stands what it is for, or what the shell does with what it prints.
+                let end = ["   (", " | ", " > "]
+                    .iter()
+                    .filter_map(|end| line.find(end));
+                let typed = &line[..end.min().unwrap_or(line.len())];
+                if let Err(error) = Cli::read(typed.split_whitespace()) {
+                    panic!("{typed}: {error}");
+                }
+                examples += 1;
+            }
+        }
+        assert!(examples > 50, "{examples}");
+    }
+
+    #[test]
+    fn indices_may_count_from_the_end() {
+        for (line, is_read) in [
+            ("show a.h5 W --step -1 --rows -5.. --columns -3..-1", true),
+            ("convert a.h5 b.npy --steps -2, 3", false),
+            ("convert a.h5 b.npy --steps -2,3 --rows=-2..", true),
+            ("report --steps -500.. a.h5", true),
+            ("report a.h5 --steps --quick", true),
+            ("show a.h5 W --step --rows 3", false),
+            ("show a.h5 W -5..", false),
+            ("plan --steps -5", false),
+        ] {
+            let words = format!("selvedge {line}");
+            assert_eq!(Cli::read(words.split(' ')).is_ok(), is_read, "{line}");
         }
     }
 

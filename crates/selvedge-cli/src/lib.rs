@@ -57,6 +57,7 @@ mod sizes;
 mod source;
 mod stats;
 mod view;
+mod words;
 
 use std::ffi::OsString;
 

@@ -17,6 +17,7 @@ use serde::Serialize;
 use terminal_size::{Height, terminal_size_of};
 
 use crate::render::style::{ERROR, styled};
+use crate::words::of_program;
 
 /// In help, a space at which no line is broken.
 pub(crate) const UNBROKEN: &str = "\u{a0}";
@@ -158,13 +159,13 @@ fn settle(written: io::Result<()>) -> anyhow::Result<()> {
 
 /// Says on standard error what went wrong, with its causes: in one line, whatever is in a name.
 pub(crate) fn error(error: &anyhow::Error) {
-    let text = format!("{error:#}");
+    let text = of_program(&format!("{error:#}"));
     note(&format!("{} {}", styled(ERROR, "error:"), shown(&text)));
 }
 
 /// Tells people something on standard error.
 pub(crate) fn note(text: &str) {
-    told(&format!("{text}\n"));
+    told(&format!("{}\n", of_program(text)));
 }
 
 /// Asks whoever sits at the terminal, on standard error.

@@ -86,6 +86,15 @@ pub(crate) fn check_steps(
     Ok(())
 }
 
+/// The numbers of rows of tensors.
+pub(crate) fn rows(facts: &FileFacts) -> impl Iterator<Item = u64> {
+    let tensors = facts.tensors.iter();
+    tensors.filter_map(|tensor| {
+        let axis = usize::from(tensor.has_steps());
+        tensor.shape.get(axis).copied()
+    })
+}
+
 /// Measures the tensors of a file, or those with these names; it shares its page with `files` in all.
 ///
 /// # Errors
@@ -105,15 +114,16 @@ pub(crate) fn measure(
     let mut add = |name: &str, bytes| progress.add(name, bytes);
     let measured = selvedge_report::measure(&tensors, sample, files, &mut add);
     progress.finish();
-    let missing = measured.tensors.iter().filter(|report| report.is_missing);
-    let unread = missing.map(|report| Unread {
-        message: format!(
-            "tensor `{}` of {} was not measured: {}",
-            report.name,
-            facts.path.display(),
-            report.unread.as_deref().unwrap_or_default()
-        ),
-        is_unsupported: report.is_unsupported,
+    let unread = measured.tensors.iter().filter_map(|report| {
+        let path = facts.path.display();
+        let what = match (&report.unread, &report.partly) {
+            (Some(why), _) if report.is_missing => format!("was not measured: {why}"),
+            (_, partly) => format!("is not all in the page: {}", partly.as_ref()?),
+        };
+        Some(Unread {
+            message: format!("tensor `{}` of {path} {what}", report.name),
+            is_unsupported: report.is_unsupported,
+        })
     });
     let unread = unread.collect();
     Ok((measured, unread))

@@ -77,6 +77,11 @@ impl Look {
         })
     }
 
+    /// The numbers of rows of its tensors.
+    pub(crate) fn rows(&self) -> Vec<u64> {
+        report::rows(&self.open.read().facts).collect()
+    }
+
     /// Opens a file anew that another program writes: libhdf5 keeps what it has read of a file as long as that is open.
     fn reopen(&self, open: &mut Open) -> anyhow::Result<()> {
         let now = seen(&self.path);

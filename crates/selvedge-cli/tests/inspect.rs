@@ -122,18 +122,29 @@ for file in json.loads(sys.argv[1])["files"]:
     finished(&place.path("thimble_1.h5"));
     mask(&place);
     let arrays = "
-import sys, numpy as np, ml_dtypes
+import os, sys, h5py, numpy as np, ml_dtypes
 bf16 = np.arange(6, dtype=np.float32).astype(ml_dtypes.bfloat16).reshape(2, 3)
 np.save(sys.argv[1], bf16)
-np.savez(sys.argv[2], bf16=bf16, x=np.zeros((2, 2)), mask=np.ones(3, bool), one=np.float32(1))
+np.savez(sys.argv[2], bf16=bf16, x=np.zeros((2, 2)), mask=np.ones(3, bool), one=np.float32(1),
+    objects=np.array([{}, 1], object))
+np.save(sys.argv[3], np.array([{}, 1], object))
+# The writer dies, and its mark stays.
+f = h5py.File(sys.argv[4], 'w', libver='latest')
+f['W'] = np.ones((2, 3), 'f4')
+f.swmr_mode = True
+print('done', flush=True)
+os._exit(0)
 ";
-    python::run(arrays, [place.path("a.npy"), place.path("b.npz")]);
+    let made = ["a.npy", "b.npz", "objects.npy", "swmr.h5"].map(|name| place.path(name));
+    python::run(arrays, made);
     let files = [
         "by_hand.h5",
         "thimble_1.h5",
         "1.5d_mask.safetensors",
         "a.npy",
         "b.npz",
+        "objects.npy",
+        "swmr.h5",
     ]
     .map(|name| place.path(name).display().to_string());
     let flags = ["inspect", "--json", "--assume-bf16"];

@@ -145,8 +145,8 @@ fn a_wrong_command_is_answered_with_the_nearest() {
         ),
         (&["a.h5"], "tip: 'selvedge inspect a.h5'"),
         (
-            &["view", "a.h5", "--steps", "-30.."],
-            "tip: what begins with a minus follows an equals sign",
+            &["view", "a.h5", "-30.."],
+            "tip: indices follow their flag: --steps -500..",
         ),
     ] {
         let run = place.run(args);
@@ -255,4 +255,68 @@ fn what_is_done_is_told_as_json() {
         (&false.into(), &"finished".into())
     );
     assert_eq!(json(&["checksum", "a.h5"])["complete"], true);
+}
+
+/// `rechunk IN o.npy` wrote HDF5, and `show -o x.json` a table.
+#[test]
+fn an_ending_that_tells_another_format_is_refused() {
+    let place = Place::new();
+    common::finished(&place.path("a.h5"));
+    for (args, told) in [
+        (
+            &["rechunk", "a.h5", "o.NPY"][..],
+            "o.NPY ends in .npy, and `selvedge rechunk` writes HDF5; end it in .h5, or take `selvedge convert`",
+        ),
+        (&["rechunk", "a.h5", "o.csv"], "or take `selvedge show -o`"),
+        (&["join", "a.h5", "-o", "o.npz"], "end it in .h5"),
+        (
+            &["show", "a.h5", "W", "-o", "o.json"],
+            "end it in .txt or .csv or .npy",
+        ),
+        (
+            &["show", "a.h5", "W", "-o", "o.safetensors"],
+            "or take `selvedge convert`",
+        ),
+        (
+            &["show", "a.h5", "W", "--format", "csv", "-o", "o.npy"],
+            "o.npy ends in .npy, and csv is written",
+        ),
+        (
+            &["convert", "a.h5", "o.h5", "--to", "npy"],
+            "--to writes .npy",
+        ),
+        (&["report", "a.h5", "-o", "o.json"], "end it in .html"),
+        (
+            &["references", "a.h5", "-o", "o.parquet"],
+            "end it in .json",
+        ),
+        (&["check", "--output", "o.sarif"], "o.sarif ends in .sarif"),
+    ] {
+        let run = place.run(args);
+        assert_eq!((run.code, &*run.stdout), (2, ""), "{args:?}");
+        assert!(run.stderr.contains(told), "{args:?}: {}", run.stderr);
+    }
+    let left = fs::read_dir(place.path("")).unwrap().count();
+    assert_eq!(left, 1, "nothing was written");
+    for (args, said) in [
+        (
+            &["show", "a.h5", "W", "-o", "o.CSV"][..],
+            "o.CSV: 168 values, ",
+        ),
+        (&["show", "a.h5", "W", "-o", "o.dat"], "o.dat: 168 values, "),
+        (
+            &["convert", "a.h5", "o.bin", "-t", "W", "--to", "npy"],
+            "o.bin: 1 tensor",
+        ),
+        (&["rechunk", "a.h5", "o"], "disk: "),
+    ] {
+        let run = place.run(args);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(run.stdout.contains(said), "{}", run.stdout);
+    }
+    assert!(
+        fs::read_to_string(place.path("o.CSV"))
+            .unwrap()
+            .starts_with("step,row,")
+    );
 }

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Place, finished, live, masked};
+use common::{Place, finished, live, masked, unwrapped};
 use insta::assert_snapshot;
 use selvedge_hdf5::{Reader, Recorder, bf16};
 use selvedge_testing::python;
@@ -122,10 +122,9 @@ fn compressed_files_and_what_they_save() {
             _ => "(16, 32, 64)",
         };
         assert_eq!(seen, format!("{chunks} bfloat16 0.001"));
-        let text = place.print(&["verify", &input, output, "--attributes"]);
+        let text = unwrapped(&place.print(&["verify", &input, output, "--attributes"]));
         assert!(text.contains("are equal, bit for bit: 3 tensors"), "{text}");
-        let text = place.print(&["inspect", output]);
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = unwrapped(&place.print(&["inspect", output]));
         assert!(text.contains("gzip-1 by selvedge-deflate "), "{text}");
     }
     assert_snapshot!(shown.concat());
@@ -295,4 +294,63 @@ fn what_others_added_is_told() {
     assert!(made.contains(told), "{made}");
     let again = place.print(&["rechunk", "b.h5", "c.h5"]);
     assert!(!again.contains(told), "{again}");
+}
+
+/// A loss of one step less than the other tensors, as of the updates of a run, became a constant without a word.
+#[test]
+fn what_may_be_a_step_tensor_but_for_one_step_is_told() {
+    let make = "import sys, h5py, numpy as np\n\
+        with h5py.File(sys.argv[1], 'w') as f:\n\
+        \x20   f['W'], f['losses'] = np.zeros((20, 4), 'f4'), np.zeros(19, 'f4')\n\
+        \x20   f['mask'], f['other'] = np.zeros(4, '?'), np.zeros(18, 'f4')\n\
+        np.savez(sys.argv[1] + '.npz', W=np.zeros((20, 4), 'f4'), losses=np.zeros(21, 'f4'))";
+    let place = Place::new();
+    python::on_file(make, &place.path("a.h5"));
+    for (args, told) in [
+        (
+            &["rechunk", "a.h5", "b.h5", "--dry-run"][..],
+            "not kept: `losses` as a step tensor: it has 19 of 20 steps",
+        ),
+        (
+            &["convert", "a.h5", "c.h5"],
+            "not kept: `losses` as a step tensor: it has 19 of 20 steps",
+        ),
+        (
+            &["convert", "a.h5.npz", "d.h5"],
+            "`losses` is taken for a constant, and may be a step tensor",
+        ),
+        (
+            &["inspect", "a.h5"],
+            "`losses` is taken for a constant, and may be a step tensor",
+        ),
+    ] {
+        let said = unwrapped(&place.print(args));
+        assert!(said.contains(told), "{args:?}: {said}");
+        assert!(
+            !said.contains("`mask`") && !said.contains("`other`"),
+            "{said}"
+        );
+    }
+    let said = place.print(&["convert", "a.h5.npz", "e.h5", "--constant", "losses"]);
+    assert!(!said.contains("may be"), "{said}");
+}
+
+#[test]
+fn compression_that_saves_nothing_is_told() {
+    let place = Place::new();
+    finished(&place.path("a.h5"));
+    let said = place.print(&["rechunk", "a.h5", "b.h5", "--compression", "fast"]);
+    assert!(
+        said.contains("nothing is compressed: `fast` is for"),
+        "{said}"
+    );
+    let make = "import sys, h5py, numpy as np\n\
+        with h5py.File(sys.argv[1], 'w') as f:\n\
+        \x20   f['W'] = np.frombuffer(np.random.default_rng(1).bytes(1 << 18), 'u2').reshape(4, -1)";
+    python::on_file(make, &place.path("c.h5"));
+    let said = place.print(&["rechunk", "c.h5", "d.h5", "--compression", "fast"]);
+    assert!(
+        said.contains("no smaller: these values do not compress"),
+        "{said}"
+    );
 }

@@ -192,6 +192,10 @@ fn mistakes_are_told_and_leave_no_page() {
             "wrong.json is no vocabulary",
         ),
         (
+            &["report", "a.h5", "--vocabulary", "a.h5", "-o", "b.html"],
+            "a.h5 is no vocabulary: it is no text in UTF-8",
+        ),
+        (
             &["report", "a.h5", "--vocabulary", "gone.txt", "-o", "b.html"],
             "cannot read gone.txt",
         ),
@@ -269,9 +273,9 @@ fn a_damaged_tensor_does_not_hide_the_others() {
     let place = Place::new();
     let damage = "import sys, h5py, numpy as np\n\
         with h5py.File(sys.argv[1], 'w') as f:\n    \
-        f.create_dataset('W', data=np.random.rand(9, 50, 8), chunks=(2, 50, 8), compression='gzip')\n    \
+        f.create_dataset('W', data=np.random.rand(9, 50, 8), chunks=(9, 50, 8), compression='gzip')\n    \
         f.create_dataset('losses', data=np.random.rand(9), chunks=(3,))\n    \
-        f.flush(); at = f['W'].id.get_chunk_info(3)\n\
+        f.flush(); at = f['W'].id.get_chunk_info(0)\n\
         with open(sys.argv[1], 'r+b') as f:\n    f.seek(at.byte_offset + 50); f.write(b'\\x55' * 40)\n";
     python::on_file(damage, &place.path("a.h5"));
     let run = place.run(&["report", "a.h5"]);
@@ -366,4 +370,51 @@ with h5py.File(sys.argv[1], 'w') as f:
     python::on_file(make, &place.path("a.h5"));
     let said = place.print(&["report", "a.h5"]);
     assert!(said.starts_with("a_report.html: "), "{said}");
+}
+
+/// One damaged chunk cost a tensor all of its steps.
+#[test]
+fn damage_costs_the_steps_that_cannot_be_read() {
+    const MAKE: &str = r#"
+import sys, h5py, numpy as np
+path = sys.argv[1]
+with h5py.File(path, "w") as f:
+    f.create_dataset("W", data=np.arange(12 * 8, dtype="f4").reshape(12, 8) ** 2, chunks=(2, 8), compression="gzip")
+    f.create_dataset("loss", data=np.arange(12, dtype="f4"), chunks=(4,), compression="gzip")
+    places = [f["W"].id.get_chunk_info(2).byte_offset, f["loss"].id.get_chunk_info(2).byte_offset]
+with open(path, "r+b") as f:
+    for place in places:
+        f.seek(place)
+        f.write(bytes(6))
+"#;
+    let place = Place::new();
+    python::on_file(MAKE, &place.path("a.h5"));
+    let run = place.run(&["report", "a.h5", "-o", "a.html"]);
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    for told in [
+        "tensor `W` of a.h5 is not all in the page: 3 of 12 steps were not measured",
+        "tensor `loss` of a.h5 is not all in the page: 4 of 12 steps were not measured",
+    ] {
+        assert!(run.stderr.contains(told), "{}", run.stderr);
+    }
+    let data = data(&place.path("a.html"));
+    let tensors = data["files"][0]["tensors"].as_array().expect("tensors");
+    let of = |name: &str| {
+        tensors
+            .iter()
+            .find(|tensor| tensor["name"] == name)
+            .expect("it")
+    };
+    assert_eq!(
+        (&of("W")["measured"], &of("W")["nan"]),
+        (&9.into(), &0.into())
+    );
+    assert_eq!(of("loss")["measured"], 8);
+    for name in ["W", "loss"] {
+        assert!(
+            of(name)["partly"]
+                .as_str()
+                .is_some_and(|why| why.contains("chunk"))
+        );
+    }
 }

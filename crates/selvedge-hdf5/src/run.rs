@@ -158,6 +158,11 @@ impl Candidate {
                 .is_some_and(|leading| steps.contains(leading))
     }
 
+    /// Whether it has values of numbers or bools for one step more or less, of a run of several steps.
+    pub(crate) fn is_off_by_one(&self, steps: u64) -> bool {
+        steps > 2 && self.is_of_steps(&(steps - 1..=steps.saturating_add(1)))
+    }
+
     fn is_marked_step(&self) -> bool {
         matches!(self.mark, Some(Mark::Step | Mark::StepOf { .. }))
     }

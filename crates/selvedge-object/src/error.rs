@@ -63,7 +63,7 @@ pub enum ObjectError {
     },
     /// There is an object of this name, and it was not to be replaced.
     #[error(
-        "{url} exists already; write under another name, or allow that it is replaced (`overwrite`)"
+        "{url} exists already; write under another name, or allow that it is replaced (`overwrite`; `--overwrite`)"
     )]
     AlreadyExists {
         /// The URL.

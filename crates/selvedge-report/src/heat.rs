@@ -34,9 +34,10 @@ pub struct Heat {
     /// Rows by how far they moved over all steps, those that moved most first; of each class of rows by
     /// itself.
     pub sorted: Picture,
-    /// The masks by whose values the classes are told apart: the class of a row has bit N if the mask N does. Where
-    /// several rows are one, all are of class 0.
+    /// The masks by whose values the classes are told apart: the class of a row has bit N if the mask N does.
     pub masks: Vec<String>,
+    /// Those of which rows that are one have both values, which tell none apart.
+    pub unsplit: Vec<String>,
     /// The rows that moved most.
     pub top: Vec<u64>,
     /// How far each of these moved over all steps: the sum of its norms.
@@ -74,6 +75,7 @@ pub(crate) struct HeatMap {
     /// A bit for each row, whether it moved.
     moved: Vec<u8>,
     masks: Vec<String>,
+    unsplit: Vec<String>,
 }
 
 /// The movements of some units at some steps.
@@ -140,13 +142,16 @@ impl HeatMap {
     ) -> Self {
         let units = usize::try_from(rows.div_ceil(unit)).unwrap_or(usize::MAX);
         let masks = masks.iter().filter(|mask| mask.rows.len() as u64 == rows);
-        let masks: Vec<&Mask> = masks.take(8).collect();
-        let is_split = unit == 1;
+        let each = usize::try_from(unit).unwrap_or(usize::MAX);
+        let is_split = |mask: &&Mask| {
+            let mut units = mask.rows.chunks(each);
+            units.all(|rows| rows.iter().all(|row| *row == rows[0]))
+        };
+        let (masks, unsplit): (Vec<&Mask>, Vec<&Mask>) = masks.partition(is_split);
+        let masks: Vec<&Mask> = masks.into_iter().take(8).collect();
         let class_of = |unit: usize| {
-            let masks = masks.iter().filter(|_| is_split);
-            let bits = masks
-                .enumerate()
-                .map(|(bit, mask)| u8::from(mask.rows[unit]) << bit);
+            let masks = masks.iter().enumerate();
+            let bits = masks.map(|(bit, mask)| u8::from(mask.rows[unit * each]) << bit);
             bits.fold(0, |class, bit| class | bit)
         };
         // Groups are of one class, and of rows that follow each other in it.
@@ -173,6 +178,7 @@ impl HeatMap {
             group,
             class,
             masks: masks.iter().map(|mask| mask.name.clone()).collect(),
+            unsplit: unsplit.iter().map(|mask| mask.name.clone()).collect(),
         }
     }
 
@@ -265,6 +271,7 @@ impl HeatMap {
                     .map(|bits| u64::from(bits.count_ones()))
                     .sum::<u64>(),
             masks: self.masks.clone(),
+            unsplit: self.unsplit.clone(),
         }
     }
 
@@ -390,18 +397,22 @@ mod tests {
 
     #[test]
     fn the_last_unit_may_be_smaller() {
-        let mask = Mask {
-            name: "dead".to_owned(),
-            rows: vec![true; 10],
+        let mask = |name: &str, dead: usize| Mask {
+            name: name.to_owned(),
+            rows: (0..10).map(|row| row < dead).collect(),
         };
-        let mut map = HeatMap::new(10, 4, 9, Points::new(1, 1), &[mask]);
+        // A mask whose values change between two units tells them apart.
+        let masks = [mask("dead", 8), mask("mixed", 3)];
+        let mut map = HeatMap::new(10, 4, 9, Points::new(1, 1), &masks);
         let mut patch = Patch::new(1..3, 0..=0, 4);
         patch.compare(0, 1, &[1, 2, 3, 4], &[1, 0, 3, 0]);
         patch.compare(1, 1, &[1, 2], &[1, 0]);
         map.add(&patch);
         let heat = map.finish(2, 1, |step| step);
-        assert_eq!((heat.still, heat.masks.len()), (7, 1));
-        assert!(heat.sorted.class.iter().all(|class| *class == 0));
+        assert_eq!(heat.still, 7);
+        assert_eq!(heat.masks, ["dead"]);
+        assert_eq!(heat.unsplit, ["mixed"]);
+        assert_eq!(heat.sorted.class, [0, 1]);
         assert_eq!((heat.in_order.best.0.len(), heat.unit), (2, 4));
     }
 }

@@ -21,6 +21,9 @@ pub struct TensorReport {
     /// Why it was not measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
+    /// Which of the steps were not measured, since they cannot be read, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partly: Option<String>,
     /// Whether it should have been: it holds numbers, and they cannot be read.
     #[serde(skip)]
     pub is_missing: bool,

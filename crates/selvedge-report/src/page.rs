@@ -69,11 +69,12 @@ impl File {
         let mut tensors = measured.tensors;
         for tensor in &mut tensors {
             tensor.name = cut(&tensor.name, LONGEST);
-            tensor.unread = tensor.unread.as_deref().map(|why| cut(why, LONGEST));
+            for why in [&mut tensor.unread, &mut tensor.partly] {
+                *why = why.as_deref().map(|why| cut(why, LONGEST));
+            }
             if let Some(heat) = &mut tensor.heat {
-                heat.masks
-                    .iter_mut()
-                    .for_each(|mask| *mask = cut(mask, LONGEST));
+                let masks = heat.masks.iter_mut().chain(&mut heat.unsplit);
+                masks.for_each(|mask| *mask = cut(mask, LONGEST));
             }
         }
         Self {
@@ -95,6 +96,10 @@ fn cut(text: &str, most: usize) -> String {
     }
 }
 
+/// What a vocabulary is.
+const EXPECTED: &str =
+    "expected a token in each line, a JSON list of tokens, or a JSON object with the row of each";
+
 /// The tokens of a vocabulary, by their rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vocabulary(HashMap<u64, String>);
@@ -107,17 +112,32 @@ impl Vocabulary {
     ///
     /// What was expected.
     pub fn read(text: &str) -> Result<Self, String> {
+        let read = Self::parse(text)?;
+        match read.0.is_empty() {
+            true => Err(format!("it has no tokens; {EXPECTED}")),
+            false => Ok(read),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
         use serde_json::Value;
+        if text.contains('\0') {
+            return Err(format!("it is no text; {EXPECTED}"));
+        }
         let first = text.trim_start().chars().next();
         if !matches!(first, Some('{' | '[')) {
             let lines = text.lines().map(str::to_owned);
             return Ok(Self((0..).zip(lines).collect()));
         }
-        let parsed: Result<Value, _> = serde_json::from_str(text);
-        // A line may begin so, too.
-        let Ok(parsed) = parsed else {
-            let lines = text.lines().map(str::to_owned);
-            return Ok(Self((0..).zip(lines).collect()));
+        let parsed: Value = match serde_json::from_str(text) {
+            Ok(parsed) => parsed,
+            // What is cut off is no list of lines.
+            Err(error) if error.is_eof() => return Err(format!("its JSON has no end: {error}")),
+            // A line may begin so, too.
+            Err(_) => {
+                let lines = text.lines().map(str::to_owned);
+                return Ok(Self((0..).zip(lines).collect()));
+            }
         };
         let vocabulary = parsed.pointer("/model/vocab").unwrap_or(&parsed);
         let tokens: Option<HashMap<u64, String>> = match vocabulary {
@@ -141,8 +161,14 @@ impl Vocabulary {
             }
             _ => None,
         };
-        let expected = "expected a token in each line, a JSON list of tokens, or a JSON object with the row of each";
-        tokens.map(Self).ok_or_else(|| expected.to_owned())
+        tokens.map(Self).ok_or_else(|| EXPECTED.to_owned())
+    }
+
+    /// The number of rows that it is made for: one more than the last that has a token.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        let last = self.0.keys().max();
+        last.map_or(0, |last| last.saturating_add(1))
     }
 
     /// The tokens of the rows that these tensors name.
@@ -314,6 +340,18 @@ mod tests {
         let tokenizer =
             r#"{"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0, "{b": 1}}}"#;
         assert_eq!(Vocabulary::read(tokenizer).unwrap().0, expected);
-        assert!(Vocabulary::read(r#"{"a": "b"}"#).is_err());
+        for (text, rows) in [("a\nb", 2), (r#"{"a": 6}"#, 7)] {
+            assert_eq!(Vocabulary::read(text).unwrap().rows(), rows);
+        }
+        for wrong in [
+            r#"{"a": "b"}"#,
+            r#"{"a": 1, "b"#,
+            "",
+            "{}",
+            "a\0b",
+            "[1, 2]",
+        ] {
+            assert!(Vocabulary::read(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

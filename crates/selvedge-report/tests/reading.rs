@@ -76,6 +76,46 @@ fn measured(steps: u64, chunk: &[u64], sample: &Sample) -> (Measurements, u64) {
     (found, read)
 }
 
+/// One damaged chunk cost a tensor all of its steps.
+#[test]
+fn steps_that_can_be_read_are_measured_without_those_that_cannot() {
+    for (chunk, others) in [
+        (&[4, ROWS, COLUMNS][..], "0..8, 13..24"),
+        // Every chunk of some rows has all steps.
+        (&[24, 512, COLUMNS], ""),
+    ] {
+        let seen = Mutex::new(Vec::new());
+        let Tensor { values, .. } = tensor(24, chunk, &seen);
+        let values = values.expect("values");
+        let mut damaged = tensor(24, chunk, &seen);
+        let first = 8 / chunk[0] * chunk[0];
+        let end = first + chunk[0];
+        damaged.values = Ok(Box::new(move |steps, rows, bytes| {
+            match steps.start < end && first < steps.end {
+                true => Err("its chunk is damaged".to_owned()),
+                false => values(steps, rows, bytes),
+            }
+        }));
+        let mut found = measure(&[damaged], &Sample::All, 1, &mut |_, _| {});
+        let report = &mut found.tensors[0];
+        if others.is_empty() {
+            assert!(report.is_missing && report.curves.is_none());
+            continue;
+        }
+        let partly = report.partly.take().expect("what was not measured");
+        assert!(
+            partly.contains("5 of 24 steps") && partly.ends_with("is damaged"),
+            "{partly}"
+        );
+        assert!(!report.is_missing);
+        let sample = Sample::Steps(others.parse().expect("indices"));
+        let whole = measure(&[tensor(24, chunk, &seen)], &sample, 1, &mut |_, _| {});
+        // There is no step before the first, so numbers are missing.
+        let json = |report| serde_json::to_string(report).expect("JSON");
+        assert_eq!(json(&*report), json(&whole.tensors[0]));
+    }
+}
+
 /// Chunks of whole steps, and of a few rows over all steps: each value is read once, and it comes to the same.
 #[test]
 fn every_value_is_read_once_whatever_the_chunks() {

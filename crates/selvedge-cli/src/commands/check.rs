@@ -10,7 +10,7 @@ use selvedge_conventions::{
     Baseline, Error, Finding, Fix, Format, Report, Selection, Selector, TreePath,
 };
 
-use super::new_file::missing_folder;
+use super::new_file::{check_ending, missing_folder};
 use crate::check::{self, Checked, Failure, Program, Scope, fix};
 use crate::outcome::Outcome;
 use crate::output;
@@ -131,6 +131,16 @@ pub(super) fn run(args: &Args, program: &Program) -> anyhow::Result<Outcome> {
     let format = args.output_format;
     if args.statistics && !matches!(format, Format::Full | Format::Concise | Format::Json) {
         bail!("--statistics is written as full, concise or json, and {format} has no place for it");
+    }
+    if let Some(path) = &args.output {
+        let endings: &[&str] = match format {
+            Format::Json | Format::Gitlab => &["json"],
+            Format::Sarif => &["sarif", "json"],
+            Format::Junit => &["xml"],
+            _ => &["txt"],
+        };
+        let writes = format!("--output-format {format} writes another format");
+        check_ending(path, &writes, endings)?;
     }
     let scope = Scope::find(&args.paths, args.config.as_deref())?;
     if args.print_config {

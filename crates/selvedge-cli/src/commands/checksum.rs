@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use selvedge_base::Chain;
 use selvedge_base::text::escaped;
-use selvedge_hdf5::{ChecksumOptions, RewriteError};
+use selvedge_hdf5::{ChecksumOptions, RewriteError, StorageError};
 use serde::Serialize;
 
 use super::hdf5_only::check_hdf5;
@@ -74,6 +74,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let left_out = added.map_err(|error| match &error {
         RewriteError::Read(unread) if unread.is_unsupported() => {
             anyhow!("{}; --skip-unsupported leaves it out", Chain(unread))
+        }
+        RewriteError::Storage(StorageError::NotATrajectory { .. }) => {
+            anyhow!(
+                "{error}; `selvedge rechunk {name} new.h5 --checksums` writes one that has them"
+            )
         }
         _ => error.into(),
     })?;

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use selvedge_base::Indices;
 use selvedge_hdf5::RewriteError;
 
-use super::new_file::NewFile;
+use super::new_file::{NewFile, check_ending};
 use super::other_files::OtherFiles;
 use crate::convert::{self, Asked, Output, Target};
 use crate::facts::OpenFile;
@@ -58,8 +58,7 @@ pub(crate) struct Args {
         visible_alias = "step",
         value_name = "INDICES",
         default_value = "..",
-        hide_default_value = true,
-        allow_hyphen_values = true
+        hide_default_value = true
     )]
     steps: Indices,
 
@@ -72,8 +71,7 @@ pub(crate) struct Args {
         long,
         value_name = "INDICES",
         default_value = "..",
-        hide_default_value = true,
-        allow_hyphen_values = true
+        hide_default_value = true
     )]
     rows: Indices,
 
@@ -142,6 +140,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
             args.output.display()
         )
     })?;
+    let writes = format!("--to writes {}", target.name());
+    check_ending(&args.output, &writes, target.endings())?;
     let asked = Asked {
         tensors: args.tensors.clone(),
         part: Part {

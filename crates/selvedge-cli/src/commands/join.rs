@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use selvedge_hdf5::Join;
 
 use super::hdf5_only::check_hdf5;
-use super::new_file::NewFile;
+use super::new_file::{HDF5, NewFile, check_ending};
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
@@ -42,7 +42,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     interrupt::remove_partials();
     match &args.output {
         None => args.new_file.check_none("-o")?,
-        Some(view) => args.new_file.check(view)?,
+        Some(view) => {
+            check_ending(view, "`selvedge join` writes HDF5", HDF5)?;
+            args.new_file.check(view)?;
+        }
     }
     let join = Join::new(&args.shards).overwrite(args.new_file.overwrite);
     let plan = match &args.output {

@@ -78,6 +78,50 @@ pub(super) fn check_apart<'a>(
     Ok(())
 }
 
+/// The endings of HDF5.
+pub(super) const HDF5: &[&str] = &["h5", "hdf5", "hdf", "he5", "nc"];
+
+/// Endings that tell a format, and what writes it.
+const TELLING: [(&[&str], Option<&str>); 6] = [
+    (HDF5, Some("`selvedge convert`")),
+    (&["safetensors", "npy"], Some("`selvedge convert`")),
+    (&["csv", "txt"], Some("`selvedge show -o`")),
+    (&["html", "htm"], Some("`selvedge report`")),
+    (&["sarif", "xml"], Some("`selvedge check --output-format`")),
+    (
+        &["json", "npz", "zarr", "pt", "pth", "pkl", "mat", "parquet"],
+        None,
+    ),
+];
+
+/// The ending of a name, in small letters.
+pub(crate) fn ending(path: &Path) -> Option<String> {
+    Some(path.extension()?.to_str()?.to_ascii_lowercase())
+}
+
+/// Checks that the name of a new file does not tell another format than is written, by what `writes` says. These are
+/// its endings.
+///
+/// # Errors
+///
+/// That it does, and what writes the other format.
+pub(super) fn check_ending(path: &Path, writes: &str, endings: &[&str]) -> anyhow::Result<()> {
+    let found = ending(path).unwrap_or_default();
+    let telling = |(known, _): &&(&[&str], _)| known.contains(&&*found);
+    let Some((_, other)) = TELLING.iter().find(telling) else {
+        return Ok(());
+    };
+    if endings.contains(&&*found) {
+        return Ok(());
+    }
+    let other = other.map_or_else(String::new, |other| format!(", or take {other}"));
+    bail!(
+        "{} ends in .{found}, and {writes}; end it in .{}{other}",
+        path.display(),
+        endings.join(" or ."),
+    )
+}
+
 /// The folder of a new file, if it is not there.
 pub(super) fn missing_folder(path: &Path) -> Option<&Path> {
     let folder = path.parent()?;

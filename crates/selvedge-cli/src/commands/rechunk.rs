@@ -7,10 +7,9 @@ use selvedge_base::Chain;
 use selvedge_hdf5::{Compression, ReadError, Rechunk, RewriteError};
 
 use super::hdf5_only::check_hdf5;
-use super::new_file::NewFile;
+use super::new_file::{HDF5, NewFile, check_ending};
 use super::other_files::OtherFiles;
 use super::plan::Read;
-use crate::convert::unequal_steps;
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
@@ -130,6 +129,7 @@ impl From<Compress> for Compression {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     check_purpose(args.pattern, args.compression)?;
+    check_ending(&args.output, "`selvedge rechunk` writes HDF5", &HDF5[..1])?;
     check_hdf5(&args.input)?;
     let rechunk = Rechunk::new(&args.input, &args.output)
         .pattern(args.pattern.into())
@@ -213,11 +213,6 @@ fn said(error: RewriteError, args: &Args) -> anyhow::Error {
         RewriteError::WrongChecksums { .. } => {
             anyhow::anyhow!("{error}; --skip-damaged leaves the tensors out")
         }
-        RewriteError::UnequalSteps {
-            path,
-            tensors,
-            committed,
-        } => unequal_steps(path, tensors, *committed),
         _ => error.into(),
     }
 }

@@ -6,7 +6,7 @@ use anyhow::bail;
 use selvedge_hdf5::{ReferenceOptions, References};
 
 use super::hdf5_only::check_hdf5;
-use super::new_file::{NewFile, check_apart};
+use super::new_file::{NewFile, check_apart, check_ending};
 use super::other_files::OtherFiles;
 use crate::interrupt;
 use crate::object;
@@ -92,6 +92,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     if let Some(path) = &args.output {
         check_apart(path, args.files.iter().chain(references.files()))?;
+        check_ending(path, "`selvedge references` writes JSON", &["json"])?;
         let document = Document::new(&references, args.zarr, args.url.as_deref())?;
         document.write(path, args.new_file.overwrite)?;
     }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use selvedge_base::{Partial, read_regular};
 use selvedge_report::{File, Page, Sample, Vocabulary};
 
-use super::new_file::{NewFile, check_apart};
+use super::new_file::{NewFile, check_apart, check_ending};
 use super::other_files::OtherFiles;
 use super::steps::Files;
 use crate::check;
@@ -85,6 +85,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     args.new_file.check(&page)?;
     check_apart(&page, paths.iter().chain(&args.vocabulary))?;
+    check_ending(&page, "`selvedge report` writes HTML", &["html", "htm"])?;
     let assumptions = Assumptions {
         bf16: args.assume_bf16,
         reader: args.other_files.options(),
@@ -107,6 +108,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         files.push(file);
         missing.extend(unread);
     }
+    let rows = opened.iter().flat_map(|(facts, _)| report::rows(facts));
+    notes.extend(other_rows(args.vocabulary.as_deref(), &vocabulary, rows));
     let is_sampled = files.iter().any(|file| file.is_sampled);
     let left_out = files.iter().map(|file| file.left_out).sum();
     let made_by = concat!("selvedge ", env!("CARGO_PKG_VERSION"));
@@ -138,9 +141,29 @@ pub(super) fn vocabulary(path: &Path) -> anyhow::Result<Vocabulary> {
     let mut text = Vec::new();
     let read = read_regular(path, LONGEST_VOCABULARY, &mut text);
     read.with_context(|| format!("cannot read {}", path.display()))?;
-    let text = String::from_utf8_lossy(&text);
-    let read = Vocabulary::read(&text).map_err(anyhow::Error::msg);
+    let read = match String::from_utf8(text) {
+        Ok(text) => Vocabulary::read(&text),
+        Err(_) => Err("it is no text in UTF-8".to_owned()),
+    };
+    let read = read.map_err(anyhow::Error::msg);
     read.with_context(|| format!("{} is no vocabulary", path.display()))
+}
+
+/// That no tensor has as many rows as the vocabulary that was given, of tensors that have these numbers of them.
+pub(super) fn other_rows(
+    path: Option<&Path>,
+    vocabulary: &Vocabulary,
+    mut rows: impl Iterator<Item = u64>,
+) -> Option<String> {
+    let (path, tokens) = (path?, vocabulary.rows());
+    let is_other = !rows.any(|rows| rows == tokens);
+    is_other.then(|| {
+        format!(
+            "{} has tokens for {}, and no tensor has so many",
+            render::shown(path),
+            render::counted(tokens, "row")
+        )
+    })
 }
 
 fn measured(

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use selvedge_base::{Indices, Partial};
 use selvedge_hdf5::Note;
 
-use super::new_file::{NewFile, check_apart};
+use super::new_file::{NewFile, check_apart, check_ending, ending};
 use super::other_files::OtherFiles;
 use crate::facts::{Assumptions, OpenFile, gather};
 use crate::interrupt;
@@ -57,20 +57,15 @@ pub(crate) struct Args {
     named: Option<String>,
 
     /// These steps, indices of the first axis
-    #[arg(
-        long,
-        visible_alias = "steps",
-        value_name = "INDICES",
-        allow_hyphen_values = true
-    )]
+    #[arg(long, visible_alias = "steps", value_name = "INDICES")]
     step: Option<Indices>,
 
     /// These rows
-    #[arg(long, value_name = "INDICES", allow_hyphen_values = true)]
+    #[arg(long, value_name = "INDICES")]
     rows: Option<Indices>,
 
     /// These columns
-    #[arg(long, value_name = "INDICES", allow_hyphen_values = true)]
+    #[arg(long, value_name = "INDICES")]
     columns: Option<Indices>,
 
     /// How they are written; without it as the ending of -o says, or else as text
@@ -107,11 +102,21 @@ enum Format {
 }
 
 impl Format {
+    /// What the ending of a name says, or else text.
     fn of(path: &Path) -> Self {
-        match path.extension().and_then(|end| end.to_str()) {
+        match ending(path).as_deref() {
             Some("csv") => Self::Csv,
             Some("npy") => Self::Npy,
             _ => Self::Text,
+        }
+    }
+
+    /// What is written, and how the name of such a file may end.
+    fn endings(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::Text => ("text is written", &["txt"]),
+            Self::Csv => ("csv is written", &["csv", "txt"]),
+            Self::Npy => ("an array of NumPy is written", &["npy"]),
         }
     }
 }
@@ -145,16 +150,27 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Some(path) => {
             args.new_file.check(path)?;
             check_apart(path, [&args.file])?;
+            let (writes, endings) = match args.format {
+                Some(format) => format.endings(),
+                None => (
+                    "`selvedge show` writes text, csv or an array of NumPy",
+                    &["txt", "csv", "npy"][..],
+                ),
+            };
+            check_ending(path, writes, endings)?;
             interrupt::remove_partials();
         }
     }
     let mut out = Out::new(args)?;
-    match format {
+    let shown = match format {
         Format::Text => text(&values, args, &mut out)?,
-        Format::Csv => csv(&values, &mut out)?,
-        Format::Npy => array(&values, args, &mut out)?,
+        Format::Csv => csv(&values, &mut out).map(|()| values.count())?,
+        Format::Npy => array(&values, args, &mut out).map(|()| values.count())?,
+    };
+    if let Some(path) = &args.output {
+        let bytes = out.finish()?;
+        output::print(&render::show::written(path, (shown, values.count()), bytes))?;
     }
-    out.finish()?;
     Ok(Outcome::Success)
 }
 
@@ -210,11 +226,13 @@ impl Out {
         (!is_seen).then(|| Progress::new(bytes))
     }
 
-    fn finish(self) -> anyhow::Result<()> {
-        if let Some(mut partial) = self.partial {
-            partial.publish(true)?;
-        }
-        Ok(())
+    /// The file gets its name. Returns its length in bytes.
+    fn finish(self) -> anyhow::Result<u64> {
+        let Some(mut partial) = self.partial else {
+            return Ok(0);
+        };
+        partial.publish(true)?;
+        Ok(partial.file().metadata().map_or(0, |found| found.len()))
     }
 }
 
@@ -229,16 +247,18 @@ fn elements(values: &Shown<'_>) -> anyhow::Result<Elements> {
     })
 }
 
-fn text(values: &Shown<'_>, args: &Args, out: &mut Out) -> anyhow::Result<()> {
+/// Returns how many values are in the text.
+fn text(values: &Shown<'_>, args: &Args, out: &mut Out) -> anyhow::Result<u64> {
     let mut elements = elements(values)?;
     let is_all = args.all || values.count() <= MOST;
     let short = values.shortened(if is_all { u64::MAX / 2 } else { ENDS });
     let path = args.file.display().to_string();
-    out.print(&render::show::title(values, &path))?;
     let page = match out.partial {
         Some(_) => Page::unlimited(),
         None => Page::of_stdout(),
     };
+    let title = render::show::title(values, &path);
+    out.print(&render::folded(&title, page))?;
     let mut tables = render::show::Tables::new(&short.axes, &values.facts().name, page);
     let size = element_size(values);
     short.blocks(|bytes| {
@@ -254,9 +274,10 @@ fn text(values: &Shown<'_>, args: &Args, out: &mut Out) -> anyhow::Result<()> {
         out.print("no values\n")?;
     }
     if short.count() < values.count() {
-        out.print(&render::show::left_out(&short, values))?;
+        let told = render::show::left_out(&short, values);
+        out.print(&render::folded(&told, page))?;
     }
-    Ok(())
+    Ok(short.count())
 }
 
 fn csv(values: &Shown<'_>, out: &mut Out) -> anyhow::Result<()> {

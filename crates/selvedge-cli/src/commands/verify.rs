@@ -20,7 +20,7 @@ use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
-use crate::render;
+use crate::render::{self, Page};
 use crate::sizes;
 use crate::stats;
 
@@ -195,7 +195,8 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
         })?;
     } else {
         let text = render::verify::files(found.clone());
-        output::print(&(text + &render::verify::notes([&one.0, &two.0])))?;
+        let text = text + &render::verify::notes([&one.0, &two.0]);
+        output::print(&render::folded(&text, Page::of_stdout()))?;
     }
     if outcome == Outcome::Failed {
         output::error(&undecided(&found));
@@ -281,7 +282,8 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
     if args.json {
         output::print_json(&Checksums::new(&report))?;
     } else {
-        output::print(&render::verify::checksums(report))?;
+        let text = render::verify::checksums(report);
+        output::print(&render::folded(&text, Page::of_stdout()))?;
     }
     if let (Outcome::Failed, false, Some(why)) = (outcome, args.skip_unsupported, unread) {
         output::error(&anyhow!(

@@ -11,7 +11,7 @@ use selvedge_report::{Sample, Vocabulary};
 use selvedge_view::{Server, Viewed, Watched};
 
 use super::other_files::OtherFiles;
-use super::report::vocabulary;
+use super::report::{other_rows, vocabulary};
 use super::steps::Files;
 use crate::facts::Assumptions;
 use crate::outcome::Outcome;
@@ -106,6 +106,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Some(path) => vocabulary(path)?,
         None => Vocabulary::default(),
     };
+    let rows = looks.iter().flat_map(Look::rows);
+    if let Some(note) = other_rows(args.vocabulary.as_deref(), &vocabulary, rows) {
+        output::note(&format!("note: {note}"));
+    }
     let files: Vec<&dyn Viewed> = looks.iter().map(|look| look as &dyn Viewed).collect();
     let made_by = concat!("selvedge ", env!("CARGO_PKG_VERSION"));
     let watched = Watched::new(made_by, &files, vocabulary, sample);

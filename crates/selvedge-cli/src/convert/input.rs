@@ -9,7 +9,7 @@ use anyhow::bail;
 use selvedge_base::text::escaped;
 use selvedge_base::{Chain, Indices};
 use selvedge_hdf5::{
-    Attribute, DeclareError, Grouped, Note, ReaderOptions, TensorSource, check_attribute,
+    Attribute, DeclareError, Note, ReaderOptions, RewriteError, TensorSource, check_attribute,
     common_steps, root_name,
 };
 
@@ -20,6 +20,7 @@ use crate::facts::{
 };
 use crate::metadata::{Attributes, Description, text};
 use crate::source::{Kind, Part, Source};
+use crate::words::of_program;
 
 /// What is to be converted.
 #[derive(Clone, Debug, Default)]
@@ -199,6 +200,9 @@ impl<'a> Input<'a> {
         check_steps(file, &chosen, asked)?;
         let description = Description::of(facts);
         let steps = StepTensors::of(facts, &description, &chosen, asked);
+        if target == Target::Hdf5 && !matches!(file, OpenFile::Hdf5(_)) {
+            notes.extend(steps.off_by_one(&chosen, asked));
+        }
         let rank = rank_of(facts, asked, target, &mut notes);
         let mut tensors = Vec::new();
         for (kind, source) in sources {
@@ -307,20 +311,13 @@ fn check_steps(file: &OpenFile, chosen: &[&TensorFacts], asked: &Asked) -> anyho
     if unequal.is_empty() || asked.common_steps || !asked.part.steps.is_all() {
         return Ok(());
     }
-    Err(unequal_steps(reader.path(), &unequal, committed))
-}
-
-/// What to do about tensors that have more steps than others.
-pub(crate) fn unequal_steps(path: &Path, tensors: &[(String, u64)], steps: u64) -> anyhow::Error {
-    let one = |(name, steps): &(String, u64)| format!("`{name}` has {} steps", Grouped(*steps));
-    let tensors: Vec<String> = tensors.iter().map(one).collect();
-    anyhow::anyhow!(
-        "another program appended steps in {} to some tensors and not to others, or shortened those: {}, and \
-         the run has {}; give them the same number there, or leave these steps out with --common-steps",
-        path.display(),
-        tensors.join(", "),
-        Grouped(steps)
-    )
+    let path = reader.path().to_owned();
+    Err(RewriteError::UnequalSteps {
+        path,
+        tensors: unequal,
+        committed,
+    }
+    .into())
 }
 
 /// The dtype of a tensor, if it can be read and `target` can hold it; or why not, as a clause about the
@@ -452,6 +449,31 @@ impl StepTensors {
     fn has(&self, tensor: &TensorFacts) -> bool {
         self.names.contains(&tensor.name)
     }
+
+    /// The tensors whose first axis is longer or shorter by one, where the file does not say which have steps.
+    fn off_by_one(&self, tensors: &[&TensorFacts], asked: &Asked) -> Vec<String> {
+        let of_steps = tensors.iter().find(|tensor| self.has(tensor));
+        let Some(steps) = of_steps
+            .map(|tensor| tensor.shape[0])
+            .filter(|_| !self.said)
+        else {
+            return Vec::new();
+        };
+        let others = tensors.iter().filter_map(|tensor| {
+            let length = *tensor.shape.first()?;
+            let is_off = length.abs_diff(steps) == 1 && steps > 2;
+            (is_off && !asked.constants.contains(&tensor.name)).then(|| {
+                let tensor = tensor.name.clone();
+                Note::OffByOne {
+                    tensor,
+                    length,
+                    steps,
+                }
+                .to_string()
+            })
+        });
+        others.collect()
+    }
 }
 
 /// Whether the tensors of these names have as many steps, each as the others: metadata can be older
@@ -543,7 +565,7 @@ fn of_file(facts: &FileFacts, file: &OpenFile) -> Vec<String> {
         _ => &[],
     };
     let one = |note: &Note| match note.not_kept() {
-        Some((what, why)) => format!("not kept: {what}: {why}"),
+        Some((what, why)) => of_program(&format!("not kept: {what}: {why}")),
         None => note.to_string(),
     };
     let others = facts.notes.iter().skip(told.len()).cloned();

@@ -14,7 +14,7 @@ use std::path::Path;
 use anyhow::anyhow;
 use selvedge_hdf5::{Comparison, Dtype, Float16Survey, f16};
 
-pub(crate) use input::{Asked, open, unequal_steps};
+pub(crate) use input::{Asked, open};
 use input::{Input, LeftOut};
 
 use crate::compare::Opened;
@@ -31,13 +31,21 @@ pub(crate) enum Target {
 }
 
 impl Target {
+    const ALL: [Self; 3] = [Self::Hdf5, Self::Safetensors, Self::Npy];
+
     /// The format that the ending of a name tells.
     pub(crate) fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
-            "h5" | "hdf5" => Some(Self::Hdf5),
-            "safetensors" => Some(Self::Safetensors),
-            "npy" => Some(Self::Npy),
-            _ => None,
+        let found = path.extension()?.to_str()?.to_ascii_lowercase();
+        let mut all = Self::ALL.into_iter();
+        all.find(|target| target.endings().contains(&&*found))
+    }
+
+    /// The endings that tell it.
+    pub(crate) fn endings(self) -> &'static [&'static str] {
+        match self {
+            Self::Hdf5 => &["h5", "hdf5"],
+            Self::Safetensors => &["safetensors"],
+            Self::Npy => &["npy"],
         }
     }
 
@@ -52,7 +60,7 @@ impl Target {
     }
 
     /// Its name for people.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Hdf5 => "a trajectory",
             Self::Safetensors => "safetensors",

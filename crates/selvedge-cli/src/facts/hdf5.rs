@@ -17,6 +17,7 @@ use super::{
     RecordingState, Remedy, Role, Storage, TensorFacts, UnreadAttribute, Unreadable, Value, python,
 };
 use crate::object;
+use crate::words::of_program;
 
 // The attributes of `docs/format.md`.
 const FORMAT: &str = "selvedge_format";
@@ -117,7 +118,7 @@ fn gather_open(
         attributes: attributes(reader.attributes(), placed),
         unread_attributes: unread(reader.skipped_attributes()),
         notes: notes(path, &reader),
-        python: python::open_hdf5(path, &tensors),
+        python: python::open_hdf5(path, &tensors, reader.has_swmr_mark()),
         provenance,
         recording,
         has_other_writer: false,
@@ -266,7 +267,8 @@ fn tensor_facts(
 }
 
 fn notes(path: &Path, reader: &Reader) -> Vec<String> {
-    let mut notes: Vec<String> = reader.notes().iter().map(ToString::to_string).collect();
+    let notes = reader.notes().iter();
+    let mut notes: Vec<String> = notes.map(|note| of_program(&note.to_string())).collect();
     if reader.has_swmr_mark() {
         let recover = format!("`selvedge recover {}` takes its mark out", path.display());
         notes.push(match reader.is_open_for_writing() {
@@ -323,7 +325,7 @@ fn remarks(
         }
         _ => {}
     }
-    remarks
+    remarks.iter().map(|remark| of_program(remark)).collect()
 }
 
 fn storage(

@@ -12,8 +12,8 @@ use super::{Format, TensorFacts};
 use crate::object;
 use crate::source::Array;
 
-/// The lines that open an HDF5 file as `f`.
-pub(super) fn open_hdf5(path: &Path, tensors: &[TensorFacts]) -> Vec<String> {
+/// The lines that open an HDF5 file as `f`, which is marked by a writer in SWMR mode or not.
+pub(super) fn open_hdf5(path: &Path, tensors: &[TensorFacts], is_swmr: bool) -> Vec<String> {
     let torch = tensors
         .iter()
         .any(|tensor| tensor.python.contains("torch."));
@@ -27,7 +27,10 @@ pub(super) fn open_hdf5(path: &Path, tensors: &[TensorFacts]) -> Vec<String> {
     modules.extend(torch.then_some("torch"));
     vec![
         format!("import {}", modules.join(", ")),
-        format!("f = h5py.File({file})"),
+        match is_swmr {
+            true => format!("f = h5py.File({file}, swmr=True)"),
+            false => format!("f = h5py.File({file})"),
+        },
     ]
 }
 
@@ -135,11 +138,19 @@ pub(super) fn open_numpy(path: &Path, format: Format, tensors: &[TensorFacts]) -
 
 /// The expression that reads an array.
 pub(super) fn read_numpy(path: &Path, array: &Array, format: Format) -> String {
+    let (name, file) = (quoted(&array.name), quoted(path));
     let found = match format {
-        Format::Npz => format!("arrays[{}]", quoted(&array.name)),
-        _ => format!("np.load({})", quoted(path)),
+        Format::Npz => format!("arrays[{name}]"),
+        _ => format!("np.load({file})"),
     };
     match array.kind {
+        None if array.descr.ends_with('O') => {
+            let member = match format {
+                Format::Npz => format!("[{name}]"),
+                _ => String::new(),
+            };
+            format!("np.load({file}, allow_pickle=True){member}  # runs any code that is in it")
+        }
         // What NumPy has no type for is bytes to it.
         Some(kind) if kind.is_without_numpy() => {
             let bits = format!("uint{}", kind.bits);

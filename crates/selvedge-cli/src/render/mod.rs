@@ -28,4 +28,4 @@ mod text;
 pub(crate) mod verify;
 
 pub(crate) use page::Page;
-pub(crate) use text::{counted, shown};
+pub(crate) use text::{counted, folded, shown};

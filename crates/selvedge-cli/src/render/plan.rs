@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use super::Page;
 use super::text::{shown, width};
+use crate::words::of_program;
 
 /// The table of a plan of chunks. Where it is wider than the page, the chunks get lines of their
 /// own.
 pub(crate) fn table(plan: &impl Display, tensors: &[ChunkPlan], page: Page) -> String {
-    let text = plan.to_string();
+    let text = of_program(&plan.to_string());
     let room = page.table.unwrap_or(usize::MAX);
     let wide = text.lines().any(|line| width(line) > room);
     // Tensors of one shape have the same chunks: each line is of the next of them.

@@ -19,6 +19,14 @@ fn unused(variable: String, taken: &mut HashSet<String>) -> String {
     free
 }
 
+/// An assignment to a variable whose last call is one of its own: a line that the terminal breaks is not easily copied.
+fn in_two(line: &str, variable: &str) -> Option<[String; 2]> {
+    let calls = [").view(torch.", ").to(torch."].iter();
+    let at = calls.filter_map(|call| line.rfind(call)).max()? + 1;
+    let (value, call) = line.split_at(at);
+    Some([value.to_owned(), format!("{variable} = {variable}{call}")])
+}
+
 /// The lines, indented by `indent` columns.
 pub(super) fn lines(facts: &FileFacts, indent: usize, columns: usize) -> String {
     let mut tensors: Vec<&TensorFacts> = facts.tensors.iter().collect();
@@ -39,11 +47,14 @@ pub(super) fn lines(facts: &FileFacts, indent: usize, columns: usize) -> String 
     for tensor in &tensors {
         let name = unused(identifier(&tensor.name), &mut taken);
         let line = format!("{name} = {}", tensor.python);
-        lines.push(if indent + width(&line) <= columns {
-            line
-        } else {
-            tensor.python.clone()
-        });
+        let fits = |line: &String| indent + width(line) <= columns;
+        match in_two(&line, &name).filter(|two| two.iter().all(fits)) {
+            _ if fits(&line) => lines.push(line),
+            Some(two) => lines.extend(two),
+            // What is too long in any case has its name.
+            None if fits(&tensor.python) => lines.push(tensor.python.clone()),
+            None => lines.push(line),
+        }
     }
     let left = (all - tensors.len()) as u64;
     if left > 0 {
@@ -60,7 +71,16 @@ pub(super) fn lines(facts: &FileFacts, indent: usize, columns: usize) -> String 
 mod tests {
     use std::collections::HashSet;
 
-    use super::unused;
+    use super::{in_two, unused};
+
+    #[test]
+    fn a_long_line_is_two_assignments() {
+        let line = r#"W = torch.from_numpy(f["W"][:]).view(torch.bfloat16)"#;
+        let two = in_two(line, "W").unwrap();
+        assert_eq!(two[0], r#"W = torch.from_numpy(f["W"][:])"#);
+        assert_eq!(two[1], "W = W.view(torch.bfloat16)");
+        assert_eq!(in_two(r#"x = f["x"][()]"#, "x"), None);
+    }
 
     #[test]
     fn no_variable_replaces_another() {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::plan::{Tensor, pattern};
 use super::text::{counted, shown};
+use crate::words::of_program;
 
 /// What `--json` prints: the plan, and what was made, if it was carried out. Sizes are in bytes.
 #[derive(Serialize)]
@@ -110,14 +111,8 @@ pub(crate) fn summary(summary: &RechunkSummary, plan: &RechunkPlan) -> String {
         summary.elapsed.as_secs_f64(),
         Bytes(speed),
     );
-    if summary.plan.compresses() {
-        text.push_str(&format!(
-            "  {} -> {}, {:.2} times smaller\n",
-            Bytes(summary.bytes),
-            Bytes(summary.file_bytes),
-            summary.ratio(),
-        ));
-    }
+    let saved = summary.saved();
+    text.extend(saved.map(|saved| format!("  {saved}\n")));
     for (tensor, survey) in &summary.converted {
         let tensor = shown(tensor);
         text.push_str(&format!(
@@ -126,7 +121,8 @@ pub(crate) fn summary(summary: &RechunkSummary, plan: &RechunkPlan) -> String {
     }
     let left_out = summary.plan.left_out.iter();
     for (what, why) in left_out.filter(|one| !plan.left_out.contains(one)) {
-        text.push_str(&format!("  not kept: {}: {}\n", shown(what), shown(why)));
+        let why = of_program(why);
+        text.push_str(&format!("  not kept: {}: {}\n", shown(what), shown(&why)));
     }
     text
 }

@@ -1,10 +1,12 @@
 //! What `selvedge show` prints: tables of numbers for people, and csv.
 
-use selvedge_hdf5::{Grouped, Shape};
+use std::path::Path;
+
+use selvedge_hdf5::{Bytes, Grouped, Shape};
 
 use super::Page;
 use super::style::{HEADING, TITLE, styled};
-use super::text::{shown, width};
+use super::text::{self, counted, shown, width};
 use crate::show::{Axis, Shown};
 
 /// Rows of a table are put into columns when so many cells have come, or at its end.
@@ -28,6 +30,19 @@ pub(crate) fn title(values: &Shown<'_>, path: &str) -> String {
     }
     title.push('\n');
     title
+}
+
+/// What a file has, of so many values that were asked for.
+pub(crate) fn written(path: &Path, (written, asked): (u64, u64), bytes: u64) -> String {
+    let count = counted(asked, "value");
+    let (path, bytes) = (text::shown(path), Bytes(bytes));
+    match written < asked {
+        true => format!(
+            "{path}: {} of {count}, {bytes}; --all writes all\n",
+            Grouped(written)
+        ),
+        false => format!("{path}: {count}, {bytes}\n"),
+    }
 }
 
 /// That not all values were shown.

@@ -1,4 +1,5 @@
-//! Tables: columns two spaces apart, of which the text gives way where the page is narrow.
+//! Tables: columns two spaces apart, of which the text gives way where the page is narrow, and those without room stand
+//! below.
 
 use super::page::Page;
 use super::style::{HEADING, styled};
@@ -9,6 +10,12 @@ use super::text::{shortened, width};
 pub(super) enum Align {
     Left,
     Right,
+}
+
+/// Columns of the page that columns of these widths take; those without a width are left out.
+fn used(widths: &[usize], indent: usize) -> usize {
+    let columns = widths.iter().filter(|&&width| width > 0);
+    indent + columns.map(|width| width + GAP).sum::<usize>() - GAP
 }
 
 /// A table under construction. The first column has the names.
@@ -42,20 +49,32 @@ impl<const N: usize> Table<N> {
     /// The lines of the table, each indented by `indent` columns. A column without any content is
     /// left out.
     pub(super) fn render(&self, indent: usize, page: Page) -> String {
-        let mut widths: [usize; N] = std::array::from_fn(|column| {
+        let widths: [usize; N] = std::array::from_fn(|column| {
             let cells = self.rows.iter().map(|row| width(&row[column]));
             match cells.max().unwrap_or(0) {
                 0 => 0,
                 widest => widest.max(width(self.heads[column])),
             }
         });
-        let used = |widths: &[usize]| {
-            let columns = widths.iter().filter(|&&width| width > 0);
-            indent + columns.map(|width| width + GAP).sum::<usize>() - GAP
+        let room = page.table.unwrap_or(usize::MAX);
+        let narrow = self.narrowed(widths, indent, room);
+        let parts = match used(&narrow, indent) <= room {
+            true => vec![narrow],
+            false => self.folded(widths, indent, room),
         };
-        // Names give way first, then other text. Numbers never do.
+        let parts = parts.iter().map(|widths| {
+            let heads = styled(HEADING, self.line(&self.heads, widths, indent)).to_string();
+            let rows = self.rows.iter().map(|row| self.line(row, widths, indent));
+            let lines = std::iter::once(heads).chain(rows);
+            lines.map(|line| format!("{line}\n")).collect::<String>()
+        });
+        parts.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The widths of the columns in so much room. Names give way first, then other text. Numbers never do.
+    fn narrowed(&self, mut widths: [usize; N], indent: usize, room: usize) -> [usize; N] {
         for column in 0..N {
-            let over = used(&widths).saturating_sub(page.table.unwrap_or(usize::MAX));
+            let over = used(&widths, indent).saturating_sub(room);
             let text = self.aligns[column] == Align::Left && over > 0;
             let least = if column == 0 { LEAST_NAME } else { LEAST_TEXT };
             if text && widths[column] > least {
@@ -63,13 +82,30 @@ impl<const N: usize> Table<N> {
                 widths[column] = narrower.max(least).max(width(self.heads[column]));
             }
         }
-        let mut text = styled(HEADING, self.line(&self.heads, &widths, indent)).to_string();
-        text.push('\n');
-        for row in &self.rows {
-            text.push_str(&self.line(row, &widths, indent));
-            text.push('\n');
+        widths
+    }
+
+    /// The widths of the columns of several tables, one below the other, each with the names and some of the others.
+    fn folded(&self, mut widths: [usize; N], indent: usize, room: usize) -> Vec<[usize; N]> {
+        widths[0] = widths[0].min((room / 2).max(LEAST_NAME));
+        let names = std::array::from_fn(|column| if column == 0 { widths[0] } else { 0 });
+        let mut parts = vec![names];
+        for column in 1..N {
+            let mut part = parts.pop().unwrap_or(names);
+            let is_started = part != names;
+            part[column] = widths[column];
+            if is_started && used(&part, indent) > room {
+                part[column] = 0;
+                parts.push(part);
+                part = names;
+                part[column] = widths[column];
+            }
+            parts.push(part);
         }
-        text
+        let parts = parts.into_iter();
+        parts
+            .map(|part| self.narrowed(part, indent, room))
+            .collect()
     }
 
     fn line<S: AsRef<str>>(&self, cells: &[S; N], widths: &[usize; N], indent: usize) -> String {
@@ -125,6 +161,25 @@ mod tests {
             "  tensor                 shape      size\n\
              \x20 model.layers.0.weight  (2, 3)     24 B\n\
              \x20 b                      ()      1.00 kB\n"
+        );
+    }
+
+    /// Numbers went over the edge of 50 columns.
+    #[test]
+    fn columns_without_room_stand_below() {
+        let page = Page {
+            table: Some(24),
+            text: 80,
+        };
+        assert_eq!(
+            plain(&table().render(2, page)),
+            "  tensor        shape\n\
+             \x20 model…weight  (2, 3)\n\
+             \x20 b             ()\n\
+             \n\
+             \x20 tensor           size\n\
+             \x20 model…weight     24 B\n\
+             \x20 b             1.00 kB\n"
         );
     }
 

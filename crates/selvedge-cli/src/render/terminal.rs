@@ -297,8 +297,18 @@ fn heat_map(heat: &Heat, last: u64, room: Room) -> Vec<String> {
         0 | 1 => String::new(),
         unit => format!(" {unit} as one,"),
     };
+    // The classes lie one below the other.
+    let is_split = picture.class.iter().any(|class| *class != picture.class[0]);
+    let split = match is_split {
+        true => format!(" for each value of {}", heat.masks.join(", ")),
+        false => String::new(),
+    };
+    let unsplit = match heat.unsplit.is_empty() {
+        true => String::new(),
+        false => format!("; not split by {}", heat.unsplit.join(", ")),
+    };
     let title = format!(
-        "rows,{together} those that moved most on top: {} to {}; {} of {} still",
+        "rows,{together} those that moved most on top{split}: {} to {}; {} of {} still{unsplit}",
         float(f64::from(least.min(greatest))),
         float(f64::from(greatest)),
         Grouped(heat.still),

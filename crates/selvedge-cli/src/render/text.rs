@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 
 use unicode_width::UnicodeWidthStr as _;
 
+use super::page::Page;
+
 /// Columns of the terminal that a text takes, with its styles.
 pub(super) fn width(text: &str) -> usize {
     anstream::adapter::strip_str(text).map(str::width).sum()
@@ -70,6 +72,20 @@ pub(super) fn wrapped(text: &str, indent: usize, columns: usize) -> String {
         word.clone_into(lines.last_mut().expect("as above"));
     }
     lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
+/// The lines of a text, broken at spaces where the page has an edge; what follows stands further in.
+pub(crate) fn folded(text: &str, page: Page) -> String {
+    if page.table.is_none() {
+        return text.to_owned();
+    }
+    let fold = |line: &str| {
+        let text = line.trim_start_matches(' ');
+        let indent = line.len() - text.len();
+        let text = wrapped(text, indent + 2, page.text);
+        format!("{:indent$}{text}\n", "")
+    };
+    text.lines().map(fold).collect()
 }
 
 /// The names, or the first of them and how many more there are.

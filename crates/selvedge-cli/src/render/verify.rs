@@ -4,6 +4,7 @@ use selvedge_hdf5::{ChecksumReport, Comparison};
 
 use super::text::shown;
 use crate::facts::FileFacts;
+use crate::words::of_program;
 
 /// Whether two files are equal, and what differs.
 pub(crate) fn files(mut found: Comparison) -> String {
@@ -23,7 +24,7 @@ pub(crate) fn files(mut found: Comparison) -> String {
     for (name, _) in &mut found.attributes {
         escape(name);
     }
-    format!("{found}\n")
+    of_program(&format!("{found}\n"))
 }
 
 /// What is no part of the run in recorded files, or not as the run left it; and what of any file was not compared.
@@ -48,5 +49,5 @@ pub(crate) fn checksums(mut report: ChecksumReport) -> String {
     let notes = notes
         .iter()
         .map(|note| format!("  {}\n", shown(&note.to_string())));
-    format!("{report}\n{}", notes.collect::<String>())
+    of_program(&format!("{report}\n{}", notes.collect::<String>()))
 }

@@ -26,6 +26,7 @@ pub(crate) use kind::Kind;
 pub(crate) use part::{NoSuchPart, Part};
 
 use crate::facts::{FileFacts, OpenFile, Storage, TensorFacts, Unreadable};
+use crate::words::of_program;
 
 /// Bytes of a block, or one step where a step is larger.
 const BLOCK_BYTES: u64 = 16 << 20;
@@ -174,6 +175,10 @@ impl<'a> Source<'a> {
 
     /// Its dtype, or why its values cannot be read, as a clause about the tensor.
     pub(crate) fn kind_or_why(&self) -> Result<&'static Kind, String> {
+        self.kind_or_reason().map_err(|why| of_program(&why))
+    }
+
+    fn kind_or_reason(&self) -> Result<&'static Kind, String> {
         let not_read = |found: &str| format!("holds {found}, which is not read");
         match &self.values {
             Values::Hdf5 { tensor, .. } => match tensor.check_readable() {

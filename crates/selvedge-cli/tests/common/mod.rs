@@ -67,6 +67,11 @@ pub(crate) fn finish(output: Output) -> Run {
     run
 }
 
+/// Text of lines that were wrapped.
+pub(crate) fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Text with what changes from run to run replaced: times, versions, the free disk, and what a file takes of
 /// it, which file systems count differently before and after its pages are written.
 pub(crate) fn masked(text: &str) -> String {

@@ -10,8 +10,8 @@ use super::{DeclareError, ReadError, StorageError};
 pub enum JoinError {
     /// A file that is not that of a rank.
     #[error(
-        "{} is of no rank: it does not say which run and rank it is of (`Recorder` writes that where it is \
-         given a `shard`)", path.display()
+        "{} is of no rank: it does not say which run and rank it is of, as the files do that the processes of one \
+         run record (docs/ranks.md)", path.display()
     )]
     NotAShard {
         /// The file.

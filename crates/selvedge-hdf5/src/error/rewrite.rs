@@ -22,7 +22,7 @@ pub enum RewriteError {
     #[error(
         "another program appended steps in {} to some tensors and not to others, or shortened those: {}, and the run \
          has {committed}; give them the same number there, or leave these steps out \
-         (`common_steps(true)`)", path.display(), lengths(tensors)
+         (`common_steps(true)`; `--common-steps`)", path.display(), lengths(tensors)
     )]
     UnequalSteps {
         /// The file.

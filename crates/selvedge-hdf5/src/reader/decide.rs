@@ -47,12 +47,20 @@ impl Reader {
         if !tensors.is_empty() {
             self.notes.push(Note::Guessed { tensors });
         }
-        for (tensor, part) in self.tensors.iter_mut().zip(run.parts) {
+        let is_guess = record.is_none();
+        for ((tensor, part), candidate) in self.tensors.iter_mut().zip(run.parts).zip(&candidates) {
             tensor.set_part(part, run.committed);
             let (name, committed) = (tensor.name().to_owned(), run.committed);
             let extent = tensor.leading_extent();
             let ahead = extent.saturating_sub(committed);
             self.notes.extend(match part {
+                Part::Constant if is_guess && candidate.is_off_by_one(committed) => {
+                    Some(Note::OffByOne {
+                        tensor: name,
+                        length: candidate.shape[0],
+                        steps: committed,
+                    })
+                }
                 Part::Step(Standing::Level) | Part::Constant => None,
                 Part::Step(Standing::CutShort) => Some(Note::CutShort {
                     tensor: name,

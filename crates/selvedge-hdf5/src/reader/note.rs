@@ -68,6 +68,16 @@ pub enum Note {
         /// Their names.
         tensors: Vec<String>,
     },
+    /// A tensor of a file that does not say which have steps, whose first axis is longer or shorter by one than that
+    /// of those that are taken for step tensors. It is taken for a constant.
+    OffByOne {
+        /// Its name.
+        tensor: String,
+        /// How long its first axis is.
+        length: u64,
+        /// How long that of the others is.
+        steps: u64,
+    },
     /// A dataset that cannot be opened: it is damaged, or of a kind that libhdf5 does not know.
     Unread {
         /// Its name.
@@ -158,6 +168,18 @@ impl Note {
                     "it has {} of {}; another program shortened it, or copied it from another run",
                     Grouped(*steps),
                     Counted(*committed)
+                ),
+            ),
+            Self::OffByOne {
+                tensor,
+                length,
+                steps,
+            } => (
+                format!("`{tensor}` as a step tensor"),
+                format!(
+                    "it has {} of {}, and becomes a constant; give all the same number, as h5py's `resize` does",
+                    Grouped(*length),
+                    Counted(*steps)
                 ),
             ),
             Self::Missing { tensors } => (
@@ -291,6 +313,17 @@ impl fmt::Display for Note {
                      attributes tells"
                 )
             }
+            Self::OffByOne {
+                tensor,
+                length,
+                steps,
+            } => write!(
+                f,
+                "`{tensor}` is taken for a constant, and may be a step tensor: its first axis is {} long, and that of \
+                 step tensors {}",
+                Grouped(*length),
+                Grouped(*steps)
+            ),
             Self::Unread { name, reason } => write!(f, "`{name}` cannot be read: {reason}"),
             Self::NameNotUtf8 { dataset } => write!(
                 f,

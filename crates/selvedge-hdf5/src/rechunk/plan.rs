@@ -214,6 +214,13 @@ impl fmt::Display for RechunkPlan {
         for (what, why) in &self.left_out {
             writeln!(f, "  not kept: {}: {}", shown(what), shown(why))?;
         }
+        if self.compression != Compression::None && !self.compresses() {
+            writeln!(
+                f,
+                "  nothing is compressed: `{}` is for step tensors of 2-byte elements with steps of 16 KiB or more",
+                self.compression
+            )?;
+        }
         let most = if self.compresses() { "at most " } else { "" };
         write!(f, "disk: {most}{}", Bytes(self.file_bytes()))?;
         if let Some(bytes) = self.estimated_bytes {

@@ -35,6 +35,19 @@ impl RechunkSummary {
         self.bytes as f64 / self.elapsed.as_secs_f64().max(1e-9)
     }
 
+    /// What compression came to, where a tensor was compressed: `1.28 MB -> 830.00 kB, 1.54 times smaller`.
+    #[must_use]
+    pub fn saved(&self) -> Option<String> {
+        let (values, file) = (Bytes(self.bytes), Bytes(self.file_bytes));
+        let saved = match self.ratio() {
+            ratio if ratio >= 1.005 => format!("{ratio:.2} times smaller"),
+            _ => "no smaller: these values do not compress".to_owned(),
+        };
+        self.plan
+            .compresses()
+            .then(|| format!("{values} -> {file}, {saved}"))
+    }
+
     /// How many times smaller than its values the new file is.
     #[must_use]
     pub fn ratio(&self) -> f64 {
@@ -53,13 +66,8 @@ impl fmt::Display for RechunkSummary {
             self.elapsed.as_secs_f64(),
             self.sync.as_secs_f64(),
         )?;
-        if self.plan.compresses() {
-            let (values, file) = (Bytes(self.bytes), Bytes(self.file_bytes));
-            write!(
-                f,
-                "\n  {values} -> {file}, {:.2} times smaller",
-                self.ratio()
-            )?;
+        if let Some(saved) = self.saved() {
+            write!(f, "\n  {saved}")?;
         }
         for (tensor, survey) in &self.converted {
             write!(f, "\n  `{tensor}`, float16 to bfloat16: {survey}")?;

@@ -387,7 +387,7 @@ impl RecorderBuilder {
 pub fn check_attribute(name: &str, value: &Attribute) -> Result<(), DeclareError> {
     validate_name(name)?;
     if provenance::is_reserved(name) {
-        let expected = "one that the recorder does not write itself (`notebook` has a method)";
+        let expected = "one that the recorder does not write itself";
         return Err(DeclareError::InvalidName {
             name: name.to_owned(),
             expected,

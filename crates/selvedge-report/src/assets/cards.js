@@ -85,7 +85,7 @@ function standsOut() {
         const index = tensor.kind === "scalar" ? "" : ` at [${first.index.join(", ")}]`;
         found.push([first.step, `${name}: ${grouped(count)} ${what}, the first${[step, index].filter(Boolean).join(",")}`]);
       }
-      if (tensor.unread) found.push([Infinity, `${name}: ${tensor.unread}`]);
+      for (const why of [tensor.unread, tensor.partly]) if (why) found.push([Infinity, `${name}: ${why}`]);
     }
   });
   found.sort(([a], [b]) => a === b ? 0 : a - b);

@@ -338,7 +338,7 @@ function heatPicture(file, tensor, title) {
   });
   // What moves is seen best by movement, unless each row has a line of its own.
   if (sizeOf(0) > heat.unit) views.reverse();
-  const unsplit = heat.masks.length ? `, so the picture is not split by ${heat.masks.join(", ")}` : "";
+  const unsplit = heat.unsplit.length ? `, so the picture is not split by ${heat.unsplit.join(", ")}` : "";
   const each = heat.unit > 1 ? ` The rows are narrow: each line is of ${heat.unit} of them or more${unsplit}.` : "";
   return {
     title: title || "how far each row moved at each step",
