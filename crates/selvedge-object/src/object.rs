@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::iter;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use selvedge_base::{FileError, Mutex};
+use selvedge_base::{FileError, Mutex, pool};
 use selvedge_hdf5::{Piece, RangeReader};
 
-use crate::coalesce;
+use crate::coalesce::{self, Request};
 use crate::request::{Origin, Traffic, Version};
 use crate::runtime::wait;
 use crate::url::ObjectUrl;
@@ -26,6 +27,8 @@ const LARGEST_STRUCTURE: u64 = 1 << 20;
 const KEPT: usize = 64 << 20;
 /// Requests at once.
 const AT_ONCE: usize = 12;
+/// Threads that put together what comes.
+const MOST_THREADS: usize = 4;
 
 /// An object of a store, open for reading: [`open`](crate::open) makes a reader of it.
 ///
@@ -122,23 +125,30 @@ impl ObjectFile {
         if let Some(found) = self.changed.get() {
             return Err(self.origin.changed(&self.version, found.clone()));
         }
-        let requests = coalesce::requests(pieces)
-            .into_iter()
-            .map(|mut request| async move {
-                let range = request.range.clone();
-                let take = |offset: u64, bytes: &[u8]| request.put(offset, bytes);
-                self.origin
-                    .get(range, Some(&self.version), take)
-                    .await
-                    .map(drop)
-            });
-        let all = stream::iter(requests).buffer_unordered(AT_ONCE);
-        let done = wait(all.try_collect::<()>());
-        let done = done.map_err(|error| no_threads(&self.origin, error))?;
+        let requests = coalesce::requests(pieces);
+        // Copying what comes into memory that the system has to find and clear takes as long as its way here: all
+        // answers would wait for one thread that does so.
+        let threads = pool::threads_for(requests.len() / AT_ONCE, MOST_THREADS);
+        // Without requests that are left, after an error.
+        let requests = Mutex::new(Some(requests.into_iter()));
+        let done = pool::together(threads, || {
+            let next = iter::from_fn(|| requests.lock().as_mut()?.next());
+            let answers = stream::iter(next.map(|request| self.answer(request)));
+            let answers = answers.buffer_unordered(AT_ONCE.div_ceil(threads));
+            let done = wait(answers.try_collect::<()>());
+            let done = done.unwrap_or_else(|error| Err(no_threads(&self.origin, error)));
+            done.inspect_err(|_| *requests.lock() = None)
+        });
         if let Err(ObjectError::Changed { found, .. }) = &done {
             self.changed.get_or_init(|| found.clone());
         }
         done
+    }
+
+    async fn answer(&self, mut request: Request<'_>) -> Result<(), ObjectError> {
+        let (range, version) = (request.range.clone(), Some(&self.version));
+        let take = |offset: u64, bytes: &[u8]| request.put(offset, bytes);
+        self.origin.get(range, version, take).await.map(drop)
     }
 
     /// Fails where the object has no such bytes.

@@ -3,12 +3,14 @@
 mod common;
 
 use std::fs;
+use std::iter;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use common::{ELEMENTS, TENSORS, contents, gathered, record, step};
-use selvedge_hdf5::{Compression, Reader, Rechunk, Tensor, bf16};
-use selvedge_object::{ObjectOptions, open};
+use selvedge_hdf5::{Compression, Piece, Reader, Rechunk, Tensor, bf16};
+use selvedge_object::{ObjectFile, ObjectOptions, open};
 use selvedge_testing::objects::ObjectServer;
 
 /// Bytes of the first request.
@@ -163,6 +165,27 @@ fn a_whole_tensor_goes_by_several_requests() {
             .sum::<u64>(),
         1000 * STEP_BYTES
     );
+}
+
+/// However many threads put together what comes, no more requests are on their way.
+#[test]
+fn twelve_requests_are_on_their_way_at_once() {
+    const APART: usize = 300 << 10;
+    let bytes = (0..100).flat_map(|number| iter::repeat_n(number, APART));
+    let server = ObjectServer::start();
+    let object = ObjectFile::open(
+        &server.put("any", bytes.collect()),
+        &ObjectOptions::default(),
+    )
+    .unwrap();
+    server.wait(Duration::from_millis(60));
+    let mut found = [0; 100];
+    let mut pieces: Vec<Piece<'_>> = (0..).step_by(APART).zip(found.chunks_mut(1)).collect();
+    object.fetch(&mut pieces).unwrap();
+    assert!(found.iter().copied().eq(0..100));
+    assert_eq!(server.taken().len(), 1 + 100);
+    let most = server.most_at_once();
+    assert!((7..=12).contains(&most), "{most}");
 }
 
 /// The indexes that were gathered are ones of HDF5: this program and libhdf5 read the file as before, and a run goes

@@ -69,6 +69,8 @@ struct State {
     /// What happens to the request that comes after so many others.
     faults: HashMap<usize, Fault>,
     seen: usize,
+    /// Requests that wait for their answer, and the most that ever did at once.
+    waiting: (usize, usize),
     delay: Duration,
 }
 
@@ -114,6 +116,11 @@ impl ObjectServer {
     /// The ranges that were asked for since this was called the last time.
     pub fn taken(&self) -> Vec<Range<u64>> {
         std::mem::take(&mut self.shared.state().requests)
+    }
+
+    /// The most requests that waited at once for an answer.
+    pub fn most_at_once(&self) -> usize {
+        self.shared.state().waiting.1
     }
 
     /// Lets each answer wait so long.
@@ -171,9 +178,12 @@ fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
             state
                 .requests
                 .push(request.range.clone().unwrap_or(0..u64::MAX));
+            state.waiting.0 += 1;
+            state.waiting.1 = state.waiting.1.max(state.waiting.0);
             (state.faults.remove(&nth), state.delay)
         };
         thread::sleep(delay);
+        shared.state().waiting.0 -= 1;
         if !answer(shared, &mut stream, &request, fault.as_ref())? {
             return Ok(());
         }
