@@ -1,11 +1,11 @@
 """How a peer is driven: calls on stdin, one a line, as JSON: the name of a method, and its arguments.
 
 Each is answered with one line on stdout: `{"Ok": result}`, or `{"Err": what went wrong}`. Times are in seconds and measured
-here, so neither the start of Python nor its imports nor the pipe are in them.
+here, so neither the start of Python nor its imports nor the pipe are in them; what a call costs besides is measured from
+outside.
 """
 
 import json
-import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -20,7 +20,7 @@ def serve(peer, versions):
     for line in sys.stdin:
         try:
             method, arguments = json.loads(line)
-            answer = {"Ok": getattr(peer, method)(*arguments)}
+            answer = {"Ok": getattr(peer, method)(*arguments or ())}
         except Exception as error:
             answer = {"Err": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)
@@ -44,56 +44,12 @@ def timed(call):
     return {"seconds": perf_counter() - begin}, result
 
 
-class Meter:
-    """What a sample costs besides its time, as `src/meter.rs` has it: memory above what there was, bytes written."""
-
-    def __init__(self):
-        try:
-            with open("/proc/self/clear_refs", "w") as file:
-                file.write("5")
-            self.memory = status("VmRSS")
-        except OSError:
-            self.memory = None
-        self.written = written()
-
-    def figures(self):
-        figures = {}
-        if self.memory is not None:
-            figures["peak_memory"] = max(status("VmHWM") - self.memory, 0)
-        if self.written is not None:
-            figures["written"] = written() - self.written
-        return figures
-
-
-def status(key):
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(key + ":"))
-
-
-def written():
-    try:
-        with open("/proc/self/io") as file:
-            values = dict(line.split(": ") for line in file.read().splitlines())
-    except OSError:
-        return None
-    return max(int(values["wchar"]), int(values["write_bytes"]))
-
-
-def sync(path):
-    """Waits until the data of the file at `path`, or of all files of the folder, are on the disk."""
-    for folder, _, names in os.walk(path) if os.path.isdir(path) else [("", (), [path])]:
-        for name in names:
-            file = os.open(os.path.join(folder, name), os.O_RDONLY)
-            os.fdatasync(file) if hasattr(os, "fdatasync") else os.fsync(file)
-            os.close(file)
-
-
-def recorded(create, steps, values_of, rests=None, disk=None):
+def recorded(create, steps, values_of, rests=None):
     """The figures of a sample: `create` returns what writes the values of a step, and what closes the file.
 
     After so many steps each, `rests` is called, outside of the time of a step: a number, and what is called.
     """
-    meter, blocked = Meter(), np.empty(steps)
+    blocked = np.empty(steps)
     begin = perf_counter()
     write, close = create()
     created = perf_counter()
@@ -105,9 +61,7 @@ def recorded(create, steps, values_of, rests=None, disk=None):
         if rests and step % rests[0] == rests[0] - 1:
             rests[1]()
     close()
-    if disk:
-        sync(disk)
-    figures = {"seconds": perf_counter() - created, "create": created - begin, **meter.figures()}
+    figures = {"seconds": perf_counter() - created, "create": created - begin}
     blocked.sort()
     for name, percent in ("blocked_p50", 50), ("blocked_p99", 99), ("blocked_max", 100):
         figures[name] = blocked[max(-(-steps * percent // 100), 1) - 1]

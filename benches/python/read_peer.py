@@ -1,7 +1,6 @@
 """The groups `read` and `rechunk`: h5py. `commands.py` says how it is driven.
 
-Each answer of a read has its figures and the sum of what was read, as 64-bit words, so that nobody is fast by reading
-something else.
+What was read is summed, as 64-bit words, so that nobody is fast by reading something else.
 """
 
 from time import perf_counter
@@ -9,7 +8,7 @@ from time import perf_counter
 import h5py
 import numpy as np
 
-from commands import Meter, serve, sync, timed, total, versions
+from commands import serve, timed, total, versions
 
 READS = {
     "whole_into": lambda peer, dataset: dataset.read_direct(peer.memory) or peer.memory,
@@ -45,11 +44,12 @@ class Peer:
             with h5py.File(self.path) as file:
                 return READS[how](self, file["W"])
 
-        meter = Meter()
-        figures, found = timed(read)
-        figures |= meter.figures()
-        figures.pop("written", None)
-        return figures, total(found)
+        figures, self.found = timed(read)
+        return figures
+
+    def total(self):
+        """The sum of what was read, which is then forgotten."""
+        return total(self.__dict__.pop("found"))
 
     def steps_of(self, path, steps, opens):
         """Reads single steps of an open file; with `opens` opening it is in the time."""
@@ -63,7 +63,7 @@ class Peer:
         return {"seconds": seconds}, sum(words) % 2**64
 
     def rechunk(self, path, new, chunk):
-        """Copies `W` into chunks of this shape, 64 steps at a time, until it is on the disk: the script of a user."""
+        """Copies `W` into chunks of this shape, 64 steps at a time: the script of a user."""
         begin = perf_counter()
         with h5py.File(path) as file, h5py.File(new, "w") as out:
             old = file["W"]
@@ -73,7 +73,6 @@ class Peer:
             dataset.attrs.update(old.attrs)
             for first in range(0, len(old), 64):
                 dataset[first : first + 64] = old[first : first + 64]
-        sync(new)
         return {"seconds": perf_counter() - begin}
 
 

@@ -7,11 +7,6 @@ import numpy as np
 
 from commands import assign, recorded, same, serve, versions
 
-try:
-    import zarr
-except ImportError as error:
-    zarr, missing = None, error
-
 DTYPES = {"bfloat16": np.uint16, "float32": np.float32}
 
 
@@ -29,35 +24,34 @@ class Peer:
     def of(self, step):
         return self.source[step % len(self.source)]
 
-    def record(self, layout, path, steps, chunks, disk, checked):
-        """Writes `steps` steps, compares those `checked`, and returns the figures of the sample."""
-
-        def create():
-            return getattr(self, layout)(path, steps, chunks)
-
-        figures = recorded(create, steps, self.of, disk=path if disk else None)
+    def record(self, layout, path, steps, chunks):
+        """Writes `steps` steps, and returns the figures of the sample."""
+        figures = recorded(lambda: getattr(self, layout)(path, steps, chunks), steps, self.of)
         # As in Rust: a number is written in less time than it takes to ask for the time.
         if sum(array.nbytes for array in self.source[0]) < 4096:
             figures = {name: value for name, value in figures.items() if not name.startswith("blocked")}
-        if layout == "zarr":
-            self.check(zarr.open_group(path, mode="r"), steps, checked)
-        elif os.path.isdir(path):
-            files = [(name, os.path.join(path, name), dtype, (steps, *shape)) for name, shape, dtype in self.tensors]
-            maps = {name: np.memmap(file, dtype, "r").reshape(shape) for name, file, dtype, shape in files}
-            self.check(maps, steps, checked)
         return figures
 
-    def check(self, found, steps, checked):
-        """Compares steps with the source."""
-        for tensor, (name, shape, dtype) in enumerate(self.tensors):
+    def opened(self, path, steps):
+        """The tensors of what was written, by their names."""
+        if os.path.isfile(path):
+            return h5py.File(path)
+        if os.path.exists(os.path.join(path, "zarr.json")):
+            import zarr
+
+            return zarr.open_group(path, mode="r")
+        files = [(name, os.path.join(path, name), dtype, (steps, *shape)) for name, shape, dtype in self.tensors]
+        return {name: np.memmap(file, dtype, "r").reshape(shape) for name, file, dtype, shape in files}
+
+    def check(self, path, steps, checked):
+        """Compares the steps `checked` with the source."""
+        found = self.opened(path, steps)
+        for name, shape, _ in self.tensors:
             if found[name].shape != (steps, *shape):
                 raise ValueError(f"{name} is {found[name].shape}")
-            for step in checked:
-                same(found[name][step], self.of(step)[tensor], f"step {step} of {name}")
-
-    def check_h5py(self, path, steps, checked):
-        with h5py.File(path) as file:
-            self.check(file, steps, checked)
+        for step in checked:
+            for (name, _, _), expected in zip(self.tensors, self.of(step)):
+                same(found[name][step], expected, f"step {step} of {name}")
 
     def h5py(self, path, steps, chunks, **options):
         file = h5py.File(path, "w")
@@ -93,8 +87,8 @@ class Peer:
         return assign(maps), maps.clear
 
     def zarr(self, path, steps, chunks):
-        if not zarr:
-            raise missing
+        import zarr
+
         group = zarr.create_group(path)
         # Otherwise each chunk is first compared with the fill value.
         options = {"compressors": None, "config": {"write_empty_chunks": True}}

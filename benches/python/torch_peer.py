@@ -23,10 +23,6 @@ def numpy_of(tensor):
     return tensor.view(torch.uint16).numpy() if tensor.dtype == torch.bfloat16 else tensor.numpy()
 
 
-def nothing():
-    pass
-
-
 class Nothing(torch.optim.Optimizer):
     """An optimizer whose step is its hooks."""
 
@@ -41,20 +37,46 @@ def of_arrays(writer):
     """A contender that writes arrays, as those of the groups `record`; to make them is in the time of a step."""
 
     def create(self, path, tensors, steps):
-        arrays = {name: numpy_of(tensor) for name, tensor in tensors.items()}
-        self.tensors = [(name, array.shape, array.dtype) for name, array in arrays.items()]
-        rows = max(1, 1_000_000 // max(array.nbytes for array in arrays.values()))
-        write, close = writer(self, path, steps, [min(rows, steps)] * len(arrays))
+        rows = max(1, 1_000_000 // max(tensor.nbytes for tensor in tensors.values()))
+        write, close = writer(self, path, steps, [min(rows, steps)] * len(tensors))
         return lambda step, values: write(step, map(numpy_of, values)), close
 
     return create
+
+
+def bf16(array):
+    return torch.from_numpy(array).view(torch.bfloat16)
+
+
+# What is read of the tensor `W`, and by whom; of single steps the first row is kept.
+READS = {
+    "whole_by_selvedge": lambda peer, tensor: tensor.torch(),
+    "rows_by_selvedge": lambda peer, tensor: tensor[:, peer.rows].torch(),
+    "single_by_selvedge": lambda peer, tensor: [tensor[step].torch()[:1].clone() for step in peer.steps],
+    "whole_by_h5py": lambda peer, dataset: bf16(dataset[:]),
+    "rows_by_h5py": lambda peer, dataset: bf16(dataset[:])[:, peer.rows],
+    "single_by_h5py": lambda peer, dataset: [bf16(dataset[step])[:1].clone() for step in peer.steps],
+}
+
+# What files of a step each are read by.
+LOADS = {".pt": torch.load, ".safetensors": safetensors.torch.load_file}
+
+
+class OfFiles:
+    """A tensor of a folder with a file for each step."""
+
+    def __init__(self, path, end, load, name, shape):
+        self.path, self.end, self.load, self.name, self.shape = path, end, load, name, shape
+
+    def __getitem__(self, step):
+        return numpy_of(self.load(self.path / f"{step}{self.end}")[self.name])
 
 
 class Peer(record_peer.Peer):
     def __init__(self):
         # Copies by several threads wait for each other where others are at work.
         torch.set_num_threads(1)
-        self.rest = nothing
+        self.rest = lambda: None
 
     def record(self, contender, path, count, shape, steps, bursts):
         """Records `steps` steps of `count` tensors, and of a loss where these are few.
@@ -66,7 +88,8 @@ class Peer(record_peer.Peer):
             tensors["loss"] = torch.tensor(2.5)
         # The number of the step: one that is recorded twice, or too late, is found.
         number = tensors["layer0"].view(torch.int16).view(-1)[:1]
-        path, self.rest = Path(path), nothing
+        path, self.rest = Path(path), lambda: None
+        self.tensors = [(name, tensor.shape, numpy_of(tensor).dtype) for name, tensor in tensors.items()]
         size = sum(tensor.nbytes for tensor in tensors.values())
 
         def create():
@@ -78,8 +101,17 @@ class Peer(record_peer.Peer):
 
         rests = (max(1, QUEUE // 2 // size), lambda: self.rest()) if bursts else None
         figures = recorded(create, steps, values, rests)
-        check(path, tensors, steps)
-        return {name: value for name, value in figures.items() if name not in ("peak_memory", "written")}
+        # What was copied in memory is nowhere.
+        if path.exists():
+            self.of = lambda step: map(numpy_of, values(step))
+            self.check(path, steps, {0, steps // 2, steps - 1})
+        return figures
+
+    def opened(self, path, steps):
+        for end, load in LOADS.items():
+            if (path / f"0{end}").exists():
+                return {name: OfFiles(path, end, load, name, (steps, *shape)) for name, shape, _ in self.tensors}
+        return super().opened(path, steps)
 
     def append(self, path, tensors, steps):
         run = selvedge.Recorder(path, steps, like=tensors)
@@ -101,7 +133,7 @@ class Peer(record_peer.Peer):
             for copy, tensor in zip(queue[step % len(queue)], values):
                 copy.copy_(tensor)
 
-        return write, nothing
+        return write, lambda: None
 
     h5py_tuned, h5py_seed, tofile = map(
         of_arrays, (record_peer.Peer.h5py_tuned, record_peer.Peer.h5py_seed, record_peer.Peer.tofile)
@@ -109,11 +141,11 @@ class Peer(record_peer.Peer):
 
     def torch_save(self, path, tensors, steps):
         path.mkdir()
-        return lambda step, _: torch.save(tensors, path / f"{step}.pt"), nothing
+        return lambda step, _: torch.save(tensors, path / f"{step}.pt"), lambda: None
 
     def safetensors(self, path, tensors, steps):
         path.mkdir()
-        return lambda step, _: safetensors.torch.save_file(tensors, path / f"{step}.safetensors"), nothing
+        return lambda step, _: safetensors.torch.save_file(tensors, path / f"{step}.safetensors"), lambda: None
 
     def prepare(self, rows, steps):
         """Takes the rows of a step and the single steps that will be asked for."""
@@ -121,58 +153,10 @@ class Peer(record_peer.Peer):
 
     def read(self, way, path):
         """Reads of the tensor `W` into torch, and returns the time and the sum of the words, of single steps the first."""
-        figures, found = timed(lambda: getattr(self, way)(path))
+        opened = selvedge.open if way.endswith("selvedge") else h5py.File
+        figures, found = timed(lambda: READS[way](self, opened(path)["W"]))
         words = [step.view(-1)[:4] for step in found] if isinstance(found, list) else [found.view(-1)]
         return figures, sum(int(part.view(torch.int64).sum()) for part in words) % 2**64
-
-    def whole_by_selvedge(self, path):
-        return selvedge.open(path)["W"].torch()
-
-    def rows_by_selvedge(self, path):
-        return selvedge.open(path)["W"][:, self.rows].torch()
-
-    def single_by_selvedge(self, path):
-        tensor = selvedge.open(path)["W"]
-        return [tensor[step].torch()[:1].clone() for step in self.steps]
-
-    def whole_by_h5py(self, path):
-        with h5py.File(path) as file:
-            return torch.from_numpy(file["W"][:]).view(torch.bfloat16)
-
-    def rows_by_h5py(self, path):
-        return self.whole_by_h5py(path)[:, self.rows]
-
-    def single_by_h5py(self, path):
-        with h5py.File(path) as file:
-            dataset = file["W"]
-            return [torch.from_numpy(dataset[step]).view(torch.bfloat16)[:1].clone() for step in self.steps]
-
-
-def check(path, tensors, steps):
-    """Compares the first, the middle and the last step with what was recorded, but for copies in memory."""
-    for step in {0, steps // 2, steps - 1} if path.exists() else ():
-        found = contents(path, step, tensors)
-        for name, tensor in tensors.items():
-            expected = numpy_of(tensor).copy()
-            if name == "layer0":
-                expected.reshape(-1)[0] = step % 30_000
-            array = np.asarray(found[name]).view(expected.dtype).reshape(expected.shape)
-            same(array, expected, f"step {step} of {name}")
-
-
-def contents(path, step, tensors):
-    """The arrays of a step, by their names."""
-    if path.is_file():
-        with h5py.File(path) as file:
-            return {name: file[name][step] for name in tensors}
-    if (path / f"{step}.pt").exists():
-        tensors = torch.load(path / f"{step}.pt")
-    elif (path / f"{step}.safetensors").exists():
-        tensors = safetensors.torch.load_file(path / f"{step}.safetensors")
-    else:
-        sizes = {name: tensor.nbytes for name, tensor in tensors.items()}
-        return {name: np.fromfile(path / name, np.uint8, size, offset=step * size) for name, size in sizes.items()}
-    return {name: numpy_of(tensor) for name, tensor in tensors.items()}
 
 
 serve(Peer(), {"torch": torch.__version__, "Python of torch": platform.python_version()})

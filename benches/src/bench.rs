@@ -111,10 +111,9 @@ impl Bench {
         self.report.notes.push(note);
     }
 
-    /// Empties the page cache of the file that a group reads from the disk (`-cold`). Where the system does not do that for a
-    /// process it is `false`, and the report says that the group is missing.
+    /// As [`Scratch::evict`]; where it is `false`, the report says that the group is missing.
     pub(crate) fn evicts(&mut self, spec: &Spec, scratch: &Scratch, path: &Path) -> Result<bool> {
-        let evicted = !spec.is_cold() || scratch.evict(path)?;
+        let evicted = scratch.evict(spec, path)?;
         if !evicted {
             let why = "this system does not let a process empty the page cache of a file";
             self.note(format!("No `{}`: {why}.", spec.name));
@@ -163,15 +162,15 @@ impl Bench {
             group.name
         );
         self.progress.suspend(|| eprintln!("{done}"));
-        self.report.groups.push(group);
-        let last = self.report.groups.len() - 1;
-        &mut self.report.groups[last]
+        self.report.groups.push_mut(group)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use clap::Parser as _;
 
     use super::Bench;
     use crate::options::Options;
@@ -180,20 +179,20 @@ mod tests {
 
     #[test]
     fn turns_alternate_and_a_failure_is_told() {
-        let options = Options::parsed(&["--smoke", "--no-peers", "--rounds", "3"]);
+        let options = Options::parse_from(["bench", "--smoke", "--no-peers", "--rounds", "3"]);
         let mut bench = Bench::new(options, Path::new("."));
-        let spec = Spec::of(&["good", "bad"]);
+        let spec = Spec::named("record/append-large");
         let mut turns = String::new();
         let group = bench.rounds(&spec, spec.group(1, 0, "", &None), false, |who, round| {
             turns.push_str(&who.key[..1]);
-            if who.key == "bad" && round == 2 {
+            if who.key == "append" && round == 2 {
                 return Err("another answer".into());
             }
             Ok(Sample::from([(Figure::Seconds, round as f64)]))
         });
-        // The first round does not count; after its failure in round 2 the bad one is not asked again.
-        assert_eq!(turns, "gbbggbg");
-        assert_eq!(group.reference, "good");
+        // The first round does not count; after its failure in round 2 `append` is not asked again.
+        assert_eq!(turns, "caaccac");
+        assert_eq!(group.reference, "memcpy");
         assert_eq!(group.rows[0].values(Figure::Seconds), [1.0, 2.0, 3.0]);
         assert_eq!(group.rows[1].values(Figure::Seconds), [1.0]);
         assert_eq!(group.rows[1].failure.as_deref(), Some("another answer"));

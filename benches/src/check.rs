@@ -11,7 +11,6 @@ use std::process::{Command, Stdio};
 
 use selvedge_testing::make_repository;
 
-use crate::options::Scale;
 use crate::prelude::*;
 
 /// `nbformat` of each notebook.
@@ -22,20 +21,17 @@ const VERSIONS: &str = "import json, importlib.metadata as m\n\
     print(json.dumps({n: m.version(n) for n in ('nbformat', 'nbstripout', 'ruff')}))";
 
 pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Result<()> {
-    if bench.options.scale() == Scale::Smoke {
-        return Ok(());
-    }
     let Some(python) = bench.options.python() else {
         bench.note("No `check`: the repository is made by Python, and so are the peers.");
         return Ok(());
     };
-    let program = match program() {
-        Ok(program) => program,
-        Err(error) => {
-            bench.note(format!("**No `check`:** {error}"));
-            return Ok(());
-        }
-    };
+    // Of the profile of this one.
+    let program = std::env::current_exe()?.with_file_name("selvedge");
+    if !program.is_file() {
+        let what = "is not there: `cargo build --release -p selvedge-cli`, or `cargo xtask bench`";
+        bench.note(format!("**No `check`:** {} {what}.", program.display()));
+        return Ok(());
+    }
     let by_python = |args: &[&str]| {
         let mut command = Command::new(&python);
         command.arg("-I").args(args);
@@ -132,19 +128,4 @@ fn make_notebooks(folder: &Path, count: u64) -> Result<(Vec<PathBuf>, u64)> {
     let paths: Vec<PathBuf> = (1..=count).map(path).collect();
     paths.iter().try_for_each(|path| fs::write(path, &text))?;
     Ok((paths, count * text.len() as u64))
-}
-
-/// The program in the profile of this one, beside it; built if it is not yet.
-fn program() -> Result<PathBuf> {
-    let ours = std::env::current_exe()?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--release", "--quiet", "--package", "selvedge-cli"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()?;
-    let program = ours.with_file_name("selvedge");
-    match status.success() && program.is_file() {
-        true => Ok(program),
-        false => Err(format!("cargo did not build {}", program.display()).into()),
-    }
 }

@@ -1,6 +1,8 @@
 //! What compression costs: recorded steps and normal values, by the filters that HDF5 files are written with, in chunks of
 //! one step.
 
+use std::collections::BTreeMap;
+
 use selvedge_hdf5::{Compression, Dtype, Reader, TensorSpec};
 
 use crate::data::{DEMO, SHAPE, STEP_BYTES, Steps, TENSOR, demo, gaussian};
@@ -40,7 +42,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         let files = Files::new(values, steps, scratch)?;
         let path = &files.path;
         let group = spec.group(steps, size, what, &note);
-        let mut opened: Vec<(&str, Vec<String>)> = Vec::new();
+        let mut opened = BTreeMap::new();
         let group = bench.rounds(spec, group, true, |who, round| {
             scratch.settle(path)?;
             let mut sample: Sample = match who.key {
@@ -53,13 +55,12 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             // It compares what it has read with what was to be written.
             sample.append(&mut h5py.call("read", (path,))?);
             if round == 0 {
-                opened.push((who.name, readers(&mut stock, &files)?));
+                opened.insert(who.name, readers(&mut stock, &files)?);
             }
             Ok(sample)
         });
         for row in &mut group.rows {
-            let readers = opened.iter().find(|(name, _)| *name == row.name);
-            row.opened_by = readers.map_or_else(Vec::new, |(_, readers)| readers.clone());
+            row.opened_by = opened.remove(row.name.as_str()).unwrap_or_default();
         }
         scratch.settle(path)?;
         scratch.settle(&source)?;

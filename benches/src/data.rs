@@ -45,8 +45,7 @@ pub(crate) fn same<T: Copy + Display + PartialEq>(what: &str, found: T, expected
 /// Steps of some tensors: a few that differ, which come again and again.
 ///
 /// A training loop writes every step into the same memory, so these few are as warm in the cache as its would be.
-#[derive(Debug)]
-pub struct Steps {
+pub(crate) struct Steps {
     pub(crate) tensors: Vec<TensorSpec>,
     /// Bytes of a step of each tensor.
     sizes: Vec<usize>,
@@ -84,11 +83,7 @@ impl Steps {
     }
 
     /// So many tensors of a shape: the four of a layer or none, and the loss; one alone; or the parameters of a model.
-    ///
-    /// # Errors
-    ///
-    /// The errors of [`TensorSpec::step_bytes`].
-    pub fn of(numbers: &[u64]) -> Result<Self> {
+    pub(crate) fn of(numbers: &[u64]) -> Result<Self> {
         let numbers = numbers.iter().map(|&number| Ok(usize::try_from(number)?));
         let numbers = numbers.collect::<Result<Vec<usize>>>()?;
         let (count, shape) = numbers.split_first().ok_or("no number of tensors")?;
@@ -138,28 +133,28 @@ impl Steps {
 
     /// The same tensor by tensor.
     pub(crate) fn step(&self, step: u64) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.whole(step);
+        self.placed(step).map(|(_, values)| values)
+    }
+
+    /// The same, each with the number of bytes before it.
+    pub(crate) fn placed(&self, step: u64) -> impl Iterator<Item = (u64, &[u8])> {
+        let (whole, mut end) = (self.whole(step), 0);
         self.sizes.iter().map(move |&size| {
-            let (values, behind) = rest.split_at(size);
-            rest = behind;
-            values
+            let begin = end;
+            end += size;
+            (begin as u64, &whole[begin..end])
         })
     }
 
     /// A recorder of these tensors.
-    pub fn builder(&self, path: &Path) -> RecorderBuilder {
+    pub(crate) fn builder(&self, path: &Path) -> RecorderBuilder {
         let builder = Recorder::create(path).overwrite(true);
         let tensors = self.tensors.iter().cloned();
         tensors.fold(builder, RecorderBuilder::tensor_spec)
     }
 
     /// Appends step `step`.
-    ///
-    /// # Errors
-    ///
-    /// The errors of the recorder.
-    #[inline]
-    pub fn append(&self, run: &mut Recorder, step: u64) -> Result<u64, RecordError> {
+    pub(crate) fn append(&self, run: &mut Recorder, step: u64) -> Result<u64, RecordError> {
         run.append(|target| {
             for (tensor, bytes) in self.tensors.iter().zip(self.step(step)) {
                 target.put_bytes(&tensor.name, tensor.dtype, bytes)?;
@@ -214,7 +209,6 @@ pub(crate) const STEP_BYTES: usize = SHAPE[0] * ROW_BYTES;
 const TAKEN: usize = 3_699;
 
 /// A trajectory of one tensor that is read, and what is asked of it.
-#[derive(Debug)]
 pub(crate) struct Trajectory {
     pub(crate) path: PathBuf,
     pub(crate) steps: u64,

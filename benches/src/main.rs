@@ -112,6 +112,5 @@ fn compare(a: &Path, b: &Path) -> Result<bool> {
 }
 
 fn root() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package).to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }

@@ -11,9 +11,8 @@ use selvedge_testing::Meter;
 use crate::numbers::percentile;
 use crate::report::{Figure, Sample};
 
-/// A sample of the seconds since `begin`, and of what it has cost by then.
-pub(crate) fn metered(begin: Instant, meter: &Meter) -> Sample {
-    let mut sample = since(begin);
+/// The sample with what it has cost by now.
+pub(crate) fn metered(mut sample: Sample, meter: &Meter) -> Sample {
     sample.extend(meter.memory().map(|memory| (Figure::PeakMemory, memory)));
     sample.extend(meter.written().map(|written| (Figure::Written, written)));
     sample
@@ -32,6 +31,14 @@ pub(crate) fn on_disk(path: &Path) -> io::Result<f64> {
 /// Waits until the file at `path`, or all files of the folder, are on the disk.
 pub(crate) fn sync_data(path: &Path) -> io::Result<()> {
     for_each_file(path, &mut |file| fs::File::open(file)?.sync_data())
+}
+
+/// The same, in the time of the sample.
+pub(crate) fn synced(mut sample: Sample, path: &Path) -> io::Result<Sample> {
+    let begin = Instant::now();
+    sync_data(path)?;
+    *sample.entry(Figure::Seconds).or_default() += begin.elapsed().as_secs_f64();
+    Ok(sample)
 }
 
 fn for_each_file(path: &Path, call: &mut impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {

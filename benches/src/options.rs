@@ -83,15 +83,6 @@ impl Scale {
 }
 
 impl Options {
-    /// The options of these arguments, without the program's name.
-    ///
-    /// # Panics
-    ///
-    /// Where they are none.
-    pub fn parsed(args: &[&str]) -> Self {
-        Self::parse_from([&["bench"], args].concat())
-    }
-
     /// How much is measured.
     pub fn scale(&self) -> Scale {
         match (self.quick, self.smoke) {

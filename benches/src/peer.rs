@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use selvedge_testing::Meter;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -40,16 +41,18 @@ impl Python {
         })
     }
 
+    /// Begins to measure what it costs.
+    pub(crate) fn meter(&self) -> Meter {
+        Meter::of(self.child.id())
+    }
+
     /// Calls a method of the peer with `args`, a tuple, and returns what it returns.
     pub(crate) fn call<T: DeserializeOwned>(
         &mut self,
         method: &str,
         args: impl Serialize,
     ) -> Result<T> {
-        let mut args = serde_json::to_value(args)?;
-        if args.is_null() {
-            args = Value::Array(Vec::new());
-        }
+        let args = serde_json::to_value(args)?;
         let commands = self.commands.as_mut().ok_or("Python has ended")?;
         writeln!(commands, "{}", serde_json::json!([method, args]))?;
         commands.flush()?;

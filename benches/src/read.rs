@@ -40,9 +40,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         let (reads, size, expected) = data.asked(what);
         let group = spec.group(reads, size, &Grouped(steps).to_string(), &note);
         bench.rounds(spec, group, peer.is_some(), |who, _| {
-            if spec.is_cold() {
-                scratch.evict(&data.path)?;
-            }
+            scratch.evict(spec, &data.path)?;
             if let (true, Some(peer)) = (who.python, &mut peer) {
                 return by_peer(&data, peer, who.key, expected);
             }
@@ -107,7 +105,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
                 }
                 _ => return unknown(who),
             };
-            let mut sample = metered(begin, &meter);
+            let mut sample = metered(since(begin), &meter);
             // A read writes nothing.
             sample.remove(&Figure::Written);
             same("the sum", word_sum(cast_slice(&values)), expected)?;
@@ -142,17 +140,18 @@ impl Trajectory {
     }
 }
 
-fn by_peer(data: &Trajectory, peer: &mut Python, way: &str, expected: u64) -> Result<Sample> {
+fn by_peer(data: &Trajectory, peer: &mut Python, way: &str, mut expected: u64) -> Result<Sample> {
     let first = data.steps - data.steps / FANCY_PARTS;
-    let (mut sample, found): (Sample, u64) = peer.call("read", (way, first))?;
-    if way != "rows_fancy" {
-        same("the sum", found, expected)?;
-        return Ok(sample);
+    let meter = peer.meter();
+    let mut sample = metered(peer.call("read", (way, first))?, &meter);
+    sample.remove(&Figure::Written);
+    let found: u64 = peer.call("total", ())?;
+    if way == "rows_fancy" {
+        expected = data.expected(first..data.steps, |step| data.of_rows(step));
+        let parts = data.steps as f64 / (data.steps - first) as f64;
+        sample.insert(Figure::Seconds, parts * sample[&Figure::Seconds]);
     }
-    let expected = data.expected(first..data.steps, |step| data.of_rows(step));
     same("the sum", found, expected)?;
-    let parts = data.steps as f64 / (data.steps - first) as f64;
-    sample.insert(Figure::Seconds, parts * sample[&Figure::Seconds]);
     Ok(sample)
 }
 

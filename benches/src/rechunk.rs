@@ -29,8 +29,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             // The system copies, as for `cp`.
             (Kind::Plain, _) => {
                 std::fs::copy(&old, &new)?;
-                meter::sync_data(&new)?;
-                since(begin)
+                meter::synced(since(begin), &new)?
             }
             (Kind::Ours, _) => {
                 rechunk(pattern).run(|_| {})?;
@@ -39,7 +38,8 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
             // 64 steps at a time into the chunks that Selvedge plans for this way to read.
             (Kind::Peer, Some(peer)) => {
                 let plan = rechunk(pattern).plan()?;
-                peer.call("rechunk", (&old, &new, &plan.tensors[0].chunk_shape))?
+                let args = (&old, &new, &plan.tensors[0].chunk_shape);
+                meter::synced(peer.call("rechunk", args)?, &new)?
             }
             _ => return unknown(who),
         };

@@ -64,11 +64,8 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
                 ("write_at", _) => {
                     let place = |step, size, before| before * files.count + step * size;
                     files.plain(place, |file, step| {
-                        let mut before = 0;
-                        steps.step(step).try_for_each(|bytes| {
-                            let size = bytes.len() as u64;
-                            before += size;
-                            file.write_all_at(bytes, place(step, size, before - size))
+                        steps.placed(step).try_for_each(|(before, bytes)| {
+                            file.write_all_at(bytes, place(step, bytes.len() as u64, before))
                         })
                     })?
                 }
@@ -78,10 +75,11 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
                 ("metno", _) => files.metno()?,
                 _ => return unknown(who),
             };
-            // What we have written, others read, too.
-            if let (Kind::Ours, 0, Some(peer)) = (who.kind, round, &mut peer) {
+            // What we have written, others read, too; and what is no HDF5, only they do.
+            let is_read = who.kind == Kind::Ours && round == 0 || files.path.is_dir();
+            if let Some(peer) = peer.as_mut().filter(|_| is_read) {
                 let checked = checked(files.count);
-                peer.call::<()>("check_h5py", (&files.path, files.count, checked))?;
+                peer.call::<()>("check", (&files.path, files.count, checked))?;
             }
             Ok(sample)
         });
@@ -127,9 +125,12 @@ impl Files {
     fn by_peer(&self, peer: &mut Python, way: &str) -> Result<Sample> {
         let plan = self.steps.builder(&self.path).steps(self.count).plan()?;
         let chunks = plan.tensors.iter().map(|plan| plan.chunk_shape[0]);
-        let (chunks, checked) = (chunks.collect::<Vec<u64>>(), checked(self.count));
-        let args = (way, &self.path, self.count, chunks, self.sync, checked);
-        let mut sample: Sample = peer.call("record", args)?;
+        let args = (way, &self.path, self.count, chunks.collect::<Vec<u64>>());
+        let meter = peer.meter();
+        let mut sample = metered(peer.call("record", args)?, &meter);
+        if self.sync {
+            sample = meter::synced(sample, &self.path)?;
+        }
         if self.path.is_file() {
             self.check()?;
         }
@@ -169,7 +170,7 @@ impl Files {
         if self.sync {
             meter::sync_data(&self.path)?;
         }
-        let mut sample = metered(created, &meter);
+        let mut sample = metered(since(created), &meter);
         sample.insert(Figure::Create, (created - begin).as_secs_f64());
         meter::blocked(times, &mut sample);
         sample.insert(Figure::OnDisk, meter::on_disk(&self.path)?);
@@ -189,14 +190,13 @@ impl Files {
         let size = self.count * self.steps.step_bytes();
         same("bytes", file.metadata()?.len(), size)?;
         for step in checked(self.count) {
-            let mut before = 0;
-            for expected in self.steps.step(step) {
-                let (size, mut bytes) = (expected.len() as u64, vec![0; expected.len()]);
-                file.read_exact_at(&mut bytes, place(step, size, before))?;
+            for (before, expected) in self.steps.placed(step) {
+                let mut bytes = vec![0; expected.len()];
+                let at = place(step, expected.len() as u64, before);
+                file.read_exact_at(&mut bytes, at)?;
                 if bytes != expected {
                     return Err(format!("other bytes in step {step}").into());
                 }
-                before += size;
             }
         }
         Ok(sample)

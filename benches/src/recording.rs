@@ -4,6 +4,7 @@
 use std::hint::black_box;
 use std::sync::LazyLock;
 
+use ndarray::Array2;
 use selvedge_hdf5::{Compression, Durability, Reader};
 
 use crate::data::{LAYER, STEP_BYTES, Steps};
@@ -58,26 +59,16 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
 const SIZE: usize = 256;
 const TIMES: usize = 4;
 
-static FACTORS: LazyLock<[Vec<f32>; 2]> = LazyLock::new(|| {
+static FACTORS: LazyLock<[Array2<f32>; 2]> = LazyLock::new(|| {
     let value = |i: usize| (i % 1009) as f32 / 1009.0;
-    [7, 31].map(|seed| (0..SIZE * SIZE).map(|i| value(i * seed)).collect())
+    let factor = |seed| move |(row, column)| value((row * SIZE + column) * seed);
+    [7, 31].map(|seed| Array2::from_shape_fn((SIZE, SIZE), factor(seed)))
 });
 
 /// What keeps the loop's thread busy: a product of matrices, always the same.
 fn multiply() {
     let [left, right] = &*FACTORS;
-    let mut product = vec![0.0; SIZE * SIZE];
-    for _ in 0..TIMES {
-        product.fill(0.0);
-        for (left, product) in left.chunks_exact(SIZE).zip(product.chunks_exact_mut(SIZE)) {
-            for (&factor, right) in left.iter().zip(right.chunks_exact(SIZE)) {
-                for (sum, &right) in product.iter_mut().zip(right) {
-                    *sum += factor * right;
-                }
-            }
-        }
-        black_box(&product);
-    }
+    (0..TIMES).for_each(|_| drop(black_box(left.dot(right))));
 }
 
 /// Two files that are read whole, one without compression and one with it.
@@ -93,9 +84,7 @@ fn read(bench: &mut Bench, scratch: &Scratch, spec: &Spec, mut files: Files) -> 
         let mut memory = vec![1; usize::try_from(files.count)? * STEP_BYTES / 2];
         bench.rounds(spec, files.group(spec), false, |who, round| {
             let path = &paths[usize::from(who.kind == Kind::Ours)];
-            if spec.is_cold() {
-                scratch.evict(path)?;
-            }
+            scratch.evict(spec, path)?;
             let mut seconds = 0.0;
             for (nth, name) in LAYER.iter().enumerate() {
                 if is_new {

@@ -23,6 +23,7 @@ const TENSOR: &str = "embedding";
 const PIECE: usize = 1 << 20;
 
 /// A file of tensors of one shape, which is saved, loaded, and looked into.
+#[derive(Default)]
 struct Tensors {
     names: Vec<String>,
     shape: [usize; 2],
@@ -77,9 +78,13 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
                 number += 1;
                 tensors.path = scratch.file(&format!("sample-{number}.safetensors"));
                 let mut sample = match &mut peer {
-                    Some(peer) if who.python => peer.call("save", (&tensors.path, tensors.sync))?,
+                    Some(peer) if who.python => peer.call("save", (&tensors.path,))?,
                     _ => tensors.save(who)?,
                 };
+                // Those that have no way to ask for it.
+                if tensors.sync && who.kind == Kind::Peer {
+                    sample = meter::synced(sample, &tensors.path)?;
+                }
                 sample.insert(Figure::OnDisk, meter::on_disk(&tensors.path)?);
                 tensors.check()?;
                 if let Some(peer) = peer.as_mut().filter(|_| round == 0) {
@@ -99,9 +104,7 @@ pub(crate) fn run(bench: &mut Bench, scratch: &Scratch, groups: &[Spec]) -> Resu
         tensors.file = vec![1; tensors.header.len() + 2 * tensors.values.len()];
         let expected = word_sum(bf16_as_bytes(&tensors.values));
         bench.rounds(spec, group, peer.is_some(), |who, _| {
-            if spec.is_cold() {
-                scratch.evict(&tensors.path)?;
-            }
+            scratch.evict(spec, &tensors.path)?;
             if let (true, Some(peer)) = (who.python, &mut peer) {
                 // Rows it compares by itself.
                 let (sample, sum): (_, Option<u64>) = peer.call(who.key, (&tensors.path,))?;
@@ -134,13 +137,9 @@ impl Tensors {
         let mut tensors = Self {
             names,
             shape,
-            header: Vec::new(),
             path: scratch.file("sample.safetensors"),
-            sync: false,
-            rows: Vec::new(),
-            buffer: Vec::new(),
-            file: Vec::new(),
             values,
+            ..Self::default()
         };
         let path = &tensors.path;
         tensors.all(path).reproducible(true).sync(false).write()?;
@@ -212,13 +211,10 @@ impl Tensors {
                     Ok((name, TensorView::new(Dtype::BF16, shape, bytes)?))
                 });
                 serialize_to_file(views.collect::<Result<Vec<_>>>()?, None, path)?;
-                if self.sync {
-                    File::open(path)?.sync_all()?;
-                }
             }
             _ => return unknown(who),
         }
-        Ok(metered(begin, &meter))
+        Ok(metered(since(begin), &meter))
     }
 
     fn write(&self, path: &Path) -> Result<()> {
@@ -272,45 +268,39 @@ impl Tensors {
                     let at = self.header.len() as u64 + nth * 2 * len as u64;
                     file.read_exact_at(bf16_as_bytes_mut(tensor), at)?;
                 }
-                Ok(loaded(tensors.iter().map(Vec::as_slice)))
+                loaded(tensors.iter().map(|tensor| Ok(&tensor[..])))
             }
             "read" => {
                 let file = fs::read(path)?;
-                Ok(loaded([data(&file)?]))
+                loaded([data(&file)])
             }
             "read_again" => {
                 File::open(path)?.read_exact(&mut self.file)?;
-                Ok(loaded([data(&self.file)?]))
+                loaded([data(&self.file)])
             }
             "reader" => {
                 let file = Reader::open(path)?;
                 let read = |name: &String| Ok(file.tensor(name)?.read()?);
                 let values = names.map(read).collect::<Result<Vec<Vec<bf16>>>>()?;
-                Ok(loaded(values.iter().map(Vec::as_slice)))
+                loaded(values.iter().map(|values| Ok(&values[..])))
             }
             "reader_into" => {
                 let file = Reader::open(path)?;
                 for (name, values) in names.zip(self.buffer.chunks_mut(len)) {
                     file.tensor(name)?.read_into(values)?;
                 }
-                Ok(loaded([&self.buffer[..]]))
+                loaded([Ok(&self.buffer[..])])
             }
             "mapped" => {
                 let file = mapped(path)?;
-                let view = |name: &String| Ok(file.tensor(name)?.as_slice()?);
-                Ok(loaded(black_box(
-                    names.map(view).collect::<Result<Vec<_>>>()?,
-                )))
+                loaded(names.map(|name| Ok(file.tensor(name)?.as_slice()?)))
             }
             "deserialize" => {
                 let file = File::open(path)?;
                 // SAFETY: the file lies in a folder of this process, and nobody writes into it.
                 let map = unsafe { Mmap::map(&file)? };
                 let file = SafeTensors::deserialize(&map)?;
-                let view = |name: &String| Ok(bytes_as_bf16(file.tensor(name)?.data())?);
-                Ok(loaded(black_box(
-                    names.map(view).collect::<Result<Vec<_>>>()?,
-                )))
+                loaded(names.map(|name| Ok(bytes_as_bf16(file.tensor(name)?.data())?)))
             }
             _ => unknown(who),
         }
@@ -319,6 +309,10 @@ impl Tensors {
     /// Takes some rows out of the one tensor.
     fn take(&self, who: Who) -> Result<Sample> {
         let (path, rows, row) = (&self.path, &self.rows, self.shape[1]);
+        let of = |values: &[bf16]| -> Vec<bf16> {
+            let rows = rows.iter().flat_map(|nth| &values[nth * row..][..row]);
+            rows.copied().collect()
+        };
         let begin = Instant::now();
         let taken: Vec<bf16> = match who.key {
             "read_rows" => {
@@ -332,17 +326,11 @@ impl Tensors {
             }
             "gather_mapped" => mapped(path)?.tensor(TENSOR)?.gather(rows)?,
             "gather" => Reader::open(path)?.tensor(TENSOR)?.gather(rows)?,
-            "read_all" => {
-                let values: Vec<bf16> = Reader::open(path)?.tensor(TENSOR)?.read()?;
-                let rows = rows.iter().flat_map(|nth| &values[nth * row..][..row]);
-                rows.copied().collect()
-            }
+            "read_all" => of(&Reader::open(path)?.tensor(TENSOR)?.read::<bf16>()?),
             _ => return unknown(who),
         };
         let sample = since(begin);
-        let expected = rows.iter().flat_map(|nth| &self.values[nth * row..][..row]);
-        let expected: Vec<bf16> = expected.copied().collect();
-        match bf16_as_bytes(&taken) == bf16_as_bytes(&expected) {
+        match bf16_as_bytes(&taken) == bf16_as_bytes(&of(&self.values)) {
             true => Ok(sample),
             false => Err("other values".into()),
         }
@@ -363,9 +351,10 @@ fn data(file: &[u8]) -> Result<&[bf16]> {
     )?)
 }
 
-/// When the values could be used, and their sum, as words.
-fn loaded<'a>(tensors: impl IntoIterator<Item = &'a [bf16]>) -> (Instant, u64) {
+/// When all tensors could be used, and the sum of their words.
+fn loaded<'a>(tensors: impl IntoIterator<Item = Result<&'a [bf16]>>) -> Result<(Instant, u64)> {
+    let tensors = black_box(tensors.into_iter().collect::<Result<Vec<_>>>()?);
     let now = Instant::now();
     let sums = tensors.into_iter().map(bf16_as_bytes).map(word_sum);
-    (now, sums.fold(0, u64::wrapping_add))
+    Ok((now, sums.fold(0, u64::wrapping_add)))
 }

@@ -7,6 +7,7 @@ use selvedge_base::disk::free_bytes;
 
 use crate::Result;
 use crate::numbers::bytes;
+use crate::sections::Spec;
 
 /// A sample is deleted before the next is made, but a file system gives its blocks back when it
 /// likes: so this many of the largest file have to fit.
@@ -100,9 +101,12 @@ impl Scratch {
         Ok(())
     }
 
-    /// Drops `path`, which has been written back, from the page cache: the next reader waits for the
-    /// disk. `false` on systems where a process cannot ask for that.
-    pub(crate) fn evict(&self, path: &Path) -> Result<bool> {
+    /// Drops `path`, which has been written back, from the page cache where the group reads from the disk (`-cold`): the
+    /// next reader waits for that. `false` on systems where a process cannot ask for it.
+    pub(crate) fn evict(&self, spec: &Spec, path: &Path) -> Result<bool> {
+        if !spec.name.ends_with("-cold") {
+            return Ok(true);
+        }
         let file = fs::File::open(path)?;
         #[cfg(target_os = "linux")]
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;

@@ -36,6 +36,7 @@ pub(crate) struct Spec {
 }
 
 /// Groups that are measured by one function.
+#[derive(Default)]
 struct Section {
     key: &'static str,
     title: &'static str,
@@ -54,12 +55,10 @@ fn table(text: &'static str) -> Option<Vec<Section>> {
     while let Some(line) = lines.next() {
         let (name, rest) = line.split_once(": ")?;
         if let Some(key) = name.strip_prefix("== ") {
-            let (title, who, groups) = (rest, Vec::new(), Vec::new());
             sections.push(Section {
                 key,
-                title,
-                who,
-                groups,
+                title: rest,
+                ..Section::default()
             });
             continue;
         }
@@ -104,29 +103,17 @@ fn table(text: &'static str) -> Option<Vec<Section>> {
 }
 
 impl Spec {
-    /// A group of plain contenders.
+    /// The group of this name.
     #[cfg(test)]
-    pub(crate) fn of(keys: &[&'static str]) -> Self {
-        let who = |&key: &&'static str| Who {
-            key,
-            kind: Kind::Plain,
-            name: key,
-            python: false,
-        };
-        Self {
-            who: keys.iter().map(who).collect(),
-            ..Self::default()
-        }
+    pub(crate) fn named(name: &str) -> Self {
+        let mut groups = SECTIONS.iter().flat_map(|section| &section.groups);
+        let found = groups.find(|(spec, _)| spec.name == name);
+        found.expect(name).0.clone()
     }
 
     /// The last word of its name.
     pub(crate) fn end(&self) -> &str {
         self.name.rsplit(['/', '-']).next().unwrap_or_default()
-    }
-
-    /// Whether the file that is read is dropped from the page cache before.
-    pub(crate) fn is_cold(&self) -> bool {
-        self.name.ends_with("-cold")
     }
 
     /// The group with `count` samples of `size` bytes in all, what the section knows of it, and a note.
@@ -181,8 +168,8 @@ pub fn run(
     for section in &*SECTIONS {
         let mut selected = Vec::new();
         for (spec, [full, quick, smoke]) in section.groups.clone() {
-            if bench.options.selects(spec.name) {
-                let count = bench.pick(full, quick, smoke);
+            let count = bench.pick(full, quick, smoke);
+            if count > 0 && bench.options.selects(spec.name) {
                 selected.push(Spec { count, ..spec });
             }
         }

@@ -5,7 +5,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 use bytemuck::cast_slice_mut;
-use selvedge_hdf5::{Compression, Dtype, Reader, Recorder, Tensor, TensorSpec};
+use selvedge_hdf5::{
+    Compression, Dtype, ReadError, Reader, Recorder, ReferenceOptions, ReferencedPiece, References,
+    Tensor, TensorSpec,
+};
 
 use crate::data::{TENSOR, gaussian, random_indices, same};
 use crate::prelude::*;
@@ -106,8 +109,7 @@ impl Recorded {
 
     /// The same bytes from the same places, which are found before.
     fn preads(&mut self) -> Result<(Sample, u64)> {
-        let file = File::open(&self.path)?;
-        let places = self.places(&file)?;
+        let (file, places) = (File::open(&self.path)?, self.places()?);
         let begin = Instant::now();
         let mut sum = 0_u64;
         for place in places {
@@ -117,21 +119,18 @@ impl Recorded {
         Ok((since(begin), sum))
     }
 
-    /// Where the wanted steps lie: mostly each after the one before, with parts of the index between. Each is known by its
-    /// first word.
-    fn places(&self, file: &File) -> Result<Vec<u64>> {
+    /// Where the wanted steps lie.
+    fn places(&self) -> Result<Vec<u64>> {
+        let size = size_of_val(&self.buffer[..]) as u64;
+        let options = ReferenceOptions::default().piece_bytes(size);
+        let references = References::of(&Reader::open(&self.path)?, &options)?;
         let mut all = Vec::new();
-        let mut at = 0;
-        for step in 0..self.steps {
-            let mut found = [0; 8];
-            file.read_exact_at(&mut found, at)?;
-            while u64::from_le_bytes(found) != first_word(step) {
-                at += 8;
-                file.read_exact_at(&mut found, at)?;
+        references.arrays()[0].for_each_piece(0, |_, piece| {
+            if let ReferencedPiece::Range { offset, .. } = piece {
+                all.push(offset);
             }
-            all.push(at);
-            at += size_of_val(&self.buffer[..]) as u64;
-        }
+            Ok::<_, ReadError>(())
+        })?;
         let place = |&step: &u64| Ok(all[usize::try_from(step)?]);
         self.wanted.iter().map(place).collect()
     }

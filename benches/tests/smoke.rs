@@ -2,16 +2,15 @@
 //! holds together. With the Python of the other tests, which lacks the packages of the benches alone: that has to be
 //! told, and not to end the run.
 
+use clap::Parser as _;
 use selvedge_benches::report::{self, Figure, Kind, Report};
 use selvedge_benches::{Bench, Options, Scratch, sections};
 
 fn run(args: &[&str]) -> Report {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let scratch = Scratch::new(folder.path(), false).unwrap();
-    let mut bench = Bench::new(
-        Options::parsed(&[&["--smoke"], args].concat()),
-        scratch.path(),
-    );
+    let options = Options::parse_from([&["bench", "--smoke"], args].concat());
+    let mut bench = Bench::new(options, scratch.path());
     let complete = sections::run(&mut bench, &scratch, |_| Ok(())).unwrap();
     assert!(complete, "{:?}", bench.report.notes);
     bench.report
@@ -80,14 +79,7 @@ fn every_contender_gives_the_right_answer() {
 
 #[test]
 fn without_python_the_rest_runs_and_the_report_says_so() {
-    let only = [
-        "--only",
-        "record/small",
-        "--only",
-        "compress",
-        "--only",
-        "convert",
-    ];
+    let only = ["--only=record/small", "--only=compress", "--only=convert"];
     let report = run(&[&["--no-peers"], &only[..]].concat());
     assert!(report.group("record/small").is_some());
     assert!(report.group("convert/f32-to-bf16-cache").is_some());

@@ -1,39 +1,50 @@
-//! What a piece of work costs this process: memory at its peak, and bytes handed to the system.
+//! What a piece of work costs a process: memory at its peak, and bytes handed to the system.
 //!
 //! As Linux counts them. Other threads of the process count, too.
 
+use std::fmt;
 use std::fs;
 
 use crate::machine::system_number;
 
-/// What the process had when a piece of work began.
+/// What a process had when a piece of work began.
 #[derive(Debug)]
 pub struct Meter {
+    /// Its folder of Linux's procfs.
+    process: String,
     memory: Option<f64>,
     written: Option<f64>,
 }
 
 impl Meter {
-    /// Begins: the peak of the memory is what there is now.
+    /// Begins: the peak of this process's memory is what there is now.
     #[must_use]
     pub fn start() -> Self {
-        let reset = fs::write("/proc/self/clear_refs", "5").is_ok();
+        Self::of("self")
+    }
+
+    /// The same of the process with this number, which is one of this user.
+    #[must_use]
+    pub fn of(process: impl fmt::Display) -> Self {
+        let process = format!("/proc/{process}");
+        let reset = fs::write(format!("{process}/clear_refs"), "5").is_ok();
         Self {
-            memory: status("VmRSS").filter(|_| reset),
-            written: written(),
+            memory: status(&process, "VmRSS").filter(|_| reset),
+            written: written(&process),
+            process,
         }
     }
 
     /// By how many bytes memory rose at its peak since then; `None` where the system does not tell.
     #[must_use]
     pub fn memory(&self) -> Option<f64> {
-        Some((status("VmHWM")? - self.memory?).max(0.0))
+        Some((status(&self.process, "VmHWM")? - self.memory?).max(0.0))
     }
 
     /// Bytes that were given to `write` calls since then, or dirtied pages where those are more: a map has no calls.
     #[must_use]
     pub fn written(&self) -> Option<f64> {
-        Some(written()? - self.written?)
+        Some(written(&self.process)? - self.written?)
     }
 }
 
@@ -55,13 +66,14 @@ pub fn peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
     (result, rise as u64)
 }
 
-/// A number of `/proc/self/status`, in bytes.
-fn status(key: &str) -> Option<f64> {
-    system_number("/proc/self/status", key).map(|kib| kib * 1024.0)
+/// A number of the `status` of a process, in bytes.
+fn status(process: &str, key: &str) -> Option<f64> {
+    system_number(&format!("{process}/status"), key).map(|kib| kib * 1024.0)
 }
 
-fn written() -> Option<f64> {
-    let [calls, pages] = ["wchar", "write_bytes"].map(|key| system_number("/proc/self/io", key));
+fn written(process: &str) -> Option<f64> {
+    let [calls, pages] =
+        ["wchar", "write_bytes"].map(|key| system_number(&format!("{process}/io"), key));
     Some(calls?.max(pages?))
 }
 

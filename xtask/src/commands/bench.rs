@@ -106,6 +106,10 @@ fn run(args: &[OsString]) -> Result<()> {
         if args::value_of(args, "--out").is_none() {
             bench.arg("--out").arg(workspace.target.join("bench"));
         }
+        if peers && needs(args, &["check"]) {
+            let build = ["build", "--release", "--package", "selvedge-cli"];
+            run_child(tools.cargo().args(build))?;
+        }
         if peers && needs(args, &["python"]) {
             match package(&workspace, &tools) {
                 Ok(python) => {
