@@ -117,6 +117,30 @@ fn crate_roots_start_with_documentation() {
     check(&findings);
 }
 
+/// What the list of a suite does not name is not compiled, and its tests never run.
+#[test]
+fn every_file_of_a_suite_is_in_its_list() {
+    let suites = rust_files().filter(|(path, _)| {
+        let folder = path.parent();
+        folder.is_some_and(|folder| folder.ends_with("tests/suite"))
+    });
+    let suites: Vec<PathBuf> = suites.map(|(path, _)| path).collect();
+    assert!(suites.len() > 60, "only {}", suites.len());
+    let is_left_out = |path: &&PathBuf| {
+        let list = fs::read_to_string(root().join(path.with_file_name("main.rs")));
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        name != "main" && !list.is_ok_and(|list| list.contains(&format!("\nmod {name};\n")))
+    };
+    let told = |path: &PathBuf| format!("{}: not in the `main.rs` beside it", path.display());
+    check(
+        &suites
+            .iter()
+            .filter(is_left_out)
+            .map(told)
+            .collect::<Vec<_>>(),
+    );
+}
+
 #[test]
 fn files_are_short() {
     let findings: Vec<_> = rust_files()

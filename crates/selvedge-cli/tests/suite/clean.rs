@@ -1,0 +1,78 @@
+//! `selvedge clean`: what writers that died left behind.
+
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+
+use crate::common::Place;
+use crate::common::tree::safetensors;
+use selvedge_base::{Leftover, Partial};
+
+/// Writes a file as a writer does that is killed in the middle.
+fn left(mut partial: Partial) -> PathBuf {
+    partial.file().write_all_at(&[1; 8192], 0).unwrap();
+    partial.keep();
+    partial.path().to_owned()
+}
+
+/// Another program's file was removed, complete, and while it was written.
+#[test]
+fn what_may_be_complete_is_kept_and_what_is_open_is_left_out() {
+    let place = Place::new();
+    place.write(".whole.safetensors.partial", safetensors("BF16"));
+    // Of a name that says that it grows, which it does not.
+    place.write("grown.safetensors.unfinished", safetensors("BF16"));
+    let open = std::fs::File::create(place.path(".open.npy.partial")).unwrap();
+    let run = place.print(&["clean", "--yes"]);
+    let kept = run
+        .lines()
+        .filter(|line| line.contains(", kept: it may be complete"));
+    let kept: Vec<&str> = kept.filter_map(|line| line.split("  ").next()).collect();
+    assert_eq!(
+        kept,
+        [".whole.safetensors.partial", "grown.safetensors.unfinished"]
+    );
+    assert!(
+        run.ends_with("rename or remove it\nnothing to remove\n"),
+        "{run}"
+    );
+    drop(open);
+    assert!(
+        place
+            .print(&["clean", "--yes"])
+            .ends_with("removed 1 file\n")
+    );
+}
+
+#[test]
+fn what_is_worth_nothing_is_removed_and_the_rest_is_not() {
+    let place = Place::new();
+    let begun = |name: &str| Partial::create(&place.path(name), false).unwrap();
+    let left_behind = [left(begun("a.h5")), left(begun("deep/b.safetensors"))];
+    let live = begun("c.h5");
+    let rows = place.path("rows.safetensors");
+    let rows = left(Partial::create_growing(&rows, false, Leftover::Keep).unwrap());
+    place.write(".mine.txt.partial", "");
+
+    let listed = "rows.safetensors.unfinished  8.19 kB, kept: `selvedge recover \
+                  rows.safetensors.unfinished` makes a file of its rows\n\
+                  .a.h5.partial  8.19 kB\n\
+                  deep/.b.safetensors.partial  8.19 kB\n";
+    let dry = place.print(&["clean", "--dry-run"]);
+    assert_eq!(dry, format!("{listed}2 files to remove, 16.38 kB\n"));
+    let run = place.run(&["clean"]);
+    assert_eq!((run.code, &*run.stdout), (2, listed));
+    assert!(run.stderr.contains("pass --yes"), "{}", run.stderr);
+    assert!(left_behind.iter().all(|path| path.exists()));
+
+    let run = place.print(&["clean", "--yes", "deep"]);
+    assert!(run.ends_with("removed 1 file\n"), "{run}");
+    let run = place.print(&["clean", "--yes"]);
+    assert!(run.ends_with("removed 1 file\n"), "{run}");
+    assert!(left_behind.iter().all(|path| !path.exists()));
+    assert!(live.path().exists() && rows.exists());
+    assert!(place.path(".mine.txt.partial").exists());
+    drop(live);
+    std::fs::remove_file(rows).unwrap();
+    assert_eq!(place.print(&["clean"]), "nothing to remove\n");
+    assert_eq!(place.run(&["clean", "none"]).code, 2);
+}

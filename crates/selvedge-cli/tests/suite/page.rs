@@ -1,0 +1,97 @@
+//! Widths, pipes and colours.
+
+use std::process::Stdio;
+
+use crate::common::{Place, finish, finished};
+use selvedge_safetensors::Save;
+
+const LONG: &str = "model.layers.10.attention.query_projection.weight_of_a_very_long_name.bias";
+
+fn wide(place: &Place) {
+    let values = [1.0_f32; 6];
+    let mut save = Save::new(place.path("wide.safetensors"));
+    for n in 0..40 {
+        save = save.tensor(format!("{LONG}_{n}"), [1, 2, 3], &values);
+    }
+    save.write().unwrap();
+}
+
+/// The longest line that is no line of Python, in columns.
+fn widest(text: &str) -> usize {
+    let (text, _) = text.split_once("to read it in Python").unwrap();
+    text.lines().map(|line| line.chars().count()).max().unwrap()
+}
+
+#[test]
+fn nothing_is_wider_than_the_page() {
+    let place = Place::new();
+    wide(&place);
+    finished(&place.path("thimble_1.h5"));
+    for columns in [60, 80, 100] {
+        for name in ["wide.safetensors", "thimble_1.h5"] {
+            let mut command = place.command(&["inspect", name]);
+            command.env("COLUMNS", columns.to_string());
+            let run = finish(command.output().unwrap());
+            assert!(widest(&run.stdout) <= columns, "{columns}:\n{}", run.stdout);
+        }
+    }
+    // Statistics are made for 80 columns.
+    let text = place.print(&["inspect", "--stats", "wide.safetensors"]);
+    assert!(widest(&text) <= 80, "{text}");
+}
+
+#[test]
+fn in_a_pipe_names_are_whole() {
+    let place = Place::new();
+    wide(&place);
+    let mut command = place.command(&["inspect", "wide.safetensors"]);
+    let run = finish(command.env_remove("COLUMNS").output().unwrap());
+    assert!(
+        run.stdout.contains(&format!("  {LONG}_39  float32")),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let place = Place::new();
+    finished(&place.path("thimble_1.h5"));
+    assert!(!place.print(&["inspect", "thimble_1.h5"]).contains('\u{1b}'));
+    let always = ["--color", "always", "inspect", "thimble_1.h5"];
+    assert!(
+        place
+            .print(&always)
+            .contains("\u{1b}[1mthimble_1.h5\u{1b}[0m")
+    );
+    let mut forced = place.command(&["inspect", "thimble_1.h5"]);
+    let run = finish(forced.env("CLICOLOR_FORCE", "1").output().unwrap());
+    assert!(run.stdout.contains('\u{1b}'));
+}
+
+/// `selvedge inspect … | head -1`: Rust's `println!` would panic.
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let place = Place::new();
+    wide(&place);
+    for args in [
+        &["inspect", "wide.safetensors"][..],
+        &["inspect", "--json", "wide.safetensors"],
+        &["completions", "zsh"],
+        &["man"],
+        &["--help"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = place.command(args);
+        let child = command
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The command has its own copy of the writing end.
+        drop(command);
+        let run = finish(child.wait_with_output().unwrap());
+        assert_eq!((run.code, &*run.stderr), (0, ""), "{args:?}");
+    }
+}
