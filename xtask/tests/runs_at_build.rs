@@ -77,7 +77,6 @@ const BUILD_SCRIPTS: &[(&str, &[&str])] = &[
     (
         "compiles C, C++ or assembly that is in its package",
         &[
-            "alloca",
             "esaxx-rs",
             "libdeflate-sys",
             "libz-sys",
