@@ -134,6 +134,14 @@ impl From<To> for Target {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let target = args.to.map(Target::from).or(Target::of(&args.output));
+    if target.is_none() {
+        let endings = &["h5", "safetensors", "npy"];
+        check_ending(
+            &args.output,
+            "`selvedge convert` writes no such file",
+            endings,
+        )?;
+    }
     let target = target.with_context(|| {
         format!(
             "the ending of {} tells no format; expected .h5, .hdf5, .safetensors or .npy, or --to",

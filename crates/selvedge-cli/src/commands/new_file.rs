@@ -89,7 +89,9 @@ const TELLING: [(&[&str], Option<&str>); 6] = [
     (&["html", "htm"], Some("`selvedge report`")),
     (&["sarif", "xml"], Some("`selvedge check --output-format`")),
     (
-        &["json", "npz", "zarr", "pt", "pth", "pkl", "mat", "parquet"],
+        &[
+            "json", "npz", "zarr", "pt", "pth", "pkl", "mat", "parquet", "pdf", "png", "svg",
+        ],
         None,
     ),
 ];

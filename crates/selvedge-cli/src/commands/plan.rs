@@ -149,6 +149,11 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
             Page::of_stdout(),
         ))?;
     }
+    if matches!(args.compression, Compress::Fast) && plan.encoding.is_none() {
+        output::note(
+            "note: nothing is compressed: `fast` is for tensors of 2-byte elements with steps of 16 KiB or more",
+        );
+    }
     if !args.path.exists() {
         output::note(&format!(
             "note: there is no folder {}; a recorder makes it",

@@ -87,7 +87,7 @@ impl<const N: usize> Table<N> {
 
     /// The widths of the columns of several tables, one below the other, each with the names and some of the others.
     fn folded(&self, mut widths: [usize; N], indent: usize, room: usize) -> Vec<[usize; N]> {
-        widths[0] = widths[0].min((room / 2).max(LEAST_NAME));
+        widths[0] = widths[0].min((room / 3).max(LEAST_NAME));
         let names = std::array::from_fn(|column| if column == 0 { widths[0] } else { 0 });
         let mut parts = vec![names];
         for column in 1..N {
@@ -173,13 +173,13 @@ mod tests {
         };
         assert_eq!(
             plain(&table().render(2, page)),
-            "  tensor        shape\n\
-             \x20 model…weight  (2, 3)\n\
-             \x20 b             ()\n\
+            "  tensor    shape\n\
+             \x20 mod…ight  (2, 3)\n\
+             \x20 b         ()\n\
              \n\
-             \x20 tensor           size\n\
-             \x20 model…weight     24 B\n\
-             \x20 b             1.00 kB\n"
+             \x20 tensor       size\n\
+             \x20 mod…ight     24 B\n\
+             \x20 b         1.00 kB\n"
         );
     }
 

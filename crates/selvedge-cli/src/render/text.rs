@@ -80,6 +80,9 @@ pub(crate) fn folded(text: &str, page: Page) -> String {
         return text.to_owned();
     }
     let fold = |line: &str| {
+        if width(line) <= page.text {
+            return format!("{line}\n");
+        }
         let text = line.trim_start_matches(' ');
         let indent = line.len() - text.len();
         let text = wrapped(text, indent + 2, page.text);

@@ -283,6 +283,10 @@ fn an_ending_that_tells_another_format_is_refused() {
             &["convert", "a.h5", "o.h5", "--to", "npy"],
             "--to writes .npy",
         ),
+        (
+            &["convert", "a.h5", "o.csv"],
+            "end it in .h5 or .safetensors or .npy, or take `selvedge show -o`",
+        ),
         (&["report", "a.h5", "-o", "o.json"], "end it in .html"),
         (
             &["references", "a.h5", "-o", "o.parquet"],
