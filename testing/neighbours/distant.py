@@ -1,10 +1,11 @@
 """Reads a tensor of two large chunks from a store 20 ms away, by our reader and by others: `cargo xtask neighbours --distant`.
 
-    distant.py READS FOLDER DOCUMENT [STEPS]
+    distant.py check FOLDER STEPS
+    distant.py measure FOLDER STEPS READS DOCUMENT
 
-READS is the example of `selvedge-object` of this name. The store is a server of this process, which waits before each
-answer and counts; each reader is a process of its own, and what it returns is held against what was recorded. The
-tables go into DOCUMENT, between two marks. It fails where values are wrong.
+The first says whether there is room and memory. READS is the example of `selvedge-object` of this name. The store is a server
+of this process, which waits before each answer and counts; each reader is a process of its own, and what it returns is held
+against what was recorded. The table goes into DOCUMENT, between two marks, if all readers returned the right values.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ import pathlib
 import platform
 import random
 import re
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zlib
@@ -43,6 +47,8 @@ ALL, EACH, LIST, ROWS = "all", "each", "steps", "rows"
 PATIENCE = 900
 # Memory of the readers of whole chunks and of the values, in steps' bytes for each step.
 MEMORY = 3.5
+# Bytes of the disk that are left alone.
+SPARE = 1 << 30
 
 # What was drawn once: 100 steps of a thousandth of the length, and 3,699 rows.
 DRAWN = random.Random(7)
@@ -71,7 +77,7 @@ def record(path: pathlib.Path, steps: int) -> None:
 
     # For 3,000 steps it is what the planner makes, too.
     chunk = f"{-(-steps // 2) * STEP_BYTES / 1e6} MB"
-    with selvedge.Recorder(path, steps=steps, tensors={"W": ("bfloat16", SHAPE)}, chunk=chunk, overwrite=True) as run:
+    with selvedge.Recorder(path, steps=steps, tensors={"W": ("bfloat16", SHAPE)}, chunk=chunk) as run:
         for number in range(steps):
             run.append(W=step(number).view(ml_dtypes.bfloat16))
 
@@ -80,6 +86,8 @@ class Store(http.server.ThreadingHTTPServer):
     """One object, under any name that ends as that of the file does, for readers of HTTP and of S3."""
 
     daemon_threads = True
+    # A reader opens many connections at once; one that finds no place waits a second before it tries again.
+    request_queue_size = 128
 
     def __init__(self, path: pathlib.Path) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
@@ -247,6 +255,8 @@ def child(reader: str, what: str, numbers: list[int], limit: int) -> None:
         if reader != "ranges":
             found = zlib.crc32(memoryview(numpy.ascontiguousarray(values)).cast("B"), found)
     print(json.dumps({"seconds": seconds, "found": found}), flush=True)
+    # Threads of the readers' libraries can end a process that is about to end by itself with an abort.
+    os._exit(0)
 
 
 # What is measured, in the process of the store.
@@ -299,9 +309,15 @@ READERS = (
 )
 
 
+class Failed(Exception):
+    """Why a reader did not read."""
+
+
 class Measuring:
     def __init__(self, reads: str, folder: pathlib.Path, steps: int) -> None:
         self.path, self.reads, self.steps = folder / "run.h5", reads, steps
+        self.began = time.monotonic()
+        self.say(f"recording {steps:,} steps, {steps * STEP_BYTES / 1e9:.2f} GB")
         record(self.path, steps)
         self.store = Store(self.path)
         told = {"AWS_ENDPOINT": self.store.endpoint, "AWS_ALLOW_HTTP": "true", "AWS_SKIP_SIGNATURE": "true"}
@@ -309,8 +325,25 @@ class Measuring:
         self.random = tuple(int(place * steps) for place in PLACES)
         self.problems: list[str] = []
 
+    def say(self, text: str) -> None:
+        print(f"[{time.monotonic() - self.began:4.0f} s] {text}", flush=True)
+
     def cost(self, reader: Reader, what: str, numbers: Sequence[int], limit: int, expected: int) -> Cost | None:
         """What a process took that opens and reads; nothing where that failed."""
+        self.say(f"{reader.title}, {what}")
+        try:
+            cost, found = self.measure(reader, what, numbers, limit)
+            if reader.name != "ranges" and found != expected:
+                raise Failed("wrong values")
+        except Failed as error:
+            self.problems.append(f"{reader.title}, {what}: {error}")
+            self.say(f"    failed: {error}")
+            return None
+        self.say(f"    {cost}")
+        return cost
+
+    def measure(self, reader: Reader, what: str, numbers: Sequence[int], limit: int) -> tuple[Cost, int]:
+        """What it took, and the checksum of what came."""
         if reader.name:
             command = [sys.executable, "-W", "ignore", __file__, "read", reader.name, what, str(limit)]
         else:
@@ -318,39 +351,43 @@ class Measuring:
         text = ",".join(map(str, numbers))
         command += [text] * bool(text)
         self.store.taken()
-        options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        process = subprocess.Popen(command, env=self.environment, **options)
-        clock = threading.Timer(PATIENCE, process.kill)
-        clock.start()
-        opened = process.stdout.readline()
-        before = self.store.taken() if reader.name else (0, 0)
-        said, errors = process.communicate("\n")
-        clock.cancel()
+        with tempfile.TemporaryFile("w+") as errors:
+            options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors, "text": True}
+            process = subprocess.Popen(command, env=self.environment, **options)
+            clock = threading.Timer(PATIENCE, process.kill)
+            clock.start()
+            try:
+                opened = process.stdout.readline()
+                before = self.store.taken() if reader.name else (0, 0)
+                said, _ = process.communicate("\n")
+            finally:
+                in_time = clock.is_alive()
+                clock.cancel()
+                process.kill()
+                process.wait()
+            errors.seek(0)
+            told = errors.read().strip().splitlines()[-1:]
         if process.returncode:
-            self.problems.append(f"{reader.title}, {what}: {errors.strip().splitlines()[-1:] or process.returncode}")
-            return None
+            late = f"no end after {PATIENCE} seconds"
+            raise Failed(late if not in_time else "".join(told) or f"its process ended with {process.returncode}")
         after = self.store.taken()
         if reader.name:
-            told = json.loads(said)
-            cost, found = Cost(before, after, told["seconds"]), told["found"]
-        else:
-            *reads, last = said.splitlines()
-            lines = [re.findall(r"[\d.]+", line) for line in [opened, *reads]]
-            opening, *rest = [(int(requests), int(size)) for requests, size, _ in lines]
-            reading = sum(requests for requests, _ in rest), sum(size for _, size in rest)
-            # It counts what the server counts.
-            assert (opening[0] + reading[0], opening[1] + reading[1]) == after
-            cost, found = Cost(opening, reading, [float(seconds) for _, _, seconds in lines[1:]]), int(last.split()[-1], 16)
-        if reader.name != "ranges" and found != expected:
-            self.problems.append(f"{reader.title}, {what}: wrong values")
-        print(f"{reader.title}, {what}: {cost}", flush=True)
-        return cost
+            answer = json.loads(said)
+            return Cost(before, after, answer["seconds"]), answer["found"]
+        *reads, last = said.splitlines()
+        lines = [re.findall(r"[\d.]+", line) for line in [opened, *reads]]
+        opening, *rest = [(int(requests), int(size)) for requests, size, _ in lines]
+        reading = sum(requests for requests, _ in rest), sum(size for _, size in rest)
+        counted = opening[0] + reading[0], opening[1] + reading[1]
+        if counted != after:
+            raise Failed(f"it counted {counted} requests and bytes, and the store {after}")
+        return Cost(opening, reading, [float(seconds) for _, _, seconds in lines[1:]]), int(last.split()[-1], 16)
 
     def row(self, reader: Reader, all_values: int) -> tuple[str, float]:
         """The row of a reader, and the median of the seconds of a step."""
         some = self.random[: reader.most_steps]
         one = self.cost(reader, EACH, some[:1], 0, checksum(some[:1]))
-        each = self.cost(reader, EACH, some, 0, checksum(some))
+        each = one and self.cost(reader, EACH, some, 0, checksum(some))
         if one is None or each is None:
             return f"| {reader.title} | failed | | | | |", 0
         median = statistics.median(each.seconds)
@@ -378,26 +415,48 @@ def processor() -> str:
     return told[1] if told else platform.processor() or platform.machine()
 
 
-def check_memory(steps: int) -> None:
+def check_room(folder: pathlib.Path, steps: int) -> None:
     """Readers of whole chunks need several times the tensor."""
     import psutil
 
-    needed, there = MEMORY * steps * STEP_BYTES, psutil.virtual_memory().available
-    if there < needed:
-        sys.exit(
-            f"readers of whole chunks take some {needed / 1e9:.0f} GB of memory for {steps:,} steps, and {there / 1e9:.0f} GB are "
-            "available: give fewer steps (`--steps`)"
-        )
+    size = steps * STEP_BYTES
+    needs = (
+        ("of memory for readers of whole chunks", MEMORY * size, psutil.virtual_memory().available),
+        (f"of disk in {folder.parent}", size + SPARE, shutil.disk_usage(folder.parent).free),
+    )
+    for what, needed, there in needs:
+        if there < needed:
+            sys.exit(
+                f"{steps:,} steps take some {needed / 1e9:.1f} GB {what}, and {there / 1e9:.1f} GB are free: give fewer "
+                "steps (`--steps`)"
+            )
 
 
-def main(reads: str, folder: pathlib.Path, document: pathlib.Path, steps: int) -> int:
+def main(folder: pathlib.Path, steps: int, reads: str, document: pathlib.Path) -> int:
+    """Measures in this folder, which is removed whatever happens."""
+    before, first, rest = document.read_text().partition(MARKS[0])
+    _, last, after = rest.partition(MARKS[1])
+    if not (first and last):
+        sys.exit(f"{document} has no place for the table: expected the lines {' and '.join(map(str.strip, MARKS))}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        measuring = Measuring(reads, folder, steps)
+        text = measured(measuring, steps)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if measuring.problems:
+        print("\n".join([text, "Not written, because of this:", *measuring.problems]))
+        return 1
+    document.write_text(before + MARKS[0] + text + MARKS[1] + after)
+    return 0
+
+
+def measured(measuring: Measuring, steps: int) -> str:
+    """The text of the table."""
     import h5py
-    import selvedge
 
-    check_memory(steps)
-    folder.mkdir(parents=True, exist_ok=True)
     load = os.getloadavg()[0]
-    measuring = Measuring(reads, folder, steps)
     with h5py.File(measuring.path) as file:
         chunk = file["W"].chunks[0]
     has_ros3 = bool(getattr(h5py.h5.get_config(), "ros3", False))
@@ -418,16 +477,14 @@ def main(reads: str, folder: pathlib.Path, document: pathlib.Path, steps: int) -
         [measuring.cost(apart, ALL, [], size, 0), measuring.cost(READERS[0], ALL, [], 0, all_values)] for _ in range(3)
     ]
     bare, whole = ([sum(turn[side].seconds) for turn in turns if turn[side]] for side in (0, 1))
-    measuring.path.unlink()
     if measuring.problems:
-        print("\n".join(["", *measuring.problems]))
-        return 1
+        return "\n".join(rows)
     versions = {name for reader in READERS for name in reader.packages.split() if reader.name != "ros3"}
     told = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in sorted(versions))
     faster = [f"{seconds['virtualizarr'] / seconds[name]:,.0f}" for name in ("", "pieces", "step-pieces")]
     ros3 = "" if has_ros3 else f" The wheel of h5py {h5py.__version__} has no ROS3 driver."
-    text = f"""
-{steps:,} steps of {SHAPE} bfloat16, {steps * STEP_BYTES / 1e9:.2f} GB, not compressed, in two chunks of \
+    return f"""
+{steps:,} steps of {SHAPE} bfloat16, {steps * STEP_BYTES / 1e9:.2f} GB, not compressed, in {-(-steps // chunk)} chunks of \
 {STEP_BYTES * chunk / 1e9:.2f} GB. The store is a server on \
 the same machine that waits {WAIT * 1000:.0f} ms before each answer; each cell is a process of its own, which opens the file first. A cell \
 has requests, bytes and seconds, opening apart; the seconds of one step are the median of the steps of the next column, with the least and \
@@ -447,16 +504,16 @@ more took {statistics.median(bare):.1f} s ({min(bare):.1f} to {max(bare):.1f}), 
 {statistics.median(whole) / statistics.median(bare):.2f} times as long.
 
 """
-    before, _, rest = document.read_text().partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    document.write_text(before + MARKS[0] + text + MARKS[1] + after)
-    return 0
-
 
 if __name__ == "__main__":
-    if sys.argv[1] == "read":
-        listed = [int(number) for number in "".join(sys.argv[5:]).split(",") if number]
-        child(sys.argv[2], sys.argv[3], listed, int(sys.argv[4]))
+    command, *rest = sys.argv[1:]
+    if command == "read":
+        reader, what, limit, *numbers = rest
+        child(reader, what, [int(number) for number in "".join(numbers).split(",") if number], int(limit))
     else:
-        wanted = int(sys.argv[4]) if len(sys.argv) > 4 else 3000
-        sys.exit(main(sys.argv[1], pathlib.Path(sys.argv[2]).absolute(), pathlib.Path(sys.argv[3]), wanted))
+        folder, steps = pathlib.Path(rest[0]).absolute(), int(rest[1])
+        check_room(folder, steps)
+        if command == "measure":
+            # The folder is removed then, too.
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+            sys.exit(main(folder, steps, rest[2], pathlib.Path(rest[3])))

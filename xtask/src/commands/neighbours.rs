@@ -4,13 +4,14 @@
 //! `<target>/neighbours`, those for Node beside them. Octave, R and the tools of HDF5 and netCDF are those of the
 //! machine; the page says which it lacked. What they and our reader take from a store 20 ms away goes into `docs/scale.md`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::process;
 
 use super::Command;
 use super::python::Package;
 use crate::args::{self, Takes};
-use crate::failure::Result;
+use crate::failure::{Failure, Result};
 use crate::tools::{Python, Tools, on_path};
 use crate::workspace::{Workspace, run as run_child};
 
@@ -41,23 +42,20 @@ returns wrong values that the page does not warn of, and where a trap that it wa
 
 fn run(args: &[OsString]) -> Result<()> {
     args::check(args, &FLAGS)?;
+    let steps = args::value_of(args, "--steps");
+    let is_distant = args.iter().any(|arg| arg == "--distant");
+    if steps.is_some() && !is_distant {
+        return Err(Failure::Usage("--steps goes with --distant".to_owned()));
+    }
     let workspace = Workspace::find()?;
     let tools = Tools::prepare(&workspace, Python::Unused)?;
+    if is_distant {
+        let steps = steps.unwrap_or_else(|| "3000".into());
+        return run_distant(&workspace, &tools, &steps);
+    }
     let python = Package::among_neighbours(&workspace, &tools)?;
     let folder = workspace.target.join("neighbours");
     let mut table = process::Command::new(python);
-    if args.iter().any(|arg| arg == "--distant") {
-        let mut build = tools.cargo();
-        build.args(["build", "--release", "--package", "selvedge-object"]);
-        run_child(build.args(["--example", "reads"]))?;
-        table
-            .arg(workspace.root.join("testing/neighbours/distant.py"))
-            .arg(workspace.target.join("release/examples/reads"))
-            .arg(folder.join("files"))
-            .arg(workspace.root.join("docs/scale.md"))
-            .args(args::value_of(args, "--steps"));
-        return run_child(&mut table);
-    }
     if let (Some(_), Some(npm)) = (on_path("node"), on_path("npm")) {
         let node = folder.join("node");
         let mut install = process::Command::new(npm);
@@ -77,4 +75,27 @@ fn run(args: &[OsString]) -> Result<()> {
         .arg(folder.join("files"))
         .arg(workspace.root.join("docs/generated/neighbours.md"));
     run_child(&mut table)
+}
+
+fn run_distant(workspace: &Workspace, tools: &Tools, steps: &OsStr) -> Result<()> {
+    let script = |python: PathBuf, command: &str| {
+        let mut script = process::Command::new(python);
+        script
+            .arg(workspace.root.join("testing/neighbours/distant.py"))
+            .arg(command)
+            .arg(workspace.target.join("neighbours/distant"))
+            .arg(steps);
+        script
+    };
+    // Whether there is room and memory is known before two builds are waited for.
+    run_child(&mut script(Tools::neighbours_python(workspace)?, "check"))?;
+    let python = Package::among_neighbours(workspace, tools)?;
+    let mut build = tools.cargo();
+    build.args(["build", "--release", "--package", "selvedge-object"]);
+    run_child(build.args(["--example", "reads"]))?;
+    run_child(
+        script(python, "measure")
+            .arg(workspace.target.join("release/examples/reads"))
+            .arg(workspace.root.join("docs/scale.md")),
+    )
 }
