@@ -99,6 +99,10 @@ fn soak(options: &Options) -> Result<bool, String> {
         let started = Instant::now();
         let time = Duration::from_secs(options.minutes * 60) * group.weight / all;
         let mut budget = Budget::new(time, options.most, options.seed);
+        if let Some(folder) = &options.keep {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| format!("{}: {error}", folder.display()))?;
+        }
         budget.keep.clone_from(&options.keep);
         let mut rows: Vec<Row> = Vec::new();
         group.run(&budget, &mut |row| {

@@ -141,8 +141,7 @@ pub(crate) fn is_whole(path: &Path) -> bool {
                     state,
                     Some(RecordingState::Finished | RecordingState::Recovered)
                 );
-            let is_unread = |note: &Note| matches!(note, Note::Unread { .. });
-            is_done && !file.notes().iter().any(is_unread)
+            is_done && !file.notes().iter().any(Note::is_unread)
         }
         Ok((facts, OpenFile::Arrays(_))) => artifact::numpy(&facts).damage.is_none(),
         Ok((_, OpenFile::Safetensors(_))) => true,

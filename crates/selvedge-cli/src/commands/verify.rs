@@ -186,6 +186,13 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
         true => Outcome::Failed,
         false => answer(found.is_equal()),
     };
+    let all = args.tensors.is_empty() && !args.skip_unsupported;
+    let unread = [&one.1, &two.1].into_iter().filter(|_| all);
+    let unread = unread.filter_map(OpenFile::unread).next();
+    let outcome = match (outcome, &unread) {
+        (Outcome::Success, Some(_)) => Outcome::Failed,
+        (outcome, _) => outcome,
+    };
     if args.json {
         output::print_json(&Report {
             selvedge_version: env!("CARGO_PKG_VERSION"),
@@ -198,8 +205,14 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
         let text = text + &render::verify::notes([&one.0, &two.0]);
         output::print(&render::folded(&text, Page::of_stdout()))?;
     }
-    if outcome == Outcome::Failed {
-        output::error(&undecided(&found));
+    match unread {
+        Some(told) if !found.is_undecided() && outcome == Outcome::Failed => {
+            output::error(&anyhow!(
+                "{told}, and was not compared; --skip-unsupported leaves it out"
+            ));
+        }
+        _ if outcome == Outcome::Failed => output::error(&undecided(&found)),
+        _ => {}
     }
     Ok(outcome)
 }
@@ -250,10 +263,13 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
     };
     progress.finish();
     let mut report = report?;
+    let hidden = reader.notes().iter().find(|note| note.is_unread());
+    let hidden = hidden.filter(|_| args.tensors.is_empty());
     let unread = report
         .tensors
         .iter()
-        .find_map(|tensor| tensor.unread.clone());
+        .find_map(|tensor| tensor.unread.clone())
+        .or(hidden.map(ToString::to_string));
     if args.skip_unsupported {
         let left_out = report
             .tensors
@@ -277,6 +293,7 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
     };
     let outcome = match (report.is_clean(), report.is_complete()) {
         (true, false) => Outcome::Failed,
+        (true, true) if hidden.is_some() && !args.skip_unsupported => Outcome::Failed,
         (clean, _) => answer(clean),
     };
     if args.json {

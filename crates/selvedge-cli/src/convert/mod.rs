@@ -11,7 +11,7 @@ mod to_safetensors;
 use std::error::Error;
 use std::path::Path;
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use selvedge_hdf5::{Comparison, Dtype, Float16Survey, f16};
 
 pub(crate) use input::{Asked, open};
@@ -131,6 +131,13 @@ pub(crate) fn convert(
     asked: &Asked,
     output: Output<'_>,
 ) -> anyhow::Result<Summary> {
+    // What cannot be opened has no name that could be chosen.
+    if asked.tensors.is_empty()
+        && !(asked.skip_unsupported || asked.skip_damaged)
+        && let Some(told) = opened.1.unread()
+    {
+        bail!("{told}; --skip-damaged leaves it out");
+    }
     let mut left_out = LeftOut::new();
     loop {
         let input = Input::new(opened, asked, output.target, &mut left_out)?;

@@ -53,6 +53,15 @@ impl OpenFile {
                 .for_each(|array| name.clone_into(&mut array.name));
         }
     }
+
+    /// Of a dataset or a group that cannot be opened, the first one: in which file, and why.
+    pub(crate) fn unread(&self) -> Option<String> {
+        let Self::Hdf5(reader) = self else {
+            return None;
+        };
+        let unread = reader.notes().iter().find(|note| note.is_unread())?;
+        Some(format!("{unread}, in {}", reader.path().display()))
+    }
 }
 
 /// Opens the file at `path`, or the HDF5 file that is an object at such a URL, and gathers its facts.

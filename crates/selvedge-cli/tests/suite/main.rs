@@ -29,6 +29,7 @@ mod report;
 mod rules;
 mod show;
 mod steps;
+mod unread;
 mod verify;
 mod view;
 mod view_others;

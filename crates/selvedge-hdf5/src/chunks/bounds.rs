@@ -7,6 +7,7 @@ use std::fmt;
 use hdf5::filters::Filter;
 use libdeflater::{DecompressionError, Decompressor};
 
+use super::codec::DecodedChunk;
 use super::fletcher;
 
 /// Bytes that a chunk may have on its way more than when it is decoded: heads of packed numbers …
@@ -27,11 +28,13 @@ pub(crate) struct Bounds {
     filters: Vec<Filter>,
     /// Bytes of a decoded chunk.
     bytes: usize,
+    /// Bytes of an element.
+    element: usize,
     inflate: Option<Vec<u8>>,
 }
 
 impl Bounds {
-    /// The bounds of chunks of so many bytes. `packed` are the words of the filters that pack numbers.
+    /// The bounds of chunks of so many bytes, with elements of so many. `packed` are the words of the filters that pack numbers.
     ///
     /// # Errors
     ///
@@ -39,6 +42,7 @@ impl Bounds {
     pub(crate) fn new(
         filters: Vec<Filter>,
         bytes: usize,
+        element: usize,
         packed: &[Packed],
     ) -> Result<Self, String> {
         for &(count, size) in packed {
@@ -51,6 +55,7 @@ impl Bounds {
         Ok(Self {
             filters,
             bytes,
+            element,
             inflate: None,
         })
     }
@@ -137,6 +142,11 @@ impl Bounds {
                     }
                 }
                 Filter::LZF => lzf_len(bytes),
+                // A stream below it is seen when it is undone.
+                Filter::Shuffle if streams > 0 => {
+                    undone = Some(unshuffled(bytes, self.element)?);
+                    continue;
+                }
                 _ => continue,
             };
             if len > most {
@@ -205,6 +215,18 @@ fn fit(buffer: &mut Vec<u8>, bytes: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// What a shuffle of elements of so many bytes was made of. Bytes that are no whole element are left where they are.
+fn unshuffled(bytes: &[u8], element: usize) -> Result<Vec<u8>, String> {
+    let mut made = Vec::new();
+    fit(&mut made, bytes.len())?;
+    let planes = element.max(1);
+    let whole = bytes.len() / planes * planes;
+    made[whole..].copy_from_slice(&bytes[whole..]);
+    let shuffled = DecodedChunk::new(&bytes[..whole], planes);
+    shuffled.copy(0, &mut made[..whole]);
+    Ok(made)
+}
+
 /// The bytes that a stream of LZF becomes: runs of bytes as they are, and repetitions of two bytes and more.
 fn lzf_len(stream: &[u8]) -> usize {
     let (mut at, mut len) = (0, 0);
@@ -242,7 +264,7 @@ mod tests {
     fn a_stream_is_held_against_its_chunk() {
         let packed = |bytes: usize| deflate(&vec![0; bytes]);
         let filters = || vec![Filter::Shuffle, Filter::Deflate(1), Filter::Fletcher32];
-        let mut bounds = Bounds::new(filters(), 4096, &[]).unwrap();
+        let mut bounds = Bounds::new(filters(), 4096, 4, &[]).unwrap();
         let with_sum = |bytes: usize| [packed(bytes), vec![0; 4]].concat();
         assert_eq!(bounds.check(&with_sum(4096), 0), Ok(()));
         assert_eq!(bounds.check(&packed(4096), 0b100), Ok(()));
@@ -264,16 +286,16 @@ mod tests {
         }
         // The stream lacks the four bytes of the checksum before it.
         let first = vec![Filter::Fletcher32, Filter::Deflate(1)];
-        let mut bounds = Bounds::new(first, 4096, &[]).unwrap();
+        let mut bounds = Bounds::new(first, 4096, 4, &[]).unwrap();
         assert_eq!(bounds.check_len(100, 0), Ok(true));
         assert_eq!(bounds.check(&packed(4100), 0), Ok(()));
         assert!(bounds.check(&packed(3), 0).unwrap_err().contains("4100"));
         assert!(!Bounds::can_count(&[filters(), filters()].concat()));
         assert!(!Bounds::can_count(&[Filter::Deflate(1), Filter::LZF]));
         let numbers = || vec![Filter::NBit];
-        assert!(Bounds::new(numbers(), 4096, &[(1024, 4)]).is_ok());
-        assert!(Bounds::new(numbers(), 4096, &[(u64::MAX, 4)]).is_err());
-        assert!(Bounds::new(numbers(), 4096, &[(1 << 30, 4)]).is_err());
+        assert!(Bounds::new(numbers(), 4096, 4, &[(1024, 4)]).is_ok());
+        assert!(Bounds::new(numbers(), 4096, 4, &[(u64::MAX, 4)]).is_err());
+        assert!(Bounds::new(numbers(), 4096, 4, &[(1 << 30, 4)]).is_err());
     }
 
     /// h5repack and `set_deflate` twice make such files, which every other program reads.
@@ -281,7 +303,7 @@ mod tests {
     fn a_stream_in_a_stream_is_held_against_its_chunk() {
         let filters = vec![Filter::Deflate(1), Filter::Fletcher32, Filter::Deflate(1)];
         assert!(Bounds::can_count(&filters));
-        let mut bounds = Bounds::new(filters, 4096, &[]).unwrap();
+        let mut bounds = Bounds::new(filters, 4096, 4, &[]).unwrap();
         let twice = |bytes: usize| deflate(&[deflate(&vec![0; bytes]), vec![0; 4]].concat());
         assert_eq!(bounds.check_len(twice(4096).len(), 0), Ok(true));
         assert_eq!(bounds.check(&twice(4096), 0), Ok(()));
@@ -289,6 +311,36 @@ mod tests {
         assert!(bounds.check(&large, 0).unwrap_err().contains("4096 bytes"));
         let larger = deflate(&vec![0; 2 * (4096 + MORE)]);
         assert!(bounds.check(&larger, 0).is_err());
+    }
+
+    /// Any order of filters can be asked for.
+    #[test]
+    fn a_stream_that_was_shuffled_is_held_against_its_chunk() {
+        let shuffle = |stream: &[u8]| {
+            let (whole, rest) = stream.split_at(stream.len() / 4 * 4);
+            let plane = |nth: usize| whole.iter().skip(nth).step_by(4).copied();
+            let planes = (0..4).flat_map(plane);
+            planes.chain(rest.iter().copied()).collect::<Vec<u8>>()
+        };
+        // A byte, and repetitions of it.
+        let lzf = |repetitions: usize| {
+            let more = b"\xe0\xff\0".repeat(repetitions);
+            [&b"\0a"[..], &more].concat()
+        };
+        let filters = || vec![Filter::LZF, Filter::Shuffle];
+        let mut bounds = Bounds::new(filters(), 1 + 264 * 4, 4, &[]).unwrap();
+        assert_eq!(bounds.check(&shuffle(&lzf(4)), 0), Ok(()));
+        assert!(
+            bounds
+                .check(&shuffle(&lzf(5)), 0)
+                .unwrap_err()
+                .contains("1321")
+        );
+        let filters = vec![Filter::Deflate(1), Filter::Shuffle, Filter::Fletcher32];
+        let mut bounds = Bounds::new(filters, 4096, 4, &[]).unwrap();
+        let stored = |bytes: usize| [shuffle(&deflate(&vec![0; bytes])), vec![0; 4]].concat();
+        assert_eq!(bounds.check(&stored(4096), 0), Ok(()));
+        assert!(bounds.check(&stored(2 * MORE), 0).is_err());
     }
 
     #[test]

@@ -427,7 +427,12 @@ impl<'a> From<&'a Decoded> for DecodedChunk<'a> {
     }
 }
 
-impl DecodedChunk<'_> {
+impl<'a> DecodedChunk<'a> {
+    /// Bytes of which so many planes are to be put together.
+    pub(super) fn new(bytes: &'a [u8], planes: usize) -> Self {
+        Self { bytes, planes }
+    }
+
     /// Copies whole elements, from the byte `from` of the chunk on.
     pub(crate) fn copy(&self, from: usize, to: &mut [u8]) {
         let plane = self.bytes.len() / self.planes;

@@ -83,7 +83,12 @@ impl Tensor {
         let grid = grid.ok_or_else(|| refused("its chunks have no size".to_owned()))?;
         let (filters, packed) = filters(dataset).map_err(failed)?;
         self.check_streams(&filters)?;
-        let bounds = Bounds::new(filters, to_usize(grid.chunk_bytes()), &packed);
+        let bounds = Bounds::new(
+            filters,
+            to_usize(grid.chunk_bytes()),
+            to_usize(element),
+            &packed,
+        );
         let mut bounds = bounds.map_err(refused)?;
         let edges = leaves_edges(dataset).map_err(failed)?;
         let last = rows.at(rows.count - 1);
@@ -151,7 +156,7 @@ pub(super) fn short_chunk(dataset: &Dataset) -> hdf5::Result<Option<(Vec<u64>, S
     let bytes = chunk
         .iter()
         .fold(element, |bytes, &axis| bytes.saturating_mul(axis));
-    let bounds = Bounds::new(filters, bytes, &packed)?;
+    let bounds = Bounds::new(filters, bytes, element, &packed)?;
     let (edges, shape) = (leaves_edges(dataset)?, dataset.shape());
     let mut found = None;
     dataset.chunks_visit(|info| {

@@ -449,7 +449,8 @@ impl Reader {
         record.run.map(|run| run.number)
     }
 
-    /// Fails for a file that Selvedge did not record.
+    /// Fails for a file that Selvedge did not record, and for one with a step tensor that cannot be opened: how many steps
+    /// that has is not known, and a step that only the others have was never committed.
     pub(crate) fn check_recorded(&self) -> Result<(), StorageError> {
         let reason = if Record::from_attributes(&self.attributes).is_none() {
             format!("it has no attribute `{FORMAT}`")
@@ -458,10 +459,36 @@ impl Reader {
              go on, and are joined anew"
                 .to_owned()
         } else {
-            return Ok(());
+            return self.check_step_tensors();
         };
         let path = self.path.clone();
         Err(StorageError::NotATrajectory { path, reason })
+    }
+
+    fn check_step_tensors(&self) -> Result<(), StorageError> {
+        // An older file does not say how many there are.
+        let may_lack = match self.run_number() {
+            Some(_) => self
+                .notes
+                .iter()
+                .any(|note| matches!(note, Note::Missing { .. })),
+            None => self.state() == RunState::Recording,
+        };
+        let unread = self.notes.iter().find_map(|note| match note {
+            Note::Unread { name, reason } if may_lack && !from_root(name).contains('/') => {
+                Some((name, reason))
+            }
+            _ => None,
+        });
+        let Some((name, reason)) = unread else {
+            return Ok(());
+        };
+        let action = format!("open `{name}`, which may be a step tensor of the run, in");
+        Err(StorageError::library(
+            &self.path,
+            action,
+            LibraryError::new(reason.clone()),
+        ))
     }
 
     /// The same file, which is open as `file`, to be changed in place.

@@ -144,6 +144,12 @@ impl Note {
         )
     }
 
+    /// Whether it tells of a dataset or a group that cannot be opened: what it holds is not known, and is in no copy.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        matches!(self, Self::Unread { .. })
+    }
+
     /// What of the file a copy of its tensors lacks, with the reason; `None` where it lacks nothing.
     #[must_use]
     pub fn not_kept(&self) -> Option<(String, String)> {

@@ -80,7 +80,7 @@ impl<'a> Members<'a> {
             return Err(RewriteError::NothingToRechunk { path, left_out });
         }
         left_out.extend(steps_left_out(input, asked.common_steps)?);
-        let notes = input.notes().iter().filter(|note| !is_unread(note));
+        let notes = input.notes().iter().filter(|note| !note.is_unread());
         left_out.extend(notes.filter_map(Note::not_kept));
         let added = input.tensors().iter();
         let added = added.filter(|tensor| tensor.part() == Part::Added);
@@ -185,11 +185,6 @@ fn kept_checksums(tensor: &Tensor, convert: bool) -> Result<Option<Checksums>, S
 /// What is not kept: a name and why.
 pub(super) type LeftOut = Vec<(String, String)>;
 
-/// Whether it tells of a dataset that cannot be opened.
-fn is_unread(note: &Note) -> bool {
-    matches!(note, Note::Unread { .. })
-}
-
 /// Takes the tensors out of the input that cannot be read or that a trajectory cannot hold, where that is asked
 /// for, and those that are `damaged`. Returns which they are and why. What has steps, and how many, is decided
 /// by the others.
@@ -198,8 +193,13 @@ pub(super) fn leave_out(
     asked: &Asked,
     damaged: &LeftOut,
 ) -> Result<LeftOut, RewriteError> {
-    let unread = input.notes().iter().filter(|note| is_unread(note));
-    let mut left_out: LeftOut = unread.filter_map(Note::not_kept).collect();
+    let unread = input.notes().iter().filter(|note| note.is_unread());
+    let unread: LeftOut = unread.filter_map(Note::not_kept).collect();
+    // What cannot be opened is damaged, or of a kind that libhdf5 does not know.
+    if !asked.skip_damaged {
+        check_left_out(input, asked, &unread)?;
+    }
+    let mut left_out = LeftOut::new();
     let mut names: HashSet<String> = damaged.iter().map(|(name, _)| name.clone()).collect();
     for tensor in input.tensors() {
         let why = match tensor.check_readable() {
@@ -234,6 +234,7 @@ pub(super) fn leave_out(
     }
     let damaged = damaged.iter();
     left_out.extend(damaged.map(|(name, why)| (format!("`{name}`"), why.clone())));
+    left_out.extend(unread);
     Ok(left_out)
 }
 

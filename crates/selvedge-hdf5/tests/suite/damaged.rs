@@ -10,7 +10,7 @@ use crate::damage::{
     COMPRESSED, COMPRESSED_KILLED, FINISHED, KILLED, damaged, recover_damaged, structure,
     without_room,
 };
-use selvedge_hdf5::{Reader, Tensor};
+use selvedge_hdf5::{Reader, Tensor, add_checksums, recover};
 use selvedge_testing::{Limit, Random, again, is_child, peak, python, run_limited};
 
 /// Bytes of address space of a process that reads files which may say that anything is as long as they like.
@@ -317,4 +317,29 @@ fn a_tree_that_leads_back_to_itself_is_not_walked() {
             }
         }
     });
+}
+
+/// A step tensor that could not be opened counted as deleted, and the steps of the others as committed.
+#[test]
+fn a_run_with_a_step_tensor_that_cannot_be_opened_is_not_changed() {
+    const HEADER: &str = r#"
+import sys, h5py
+with h5py.File(sys.argv[1]) as f:
+    print(h5py.h5o.get_info(f["losses"].id).addr)
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    for (name, golden) in KILLED {
+        fs::write(&path, golden).unwrap();
+        let header: usize = python::on_file(HEADER, &path).trim().parse().unwrap();
+        let mut image = golden.to_vec();
+        image[header] = 9;
+        fs::write(&path, &image).unwrap();
+        let error = recover(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("`losses`, which may be a step tensor"),
+            "{name}: {error}"
+        );
+        assert!(add_checksums(&path, |_| {}).is_err() && fs::read(&path).unwrap() == image);
+    }
 }
