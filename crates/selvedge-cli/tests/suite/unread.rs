@@ -19,8 +19,8 @@ shutil.copy(path, path.replace("a.h5", "b.h5"))
 
 #[test]
 fn what_cannot_be_opened_is_not_left_out_without_leave() {
-    let place = Place::new();
     for damaged in ["V", "g"] {
+        let place = Place::new();
         python::run(
             DAMAGED,
             [&place.path("a.h5").display().to_string(), damaged],
