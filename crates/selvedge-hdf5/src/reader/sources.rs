@@ -19,7 +19,7 @@ use super::bounds::short_chunk;
 use super::data_layout::Filter;
 use super::type_name;
 use crate::error::LibraryError;
-use crate::ffi::{self, Mapping, Needed};
+use crate::ffi::{self, Mapping, Needed, StoredType};
 use crate::other_files::{self, OtherFiles, refusal, with_advice, with_sources};
 use crate::plan::{Grouped, Shape};
 
@@ -101,7 +101,7 @@ impl fmt::Display for MissingSource {
             ),
             Why::Type(found, wanted) => write!(
                 f,
-                "dataset `{dataset}` of {file}, which holds {found}, and HDF5 makes no {wanted} of that; put back the \
+                "dataset `{dataset}` of {file}, which holds {found}, and HDF5 cannot make {wanted} of that; put back the \
                  file that it was made for"
             ),
             Why::NoFilter(filter) => write!(
@@ -299,9 +299,11 @@ impl Search<'_> {
             return Ok(None);
         };
         let types = (source.dtype()?, dataset.dtype()?);
-        if types.0.conv_path(&types.1).is_none() {
-            let [found, wanted] = [types.0, types.1].map(|kind| type_name(&ffi::describe(&kind)));
-            self.tell(path, file, name, Why::Type(found, wanted));
+        let path_of_types = types.0.conv_path(&types.1);
+        let [found, wanted] = [types.0, types.1].map(|kind| ffi::describe(&kind));
+        if path_of_types.is_none() || !has_fields(&found, &wanted) {
+            let why = Why::Type(type_name(&found), type_name(&wanted));
+            self.tell(path, file, name, why);
             return Ok(None);
         }
         if ffi::is_virtual(&source)? {
@@ -342,6 +344,22 @@ impl Search<'_> {
             why,
         });
     }
+}
+
+/// Whether a source of the type `found` has all fields of the records that are `wanted`. libhdf5 converts those that both
+/// have, and leaves the others as they are.
+fn has_fields(found: &StoredType, wanted: &StoredType) -> bool {
+    let (StoredType::Compound { fields, count, .. }, StoredType::Compound { fields: wanted, .. }) =
+        (found, wanted)
+    else {
+        return true;
+    };
+    // Of many fields only the first ones are known.
+    let is_known = u64::from(*count) == fields.len() as u64;
+    wanted.iter().all(|(name, _, wanted)| {
+        let same = fields.iter().find(|(found, ..)| found == name);
+        same.map_or(!is_known, |(_, _, found)| has_fields(found, wanted))
+    })
 }
 
 /// Whether a source of this shape has what is needed. One of other axes is only counted.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use num_complex::Complex32;
 use selvedge_hdf5::{ReadError, Reader, Rechunk, RewriteError};
 use selvedge_testing::python;
 
@@ -400,7 +401,10 @@ import os, sys, h5py, numpy as np
 with h5py.File(os.path.dirname(sys.argv[1]) + "/part.h5", "w") as f:
     f["W"] = np.array([b"a"] * 10)
     f["wide"] = np.arange(10.0)
+    f["named"] = np.ones(10, np.dtype([("real", "f4"), ("imag", "f4")]))
+    f["complex"] = np.ones(10, "c8")
 layout = {name: h5py.VirtualLayout((10,), "f4") for name in ("W", "wide")}
+layout |= {name: h5py.VirtualLayout((10,), "c8") for name in ("named", "complex")}
 with h5py.File(sys.argv[1], "w") as f:
     for name, one in layout.items():
         one[:] = h5py.VirtualSource("part.h5", name, (10,))
@@ -412,12 +416,17 @@ with h5py.File(sys.argv[1], "w") as f:
         why.contains("`W` of part.h5, which holds text of 1 byte") && why.contains("float32"),
         "{why}"
     );
-    let wide = followed(&path)
-        .tensor("wide")
-        .unwrap()
-        .read::<f32>()
-        .unwrap();
+    // Fields of other names, which libhdf5 leaves as they are: zeros.
+    let file = followed(&path);
+    let named = file.tensor("named").unwrap();
+    let why = named.read::<Complex32>().unwrap_err().to_string();
+    let told = "`named` of part.h5, which holds a record (real: float32, imag: float32), and HDF5 cannot make a record \
+                (r: float32, i: float32) of that";
+    assert!(why.contains(told), "{why}");
+    let wide = file.tensor("wide").unwrap().read::<f32>().unwrap();
     assert_eq!(wide[9].to_bits(), 9_f32.to_bits());
+    let complex = file.tensor("complex").unwrap().read::<Complex32>().unwrap();
+    assert_eq!(complex[9], Complex32::new(1.0, 0.0));
 }
 
 /// libhdf5 counts an element of two parts twice, and filled nothing in where it counted as many as it was asked for.
