@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Place, finish};
+use crate::common::{Place, finish, unwrapped};
 use selvedge_testing::{Limit, python, run_limited};
 use serde_json::Value;
 
@@ -216,6 +216,29 @@ damaged[at] ^= 1
 open(f'{folder}/damaged.npz', 'wb').write(damaged)
 open(f'{folder}/cut.npz', 'wb').write(open(f'{folder}/odd.npz', 'rb').read()[:500])
 ";
+
+/// NumPy reads the first array, and says nothing of the others.
+#[test]
+fn what_comes_after_the_array_of_a_file_is_told() {
+    let script = "
+import sys, numpy as np
+with open(sys.argv[1], 'wb') as f:
+    np.save(f, np.arange(4.0))
+    np.save(f, np.arange(5.0))
+";
+    let place = Place::new();
+    python::run(script, [&place.path("two.npy")]);
+    for command in [
+        &["inspect", "two.npy"][..],
+        &["convert", "two.npy", "two.safetensors"],
+    ] {
+        let told = unwrapped(&place.print(command));
+        assert!(
+            told.contains("168 B after the array are not read"),
+            "{told}"
+        );
+    }
+}
 
 #[test]
 fn what_cannot_be_read_is_told_by_its_name_and_stops_nothing_else() {
