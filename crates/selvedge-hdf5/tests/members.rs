@@ -84,6 +84,11 @@ fn what_is_not_listed_is_told() {
             group: text("group"),
             attributes: vec![text("layer_names"), text("order")],
         },
+        Note::OffByOne {
+            tensor: text("raw"),
+            length: 4,
+            steps: 3,
+        },
     ];
     assert_eq!(file.notes(), expected);
     assert_eq!(file.tensor("raw").unwrap().external_files(), ["text.txt"]);
