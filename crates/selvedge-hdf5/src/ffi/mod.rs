@@ -27,7 +27,8 @@ pub(crate) use filter::{is_filter_available, load_plugins, plugin_advice};
 pub(crate) use links::{Link, LinkTarget, Object, links, open_link, open_object};
 pub(crate) use object::{Token, collect_garbage, object_info, open_dataset};
 pub(crate) use sources::{
-    ExternalFile, Mapping, Needed, external_files, is_virtual, virtual_fill, virtual_mappings,
+    ExternalFile, Mapping, Needed, external_files, has_overlap_and_gap, is_virtual, virtual_fill,
+    virtual_mappings,
 };
 pub(crate) use usable::{check_usable, is_usable};
 

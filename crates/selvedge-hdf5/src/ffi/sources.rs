@@ -12,7 +12,9 @@ use hdf5_sys::h5p::{
     H5Pget_virtual_count, H5Pget_virtual_dsetname, H5Pget_virtual_filename,
     H5Pget_virtual_srcspace, H5Pget_virtual_vspace,
 };
-use hdf5_sys::h5s::{H5Sget_regular_hyperslab, H5Sget_select_bounds};
+use hdf5_sys::h5s::{
+    H5S_seloper_t, H5Scombine_select, H5Sget_regular_hyperslab, H5Sget_select_bounds,
+};
 use selvedge_base::Chain;
 use selvedge_base::shape::most_elements;
 
@@ -96,6 +98,37 @@ pub(crate) fn virtual_mappings(dataset: &Dataset) -> hdf5::Result<Vec<Mapping>> 
     (0..count)
         .map(|number| mapping(&plan, number, &extents))
         .collect()
+}
+
+/// Whether parts of a virtual dataset overlap, and leave elements that none of them gives: libhdf5 counts an element once
+/// for each part, and can take the rest for full. Parts without an end are not looked at.
+pub(crate) fn has_overlap_and_gap(dataset: &Dataset) -> hdf5::Result<bool> {
+    let plan = dataset.dcpl()?;
+    let mut count = 0_usize;
+    sync(|| {
+        // SAFETY: the identifier is that of `plan`, which is alive, and the pointer is to a local variable.
+        h5check(unsafe { H5Pget_virtual_count(plan.id(), &raw mut count) })
+    })?;
+    let (mut all, mut selected) = (None::<Dataspace>, 0);
+    for number in 0..count {
+        let target = space(|| {
+            // SAFETY: the identifier is that of `plan`, which is alive.
+            unsafe { H5Pget_virtual_vspace(plan.id(), number) }
+        })?;
+        if Endless::of(&target).is_some() {
+            return Ok(false);
+        }
+        selected += target.selection_size();
+        all = Some(match all {
+            None => target,
+            Some(before) => space(|| {
+                // SAFETY: the identifiers are those of `before` and `target`, which are alive.
+                unsafe { H5Scombine_select(before.id(), H5S_seloper_t::H5S_SELECT_OR, target.id()) }
+            })?,
+        });
+    }
+    let given = all.map_or(0, |all| all.selection_size());
+    Ok(given < selected && given < dataset.size())
 }
 
 fn mapping(plan: &DatasetCreate, number: usize, extents: &[u64]) -> hdf5::Result<Mapping> {

@@ -53,6 +53,8 @@ pub(super) enum Why {
     External,
     /// It is one more virtual dataset than are looked at.
     TooDeep,
+    /// It is virtual, its parts overlap, and it has elements that none of them gives.
+    Gaps,
     /// libhdf5's reason.
     CannotOpen(String),
     NoDataset,
@@ -87,6 +89,11 @@ impl fmt::Display for MissingSource {
                 f,
                 "dataset `{dataset}` of {file}, which is virtual itself, and further from values than \
                  {DEPTH} files"
+            ),
+            Why::Gaps => write!(
+                f,
+                "dataset `{dataset}` of {file}, which is virtual itself, and whose parts overlap and leave elements out: HDF5 \
+                 does not give those their fill value this way; read that dataset itself"
             ),
             Why::CannotOpen(error) => {
                 write!(
@@ -157,6 +164,7 @@ impl MissingSource {
             Why::Refused(_)
             | Why::External
             | Why::TooDeep
+            | Why::Gaps
             | Why::NoFilter(_)
             | Why::Damaged(..) => false,
         }
@@ -309,6 +317,11 @@ impl Search<'_> {
         if ffi::is_virtual(&source)? {
             if depth == 0 {
                 self.tell(path, file, name, Why::TooDeep);
+                return Ok(None);
+            }
+            // A selection that cannot be told is let.
+            if ffi::has_overlap_and_gap(&source).unwrap_or(false) {
+                self.tell(path, file, name, Why::Gaps);
                 return Ok(None);
             }
             self.dataset(&source_path, &source, depth)?;

@@ -444,11 +444,51 @@ with h5py.File(sys.argv[1], "w") as f:
         layout[1, 0:3] = source[0, 0:3]
         layout[1, 2:3] = source[0, 0:1]
         f.create_virtual_dataset(name, layout, fillvalue=fill)
+    # Parts that overlap, that leave elements out, that do neither, and that do both; and a virtual dataset of each.
+    for name, parts in {"over": [(0, 3), (2, 4)], "gap": [(0, 1), (2, 3)], "turns": [(0, 4, 2), (1, 4, 2)], "both": [(0, 2), (1, 3)]}.items():
+        layout = h5py.VirtualLayout((1, 4), "f4")
+        for part in parts:
+            layout[0, slice(*part)] = source[0, slice(*part)]
+        f.create_virtual_dataset(name, layout, fillvalue=7)
+        outer = h5py.VirtualLayout((2, 4), "f4")
+        outer[0] = h5py.VirtualSource(".", name, (1, 4))
+        f.create_virtual_dataset("outer_" + name, outer, fillvalue=1)
 "#;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("view.h5");
     python::on_file(make, &path);
     let file = Reader::open(&path).unwrap();
+    for (name, values) in [
+        ("over", [1, 2, 3, 4]),
+        ("gap", [1, 7, 3, 7]),
+        ("turns", [1, 2, 3, 4]),
+        ("both", [1, 2, 3, 7]),
+    ] {
+        let read = |name: &str| file.tensor(name).unwrap().read::<f32>();
+        let wanted = values.map(|value: u8| f32::from(value).to_bits());
+        let bits = |values: Vec<f32>| {
+            values
+                .iter()
+                .map(|value| value.to_bits())
+                .collect::<Vec<u32>>()
+        };
+        assert_eq!(bits(read(name).unwrap()), wanted, "{name}");
+        // libhdf5 reads the inner one, whose gaps it fills only where nothing overlaps.
+        match read(&format!("outer_{name}")) {
+            Ok(outer) => {
+                assert_eq!(
+                    bits(outer),
+                    [wanted, [1_f32.to_bits(); 4]].concat(),
+                    "{name}"
+                );
+                assert_ne!(name, "both");
+            }
+            Err(error) => assert!(
+                name == "both" && error.to_string().contains("parts overlap"),
+                "{error}"
+            ),
+        }
+    }
     let row = |name: &str, step: u64| -> Vec<f64> {
         let tensor = file.tensor(name).unwrap();
         match name {
