@@ -220,7 +220,7 @@ pub enum ReadError {
     },
     /// A tensor whose rows of chunks do not fit the memory.
     #[error(
-        "tensor `{tensor}` needs {} of memory, since its chunks are unpacked whole, and the limit is {}; raise the \
+        "tensor `{tensor}` needs {} of memory, since its chunks are unpacked or its rows converted whole, and the limit is {}; raise the \
          limit (`--memory {needed}`)", Bytes(*needed), Bytes(*limit)
     )]
     WorkingMemory {
