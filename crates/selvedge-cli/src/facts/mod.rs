@@ -54,7 +54,7 @@ impl OpenFile {
         }
     }
 
-    /// Of a dataset or a group that cannot be opened, the first one: in which file, and why.
+    /// The first dataset or group that cannot be opened: in which file, and why.
     pub(crate) fn unread(&self) -> Option<String> {
         let Self::Hdf5(reader) = self else {
             return None;
