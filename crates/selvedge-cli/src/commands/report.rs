@@ -100,13 +100,20 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     interrupt::remove_partials();
     let (mut files, mut missing, mut notes) = (Vec::new(), Vec::new(), Vec::new());
-    for (facts, file) in &mut opened {
+    for (facts, open) in &mut opened {
         let without = report::take_steps(facts, args.files.has_steps());
         let note = render::report::without_steps(&without);
-        let (file, unread) = measured(facts, file, note.as_deref(), args, (&sample, paths.len()))?;
+        let (file, unread) = measured(facts, open, note.as_deref(), args, (&sample, paths.len()))?;
         notes.extend(note);
         files.push(file);
         missing.extend(unread);
+        if args.tensors.is_empty() {
+            let is_unsupported = true;
+            missing.extend(open.unread().map(|message| Unread {
+                message,
+                is_unsupported,
+            }));
+        }
     }
     let rows = opened.iter().flat_map(|(facts, _)| report::rows(facts));
     notes.extend(other_rows(args.vocabulary.as_deref(), &vocabulary, rows));

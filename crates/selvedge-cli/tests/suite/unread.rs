@@ -42,6 +42,21 @@ fn what_cannot_be_opened_is_not_left_out_without_leave() {
             assert!(stderr.contains("--skip-"), "{command:?}: {stderr}");
             assert!(!place.path(command[2]).exists() || command[0] == "verify");
         }
+        for command in [
+            ["references", "a.h5", "-o", "new.json"],
+            ["report", "a.h5", "-o", "new.html"],
+        ] {
+            let run = place.run(&command);
+            let stderr = crate::common::unwrapped(&run.stderr);
+            assert_eq!(run.code, 2, "{command:?}: {stderr}");
+            assert!(
+                stderr.contains(&format!("`{damaged}`")),
+                "{command:?}: {stderr}"
+            );
+            let allowed =
+                place.run(&[&command[..], &["--skip-unsupported", "--overwrite"]].concat());
+            assert_eq!(allowed.code, 0, "{command:?}: {}", allowed.stderr);
+        }
         let json = place.run(&["verify", "--json", "a.h5", "b.h5"]).stdout;
         assert!(json.contains("\"equal\": false"), "{json}");
         for flag in ["--skip-damaged", "--skip-unsupported"] {

@@ -170,10 +170,22 @@ impl References {
     /// # Errors
     ///
     /// [`ReadError::NotReferenced`] for a tensor that readers of Zarr cannot have so;
-    /// [`ReadError::UnsupportedDtype`]; those of reading attributes.
+    /// [`ReadError::Unread`] for a dataset that cannot be opened; [`ReadError::UnsupportedDtype`]; those of reading
+    /// attributes.
     pub fn of(reader: &Reader, options: &ReferenceOptions) -> Result<Self, ReadError> {
         let mut found = Self::begin(reader, reader.committed_steps());
         found.notes = reader.notes().to_vec();
+        let unread = found.notes.iter().find_map(|note| match note {
+            Note::Unread { name, reason } if !options.skip_unsupported => Some((name, reason)),
+            _ => None,
+        });
+        if let Some((name, reason)) = unread {
+            return Err(ReadError::Unread {
+                path: reader.path().to_owned(),
+                tensor: name.clone(),
+                reason: reason.clone(),
+            });
+        }
         let named = reader.tensors().iter().zip(reader.axis_names());
         for (tensor, axes) in named {
             found.add(tensor, axes, tensor.regions(), options)?;
