@@ -108,10 +108,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         files.push(file);
         missing.extend(unread);
         if args.tensors.is_empty() {
-            let is_unsupported = true;
             missing.extend(open.unread().map(|message| Unread {
                 message,
-                is_unsupported,
+                is_unsupported: true,
             }));
         }
     }

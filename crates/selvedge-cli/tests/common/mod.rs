@@ -8,7 +8,7 @@ pub(crate) mod tree;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use selvedge_hdf5::{Recorder, RecorderBuilder, bf16};
+use selvedge_hdf5::{Dtype, Recorder, RecorderBuilder, Shard, TensorSpec, bf16};
 use selvedge_testing::{Guard, again, is_child, setting};
 
 /// The program, run in a folder of its own, at 80 columns and without colour.
@@ -111,6 +111,19 @@ fn declare(path: &Path) -> RecorderBuilder {
             "row t: W before update t; the loss at that W, on a batch of 16 sequences",
         )
         .notebook("1.5d_train.ipynb")
+}
+
+/// A run of half of the rows of `W`, by this rank of two, and of its loss.
+pub(crate) fn declare_rank(path: &Path, rank: u16) -> RecorderBuilder {
+    let first = 3 * usize::from(rank);
+    Recorder::create(path)
+        .shard(Shard {
+            run: "c0ffee".to_owned(),
+            rank: rank.into(),
+            world_size: 2,
+        })
+        .tensor_spec(TensorSpec::new("W", Dtype::Bf16, [3, 4]).part_of([6, 4], [first, 0]))
+        .scalar::<f32>("losses")
 }
 
 fn append(run: &mut Recorder, steps: u16) {

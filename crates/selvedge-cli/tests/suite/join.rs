@@ -2,24 +2,15 @@
 
 use std::fs;
 
-use crate::common::{Place, finished, masked};
+use crate::common::{Place, declare_rank, finished, masked};
 use insta::assert_snapshot;
-use selvedge_hdf5::{Dtype, Recorder, Shard, TensorSpec, bf16};
+use selvedge_hdf5::bf16;
 use selvedge_testing::python;
 
 /// A file of rank `rank` of two, with so many steps.
 fn rank(place: &Place, rank: u16, steps: u16) {
-    let part =
-        TensorSpec::new("W", Dtype::Bf16, [3, 4]).part_of([6, 4], [3 * usize::from(rank), 0]);
-    let shard = Shard {
-        run: "c0ffee".to_owned(),
-        rank: rank.into(),
-        world_size: 2,
-    };
-    let mut run = Recorder::create(place.path(&format!("rank{rank}.h5")))
-        .shard(shard)
-        .tensor_spec(part)
-        .scalar::<f32>("losses")
+    let path = place.path(&format!("rank{rank}.h5"));
+    let mut run = declare_rank(&path, rank)
         .constant("ids", &[1_i32, 2])
         .overwrite(true)
         .start()

@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use crate::common::{Place, die_if_child, died, finished, live};
+use crate::common::{Place, declare_rank, die_if_child, died, finished, live};
 use insta::assert_snapshot;
-use selvedge_hdf5::{Compression, Dtype, Recorder, Shard, TensorSpec, bf16};
+use selvedge_hdf5::{Compression, Recorder, bf16};
 use selvedge_testing::python;
 
 /// Reads all arrays of references in both forms of Zarr, and compares them with stock h5py, in the steps that all
@@ -153,17 +153,8 @@ fn references_of_ranks_are_those_of_the_whole() {
     let place = Place::new();
     fs::create_dir(place.path("parts")).unwrap();
     for rank in 0..2_u16 {
-        let part =
-            TensorSpec::new("W", Dtype::Bf16, [3, 4]).part_of([6, 4], [3 * usize::from(rank), 0]);
-        let shard = Shard {
-            run: "c0ffee".to_owned(),
-            rank: rank.into(),
-            world_size: 2,
-        };
-        let mut run = Recorder::create(place.path(&format!("parts/rank{rank}.h5")))
-            .shard(shard)
-            .tensor_spec(part)
-            .scalar::<f32>("losses")
+        let path = place.path(&format!("parts/rank{rank}.h5"));
+        let mut run = declare_rank(&path, rank)
             .attribute("lr", 1e-3)
             .start()
             .unwrap();

@@ -85,12 +85,7 @@ pub(crate) fn virtual_mappings(dataset: &Dataset) -> hdf5::Result<Vec<Mapping>> 
     if plan.get_layout()? != Layout::Virtual {
         return Ok(Vec::new());
     }
-    let mut count = 0_usize;
-    sync(|| {
-        // SAFETY: the identifier is that of `plan`, which is alive, and the pointer is to a local
-        // variable.
-        h5check(unsafe { H5Pget_virtual_count(plan.id(), &raw mut count) })
-    })?;
+    let count = mapping_count(&plan)?;
     // It can depend on the sources, as far as those may be opened.
     let shape = with_sources(|| dataset.shape());
     let shape = shape.map_err(|error| hdf5::Error::from(Chain(&error).to_string()))?;
@@ -104,17 +99,9 @@ pub(crate) fn virtual_mappings(dataset: &Dataset) -> hdf5::Result<Vec<Mapping>> 
 /// for each part, and can take the rest for full. Parts without an end are not looked at.
 pub(crate) fn has_overlap_and_gap(dataset: &Dataset) -> hdf5::Result<bool> {
     let plan = dataset.dcpl()?;
-    let mut count = 0_usize;
-    sync(|| {
-        // SAFETY: the identifier is that of `plan`, which is alive, and the pointer is to a local variable.
-        h5check(unsafe { H5Pget_virtual_count(plan.id(), &raw mut count) })
-    })?;
     let (mut all, mut selected) = (None::<Dataspace>, 0);
-    for number in 0..count {
-        let target = space(|| {
-            // SAFETY: the identifier is that of `plan`, which is alive.
-            unsafe { H5Pget_virtual_vspace(plan.id(), number) }
-        })?;
+    for number in 0..mapping_count(&plan)? {
+        let target = target(&plan, number)?;
         if Endless::of(&target).is_some() {
             return Ok(false);
         }
@@ -131,16 +118,31 @@ pub(crate) fn has_overlap_and_gap(dataset: &Dataset) -> hdf5::Result<bool> {
     Ok(given < selected && given < dataset.size())
 }
 
+fn mapping_count(plan: &DatasetCreate) -> hdf5::Result<usize> {
+    let mut count = 0_usize;
+    sync(|| {
+        // SAFETY: the identifier is that of `plan`, which is alive, and the pointer is to a local
+        // variable.
+        h5check(unsafe { H5Pget_virtual_count(plan.id(), &raw mut count) })
+    })?;
+    Ok(count)
+}
+
+/// The part of the virtual dataset that a mapping is for.
+fn target(plan: &DatasetCreate, number: usize) -> hdf5::Result<Dataspace> {
+    space(|| {
+        // SAFETY: the identifier is that of `plan`, which is alive.
+        unsafe { H5Pget_virtual_vspace(plan.id(), number) }
+    })
+}
+
 fn mapping(plan: &DatasetCreate, number: usize, extents: &[u64]) -> hdf5::Result<Mapping> {
     let id = plan.id();
     let source = space(|| {
         // SAFETY: the identifier is that of `plan`, which is alive.
         unsafe { H5Pget_virtual_srcspace(id, number) }
     })?;
-    let target = space(|| {
-        // SAFETY: as above.
-        unsafe { H5Pget_virtual_vspace(id, number) }
-    })?;
+    let target = target(plan, number)?;
     let endless_target = Endless::of(&target);
     let blocks = endless_target
         .as_ref()
