@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use selvedge_hdf5::{Note, ReadError, Reader, Rechunk, RewriteError, Tensor, mark_bf16};
-use selvedge_testing::python;
+use selvedge_testing::{python, resident};
 
 fn names(file: &Reader) -> Vec<&str> {
     file.tensors().iter().map(Tensor::name).collect()
@@ -188,15 +188,6 @@ with h5py.File(sys.argv[1], "w", libver="latest") as f:
             f[f"layer{layer}/expert{expert}"] = np.full((2, 3), expert * 100 + layer, "f4")
 "#;
 
-/// What the system says of the memory of this process, in bytes: `VmRSS` is resident now, `VmHWM` was
-/// resident at most.
-fn memory(what: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with(what));
-    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
-}
-
 fn many(folder: &Path) -> std::path::PathBuf {
     let path = folder.join("experts_1.h5");
     python::on_file(MANY, &path);
@@ -209,9 +200,9 @@ fn many(folder: &Path) -> std::path::PathBuf {
 fn ten_thousand_datasets_take_little_memory() {
     let folder = tempfile::tempdir().unwrap();
     let path = many(folder.path());
-    let before = memory("VmRSS");
+    let before = resident("self", "VmRSS");
     let file = Reader::open(&path).unwrap();
-    let opened = memory("VmRSS").saturating_sub(before);
+    let opened = resident("self", "VmRSS").saturating_sub(before);
     assert_eq!(file.tensors().len(), 10_000);
     assert!(opened <= 40_000_000, "{opened} bytes for the list");
     for layer in [0_u16, 50, 99] {
@@ -226,14 +217,14 @@ fn ten_thousand_datasets_take_little_memory() {
         tensor.read::<f32>().unwrap();
         tensor.attributes().unwrap();
     }
-    let read = memory("VmRSS").saturating_sub(before);
+    let read = resident("self", "VmRSS").saturating_sub(before);
     assert!(read <= 60_000_000, "{read} bytes when all were read");
     drop(file);
 
     let again = folder.path().join("again_1.h5");
     let rechunk = Rechunk::new(&path, &again).memory(64 << 20);
     rechunk.run(|_| {}).unwrap();
-    let most = memory("VmHWM").saturating_sub(before);
+    let most = resident("self", "VmHWM").saturating_sub(before);
     assert!(most <= 120_000_000, "{most} bytes to rechunk");
     assert_eq!(Reader::open(&again).unwrap().tensors().len(), 10_000);
 }

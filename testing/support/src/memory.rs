@@ -57,13 +57,25 @@ impl Meter {
 pub fn peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
     let meter = Meter::start();
     let result = work();
-    let rise = meter.memory().expect("procfs tells the peak");
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "bytes of a process"
-    )]
-    (result, rise as u64)
+    (
+        result,
+        bytes(meter.memory().expect("procfs tells the peak")),
+    )
+}
+
+/// What Linux says of the memory of a process, by its number or `self`, in bytes: `VmRSS` is resident now, `VmHWM` was
+/// resident at most. 0 where the system does not tell.
+pub fn resident(process: impl fmt::Display, key: &str) -> u64 {
+    bytes(status(&format!("/proc/{process}"), key).unwrap_or(0.0))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bytes of a process"
+)]
+fn bytes(number: f64) -> u64 {
+    number as u64
 }
 
 /// A number of the `status` of a process, in bytes.

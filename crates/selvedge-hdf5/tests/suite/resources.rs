@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use selvedge_hdf5::{Note, ReadError, Reader, Rechunk, Tensor};
-use selvedge_testing::{Limit, again, is_child, python, run_limited, setting, tell, told};
+use selvedge_testing::{
+    Limit, again, is_child, python, resident, run_limited, setting, tell, told,
+};
 
 const LARGE: &str = r#"
 import sys, zlib, h5py, numpy as np
@@ -173,14 +175,6 @@ fn limited(name: &str, script: &str, seconds: u64) -> Vec<u64> {
     lines.map(|line| line.parse().unwrap()).collect()
 }
 
-/// The most memory that this process had, in bytes.
-fn most_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmHWM"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
-}
-
 const DEEP: &str = r#"
 import sys, h5py, numpy as np
 with h5py.File(sys.argv[1], "w", libver="latest") as f:
@@ -200,7 +194,7 @@ fn groups_in_groups_take_a_time_in_proportion_to_their_number() {
             file.tensors()[0].read::<f32>().unwrap(),
             [0.0, 1.0, 2.0, 3.0]
         );
-        return tell(format_args!("{}", most_memory()));
+        return tell(format_args!("{}", resident("self", "VmHWM")));
     }
     let most = limited(NAME, DEEP, 10);
     assert!(most[0] < 60_000_000, "{most:?}");
@@ -256,13 +250,13 @@ fn links_by_ten_thousands_take_little_memory() {
             assert_eq!(file.tensor(name).unwrap().read::<f32>().unwrap()[23], 23.0);
         }
         drop(file);
-        tell(format_args!("{}", most_memory()));
+        tell(format_args!("{}", resident("self", "VmHWM")));
         let output = path.with_file_name("new.h5");
         let rechunk = Rechunk::new(&path, &output).memory(64 << 20);
         let plan = rechunk.plan().unwrap();
         assert_eq!(plan.tensors.len() + plan.constants.len(), 20_002);
         rechunk.run(|_| {}).unwrap();
-        return tell(format_args!("{}", most_memory()));
+        return tell(format_args!("{}", resident("self", "VmHWM")));
     }
     let most = limited(NAME, WIDE, 120);
     assert!(most[0] < 150_000_000 && most[1] < 350_000_000, "{most:?}");
