@@ -15,7 +15,7 @@ use crate::model::{Curves, Ends, Place};
 use crate::plan::{Block, Plan, Room, Steps};
 use crate::series::{Curve, Points};
 use crate::spread::{self, Column, Counter, Spread};
-use crate::sums::{RowSums, StepSums, all_finite, any_row, finite_row};
+use crate::sums::{RowSums, Run, StepSums, all_finite, any_row, finite_row};
 use crate::values::{Read, Tensor};
 
 /// Bytes of a step that a thread works on, with those of the step before: both fit into its cache.
@@ -343,6 +343,7 @@ impl<T: Element> Pass<T> {
         let part = task.units.start * unit_bytes..(task.units.end * unit_bytes).min(step_bytes);
         let at = |step: usize| &bytes[step * step_bytes..][part.clone()];
         let mut rows = vec![RowSums::default(); task.units.len()];
+        let mut run = Run::new();
         let mut before = match task.steps.start.checked_sub(1) {
             Some(before) => Some(at(before)),
             None => first_before.map(|before| &before[part.clone()]),
@@ -374,7 +375,7 @@ impl<T: Element> Pass<T> {
                     let fast = (finite && before_finite)
                         || (all_finite::<T>(row) && before.is_none_or(all_finite::<T>));
                     *row_sums = if fast {
-                        finite_row::<T>(before, row)
+                        finite_row::<T>(&mut run, before, row)
                     } else {
                         any_row::<T>(before, row)
                     };
