@@ -17,6 +17,7 @@ use serde::Serialize;
 use terminal_size::{Height, terminal_size_of};
 
 use crate::render::style::{ERROR, styled};
+use crate::render::{Page, folded};
 use crate::words::of_program;
 
 /// In help, a space at which no line is broken.
@@ -35,6 +36,15 @@ pub(crate) struct Closed;
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let stdout = io::stdout();
     write(screen(&styled_for(&stdout, text), false).as_bytes())
+}
+
+/// Writes text whose long lines are broken at spaces, where the output has an edge.
+///
+/// # Errors
+///
+/// The errors of [`print()`].
+pub(crate) fn print_folded(text: &str) -> anyhow::Result<()> {
+    print(&folded(text, Page::of_stdout()))
 }
 
 /// Text that is shown again, in the place of the one before, on a terminal; otherwise below it.

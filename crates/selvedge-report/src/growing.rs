@@ -1,13 +1,15 @@
 //! A tensor that gets more steps while it is measured: each is read once, when it is there.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::element::{Element, for_dtype};
 use crate::heat::Mask;
-use crate::model::{Kind, TensorReport};
+use crate::model::{Kind, TensorReport, kind};
 use crate::pass::Pass;
 use crate::plan::{Plan, QUICK, Room, Sample, Steps, within};
-use crate::report::{chosen, kind, masks, sample_bytes};
+use crate::readable::{Lost, Readable, total};
+use crate::report::{chosen, masks, sample_bytes};
 use crate::scalar::Values;
 use crate::series::Points;
 use crate::values::{Read, Tensor};
@@ -22,16 +24,21 @@ pub struct Growing {
     end: u64,
     kept: Option<Box<dyn Keep>>,
     is_sampled: bool,
+    lost: Lost,
 }
 
 /// The measures of a tensor of some element type.
 trait Keep: Send {
+    /// Adds these steps. If it fails, nothing is added.
     fn add(
         &mut self,
         tensor: &Tensor<'_>,
         values: &Read<'_>,
         steps: &Range<u64>,
     ) -> Result<(), String>;
+
+    /// Begins anew, and leaves out all rows but these.
+    fn only(&mut self, tensor: &Tensor<'_>, rows: &[Range<u64>]);
 
     fn fill(&self, report: &mut TensorReport, end: u64);
 }
@@ -48,14 +55,14 @@ pub fn growing(tensors: &[Tensor<'_>], files: u64) -> Vec<Option<Growing>> {
     };
     let steps = of(Kind::Steps);
     let room = Room::new(steps, of(Kind::Scalar), steps);
-    let masks = masks(tensors);
+    let masks: Arc<[Mask]> = masks(tensors).into();
     let each = tensors.iter().zip(chosen);
     each.map(|(tensor, is_chosen)| is_chosen.then(|| Growing::new(tensor, room, &masks)))
         .collect()
 }
 
 impl Growing {
-    fn new(tensor: &Tensor<'_>, room: Room, masks: &[Mask]) -> Self {
+    fn new(tensor: &Tensor<'_>, room: Room, masks: &Arc<[Mask]>) -> Self {
         let kept: Option<Box<dyn Keep>> = for_dtype!(tensor.dtype.as_str(), E => Some(match kind(tensor) {
             Kind::Scalar => Box::new(Scalar::<E>::new(room)),
             _ => Box::new(Several::<E>::new(tensor, room, masks)),
@@ -75,6 +82,7 @@ impl Growing {
             end: 0,
             kept,
             is_sampled: false,
+            lost: Lost::default(),
         }
     }
 
@@ -97,7 +105,7 @@ impl Growing {
     }
 
     /// Adds these steps, which come after those before them, each held against the one before it in the file. What
-    /// fails to be read is told in the report, and nothing is read any more.
+    /// cannot be read of them is told in the report.
     pub fn add(&mut self, tensor: &Tensor<'_>, steps: Range<u64>) {
         self.so_far.shape.clone_from(&tensor.shape);
         let (Some(kept), false) = (&mut self.kept, self.so_far.unread.is_some()) else {
@@ -106,14 +114,23 @@ impl Growing {
         };
         self.is_sampled |= steps.start > self.end;
         self.end = steps.end;
-        let added = match &tensor.values {
-            Ok(values) => kept.add(tensor, values, &steps),
-            Err(why) => Err(why.clone()),
+        let values = match &tensor.values {
+            Ok(values) => values,
+            Err(why) => return self.so_far.not_read(tensor, why.clone()),
         };
-        match added {
-            Ok(()) => self.so_far.measured += steps.end - steps.start,
-            Err(why) => self.so_far.not_read(tensor, why),
+        let mut added = vec![steps.clone()];
+        if let Err(why) = kept.add(tensor, values, &steps) {
+            let is_first = self.so_far.measured == 0;
+            let left = Readable::find(tensor, &added, (self.lost.left_rows(), is_first));
+            if is_first && let Some(rows) = &left.rows {
+                kept.only(tensor, rows);
+            }
+            added = left.steps;
+            // What was read a moment ago may be gone.
+            added.retain(|steps| kept.add(tensor, values, steps).is_ok());
+            self.lost.add(&[steps], added.clone(), left.rows, why);
         }
+        self.so_far.measured += total(&added);
     }
 
     /// What was measured so far.
@@ -123,6 +140,7 @@ impl Growing {
         if let (Some(kept), true) = (&self.kept, report.measured > 0 && report.unread.is_none()) {
             kept.fill(&mut report, self.end);
         }
+        self.lost.tell(&mut report);
         report
     }
 }
@@ -194,12 +212,18 @@ impl<T: Element> Keep for Scalar<T> {
         values: &Read<'_>,
         steps: &Range<u64>,
     ) -> Result<(), String> {
-        let number = steps.start - *self.first.get_or_insert(steps.start);
+        let first = self.first.unwrap_or(steps.start);
+        let number = steps.start - first;
         let last = number + (steps.end - steps.start).saturating_sub(1);
-        self.values.curve.make_room(last);
-        self.values
-            .add::<T>(tensor, values, steps, number, &mut |_| {})
+        let mut sums = self.values.clone();
+        sums.curve.make_room(last);
+        sums.add::<T>(tensor, values, steps, number, &mut |_| {})?;
+        (self.values, self.first) = (sums, Some(first));
+        Ok(())
     }
+
+    /// A single value has one row.
+    fn only(&mut self, _: &Tensor<'_>, _: &[Range<u64>]) {}
 
     fn fill(&self, report: &mut TensorReport, end: u64) {
         let first = self.first.unwrap_or(0);
@@ -210,9 +234,12 @@ impl<T: Element> Keep for Scalar<T> {
 }
 
 /// A tensor of several values.
+#[derive(Clone)]
 struct Several<T> {
     plan: Plan,
     pass: Pass<T>,
+    room: Room,
+    masks: Arc<[Mask]>,
     /// The first step that was added, which has the number 0.
     first: Option<u64>,
     /// The next step whose values are told, how many steps are between two of them, and of how many that is kept.
@@ -222,14 +249,20 @@ struct Several<T> {
 }
 
 impl<T: Element> Several<T> {
-    fn new(tensor: &Tensor<'_>, room: Room, masks: &[Mask]) -> Self {
+    fn new(tensor: &Tensor<'_>, room: Room, masks: &Arc<[Mask]>) -> Self {
+        let plan = Plan::new(tensor, Steps::From(0).count(), size_of::<T::Raw>() as u64);
+        Self::planned(tensor, plan, room, Arc::clone(masks))
+    }
+
+    fn planned(tensor: &Tensor<'_>, plan: Plan, room: Room, masks: Arc<[Mask]>) -> Self {
         // However many steps it gets.
         let steps = Steps::From(0);
-        let plan = Plan::new(tensor, steps.count(), size_of::<T::Raw>() as u64);
-        let pass = Pass::new(tensor, steps, &plan, room, masks, Points::growing);
+        let pass = Pass::new(tensor, steps, &plan, room, &masks, Points::growing);
         Self {
             plan,
             pass,
+            room,
+            masks,
             first: None,
             next_told: 0,
             apart: 1,
@@ -270,10 +303,8 @@ impl<T: Element> Keep for Several<T> {
         if steps.is_empty() {
             return Ok(());
         }
-        let first = *self.first.get_or_insert_with(|| {
-            self.pass.steps = Steps::From(steps.start);
-            steps.start
-        });
+        let first = self.first.unwrap_or(steps.start);
+        self.pass.steps = Steps::From(first);
         let numbers = steps.start - first..steps.end - first;
         // A step of no bytes has no values.
         if tensor.step_len() > 0 {
@@ -282,8 +313,24 @@ impl<T: Element> Keep for Several<T> {
         self.pass.make_room(numbers.end - 1);
         self.pass.prepare(numbers.clone());
         let blocks = self.plan.blocks_of(steps, numbers.start);
-        self.pass
-            .go_through(&self.plan, &blocks, values, &mut |_| {})
+        // A single read that fails has added nothing.
+        let several = self.plan.rows.len() * blocks.len() > 1;
+        let before = several.then(|| self.pass.clone());
+        let mut progress = |_| {};
+        let added = self
+            .pass
+            .go_through(&self.plan, &blocks, values, &mut progress);
+        match (&added, before) {
+            (Ok(()), _) => self.first = Some(first),
+            (Err(_), Some(before)) => self.pass = before,
+            (Err(_), None) => {}
+        }
+        added
+    }
+
+    fn only(&mut self, tensor: &Tensor<'_>, rows: &[Range<u64>]) {
+        let plan = self.plan.clone().only(rows);
+        *self = Self::planned(tensor, plan, self.room, Arc::clone(&self.masks));
     }
 
     fn fill(&self, report: &mut TensorReport, end: u64) {

@@ -76,6 +76,8 @@ pub(crate) struct HeatMap {
     moved: Vec<u8>,
     masks: Vec<String>,
     unsplit: Vec<String>,
+    /// Rows that are not looked at.
+    pub(crate) unread: u64,
 }
 
 /// The movements of some units at some steps.
@@ -179,6 +181,7 @@ impl HeatMap {
             class,
             masks: masks.iter().map(|mask| mask.name.clone()).collect(),
             unsplit: unsplit.iter().map(|mask| mask.name.clone()).collect(),
+            unread: 0,
         }
     }
 
@@ -265,6 +268,7 @@ impl HeatMap {
             top_moved: Doubles(top.iter().map(|&unit| self.total[unit]).collect()),
             top: top.iter().map(|&unit| unit as u64 * self.unit).collect(),
             still: self.rows
+                - self.unread
                 - self
                     .moved
                     .iter()

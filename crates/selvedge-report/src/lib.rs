@@ -60,6 +60,7 @@ mod model;
 mod page;
 mod pass;
 mod plan;
+mod readable;
 mod report;
 mod scalar;
 mod series;

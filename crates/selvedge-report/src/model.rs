@@ -6,6 +6,7 @@ use crate::encode::Doubles;
 use crate::heat::Heat;
 use crate::series::Band;
 use crate::spread::Spread;
+use crate::values::Tensor;
 
 /// What was measured of a tensor.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -21,9 +22,12 @@ pub struct TensorReport {
     /// Why it was not measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unread: Option<String>,
-    /// Which of the steps were not measured, since they cannot be read, and why.
+    /// Which of the steps, or which rows of all steps, were not measured, since they cannot be read, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partly: Option<String>,
+    /// These steps: the first and the last of each range.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread_steps: Vec<[u64; 2]>,
     /// Whether it should have been: it holds numbers, and they cannot be read.
     #[serde(skip)]
     pub is_missing: bool,
@@ -72,6 +76,15 @@ pub enum Kind {
     /// It has no steps.
     #[default]
     Constant,
+}
+
+/// What a tensor is by its shape.
+pub(crate) fn kind(tensor: &Tensor<'_>) -> Kind {
+    match (tensor.has_steps, tensor.step_len()) {
+        (false, _) => Kind::Constant,
+        (true, 1) => Kind::Scalar,
+        (true, _) => Kind::Steps,
+    }
 }
 
 /// A value.

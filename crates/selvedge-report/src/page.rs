@@ -29,6 +29,8 @@ const PAGE: &str = include_str!("assets/page.js");
 
 /// Characters of a text at most; longer ones lose their end.
 const LONGEST: usize = 200;
+/// Characters of why something is not there.
+const LONGEST_WHY: usize = 600;
 /// Characters of what the program tells of all files.
 const LONGEST_TOLD: usize = 100_000;
 
@@ -70,7 +72,7 @@ impl File {
         for tensor in &mut tensors {
             tensor.name = cut(&tensor.name, LONGEST);
             for why in [&mut tensor.unread, &mut tensor.partly] {
-                *why = why.as_deref().map(|why| cut(why, LONGEST));
+                *why = why.as_deref().map(|why| cut(why, LONGEST_WHY));
             }
             if let Some(heat) = &mut tensor.heat {
                 let masks = heat.masks.iter_mut().chain(&mut heat.unsplit);

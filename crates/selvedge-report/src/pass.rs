@@ -13,6 +13,7 @@ use crate::encode::Doubles;
 use crate::heat::{Heat, HeatMap, Mask, Patch};
 use crate::model::{Curves, Ends, Place};
 use crate::plan::{Block, Plan, Room, Steps};
+use crate::readable::total;
 use crate::series::{Curve, Points};
 use crate::spread::{self, Column, Counter, Spread};
 use crate::sums::{RowSums, Run, StepSums, all_finite, any_row, finite_row};
@@ -42,7 +43,7 @@ pub(crate) struct NotFinite {
     pub first_infinite: Option<Place>,
 }
 
-/// Measures a tensor of type `T`.
+/// Measures these steps of a tensor of type `T`, and of each these rows, or all.
 ///
 /// # Errors
 ///
@@ -50,12 +51,15 @@ pub(crate) struct NotFinite {
 pub(crate) fn measure<T: Element>(
     tensor: &Tensor<'_>,
     values: &Read<'_>,
-    steps: &Steps,
+    (steps, rows): (&Steps, Option<&[Range<u64>]>),
     room: Room,
     masks: &[Mask],
     progress: &mut dyn FnMut(u64),
 ) -> Result<Measured, String> {
-    let plan = Plan::new(tensor, tensor.steps(), size_of::<T::Raw>() as u64);
+    let mut plan = Plan::new(tensor, tensor.steps(), size_of::<T::Raw>() as u64);
+    if let Some(rows) = rows {
+        plan = plan.only(rows);
+    }
     let points = |most| Points::new(steps.count(), most);
     let mut pass = Pass::<T>::new(tensor, steps.clone(), &plan, room, masks, points);
     let last = steps.count().saturating_sub(1);
@@ -78,11 +82,11 @@ impl<T: Element> Pass<T> {
         values: &Read<'_>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), String> {
-        let several = plan.rows.len() > 1;
+        let all = 0..self.step_shape.first().copied().unwrap_or(1);
         for (number, rows) in plan.rows.iter().enumerate() {
             self.begin_rows(rows.clone(), number + 1 == plan.rows.len());
             let asked = [Stride::of(rows.clone())];
-            let asked = several.then_some(&asked[..]);
+            let asked = (*rows != all).then_some(&asked[..]);
             let read =
                 &|block: &Block, bytes: &mut Vec<u8>| values(block.steps.clone(), asked, bytes);
             let (mut now, mut later) = (Vec::new(), Vec::new());
@@ -121,12 +125,13 @@ impl<T: Element> Pass<T> {
 }
 
 /// What is kept of a tensor while its values go by.
+#[derive(Clone)]
 pub(crate) struct Pass<T> {
     pub(crate) steps: Steps,
     step_shape: Vec<u64>,
     row_bytes: usize,
     unit: usize,
-    /// Elements of a step.
+    /// Elements of a step that are looked at.
     step_len: u64,
     /// The rows that are gone through, and whether there are none after them.
     rows: Range<u64>,
@@ -181,11 +186,16 @@ impl<T: Element> Pass<T> {
         let rows = step_shape.first().copied().unwrap_or(1);
         let has_heat = tensor.has_steps && plan.unit > 0 && rows > 0;
         let columns = points(room.picture.1);
+        let looked_at = total(&plan.rows);
+        let mut heat = has_heat.then(|| HeatMap::new(rows, plan.unit, room.groups, columns, masks));
+        if let Some(heat) = &mut heat {
+            heat.unread = rows - looked_at;
+        }
         Self {
             steps,
             row_bytes: usize::try_from(plan.row_bytes).unwrap_or(usize::MAX),
             unit: usize::try_from(plan.unit.max(1)).unwrap_or(usize::MAX),
-            step_len: tensor.step_len(),
+            step_len: tensor.step_len() / rows.max(1) * looked_at,
             rows: 0..0,
             is_last: false,
             is_only: plan.rows.len() == 1,
@@ -204,7 +214,7 @@ impl<T: Element> Pass<T> {
                 changed: f64::NAN,
             },
             changes: (0, 0),
-            heat: has_heat.then(|| HeatMap::new(rows, plan.unit, room.groups, columns, masks)),
+            heat,
             heat_rows: usize::try_from(room.picture.0).unwrap_or(usize::MAX),
             told: Vec::new(),
             counters: BTreeMap::new(),

@@ -230,13 +230,30 @@ impl Plan {
         Self {
             rows: tiles,
             block_steps: block_steps.clamp(1, steps.max(1)),
-            unit: if rows.div_ceil(unit) > MOST_UNITS {
-                0
-            } else {
-                unit
-            },
+            unit: of_picture(unit, rows),
             row_bytes,
         }
+    }
+
+    /// The same of these rows alone, which are in rising order.
+    pub(crate) fn only(mut self, rows: &[Range<u64>]) -> Self {
+        let all = self.rows.last().map_or(0, |last| last.end);
+        let within = |tile: &Range<u64>| {
+            let part = |rows: &Range<u64>| rows.start.max(tile.start)..rows.end.min(tile.end);
+            let parts: Vec<_> = rows
+                .iter()
+                .map(part)
+                .filter(|part| !part.is_empty())
+                .collect();
+            parts
+        };
+        self.rows = self.rows.iter().flat_map(within).collect();
+        let ends = self.rows.iter().flat_map(|rows| [rows.start, rows.end]);
+        let ends = ends.filter(|end| *end < all);
+        // No unit lies on both sides of a boundary, here as well.
+        let unit = (self.unit > 0).then(|| ends.fold(self.unit, gcd));
+        self.unit = of_picture(unit.unwrap_or(0), all);
+        self
     }
 
     /// The blocks of these steps, the first of which has this number and is held against the one before it.
@@ -262,6 +279,14 @@ impl Plan {
         let runs = steps.runs().into_iter();
         runs.flat_map(|(number, run)| self.blocks_of(&run, number))
             .collect()
+    }
+}
+
+/// The unit of rows, or 0 where there are too many of them for a picture.
+fn of_picture(unit: u64, rows: u64) -> u64 {
+    match unit {
+        1.. if rows.div_ceil(unit) <= MOST_UNITS => unit,
+        _ => 0,
     }
 }
 

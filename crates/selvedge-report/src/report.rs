@@ -1,15 +1,13 @@
 //! All tensors of a file.
 
-use std::collections::BTreeSet;
-
-use selvedge_base::Stride;
-use selvedge_base::units::Grouped;
+use std::ops::Range;
 
 use crate::element::{Element, element_bytes, for_dtype};
 use crate::heat::Mask;
-use crate::model::{Kind, TensorReport};
+use crate::model::{Kind, TensorReport, kind};
 use crate::pass::{self, Measured, NotFinite};
-use crate::plan::{Plan, Room, Sample, Steps};
+use crate::plan::{Room, Sample, Steps};
+use crate::readable::{Lost, Readable, total};
 use crate::scalar::Values;
 use crate::series::Points;
 use crate::values::{Read, Tensor};
@@ -63,15 +61,25 @@ pub fn measure(
             steps,
             room,
             masks: &masks,
+            rows: None,
         };
         let mut progress = |bytes| progress(&tensor.name, bytes);
         if let Err(why) = work.fill(&mut report, &mut progress) {
             // Damage is of some chunks, and the others tell what there is to tell.
-            let (all, left) = (work.steps.count(), work.readable());
-            work.steps = Steps::Some(left);
-            let (count, fill) = (work.steps.count(), || work.fill(&mut report, &mut |_| {}));
-            match (1..all).contains(&count).then(fill) {
-                Some(Ok(())) => report.partly = Some(not_measured(all - count, all, &why)),
+            let runs = work.steps.runs().into_iter().map(|(_, steps)| steps);
+            let runs: Vec<_> = runs.collect();
+            let Readable { steps, rows } = Readable::find(tensor, &runs, (None, true));
+            let is_less = rows.is_some() || total(&steps) < total(&runs);
+            work.steps = Steps::Some(steps.iter().cloned().flatten().collect());
+            work.rows.clone_from(&rows);
+            report.measured = work.steps.count();
+            let fill = || work.fill(&mut report, &mut |_| {});
+            match (is_less && work.steps.count() > 0).then(fill) {
+                Some(Ok(())) => {
+                    let mut lost = Lost::default();
+                    lost.add(&runs, steps, rows, why);
+                    lost.tell(&mut report);
+                }
                 _ => report.not_read(tensor, why),
             }
         }
@@ -83,14 +91,6 @@ pub fn measure(
         left_out: (tensors.len() - reports.len()) as u64,
         tensors: reports,
         is_sampled,
-    }
-}
-
-pub(crate) fn kind(tensor: &Tensor<'_>) -> Kind {
-    match (tensor.has_steps, tensor.step_len()) {
-        (false, _) => Kind::Constant,
-        (true, 1) => Kind::Scalar,
-        (true, _) => Kind::Steps,
     }
 }
 
@@ -149,19 +149,13 @@ pub(crate) fn sample_bytes(tensors: &[Tensor<'_>], kinds: &[Kind]) -> u64 {
     })
 }
 
-/// That some steps of a tensor were not measured.
-fn not_measured(left_out: u64, all: u64, why: &str) -> String {
-    let (left_out, all) = (Grouped(left_out), Grouped(all));
-    format!(
-        "{left_out} of {all} steps were not measured, since they or those before them cannot be read: {why}"
-    )
-}
-
 struct Work<'a> {
     tensor: &'a Tensor<'a>,
     steps: Steps,
     room: Room,
     masks: &'a [Mask],
+    /// The rows of each step; `None` for all.
+    rows: Option<Vec<Range<u64>>>,
 }
 
 /// Bytes that are read to measure these tensors.
@@ -175,46 +169,6 @@ pub fn bytes(tensors: &[Tensor<'_>], sample: &Sample) -> u64 {
 }
 
 impl Work<'_> {
-    /// The steps that can be read, each with the one before it where it is held against that. Goes through all values.
-    fn readable(&self) -> Vec<u64> {
-        let Ok(values) = &self.tensor.values else {
-            return Vec::new();
-        };
-        let element = element_bytes(&self.tensor.dtype).unwrap_or(1);
-        let plan = Plan::new(self.tensor, self.tensor.steps(), element);
-        let chunk = self.tensor.chunk.as_ref().filter(|_| self.tensor.is_packed);
-        // Of a chunk that is unpacked as a whole all steps can be read, or none.
-        let together = chunk.and_then(|chunk| chunk.first().copied());
-        let together = together.unwrap_or(1).max(1);
-        let mut damaged = BTreeSet::new();
-        let mut bytes = Vec::new();
-        for block in plan.blocks(&self.steps) {
-            for rows in &plan.rows {
-                let rows = [Stride::of(rows.clone())];
-                let rows = (plan.rows.len() > 1).then_some(&rows[..]);
-                if values(block.steps.clone(), rows, &mut bytes).is_ok() {
-                    continue;
-                }
-                let mut first = block.steps.start;
-                while first < block.steps.end {
-                    let end = (first / together + 1) * together;
-                    let steps = first..end.min(block.steps.end);
-                    if values(steps.clone(), rows, &mut bytes).is_err() {
-                        damaged.extend(steps);
-                    }
-                    first = end;
-                }
-            }
-        }
-        let is_held = kind(self.tensor) == Kind::Steps;
-        let is_damaged = |step: u64| {
-            let before = step.checked_sub(1).filter(|_| is_held);
-            damaged.contains(&step) || before.is_some_and(|before| damaged.contains(&before))
-        };
-        let steps = self.steps.runs().into_iter().flat_map(|(_, steps)| steps);
-        steps.filter(|&step| !is_damaged(step)).collect()
-    }
-
     /// Measures the tensor, or says why that cannot be.
     fn fill(&self, report: &mut TensorReport, progress: &mut dyn FnMut(u64)) -> Result<(), String> {
         let values = self.tensor.values.as_ref().map_err(Clone::clone)?;
@@ -241,7 +195,7 @@ impl Work<'_> {
         let measured = pass::measure::<T>(
             self.tensor,
             values,
-            &self.steps,
+            (&self.steps, self.rows.as_deref()),
             self.room,
             self.masks,
             progress,

@@ -12,6 +12,7 @@ use crate::values::{Read, Tensor};
 const BLOCK: u64 = 1 << 20;
 
 /// What is kept of its values while they go by.
+#[derive(Clone)]
 pub(crate) struct Values {
     pub(crate) curve: Curve,
     pub(crate) found: NotFinite,

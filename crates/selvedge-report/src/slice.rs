@@ -4,6 +4,7 @@
 //! said.
 
 use std::convert::Infallible;
+use std::ops::Range;
 
 use selvedge_base::units::Bytes;
 use selvedge_base::{Stride, pool};
@@ -11,8 +12,9 @@ use selvedge_bf16::bf16;
 use serde::Serialize;
 
 use crate::element::{Element, element_bytes, for_dtype};
+use crate::readable::{damaged, named, pieces, total, without};
 use crate::spread::{self, Counter, Spread};
-use crate::values::Tensor;
+use crate::values::{Read, Tensor};
 
 /// Bytes that are read for one picture.
 const MOST_BYTES: u64 = 32 << 20;
@@ -45,6 +47,12 @@ pub struct Slice {
     pub list: Option<u64>,
     /// Whether there are rows or columns that were not read.
     pub is_sampled: bool,
+    /// The rows of a step, or of a row the steps, that cannot be read: the first and the last of each range.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<[u64; 2]>,
+    /// Which these are, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partly: Option<String>,
     /// Values that are NaN, and those that are an infinity, of those that were read.
     pub nan: u64,
     #[allow(missing_docs)]
@@ -83,6 +91,9 @@ struct Lines {
     shape: (u64, u64),
     list: Option<u64>,
     is_sampled: bool,
+    /// The rows that cannot be read, and why.
+    unread: Vec<Range<u64>>,
+    why: Option<String>,
 }
 
 impl Lines {
@@ -119,6 +130,8 @@ impl Lines {
                 shape,
                 list,
                 is_sampled: false,
+                unread: Vec::new(),
+                why: None,
             });
         }
         let each = each.min(SIDE);
@@ -144,6 +157,8 @@ impl Lines {
             shape,
             list,
             is_sampled: true,
+            unread: Vec::new(),
+            why: None,
         })
     }
 
@@ -152,11 +167,78 @@ impl Lines {
         self.each.saturating_mul(self.width)
     }
 
+    /// The rows of a line that begins with this one, of a step of so many rows.
+    fn rows_of(&self, first: u64, rows: u64) -> Range<u64> {
+        first..(first + self.each).min(rows)
+    }
+
     /// The rows that are read; `None` for all.
-    fn asked(&self) -> Option<Vec<Stride>> {
-        let line = |&first: &u64| Stride::of(first..first + self.each);
-        self.is_sampled
-            .then(|| self.first.iter().map(line).collect())
+    fn asked(&self, rows: u64) -> Option<Vec<Stride>> {
+        let line = |&first: &u64| Stride::of(self.rows_of(first, rows));
+        let is_part = self.is_sampled || self.why.is_some();
+        is_part.then(|| self.first.iter().map(line).collect())
+    }
+
+    /// Reads the lines of some steps. Where that fails, those that can be read of all of these steps are.
+    ///
+    /// # Errors
+    ///
+    /// Why none can be read.
+    fn read(
+        &mut self,
+        tensor: &Tensor<'_>,
+        values: &Read<'_>,
+        steps: &[u64],
+    ) -> Result<Vec<Vec<u8>>, String> {
+        let rows = tensor.rows();
+        let read = |lines: &Self| {
+            let asked = lines.asked(rows);
+            let step = |&step: &u64| {
+                let mut bytes = Vec::new();
+                values(step..step + 1, asked.as_deref(), &mut bytes).map(|()| bytes)
+            };
+            steps.iter().map(step).collect::<Result<Vec<_>, _>>()
+        };
+        let why = match read(self) {
+            Err(why) if self.first.len() > 1 => why,
+            done => return done,
+        };
+        let lost = match self.is_sampled {
+            // No other rows are read for it.
+            true => {
+                let mut bytes = Vec::new();
+                let mut is_lost = |rows: &Range<u64>| {
+                    let asked = [Stride::of(rows.clone())];
+                    let mut read = |&step: &u64| values(step..step + 1, Some(&asked), &mut bytes);
+                    steps.iter().any(|step| read(step).is_err())
+                };
+                let lines = self.first.iter().map(|&first| self.rows_of(first, rows));
+                lines.filter(|rows| is_lost(rows)).collect()
+            }
+            false => {
+                let steps: Vec<_> = steps.iter().map(|&step| step..step + 1).collect();
+                let damaged = damaged(tensor, &steps, None).into_iter();
+                damaged.map(|(_, rows)| rows).collect()
+            }
+        };
+        let left = without(std::slice::from_ref(&(0..rows)), lost);
+        self.unread = without(std::slice::from_ref(&(0..rows)), left.clone());
+        let is_left = |first: u64| {
+            let line = self.rows_of(first, rows);
+            let of = left.partition_point(|left| left.end < line.end);
+            left.get(of).is_some_and(|left| left.start <= line.start)
+        };
+        self.first = self
+            .first
+            .iter()
+            .copied()
+            .filter(|&first| is_left(first))
+            .collect();
+        self.why = Some(why.clone());
+        match self.first.is_empty() {
+            true => Err(why),
+            false => read(self),
+        }
     }
 }
 
@@ -181,14 +263,10 @@ impl Slice {
         };
         let element = element_bytes(&tensor.dtype).ok_or_else(|| not_shown(tensor))?;
         let steps = 1 + u64::from(before.is_some());
-        let lines = Lines::of(tensor.step_shape(), element, steps)?;
-        let asked = lines.asked();
-        let read = |step: u64| {
-            let mut bytes = Vec::new();
-            values(step..step + 1, asked.as_deref(), &mut bytes).map(|()| bytes)
-        };
-        let now = read(step)?;
-        let before = before.map(read).transpose()?;
+        let mut lines = Lines::of(tensor.step_shape(), element, steps)?;
+        let wanted: Vec<u64> = [step].into_iter().chain(before).collect();
+        let mut read = lines.read(tensor, values, &wanted)?.into_iter();
+        let (now, before) = (read.next().unwrap_or_default(), read.next());
         let bytes = now.len() + before.as_ref().map_or(0, Vec::len);
         let wide = lines.len();
         let mut slice = for_dtype!(tensor.dtype.as_str(), E => match before {
@@ -203,6 +281,7 @@ impl Slice {
             .iter()
             .map(|&line| lines.first[index(line)])
             .collect();
+        slice.tell_unread("rows", &lines.unread, lines.why);
         Ok(slice)
     }
 
@@ -235,26 +314,35 @@ impl Slice {
         let from = from.min(steps);
         let new = steps - from;
         let most = (MOST_BYTES / line.max(1)).min(unpacked_steps(tensor, element, new));
-        let mut bytes = Vec::new();
-        let asked = [Stride::of(row..row + 1)];
-        let taken: Vec<u64> = if new <= most {
+        let count = most.clamp(2, SIDE);
+        let far = |nth: u64| from + nth * (new - 1) / (count - 1);
+        let wanted: Vec<Range<u64>> = match new <= most {
             // A constant has its values whatever the steps.
-            if new > 0 {
-                values(from..steps, Some(&asked), &mut bytes)?;
-            }
-            (from..steps).collect()
-        } else {
-            let count = most.clamp(2, SIDE);
-            let taken: Vec<u64> = (0..count)
-                .map(|nth| from + nth * (new - 1) / (count - 1))
-                .collect();
-            let mut one = Vec::new();
-            for &step in &taken {
-                values(step..step + 1, Some(&asked), &mut one)?;
-                bytes.extend_from_slice(&one);
-            }
-            taken
+            true => Vec::from_iter((new > 0).then_some(from..steps)),
+            false => (0..count).map(|nth| far(nth)..far(nth) + 1).collect(),
         };
+        let chunk = tensor.chunk.as_ref().filter(|_| tensor.is_packed);
+        let together = chunk.and_then(|chunk| chunk.first().copied()).unwrap_or(1);
+        let asked = [Stride::of(row..row + 1)];
+        let (mut bytes, mut taken, mut one) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut unread, mut why) = (Vec::new(), None);
+        let mut take = |steps: Range<u64>| {
+            let read = values(steps.clone(), Some(&asked), &mut one);
+            read.map(|()| {
+                bytes.extend_from_slice(&one);
+                taken.extend(steps);
+            })
+        };
+        for steps in &wanted {
+            let Err(error) = take(steps.clone()) else {
+                continue;
+            };
+            why.get_or_insert(error);
+            unread.extend(pieces(steps, together).filter(|steps| take(steps.clone()).is_err()));
+        }
+        if let (Some(why), true) = (&why, taken.is_empty()) {
+            return Err(String::clone(why));
+        }
         // Steps of which the same ones make a line, however many have come since.
         let each = steps.div_ceil(SIDE).max(1).next_power_of_two();
         let lines = |high: usize| {
@@ -265,13 +353,26 @@ impl Slice {
         let mut slice = for_dtype!(tensor.dtype.as_str(), E => Self::of_values::<E>(&bytes, wide, lines),
             return Err(not_shown(tensor)));
         (slice.rows, slice.columns, slice.each) = (steps, wide, Some(each));
-        slice.is_sampled = (taken.len() as u64) < new;
+        slice.is_sampled = total(&wanted) < new;
         slice.first_rows = slice
             .first_rows
             .iter()
             .map(|&line| taken[index(line)])
             .collect();
+        // Those beside each other are one range.
+        let all = 0..steps;
+        let left = without(std::slice::from_ref(&all), unread);
+        slice.tell_unread("steps", &without(std::slice::from_ref(&all), left), why);
         Ok(slice)
+    }
+
+    /// Says what is not there, since it cannot be read.
+    fn tell_unread(&mut self, what: &str, unread: &[Range<u64>], why: Option<String>) {
+        self.unread = unread
+            .iter()
+            .map(|range| [range.start, range.end - 1])
+            .collect();
+        self.partly = why.map(|why| format!("{what} {} cannot be read: {why}", named(unread)));
     }
 
     /// A picture of these values, `wide` of which are a row; of so many rows those `first` that begin a line.

@@ -51,6 +51,12 @@ impl Tensor<'_> {
         }
     }
 
+    /// The number of its rows: a step that is a single value is one row.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.step_shape().first().copied().unwrap_or(1)
+    }
+
     /// Bytes of a step; 0 of a dtype that is not measured.
     #[must_use]
     pub fn step_bytes(&self) -> u64 {

@@ -3,7 +3,8 @@
 use std::sync::Mutex;
 
 use selvedge_report::{
-    File, Kind, Measurements, Page, Sample, Stride, Tensor, Vocabulary, measure,
+    File, Kind, Measurements, Page, Sample, Shown, Slice, Stride, Tensor, TensorReport, Vocabulary,
+    growing, measure,
 };
 use selvedge_testing::{again, is_child, peak, tell, told};
 
@@ -96,15 +97,33 @@ fn steps_that_can_be_read_are_measured_without_those_that_cannot() {
                 false => values(steps, rows, bytes),
             }
         }));
-        let mut found = measure(&[damaged], &Sample::All, 1, &mut |_, _| {});
+        let mut found = measure(
+            std::slice::from_ref(&damaged),
+            &Sample::All,
+            1,
+            &mut |_, _| {},
+        );
         let report = &mut found.tensors[0];
+        let followed = followed(&damaged);
+        assert_eq!(
+            (&followed.partly, &followed.unread),
+            (&report.partly, &report.unread)
+        );
         if others.is_empty() {
             assert!(report.is_missing && report.curves.is_none());
             continue;
         }
+        // NaN, which is null there, is equal to itself.
+        let same = |report: &TensorReport| {
+            let of = (&report.at, &report.curves, report.measured);
+            serde_json::to_string(&of).expect("JSON")
+        };
+        assert_eq!(same(&followed), same(report));
+        assert_eq!(std::mem::take(&mut report.unread_steps), [[8, 12]]);
         let partly = report.partly.take().expect("what was not measured");
         assert!(
-            partly.contains("5 of 24 steps") && partly.ends_with("is damaged"),
+            partly.starts_with("5 of 24 steps were not measured (8 to 12)")
+                && partly.ends_with("is damaged"),
             "{partly}"
         );
         assert!(!report.is_missing);
@@ -114,6 +133,128 @@ fn steps_that_can_be_read_are_measured_without_those_that_cannot() {
         let json = |report| serde_json::to_string(report).expect("JSON");
         assert_eq!(json(&*report), json(&whole.tensors[0]));
     }
+}
+
+/// What is measured of a tensor while it grows, some steps at a time.
+fn followed(tensor: &Tensor<'_>) -> TensorReport {
+    let mut found = growing(std::slice::from_ref(tensor), 1);
+    let mut followed = found.remove(0).expect("there is room");
+    for steps in [0..10, 10..11, 11..24] {
+        followed.add(tensor, steps);
+    }
+    followed.report()
+}
+
+/// Rows 512 to 1,023 of all steps are in one chunk, which is damaged: the tensor was not there at all.
+#[test]
+fn rows_that_can_be_read_are_measured_without_those_that_cannot() {
+    let seen = Mutex::new(Vec::new());
+    let chunk = [24, 512, COLUMNS];
+    let lost = 512..1024;
+    let damaged = with_lost_rows(&chunk, lost.clone(), &seen);
+    let found = measure(
+        std::slice::from_ref(&damaged),
+        &Sample::All,
+        1,
+        &mut |_, _| {},
+    );
+    let followed = followed(&damaged);
+    for report in [&found.tensors[0], &followed] {
+        let partly = report.partly.as_deref().expect("what was not measured");
+        assert!(
+            partly.starts_with(
+                "512 of 4,096 rows were not measured (512 to 1,023), since they cannot"
+            ),
+            "{partly}"
+        );
+        assert_eq!((report.measured, report.unread_steps.len()), (24, 0));
+        let rows = || (0..ROWS).filter(|row| !lost.contains(row));
+        let norms = (0..24).map(|step| {
+            let values =
+                rows().flat_map(|row| (0..COLUMNS).map(move |column| bits(step, row, column)));
+            let squares =
+                values.map(|bits| f64::from(f32::from_bits(u32::from(bits) << 16)).powi(2));
+            squares.sum::<f64>().sqrt()
+        });
+        let curves = report.curves.as_ref().expect("curves");
+        let pairs = curves.norm.mean.0.iter().zip(norms);
+        assert!(
+            pairs
+                .into_iter()
+                .all(|(found, norm)| (found / norm - 1.0).abs() < 1e-12)
+        );
+        let heat = report.heat.as_ref().expect("rows");
+        let still = rows().filter(|row| row.is_multiple_of(3)).count() as u64;
+        assert_eq!((heat.rows, heat.still), (ROWS, still));
+    }
+}
+
+/// The tensor of chunks of this shape, of which these rows cannot be read.
+fn with_lost_rows<'a>(
+    chunk: &[u64],
+    lost: std::ops::Range<u64>,
+    seen: &'a Mutex<Vec<(std::ops::Range<u64>, std::ops::Range<u64>)>>,
+) -> Tensor<'a> {
+    let Tensor { values, .. } = tensor(24, chunk, seen);
+    let values = values.expect("values");
+    let mut damaged = tensor(24, chunk, seen);
+    damaged.values = Ok(Box::new(move |steps, rows, bytes| {
+        let all = [Stride::of(0..ROWS)];
+        let strides = rows.unwrap_or(&all).iter();
+        match strides
+            .flat_map(Stride::iter)
+            .any(|row| lost.contains(&row))
+        {
+            true => Err("its chunk is damaged".to_owned()),
+            false => {
+                bytes.clear();
+                let mut part = Vec::new();
+                for stride in rows.unwrap_or(&all) {
+                    values(steps.clone(), Some(&[*stride]), &mut part)?;
+                    bytes.extend_from_slice(&part);
+                }
+                Ok(())
+            }
+        }
+    }));
+    damaged
+}
+
+/// A picture has the rows, or the steps, that can be read, and names the others.
+#[test]
+fn slices_leave_out_what_cannot_be_read() {
+    let seen = Mutex::new(Vec::new());
+    let damaged = with_lost_rows(&[24, 512, COLUMNS], 600..601, &seen);
+    let slice = Slice::step(&damaged, 3, Shown::Values).expect("the other rows");
+    assert_eq!(slice.unread, [[512, 1023]]);
+    assert_eq!(slice.bytes, (ROWS - 512) * ROW_BYTES);
+    let told = "rows 512 to 1,023 cannot be read: its chunk is damaged";
+    assert_eq!(slice.partly.as_deref(), Some(told));
+    assert!(
+        slice
+            .first_rows
+            .iter()
+            .all(|row| !(512..1024).contains(row))
+            && slice.nan == 0
+    );
+    assert!(Slice::row(&damaged, 600, 0).is_err() && Slice::row(&damaged, 599, 0).is_ok());
+
+    let Tensor { values, .. } = tensor(24, &[4, ROWS, COLUMNS], &seen);
+    let values = values.expect("values");
+    let mut damaged = tensor(24, &[4, ROWS, COLUMNS], &seen);
+    damaged.values = Ok(Box::new(move |steps, rows, bytes| {
+        match steps.start < 12 && 8 < steps.end {
+            true => Err("its chunk is damaged".to_owned()),
+            false => values(steps, rows, bytes),
+        }
+    }));
+    let row = Slice::row(&damaged, 7, 0).expect("the other steps");
+    assert_eq!((&row.unread[..], row.is_sampled), (&[[8, 11]][..], false));
+    assert!(row.first_rows.iter().copied().eq((0..8).chain(12..24)));
+    let cell = bits(13, 7, 5);
+    assert_eq!(row.cells[9 * 128 + 5].to_bits(), cell);
+    assert!(Slice::step(&damaged, 8, Shown::Values).is_err());
+    assert!(Slice::step(&damaged, 12, Shown::Change).is_err());
 }
 
 /// Chunks of whole steps, and of a few rows over all steps: each value is read once, and it comes to the same.

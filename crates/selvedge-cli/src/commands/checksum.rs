@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         for (tensor, why) in &left_out {
             output::note(&format!("`{tensor}` got no checksums: {why}"));
         }
-        output::print(&format!("{name}: all {others}tensors have checksums now\n"))?;
+        output::print_folded(&format!("{name}: all {others}tensors have checksums now\n"))?;
     }
     Ok(Outcome::Success)
 }

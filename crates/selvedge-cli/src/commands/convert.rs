@@ -182,7 +182,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if args.json {
         output::print_json(&render::convert::Report::new(&args.output, &summary))?;
     } else {
-        output::print(&render::convert::summary(&args.output, &summary))?;
+        output::print_folded(&render::convert::summary(&args.output, &summary))?;
     }
     Ok(Outcome::Success)
 }

@@ -38,6 +38,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     args.new_file.check(&args.file)?;
     interrupt::remove_partials();
     let pulled = object::pull(&args.url, &args.file, args.new_file.overwrite)?;
-    output::print(&render::objects::pulled(&args.file, &pulled))?;
+    output::print_folded(&render::objects::pulled(&args.file, &pulled))?;
     Ok(Outcome::Success)
 }

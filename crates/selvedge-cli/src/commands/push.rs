@@ -38,6 +38,6 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let pushed = object::push(&args.file, &args.url, args.overwrite)?;
-    output::print(&render::objects::pushed(&args.file, &pushed))?;
+    output::print_folded(&render::objects::pushed(&args.file, &pushed))?;
     Ok(Outcome::Success)
 }

@@ -170,7 +170,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if args.json {
         output::print_json(&render::rechunk::Report::new(&plan, Some(&summary)))?;
     } else {
-        output::print(&render::rechunk::summary(&summary, &plan))?;
+        output::print_folded(&render::rechunk::summary(&summary, &plan))?;
     }
     Ok(Outcome::Success)
 }

@@ -3,10 +3,9 @@
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use selvedge_base::text::escaped;
-use selvedge_hdf5::{Bytes, Grouped, Recovery, RunState, plan_recovery};
-
+use selvedge_hdf5::{Bytes, Grouped, Recovery, RunState, StorageError, plan_recovery};
 use serde::Serialize;
 
 use super::hdf5_only::check_hdf5;
@@ -82,13 +81,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 fn hdf5(path: &Path, args: &Args) -> anyhow::Result<()> {
     check_hdf5(path)?;
-    let recovery = if args.dry_run {
-        plan_recovery(path)?
-    } else {
-        selvedge_hdf5::recover(path)?
+    let recovery = match args.dry_run {
+        true => plan_recovery(path),
+        false => selvedge_hdf5::recover(path),
     };
+    let recovery = recovery.map_err(|error| said(error, path))?;
     if !args.json {
-        return output::print(&in_words(&recovery, args.dry_run));
+        return output::print_folded(&in_words(&recovery, args.dry_run));
     }
     output::print_json(&Report {
         selvedge_version: env!("CARGO_PKG_VERSION"),
@@ -109,6 +108,17 @@ fn hdf5(path: &Path, args: &Args) -> anyhow::Result<()> {
     })
 }
 
+/// Says what there is to do with a file that is none of the recorder's.
+fn said(error: StorageError, path: &Path) -> anyhow::Error {
+    match &error {
+        StorageError::NotATrajectory { .. } => anyhow!(
+            "{error}; it was not changed, and HDF5 opens it as it is: `selvedge inspect {}` tells what is in it",
+            path.display()
+        ),
+        _ => error.into(),
+    }
+}
+
 /// What was found, what was changed, how many steps there are.
 fn in_words(recovery: &Recovery, dry_run: bool) -> String {
     if recovery.marked {
@@ -117,7 +127,7 @@ fn in_words(recovery: &Recovery, dry_run: bool) -> String {
                 "nothing in a dry run; without --dry-run the mark would be taken out of the superblock"
             }
             false => {
-                "the mark is taken out of the superblock, and HDF5 opens the file; what its writer had\n           \
+                "the mark is taken out of the superblock, and HDF5 opens the file; what its writer had \
                  not put into the file is not there"
             }
         };
@@ -167,7 +177,7 @@ fn in_words(recovery: &Recovery, dry_run: bool) -> String {
         }
         (false, _) => "nothing: it is in order".to_owned(),
         (true, true) => format!(
-            "nothing in a dry run; without --dry-run {which} would end at {},\n           \
+            "nothing in a dry run; without --dry-run {which} would end at {}, \
              and the file would be marked as recovered",
             Grouped(steps)
         ),
@@ -202,7 +212,7 @@ fn safetensors(path: &Path, args: &Args) -> anyhow::Result<()> {
         Some(rows) => format!("{} rows, ", Grouped(rows)),
         None => String::new(),
     };
-    output::print(&format!(
+    output::print_folded(&format!(
         "{}\n  found    its writer died before it was finished\n  changed  it is finished now: \
          {rows}{}\n",
         shown(&summary.path),

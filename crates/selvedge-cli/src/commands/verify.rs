@@ -20,7 +20,7 @@ use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
-use crate::render::{self, Page};
+use crate::render;
 use crate::sizes;
 use crate::stats;
 
@@ -203,7 +203,7 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
     } else {
         let text = render::verify::files(found.clone());
         let text = text + &render::verify::notes([&one.0, &two.0]);
-        output::print(&render::folded(&text, Page::of_stdout()))?;
+        output::print_folded(&text)?;
     }
     match unread {
         Some(told) if !found.is_undecided() && outcome == Outcome::Failed => {
@@ -300,7 +300,7 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
         output::print_json(&Checksums::new(&report))?;
     } else {
         let text = render::verify::checksums(report);
-        output::print(&render::folded(&text, Page::of_stdout()))?;
+        output::print_folded(&text)?;
     }
     if let (Outcome::Failed, false, Some(why)) = (outcome, args.skip_unsupported, unread) {
         output::error(&anyhow!(

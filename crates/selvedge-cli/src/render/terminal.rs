@@ -114,7 +114,7 @@ fn warnings(tensors: &[TensorReport], room: Room) -> Vec<String> {
             let count = Grouped(count);
             Some((ERROR, format!("{name}: {count} {what}, the first {place}")))
         });
-        let unread = tensor.unread.as_ref();
+        let unread = tensor.unread.iter().chain(&tensor.partly);
         let unread = unread.map(|why| (WARNING, format!("{name}: {why}")));
         kinds.chain(unread).collect::<Vec<_>>()
     });

@@ -6,6 +6,9 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::page::Page;
 
+/// Columns of a word that stands before a text, at most.
+const LONGEST_LABEL: usize = 12;
+
 /// Columns of the terminal that a text takes, with its styles.
 pub(super) fn width(text: &str) -> usize {
     anstream::adapter::strip_str(text).map(str::width).sum()
@@ -74,7 +77,8 @@ pub(super) fn wrapped(text: &str, indent: usize, columns: usize) -> String {
     lines.join(&format!("\n{}", " ".repeat(indent)))
 }
 
-/// The lines of a text, broken at spaces where the page has an edge; what follows stands further in.
+/// The lines of a text, broken at spaces where the page has an edge; what follows stands further in, or below what a
+/// short word and some spaces stand before.
 pub(crate) fn folded(text: &str, page: Page) -> String {
     if page.table.is_none() {
         return text.to_owned();
@@ -85,8 +89,12 @@ pub(crate) fn folded(text: &str, page: Page) -> String {
         }
         let text = line.trim_start_matches(' ');
         let indent = line.len() - text.len();
-        let text = wrapped(text, indent + 2, page.text);
-        format!("{:indent$}{text}\n", "")
+        let label = text.find("  ").filter(|label| *label <= LONGEST_LABEL);
+        let rest = label.map_or(text, |label| text[label..].trim_start_matches(' '));
+        let (label, _) = text.split_at(text.len() - rest.len());
+        let further = if label.is_empty() { 2 } else { width(label) };
+        let rest = wrapped(rest, indent + further, page.text);
+        format!("{:indent$}{label}{rest}\n", "")
     };
     text.lines().map(fold).collect()
 }
@@ -109,7 +117,7 @@ pub(crate) fn counted(count: u64, one: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{shortened, width, wrapped};
+    use super::{Page, shortened, width, wrapped};
 
     #[test]
     fn the_middle_is_left_out() {
@@ -118,6 +126,18 @@ mod tests {
         assert_eq!(shortened("层层层层层", 6), "层…层");
         assert_eq!(width(&shortened("层层层层层", 6)), 5);
         assert_eq!(shortened("abc", 0), "…");
+    }
+
+    #[test]
+    fn lines_are_folded_below_their_labels() {
+        let page = Page {
+            table: Some(30),
+            text: 30,
+        };
+        let text = "file.h5\n  changed  nothing: all of it is in order\n  note: nothing of it is in order\n";
+        let folded = "file.h5\n  changed  nothing: all of it\n           is in order\n  note: nothing of it is in\n    \
+                      order\n";
+        assert_eq!(super::folded(text, page), folded);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fs;
 use crate::common::{Place, die_if_child, died, finished, live};
 use insta::assert_snapshot;
 use selvedge_safetensors::Save;
+use selvedge_testing::python;
 
 #[test]
 fn a_writer_that_died() {
@@ -48,6 +49,16 @@ fn what_there_is_nothing_to_do_for() {
     let missing = place.run(&["recover", "none.h5"]);
     assert_eq!(missing.code, 2);
     assert_eq!(missing.stderr, "error: there is no none.h5\n");
+    // A file of another program is in order, and the error said nothing of what to do with it.
+    let make = "import sys, h5py; h5py.File(sys.argv[1], 'w')['W'] = [1.0]";
+    python::on_file(make, &place.path("other.h5"));
+    let other = place.run(&["recover", "other.h5"]);
+    let told = "it was not changed, and HDF5 opens it as it is: `selvedge inspect other.h5` tells what is in it";
+    assert!(
+        other.code == 2 && other.stderr.contains(told),
+        "{}",
+        other.stderr
+    );
 }
 
 #[test]

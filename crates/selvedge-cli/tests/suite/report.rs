@@ -370,10 +370,8 @@ with h5py.File(sys.argv[1], 'w') as f:
     assert!(said.starts_with("a_report.html: "), "{said}");
 }
 
-/// One damaged chunk cost a tensor all of its steps.
-#[test]
-fn damage_costs_the_steps_that_cannot_be_read() {
-    const MAKE: &str = r#"
+/// `W` cannot be read at steps 4 and 5, and `loss` at 8 to 11.
+pub(crate) const DAMAGED: &str = r#"
 import sys, h5py, numpy as np
 path = sys.argv[1]
 with h5py.File(path, "w") as f:
@@ -385,8 +383,12 @@ with open(path, "r+b") as f:
         f.seek(place)
         f.write(bytes(6))
 "#;
+
+/// One damaged chunk cost a tensor all of its steps.
+#[test]
+fn damage_costs_the_steps_that_cannot_be_read() {
     let place = Place::new();
-    python::on_file(MAKE, &place.path("a.h5"));
+    python::on_file(DAMAGED, &place.path("a.h5"));
     let run = place.run(&["report", "a.h5", "-o", "a.html"]);
     assert_eq!(run.code, 2, "{}", run.stderr);
     for told in [

@@ -197,3 +197,47 @@ fn steps_without_a_chunk_take_no_memory() {
     assert!(peak > 0, "procfs tells the peak");
     assert!(peak < 250_000, "{peak} kB, and a step has 268 MB");
 }
+
+/// One damaged chunk took the tensor from the page, and from the terminal.
+#[test]
+fn damage_costs_the_steps_that_cannot_be_read() {
+    let place = Place::new();
+    python::on_file(crate::report::DAMAGED, &place.path("a.h5"));
+    let server = Server::start(&place, &["a.h5"]);
+    let news = server.wait(8);
+    let tensors = news["files"][0]["tensors"].as_array().expect("tensors");
+    for (name, told, unread) in [
+        ("W", "3 of 12 steps were not measured (4 to 6)", [[4, 6]]),
+        (
+            "loss",
+            "4 of 12 steps were not measured (8 to 11)",
+            [[8, 11]],
+        ),
+    ] {
+        let mut named = tensors.iter().filter(|tensor| tensor["name"] == name);
+        let tensor = named.next().expect("it");
+        let partly = tensor["partly"].as_str().unwrap_or_default();
+        assert!(
+            partly.starts_with(told) && partly.contains("chunk"),
+            "{tensor}"
+        );
+        assert_eq!(tensor["unread_steps"], serde_json::json!(unread));
+    }
+    let (head, body) = server.get("step?file=0&tensor=0&step=4", "");
+    let body = String::from_utf8(body).expect("text");
+    assert!(
+        head.starts_with("HTTP/1.1 422") && body.contains("chunk"),
+        "{body}"
+    );
+    let (head, cells) = server.slice("row?file=0&tensor=0&row=1");
+    assert_eq!(
+        head["slice"]["unread"],
+        serde_json::json!([[4, 5]]),
+        "{head}"
+    );
+    assert_eq!(cells.len(), 10);
+    let run = place.run(&["view", "--term", "a.h5"]);
+    for told in ["(4 to 6)", "(8 to 11)"] {
+        assert!(run.stdout.contains(told), "{}", run.stdout);
+    }
+}

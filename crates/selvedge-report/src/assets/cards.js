@@ -107,6 +107,7 @@ function scalars() {
     for (const { name, parts } of all) {
       const lines = read(parts).map(({ number, tensor }) => ({
         label: several ? fileLabel(number) : name, colour: fileColour(number), x: doubles(tensor.at), ...band(tensor.values),
+        gaps: tensor.unread_steps,
       }));
       const card = cards.get(name);
       if (card) { card.renew({ lines }); continue; }
@@ -206,7 +207,7 @@ function charts({ parts }) {
   const there = read(parts);
   const lines = (of) => there.flatMap(({ number, tensor }) => of(tensor, number));
   const line = (tensor, number, of, label, more) => ({
-    label, colour: fileColour(number), x: doubles(tensor.at), ...band(of), ...more,
+    label, colour: fileColour(number), x: doubles(tensor.at), ...band(of), gaps: tensor.unread_steps, ...more,
   });
   const add = (make, spec, below) => list.push({ make, spec, below });
   const curve = (title, pick, more) => add(chart, {

@@ -30,6 +30,14 @@ function lonely(self, at) {
   return there.filter((index, nth) => !isGap(index) && isGap(there[nth - 1]) && isGap(there[nth + 1]));
 }
 
+/** A table of a curve that is broken where steps cannot be read: they have no numbers. */
+function broken(table, gaps = []) {
+  const ends = gaps.filter(([first, last]) => !table[0].some((step) => step >= first && step <= last)).flat();
+  if (!ends.length) return table;
+  const order = [...table[0].map((step, at) => [step, at]), ...[...new Set(ends)].map((step) => [step, -1])].sort(([a], [b]) => a - b);
+  return table.map((column, nth) => order.map(([step, at]) => nth === 0 ? step : at < 0 ? null : column[at]));
+}
+
 /** The mean of what came before, in which a number counts half after `half` more points. */
 function smoothed(numbers, half) {
   const keep = Math.pow(0.5, 1 / half);
@@ -44,7 +52,7 @@ function smoothed(numbers, half) {
 
 /**
  * A card with curves, which takes others by `renew`. `lines` have `label`, `colour` (the name of a variable), `x`, and `mean`, `min`, `max`; of those with
- * `bars` there is a bar for each number. `x` writes what lies along the axis, where that is not steps. `log` and `smooth` say which is on at first; null leaves the toggle out.
+ * `bars` there is a bar for each number, and `gaps` of one are the steps that cannot be read: the first and the last of each range. `x` writes what lies along the axis, where that is not steps. `log` and `smooth` say which is on at first; null leaves the toggle out.
  */
 function chart({ title, note, lines: first, log = false, smooth = null, percent: isShare = false, fan = false, x: writeX = null }) {
   const head = make("div", "head", make("h3", "", title));
@@ -57,7 +65,7 @@ function chart({ title, note, lines: first, log = false, smooth = null, percent:
 
   /** Takes these lines, and shows what they are. */
   function take(now) {
-    const labels = (lines) => JSON.stringify(lines.map((line) => [line.label, line.colour, Boolean(line.min)]));
+    const labels = (lines) => JSON.stringify(lines.map((line) => [line.label, line.colour, Boolean(line.min), Boolean(line.gaps?.length)]));
     const isSame = labels(now) === labels(lines);
     lines = now;
     const labelled = lines.filter((line) => line.label);
@@ -67,6 +75,7 @@ function chart({ title, note, lines: first, log = false, smooth = null, percent:
     }
     entries = labelled.map((line) => ({ line, key: make("i", ""), value: make("b", "") }));
     legend.replaceChildren(...entries.map(({ line, key, value }) => make("span", "", key, line.label + " ", value)));
+    if (lines.some((line) => line.gaps?.length)) legend.append(make("span", "", make("i", "gap"), "cannot be read"));
     return false;
   }
 
@@ -94,7 +103,7 @@ function chart({ title, note, lines: first, log = false, smooth = null, percent:
         series.push({ stroke: colour, width: line.width || 1.6, points: { show: few, size: few ? 6 : 4, filter: few || line.bars ? null : lonely },
           ...line.bars && { paths: uPlot.paths.bars({ size: [1, 60] }), fill: colour + "90", width: 0 } });
       }
-      tables.push(table);
+      tables.push(broken(table, line.gaps));
     }
     return { series, bands, data: uPlot.join(tables, tables.map((table) => table.map(() => 2))) };
   }
@@ -115,11 +124,22 @@ function chart({ title, note, lines: first, log = false, smooth = null, percent:
         { ...axis, size: (_, texts) => Math.max(58, ...(texts || []).map((text) => 10 + 7 * text.length)), gap: 4, values: (_, ticks) => apart(ticks, write) },
       ],
       cursor: { ...!writeX && { sync: { key: "steps", scales: ["x", null] } }, points: { size: 6 }, drag: { x: true, y: false } },
-      hooks: { setCursor: [tell], setSelect: [zoom] },
+      hooks: { drawClear: [shade], setCursor: [tell], setSelect: [zoom] },
     }, data, plot);
     if (state.zoom) built.setScale("x", state.zoom);
     for (const { line, key } of entries) key.style.background = css(line.colour);
     tell(built);
+  }
+
+  /** Marks the steps that cannot be read. */
+  function shade(self) {
+    const { left, top, width, height } = self.bbox, pen = self.ctx;
+    const at = (step) => Math.max(left, Math.min(left + width, self.valToPos(step, "x", true)));
+    pen.fillStyle = css("--gap");
+    for (const [first, last] of lines.flatMap((line) => line.gaps || [])) {
+      const from = at(first - 0.5), to = at(last + 0.5);
+      if (to > from) pen.fillRect(from, top, Math.max(2, to - from), height);
+    }
   }
 
   function zoom(self) {

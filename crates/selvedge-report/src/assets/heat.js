@@ -349,7 +349,7 @@ function heatPicture(file, tensor, title) {
       const number = view.rows[row], [picture, at] = of(number), more = picture.size[at] - heat.unit;
       const others = more > 0 ? ` and ${grouped(more)} more` : "";
       return `${rowName(picture.best[at], heat.unit)}${others}\n${stepsOf(columns, column, file.is_sampled)}\n` +
-        (Number.isNaN(cell) ? "no step before it" : `at most ${short(cell)}`);
+        (!Number.isNaN(cell) ? `at most ${short(cell)}` : tensor.partly ? "not measured" : "no step before it");
     },
   };
 }

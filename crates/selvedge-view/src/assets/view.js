@@ -76,8 +76,10 @@ function look(file, number, tensor) {
     rows > 1 ? make("label", "", "row", rowField) : null, facts);
   const problem = make("p", "warning");
   problem.hidden = true;
+  const partly = [make("p", "warning"), make("p", "warning")];
+  for (const told of partly) told.hidden = true;
   const side = make("div", "side");
-  box.append(controls, problem, side);
+  box.append(controls, problem, partly[0], side);
   let image = null, bars = null;
 
   function to(step) {
@@ -110,17 +112,26 @@ function look(file, number, tensor) {
     load();
   }
 
+  /** Says of the step, or of the row, what cannot be read of it. */
+  function tellPartly(which, text) {
+    partly[which].textContent = text ? text[0].toUpperCase() + text.slice(1) : "";
+    partly[which].hidden = !text;
+  }
+
   function show({ number: step, slice, cells }, took) {
+    tellPartly(0, slice.partly);
     const { first_rows: firstRows, first_columns: firstColumns, columns } = slice;
     const lines = firstRows.map((_, line) => line);
     const name = (line, column) => slice.list
       ? `value ${grouped(firstRows[line] + firstColumns[column])}`
       : `${rowName(firstRows[line], 1)}, column ${grouped(firstColumns[column])}`;
-    const isOne = !slice.is_sampled && firstRows.length === slice.rows && firstColumns.length === columns;
+    const isOne = !slice.is_sampled && slice.rows <= 1000 && firstColumns.length === columns;
+    // A line where rows are that cannot be read.
+    const gaps = (slice.unread || []).map(([first]) => firstRows.findIndex((row) => row > first)).filter((line) => line > 0);
     const spec = {
       title: state.of === "change" ? `change at step ${grouped(step)}` : `values at step ${grouped(step)}`,
       columns: firstColumns, cells, signed: true, usual: slice.usual, log: false, height: 460, unit: "",
-      views: [{ label: "", rows: lines, marks: marksOf(firstRows) }],
+      views: [{ label: "", rows: lines, marks: marksOf(firstRows), lines: gaps }],
       tip: (_, line, column, cell) => `${name(line, column)}\n${isOne ? "" : "the farthest from zero here: "}${short(cell)}`,
       note: "Blue is below zero, red above; what is NaN or infinite is violet. Click a row to see it over all steps, drag to zoom.",
       pick: (line) => { if (!slice.list) showRow(firstRows[line]); },
@@ -172,6 +183,7 @@ function look(file, number, tensor) {
       if (of !== over) return;
       problem.hidden = true;
       if (found.token) DATA.tokens[of.row] = found.token;
+      of.partly ||= found.slice.partly;
       addToRow(of, found);
       drawRow(of);
     } catch (error) {
@@ -199,6 +211,7 @@ function look(file, number, tensor) {
   }
 
   function drawRow(of) {
+    tellPartly(1, of.partly);
     // Where steps were left out, a column may have none of its own.
     const there = Array.from(of.columns, (line, column) => line && column).filter((column) => column !== undefined);
     const steps = there.map((column) => column * of.each), count = steps.length, high = of.firsts.length;
@@ -219,7 +232,7 @@ function look(file, number, tensor) {
     if (of.card) return of.card.renew(spec);
     of.card = picture(spec);
     of.card.classList.add("row");
-    rowCard ? rowCard.replaceWith(of.card) : box.append(of.card);
+    rowCard ? rowCard.replaceWith(of.card) : box.append(partly[1], of.card);
     rowCard = of.card;
   }
 
