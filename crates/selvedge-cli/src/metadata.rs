@@ -238,6 +238,10 @@ fn of_tensor<'k>(key: &'k str, tensors: &HashSet<&str>) -> Option<(&'k str, &'k 
 /// The attributes whose values are not read, and so not compared: their names, and that in a sentence.
 pub(crate) fn unread(facts: &FileFacts) -> Vec<(String, String)> {
     let path = facts.path.display();
+    let unlisted = facts.unlisted.iter().map(|(what, why)| {
+        let told = format!("{what} in {path} are not compared: {why}");
+        (what.clone(), told)
+    });
     let of_file = facts
         .unread_attributes
         .iter()
@@ -257,6 +261,7 @@ pub(crate) fn unread(facts: &FileFacts) -> Vec<(String, String)> {
                 format!("attribute `{name}`{of} in {path} holds {holds}, which is not compared");
             (format!("{name}{of}"), told)
         })
+        .chain(unlisted)
         .collect()
 }
 

@@ -63,6 +63,23 @@ pub(crate) const AXIS_LABELS: &str = "DIMENSION_LABELS";
 /// How the names begin that only this crate gives.
 pub(crate) const PREFIX: &str = "selvedge_";
 
+/// The attributes of the root by which a file of ours is read, [`FORMAT`] among them, in the order of their names.
+pub(crate) const OF_RUN: [&str; 13] = [
+    CREATED,
+    NOTEBOOK,
+    COMMIT,
+    FORMAT,
+    RANK,
+    READ_PATTERN,
+    RUN,
+    SOURCES,
+    STATE,
+    STEP_TENSORS,
+    STEPS_PLANNED,
+    VERSION,
+    WORLD_SIZE,
+];
+
 /// Names that only this crate writes at the root.
 pub(crate) fn is_reserved(name: &str) -> bool {
     name.starts_with(PREFIX) || name == CREATED || name == NOTEBOOK

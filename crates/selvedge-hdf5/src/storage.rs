@@ -10,6 +10,11 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 
 use selvedge_base::{Mutex, disk};
 
+#[cfg(test)]
+mod memory;
+#[cfg(test)]
+pub(crate) use memory::InMemory;
+
 /// What the file system says of an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use selvedge_base::natural;
 use selvedge_base::text::escaped;
 use selvedge_conventions::{Finding, Place};
@@ -100,6 +101,9 @@ struct Inspected {
     facts: FileFacts,
     #[serde(skip_serializing_if = "Option::is_none")]
     stats: Option<Vec<TensorStats>>,
+    /// The first dataset or group whose values were asked for, and that cannot be opened.
+    #[serde(skip)]
+    unread: Option<String>,
     /// What `selvedge check` finds in the file, sorted.
     #[serde(serialize_with = "found")]
     findings: Vec<Finding>,
@@ -163,12 +167,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         // What was shown is not all that was asked for.
         let stats = inspected.as_ref().ok().and_then(|file| file.stats.as_ref());
         unread |= stats.is_some_and(|stats| is_unread(stats, args.skip_unsupported));
+        let hidden = inspected.as_ref().ok().and_then(|file| file.unread.clone());
         match inspected {
             Ok(inspected) if args.json => report.files.push(inspected),
             Ok(Inspected {
                 facts,
                 stats,
                 findings,
+                ..
             }) => {
                 let text =
                     render::inspect::file(&facts, stats.as_deref(), &findings, args.each, page);
@@ -183,6 +189,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
                     message: format!("{error:#}"),
                 });
             }
+        }
+        if let Some(told) = hidden {
+            unread = true;
+            output::error(&anyhow!("{told}; --skip-unsupported leaves it out"));
         }
     }
     if args.json {
@@ -256,6 +266,7 @@ fn inspect(path: &Path, assumptions: &Assumptions, args: &Args) -> anyhow::Resul
             _ => true,
         });
     }
+    let unread = file.unread(&args.tensors, args.skip_unsupported || !args.stats);
     let stats = if args.stats {
         let mut progress = Progress::new(stats::bytes(&facts));
         let stats = stats::gather(&facts, &file, &mut progress);
@@ -267,6 +278,7 @@ fn inspect(path: &Path, assumptions: &Assumptions, args: &Args) -> anyhow::Resul
     Ok(Inspected {
         facts,
         stats,
+        unread,
         findings,
     })
 }

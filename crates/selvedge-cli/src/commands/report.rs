@@ -107,12 +107,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         notes.extend(note);
         files.push(file);
         missing.extend(unread);
-        if args.tensors.is_empty() {
-            missing.extend(open.unread().map(|message| Unread {
-                message,
-                is_unsupported: true,
-            }));
-        }
+        missing.extend(open.unread(&args.tensors, false).map(|message| Unread {
+            message,
+            is_unsupported: true,
+        }));
     }
     let rows = opened.iter().flat_map(|(facts, _)| report::rows(facts));
     notes.extend(other_rows(args.vocabulary.as_deref(), &vocabulary, rows));

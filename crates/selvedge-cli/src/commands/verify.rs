@@ -186,9 +186,8 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
         true => Outcome::Failed,
         false => answer(found.is_equal()),
     };
-    let all = args.tensors.is_empty() && !args.skip_unsupported;
-    let unread = [&one.1, &two.1].into_iter().filter(|_| all);
-    let unread = unread.filter_map(OpenFile::unread).next();
+    let mut unread = [&one.1, &two.1].into_iter();
+    let unread = unread.find_map(|file| file.unread(&args.tensors, args.skip_unsupported));
     let outcome = match (outcome, &unread) {
         (Outcome::Success, Some(_)) => Outcome::Failed,
         (outcome, _) => outcome,
@@ -263,13 +262,12 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
     };
     progress.finish();
     let mut report = report?;
-    let hidden = reader.notes().iter().find(|note| note.is_unread());
-    let hidden = hidden.filter(|_| args.tensors.is_empty());
+    let hidden = reader.unread().filter(|_| args.tensors.is_empty());
     let unread = report
         .tensors
         .iter()
         .find_map(|tensor| tensor.unread.clone())
-        .or(hidden.map(ToString::to_string));
+        .or(hidden.as_ref().map(ToString::to_string));
     if args.skip_unsupported {
         let left_out = report
             .tensors

@@ -131,11 +131,8 @@ pub(crate) fn convert(
     asked: &Asked,
     output: Output<'_>,
 ) -> anyhow::Result<Summary> {
-    // What cannot be opened has no name that could be chosen.
-    if asked.tensors.is_empty()
-        && !(asked.skip_unsupported || asked.skip_damaged)
-        && let Some(told) = opened.1.unread()
-    {
+    let may_skip = asked.skip_unsupported || asked.skip_damaged;
+    if let Some(told) = opened.1.unread(&asked.tensors, may_skip) {
         bail!("{told}; --skip-damaged leaves it out");
     }
     let mut left_out = LeftOut::new();

@@ -7,7 +7,7 @@ use std::path::Path;
 use selvedge_base::FileError;
 use selvedge_base::shape::most_elements;
 use selvedge_hdf5::{
-    Attribute as Stored, DataLayout, Dtype, MissingSource, ReadError, Reader, RunState,
+    Attribute as Stored, DataLayout, Dtype, MissingSource, Note, ReadError, Reader, RunState,
     StorageError, Tensor,
 };
 
@@ -88,11 +88,16 @@ fn gather_open(
         }
     }
     let recording = recording(&reader);
+    let mut unlisted: Vec<Note> = reader.notes().to_vec();
+    unlisted.retain(|note| match note {
+        Note::UnreadAttributes { object, .. } => object.is_empty(),
+        _ => false,
+    });
     let mut tensors = reader
         .tensors()
         .iter()
         .zip(reader.axis_names())
-        .map(|(tensor, axes)| tensor_facts(tensor, axes, recording.as_ref()))
+        .map(|(tensor, axes)| tensor_facts(tensor, axes, recording.as_ref(), &mut unlisted))
         .collect::<Result<Vec<_>, _>>()?;
     tensors.sort_by_key(|tensor| tensor.role);
     let text = |name: &str| match reader.attribute(name) {
@@ -117,7 +122,8 @@ fn gather_open(
         disk_bytes,
         attributes: attributes(reader.attributes(), placed),
         unread_attributes: unread(reader.skipped_attributes()),
-        notes: notes(path, &reader),
+        notes: notes(path, &reader, &unlisted),
+        unlisted: unlisted.iter().filter_map(Note::not_kept).collect(),
         python: python::open_hdf5(path, &tensors, reader.has_swmr_mark()),
         provenance,
         recording,
@@ -201,6 +207,7 @@ fn tensor_facts(
     tensor: &Tensor,
     axes: Vec<Option<String>>,
     recording: Option<&Recording>,
+    unlisted: &mut Vec<Note>,
 ) -> Result<TensorFacts, Unreadable> {
     let role = match (recording, tensor.role()) {
         (None, _) => Role::Tensor,
@@ -210,7 +217,10 @@ fn tensor_facts(
     let dtype = tensor.dtype().ok();
     let element_bits = dtype.map(|dtype| dtype.size() as u64 * 8);
     let shape = tensor.shape();
-    let stored = tensor.attributes()?;
+    let (stored, skipped) = tensor.all_attributes().unwrap_or_else(|note| {
+        unlisted.push(note);
+        Default::default()
+    });
     let logical_dtype = match find(&stored, LOGICAL_DTYPE) {
         Some(Stored::Text(text)) => Some(text.clone()),
         // A list of one text is a text, as MATLAB writes them.
@@ -259,15 +269,17 @@ fn tensor_facts(
             }
         }),
         attributes: own_attributes,
-        unread_attributes: unread(&tensor.skipped_attributes()?),
+        unread_attributes: unread(&skipped),
         logical_dtype,
         stored_dtype,
         shape,
     })
 }
 
-fn notes(path: &Path, reader: &Reader) -> Vec<String> {
-    let notes = reader.notes().iter();
+fn notes(path: &Path, reader: &Reader, unlisted: &[Note]) -> Vec<String> {
+    let known = reader.notes();
+    let more = unlisted.iter().filter(|note| !known.contains(note));
+    let notes = known.iter().chain(more);
     let mut notes: Vec<String> = notes.map(|note| of_program(&note.to_string())).collect();
     if reader.has_swmr_mark() {
         let recover = format!("`selvedge recover {}` takes its mark out", path.display());

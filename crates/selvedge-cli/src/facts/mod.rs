@@ -54,13 +54,15 @@ impl OpenFile {
         }
     }
 
-    /// The first dataset or group that cannot be opened: in which file, and why.
-    pub(crate) fn unread(&self) -> Option<String> {
-        let Self::Hdf5(reader) = self else {
-            return None;
-        };
-        let unread = reader.notes().iter().find(|note| note.is_unread())?;
-        Some(format!("{unread}, in {}", reader.path().display()))
+    /// The first dataset or group that cannot be opened, in which file, and why: what hinders whoever wants all of it. What
+    /// is `chosen` by its name is there; and it may be left out where that is asked for.
+    pub(crate) fn unread(&self, chosen: &[String], may_skip: bool) -> Option<String> {
+        match self {
+            Self::Hdf5(reader) if chosen.is_empty() && !may_skip => {
+                reader.unread().map(|error| error.to_string())
+            }
+            _ => None,
+        }
     }
 }
 

@@ -29,6 +29,9 @@ pub(crate) struct FileFacts {
     /// What else the file says of itself.
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) unread_attributes: Vec<UnreadAttribute>,
+    /// The file and tensors whose attributes cannot be listed: `the attributes of …`, and why. The notes tell them, too.
+    #[serde(skip)]
+    pub(crate) unlisted: Vec<(String, String)>,
     /// What others added to a recorded file or changed in it, and what of the file is not shown among
     /// the tensors, in clauses.
     pub(crate) notes: Vec<String>,

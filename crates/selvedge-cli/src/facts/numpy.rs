@@ -52,6 +52,7 @@ pub(super) fn gather(
         provenance: Provenance::default(),
         attributes: Vec::new(),
         unread_attributes: Vec::new(),
+        unlisted: Vec::new(),
         notes: others.chain(rest.flatten()).collect(),
         python: python::open_numpy(path, format, &tensors),
         tensors,

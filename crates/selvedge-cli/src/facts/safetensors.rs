@@ -52,6 +52,7 @@ pub(super) fn gather(path: &Path) -> Result<(FileFacts, Reader), Unreadable> {
         },
         attributes,
         unread_attributes: Vec::new(),
+        unlisted: Vec::new(),
         notes: Vec::new(),
         python: python.open(),
         tensors: header

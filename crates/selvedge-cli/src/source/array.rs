@@ -212,6 +212,16 @@ impl Array {
             let what = format!("has values of `{}` that cannot be read", self.name);
             ArrayError::io(&self.path, what, error)
         })?;
+        // NumPy shows what is neither as True, and calculates with the byte that it is.
+        if self.kind.is_some_and(|kind| kind.name == "bool") && buffer.iter().any(|&byte| byte > 1)
+        {
+            let what = format!(
+                "has bools in `{}` that are neither 0 nor 1; in Python `array.view(\"uint8\")` is these bytes, and \
+                 `array.view(\"uint8\") != 0` bools",
+                self.name
+            );
+            return Err(ArrayError::new(&self.path, what));
+        }
         let swapped = self.kind.map_or(1, Kind::swapped_bytes);
         if swapped > 1 && self.descr.starts_with('>') {
             let swapped = usize::try_from(swapped).unwrap_or(1);

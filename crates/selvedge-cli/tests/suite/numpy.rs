@@ -316,6 +316,40 @@ fn what_cannot_be_read_is_told_by_its_name_and_stops_nothing_else() {
 
 /// A stored member, as `np.savez` writes it, was not held against the checksum of the archive: a damaged
 /// byte became another value, with exit code 0, where `np.load` says "Bad CRC-32".
+/// NumPy shows 2 as True, and the next program calculates with it.
+#[test]
+fn bools_that_are_neither_are_told_and_become_nothing_else() {
+    let place = Place::new();
+    let make = "
+import sys, numpy as np
+folder = sys.argv[1]
+odd = np.array([[1, 0], [2, 255]], np.uint8).view(bool)
+np.save(f'{folder}/odd.npy', odd)
+np.savez(f'{folder}/odd.npz', odd=odd, even=odd.view(np.uint8) != 0)
+np.savez_compressed(f'{folder}/deflated.npz', odd=odd, even=odd.view(np.uint8) != 0)
+";
+    python::run(make, [&place.path("")]);
+    for file in ["odd.npy", "odd.npz", "deflated.npz"] {
+        for command in [
+            &["convert", file, "new.safetensors"][..],
+            &["convert", file, "new.h5"],
+            &["show", file, "odd"],
+        ] {
+            let run = place.run(command);
+            assert_eq!(run.code, 2, "{command:?}: {}", run.stdout);
+            let stderr = unwrapped(&run.stderr);
+            assert!(
+                stderr.contains("`odd` that are neither 0 nor 1"),
+                "{stderr}"
+            );
+        }
+    }
+    for file in ["odd.npz", "deflated.npz"] {
+        place.print(&["show", file, "even"]);
+        place.print(&["convert", file, "new.h5", "--skip-damaged", "--overwrite"]);
+    }
+}
+
 #[test]
 fn a_damaged_byte_of_a_stored_member_is_no_value() {
     let place = Place::new();

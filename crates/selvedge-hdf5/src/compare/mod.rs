@@ -14,6 +14,7 @@ pub use result::{Comparison, Difference, TensorComparison, Verdict};
 use selvedge_base::{Chain, pool};
 
 use crate::bulk::{self, Buffer, Meter, Progress, Walk};
+use crate::error::LibraryError;
 use crate::plan::Grouped;
 use crate::reader::{Reader, Tensor};
 use crate::source::TensorSource;
@@ -303,6 +304,12 @@ type AttributePair = (String, [Option<Attribute>; 2]);
 /// Root attributes that differ: their name, and their values where they are there. What says how
 /// and when a file was made is left out.
 fn attributes(left: &Reader, right: &Reader) -> Result<Vec<AttributePair>, ReadError> {
+    for file in [left, right] {
+        if let Some(reason) = file.why_unlisted() {
+            let error = LibraryError::new(reason);
+            return Err(StorageError::library(file.path(), "list the attributes of", error).into());
+        }
+    }
     let mut differing = differing("", left.attributes(), right.attributes());
     differing
         .retain(|(name, _)| name != provenance::CREATED && !name.starts_with(provenance::PREFIX));

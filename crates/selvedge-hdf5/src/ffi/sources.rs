@@ -99,22 +99,27 @@ pub(crate) fn virtual_mappings(dataset: &Dataset) -> hdf5::Result<Vec<Mapping>> 
 /// for each part, and can take the rest for full. Parts without an end are not looked at.
 pub(crate) fn has_overlap_and_gap(dataset: &Dataset) -> hdf5::Result<bool> {
     let plan = dataset.dcpl()?;
-    let (mut all, mut selected) = (None::<Dataspace>, 0);
+    let (mut parts, mut selected) = (Vec::new(), 0_usize);
     for number in 0..mapping_count(&plan)? {
         let target = target(&plan, number)?;
         if Endless::of(&target).is_some() {
             return Ok(false);
         }
-        selected += target.selection_size();
-        all = Some(match all {
-            None => target,
-            Some(before) => space(|| {
-                // SAFETY: the identifiers are those of `before` and `target`, which are alive.
-                unsafe { H5Scombine_select(before.id(), H5S_seloper_t::H5S_SELECT_OR, target.id()) }
-            })?,
-        });
+        selected = selected.saturating_add(target.selection_size());
+        parts.push(target);
     }
-    let given = all.map_or(0, |all| all.selection_size());
+    // Each with its neighbour: one after the other, each would go through all before it.
+    while parts.len() > 1 {
+        let pairs = parts.chunks(2).map(|pair| match pair {
+            [one, two] => space(|| {
+                // SAFETY: the identifiers are those of `one` and `two`, which are alive.
+                unsafe { H5Scombine_select(one.id(), H5S_seloper_t::H5S_SELECT_OR, two.id()) }
+            }),
+            alone => Ok(alone[0].clone()),
+        });
+        parts = pairs.collect::<hdf5::Result<_>>()?;
+    }
+    let given = parts.first().map_or(0, Dataspace::selection_size);
     Ok(given < selected && given < dataset.size())
 }
 

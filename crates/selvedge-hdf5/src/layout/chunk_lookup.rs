@@ -110,75 +110,13 @@ impl Children {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
     use crate::layout::ChunkIndex;
-    use crate::storage::{Status, Storage};
-    use std::sync::Mutex;
-
-    /// A file in memory that counts the calls and the bytes of its reads.
-    #[derive(Default)]
-    struct Counted {
-        bytes: Mutex<Vec<u8>>,
-        reads: AtomicUsize,
-        read: AtomicUsize,
-    }
-
-    impl Counted {
-        fn taken(&self) -> (usize, usize) {
-            let order = Ordering::Relaxed;
-            (self.reads.swap(0, order), self.read.swap(0, order))
-        }
-    }
-
-    impl ReadAt for Counted {
-        fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-            self.reads.fetch_add(1, Ordering::Relaxed);
-            self.read.fetch_add(buffer.len(), Ordering::Relaxed);
-            let start = usize::try_from(offset).unwrap();
-            let bytes = self.bytes.lock().unwrap();
-            let from = bytes.get(start..start + buffer.len());
-            buffer.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
-            Ok(())
-        }
-    }
-
-    impl Storage for Counted {
-        fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-            let start = usize::try_from(offset).unwrap();
-            let mut all = self.bytes.lock().unwrap();
-            let end = all.len().max(start + bytes.len());
-            all.resize(end, 0);
-            all[start..start + bytes.len()].copy_from_slice(bytes);
-            Ok(())
-        }
-
-        fn set_len(&self, _: u64) -> io::Result<()> {
-            unreachable!("the length follows the writes")
-        }
-
-        fn status(&self) -> io::Result<Status> {
-            unreachable!("nobody asks")
-        }
-
-        fn sync_data(&self) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn reserve(&self, _: u64, _: u64) -> io::Result<()> {
-            unreachable!("nothing is reserved")
-        }
-
-        fn release(&self, _: u64, _: u64) -> io::Result<()> {
-            unreachable!("nothing is given back")
-        }
-    }
+    use crate::storage::{InMemory, Storage as _};
 
     /// An index of `chunks` chunks of 3 steps each, two of them side by side.
-    fn index(chunks: u64) -> (Counted, u64) {
-        let file = Counted::default();
+    fn index(chunks: u64) -> (InMemory, u64) {
+        let file = InMemory::default();
         file.write_all_at(&u64::MAX.to_le_bytes(), 0).unwrap();
         let mut index = ChunkIndex::empty(2, 0);
         let mut end = 8;

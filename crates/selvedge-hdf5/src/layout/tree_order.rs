@@ -141,20 +141,8 @@ fn children(addressing: Addressing, node: &[u8]) -> impl Iterator<Item = u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
-
-    /// A file in memory.
-    struct Image(Vec<u8>);
-
-    impl ReadAt for Image {
-        fn read_exact_at(&self, mut buffer: &mut [u8], offset: u64) -> io::Result<()> {
-            let from = usize::try_from(offset).unwrap_or(usize::MAX);
-            let bytes = self.0.get(from..).and_then(|rest| rest.get(..buffer.len()));
-            io::Write::write_all(&mut buffer, bytes.ok_or(io::ErrorKind::UnexpectedEof)?)
-        }
-    }
+    use crate::storage::{InMemory, Storage as _};
 
     const ADDRESSING: Addressing = Addressing {
         base: 0,
@@ -178,9 +166,10 @@ mod tests {
 
     /// Takes the nodes at these addresses, which are at as many bytes of the storage.
     fn take(order: &mut TreeOrder, nodes: &[(usize, Vec<u8>)], read: &[usize]) -> bool {
-        let mut storage = Image(vec![0; 2048]);
+        let storage = InMemory::default();
+        storage.write_all_at(&[0; 2048], 0).unwrap();
         for (at, node) in nodes {
-            storage.0[*at..at + node.len()].copy_from_slice(node);
+            storage.write_all_at(node, *at as u64).unwrap();
         }
         let find = |at: usize| nodes.iter().find(|(place, _)| *place == at).unwrap();
         read.iter()

@@ -10,10 +10,10 @@ use crate::Attribute;
 use crate::error::LibraryError;
 use crate::ffi::{self, Padding, StoredType};
 use crate::plan::Shape;
-use crate::provenance::{DIMENSION_SCALE, SCALE_CLASS, SCALE_LINKS, SCALE_NAME};
+use crate::provenance::{DIMENSION_SCALE, OF_RUN, SCALE_CLASS, SCALE_LINKS, SCALE_NAME};
 
 /// Attributes by name, and those that are not read: name, and what they are.
-pub(super) type Attributes = (Vec<(String, Attribute)>, Vec<(String, String)>);
+pub(crate) type Attributes = (Vec<(String, Attribute)>, Vec<(String, String)>);
 
 /// The largest attribute that is read, in bytes: one in an object header has less than 64 kB.
 const MOST_BYTES: usize = 64 << 20;
@@ -25,7 +25,7 @@ pub(super) fn read(location: &Location) -> hdf5::Result<Attributes> {
         let value = match ffi::open_attribute(location, &name) {
             Ok(Some(stored)) => value(&stored),
             Ok(None) => continue,
-            Err(error) => Err(LibraryError::from(error).to_string()),
+            Err(error) => Err(unread(error)),
         };
         match (text::checked(name.into_bytes()), value) {
             (Ok(name), Ok(value)) => attributes.push((name, value)),
@@ -45,6 +45,35 @@ pub(super) fn read(location: &Location) -> hdf5::Result<Attributes> {
     // The names that they give to axes are read where those are asked for.
     skipped.retain(|(name, _)| !SCALE_LINKS.contains(&name.as_str()));
     Ok((attributes, skipped))
+}
+
+/// The attributes of a file, and why they cannot be listed, if they cannot. Then they are those of its run that can be
+/// found by their names.
+pub(super) fn of_root(file: &Location) -> (Attributes, Option<String>) {
+    let error = match read(file) {
+        Ok(found) => return (found, None),
+        Err(error) => LibraryError::from(error).to_string(),
+    };
+    let named = |name: &&str| Some(((*name).to_owned(), one(file, name).ok()??));
+    let found = OF_RUN.iter().filter_map(named).collect();
+    ((found, Vec::new()), Some(error))
+}
+
+/// Why the attributes of an object cannot be listed; `None` where they can.
+pub(super) fn why_unlisted(object: &Location) -> Option<String> {
+    if ffi::object_info(object).is_some_and(|info| info.attributes == 0) {
+        return None;
+    }
+    let error = ffi::attribute_names(object).err()?;
+    Some(LibraryError::from(error).to_string())
+}
+
+/// What an attribute is that libhdf5 does not give.
+fn unread(error: hdf5::Error) -> String {
+    format!(
+        "something that cannot be read ({})",
+        LibraryError::from(error)
+    )
 }
 
 /// Whether the attribute says that its dataset names an axis. That is how a file is built, and not
@@ -68,7 +97,10 @@ pub(super) fn text(location: &Location, name: &str) -> Option<String> {
 /// The text of attribute `name`, or what it is instead; `None` where there is none. A list of one text is a
 /// text, as MATLAB writes them.
 pub(super) fn word(location: &Location, name: &str) -> Option<Result<String, String>> {
-    let stored = ffi::open_attribute(location, &CString::new(name).ok()?).ok()??;
+    let stored = match ffi::open_attribute(location, &CString::new(name).ok()?) {
+        Ok(stored) => stored?,
+        Err(error) => return Some(Err(unread(error))),
+    };
     Some(match value(&stored) {
         Ok(Attribute::Text(text)) => Ok(text),
         Ok(Attribute::Texts(mut texts)) if texts.len() == 1 => Ok(texts.remove(0)),
@@ -79,10 +111,9 @@ pub(super) fn word(location: &Location, name: &str) -> Option<Result<String, Str
 
 /// The value of an attribute, or what it is that is not read.
 fn value(stored: &Stored) -> Result<Attribute, String> {
-    let failed = |error: hdf5::Error| LibraryError::from(error).to_string();
-    let of = ffi::describe(&stored.dtype().map_err(failed)?);
+    let of = ffi::describe(&stored.dtype().map_err(unread)?);
     let name = || dtype::name(&of);
-    let space = stored.space().map_err(failed)?;
+    let space = stored.space().map_err(unread)?;
     // Without values there is nothing that libhdf5 would put into the buffer it is given.
     if space.is_null() {
         return Err(format!("{} without a value", name()));
@@ -94,7 +125,7 @@ fn value(stored: &Stored) -> Result<Attribute, String> {
     }
     macro_rules! read {
         ($type:ty, $one:expr, $many:expr) => {{
-            let values = stored.read_raw::<$type>().map_err(failed)?;
+            let values = stored.read_raw::<$type>().map_err(unread)?;
             match (scalar, values.first()) {
                 (true, Some(&value)) => $one(value),
                 _ => $many(values),
@@ -106,7 +137,7 @@ fn value(stored: &Stored) -> Result<Attribute, String> {
             read!(i64, Attribute::Int, Attribute::Ints)
         }
         StoredType::Integer { bits, .. } if bits.size <= 8 => {
-            let values = stored.read_raw::<u64>().map_err(failed)?;
+            let values = stored.read_raw::<u64>().map_err(unread)?;
             let small: Result<Vec<i64>, _> = values.iter().copied().map(i64::try_from).collect();
             match (scalar, values.first(), small) {
                 (true, Some(&value), _) => Attribute::from(value),
@@ -123,7 +154,7 @@ fn value(stored: &Stored) -> Result<Attribute, String> {
             read!(f64, Attribute::Float, Attribute::Floats)
         }
         StoredType::Enumeration { .. } if dtype::is_bool(&of) => {
-            let bytes = ffi::read_attribute(stored).map_err(failed)?;
+            let bytes = ffi::read_attribute(stored).map_err(unread)?;
             let bools: Vec<bool> = bytes.into_iter().map(|byte| byte != 0).collect();
             match (scalar, bools.first()) {
                 (true, Some(&value)) => Attribute::Bool(value),
@@ -132,9 +163,9 @@ fn value(stored: &Stored) -> Result<Attribute, String> {
         }
         StoredType::Text(length) => {
             let texts = match *length {
-                None => ffi::read_texts(stored).map_err(failed)?,
+                None => ffi::read_texts(stored).map_err(unread)?,
                 Some((size, padding)) if size <= MOST_BYTES => {
-                    let bytes = ffi::read_attribute(stored).map_err(failed)?;
+                    let bytes = ffi::read_attribute(stored).map_err(unread)?;
                     let texts = bytes.chunks_exact(size.max(1));
                     texts.map(|text| trimmed(text, padding).to_vec()).collect()
                 }

@@ -302,14 +302,21 @@ impl Walk<'_> {
     }
 
     fn tell_attributes(&mut self, group: &Group) {
-        if ffi::object_info(group).is_none_or(|info| info.attributes == 0) {
+        if ffi::object_info(group).is_some_and(|info| info.attributes == 0) {
             return;
         }
-        let names = ffi::attribute_names(group).unwrap_or_default();
+        let names = ffi::attribute_names(group);
         if self.affords(self.current.len()) {
-            self.notes.push(Note::GroupAttributes {
-                group: self.current.clone(),
-                attributes: names.iter().map(|name| escaped(name.to_bytes())).collect(),
+            let group = self.current.clone();
+            self.notes.push(match names {
+                Ok(names) => Note::GroupAttributes {
+                    group,
+                    attributes: names.iter().map(|name| escaped(name.to_bytes())).collect(),
+                },
+                Err(error) => Note::UnreadAttributes {
+                    object: group,
+                    reason: LibraryError::from(error).to_string(),
+                },
             });
         }
     }

@@ -28,6 +28,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use attributes::Attributes;
 pub use data_layout::{DataLayout, Filter};
 use decide::spanning;
 pub(crate) use dtype::name as type_name;
@@ -153,13 +154,27 @@ impl Reader {
         file: &hdf5::File,
         others: &OtherFiles,
     ) -> Result<Self, StorageError> {
-        let (mut attributes, skipped) = attributes::read(file)
-            .map_err(|error| StorageError::library(&path, "read the attributes of", error))?;
+        let ((mut attributes, skipped), unlisted) = attributes::of_root(file);
         let live = live::Live::find(&data).map(Box::new);
         if let Some(live) = &live {
             live.refresh(&data, &mut attributes);
         }
         let record = Record::from_attributes(&attributes);
+        let unlisted = match (unlisted, record.is_some()) {
+            // What it says of its run is there, and libhdf5 does not give it.
+            (Some(reason), false) if live.is_some() => {
+                let error = LibraryError::new(reason);
+                return Err(StorageError::library(
+                    &path,
+                    "read the attributes of",
+                    error,
+                ));
+            }
+            (Some(reason), false) => Some(format!(
+                "{reason}; whether Selvedge recorded the file, and which steps are committed, is not known"
+            )),
+            (unlisted, _) => unlisted,
+        };
         let source = Arc::new(Source {
             path: path.clone(),
             data: data.clone(),
@@ -175,13 +190,14 @@ impl Reader {
         });
         let mut opening = Opening::new(&source, live.as_deref(), file);
         let found = catalog::walk(file, others, &mut opening);
-        let (mut tensors, mut dimensions) = (opening.tensors, Vec::new());
+        let (mut tensors, dimensions) = (opening.tensors, opening.dimensions);
         let mut found =
             found.map_err(|error| StorageError::library(&path, "list the datasets of", error))?;
-        for (address, name, length) in opening.dimensions {
-            dimensions.extend(address.map(|address| (address, name.clone())));
-            found.push(Note::Dimension { name, length });
-        }
+        found.extend(unlisted.map(|reason| Note::UnreadAttributes {
+            object: String::new(),
+            reason,
+        }));
+        found.extend(opening.notes);
         tensors.sort_by(Tensor::order);
         place::expect_indexes(&data, &tensors);
         let ranks = view::Ranks::open(&path, &attributes, others)?;
@@ -365,21 +381,35 @@ impl Reader {
             .ok_or_else(|| self.no_tensor(name))
     }
 
+    /// The first dataset or group that cannot be opened, as the error that it is for whoever wants all of the file;
+    /// `None` where there is none.
+    #[must_use]
+    pub fn unread(&self) -> Option<ReadError> {
+        let mut notes = self.notes.iter();
+        notes.find_map(|note| match note {
+            Note::Unread { name, .. } => Some(self.unread_of(name, note.why_unread(name)?)),
+            _ => None,
+        })
+    }
+
+    fn unread_of(&self, tensor: &str, reason: String) -> ReadError {
+        ReadError::Unread {
+            path: self.path.clone(),
+            tensor: tensor.to_owned(),
+            reason,
+        }
+    }
+
     /// Why there is no tensor `name`.
     fn no_tensor(&self, name: &str) -> ReadError {
-        let (path, tensor) = (self.path.clone(), name.to_owned());
         let unread = |note: &Note| note.why_unread(from_root(name));
         if let Some(reason) = self.notes.iter().find_map(unread) {
-            return ReadError::Unread {
-                path,
-                tensor,
-                reason,
-            };
+            return self.unread_of(name, reason);
         }
         let names = self.tensors.iter().map(|tensor| tensor.name().to_owned());
         ReadError::NoSuchTensor {
-            path,
-            tensor,
+            path: self.path.clone(),
+            tensor: name.to_owned(),
             available: names.collect(),
         }
     }
@@ -452,7 +482,9 @@ impl Reader {
     /// Fails for a file that Selvedge did not record, and for one with a step tensor that cannot be opened: how many steps
     /// that has is not known, and a step that only the others have was never committed.
     pub(crate) fn check_recorded(&self) -> Result<(), StorageError> {
-        let reason = if Record::from_attributes(&self.attributes).is_none() {
+        let reason = if let Some(reason) = self.why_unlisted() {
+            format!("its attributes cannot be listed: {reason}")
+        } else if Record::from_attributes(&self.attributes).is_none() {
             format!("it has no attribute `{FORMAT}`")
         } else if self.attribute(WORLD_SIZE).is_some() && self.shard().is_none() {
             "it is a joined view of the ranks of a run, and has no steps of its own; the files of the ranks \
@@ -463,6 +495,14 @@ impl Reader {
         };
         let path = self.path.clone();
         Err(StorageError::NotATrajectory { path, reason })
+    }
+
+    /// Why the attributes at the root cannot be listed; `None` where they can.
+    pub(crate) fn why_unlisted(&self) -> Option<&str> {
+        self.notes.iter().find_map(|note| match note {
+            Note::UnreadAttributes { object, reason } if object.is_empty() => Some(&**reason),
+            _ => None,
+        })
     }
 
     fn check_step_tensors(&self) -> Result<(), StorageError> {

@@ -95,8 +95,8 @@ pub enum Note {
     Dimension {
         /// Its name.
         name: String,
-        /// How long the axes are.
-        length: u64,
+        /// How long the axes are; `None` of an unlimited dimension, whose length is that of its axes.
+        length: Option<u64>,
     },
     /// A link that leads to nothing that is there.
     BrokenLink {
@@ -127,6 +127,13 @@ pub enum Note {
         group: String,
         /// The names of the attributes.
         attributes: Vec<String>,
+    },
+    /// A group or a dataset whose attributes libhdf5 cannot list. Its values are read.
+    UnreadAttributes {
+        /// Its name; empty for the root.
+        object: String,
+        /// What libhdf5 says.
+        reason: String,
     },
 }
 
@@ -220,6 +227,10 @@ impl Note {
                     "only those of the root and of tensors are".to_owned(),
                 )
             }
+            Self::UnreadAttributes { object, reason } => (
+                format!("the attributes of {}", Named(object)),
+                format!("they cannot be listed: {reason}"),
+            ),
             _ => return None,
         };
         Some((what, why))
@@ -335,11 +346,13 @@ impl fmt::Display for Note {
                 f,
                 "`{dataset}` has a name that is not UTF-8; it is shown with its odd bytes escaped"
             ),
-            Self::Dimension { name, length } => write!(
-                f,
-                "`{name}` is no tensor: it is a dimension of netCDF, of length {}, without values",
-                Grouped(*length)
-            ),
+            Self::Dimension { name, length } => {
+                write!(f, "`{name}` is no tensor: it is a dimension of netCDF, ")?;
+                match length {
+                    Some(length) => write!(f, "of length {}, without values", Grouped(*length)),
+                    None => f.write_str("unlimited, without values"),
+                }
+            }
             Self::BrokenLink { name, leads_to } => {
                 write!(f, "`{name}` is a link to {leads_to}, which is not there")
             }
@@ -356,6 +369,13 @@ impl fmt::Display for Note {
             }
             Self::GroupAttributes { group, attributes } => {
                 write!(f, "group `{group}` has attributes: {}", Names(attributes))
+            }
+            Self::UnreadAttributes { object, reason } => {
+                write!(
+                    f,
+                    "{} has attributes that cannot be listed: {reason}",
+                    Named(object)
+                )
             }
         }
     }

@@ -8,6 +8,7 @@ use super::catalog::{Member, Visitor};
 use super::live::Live;
 use super::objects::Handle;
 use super::tensor::{Source, Tensor, dimension_alone};
+use super::{Note, attributes};
 use crate::ffi::Token;
 use crate::layout::GlobalHeap;
 
@@ -20,8 +21,10 @@ pub(super) struct Opening<'a> {
     addresses: bool,
     heap: GlobalHeap,
     pub(super) tensors: Vec<Tensor>,
-    /// Dimensions of netCDF without values: their addresses, names and lengths.
-    pub(super) dimensions: Vec<(Option<u64>, String, u64)>,
+    /// Dimensions of netCDF without values: their addresses and names.
+    pub(super) dimensions: Vec<(u64, String)>,
+    /// What is to be told of datasets.
+    pub(super) notes: Vec<Note>,
 }
 
 impl<'a> Opening<'a> {
@@ -34,6 +37,7 @@ impl<'a> Opening<'a> {
             heap: GlobalHeap::default(),
             tensors: Vec::new(),
             dimensions: Vec::new(),
+            notes: Vec::new(),
         }
     }
 }
@@ -53,10 +57,15 @@ impl Visitor for Opening<'_> {
     }
 
     fn take(&mut self, member: Member<'_>) -> Result<(), String> {
-        if let Some(length) = dimension_alone(member.dataset) {
+        if let Some(note) = dimension_alone(member.dataset, &member.name) {
             let address = member.handle.address();
-            self.dimensions.push((address, member.name, length));
+            self.dimensions.extend(address.zip(Some(member.name)));
+            self.notes.push(note);
             return Ok(());
+        }
+        if let Some(reason) = attributes::why_unlisted(member.dataset) {
+            let object = member.name.clone();
+            self.notes.push(Note::UnreadAttributes { object, reason });
         }
         let addresses = self.addresses && matches!(member.handle, Handle::Here(_));
         let live = self.live.filter(|_| addresses && member.at_root);

@@ -1,6 +1,7 @@
 //! One tensor of a file, and reading it.
 
 mod axes;
+mod described;
 mod located;
 mod part;
 mod plain;
@@ -32,10 +33,10 @@ use crate::chunks::{DecodedCache, Pipeline, UnpackerCache, to_usize};
 use crate::element::Element;
 use crate::error::LibraryError;
 use crate::other_files::{OtherFiles, with_sources};
-use crate::provenance::{ENCODER, GLOBAL_SHAPE, OFFSET, STEP_TENSOR};
+use crate::provenance::ENCODER;
 use crate::ranges::Data;
 use crate::run::{Mark, Part};
-use crate::{Attribute, Dtype, ReadError, StorageError};
+use crate::{Dtype, ReadError, StorageError};
 pub(super) use axes::dimension_alone;
 use part::mark_of;
 
@@ -160,7 +161,10 @@ impl Tensor {
             shape = extents;
             header
         });
-        let mark = source.ours.then(|| mark_of(dataset)).flatten();
+        let mark = match source.ours {
+            true => mark_of(dataset)?,
+            false => None,
+        };
         let stored = detect(dataset, &space);
         // Chunks at an edge can be left as they are without a bit that says so.
         let whole = !filtered
@@ -288,40 +292,6 @@ impl Tensor {
     /// Whether the recorder compresses its steps.
     pub(crate) fn is_compressed(&self) -> bool {
         self.encoder.is_some()
-    }
-
-    /// Its own attributes, in the order of their names.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError::Library`].
-    pub fn attributes(&self) -> Result<Vec<(String, Attribute)>, StorageError> {
-        Ok(self.all_attributes()?.0)
-    }
-
-    /// Its own attributes of a type that has no counterpart here: names and types.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError::Library`].
-    pub fn skipped_attributes(&self) -> Result<Vec<(String, String)>, StorageError> {
-        Ok(self.all_attributes()?.1)
-    }
-
-    /// Its checksums are no attributes of its own, nor are the name of its encoder, its mark, and what it is a
-    /// part of.
-    fn all_attributes(&self) -> Result<attributes::Attributes, StorageError> {
-        let found = self
-            .dataset()
-            .and_then(|dataset| attributes::read(&dataset));
-        let (mut read, mut skipped) =
-            found.map_err(|error| self.failed("read the attributes of", "of", error))?;
-        let is_own = |name: &str| {
-            checksum::is_own(name) || [ENCODER, STEP_TENSOR, GLOBAL_SHAPE, OFFSET].contains(&name)
-        };
-        read.retain(|(name, _)| !is_own(name));
-        skipped.retain(|(name, _)| !is_own(name));
-        Ok((read, skipped))
     }
 
     pub(crate) fn path(&self) -> &Path {

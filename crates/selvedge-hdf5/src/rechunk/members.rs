@@ -10,7 +10,7 @@ use crate::chunks::to_usize;
 use crate::compare::root_name;
 use crate::plan::Grouped;
 use crate::provenance::{AXIS_LABELS, LOGICAL_DTYPE, PREFIX};
-use crate::reader::{Note, Reader, Tensor};
+use crate::reader::{Attributes, Note, Reader, Tensor};
 use crate::run::Part;
 use crate::{Attribute, Dtype, ReadError, RewriteError, Role, Shard, TensorSpec};
 
@@ -132,8 +132,15 @@ impl<'a> Members<'a> {
             }
             let (name, marked) = (&member.spec.name, member.spec.dtype.is_marked());
             let of = format!("{name}: ");
+            let (mut found, skipped) = match member.tensor.all_attributes() {
+                Ok(attributes) => attributes,
+                Err(note) => {
+                    let told = note.not_kept().filter(|told| !left_out.contains(told));
+                    left_out.extend(told);
+                    Attributes::default()
+                }
+            };
             // A marker is written with its dataset.
-            let mut found = member.tensor.attributes()?;
             let named = &axes[member.tensor.name()];
             // Dimension scales are not copied, so their names become labels, too.
             if named.iter().any(Option::is_some) {
@@ -148,7 +155,6 @@ impl<'a> Members<'a> {
                 kept.into_iter()
                     .map(|(attribute, value)| (name.clone(), attribute, value)),
             );
-            let skipped = member.tensor.skipped_attributes()?;
             left_out.extend(skipped.iter().map(attribute_of(&of)));
         }
         Ok(Self {

@@ -175,16 +175,8 @@ impl References {
     pub fn of(reader: &Reader, options: &ReferenceOptions) -> Result<Self, ReadError> {
         let mut found = Self::begin(reader, reader.committed_steps());
         found.notes = reader.notes().to_vec();
-        let unread = found.notes.iter().find_map(|note| match note {
-            Note::Unread { name, reason } if !options.skip_unsupported => Some((name, reason)),
-            _ => None,
-        });
-        if let Some((name, reason)) = unread {
-            return Err(ReadError::Unread {
-                path: reader.path().to_owned(),
-                tensor: name.clone(),
-                reason: reason.clone(),
-            });
+        if let Some(unread) = reader.unread().filter(|_| !options.skip_unsupported) {
+            return Err(unread);
         }
         let named = reader.tensors().iter().zip(reader.axis_names());
         for (tensor, axes) in named {
@@ -350,6 +342,14 @@ impl References {
         if !fits(&shape) || !found.iter().all(|part| fits(&part.region.chunk)) {
             return Err(too_large());
         }
+        let attributes = match tensor.all_attributes() {
+            Ok((read, _)) => read,
+            Err(note) if self.notes.contains(&note) => Vec::new(),
+            Err(note) => {
+                self.notes.push(note);
+                Vec::new()
+            }
+        };
         let codecs = codecs.unwrap_or_default();
         let regions: Vec<&Region> = found.iter().map(|part| &part.region).collect();
         let element = dtype.size() as u64;
@@ -371,7 +371,7 @@ impl References {
             dtype,
             dimension_names: Vec::new(),
             codecs,
-            attributes: tensor.attributes()?,
+            attributes,
             parts: found,
             shape,
             chunk_shape,

@@ -217,6 +217,7 @@ with h5py.File(sys.argv[1], 'w') as f:
     f['L'] = np.zeros((6, 3, 2))
     f['L'].dims[1].label = 'token'
     f.create_dataset('alone', (6,), '>f4').make_scale('This is a netCDF dimension but not a netCDF variable.         6')
+    f.create_dataset('endless', (0,), '>f4', maxshape=(None,)).make_scale('This is a netCDF dimension but not a netCDF variable.         0')
 ";
 
 #[test]
@@ -242,15 +243,16 @@ fn axes_have_the_names_that_the_file_has() {
         assert!(!found.contains_key("alone"), "it has no values");
     }
     let file = Reader::open(&path).unwrap();
-    let told = Note::Dimension {
-        name: "alone".to_owned(),
-        length: 6,
-    };
-    assert!(
-        file.notes().contains(&told) && file.tensors().iter().all(|found| found.name() != "alone")
-    );
-    let refused = file.tensor("alone").unwrap_err().to_string();
-    assert!(refused.contains("a dimension of netCDF"), "{refused}");
+    // What an unlimited one has itself is no length: those of its variables grow without it.
+    for (name, length) in [("alone", Some(6)), ("endless", None)] {
+        let told = Note::Dimension {
+            name: name.to_owned(),
+            length,
+        };
+        assert!(file.notes().contains(&told), "{:?}", file.notes());
+        let refused = file.tensor(name).unwrap_err().to_string();
+        assert!(refused.contains("a dimension of netCDF"), "{refused}");
+    }
 }
 
 /// A step is one range of bytes, of its own length where no more fits the piece.

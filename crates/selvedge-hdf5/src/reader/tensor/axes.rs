@@ -9,6 +9,7 @@ use hdf5::{Dataset, ObjectReference, ObjectReference1, ReferencedObject};
 use super::{Tensor, attributes};
 use crate::provenance::{AXIS_LABELS, DIMENSION_SCALE, SCALE_CLASS, SCALE_LINKS, SCALE_NAME};
 use crate::reader::Reader;
+use crate::reader::note::Note;
 use crate::{Attribute, ffi};
 
 /// How the name of a scale begins that is a dimension of netCDF and no variable.
@@ -74,15 +75,19 @@ impl Tensor {
     }
 }
 
-/// The length of a dimension of netCDF that is no variable; `None` of any other dataset.
-pub(in crate::reader) fn dimension_alone(dataset: &Dataset) -> Option<u64> {
+/// What is to be told of a dimension of netCDF that is no variable, of this name; `None` of any other dataset.
+pub(in crate::reader) fn dimension_alone(dataset: &Dataset, name: &str) -> Option<Note> {
     let [length] = dataset.shape()[..] else {
         return None;
     };
-    let name = attributes::text(dataset, SCALE_NAME)?;
-    let is_one = name.starts_with(DIMENSION_ALONE)
+    let says = attributes::text(dataset, SCALE_NAME)?;
+    let is_one = says.starts_with(DIMENSION_ALONE)
         && attributes::text(dataset, SCALE_CLASS)? == DIMENSION_SCALE;
-    is_one.then_some(length as u64)
+    is_one.then(|| Note::Dimension {
+        name: name.to_owned(),
+        // An unlimited one keeps the length 0 while the variables grow.
+        length: (!dataset.is_resizable()).then_some(length as u64),
+    })
 }
 
 /// The address of the first scale of each axis.

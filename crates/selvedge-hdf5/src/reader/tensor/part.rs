@@ -11,13 +11,24 @@ use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::provenance::{GLOBAL_SHAPE, OFFSET, STEP_TENSOR};
 use crate::run::{Candidate, Mark, Part, Standing};
-use crate::{Dtype, PartOf, StorageError, TensorSpec};
+use crate::{Attribute, Dtype, PartOf, StorageError, TensorSpec};
 
 /// The mark of a dataset of a recorded file. A program that writes netCDF makes a list of one of it.
-pub(super) fn mark_of(dataset: &Dataset) -> Option<Mark> {
-    let mark = dataset.attr(STEP_TENSOR).ok()?;
-    let values = mark.read_raw::<i64>().ok()?;
-    (values.len() == 1).then(|| Mark::from_value(values[0]))
+///
+/// # Errors
+///
+/// That nobody can tell whether it has one.
+pub(super) fn mark_of(dataset: &Dataset) -> Result<Option<Mark>, String> {
+    Ok(match attributes::one(dataset, STEP_TENSOR) {
+        Ok(Some(Attribute::Ints(marks))) if marks.len() == 1 => Some(Mark::from_value(marks[0])),
+        Ok(found) => found.and_then(|mark| mark.as_i64()).map(Mark::from_value),
+        Err(error) => {
+            return Err(format!(
+                "whether it is a step tensor is not known: {}",
+                LibraryError::from(error)
+            ));
+        }
+    })
 }
 
 impl Tensor {
