@@ -178,10 +178,24 @@ fn with_tip(mut error: clap::Error, interface: &clap::Command) -> clap::Error {
         }
         (ErrorKind::UnknownArgument, Some(flag)) => {
             // A name that begins with a minus is not what is meant by others.
-            match flag.strip_prefix('-').is_some_and(starts_with_digit) {
-                true => vec!["indices follow their flag: --steps -500..".to_owned()],
-                false => Vec::new(),
+            let usage = error.get(ContextKind::Usage).map(ToString::to_string);
+            let is_plan = usage.is_some_and(|usage| usage.contains("selvedge plan"));
+            match flag.strip_prefix('-') {
+                Some(rest) if starts_with_digit(rest) => {
+                    vec!["indices follow their flag: --steps -500..".to_owned()]
+                }
+                None if is_plan && Path::new(&flag).is_file() => vec![
+                    format!("'selvedge inspect {flag}' tells of a file that is there"),
+                    format!("'selvedge rechunk --dry-run {flag} NEW.h5' plans another one of it"),
+                ],
+                None if is_plan && flag.contains(':') => {
+                    vec![format!("tensors follow their flag: --tensor {flag}")]
+                }
+                _ => Vec::new(),
             }
+        }
+        (ErrorKind::InvalidValue, Some(flag)) if flag == "--assume-bf16 <TENSOR>" => {
+            vec!["it names a tensor in this command: --assume-bf16 W".to_owned()]
         }
         (ErrorKind::MissingRequiredArgument, _) => {
             let usage = error.get(ContextKind::Usage).map(ToString::to_string);

@@ -26,8 +26,8 @@ pub(crate) struct Look {
     names: Vec<String>,
     /// How many tensors are looked at.
     count: usize,
-    /// That there are tensors whose first axis may be steps.
-    note: Option<String>,
+    /// What there is to know of how its values were taken.
+    notes: Vec<String>,
     /// Which file of the system has the name, where it is one.
     id: Option<(u64, u64)>,
 }
@@ -63,7 +63,8 @@ impl Look {
         let (mut facts, file) = gather(&path, &asked.assumptions)?;
         let names = facts.own_names(&file, &asked.names)?;
         let without = report::take_steps(&mut facts, asked.has_steps);
-        let note = render::report::without_steps(&without);
+        let without = render::report::without_steps(&without);
+        let notes = render::report::notes(without, &facts, &names);
         report::check_steps(&facts, &names, sample)?;
         let count = report::tensors(&facts, &file, &names)?.len();
         Ok(Self {
@@ -71,7 +72,7 @@ impl Look {
             open: RwLock::new(Open { facts, file, seen }),
             names,
             count,
-            note,
+            notes,
             path,
             asked,
         })
@@ -146,7 +147,7 @@ impl Viewed for Look {
         let facts = &self.open.read().facts;
         let recording = facts.recording.as_ref();
         let mut lines = render::inspect::header(facts);
-        lines.extend(self.note.clone());
+        lines.extend(self.notes.clone());
         let of_steps = facts.tensors.iter().filter(|tensor| tensor.has_steps());
         let longest = of_steps.map(|tensor| tensor.shape[0]).max();
         About {

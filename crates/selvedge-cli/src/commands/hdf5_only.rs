@@ -14,7 +14,12 @@ use crate::facts::{Format, Unreadable};
 /// says best.
 pub(super) fn check_hdf5(path: &Path) -> anyhow::Result<()> {
     match Format::detect(path) {
-        Err(error @ (Unreadable::Missing { .. } | Unreadable::Folder { .. })) => Err(error.into()),
+        Err(
+            error @ (Unreadable::Missing { .. }
+            | Unreadable::Folder { .. }
+            | Unreadable::Empty { .. }
+            | Unreadable::Pointer { .. }),
+        ) => Err(error.into()),
         Ok(Format::Hdf5) | Err(_) => Ok(()),
         Ok(other) => bail!(
             "{} is {}, and this command takes HDF5; `selvedge convert {} {}` makes that of it",

@@ -24,6 +24,12 @@ impl NewFile {
     ///
     /// What is in its way, and that its name has a folder which is not there: it may be mistyped.
     pub(super) fn check(self, path: &Path) -> anyhow::Result<()> {
+        if path == Path::new("-") {
+            bail!(
+                "- is no name for a file, and stands for standard output in no command; name one, or leave -o out of \
+                 `selvedge show`, which prints values then"
+            );
+        }
         let target = target(path)?;
         match check_target(&target, self.overwrite) {
             Err(FileError::AlreadyExists { .. }) => {

@@ -11,7 +11,7 @@ use super::new_file::{NewFile, check_apart, check_ending};
 use super::other_files::OtherFiles;
 use super::steps::Files;
 use crate::check;
-use crate::facts::{Assumptions, FileFacts, OpenFile, gather};
+use crate::facts::{Assumptions, FileFacts, OpenFile, Unreadable, gather};
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
@@ -102,9 +102,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let (mut files, mut missing, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for (facts, open) in &mut opened {
         let without = report::take_steps(facts, args.files.has_steps());
-        let note = render::report::without_steps(&without);
-        let (file, unread) = measured(facts, open, note.as_deref(), args, (&sample, paths.len()))?;
-        notes.extend(note);
+        let without = render::report::without_steps(&without);
+        let names = facts.own_names(open, &args.tensors)?;
+        let told = render::report::notes(without, facts, &names);
+        let (file, unread) = measured(facts, open, &told, args, (&sample, paths.len()))?;
+        notes.extend(told.into_iter().map(|note| match paths.len() {
+            1 => note,
+            _ => format!("{}: {note}", render::shown(&facts.path)),
+        }));
         files.push(file);
         missing.extend(unread);
         missing.extend(open.unread(&args.tensors, false).map(|message| Unread {
@@ -132,6 +137,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
 
 /// `thimble_7_report.html` for `runs/thimble_7.h5`.
 fn default_page(file: &Path) -> anyhow::Result<PathBuf> {
+    if file.is_dir() {
+        let path = file.to_owned();
+        return Err(Unreadable::Folder { path }.into());
+    }
     let stem = file.file_stem().with_context(|| {
         let file = file.display();
         format!("{file} has no name to call the page by; name one with --output")
@@ -173,7 +182,7 @@ pub(super) fn other_rows(
 fn measured(
     facts: &FileFacts,
     file: &OpenFile,
-    note: Option<&str>,
+    notes: &[String],
     args: &Args,
     (sample, files): (&Sample, usize),
 ) -> anyhow::Result<(File, Vec<Unread>)> {
@@ -182,8 +191,8 @@ fn measured(
     let findings = check::one_file(facts).unwrap_or_default();
     let told = render::inspect::file(facts, None, &findings, false, render::Page::of_text());
     let lines = render::inspect::header(facts);
-    let lines = lines.iter().map(String::as_str).chain(note);
-    let lines: Vec<String> = lines.map(output::plain).collect();
+    let lines = lines.iter().chain(notes);
+    let lines: Vec<String> = lines.map(|line| output::plain(line)).collect();
     let name = render::shown(&facts.path);
     let file = File::new(&name, &lines, &output::plain(&told), measured);
     Ok((file, unread))

@@ -3,14 +3,14 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::ValueEnum;
 use selvedge_base::{Indices, Partial};
 use selvedge_hdf5::Note;
 
 use super::new_file::{NewFile, check_apart, check_ending, ending};
 use super::other_files::OtherFiles;
-use crate::facts::{Assumptions, OpenFile, gather};
+use crate::facts::{Assumptions, OpenFile, Unreadable, gather};
 use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
@@ -132,7 +132,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         reader: args.other_files.options(),
         ..Assumptions::default()
     };
-    let (facts, file) = gather(&args.file, &assumptions)?;
+    let gathered = gather(&args.file, &assumptions);
+    let (facts, file) = gathered.map_err(|error| said(error, args))?;
     let asked = Asked {
         steps: args.step.clone(),
         rows: args.rows.clone(),
@@ -172,6 +173,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         output::print(&render::show::written(path, (shown, values.count()), bytes))?;
     }
     Ok(Outcome::Success)
+}
+
+/// The error of a file that is not there, where the tensor is one: they were named the other way round.
+fn said(error: Unreadable, args: &Args) -> anyhow::Error {
+    let tensor = args.tensor.as_ref().map(Path::new);
+    match (&error, tensor.filter(|tensor| tensor.is_file())) {
+        (Unreadable::Missing { .. }, Some(tensor)) => {
+            let (file, tensor) = (tensor.display(), args.file.display());
+            anyhow!("{error}; the file comes first: `selvedge show {file} {tensor}`")
+        }
+        _ => error.into(),
+    }
 }
 
 /// Tells that another program gave the tensor another number of steps than the run has, of which some are not shown.

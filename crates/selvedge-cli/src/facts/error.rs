@@ -1,6 +1,6 @@
 //! Why a file cannot be looked into.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use selvedge_base::{FileError, debug_as_chain};
 use selvedge_hdf5::{Bytes, ReadError, StorageError};
@@ -15,7 +15,7 @@ pub(crate) enum Unreadable {
     /// A file in an object store.
     #[error("{0:#}")]
     Object(anyhow::Error),
-    #[error("there is no {}{}", path.display(), also(instead))]
+    #[error("there is no {}{}", path.display(), also(path, instead))]
     Missing {
         path: PathBuf,
         /// What there is under a name like it.
@@ -26,7 +26,7 @@ pub(crate) enum Unreadable {
         path.display(), path.display()
     )]
     Folder { path: PathBuf },
-    #[error("{} is no regular file; expected an HDF5, safetensors, .npy or .npz file", path.display())]
+    #[error("{} is no regular file; expected an HDF5, safetensors, .npy or .npz file: save what it gives as one", path.display())]
     Special { path: PathBuf },
     #[error(
         "{} is empty; expected an HDF5, safetensors, .npy or .npz file. The program that was to write it \
@@ -114,8 +114,11 @@ fn flag(assumed: &Kind) -> String {
     }
 }
 
-fn also(instead: &Option<PathBuf>) -> String {
+fn also(path: &Path, instead: &Option<PathBuf>) -> String {
     match instead {
+        _ if path == Path::new("-") => {
+            "; a file is named by its path, for standard input is not read".to_owned()
+        }
         Some(path) => format!("; did you mean {}?", path.display()),
         None => String::new(),
     }

@@ -127,6 +127,14 @@ impl FileFacts {
         is_recorded || self.has_other_writer
     }
 
+    /// The names of tensors that may be bfloat16, of which nothing says so.
+    pub(crate) fn unmarked(&self) -> impl Iterator<Item = &String> {
+        let may_be = self.recording.is_none() && self.format == Format::Hdf5;
+        let tensors = self.tensors.iter().filter(move |_| may_be);
+        let tensors = tensors.filter(|tensor| tensor.dtype == "uint16");
+        tensors.map(|tensor| &tensor.name)
+    }
+
     /// The names of its tensors, for an error.
     pub(crate) fn names(&self) -> String {
         let names: Vec<String> = self

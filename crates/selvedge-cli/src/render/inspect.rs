@@ -313,13 +313,7 @@ fn notes(facts: &FileFacts, page: Page) -> String {
         notes.extend(remarks.map(|remark| format!("{}: {}", shown(&tensor.name), shown(remark))));
     }
     notes.extend(facts.notes.iter().map(shown));
-    let unmarked: Vec<String> = facts
-        .tensors
-        .iter()
-        .filter(|tensor| tensor.dtype == "uint16" && facts.recording.is_none())
-        .filter(|_| facts.format == Format::Hdf5)
-        .map(|tensor| shown(&tensor.name))
-        .collect();
+    let unmarked: Vec<String> = facts.unmarked().map(shown).collect();
     if !unmarked.is_empty() {
         let are = if unmarked.len() == 1 { "is" } else { "are" };
         notes.push(format!(

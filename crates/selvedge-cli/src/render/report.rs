@@ -4,8 +4,23 @@ use std::path::Path;
 
 use selvedge_hdf5::{Bytes, Grouped};
 
-use super::text::{counted, shown, wrapped};
-use crate::facts::TensorFacts;
+use super::text::{counted, shown, some, wrapped};
+use crate::facts::{FileFacts, TensorFacts};
+
+/// What there is to know of how the values of a file are taken, or of the tensors with these names, beside what
+/// [`without_steps`] says.
+pub(crate) fn notes(without: Option<String>, facts: &FileFacts, names: &[String]) -> Vec<String> {
+    let is_taken = |name: &&String| names.is_empty() || names.contains(name);
+    let unmarked: Vec<String> = facts.unmarked().filter(is_taken).map(shown).collect();
+    let are = if unmarked.len() == 1 { "is" } else { "are" };
+    let unmarked = (!unmarked.is_empty()).then(|| {
+        format!(
+            "{} {are} uint16 and taken for whole numbers; if these are the bits of bfloat16, pass --assume-bf16",
+            some(&unmarked)
+        )
+    });
+    unmarked.into_iter().chain(without).collect()
+}
 
 /// That these tensors have no curves, for the file does not say that they have steps.
 pub(crate) fn without_steps(tensors: &[&TensorFacts]) -> Option<String> {

@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use crate::common::Place;
+use crate::common::{Place, unwrapped};
 use insta::assert_snapshot;
+use selvedge_testing::python;
 
 /// All commands, as the help of the program lists them.
 fn commands() -> Vec<String> {
@@ -321,4 +322,51 @@ fn an_ending_that_tells_another_format_is_refused() {
             .unwrap()
             .starts_with("step,row,")
     );
+}
+
+/// Each of these was a dead end: the message said what is wrong, or not even that, and nothing of what to do.
+#[test]
+fn what_is_mistyped_is_told_what_to_do() {
+    let place = Place::new();
+    let make = "import sys, h5py, numpy as np\n\
+        with h5py.File(sys.argv[1], 'w') as f: f['W'] = np.zeros((4, 3, 2), 'u2')";
+    python::on_file(make, &place.path("a.h5"));
+    fs::write(place.path("empty.h5"), "").unwrap();
+    for (line, told) in [
+        ("show W a.h5", "`selvedge show a.h5 W`"),
+        ("inspect -", "standard input is not read"),
+        ("inspect /dev/null", "save what it gives as one"),
+        ("show a.h5 W -o -", "leave -o out"),
+        ("convert a.h5 - --to npy", "no name for a file"),
+        ("report .", ". is a folder"),
+        ("rechunk empty.h5 b.h5", "empty.h5 is empty"),
+        ("recover empty.h5", "empty.h5 is empty"),
+        ("plan a.h5", "'selvedge inspect a.h5'"),
+        ("plan W:bf16:10x64", "--tensor W:bf16:10x64"),
+        ("convert a.h5 b.npy --assume-bf16", "--assume-bf16 W"),
+    ] {
+        let run = place.run(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(run.code, 2, "{line}");
+        assert!(run.stderr.contains(told), "{line}: {}", run.stderr);
+    }
+    assert!(!place.path("-").exists());
+    // The values of unmarked bfloat16 were drawn as whole numbers, without a word.
+    let told = "W is uint16 and taken for whole numbers; if these are the bits of bfloat16, pass --assume-bf16";
+    for line in ["report a.h5", "view --term a.h5"] {
+        let args: Vec<&str> = line.split(' ').collect();
+        assert!(unwrapped(&place.print(&args)).contains(told), "{line}");
+        let args = [&args[..], &["--assume-bf16", "--overwrite"]].concat();
+        let assumed = place.run(&args[..args.len() - usize::from(line.starts_with("view"))]);
+        assert!(
+            assumed.code == 0 && !assumed.stdout.contains("uint16"),
+            "{}",
+            assumed.stdout
+        );
+    }
+    // Of two files a note says which is meant.
+    fs::copy(place.path("a.h5"), place.path("b.h5")).unwrap();
+    let two = place.print(&["report", "a.h5", "b.h5", "-o", "two.html"]);
+    for told in ["a.h5: W is uint16", "b.h5: W is uint16"] {
+        assert!(two.contains(told), "{two}");
+    }
 }

@@ -35,7 +35,8 @@ pub enum StorageError {
     /// The file is shorter than it says.
     #[error(
         "{} is truncated: expected at least {expected} bytes, found {found}; it was not copied \
-         whole, or another program cut it (h5py's mode 'w' does this)", path.display()
+         whole, or another program cut it (h5py's mode 'w' does this); copy it anew from where it is whole",
+        path.display()
     )]
     Truncated {
         /// The file.

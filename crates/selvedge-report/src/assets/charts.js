@@ -61,7 +61,7 @@ function chart({ title, note, lines: first, log = false, smooth = null, percent:
   const card = make("div", "card", head, legend, plot, note ? make("p", "note", note) : null);
   const write = isShare ? percent : short;
   let built = null, lines = [], entries = [];
-  const state = { log: log === true, smooth: smooth === true };
+  const state = { log: log === true, smooth: smooth === true, isOther: false };
 
   /** Takes these lines, and shows what they are. */
   function take(now) {
@@ -110,6 +110,7 @@ function chart({ title, note, lines: first, log = false, smooth = null, percent:
 
   function draw() {
     if (built) built.destroy();
+    state.isOther = false;
     const { series, bands, data } = given();
     const axis = { stroke: css("--quiet"), font: "11px system-ui, sans-serif", grid: { stroke: css("--grid"), width: 1 },
       ticks: { show: false } };
@@ -175,15 +176,35 @@ function chart({ title, note, lines: first, log = false, smooth = null, percent:
   take(first);
   const ifDrawn = shown(card, draw, () => built && built.setSize({ width: Math.max(plot.clientWidth, 120), height: built.height }));
   card.renew = ({ lines }) => {
-    const isSame = take(lines);
+    state.isOther = !take(lines) || state.isOther;
     ifDrawn(() => {
-      if (!isSame || !built || lines.some((line) => line.mean.length < 4)) return draw();
+      if (state.isOther || !built || lines.some((line) => line.mean.length < 4)) return draw();
       built.setData(given().data, !state.zoom);
       if (state.zoom) built.redraw();
       tell(built);
     });
   };
   return card;
+}
+
+/** Milliseconds of a frame in which cards are drawn; what is left is drawn in the next ones. */
+const DRAWING = 8;
+const waiting = new Map();
+
+/** Draws a card in one of the next frames: many at once would hold up whoever scrolls. */
+function soon(card, work) {
+  if (!waiting.size) requestAnimationFrame(drawSome);
+  waiting.set(card, work);
+}
+
+function drawSome() {
+  const end = performance.now() + DRAWING;
+  for (const [card, work] of waiting) {
+    waiting.delete(card);
+    if (card.isConnected) work();
+    if (performance.now() > end) break;
+  }
+  if (waiting.size) requestAnimationFrame(drawSome);
 }
 
 /**
@@ -204,11 +225,11 @@ function shown(card, draw, fit) {
     isDrawn = true;
     isOld = false;
     width = card.clientWidth;
-    draw();
+    soon(card, draw);
   }, { rootMargin: "600px" });
   near.observe(card);
   return (work) => {
-    if (isNear && isDrawn) work();
+    if (isNear && isDrawn) soon(card, work);
     else isOld = isDrawn;
   };
 }
