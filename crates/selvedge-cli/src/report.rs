@@ -1,5 +1,6 @@
 //! The page about a run: its tensors measured, and what the file says of itself.
 
+use std::iter;
 use std::ops::Range;
 
 use anyhow::Context as _;
@@ -154,7 +155,17 @@ fn tensor(source: Source<'_>) -> Tensor<'_> {
             filters,
             ..
         } => (Some(chunk_shape.clone()), !filters.is_empty()),
-        _ => (None, false),
+        // As if a chunk of a source were one of its own.
+        _ => match source.packed_steps() {
+            Some(steps) => {
+                let axes = facts.shape.iter().skip(1);
+                (
+                    Some(iter::once(&steps).chain(axes).copied().collect()),
+                    true,
+                )
+            }
+            None => (None, false),
+        },
     };
     Tensor {
         name: shown(&facts.name).to_string(),

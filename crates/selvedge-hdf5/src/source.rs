@@ -98,6 +98,9 @@ pub struct Access {
     pub block_rows: u64,
     /// Memory that unpacking takes, in bytes.
     pub block_bytes: u64,
+    /// Whether fewer of those rows can be read at a time, in the same memory: what they lie in is unpacked again for
+    /// each.
+    pub in_parts: bool,
     /// Whether rows are to be read from the first to the last: going back starts anew.
     pub in_order: bool,
 }

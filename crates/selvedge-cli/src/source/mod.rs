@@ -46,8 +46,8 @@ pub(crate) struct Source<'a> {
     part: part::Checked,
     /// Bytes of a step of the whole tensor.
     whole_step: u64,
-    /// Steps of a chunk that has to be unpacked, and the bytes of such a chunk.
-    packed: Option<(u64, u64)>,
+    /// Steps of a chunk that has to be unpacked.
+    packed: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -120,12 +120,8 @@ impl<'a> Source<'a> {
             Storage::Chunked {
                 filters,
                 chunk_shape,
-                chunk_bytes,
                 ..
-            } if !filters.is_empty() => {
-                let rows = chunk_shape.first().copied();
-                rows.zip(*chunk_bytes)
-            }
+            } if !filters.is_empty() => chunk_shape.first().copied(),
             _ => None,
         };
         Self {
@@ -247,15 +243,26 @@ impl<'a> Source<'a> {
         self.steps().saturating_mul(self.step_bytes())
     }
 
+    /// Steps that are unpacked together: those of a chunk, of a virtual tensor those of a chunk of its sources. None where
+    /// nothing has to be unpacked, or too much.
+    pub(crate) fn packed_steps(&self) -> Option<u64> {
+        let packed = match (&self.facts.storage, self.values) {
+            (Storage::Virtual, Values::Hdf5 { tensor, .. }) => {
+                let access = tensor.access().ok()?;
+                Some(access.block_rows).filter(|&rows| rows > 0)
+            }
+            _ => self.packed,
+        };
+        packed.filter(|packed| packed.saturating_mul(self.whole_step) <= UNPACKED_BYTES)
+    }
+
     /// Steps of a block.
     fn block(&self) -> u64 {
         let step = self.step_bytes().max(1);
-        let packed = self.packed.filter(|(packed, _)| {
-            let is_range = matches!(self.part.steps[..], [Stride { stride: 1, .. }]);
-            packed.saturating_mul(self.whole_step) <= UNPACKED_BYTES && is_range
-        });
+        let is_range = matches!(self.part.steps[..], [Stride { stride: 1, .. }]);
+        let packed = is_range.then(|| self.packed_steps()).flatten();
         let most = match packed {
-            Some((packed, _)) => {
+            Some(packed) => {
                 let chunks = BLOCK_BYTES / packed.saturating_mul(step).max(1);
                 packed.saturating_mul(chunks.max(1))
             }

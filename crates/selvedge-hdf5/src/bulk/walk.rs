@@ -71,16 +71,18 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    /// A way through the tensors, which have rows of the same size, in pieces of `memory` bytes at
-    /// most where that can be.
+    /// A way through the tensors, which have rows of the same size, for threads with `buffers` buffers, in pieces that leave
+    /// room for several of them in `memory` bytes where that can be.
     ///
     /// The chunks of a filtered tensor are unpacked whole, so its pieces are rows of chunks: else a
-    /// chunk would be unpacked for each piece.
+    /// chunk would be unpacked for each piece. Where those do not fit, and [need not](Access::in_parts) be read together, that
+    /// is how it is.
     pub(crate) fn new<'a, S: TensorSource + 'a>(
         tensors: impl IntoIterator<Item = &'a S>,
         memory: u64,
+        buffers: u64,
     ) -> Result<Self, S::Error> {
-        let (mut row_bytes, mut unit, mut direct) = (0, 1, true);
+        let (mut row_bytes, mut unit, mut least, mut direct) = (0, 1, 1, true);
         let mut found = Vec::new();
         for tensor in tensors {
             let access = tensor.access()?;
@@ -89,12 +91,15 @@ impl Walk {
             // Two filtered tensors with different rows: the pieces fit the larger.
             let block_rows = access.block_rows.min(tensor.rows().max(1));
             unit = block_rows.max(unit);
+            if !access.in_parts {
+                least = block_rows.max(least);
+            }
             found.push(Access {
                 block_rows,
                 ..access
             });
         }
-        let most = most_bytes(memory);
+        let most = most_bytes(memory / (4 * buffers));
         let rows = (most / row_bytes.max(1)).max(1);
         let rows = rows.max(unit) / unit * unit;
         let mut walk = Self {
@@ -104,20 +109,29 @@ impl Walk {
             rows,
             beside: 0,
         };
+        walk.beside = walk.bytes_beside(&found);
+        while walk.rows > least && walk.thread_bytes(buffers) > memory {
+            walk.rows = (walk.rows / 2 / least).max(1) * least;
+            walk.beside = walk.bytes_beside(&found);
+        }
+        Ok(walk)
+    }
+
+    /// What reading takes beside a buffer, in bytes: one tensor is read after the other.
+    fn bytes_beside(&self, found: &[Access]) -> u64 {
         let beside = found.iter().map(|access| match access.block_rows {
             _ if access.direct => 0,
+            _ if access.in_parts && access.block_rows > 0 => access.block_bytes,
             // What it takes is not known: about as much as it gives.
-            0 => walk.piece_bytes(),
+            0 => self.piece_bytes(),
             // Pieces that do not fit its chunks have parts of them, which are unpacked beside.
-            rows if !walk.rows.is_multiple_of(rows) => {
-                let chunks = rows.saturating_mul(row_bytes);
+            rows if !self.rows.is_multiple_of(rows) => {
+                let chunks = rows.saturating_mul(self.row_bytes);
                 access.block_bytes.saturating_add(chunks)
             }
             _ => access.block_bytes,
         });
-        // One is read after the other.
-        walk.beside = beside.max().unwrap_or(0);
-        Ok(walk)
+        beside.max().unwrap_or(0)
     }
 
     /// A way through a tensor with such rows of which any bytes are read by themselves.

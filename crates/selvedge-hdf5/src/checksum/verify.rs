@@ -259,7 +259,7 @@ fn hash(
     let mut tasks = Vec::new();
     let mut walks = Vec::new();
     for (number, &(tensor, range, rows)) in sources.iter().enumerate() {
-        let walk = Walk::new([tensor], memory / 4)?;
+        let walk = Walk::new([tensor], memory, 1)?;
         tasks.extend(walk.tasks(rows, range).map(|rows| (number, rows)));
         walks.push(walk);
     }

@@ -240,7 +240,7 @@ fn values<S: TensorSource>(
     let mut in_order = false;
     for (nth, &(_, left, right)) in pairs.iter().enumerate() {
         let rows = left.rows().min(right.rows());
-        let found = Walk::new([left, right], memory / 8)
+        let found = Walk::new([left, right], memory, 2)
             .map(|walk| (Pair::new(left, right, rows, options), walk));
         let (pair, walk) = match found {
             Ok(found) => found,

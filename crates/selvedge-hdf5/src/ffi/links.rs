@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{null, null_mut};
 
+use hdf5::plist::DatasetAccess;
 use hdf5::sync::sync;
 use hdf5::{Dataset, Group, Location, h5check};
 use hdf5_sys::h5::{H5_index_t, H5_iter_order_t};
@@ -10,8 +11,12 @@ use hdf5_sys::h5i::{H5I_type_t, H5Iget_type, hid_t};
 use hdf5_sys::h5l::{H5L_info2_t, H5L_type_t, H5Lget_val, H5Literate2, H5Lunpack_elink_val};
 use hdf5_sys::h5o::{H5Oclose, H5Oopen, H5Oopen_by_token};
 use hdf5_sys::h5p::H5P_DEFAULT;
+use hdf5_sys::h5r::{H5R_type_t, H5Rdereference2};
 
 use super::object::Token;
+
+/// Places for chunks in such a cache, each a few bytes.
+const CACHED_CHUNKS: usize = 127;
 
 /// A member of a group.
 #[derive(Debug)]
@@ -146,6 +151,35 @@ pub(crate) fn open_object(location: &Location, token: Token) -> hdf5::Result<Obj
         // SAFETY: the identifier is that of `location`, which is alive; a token that is of no object is
         // an error.
         let id = h5check(unsafe { H5Oopen_by_token(location.id(), token.raw()) })?;
+        // SAFETY: the identifier was opened for us just now.
+        unsafe { of_id(id) }
+    })
+}
+
+/// The dataset that a token is of, with a cache of so many bytes for its chunks; of a virtual one each source has such a
+/// cache, if the dataset is not open already.
+pub(crate) fn open_with_cache(
+    location: &Location,
+    token: Token,
+    bytes: usize,
+) -> hdf5::Result<Object> {
+    // What was read whole is the first to go.
+    let access = DatasetAccess::build()
+        .chunk_cache(CACHED_CHUNKS, bytes, 1.0)
+        .finish()?;
+    let address = token.address();
+    sync(|| {
+        // No function that takes a token takes an access list, too.
+        // SAFETY: the identifiers are those of objects that are alive, and a reference to an object is its address, to
+        // which the pointer is; one that is of no object is an error.
+        let id = h5check(unsafe {
+            H5Rdereference2(
+                location.id(),
+                access.id(),
+                H5R_type_t::H5R_OBJECT1,
+                (&raw const address).cast(),
+            )
+        })?;
         // SAFETY: the identifier was opened for us just now.
         unsafe { of_id(id) }
     })

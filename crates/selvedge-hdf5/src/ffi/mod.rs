@@ -24,10 +24,10 @@ pub(crate) use dataset::{DatasetKind, read_raw};
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};
 pub(crate) use file::{Mode, file_name, open_given, open_held};
 pub(crate) use filter::{is_filter_available, load_plugins, plugin_advice};
-pub(crate) use links::{Link, LinkTarget, Object, links, open_link, open_object};
+pub(crate) use links::{Link, LinkTarget, Object, links, open_link, open_object, open_with_cache};
 pub(crate) use object::{Token, collect_garbage, object_info, open_dataset};
 pub(crate) use sources::{
-    ExternalFile, Mapping, Needed, external_files, has_overlap_and_gap, is_virtual, virtual_fill,
+    ExternalFile, Mapping, Needed, external_files, fill_value, has_overlap_and_gap, is_virtual,
     virtual_mappings,
 };
 pub(crate) use usable::{check_usable, is_usable};

@@ -36,6 +36,8 @@ pub(crate) struct Mapping {
     /// The part of the virtual dataset that it is, as the first index along each axis and the end; `None`
     /// where it has no end.
     pub(crate) target: Option<(Vec<u64>, Vec<u64>)>,
+    /// Elements of that part, which can leave some out between its ends.
+    pub(crate) elements: u64,
     /// Blocks of the virtual dataset that come from sources of their own, as far as its extents reach.
     pub(crate) blocks: u64,
 }
@@ -57,13 +59,9 @@ pub(crate) fn is_virtual(dataset: &Dataset) -> hdf5::Result<bool> {
     Ok(dataset.dcpl()?.get_layout()? == Layout::Virtual)
 }
 
-/// The fill value of a virtual dataset as an element of the type `memory`; `None` of any other dataset, and where it is
-/// zeros.
-pub(crate) fn virtual_fill(dataset: &Dataset, memory: &Datatype) -> hdf5::Result<Option<Vec<u8>>> {
+/// The fill value of a dataset as an element of the type `memory`; `None` where it is zeros.
+pub(crate) fn fill_value(dataset: &Dataset, memory: &Datatype) -> hdf5::Result<Option<Vec<u8>>> {
     let plan = dataset.dcpl()?;
-    if plan.get_layout()? != Layout::Virtual {
-        return Ok(None);
-    }
     sync(|| {
         let mut defined = H5D_fill_value_t::H5D_FILL_VALUE_ERROR;
         // SAFETY: the identifier is that of `plan`, which is alive, and the pointer is to a local variable.
@@ -188,6 +186,7 @@ fn mapping(plan: &DatasetCreate, number: usize, extents: &[u64]) -> hdf5::Result
         })?,
         needed,
         blocks,
+        elements: block.unwrap_or_else(|| target.selection_size() as u64),
         target: bounds(&target),
     })
 }

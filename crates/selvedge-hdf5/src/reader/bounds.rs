@@ -7,7 +7,8 @@ use hdf5::filters::Filter;
 use selvedge_base::{Stride, buffer};
 
 use super::Tensor;
-use super::unread::file_of;
+use super::open_sources::OpenSources;
+use super::unread::{Elsewhere, file_of};
 use crate::chunks::{Bounds, Grid, Packed, to_usize};
 use crate::error::LibraryError;
 use crate::{ReadError, ffi};
@@ -41,10 +42,21 @@ impl Checked {
 }
 
 impl Tensor {
-    /// Whether libhdf5 reads rows of a step without the others: no filter unpacks them together, and they lie in no file
-    /// of external storage.
-    pub(super) fn has_rows_apart(&self) -> bool {
-        !self.is_filtered() && matches!(self.elsewhere(), Ok(None))
+    /// Whether libhdf5 reads rows of a step without the others, `spans` of them: no filter unpacks them together, and they
+    /// lie in no file of external storage. There is room for so many whole steps, of which the chunks of sources are unpacked
+    /// once.
+    pub(super) fn has_rows_apart(&self, spans: usize, room: u64) -> bool {
+        let is_apart = |sources: &OpenSources| match sources.unpacked() {
+            Some((1, _)) if spans == 1 => true,
+            Some((steps, _)) => steps > room,
+            None => true,
+        };
+        !self.is_filtered()
+            && match self.elsewhere() {
+                Ok(Elsewhere::Nowhere) => true,
+                Ok(Elsewhere::Sources(sources)) => is_apart(sources),
+                Ok(Elsewhere::Files(_)) | Err(_) => false,
+            }
     }
 
     /// Refuses filters of which nobody can say how much memory their undoing takes.

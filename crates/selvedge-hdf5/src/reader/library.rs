@@ -7,17 +7,18 @@ use hdf5::{Dataset, Dataspace, Datatype, Hyperslab, Selection, SliceOrIndex};
 use selvedge_base::Stride;
 
 use super::dtype::Form;
+use super::open_sources::OpenSources;
 use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::{Dtype, ffi};
 
 /// Fills `bytes` with the rows of `rows`, of a tensor with `rank` axes, as `dtype` lies in memory; or with those indices
-/// of their first axis that are `within` a range.
+/// of their first axis that are `within` a range. A virtual dataset has `sources`.
 ///
 /// What libhdf5 reads are the file's own bytes, so that it converts nothing, but integers of other
 /// lengths. Each chunk of the file is unpacked once if the rows lie in one row of chunks.
 pub(super) fn read(
-    dataset: &Dataset,
+    (dataset, sources): (&Dataset, Option<&OpenSources>),
     (dtype, form): (Dtype, Form),
     rank: usize,
     (rows, within): (Stride, Option<Range<u64>>),
@@ -29,11 +30,12 @@ pub(super) fn read(
     };
     // Where nothing was written, and nothing is to be filled in, libhdf5 leaves what is there. So it does where the
     // parts of a virtual dataset overlap: it counts an element once for each of them, and takes the rest for full.
-    match ffi::virtual_fill(dataset, &memory)? {
+    let fill = sources.map(|sources| sources.fill(dataset, &memory));
+    match fill.transpose()?.flatten() {
         None => bytes.fill(0),
         Some(element) => {
             let elements = bytes.chunks_exact_mut(element.len());
-            elements.for_each(|place| place.copy_from_slice(&element));
+            elements.for_each(|place| place.copy_from_slice(element));
         }
     }
     let (space, shape) = select(dataset, rank, rows, within)?;

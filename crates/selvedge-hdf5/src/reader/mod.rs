@@ -12,6 +12,7 @@ mod live;
 mod note;
 mod objects;
 mod open;
+mod open_sources;
 mod opening;
 mod options;
 mod place;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use hdf5::{Dataset, File};
 use selvedge_base::Mutex;
 
-use crate::ffi::{Object, Token, check_usable, is_usable, open_object};
+use crate::ffi::{
+    Object, Token, check_usable, collect_garbage, is_usable, open_object, open_with_cache,
+};
 
 /// Datasets that stay open with their chunk caches: those that were read last.
 const OPEN: usize = 8;
@@ -86,8 +88,8 @@ impl Objects {
         Self(Arc::new(Shared { file, recent }))
     }
 
-    /// The dataset, open.
-    pub(super) fn open(&self, handle: &Handle) -> hdf5::Result<Dataset> {
+    /// The dataset, open; where it is not yet, with a `cache` of so many bytes for the chunks of each of its sources.
+    pub(super) fn open(&self, handle: &Handle, cache: Option<usize>) -> hdf5::Result<Dataset> {
         let is_it = |(found, _): &&(Handle, Kept<Dataset>)| found == handle;
         if let Some((_, dataset)) = self.0.recent.lock().iter().find(is_it) {
             return dataset.get();
@@ -96,12 +98,22 @@ impl Objects {
             Handle::Here(token) => (self.0.file.get()?, *token),
             Handle::Elsewhere(file, token) => (file.get()?, *token),
         };
-        let Object::Dataset(dataset) = open_object(&file, token)? else {
+        let opened = match cache {
+            Some(bytes) => open_with_cache(&file, token, bytes),
+            None => open_object(&file, token),
+        };
+        let Object::Dataset(dataset) = opened? else {
             return Err("it is no dataset any more".into());
         };
         let mut recent = self.0.recent.lock();
         recent.push_front((handle.clone(), Kept::new(dataset.clone())));
         recent.truncate(OPEN);
         Ok(dataset)
+    }
+
+    /// Closes the dataset, with its sources, when those who have it now are done with it.
+    pub(super) fn close(&self, handle: &Handle) {
+        self.0.recent.lock().retain(|(found, _)| found != handle);
+        collect_garbage();
     }
 }

@@ -11,6 +11,7 @@ use selvedge_base::Stride;
 
 use super::Tensor;
 use super::data_layout::DataLayout;
+use super::open_sources::OpenSources;
 use super::place::Place;
 use super::select::bulk_memory;
 use crate::checksum::Checksums;
@@ -42,8 +43,8 @@ impl Tensor {
         place.is_some_and(|place| place.is_plain() && place.has(all))
     }
 
-    /// Rows of a chunk of a filtered tensor, whose chunks are unpacked whole, and the memory that this takes in a
-    /// thread beside the rows themselves, in bytes.
+    /// Rows of a chunk of a filtered tensor, whose chunks are unpacked whole, or of a source of a virtual one; and the memory
+    /// that this takes in a thread beside the rows themselves, in bytes.
     pub(crate) fn unpacked(&self) -> Result<Option<(u64, u64)>, ReadError> {
         if self.is_direct() {
             return Ok(None);
@@ -65,6 +66,7 @@ impl Tensor {
                 let chunk_bytes = most_elements(&shape).saturating_mul(element);
                 Some((rows, self.unpacking_memory(chunk_bytes, filters.len())))
             }
+            DataLayout::Virtual => self.sources().and_then(OpenSources::unpacked),
             _ => None,
         })
     }
@@ -186,6 +188,7 @@ impl TensorSource for Tensor {
             direct: self.is_direct(),
             block_rows,
             block_bytes,
+            in_parts: self.parts().is_none() && self.sources().is_some(),
             in_order: false,
         })
     }

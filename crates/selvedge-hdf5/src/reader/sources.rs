@@ -17,6 +17,7 @@ use selvedge_base::text::escaped;
 
 use super::bounds::short_chunk;
 use super::data_layout::Filter;
+use super::open_sources::{OpenSources, PackedChunks};
 use super::type_name;
 use crate::error::LibraryError;
 use crate::ffi::{self, Mapping, Needed, StoredType};
@@ -181,20 +182,22 @@ impl MissingSource {
     }
 }
 
-/// The sources that are missing of a dataset in the file at `path`, the first ones. None for a dataset
-/// that is not virtual. Other files are opened as `others` lets them.
-pub(super) fn missing(
+/// What the sources of a virtual dataset in the file at `path` take to be read, and those that are missing, the first ones.
+/// Any other has none. Other files are opened as `others` lets them.
+pub(super) fn search(
     path: &Path,
     dataset: &Dataset,
     others: &OtherFiles,
-) -> hdf5::Result<Vec<MissingSource>> {
+) -> hdf5::Result<(Option<OpenSources>, Vec<MissingSource>)> {
     let mut search = Search {
         others,
         known: HashMap::new(),
+        chunks: HashMap::new(),
         missing: Vec::new(),
     };
-    search.dataset(path, dataset, DEPTH)?;
-    Ok(search.missing)
+    let found = search.dataset(path, dataset, DEPTH)?;
+    let sources = || OpenSources::new(&found, &search.chunks, search.known.len());
+    Ok(((!found.is_empty()).then(sources), search.missing))
 }
 
 /// A source: the file that names it, the name of its own file, and its path there.
@@ -202,23 +205,32 @@ type Key = (PathBuf, Vec<u8>, Vec<u8>);
 
 struct Search<'a> {
     others: &'a OtherFiles,
-    /// The shape of each source; `None` where it is missing, which was told.
-    known: HashMap<Key, Option<Vec<u64>>>,
+    /// The number of each source and its shape; `None` where it is missing, which was told.
+    known: HashMap<Key, (usize, Option<Vec<u64>>)>,
+    /// The chunks of those that have to be unpacked, by their numbers.
+    chunks: HashMap<usize, PackedChunks>,
     missing: Vec<MissingSource>,
 }
 
 impl Search<'_> {
-    /// Looks at the sources of a dataset in the file at `path`.
-    fn dataset(&mut self, path: &Path, dataset: &Dataset, depth: usize) -> hdf5::Result<()> {
+    /// Looks at the sources of a dataset in the file at `path`. Returns its mappings, each with the number of its source.
+    fn dataset(
+        &mut self,
+        path: &Path,
+        dataset: &Dataset,
+        depth: usize,
+    ) -> hdf5::Result<Vec<(Mapping, usize)>> {
+        let mut found = Vec::new();
         let Some(depth) = depth.checked_sub(1) else {
-            return Ok(());
+            return Ok(found);
         };
         for mapping in ffi::virtual_mappings(dataset)? {
+            let mut number = 0;
             for block in 0..mapping.blocks.min(MOST_BLOCKS) {
                 if self.missing.len() >= NAMED {
-                    return Ok(());
+                    return Ok(found);
                 }
-                self.source(path, dataset, &mapping, block, depth)?;
+                number = self.source(path, dataset, &mapping, block, depth)?;
                 if !has_number(&mapping) {
                     break;
                 }
@@ -240,11 +252,12 @@ impl Search<'_> {
                 let name = numbered(&mapping.dataset, mapping.blocks);
                 self.tell(path, &next, &name, why);
             }
+            found.push((mapping, number));
         }
-        Ok(())
+        Ok(found)
     }
 
-    /// Looks at one source: that of this block, where each has one of its own.
+    /// Looks at one source: that of this block, where each has one of its own. Returns its number.
     fn source(
         &mut self,
         path: &Path,
@@ -252,18 +265,22 @@ impl Search<'_> {
         mapping: &Mapping,
         block: u64,
         depth: usize,
-    ) -> hdf5::Result<()> {
+    ) -> hdf5::Result<usize> {
         let (file, name) = (
             numbered(&mapping.file, block),
             numbered(&mapping.dataset, block),
         );
         let key = (path.to_owned(), file, name);
-        let shape = match self.known.get(&key) {
-            Some(shape) => shape.clone(),
+        let (number, shape) = match self.known.get(&key) {
+            Some(known) => known.clone(),
             None => {
-                let shape = self.look(path, dataset, &key.1, &key.2, depth)?;
-                self.known.insert(key.clone(), shape.clone());
-                shape
+                let found = self.look(path, dataset, &key.1, &key.2, depth)?;
+                let number = self.known.len();
+                let (shape, chunks) = found.unzip();
+                self.chunks
+                    .extend(chunks.flatten().map(|chunks| (number, chunks)));
+                self.known.insert(key.clone(), (number, shape.clone()));
+                (number, shape)
             }
         };
         if let Some(shape) = shape
@@ -272,10 +289,10 @@ impl Search<'_> {
             let needed = mapping.needed.clone();
             self.tell(path, &key.1, &key.2, Why::Size(shape, needed));
         }
-        Ok(())
+        Ok(number)
     }
 
-    /// The shape of a source; `None` where it is missing.
+    /// The shape of a source, and its chunks if they have to be unpacked; `None` where it is missing.
     fn look(
         &mut self,
         path: &Path,
@@ -283,7 +300,7 @@ impl Search<'_> {
         file: &[u8],
         name: &[u8],
         depth: usize,
-    ) -> hdf5::Result<Option<Vec<u64>>> {
+    ) -> hdf5::Result<Option<(Vec<u64>, Option<PackedChunks>)>> {
         let found = match file {
             b"." => Ok((path.to_owned(), dataset.file()?)),
             file => open(path, file, self.others),
@@ -337,7 +354,10 @@ impl Search<'_> {
             return Ok(None);
         }
         match with_sources(|| source.shape()) {
-            Ok(shape) => Ok(Some(shape.into_iter().map(|axis| axis as u64).collect())),
+            Ok(shape) => {
+                let shape = shape.into_iter().map(|axis| axis as u64).collect();
+                Ok(Some((shape, packed_chunks(&source)?)))
+            }
             Err(error) => {
                 let why = Why::CannotOpen(Chain(&error).to_string());
                 self.tell(path, file, name, why);
@@ -357,6 +377,21 @@ impl Search<'_> {
             why,
         });
     }
+}
+
+/// The chunks of a source that have to be unpacked; `None` where they lie as they are.
+fn packed_chunks(source: &Dataset) -> hdf5::Result<Option<PackedChunks>> {
+    let filters = source.dcpl()?.get_filters()?.len();
+    let Some(shape) = source.chunk().filter(|_| filters > 0) else {
+        return Ok(None);
+    };
+    let shape: Vec<u64> = shape.into_iter().map(|axis| axis as u64).collect();
+    let bytes = most_elements(&shape).saturating_mul(source.dtype()?.size() as u64);
+    Ok(Some(PackedChunks {
+        shape,
+        bytes,
+        filters,
+    }))
 }
 
 /// Whether a source of the type `found` has all fields of the records that are `wanted`. libhdf5 converts those that both

@@ -1,6 +1,7 @@
 //! One tensor of a file, and reading it.
 
 mod axes;
+mod by_library;
 mod described;
 mod located;
 mod part;
@@ -20,12 +21,12 @@ use super::bounds::Checked;
 use super::catalog::Member;
 use super::data_layout::{self, DataLayout};
 use super::dtype::{Form, Stored, detect};
-use super::external::ExternalStorage;
 use super::library;
 use super::objects::{Handle, Objects};
+use super::open_sources::OpenSources;
 use super::place::{Encoding, Found, Place, TensorLocation};
 use super::select::{Job, Selection};
-use super::unread::file_of;
+use super::unread::{Elsewhere, file_of};
 use super::view::RankPart;
 use super::{attributes, live, sources};
 use crate::checksum::{self, Checksums};
@@ -85,7 +86,7 @@ pub struct Tensor {
     at_root: bool,
     /// Set when all sources of a virtual dataset were found, or the files of its external storage, which
     /// it has then.
-    pub(super) elsewhere: Arc<OnceLock<Option<ExternalStorage>>>,
+    pub(super) elsewhere: Arc<OnceLock<Elsewhere>>,
     name: String,
     /// What it is to the run.
     part: Part,
@@ -219,7 +220,11 @@ impl Tensor {
     pub(super) fn dataset(&self) -> hdf5::Result<Dataset> {
         let at_work = self.source.enter();
         let _at_work = at_work.map_err(|error| hdf5::Error::from(error.to_string()))?;
-        self.source.objects.open(&self.handle)
+        let cache = match self.elsewhere.get() {
+            Some(Elsewhere::Sources(sources)) => Some(sources.cache_bytes()),
+            _ => None,
+        };
+        self.source.objects.open(&self.handle, cache)
     }
 
     /// Begins to read, until what is returned is dropped.
@@ -525,43 +530,5 @@ impl Tensor {
                 },
             })
         })
-    }
-
-    /// How many indices of the first axis libhdf5 is to read by one call: those of one row of chunks,
-    /// so that each chunk is unpacked once; without chunks as many as take about `bytes` bytes.
-    pub(super) fn rows_together(&self, row_bytes: usize, bytes: usize) -> u64 {
-        match self.chunk.as_ref().and_then(|chunk| chunk.first()) {
-            Some(&rows) => rows.max(1),
-            None => (bytes / row_bytes.max(1)).max(1) as u64,
-        }
-    }
-
-    /// Fills `bytes` with indices of the first axis, by libhdf5; with those `within` them of the second one, where its
-    /// values lie in the file as they are.
-    pub(super) fn read_by_library(
-        &self,
-        rows: Stride,
-        within: Option<Range<u64>>,
-        bytes: &mut [u8],
-    ) -> Result<(), ReadError> {
-        let (dtype, form) = match &self.stored {
-            Stored::Known { dtype, form, .. } => (*dtype, *form),
-            Stored::Other { .. } => return self.dtype().map(|_| ()),
-        };
-        if let Some(storage) = self.elsewhere()? {
-            self.read_external(storage, (dtype, form), rows, bytes)?;
-        } else {
-            let dataset = self
-                .dataset()
-                .map_err(|error| self.why_unread(error.into()))?;
-            self.check_bounds(&dataset, rows)?;
-            let (rank, kind) = (self.shape.len(), (dtype, form));
-            with_sources(|| library::read(&dataset, kind, rank, (rows, within), bytes))?
-                .map_err(|error| self.why_rows_unread(&dataset, rows, error))?;
-        }
-        if form == Form::ZeroOrOne && bytes.iter().any(|&byte| byte > 1) {
-            return Err(self.no_bools());
-        }
-        Ok(())
     }
 }

@@ -14,12 +14,24 @@ use selvedge_base::Stride;
 use super::data_layout::Filter;
 use super::dtype::Form;
 use super::external::{ExternalStorage, Unreadable};
+use super::open_sources::OpenSources;
 use super::place::Place;
 use super::sources::MissingSource;
 use super::{Reader, Tensor, library, sources};
 use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::{Dtype, ReadError, StorageError, ffi};
+
+/// Where the values of a dataset are, if they are not its own.
+#[derive(Debug)]
+pub(super) enum Elsewhere {
+    /// They are its own.
+    Nowhere,
+    /// In the files of external storage.
+    Files(ExternalStorage),
+    /// In the sources of a virtual dataset.
+    Sources(OpenSources),
+}
 
 impl Tensor {
     /// The sources of a virtual tensor that are missing or not read: values of theirs are not there, and
@@ -29,13 +41,18 @@ impl Tensor {
     ///
     /// [`StorageError::Library`].
     pub fn missing_sources(&self) -> Result<Vec<MissingSource>, StorageError> {
+        Ok(self.search_sources()?.1)
+    }
+
+    /// What its sources take to be read, if it has some, and those that are missing.
+    fn search_sources(&self) -> Result<(Option<OpenSources>, Vec<MissingSource>), StorageError> {
         if self.parts().is_some() {
             // They were found when the view was opened.
-            return Ok(Vec::new());
+            return Ok(Default::default());
         }
         let found = self.dataset();
         let found =
-            found.and_then(|dataset| sources::missing(&file_of(&dataset), &dataset, self.others()));
+            found.and_then(|dataset| sources::search(&file_of(&dataset), &dataset, self.others()));
         found.map_err(|error| self.not_looked_for(error))
     }
 
@@ -54,16 +71,17 @@ impl Tensor {
         files.iter().map(|file| escaped(&file.name)).collect()
     }
 
-    /// The other files that hold its values, if it has external storage. Refuses where they, or sources of a
-    /// virtual tensor, are missing or not read. When all were found they are not looked for again.
-    pub(super) fn elsewhere(&self) -> Result<Option<&ExternalStorage>, ReadError> {
+    /// Where its values are, if they are not its own. Refuses where they are missing or not read. When all were found they are
+    /// not looked for again.
+    pub(super) fn elsewhere(&self) -> Result<&Elsewhere, ReadError> {
         if let Some(known) = self.elsewhere.get() {
-            return Ok(known.as_ref());
+            return Ok(known);
         }
-        let storage = self.find_external()?;
-        if storage.is_none()
-            && let Some(missing) = self.missing_sources()?.into_iter().next()
-        {
+        if let Some(storage) = self.find_external()? {
+            return Ok(self.elsewhere.get_or_init(|| Elsewhere::Files(storage)));
+        }
+        let (sources, missing) = self.search_sources()?;
+        if let Some(missing) = missing.into_iter().next() {
             if missing.is_damaged() {
                 let why = format!("it takes values from {missing}");
                 return Err(self.damaged_values(LibraryError::new(why)));
@@ -82,7 +100,18 @@ impl Tensor {
                 },
             });
         }
-        Ok(self.elsewhere.get_or_init(|| storage).as_ref())
+        let found = sources.map_or(Elsewhere::Nowhere, Elsewhere::Sources);
+        Ok(self.elsewhere.get_or_init(|| found))
+    }
+
+    /// What the sources of a virtual tensor take to be read, if all are there.
+    pub(super) fn sources(&self) -> Option<&OpenSources> {
+        // Only a dataset without chunks can be virtual.
+        let known = self.chunk_shape().is_none().then(|| self.elsewhere());
+        match known?.ok()? {
+            Elsewhere::Sources(sources) => Some(sources),
+            Elsewhere::Nowhere | Elsewhere::Files(_) => None,
+        }
     }
 
     fn find_external(&self) -> Result<Option<ExternalStorage>, ReadError> {

@@ -163,7 +163,7 @@ impl<'a> Copying<'a> {
                 Role::Step => match tensors.next() {
                     Some((number, tensor)) if tensor.is_compressed() => {
                         let grid = &tensor.grid;
-                        let blocks = Blocks::new(member.tensor, grid, self.checksums)?;
+                        let blocks = Blocks::new(member.tensor, grid, self.checksums, self.memory)?;
                         Some(Target::Compressed(
                             number,
                             CompressedTarget::new(number, grid, blocks),
@@ -190,7 +190,7 @@ impl<'a> Copying<'a> {
                 member,
                 target,
                 written: self.written.tensor(&member.spec.name)?,
-                walk: Walk::new([member.tensor], self.memory / 8)?,
+                walk: Walk::new([member.tensor], self.memory, 2)?,
                 back: Walk::direct(row_bytes, self.memory / 8),
                 row_bytes,
                 found: Mutex::new(Found {

@@ -13,7 +13,7 @@ pub(super) fn find_damaged(input: &Reader, memory: u64) -> Result<LeftOut, ReadE
     let memory = bulk::buffer_memory(memory);
     let (mut walks, mut tasks) = (Vec::new(), Vec::new());
     for (nth, tensor) in input.tensors().iter().enumerate() {
-        let walk = Walk::new([tensor], memory / 8)?;
+        let walk = Walk::new([tensor], memory, 1)?;
         tasks.extend(walk.tasks(tensor.rows(), 1).map(|rows| (nth, rows)));
         walks.push(walk);
     }

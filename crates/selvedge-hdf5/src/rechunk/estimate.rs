@@ -24,7 +24,7 @@ pub(super) fn file_bytes(plan: &RechunkPlan, members: &Members<'_>) -> Result<u6
         let Some(grid) = grid.filter(|_| chunks.compressed) else {
             continue;
         };
-        let blocks = Blocks::new(member.tensor, &grid, false)?;
+        let blocks = Blocks::new(member.tensor, &grid, false, plan.memory)?;
         let target = CompressedTarget::new(0, &grid, blocks);
         let buffers = ChunkBuffers::new(grid.chunk_bytes());
         let no_memory = || StorageError::no_memory(&plan.input, "allocate memory to read");

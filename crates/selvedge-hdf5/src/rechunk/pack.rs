@@ -13,6 +13,7 @@ use crate::bulk::{Buffer, Meter};
 use crate::chunks::{ChunkEncoder, ChunkWriter, Grid, Unpacker, Written, to_usize};
 use crate::plan::EncodingPlan;
 use crate::reader::{Reader, Tensor};
+use crate::source::{Access, TensorSource as _};
 use crate::{ReadError, RewriteError, StorageError};
 
 /// Bytes that are encoded at a time, where a part of each step can be read: they stay in a cache.
@@ -37,28 +38,40 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Blocks of `tensor`, which is to have the chunks of `grid`. They have whole rows if `whole`, or
-    /// where the tensor cannot be read in parts.
-    pub(super) fn new(tensor: &Tensor, grid: &Grid, whole: bool) -> Result<Self, ReadError> {
+    /// Blocks of `tensor`, which is to have the chunks of `grid`, for threads that have `memory` bytes. They have whole rows
+    /// if `whole`, or where the tensor cannot be read in parts.
+    pub(super) fn new(
+        tensor: &Tensor,
+        grid: &Grid,
+        whole: bool,
+        memory: u64,
+    ) -> Result<Self, ReadError> {
         let (row_bytes, chunk_bytes) = (tensor.row_bytes()?, grid.chunk_bytes());
         let (steps, all_pieces) = (grid.steps(), grid.pieces());
-        let unpacked = tensor.unpacked()?;
-        let (unit, _) = unpacked.unwrap_or((1, 0));
-        let direct = tensor.is_direct();
+        let Access {
+            direct,
+            block_rows,
+            block_bytes,
+            in_parts: divisible,
+            ..
+        } = tensor.access()?;
         let in_parts = direct && !whole && row_bytes.saturating_mul(steps) > BLOCK;
         let (rows, pieces, bytes) = if in_parts {
             let pieces = (BLOCK / chunk_bytes).clamp(1, all_pieces);
             (steps, pieces, pieces.saturating_mul(chunk_bytes))
         } else {
             // Of a filtered tensor rows of its chunks: else a chunk would be unpacked for each block.
-            let unit = unit.min(tensor.rows().max(1)).next_multiple_of(steps);
+            let unit = block_rows.clamp(1, tensor.rows().max(1));
+            let needed = unit.saturating_mul(row_bytes).saturating_add(block_bytes);
+            let is_too_large = divisible && needed > memory / 2;
+            let unit = if is_too_large { 1 } else { unit }.next_multiple_of(steps);
             let rows = (BLOCK / row_bytes.max(1)).max(unit) / unit * unit;
             (rows, all_pieces, rows.saturating_mul(row_bytes))
         };
-        let beside = match unpacked {
+        let beside = match block_rows {
             _ if direct => 0,
-            Some((_, memory)) => memory,
-            None => bytes,
+            0 => bytes,
+            _ => block_bytes,
         };
         Ok(Self {
             rows,

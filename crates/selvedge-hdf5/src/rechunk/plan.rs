@@ -102,11 +102,11 @@ impl RechunkPlan {
             if let Some(grid) = grid {
                 packed.push((
                     member,
-                    Blocks::new(member.tensor, &grid, rechunk.asked.checksums)?,
+                    Blocks::new(member.tensor, &grid, rechunk.asked.checksums, memory)?,
                 ));
                 continue;
             }
-            let walk = Walk::new([member.tensor], memory / 8)?;
+            let walk = Walk::new([member.tensor], memory, 2)?;
             // A buffer for the values, and one for what is read back.
             let written = Walk::direct(member.tensor.row_bytes()?, memory / 8).piece_bytes();
             check(member, walk.thread_bytes(1).saturating_add(written));

@@ -38,3 +38,4 @@ mod selections;
 mod steps;
 mod texts;
 mod unpacking;
+mod virtual_sources;

@@ -19,6 +19,8 @@ use crate::reader::place::Place;
 pub(super) const TASK: usize = 4 << 20;
 /// Bytes that are read before they are converted: they are still in the cache then.
 pub(super) const PIECE: usize = 256 << 10;
+/// Bytes of steps at most that are put aside because they lie in one chunk of a source, and would be unpacked again.
+const MOST_ASIDE: usize = 256 << 20;
 /// More threads than this are no faster: memory is the limit.
 pub(super) const MOST_THREADS: usize = 8;
 
@@ -268,7 +270,9 @@ impl<'a> Job<'a> {
         if let Some((spans, row_bytes)) = self.spans_of_rows() {
             return self.rows_by_library(spans, row_bytes, bytes);
         }
-        let together = self.tensor.rows_together(self.step_bytes, TASK);
+        // Where they are put aside first, memory has an end.
+        let most = if as_they_are { usize::MAX } else { MOST_ASIDE };
+        let together = self.tensor.rows_together(self.step_bytes, (TASK, most));
         let mut scratch = Scratch::default();
         let (mut done, mut rest) = (0, bytes);
         while done < self.steps.count {
@@ -312,7 +316,8 @@ impl Job<'_> {
             .iter()
             .flat_map(|span| [span.bytes.start, span.bytes.end]);
         let is_of_rows = ends.into_iter().all(|end| end.is_multiple_of(row_bytes));
-        (is_of_rows && self.tensor.has_rows_apart()).then_some((spans, row_bytes))
+        let room = (MOST_ASIDE / self.step_bytes.max(1)) as u64;
+        (is_of_rows && self.tensor.has_rows_apart(spans.len(), room)).then_some((spans, row_bytes))
     }
 
     /// Some rows of each step by libhdf5, and no others: a step whose chunk was never written can be larger than memory.
