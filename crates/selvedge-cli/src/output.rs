@@ -169,8 +169,27 @@ fn settle(written: io::Result<()>) -> anyhow::Result<()> {
 
 /// Says on standard error what went wrong, with its causes: in one line, whatever is in a name.
 pub(crate) fn error(error: &anyhow::Error) {
-    let text = of_program(&format!("{error:#}"));
+    let mut text = of_program(&format!("{error:#}"));
+    let kinds = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if let Some(advice) = kinds.map(io::Error::kind).find_map(advice)
+        && !text.contains("free some space")
+    {
+        text = format!("{text}; {advice}");
+    }
     note(&format!("{} {}", styled(ERROR, "error:"), shown(&text)));
+}
+
+/// What to do where the system does not let a file be written.
+fn advice(kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("free some space, or name a file on another disk")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => Some("take a folder on a disk that can be written"),
+        _ => None,
+    }
 }
 
 /// Tells people something on standard error.

@@ -97,6 +97,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         document.write(path, args.new_file.overwrite)?;
     }
     let text = render::references::summary(&references, args.output.as_deref(), Page::of_stdout());
-    output::print(&text)?;
+    output::print_folded(&text)?;
     Ok(Outcome::Success)
 }

@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         output::print(&render::rules::list(&rules, &config, Page::of_stdout()))?;
     } else {
         let pages: Vec<String> = rules.iter().map(|rule| rule.page()).collect();
-        output::print(&pages.join("\n"))?;
+        output::print(&render::rules::manual(&pages.join("\n"), Page::of_stdout()))?;
     }
     Ok(Outcome::Success)
 }

@@ -6,7 +6,7 @@ use selvedge_hdf5::{ChunkPlan, ReadPattern, RunPlan};
 use serde::Serialize;
 
 use super::Page;
-use super::text::{shown, width};
+use super::text::{folded, shown, width};
 use crate::words::of_program;
 
 /// The table of a plan of chunks. Where it is wider than the page, the chunks get lines of their
@@ -29,7 +29,22 @@ pub(crate) fn table(plan: &impl Display, tensors: &[ChunkPlan], page: Page) -> S
         };
         lines.push_str(&format!("{line}\n"));
     }
-    lines
+    // Columns that do not fit are none.
+    if lines.lines().any(|line| width(line) > room) {
+        lines = lines.lines().map(squeezed).collect();
+    }
+    folded(&lines, page)
+}
+
+/// The cells of a line, without the space that makes columns of them.
+fn squeezed(line: &str) -> String {
+    let text = line.trim_start();
+    let indent = &line[..line.len() - text.len()];
+    let cells = text
+        .split("  ")
+        .map(str::trim)
+        .filter(|cell| !cell.is_empty());
+    format!("{indent}{}\n", cells.collect::<Vec<_>>().join("  "))
 }
 
 /// What `--json` prints. Sizes are in bytes.

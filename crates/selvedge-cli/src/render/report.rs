@@ -53,9 +53,9 @@ pub(crate) fn summary(
     }
     if left_out > 0 {
         let others = counted(left_out, "other tensor");
-        text.push_str(&format!(
-            "  the largest tensors of each kind, without {others}; --tensor chooses\n"
-        ));
+        let largest =
+            format!("the largest tensors of each kind, without {others}; --tensor chooses");
+        text.push_str(&format!("  {}\n", wrapped(&largest, 2, columns)));
     }
     for note in notes {
         text.push_str(&format!("  {}\n", wrapped(note, 2, columns)));

@@ -20,11 +20,23 @@ pub(crate) fn files(mut found: Comparison) -> String {
         tensor.reason.iter_mut().for_each(escape);
         tensor.dtypes.iter_mut().for_each(escape);
     }
+    let is_unmarked = |dtypes: &[String; 2]| {
+        let is = |name: &str| dtypes.iter().any(|dtype| dtype == name);
+        is("uint16") && is("bfloat16")
+    };
+    let is_unmarked = found
+        .tensors
+        .iter()
+        .any(|tensor| is_unmarked(&tensor.dtypes));
+    let hint = match is_unmarked {
+        true => "  --assume-bf16 takes uint16 for the bits of bfloat16\n",
+        false => "",
+    };
     // Values are printed with escapes of their own.
     for (name, _) in &mut found.attributes {
         escape(name);
     }
-    of_program(&format!("{found}\n"))
+    of_program(&format!("{found}\n{hint}"))
 }
 
 /// What is no part of the run in recorded files, or not as the run left it; and what of any file was not compared.

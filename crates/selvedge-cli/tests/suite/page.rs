@@ -40,6 +40,55 @@ fn nothing_is_wider_than_the_page() {
     assert!(widest(&text) <= 80, "{text}");
 }
 
+/// Notes of what is not kept, plans with long names and the pages of rules ran over the edge.
+#[test]
+fn what_was_done_is_no_wider_than_the_page() {
+    let place = Place::new();
+    let make = "import sys, h5py, numpy as np\n\
+        with h5py.File(sys.argv[1], 'w') as f:\n    \
+        f.create_dataset('层' * 40, data=np.zeros((5, 3), 'f4'), chunks=(1, 3))\n    \
+        f['a text'] = 'words'; f['records'] = np.zeros(3, [('a', 'f4'), ('b', 'i4')])\n    \
+        f['x' * 90] = np.zeros((5, 2), 'f4')";
+    selvedge_testing::python::on_file(make, &place.path("a.h5"));
+    finished(&place.path("b.h5"));
+    for line in [
+        "convert a.h5 c.safetensors --skip-unsupported --overwrite",
+        "rechunk a.h5 c.h5 --skip-unsupported --overwrite",
+        "rechunk a.h5 d.h5 --skip-unsupported --dry-run",
+        "references a.h5 --skip-unsupported",
+        "recover b.h5 --dry-run",
+        "verify a.h5 b.h5",
+        "rules",
+        "rules TRJ",
+        "plan --steps 6001 --tensor model.layers.0.attention.query.weight:bf16:10000x64",
+    ] {
+        for columns in [50, 80] {
+            let mut command = place.command(&line.split(' ').collect::<Vec<_>>());
+            let run = finish(
+                command
+                    .env("COLUMNS", columns.to_string())
+                    .output()
+                    .unwrap(),
+            );
+            assert!(run.code < 2, "{line}: {}", run.stderr);
+            let mut is_code = false;
+            for line_of in run.stdout.lines() {
+                is_code ^= line_of.starts_with("```");
+                // The characters of the long name are two columns wide.
+                let wide = line_of
+                    .chars()
+                    .map(|c| 1 + usize::from(c == '层'))
+                    .sum::<usize>();
+                assert!(
+                    is_code || wide <= columns,
+                    "{line} at {columns}: {}",
+                    run.stdout
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn in_a_pipe_names_are_whole() {
     let place = Place::new();

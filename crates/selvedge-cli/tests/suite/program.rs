@@ -363,6 +363,25 @@ fn what_is_mistyped_is_told_what_to_do() {
             assumed.stdout
         );
     }
+    // Nothing said which flag makes the two comparable.
+    place.print(&["rechunk", "a.h5", "bf16.h5", "--assume-bf16", "W"]);
+    let differ = place.run(&["verify", "a.h5", "bf16.h5"]);
+    assert!(
+        differ.code == 1 && differ.stdout.contains("--assume-bf16 takes uint16"),
+        "{}",
+        differ.stdout
+    );
+    place.print(&["verify", "a.h5", "bf16.h5", "--assume-bf16"]);
+    if cfg!(target_os = "linux") {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut show = place.command(&["show", "a.h5", "W"]);
+        let run = crate::common::finish(show.stdout(full).output().unwrap());
+        assert!(
+            run.code == 2 && run.stderr.contains("; free some space"),
+            "{}",
+            run.stderr
+        );
+    }
     // Of two files a note says which is meant.
     fs::copy(place.path("a.h5"), place.path("b.h5")).unwrap();
     let two = place.print(&["report", "a.h5", "b.h5", "-o", "two.html"]);
