@@ -95,6 +95,22 @@ impl Tools {
         beside_torch(workspace, "torch", &[], PACKAGE_PEERS, (3, 11), what)
     }
 
+    /// Finds or makes the Python that has zig.
+    pub(crate) fn zig_python(workspace: &Workspace) -> Result<PathBuf> {
+        let _lock = lock(workspace)?;
+        let venv = Venv {
+            dir: workspace.target.join("zig"),
+            requirements: vec![workspace.root.join("testing/python/zig.txt")],
+            modules: &["ziglang"],
+            oldest_python: (3, 8),
+            host: Host::First,
+            only_pins: true,
+            script: None,
+            what: "zig (100 MB to download, 400 MB on disk)",
+        };
+        venv.ensure()
+    }
+
     /// Finds or makes the Python of the recipes and of the table of neighbours: the package's, and everything that
     /// people read such files with.
     pub(crate) fn neighbours_python(workspace: &Workspace) -> Result<PathBuf> {

@@ -48,11 +48,32 @@ pub(crate) fn safetensors(error: impl Into<selvedge_safetensors::Error>) -> PyEr
 }
 
 fn raise(error: &(dyn std::error::Error + 'static), class: &str) -> PyErr {
-    let message = Chain(error).to_string();
+    let message = in_python(&Chain(error).to_string());
     let mut sources = std::iter::successors(Some(error), |error| error.source());
     // The number that the system gave the error, where it is of the system.
     let errno = sources.find_map(|error| error.downcast_ref::<io::Error>()?.raw_os_error());
     Python::attach(|py| make(py, class, message, errno).unwrap_or_else(|error| error))
+}
+
+/// What the libraries say, with their options as the arguments of Python: "(`overwrite`; `--overwrite`)" is
+/// "(`overwrite=True`)" here.
+fn in_python(text: &str) -> String {
+    let text = text.replace("`Recorder::resume`", "`resume=True`");
+    let mut said = String::new();
+    let mut rest = &*text;
+    while let Some((before, flag)) = rest.split_once("`; `--") {
+        let ((lead, option), (_, after)) = match (before.rsplit_once("(`"), flag.split_once("`)")) {
+            (Some(option), Some(flag)) => (option, flag),
+            _ => break,
+        };
+        let option = match option.strip_suffix("_inside") {
+            Some(option) => format!("{option}=DIR"),
+            None => format!("{}=True", option.trim_end_matches("(true)")),
+        };
+        said += &format!("{lead}(`{option}`)");
+        rest = after;
+    }
+    said + rest
 }
 
 fn hdf5_class(error: &selvedge_hdf5::Error) -> &'static str {

@@ -545,7 +545,15 @@ fn merged<'py>(
         return Ok(values.clone());
     }
     let all = PyDict::new(py);
-    all.update(values.cast()?)?;
+    let Ok(mapping) = values.cast() else {
+        let class = values.get_type().fully_qualified_name()?;
+        let text = format!(
+            "expected the tensors of a step by their names, as in `append(W=weights)` or `append({{'W': weights}})`, \
+             found `{class}`"
+        );
+        return Err(error::new(py, "DeclarationError", text));
+    };
+    all.update(mapping)?;
     let Some(tensors) = tensors else {
         return Ok(all);
     };

@@ -57,6 +57,45 @@ def test_importing_it_is_quick_and_takes_nothing_else() -> None:
     assert subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout == "\n"
 
 
+@pytest.mark.parametrize(
+    ("package", "extra", "code"),
+    [
+        ("torch", "torch", "file['W'].torch()"),
+        ("torch", "torch", "next(iter(file['W'].blocks(form='torch')))"),
+        ("torch", "torch", "selvedge.load_safetensors('a.safetensors')"),
+        ("torch", "torch", "selvedge.Shard.from_torch()"),
+        ("ml_dtypes", "ml_dtypes", "file['W'].numpy()"),
+        ("ml_dtypes", "ml_dtypes", "numpy.asarray(file['W'])"),
+        ("transformers", "transformers", "selvedge.SelvedgeCallback"),
+        ("lightning", "lightning", "import selvedge.lightning"),
+        ("virtualizarr", "zarr", "selvedge.VirtualizarrParser()('a.h5', None)"),
+        ("zarr", "zarr", "selvedge.to_icechunk('a.h5', None)"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_with_its_extra(tmp_path: pathlib.Path, package: str, extra: str, code: str) -> None:
+    # NumPy is all that the others need.
+    source = f"""
+import sys, numpy
+for name in "torch ml_dtypes transformers lightning pytorch_lightning virtualizarr zarr icechunk xarray".split():
+    sys.modules[name] = None
+import selvedge
+from selvedge import *
+with selvedge.Recorder("a.h5", tensors={{"W": ("bfloat16", ())}}, scalars=["loss"]) as run:
+    run.append(W=1.0, loss=1.0)
+selvedge.save_safetensors({{"loss": numpy.ones(2)}}, "a.safetensors")
+file = selvedge.open("a.h5")
+assert file["W"].as_float32().tolist() == [1.0] and file["loss"].numpy().tolist() == [1.0]
+try:
+    {code}
+except selvedge.MissingPackageError as error:
+    assert isinstance(error, ImportError) and error.name == {package!r}, error
+    assert "needs the package `{package}`" in str(error) and "pip install 'selvedge[{extra}]'" in str(error), error
+else:
+    sys.exit("no error")
+"""
+    subprocess.run([sys.executable, "-c", source], cwd=tmp_path, check=True)
+
+
 def test_the_types_are_right(tmp_path: pathlib.Path) -> None:
     mypy = [sys.executable, "-m", "mypy", "--config-file", SOURCES / "pyproject.toml"]
     checked = subprocess.run(mypy, cwd=tmp_path, capture_output=True, text=True)
@@ -90,7 +129,7 @@ def test_the_stubs_agree_with_the_module(tmp_path: pathlib.Path) -> None:
 
 def test_all_that_is_public_is_documented() -> None:
     for name in selvedge.__all__:
-        if name in ("__version__", "SelvedgeCallback"):
+        if name == "__version__":
             continue
         public = getattr(selvedge, name)
         assert inspect.getdoc(public), name

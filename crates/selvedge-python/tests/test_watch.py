@@ -168,7 +168,7 @@ def test_what_cannot_be_watched(path: pathlib.Path) -> None:
         ({"what": "weights"}, "expected a list"),
         ({"what": ["row_var"]}, "after its first step"),
         ({"every": 0}, "1 or more"),
-        ({"select": ["3.weight"]}, "no trained parameter 3.weight"),
+        ({"select": ["3.weight"]}, "no trained parameter `3.weight`; the model has `0.weight`"),
         ({"activations": {"9": ("float32", (1,))}}, "no module '9'"),
         ({"absent": "nan"}, "'zeros'"),
     ):

@@ -5,8 +5,10 @@
 //! `testing/python/torch.txt` and `zarr.txt` pin. On Linux that is torch without CUDA's libraries, for the CPU; somebody who has a
 //! Python of their own installs the wheel, or the folder `crates/selvedge-python`, there.
 
+use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -20,11 +22,14 @@ pub(super) const COMMAND: Command = Command {
     name: "python",
     about: "Build the Python package and install it under the target directory",
     help: "\
-Usage: cargo xtask python
+Usage: cargo xtask python [--zig]
 
 Builds the wheel of the package `selvedge` into <target>/wheels, makes <target>/torch (the newest Python of the
 machine with torch for the CPU, numpy, h5py, ml_dtypes and readers of Zarr, pinned in testing/python), installs the wheel there,
 and says how large it is and how to use it.
+
+With --zig the wheel is for every Linux with glibc 2.28 or later, as it is given away, and not for that of the machine: by
+zig, which stands in for the C compiler and the linker, and is installed into <target>/zig (100 MB).
 
 In a Python of your own: `pip install ./crates/selvedge-python`. It needs Rust and a C compiler.
 ",
@@ -36,11 +41,14 @@ In a Python of your own: `pip install ./crates/selvedge-python`. It needs Rust a
 const MOST_BYTES: u64 = 6_000_000;
 
 fn run(args: &[OsString]) -> Result<()> {
-    let [] = args::switches(args, [])?;
+    let [zig] = args::switches(args, ["--zig"])?;
     let workspace = Workspace::find()?;
     let tools = Tools::prepare(&workspace, Python::Unused)?;
     let python = Tools::package_python(&workspace)?;
-    let package = Package::new(&workspace, &tools, &python, Profile::Release)?;
+    let mut package = Package::new(&workspace, &tools, &python, Profile::Release)?;
+    if zig {
+        package.zig = Some(Tools::zig_python(&workspace)?);
+    }
     for mut command in package.install() {
         run_child(&mut command)?;
     }
@@ -81,6 +89,8 @@ pub(super) struct Package<'a> {
     tools: &'a Tools,
     python: &'a Path,
     profile: Profile,
+    /// The Python that has zig, if that builds the wheel.
+    zig: Option<PathBuf>,
     /// Where the wheel goes.
     wheels: PathBuf,
 }
@@ -105,6 +115,7 @@ impl<'a> Package<'a> {
             tools,
             python,
             profile,
+            zig: None,
             wheels,
         })
     }
@@ -126,6 +137,14 @@ impl<'a> Package<'a> {
             .arg("--out")
             .arg(&self.wheels)
             .env("CARGO_TARGET_DIR", &self.workspace.target);
+        if let Some(bin) = self.zig.as_deref().and_then(Path::parent) {
+            let path = env::var_os("PATH").unwrap_or_default();
+            let path = iter::once(bin.to_owned()).chain(env::split_paths(&path));
+            build
+                .args(["--zig", "--compatibility", "manylinux_2_28"])
+                // maturin looks for the Python that has zig there.
+                .env("PATH", env::join_paths(path).unwrap_or_default());
+        }
         let mut install = self.module("pip");
         install
             .args(["install", "--quiet", "--disable-pip-version-check"])

@@ -37,6 +37,7 @@ from selvedge._errors import (
     Error,
     ExistsError,
     FileError,
+    MissingPackageError,
     NotFoundError,
     OutOfRangeError,
     ProcessError,
@@ -55,7 +56,7 @@ from selvedge._tools import Recovery, inspect, join, rechunk, recover, report, v
 from selvedge._watch import Watch, watch
 
 if TYPE_CHECKING:
-    from selvedge.transformers import SelvedgeCallback
+    from selvedge.transformers import SelvedgeCallback as SelvedgeCallback
 
 __all__ = [
     "BudgetError",
@@ -67,6 +68,7 @@ __all__ = [
     "File",
     "FileError",
     "Loaded",
+    "MissingPackageError",
     "NotFoundError",
     "OutOfRangeError",
     "Plan",
@@ -75,7 +77,6 @@ __all__ = [
     "Recorder",
     "Recovery",
     "Selection",
-    "SelvedgeCallback",
     "Shard",
     "ShapeError",
     "StoppedError",
@@ -103,7 +104,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The callback is a class of transformers, which takes seconds to import.
+    # The callback is a class of transformers, which takes seconds to import and need not be there: so it is not
+    # among those that `import *` asks for.
     if name == "SelvedgeCallback":
         from selvedge.transformers import SelvedgeCallback
 

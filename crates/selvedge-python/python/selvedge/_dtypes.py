@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import importlib
-
-from selvedge._errors import DtypeError
+from selvedge._extras import package
 
 SIZES = {
     "bfloat16": 2, "float16": 2, "float32": 4, "float64": 8, "bool": 1,
@@ -33,25 +32,20 @@ def name_of(dtype: Any) -> str:
     return SHORT.get(name, name)
 
 
-def to_numpy(bits: Any, dtype: str) -> Any:
-    """The array of `dtype` that shares the memory of its bits."""
+def to_numpy(dtype: str) -> Callable[[Any], Any]:
+    """What makes arrays of `dtype` of its bits, in their memory. A package that is missing is told before they are read."""
     if dtype not in BITS:
-        return bits
-    try:
-        types = importlib.import_module("ml_dtypes")
-    except ImportError:
-        raise DtypeError(
-            f"NumPy has no {dtype}: install `ml_dtypes` for an array of it, or take `.as_float32()`, `.torch()` or "
-            "`.bits()`"
-        ) from None
-    return bits.view(getattr(types, dtype))
+        return lambda bits: bits
+    instead = ", or take `.as_float32()`, `.torch()` or `.bits()`"
+    types = package("ml_dtypes", f"an array of {dtype}, which NumPy does not have,", instead=instead)
+    return lambda bits: bits.view(getattr(types, dtype))
 
 
-def to_torch(bits: Any, dtype: str) -> Any:
-    """The torch tensor that shares the memory of the bits of `dtype`."""
-    import torch
-
-    if dtype in BITS:
-        signed = torch.from_numpy(bits.view("int16")) if dtype == "bfloat16" else torch.from_numpy(bits)
-        return signed.view(getattr(torch, dtype))
-    return torch.from_numpy(bits)
+def to_torch(dtype: str) -> Callable[[Any], Any]:
+    """The same for tensors of torch."""
+    torch = package("torch", "a tensor of torch", instead=", or take arrays (`.numpy()`, `form='numpy'`)")
+    if dtype not in BITS:
+        return lambda bits: torch.from_numpy(bits)
+    # Older torch makes nothing of uint16.
+    bits_of = "int16" if dtype == "bfloat16" else "uint8"
+    return lambda bits: torch.from_numpy(bits.view(bits_of)).view(getattr(torch, dtype))

@@ -54,6 +54,10 @@ class ClosedError(Error, ValueError):
     """A recorder that is finished, or a file that is closed."""
 
 
+class MissingPackageError(Error, ImportError):
+    """A package that this needs, and Selvedge itself does not, is not installed. The message has the extra."""
+
+
 class ProcessError(Error, RuntimeError):
     """A recorder is used in a process that was forked from its own."""
 

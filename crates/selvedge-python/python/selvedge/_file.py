@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from selvedge import _html, _selvedge
 from selvedge._dtypes import BITS, SIZES, to_numpy, to_torch
-from selvedge._errors import ClosedError, DtypeError, OutOfRangeError
+from selvedge._errors import ClosedError, DtypeError, FileError, OutOfRangeError
 from selvedge._indices import Indices, pick, runs
 from selvedge._sizes import in_bytes, shown
 
@@ -79,7 +79,12 @@ class File(Mapping[str, "Tensor"]):
         self._pid = os.getpid()
 
     def _opened(self) -> _selvedge.File:
-        raw = _selvedge.File(self._path, self._links, self._plugins)
+        try:
+            raw = _selvedge.File(self._path, self._links, self._plugins)
+        except FileError as error:
+            if self._path.endswith(".safetensors"):
+                raise FileError(f"{error}; `selvedge.load_safetensors` loads it") from None
+            raise
         if self._assumed is True:
             for name in raw.names():
                 tensor = raw.tensor(name)
@@ -291,7 +296,8 @@ class Selection:
         for at in dots:
             keys[at : at + 1] = [slice(None)] * max(0, ndim - len(keys) + 1)
         if len(keys) > ndim:
-            raise OutOfRangeError(f"`{self._name}` of shape {_html.shape(self.shape)}: {len(keys)} indices")
+            shape = _html.shape(self.shape)
+            raise OutOfRangeError(f"`{self._name}` of shape {shape} has {ndim} axes, found {len(keys)} indices")
         axes: list[tuple[Indices, bool]] = []
         lists = 0
         for indices, kept in self._axes:
@@ -349,14 +355,21 @@ class Selection:
         """The values as an array, bit for bit; of bfloat16 and float8 with the dtypes of `ml_dtypes`.
 
         Raises:
-            DtypeError: it takes `ml_dtypes`, which is not installed.
+            MissingPackageError: it takes `ml_dtypes`, which is not installed.
         """
-        values: Array = to_numpy(self.bits(), self.dtype)
+        made_of = to_numpy(self.dtype)
+        values: Array = made_of(self.bits())
         return values
 
     def torch(self) -> TorchTensor:
-        """The values as a tensor in the memory of the host, bit for bit, without a further copy."""
-        return to_torch(self.bits(), self.dtype)
+        """The values as a tensor in the memory of the host, bit for bit, without a further copy.
+
+        Raises:
+            MissingPackageError: torch is not installed.
+        """
+        made_of = to_torch(self.dtype)
+        values: TorchTensor = made_of(self.bits())
+        return values
 
     def as_float32(self) -> Array:
         """The values of bfloat16, float16 or float32 as an array of float32, widened while they are read.

@@ -52,7 +52,8 @@ def pick(indices: Indices, key: Any, name: str) -> tuple[Indices, bool, bool]:
 def _place(number: int, count: int, name: str) -> int:
     place = number + count if number < 0 else number
     if not 0 <= place < count:
-        raise OutOfRangeError(f"`{name}`: index {number} of an axis of {count}")
+        there = f"expected {-count} to {count - 1}" if count else "it is empty"
+        raise OutOfRangeError(f"`{name}`: no index {number} of an axis of {count}: {there}")
     return place
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,11 @@ from typing import NoReturn
 
 from selvedge import _selvedge
 from selvedge._errors import ProgramError
+
+# Flags that are arguments of the functions here.
+_SWITCH = re.compile(
+    "`--(overwrite|skip-unsupported|skip-damaged|assume-bf16|load-plugins|checksums|follow-links)(?:=DIR|\\[=DIR\\])?`"
+)
 
 
 def _again() -> tuple[str, list[str]]:
@@ -43,5 +49,6 @@ def call(*arguments: str | os.PathLike[str], answers: tuple[int, ...] = (0,)) ->
             raise
     if child.returncode not in answers:
         said = said.strip().removeprefix("error: ") or f"it ended with {child.returncode}"
+        said = _SWITCH.sub(lambda flag: f"`{flag[1].replace('-', '_')}=True`", said)
         raise ProgramError(f"`selvedge {arguments[0]}`: {said}")
     return child.returncode, printed

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from selvedge import _selvedge
+from selvedge._arguments import named
 from selvedge._errors import DeclarationError, Error, FileError
+from selvedge._extras import package
 
 Path = str | os.PathLike[str]
 Part = tuple[Sequence[int], Sequence[int]]
@@ -46,8 +48,7 @@ class Shard:
             DeclarationError: `torch.distributed` is not initialised, or the files are of several runs.
             FileError: the file of a rank cannot be read, in all ranks.
         """
-        import torch.distributed as distributed
-
+        distributed = package("torch.distributed", "`Shard.from_torch`", instead=", or give `Shard` its numbers")
         if not (distributed.is_available() and distributed.is_initialized()):
             raise DeclarationError(
                 "torch.distributed is not initialised; call `torch.distributed.init_process_group` first"
@@ -139,4 +140,13 @@ def _part(name: str, value: Any) -> tuple[Part | None, bool]:
 
 def checked(parts: Mapping[str, Part] | None) -> dict[str, Part]:
     """Parts that were told."""
-    return {name: (list(shape), list(offset)) for name, (shape, offset) in (parts or {}).items()}
+    found = {}
+    for name, part in named("parts", parts, "{'W': ((20_000, 64), (10_000, 0))}"):
+        try:
+            shape, offset = part
+            found[name] = (list(shape), list(offset))
+        except (TypeError, ValueError):
+            raise DeclarationError(
+                f"parts: `{name}`: expected the shape of the whole and where the part begins, found {part!r}"
+            ) from None
+    return found

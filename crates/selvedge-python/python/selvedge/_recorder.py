@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from selvedge import _html, _selvedge
+from selvedge._arguments import dtype_and_shape, named, whole
 from selvedge._dtypes import SIZES, name_of
 from selvedge._errors import DeclarationError
 from selvedge._ranks import Declared, Part, Shard, checked
@@ -165,6 +166,11 @@ class Recorder(_selvedge.Recorder):
         declared = _declared(like, tensors, scalars, constants, shard)
         declared.parts.update(checked(parts))
         resume = resume and os.path.exists(path)
+        if not (declared.tensors or declared.elsewhere or resume):
+            raise DeclarationError(
+                "a run needs at least one step tensor: `like={'W': model.wte.weight}`, "
+                "`tensors={'W': ('bfloat16', (10_000, 64))}` or `scalars=['loss']`"
+            )
         if shard is not None and at_step is None and resume:
             at_step = shard.step
         self = super().__new__(
@@ -172,7 +178,7 @@ class Recorder(_selvedge.Recorder):
             path,
             declared.tensors,
             declared.constants,
-            [(name, _attribute(value)) for name, value in (attributes or {}).items()],
+            [(name, _attribute(value)) for name, value in named("attributes", attributes, "{'learning_rate': 1e-3}")],
             _options(steps, notebook, read, compression, sync_every, memory, queue, chunk, overwrite, resume)
             | _of_ranks(declared, shard, at_step),
         )
@@ -274,17 +280,19 @@ def _declared(
     shard: Shard | None,
 ) -> Declared:
     """Step tensors, with name, dtype and shape, and constants."""
-    if isinstance(scalars, str):
-        raise DeclarationError(f"scalars={scalars!r}: expected a list of names: [{scalars!r}]")
     declared = Declared()
-    for name, value in (like or {}).items():
+    for name, value in named("like", like, "{'W': model.wte.weight}"):
         if (own := declared.take(name, value, shard)) is not None:
             dtype, shape = _selvedge.describe(own, name)
             declared.tensors.append((name, dtype, shape))
-    declared.tensors += [(name, name_of(dtype), list(axes)) for name, (dtype, axes) in (tensors or {}).items()]
-    dtypes = scalars if isinstance(scalars, Mapping) else dict.fromkeys(scalars, "float32")
-    declared.tensors += [(name, name_of(dtype), []) for name, dtype in dtypes.items()]
-    for name, value in (constants or {}).items():
+    for name, asked in named("tensors", tensors, "{'W': ('bfloat16', (10_000, 64))}"):
+        declared.tensors.append((name, *dtype_and_shape(f"tensors: `{name}`", asked)))
+    if not isinstance(scalars, Mapping):
+        if isinstance(scalars, str) or not isinstance(scalars, Iterable):
+            raise DeclarationError(f"scalars={scalars!r}: expected a list of names, such as ['loss']")
+        scalars = dict.fromkeys(scalars, "float32")
+    declared.tensors += [(name, name_of(dtype), []) for name, dtype in named("scalars", scalars, "{'loss': 'float32'}")]
+    for name, value in named("constants", constants, "{'dead_mask': dead}"):
         if (own := declared.take(name, value, shard)) is not None:
             declared.constants.append((name, _constant(own)))
     return declared
@@ -293,7 +301,7 @@ def _declared(
 def _of_ranks(declared: Declared, shard: Shard | None, at_step: int | None) -> dict[str, Any]:
     """The options that concern runs of several processes."""
     return {
-        "at_step": at_step,
+        "at_step": whole("at_step", at_step),
         "shard": None if shard is None else (shard.run, shard.rank, shard.world_size),
         "parts": declared.parts,
         "elsewhere": declared.elsewhere,
@@ -314,13 +322,13 @@ def _options(
 ) -> dict[str, Any]:
     every, seconds = sync_every if isinstance(sync_every, tuple) else (sync_every, None)
     return {
-        "steps": steps,
+        "steps": whole("steps", steps),
         "notebook": None if notebook is None else os.fspath(notebook),
         "read": read,
         "chunk_bytes": in_bytes(chunk),
         "queue_bytes": in_bytes(queue),
         "memory": in_bytes(memory),
-        "sync_every": every,
+        "sync_every": whole("sync_every", every),
         "sync_after": seconds,
         "compression": compression,
         "overwrite": overwrite,

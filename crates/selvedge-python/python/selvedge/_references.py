@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from selvedge import _selvedge
 from selvedge._errors import DeclarationError, FileError
+from selvedge._extras import package
 from selvedge._program import call
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ class VirtualizarrParser:
 
     def __call__(self, url: str, registry: Any) -> Any:
         """The store of the file at `url`, which reads values through `registry`."""
-        from virtualizarr.manifests import ManifestGroup, ManifestStore
-
+        manifests = package("virtualizarr.manifests", "`VirtualizarrParser`", "zarr")
         where = urlsplit(url)
         if where.scheme in ("", "file"):
             path = unquote(where.path) if where.scheme else url
@@ -107,10 +107,9 @@ class VirtualizarrParser:
         def grouped(members: dict[str, Any], attributes: dict[str, Any]) -> Any:
             arrays = {name: member for name, member in members.items() if not isinstance(member, dict)}
             groups = {name: grouped(member, {}) for name, member in members.items() if isinstance(member, dict)}
-            return ManifestGroup(arrays=arrays, groups=groups, attributes=attributes)
+            return manifests.ManifestGroup(arrays=arrays, groups=groups, attributes=attributes)
 
-        return ManifestStore(grouped(tree, _json(found.attributes())), registry=registry)
-
+        return manifests.ManifestStore(grouped(tree, _json(found.attributes())), registry=registry)
 
     def _elsewhere(self, url: str, registry: Any) -> _selvedge.References:
         """Of an object, whose structure is read through the registry: the first 256 kB mostly."""
@@ -193,8 +192,7 @@ def to_icechunk(
         Error: a tensor has no references, or ranks do not go together.
         DeclarationError: the group has another array of the name of a tensor.
     """
-    import zarr
-
+    zarr = package("zarr", "`to_icechunk`")
     found = _selvedge.References([os.fspath(file) for file in _listed(files)], piece, skip_unsupported)
     # Icechunk takes them for what a browser does.
     urls = [quote(location, safe="/:") for location in _urls(found.files(), url)]

@@ -96,6 +96,7 @@ def load_safetensors(
     Raises:
         NotFoundError: there is no such file.
         TensorNotFoundError: it has no such tensor.
+        MissingPackageError: it takes torch, or `ml_dtypes`, which is not installed.
 
     >>> data = load_safetensors(output_path)
     >>> data["cluster_mask"], data.notebook
@@ -111,6 +112,7 @@ def load_safetensors(
     loaded.metadata = file.metadata()
     for name in file.names() if names is None else names:
         dtype, shape = file.info(name)
+        made_of = {"torch": to_torch, "numpy": to_numpy}[form](dtype) if form != "bits" else None
         length = shape[0] if shape else 1
         chosen: Any = range(length)
         if rows is not None:
@@ -129,5 +131,5 @@ def load_safetensors(
             else:
                 ranges += [((first + number * stride) * row, row) for number in range(count)]
         file.read_into(values, name, ranges)
-        loaded[name] = values if form == "bits" else (to_torch if form == "torch" else to_numpy)(values, dtype)
+        loaded[name] = values if made_of is None else made_of(values)
     return loaded

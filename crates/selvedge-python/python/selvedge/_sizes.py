@@ -10,11 +10,13 @@ _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
           "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}  # fmt: skip
 
 
-def in_bytes(size: int | str | None) -> int | None:
+def in_bytes(size: float | str | None) -> int | None:
     """A number of bytes, or a text such as ``"64 MiB"`` or ``"24 GB"``."""
-    if not isinstance(size, str):
-        return size
-    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", size)
+    if size is None:
+        return None
+    if isinstance(size, int | float) and size >= 0 and size % 1 == 0:
+        return int(size)
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", str(size))
     if found is None or found[2].lower() not in _UNITS:
         raise DeclarationError(f"size {size!r}: expected a number of bytes, or a text such as '64 MiB' or '24 GB'")
     return round(float(found[1]) * _UNITS[found[2].lower()])

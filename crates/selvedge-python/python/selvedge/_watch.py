@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FrameType, TracebackType
 from typing import Any, Literal, Self
 
+from selvedge._arguments import dtype_and_shape, named, shown, whole
 from selvedge._errors import DeclarationError
 from selvedge._recorder import Recorder, Scalars, Summary
 
@@ -102,14 +103,18 @@ class Watch:
         absent: Literal["raise", "zeros"] = "raise",
         **options: Any,
     ) -> None:
-        if every < 1:
-            raise DeclarationError(f"every={every}: expected 1 or more")
+        _expect(model, "named_parameters", "model: expected a `torch.nn.Module`")
+        _expect(optimizer, "register_step_post_hook", "optimizer: expected a `torch.optim.Optimizer`")
+        if not whole("every", every):
+            raise DeclarationError(f"every={every!r}: expected 1 or more")
         if absent not in ("raise", "zeros"):
             raise DeclarationError(f"absent={absent!r}: expected 'raise' or 'zeros'")
         kinds = tuple(what)
         if isinstance(what, str) or not kinds:
             raise DeclarationError(f"what={what!r}: expected a list such as ('weights', 'grad')")
         selected = _selected(model, select)
+        if not (selected or activations):
+            raise DeclarationError("no parameter of the model is watched: none is trained, or `select` chooses none")
         self._names = [name for name, _ in selected]
         # Where the model has its parameters: it may get others later.
         self._places = [_place(model, name) for name in self._names]
@@ -121,12 +126,14 @@ class Watch:
         self._has_weights = "weights" in kinds
         self._kinds = tuple(kind for kind in kinds if kind not in ("weights", "grad"))
         modules = dict(model.named_modules())
-        outputs = {name: _output(name, asked, modules) for name, asked in (activations or {}).items()}
+        asked = named("activations", activations, "{'head': ('bfloat16', (4, 8))}")
+        outputs = {name: _output(name, declared, modules) for name, declared in asked}
         like = self._like(selected, "grad" in kinds)
         tensors = dict(options.pop("tensors", None) or {})
         tensors.update({f"{name}.out": declared for name, (_, declared, _) in outputs.items()})
         like.update(options.pop("like", None) or {})
         self.recorder = Recorder(path, steps, like=like, tensors=tensors, scalars=scalars, **options)
+        self._scalars = tuple(scalars)
         before = [f"{name}.grad" for name in self._names] if "grad" in kinds else []
         after = self._names if self._has_weights else []
         after = after + [f"{name}.{kind}" for name in self._names for kind in self._kinds]
@@ -197,8 +204,8 @@ class Watch:
                 known = self._optimizer.state.get(parameter, {}).get(kind)
                 if known is None and kind not in _LIKE_PARAMETER:
                     raise DeclarationError(
-                        f"what={kind!r}: the optimizer has no such state of `{name}` yet, and what it will be like is "
-                        "not known; watch it after its first step"
+                        f"what={kind!r}: expected 'weights', 'grad' or a state of the optimizer, such as 'exp_avg'; it has "
+                        f"none of this name of `{name}`, and what another will be like is known after its first step"
                     )
                 like[f"{name}.{kind}"] = parameter if known is None else known
         return like
@@ -267,7 +274,12 @@ class Watch:
                         found = self._absent(parameter, name, f"{kind!r} of the optimizer")
                     values.append(found)
         logged, self._logged = self._logged, {}
-        self.recorder._append(self._after_it, values, logged)
+        try:
+            self.recorder._append(self._after_it, values, logged)
+        except DeclarationError as error:
+            if missing := [name for name in self._scalars if name not in logged]:
+                error.add_note(f"scalars are told before the step: watch.log({', '.join(f'{name}=…' for name in missing)})")
+            raise
 
     def _absent(self, parameter: Any, name: str, what: str) -> Any:
         """What is recorded of what a parameter does not have."""
@@ -279,6 +291,11 @@ class Watch:
         import torch
 
         return torch.zeros_like(parameter)
+
+
+def _expect(given: Any, method: str, expected: str) -> None:
+    if not hasattr(given, method):
+        raise DeclarationError(f"{expected}, found `{type(given).__name__}`")
 
 
 def _is_called_by(frame: FrameType, other: FrameType) -> bool:
@@ -300,8 +317,9 @@ def _selected(model: Any, select: Select | None) -> list[tuple[str, Any]]:
     known = dict(parameters)
     unknown = [name for name in wanted if name not in known]
     if isinstance(select, str) or unknown:
-        missing = repr(select) if isinstance(select, str) else ", ".join(unknown)
-        raise DeclarationError(f"select: no trained parameter {missing}; the model has {', '.join(known)}")
+        if isinstance(select, str):
+            raise DeclarationError(f"select={select!r}: expected a list of names, [{select!r}], or a function of a name")
+        raise DeclarationError(f"select: no trained parameter {shown(unknown)}; the model has {shown(known)}")
     return [(name, known[name]) for name in wanted]
 
 
@@ -314,6 +332,9 @@ def _place(model: Any, name: str) -> tuple[dict[str, Any], str]:
 def _output(name: str, asked: Any, modules: Mapping[str, Any]) -> tuple[Any, Any, Any]:
     """The module, dtype and shape, and what chooses the recorded values."""
     if name not in modules:
-        raise DeclarationError(f"activations: the model has no module {name!r}")
-    declared, choose = (asked[0], asked[1]) if callable(asked[1]) else (asked, None)
+        raise DeclarationError(f"activations: the model has no module {name!r}; it has {shown(filter(None, modules))}")
+    declared, choose = asked, None
+    if isinstance(asked, tuple) and len(asked) == 2 and callable(asked[1]):
+        declared, choose = asked
+    dtype_and_shape(f"activations: `{name}`", declared)
     return modules[name], declared, choose

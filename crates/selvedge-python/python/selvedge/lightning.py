@@ -6,14 +6,20 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import Any
 
-try:
-    from lightning.pytorch import Callback
-except ImportError:
-    from pytorch_lightning import Callback
-
+from selvedge._errors import MissingPackageError
+from selvedge._extras import package
 from selvedge._watch import Watch
+
+try:
+    Callback = package("lightning.pytorch", "`selvedge.lightning`").Callback
+except MissingPackageError:
+    # It has two names.
+    if find_spec("pytorch_lightning") is None:
+        raise
+    from pytorch_lightning import Callback
 
 
 class SelvedgeCallback(Callback):  # type: ignore[misc]

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from transformers import TrainerCallback
-
+from selvedge._extras import package
 from selvedge._watch import Watch
+
+TrainerCallback = package("transformers", "`SelvedgeCallback`").TrainerCallback
 
 
 class SelvedgeCallback(TrainerCallback):  # type: ignore[misc]

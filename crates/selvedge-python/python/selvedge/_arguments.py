@@ -1,0 +1,53 @@
+"""Arguments that are not as a declaration has them: each is told by its name, with an example."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+from selvedge._dtypes import name_of
+from selvedge._errors import DeclarationError
+
+
+def named(what: str, given: Any, example: str) -> list[tuple[str, Any]]:
+    """Names, and what is declared under each."""
+    if given is None:
+        return []
+    # What modules of torch have for mappings is none to Python.
+    if not hasattr(given, "items"):
+        raise DeclarationError(f"{what}: expected a mapping by name, such as {example}, found `{type(given).__name__}`")
+    items = list(given.items())
+    for name, _ in items:
+        if not isinstance(name, str):
+            raise DeclarationError(f"{what}: expected names for keys, as in {example}, found {name!r}")
+    return items
+
+
+def dtype_and_shape(what: str, asked: Any) -> tuple[str, list[int]]:
+    """The dtype and the shape of a step that a tensor is declared with."""
+    try:
+        dtype, shape = asked
+        return name_of(dtype), [operator.index(axis) for axis in shape]
+    except (TypeError, ValueError):
+        raise DeclarationError(
+            f"{what}: expected a dtype and the shape of a step, such as ('bfloat16', (10_000, 64)), found {asked!r}"
+        ) from None
+
+
+def whole(what: str, number: Any) -> int | None:
+    """A number of steps, where one is given."""
+    try:
+        found = None if number is None else operator.index(number)
+    except TypeError:
+        found = -1
+    if found is not None and found < 0:
+        raise DeclarationError(f"{what}={number!r}: expected a number of steps, such as 1000")
+    return found
+
+
+def shown(names: Iterable[str]) -> str:
+    """Names, of which there may be thousands."""
+    every = [f"`{name}`" for name in names]
+    more = f" and {len(every) - 12:,} more" if len(every) > 12 else ""
+    return ", ".join(every[:12]) + more if every else "none"
