@@ -5,6 +5,7 @@ use std::collections::hash_map::{Entry, HashMap};
 use std::ffi::CString;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use hdf5::dataset::{AllocTime, FillTime};
@@ -15,7 +16,6 @@ use hdf5::{Dataset, Dataspace, Datatype, Extent, File, Location, SimpleExtents};
 
 use crate::attribute::MAX_BYTES;
 use crate::chunks::{self, to_usize};
-use selvedge_base::LockedFile;
 use selvedge_base::shape::elements;
 
 use crate::plan::ChunkPlan;
@@ -24,6 +24,7 @@ use crate::provenance::{
     SCALE_NAME, STATE, STEP_TENSOR, STEP_TENSORS, STEPS_PLANNED, VERSION,
 };
 use crate::run::{METADATA_BLOCK, Mark, RunNumber};
+use crate::write_back::WriteBack;
 use crate::{
     Attribute, DeclareError, Dtype, PartOf, RunState, StorageError, TensorSpec, ffi, provenance,
 };
@@ -144,21 +145,20 @@ fn complex(part: FloatSize, size: usize) -> TypeDescriptor {
     TypeDescriptor::Compound(CompoundType { fields, size })
 }
 
-/// Makes an HDF5 file of `held`, over whatever is in it, with all of its datasets and attributes. Errors
-/// name it `name`.
+/// Makes an HDF5 file with all of its datasets and attributes. Errors name it `name`.
 ///
 /// Afterwards the extents of the step tensors are those of the planned run (of one row of chunks,
 /// where its length is unknown). All chunks and constants have addresses, but no bytes; the
 /// addresses of the constants are returned (`None` for one without elements). A compressed tensor
 /// has no steps and no chunks.
 pub(crate) fn create(
-    held: &LockedFile,
+    file: &Arc<WriteBack>,
     name: &Path,
     contents: &Contents<'_>,
 ) -> Result<Vec<Option<u64>>, StorageError> {
     let failed =
         |action: String| move |error: hdf5::Error| StorageError::library(name, action, error);
-    let file = ffi::open_held(held, name, ffi::Mode::Create, |access| {
+    let file = ffi::make(file, name, |access| {
         // The oldest format has no checksums: so single fields of it can be written in place.
         access
             .libver_bounds(LibraryVersion::Earliest, LibraryVersion::V18)

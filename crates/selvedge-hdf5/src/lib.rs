@@ -74,6 +74,7 @@ mod spec;
 mod storage;
 mod trajectory;
 mod unmark;
+mod write_back;
 
 pub use attribute::Attribute;
 pub use bulk::Progress;

@@ -81,6 +81,10 @@ impl ReadAt for ReadAhead<'_> {
 
 /// Positioned reads and writes.
 pub(crate) trait Storage: ReadAt {
+    /// Whether a read is a call of the system, so that what lies near each other is better read together.
+    fn reads_by_calls(&self) -> bool {
+        true
+    }
     /// Writes all of `bytes` at `offset`.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Sets the length of the file; growing it adds a hole.

@@ -249,6 +249,11 @@ def test_a_file_that_is_not_there_or_none(tmp_path: pathlib.Path) -> None:
     text.write_text("no HDF5 " * 100)
     with pytest.raises(OSError, match="not an HDF5 file"):
         selvedge.open(text)
+    selvedge.save_safetensors({"W": numpy.ones(2)}, tmp_path / "a.safetensors")
+    with pytest.raises(selvedge.FileError, match="not an HDF5 file.* `selvedge.load_safetensors` loads it"):
+        selvedge.open(tmp_path / "a.safetensors")
+    with pytest.raises(selvedge.FileError, match="directory"):
+        selvedge.open(tmp_path)
 
 
 def test_other_files_are_read_where_that_is_asked_for(tmp_path: pathlib.Path) -> None:

@@ -52,6 +52,8 @@ def test_a_step_has_all_tensors_or_is_not_recorded(path: pathlib.Path) -> None:
         with pytest.raises(selvedge.TensorNotFoundError, match="no tensor `lr` was declared; .* `loss`, `norm`") as error:
             run.append(loss=1.0, norm=1.0, lr=1.0)
         assert isinstance(error.value, KeyError)
+        with pytest.raises(selvedge.DeclarationError, match=r"append\(W=weights\)` .* found `torch.Tensor`"):
+            run.append(torch.zeros(2))
         with pytest.raises(selvedge.DeclarationError, match="given twice"):
             run.append({"loss": 1.0, "norm": 2.0}, norm=1.0)
         run.append({"loss": 1.0}, norm=2.0)
@@ -89,7 +91,7 @@ def test_a_cell_that_is_run_twice(path: pathlib.Path) -> None:
 
     first = cell()
     first.append(loss=1.0)
-    with pytest.raises(selvedge.ExistsError, match="overwrite") as error:
+    with pytest.raises(selvedge.ExistsError, match=r"\(`overwrite=True`\)") as error:
         cell()
     assert isinstance(error.value, FileExistsError)
     again = cell(resume=True)
@@ -150,7 +152,17 @@ def test_a_mistake_in_the_declaration(path: pathlib.Path) -> None:
         ({"scalars": ["loss"], "memory": "a lot"}, "24 GB"),
         ({"scalars": ["loss"], "attributes": {"a": object()}}, "attribute `a`"),
         ({"scalars": ["loss"], "steps": 0}, "0 steps"),
-        ({}, "at least one step tensor"),
+        ({"scalars": ["loss"], "steps": "10"}, "steps='10': expected a number"),
+        ({"scalars": ["loss"], "steps": 2.5}, "steps=2.5"),
+        ({"scalars": ["loss"], "sync_every": "5"}, "sync_every='5'"),
+        ({"scalars": ["loss"], "queue": 1.5}, "size 1.5"),
+        ({"scalars": ["loss"], "attributes": ["lr"]}, "attributes: expected a mapping .* found `list`"),
+        ({"scalars": ["loss"], "constants": {3: 1}}, "constants: expected names for keys, .* found 3"),
+        ({"scalars": 3}, "scalars=3: expected a list"),
+        ({"like": torch.zeros(2)}, "like: expected a mapping .* found `Tensor`"),
+        ({"tensors": {"W": "bfloat16"}}, "`W`: expected a dtype and the shape .* found 'bfloat16'"),
+        ({"tensors": {"W": ("bfloat16", 4)}}, "`W`: expected a dtype and the shape"),
+        ({}, "at least one step tensor: `like="),
     ):
         with pytest.raises(selvedge.Error, match=match):
             selvedge.Recorder(path, **wrong)

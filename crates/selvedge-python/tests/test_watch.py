@@ -170,15 +170,36 @@ def test_what_cannot_be_watched(path: pathlib.Path) -> None:
         ({"every": 0}, "1 or more"),
         ({"select": ["3.weight"]}, "no trained parameter `3.weight`; the model has `0.weight`"),
         ({"activations": {"9": ("float32", (1,))}}, "no module '9'"),
+        ({"activations": {"0": "float32"}}, "`0`: expected a dtype and the shape"),
         ({"absent": "nan"}, "'zeros'"),
+        ({"what": ["weight"]}, "expected 'weights', 'grad' or a state"),
+        ({"select": "0.weight"}, r"\['0.weight'\]"),
+        ({"select": []}, "chooses none"),
     ):
         with pytest.raises(selvedge.DeclarationError, match=match):
             selvedge.watch(model, optimizer, path, **options)
         assert not path.exists()
+    for wrong, match in (
+        ((model.parameters(), optimizer), "model: expected a `torch.nn.Module`, found `generator`"),
+        ((model, model), "optimizer: expected a `torch.optim.Optimizer`, found `Sequential`"),
+    ):
+        with pytest.raises(selvedge.DeclarationError, match=match):
+            selvedge.watch(*wrong, path)
     steps(model, optimizer, 1)
     with selvedge.watch(model, optimizer, path, what=["row_var"], select=["0.weight"]):
         steps(model, optimizer, 2)
     assert selvedge.open(path)["0.weight.row_var"].shape[0] == 2
+
+
+def test_scalars_that_were_not_told_are_told_how(path: pathlib.Path) -> None:
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with selvedge.watch(model, optimizer, path, scalars=["loss"]) as watch:
+        with pytest.raises(selvedge.DeclarationError, match="lacks `loss`") as error:
+            steps(model, optimizer, 1)
+        assert "watch.log(loss=…)" in error.value.__notes__[0]
+        watch.log(loss=1.0)
+        steps(model, optimizer, 1)
 
 
 def test_a_watch_that_is_forgotten_ends(path: pathlib.Path) -> None:

@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 use hdf5::sync::sync;
 use hdf5::{PropertyList, h5check};
 use hdf5_sys::h5e::{H5E_CANTOPENFILE, H5E_DEFAULT, H5E_ERR_CLS, H5E_VFL, H5Epush2};
-use hdf5_sys::h5f::{H5F_ACC_RDWR, H5F_ACC_TRUNC};
+use hdf5_sys::h5f::H5F_ACC_RDWR;
 use hdf5_sys::h5fd::H5FDregister;
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::{H5Pget_driver_info, H5Pset_driver};
@@ -33,7 +33,8 @@ use hdf5_sys::h5p::{H5Pget_driver_info, H5Pset_driver};
 use crate::layout::{Addressing, TreeOrder, is_circular, is_endless};
 use crate::other_files::{OtherFiles, not_followed};
 use crate::ranges::Data;
-use crate::storage::ReadAt;
+use crate::storage::{ReadAt, Storage};
+use crate::write_back::WriteBack;
 
 /// The version of a driver's class that this is.
 const CLASS_VERSION: c_uint = 1;
@@ -103,13 +104,14 @@ struct OpenFile {
     #[allow(dead_code, reason = "libhdf5 reads and writes it")]
     public: [u64; 16],
     data: Data,
+    /// What a new file is written to.
+    new: Option<Arc<WriteBack>>,
     /// The descriptor, at a place that a caller gets the address of; -1 of a file that lies elsewhere.
     descriptor: c_int,
     /// Device and inode; of a file that lies elsewhere a device that there is not.
     identity: (u64, u64),
     end_of_addresses: u64,
     end_of_file: u64,
-    is_new: bool,
     others: OtherFiles,
     /// Known once a structure was looked at that needs it.
     addressing: OnceCell<Option<Addressing>>,
@@ -117,17 +119,10 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    /// The file `data`, opened as the `flags` of libhdf5 say.
-    fn new(data: Data, flags: c_uint, others: &OtherFiles) -> std::io::Result<Self> {
+    fn new(data: Data, new: Option<Arc<WriteBack>>, others: &OtherFiles) -> std::io::Result<Self> {
         let (descriptor, identity) = match &data {
             Data::File(file) => {
                 let found = file.metadata()?;
-                // A new file is empty. If it were truncated all the same, ext4 would take it for one that
-                // replaces another (`auto_da_alloc`), and whoever closes it last would wait until its pages are
-                // on their way.
-                if flags & H5F_ACC_TRUNC != 0 && found.len() > 0 {
-                    file.set_len(0)?;
-                }
                 (file.as_raw_fd(), (found.dev(), found.ino()))
             }
             // Two that are open at once have two addresses.
@@ -139,8 +134,8 @@ impl OpenFile {
             identity,
             end_of_addresses: 0,
             end_of_file: data.len()?,
-            is_new: flags & H5F_ACC_TRUNC != 0,
             data,
+            new,
             others: others.clone(),
             addressing: OnceCell::new(),
             trees: TreeOrder::default(),
@@ -176,6 +171,8 @@ struct Properties {
     /// The file that is to be opened; `None` in the lists that libhdf5 makes itself, for a file that
     /// another one names.
     given: Option<Data>,
+    /// What that is written to, if it is new.
+    new: Option<Arc<WriteBack>>,
     others: OtherFiles,
 }
 
@@ -184,10 +181,12 @@ struct Properties {
 pub(super) fn set_driver(
     access: &PropertyList,
     file: Data,
+    new: Option<Arc<WriteBack>>,
     others: &OtherFiles,
 ) -> hdf5::Result<()> {
     let properties = Properties {
         given: Some(file),
+        new,
         others: others.clone(),
     };
     sync(|| {
@@ -250,6 +249,7 @@ unsafe extern "C" fn properties_of(file: *mut OpenFile) -> *mut Properties {
     let file = unsafe { &*file };
     Box::into_raw(Box::new(Properties {
         given: None,
+        new: None,
         others: file.others.clone(),
     }))
 }
@@ -291,7 +291,8 @@ unsafe extern "C" fn open(
                 .map_err(|error| not_followed(path, error))
         }
     };
-    let opened = opened.and_then(|data| OpenFile::new(data, flags, &properties.others));
+    let new = properties.new.clone();
+    let opened = opened.and_then(|data| OpenFile::new(data, new, &properties.others));
     let file = match opened {
         Ok(file) => file,
         Err(error) => {
@@ -336,7 +337,7 @@ unsafe extern "C" fn end_of_addresses(file: *const OpenFile, _: c_int) -> u64 {
 unsafe extern "C" fn set_end_of_addresses(file: *mut OpenFile, _: c_int, address: u64) -> c_int {
     // SAFETY: as above, and its lock lets nobody else use it.
     let file = unsafe { &mut *file };
-    file.end_of_addresses = match file.is_new {
+    file.end_of_addresses = match file.new.is_some() {
         true => address.next_multiple_of(WORD),
         false => address,
     };
@@ -449,9 +450,10 @@ unsafe extern "C" fn write(
     }
     // SAFETY: there are so many bytes.
     let bytes = unsafe { slice::from_raw_parts(buffer.cast::<u8>(), size) };
-    let written = match &file.data {
-        Data::File(file) => file.write_all_at(bytes, address),
-        Data::Ranges(_) => Err(ErrorKind::ReadOnlyFilesystem.into()),
+    let written = match (&file.new, &file.data) {
+        (Some(new), _) => new.write_all_at(bytes, address),
+        (None, Data::File(file)) => FileExt::write_all_at(&**file, bytes, address),
+        (None, Data::Ranges(_)) => Err(ErrorKind::ReadOnlyFilesystem.into()),
     };
     match written {
         Ok(()) => {
@@ -474,9 +476,10 @@ unsafe extern "C" fn truncate(file: *mut OpenFile, _: hid_t, _: bool) -> c_int {
     if file.end_of_addresses == file.end_of_file {
         return 0;
     }
-    let set = match &file.data {
-        Data::File(plain) => plain.set_len(file.end_of_addresses),
-        Data::Ranges(_) => Err(ErrorKind::ReadOnlyFilesystem.into()),
+    let set = match (&file.new, &file.data) {
+        (Some(new), _) => new.set_len(file.end_of_addresses),
+        (None, Data::File(plain)) => plain.set_len(file.end_of_addresses),
+        (None, Data::Ranges(_)) => Err(ErrorKind::ReadOnlyFilesystem.into()),
     };
     match set {
         Ok(()) => {

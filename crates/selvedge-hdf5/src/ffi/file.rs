@@ -1,9 +1,10 @@
-//! Opening and making a file whose name may be any bytes. The binding takes UTF-8 only.
+//! Opening and making files whose names may be any bytes. The binding takes UTF-8 only.
 
 use std::ffi::CString;
 use std::fs::File as Plain;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use hdf5::file::{FileAccess, FileAccessBuilder, MetadataCacheConfig};
 use hdf5::sync::sync;
@@ -15,7 +16,8 @@ use hdf5_sys::h5p::H5P_DEFAULT;
 
 use super::{driver, filter};
 use crate::other_files::OtherFiles;
-use crate::ranges::Data;
+use crate::ranges::{Data, RangeReader};
+use crate::write_back::WriteBack;
 
 /// Bytes of structures of a file that libhdf5 keeps while the file is read, counted as they are in the file.
 /// In memory the headers of small datasets take forty times as much, its own limit is 32 MiB, and a walk
@@ -24,19 +26,17 @@ const CACHE_FOR_READING: usize = 256 << 10;
 /// The same while a file is made: the names of a group are one structure, which each dataset changes.
 const CACHE_FOR_MAKING: usize = 4 << 20;
 
-/// How a file is opened or made.
+/// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Read,
     /// Beside another program that writes it in SWMR mode.
     ReadSwmr,
     Write,
-    /// It is made anew, over whatever is there.
-    Create,
 }
 
-/// Opens the file that `held` has open, or makes it anew: never another one, which has got its `path`
-/// meanwhile, and never what a link leads to that came there. No other file is opened by way of it.
+/// Opens the file that `held` has open: never another one, which has got its `path` meanwhile, and never what a
+/// link leads to that came there. No other file is opened by way of it.
 pub(crate) fn open_held(
     held: &Plain,
     path: &Path,
@@ -47,10 +47,32 @@ pub(crate) fn open_held(
     open_given(held.into(), path, mode, &OtherFiles::default(), properties)
 }
 
-/// Opens or makes a file that is open, without HDF5's lock: every file here has locks of its own. Other
-/// files that it names are opened as `others` lets them, by names that begin where `path` does.
+/// Makes a new file, which errors call `path`.
+pub(crate) fn make(
+    file: &Arc<WriteBack>,
+    path: &Path,
+    properties: impl FnOnce(&mut FileAccessBuilder) -> &mut FileAccessBuilder,
+) -> hdf5::Result<File> {
+    let read: Arc<dyn RangeReader> = file.clone();
+    let (read, others) = (Data::Ranges(read.into()), OtherFiles::default());
+    open(read, Some(file), path, Mode::Write, &others, properties)
+}
+
+/// Opens a file that is open, without HDF5's lock: every file here has locks of its own. Other files that it
+/// names are opened as `others` lets them, by names that begin where `path` does.
 pub(crate) fn open_given(
     file: Data,
+    path: &Path,
+    mode: Mode,
+    others: &OtherFiles,
+    properties: impl FnOnce(&mut FileAccessBuilder) -> &mut FileAccessBuilder,
+) -> hdf5::Result<File> {
+    open(file, None, path, mode, others, properties)
+}
+
+fn open(
+    file: Data,
+    new: Option<&Arc<WriteBack>>,
     path: &Path,
     mode: Mode,
     others: &OtherFiles,
@@ -63,8 +85,7 @@ pub(crate) fn open_given(
     access.file_locking(false);
     let cache = match mode {
         Mode::Read | Mode::ReadSwmr => Some(CACHE_FOR_READING),
-        Mode::Create => Some(CACHE_FOR_MAKING),
-        Mode::Write => None,
+        Mode::Write => new.map(|_| CACHE_FOR_MAKING),
     };
     if let Some(size) = cache {
         access.mdc_config(&MetadataCacheConfig {
@@ -75,7 +96,7 @@ pub(crate) fn open_given(
         });
     }
     let access = properties(&mut access).finish()?;
-    driver::set_driver(&access, file, others)?;
+    driver::set_driver(&access, file, new.cloned(), others)?;
     let open = |flags| {
         // SAFETY: the name is a string of C, and the identifier that of `access`; both are alive.
         unsafe { H5Fopen(name.as_ptr(), flags, access.id()) }
@@ -84,11 +105,11 @@ pub(crate) fn open_given(
         let id = match mode {
             Mode::Read => open(H5F_ACC_RDONLY),
             Mode::ReadSwmr => open(H5F_ACC_RDONLY | H5F_ACC_SWMR_READ),
-            Mode::Write => open(H5F_ACC_RDWR),
             // SAFETY: as above.
-            Mode::Create => unsafe {
+            Mode::Write if new.is_some() => unsafe {
                 H5Fcreate(name.as_ptr(), H5F_ACC_TRUNC, H5P_DEFAULT, access.id())
             },
+            Mode::Write => open(H5F_ACC_RDWR),
         };
         // SAFETY: the identifier was opened for us just now, and nobody else has it.
         unsafe { hdf5::from_id(h5check(id)?) }

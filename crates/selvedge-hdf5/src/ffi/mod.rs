@@ -22,7 +22,7 @@ pub(crate) use chunk::LOOKED_UP;
 pub(crate) use chunk::{filter_words, read_stored_chunk, stored_chunk};
 pub(crate) use dataset::{DatasetKind, read_raw};
 pub(crate) use datatype::{Bits, Fields, Float, Order, Padding, StoredType, describe};
-pub(crate) use file::{Mode, file_name, open_given, open_held};
+pub(crate) use file::{Mode, file_name, make, open_given, open_held};
 pub(crate) use filter::{is_filter_available, load_plugins, plugin_advice};
 pub(crate) use links::{Link, LinkTarget, Object, links, open_link, open_object, open_with_cache};
 pub(crate) use object::{Token, collect_garbage, object_info, open_dataset};

@@ -1,7 +1,7 @@
 //! Writing a view: a file whose tensors are virtual datasets.
 
-use std::os::unix::fs::FileExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use half::f16;
 use hdf5::file::LibraryVersion;
@@ -16,6 +16,8 @@ use crate::other_files::OtherFiles;
 use crate::provenance::{self, COMMIT, FORMAT, SOURCES, STATE, STEPS_PLANNED, VERSION};
 use crate::reader::Reader;
 use crate::run::{Mark, RunNumber};
+use crate::storage::Storage;
+use crate::write_back::WriteBack;
 use crate::{Attribute, Dtype, JoinError, Role, RunState, StorageError, TensorSpec, create, ffi};
 
 /// Writes the view of `plan`, whose tensors have these sources, to `path`.
@@ -115,7 +117,9 @@ impl View<'_> {
         let failed = |action: String| {
             move |error: hdf5::Error| StorageError::library(self.path, action, error)
         };
-        let file = ffi::open_held(partial.file(), self.path, ffi::Mode::Create, |access| {
+        let unwritten = |error| StorageError::io(self.path, "write", error);
+        let new = Arc::new(WriteBack::over(partial.file()).map_err(unwritten)?);
+        let file = ffi::make(&new, self.path, |access| {
             // Virtual datasets came with 1.10; all else stays as any reader knows it.
             access.libver_bounds(LibraryVersion::Earliest, LibraryVersion::V110)
         })
@@ -155,10 +159,10 @@ impl View<'_> {
         }
         file.close().map_err(failed("close".to_owned()))?;
         for (address, tensor) in copied {
-            let written = partial.file().write_all_at(&tensor.read_bytes()?, address);
+            let written = new.write_all_at(&tensor.read_bytes()?, address);
             written.map_err(|error| StorageError::io(self.path, "write a constant to", error))?;
         }
-        Ok(())
+        Ok(new.flush().map_err(unwritten)?)
     }
 
     fn attributes(&self) -> Result<Vec<(String, Attribute)>, JoinError> {

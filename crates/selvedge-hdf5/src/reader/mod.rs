@@ -52,7 +52,7 @@ use crate::other_files::OtherFiles;
 use crate::provenance::{FORMAT, STATE, STEPS_PLANNED, WORLD_SIZE};
 use crate::ranges::{Data, RangeReader};
 use crate::run::Record;
-use crate::trajectory::TrajectoryFile;
+use crate::trajectory::{self, TrajectoryFile};
 use crate::{Attribute, ReadError, RunState, Shard, StorageError, TensorSpec, ffi};
 
 /// A trajectory file, open for reading.
@@ -539,8 +539,7 @@ impl Reader {
         durable: bool,
     ) -> Result<TrajectoryFile, StorageError> {
         self.check_recorded()?;
-        let storage = file.try_clone();
-        let storage = storage.map_err(|error| StorageError::io(&self.path, "open", error))?;
+        let storage = trajectory::storage_of(file, &self.path)?;
         TrajectoryFile::open(&self.path, storage, durable, &self.step_tensors())
     }
 

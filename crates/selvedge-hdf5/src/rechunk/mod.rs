@@ -9,6 +9,7 @@ mod plan;
 mod summary;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 pub use plan::RechunkPlan;
@@ -22,7 +23,8 @@ use crate::create::{self, Contents};
 use crate::plan::free_disk;
 use crate::reader::{Reader, ReaderOptions};
 use crate::run::StepTensors;
-use crate::trajectory::TrajectoryFile;
+use crate::trajectory::{self, TrajectoryFile};
+use crate::write_back::WriteBack;
 use crate::{
     Attribute, Compression, DeclareError, ReadError, ReadPattern, RewriteError, RunState,
     StorageError, TensorSpec, provenance,
@@ -463,7 +465,12 @@ impl Build<'_> {
             attributes: &attributes,
             tensor_attributes: &self.members.tensor_attributes,
         };
-        create::create(self.file, &self.rechunk.output, &contents)
+        let path = &self.rechunk.output;
+        let failed = |error| StorageError::io(path, "write", error);
+        let file = Arc::new(WriteBack::over(self.file).map_err(failed)?);
+        let addresses = create::create(&file, path, &contents)?;
+        file.flush().map_err(failed)?;
+        Ok(addresses)
     }
 
     /// A reader of what is there so far.
@@ -473,8 +480,7 @@ impl Build<'_> {
 
     fn open_trajectory(&self) -> Result<TrajectoryFile, StorageError> {
         let path = &self.rechunk.output;
-        let storage = self.file.try_clone();
-        let storage = storage.map_err(|error| StorageError::io(path, "open", error))?;
+        let storage = trajectory::storage_of(self.file, path)?;
         let names = self.plan.tensors.iter().map(|plan| plan.tensor.as_str());
         let run = StepTensors::new(names, self.plan.steps);
         TrajectoryFile::open(path, storage, false, &run)

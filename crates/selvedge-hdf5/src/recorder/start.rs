@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt::{Debug, Display};
-use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -24,7 +23,9 @@ use crate::create::{self, Constant, Contents};
 use crate::plan::RunPlan;
 use crate::reader::Reader;
 use crate::run::StepTensors;
-use crate::trajectory::TrajectoryFile;
+use crate::storage::Storage;
+use crate::trajectory::{self, TrajectoryFile};
+use crate::write_back::WriteBack;
 use crate::{
     DeclareError, PartOf, ReadError, Role, RunState, Shard, StorageError, TensorSpec, provenance,
 };
@@ -57,13 +58,15 @@ impl RecorderBuilder {
         let mut partial = partial.map_err(DeclareError::from)?;
         partial.share().map_err(DeclareError::from)?;
         let file = partial.file().clone();
+        let failed = |error| DeclareError::from(StorageError::io(&self.path, "write", error));
+        let new = Arc::new(WriteBack::over(&file).map_err(failed)?);
         // Both before the file gets its name: there must be nothing left to fail then.
         let (blocks, addresses) = thread::scope(|scope| {
             // The system takes as long to hand out the memory as libhdf5 to build a file of hundreds of
             // tensors.
             let allocate = || self.allocate(&self.specs, &plan);
             let allocating = thread::Builder::new().spawn_scoped(scope, allocate);
-            let addresses = self.create(&file, &plan);
+            let addresses = self.create(&new, &plan);
             let blocks = match allocating {
                 Ok(allocating) => allocating
                     .join()
@@ -74,7 +77,10 @@ impl RecorderBuilder {
             Ok::<_, DeclareError>((blocks?, addresses?))
         })?;
         // After it: a process that `values` forks has no such thread to wait for.
-        let trajectory = self.build(addresses, &plan, &file, values)?;
+        let mut trajectory = self.commit_nothing(&plan, new.clone())?;
+        new.flush().map_err(failed)?;
+        trajectory.move_to(trajectory::storage_of(&file, &self.path).map_err(DeclareError::from)?);
+        self.write_constants(addresses, &file, values)?;
         let late = self.named_when_finished;
         if !late {
             let published = partial.publish(self.durability != Durability::Never);
@@ -84,15 +90,13 @@ impl RecorderBuilder {
         Ok(self.run(plan, blocks, file, trajectory, partial)?)
     }
 
-    /// Completes the new file under its partial name, with the values of the constants at `addresses`, down to a
-    /// first commit of no steps.
-    fn build<E: From<DeclareError>>(
+    /// Writes the values of the constants at `addresses`.
+    fn write_constants<E: From<DeclareError>>(
         &self,
         addresses: Vec<Option<u64>>,
-        plan: &RunPlan,
         file: &LockedFile,
         mut values: impl FnMut(&str, &mut ConstantWriter<'_>) -> Result<(), E>,
-    ) -> Result<TrajectoryFile, E> {
+    ) -> Result<(), E> {
         for (constant, address) in self.constants.iter().zip(addresses) {
             let mut writer = ConstantWriter::new(file, &self.path, constant, address);
             match &constant.bytes {
@@ -101,11 +105,15 @@ impl RecorderBuilder {
             }
             writer.finish()?;
         }
-        Ok(self.commit_nothing(plan, file)?)
+        Ok(())
     }
 
     /// Returns the addresses of the constants.
-    fn create(&self, file: &LockedFile, plan: &RunPlan) -> Result<Vec<Option<u64>>, StorageError> {
+    fn create(
+        &self,
+        file: &Arc<WriteBack>,
+        plan: &RunPlan,
+    ) -> Result<Vec<Option<u64>>, StorageError> {
         let mut attributes = self.attributes.clone();
         if let Some(now) = clock::now() {
             attributes.push((provenance::CREATED.to_owned(), now.into()));
@@ -137,7 +145,11 @@ impl RecorderBuilder {
     }
 
     /// The new file, with a first commit of no steps.
-    fn commit_nothing(&self, plan: &RunPlan, file: &File) -> Result<TrajectoryFile, DeclareError> {
+    fn commit_nothing(
+        &self,
+        plan: &RunPlan,
+        file: Arc<WriteBack>,
+    ) -> Result<TrajectoryFile, DeclareError> {
         let names = self.specs.iter().map(|spec| spec.name.as_str());
         let run = StepTensors::new(names, 0);
         let mut trajectory = self.open_trajectory(file, &run)?;
@@ -213,7 +225,7 @@ impl RecorderBuilder {
         drop(reader);
         let place = |name: &str| self.specs.iter().position(|spec| spec.name == name);
         run.tensors.sort_by_key(|(name, ..)| place(name));
-        let mut trajectory = self.open_trajectory(&file, &run)?;
+        let mut trajectory = self.open_trajectory(trajectory::storage_of(&file, &path)?, &run)?;
         run.refuse_one_of(&path, run.changed_by_others())?;
         let blocks = self.allocate(&self.specs, &plan)?;
         // Nothing was written so far. A tensor that is ahead of the others by a commit that a kill
@@ -375,15 +387,12 @@ impl RecorderBuilder {
 
     fn open_trajectory(
         &self,
-        file: &File,
+        file: Arc<dyn Storage>,
         run: &StepTensors,
     ) -> Result<TrajectoryFile, DeclareError> {
         let path = &self.path;
-        let storage = file
-            .try_clone()
-            .map_err(|error| StorageError::io(path, "open", error))?;
         let durable = self.durability != Durability::Never;
-        let trajectory = TrajectoryFile::open(path, storage, durable, run)?;
+        let trajectory = TrajectoryFile::open(path, file, durable, run)?;
         for tensor in &trajectory.tensors {
             if tensor.is_compressed() {
                 self.check_single(&tensor.name, tensor.grid.steps())?;

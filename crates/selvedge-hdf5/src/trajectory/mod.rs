@@ -11,6 +11,7 @@ mod reserve;
 mod tensor;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use crate::error::LibraryError;
 use crate::layout::{DatasetHeader, LayoutError, root_members};
 use crate::plan::ChunkPlan;
 use crate::run::{Standing, StepTensors};
-use crate::storage::{ReadAhead, Storage};
+use crate::storage::{ReadAhead, ReadAt, Storage};
 use crate::{RunState, StorageError};
 
 /// A trajectory file, open for recording or recovery.
@@ -62,11 +63,11 @@ impl TrajectoryFile {
     /// where some of these have more steps than the run, and no `rechunk` helps.
     pub(crate) fn open(
         path: &Path,
-        storage: impl Storage + 'static,
+        storage: Arc<dyn Storage>,
         durable: bool,
         run: &StepTensors,
     ) -> Result<Self, StorageError> {
-        let found = Self::find(path, Arc::new(storage), durable, run);
+        let found = Self::find(path, storage, durable, run);
         if let Err(StorageError::WrittenAnew { .. }) = found {
             run.refuse_one_of(path, run.standing(Standing::Appended))?;
         }
@@ -145,6 +146,11 @@ impl TrajectoryFile {
     /// of a writer that died is so by this commit, or another program has appended to it.
     pub(crate) fn announce_commit(&mut self, steps: u64) -> Result<(), StorageError> {
         self.log.announce_commit(steps)
+    }
+
+    /// Goes on in the same file, open otherwise.
+    pub(crate) fn move_to(&mut self, storage: Arc<dyn Storage>) {
+        self.log.storage = storage;
     }
 
     /// The file, to be synced by another thread.
@@ -235,9 +241,20 @@ impl TrajectoryFile {
     }
 }
 
+/// The file at `path`, which somebody has open, to be recorded.
+pub(crate) fn storage_of(file: &File, path: &Path) -> Result<Arc<dyn Storage>, StorageError> {
+    let file = file.try_clone();
+    let file = file.map_err(|error| StorageError::io(path, "open", error))?;
+    Ok(Arc::new(file))
+}
+
 /// Finds the step tensors, which have to be as the recorder made them.
 fn find_tensors(log: &CommitLog, run: &StepTensors) -> Result<Vec<StepTensor>, StorageError> {
-    let storage = &ReadAhead::new(&*log.storage);
+    let ahead = ReadAhead::new(&*log.storage);
+    let storage: &dyn ReadAt = match log.storage.reads_by_calls() {
+        true => &ahead,
+        false => &*log.storage,
+    };
     let anew = |error: LayoutError| log.written_anew(LibraryError::from(error));
     let members = root_members(storage, &log.superblock).map_err(anew)?;
     let members: HashMap<String, u64> = members.into_iter().collect();

@@ -11,6 +11,7 @@ use super::TrajectoryFile;
 use crate::create::{Contents, create};
 use crate::run::StepTensors;
 use crate::storage::{ReadAt, Status, Storage};
+use crate::write_back::WriteBack;
 use crate::{Compression, Dtype, Limits, ReadPattern, Reader, RunPlan, TensorSpec, bf16};
 
 /// One change of a file.
@@ -147,7 +148,9 @@ fn made(
         tensor_attributes: &[],
     };
     let partial = Partial::create(path, true).unwrap();
-    create(partial.file(), path, &contents).unwrap();
+    let file = Arc::new(WriteBack::over(partial.file()).unwrap());
+    create(&file, path, &contents).unwrap();
+    file.flush().unwrap();
     let memory = Memory::new(std::fs::read(partial.path()).unwrap());
     let mut file = open(&memory);
     file.check_plan(&plan.tensors).unwrap();
@@ -168,7 +171,7 @@ fn open_as(memory: &Memory, storage: impl Storage + 'static, durable: bool) -> T
     let path = folder.path().join("memory");
     std::fs::write(&path, memory.image()).unwrap();
     let run = Reader::open(&path).unwrap().step_tensors();
-    TrajectoryFile::open(&path, storage, durable, &run).unwrap()
+    TrajectoryFile::open(&path, Arc::new(storage), durable, &run).unwrap()
 }
 
 fn weights(step: u64) -> [u16; 6] {
@@ -221,7 +224,7 @@ fn check_image(image: &[u8], path: &Path, least: u64, moment: &str) {
     assert_eq!(found, expected, "{moment}");
     let run = file.step_tensors();
     drop(file);
-    let recorder = TrajectoryFile::open(path, Memory::new(image.to_vec()), false, &run);
+    let recorder = TrajectoryFile::open(path, Arc::new(Memory::new(image.to_vec())), false, &run);
     recorder.unwrap_or_else(|error| panic!("{moment}: {error}"));
     // What is ahead is so by a commit that the file tells of, and by nothing else.
     assert_eq!(run.changed_by_others().count(), 0, "{moment}");
@@ -339,7 +342,7 @@ proptest! {
         }
         let path = Path::new("memory");
         let run = StepTensors::new(["W", "loss"], 70);
-        if let Ok(file) = TrajectoryFile::open(path, Memory::new(image), false, &run) {
+        if let Ok(file) = TrajectoryFile::open(path, Arc::new(Memory::new(image)), false, &run) {
             file.committed();
         }
     }

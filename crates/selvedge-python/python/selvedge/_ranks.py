@@ -140,7 +140,7 @@ def _part(name: str, value: Any) -> tuple[Part | None, bool]:
 
 def checked(parts: Mapping[str, Part] | None) -> dict[str, Part]:
     """Parts that were told."""
-    found = {}
+    found: dict[str, Part] = {}
     for name, part in named("parts", parts, "{'W': ((20_000, 64), (10_000, 0))}"):
         try:
             shape, offset = part

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from typing import SupportsIndex
 
 from selvedge._errors import DeclarationError
 
@@ -14,9 +16,11 @@ def in_bytes(size: float | str | None) -> int | None:
     """A number of bytes, or a text such as ``"64 MiB"`` or ``"24 GB"``."""
     if size is None:
         return None
-    if isinstance(size, int | float) and size >= 0 and size % 1 == 0:
-        return int(size)
-    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", str(size))
+    if isinstance(size, float) and size % 1 == 0:
+        size = int(size)
+    if isinstance(size, SupportsIndex) and operator.index(size) >= 0:
+        return operator.index(size)
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", size) if isinstance(size, str) else None
     if found is None or found[2].lower() not in _UNITS:
         raise DeclarationError(f"size {size!r}: expected a number of bytes, or a text such as '64 MiB' or '24 GB'")
     return round(float(found[1]) * _UNITS[found[2].lower()])

@@ -14,7 +14,8 @@ from selvedge._extras import package
 from selvedge._watch import Watch
 
 try:
-    Callback = package("lightning.pytorch", "`selvedge.lightning`").Callback
+    package("lightning.pytorch", "`selvedge.lightning`")
+    from lightning.pytorch import Callback
 except MissingPackageError:
     # It has two names.
     if find_spec("pytorch_lightning") is None:

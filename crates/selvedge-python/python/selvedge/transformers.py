@@ -11,7 +11,8 @@ from typing import Any
 from selvedge._extras import package
 from selvedge._watch import Watch
 
-TrainerCallback = package("transformers", "`SelvedgeCallback`").TrainerCallback
+package("transformers", "`SelvedgeCallback`")
+from transformers import TrainerCallback  # noqa: E402
 
 
 class SelvedgeCallback(TrainerCallback):  # type: ignore[misc]

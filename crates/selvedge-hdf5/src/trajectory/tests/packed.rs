@@ -1,6 +1,7 @@
 //! The protocol of compressed tensors, write by write.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::reserve::Scarce;
 use super::{Change, Memory, apply, loss, made, open};
@@ -128,7 +129,7 @@ fn check_image(image: &[u8], path: &Path, least: u64, split: u64, moment: &str) 
     assert_eq!(found, expected, "{moment}");
     let run = file.step_tensors();
     drop(file);
-    let recorder = TrajectoryFile::open(path, Memory::new(image.to_vec()), false, &run);
+    let recorder = TrajectoryFile::open(path, Arc::new(Memory::new(image.to_vec())), false, &run);
     recorder.unwrap_or_else(|error| panic!("{moment}: {error}"));
 }
 
