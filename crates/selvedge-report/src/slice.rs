@@ -172,11 +172,16 @@ impl Lines {
         first..(first + self.each).min(rows)
     }
 
-    /// The rows that are read; `None` for all.
-    fn asked(&self, rows: u64) -> Option<Vec<Stride>> {
-        let line = |&first: &u64| Stride::of(self.rows_of(first, rows));
-        let is_part = self.is_sampled || self.why.is_some();
-        is_part.then(|| self.first.iter().map(line).collect())
+    /// The rows that are read of a step of so many; those beside each other are one range.
+    fn asked(&self, rows: u64) -> Vec<Range<u64>> {
+        let mut asked: Vec<Range<u64>> = Vec::new();
+        for line in self.first.iter().map(|&first| self.rows_of(first, rows)) {
+            match asked.last_mut() {
+                Some(last) if last.end == line.start => last.end = line.end,
+                _ => asked.push(line),
+            }
+        }
+        asked
     }
 
     /// Reads the lines of some steps. Where that fails, those that can be read of all of these steps are.
@@ -192,12 +197,21 @@ impl Lines {
     ) -> Result<Vec<Vec<u8>>, String> {
         let rows = tensor.rows();
         let read = |lines: &Self| {
-            let asked = lines.asked(rows);
+            let asked: Vec<Stride> = lines.asked(rows).into_iter().map(Stride::of).collect();
             let step = |&step: &u64| {
-                let mut bytes = Vec::new();
-                values(step..step + 1, asked.as_deref(), &mut bytes).map(|()| bytes)
+                let (mut bytes, mut part) = (Vec::new(), Vec::new());
+                if lines.why.is_none() {
+                    let asked = lines.is_sampled.then_some(&asked[..]);
+                    return values(step..step + 1, asked, &mut bytes).map(|()| bytes);
+                }
+                // What is read at once may have to do with the rows between them.
+                for rows in &asked {
+                    values(step..step + 1, Some(std::slice::from_ref(rows)), &mut part)?;
+                    bytes.extend_from_slice(&part);
+                }
+                Ok(bytes)
             };
-            steps.iter().map(step).collect::<Result<Vec<_>, _>>()
+            steps.iter().map(step).collect::<Result<Vec<_>, String>>()
         };
         let why = match read(self) {
             Err(why) if self.first.len() > 1 => why,

@@ -370,14 +370,16 @@ with h5py.File(sys.argv[1], 'w') as f:
     assert!(said.starts_with("a_report.html: "), "{said}");
 }
 
-/// `W` cannot be read at steps 4 and 5, and `loss` at 8 to 11.
+/// `W` cannot be read at steps 4 and 5, `loss` at 8 to 11, and rows 2 and 3 of `w_rows` at none.
 pub(crate) const DAMAGED: &str = r#"
 import sys, h5py, numpy as np
 path = sys.argv[1]
 with h5py.File(path, "w") as f:
     f.create_dataset("W", data=np.arange(12 * 8, dtype="f4").reshape(12, 8) ** 2, chunks=(2, 8), compression="gzip")
     f.create_dataset("loss", data=np.arange(12, dtype="f4"), chunks=(4,), compression="gzip")
-    places = [f["W"].id.get_chunk_info(2).byte_offset, f["loss"].id.get_chunk_info(2).byte_offset]
+    f.create_dataset("w_rows", data=np.arange(12 * 8 * 3, dtype="f4").reshape(12, 8, 3), chunks=(12, 2, 3), compression="gzip")
+    damaged = {"W": 2, "loss": 2, "w_rows": 1}
+    places = [f[name].id.get_chunk_info(chunk).byte_offset for name, chunk in damaged.items()]
 with open(path, "r+b") as f:
     for place in places:
         f.seek(place)
@@ -394,6 +396,7 @@ fn damage_costs_the_steps_that_cannot_be_read() {
     for told in [
         "tensor `W` of a.h5 is not all in the page: 3 of 12 steps were not measured",
         "tensor `loss` of a.h5 is not all in the page: 4 of 12 steps were not measured",
+        "tensor `w_rows` of a.h5 is not all in the page: 2 of 8 rows were not measured (2 to 3)",
     ] {
         assert!(run.stderr.contains(told), "{}", run.stderr);
     }

@@ -236,8 +236,21 @@ fn damage_costs_the_steps_that_cannot_be_read() {
         "{head}"
     );
     assert_eq!(cells.len(), 10);
+    let (head, cells) = server.slice("step?file=0&tensor=2&step=1");
+    assert_eq!(
+        head["slice"]["unread"],
+        serde_json::json!([[2, 3]]),
+        "{head}"
+    );
+    let rows = (0..8_u8).filter(|row| ![2, 3].contains(row));
+    let values = rows.flat_map(|row| (0..3).map(move |column| f32::from(24 + 3 * row + column)));
+    assert!(cells.iter().copied().eq(values), "{cells:?}");
     let run = place.run(&["view", "--term", "a.h5"]);
-    for told in ["(4 to 6)", "(8 to 11)"] {
+    for told in [
+        "(4 to 6)",
+        "(8 to 11)",
+        "2 of 8 rows were not measured (2 to 3)",
+    ] {
         assert!(run.stdout.contains(told), "{}", run.stdout);
     }
 }
