@@ -10,7 +10,7 @@ use hdf5::Dataset;
 use selvedge_base::{Mutex, Stride};
 
 use super::grid::{Grid, to_usize};
-use crate::layout::ChunkLookup;
+use crate::layout::{ChunkLookup, Element, visit_array};
 use crate::ranges::Data;
 
 /// More chunks are not mapped: the extents of a file are a claim.
@@ -72,12 +72,44 @@ impl ChunkMap {
         Some(map)
     }
 
-    /// The places of the chunks of `steps` steps, as libhdf5 knows them; none where a later axis grows: libhdf5 2.2 tells
-    /// other offsets than such chunks have.
-    pub(crate) fn visited(grid: Grid, steps: u64, data: Data, dataset: &Dataset) -> Option<Self> {
-        let most = dataset.space().ok()?.maxdims();
+    /// The places of the chunks of `steps` steps, as its array with the object header at `header` has them, or libhdf5; none where a
+    /// later axis grows: libhdf5 2.2 tells other offsets than such chunks have.
+    pub(crate) fn visited(
+        grid: Grid,
+        steps: u64,
+        data: Data,
+        dataset: &Dataset,
+        header: Option<u64>,
+    ) -> Option<Self> {
+        let space = dataset.space().ok()?;
+        let (shape, most) = (space.shape(), space.maxdims());
         if most.iter().skip(1).any(Option::is_none) {
             return None;
+        }
+        // The numbers of an array count the chunks that there may be along the other axes.
+        let is_full = shape
+            .iter()
+            .zip(&most)
+            .skip(1)
+            .all(|(axis, most)| Some(*axis) == *most);
+        let map = Self::empty(grid.clone(), steps, data.clone())?;
+        let whole = u32::try_from(map.grid.chunk_bytes()).unwrap_or(u32::MAX);
+        let mut take = |found: Element| {
+            let (bytes, mask) = found.filtered.unwrap_or((whole.into(), 0));
+            let stored = Stored {
+                address: found.address,
+                bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+                mask,
+            };
+            map.keep_number(found.number, stored);
+        };
+        let header = header.filter(|_| is_full && data.ranges().is_none());
+        let length = data.len().ok()?;
+        match header.map(|header| visit_array(&data, length, header, &mut take)) {
+            Some(Ok(true)) => return Some(map),
+            Some(Ok(false)) | None => {}
+            // What is wrong with it, libhdf5 says.
+            Some(Err(_)) => drop(map),
         }
         let map = Self::empty(grid, steps, data)?;
         dataset

@@ -16,16 +16,25 @@ const MAX_MEMBERS: usize = 100_000;
 const CAPACITY: usize = 32;
 const MAX_DEPTH: u8 = 3;
 
-/// The names in the root group and the addresses of their object headers, in the order in which they were
-/// given. Links to elsewhere have
-/// none and are omitted, and so is a name that is not UTF-8, which is none of the recorder's.
-pub(crate) fn root_members(
-    storage: &dyn ReadAt,
-    superblock: &Superblock,
-) -> Result<Vec<(String, u64)>> {
+/// Names and the addresses of their object headers.
+pub(crate) struct Members {
+    pub(crate) names: Vec<(String, u64)>,
+    /// Whether they are in the order in which they were given.
+    pub(crate) in_order: bool,
+}
+
+/// The names in the root group. Links to elsewhere have no address and are omitted, and so is a name that is not UTF-8,
+/// which is none of the recorder's.
+pub(crate) fn root_members(storage: &dyn ReadAt, superblock: &Superblock) -> Result<Members> {
     let (tree, heap) = match group_links(storage, superblock.root_header)? {
         GroupLinks::SymbolTable { tree, heap } => (tree, heap),
-        GroupLinks::InHeader(members) => return Ok(members),
+        // libhdf5 has put them there by name.
+        GroupLinks::InHeader(names) => {
+            return Ok(Members {
+                names,
+                in_order: false,
+            });
+        }
     };
     let names = Names::read(storage, heap)?;
     let mut members = Vec::new();
@@ -33,7 +42,10 @@ pub(crate) fn root_members(
     // The tree has them by name, and the heap one after the other.
     members.sort_unstable_by_key(|(at, ..)| *at);
     let members = members.into_iter();
-    Ok(members.map(|(_, name, address)| (name, address)).collect())
+    Ok(Members {
+        names: members.map(|(_, name, address)| (name, address)).collect(),
+        in_order: true,
+    })
 }
 
 fn visit(

@@ -14,6 +14,7 @@
 mod bytes;
 mod chunk_index;
 mod chunk_lookup;
+mod extensible_array;
 mod global_heap;
 mod group;
 mod index_copy;
@@ -27,8 +28,9 @@ mod writer_mark;
 pub(crate) use bytes::{LayoutError, Result};
 pub(crate) use chunk_index::{ChunkEntry, ChunkIndex, ChunkKey};
 pub(crate) use chunk_lookup::ChunkLookup;
+pub(crate) use extensible_array::{Element, visit_array};
 pub(crate) use global_heap::{GlobalHeap, is_endless};
-pub(crate) use group::root_members;
+pub(crate) use group::{Members, root_members};
 pub(crate) use index_copy::{IndexCopy, gather};
 pub(crate) use local_heap::is_circular;
 pub(crate) use object_header::{

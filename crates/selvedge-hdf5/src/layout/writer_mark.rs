@@ -98,7 +98,7 @@ impl WriterMark {
 }
 
 /// HDF5's checksum of metadata: `hashlittle` of Bob Jenkins' lookup3, with an initial value of 0.
-fn checksum(bytes: &[u8]) -> u32 {
+pub(super) fn checksum(bytes: &[u8]) -> u32 {
     let start = 0xDEAD_BEEF_u32.wrapping_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
     let [mut a, mut b, mut c] = [start; 3];
     let mut rest = bytes;

@@ -115,7 +115,11 @@ fn registered(id: i32) -> String {
     .to_owned()
 }
 
-pub(super) fn read(dataset: &Dataset) -> hdf5::Result<DataLayout> {
+/// `stored` counts the chunks of one that has some.
+pub(super) fn read(
+    dataset: &Dataset,
+    stored: impl FnOnce(&Dataset) -> u64,
+) -> hdf5::Result<DataLayout> {
     let plan = dataset.dcpl()?;
     Ok(match plan.get_layout()? {
         Layout::Compact => DataLayout::Compact,
@@ -125,7 +129,7 @@ pub(super) fn read(dataset: &Dataset) -> hdf5::Result<DataLayout> {
             let shape = plan.get_chunk()?.unwrap_or_default();
             DataLayout::Chunked {
                 shape: shape.into_iter().map(|axis| axis as u64).collect(),
-                stored: dataset.num_chunks().unwrap_or(0) as u64,
+                stored: stored(dataset),
                 filters: Filter::all_of(dataset)?,
             }
         }

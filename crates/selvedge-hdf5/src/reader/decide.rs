@@ -1,5 +1,7 @@
 //! Which tensors of an open file are its run, and what is to be told of the others.
 
+use std::collections::BTreeMap;
+
 use super::{Note, Reader, Tensor};
 use crate::run::{
     Candidate, Commit, Part, Record, Standing, StepTensors, find_run, lies_as_recorded,
@@ -46,6 +48,9 @@ impl Reader {
             .collect();
         if !tensors.is_empty() {
             self.notes.push(Note::Guessed { tensors });
+        }
+        if record.is_some() {
+            self.notes.extend(same_datasets(&candidates, &run.parts));
         }
         let is_guess = record.is_none();
         for ((tensor, part), candidate) in self.tensors.iter_mut().zip(run.parts).zip(&candidates) {
@@ -105,6 +110,21 @@ impl Reader {
         }
         found
     }
+}
+
+/// The step tensors that have several names.
+fn same_datasets(candidates: &[Candidate], parts: &[Part]) -> Vec<Note> {
+    let mut names: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (found, part) in candidates.iter().zip(parts) {
+        if let (Some(header), Part::Step(_)) = (found.header, part) {
+            names.entry(header).or_default().push(found.name.clone());
+        }
+    }
+    names
+        .into_values()
+        .filter(|tensors| tensors.len() > 1)
+        .map(|tensors| Note::SameDataset { tensors })
+        .collect()
 }
 
 /// What a file said of its run while the extents were read: a tensor has at least the steps that were

@@ -7,7 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::layout::{DatasetHeader, GlobalHeap, PlainTensor, Superblock, attribute, root_members};
+use crate::layout::{
+    DatasetHeader, GlobalHeap, Members, PlainTensor, Superblock, attribute, root_members,
+};
 use crate::provenance::{COMMIT, FORMAT, STATE, STEP_TENSORS, STEPS_PLANNED};
 use crate::ranges::Data;
 use crate::run::{Commit, Record, RunNumber};
@@ -21,7 +23,7 @@ pub(super) struct Live {
     run: Option<RunNumber>,
     /// Names in the root group and the addresses of their object headers.
     members: HashMap<String, u64>,
-    /// Those of these names that an object was given after its first one.
+    /// Those of these names that an object was given after its first one, where that is known.
     second_names: HashSet<String>,
 }
 
@@ -32,9 +34,12 @@ impl Live {
         let root_header = superblock.root_header;
         let [format] = attribute(data, root_header, FORMAT).ok()??.values;
         let run = attribute::<2>(data, root_header, STEP_TENSORS).ok()?;
-        let members = root_members(data, &superblock).ok()?;
+        let Members {
+            names: members,
+            in_order,
+        } = root_members(data, &superblock).ok()?;
         let mut seen = HashSet::new();
-        let is_second = |(_, address): &&(String, u64)| !seen.insert(*address);
+        let is_second = |(_, address): &&(String, u64)| in_order && !seen.insert(*address);
         let second = members.iter().filter(is_second);
         Some(Self {
             second_names: second.map(|(name, _)| name.clone()).collect(),

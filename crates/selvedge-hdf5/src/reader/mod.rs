@@ -40,6 +40,7 @@ use opening::Opening;
 pub use options::ReaderOptions;
 use places::{Places, from_root};
 pub use select::{Block, Blocks, Selection};
+use selvedge_base::units::Names;
 use selvedge_base::{InUse, LockedFile};
 pub use sources::MissingSource;
 use tensor::Source;
@@ -507,6 +508,16 @@ impl Reader {
     }
 
     fn check_step_tensors(&self) -> Result<(), StorageError> {
+        let same = self.notes.iter().find_map(|note| match note {
+            Note::SameDataset { tensors } => Some(Names(tensors)),
+            _ => None,
+        });
+        if let Some(names) = same {
+            let action = format!("tell which of {names} is the step tensor of the run in");
+            let error =
+                LibraryError::new("they are names of one dataset; delete those that were added");
+            return Err(StorageError::library(&self.path, action, error));
+        }
         // An older file does not say how many there are.
         let may_lack = match self.run_number() {
             Some(_) => self

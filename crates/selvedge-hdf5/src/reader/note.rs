@@ -68,6 +68,12 @@ pub enum Note {
         /// Their names.
         tensors: Vec<String>,
     },
+    /// Names of one step tensor, of which nothing tells which one the run gave it: another program gave it the others, and put
+    /// the names in another order.
+    SameDataset {
+        /// The names.
+        tensors: Vec<String>,
+    },
     /// A tensor of a file that does not say which have steps, whose first axis is longer or shorter by one than that
     /// of those that are taken for step tensors. It is taken for a constant.
     OffByOne {
@@ -227,6 +233,10 @@ impl Note {
                     "only those of the root and of tensors are".to_owned(),
                 )
             }
+            Self::SameDataset { tensors } => (
+                format!("that {} are names of one step tensor", Names(tensors)),
+                "which of them the run gave it is not known, and each becomes one of its own".to_owned(),
+            ),
             Self::UnreadAttributes { object, reason } => (
                 format!("the attributes of {}", Named(object)),
                 format!("they cannot be listed: {reason}"),
@@ -330,6 +340,11 @@ impl fmt::Display for Note {
                      attributes tells"
                 )
             }
+            Self::SameDataset { tensors } => write!(
+                f,
+                "{} are names of one step tensor, and which of them the run gave it is not known: each is shown as one",
+                Names(tensors)
+            ),
             Self::OffByOne {
                 tensor,
                 length,

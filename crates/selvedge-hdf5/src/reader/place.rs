@@ -74,7 +74,7 @@ impl TensorLocation<'_> {
                 let index = ChunkLookup::new(tree.chunk.len(), tree.root?);
                 ChunkMap::lazy(grid, rows, data, index, known)
             }
-            None => ChunkMap::visited(grid, rows, data, &self.dataset),
+            None => ChunkMap::visited(grid, rows, data, &self.dataset, self.header),
         }
     }
 }

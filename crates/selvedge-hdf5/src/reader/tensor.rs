@@ -267,9 +267,13 @@ impl Tensor {
     ///
     /// [`StorageError::Library`].
     pub fn data_layout(&self) -> Result<DataLayout, StorageError> {
-        let layout = self
-            .dataset()
-            .and_then(|dataset| data_layout::read(&dataset));
+        let layout = self.dataset().and_then(|dataset| {
+            let stored = |dataset: &Dataset| match self.in_array() {
+                Some((chunks, _)) => chunks,
+                None => dataset.num_chunks().unwrap_or(0) as u64,
+            };
+            data_layout::read(&dataset, stored)
+        });
         layout.map_err(|error| self.failed("read the layout of", "of", error))
     }
 
@@ -280,7 +284,10 @@ impl Tensor {
         if let Some(parts) = &self.parts {
             return parts.iter().map(|part| part.tensor.stored_bytes()).sum();
         }
-        self.dataset().map_or(0, |dataset| dataset.storage_size())
+        match self.in_array() {
+            Some((_, bytes)) => bytes,
+            None => self.dataset().map_or(0, |dataset| dataset.storage_size()),
+        }
     }
 
     /// What wrote the streams of a compressed tensor, where it says so: `selvedge-deflate 0.1.0`.

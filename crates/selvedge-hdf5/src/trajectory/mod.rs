@@ -256,7 +256,7 @@ fn find_tensors(log: &CommitLog, run: &StepTensors) -> Result<Vec<StepTensor>, S
         false => &*log.storage,
     };
     let anew = |error: LayoutError| log.written_anew(LibraryError::from(error));
-    let members = root_members(storage, &log.superblock).map_err(anew)?;
+    let members = root_members(storage, &log.superblock).map_err(anew)?.names;
     let members: HashMap<String, u64> = members.into_iter().collect();
     let mut tensors = Vec::with_capacity(run.tensors.len());
     for (name, _, standing) in &run.tensors {

@@ -1,6 +1,7 @@
 //! How many steps a run has, whatever h5py does to its datasets: one answer for whoever asks.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::hash::{DefaultHasher, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -226,6 +227,50 @@ fn in_files_of_earlier_versions_a_copy_takes_no_steps() {
                 assert!(is_right || case == "shorter", "{at}: {told}");
             }
             Err(error) => panic!("{at}: {error:?}"),
+        }
+    }
+}
+
+/// A link to another file has libhdf5 put the names of the root group in another order, and one that somebody had added became
+/// the step tensor, and that of the run a constant.
+#[test]
+fn of_two_names_of_a_step_tensor_neither_is_taken_for_added() {
+    let script = "
+import sys, h5py
+with h5py.File(sys.argv[1], 'a') as f:
+    f['hard'] = f['losses']
+    f['elsewhere'] = h5py.ExternalLink('nowhere.h5', '/x')
+";
+    let folder = tempfile::tempdir().unwrap();
+    for (name, is_known) in [
+        ("format1_finished", false),
+        ("format2_fast", false),
+        ("format3_finished", false),
+        ("format3_numbered", true),
+    ] {
+        let path = folder.path().join(format!("{name}.h5"));
+        fs::write(&path, fs::read(golden(name)).unwrap()).unwrap();
+        python::on_file(script, &path);
+        let file = Reader::open(&path).unwrap();
+        assert_eq!(file.tensor("losses").unwrap().role(), Role::Step, "{name}");
+        let notes: Vec<String> = file.notes().iter().map(ToString::to_string).collect();
+        let both = "`hard`, `losses` are names of one step tensor";
+        assert_eq!(
+            notes.iter().any(|note| note.starts_with(both)),
+            !is_known,
+            "{name}: {notes:?}"
+        );
+        assert_eq!(
+            notes.iter().any(|note| note.contains("added")),
+            is_known,
+            "{name}: {notes:?}"
+        );
+        match file.check_in_place() {
+            Ok(()) => assert!(is_known, "{name}"),
+            Err(error) => assert!(
+                !is_known && error.to_string().contains("`hard`, `losses`"),
+                "{error}"
+            ),
         }
     }
 }

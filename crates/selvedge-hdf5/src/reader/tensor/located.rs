@@ -1,10 +1,12 @@
 //! Where a tensor lies, for those who have it read by others.
 
+use selvedge_base::shape::elements;
+
 use super::super::place::{Encoding, Place};
 use super::{Stored, Tensor};
 use crate::ReadError;
 use crate::chunks::Pipeline;
-use crate::layout::{ChunkIndex, ChunkKey, ChunkLookup, chunk_tree};
+use crate::layout::{ChunkIndex, ChunkKey, ChunkLookup, Element, chunk_tree, visit_array};
 use crate::reader::DataLayout;
 use crate::reader::objects::Handle;
 
@@ -18,6 +20,23 @@ impl Tensor {
                 .collect(),
             None => vec![(self.clone(), vec![0; self.shape.len()])],
         }
+    }
+
+    /// The chunks that it has in an extensible array, and their bytes in the file: libhdf5 counts them for as long as the array
+    /// is, whatever of it is there. `None` where they are not in one.
+    pub(super) fn in_array(&self) -> Option<(u64, u64)> {
+        let header = self.address().filter(|_| self.header.is_none())?;
+        let chunk = elements(self.chunk.as_deref()?)?;
+        let data = Some(self.data()).filter(|data| data.ranges().is_none())?;
+        let element = self.dataset().ok()?.dtype().ok()?.size() as u64;
+        let whole = chunk.checked_mul(element)?;
+        let mut found = (0, 0_u64);
+        let mut take = |one: Element| {
+            let bytes = one.filtered.map_or(whole, |(bytes, _)| bytes);
+            found = (found.0 + 1, found.1.saturating_add(bytes));
+        };
+        let is_array = visit_array(data, data.len().ok()?, header, &mut take).ok()?;
+        is_array.then_some(found)
     }
 
     /// Shape of a chunk in elements; of a dataset without chunks its own.
