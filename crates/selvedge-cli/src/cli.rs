@@ -156,6 +156,10 @@ const ELSEWHERE: [(&[&str], &[&str]); 15] = [
     ),
 ];
 
+/// The flag of commands in which it has a value, and of which it has none elsewhere.
+const ASSUME_BF16: &str = "--assume-bf16 <TENSOR>";
+const NAMES_A_TENSOR: &str = "--assume-bf16 names a tensor in this command: --assume-bf16 W";
+
 /// The error, with what was probably meant: a command under the name that it has here, negative indices; or an
 /// example of the `interface`, where something is missing.
 fn with_tip(mut error: clap::Error, interface: &clap::Command) -> clap::Error {
@@ -194,15 +198,19 @@ fn with_tip(mut error: clap::Error, interface: &clap::Command) -> clap::Error {
                 _ => Vec::new(),
             }
         }
-        (ErrorKind::InvalidValue, Some(flag)) if flag == "--assume-bf16 <TENSOR>" => {
-            vec!["it names a tensor in this command: --assume-bf16 W".to_owned()]
+        (ErrorKind::InvalidValue, Some(flag)) if flag == ASSUME_BF16 => {
+            vec![NAMES_A_TENSOR.to_owned()]
         }
         (ErrorKind::MissingRequiredArgument, _) => {
             let usage = error.get(ContextKind::Usage).map(ToString::to_string);
-            example(&usage.unwrap_or_default(), interface)
-                .map(|example| format!("for example, '{example}'"))
-                .into_iter()
-                .collect()
+            let usage = usage.unwrap_or_default();
+            let example = example(&usage, interface);
+            let example = example.map(|example| format!("for example, '{example}'"));
+            // It may have taken a file for its name.
+            let named = usage
+                .contains(ASSUME_BF16)
+                .then(|| NAMES_A_TENSOR.to_owned());
+            example.into_iter().chain(named).collect()
         }
         _ => return error,
     };

@@ -1,5 +1,6 @@
 //! Where a new file comes to lie, of all commands that write one.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -24,10 +25,12 @@ impl NewFile {
     ///
     /// What is in its way, and that its name has a folder which is not there: it may be mistyped.
     pub(super) fn check(self, path: &Path) -> anyhow::Result<()> {
-        if path == Path::new("-") {
+        let is_special = |found: fs::Metadata| !found.is_file() && !found.is_dir();
+        if path == Path::new("-") || fs::metadata(path).is_ok_and(is_special) {
             bail!(
-                "- is no name for a file, and stands for standard output in no command; name one, or leave -o out of \
-                 `selvedge show`, which prints values then"
+                "{} is no name for a file, which a new one gets when it is complete; name one, or leave -o out of \
+                 `selvedge show`, which prints values then",
+                path.display()
             );
         }
         let target = target(path)?;

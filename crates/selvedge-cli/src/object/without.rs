@@ -9,7 +9,8 @@ use super::moved::{Pulled, Pushed};
 /// That this program has nothing to reach an object with.
 fn refused<T>(url: &str) -> anyhow::Result<T> {
     if !url.contains("://") {
-        anyhow::bail!("`{url}` is no URL; expected that of an object, such as s3://bucket/{url}");
+        let name = url.trim_start_matches('/');
+        anyhow::bail!("`{url}` is no URL; expected that of an object, such as s3://bucket/{name}");
     }
     // What comes after the scheme can be a password.
     let scheme = url.split("://").next().unwrap_or_default();

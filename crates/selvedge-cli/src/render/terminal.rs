@@ -58,8 +58,7 @@ fn file(about: &About, tensors: &[TensorReport], room: Room) -> Vec<String> {
         _ => false,
     };
     if tensors.iter().any(is_part) {
-        let text =
-            "some of the steps were read, each with the one before it; --all-steps reads all";
+        let text = "some of the steps were read, each with the one before it; with --all-steps, and without --steps, all are";
         lines.extend(caption(HEADING, text, 2, room));
     }
     lines.extend(warnings(tensors, room));

@@ -79,6 +79,12 @@ pub(crate) fn open(
             found.array(path, name, assumptions)
         });
     }
+    // PyTorch's archives have a pickle beside raw values.
+    if arrays.is_empty() && others.iter().any(|name| name.ends_with("/data.pkl")) {
+        let what = "is what `torch.save` writes, a program that is not run here; load it in PyTorch, and save its tensors \
+                    with `safetensors.torch.save_file`";
+        return Err(ArrayError::new(path, what.to_owned()));
+    }
     Ok((arrays, others))
 }
 

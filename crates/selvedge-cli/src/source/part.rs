@@ -81,7 +81,9 @@ impl NoSuchPart {
             why,
         };
         let strides = indices.of(length).map_err(|outside| {
-            let why = match outside.is_backward {
+            // A range without an end begins behind the last one.
+            let is_open = outside.asked.ends_with("..") || outside.asked.contains("..:");
+            let why = match outside.is_backward && !is_open {
                 true => "the range ends before it begins".to_owned(),
                 false => there_are(length),
             };
@@ -185,6 +187,18 @@ mod tests {
                 "..",
                 &[7, 5],
                 "tensor `W` has no steps 5..2: the range ends before it begins",
+            ),
+            (
+                "7..",
+                "..",
+                &[7, 5],
+                "tensor `W` has no steps 7..: the end of a range is no part of it",
+            ),
+            (
+                "9..",
+                "..",
+                &[7, 5],
+                "tensor `W` has no steps 9..: it has 7 of them, from 0 on",
             ),
             (
                 "..",

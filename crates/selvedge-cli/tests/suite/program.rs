@@ -329,7 +329,8 @@ fn an_ending_that_tells_another_format_is_refused() {
 fn what_is_mistyped_is_told_what_to_do() {
     let place = Place::new();
     let make = "import sys, h5py, numpy as np\n\
-        with h5py.File(sys.argv[1], 'w') as f: f['W'] = np.zeros((4, 3, 2), 'u2')";
+        with h5py.File(sys.argv[1], 'w') as f: f['W'] = np.zeros((4, 3, 2), 'u2')\n\
+        import zipfile; zipfile.ZipFile(sys.argv[1][:-4] + 'torch.pt', 'w').writestr('model/data.pkl', b'')";
     python::on_file(make, &place.path("a.h5"));
     fs::write(place.path("empty.h5"), "").unwrap();
     for (line, told) in [
@@ -344,6 +345,14 @@ fn what_is_mistyped_is_told_what_to_do() {
         ("plan a.h5", "'selvedge inspect a.h5'"),
         ("plan W:bf16:10x64", "--tensor W:bf16:10x64"),
         ("convert a.h5 b.npy --assume-bf16", "--assume-bf16 W"),
+        ("convert --assume-bf16 a.h5 b.npy", "--assume-bf16 W"),
+        ("show a.h5 W --steps 9..", "it has 4 of them"),
+        ("inspect torch.pt", "safetensors.torch.save_file"),
+        ("report torch.pt", "safetensors.torch.save_file"),
+        (
+            "convert a.h5 /dev/null --to npy --overwrite",
+            "no name for a",
+        ),
     ] {
         let run = place.run(&line.split(' ').collect::<Vec<_>>());
         assert_eq!(run.code, 2, "{line}");
