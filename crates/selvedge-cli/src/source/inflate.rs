@@ -66,7 +66,8 @@ impl Inflated {
         }
         now.fill(buffer)?;
         if now.at == self.length {
-            self.crc.check(now.crc.clone().finalize())?;
+            // What unpacks it has 100 kB, and nothing left to unpack.
+            return self.crc.check(now.crc.finalize());
         }
         *running = Some(now);
         Ok(())
@@ -88,5 +89,53 @@ impl fmt::Debug for Inflated {
             .field("compressed", &self.compressed)
             .field("length", &self.length)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write as _;
+    use std::sync::Arc;
+
+    use flate2::Compression;
+    use flate2::write::DeflateEncoder;
+
+    use super::{Crc32, Extent, Inflated};
+
+    /// An archive of 1,000 members took 100 MB, since each kept what had unpacked it.
+    #[test]
+    fn a_member_that_was_read_to_its_end_keeps_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("member");
+        let values: Vec<u8> = (0..200_000_u32)
+            .map(|at| at.to_le_bytes()[at as usize % 3])
+            .collect();
+        let mut encoder = DeflateEncoder::new(File::create(&path).unwrap(), Compression::fast());
+        encoder.write_all(&values).unwrap();
+        let end = encoder.finish().unwrap().metadata().unwrap().len();
+        let compressed = Extent {
+            file: Arc::new(File::open(&path).unwrap()),
+            at: 0,
+            end,
+        };
+        let crc = Crc32 {
+            member: "values.npy".to_owned(),
+            expected: crc32fast::hash(&values),
+        };
+        let member = Inflated::new(compressed, 0, values.len() as u64, crc);
+        let mut read = vec![0; 100_000];
+        let is_kept = || member.running.lock().is_some();
+        for (offset, kept) in [
+            (0, true),
+            (100_000, false),
+            (50_000, true),
+            (100_000, false),
+        ] {
+            member.read_at(offset, &mut read).unwrap();
+            let at = usize::try_from(offset).unwrap();
+            assert!(read == values[at..][..100_000]);
+            assert_eq!(is_kept(), kept, "{offset}");
+        }
     }
 }
