@@ -8,8 +8,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use selvedge_hdf5::{Compression, Reader, Rechunk, Recorder, Tensor, bf16};
-use selvedge_testing::{again, allocations, is_child, python, setting, system_calls, traced};
+use selvedge_hdf5::{
+    CompareOptions, Compression, Reader, Rechunk, Recorder, Tensor, add_checksums, bf16, compare,
+};
+use selvedge_testing::{
+    again, allocations, is_child, python, setting, system_calls, tell, told, traced,
+};
 
 /// Elements of a step: 32 KiB.
 const ELEMENTS: usize = 16 << 10;
@@ -212,4 +216,88 @@ fn a_loop_over_the_steps_of_an_archive_decodes_each_chunk_once() {
         assert_eq!(wide[9], step(7)[9].to_f32());
     });
     assert_eq!(again, 0);
+}
+
+/// Runs the test `name` in a process of its own, on the file at `path`, and returns the numbers that it tells.
+fn told_by(name: &str, path: &Path) -> Vec<u64> {
+    let mut child = again(name, &[("PATH", path.display().to_string())]);
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let lines = said.lines().filter_map(told);
+    lines.map(|line| line.parse().unwrap()).collect()
+}
+
+/// Bytes do not compress, chunks have parts of many steps, and of each a part: of 8 MB in all, and read by several threads.
+const CHUNKS: &str = r#"
+import sys, h5py, numpy as np
+values = np.random.default_rng(1).integers(0, 256, (64, 256, 512), dtype="u1")
+with h5py.File(sys.argv[1], "w") as f:
+    f.create_dataset("gzip", data=values, chunks=(24, 100, 512), compression=1, shuffle=True)
+    f.create_dataset("lzf", data=values, chunks=(24, 256, 512), compression="lzf")
+    f.create_dataset("plain", data=values)
+"#;
+
+/// Whatever is read by one call, and by those who go through all.
+#[test]
+fn a_chunk_is_read_once_and_of_plain_rows_those_that_are_wanted() {
+    const NAME: &str = "a_chunk_is_read_once_and_of_plain_rows_those_that_are_wanted";
+    const BYTES: u64 = 64 * 256 * 512;
+    if is_child(NAME) {
+        let open = || Reader::open(setting::<PathBuf>("PATH")).unwrap();
+        let (file, again) = (open(), open());
+        for name in ["gzip", "lzf", "plain"] {
+            let tensor = file.tensor(name).unwrap();
+            let read = |work: &dyn Fn()| {
+                let ((), bytes) = selvedge_testing::bytes_read(work);
+                tell(format_args!("{bytes}"));
+            };
+            read(&|| drop(tensor.read::<u8>().unwrap()));
+            let selection = tensor.select().every(3).rows([0, 99, 255]);
+            read(&|| drop(selection.read::<u8>().unwrap()));
+        }
+        let options = CompareOptions::default();
+        let (same, bytes) =
+            selvedge_testing::bytes_read(|| compare(&file, &again, &options, |_| {}).unwrap());
+        assert!(same.is_equal());
+        return tell(format_args!("{bytes}"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chunks.h5");
+    python::on_file(CHUNKS, &path);
+    let read = told_by(NAME, &path);
+    println!("{read:?}");
+    let rows = BYTES / 3 / 256 * 3;
+    // What libhdf5 unpacks is looked into before, once.
+    let most = [BYTES, BYTES, 2 * BYTES, BYTES, BYTES, rows, 7 * BYTES];
+    assert_eq!(read.len(), most.len());
+    for (bytes, most) in read.iter().zip(most) {
+        // Chunks reach over the edges, and have an index.
+        assert!(*bytes < most * 5 / 4 + (64 << 10), "{read:?}");
+    }
+}
+
+/// `verify --trust-checksums` and others say that they do not read what checksums say to be equal.
+#[test]
+fn steps_of_equal_checksums_are_not_read_where_those_are_trusted() {
+    const NAME: &str = "steps_of_equal_checksums_are_not_read_where_those_are_trusted";
+    if is_child(NAME) {
+        let open = || Reader::open(setting::<PathBuf>("PATH")).unwrap();
+        let (file, again) = (open(), open());
+        for trust in [true, false] {
+            let options = CompareOptions::default().trust_checksums(trust);
+            let work = || compare(&file, &again, &options, |_| {}).unwrap();
+            let (result, bytes) = selvedge_testing::bytes_read(work);
+            assert!(result.is_equal());
+            tell(format_args!("{bytes}"));
+        }
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run_1.h5");
+    record(&path, Compression::None);
+    add_checksums(&path, |_| {}).unwrap();
+    let read = told_by(NAME, &path);
+    let all = 2 * STEPS * 2 * ELEMENTS as u64;
+    assert!(read[0] < 64 << 10 && read[1] >= all, "{read:?}");
 }

@@ -33,7 +33,7 @@ pub use faults::{Fault, in_folder, with_fault, without_privileges};
 pub use fork::{Copied, End, Forked, Voice, fork, in_fork};
 pub use limits::{Limit, limited, on_small_file_system, run_limited, with_file_limit};
 pub use machine::{Busy, machine, printed};
-pub use memory::{Meter, peak, resident};
+pub use memory::{Meter, bytes_read, peak, resident};
 pub use random::{Random, seed};
 pub use region::with_region;
 pub use repository::make_repository;

@@ -63,6 +63,19 @@ pub fn peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
     )
 }
 
+/// Runs `work` and returns how many bytes this process read in it, by whatever call of which thread: measure in a child of its
+/// own (see [`again`](crate::again)).
+///
+/// # Panics
+///
+/// Without Linux's procfs.
+pub fn bytes_read<T>(work: impl FnOnce() -> T) -> (T, u64) {
+    let so_far = || system_number("/proc/self/io", "rchar").expect("procfs tells what was read");
+    let before = so_far();
+    let result = work();
+    (result, bytes(so_far() - before))
+}
+
 /// What Linux says of the memory of a process, by its number or `self`, in bytes: `VmRSS` is resident now, `VmHWM` was
 /// resident at most. 0 where the system does not tell.
 pub fn resident(process: impl fmt::Display, key: &str) -> u64 {

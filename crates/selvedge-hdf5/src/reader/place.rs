@@ -19,7 +19,7 @@ use crate::layout::{ChunkLookup, chunk_tree};
 use crate::ranges::{Data, Piece};
 
 /// Where the values of a tensor lie in the file. A row is what lies at one index of the first axis: a
-/// step.
+/// step. There is room for one in each tensor, of which a file can have ten thousand: so what is large is boxed.
 #[derive(Debug)]
 pub(super) enum Place {
     /// At this address, one after the other.
@@ -31,9 +31,9 @@ pub(super) enum Place {
         row_bytes: u64,
     },
     /// In chunks, as they are in memory.
-    Chunks(ChunkMap),
+    Chunks(Box<ChunkMap>),
     /// In chunks that are to be decoded.
-    Compressed(ChunkMap, ChunkFormat),
+    Compressed(Box<ChunkMap>, ChunkFormat),
 }
 
 /// How the values of a tensor are stored.
@@ -95,7 +95,7 @@ impl Place {
             }
             (Encoding::Plain, Some(chunk)) => {
                 let grid = Grid::new(step_shape, chunk, wanted.element)?;
-                Some(Self::Chunks(wanted.map(grid, known)?))
+                Some(Self::Chunks(Box::new(wanted.map(grid, known)?)))
             }
             (Encoding::Compressed(pipeline), Some(chunk)) => {
                 let grid = Grid::any(step_shape, chunk, wanted.element)?;
@@ -104,7 +104,7 @@ impl Place {
                     element: to_usize(wanted.element),
                     bytes: usize::try_from(grid.chunk_bytes()).ok()?,
                 };
-                Some(Self::Compressed(wanted.map(grid, known)?, format))
+                Some(Self::Compressed(Box::new(wanted.map(grid, known)?), format))
             }
             _ => None,
         }

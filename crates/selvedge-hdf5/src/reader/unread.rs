@@ -28,9 +28,9 @@ pub(super) enum Elsewhere {
     /// They are its own.
     Nowhere,
     /// In the files of external storage.
-    Files(ExternalStorage),
+    Files(Box<ExternalStorage>),
     /// In the sources of a virtual dataset.
-    Sources(OpenSources),
+    Sources(Box<OpenSources>),
 }
 
 impl Tensor {
@@ -78,7 +78,9 @@ impl Tensor {
             return Ok(known);
         }
         if let Some(storage) = self.find_external()? {
-            return Ok(self.elsewhere.get_or_init(|| Elsewhere::Files(storage)));
+            return Ok(self
+                .elsewhere
+                .get_or_init(|| Elsewhere::Files(Box::new(storage))));
         }
         let (sources, missing) = self.search_sources()?;
         if let Some(missing) = missing.into_iter().next() {
@@ -100,7 +102,8 @@ impl Tensor {
                 },
             });
         }
-        let found = sources.map_or(Elsewhere::Nowhere, Elsewhere::Sources);
+        let found = sources.map(Box::new);
+        let found = found.map_or(Elsewhere::Nowhere, Elsewhere::Sources);
         Ok(self.elsewhere.get_or_init(|| found))
     }
 

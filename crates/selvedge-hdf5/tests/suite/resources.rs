@@ -5,9 +5,12 @@ use std::error::Error as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use selvedge_hdf5::{Note, ReadError, Reader, Rechunk, Tensor};
+use selvedge_hdf5::{
+    CompareOptions, Dtype, Join, Note, ReadError, Reader, Rechunk, Recorder, Shard, Tensor,
+    TensorSpec, compare, new_run_id,
+};
 use selvedge_testing::{
-    Limit, again, is_child, python, resident, run_limited, setting, tell, told,
+    Limit, again, is_child, peak, python, resident, run_limited, setting, tell, told,
 };
 
 const LARGE: &str = r#"
@@ -236,6 +239,88 @@ with h5py.File(sys.argv[1], "w", libver="latest") as f:
         elif kind == 2: f[f"same{nth}"] = h5py.ExternalLink(sys.argv[1], "/W")
         else: f.create_group(f"group{nth}")
 "#;
+
+const TEN_THOUSAND: &str = r#"
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], "w") as f:
+    for nth in range(10000):
+        f.create_dataset(f"expert.{nth}.weight", data=np.full((4, 8), nth, "f4"))
+"#;
+
+/// What is known of a tensor takes a kilobyte or two; those who go through all of them need no more than that beside.
+#[test]
+fn ten_thousand_tensors_take_some_kilobytes_each() {
+    const NAME: &str = "resources::ten_thousand_tensors_take_some_kilobytes_each";
+    if is_child(NAME) {
+        let path: PathBuf = setting("PATH");
+        let (file, rise) = peak(|| Reader::open(&path).unwrap());
+        tell(format_args!("{rise}"));
+        let options = CompareOptions::default().memory(64 << 20);
+        let (result, rise) = peak(|| compare(&file, &file, &options, |_| {}));
+        assert!(result.unwrap().is_equal());
+        tell(format_args!("{rise}"));
+        let rechunk = Rechunk::new(&path, path.with_file_name("new.h5")).memory(64 << 20);
+        let (made, rise) = peak(|| rechunk.run(|_| {}));
+        made.unwrap();
+        return tell(format_args!("{rise}"));
+    }
+    let rises = limited(NAME, TEN_THOUSAND, 120);
+    println!("{rises:?}");
+    let most = [32 << 20, 24 << 20, 64 << 20];
+    assert!(
+        rises.iter().zip(most).all(|(rise, most)| *rise < most),
+        "{rises:?}"
+    );
+}
+
+/// A rank whose file is open takes less than a megabyte.
+#[test]
+fn the_files_of_ranks_take_less_than_a_megabyte_each() {
+    const NAME: &str = "resources::the_files_of_ranks_take_less_than_a_megabyte_each";
+    const RANKS: u16 = 32;
+    if is_child(NAME) {
+        let view: PathBuf = setting("PATH");
+        let (file, opened) = peak(|| Reader::open(&view).unwrap());
+        assert_eq!(file.sources().len(), RANKS.into());
+        let (made, rise) = peak(|| {
+            let rechunk = Rechunk::new(&view, view.with_file_name("new.h5")).memory(64 << 20);
+            drop(file);
+            rechunk.run(|_| {})
+        });
+        made.unwrap();
+        return tell(format_args!("{}", opened.max(rise)));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let run = new_run_id().unwrap();
+    let record = |rank: u16| {
+        let path = folder.path().join(format!("rank_{rank}.h5"));
+        let part = TensorSpec::new("W", Dtype::F32, [4, 256]);
+        let recorder = Recorder::create(&path).shard(Shard {
+            run: run.clone(),
+            rank: rank.into(),
+            world_size: RANKS.into(),
+        });
+        let whole = [4 * usize::from(RANKS), 256];
+        let part = part.part_of(whole, [4 * usize::from(rank), 0]);
+        let mut recorder = recorder.tensor_spec(part).start().unwrap();
+        let values = [f32::from(rank); 4 * 256];
+        for _ in 0..4 {
+            recorder.append(|row| row.put("W", &values)).unwrap();
+        }
+        recorder.finish().unwrap();
+        path
+    };
+    let paths: Vec<PathBuf> = (0..RANKS).map(record).collect();
+    let view = folder.path().join("view.h5");
+    Join::new(&paths).write(&view).unwrap();
+    let child = again(NAME, &[("PATH", view.display().to_string())]);
+    let output = run_limited(&child, Limit::Processor(60));
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let rise: u64 = said.lines().find_map(told).unwrap().parse().unwrap();
+    println!("{rise}");
+    assert!(rise < u64::from(RANKS) << 20, "{rise}");
+}
 
 /// A dataset that is open takes 87 kB, and each at the other end of a link in another file was open, as was
 /// each group of a file.

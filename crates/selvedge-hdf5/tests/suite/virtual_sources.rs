@@ -4,7 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use selvedge_hdf5::{CompareOptions, Reader, Rechunk, compare};
-use selvedge_testing::{Limit, again, is_child, peak, python, run_limited, setting, tell, told};
+use selvedge_testing::{
+    Limit, again, bytes_read, is_child, peak, python, run_limited, setting, tell, told,
+};
 
 /// Bytes of address space of a process that reads them.
 const ADDRESS_SPACE: u64 = 2 << 30;
@@ -94,18 +96,6 @@ with h5py.File(path, "w", libver="latest") as f:
     f.create_virtual_dataset("V", layout)
 "#;
 
-/// The bytes that this process reads in `work`.
-fn bytes_read(work: impl FnOnce()) -> u64 {
-    let so_far = || {
-        let io = fs::read_to_string("/proc/self/io").unwrap();
-        let line = io.lines().find_map(|line| line.strip_prefix("rchar: "));
-        line.unwrap().parse::<u64>().unwrap()
-    };
-    let before = so_far();
-    work();
-    so_far() - before
-}
-
 /// A chunk was read and unpacked again for each piece of rows that was read.
 #[test]
 fn the_chunks_of_a_source_are_read_once() {
@@ -122,24 +112,24 @@ fn the_chunks_of_a_source_are_read_once() {
                 .unwrap()
                 .len()
         ));
-        let steps = bytes_read(|| {
+        let ((), steps) = bytes_read(|| {
             for step in 0..32 {
                 tensor.read_step::<u8>(step).unwrap();
             }
         });
-        let whole = bytes_read(|| drop(open().tensor("V").unwrap().read::<u8>().unwrap()));
-        let rows = bytes_read(|| {
-            let file = open();
-            let rows = file
-                .tensor("V")
+        let (_, whole) = bytes_read(|| open().tensor("V").unwrap().read::<u8>().unwrap());
+        let (_, rows) = bytes_read(|| {
+            let (file, rows) = (open(), [5, 70_000, 786_431]);
+            file.tensor("V")
                 .unwrap()
                 .select()
-                .rows([5, 70_000, 786_431]);
-            rows.read::<u8>().unwrap();
+                .rows(rows)
+                .read::<u8>()
+                .unwrap()
         });
         let options = CompareOptions::default();
-        let both =
-            bytes_read(|| assert!(compare(&file, &again, &options, |_| {}).unwrap().is_equal()));
+        let (result, both) = bytes_read(|| compare(&file, &again, &options, |_| {}).unwrap());
+        assert!(result.is_equal());
         for bytes in [steps, whole, rows, both / 2] {
             tell(format_args!("{bytes}"));
         }

@@ -44,7 +44,7 @@ impl Tensor {
             self.read_external(storage, (dtype, form), rows, bytes)?;
         } else {
             let sources = match elsewhere {
-                Elsewhere::Sources(sources) => Some(sources),
+                Elsewhere::Sources(sources) => Some(&**sources),
                 _ => None,
             };
             let close = || self.source.objects.close(&self.handle);
