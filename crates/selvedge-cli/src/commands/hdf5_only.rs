@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::bail;
 
-use crate::facts::{Format, Unreadable};
+use crate::facts::{Assumptions, Format, Unreadable};
+use crate::source::npz;
 
 /// Checks that a file is not of another format that this program reads.
 ///
@@ -21,12 +22,18 @@ pub(super) fn check_hdf5(path: &Path) -> anyhow::Result<()> {
             | Unreadable::Pointer { .. }),
         ) => Err(error.into()),
         Ok(Format::Hdf5) | Err(_) => Ok(()),
-        Ok(other) => bail!(
-            "{} is {}, and this command takes HDF5; `selvedge convert {} {}` makes that of it",
-            path.display(),
-            other.name(),
-            path.display(),
-            path.with_extension("h5").display()
-        ),
+        Ok(other) => {
+            // What is none of NumPy, though it is an archive, is told by who opens it.
+            if other == Format::Npz {
+                npz::open(path, &Assumptions::default())?;
+            }
+            bail!(
+                "{} is {}, and this command takes HDF5; `selvedge convert {} {}` makes that of it",
+                path.display(),
+                other.name(),
+                path.display(),
+                path.with_extension("h5").display()
+            )
+        }
     }
 }

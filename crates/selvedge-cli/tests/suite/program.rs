@@ -349,6 +349,7 @@ fn what_is_mistyped_is_told_what_to_do() {
         ("show a.h5 W --steps 9..", "it has 4 of them"),
         ("inspect torch.pt", "safetensors.torch.save_file"),
         ("report torch.pt", "safetensors.torch.save_file"),
+        ("rechunk torch.pt b.h5", "safetensors.torch.save_file"),
         (
             "convert a.h5 /dev/null --to npy --overwrite",
             "no name for a",

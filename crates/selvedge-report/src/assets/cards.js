@@ -21,7 +21,12 @@ function tensorsOf(kind) {
 /** Whether there are numbers of a tensor. */
 const has = (tensor) => !tensor.unread && (tensor.values || tensor.ends);
 const read = (parts) => parts.filter(({ tensor }) => has(tensor));
-const fileName = (number) => DATA.files[number].name.split("/").pop();
+const baseName = (file) => file.name.split("/").pop();
+/** The name of a file without its folders, unless others have the same. */
+function fileName(number) {
+  const file = DATA.files[number], name = baseName(file);
+  return DATA.files.some((other) => other !== file && baseName(other) === name) ? file.name : name;
+}
 const fileLabel = (number) => several ? fileName(number) + " " : "";
 const fileTitle = (number) => several ? fileName(number) + ": " : "";
 
@@ -33,7 +38,7 @@ function header(more = () => []) {
   themes.title = "other colours";
   themes.addEventListener("click", () => theme(other()));
   drawn.add({ draw: () => { themes.textContent = other(); }, force: () => {} });
-  const title = several ? "Runs beside each other" : DATA.files[0].name.split("/").pop();
+  const title = several ? "Runs beside each other" : baseName(DATA.files[0]);
   root.append(make("div", "top", make("h1", "", title), themes));
   const files = make("div", "files");
   root.append(files);
