@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 use selvedge_hdf5::{
     Attribute, Compression, Durability, ReadPattern, Reader, RecorderBuilder, RunPlan, Shard,
     TensorSpec,
@@ -91,7 +91,7 @@ pub(crate) fn builder(
         selvedge_hdf5::Recorder::create(path).overwrite(options.overwrite)
     };
     for (name, dtype, shape) in tensors {
-        let dtype = dtype_named(py, &dtype)?;
+        let dtype = dtype_named(py, &name, &dtype)?;
         builder = builder.tensor_spec(options.spec(TensorSpec::new(name, dtype, shape)));
     }
     for (name, value) in constants {
@@ -161,13 +161,16 @@ pub(crate) fn builder(
 }
 
 /// The dtype of this name.
-fn dtype_named(py: Python<'_>, name: &str) -> PyResult<selvedge_hdf5::Dtype> {
+fn dtype_named(py: Python<'_>, tensor: &str, name: &str) -> PyResult<selvedge_hdf5::Dtype> {
     selvedge_hdf5::Dtype::from_name(name).ok_or_else(|| {
         let known: Vec<_> = selvedge_hdf5::Dtype::ALL
             .iter()
             .map(|dtype| dtype.name())
             .collect();
-        let text = format!("no dtype `{name}`; expected one of {}", known.join(", "));
+        let text = format!(
+            "tensor `{tensor}`: no dtype `{name}`; expected one of {}",
+            known.join(", ")
+        );
         error::dtype(py, text)
     })
 }
@@ -180,7 +183,10 @@ fn attribute(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Attribute> {
     if value.is_instance_of::<PyInt>() {
         return match value.extract::<i64>() {
             Ok(value) => Ok(value.into()),
-            Err(_) => Ok(value.extract::<u64>()?.into()),
+            Err(_) => match value.extract::<u64>() {
+                Ok(value) => Ok(value.into()),
+                Err(_) => Err(too_long(name, value)),
+            },
         };
     }
     if value.is_instance_of::<PyFloat>() {
@@ -189,13 +195,16 @@ fn attribute(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Attribute> {
     if let Ok(text) = value.extract::<String>() {
         return Ok(text.into());
     }
-    if let Ok(items) = value.extract::<Vec<Bound<'_, PyAny>>>() {
+    if !value.is_instance_of::<PyBytes>()
+        && let Ok(items) = value.extract::<Vec<Bound<'_, PyAny>>>()
+    {
         let all = |test: &dyn Fn(&Bound<'_, PyAny>) -> bool| items.iter().all(test);
         if all(&|item| item.is_instance_of::<PyBool>()) {
             return Ok(value.extract::<Vec<bool>>()?.into());
         }
         if all(&|item| item.is_instance_of::<PyInt>()) {
-            return Ok(value.extract::<Vec<i64>>()?.into());
+            let integers = value.extract::<Vec<i64>>();
+            return integers.map(Into::into).map_err(|_| too_long(name, value));
         }
         if all(&|item| item.is_instance_of::<PyString>()) {
             return Ok(value.extract::<Vec<String>>()?.into());
@@ -209,6 +218,11 @@ fn attribute(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Attribute> {
         "attribute `{name}`: expected a number, a text, a bool or a list of one of them, found `{class}`"
     );
     Err(error::dtype(value.py(), text))
+}
+
+fn too_long(name: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    let text = format!("attribute `{name}`: expected integers of 64 bits, found {value}");
+    error::dtype(value.py(), text)
 }
 
 /// What a run takes of disk and memory, in words and in bytes.

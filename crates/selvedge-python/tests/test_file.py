@@ -174,6 +174,11 @@ def test_a_file_is_a_mapping(recorded: tuple[pathlib.Path, dict[str, Any]]) -> N
         with pytest.raises(KeyError) as error:
             file["V"]
         assert isinstance(error.value, selvedge.TensorNotFoundError)
+        with pytest.raises(KeyError, match="expected the name of a tensor, found 0"):
+            file[0]  # type: ignore[index]
+        with pytest.raises(selvedge.DtypeError, match="compare its values"):
+            file["W"] == 0  # noqa: B015
+        assert file["W"] != file["mask"] and len({file["W"], file["mask"]}) == 2
         assert "has no tensor `V`; it has `W`, `flags`, `ids`, `loss`, `mask`, `one`, `x`" in str(error.value)
         assert "50 steps, finished" in repr(file) and "bfloat16, 50 steps of (20, 3)" in repr(file["W"])
         html = file._repr_html_()

@@ -91,7 +91,7 @@ def test_a_cell_that_is_run_twice(path: pathlib.Path) -> None:
 
     first = cell()
     first.append(loss=1.0)
-    with pytest.raises(selvedge.ExistsError, match=r"\(`overwrite=True`\)") as error:
+    with pytest.raises(selvedge.ExistsError, match=r"\(`overwrite=True`\), or go on with it \(`resume=True`\)") as error:
         cell()
     assert isinstance(error.value, FileExistsError)
     again = cell(resume=True)
@@ -143,7 +143,7 @@ def test_a_recorder_that_is_forgotten_writes_its_steps(path: pathlib.Path) -> No
 
 def test_a_mistake_in_the_declaration(path: pathlib.Path) -> None:
     for wrong, match in (
-        ({"tensors": {"W": ("float31", (2,))}}, "no dtype `float31`"),
+        ({"tensors": {"W": ("float31", (2,))}}, "tensor `W`: no dtype `float31`"),
         ({"tensors": {"a/b": ("float32", (2,))}}, "a/b"),
         ({"scalars": "loss"}, r"\['loss'\]"),
         ({"scalars": ["loss", "loss"], "tensors": {"loss": ("float32", ())}}, "twice"),
@@ -155,6 +155,16 @@ def test_a_mistake_in_the_declaration(path: pathlib.Path) -> None:
         ({"scalars": ["loss"], "steps": "10"}, "steps='10': expected a number"),
         ({"scalars": ["loss"], "steps": 2.5}, "steps=2.5"),
         ({"scalars": ["loss"], "sync_every": "5"}, "sync_every='5'"),
+        ({"scalars": ["loss"], "sync_every": 0}, "sync_every=0"),
+        ({"scalars": ["loss"], "sync_every": (1, 2, 3)}, "sync_every"),
+        ({"scalars": ["loss"], "sync_every": (None, "1")}, "sync_every"),
+        ({"scalars": ["loss"], "shard": 3}, "expected a `selvedge.Shard`, found `int`"),
+        ({"scalars": ["loss"], "constants": {"c": None}}, "`c`: expected a tensor, .* found `None`"),
+        ({"scalars": ["loss"], "constants": {"c": [[1], [1, 2]]}}, "`c`: expected numbers of one shape"),
+        ({"scalars": ["loss"], "attributes": {"a": 2**70}}, "attribute `a`: expected integers of 64 bits"),
+        ({"scalars": ["loss"], "attributes": {"a": [2**70]}}, "attribute `a`: expected integers of 64 bits"),
+        ({"scalars": ["loss"], "attributes": {"a": b"x"}}, "attribute `a`: .* found `bytes`"),
+        ({"tensors": {"W": ("float32", (-1,))}}, "`W`: expected a dtype and the shape"),
         ({"scalars": ["loss"], "queue": 1.5}, "size 1.5"),
         ({"scalars": ["loss"], "attributes": ["lr"]}, "attributes: expected a mapping .* found `list`"),
         ({"scalars": ["loss"], "constants": {3: 1}}, "constants: expected names for keys, .* found 3"),

@@ -51,8 +51,10 @@ def test_inspect_and_verify(recorded: pathlib.Path, tmp_path: pathlib.Path) -> N
     with selvedge.Recorder(other, steps=1, like={"W": weights}, overwrite=True) as run:
         run.append(W=weights)
     assert not selvedge.verify(recorded, other)["equal"]
-    with pytest.raises(selvedge.ProgramError, match="exists already"):
+    with pytest.raises(selvedge.ProgramError, match="exists already; .*`overwrite=True` replaces it"):
         selvedge.rechunk(recorded, other)
+    with pytest.raises(selvedge.ProgramError, match=r"invalid value 'rows' for `read`\s+\[possible values: [a-z, ]+\]$"):
+        selvedge.rechunk(recorded, other, read="rows", overwrite=True)
     with pytest.raises(selvedge.ProgramError, match="no checksums"):
         selvedge.verify(recorded)
     with pytest.raises(selvedge.ProgramError, match="nothing.h5"):
@@ -76,7 +78,7 @@ def test_what_cannot_be_read_is_left_out_where_that_is_asked_for(tmp_path: pathl
     path, new = tmp_path / "mixed.h5", tmp_path / "new.h5"
     with h5py.File(path, "w") as f:
         f["W"], f["text"] = [[1.0, 2.0], [3.0, 4.0]], ["a", "b"]
-    with pytest.raises(selvedge.ProgramError, match="`text`.*--skip-unsupported leaves"):
+    with pytest.raises(selvedge.ProgramError, match="`text`.*`skip_unsupported=True` leaves"):
         selvedge.rechunk(path, new)
     assert "`text`" in selvedge.rechunk(path, new, skip_unsupported=True, skip_damaged=True)
     with pytest.raises(selvedge.ProgramError, match="1 of 2 tensors .* were not compared: tensor `text`"):

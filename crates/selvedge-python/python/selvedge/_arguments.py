@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,11 +29,14 @@ def dtype_and_shape(what: str, asked: Any) -> tuple[str, list[int]]:
     """The dtype and the shape of a step that a tensor is declared with."""
     try:
         dtype, shape = asked
-        return name_of(dtype), [operator.index(axis) for axis in shape]
+        axes = [operator.index(axis) for axis in shape]
+        if all(axis >= 0 for axis in axes):
+            return name_of(dtype), axes
     except (TypeError, ValueError):
-        raise DeclarationError(
-            f"{what}: expected a dtype and the shape of a step, such as ('bfloat16', (10_000, 64)), found {asked!r}"
-        ) from None
+        pass
+    raise DeclarationError(
+        f"{what}: expected a dtype and the shape of a step, such as ('bfloat16', (10_000, 64)), found {asked!r}"
+    )
 
 
 def whole(what: str, number: Any) -> int | None:
@@ -44,6 +48,11 @@ def whole(what: str, number: Any) -> int | None:
     if found is not None and found < 0:
         raise DeclarationError(f"{what}={number!r}: expected a number of steps, such as 1000")
     return found
+
+
+def listed(given: Any) -> list[Any]:
+    """Several paths or names; one alone is no list of its letters."""
+    return [given] if isinstance(given, (str, os.PathLike)) else list(given)
 
 
 def shown(names: Iterable[str]) -> str:

@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from selvedge import _html, _selvedge
+from selvedge._arguments import listed
 from selvedge._dtypes import BITS, SIZES, to_numpy, to_torch
-from selvedge._errors import ClosedError, DtypeError, FileError, OutOfRangeError
+from selvedge._errors import ClosedError, DtypeError, FileError, OutOfRangeError, TensorNotFoundError
 from selvedge._indices import Indices, pick, runs
 from selvedge._sizes import in_bytes, shown
 
@@ -93,7 +94,7 @@ class File(Mapping[str, "Tensor"]):
                 ):
                     _assume(raw, name)
         elif self._assumed:
-            for name in self._assumed:
+            for name in listed(self._assumed):
                 raw.assume_bf16(name)
         return raw
 
@@ -139,6 +140,8 @@ class File(Mapping[str, "Tensor"]):
         Raises:
             TensorNotFoundError: there is none; a `KeyError`.
         """
+        if not isinstance(name, str):
+            raise TensorNotFoundError(f"{self._path}: expected the name of a tensor, found {name!r}")
         return Tensor(self, name, self._handle().tensor(name))
 
     def __contains__(self, name: object) -> bool:
@@ -390,6 +393,13 @@ class Selection:
         if self.dtype in BITS:
             return self.as_float32().item() if self.dtype == "bfloat16" else self.torch().float().item()
         return self.bits().item()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Selection) and (isinstance(other, int | float) or hasattr(other, "__array__")):
+            raise DtypeError(f"`{self._name}` was not read: compare its values, `.numpy() == …`")
+        return self is other
+
+    __hash__ = object.__hash__
 
     def __float__(self) -> float:
         return float(self.item())

@@ -14,8 +14,16 @@ from selvedge._errors import ProgramError
 
 # Flags that are arguments of the functions here.
 _SWITCH = re.compile(
-    "`--(overwrite|skip-unsupported|skip-damaged|assume-bf16|load-plugins|checksums|follow-links)(?:=DIR|\\[=DIR\\])?`"
+    "`?--(overwrite|skip-unsupported|skip-damaged|assume-bf16|load-plugins|checksums|follow-links)(=DIR|\\[=DIR\\])?`?"
 )
+_FLAG = re.compile("'--([a-z-]+) <[A-Z]+>'")
+
+
+def _in_python(said: str) -> str:
+    """What the program says, without what is only of the command line."""
+    said = said.strip().removeprefix("error: ").removesuffix("For more information, try '--help'.").rstrip()
+    said = _SWITCH.sub(lambda flag: f"`{flag[1].replace('-', '_')}=True`", said)
+    return _FLAG.sub(lambda flag: f"`{'read' if flag[1] == 'for' else flag[1]}`", said)
 
 
 def _again() -> tuple[str, list[str]]:
@@ -48,7 +56,6 @@ def call(*arguments: str | os.PathLike[str], answers: tuple[int, ...] = (0,)) ->
             child.wait()
             raise
     if child.returncode not in answers:
-        said = said.strip().removeprefix("error: ") or f"it ended with {child.returncode}"
-        said = _SWITCH.sub(lambda flag: f"`{flag[1].replace('-', '_')}=True`", said)
+        said = _in_python(said) or f"it ended with {child.returncode}"
         raise ProgramError(f"`selvedge {arguments[0]}`: {said}")
     return child.returncode, printed

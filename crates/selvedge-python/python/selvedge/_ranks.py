@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from selvedge import _selvedge
-from selvedge._arguments import named
-from selvedge._errors import DeclarationError, Error, FileError
+from selvedge._arguments import listed, named
+from selvedge._errors import DeclarationError, DtypeError, Error, FileError
 from selvedge._extras import package
 
 Path = str | os.PathLike[str]
@@ -82,7 +82,7 @@ def joined_steps(shards: Iterable[Path]) -> int:
         DeclarationError: they are not the files of all ranks of one run.
         FileError: a file cannot be read.
     """
-    return _selvedge.joined_steps([os.fspath(path) for path in shards])
+    return _selvedge.joined_steps([os.fspath(path) for path in listed(shards)])
 
 
 @dataclass
@@ -98,6 +98,8 @@ class Declared:
 
     def take(self, name: str, value: Any, shard: Shard | None) -> Any | None:
         """The values that this rank records of a tensor; nothing where it records none."""
+        if value is None:
+            raise DtypeError(f"`{name}`: expected a tensor, an array or a number, found `None`")
         if not hasattr(value, "to_local"):
             return value
         if shard is None:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 from selvedge import _html, _selvedge
 from selvedge._arguments import dtype_and_shape, named, whole
 from selvedge._dtypes import SIZES, name_of
-from selvedge._errors import DeclarationError
+from selvedge._errors import DeclarationError, ExistsError
 from selvedge._ranks import Declared, Part, Shard, checked
 from selvedge._sizes import in_bytes, shown
 
@@ -173,15 +173,14 @@ class Recorder(_selvedge.Recorder):
             )
         if shard is not None and at_step is None and resume:
             at_step = shard.step
-        self = super().__new__(
-            cls,
-            path,
-            declared.tensors,
-            declared.constants,
-            [(name, _attribute(value)) for name, value in named("attributes", attributes, "{'learning_rate': 1e-3}")],
-            _options(steps, notebook, read, compression, sync_every, memory, queue, chunk, overwrite, resume)
-            | _of_ranks(declared, shard, at_step),
-        )
+        given = named("attributes", attributes, "{'learning_rate': 1e-3}")
+        options = _options(steps, notebook, read, compression, sync_every, memory, queue, chunk, overwrite, resume)
+        options |= _of_ranks(declared, shard, at_step)
+        values = [(name, _attribute(value)) for name, value in given]
+        try:
+            self = super().__new__(cls, path, declared.tensors, declared.constants, values, options)
+        except ExistsError as error:
+            raise ExistsError(f"{error}, or go on with it (`resume=True`)") from None
         self.summary = None
         _OPEN.add(self)
         return self
@@ -280,6 +279,8 @@ def _declared(
     shard: Shard | None,
 ) -> Declared:
     """Step tensors, with name, dtype and shape, and constants."""
+    if shard is not None and not isinstance(shard, Shard):
+        raise DeclarationError(f"shard: expected a `selvedge.Shard`, found `{type(shard).__name__}`")
     declared = Declared()
     for name, value in named("like", like, "{'W': model.wte.weight}"):
         if (own := declared.take(name, value, shard)) is not None:
@@ -294,7 +295,7 @@ def _declared(
     declared.tensors += [(name, name_of(dtype), []) for name, dtype in named("scalars", scalars, "{'loss': 'float32'}")]
     for name, value in named("constants", constants, "{'dead_mask': dead}"):
         if (own := declared.take(name, value, shard)) is not None:
-            declared.constants.append((name, _constant(own)))
+            declared.constants.append((name, _constant(name, own)))
     return declared
 
 
@@ -320,7 +321,7 @@ def _options(
     overwrite: bool,
     resume: bool,
 ) -> dict[str, Any]:
-    every, seconds = sync_every if isinstance(sync_every, tuple) else (sync_every, None)
+    every, seconds = _sync_every(sync_every)
     return {
         "steps": whole("steps", steps),
         "notebook": None if notebook is None else os.fspath(notebook),
@@ -328,7 +329,7 @@ def _options(
         "chunk_bytes": in_bytes(chunk),
         "queue_bytes": in_bytes(queue),
         "memory": in_bytes(memory),
-        "sync_every": whole("sync_every", every),
+        "sync_every": every,
         "sync_after": seconds,
         "compression": compression,
         "overwrite": overwrite,
@@ -336,17 +337,30 @@ def _options(
     }
 
 
-def _constant(value: Any) -> Any:
+def _sync_every(given: Any) -> tuple[int | None, float | None]:
+    """After how many steps, and after how many seconds."""
+    every, seconds = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+    if isinstance(seconds, int | float | None) and (every is None or (hasattr(every, "__index__") and every > 0)):
+        return every, seconds
+    raise DeclarationError(
+        f"sync_every={given!r}: expected a number of steps, such as 100, or that and seconds, such as (100, 10.0)"
+    )
+
+
+def _constant(name: str, value: Any) -> Any:
     if isinstance(value, (list, tuple, range)):
         import numpy
 
-        return numpy.asarray(value)
+        try:
+            return numpy.asarray(value)
+        except ValueError as error:
+            raise DeclarationError(f"constants: `{name}`: expected numbers of one shape: {error}") from None
     return value
 
 
 def _attribute(value: Any) -> Any:
     """Numbers and arrays of NumPy and torch as those of Python."""
-    if hasattr(value, "tolist"):
+    if hasattr(value, "tolist") and not isinstance(value, type):
         return value.tolist()
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from selvedge import _selvedge
+from selvedge._arguments import listed
 from selvedge._errors import DeclarationError, FileError
 from selvedge._extras import package
 from selvedge._program import call
@@ -61,7 +62,7 @@ def references(
     Raises:
         ProgramError: a tensor has no references, by name; ranks do not go together; or there is such a file.
     """
-    arguments: list[Path] = ["references", *_listed(files), "--zarr", str(zarr), "--piece", str(piece)]
+    arguments: list[Path] = ["references", *listed(files), "--zarr", str(zarr), "--piece", str(piece)]
     arguments += ["--skip-unsupported"] * skip_unsupported
     if url is not None:
         arguments += ["--url", url]
@@ -193,7 +194,7 @@ def to_icechunk(
         DeclarationError: the group has another array of the name of a tensor.
     """
     zarr = package("zarr", "`to_icechunk`")
-    found = _selvedge.References([os.fspath(file) for file in _listed(files)], piece, skip_unsupported)
+    found = _selvedge.References([os.fspath(file) for file in listed(files)], piece, skip_unsupported)
     # Icechunk takes them for what a browser does.
     urls = [quote(location, safe="/:") for location in _urls(found.files(), url)]
     session = repo.writable_session(branch)
@@ -335,10 +336,6 @@ def _fill(dtype: str, kind: Any) -> Any:
     if dtype in STORED:
         return {"uint16": 0xFFFF, "uint8": 0xFF}[kind.name]
     return float("nan") if kind.kind in "fc" else kind.type(0)
-
-
-def _listed(files: Path | Iterable[Path]) -> list[Path]:
-    return [files] if isinstance(files, (str, os.PathLike)) else list(files)
 
 
 def _urls(files: Sequence[Path], prefix: str | None) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from selvedge import _selvedge
+from selvedge._arguments import named
 from selvedge._dtypes import BITS, SIZES, to_numpy, to_torch
 from selvedge._errors import DeclarationError, OutOfRangeError
 from selvedge._indices import pick, runs
@@ -47,15 +48,16 @@ def save_safetensors(
     >>> save_safetensors({"cluster_mask": mask, "n_clusters": 17}, f"tensors/{MODEL}/1.5d_cluster_mask.safetensors",
     ...                  notebook="1.5d_clusters.ipynb", parameters={"threshold": 0.5})
     """
+    items = named("tensors", tensors, "{'mask': mask}")
     options = {
         "notebook": None if notebook is None else os.fspath(notebook),
-        "parameters": [(name, str(value)) for name, value in (parameters or {}).items()],
+        "parameters": [(name, str(value)) for name, value in named("parameters", parameters, "{'threshold': 0.5}")],
         "metadata": list((metadata or {}).items()),
         "overwrite": overwrite,
         "sync": sync,
         "reproducible": reproducible,
     }
-    return _selvedge.save_safetensors(os.fspath(path), list(tensors.items()), options)
+    return _selvedge.save_safetensors(os.fspath(path), items, options)
 
 
 class Loaded(dict[str, Any]):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selvedge import _selvedge
+from selvedge._arguments import listed
 from selvedge._program import call
 
 Path = str | os.PathLike[str]
@@ -142,7 +143,7 @@ def report(
             others.
     """
     arguments: list[Path] = ["report", path, *others, "--output", page, *_others(follow_links, load_plugins)]
-    for name in tensors:
+    for name in listed(tensors):
         arguments += ["--tensor", name]
     if vocabulary is not None:
         arguments += ["--vocabulary", vocabulary]
@@ -163,7 +164,7 @@ def join(shards: Iterable[Path], view: Path | None = None, *, overwrite: bool = 
     Raises:
         ProgramError: they do not go together, by name; or there is such a file.
     """
-    arguments: list[Path] = ["join", *shards]
+    arguments: list[Path] = ["join", *listed(shards)]
     if view is not None:
         arguments += ["--output", view, *["--overwrite"] * overwrite]
     return call(*arguments)[1]
