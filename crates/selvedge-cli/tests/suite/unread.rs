@@ -150,6 +150,7 @@ fn attributes_that_cannot_be_listed_hide_nothing_else() {
             made.contains(&format!("the attributes of {object}")),
             "{made}"
         );
+        assert_eq!(made.contains("the marker of `V`"), name == "V", "{made}");
         place.print(&["references", file, "-o", "new.json", "--overwrite"]);
         // Their values are compared, and attributes that nobody knows are not taken for equal.
         place.print(&["verify", file, file]);

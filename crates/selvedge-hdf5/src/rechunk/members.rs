@@ -137,6 +137,10 @@ impl<'a> Members<'a> {
                 Err(note) => {
                     let told = note.not_kept().filter(|told| !left_out.contains(told));
                     left_out.extend(told);
+                    // Among them is the one that says that its bits are those of bfloat16.
+                    let marker = member.tensor.remark().map(str::to_owned);
+                    let what = format!("the marker of `{}`", member.tensor.name());
+                    left_out.extend(marker.map(|why| (what, why)));
                     Attributes::default()
                 }
             };

@@ -403,12 +403,15 @@ with h5py.File(os.path.dirname(sys.argv[1]) + "/part.h5", "w") as f:
     f["wide"] = np.arange(10.0)
     f["named"] = np.ones(10, np.dtype([("real", "f4"), ("imag", "f4")]))
     f["complex"] = np.ones(10, "c8")
+    f.create_dataset("lists", (10,), h5py.vlen_dtype("i4"))
 layout = {name: h5py.VirtualLayout((10,), "f4") for name in ("W", "wide")}
 layout |= {name: h5py.VirtualLayout((10,), "c8") for name in ("named", "complex")}
+layout["lists"] = h5py.VirtualLayout((10,), "V2")
 with h5py.File(sys.argv[1], "w") as f:
     for name, one in layout.items():
         one[:] = h5py.VirtualSource("part.h5", name, (10,))
         f.create_virtual_dataset(name, one)
+    f.attrs["a"] = "a text of variable length"
 "#;
     python::on_file(script, &path);
     let why = refusal(&path, "W");
@@ -417,7 +420,14 @@ with h5py.File(sys.argv[1], "w") as f:
         "{why}"
     );
     // Fields of other names, which libhdf5 leaves as they are: zeros.
-    let file = followed(&path);
+    let mut file = followed(&path);
+    // Our look at the lengths of texts made of lists what is as long as a length.
+    file.assume_bf16("lists").unwrap();
+    let lists = file.tensor("lists").unwrap().read::<u16>().unwrap_err();
+    assert!(
+        lists.to_string().contains("holds a list of int32"),
+        "{lists}"
+    );
     let named = file.tensor("named").unwrap();
     let why = named.read::<Complex32>().unwrap_err().to_string();
     let told = "`named` of part.h5, which holds a record (real: float32, imag: float32), and HDF5 cannot make a record \
