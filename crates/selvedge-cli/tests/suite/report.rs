@@ -400,6 +400,12 @@ fn damage_costs_the_steps_that_cannot_be_read() {
     ] {
         assert!(run.stderr.contains(told), "{}", run.stderr);
     }
+    // Rows on both sides of a damaged chunk were refused: it was unpacked with them.
+    let args = [
+        "show", "a.h5", "w_rows", "--step", "1", "--rows", "0,7", "--format", "csv",
+    ];
+    let csv = place.print(&args);
+    assert!(csv.contains("0,24") && csv.contains("7,45"), "{csv}");
     let data = data(&place.path("a.html"));
     let tensors = data["files"][0]["tensors"].as_array().expect("tensors");
     let of = |name: &str| {

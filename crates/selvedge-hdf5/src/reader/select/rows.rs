@@ -34,6 +34,12 @@ impl Span {
         }
     }
 
+    /// Whether something of this part of the step is taken; what only lies between is not.
+    pub(super) fn has(&self, part: Range<usize>) -> bool {
+        let is_in = |bytes: &Range<usize>| bytes.start < part.end && part.start < bytes.end;
+        is_in(&self.bytes) && self.segments.iter().any(|segment| is_in(&segment.from))
+    }
+
     /// Calls `copy` with each place in the span and its place in the output.
     pub(super) fn for_each(&self, mut copy: impl FnMut(Range<usize>, Range<usize>)) {
         for Segment { from, to } in &self.segments {
@@ -111,6 +117,8 @@ mod tests {
         // Two rows with a gap of one are one span, and a copy each.
         let found = spans(&[7, 5], 128);
         assert_eq!((found.len(), found[0].whole()), (1, None));
+        let parts = [5, 6, 7, 8].map(|row| found[0].has(row * 128..(row + 1) * 128));
+        assert_eq!(parts, [true, false, true, false]);
         assert_eq!(spans(&[0, 1000], 128).len(), 2, "128 kB apart");
         assert_eq!(spans(&[], 128), []);
         // All of a large step is cut into pieces that fit the cache.

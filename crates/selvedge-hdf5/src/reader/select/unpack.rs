@@ -272,11 +272,9 @@ impl Job<'_> {
 
     /// Whether something of a run of a step is selected.
     pub(super) fn wants(&self, at: usize, len: usize) -> bool {
-        self.spans.as_ref().is_none_or(|spans| {
-            spans
-                .iter()
-                .any(|span| span.bytes.start < at + len && at < span.bytes.end)
-        })
+        self.spans
+            .as_ref()
+            .is_none_or(|spans| spans.iter().any(|span| span.has(at..at + len)))
     }
 
     /// Puts what is selected of the bytes `run` of a step, which begin at the byte `from` of the
