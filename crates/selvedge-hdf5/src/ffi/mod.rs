@@ -28,7 +28,7 @@ pub(crate) use links::{Link, LinkTarget, Object, links, open_link, open_object, 
 pub(crate) use object::{Token, collect_garbage, object_info, open_dataset};
 pub(crate) use sources::{
     ExternalFile, Mapping, Needed, external_files, fill_value, has_overlap_and_gap, is_virtual,
-    virtual_mappings,
+    mappings_of, virtual_mappings,
 };
 pub(crate) use usable::{check_usable, is_usable};
 

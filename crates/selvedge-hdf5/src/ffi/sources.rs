@@ -79,17 +79,21 @@ pub(crate) fn fill_value(dataset: &Dataset, memory: &Datatype) -> hdf5::Result<O
 
 /// The mappings of a virtual dataset; of any other none.
 pub(crate) fn virtual_mappings(dataset: &Dataset) -> hdf5::Result<Vec<Mapping>> {
-    let plan = dataset.dcpl()?;
+    mappings_of(dataset, &dataset.dcpl()?)
+}
+
+/// The same of a dataset that was made with `plan`: libhdf5 copies all mappings for whoever asks for that, 6 kB each.
+pub(crate) fn mappings_of(dataset: &Dataset, plan: &DatasetCreate) -> hdf5::Result<Vec<Mapping>> {
     if plan.get_layout()? != Layout::Virtual {
         return Ok(Vec::new());
     }
-    let count = mapping_count(&plan)?;
+    let count = mapping_count(plan)?;
     // It can depend on the sources, as far as those may be opened.
     let shape = with_sources(|| dataset.shape());
     let shape = shape.map_err(|error| hdf5::Error::from(Chain(&error).to_string()))?;
     let extents: Vec<u64> = shape.into_iter().map(|axis| axis as u64).collect();
     (0..count)
-        .map(|number| mapping(&plan, number, &extents))
+        .map(|number| mapping(plan, number, &extents))
         .collect()
 }
 

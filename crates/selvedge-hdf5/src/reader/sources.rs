@@ -463,12 +463,12 @@ pub(super) fn find(
 
 /// Looks at the sources that libhdf5 may open to tell the shape of a virtual dataset: those with numbers
 /// too, up to the first that is not there.
-pub(super) fn look_at(path: &Path, dataset: &Dataset, others: &OtherFiles) {
-    for mapping in ffi::virtual_mappings(dataset).unwrap_or_default() {
+pub(super) fn look_at(path: &Path, mappings: &[Mapping], others: &OtherFiles) {
+    for mapping in mappings {
         if mapping.file == b"." {
             continue;
         }
-        let most = if has_number(&mapping) { MOST_BLOCKS } else { 1 };
+        let most = if has_number(mapping) { MOST_BLOCKS } else { 1 };
         for block in 0..most {
             if find(path, &numbered(&mapping.file, block), others).is_err() {
                 break;

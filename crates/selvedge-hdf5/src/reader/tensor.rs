@@ -37,7 +37,7 @@ use crate::other_files::{OtherFiles, with_sources};
 use crate::provenance::ENCODER;
 use crate::ranges::Data;
 use crate::run::{Mark, Part};
-use crate::{Dtype, ReadError, StorageError};
+use crate::{Dtype, ReadError, StorageError, ffi};
 pub(super) use axes::dimension_alone;
 use part::mark_of;
 
@@ -139,7 +139,8 @@ impl Tensor {
         {
             // The shape can be that of the sources, which libhdf5 opens when they were looked at. What is
             // missing is told when values are asked for.
-            sources::look_at(&file_of(dataset), dataset, &source.others);
+            let mappings = ffi::mappings_of(dataset, &plan).unwrap_or_default();
+            sources::look_at(&file_of(dataset), &mappings, &source.others);
         }
         let space = with_sources(|| dataset.space());
         let space = space.map_err(|error| Chain(&error).to_string())?;
