@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use hdf5::dataset::{AllocTime, FillTime};
 use hdf5::file::LibraryVersion;
-use hdf5::plist::{CharEncoding, DatasetCreate, LinkCreate};
+use hdf5::plist::{CharEncoding, DatasetCreate};
 use hdf5::types::{CompoundField, CompoundType, FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
 use hdf5::{Dataset, Dataspace, Datatype, Extent, File, Location, SimpleExtents};
 
@@ -295,9 +295,6 @@ fn step_tensor_kind(plan: &ChunkPlan) -> hdf5::Result<ffi::DatasetKind> {
         datatype: Datatype::from_descriptor(&stored_type(plan.dtype).to_c_repr())?,
         space: Dataspace::try_new(SimpleExtents::new(extents))?,
         creation: creation.finish()?,
-        link: LinkCreate::build()
-            .create_intermediate_group(true)
-            .finish()?,
     })
 }
 

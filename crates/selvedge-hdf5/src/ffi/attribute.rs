@@ -4,12 +4,13 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{copy, null_mut};
 use std::sync::OnceLock;
 
-use hdf5::plist::{AttributeCreate, CharEncoding};
 use hdf5::sync::sync;
 use hdf5::types::{VarLenArray, VarLenUnicode};
 use hdf5::{Attribute, Dataspace, Datatype, Location, ObjectReference1, h5check};
 use hdf5_sys::h5::{H5_index_t, H5_iter_order_t};
-use hdf5_sys::h5a::{H5A_info_t, H5Acreate2, H5Aexists, H5Aiterate2, H5Aopen, H5Aread, H5Awrite};
+use hdf5_sys::h5a::{
+    H5A_info_t, H5Aclose, H5Acreate2, H5Aexists, H5Aiterate2, H5Aopen, H5Aread, H5Awrite,
+};
 use hdf5_sys::h5i::hid_t;
 use hdf5_sys::h5p::H5P_DEFAULT;
 use hdf5_sys::h5t::{
@@ -259,16 +260,7 @@ pub(crate) fn write_terminated(location: &Location, name: &CStr, text: &CStr) ->
         }
         let space = Dataspace::try_new(())?;
         // SAFETY: an element has as many bytes as the type, which are these.
-        unsafe {
-            write_element(
-                location,
-                name,
-                &datatype,
-                &space,
-                H5P_DEFAULT,
-                bytes.as_ptr().cast(),
-            )
-        }
+        unsafe { write_element(location, name, &datatype, &space, bytes.as_ptr().cast()) }
     })
 }
 
@@ -282,7 +274,6 @@ unsafe fn write_element(
     name: &CStr,
     datatype: &Datatype,
     space: &Dataspace,
-    creation: hid_t,
     value: *const c_void,
 ) -> hdf5::Result<()> {
     sync(|| {
@@ -293,15 +284,16 @@ unsafe fn write_element(
                 name.as_ptr(),
                 datatype.id(),
                 space.id(),
-                creation,
+                // So the name is not marked as UTF-8, and the message is of the old, aligned kind.
+                H5P_DEFAULT,
                 H5P_DEFAULT,
             )
         })?;
-        // SAFETY: the identifier was made for us just now, and nobody else has it.
-        let attribute: Attribute = unsafe { hdf5::from_id(id) }?;
         // SAFETY: of one element the function reads as many bytes as the type has, which are there.
-        h5check(unsafe { H5Awrite(attribute.id(), datatype.id(), value) })?;
-        Ok(())
+        let written = h5check(unsafe { H5Awrite(id, datatype.id(), value) });
+        // SAFETY: the identifier was made for us just now, and nobody else has it.
+        let closed = h5check(unsafe { H5Aclose(id) });
+        written.and(closed).map(drop)
     })
 }
 
@@ -311,7 +303,6 @@ pub(crate) struct ScalarAttributes {
     number: Datatype,
     text: Datatype,
     space: Dataspace,
-    creation: AttributeCreate,
 }
 
 impl ScalarAttributes {
@@ -324,10 +315,6 @@ impl ScalarAttributes {
             number: Datatype::from_type::<i64>()?,
             text: Datatype::from_type::<VarLenUnicode>()?,
             space: Dataspace::try_new(())?,
-            // A name that is not marked as UTF-8 gets the old, aligned kind of message.
-            creation: AttributeCreate::build()
-                .char_encoding(CharEncoding::Ascii)
-                .finish()?,
         };
         Ok(KEPT.get_or_init(|| made))
     }
@@ -336,7 +323,7 @@ impl ScalarAttributes {
     pub(crate) fn write_number(&self, of: &Location, name: &CStr, value: i64) -> hdf5::Result<()> {
         let at = (&raw const value).cast();
         // SAFETY: the element is this number.
-        unsafe { write_element(of, name, &self.number, &self.space, self.creation.id(), at) }
+        unsafe { write_element(of, name, &self.number, &self.space, at) }
     }
 
     /// Writes the attribute `name`, which is ASCII, as text of variable length.
@@ -344,6 +331,6 @@ impl ScalarAttributes {
         let text = text.as_ptr();
         let at = (&raw const text).cast();
         // SAFETY: the element is the address of a string of C.
-        unsafe { write_element(of, name, &self.text, &self.space, self.creation.id(), at) }
+        unsafe { write_element(of, name, &self.text, &self.space, at) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use hdf5::plist::{DatasetCreate, LinkCreate};
+use hdf5::plist::DatasetCreate;
 use hdf5::sync::sync;
 use hdf5::{Dataset, Dataspace, Datatype, Location, h5check};
 use hdf5_sys::h5d::{H5Dcreate2, H5Dread};
@@ -14,11 +14,10 @@ pub(crate) struct DatasetKind {
     pub(crate) datatype: Datatype,
     pub(crate) space: Dataspace,
     pub(crate) creation: DatasetCreate,
-    pub(crate) link: LinkCreate,
 }
 
 impl DatasetKind {
-    /// Makes the dataset `name` of this kind.
+    /// Makes the dataset `name` of this kind, in a group that is there.
     pub(crate) fn create(&self, parent: &Location, name: &str) -> hdf5::Result<Dataset> {
         let c_name = CString::new(name).map_err(|_| format!("a zero byte in the name {name:?}"))?;
         sync(|| {
@@ -29,7 +28,7 @@ impl DatasetKind {
                     c_name.as_ptr(),
                     self.datatype.id(),
                     self.space.id(),
-                    self.link.id(),
+                    H5P_DEFAULT,
                     self.creation.id(),
                     H5P_DEFAULT,
                 )
