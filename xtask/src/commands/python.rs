@@ -140,7 +140,8 @@ impl<'a> Package<'a> {
         if self.profile == Profile::Release {
             // What walks the stack of C is of no use without its names, and takes 0.1 MB of a wheel.
             let mut flags = env::var_os("CFLAGS").unwrap_or_default();
-            flags.push(" -fno-asynchronous-unwind-tables");
+            // gcc takes the first, and zig the second.
+            flags.push(" -fno-asynchronous-unwind-tables -fno-unwind-tables");
             build.env("CFLAGS", flags);
         }
         if let Some(bin) = self.zig.as_deref().and_then(Path::parent) {
