@@ -178,6 +178,51 @@ for path in sys.argv[2:]:
     }
 }
 
+/// Values that h5py wrote into a dimension of netCDF were left out, and two files that differ in them were equal. A
+/// program that allocates early stores zeros for a dimension, which are none.
+#[test]
+fn values_in_a_dimension_of_netcdf_are_a_tensor() {
+    let place = Place::new();
+    let make = "
+import sys, h5py, numpy as np
+for path, factor in [(sys.argv[1], 10), (sys.argv[2], 99)]:
+    with h5py.File(path, 'w') as f:
+        f['W'] = np.arange(24.0).reshape(6, 4)
+        plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        space = h5py.h5s.create_simple((4,))
+        h5py.h5d.create(f.id, b'row', h5py.h5t.IEEE_F32BE, space, plan)
+        assert f['row'].id.get_storage_size() == 16
+        f.create_dataset('step', (6,), '>f4')
+        f['big'] = np.append(np.zeros(70_000, 'u2'), factor).astype('u2')
+        for axis, name in enumerate(['step', 'row', 'big']):
+            f[name].make_scale(f'This is a netCDF dimension but not a netCDF variable{len(f[name]):10}')
+            if axis < 2:
+                f['W'].dims[axis].attach_scale(f[name])
+        f['step'][:] = np.arange(6) * factor
+";
+    python::run(make, [place.path("a.h5"), place.path("b.h5")]);
+    let shown = place.print(&["inspect", "a.h5"]);
+    let told = "`row` is no tensor: it is a dimension of netCDF, of length 4";
+    assert!(shown.contains(told), "{shown}");
+    assert!(!shown.contains("`step` is no tensor"), "{shown}");
+    place.print(&["rechunk", "a.h5", "c.h5"]);
+    place.print(&["verify", "a.h5", "c.h5", "--attributes"]);
+    place.print(&["convert", "a.h5", "d.safetensors"]);
+    let judge = "
+import sys
+from safetensors import safe_open
+f = safe_open(sys.argv[1], 'np')
+assert sorted(f.keys()) == ['W', 'big', 'step'], list(f.keys())
+assert (f.get_tensor('step') == [0, 10, 20, 30, 40, 50]).all() and f.get_tensor('big')[-1] == 10
+";
+    python::on_file(judge, &place.path("d.safetensors"));
+    let differ = place.run(&["verify", "a.h5", "b.h5"]);
+    assert_eq!(differ.code, 1);
+    let told = differ.stdout;
+    assert!(told.contains("`step`") && told.contains("`big`"), "{told}");
+}
+
 /// transformers looks for `format: pt`, which became `parameter.format` by way of HDF5.
 #[test]
 fn metadata_keep_their_keys_by_way_of_hdf5() {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::ffi::CString;
 
-use hdf5::types::VarLenArray;
-use hdf5::{Dataset, ObjectReference, ObjectReference1, ReferencedObject};
+use hdf5::dataset::{FillValue, Layout};
+use hdf5::types::{TypeDescriptor, VarLenArray};
+use hdf5::{Dataset, ObjectReference, ObjectReference1, ReferencedObject, Selection};
 
 use super::{Tensor, attributes};
 use crate::provenance::{AXIS_LABELS, DIMENSION_SCALE, SCALE_CLASS, SCALE_LINKS, SCALE_NAME};
@@ -14,6 +15,10 @@ use crate::{Attribute, ffi};
 
 /// How the name of a scale begins that is a dimension of netCDF and no variable.
 const DIMENSION_ALONE: &str = "This is a netCDF dimension but not a netCDF variable";
+/// The most bytes of such a scale that are looked at. A longer one with anything stored is a tensor.
+const MOST_BYTES: usize = 256 << 20;
+/// Elements of it that are looked at together.
+const PIECE: usize = 1 << 16;
 
 impl Reader {
     /// The names of the axes of each tensor, in the order of [`tensors`](Self::tensors), where the file has any:
@@ -75,19 +80,54 @@ impl Tensor {
     }
 }
 
-/// What is to be told of a dimension of netCDF that is no variable, of this name; `None` of any other dataset.
+/// What is to be told of a dimension of netCDF that is no variable, of this name; `None` of any other dataset, and of
+/// one that somebody wrote values into.
 pub(in crate::reader) fn dimension_alone(dataset: &Dataset, name: &str) -> Option<Note> {
     let [length] = dataset.shape()[..] else {
         return None;
     };
     let says = attributes::text(dataset, SCALE_NAME)?;
     let is_one = says.starts_with(DIMENSION_ALONE)
-        && attributes::text(dataset, SCALE_CLASS)? == DIMENSION_SCALE;
+        && attributes::text(dataset, SCALE_CLASS)? == DIMENSION_SCALE
+        && !has_values(dataset, length).unwrap_or(true);
     is_one.then(|| Note::Dimension {
         name: name.to_owned(),
         // An unlimited one keeps the length 0 while the variables grow.
         length: (!dataset.is_resizable()).then_some(length as u64),
     })
+}
+
+/// Whether a dataset of this length has values: a program that is told to allocate early stores zeros for it, which
+/// are none.
+fn has_values(dataset: &Dataset, length: usize) -> hdf5::Result<bool> {
+    let plan = dataset.dcpl()?;
+    if plan.get_layout()? == Layout::Virtual || !plan.external().is_empty() {
+        return Ok(true);
+    }
+    if dataset.storage_size() == 0 {
+        return Ok(plan.get_fill_value_defined()? == FillValue::UserDefined);
+    }
+    let datatype = dataset.dtype()?;
+    let is_number = matches!(
+        datatype.to_descriptor()?,
+        TypeDescriptor::Integer(_) | TypeDescriptor::Unsigned(_) | TypeDescriptor::Float(_)
+    );
+    let bytes = length.saturating_mul(datatype.size());
+    if !is_number || bytes > MOST_BYTES || plan.has_filters() {
+        return Ok(true);
+    }
+    for first in (0..length).step_by(PIECE) {
+        let elements = PIECE.min(length - first);
+        let mut bytes = vec![0; elements * datatype.size()];
+        let part = dataset
+            .space()?
+            .select(Selection::try_new(first..first + elements)?)?;
+        ffi::read_raw(dataset, &datatype, (&part, vec![elements]), &mut bytes)?;
+        if bytes.iter().any(|&byte| byte != 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The address of the first scale of each axis.
