@@ -10,6 +10,7 @@ mod typed;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use anyhow::bail;
 use selvedge_hdf5::{AmbiguousNames, Attribute, pair_names};
 
 use crate::facts::{
@@ -236,7 +237,7 @@ fn of_tensor<'k>(key: &'k str, tensors: &HashSet<&str>) -> Option<(&'k str, &'k 
 }
 
 /// The attributes whose values are not read, and so not compared: their names, and that in a sentence.
-pub(crate) fn unread(facts: &FileFacts) -> Vec<(String, String)> {
+fn unread(facts: &FileFacts) -> Vec<(String, String)> {
     let path = facts.path.display();
     let unlisted = facts.unlisted.iter().map(|(what, why)| {
         let told = format!("{what} in {path} are not compared: {why}");
@@ -263,6 +264,27 @@ pub(crate) fn unread(facts: &FileFacts) -> Vec<(String, String)> {
         })
         .chain(unlisted)
         .collect()
+}
+
+/// The attributes of two files whose values are not read, and so not compared, in sentences.
+///
+/// # Errors
+///
+/// Both files have one of them, unless such may be left out: what only one has is what a conversion does not keep,
+/// and what both have may have two values.
+pub(crate) fn not_compared(
+    one: &FileFacts,
+    two: &FileFacts,
+    may_skip: bool,
+) -> anyhow::Result<Vec<String>> {
+    let [one, two] = [one, two].map(unread);
+    let mut in_both = one
+        .iter()
+        .filter(|(name, _)| two.iter().any(|(other, _)| other == name));
+    if let Some((_, told)) = in_both.next().filter(|_| !may_skip) {
+        bail!("{told}; --skip-unsupported leaves such out");
+    }
+    Ok(one.into_iter().chain(two).map(|(_, told)| told).collect())
 }
 
 /// The attributes that differ: those of the files, and those of tensors that go together.

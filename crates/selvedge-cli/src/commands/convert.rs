@@ -97,7 +97,7 @@ pub(crate) struct Args {
     #[arg(long)]
     skip_damaged: bool,
 
-    /// Take the steps that all step tensors have, where another program appended some to one of them
+    /// Take the steps that all step tensors have, where some of them have more
     #[arg(long)]
     common_steps: bool,
 

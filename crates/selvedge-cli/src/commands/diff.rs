@@ -29,6 +29,7 @@ pub(super) fn run(
     second: &Path,
     tensors: &[String],
     assumptions: &Assumptions,
+    skip_unsupported: bool,
     json: bool,
 ) -> anyhow::Result<Outcome> {
     // Both are looked into before anything is said, so that both errors are told.
@@ -43,12 +44,13 @@ pub(super) fn run(
     };
     compare::choose(&mut one, &mut two, tensors)?;
     let ((one, _), (two, _)) = (one, two);
-    for (_, told) in [&one, &two].into_iter().flat_map(metadata::unread) {
-        output::note(&told);
-    }
     let attributes = metadata::differences(&one, &two)?;
     let differences = Differences::of(&one, &two, attributes)?;
     let equal = differences.count() == 0;
+    // What is not read makes no difference where there is another.
+    for told in metadata::not_compared(&one, &two, skip_unsupported || !equal)? {
+        output::note(&told);
+    }
     if json {
         let report = Report {
             selvedge_version: env!("CARGO_PKG_VERSION"),

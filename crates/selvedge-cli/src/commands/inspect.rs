@@ -31,7 +31,8 @@ Examples:
   selvedge inspect --diff thimble_7.h5 thimble_8.h5
 
 Without --stats only headers are read, whatever the size of the files. \
-With --diff the exit code is 0 if the files are alike, 1 if they differ, 2 if one cannot be read.";
+With --diff the exit code is 0 if the files are alike, 1 if they differ, 2 if one cannot be read \
+or an attribute of both is of a type that is not read.";
 
 /// How often `--watch` looks.
 const WATCH: Duration = Duration::from_secs(1);
@@ -47,7 +48,7 @@ pub(crate) struct Args {
 
     /// Read all values too: NaN, Inf, least, greatest, mean, zeros, unchanged from step to step, standard
     /// deviation, norm, quantiles
-    #[arg(long)]
+    #[arg(long, group = "what")]
     stats: bool,
 
     /// Show these tensors, and not all
@@ -55,8 +56,9 @@ pub(crate) struct Args {
     tensors: Vec<String>,
 
     /// With --stats: tensors that cannot be read here, for a filter or a file that is not there, are told
-    /// and change nothing of the exit code, if there are others; a damaged one does
-    #[arg(long, requires = "stats")]
+    /// and change nothing of the exit code, if there are others; a damaged one does. With --diff: so are attributes
+    /// that both files have and whose types are not read
+    #[arg(long, requires = "what")]
     skip_unsupported: bool,
 
     /// Show each tensor on a line of its own, also of many that differ in the numbers of their names alone
@@ -68,7 +70,7 @@ pub(crate) struct Args {
     no_findings: bool,
 
     /// Compare two files: tensors, dtypes, shapes and attributes, but no values
-    #[arg(long, conflicts_with = "stats")]
+    #[arg(long, group = "what")]
     diff: bool,
 
     /// Show it anew as steps come, until no file is being recorded; `selvedge view` draws them
@@ -150,7 +152,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         let [one, two] = &args.files[..] else {
             anyhow::bail!("--diff compares two files, found {}", args.files.len());
         };
-        return diff::run(one, two, &args.tensors, &assumptions, args.json);
+        return diff::run(
+            one,
+            two,
+            &args.tensors,
+            &assumptions,
+            args.skip_unsupported,
+            args.json,
+        );
     }
     if args.watch {
         return watch(args, &assumptions);

@@ -17,7 +17,7 @@ use crate::output;
 use crate::progress::Progress;
 use crate::render::{self, Page};
 use crate::show::{Asked, Elements, Shown};
-use crate::source::npy;
+use crate::source::{Array, npy};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -187,17 +187,23 @@ fn said(error: Unreadable, args: &Args) -> anyhow::Error {
     }
 }
 
-/// Tells that another program gave the tensor another number of steps than the run has, of which some are not shown.
+/// Tells that another program gave the tensor another number of steps than the run has, of which some are not shown,
+/// and that something follows an array.
 fn tell_changes(file: &OpenFile, name: &str) {
-    let OpenFile::Hdf5(reader) = file else {
-        return;
-    };
-    for note in reader.notes() {
-        if let Note::Appended { tensor, .. } | Note::Short { tensor, .. } = note
-            && tensor == name
-        {
-            output::note(&format!("note: {}", render::shown(&note.to_string())));
+    let is_changed = |note: &&Note| matches!(note, Note::Appended { tensor, .. } | Note::Short { tensor, .. } if tensor == name);
+    let told: Vec<String> = match file {
+        OpenFile::Hdf5(reader) => {
+            let notes = reader.notes().iter().filter(is_changed);
+            notes.map(ToString::to_string).collect()
         }
+        OpenFile::Safetensors(_) => Vec::new(),
+        OpenFile::Arrays(arrays) => {
+            let arrays = arrays.iter().filter(|array| array.name == name);
+            arrays.filter_map(Array::rest).collect()
+        }
+    };
+    for note in told {
+        output::note(&format!("note: {}", render::shown(&note)));
     }
 }
 

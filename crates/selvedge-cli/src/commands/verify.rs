@@ -150,19 +150,8 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
     };
     compare::choose(&mut one, &mut two, &args.tensors)?;
     if args.attributes {
-        let [unread, others] = [&one.0, &two.0].map(metadata::unread);
-        // What only one has is what a conversion does not keep. What both have may have two values.
-        let in_both = unread
-            .iter()
-            .find(|(name, _)| others.iter().any(|(other, _)| other == name));
-        match in_both {
-            Some((_, told)) if !args.skip_unsupported => {
-                bail!("{told}; --skip-unsupported leaves such out");
-            }
-            _ => unread
-                .iter()
-                .chain(&others)
-                .for_each(|(_, told)| output::note(told)),
+        for told in metadata::not_compared(&one.0, &two.0, args.skip_unsupported)? {
+            output::note(&told);
         }
     }
     let options = Options {

@@ -1,6 +1,6 @@
 //! What a conversion reads: the tensors, or parts of them, and what the file says of itself.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -9,14 +9,14 @@ use anyhow::bail;
 use selvedge_base::text::escaped;
 use selvedge_base::{Chain, Indices};
 use selvedge_hdf5::{
-    Attribute, DeclareError, Note, ReaderOptions, RewriteError, TensorSource, check_attribute,
-    common_steps, root_name,
+    Attribute, DeclareError, Note, ReaderOptions, TensorSource, check_attribute, root_name,
 };
 
 use super::Target;
+use super::steps::{StepTensors, check_steps};
 use crate::compare::Opened;
 use crate::facts::{
-    self, Assumptions, FileFacts, Format, OpenFile, Rank, Role, TensorFacts, Unreadable, gather,
+    self, Assumptions, FileFacts, Format, OpenFile, Rank, TensorFacts, Unreadable, gather,
 };
 use crate::metadata::{Attributes, Description, text};
 use crate::source::{Kind, Part, Source};
@@ -199,8 +199,10 @@ impl<'a> Input<'a> {
         let chosen: Vec<&TensorFacts> = sources.iter().map(|(_, source)| source.facts()).collect();
         check_steps(file, &chosen, asked)?;
         let description = Description::of(facts);
-        let steps = StepTensors::of(facts, &description, &chosen, asked);
-        if target == Target::Hdf5 && !matches!(file, OpenFile::Hdf5(_)) {
+        let steps = StepTensors::of(facts, &description, &chosen, asked)?;
+        // Where all is kept, and nothing says what a constant is, it makes no difference.
+        let are_constants = target == Target::Hdf5 || !asked.part.is_all();
+        if are_constants && !matches!(file, OpenFile::Hdf5(_)) {
             notes.extend(steps.off_by_one(&chosen, asked));
         }
         let rank = rank_of(facts, asked, target, &mut notes);
@@ -208,6 +210,10 @@ impl<'a> Input<'a> {
         for (kind, source) in sources {
             let tensor = source.facts();
             let is_step = steps.has(tensor);
+            let source = match steps.cut(tensor, &mut notes) {
+                Some(common) => source.take(&common)?,
+                None => source,
+            };
             let source = source.take(&part_of(tensor, is_step, asked, &mut notes))?;
             tensors.push(Member {
                 name: tensor.name.clone(),
@@ -242,7 +248,7 @@ impl<'a> Input<'a> {
             });
         }
         notes.extend(description.notes.iter().cloned());
-        notes.extend(of_file(facts, file));
+        notes.extend(of_file(facts, file, target, are_constants));
         let of_steps = tensors.iter().find(|tensor| tensor.is_step);
         Ok(Ok(Self {
             steps: of_steps.and_then(|tensor| tensor.shape.first().copied()),
@@ -291,33 +297,6 @@ pub(super) fn cannot_hold(opened: &Opened, target: Target) -> LeftOut {
     // Where it holds none of them, that is the error, and all are told.
     let _ = Input::new(opened, &asked, target, &mut left_out);
     left_out
-}
-
-/// Fails where another program appended steps to some of the chosen tensors and not to others, unless the
-/// caller says which steps to take: they are not dropped without a word.
-fn check_steps(file: &OpenFile, chosen: &[&TensorFacts], asked: &Asked) -> anyhow::Result<()> {
-    let OpenFile::Hdf5(reader) = file else {
-        return Ok(());
-    };
-    let committed = reader.committed_steps();
-    let is_chosen = |name: &str| chosen.iter().any(|tensor| tensor.name == name);
-    let unequal = reader.notes().iter().filter_map(|note| match note {
-        Note::Appended { tensor, steps, .. } if is_chosen(tensor) => {
-            Some((tensor.clone(), steps.saturating_add(committed)))
-        }
-        _ => None,
-    });
-    let unequal: Vec<(String, u64)> = unequal.collect();
-    if unequal.is_empty() || asked.common_steps || !asked.part.steps.is_all() {
-        return Ok(());
-    }
-    let path = reader.path().to_owned();
-    Err(RewriteError::UnequalSteps {
-        path,
-        tensors: unequal,
-        committed,
-    }
-    .into())
 }
 
 /// The dtype of a tensor, if it can be read and `target` can hold it; or why not, as a clause about the
@@ -394,99 +373,6 @@ fn cannot_have(tensors: &[Member<'_>], target: Target) -> Refused {
     refused.collect()
 }
 
-/// Which tensors have steps.
-struct StepTensors {
-    names: HashSet<String>,
-    /// Whether the file says so itself.
-    said: bool,
-}
-
-impl StepTensors {
-    /// A recording says which they are, and what was made of one by a conversion. In another file
-    /// they are the tensors whose first axis is as long as that of the largest tensor of at least two
-    /// axes. Where a part is asked for, and none has two axes, one axis will do.
-    fn of(
-        facts: &FileFacts,
-        description: &Description,
-        chosen: &[&TensorFacts],
-        asked: &Asked,
-    ) -> Self {
-        let constant = |tensor: &TensorFacts| asked.constants.contains(&tensor.name);
-        let names = |is_step: &dyn Fn(&TensorFacts) -> bool| {
-            let steps = chosen.iter().filter(|tensor| is_step(tensor));
-            let steps = steps.filter(|tensor| !constant(tensor));
-            steps.map(|tensor| tensor.name.clone()).collect()
-        };
-        if facts.recording.is_some() {
-            return Self {
-                names: names(&|tensor| tensor.role == Role::Step),
-                said: true,
-            };
-        }
-        if let Some(list) = &description.step_tensors
-            && in_step(chosen, list)
-        {
-            return Self {
-                names: names(&|tensor| list.contains(&tensor.name)),
-                said: true,
-            };
-        }
-        let candidates = chosen.iter().filter(|tensor| !constant(tensor));
-        // Where all of it is taken, a file of lists has no steps.
-        let axes = if asked.part.is_all() { 2 } else { 1 };
-        let candidates = candidates.filter(|tensor| tensor.shape.len() >= axes);
-        let sizes = candidates.map(|tensor| (&tensor.shape[..], tensor.bytes.unwrap_or(0)));
-        let leading = common_steps(sizes);
-        // Steps without values cannot be counted.
-        let has_values = |tensor: &TensorFacts| !tensor.shape.iter().skip(1).any(|&axis| axis == 0);
-        let leads = |tensor: &TensorFacts| tensor.shape.first() == leading.as_ref();
-        Self {
-            names: names(&|tensor| leading.is_some() && leads(tensor) && has_values(tensor)),
-            said: false,
-        }
-    }
-
-    fn has(&self, tensor: &TensorFacts) -> bool {
-        self.names.contains(&tensor.name)
-    }
-
-    /// The tensors whose first axis is longer or shorter by one, where the file does not say which have steps.
-    fn off_by_one(&self, tensors: &[&TensorFacts], asked: &Asked) -> Vec<String> {
-        let of_steps = tensors.iter().find(|tensor| self.has(tensor));
-        let Some(steps) = of_steps
-            .map(|tensor| tensor.shape[0])
-            .filter(|_| !self.said)
-        else {
-            return Vec::new();
-        };
-        let others = tensors.iter().filter_map(|tensor| {
-            let length = *tensor.shape.first()?;
-            let is_off = length.abs_diff(steps) == 1 && steps > 2;
-            (is_off && !asked.constants.contains(&tensor.name)).then(|| {
-                let tensor = tensor.name.clone();
-                Note::OffByOne {
-                    tensor,
-                    length,
-                    steps,
-                }
-                .to_string()
-            })
-        });
-        others.collect()
-    }
-}
-
-/// Whether the tensors of these names have as many steps, each as the others: metadata can be older
-/// than the tensors.
-fn in_step(tensors: &[&TensorFacts], names: &HashSet<String>) -> bool {
-    let listed = tensors.iter().filter(|tensor| names.contains(&tensor.name));
-    let mut steps = listed.map(|tensor| tensor.shape.first());
-    match steps.next() {
-        Some(first) => first.is_some() && steps.all(|other| other == first),
-        None => true,
-    }
-}
-
 /// The part of one tensor: of a constant all of it, and of a number in each step all rows, unless it was
 /// asked for by its name.
 fn part_of(tensor: &TensorFacts, is_step: bool, asked: &Asked, notes: &mut Vec<String>) -> Part {
@@ -559,17 +445,20 @@ pub(super) fn name_at_root(tensor: &Member<'_>, notes: &mut Vec<String>) -> Stri
 }
 
 /// What of a file is not kept, and what else there is to know of it.
-fn of_file(facts: &FileFacts, file: &OpenFile) -> Vec<String> {
+fn of_file(facts: &FileFacts, file: &OpenFile, target: Target, are_constants: bool) -> Vec<String> {
     let told = match file {
         OpenFile::Hdf5(reader) => reader.notes(),
         _ => &[],
     };
-    let one = |note: &Note| match note.not_kept() {
-        Some((what, why)) => of_program(&format!("not kept: {what}: {why}")),
-        None => note.to_string(),
+    let counts = |note: &&Note| are_constants || !matches!(note, Note::OffByOne { .. });
+    let one = |note: &Note| match (note, note.not_kept()) {
+        // Only HDF5 makes constants of them.
+        (Note::OffByOne { .. }, _) if target != Target::Hdf5 => note.to_string(),
+        (_, Some((what, why))) => of_program(&format!("not kept: {what}: {why}")),
+        _ => note.to_string(),
     };
     let others = facts.notes.iter().skip(told.len()).cloned();
-    told.iter().map(one).chain(others).collect()
+    told.iter().filter(counts).map(one).chain(others).collect()
 }
 
 fn not_kept(facts: &FileFacts, chosen: &[&TensorFacts]) -> Vec<String> {

@@ -4,6 +4,7 @@
 //! format has a writer that takes it block by block, so that memory does not grow with the file.
 
 mod input;
+mod steps;
 mod to_hdf5;
 mod to_npy;
 mod to_safetensors;

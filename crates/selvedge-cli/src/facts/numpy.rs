@@ -5,7 +5,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use selvedge_base::FileError;
-use selvedge_hdf5::Bytes;
 
 use super::{
     Assumptions, FileFacts, Format, Provenance, Role, Storage, TensorFacts, Unreadable, python,
@@ -37,7 +36,7 @@ pub(super) fn gather(
     let others = others
         .iter()
         .map(|name| format!("`{name}` is no array, and is not looked into"));
-    let rest = (format == Format::Npy).then(|| rest(&arrays, metadata.len()));
+    let rest = arrays.iter().filter_map(Array::rest);
     let tensors = arrays.iter();
     let tensors: Vec<TensorFacts> = tensors
         .map(|array| array_facts(array, path, format))
@@ -53,24 +52,11 @@ pub(super) fn gather(
         attributes: Vec::new(),
         unread_attributes: Vec::new(),
         unlisted: Vec::new(),
-        notes: others.chain(rest.flatten()).collect(),
+        notes: others.chain(rest).collect(),
         python: python::open_numpy(path, format, &tensors),
         tensors,
     };
     Ok((facts, arrays))
-}
-
-/// That the file goes on after its array, which `np.load` does not tell.
-fn rest(arrays: &[Array], file_bytes: u64) -> Option<String> {
-    let [array] = arrays else {
-        return None;
-    };
-    let end = array.offset()?.checked_add(array.bytes()?)?;
-    let rest = file_bytes.checked_sub(end).filter(|&rest| rest > 0)?;
-    Some(format!(
-        "{} after the array are not read: `np.save` was called more than once on one file, or something else was added",
-        Bytes(rest)
-    ))
 }
 
 fn array_facts(array: &Array, path: &Path, format: Format) -> TensorFacts {

@@ -73,6 +73,8 @@ pub(crate) struct Array {
     pub(crate) shape: Vec<u64>,
     /// Why its values are not read, as a clause about the array.
     pub(crate) unread: Option<String>,
+    /// Bytes after its values, in the file or in the member of the archive.
+    rest: u64,
     data: Data,
 }
 
@@ -140,6 +142,7 @@ impl Array {
             kind,
             shape: header.shape,
             unread: None,
+            rest: 0,
             data,
         };
         let long_axes = array.shape.iter().filter(|&&axis| axis != 1).count();
@@ -159,7 +162,10 @@ impl Array {
                     Bytes(bytes),
                     Bytes(there)
                 )),
-                Some(_) => None,
+                Some(bytes) => {
+                    array.rest = there - bytes;
+                    None
+                }
             }
         };
         array
@@ -174,6 +180,7 @@ impl Array {
             kind: None,
             shape: Vec::new(),
             unread: Some(why),
+            rest: 0,
             data: Data::Plain {
                 file: Arc::clone(file),
                 start: 0,
@@ -197,6 +204,21 @@ impl Array {
         }
     }
 
+    /// That something follows its values, which `np.load` does not tell.
+    pub(crate) fn rest(&self) -> Option<String> {
+        let of_member = match &self.data {
+            Data::Plain { .. } => String::new(),
+            Data::Stored(_) | Data::Deflated(_) => format!(" of the member `{}`", self.name),
+        };
+        (self.rest > 0).then(|| {
+            format!(
+                "{} after the array{of_member} are not read: `np.save` was called more than once on one file, or \
+                 something else was added",
+                Bytes(self.rest)
+            )
+        })
+    }
+
     /// Reads values from byte `offset` of them on, whole ones, and turns them little-endian.
     ///
     /// # Errors
@@ -206,7 +228,10 @@ impl Array {
         match &self.data {
             Data::Plain { file, start } => file.read_exact_at(buffer, start + offset),
             Data::Stored(member) => member.read_at(offset, buffer),
-            Data::Deflated(member) => member.read_at(offset, buffer),
+            Data::Deflated(member) => {
+                let end = offset.saturating_add(buffer.len() as u64);
+                member.read_at(offset, buffer, self.bytes() == Some(end))
+            }
         }
         .map_err(|error| {
             let what = format!("has values of `{}` that cannot be read", self.name);

@@ -15,8 +15,8 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::array::{Array, ArrayError, Data};
 use super::assumptions::Assumptions;
-use super::inflate::Inflated;
-use super::npy::Header;
+use super::inflate::{Inflated, Kept};
+use super::npy::{self, Header};
 use super::stored::{Crc32, Extent, Stored};
 
 /// What a zip archive begins with, and an empty one.
@@ -51,13 +51,10 @@ pub(crate) fn open(
         ));
     }
     let (mut arrays, mut others) = (Vec::new(), Vec::new());
+    let kept = Kept::default();
     for number in 0..archive.len() {
         let member = archive.by_index_raw(number).map_err(broken)?;
         let name = member.name().map_err(broken)?.into_owned();
-        let Some(name) = name.strip_suffix(ENDING).map(str::to_owned) else {
-            others.push(name);
-            continue;
-        };
         let start = member.data_start().unwrap_or(u64::MAX);
         let found = Member {
             extent: Extent {
@@ -67,16 +64,27 @@ pub(crate) fn open(
             },
             length: member.size(),
             crc: Crc32 {
-                member: format!("{name}{ENDING}"),
+                member: name.clone(),
                 expected: member.crc32(),
             },
             method: member.compression(),
             encrypted: member.encrypted(),
         };
+        // NumPy goes by what a member begins with, and by its name where that is one that it has whole.
+        drop(member);
+        let name = match name.strip_suffix(ENDING) {
+            Some(short) if archive.index_for_name(short).is_none() => short.to_owned(),
+            Some(_) => name,
+            None if found.begins_like_an_array() => name,
+            None => {
+                others.push(name);
+                continue;
+            }
+        };
         arrays.push(if found.extent.end > bytes {
             Array::unread(path, name, "is cut off".to_owned(), &file)
         } else {
-            found.array(path, name, assumptions)
+            found.array(path, name, assumptions, &kept)
         });
     }
     // PyTorch's archives have a pickle beside raw values.
@@ -144,22 +152,36 @@ struct Member {
 }
 
 impl Member {
-    fn array(mut self, path: &Path, name: String, assumptions: &Assumptions) -> Array {
+    /// Its bytes, where `NumPy` uses the method that they are packed by.
+    fn unpacked(&self) -> Option<Box<dyn Read>> {
+        match self.method {
+            CompressionMethod::Stored => Some(Box::new(self.extent.clone())),
+            CompressionMethod::DEFLATE => {
+                let unpacked = DeflateDecoder::new(self.extent.clone());
+                Some(Box::new(unpacked.take(self.length)))
+            }
+            _ => None,
+        }
+    }
+
+    fn begins_like_an_array(&self) -> bool {
+        let mut start = [0; npy::MAGIC.len()];
+        let bytes = self.unpacked().filter(|_| !self.encrypted);
+        let read = bytes.map(|mut bytes| bytes.read_exact(&mut start));
+        matches!(read, Some(Ok(()))) && start == *npy::MAGIC
+    }
+
+    fn array(mut self, path: &Path, name: String, assumptions: &Assumptions, kept: &Kept) -> Array {
         let file = Arc::clone(&self.extent.file);
         if self.encrypted {
             return Array::unread(path, name, "is encrypted".to_owned(), &file);
         }
-        let header = match self.method {
-            CompressionMethod::Stored => Header::read(&mut self.extent.clone()),
-            CompressionMethod::DEFLATE => {
-                let mut unpacked = DeflateDecoder::new(self.extent.clone()).take(self.length);
-                Header::read(&mut unpacked)
-            }
-            other => {
-                let why = format!("is compressed by a method that NumPy does not use ({other})");
-                return Array::unread(path, name, why, &file);
-            }
+        let Some(mut unpacked) = self.unpacked() else {
+            let other = self.method;
+            let why = format!("is compressed by a method that NumPy does not use ({other})");
+            return Array::unread(path, name, why, &file);
         };
+        let header = Header::read(&mut unpacked);
         let (header, length) = match header {
             Ok(header) => header,
             Err(error) => {
@@ -176,7 +198,10 @@ impl Member {
         }
         let data = match self.method {
             CompressionMethod::Stored => Data::Stored(Stored::new(self.extent, length, self.crc)),
-            _ => Data::Deflated(Inflated::new(self.extent, length, self.length, self.crc)),
+            _ => {
+                let member = Inflated::new(self.extent, length, self.length, self.crc, kept);
+                Data::Deflated(member)
+            }
         };
         Array::new(path, name, header, there, data, assumptions)
     }

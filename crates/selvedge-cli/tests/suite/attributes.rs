@@ -1,5 +1,7 @@
 //! What files say of themselves and of their tensors, through every format and back.
 
+use std::fs;
+
 use crate::common::{Place, unwrapped};
 use selvedge_testing::python;
 
@@ -459,25 +461,25 @@ for path, value in ((sys.argv[1], 0), (sys.argv[2], 1)):
 ";
     python::run(make, [place.path("a.h5"), place.path("b.h5")]);
     let told = "attribute `confusion` in a.h5 holds int64 of shape (2, 3), which is not compared";
-    let run = place.run(&["verify", "a.h5", "b.h5", "--attributes"]);
-    assert_eq!(run.code, 2, "{}", run.stdout);
-    assert!(run.stderr.contains(told), "{}", run.stderr);
-    for (args, code) in [
-        (
-            &[
-                "verify",
-                "a.h5",
-                "b.h5",
-                "--attributes",
-                "--skip-unsupported",
-            ][..],
-            0,
-        ),
-        (&["inspect", "--diff", "a.h5", "b.h5"], 0),
+    let more = "import sys, h5py\nwith h5py.File(sys.argv[1], 'r+') as f: f.attrs['lr'] = 1";
+    fs::copy(place.path("b.h5"), place.path("c.h5")).unwrap();
+    python::on_file(more, &place.path("c.h5"));
+    let verify = |other| ["verify", "--attributes", "a.h5", other];
+    let diff = |other| ["inspect", "--diff", "a.h5", other];
+    for (args, skip, code) in [
+        (verify("b.h5"), false, 2),
+        (verify("b.h5"), true, 0),
+        (diff("b.h5"), false, 2),
+        (diff("b.h5"), true, 0),
+        // What differs, differs.
+        (diff("c.h5"), false, 1),
     ] {
-        let run = place.run(args);
-        assert_eq!(run.code, code, "{}", run.stderr);
+        let mut args = args.to_vec();
+        args.extend(skip.then_some("--skip-unsupported"));
+        let run = place.run(&args);
+        assert_eq!(run.code, code, "{args:?}: {}", run.stderr);
         assert!(run.stderr.contains(told), "{}", run.stderr);
+        assert_eq!(run.stdout.is_empty(), code == 2, "{}", run.stdout);
     }
 }
 

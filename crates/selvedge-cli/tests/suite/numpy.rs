@@ -240,6 +240,80 @@ with open(sys.argv[1], 'wb') as f:
     }
 }
 
+/// What follows the array of a member was not told, and the checksum of such a member was not looked at.
+#[test]
+fn what_comes_after_the_array_of_a_member_is_told() {
+    let script = "
+import sys, io, zipfile, numpy as np
+folder = sys.argv[1]
+two = io.BytesIO()
+np.save(two, np.arange(4.0))
+np.save(two, np.arange(5.0))
+for name, method in (('stored', 0), ('deflated', 8)):
+    with zipfile.ZipFile(f'{folder}/{name}.npz', 'w', method) as z:
+        z.writestr('W.npy', two.getvalue())
+    crc = zipfile.ZipFile(f'{folder}/{name}.npz').infolist()[0].CRC
+    sums = [(crc ^ flip).to_bytes(4, 'little') for flip in (0, 1)]
+    damaged = open(f'{folder}/{name}.npz', 'rb').read().replace(*sums)
+    open(f'{folder}/{name}_damaged.npz', 'wb').write(damaged)
+";
+    let place = Place::new();
+    python::run(script, [&place.path("")]);
+    let note = "168 B after the array of the member `W` are not read";
+    for name in ["stored", "deflated"] {
+        let [sound, damaged] = ["", "_damaged"].map(|end| format!("{name}{end}.npz"));
+        for command in [
+            &["inspect", &sound][..],
+            &["convert", &sound, "W.safetensors", "--overwrite"],
+            &["verify", &sound, "W.safetensors"],
+            &["show", &sound, "W"],
+        ] {
+            let run = place.run(command);
+            assert_eq!(run.code, 0, "{command:?}: {}", run.stderr);
+            let told = unwrapped(&format!("{} {}", run.stdout, run.stderr));
+            assert!(told.contains(note), "{command:?}: {told}");
+        }
+        let run = place.run(&["convert", &damaged, "x.npy"]);
+        assert_eq!(run.code, 2, "{}", run.stdout);
+        assert!(run.stderr.contains("CRC-32"), "{}", run.stderr);
+    }
+}
+
+/// NumPy goes by what a member begins with: of other names they were called no arrays.
+#[test]
+fn members_are_arrays_by_what_they_begin_with() {
+    let script = "
+import sys, io, zipfile, numpy as np
+folder = sys.argv[1]
+for archive, method in (('stored', 0), ('deflated', 8)):
+    with zipfile.ZipFile(f'{folder}/{archive}.npz', 'w', method) as z:
+        for number, name in enumerate(('W', 'W.npy', 'V.NPY', 'U.npy')):
+            array = io.BytesIO()
+            np.save(array, np.arange(3) + 10 * number)
+            z.writestr(name, array.getvalue())
+        z.writestr('short', 'no')
+        z.writestr('readme.txt', 'no array')
+    read = np.load(f'{folder}/{archive}.npz')
+    for name in ('W', 'W.npy', 'V.NPY', 'U'):
+        np.save(open(f'{folder}/{archive}_{name}_', 'wb'), read[name])
+";
+    let place = Place::new();
+    python::run(script, [&place.path("")]);
+    for archive in ["stored", "deflated"] {
+        let file = format!("{archive}.npz");
+        for name in ["W", "W.npy", "V.NPY", "U"] {
+            place.print(&["convert", &file, "x.npy", "-t", name, "--overwrite"]);
+            let expected = fs::read(place.path(&format!("{archive}_{name}_"))).unwrap();
+            assert_eq!(fs::read(place.path("x.npy")).unwrap(), expected, "{name}");
+        }
+        let shown = unwrapped(&place.print(&["inspect", &file]));
+        for (name, is_other) in [("short", true), ("readme.txt", true), ("V.NPY", false)] {
+            let told = format!("`{name}` is no array");
+            assert_eq!(shown.contains(&told), is_other, "{shown}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_read_is_told_by_its_name_and_stops_nothing_else() {
     let place = Place::new();

@@ -329,6 +329,15 @@ fn what_may_be_a_step_tensor_but_for_one_step_is_told() {
             "{said}"
         );
     }
+    // Into safetensors all of it is kept, and nothing there is a constant; of a part they stay whole.
+    for input in ["a.h5", "a.h5.npz"] {
+        let said = place.print(&["convert", input, "a.safetensors", "--overwrite"]);
+        assert!(!said.contains("losses"), "{said}");
+        let part = ["--steps", "0..2", "--overwrite"];
+        let args = [&["convert", input, "a.safetensors"], &part[..]].concat();
+        let said = unwrapped(&place.print(&args));
+        assert!(said.contains("`losses` is taken for a constant"), "{said}");
+    }
     let said = place.print(&["convert", "a.h5.npz", "e.h5", "--constant", "losses"]);
     assert!(!said.contains("may be"), "{said}");
 }
