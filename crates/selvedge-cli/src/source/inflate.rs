@@ -120,11 +120,14 @@ impl Inflated {
 
 impl Running {
     fn skip_to(&mut self, from: u64) -> io::Result<()> {
-        let mut skipped = Vec::new();
+        let left = |at: u64| {
+            let left = usize::try_from(from.saturating_sub(at));
+            left.unwrap_or(SKIPPED).min(SKIPPED)
+        };
+        let mut skipped = vec![0; left(self.at)];
         while self.at < from {
-            skipped.resize(SKIPPED, 0);
-            let left = usize::try_from(from - self.at).unwrap_or(SKIPPED);
-            self.fill(&mut skipped[..left.min(SKIPPED)])?;
+            let most = left(self.at);
+            self.fill(&mut skipped[..most])?;
         }
         Ok(())
     }

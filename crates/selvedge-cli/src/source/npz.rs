@@ -1,5 +1,6 @@
 //! The `.npz` of `NumPy`: a zip archive whose members are arrays.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
@@ -52,6 +53,10 @@ pub(crate) fn open(
     }
     let (mut arrays, mut others) = (Vec::new(), Vec::new());
     let kept = Kept::default();
+    let names = archive.file_names();
+    let names = names.map(|name| name.map(Cow::into_owned));
+    let names: Result<HashSet<String>, ZipError> = names.collect();
+    let names = names.map_err(broken)?;
     for number in 0..archive.len() {
         let member = archive.by_index_raw(number).map_err(broken)?;
         let name = member.name().map_err(broken)?.into_owned();
@@ -73,7 +78,7 @@ pub(crate) fn open(
         // NumPy goes by what a member begins with, and by its name where that is one that it has whole.
         drop(member);
         let name = match name.strip_suffix(ENDING) {
-            Some(short) if archive.index_for_name(short).is_none() => short.to_owned(),
+            Some(short) if !names.contains(short) => short.to_owned(),
             Some(_) => name,
             None if found.begins_like_an_array() => name,
             None => {
