@@ -5,6 +5,7 @@ use std::fmt;
 use hdf5::Dataset;
 use hdf5::dataset::Layout;
 use hdf5::filters::Filter as Known;
+use hdf5_sys::h5z::H5Z_FILTER_SZIP;
 
 use crate::ffi;
 
@@ -50,7 +51,14 @@ impl Filter {
     /// What there is to do where the program does not have it.
     #[must_use]
     pub fn advice(&self) -> String {
-        ffi::plugin_advice()
+        match self.id {
+            H5Z_FILTER_SZIP => {
+                "it is a filter of HDF5 that many builds leave out, and `hdf5plugin` does not have it: write the file \
+                 again with a program that has it, without the filter (`h5repack -f NONE`, h5py)"
+                    .to_owned()
+            }
+            _ => ffi::plugin_advice(),
+        }
     }
 
     /// The filters of a pipeline, in their order.

@@ -157,3 +157,23 @@ fn what_h5py_reads_behind_a_filter_is_read_or_refused_by_name() {
     assert!(refused.is_empty(), "{refused:?}");
     assert!(read > 300, "{read}");
 }
+
+/// What is behind szip was to be read with a plugin that there is not.
+#[test]
+fn advice_for_szip_names_no_plugin() {
+    let (_folder, path) = new_path();
+    let make = "
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], 'w') as f:
+    f.create_dataset('W', data=np.arange(64).reshape(8, 8), chunks=(8, 8), compression='szip')
+";
+    python::on_file(make, &path);
+    let file = Reader::open(&path).unwrap();
+    let filter = file.tensor("W").unwrap().missing_filter().unwrap();
+    assert_eq!((&*filter.name, filter.id), ("szip", 4));
+    let advice = filter.advice();
+    assert!(
+        advice.contains("h5repack") && !advice.contains("PLUGIN_PATH"),
+        "{advice}"
+    );
+}
