@@ -11,7 +11,7 @@ mod typed;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use anyhow::bail;
-use selvedge_hdf5::{AmbiguousNames, Attribute, pair_names};
+use selvedge_hdf5::{AmbiguousNames, Attribute, pair_listed_names};
 
 use crate::facts::{
     AXIS_LABELS, AttributeDifference, FileFacts, Format, Role, STEP_TENSORS, STEPS, TensorFacts,
@@ -321,7 +321,9 @@ pub(crate) fn differences(
         let attributes = attributes.cloned().unwrap_or_default();
         attributes.into_iter().chain(part(tensor)).collect()
     };
-    for (number, other) in pair_names(&left, &right)?.pairs {
+    for (number, other) in
+        pair_listed_names(&left, &right, [one, two].map(|facts| facts.groups.as_ref()))?.pairs
+    {
         let attributes = [of(&first, one, number), of(&second, two, other)];
         found.extend(unequal(
             Some(left[number]),

@@ -52,13 +52,14 @@ fn read(
 /// The tensors whose first axis may be steps, and of which the file does not say so: those that a conversion takes for
 /// step tensors. Where that is `wanted` they have steps then, and are none of these.
 pub(crate) fn take_steps(facts: &mut FileFacts, wanted: bool) -> Vec<&TensorFacts> {
-    let sizes = facts.tensors.iter();
+    let sizes = facts.tensors.iter().filter(|tensor| !tensor.is_constant);
     let sizes = sizes.map(|tensor| (&tensor.shape[..], tensor.bytes.unwrap_or(0)));
     let said = facts.recording.is_some() || facts.tensors.iter().any(|tensor| tensor.is_of_steps);
     let Some(steps) = common_steps(sizes).filter(|_| !said) else {
         return Vec::new();
     };
-    let may = |tensor: &TensorFacts| tensor.shape.first() == Some(&steps) && !tensor.has_steps();
+    let leads = |tensor: &TensorFacts| tensor.shape.first() == Some(&steps);
+    let may = |tensor: &TensorFacts| leads(tensor) && !tensor.is_constant && !tensor.has_steps();
     for tensor in &mut facts.tensors {
         tensor.is_of_steps |= wanted && may(tensor);
     }

@@ -84,7 +84,7 @@ pub use checksum::{
 };
 pub use compare::{
     AmbiguousNames, CompareOptions, Comparison, Difference, Pairing, TensorComparison, Verdict,
-    compare, compare_tensors, pair_names, root_name,
+    compare, compare_tensors, pair_listed_names, pair_names, root_name,
 };
 pub use compression::Compression;
 pub use dtype::Dtype;
@@ -106,8 +106,8 @@ pub use plan::{
 pub use provenance::RunState;
 pub use ranges::{Piece, RangeReader};
 pub use reader::{
-    Block, Blocks, DataLayout, Filter, MissingSource, Note, Reader, ReaderOptions, Role, Selection,
-    Tensor,
+    Block, Blocks, DataLayout, Filter, GroupNames, MissingSource, Note, Reader, ReaderOptions,
+    Role, Selection, Tensor,
 };
 pub use rechunk::{Rechunk, RechunkPlan, RechunkSummary};
 pub use recorder::{

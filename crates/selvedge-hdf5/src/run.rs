@@ -163,7 +163,7 @@ impl Candidate {
         steps > 2 && self.is_of_steps(&(steps - 1..=steps.saturating_add(1)))
     }
 
-    fn is_marked_step(&self) -> bool {
+    pub(crate) fn is_marked_step(&self) -> bool {
         matches!(self.mark, Some(Mark::Step | Mark::StepOf { .. }))
     }
 
@@ -348,10 +348,7 @@ fn first_outside(headers: &[u64]) -> Option<u64> {
 /// `None` of a file that Selvedge did not record.
 pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run {
     let Some(record) = record else {
-        // Those whose first axis is as long as that of the largest tensor of at least two axes, or of the
-        // largest of one axis where no tensor has two.
-        let steps = most_steps(candidates, |_| true).map(|steps| steps..=steps);
-        return of_steps(candidates, steps.as_ref(), |_| true);
+        return without_record(candidates);
     };
     let in_progress = record.state == RunState::Recording;
     // Every tensor of the run has at least so many steps.
@@ -432,6 +429,23 @@ pub(crate) fn find_run(record: Option<&Record>, candidates: &[Candidate]) -> Run
             .map_or(0, |run| run.tensors.saturating_sub(found)),
         parts: candidates.iter().zip(&steps.is_step).map(part).collect(),
     }
+}
+
+/// The run of a file that does not say that Selvedge recorded it. Its datasets can be copies of such, with their marks,
+/// which tell constants from step tensors; of step tensors of several lengths those count that are as long as the largest.
+fn without_record(candidates: &[Candidate]) -> Run {
+    let may_be = |found: &Candidate| found.mark != Some(Mark::Constant);
+    let marked = most_steps(candidates, Candidate::is_marked_step);
+    // Those whose first axis is as long as that of the largest tensor of at least two axes, or of the
+    // largest of one axis where no tensor has two.
+    let steps = marked.or_else(|| most_steps(candidates, may_be));
+    let steps = steps.map(|steps| steps..=steps);
+    let mut run = of_steps(candidates, steps.as_ref(), may_be);
+    for ((guessed, part), found) in run.guessed.iter_mut().zip(&run.parts).zip(candidates) {
+        let is_step = matches!(part, Part::Step(_));
+        *guessed = marked.is_some() && is_step && !found.is_marked_step();
+    }
+    run
 }
 
 /// The run of a file that another program wrote anew, so that what marked the step tensors is gone. What

@@ -7,6 +7,7 @@ use selvedge_base::shape::most_elements;
 
 use crate::ReadError;
 use crate::checksum::Checksums;
+use crate::reader::GroupNames;
 
 /// The values of one tensor, row by row, whatever the format that they are kept in.
 ///
@@ -20,6 +21,11 @@ pub trait TensorSource: Sync {
 
     /// The name of the tensor.
     fn name(&self) -> &str;
+
+    /// The groups of its file that have several names; `None` in a format without such.
+    fn group_names(&self) -> Option<&GroupNames> {
+        None
+    }
 
     /// The name of its dtype, as PyTorch has it; also of one whose values are not read.
     fn dtype_name(&self) -> String;

@@ -56,11 +56,16 @@ pub(crate) fn choose(
         }
         roots.extend(found.iter().map(|name| root_name(name)));
     }
-    for (facts, _) in [first, second] {
+    let groups = [&second.0, &first.0].map(|other| other.groups.clone());
+    for ((facts, _), groups) in [first, second].into_iter().zip(groups) {
+        // By its name, or the one that the other file lists it under.
+        let is_one = |name: &str| {
+            let listed = groups.as_ref().and_then(|groups| groups.listed(name));
+            roots.contains(&root_name(name))
+                || listed.is_some_and(|name| roots.contains(&root_name(&name)))
+        };
         if !names.is_empty() {
-            facts
-                .tensors
-                .retain(|tensor| roots.contains(&root_name(&tensor.name)));
+            facts.tensors.retain(|tensor| is_one(&tensor.name));
         }
     }
     Ok(())

@@ -52,8 +52,8 @@ pub(super) struct StepTensors {
 
 impl StepTensors {
     /// A recording says which they are, and what was made of one by a conversion. In another file
-    /// they are the tensors whose first axis is as long as that of the largest tensor of at least two
-    /// axes. Where a part is asked for, and none has two axes, one axis will do.
+    /// they are the tensors whose first axis is as long as that of copies of step tensors, which have their
+    /// marks, or that of the largest tensor of at least two axes. Where a part is asked for, and none has two axes, one axis will do.
     ///
     /// # Errors
     ///
@@ -64,7 +64,8 @@ impl StepTensors {
         chosen: &[&TensorFacts],
         asked: &Asked,
     ) -> anyhow::Result<Self> {
-        let constant = |tensor: &TensorFacts| asked.constants.contains(&tensor.name);
+        let asked_for = |tensor: &TensorFacts| asked.constants.contains(&tensor.name);
+        let constant = |tensor: &TensorFacts| tensor.is_constant || asked_for(tensor);
         let names = |is_step: &dyn Fn(&TensorFacts) -> bool| {
             let steps = chosen.iter().filter(|tensor| is_step(tensor));
             let steps = steps.filter(|tensor| !constant(tensor));
@@ -86,12 +87,14 @@ impl StepTensors {
                 common,
             });
         }
-        let candidates = chosen.iter().filter(|tensor| !constant(tensor));
+        let candidates = || chosen.iter().filter(|tensor| !constant(tensor));
+        let marked = candidates().find(|tensor| tensor.is_of_steps);
+        let marked = marked.map(|tensor| tensor.shape[0]);
         // Where all of it is taken, a file of lists has no steps.
         let axes = if asked.part.is_all() { 2 } else { 1 };
-        let candidates = candidates.filter(|tensor| tensor.shape.len() >= axes);
-        let sizes = candidates.map(|tensor| (&tensor.shape[..], tensor.bytes.unwrap_or(0)));
-        let leading = common_steps(sizes);
+        let sizes = candidates().filter(|tensor| tensor.shape.len() >= axes);
+        let sizes = sizes.map(|tensor| (&tensor.shape[..], tensor.bytes.unwrap_or(0)));
+        let leading = marked.or_else(|| common_steps(sizes));
         // Steps without values cannot be counted.
         let has_values = |tensor: &TensorFacts| !tensor.shape.iter().skip(1).any(|&axis| axis == 0);
         let leads = |tensor: &TensorFacts| tensor.shape.first() == leading.as_ref();

@@ -1,6 +1,6 @@
 //! What two files differ in, by their facts.
 
-use selvedge_hdf5::{AmbiguousNames, pair_names};
+use selvedge_hdf5::{AmbiguousNames, pair_listed_names};
 use serde::Serialize;
 
 use super::{FileFacts, TensorFacts, Value};
@@ -63,7 +63,11 @@ impl Differences {
             let tensors = facts.tensors.iter();
             tensors.map(|tensor| &*tensor.name).collect()
         });
-        let pairing = pair_names(&left, &right)?;
+        let pairing = pair_listed_names(
+            &left,
+            &right,
+            [first, second].map(|facts| facts.groups.as_ref()),
+        )?;
         let named = |names: &[&str], numbers: Vec<usize>| -> Vec<String> {
             let names = numbers.into_iter().map(|number| names[number].to_owned());
             names.collect()

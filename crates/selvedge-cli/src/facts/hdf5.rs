@@ -128,6 +128,7 @@ fn gather_open(
         provenance,
         recording,
         has_other_writer: false,
+        groups: Some(reader.group_names().clone()),
         tensors,
     };
     Ok((facts, reader))
@@ -214,6 +215,7 @@ fn tensor_facts(
         (Some(_), selvedge_hdf5::Role::Step) => Role::Step,
         (Some(_), _) => Role::Constant,
     };
+    let marked = tensor.is_marked_step().filter(|_| recording.is_none());
     let dtype = tensor.dtype().ok();
     let element_bits = dtype.map(|dtype| dtype.size() as u64 * 8);
     let shape = tensor.shape();
@@ -259,7 +261,9 @@ fn tensor_facts(
         storage,
         extent: (role == Role::Step).then(|| tensor.extent()).flatten(),
         appended: tensor.appended(),
-        is_of_steps: false,
+        // Copies of tensors of a run have its marks.
+        is_of_steps: marked == Some(true) && tensor.role() == selvedge_hdf5::Role::Step,
+        is_constant: marked == Some(false),
         python: python::read_hdf5(tensor.name(), dtype, &stored_dtype, shape.len()),
         part: tensor.part_of()?.map(|part| {
             let axes = |axes: &[usize]| axes.iter().map(|&axis| axis as u64).collect();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use selvedge_base::shape::most_elements;
 use selvedge_base::text::escaped;
+use selvedge_hdf5::GroupNames;
 use serde::{Serialize, Serializer};
 
 use super::{Attribute, Format, UnreadAttribute};
@@ -35,6 +36,9 @@ pub(crate) struct FileFacts {
     /// What others added to a recorded file or changed in it, and what of the file is not shown among
     /// the tensors, in clauses.
     pub(crate) notes: Vec<String>,
+    /// The groups that have several names, of HDF5.
+    #[serde(skip)]
+    pub(crate) groups: Option<GroupNames>,
     /// The lines of Python that open it, for the expressions of the tensors.
     pub(crate) python: Vec<String>,
     /// In the order of the file, of HDF5 in the natural order of their names; of a recording the step tensors
@@ -160,6 +164,9 @@ pub(crate) struct TensorFacts {
     /// Whether its first axis is steps, whatever the format: the metadata say so, or who asks.
     #[serde(skip)]
     pub(crate) is_of_steps: bool,
+    /// Whether a mark says that it has one value, in a file that does not say which tensors have steps.
+    #[serde(skip)]
+    pub(crate) is_constant: bool,
     /// What it is a part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) part: Option<Part>,
@@ -241,6 +248,7 @@ impl TensorFacts {
         let has = match self.role {
             Role::Step => true,
             Role::Constant => false,
+            Role::Tensor if self.is_constant => false,
             Role::Tensor => self.is_of_steps || matches!(self.storage, Storage::Chunked { .. }),
         };
         has && !self.shape.is_empty()

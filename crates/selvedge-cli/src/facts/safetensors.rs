@@ -45,6 +45,7 @@ pub(super) fn gather(path: &Path) -> Result<(FileFacts, Reader), Unreadable> {
         disk_bytes: metadata.blocks().saturating_mul(512),
         recording: None,
         has_other_writer: false,
+        groups: None,
         provenance: Provenance {
             notebook,
             created,
@@ -87,6 +88,7 @@ fn tensor_facts(info: &TensorInfo, python: &SafetensorsLines<'_>) -> TensorFacts
         extent: None,
         appended: 0,
         is_of_steps: false,
+        is_constant: false,
         part: None,
         attributes: Vec::new(),
         unread_attributes: Vec::new(),

@@ -201,7 +201,7 @@ fn choose(array: &[u8], axes: &[(&[Stride], u64)], chosen: &mut Vec<u8>) {
 /// The axes of a tensor, with the indices that are asked for.
 fn axes(tensor: &TensorFacts, asked: &Asked) -> anyhow::Result<Vec<Axis>> {
     let name = &tensor.name;
-    if asked.steps.is_some() && tensor.role == Role::Constant {
+    if asked.steps.is_some() && (tensor.role == Role::Constant || tensor.is_constant) {
         bail!("tensor `{name}` has no steps: it is a constant; --rows takes some of it");
     }
     let has_steps = tensor.role == Role::Step || asked.steps.is_some() || tensor.is_of_steps;

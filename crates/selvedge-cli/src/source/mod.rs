@@ -18,7 +18,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use selvedge_base::{Chain, Stride};
-use selvedge_hdf5::{Access, Checksums, ReadError, TensorSource};
+use selvedge_hdf5::{Access, Checksums, GroupNames, ReadError, TensorSource};
 
 pub(crate) use array::{Array, ArrayError};
 pub(crate) use assumptions::Assumptions;
@@ -386,6 +386,13 @@ impl TensorSource for Source<'_> {
 
     fn name(&self) -> &str {
         &self.facts.name
+    }
+
+    fn group_names(&self) -> Option<&GroupNames> {
+        match self.values {
+            Values::Hdf5 { tensor, .. } => tensor.group_names(),
+            _ => None,
+        }
     }
 
     fn dtype_name(&self) -> String {

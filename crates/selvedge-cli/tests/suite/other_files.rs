@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::Place;
+use crate::common::{Place, unwrapped};
 use selvedge_testing::{Limit, python, run_limited};
 
 const GIFT: &str = r#"
@@ -203,4 +203,69 @@ fn more_sources_than_files_can_be_open_are_no_fill_values() {
         assert!(array.ends_with(&59_f32.to_le_bytes()) && array.len() == 128 + 60 * 16);
         fs::remove_file(place.path("out.npy")).unwrap();
     }
+}
+
+/// `h["best"] = h["runs/042"]` took the names of the tensors in that group away, and a link by name to a group was told
+/// nowhere. Groups that lie in themselves end, too.
+#[test]
+fn tensors_are_found_by_each_name_of_their_group() {
+    let place = Place::new();
+    let make = r#"
+import sys, h5py, numpy as np
+folder = sys.argv[1]
+def file(name, add):
+    with h5py.File(f"{folder}/{name}.h5", "w") as f:
+        f["runs/042/W"] = np.arange(6.0).reshape(3, 2)
+        add(f)
+def hard(f):
+    f["best"] = f["runs/042"]
+    f["runs/042/up"] = f["runs"]
+    f["runs/042/root"] = f["/"]
+def soft(f):
+    f["best"] = h5py.SoftLink("/runs/042")
+    f["of_best"] = h5py.SoftLink("best")
+    f["runs/up"] = h5py.SoftLink("/runs")
+def two(f):
+    f.copy("runs/042", "best")
+file("plain", lambda f: None)
+file("hard", hard)
+file("soft", soft)
+file("two", two)
+"#;
+    python::run(make, [place.path("")]);
+    for (file, name, listed) in [
+        ("hard.h5", "runs/042/W", "best/W"),
+        (
+            "hard.h5",
+            "/runs/042/up/042/root/best/root/runs/042/W",
+            "best/W",
+        ),
+        ("soft.h5", "best/W", "runs/042/W"),
+        ("soft.h5", "of_best/W", "runs/042/W"),
+        ("soft.h5", "runs/up/up/042/W", "runs/042/W"),
+    ] {
+        let shown = place.print(&["show", file, name]);
+        assert!(shown.starts_with(&format!("{listed} of ")), "{shown}");
+        place.print(&["convert", file, "out.npy", "-t", name, "--overwrite"]);
+        place.print(&["verify", "plain.h5", file, "-t", name]);
+    }
+    let refused = place.run(&["show", "hard.h5", "best/best/W"]);
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    for (one, other, tensors) in [
+        ("plain.h5", "hard.h5", "1 tensor,"),
+        ("hard.h5", "plain.h5", "1 tensor,"),
+        ("soft.h5", "hard.h5", "1 tensor,"),
+        ("two.h5", "hard.h5", "2 tensors,"),
+        ("hard.h5", "two.h5", "2 tensors,"),
+    ] {
+        let found = place.print(&["verify", one, other, "--attributes"]);
+        assert!(found.contains(tensors), "{found}");
+    }
+    place.print(&["inspect", "plain.h5", "--diff", "hard.h5"]);
+    let told = "`best` is one more name of `runs/042`";
+    let shown = place.print(&["inspect", "soft.h5"]);
+    assert!(shown.contains(told), "{shown}");
+    let kept = unwrapped(&place.print(&["rechunk", "soft.h5", "new.h5"]));
+    let told = "not kept: the name `best`: it is one more name of `runs/042`";
+    assert!(kept.contains(told), "{kept}");
 }

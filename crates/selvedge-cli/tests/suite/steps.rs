@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Place, die_if_child, died};
+use crate::common::{Place, die_if_child, died, unwrapped};
 use selvedge_testing::python;
 use serde_json::Value;
 
@@ -133,4 +133,54 @@ fn every_command_says_the_same() {
             assert_eq!(fs::read(place.path(file)).unwrap(), before, "{name}");
         }
     }
+}
+
+/// Tensors of a run in a file that h5py made, with their marks; and one that h5py added.
+const COPIED: &str = r#"
+import sys, h5py, numpy as np
+with h5py.File(sys.argv[1], "w") as f:
+    for name, shape, mark in [("W", (6, 4), 7 << 32 | 5), ("order", (6,), 0), ("V", (9, 2), 1), ("x", (6, 2), None)]:
+        f[name] = np.arange(np.prod(shape), dtype="f4").reshape(shape)
+        if mark is not None:
+            f[name].attrs["selvedge_step_tensor"] = np.int64(mark)
+"#;
+
+/// A constant of a run that was copied with its step tensors into another file was cut by `--steps`, since nothing but
+/// its length was looked at.
+#[test]
+fn copies_of_a_run_are_what_their_marks_say() {
+    let place = Place::new();
+    python::on_file(COPIED, &place.path("a.h5"));
+    let shown = unwrapped(&place.print(&["inspect", "a.h5"]));
+    for told in [
+        "3 tensors have the mark of a run of Selvedge (`selvedge_step_tensor`), and the file does not say that it was \
+         recorded (`selvedge_format`): how the run ended, and which steps were committed, is not known",
+        "`V` is marked as a step tensor, and taken for a constant: its shape (9, 2) does not have the 6 steps of the others",
+        "`x` is taken for a step tensor, and may be none",
+    ] {
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
+    place.print(&["convert", "a.h5", "b.safetensors", "--steps", "0..2"]);
+    place.print(&["convert", "a.h5", "c.h5", "--steps", "0..2"]);
+    let judge = "
+import sys, h5py
+from safetensors import safe_open
+f = safe_open(sys.argv[1], 'np')
+found = {name: f.get_tensor(name).shape for name in f.keys()}
+assert found == {'W': (2, 4), 'order': (6,), 'V': (9, 2), 'x': (2, 2)}, found
+with h5py.File(sys.argv[2]) as f:
+    assert {name: d.shape for name, d in f.items()} == found, list(f.items())
+";
+    python::run(judge, [place.path("b.safetensors"), place.path("c.h5")]);
+    let refused = place.run(&["show", "a.h5", "order", "--steps", "0"]);
+    assert!(
+        refused.stderr.contains("it is a constant"),
+        "{}",
+        refused.stderr
+    );
+    let rechunked = place.print(&["rechunk", "a.h5", "d.h5"]);
+    assert!(
+        rechunked.contains("not kept: `V` as a step tensor"),
+        "{rechunked}"
+    );
 }

@@ -8,7 +8,7 @@ mod values;
 use std::path::{Path, PathBuf};
 
 pub use options::CompareOptions;
-pub use pairing::{AmbiguousNames, Pairing, pair_names, root_name};
+pub use pairing::{AmbiguousNames, Pairing, pair_listed_names, pair_names, root_name};
 pub use result::{Comparison, Difference, TensorComparison, Verdict};
 
 use selvedge_base::{Chain, pool};
@@ -26,7 +26,7 @@ use values::Pair;
 /// `progress` is told how far it has come.
 ///
 /// A dataset in a group goes with the tensor that [`Rechunk`](crate::Rechunk) makes of it, `model/W`
-/// with `model.W`, by [`pair_names`]. A tensor is compared over the steps that both files have; a different number of steps is a
+/// with `model.W`, by [`pair_names`], and is found by each name of its group. A tensor is compared over the steps that both files have; a different number of steps is a
 /// difference, too. One that cannot be read stops no other: its [`verdict`](TensorComparison::verdict) says so.
 /// Memory is bounded by [`CompareOptions::memory`], whatever the size of the files.
 ///
@@ -85,7 +85,8 @@ pub fn compare_tensors<S: TensorSource>(
             .collect()
     };
     let (left_names, right_names) = (names(left), names(right));
-    let pairing = pair_names(&left_names, &right_names).map_err(ReadError::from)?;
+    let groups = [left, right].map(|tensors| tensors.first().and_then(TensorSource::group_names));
+    let pairing = pair_listed_names(&left_names, &right_names, groups).map_err(ReadError::from)?;
     let chosen = |names: &[String], numbers: &[usize]| -> Vec<String> {
         numbers
             .iter()
@@ -318,7 +319,8 @@ fn attributes(left: &Reader, right: &Reader) -> Result<Vec<AttributePair>, ReadE
     differing.extend(self::differing("", &one, &two));
     let [one, two] = [left, right]
         .map(|file| -> Vec<&str> { file.tensors().iter().map(Tensor::name).collect() });
-    for (one, two) in pair_names(&one, &two)?.pairs {
+    let groups = [left, right].map(|file| Some(file.group_names()));
+    for (one, two) in pair_listed_names(&one, &two, groups)?.pairs {
         let (tensor, other) = (&left.tensors()[one], &right.tensors()[two]);
         let prefix = format!("{}: ", tensor.name());
         let mut found = [tensor.attributes()?, other.attributes()?];

@@ -1,6 +1,8 @@
 //! Which tensor of one file goes with which of another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use crate::reader::GroupNames;
 
 /// Names of two files that could go together in several ways: they differ in `/` and `.` alone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,28 +49,52 @@ pub fn root_name(name: &str) -> String {
 /// [`AmbiguousNames`] where several names that are left would have the same one at the root,
 /// and the other file has one of that name, too.
 pub fn pair_names<S: AsRef<str>>(left: &[S], right: &[S]) -> Result<Pairing, AmbiguousNames> {
+    pair_listed_names(left, right, [None, None])
+}
+
+/// Pairs the tensors of two files as [`pair_names`] does, whose groups can have several names: one that the other file
+/// does not list goes with what that has under this name, also if that has a partner already.
+///
+/// # Errors
+///
+/// Those of [`pair_names`].
+pub fn pair_listed_names<S: AsRef<str>>(
+    left: &[S],
+    right: &[S],
+    groups: [Option<&GroupNames>; 2],
+) -> Result<Pairing, AmbiguousNames> {
     let numbered = |names: &'_ [S]| -> HashMap<String, usize> {
         let names = names.iter().map(|name| name.as_ref().to_owned());
         names.zip(0..).collect()
     };
     let (by_left, by_right) = (numbered(left), numbered(right));
-    let mut partner: Vec<Option<usize>> = left
-        .iter()
-        .map(|name| by_right.get(name.as_ref()).copied())
-        .collect();
+    let found = |names: &HashMap<String, usize>, groups: Option<&GroupNames>, name: &S| {
+        let listed = || names.get(&groups?.listed(name.as_ref())?);
+        names.get(name.as_ref()).or_else(listed).copied()
+    };
+    let mut pairs: Vec<(usize, usize)> = Vec::new();
+    for (number, name) in left.iter().enumerate() {
+        let other = found(&by_right, groups[1], name);
+        pairs.extend(other.map(|other| (number, other)));
+    }
+    let taken: HashSet<usize> = pairs.iter().map(|(_, other)| *other).collect();
     // By the name at the root, those of the second file that have no partner yet.
     let mut rest: HashMap<String, Vec<usize>> = HashMap::new();
     for (number, name) in right.iter().enumerate() {
-        if !by_left.contains_key(name.as_ref()) {
-            let numbers = rest.entry(root_name(name.as_ref())).or_default();
-            numbers.push(number);
-        }
-    }
-    let mut taken: HashMap<String, usize> = HashMap::new();
-    for number in 0..left.len() {
-        if partner[number].is_some() {
+        if taken.contains(&number) {
             continue;
         }
+        match found(&by_left, groups[0], name) {
+            Some(one) => pairs.push((one, number)),
+            None => {
+                let numbers = rest.entry(root_name(name.as_ref())).or_default();
+                numbers.push(number);
+            }
+        }
+    }
+    let paired: HashSet<usize> = pairs.iter().map(|(one, _)| *one).collect();
+    let mut taken: HashMap<String, usize> = HashMap::new();
+    for number in (0..left.len()).filter(|number| !paired.contains(number)) {
         let root = root_name(left[number].as_ref());
         let Some(candidates) = rest.get(&root) else {
             continue;
@@ -83,22 +109,21 @@ pub fn pair_names<S: AsRef<str>>(left: &[S], right: &[S]) -> Result<Pairing, Amb
                 others: names.collect(),
             });
         }
-        partner[number] = candidates.first().copied();
+        pairs.extend(candidates.first().map(|&other| (number, other)));
     }
-    let mut paired = vec![false; right.len()];
-    let mut found = Pairing::default();
-    for (number, partner) in partner.into_iter().enumerate() {
-        match partner {
-            Some(other) => {
-                paired[other] = true;
-                found.pairs.push((number, other));
-            }
-            None => found.only_left.push(number),
-        }
+    pairs.sort_unstable();
+    let mut alone = [vec![true; left.len()], vec![true; right.len()]];
+    for (one, two) in &pairs {
+        alone[0][*one] = false;
+        alone[1][*two] = false;
     }
-    let alone = (0..).zip(paired).filter(|(_, paired)| !paired);
-    found.only_right = alone.map(|(number, _)| number).collect();
-    Ok(found)
+    let [only_left, only_right] =
+        alone.map(|alone| (0..alone.len()).filter(|&number| alone[number]).collect());
+    Ok(Pairing {
+        pairs,
+        only_left,
+        only_right,
+    })
 }
 
 #[cfg(test)]

@@ -70,6 +70,8 @@ struct Walk<'a> {
     met: HashMap<u64, usize>,
     /// Groups that are still to be looked into.
     groups: VecDeque<(Token, usize)>,
+    /// Links by name to groups of this file: the paths of the links, where they lead, and the addresses there.
+    named: Vec<(String, String, u64)>,
     notes: Vec<Note>,
     /// Bytes of the paths that are listed or told of.
     listed: usize,
@@ -99,6 +101,7 @@ pub(super) fn walk(
         current: String::new(),
         met: HashMap::new(),
         groups: VecDeque::new(),
+        named: Vec::new(),
         notes: Vec::new(),
         listed: 0,
         unlisted: 0,
@@ -123,6 +126,7 @@ pub(super) fn walk(
             Err(error) => walk.unread(walk.current.clone(), error),
         }
     }
+    walk.tell_named();
     walk.tell_unlisted();
     Ok(walk.notes)
 }
@@ -244,11 +248,13 @@ impl Walk<'_> {
         target: &LinkTarget,
     ) {
         let Some(token) = token else {
-            // What is in another file is not looked for there. A group of this file that a link by name
-            // leads to is found under its own name.
+            // What is in another file is not looked for there.
             if ffi::file_name(group) != self.file_name {
                 let why = "it is a group, and only links to datasets are followed".to_owned();
                 self.tell_refused(&own_name, target, why);
+            } else if let Some(name) = self.list(&own_name) {
+                let address = ffi::object_info(group).map_or(u64::MAX, |info| info.token.address());
+                self.named.push((name, leads_to(target), address));
             }
             return;
         };
@@ -328,6 +334,26 @@ impl Walk<'_> {
         } else if let Some(group) = self.list(own_name) {
             let first = self.path_of(first);
             self.notes.push(Note::SecondName { group, first });
+        }
+    }
+
+    /// Tells of links by name to groups of this file, each of which was met under a name of its own.
+    fn tell_named(&mut self) {
+        for (name, leads_to, address) in std::mem::take(&mut self.named) {
+            let first = self.met.get(&address).copied();
+            if first.is_some_and(|first| !self.affords(self.paths[first].bytes)) {
+                self.unlisted += 1;
+                continue;
+            }
+            self.notes
+                .push(match first.map(|first| self.path_of(first)) {
+                    Some(first) => Note::SecondName { group: name, first },
+                    None => Note::NotFollowed {
+                        name,
+                        leads_to,
+                        reason: "it is a group that is not looked into".to_owned(),
+                    },
+                });
         }
     }
 

@@ -49,17 +49,31 @@ impl Reader {
         if !tensors.is_empty() {
             self.notes.push(Note::Guessed { tensors });
         }
-        if record.is_some() {
-            self.notes.extend(same_datasets(&candidates, &run.parts));
-        }
         let is_guess = record.is_none();
+        let marked = candidates.iter().filter(|found| found.mark.is_some());
+        match marked.count() as u64 {
+            _ if !is_guess => self.notes.extend(same_datasets(&candidates, &run.parts)),
+            0 => {}
+            tensors => self.notes.push(Note::Copied { tensors }),
+        }
         for ((tensor, part), candidate) in self.tensors.iter_mut().zip(run.parts).zip(&candidates) {
             tensor.set_part(part, run.committed);
             let (name, committed) = (tensor.name().to_owned(), run.committed);
             let extent = tensor.leading_extent();
             let ahead = extent.saturating_sub(committed);
             self.notes.extend(match part {
-                Part::Constant if is_guess && candidate.is_off_by_one(committed) => {
+                Part::Constant if is_guess && committed > 0 && candidate.is_marked_step() => {
+                    Some(Note::NotOfSteps {
+                        tensor: name,
+                        shape: candidate.shape.clone(),
+                        steps: committed,
+                    })
+                }
+                Part::Constant
+                    if is_guess
+                        && candidate.mark.is_none()
+                        && candidate.is_off_by_one(committed) =>
+                {
                     Some(Note::OffByOne {
                         tensor: name,
                         length: candidate.shape[0],

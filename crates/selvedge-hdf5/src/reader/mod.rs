@@ -27,7 +27,7 @@ mod view;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub(crate) use attributes::Attributes;
 pub use data_layout::{DataLayout, Filter};
@@ -38,6 +38,7 @@ use objects::Objects;
 pub(crate) use open::open_data;
 use opening::Opening;
 pub use options::ReaderOptions;
+pub use places::GroupNames;
 use places::{Places, from_root};
 pub use select::{Block, Blocks, Selection};
 use selvedge_base::units::Names;
@@ -90,6 +91,7 @@ pub struct Reader {
     live: Option<Box<live::Live>>,
     tensors: Vec<Tensor>,
     places: Places,
+    groups: Arc<GroupNames>,
     /// Dimensions of netCDF without values, by their addresses: their names are those of axes.
     dimensions: Vec<(u64, String)>,
     attributes: Vec<(String, Attribute)>,
@@ -189,6 +191,7 @@ impl Reader {
                 .is_none()
                 .then(DecodedCache::default),
             in_use: InUse::new(),
+            groups: OnceLock::new(),
         });
         let mut opening = Opening::new(&source, live.as_deref(), file);
         let found = catalog::walk(file, others, &mut opening);
@@ -209,11 +212,14 @@ impl Reader {
         }
         let sources = ranks.map_or_else(Vec::new, |ranks| ranks.paths());
         ffi::collect_garbage();
+        let groups = Arc::new(GroupNames::of(&found));
+        let _ = source.groups.set(Arc::clone(&groups));
         let mut reader = Self {
             path,
             data,
             live,
             places: Places::of(&tensors),
+            groups,
             tensors,
             dimensions,
             attributes,
@@ -370,17 +376,15 @@ impl Reader {
         &self.tensors
     }
 
-    /// The tensor `name`, which may begin with the `/` of the root group.
+    /// The tensor `name`, which may begin with the `/` of the root group, and lead through any name of a group.
     ///
     /// # Errors
     ///
     /// [`ReadError::NoSuchTensor`]; [`ReadError::Unread`] for what is there and cannot be read, such as a
     /// link to a file that is not there.
     pub fn tensor(&self, name: &str) -> Result<&Tensor, ReadError> {
-        let place = self.places.get(name);
-        place
-            .map(|place| &self.tensors[place])
-            .ok_or_else(|| self.no_tensor(name))
+        let place = self.place(name).ok_or_else(|| self.no_tensor(name))?;
+        Ok(&self.tensors[place])
     }
 
     /// The first dataset or group that cannot be opened, as the error that it is for whoever wants all of the file;
@@ -426,7 +430,7 @@ impl Reader {
     ///
     /// [`ReadError::NoSuchTensor`]; [`ReadError::NotBf16`] for a tensor of another type.
     pub fn assume_bf16(&mut self, name: &str) -> Result<(), ReadError> {
-        let Some(place) = self.places.get(name) else {
+        let Some(place) = self.place(name) else {
             return Err(self.no_tensor(name));
         };
         let tensor = &mut self.tensors[place];

@@ -4,7 +4,8 @@ use std::fmt;
 
 use selvedge_base::units::Names;
 
-use crate::plan::Grouped;
+use crate::plan::{Grouped, Shape};
+use crate::provenance::{FORMAT, STEP_TENSOR};
 
 /// Something in a file that is no part of the run, or is not as the run left it. Its
 /// [`Display`](fmt::Display) is a clause for people, which begins with the name.
@@ -83,6 +84,22 @@ pub enum Note {
         length: u64,
         /// How long that of the others is.
         steps: u64,
+    },
+    /// A tensor of a file that does not say that Selvedge recorded it, with the mark of a step tensor and not the steps
+    /// of the others that have it. It is taken for a constant.
+    NotOfSteps {
+        /// Its name.
+        tensor: String,
+        /// Its shape in elements.
+        shape: Vec<u64>,
+        /// How long the first axis of the others is.
+        steps: u64,
+    },
+    /// Tensors with the marks that a recorder gives, in a file that does not say that Selvedge recorded it: they were
+    /// copied, or what the file said of its run was deleted.
+    Copied {
+        /// The number of them.
+        tensors: u64,
     },
     /// A dataset that cannot be opened: it is damaged, or of a kind that libhdf5 does not know.
     Unread {
@@ -198,6 +215,18 @@ impl Note {
                 format!(
                     "it has {} of {}, and becomes a constant; give all the same number, as h5py's `resize` does",
                     Grouped(*length),
+                    Counted(*steps)
+                ),
+            ),
+            Self::NotOfSteps {
+                tensor,
+                shape,
+                steps,
+            } => (
+                format!("`{tensor}` as a step tensor"),
+                format!(
+                    "its mark says that it is one, and its shape {} does not have the {} of the others; it becomes a constant",
+                    Shape(shape),
                     Counted(*steps)
                 ),
             ),
@@ -355,6 +384,26 @@ impl fmt::Display for Note {
                  step tensors {}",
                 Grouped(*length),
                 Grouped(*steps)
+            ),
+            Self::NotOfSteps {
+                tensor,
+                shape,
+                steps,
+            } => write!(
+                f,
+                "`{tensor}` is marked as a step tensor, and taken for a constant: its shape {} does not have the {} of \
+                 the others",
+                Shape(shape),
+                Counted(*steps)
+            ),
+            Self::Copied { tensors } => write!(
+                f,
+                "{} the mark of a run of Selvedge (`{STEP_TENSOR}`), and the file does not say that it was recorded \
+                 (`{FORMAT}`): how the run ended, and which steps were committed, is not known",
+                match tensors {
+                    1 => "1 tensor has".to_owned(),
+                    tensors => format!("{} tensors have", Grouped(*tensors)),
+                }
             ),
             Self::Unread { name, reason } => write!(f, "`{name}` cannot be read: {reason}"),
             Self::NameNotUtf8 { dataset } => write!(

@@ -135,6 +135,7 @@ mod tests {
             unpackers: UnpackerCache::default(),
             decoded: None,
             in_use: InUse::new(),
+            groups: std::sync::OnceLock::new(),
         });
         let new = || Opening::new(&source, live.as_ref(), &file);
         let shown =

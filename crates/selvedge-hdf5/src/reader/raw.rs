@@ -9,11 +9,11 @@ use selvedge_base::shape::most_elements;
 
 use selvedge_base::Stride;
 
-use super::Tensor;
 use super::data_layout::DataLayout;
 use super::open_sources::OpenSources;
 use super::place::Place;
 use super::select::bulk_memory;
+use super::{GroupNames, Tensor};
 use crate::checksum::Checksums;
 use crate::chunks::{ToDecode, Unpacker};
 use crate::source::{Access, TensorSource};
@@ -160,6 +160,10 @@ impl TensorSource for Tensor {
 
     fn name(&self) -> &str {
         Tensor::name(self)
+    }
+
+    fn group_names(&self) -> Option<&GroupNames> {
+        Tensor::group_names(self)
     }
 
     fn dtype_name(&self) -> String {

@@ -28,7 +28,7 @@ use super::place::{Encoding, Found, Place, TensorLocation};
 use super::select::{Job, Selection};
 use super::unread::{Elsewhere, file_of};
 use super::view::RankPart;
-use super::{attributes, live, sources};
+use super::{GroupNames, attributes, live, sources};
 use crate::checksum::{self, Checksums};
 use crate::chunks::{DecodedCache, Pipeline, UnpackerCache, to_usize};
 use crate::element::Element;
@@ -39,7 +39,7 @@ use crate::ranges::Data;
 use crate::run::{Mark, Part};
 use crate::{Dtype, ReadError, StorageError, ffi};
 pub(super) use axes::dimension_alone;
-use part::mark_of;
+use part::{mark_of, mark_of_copy};
 
 /// What a tensor is to the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub(super) struct Source {
     pub(super) decoded: Option<DecodedCache>,
     /// Who reads: a process that was forked meanwhile cannot use its copy.
     pub(super) in_use: InUse,
+    /// Groups with several names, which are known when all of the file was looked at.
+    pub(super) groups: OnceLock<Arc<GroupNames>>,
 }
 
 impl Source {
@@ -90,7 +92,7 @@ pub struct Tensor {
     name: String,
     /// What it is to the run.
     part: Part,
-    /// What its mark says, in a file that Selvedge recorded.
+    /// What its mark says, which a copy in another file has, too.
     mark: Option<Mark>,
     /// Whether its first axis is unlimited.
     unlimited: bool,
@@ -165,7 +167,7 @@ impl Tensor {
         });
         let mark = match source.ours {
             true => mark_of(dataset)?,
-            false => None,
+            false => mark_of_copy(dataset),
         };
         let stored = detect(dataset, &space);
         // Chunks at an edge can be left as they are without a bit that says so.
@@ -247,6 +249,12 @@ impl Tensor {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The groups of its file that have several names.
+    #[must_use]
+    pub fn group_names(&self) -> Option<&GroupNames> {
+        self.source.groups.get().map(|groups| &**groups)
     }
 
     /// The order of tensors in a file: that of their names, those in groups last.

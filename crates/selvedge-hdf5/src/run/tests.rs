@@ -515,3 +515,33 @@ fn the_steps_of_foreign_tensors_are_those_of_the_largest() {
     assert_eq!(common_steps([(&[3_u64][..], 12), (&[5], 20)]), Some(5));
     assert_eq!(common_steps([(&[0_u64, 3][..], 0), (&[], 8)]), None);
 }
+
+/// A constant that h5py copied into a file of its own, with the step tensors of the run, became a step tensor there if it
+/// was as long.
+#[test]
+fn marks_of_copies_tell_constants_from_step_tensors() {
+    let order = Candidate {
+        shape: vec![6],
+        ..constant()
+    };
+    let long = Candidate {
+        shape: vec![900, 70],
+        ..constant()
+    };
+    let scalar = Candidate {
+        shape: Vec::new(),
+        ..named(5, "loss", 6)
+    };
+    let all = [named(5, "W", 6), order, long, marked(3), scalar];
+    let mut all = all.to_vec();
+    all.extend([appendable(6), appendable(900)]);
+    let run = find_run(None, &all);
+    let [step, constant] = [LEVEL, Part::Constant];
+    let parts = [step, constant, constant, constant, constant, step, constant];
+    assert_eq!((run.committed, &run.parts[..]), (6, &parts[..]));
+    let guessed: Vec<usize> = (0..all.len()).filter(|&nth| run.guessed[nth]).collect();
+    assert_eq!(guessed, [5]);
+    // Where no step tensor is left, the constants are none all the same.
+    let run = find_run(None, &all[1..3]);
+    assert_eq!((run.committed, &run.parts[..]), (0, &parts[1..3]));
+}

@@ -19,15 +19,23 @@ use crate::{Attribute, Dtype, PartOf, StorageError, TensorSpec};
 ///
 /// That nobody can tell whether it has one.
 pub(super) fn mark_of(dataset: &Dataset) -> Result<Option<Mark>, String> {
-    Ok(match attributes::one(dataset, STEP_TENSOR) {
-        Ok(Some(Attribute::Ints(marks))) if marks.len() == 1 => Some(Mark::from_value(marks[0])),
-        Ok(found) => found.and_then(|mark| mark.as_i64()).map(Mark::from_value),
-        Err(error) => {
-            return Err(format!(
-                "whether it is a step tensor is not known: {}",
-                LibraryError::from(error)
-            ));
-        }
+    let value = mark_value(dataset).map_err(|error| {
+        let reason = LibraryError::from(error);
+        format!("whether it is a step tensor is not known: {reason}")
+    })?;
+    Ok(value.map(Mark::from_value))
+}
+
+/// The mark of a dataset that can be a copy of one of a recorded file, if it is one that recorders give.
+pub(super) fn mark_of_copy(dataset: &Dataset) -> Option<Mark> {
+    let value = mark_value(dataset).ok()??;
+    Some(Mark::from_value(value)).filter(|mark| mark.value() == value)
+}
+
+fn mark_value(dataset: &Dataset) -> hdf5::Result<Option<i64>> {
+    Ok(match attributes::one(dataset, STEP_TENSOR)? {
+        Some(Attribute::Ints(marks)) if marks.len() == 1 => Some(marks[0]),
+        found => found.and_then(|mark| mark.as_i64()),
     })
 }
 
@@ -92,6 +100,13 @@ impl Tensor {
             unfilled: self.unfilled,
             element_bytes: self.dtype().ok().map(|dtype| dtype.size() as u64),
         }
+    }
+
+    /// Whether its mark says that it is a step tensor, or a constant, of the run that it was recorded in; `None`
+    /// without a mark. A copy in another file has the mark, too.
+    #[must_use]
+    pub fn is_marked_step(&self) -> Option<bool> {
+        self.mark.map(|mark| mark != Mark::Constant)
     }
 
     pub(crate) fn part(&self) -> Part {
