@@ -55,6 +55,7 @@ mod error;
 mod ffi;
 mod float16;
 mod gather;
+mod group_names;
 mod join;
 mod layout;
 mod mark;
@@ -95,6 +96,7 @@ pub use error::{
 };
 pub use float16::{Float16Survey, survey_float16};
 pub use gather::Gathered;
+pub use group_names::GroupNames;
 pub use half::{bf16, f16};
 pub use join::{Join, JoinPlan, JoinedRank, JoinedTensor, Replicas, joined_steps};
 pub use mark::mark_bf16;
@@ -106,8 +108,8 @@ pub use plan::{
 pub use provenance::RunState;
 pub use ranges::{Piece, RangeReader};
 pub use reader::{
-    Block, Blocks, DataLayout, Filter, GroupNames, MissingSource, Note, Reader, ReaderOptions,
-    Role, Selection, Tensor,
+    Block, Blocks, DataLayout, Filter, MissingSource, Note, Reader, ReaderOptions, Role, Selection,
+    Tensor,
 };
 pub use rechunk::{Rechunk, RechunkPlan, RechunkSummary};
 pub use recorder::{

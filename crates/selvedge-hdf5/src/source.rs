@@ -7,7 +7,7 @@ use selvedge_base::shape::most_elements;
 
 use crate::ReadError;
 use crate::checksum::Checksums;
-use crate::reader::GroupNames;
+use crate::group_names::GroupNames;
 
 /// The values of one tensor, row by row, whatever the format that they are kept in.
 ///

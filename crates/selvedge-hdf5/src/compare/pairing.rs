@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::reader::GroupNames;
+use crate::group_names::GroupNames;
 
 /// Names of two files that could go together in several ways: they differ in `/` and `.` alone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -38,8 +38,7 @@ use objects::Objects;
 pub(crate) use open::open_data;
 use opening::Opening;
 pub use options::ReaderOptions;
-pub use places::GroupNames;
-use places::{Places, from_root};
+use places::{Places, groups_of};
 pub use select::{Block, Blocks, Selection};
 use selvedge_base::units::Names;
 use selvedge_base::{InUse, LockedFile};
@@ -49,6 +48,7 @@ pub use tensor::{Role, Tensor};
 
 use crate::chunks::{DecodedCache, UnpackerCache, to_usize};
 use crate::error::LibraryError;
+use crate::group_names::{GroupNames, from_root};
 use crate::layout::WriterMark;
 use crate::other_files::OtherFiles;
 use crate::provenance::{FORMAT, STATE, STEPS_PLANNED, WORLD_SIZE};
@@ -212,7 +212,7 @@ impl Reader {
         }
         let sources = ranks.map_or_else(Vec::new, |ranks| ranks.paths());
         ffi::collect_garbage();
-        let groups = Arc::new(GroupNames::of(&found));
+        let groups = Arc::new(groups_of(&found));
         let _ = source.groups.set(Arc::clone(&groups));
         let mut reader = Self {
             path,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Note, Reader, Tensor};
+use crate::group_names::{GroupNames, from_root};
 
 /// The places of tensors in a list.
 #[derive(Debug)]
@@ -23,56 +24,6 @@ impl Places {
     }
 }
 
-/// A name without the `/` that a path from the root on begins with, as h5py has it, and no name here.
-pub(super) fn from_root(name: &str) -> &str {
-    name.strip_prefix('/').unwrap_or(name)
-}
-
-/// Groups of a file that have several names: their other names, and those that their tensors are listed under.
-///
-/// The group is listed under the name that is the shortest by the number of groups that it is in, and of several the first
-/// in the order of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GroupNames(HashMap<String, String>);
-
-impl GroupNames {
-    pub(super) fn of(notes: &[Note]) -> Self {
-        let names = notes.iter().filter_map(|note| match note {
-            Note::SecondName { group, first } => Some((group.clone(), first.clone())),
-            _ => None,
-        });
-        Self(names.collect())
-    }
-
-    /// The name that a tensor of this name is listed under, if that is another one.
-    #[must_use]
-    pub fn listed(&self, name: &str) -> Option<String> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let name = from_root(name);
-        let (group, own) = name.rsplit_once('/')?;
-        let mut path = String::new();
-        // Each part is looked up once, so that a group in itself ends, too.
-        for part in group.split('/') {
-            join(&mut path, part);
-            if let Some(first) = self.0.get(&path) {
-                path.clone_from(first);
-            }
-        }
-        join(&mut path, own);
-        (path != name).then_some(path)
-    }
-}
-
-/// Adds a part to the path of a group, which is empty for the root.
-fn join(path: &mut String, part: &str) {
-    if !path.is_empty() {
-        path.push('/');
-    }
-    path.push_str(part);
-}
-
 impl Reader {
     /// The groups that have several names.
     #[must_use]
@@ -85,4 +36,13 @@ impl Reader {
         let listed = || self.places.get(&self.groups.listed(name)?);
         self.places.get(name).or_else(listed)
     }
+}
+
+/// The names of groups that notes tell.
+pub(super) fn groups_of(notes: &[Note]) -> GroupNames {
+    let names = notes.iter().filter_map(|note| match note {
+        Note::SecondName { group, first } => Some((group.clone(), first.clone())),
+        _ => None,
+    });
+    GroupNames::new(names)
 }

@@ -9,13 +9,14 @@ use selvedge_base::shape::most_elements;
 
 use selvedge_base::Stride;
 
+use super::Tensor;
 use super::data_layout::DataLayout;
 use super::open_sources::OpenSources;
 use super::place::Place;
 use super::select::bulk_memory;
-use super::{GroupNames, Tensor};
 use crate::checksum::Checksums;
 use crate::chunks::{ToDecode, Unpacker};
+use crate::group_names::GroupNames;
 use crate::source::{Access, TensorSource};
 use crate::{Dtype, ReadError, StorageError};
 
