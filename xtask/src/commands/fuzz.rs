@@ -169,8 +169,9 @@ fn command(
         command.arg(seeds);
     }
     command
-        .args(["--", limit, allocation_limit(target)])
-        .args(LIMITS);
+        .args(["--", limit])
+        .args(LIMITS)
+        .args(of_memory(target));
     let dictionary = fuzz.join("dictionaries").join(format!("{target}.dict"));
     if dictionary.is_file() {
         command.arg(format!("-dict={}", dictionary.display()));
