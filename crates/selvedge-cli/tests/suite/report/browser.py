@@ -19,16 +19,19 @@ def use(tab, seen):
 
     picture = "[...document.querySelectorAll('.picture canvas')][0]"
     if tab.value(f"{picture} !== undefined"):
-        # What is drawn above it moves it, until all is.
+        place = f"(({{x, y, width, height}}) => [x, y, width, height])({picture}.getBoundingClientRect())"
+        # What is drawn above it moves it, until all is: a few charts in each frame.
         for _ in range(100):
             tab.value(f"{picture}.scrollIntoView({{block: 'center'}})")
-            left, top, width, height = tab.value(f"(({{x, y, width, height}}) => [x, y, width, height])({picture}.getBoundingClientRect())")
+            time.sleep(0.2)
+            tab.until("waiting.size === 0")
+            left, top, width, height = tab.value(place)
             at = lambda x, y: (left + x * width, top + y * height)
             tab.mouse("mouseMoved", *at(0.5, 0.3))
             tab.mouse("mouseMoved", *at(0.5, 0.4))
-            if tab.value("!document.querySelector('.tip').hidden"):
+            is_still = tab.value("waiting.size === 0") and tab.value(place) == [left, top, width, height]
+            if is_still and tab.value("!document.querySelector('.tip').hidden"):
                 break
-            time.sleep(0.2)
         seen["hover"] = tab.value("document.querySelector('.tip').textContent")
         whole = "[...document.querySelectorAll('.picture')][0].parentElement.querySelector('.head > button:last-child')"
         tab.mouse("mousePressed", *at(0.4, 0.2), button="left", clickCount=1)
