@@ -62,9 +62,9 @@ fn in_python(text: &str) -> String {
     let mut said = String::new();
     let mut rest = &*text;
     while let Some((before, flag)) = rest.split_once("`; `--") {
-        let ((lead, option), (_, after)) = match (before.rsplit_once("(`"), flag.split_once("`)")) {
-            (Some(option), Some(flag)) => (option, flag),
-            _ => break,
+        let sides = (before.rsplit_once("(`"), flag.split_once("`)"));
+        let (Some((lead, option)), Some((_, after))) = sides else {
+            break;
         };
         let option = match option.strip_suffix("_inside") {
             Some(option) => format!("{option}=DIR"),
