@@ -136,6 +136,12 @@ impl Block {
         Ok(u64::from_le_bytes(self.array(offset)?))
     }
 
+    /// A number of `len` bytes, at most 8.
+    pub(crate) fn number(&self, offset: usize, len: usize) -> Result<u64> {
+        let bytes = self.slice(offset, len)?.iter().rev();
+        Ok(bytes.fold(0, |number, &byte| number << 8 | u64::from(byte)))
+    }
+
     /// Fails unless the bytes at `offset` are `expected`; `what` names them.
     pub(crate) fn expect(&self, offset: usize, expected: &[u8], what: &str) -> Result<()> {
         let found = self.slice(offset, expected.len())?;

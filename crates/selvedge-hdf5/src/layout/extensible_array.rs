@@ -82,7 +82,7 @@ fn index_of(reader: &mut Checked<'_>, address: u64) -> Result<Option<u64>> {
     let size_bytes = 1 << (flags & 3);
     let first = size_at + size_bytes;
     let prefix = Block::read(reader.storage, HEADER, address, first)?;
-    let size = number(prefix.slice(size_at, size_bytes)?);
+    let size = prefix.number(size_at, size_bytes)?;
     let whole = usize::try_from(size).unwrap_or(usize::MAX);
     let whole = whole.saturating_add(first + CHECKSUM);
     // Of messages the kind, the length and flags, and their order where it is kept.
@@ -116,12 +116,6 @@ fn array_of(block: &Block, at: usize) -> Result<Option<u64>> {
     // Between them are the five numbers that the array has, too.
     let index = block.u64(kind + 6)?;
     Ok((block.u8(kind)? == EXTENSIBLE && index != UNDEFINED).then_some(index))
-}
-
-/// A little-endian number of up to 8 bytes.
-fn number(bytes: &[u8]) -> u64 {
-    let bytes = bytes.iter().rev();
-    bytes.fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
 /// The header of an array.
@@ -318,10 +312,7 @@ impl Array {
                 number: first + nth,
                 address,
                 filtered: match self.is_filtered {
-                    true => Some((
-                        number(block.slice(at + 8, self.element - 12)?),
-                        block.u32(mask)?,
-                    )),
+                    true => Some((block.number(at + 8, self.element - 12)?, block.u32(mask)?)),
                     false => None,
                 },
             });

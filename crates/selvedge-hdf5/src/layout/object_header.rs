@@ -224,9 +224,7 @@ impl ObjectHeader {
         at += if flags & 0x04 != 0 { 8 } else { 0 };
         at += usize::from(flags & 0x10 != 0);
         let width = 1_usize << (flags & 0x03);
-        let length = block.slice(at, width)?.iter().rev();
-        let length = length.fold(0_u64, |all, &byte| all << 8 | u64::from(byte));
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let length = usize::try_from(block.number(at, width)?).unwrap_or(usize::MAX);
         let name = block.slice(at + width, length)?;
         let address = block.u64(at + width + length)?;
         let name = std::str::from_utf8(name).ok();
