@@ -220,7 +220,7 @@ def file(name, add):
 def hard(f):
     f["best"] = f["runs/042"]
     f["runs/042/up"] = f["runs"]
-    f["runs/042/root"] = f["/"]
+    f["runs/042/top"] = f["/"]
 def soft(f):
     f["best"] = h5py.SoftLink("/runs/042")
     f["of_best"] = h5py.SoftLink("best")
@@ -237,7 +237,7 @@ file("two", two)
         ("hard.h5", "runs/042/W", "best/W"),
         (
             "hard.h5",
-            "/runs/042/up/042/root/best/root/runs/042/W",
+            "/runs/042/up/042/top/best/top/runs/042/W",
             "best/W",
         ),
         ("soft.h5", "best/W", "runs/042/W"),
