@@ -178,7 +178,7 @@ fn steps_without_a_chunk_take_no_memory() {
     let place = Place::new();
     let make = "import sys, h5py\n\
         with h5py.File(sys.argv[1], 'w') as f:\n    \
-        f.create_dataset('W', (2, 1 << 18, 512), 'u2', chunks=(1, 1 << 18, 512), fillvalue=7)";
+        f.create_dataset('W', (2, 1 << 19, 512), 'u2', chunks=(1, 1 << 19, 512), fillvalue=7)";
     python::on_file(make, &place.path("a.h5"));
     let server = Server::start(&place, &["a.h5"]);
     for what in ["values", "change"] {
@@ -189,13 +189,19 @@ fn steps_without_a_chunk_take_no_memory() {
             "{head}"
         );
     }
-    let measured = || server.news(0)["files"][0]["tensors"][0]["measured"] == 2;
+    let measured = || server.news(0)["files"][0]["tensors"][0]["measured"] == 1;
+    let asked = std::time::Instant::now();
     while !measured() {
+        assert!(
+            asked.elapsed().as_secs() < 120,
+            "one step of the two, as they are large, is measured"
+        );
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
     let peak = resident(server.child.0.id(), "VmHWM") / 1024;
     assert!(peak > 0, "procfs tells the peak");
-    assert!(peak < 250_000, "{peak} kB, and a step has 268 MB");
+    // Two tasks with blocks of 40 MiB, what is told of them, and slices: 230 to 250 MB, whatever a step has.
+    assert!(peak < 350_000, "{peak} kB, and a step has 537 MB");
 }
 
 /// One damaged chunk took the tensor from the page, and from the terminal.
