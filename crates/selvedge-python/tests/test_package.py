@@ -186,6 +186,39 @@ def test_the_lines_of_the_documentation_run(tmp_path: pathlib.Path, document: st
     assert ran.returncode == 0, ran.stderr
 
 
+# What the blocks of other pages read.
+FILES = """
+import pathlib, h5py, numpy, torch, selvedge
+expected = torch.arange(60 * 40).reshape(60, 10, 4).bfloat16()
+with selvedge.Recorder("tensors/Thimble/thimble_7.h5", like={"W": expected[0]}) as run:
+    for step in expected:
+        run.append(W=step)
+folder = pathlib.Path("tensors/Flannel")
+folder.mkdir()
+dead = torch.arange(10) % 3 == 0
+selvedge.save_safetensors(folder / "1.5d_clusters.safetensors", {"cluster_mask": dead}, notebook="1.5d_clusters.ipynb")
+f = h5py.File("tensors/Thimble/thimble_7.h5")
+"""
+
+
+@pytest.mark.parametrize(
+    ("page", "check"),
+    [
+        ("compression", "assert torch.equal(W, expected)"),
+        ("format", "assert torch.equal(W, expected)"),
+        ("other-programs", "assert W.shape == (60, 10, 4)"),
+        ("safetensors", "assert torch.equal(mask, dead)"),
+    ],
+)
+def test_the_lines_that_read_by_other_packages_run(tmp_path: pathlib.Path, page: str, check: str) -> None:
+    # Dask is among the packages of the recipes (examples/scale), whose tests have it.
+    blocks = [block for block in snippets(ROOT / f"docs/{page}.md") if "dask" not in block]
+    assert blocks
+    source = "\n".join([FILES, *blocks, check])
+    ran = subprocess.run([sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_the_contenders_of_the_benches_record(tmp_path: pathlib.Path) -> None:
     """What they record is checked where it is made: `cargo xtask bench` has them at length."""
     few = ["memcpy", "append", "h5py_tuned", "h5py_seed", "tofile", "torch_save", "safetensors"]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pathlib
+import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -86,10 +89,14 @@ def records(rank: int, port: int, folder: pathlib.Path, until: int, waits: bool)
     distributed.destroy_process_group()
 
 
-def start(folder: pathlib.Path, until: list[int], waits: bool) -> list[Any]:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+def start(folder: pathlib.Path, until: list[int], waits: bool) -> list[Any]:
+    port = free_port()
     # Children of a process that has imported torch, and nothing else.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch.distributed.tensor", "h5py", "pytest"])
@@ -111,6 +118,48 @@ def in_one_process(path: pathlib.Path) -> None:
                 parameter.grad = gradient(step, name)
             watch.log(loss=loss(step))
             optimizer.step()
+
+
+# What `train.py` of docs/ranks.md has besides.
+TRAINING = """
+import torch, selvedge
+from torch.distributed.fsdp import fully_shard
+torch.distributed.init_process_group("gloo")
+torch.manual_seed(0)
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wte = torch.nn.Embedding(10, 4)
+    def forward(self, ids):
+        return self.wte(ids)
+model = Model()
+start = model.wte.weight.detach().clone()
+fully_shard(model)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+def train(model, optimizer):
+    for step in range(60):
+        optimizer.zero_grad()
+        model(torch.arange(10)).sum().backward()
+        optimizer.step()
+"""
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
+def test_the_lines_of_the_page_run(tmp_path: pathlib.Path) -> None:
+    text = (pathlib.Path(__file__).parents[3] / "docs/ranks.md").read_text()
+    train, stock = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    train, afterwards = train.split("\n\n")
+    (tmp_path / "train.py").write_text(f"{TRAINING}\n{train}\ntorch.distributed.destroy_process_group()\n")
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "4", "--master-port", str(free_port())]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([*run, "train.py"], cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
+    selvedge.join(sorted(tmp_path.glob("*.rank*.h5")), tmp_path / "thimble_7.h5")
+    torch.manual_seed(0)
+    expected = (torch.nn.Embedding(10, 4).weight - 58 * 0.5).detach()
+    check = "import torch; torch.save(torch.as_tensor(W), 'W.pt')"
+    for block in (f"import selvedge\n{afterwards}", stock):
+        subprocess.run([sys.executable, "-c", f"{block}\n{check}"], cwd=tmp_path, check=True)
+        assert torch.equal(torch.load(tmp_path / "W.pt"), expected)
 
 
 @pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
