@@ -133,7 +133,6 @@ class Model(torch.nn.Module):
     def forward(self, ids):
         return self.wte(ids)
 model = Model()
-start = model.wte.weight.detach().clone()
 fully_shard(model)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
 def train(model, optimizer):
@@ -155,7 +154,9 @@ def test_the_lines_of_the_page_run(tmp_path: pathlib.Path) -> None:
     subprocess.run([*run, "train.py"], cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=300)
     selvedge.join(sorted(tmp_path.glob("*.rank*.h5")), tmp_path / "thimble_7.h5")
     torch.manual_seed(0)
-    expected = (torch.nn.Embedding(10, 4).weight - 58 * 0.5).detach()
+    expected = torch.nn.Embedding(10, 4).weight.detach()
+    for _ in range(58):
+        expected -= 0.5
     check = "import torch; torch.save(torch.as_tensor(W), 'W.pt')"
     for block in (f"import selvedge\n{afterwards}", stock):
         subprocess.run([sys.executable, "-c", f"{block}\n{check}"], cwd=tmp_path, check=True)
