@@ -172,6 +172,19 @@ def virtualizarr(path: pathlib.Path, parser: Any = None) -> Read:
     return of_xarray(xarray.open_zarr(store, consolidated=False, zarr_format=3))
 
 
+def ours_to_kerchunk(path: pathlib.Path) -> Read:
+    import selvedge
+    import virtualizarr
+    import xarray
+
+    target = path.parent / f"{path.stem}.vz.json"
+    parser = selvedge.VirtualizarrParser(piece=50_000)
+    arguments = (path.absolute().as_uri(), registry(), parser)
+    with virtualizarr.open_virtual_dataset(*arguments, loadable_variables=[]) as virtual:
+        virtual.vz.to_kerchunk(str(target), format="json")
+    return of_xarray(xarray.open_dataset(str(target), engine="kerchunk"))
+
+
 def ours_virtualizarr(path: pathlib.Path) -> Read:
     import selvedge
 
@@ -305,6 +318,7 @@ READERS: dict[str, tuple[Callable[[pathlib.Path], Read], Callable[[], str]]] = {
     "ours-xarray": (ours_xarray, lambda: versions("xarray", "kerchunk")),
     "ours-zarr": (ours_zarr, lambda: versions("zarr", "fsspec")),
     "ours-virtualizarr": (ours_virtualizarr, lambda: versions("virtualizarr", "zarr")),
+    "ours-to-kerchunk": (ours_to_kerchunk, lambda: versions("virtualizarr", "kerchunk", "xarray")),
     "icechunk": (icechunk, lambda: versions("icechunk", "xarray")),
     "tensorstore": (tensorstore, lambda: versions("tensorstore")),
     "tensorstore/way": (tensorstore_virtual, lambda: versions("tensorstore")),

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use selvedge_base::{Mutex, MutexGuard, Process};
 
 use crate::declare::{Declared, Options, builder, plan_of};
@@ -33,6 +35,8 @@ pub(crate) struct Recorder {
     state: Mutex<State>,
     /// For each tensor, which one of torch's was found to have no lazy sign.
     seen: Mutex<Vec<Option<Seen>>>,
+    /// For each tensor, the mesh and the placements of a distributed one whose part here was found to be that of the file.
+    placed: Mutex<Vec<Option<Py<PyTuple>>>>,
 }
 
 /// Tensors of a recorder whose values come as a list, in the order of these; none where other ranks record one.
@@ -88,6 +92,7 @@ impl Recorder {
                 recorder: Some(recorder),
             }),
             seen: Mutex::new(vec![None; specs.len()]),
+            placed: Mutex::new(specs.iter().map(|_| None).collect()),
             specs,
         })
     }
@@ -319,6 +324,30 @@ impl Recorder {
         }
     }
 
+    /// Checks that what this rank has of a distributed tensor is the part that it records.
+    fn check_part(&self, number: usize, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        static CHECK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = value.py();
+        let placed = [
+            value.getattr(intern!(py, "device_mesh"))?,
+            value.getattr(intern!(py, "placements"))?,
+        ];
+        let placed = PyTuple::new(py, placed)?;
+        // Comparing runs code of Python, which may let another thread record: not under the lock.
+        let known = self.placed.lock()[number].as_ref().map(|known| known.clone_ref(py));
+        if let Some(known) = known
+            && placed.eq(known)?
+        {
+            return Ok(());
+        }
+        let spec = &self.specs[number].spec;
+        let part = spec.part.as_ref().map(|part| (&part.global_shape, &part.offset));
+        let check = CHECK.import(py, "selvedge._ranks", "check_part")?;
+        check.call1((&spec.name, value, part))?;
+        self.placed.lock()[number] = Some(placed.unbind());
+        Ok(())
+    }
+
     /// Finds where the values lie, and checks that they are those of their tensors. What is given stays held.
     fn find<'py>(
         &self,
@@ -333,6 +362,9 @@ impl Recorder {
                 let declared = (spec.dtype, &*spec.shape);
                 values::check_declared(py, &spec.name, declared, (dtype, shape))
             };
+            if values::is_distributed(value)? {
+                self.check_part(number, value)?;
+            }
             let (piece, owner) = values::find(value, &spec.name, Some(spec.dtype), &check)?;
             owners.extend(owner);
             Ok::<_, PyErr>(piece)

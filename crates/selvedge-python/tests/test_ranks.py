@@ -249,6 +249,84 @@ def test_what_cannot_be_declared_is_told(path: pathlib.Path) -> None:
 
 
 @pytest.fixture
+def second_of_four() -> Iterator[None]:
+    """This process as rank 1 of four that are not there: what they would send is never waited for."""
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    torch.distributed.init_process_group("fake", store=FakeStore(), rank=1, world_size=4)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+def test_values_are_those_of_the_part_that_is_recorded(path: pathlib.Path, second_of_four: None) -> None:
+    """Only what was declared was looked at: a sum that was not made yet was recorded as if it had been."""
+    from torch.distributed.tensor import DTensor, Partial, Replicate, distribute_tensor
+    from torch.distributed.tensor import Shard as Cut
+
+    mesh = torch.distributed.init_device_mesh("cpu", (2, 2))
+    values = torch.arange(16.0).reshape(4, 4)
+
+    def placed(*placements: Any) -> DTensor:
+        return distribute_tensor(values, mesh, placements, src_data_rank=None)
+
+    rows_first, columns_first = placed(Cut(0), Cut(1)), placed(Cut(1), Cut(0))
+    part = DTensor.from_local(torch.tensor(1.0), mesh, [Partial(), Replicate()])
+    shard = selvedge.Shard("run", 1, 4)
+    with selvedge.Recorder(path, like={"W": rows_first}, scalars=["loss"], shard=shard) as run:
+        with pytest.raises(selvedge.DeclarationError, match="`loss` is a sum over ranks that was not made yet"):
+            run.append(W=rows_first, loss=part)
+        with pytest.raises(selvedge.DeclarationError, match=r"records that of \[4, 4\] at \[0, 2\], and was given .*\[2, 0\]"):
+            run.append(W=columns_first, loss=1.0)
+        with pytest.raises(selvedge.DeclarationError, match="was given all of it"):
+            run.put(W=placed(Replicate(), Replicate()))
+        for _ in range(2):
+            run.append(W=rows_first, loss=DTensor.from_local(torch.tensor(2.0), mesh, [Replicate()] * 2))
+    file = selvedge.open(path)
+    assert torch.equal(file["W"].torch(), values[:2, 2:].expand(2, 2, 2)) and file["loss"].numpy().tolist() == [2, 2]
+
+
+def test_several_parts_of_a_tensor_are_refused(path: pathlib.Path, second_of_four: None) -> None:
+    """Such a run was recorded to its end, and could not be joined."""
+    from torch.distributed.tensor import distribute_tensor
+    from torch.distributed.tensor import Shard as Cut
+
+    mesh = torch.distributed.init_device_mesh("cpu", (4,))
+    flat = distribute_tensor(torch.zeros(2, 8), mesh, [Cut(1)], src_data_rank=None).flatten(0, 1)
+    with pytest.raises(selvedge.DeclarationError, match="several parts of it that do not follow each other"):
+        selvedge.Recorder(path, like={"W": flat}, shard=selvedge.Shard("run", 1, 4))
+
+
+def test_a_rank_that_has_nothing_is_told_what_to_do(path: pathlib.Path, second_of_four: None) -> None:
+    from torch.distributed.tensor import Replicate, distribute_tensor
+
+    mesh = torch.distributed.init_device_mesh("cpu", (4,))
+    bias = distribute_tensor(torch.zeros(3), mesh, [Replicate()], src_data_rank=None)
+    shard = selvedge.Shard("run", 1, 4)
+    with pytest.raises(selvedge.DeclarationError, match=r"rank 1 has nothing of `bias`.*scalars=\['loss'\]"):
+        selvedge.Recorder(path, like={"bias": bias}, shard=shard)
+    selvedge.Recorder(path, like={"bias": bias}, scalars=["loss"], shard=shard).finish()
+
+
+def test_all_ranks_go_on_where_all_have_their_files() -> None:
+    """One file that was not there took the steps of all others."""
+    from selvedge._ranks import _common_step
+
+    files: list[Any] = [("run", rank, 3, steps) for rank, steps in enumerate([5, 4, 7])]
+    assert _common_step(files) == 4
+    assert _common_step([None] * 3) == 0
+    # Killed before the last one began.
+    assert _common_step([*(("run", rank, 3, 0) for rank in range(2)), None]) == 0
+    for changed, told in [
+        ([*files[:2], None], "no file of rank 2, where others have up to 5 steps"),
+        ([files[0], files[2], files[1]], "the file of rank 1 of 3 is that of rank 2 of 3"),
+        (files[:2], "the file of rank 0 of 2 is that of rank 0 of 3"),
+        ([*files[:2], ("other", 2, 3, 7)], "several runs .rank 0: run, rank 1: run, rank 2: other"),
+    ]:
+        with pytest.raises(selvedge.DeclarationError, match=told):
+            _common_step(changed)
+
+
+@pytest.fixture
 def alone(tmp_path: pathlib.Path) -> Iterator[None]:
     """This process as the one rank of a run."""
     store = tmp_path / "store"

@@ -303,6 +303,20 @@ def test_what_is_not_there_is_an_error(tmp_path: pathlib.Path) -> None:
         path.write_bytes(b"")
 
 
+def test_what_an_earlier_run_had_is_no_part_of_this_one(tmp_path: pathlib.Path) -> None:
+    """It stayed, and showed bytes of the new file as its values."""
+    path, repo = tmp_path / "a.h5", repository(tmp_path)
+    for names, group in [("AB", ""), ("A", ""), ("A", "new")]:
+        with selvedge.Recorder(path, tensors={name: ("float32", (4,)) for name in names}, overwrite=True) as run:
+            run.append({name: numpy.full(4, 1.0, "f4") for name in names})
+        if (names, group) == ("A", ""):
+            with pytest.raises(selvedge.DeclarationError, match="`B` of an earlier commit.*another `group=`"):
+                selvedge.to_icechunk(path, repo)
+        else:
+            selvedge.to_icechunk(path, repo, group=group)
+    assert list(committed(repo)["new"]) == ["A"]
+
+
 def test_the_lines_of_the_documentation_run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (pathlib.Path(__file__).parents[3] / "docs/references.md").read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)

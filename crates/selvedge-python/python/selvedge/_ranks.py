@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,11 +42,12 @@ class Shard:
 
         Args:
             resume: this rank's file, if the run is to go on with it where there is one: then the run is that of the
-                files, and `step` the last that all of them have. A rank without a file begins it.
+                files, and `step` the last that all of them have. Where no rank has committed a step, all begin.
             group: the ranks of the run, where they are not all.
 
         Raises:
-            DeclarationError: `torch.distributed` is not initialised, or the files are of several runs.
+            DeclarationError: `torch.distributed` is not initialised; the files are of several runs, or of other ranks;
+                or a rank has no file, where others have steps, which would all be given up. In all ranks.
             FileError: the file of a rank cannot be read, in all ranks.
         """
         distributed = package("torch.distributed", "`Shard.from_torch`", instead=", or give `Shard` its numbers")
@@ -67,12 +69,31 @@ class Shard:
         if problems:
             raise FileError(f"resume: {'; '.join(problems)}")
         files = [found for _, found, _ in told]
-        known = [found for found in files if found is not None]
-        if len({found[0] for found in known}) > 1:
-            of = ", ".join(f"rank {rank}: {found[0]}" for rank, found in enumerate(files) if found is not None)
-            raise DeclarationError(f"resume: the files of the ranks are of several runs ({of})")
-        step = None if resume is None else min(0 if found is None else found[3] for found in files)
-        return cls(known[0][0] if known else told[0][0], rank, world_size, step)
+        step = None if resume is None else _common_step(files)
+        known = next((found[0] for found in files if found is not None), told[0][0])
+        return cls(known, rank, world_size, step)
+
+
+def _common_step(files: Sequence[tuple[str, int, int, int] | None]) -> int:
+    """Where all ranks go on, which have these files: run, rank, world size and committed steps of each."""
+    known = [(rank, found) for rank, found in enumerate(files) if found is not None]
+    if len({run for _, (run, *_) in known}) > 1:
+        of = ", ".join(f"rank {rank}: {run}" for rank, (run, *_) in known)
+        raise DeclarationError(f"resume: the files of the ranks are of several runs ({of})")
+    for rank, (_, number, world_size, _) in known:
+        if (number, world_size) != (rank, len(files)):
+            raise DeclarationError(
+                f"resume: the file of rank {rank} of {len(files)} is that of rank {number} of {world_size}: a run goes "
+                "on with as many ranks as it had, each with its own file"
+            )
+    steps = max((committed for _, (*_, committed) in known), default=0)
+    without = ", ".join(str(rank) for rank, found in enumerate(files) if found is None)
+    if without and steps:
+        raise DeclarationError(
+            f"resume: there is no file of rank {without}, where others have up to {steps:,} steps, which would be given "
+            "up: put it where it was, or remove the files of all ranks to begin anew"
+        )
+    return min((0 if found is None else found[3] for found in files), default=0)
 
 
 def joined_steps(shards: Iterable[Path]) -> int:
@@ -123,6 +144,15 @@ def _part(name: str, value: Any) -> tuple[Part | None, bool]:
     mesh, placements = value.device_mesh, value.placements
     if any(placement.is_partial() for placement in placements):
         raise DeclarationError(f"`{name}` is a sum over ranks that was not made yet; `redistribute` it")
+    for index, placement in enumerate(placements):
+        # Cut as if the placements that follow had been made before it, as FSDP does after tensor parallelism; without
+        # them a rank has several parts.
+        follow = [mesh.size(at) for at in range(index + 1, len(placements)) if _cuts(placements[at], placement)]
+        if getattr(placement, "split_factor", 1) not in (1, math.prod(follow)):
+            raise DeclarationError(
+                f"`{name}`: as it is placed, {tuple(placements)}, a rank has several parts of it that do not follow each "
+                "other; `redistribute` it"
+            )
     shape, offset = compute_local_shape_and_global_offset(value.shape, mesh, placements)
     at = mesh.get_coordinate()
     if at is None or 0 in shape:
@@ -138,6 +168,23 @@ def _part(name: str, value: Any) -> tuple[Part | None, bool]:
             f"{tuple(shape)}"
         )
     return (list(value.shape), list(offset)), is_first
+
+
+def _cuts(placement: Any, other: Any) -> bool:
+    """Whether a placement cuts the axis that another one cuts."""
+    axis = getattr(placement, "dim", None)
+    return axis is not None and axis == getattr(other, "dim", None)
+
+
+def check_part(name: str, value: Any, declared: Part | None) -> None:
+    """Refuses a DTensor whose part here is not that which this rank records."""
+    part, _ = _part(name, value)
+    if part != declared:
+        there, here = ("all of it" if one is None else f"that of {one[0]} at {one[1]}" for one in (declared, part))
+        raise DeclarationError(
+            f"`{name}`: this rank records {there}, and was given {here} ({tuple(value.placements)}); `redistribute` it, "
+            "or give what this rank has (`to_local()`)"
+        )
 
 
 def checked(parts: Mapping[str, Part] | None) -> dict[str, Part]:

@@ -166,7 +166,12 @@ class Recorder(_selvedge.Recorder):
         declared = _declared(like, tensors, scalars, constants, shard)
         declared.parts.update(checked(parts))
         resume = resume and os.path.exists(path)
-        if not (declared.tensors or declared.elsewhere or resume):
+        if not (declared.tensors or resume):
+            if declared.elsewhere and shard is not None:
+                raise DeclarationError(
+                    f"rank {shard.rank} has nothing of {', '.join(f'`{name}`' for name in declared.elsewhere[:3])}, which "
+                    "other ranks record, and no step tensor of its own: give all ranks a scalar, `scalars=['loss']`"
+                )
             raise DeclarationError(
                 "a run needs at least one step tensor: `like={'W': model.wte.weight}`, "
                 "`tensors={'W': ('bfloat16', (10_000, 64))}` or `scalars=['loss']`"

@@ -191,7 +191,7 @@ def to_icechunk(
 
     Raises:
         Error: a tensor has no references, or ranks do not go together.
-        DeclarationError: the group has another array of the name of a tensor.
+        DeclarationError: the group has another array of the name of a tensor, or arrays of another run.
     """
     zarr = package("zarr", "`to_icechunk`")
     found = _selvedge.References([os.fspath(file) for file in listed(files)], piece, skip_unsupported)
@@ -200,8 +200,16 @@ def to_icechunk(
     session = repo.writable_session(branch)
     root = zarr.open_group(session.store, mode="a", zarr_format=3)
     inside = root.require_group(group) if group else root
+    arrays = found.arrays()
+    names = {array.name for array in arrays}
+    others = [name for name, array in inside.arrays() if name not in names and LAST in array.attrs]
+    if others:
+        raise DeclarationError(
+            f"the repository has {', '.join(f'`{name}`' for name in sorted(others)[:3])} of an earlier commit, and the run "
+            "has none of it: take another `group=`, or delete what is there first"
+        )
     _set(inside, _json(found.attributes()))
-    for array in found.arrays():
+    for array in arrays:
         _put(session.store, inside, array, urls)
     if not session.has_uncommitted_changes:
         return str(session.snapshot_id)

@@ -225,6 +225,11 @@ impl Tensors {
     }
 }
 
+/// Whether it is a distributed tensor, of which this process has a part.
+pub(crate) fn is_distributed(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(known(object)?.is_distributed)
+}
+
 /// Finds the values of an object whose class has the exchange interface; `None` of another.
 pub(super) fn by_exchange<'py>(
     object: &Bound<'py, PyAny>,

@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use selvedge_hdf5::{Dtype, Shape};
 
 pub(crate) use buffer::with_bytes;
-pub(crate) use dlpack::{Plain, Seen, Tensors};
+pub(crate) use dlpack::{Plain, Seen, Tensors, is_distributed};
 pub(crate) use piece::Piece;
 
 use crate::error;
