@@ -144,9 +144,10 @@ PROGRAMS = (
     Program(
         "our parser, then `vz.to_kerchunk`, by xarray",
         "ours-to-kerchunk",
-        "**each 0 of integers, each False of masks and each `0xFFFF` of bfloat16 becomes NaN**, and they become floats: Zarr 3 has a "
-        "fill value for each array, and xarray takes that of kerchunk's Zarr 2 for the mark of a missing value",
-        "`mask_and_scale=False`; or `selvedge.references`, which is what was run",
+        "**each 0 of integers, each False of masks and each `0xFFFF` of bfloat16 becomes NaN, so values are wrong in every file**, and floats: "
+        "Zarr 3 has a fill value for each array, and xarray takes that of kerchunk's Zarr 2 for the mark of a missing value; a tensor "
+        "without axes is read as 0",
+        "`selvedge.references`",
         "ours-xarray",
     ),
     Program("`to_icechunk`, by xarray", "icechunk"),

@@ -46,6 +46,10 @@ fn mistakes_exit_with_2_and_name_the_nearest() {
         &["fuzz", "--seconds", "soon"],
         "`--seconds` takes a number, found `soon`",
     );
+    check_usage_error(
+        &["bench", "--only", "raed"],
+        "--only raed: no group begins with it; there are record/large, ",
+    );
     check_usage_error(&[], "Usage: cargo xtask COMMAND");
 }
 

@@ -23,7 +23,8 @@
 //!
 //! `docs/cli.md` in the repository describes all of it, with examples of the output.
 //!
-//! Building needs a C compiler and cmake: libhdf5 is built from source and linked statically.
+//! `cargo install --locked selvedge-cli` builds it, which needs a C compiler and cmake 3.26 or newer (`pip install cmake`):
+//! libhdf5 is built from source and linked statically.
 //!
 //! # As a library
 //!

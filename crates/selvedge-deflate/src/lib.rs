@@ -51,6 +51,15 @@
 //! - What the encoder does not know is not looked for: give it elements of two bytes. Other bytes come out
 //!   right, but hardly smaller.
 //!
+//! # In a dev build
+//!
+//! Without optimization it takes some 30 times longer. Cargo takes profiles from the workspace that is built, so the lines stand there:
+//!
+//! ```toml
+//! [profile.dev.package.selvedge-deflate]
+//! opt-level = 2
+//! ```
+//!
 //! # Example
 //!
 //! ```

@@ -39,7 +39,9 @@
 //! See [`Recorder`] for writing and [`Reader`] for reading. The file format is in `docs/format.md`
 //! of the repository.
 //!
-//! Building needs a C compiler and cmake: libhdf5 is built from source and linked statically.
+//! Building needs a C compiler and cmake 3.26 or newer (`pip install cmake`): libhdf5 is built from source and linked
+//! statically. In a dev build compression takes some 30 times longer, unless your `Cargo.toml` says
+//! `[profile.dev.package.selvedge-deflate] opt-level = 2`.
 
 mod attribute;
 mod bulk;

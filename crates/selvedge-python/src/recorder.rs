@@ -334,14 +334,19 @@ impl Recorder {
         ];
         let placed = PyTuple::new(py, placed)?;
         // Comparing runs code of Python, which may let another thread record: not under the lock.
-        let known = self.placed.lock()[number].as_ref().map(|known| known.clone_ref(py));
+        let known = self.placed.lock()[number]
+            .as_ref()
+            .map(|known| known.clone_ref(py));
         if let Some(known) = known
             && placed.eq(known)?
         {
             return Ok(());
         }
         let spec = &self.specs[number].spec;
-        let part = spec.part.as_ref().map(|part| (&part.global_shape, &part.offset));
+        let part = spec
+            .part
+            .as_ref()
+            .map(|part| (&part.global_shape, &part.offset));
         let check = CHECK.import(py, "selvedge._ranks", "check_part")?;
         check.call1((&spec.name, value, part))?;
         self.placed.lock()[number] = Some(placed.unbind());

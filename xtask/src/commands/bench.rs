@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{self, Stdio};
+use std::process;
 
 use super::Command;
 use super::python::{Package, Profile};
@@ -94,12 +94,7 @@ fn run(args: &[OsString]) -> Result<()> {
     } else {
         Python::Unused
     };
-    if measures {
-        // Which groups there are only the program knows: it says so before anything is installed or trained for it.
-        let tools = Tools::prepare(&workspace, Python::Unused)?;
-        let mut list = program(&tools, true);
-        run_child(list.args(args).arg("--list").stdout(Stdio::null()))?;
-    }
+    check_groups(&workspace, &chosen(args))?;
     let tools = Tools::prepare(&workspace, python)?;
     let mut bench = program(&tools, measures);
     if measures {
@@ -161,8 +156,27 @@ fn package(workspace: &Workspace, tools: &Tools) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Whether a group of these sections is among those that are chosen.
-fn needs(args: &[OsString], sections: &[&str]) -> bool {
+/// Refuses what no group begins with, before anything is installed, compiled or trained for it.
+fn check_groups(workspace: &Workspace, chosen: &[String]) -> Result<()> {
+    let path = workspace.root.join("benches/src/groups.txt");
+    let table = fs::read_to_string(&path).map_err(Failure::io("read", &path))?;
+    let groups: Vec<&str> = table
+        .lines()
+        .filter_map(|line| Some(line.split_once(": ")?.0))
+        .filter(|name| name.contains('/') && !name.contains(' '))
+        .collect();
+    let unknown = |begin: &&String| !groups.iter().any(|group| group.starts_with(begin.as_str()));
+    match chosen.iter().find(unknown) {
+        None => Ok(()),
+        Some(begin) => Err(Failure::Usage(format!(
+            "--only {begin}: no group begins with it; there are {}",
+            groups.join(", ")
+        ))),
+    }
+}
+
+/// The beginnings of groups after `--only`.
+fn chosen(args: &[OsString]) -> Vec<String> {
     let mut chosen = Vec::new();
     for (index, arg) in args.iter().enumerate() {
         let arg = arg.to_string_lossy();
@@ -172,6 +186,12 @@ fn needs(args: &[OsString], sections: &[&str]) -> bool {
             chosen.push(group.to_string_lossy().into_owned());
         }
     }
+    chosen
+}
+
+/// Whether a group of these sections is among those that are chosen.
+fn needs(args: &[OsString], sections: &[&str]) -> bool {
+    let chosen = chosen(args);
     let needs = |group: &String| {
         let section = |&section: &&str| group.starts_with(section) || section.starts_with(group);
         sections.iter().any(section)
