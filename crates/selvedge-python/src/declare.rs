@@ -136,7 +136,7 @@ pub(crate) fn builder(
         .map_or(Durability::Never, Durability::every);
     if let Some(seconds) = options.sync_after {
         let limit = Duration::try_from_secs_f64(seconds).map_err(|error| {
-            let text = format!("sync_every: {seconds} seconds: {error}");
+            let text = format!("sync_every: {seconds:?} seconds: {error}");
             error::new(py, "DeclarationError", text)
         })?;
         durability = durability.or_after(limit);
@@ -210,7 +210,17 @@ fn attribute(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Attribute> {
             return Ok(value.extract::<Vec<String>>()?.into());
         }
         if all(&|item| item.is_instance_of::<PyFloat>() || item.is_instance_of::<PyInt>()) {
-            return Ok(value.extract::<Vec<f64>>()?.into());
+            let floats = value.extract::<Vec<f64>>()?;
+            for (item, &float) in items.iter().zip(&floats) {
+                if item.is_instance_of::<PyInt>() && !item.eq(float)? {
+                    let text = format!(
+                        "attribute `{name}`: a list with floats holds float64, found the integer {item}, which is none \
+                         of its values"
+                    );
+                    return Err(error::dtype(value.py(), text));
+                }
+            }
+            return Ok(floats.into());
         }
     }
     let class = value.get_type().fully_qualified_name()?;

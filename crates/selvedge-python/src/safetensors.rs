@@ -8,7 +8,7 @@ use selvedge_hdf5::Dtype;
 use selvedge_safetensors::{Dtype as Stored, Reader, Save};
 
 use crate::error;
-use crate::values::{self, with_bytes};
+use crate::values::{self, make_room, with_bytes};
 
 /// What is said of a file beside its tensors.
 #[derive(FromPyObject)]
@@ -51,6 +51,7 @@ pub(crate) fn save_safetensors(
 ) -> PyResult<u64> {
     let mut found = Vec::with_capacity(tensors.len());
     let mut owners = Vec::with_capacity(tensors.len());
+    let mut gathered = Vec::with_capacity(tensors.len());
     for (name, value) in tensors {
         let described = std::cell::RefCell::new(None);
         let (piece, owner) = values::find(&value, &name, None, &|dtype, shape| {
@@ -65,6 +66,9 @@ pub(crate) fn save_safetensors(
             Ok(())
         })?;
         owners.push(owner);
+        let mut scratch = Vec::new();
+        make_room(&mut scratch, piece.gathered(), &name)?;
+        gathered.push(scratch);
         found.push((name, described.into_inner(), piece));
     }
     let Options {
@@ -76,7 +80,6 @@ pub(crate) fn save_safetensors(
         reproducible,
     } = options;
     let saved = py.detach(|| {
-        let mut gathered: Vec<Vec<u8>> = found.iter().map(|_| Vec::new()).collect();
         let mut save = Save::new(path)
             .overwrite(overwrite)
             .sync(sync)

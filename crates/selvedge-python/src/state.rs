@@ -7,7 +7,7 @@ use pyo3::types::PyString;
 use selvedge_hdf5::{OpenStep, Recorder, TensorSpec};
 
 use crate::error;
-use crate::values::{Piece, Plain};
+use crate::values::{Piece, Plain, make_room};
 
 /// A step tensor.
 pub(crate) struct Spec {
@@ -51,6 +51,7 @@ impl State {
         timeout: Duration,
     ) -> PyResult<Option<u64>> {
         let (recorder, open, scratch) = self.parts()?;
+        make_room_for_each(specs, sources, scratch)?;
         let mut given = of_each(specs, sources);
         let number = match open.take() {
             Some((mut step, _)) => given
@@ -94,6 +95,7 @@ impl State {
         let Some((step, put)) = open else {
             return Ok(None);
         };
+        make_room_for_each(specs, sources, scratch)?;
         for (number, spec, piece) in of_each(specs, sources) {
             step.replace_nth(number, spec.dtype, piece.bytes(scratch))
                 .map_err(error::hdf5)?;
@@ -110,6 +112,17 @@ fn of_each<'a>(
 ) -> impl Iterator<Item = (usize, &'a TensorSpec, &'a Piece)> {
     let all = specs.iter().zip(sources).enumerate();
     all.filter_map(|(number, (Spec { spec, .. }, source))| Some((number, spec, source.as_ref()?)))
+}
+
+/// Room in `scratch` for each of the values that lie strided.
+fn make_room_for_each(
+    specs: &[Spec],
+    sources: &[Option<Piece>],
+    scratch: &mut Vec<u8>,
+) -> PyResult<()> {
+    of_each(specs, sources)
+        .filter(|(.., piece)| piece.gathered() > 0)
+        .try_for_each(|(_, spec, piece)| make_room(scratch, piece.gathered(), &spec.name))
 }
 
 pub(crate) fn closed(py: Python<'_>) -> PyErr {

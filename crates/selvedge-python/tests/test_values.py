@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import pathlib
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import h5py
@@ -11,6 +13,7 @@ import ml_dtypes
 import numpy
 import pytest
 import torch
+from conftest import Child
 
 import selvedge
 from selvedge import _selvedge
@@ -202,7 +205,8 @@ def test_numbers_of_python(path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("dtype", "value"),
     [("int8", 128), ("uint8", -1), ("int64", 0.5), ("bool", 1), ("float32", True), ("float32", 1j),
-     ("uint64", 1 << 64), ("float64", (1 << 53) + 1), ("float32", "0.5"), ("float32", None), ("float32", [0.5])],
+     ("uint64", 1 << 64), ("float64", (1 << 53) + 1), ("float32", (1 << 24) + 1), ("bfloat16", 257), ("float16", 2049),
+     ("float16", 70_000), ("float32", 1 << 127), ("float32", "0.5"), ("float32", None), ("float32", [0.5])],
 )  # fmt: skip
 def test_a_number_that_a_scalar_does_not_hold(path: pathlib.Path, dtype: str, value: Any) -> None:
     with selvedge.Recorder(path, scalars={"loss": dtype}) as run:
@@ -210,6 +214,69 @@ def test_a_number_that_a_scalar_does_not_hold(path: pathlib.Path, dtype: str, va
             run.append(loss=value)
         assert isinstance(error.value, TypeError)
         assert run.appended == 0
+
+
+def test_integers_that_a_float_has_are_recorded(path: pathlib.Path) -> None:
+    # Others became another number without a word: 16,777,217 tokens were 16,777,216, and 70,000 infinite.
+    values = {"float64": -(1 << 63), "float32": 3 << 40, "float16": 65_504, "bfloat16": -512}
+    with selvedge.Recorder(path, scalars={name: name for name in values}) as run:
+        run.append(values)
+    file = selvedge.open(path)
+    assert {name: file[name][0].item() for name in values} == values
+    with (
+        selvedge.Recorder(path, scalars=["tokens"], overwrite=True) as run,
+        pytest.raises(selvedge.DtypeError, match=r"the integer 16777217, .* `float\(16777217\)` is rounded"),
+    ):
+        run.append(tokens=16_777_217)
+
+
+def test_large_integers_of_constants(path: pathlib.Path) -> None:
+    # NumPy makes floats of such a list.
+    large = (1 << 63) + 1
+    constants = {"list": [large, 5], "one": large, "mixed": [1, 0.5]}
+    selvedge.Recorder(path, scalars=["loss"], constants=constants).finish()
+    file = selvedge.open(path)
+    assert [file[name].dtype for name in constants] == ["uint64", "uint64", "float64"]
+    assert file["list"].numpy().tolist() == [large, 5] and file["one"].item() == large
+    for wrong in ([large, -1], [large, 0.5], [[0.5], [(1 << 53) + 1]]):
+        with pytest.raises(selvedge.DeclarationError, match="`k`: NumPy makes float64 .* its integer [0-9]+: give"):
+            selvedge.Recorder(path, scalars=["loss"], constants={"k": wrong}, overwrite=True)
+    with pytest.raises(selvedge.DtypeError, match="attribute `a`: .* the integer 9007199254740993"):
+        selvedge.Recorder(path, scalars=["loss"], attributes={"a": [0.5, (1 << 53) + 1]}, overwrite=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+@pytest.mark.parametrize("what", ["constant", "plan", "safetensors", "append", "put"])
+def test_a_copy_that_has_no_memory_is_an_error(path: pathlib.Path, child: Callable[..., Child], what: str) -> None:
+    # It ended the process: nothing of the run was left to be told.
+    source = """
+        import resource, sys
+        import numpy, selvedge
+        path, what = sys.argv[1:]
+        # No memory of its own, and strided.
+        large = numpy.broadcast_to(numpy.int8(1), (1 << 14, 1 << 14))
+        run = None
+        if what in ("append", "put"):
+            run = selvedge.Recorder(path, like={"W": large}, scalars=["loss"], queue=1)
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + (128 << 20),) * 2)
+        try:
+            if what == "constant":
+                selvedge.Recorder(path, scalars=["loss"], constants={"W": large})
+            elif what == "plan":
+                selvedge.plan(path, scalars=["loss"], constants={"W": large})
+            elif what == "safetensors":
+                selvedge.save_safetensors({"W": large}, path)
+            elif what == "append":
+                run.append(W=large, loss=0.5)
+            else:
+                run.put(W=large)
+        except MemoryError as error:
+            print(type(error).__name__, error)
+    """
+    code, printed, said = child(source, path, what).end()
+    assert code == 0, said
+    assert printed.startswith("BudgetError `W`: there is no memory for a copy of its values, which takes 268.44 MB"), said
 
 
 def test_a_wrong_dtype_is_named_and_never_converted(path: pathlib.Path) -> None:
@@ -239,6 +306,7 @@ def test_what_has_no_values_is_refused(path: pathlib.Path) -> None:
     freed = torch.zeros(3)
     freed.untyped_storage().resize_(0)
     refused = {
+        "uninitialised": torch.nn.UninitializedParameter(),
         "wrapper": torch.Tensor._make_wrapper_subclass(Wrapper, (2, 3)),
         "freed": freed,
         "meta": torch.empty(2, 3, device="meta"),

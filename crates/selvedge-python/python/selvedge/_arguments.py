@@ -11,6 +11,10 @@ from selvedge._dtypes import name_of
 from selvedge._errors import DeclarationError
 
 
+# Counts of bytes, steps and elements are below it.
+LARGEST = 1 << 63
+
+
 def named(what: str, given: Any, example: str) -> list[tuple[str, Any]]:
     """Names, and what is declared under each."""
     if given is None:
@@ -20,9 +24,24 @@ def named(what: str, given: Any, example: str) -> list[tuple[str, Any]]:
         raise DeclarationError(f"{what}: expected a mapping by name, such as {example}, found `{type(given).__name__}`")
     items = list(given.items())
     for name, _ in items:
-        if not isinstance(name, str):
+        if not is_text(name):
             raise DeclarationError(f"{what}: expected names for keys, as in {example}, found {name!r}")
     return items
+
+
+def is_text(given: Any) -> bool:
+    """Whether it is a text that a file can hold. A text of Python may have halves of characters, which are none."""
+    try:
+        return isinstance(given, str) and given.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
+def as_text(what: str, given: Any) -> str:
+    """A text that goes into a file."""
+    if not is_text(given):
+        raise DeclarationError(f"{what}: expected a text, found {given!r}")
+    return str(given)
 
 
 def dtype_and_shape(what: str, asked: Any) -> tuple[str, list[int]]:
@@ -30,7 +49,7 @@ def dtype_and_shape(what: str, asked: Any) -> tuple[str, list[int]]:
     try:
         dtype, shape = asked
         axes = [operator.index(axis) for axis in shape]
-        if all(axis >= 0 for axis in axes):
+        if all(0 <= axis < LARGEST for axis in axes):
             return name_of(dtype), axes
     except (TypeError, ValueError):
         pass
@@ -45,14 +64,14 @@ def whole(what: str, number: Any) -> int | None:
         found = None if number is None else operator.index(number)
     except TypeError:
         found = -1
-    if found is not None and found < 0:
+    if found is not None and not 0 <= found < LARGEST:
         raise DeclarationError(f"{what}={number!r}: expected a number of steps, such as 1000")
     return found
 
 
 def listed(given: Any) -> list[Any]:
     """Several paths or names; one alone is no list of its letters."""
-    return [given] if isinstance(given, (str, os.PathLike)) else list(given)
+    return [given] if isinstance(given, (str, bytes, os.PathLike)) else list(given)
 
 
 def shown(names: Iterable[str]) -> str:

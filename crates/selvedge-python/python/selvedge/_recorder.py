@@ -5,13 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from selvedge import _html, _selvedge
-from selvedge._arguments import dtype_and_shape, named, whole
+from selvedge._arguments import LARGEST, as_text, dtype_and_shape, named, whole
 from selvedge._dtypes import SIZES, name_of
 from selvedge._errors import DeclarationError, ExistsError
 from selvedge._ranks import Declared, Part, Shard, checked
@@ -34,7 +34,7 @@ class Plan:
     file_bytes: int
     """Bytes of the file, with all planned steps."""
     memory_bytes: int
-    """Bytes of memory that the recorder takes."""
+    """Bytes of memory that its queue and the compression take, which `memory` limits."""
     queue_steps: int
     """Steps that fit its queue: so many the loop can be ahead of the disk."""
 
@@ -104,7 +104,9 @@ class Recorder(_selvedge.Recorder):
         sync_every: puts steps on the medium with ``fdatasync`` after every so many, so that a power cut cannot
             lose them either. They are committed only then; ``(50, 10.0)`` is after 50 steps or 10 seconds, whichever
             is first, and ``(None, 10.0)`` by the clock alone.
-        memory: the most memory that the recorder may take, in bytes or as ``"24 GB"``.
+        memory: the most memory that the queue and the compression may take, in bytes or as ``"24 GB"``. Beside it are
+            a copy of the constants while the file is begun, and one of the largest tensor whose values do not lie
+            one after the other (a transposed one), from the first step that has such.
         queue: the memory of its queue, ``"64 MiB"``: how far the loop can be ahead of the disk.
         chunk: what a chunk stays under, ``"2 GB"``.
         overwrite: replaces a file that is there.
@@ -158,7 +160,7 @@ class Recorder(_selvedge.Recorder):
         shard: Shard | None = None,
         parts: Mapping[str, Part] | None = None,
     ) -> Self:
-        path = os.path.abspath(os.fspath(path))
+        path = os.path.abspath(os.fsdecode(path))
         if overwrite and resume:
             raise DeclarationError("`overwrite` begins the file anew and `resume` goes on with it: choose one")
         if overwrite or resume:
@@ -266,7 +268,7 @@ def plan(
     """
     declared = _declared(like, tensors, scalars, constants, None)
     text, numbers = _selvedge.plan(
-        os.path.abspath(os.fspath(path)),
+        os.path.abspath(os.fsdecode(path)),
         declared.tensors,
         declared.constants,
         [],
@@ -329,7 +331,7 @@ def _options(
     every, seconds = _sync_every(sync_every)
     return {
         "steps": whole("steps", steps),
-        "notebook": None if notebook is None else os.fspath(notebook),
+        "notebook": None if notebook is None else as_text("notebook", os.fsdecode(notebook)),
         "read": read,
         "chunk_bytes": in_bytes(chunk),
         "queue_bytes": in_bytes(queue),
@@ -345,7 +347,8 @@ def _options(
 def _sync_every(given: Any) -> tuple[int | None, float | None]:
     """After how many steps, and after how many seconds."""
     every, seconds = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
-    if isinstance(seconds, int | float | None) and (every is None or (hasattr(every, "__index__") and every > 0)):
+    is_count = every is None or (hasattr(every, "__index__") and 0 < every < LARGEST)
+    if isinstance(seconds, int | float | None) and is_count:
         return every, seconds
     raise DeclarationError(
         f"sync_every={given!r}: expected a number of steps, such as 100, or that and seconds, such as (100, 10.0)"
@@ -353,21 +356,42 @@ def _sync_every(given: Any) -> tuple[int | None, float | None]:
 
 
 def _constant(name: str, value: Any) -> Any:
-    if isinstance(value, (list, tuple, range)):
-        import numpy
+    if not isinstance(value, (list, tuple, range)):
+        return value
+    import numpy
 
-        try:
-            return numpy.asarray(value)
-        except ValueError as error:
-            raise DeclarationError(f"constants: `{name}`: expected numbers of one shape: {error}") from None
-    return value
+    try:
+        array = numpy.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise DeclarationError(f"constants: `{name}`: expected numbers of one shape: {error}") from None
+    if array.dtype.kind != "f":
+        return array
+    # NumPy makes floats of large integers, and of integers among floats.
+    integers = list(_integers(value))
+    if integers and len(integers) == array.size and 0 <= min(integers) and max(integers) < 1 << 64:
+        return numpy.asarray(value, dtype=numpy.uint64)
+    if (lost := next((number for number in integers if float(number) != number), None)) is not None:
+        raise DeclarationError(
+            f"constants: `{name}`: NumPy makes {array.dtype} of this list, which does not have its integer {lost}: give an "
+            "array of the dtype that is meant, such as numpy.array(…, 'uint64')"
+        )
+    return array
+
+
+def _integers(value: Any) -> Iterator[int]:
+    """The integers of Python in a list of lists."""
+    for item in value:
+        if isinstance(item, (list, tuple, range)):
+            yield from _integers(item)
+        elif isinstance(item, int):
+            yield item
 
 
 def _attribute(value: Any) -> Any:
     """Numbers and arrays of NumPy and torch as those of Python."""
     if hasattr(value, "tolist") and not isinstance(value, type):
         return value.tolist()
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+    return os.fsdecode(value) if isinstance(value, os.PathLike) else value
 
 
 def _product(axes: Iterable[int]) -> int:

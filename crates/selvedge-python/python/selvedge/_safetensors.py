@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from selvedge import _selvedge
-from selvedge._arguments import named
+from selvedge._arguments import as_text, named
 from selvedge._dtypes import BITS, SIZES, to_numpy, to_torch
 from selvedge._errors import DeclarationError, OutOfRangeError
 from selvedge._indices import pick, runs
@@ -50,14 +50,19 @@ def save_safetensors(
     """
     items = named("tensors", tensors, "{'mask': mask}")
     options = {
-        "notebook": None if notebook is None else os.fspath(notebook),
-        "parameters": [(name, str(value)) for name, value in named("parameters", parameters, "{'threshold': 0.5}")],
-        "metadata": list((metadata or {}).items()),
+        "notebook": None if notebook is None else as_text("notebook", os.fsdecode(notebook)),
+        "parameters": [
+            (name, as_text(f"parameters: `{name}`", str(value)))
+            for name, value in named("parameters", parameters, "{'threshold': 0.5}")
+        ],
+        "metadata": [
+            (name, as_text(f"metadata: `{name}`", value)) for name, value in named("metadata", metadata, "{'format': 'pt'}")
+        ],
         "overwrite": overwrite,
         "sync": sync,
         "reproducible": reproducible,
     }
-    return _selvedge.save_safetensors(os.fspath(path), items, options)
+    return _selvedge.save_safetensors(os.fsdecode(path), items, options)
 
 
 class Loaded(dict[str, Any]):
@@ -109,10 +114,10 @@ def load_safetensors(
         raise DeclarationError(f"form={form!r}: expected 'torch', 'numpy' or 'bits'")
     import numpy
 
-    file = _selvedge.SafetensorsFile(os.fspath(path))
+    file = _selvedge.SafetensorsFile(os.fsdecode(path))
     loaded = Loaded()
     loaded.metadata = file.metadata()
-    for name in file.names() if names is None else names:
+    for name in file.names() if names is None else [as_text("names", name) for name in names]:
         dtype, shape = file.info(name)
         made_of = {"torch": to_torch, "numpy": to_numpy}[form](dtype) if form != "bits" else None
         length = shape[0] if shape else 1

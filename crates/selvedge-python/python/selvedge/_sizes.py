@@ -6,6 +6,7 @@ import operator
 import re
 from typing import SupportsIndex
 
+from selvedge._arguments import LARGEST
 from selvedge._errors import DeclarationError
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12,
@@ -16,14 +17,17 @@ def in_bytes(size: float | str | None) -> int | None:
     """A number of bytes, or a text such as ``"64 MiB"`` or ``"24 GB"``."""
     if size is None:
         return None
-    if isinstance(size, float) and size % 1 == 0:
-        size = int(size)
-    if isinstance(size, SupportsIndex) and operator.index(size) >= 0:
-        return operator.index(size)
     found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", size) if isinstance(size, str) else None
-    if found is None or found[2].lower() not in _UNITS:
+    count = -1
+    if found is not None and found[2].lower() in _UNITS:
+        count = round(min(float(found[1]) * _UNITS[found[2].lower()], LARGEST))
+    elif isinstance(size, SupportsIndex):
+        count = operator.index(size)
+    elif isinstance(size, float) and size % 1 == 0:
+        count = int(size)
+    if not 0 <= count < LARGEST:
         raise DeclarationError(f"size {size!r}: expected a number of bytes, or a text such as '64 MiB' or '24 GB'")
-    return round(float(found[1]) * _UNITS[found[2].lower()])
+    return count
 
 
 def shown(size: float) -> str:

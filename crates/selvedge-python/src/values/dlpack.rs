@@ -245,8 +245,12 @@ pub(super) fn by_exchange<'py>(
     let Some(exchange) = known.function() else {
         return Ok(None);
     };
-    if let Some(sign) = &known.sign
-        && sign.bind(py).call1((object,))?.is_truthy()?
+    // A parameter that is not initialised yet cannot even tell its sign.
+    let sign = known.sign.as_ref();
+    let sign = sign.map(|sign| sign.bind(py).call1((object,)));
+    let sign = sign.transpose();
+    if let Some(sign) = sign.map_err(|cause| no_values(py, name, Some(cause)))?
+        && sign.is_truthy()?
     {
         let plain = object
             .call_method0(intern!(py, "detach"))?

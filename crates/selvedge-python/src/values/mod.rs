@@ -14,7 +14,7 @@ mod piece;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use selvedge_hdf5::{Dtype, Shape};
+use selvedge_hdf5::{Bytes, Dtype, Shape};
 
 pub(crate) use buffer::with_bytes;
 pub(crate) use dlpack::{Plain, Seen, Tensors, is_distributed};
@@ -91,12 +91,25 @@ pub(crate) fn copy(
         Ok(())
     })?;
     let mut bytes = Vec::new();
+    make_room(&mut bytes, piece.len(), name)?;
     piece.append_to(&mut bytes);
     drop(owner);
     let (dtype, shape) = found
         .into_inner()
         .ok_or_else(|| error::dtype(object.py(), format!("`{name}` has no dtype")))?;
     Ok((dtype, shape, bytes))
+}
+
+/// Room for a copy of values, which `bytes` then has without another allocation. A failed allocation would end
+/// the process.
+pub(crate) fn make_room(bytes: &mut Vec<u8>, count: usize, name: &str) -> PyResult<()> {
+    bytes.clear();
+    bytes.try_reserve_exact(count).map_err(|_| {
+        let size = Bytes(count as u64);
+        let text =
+            format!("`{name}`: there is no memory for a copy of its values, which takes {size}");
+        Python::attach(|py| error::new(py, "BudgetError", text))
+    })
 }
 
 /// The length of an axis. A negative one is none.

@@ -7,10 +7,16 @@ use selvedge_hdf5::{Dtype, bf16, f16};
 use super::Piece;
 use crate::error;
 
+/// The least integer that a dtype has.
+const LEAST: i128 = i64::MIN as i128;
+
+/// The largest.
+const LARGEST: i128 = u64::MAX as i128;
+
 /// The bits of a number of Python, as `wanted` or as the dtype that has all of them; `None` for another object.
 ///
 /// A float is rounded to the nearest value that `wanted` has, which is what a float is for; an integer and a
-/// bool are never changed.
+/// bool are never changed, and an integer that `wanted` does not have is an error.
 pub(super) fn find(
     object: &Bound<'_, PyAny>,
     name: &str,
@@ -40,14 +46,24 @@ pub(super) fn find(
         return Ok(Some((piece, Dtype::Bool)));
     }
     if object.is_exact_instance_of::<PyInt>() {
-        let Ok(value) = object.extract::<i128>() else {
+        let value = object.extract::<i128>().ok();
+        let Some(value) = value.filter(|value| (LEAST..=LARGEST).contains(value)) else {
             return refused("an integer of more than 64 bits");
         };
-        let dtype = wanted.unwrap_or(Dtype::I64);
-        let Some(piece) = integer(value, dtype) else {
-            return refused(&format!("the integer {value}"));
-        };
-        return Ok(Some((piece, dtype)));
+        let dtype = wanted.unwrap_or(match i64::try_from(value) {
+            Ok(_) => Dtype::I64,
+            Err(_) => Dtype::U64,
+        });
+        if let Some(piece) = integer(value, dtype) {
+            return Ok(Some((piece, dtype)));
+        }
+        return refused(&match float(0.0, dtype) {
+            Some(_) => format!(
+                "the integer {value}, which is none of its values; `float({value})` is rounded, and an integer \
+                 dtype holds it"
+            ),
+            None => format!("the integer {value}"),
+        });
     }
     if let Ok(value) = object.cast_exact::<PyComplex>() {
         let (real, imaginary) = (value.real(), value.imag());
@@ -97,11 +113,20 @@ fn integer(value: i128, dtype: Dtype) -> Option<Piece> {
         Dtype::U32 => exactly!(u32),
         Dtype::U64 => exactly!(u64),
         Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => {
-            // Integers of 53 bits have a float of their own.
-            let whole = i64::try_from(value)
-                .ok()
-                .filter(|value| value.unsigned_abs() <= 1 << 53)?;
-            return float(whole as f64, dtype);
+            let rounded = value as f64;
+            #[expect(clippy::cast_possible_truncation, reason = "rounds to the nearest")]
+            let held = match dtype {
+                Dtype::F16 => f16::from_f64(rounded).to_f64(),
+                Dtype::Bf16 => bf16::from_f64(rounded).to_f64(),
+                Dtype::F32 => f64::from(rounded as f32),
+                _ => rounded,
+            };
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "infinity is the largest, which is no value here"
+            )]
+            let is_same = held as i128 == value;
+            return float(rounded, dtype).filter(|_| is_same);
         }
         _ => return None,
     })

@@ -94,7 +94,23 @@ impl Piece {
         Self::Single(value, bytes.len())
     }
 
-    /// The bytes in row-major order; those of strided values go through `scratch`.
+    /// Its values in bytes.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Single(_, len) | Self::Contiguous(_, len) => *len,
+            Self::Strided(strided) => strided.bytes,
+        }
+    }
+
+    /// The bytes that [`bytes`](Self::bytes) puts into its `scratch`: those of strided values.
+    pub(crate) fn gathered(&self) -> usize {
+        match self {
+            Self::Strided(strided) => strided.bytes,
+            _ => 0,
+        }
+    }
+
+    /// The bytes in row-major order; those of strided values go through `scratch`, which has room for them.
     pub(crate) fn bytes<'a>(&'a self, scratch: &'a mut Vec<u8>) -> &'a [u8] {
         match self {
             Self::Single(value, len) => &value[..*len],
@@ -103,7 +119,6 @@ impl Piece {
             Self::Contiguous(data, len) => unsafe { slice::from_raw_parts(*data, *len) },
             Self::Strided(strided) => {
                 scratch.clear();
-                scratch.reserve(strided.bytes);
                 strided.gather(scratch);
                 scratch
             }
