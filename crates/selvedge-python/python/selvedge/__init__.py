@@ -52,7 +52,7 @@ from selvedge._recorder import Plan, Recorder, Summary, plan
 from selvedge._references import VirtualizarrParser, references, to_icechunk
 from selvedge._safetensors import Loaded, load_safetensors, save_safetensors
 from selvedge._selvedge import __version__
-from selvedge._tools import Recovery, inspect, join, rechunk, recover, report, verify
+from selvedge._tools import Page, Recovery, inspect, join, rechunk, recover, report, verify
 from selvedge._watch import Watch, watch
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ __all__ = [
     "MissingPackageError",
     "NotFoundError",
     "OutOfRangeError",
+    "Page",
     "Plan",
     "ProcessError",
     "ProgramError",

@@ -10,15 +10,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from selvedge import _html, _selvedge
-from selvedge._arguments import listed
+from selvedge._arguments import is_text, listed
+from selvedge._arguments import shown as names_of
 from selvedge._dtypes import BITS, SIZES, to_numpy, to_torch
-from selvedge._errors import ClosedError, DtypeError, FileError, OutOfRangeError, TensorNotFoundError
+from selvedge._errors import ClosedError, DeclarationError, DtypeError, FileError, OutOfRangeError, TensorNotFoundError
 from selvedge._indices import Indices, pick, runs
 from selvedge._sizes import in_bytes, shown
 
 if TYPE_CHECKING:
     import numpy
     import torch
+
+    from selvedge._tools import Page
 
     # Under other names: methods are called as the packages are.
     Array: TypeAlias = numpy.ndarray[Any, Any]
@@ -70,9 +73,9 @@ class File(Mapping[str, "Tensor"]):
         follow_links: bool | Path = False,
         load_plugins: bool = False,
     ) -> None:
-        self._path = os.path.abspath(os.fspath(path))
+        self._path = os.path.abspath(os.fsdecode(path))
         self._assumed = assume_bf16
-        self._links = follow_links if isinstance(follow_links, bool) else os.path.abspath(os.fspath(follow_links))
+        self._links = follow_links if isinstance(follow_links, bool) else os.path.abspath(os.fsdecode(follow_links))
         self._plugins = load_plugins
         self._closed = False
         self._opening = threading.Lock()
@@ -115,12 +118,30 @@ class File(Mapping[str, "Tensor"]):
         """
         return self._handle().refresh()
 
-    def report(self, page: Path, *others: Path, **options: Any) -> str:
-        """Makes a page about it, for a browser: :func:`selvedge.report`, which has the `options`."""
+    def report(self, page: Path | None = None, *others: Path, **options: Any) -> Page:
+        """Makes a page about it, for a browser or, without a name, a notebook.
+
+        It is made by :func:`selvedge.report`, which has the `options`; those that it was opened with are taken.
+
+        Raises:
+            DeclarationError: it was opened with names in `assume_bf16`, and has other tensors of uint16, which a page
+                takes for bfloat16 as well.
+        """
         from selvedge._tools import report
 
-        options = {"follow_links": self._links, "load_plugins": self._plugins, **options}
-        return report(self._path, page, *others, **options)
+        opened = {"follow_links": self._links, "load_plugins": self._plugins, "assume_bf16": bool(self._assumed)}
+        if self._assumed and "assume_bf16" not in options:
+            left = [
+                name
+                for name, tensor in self.items()
+                if _dtype_or_none(tensor._raw) == "uint16" and "logical_dtype" not in tensor.attributes
+            ]
+            if left:
+                raise DeclarationError(
+                    f"{self._path}: a page takes all tensors of uint16 without a marker for bfloat16, or none, and "
+                    f"`assume_bf16` leaves out {names_of(left)}: say `report(…, assume_bf16=True)` or False"
+                )
+        return report(self._path, page, *others, **(opened | options))
 
     def close(self) -> None:
         """Closes the file. Tensors that were taken from it can no longer be read."""
@@ -140,7 +161,7 @@ class File(Mapping[str, "Tensor"]):
         Raises:
             TensorNotFoundError: there is none; a `KeyError`.
         """
-        if not isinstance(name, str):
+        if not is_text(name):
             raise TensorNotFoundError(f"{self._path}: expected the name of a tensor, found {name!r}")
         return Tensor(self, name, self._handle().tensor(name))
 

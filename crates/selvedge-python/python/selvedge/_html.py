@@ -22,6 +22,12 @@ def card(title: str, lines: Iterable[str], head: Sequence[str], rows: Iterable[S
     return f'<div><div><b>{escape(title)}</b></div>{said}{table if body else ""}</div>'
 
 
+def frame(page: str) -> str:
+    """A whole page within another, whose scripts have no part in that one."""
+    style = "width:100%;height:85vh;border:1px solid #8886"
+    return f'<iframe sandbox="allow-scripts allow-downloads" style="{style}" srcdoc="{escape(page)}"></iframe>'
+
+
 def short(path: str) -> str:
     """A path as people would say it here: relative to the working folder where that is shorter."""
     relative = os.path.relpath(path)

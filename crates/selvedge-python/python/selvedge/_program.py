@@ -12,9 +12,21 @@ from typing import NoReturn
 from selvedge import _selvedge
 from selvedge._errors import ProgramError
 
+# Runs the package whose file is its first argument, wherever the interpreter would look for one of this name.
+_START = """
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location("selvedge", sys.argv.pop(1))
+package = sys.modules["selvedge"] = module_from_spec(spec)
+spec.loader.exec_module(package)
+from selvedge._program import main
+main()
+"""
+
 # Flags that are arguments of the functions here.
 _SWITCH = re.compile(
-    "`?--(overwrite|skip-unsupported|skip-damaged|assume-bf16|load-plugins|checksums|follow-links)(=DIR|\\[=DIR\\])?`?"
+    "`?--(overwrite|skip-unsupported|skip-damaged|assume-bf16|load-plugins|checksums|follow-links|quick|steps)"
+    "(=DIR|\\[=DIR\\])?(?![\\w-])`?"
 )
 _FLAG = re.compile("'--([a-z-]+) <[A-Z]+>'")
 
@@ -22,31 +34,55 @@ _FLAG = re.compile("'--([a-z-]+) <[A-Z]+>'")
 def _in_python(said: str) -> str:
     """What the program says, without what is only of the command line."""
     said = said.strip().removeprefix("error: ").removesuffix("For more information, try '--help'.").rstrip()
+    said = with_arguments(said)
+    said = _FLAG.sub(lambda flag: f"`{'read' if flag[1] == 'for' else flag[1]}`", said)
+    if re.search(r"(?<![\w/-])--[a-z]", said):
+        said += " (what begins with `--` is an option of the program `selvedge` in a terminal)"
+    return said
+
+
+def with_arguments(said: str) -> str:
+    """What the program says, with the arguments of the functions here for its flags."""
     said = _SWITCH.sub(lambda flag: f"`{flag[1].replace('-', '_')}=True`", said)
-    return _FLAG.sub(lambda flag: f"`{'read' if flag[1] == 'for' else flag[1]}`", said)
+    return said.replace("--tensor ", "`tensors` ")
 
 
 def _again() -> tuple[str, list[str]]:
-    """What starts the program once more."""
-    return sys.executable, ["-m", "selvedge"]
+    """What starts the program once more.
+
+    It is mostly started among somebody's data, and `-m` would take the modules of Python itself from there: a `re.py`
+    beside a file would be run.
+    """
+    import selvedge
+
+    assert selvedge.__file__ is not None
+    return sys.executable, ["-P", "-c", _START, selvedge.__file__]
 
 
 def main() -> NoReturn:
     """Runs the program with the command line of this process."""
-    # Ctrl-C ends it as it ends any program; Python would only take a note.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Ctrl-C ends it as it ends any program; Python would only take a note. Whoever started it to be ignored, as
+    # a shell does with `&` in a script, has it so.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     code = _selvedge.run_program(["selvedge", *sys.argv[1:]], _again())
     sys.stdout.flush()
     os._exit(code)
 
 
-def call(*arguments: str | os.PathLike[str], answers: tuple[int, ...] = (0,)) -> tuple[int, str]:
-    """Runs the program in a process of its own: the exit code, and what it prints.
+def argument(path: str | os.PathLike[str]) -> str:
+    """A path as the program takes it, which begins with no `-`, as options do."""
+    path = os.fsdecode(path)
+    return os.path.join(os.curdir, path) if path.startswith("-") else path
+
+
+def call(*arguments: str, answers: tuple[int, ...] = (0,)) -> tuple[int, str]:
+    """Runs the program in a process of its own: the exit code, and what it prints. Paths are made by `argument`.
 
     A damaged file can make libhdf5 crash or loop; it is the child that crashes, and Ctrl-C ends it.
     """
     file, first = _again()
-    command = [file, *first, *(os.fspath(argument) for argument in arguments)]
+    command = [file, *first, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         try:
             printed, said = child.communicate()

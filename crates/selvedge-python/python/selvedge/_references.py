@@ -15,7 +15,7 @@ from selvedge import _selvedge
 from selvedge._arguments import listed
 from selvedge._errors import DeclarationError, FileError
 from selvedge._extras import package
-from selvedge._program import call
+from selvedge._program import argument, call, with_arguments
 
 if TYPE_CHECKING:
     import numpy
@@ -48,7 +48,7 @@ def references(
 
     Args:
         files: an HDF5 file or a joined view, or the files of the ranks.
-        target: the file to write; without it only what would be written is told.
+        target: the file to write, with its folders; without it only what would be written is told.
         zarr: the form of Zarr, 2 (which xarray's kerchunk engine reads) or 3.
         url: where the files will lie for those who read: this, and their way from the folder that all are in.
             Without it, where they lie now.
@@ -62,13 +62,13 @@ def references(
     Raises:
         ProgramError: a tensor has no references, by name; ranks do not go together; or there is such a file.
     """
-    arguments: list[Path] = ["references", *listed(files), "--zarr", str(zarr), "--piece", str(piece)]
+    arguments = ["references", *map(argument, listed(files)), f"--zarr={zarr}", f"--piece={piece}"]
     arguments += ["--skip-unsupported"] * skip_unsupported
     if url is not None:
-        arguments += ["--url", url]
+        arguments += [f"--url={url}"]
     if target is not None:
-        arguments += ["--output", target, *["--overwrite"] * overwrite]
-    return call(*arguments)[1]
+        arguments += ["--output", argument(target), "--parents", *["--overwrite"] * overwrite]
+    return with_arguments(call(*arguments)[1])
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def to_icechunk(
         DeclarationError: the group has another array of the name of a tensor, or arrays of another run.
     """
     zarr = package("zarr", "`to_icechunk`")
-    found = _selvedge.References([os.fspath(file) for file in listed(files)], piece, skip_unsupported)
+    found = _selvedge.References([os.fsdecode(file) for file in listed(files)], piece, skip_unsupported)
     # Icechunk takes them for what a browser does.
     urls = [quote(location, safe="/:") for location in _urls(found.files(), url)]
     session = repo.writable_session(branch)
