@@ -83,6 +83,51 @@ def test_masks_and_lists_one_after_the_other(recorded: tuple[pathlib.Path, dict[
         file["W"][[1, 2], [3, 4]]
 
 
+def test_what_has_an_axis_is_a_list_also_of_one_element(tmp_path: pathlib.Path) -> None:
+    # A tensor of torch with one element takes itself for an integer: its axis was lost, and a mask read row 0.
+    path = tmp_path / "one.h5"
+    values = numpy.arange(12, dtype=numpy.float32).reshape(4, 1, 3)
+    with selvedge.Recorder(path, like={"W": values[0]}) as run:
+        for step in values:
+            run.append(W=step)
+    tensor = selvedge.open(path)["W"]
+    for index in ([2], [-1]):
+        for one in (torch.tensor(index), numpy.array(index), index):
+            same(tensor[one].numpy(), values[index])
+    for index in ([True], [False]):
+        for mask in (torch.tensor(index), numpy.array(index), index):
+            same(tensor[:, mask].numpy(), values[:, index])
+    for number in (torch.tensor(2), numpy.array(2), numpy.int64(2)):
+        same(tensor[number].numpy(), values[2])
+    for number in (torch.tensor(True), numpy.array(True), numpy.True_, torch.tensor(1.0)):
+        with pytest.raises(selvedge.OutOfRangeError, match="expected an integer, .* found"):
+            tensor[number]
+
+
+def test_many_small_steps_are_chosen_as_numpy_does(tmp_path: pathlib.Path) -> None:
+    # Each run of steps that follow each other was a read of its own: half of a million losses took seconds.
+    path = tmp_path / "long.h5"
+    losses = numpy.random.default_rng(1).standard_normal((4000, 2)).astype(numpy.float32)
+    with h5py.File(path, "w") as file:
+        file.create_dataset("loss", data=losses, chunks=(500, 2), fletcher32=True)
+    loss = selvedge.open(path)["loss"]
+    mask = losses[:, 0] > 0
+    order = numpy.random.default_rng(2).permutation(4000)
+    for index in (mask, order, slice(None, None, -1), [*range(3000), 7, 7]):
+        same(loss[index].numpy(), losses[index])
+        same(loss[index][:, 1].as_float32(), losses[index][:, 1])
+    # A chunk that is not wanted may be damaged.
+    with h5py.File(path) as file:
+        where = file["loss"].id.get_chunk_info(3).byte_offset
+    with path.open("r+b") as file:
+        file.seek(where)
+        file.write(b"\xff")
+    mask[1500:2000] = False
+    same(selvedge.open(path)["loss"][mask].numpy(), losses[mask])
+    with pytest.raises(selvedge.FileError):
+        selvedge.open(path)["loss"][::-1].numpy()
+
+
 def test_an_index_may_be_a_text(recorded: tuple[pathlib.Path, dict[str, Any]]) -> None:
     path, values = recorded
     file = selvedge.open(path)
@@ -101,7 +146,8 @@ def test_an_index_may_be_a_text(recorded: tuple[pathlib.Path, dict[str, Any]]) -
     ("index", "match"),
     [(50, "index 50 of an axis of 50"), (-51, "index -51"), ([0, 50], "index 50"), ((0, 20), "index 20"),
      ((0, 0, 0), "only its steps and rows"), ((0, 0, 0, 0), "4 indices"), (None, "found None"), ("W", "found `W`"),
-     (1.5, "found 1.5"), (True, "found True"), ([0.5], "float64"), ([[1]], "2 axes"), ((..., ...), "one `...`"),
+     (1.5, "found 1.5"), (slice(1.0, 2), "found slice"), (slice(0, 9, 0), "cannot be zero"), ([[1], [1, 2]], "expected"),
+     (True, "found True"), ([0.5], "float64"), ([[1]], "2 axes"), ((..., ...), "one `...`"),
      ([True, False], "a mask of 2 for an axis of 50")],
 )  # fmt: skip
 def test_an_index_that_is_none(recorded: tuple[pathlib.Path, dict[str, Any]], index: Any, match: str) -> None:
@@ -157,6 +203,8 @@ def test_blocks(recorded: tuple[pathlib.Path, dict[str, Any]]) -> None:
     assert torch.equal(torch.cat(list(w.blocks(700, "torch"))).view(torch.uint16), w.torch().view(torch.uint16))
     assert next(iter(w.blocks(700, "float32"))).dtype == numpy.float32
     assert list(w[:0].blocks()) == []
+    # A row of a step is one block.
+    same(*w[3, 5].blocks(1), values["W"][3, 5])
     with pytest.raises(selvedge.DtypeError, match="'torch'"):
         w.blocks(form="pandas")  # type: ignore[arg-type]
 

@@ -50,7 +50,8 @@ def test_rows_are_chosen_as_numpy_does(tmp_path: pathlib.Path) -> None:
     values = torch.randn(40, 3, 2, dtype=torch.bfloat16)
     selvedge.save_safetensors({"W": values}, path)
     mask = torch.arange(40) % 7 == 1
-    for rows in (slice(3, 9), slice(None, None, 5), slice(None, None, -3), [5, 1, 1, -1], mask, [], 7):
+    one = torch.tensor([2])
+    for rows in (slice(3, 9), slice(None, None, 5), slice(None, None, -3), [5, 1, 1, -1], mask, [], 7, one):
         expected = values.flip(0)[::3] if rows == slice(None, None, -3) else values[rows]
         assert torch.equal(selvedge.load_safetensors(path, rows=rows)["W"], expected)
     with pytest.raises(IndexError):
@@ -74,6 +75,19 @@ def test_forms_and_errors(tmp_path: pathlib.Path) -> None:
         selvedge.load_safetensors(path, ["V"])
     with pytest.raises(FileNotFoundError):
         selvedge.load_safetensors(tmp_path / "b.safetensors")
+    for wrong, match in (
+        ({"metadata": {"k": 1}}, "metadata: `k`: expected a text, found 1"),
+        ({"metadata": ["k"]}, "metadata: expected a mapping"),
+        ({"parameters": {"p": "\ud800"}}, "parameters: `p`: expected a text"),
+        ({"notebook": "\ud800"}, "notebook: expected a text"),
+    ):
+        with pytest.raises(selvedge.DeclarationError, match=match):
+            selvedge.save_safetensors({"W": values}, path, **wrong)
+    with pytest.raises(selvedge.DeclarationError, match="expected names for keys"):
+        selvedge.save_safetensors({"\ud800": values}, path)
+    with pytest.raises(selvedge.DeclarationError, match="names: expected a text"):
+        selvedge.load_safetensors(path, ["\ud800"])
+    assert torch.equal(selvedge.load_safetensors(bytes(path))["W"], values)
     with pytest.raises(selvedge.Error, match="__metadata__"):
         selvedge.save_safetensors({"__metadata__": values}, path)
     assert path.read_bytes() == first

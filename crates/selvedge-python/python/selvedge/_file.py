@@ -14,7 +14,7 @@ from selvedge._arguments import is_text, listed
 from selvedge._arguments import shown as names_of
 from selvedge._dtypes import BITS, SIZES, to_numpy, to_torch
 from selvedge._errors import ClosedError, DeclarationError, DtypeError, FileError, OutOfRangeError, TensorNotFoundError
-from selvedge._indices import Indices, pick, runs
+from selvedge._indices import Indices, as_array, pick, runs
 from selvedge._sizes import in_bytes, shown
 
 if TYPE_CHECKING:
@@ -366,7 +366,7 @@ class Selection:
         rows = None
         if len(self._axes) > 1 and self._axes[1][0] != range(raw.shape[1]):
             rows = [int(row) for row in self._axes[1][0]]
-        if self.size:
+        if self.size and not _fill_from_span(raw, array, self._axes[0][0], rows, as_float32):
             raw.read_into(array, runs(self._axes[0][0]), rows, as_float32)
 
     def bits(self) -> Array:
@@ -450,7 +450,11 @@ class Selection:
         wide = 4 if form == "float32" else SIZES[self.dtype]
         step = max(1, _product(self.shape[1:]) * wide)
         each = max(1, (in_bytes(memory) or 0) // 2 // step)
-        parts = [self[first : first + each] for first in range(0, length, each)]
+        if any(kept for _, kept in self._axes):
+            parts = [self[first : first + each] for first in range(0, length, each)]
+        else:
+            # One row of one step, which is read as a whole.
+            parts = [self] if length else []
 
         def read(part: Selection) -> Any:
             return part.as_float32() if form == "float32" else getattr(part, form)()
@@ -478,6 +482,31 @@ class Selection:
     def _repr_html_(self) -> str:
         lines = [f"{self.dtype} {_html.shape(self.shape)}, {shown(self.nbytes)}"]
         return _html.card(f"{self._name} of {_html.short(self._file.path)}", lines, (), ())
+
+
+def _fill_from_span(
+    raw: _selvedge.Tensor, array: Array, steps: Indices, rows: list[int] | None, as_float32: bool
+) -> bool:
+    """Fills `array` from all steps between the first and the last of these, and returns whether it did: only where that
+    is faster than one read for each, as of half of a million losses."""
+    import numpy
+
+    if len(steps) <= 256 or (isinstance(steps, range) and steps.step > 0):
+        return False
+    places = as_array(steps)
+    first = int(places.min())
+    count = int(places.max()) - first + 1
+    # So many bytes between two that are wanted take as long as another read.
+    if count * array[0].nbytes > min(len(steps) << 12, 64 << 20):
+        return False
+    span = numpy.empty((count, *array.shape[1:]), array.dtype)
+    try:
+        raw.read_into(span, [(first, count, 1)], rows, as_float32)
+    except FileError:
+        # One that is not wanted may be damaged.
+        return False
+    numpy.take(span, places - first, axis=0, out=array)
+    return True
 
 
 def _rebuilt(file: File, name: str, axes: tuple[tuple[Indices, bool], ...]) -> Selection:
