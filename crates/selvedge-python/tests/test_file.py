@@ -302,11 +302,24 @@ def test_a_file_that_is_not_there_or_none(tmp_path: pathlib.Path) -> None:
     text.write_text("no HDF5 " * 100)
     with pytest.raises(OSError, match="not an HDF5 file"):
         selvedge.open(text)
+    with selvedge.Recorder(bytes(tmp_path / "a.h5"), scalars=["loss"]) as run:
+        assert run.path == str(tmp_path / "a.h5")
     selvedge.save_safetensors({"W": numpy.ones(2)}, tmp_path / "a.safetensors")
     with pytest.raises(selvedge.FileError, match="not an HDF5 file.* `selvedge.load_safetensors` loads it"):
         selvedge.open(tmp_path / "a.safetensors")
     with pytest.raises(selvedge.FileError, match="directory"):
         selvedge.open(tmp_path)
+    saved = {"W": numpy.ones(2)}
+    for path in ("a\0b", b"a\0b", "\ud800"):
+        for function in (selvedge.open, selvedge.inspect, selvedge.recover, selvedge.load_safetensors):
+            with pytest.raises(selvedge.FileError, match="cannot be the path of a file"):
+                function(path)
+        with pytest.raises(selvedge.FileError, match="cannot be the path of a file"):
+            selvedge.save_safetensors(saved, path)
+        with pytest.raises(selvedge.FileError, match="cannot be the path of a file"):
+            selvedge.Recorder(path, scalars=["loss"])
+    with pytest.raises(KeyError, match="expected the name of a tensor"):
+        selvedge.File(bytes(tmp_path / "a.h5"))["\ud800"]
 
 
 def test_other_files_are_read_where_that_is_asked_for(tmp_path: pathlib.Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from selvedge._dtypes import name_of
-from selvedge._errors import DeclarationError
+from selvedge._errors import DeclarationError, FileError
 
 
 # Counts of bytes, steps and elements are below it.
@@ -42,6 +42,18 @@ def as_text(what: str, given: Any) -> str:
     if not is_text(given):
         raise DeclarationError(f"{what}: expected a text, found {given!r}")
     return str(given)
+
+
+def as_path(given: str | bytes | os.PathLike[Any]) -> str:
+    """A path of a file, which bytes may be as well."""
+    path = os.fsdecode(given)
+    try:
+        is_path = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_path = False
+    if not is_path:
+        raise FileError(f"{path!r} cannot be the path of a file: expected no zero byte and no half of a character")
+    return path
 
 
 def dtype_and_shape(what: str, asked: Any) -> tuple[str, list[int]]:

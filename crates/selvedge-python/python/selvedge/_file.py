@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from selvedge import _html, _selvedge
-from selvedge._arguments import is_text, listed
+from selvedge._arguments import as_path, is_text, listed
 from selvedge._arguments import shown as names_of
 from selvedge._dtypes import BITS, SIZES, to_numpy, to_torch
 from selvedge._errors import ClosedError, DeclarationError, DtypeError, FileError, OutOfRangeError, TensorNotFoundError
@@ -73,9 +73,9 @@ class File(Mapping[str, "Tensor"]):
         follow_links: bool | Path = False,
         load_plugins: bool = False,
     ) -> None:
-        self._path = os.path.abspath(os.fsdecode(path))
+        self._path = os.path.abspath(as_path(path))
         self._assumed = assume_bf16
-        self._links = follow_links if isinstance(follow_links, bool) else os.path.abspath(os.fsdecode(follow_links))
+        self._links = follow_links if isinstance(follow_links, bool) else os.path.abspath(as_path(follow_links))
         self._plugins = load_plugins
         self._closed = False
         self._opening = threading.Lock()

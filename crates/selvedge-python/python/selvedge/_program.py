@@ -10,6 +10,7 @@ import sys
 from typing import NoReturn
 
 from selvedge import _selvedge
+from selvedge._arguments import as_path
 from selvedge._errors import ProgramError
 
 # Runs the package whose file is its first argument, wherever the interpreter would look for one of this name.
@@ -72,7 +73,7 @@ def main() -> NoReturn:
 
 def argument(path: str | os.PathLike[str]) -> str:
     """A path as the program takes it, which begins with no `-`, as options do."""
-    path = os.fsdecode(path)
+    path = as_path(path)
     return os.path.join(os.curdir, path) if path.startswith("-") else path
 
 

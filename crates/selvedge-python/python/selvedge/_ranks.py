@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from selvedge import _selvedge
-from selvedge._arguments import listed, named
+from selvedge._arguments import as_path, listed, named
 from selvedge._errors import DeclarationError, DtypeError, Error, FileError
 from selvedge._extras import package
 
@@ -59,7 +59,7 @@ class Shard:
         own: tuple[str, int, int, int] | None = None
         problem: str | None = None
         try:
-            own = _selvedge.rank_of(os.fsdecode(resume)) if resume is not None and os.path.exists(resume) else None
+            own = _selvedge.rank_of(as_path(resume)) if resume is not None and os.path.exists(resume) else None
         except Error as error:
             # The others wait for this rank: all of them hear of it.
             problem = str(error)
@@ -103,7 +103,7 @@ def joined_steps(shards: Iterable[Path]) -> int:
         DeclarationError: they are not the files of all ranks of one run.
         FileError: a file cannot be read.
     """
-    return _selvedge.joined_steps([os.fsdecode(path) for path in listed(shards)])
+    return _selvedge.joined_steps([as_path(path) for path in listed(shards)])
 
 
 @dataclass

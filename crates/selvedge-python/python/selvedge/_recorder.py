@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from selvedge import _html, _selvedge
-from selvedge._arguments import LARGEST, as_text, dtype_and_shape, named, whole
+from selvedge._arguments import LARGEST, as_path, as_text, dtype_and_shape, named, whole
 from selvedge._dtypes import SIZES, name_of
 from selvedge._errors import DeclarationError, ExistsError
 from selvedge._ranks import Declared, Part, Shard, checked
@@ -160,7 +160,7 @@ class Recorder(_selvedge.Recorder):
         shard: Shard | None = None,
         parts: Mapping[str, Part] | None = None,
     ) -> Self:
-        path = os.path.abspath(os.fsdecode(path))
+        path = os.path.abspath(as_path(path))
         if overwrite and resume:
             raise DeclarationError("`overwrite` begins the file anew and `resume` goes on with it: choose one")
         if overwrite or resume:
@@ -268,7 +268,7 @@ def plan(
     """
     declared = _declared(like, tensors, scalars, constants, None)
     text, numbers = _selvedge.plan(
-        os.path.abspath(os.fsdecode(path)),
+        os.path.abspath(as_path(path)),
         declared.tensors,
         declared.constants,
         [],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from selvedge import _selvedge
-from selvedge._arguments import listed
+from selvedge._arguments import as_path, listed
 from selvedge._errors import DeclarationError, FileError
 from selvedge._extras import package
 from selvedge._program import argument, call, with_arguments
@@ -194,7 +194,7 @@ def to_icechunk(
         DeclarationError: the group has another array of the name of a tensor, or arrays of another run.
     """
     zarr = package("zarr", "`to_icechunk`")
-    found = _selvedge.References([os.fsdecode(file) for file in listed(files)], piece, skip_unsupported)
+    found = _selvedge.References([as_path(file) for file in listed(files)], piece, skip_unsupported)
     # Icechunk takes them for what a browser does.
     urls = [quote(location, safe="/:") for location in _urls(found.files(), url)]
     session = repo.writable_session(branch)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from selvedge import _selvedge
-from selvedge._arguments import as_text, named
+from selvedge._arguments import as_path, as_text, named
 from selvedge._dtypes import BITS, SIZES, to_numpy, to_torch
 from selvedge._errors import DeclarationError, OutOfRangeError
 from selvedge._indices import pick, runs
@@ -62,7 +62,7 @@ def save_safetensors(
         "sync": sync,
         "reproducible": reproducible,
     }
-    return _selvedge.save_safetensors(os.fsdecode(path), items, options)
+    return _selvedge.save_safetensors(as_path(path), items, options)
 
 
 class Loaded(dict[str, Any]):
@@ -114,7 +114,7 @@ def load_safetensors(
         raise DeclarationError(f"form={form!r}: expected 'torch', 'numpy' or 'bits'")
     import numpy
 
-    file = _selvedge.SafetensorsFile(os.fsdecode(path))
+    file = _selvedge.SafetensorsFile(as_path(path))
     loaded = Loaded()
     loaded.metadata = file.metadata()
     for name in file.names() if names is None else [as_text("names", name) for name in names]:

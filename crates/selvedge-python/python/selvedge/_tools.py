@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selvedge import _html, _selvedge
-from selvedge._arguments import listed
+from selvedge._arguments import as_path, listed
 from selvedge._program import argument, call, with_arguments
 
 Path = str | os.PathLike[str]
@@ -21,7 +21,7 @@ def _others(follow_links: bool | Path, load_plugins: bool) -> list[str]:
     """What the program is told of files and filters that a file names."""
     links = [] if follow_links is False else ["--follow-links"]
     if not isinstance(follow_links, bool):
-        links = [f"--follow-links={os.fsdecode(follow_links)}"]
+        links = [f"--follow-links={as_path(follow_links)}"]
     return links + ["--load-plugins"] * load_plugins
 
 
@@ -179,7 +179,7 @@ def report(
     with tempfile.TemporaryDirectory() as folder:
         made = os.path.join(folder, "page.html")
         shown = Page(with_arguments(call(*arguments, "--output", made)[1]).replace(made, "a page"))
-        with open(made, encoding="utf-8") as file:
+        with open(made, encoding="utf-8", newline="") as file:
             shown.html = file.read()
     return shown
 
@@ -236,4 +236,4 @@ def recover(path: Path) -> Recovery:
     Raises:
         FileError: somebody writes the file, or it is no trajectory.
     """
-    return Recovery(*_selvedge.recover(os.fsdecode(path)))
+    return Recovery(*_selvedge.recover(as_path(path)))
