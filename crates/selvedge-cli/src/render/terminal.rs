@@ -51,14 +51,16 @@ fn file(about: &About, tensors: &[TensorReport], room: Room) -> Vec<String> {
     for line in &about.lines {
         lines.extend(caption(Style::new(), line, 2, room));
     }
-    let is_part = |tensor: &TensorReport| match tensor.shape.first() {
-        Some(&steps) if tensor.kind != Kind::Constant => {
-            tensor.unread.is_none() && tensor.measured < steps
-        }
-        _ => false,
+    // What cannot be read is told with its tensor.
+    let is_part = |tensor: &TensorReport| {
+        let unread = tensor.unread_steps.iter();
+        let unread: u64 = unread.map(|[first, last]| last - first + 1).sum();
+        let looked_at = tensor.measured.saturating_add(unread);
+        let has_steps = tensor.unread.is_none() && tensor.kind != Kind::Constant;
+        has_steps && tensor.shape.first().is_some_and(|&steps| looked_at < steps)
     };
     if tensors.iter().any(is_part) {
-        let text = "some of the steps were read, each with the one before it; with --all-steps, and without --steps, all are";
+        let text = "some of the steps were read, each with the one before it, and all numbers are of these; with --all-steps, and without --steps, all are";
         lines.extend(caption(HEADING, text, 2, room));
     }
     lines.extend(warnings(tensors, room));
@@ -93,6 +95,18 @@ fn file(about: &About, tensors: &[TensorReport], room: Room) -> Vec<String> {
     lines
 }
 
+/// Which steps the numbers of a tensor are of, where these are not all.
+fn of_steps(tensor: &TensorReport) -> String {
+    match tensor.shape.first() {
+        Some(&steps) if tensor.kind != Kind::Constant && tensor.measured < steps => format!(
+            " in the {} of {} steps that were measured",
+            Grouped(tensor.measured),
+            Grouped(steps)
+        ),
+        _ => String::new(),
+    }
+}
+
 /// Where numbers end to be numbers, and what cannot be read.
 fn warnings(tensors: &[TensorReport], room: Room) -> Vec<String> {
     const MOST: usize = 4;
@@ -110,8 +124,10 @@ fn warnings(tensors: &[TensorReport], room: Room) -> Vec<String> {
                 Kind::Steps => format!("at step {}, {index:?}", Grouped(*step)),
                 Kind::Constant => format!("at {index:?}"),
             };
-            let count = Grouped(count);
-            Some((ERROR, format!("{name}: {count} {what}, the first {place}")))
+            let (count, part) = (Grouped(count), of_steps(tensor));
+            let of_these = if part.is_empty() { "" } else { " of these" };
+            let line = format!("{name}: {count} {what}{part}, the first{of_these} {place}");
+            Some((ERROR, line))
         });
         let unread = tensor.unread.iter().chain(&tensor.partly);
         let unread = unread.map(|why| (WARNING, format!("{name}: {why}")));
@@ -144,7 +160,7 @@ fn steps_of(tensor: &TensorReport, room: Room) -> Vec<String> {
             .shape
             .first()
             .map_or(0, |steps| steps.saturating_sub(1));
-        lines.extend(heat_map(heat, last, room));
+        lines.extend(heat_map(heat, last, &of_steps(tensor), room));
     }
     lines
 }
@@ -264,8 +280,8 @@ fn place(share: f64, count: usize) -> usize {
     at.min(count - 1)
 }
 
-/// Rows × steps: two rows of cells on each line, the rows that moved most on top.
-fn heat_map(heat: &Heat, last: u64, room: Room) -> Vec<String> {
+/// Rows × steps: two rows of cells on each line, the rows that moved most on top. `part` says of which steps it is.
+fn heat_map(heat: &Heat, last: u64, part: &str, room: Room) -> Vec<String> {
     let columns = heat.columns.0.len();
     let picture = &heat.sorted;
     let rows = picture.best.0.len();
@@ -307,7 +323,7 @@ fn heat_map(heat: &Heat, last: u64, room: Room) -> Vec<String> {
         false => format!("; not split by {}", heat.unsplit.join(", ")),
     };
     let title = format!(
-        "rows,{together} those that moved most on top{split}: {} to {}; {} of {} still{unsplit}",
+        "rows,{together} those that moved most on top{split}: {} to {}; {} of {} still{part}{unsplit}",
         float(f64::from(least.min(greatest))),
         float(f64::from(greatest)),
         Grouped(heat.still),

@@ -115,6 +115,59 @@ fn a_quick_look_has_the_figures_of_its_steps() {
     assert_eq!(judged(&file, &page, true), ["steps W"]);
 }
 
+/// Rows that moved at other steps "never moved", and a NaN was "the first" where others came before it.
+#[test]
+fn a_sample_says_nothing_of_other_steps() {
+    let place = Place::new();
+    let make = "
+import sys, h5py, numpy as np
+steps = np.arange(3000)[:, None, None]
+values = np.tile((steps >= 100 + np.arange(30)[:, None]).astype('f4'), 4)
+values[777:, 3, 1] = np.nan
+with h5py.File(sys.argv[1], 'w') as f:
+    f.create_dataset('W', data=values, chunks=(100, 30, 4))
+";
+    python::on_file(make, &place.path("a.h5"));
+    place.print(&["report", "--quick", "a.h5"]);
+    let text = place.print(&["view", "--term", "a.h5", "--steps", "0..3000:13"]);
+    let text = text.replace("\n  ", " ");
+    let part = "in the 231 of 3,000 steps that were measured";
+    for told in [
+        format!("W: 171 NaN {part}, the first of these at step 780, [3, 1]"),
+        "28 of 30 still in the".to_owned(),
+        "and all numbers are of these".to_owned(),
+    ] {
+        assert!(text.contains(&told), "{told}: {text}");
+    }
+    let script = concat!(
+        include_str!("../common/browser.py"),
+        "
+def use(tab, seen):
+    tab.call('Page.navigate', url=page)
+    tab.until(\"document.readyState === 'complete' && document.querySelector('ul.movers') !== null\")
+    seen['text'] = tab.value('root.textContent')
+page = 'file://' + os.path.abspath(sys.argv[1])
+drive(page, use)
+"
+    );
+    let seen = python::run(script, [place.path("a_report.html")]);
+    let seen: serde_json::Value = serde_json::from_str(&seen).expect("JSON");
+    if seen.is_null() {
+        eprintln!("skipped: there is no Chromium on the PATH to open the page in");
+        return;
+    }
+    let text = seen["text"].as_str().expect("text");
+    let part = "in the 200 of 3,000 steps that were measured";
+    for told in [
+        format!("W: 148 NaN {part}, the first of these at step 784"),
+        format!("28 of 30 rows did not move {part}. Those that moved most in these"),
+        "of which 200 were measured".to_owned(),
+        "and all numbers are of these".to_owned(),
+    ] {
+        assert!(text.contains(&told), "{told}: {text}");
+    }
+}
+
 /// The JSON of a page.
 fn data(page: &Path) -> serde_json::Value {
     let html = fs::read_to_string(page).expect("the page");

@@ -30,6 +30,10 @@ function fileName(number) {
 const fileLabel = (number) => several ? fileName(number) + " " : "";
 const fileTitle = (number) => several ? fileName(number) + ": " : "";
 
+/** Which steps the numbers of a tensor are of, where these are not all. */
+const ofSteps = (tensor) => tensor.kind === "constant" || tensor.measured >= tensor.shape[0] ? ""
+  : ` in the ${grouped(tensor.measured)} of ${grouped(tensor.shape[0])} steps that were measured`;
+
 /** The title, and what the files are; what it returns renews that. */
 function header(more = () => []) {
   const other = () => document.documentElement.dataset.theme === "dark" ? "light" : "dark";
@@ -60,7 +64,7 @@ function header(more = () => []) {
       card.append(make("p", "warning", `The largest tensors of each kind are here, and ${grouped(file.left_out)} others are not; --tensor chooses.`));
     }
     if (file.is_sampled) {
-      card.append(make("p", "warning", `Some of the steps were read, each with the one before it. ${ALL_STEPS}`));
+      card.append(make("p", "warning", `Some of the steps were read, each with the one before it, and all numbers are of these. ${ALL_STEPS}`));
     }
     card.append(told[number]);
     return card;
@@ -78,7 +82,7 @@ function warnings() {
   return renew;
 }
 
-/** Where numbers end to be numbers, the earliest step first; and what is not here. */
+/** Where numbers end to be numbers, the earliest step first; and what is not here. Of a sample it says nothing of other steps. */
 function standsOut() {
   const found = [];
   DATA.files.forEach((file, number) => {
@@ -88,7 +92,8 @@ function standsOut() {
         if (!count || !first) continue;
         const step = tensor.kind === "constant" ? "" : ` at step ${grouped(first.step)}`;
         const index = tensor.kind === "scalar" ? "" : ` at [${first.index.join(", ")}]`;
-        found.push([first.step, `${name}: ${grouped(count)} ${what}, the first${[step, index].filter(Boolean).join(",")}`]);
+        const part = ofSteps(tensor), which = part ? "the first of these" : "the first";
+        found.push([first.step, `${name}: ${grouped(count)} ${what}${part}, ${which}${[step, index].filter(Boolean).join(",")}`]);
       }
       for (const why of [tensor.unread, tensor.partly]) if (why) found.push([Infinity, `${name}: ${why}`]);
     }
@@ -291,9 +296,10 @@ function movers(tensor) {
   const { top, still, rows, unit } = tensor.heat, moved = doubles(tensor.heat.top_moved);
   const list = make("ul", "movers", ...top.map((row, at) =>
     make("li", "", make("span", "", rowName(row, unit)), make("b", "", short(moved[at])))));
-  const text = still === 0 ? "All rows moved." : still === rows ? "No row moved."
-    : `${grouped(still)} of ${grouped(rows)} rows never moved.`;
-  const most = top.length ? " Those that moved most, and the sum of the norms of their changes:" : "";
+  const part = ofSteps(tensor);
+  const text = still === 0 ? "All rows moved." : still === rows ? `No row moved${part}.`
+    : part ? `${grouped(still)} of ${grouped(rows)} rows did not move${part}.` : `${grouped(still)} of ${grouped(rows)} rows never moved.`;
+  const most = top.length ? ` Those that moved most${part && " in these"}, and the sum of the norms of their changes:` : "";
   return make("div", "", make("p", "note", text + most), list);
 }
 
@@ -316,7 +322,8 @@ function tensors(more = () => null) {
       const there = read(all[at].parts);
       details.hidden = !there.length;
       if (!there.length) return;
-      const what = there.map(({ tensor }) => `${tensor.dtype}, ${grouped(tensor.shape[0])} steps of ${shape(tensor.shape.slice(1))}`);
+      const what = there.map(({ tensor }) => `${tensor.dtype}, ${grouped(tensor.shape[0])} steps of ${shape(tensor.shape.slice(1))}` +
+        (ofSteps(tensor) && `, of which ${grouped(tensor.measured)} were measured`));
       quiet.textContent = [...new Set(what)].join("; ");
       if (!details.open) return;
       if (grid) { grid.renew(all[at]); return; }
