@@ -108,26 +108,27 @@ pub struct Vocabulary(HashMap<u64, String>);
 
 impl Vocabulary {
     /// Reads a vocabulary: JSON with the row of each token (`vocab.json`), a `tokenizer.json`, a list of tokens as
-    /// JSON, or a token in each line.
+    /// JSON, or a token in each line; a text that `is_json` by its name has no lines of tokens.
     ///
     /// # Errors
     ///
     /// What was expected.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let read = Self::parse(text)?;
+    pub fn read(text: &str, is_json: bool) -> Result<Self, String> {
+        // Some editors write a mark of the encoding, which is no part of the first token.
+        let read = Self::parse(text.strip_prefix('\u{feff}').unwrap_or(text), is_json)?;
         match read.0.is_empty() {
             true => Err(format!("it has no tokens; {EXPECTED}")),
             false => Ok(read),
         }
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str, is_json: bool) -> Result<Self, String> {
         use serde_json::Value;
         if text.contains('\0') {
             return Err(format!("it is no text; {EXPECTED}"));
         }
         let first = text.trim_start().chars().next();
-        if !matches!(first, Some('{' | '[')) {
+        if !is_json && !matches!(first, Some('{' | '[')) {
             let lines = text.lines().map(str::to_owned);
             return Ok(Self((0..).zip(lines).collect()));
         }
@@ -135,6 +136,7 @@ impl Vocabulary {
             Ok(parsed) => parsed,
             // What is cut off is no list of lines.
             Err(error) if error.is_eof() => return Err(format!("its JSON has no end: {error}")),
+            Err(error) if is_json => return Err(format!("it is no JSON: {error}")),
             // A line may begin so, too.
             Err(_) => {
                 let lines = text.lines().map(str::to_owned);
@@ -163,7 +165,14 @@ impl Vocabulary {
             }
             _ => None,
         };
-        tokens.map(Self).ok_or_else(|| EXPECTED.to_owned())
+        let mut tokens = tokens.ok_or(EXPECTED)?;
+        // Those of a tokenizer that are in no text have rows behind the others, or in the place of some.
+        let added = parsed.get("added_tokens").and_then(Value::as_array);
+        tokens.extend(added.into_iter().flatten().filter_map(|token| {
+            let content = token.get("content")?.as_str()?;
+            Some((token.get("id")?.as_u64()?, content.to_owned()))
+        }));
+        Ok(Self(tokens))
     }
 
     /// The number of rows that it is made for: one more than the last that has a token.
@@ -328,6 +337,31 @@ mod tests {
         assert_eq!(file.name.chars().count(), 201);
     }
 
+    /// Rows 18 and 19, which begin and end a text, had no tokens.
+    #[test]
+    fn tokens_that_a_tokenizer_adds_have_rows() {
+        let tokenizer = r#"{
+            "added_tokens": [{"id": 2, "content": "<|bos|>"}, {"id": 0, "content": "<unk>"}],
+            "model": {"vocab": {"a": 0, "b": 1}}}"#;
+        let read = Vocabulary::read(tokenizer, true).unwrap();
+        let tokens = [0, 1, 2].map(|row| read.token(row).unwrap());
+        assert_eq!(
+            (read.rows(), tokens),
+            (3, ["<unk>", "b", "<|bos|>"].map(String::from))
+        );
+    }
+
+    /// JSON of one line that cannot be read was a vocabulary of one token.
+    #[test]
+    fn json_that_cannot_be_read_is_no_list_of_lines() {
+        for text in [r#"["\ud800", "b"]"#, r#"{"a": 0,, "b": 1}"#, "a\nb"] {
+            let error = Vocabulary::read(text, true).unwrap_err();
+            assert!(error.starts_with("it is no JSON: "), "{text}: {error}");
+        }
+        let lines = Vocabulary::read("[PAD]\n[UNK]\n", false).unwrap();
+        assert_eq!(lines.token(1).as_deref(), Some("[UNK]"));
+    }
+
     #[test]
     fn vocabularies_are_read() {
         let expected: HashMap<u64, String> = [(0, "a".to_owned()), (1, "{b".to_owned())].into();
@@ -337,13 +371,15 @@ mod tests {
             r#"{"{b": 1, "a": 0}"#,
             r#"[["a", -1.5], ["{b", -2]]"#,
         ] {
-            assert_eq!(Vocabulary::read(text).unwrap().0, expected, "{text}");
+            assert_eq!(Vocabulary::read(text, false).unwrap().0, expected, "{text}");
         }
         let tokenizer =
             r#"{"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0, "{b": 1}}}"#;
-        assert_eq!(Vocabulary::read(tokenizer).unwrap().0, expected);
+        assert_eq!(Vocabulary::read(tokenizer, true).unwrap().0, expected);
+        let marked = Vocabulary::read("\u{feff}a\n{b\n", false);
+        assert_eq!(marked.unwrap().0, expected);
         for (text, rows) in [("a\nb", 2), (r#"{"a": 6}"#, 7)] {
-            assert_eq!(Vocabulary::read(text).unwrap().rows(), rows);
+            assert_eq!(Vocabulary::read(text, false).unwrap().rows(), rows);
         }
         for wrong in [
             r#"{"a": "b"}"#,
@@ -353,7 +389,7 @@ mod tests {
             "a\0b",
             "[1, 2]",
         ] {
-            assert!(Vocabulary::read(wrong).is_err(), "{wrong:?}");
+            assert!(Vocabulary::read(wrong, false).is_err(), "{wrong:?}");
         }
     }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use selvedge_base::{Partial, read_regular};
+use selvedge_hdf5::Grouped;
 use selvedge_report::{File, Page, Sample, Vocabulary};
 
-use super::new_file::{NewFile, check_apart, check_ending};
+use super::new_file::{NewFile, check_apart, check_ending, ending};
 use super::other_files::OtherFiles;
 use super::steps::Files;
 use crate::check;
@@ -155,27 +156,39 @@ pub(super) fn vocabulary(path: &Path) -> anyhow::Result<Vocabulary> {
     let read = read_regular(path, LONGEST_VOCABULARY, &mut text);
     read.with_context(|| format!("cannot read {}", path.display()))?;
     let read = match String::from_utf8(text) {
-        Ok(text) => Vocabulary::read(&text),
+        Ok(text) => Vocabulary::read(&text, ending(path).as_deref() == Some("json")),
         Err(_) => Err("it is no text in UTF-8".to_owned()),
     };
     let read = read.map_err(anyhow::Error::msg);
     read.with_context(|| format!("{} is no vocabulary", path.display()))
 }
 
-/// That no tensor has as many rows as the vocabulary that was given, of tensors that have these numbers of them.
+/// That no tensor has as many rows as the vocabulary that was given, of tensors that have these numbers of them: an embedding
+/// may have rows without tokens behind the others, and of another model's vocabulary it names the wrong ones.
 pub(super) fn other_rows(
     path: Option<&Path>,
     vocabulary: &Vocabulary,
-    mut rows: impl Iterator<Item = u64>,
+    rows: impl Iterator<Item = u64>,
 ) -> Option<String> {
     let (path, tokens) = (path?, vocabulary.rows());
-    let is_other = !rows.any(|rows| rows == tokens);
-    is_other.then(|| {
-        format!(
-            "{} has tokens for {}, and no tensor has so many",
-            render::shown(path),
-            render::counted(tokens, "row")
-        )
+    let rows: Vec<u64> = rows.collect();
+    if rows.contains(&tokens) {
+        return None;
+    }
+    let (path, has) = (render::shown(path), render::counted(tokens, "row"));
+    // The least that has room for all.
+    let padded = rows.iter().copied().filter(|&rows| rows > tokens).min();
+    Some(match (padded, rows.iter().max()) {
+        (Some(rows), _) => format!(
+            "{path} has tokens for {has}; of a tensor of {} the last {} have none",
+            render::counted(rows, "row"),
+            Grouped(rows - tokens)
+        ),
+        (None, Some(&most)) => format!(
+            "{path} has tokens for {has}, and no tensor has more than {}: it may be the vocabulary of another model",
+            render::counted(most, "row")
+        ),
+        (None, None) => format!("{path} has tokens for {has}, and no tensor has rows"),
     })
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
-use crate::common::{Place, finished};
+use crate::common::{Place, finished, unwrapped};
 use selvedge_hdf5::{Compression, Reader, Recorder, bf16};
 use selvedge_testing::python;
 
@@ -197,6 +197,35 @@ fn several_files_share_a_page_and_rows_have_tokens() {
         "-o",
         "ab.html",
     ]);
+    // The rows of `W`, and of its mask, are six.
+    for (tokens, told) in [
+        ("a\nb\nc\nd\ne\nf\n", ""),
+        (
+            "a\nb\nc\nd\n",
+            "; of a tensor of 6 rows the last 2 have none",
+        ),
+        (
+            "\n\n\n\n\n\n\n",
+            ", and no tensor has more than 6 rows: it may be",
+        ),
+    ] {
+        fs::write(place.path("words"), tokens).expect("write");
+        let args = [
+            "a.h5",
+            "--vocabulary",
+            "words",
+            "-o",
+            "w.html",
+            "--overwrite",
+        ];
+        let said = unwrapped(&place.print(&[&["report"][..], &args].concat()));
+        assert_eq!(
+            said.contains("words has tokens"),
+            !told.is_empty(),
+            "{said}"
+        );
+        assert!(said.contains(told), "{said}");
+    }
     let data = data(&place.path("ab.html"));
     let files = data["files"].as_array().expect("files");
     let names: Vec<_> = files.iter().map(|file| file["name"].as_str()).collect();
