@@ -28,6 +28,9 @@ pub(crate) enum Zarr {
     V3,
 }
 
+/// What each document begins with.
+pub(crate) const BEGINNING: &str = "{\"version\":1,\"refs\":{\"";
+
 /// The document, which is written piece by piece: it can have millions of references.
 #[derive(Serialize)]
 pub(crate) struct Document<'a> {

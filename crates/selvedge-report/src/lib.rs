@@ -74,7 +74,7 @@ pub use encode::{Counts, Doubles, Shades, Singles};
 pub use growing::{Growing, growing, next};
 pub use heat::{Heat, Picture};
 pub use model::{Curves, Ends, Kind, Place, TensorReport};
-pub use page::{File, Page, Vocabulary, assets, document, in_script};
+pub use page::{BEGINNING, File, Page, Vocabulary, assets, document, in_script};
 pub use plan::Sample;
 pub use report::{Measurements, bytes, chosen, measure};
 pub use selvedge_base::{Indices, Stride};

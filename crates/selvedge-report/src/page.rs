@@ -239,6 +239,10 @@ pub fn assets(script: &str, style: &str) -> [String; 2] {
     [script.join("\n"), [UPLOT_STYLE, STYLE, style].join("\n")]
 }
 
+/// What each page begins with, whatever it is about.
+pub const BEGINNING: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+    <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-";
+
 /// A page as HTML, with data that is JSON within a script, and of which nothing runs but this script. `more` is added
 /// to the policy of what it may do.
 #[must_use]
@@ -247,9 +251,7 @@ pub fn document(title: &str, data: &str, [script, style]: &[String; 2], more: &s
     let [script_hash, style_hash] =
         [script, style].map(|text| STANDARD.encode(Sha256::digest(text)));
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-         script-src 'sha256-{script_hash}'; style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'{more}\">\n\
+        "{BEGINNING}{script_hash}'; style-src 'sha256-{style_hash}'; base-uri 'none'; form-action 'none'{more}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n\

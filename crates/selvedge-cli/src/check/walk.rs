@@ -1,20 +1,24 @@
 //! Finding the files: notebooks as git sees them, and tensor files also where git ignores them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
-use selvedge_base::{Abandoned, name_when_complete};
+use selvedge_base::{Abandoned, name_when_complete, open_regular};
 
 use super::git;
 use super::ignored::Ignored;
 use super::settings::GitSettings;
 use super::{Failure, Scope, threads};
 use crate::progress::Progress;
+use crate::references;
+use crate::render::show::{Csv, is_title};
 
 /// What git is asked about: the files of interest that are left out where it ignores them.
 const OF_INTEREST: [&str; 3] = ["*.ipynb", "*.gitattributes", "*.safetensors.index.json"];
@@ -166,6 +170,27 @@ fn walk_everything(scope: &Scope, sender: &mpsc::Sender<Result<Found, Failure>>)
     });
 }
 
+/// Whether a file without its name yet begins as what this program writes that is no tensor file: a page, references, or values
+/// as csv or as text. Programs that download or copy give files such names, too, which are theirs.
+fn begins_as_ours(path: &Path, name: &str) -> bool {
+    const MOST: u64 = 4096;
+    let whole = name_when_complete(name).filter(|_| name.starts_with('.'));
+    let Some(whole) = whole.map(Path::new) else {
+        return false;
+    };
+    let mut begins = Vec::new();
+    let read = open_regular(path).and_then(|file| file.take(MOST).read_to_end(&mut begins));
+    let begins = String::from_utf8_lossy(&begins);
+    let line = begins.lines().next().unwrap_or_default();
+    let is_ours = match whole.extension().and_then(OsStr::to_str) {
+        Some("html" | "htm") => begins.starts_with(selvedge_report::BEGINNING),
+        Some("json") => begins.starts_with(references::BEGINNING),
+        Some("csv" | "txt") => Csv::is_head(line) || is_title(line),
+        _ => false,
+    };
+    read.is_ok() && is_ours
+}
+
 /// What writers that died left behind below these files and folders, in the order of the paths.
 pub(crate) fn abandoned(roots: &[PathBuf]) -> (Vec<Abandoned>, Vec<Failure>) {
     let (mut paths, mut failures) = (Vec::new(), Vec::new());
@@ -177,10 +202,12 @@ pub(crate) fn abandoned(roots: &[PathBuf]) -> (Vec<Abandoned>, Vec<Failure>) {
     builder.standard_filters(false).filter_entry(is_entered);
     for entry in builder.build() {
         match entry {
-            Ok(entry) if is_incomplete(&entry.file_name().to_string_lossy()) => {
-                paths.push(entry.into_path());
+            Ok(entry) => {
+                let name = entry.file_name().to_string_lossy();
+                if is_incomplete(&name) || begins_as_ours(entry.path(), &name) {
+                    paths.push(entry.into_path());
+                }
             }
-            Ok(_) => {}
             Err(error) => failures.push(Failure(format!("cannot look through the files: {error}"))),
         }
     }

@@ -17,8 +17,8 @@ Examples:
   selvedge clean tensors
   selvedge clean --yes /data/runs
 
-A tensor file is called `.NAME.partial` until it is complete, and its writer holds a lock on it. Those \
-whose writer is gone are listed, and removed if you say so. `NAME.unfinished` is listed only, where \
+A new file is called `.NAME.partial` until it is complete, and its writer holds a lock on it. Those of \
+tensor files, and of what `report`, `show` and `references` write, whose writer is gone are listed, and removed if you say so. `NAME.unfinished` is listed only, where \
 something can be recovered of it, and so is a file that has all that its header says, and may lack only its name. What a \
 program has open for writing is left out. Folders that `selvedge check` does not look into are left out.";
 

@@ -280,7 +280,7 @@ fn text(values: &Shown<'_>, args: &Args, out: &mut Out) -> anyhow::Result<u64> {
     out.print(&render::folded(&title, page))?;
     let mut tables = render::show::Tables::new(&short.axes, &values.facts().name, page);
     let size = element_size(values);
-    short.blocks(|bytes| {
+    pieces(&short, out, |bytes| {
         let mut text = String::new();
         for element in bytes.chunks_exact(size) {
             let mut value = String::new();
@@ -301,8 +301,8 @@ fn text(values: &Shown<'_>, args: &Args, out: &mut Out) -> anyhow::Result<u64> {
 
 fn csv(values: &Shown<'_>, out: &mut Out) -> anyhow::Result<()> {
     let mut elements = elements(values)?;
-    let (mut csv, first) = render::show::Csv::new(&values.axes);
-    out.write(first.as_bytes())?;
+    let mut csv = render::show::Csv::new(&values.axes);
+    render::show::Csv::head(&values.axes, |text| out.write(text.as_bytes()))?;
     let size = element_size(values);
     pieces(values, out, |bytes| {
         let mut text = String::new();

@@ -2,15 +2,20 @@
 
 use std::path::Path;
 
+use selvedge_base::Stride;
 use selvedge_hdf5::{Bytes, Grouped, Shape};
 
 use super::Page;
 use super::style::{HEADING, TITLE, styled};
 use super::text::{self, counted, shown, width};
 use crate::show::{Axis, Shown};
+use crate::source::Kind;
 
-/// Rows of a table are put into columns when so many cells have come, or at its end.
+/// Rows of a table are put into columns when so many cells have come, or at its end; a row with more columns is in several
+/// parts, one below the other.
 const CELLS: usize = 20_000;
+/// Characters of a line that are written at a time.
+const PIECE: usize = 1 << 16;
 const GAP: &str = "…";
 
 /// What the values are of.
@@ -30,6 +35,17 @@ pub(crate) fn title(values: &Shown<'_>, path: &str) -> String {
     }
     title.push('\n');
     title
+}
+
+/// Whether a line is the [`title`] of some values.
+pub(crate) fn is_title(line: &str) -> bool {
+    let of = line.rsplit_once(": ").and_then(|(what, of)| {
+        let (kind, shape) = of.split_once(", ")?;
+        let axes = shape.strip_prefix('(')?;
+        let is_shape = axes.starts_with(|first: char| first.is_ascii_digit() || first == ')');
+        Some(what.contains(" of ") && Kind::named(kind).is_some() && is_shape)
+    });
+    of == Some(true)
 }
 
 /// What a file has, of so many values that were asked for.
@@ -69,11 +85,54 @@ fn flag(axis: &str) -> Option<&'static str> {
     }
 }
 
+/// An index along an axis, which goes on to the next.
+struct Line {
+    strides: Vec<Stride>,
+    len: u64,
+    /// How many indices are before it.
+    nth: u64,
+    /// Its stride, and which index of that it is.
+    stride: usize,
+    within: u64,
+}
+
+impl Line {
+    fn new(axis: &Axis) -> Self {
+        let strides = axis.strides.iter().copied();
+        Self {
+            strides: strides.filter(|stride| stride.count > 0).collect(),
+            len: axis.len(),
+            nth: 0,
+            stride: 0,
+            within: 0,
+        }
+    }
+
+    fn index(&self) -> u64 {
+        let stride = self.strides.get(self.stride);
+        stride.map_or(0, |stride| stride.at(self.within))
+    }
+
+    fn is_last(&self) -> bool {
+        self.nth + 1 >= self.len
+    }
+
+    /// Goes on to the next one, behind the last to the first.
+    fn next(&mut self) {
+        if self.is_last() {
+            (self.nth, self.stride, self.within) = (0, 0, 0);
+            return;
+        }
+        (self.nth, self.within) = (self.nth + 1, self.within + 1);
+        if self.strides[self.stride].count == self.within {
+            (self.stride, self.within) = (self.stride + 1, 0);
+        }
+    }
+}
+
 /// The rows of an array in their order: of each the places along all axes but that of the columns.
 struct Rows {
-    /// The indices of each of these axes.
-    indices: Vec<Vec<u64>>,
-    places: Vec<usize>,
+    lines: Vec<Line>,
     /// Columns of a row.
     columns: usize,
 }
@@ -81,31 +140,27 @@ struct Rows {
 impl Rows {
     fn new(axes: &[Axis]) -> Self {
         let lines = axes.len().saturating_sub(1).max(1);
-        let indices = axes.iter().take(lines).map(|axis| axis.indices().collect());
-        let indices: Vec<Vec<u64>> = indices.collect();
         Self {
-            places: vec![0; indices.len()],
-            indices,
+            lines: axes.iter().take(lines).map(Line::new).collect(),
             columns: columns(axes)
                 .map_or(1, |axis| usize::try_from(axis.len()).unwrap_or(usize::MAX)),
         }
     }
 
-    /// The index along one of the axes.
-    fn index(&self, axis: usize) -> u64 {
-        self.indices[axis][self.places[axis]]
+    /// Whether the next row is in the same table.
+    fn goes_on(&self) -> bool {
+        self.lines.last().is_some_and(|line| !line.is_last())
     }
 
-    /// Goes on to the next row, and tells whether it is in the same table.
-    fn next(&mut self) -> bool {
-        for axis in (0..self.places.len()).rev() {
-            self.places[axis] += 1;
-            if self.places[axis] < self.indices[axis].len() {
-                return axis + 1 == self.places.len();
+    /// Goes on to the next row.
+    fn next(&mut self) {
+        for line in self.lines.iter_mut().rev() {
+            let goes_on = !line.is_last();
+            line.next();
+            if goes_on {
+                return;
             }
-            self.places[axis] = 0;
         }
-        false
     }
 }
 
@@ -121,23 +176,56 @@ pub(crate) struct Csv {
 }
 
 impl Csv {
-    /// Also returns the first line.
-    pub(crate) fn new(axes: &[Axis]) -> (Self, String) {
-        let rows = Rows::new(axes);
-        let lines = axes.iter().take(rows.indices.len());
-        let mut heads: Vec<String> = lines.map(|axis| axis.name.clone()).collect();
-        match columns(axes) {
-            Some(axis) => heads.extend(axis.indices().map(|index| index.to_string())),
-            None => heads.push("value".to_owned()),
+    pub(crate) fn new(axes: &[Axis]) -> Self {
+        Self {
+            rows: Rows::new(axes),
+            column: 0,
         }
-        (Self { rows, column: 0 }, heads.join(",") + "\n")
+    }
+
+    /// Writes the first line, in pieces: there can be millions of columns.
+    pub(crate) fn head(
+        axes: &[Axis],
+        mut write: impl FnMut(&str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let lines = axes.iter().take(axes.len().saturating_sub(1).max(1));
+        let names: Vec<&str> = lines.map(|axis| &*axis.name).collect();
+        let mut text = names.join(",");
+        let heads = columns(axes).into_iter().flat_map(Axis::indices);
+        for index in heads {
+            text.push_str(&format!(",{index}"));
+            if text.len() > PIECE {
+                write(&text)?;
+                text.clear();
+            }
+        }
+        if columns(axes).is_none() {
+            let comma = if names.is_empty() { "" } else { "," };
+            text.push_str(&format!("{comma}value"));
+        }
+        write(&(text + "\n"))
+    }
+
+    /// Whether a line, or the beginning of it, is the [`head`](Self::head) of some values.
+    pub(crate) fn is_head(line: &str) -> bool {
+        let is_name = |field: &str| {
+            matches!(field, "step" | "row" | "column")
+                || field.strip_prefix("axis ").is_some_and(is_number)
+        };
+        let mut fields = line
+            .split(',')
+            .skip_while(|field| is_name(field))
+            .peekable();
+        let is_named = line.split(',').next().is_some_and(is_name);
+        let is_value = fields.peek() == Some(&"value");
+        is_named && (is_value && fields.by_ref().count() == 1 || !is_value && fields.all(is_number))
     }
 
     /// Adds the next value to the text.
     pub(crate) fn push(&mut self, text: &mut String, value: impl FnOnce(&mut String)) {
         if self.column == 0 {
-            for axis in 0..self.rows.places.len() {
-                text.push_str(&format!("{},", self.rows.index(axis)));
+            for line in &self.rows.lines {
+                text.push_str(&format!("{},", line.index()));
             }
         } else {
             text.push(',');
@@ -159,15 +247,37 @@ pub(crate) struct Tables {
     /// The axes that have a gap in their middle.
     gaps: Vec<bool>,
     /// What stands above the values of each column, and where a column is left out.
-    heads: Vec<String>,
+    heads: Heads,
     gap: Option<usize>,
     page: Page,
     /// Rows that are not in the text yet, each with its index first.
     cells: Vec<Vec<String>>,
     row: Vec<String>,
+    /// The first column of these rows: not 0 in the later parts of a row that has many.
+    start: usize,
     /// Whether the table has no row in the text yet.
     is_new: bool,
     is_first: bool,
+}
+
+/// The heads of columns: their indices, or the name of the tensor above the only one.
+enum Heads {
+    Indices(Vec<Stride>),
+    Name(String),
+}
+
+impl Heads {
+    /// Those of `count` columns from `start` on.
+    fn of(&self, start: usize, count: usize) -> Vec<String> {
+        match self {
+            Self::Indices(strides) => {
+                let part = Stride::parts(strides, start as u64, count as u64);
+                let indices = part.iter().flat_map(Stride::iter);
+                indices.map(|index| index.to_string()).collect()
+            }
+            Self::Name(name) => vec![name.clone()],
+        }
+    }
 }
 
 impl Tables {
@@ -179,8 +289,8 @@ impl Tables {
                 .then(|| usize::try_from(axis.len() / 2).unwrap_or(0))
         };
         let heads = match columns(axes) {
-            Some(axis) => axis.indices().map(|index| index.to_string()).collect(),
-            None => vec![shown(name)],
+            Some(axis) => Heads::Indices(axis.strides.clone()),
+            None => Heads::Name(shown(name)),
         };
         Self {
             rows,
@@ -191,6 +301,7 @@ impl Tables {
             page,
             cells: Vec::new(),
             row: Vec::new(),
+            start: 0,
             is_new: true,
             is_first: true,
         }
@@ -199,55 +310,64 @@ impl Tables {
     /// Takes the next value, and adds to the text what is complete.
     pub(crate) fn push(&mut self, text: &mut String, value: String) {
         if self.row.is_empty() {
-            let last = self.rows.places.len().checked_sub(1);
-            self.row
-                .push(last.map_or_else(String::new, |axis| self.rows.index(axis).to_string()));
+            let line = self.rows.lines.last();
+            let index = line.map_or_else(String::new, |line| line.index().to_string());
+            let last = self.rows.lines.len().checked_sub(1);
             if last.is_some_and(|axis| self.is_after_gap(axis)) {
                 self.cells.push(vec![GAP.to_owned()]);
             }
+            self.row.push(index);
         }
         self.row.push(value);
-        if self.row.len() <= self.rows.columns {
+        let columns = self.start + self.row.len() - 1;
+        let is_row = columns >= self.rows.columns;
+        if !is_row && columns - self.start < CELLS {
             return;
         }
         self.cells.push(std::mem::take(&mut self.row));
-        let places = self.rows.places.clone();
-        let goes_on = self.rows.next();
-        if !goes_on || self.cells.len() * self.rows.columns >= CELLS {
-            // The heading is that of the rows that have come.
-            let next = std::mem::replace(&mut self.rows.places, places);
+        if !is_row {
             self.finish(text);
-            self.rows.places = next;
+            self.start = columns;
+            return;
+        }
+        let goes_on = self.rows.goes_on();
+        if !goes_on || self.cells.len().saturating_mul(self.rows.columns) >= CELLS {
+            // The heading is that of the rows that have come.
+            self.finish(text);
             self.is_new = !goes_on;
         }
+        self.start = 0;
+        self.rows.next();
     }
 
     fn is_after_gap(&self, axis: usize) -> bool {
-        self.gaps[axis] && self.rows.places[axis] == self.rows.indices[axis].len() / 2
+        let line = &self.rows.lines[axis];
+        self.gaps[axis] && line.nth == line.len / 2
     }
 
     /// Adds the rows that have come to the text.
     fn finish(&mut self, text: &mut String) {
         let rows = std::mem::take(&mut self.cells);
-        let leading = self.rows.places.len().saturating_sub(1);
-        if self.is_new && leading > 0 {
+        let lines = &self.rows.lines;
+        let leading = lines.len().saturating_sub(1);
+        if self.is_new && leading > 0 && self.start == 0 {
             if !self.is_first {
                 text.push('\n');
             }
             let is_gap = (0..leading).any(|axis| {
-                let inner = &self.rows.places[axis + 1..leading];
-                self.is_after_gap(axis) && inner.iter().all(|&place| place == 0)
+                let inner = &lines[axis + 1..leading];
+                self.is_after_gap(axis) && inner.iter().all(|line| line.nth == 0)
             });
             if is_gap {
                 text.push_str(&format!("{GAP}\n\n"));
             }
             let indices =
-                (0..leading).map(|axis| format!("{} {}", self.names[axis], self.rows.index(axis)));
+                (0..leading).map(|axis| format!("{} {}", self.names[axis], lines[axis].index()));
             let indices: Vec<String> = indices.collect();
             text.push_str(&format!("{}\n", indices.join(", ")));
         }
         self.is_first = false;
-        let row_head = match self.rows.places.len() {
+        let row_head = match lines.len() {
             0 => "",
             _ => self.names[leading].as_str(),
         };
@@ -257,14 +377,17 @@ impl Tables {
             .max()
             .unwrap_or(0)
             .max(width(row_head));
-        let widths = self.widths(&rows);
+        let is_part = self.rows.columns > CELLS;
+        let columns = rows.iter().map(|row| row.len() - 1).max().unwrap_or(0);
+        let heads = self.heads.of(self.start, columns);
+        let widths = widths(&heads, &rows);
         let groups = groups(&widths, label, self.page);
         for (number, group) in groups.iter().enumerate() {
-            if number > 0 {
+            if number > 0 || self.start > 0 {
                 text.push('\n');
             }
-            if self.is_new || groups.len() > 1 {
-                let heads = group.clone().map(|column| &*self.heads[column]);
+            if self.is_new || groups.len() > 1 || is_part {
+                let heads = group.clone().map(|column| &*heads[column]);
                 let head = self.line(row_head, heads, label, &widths, group.start);
                 text.push_str(&format!("{}\n", styled(HEADING, head)));
             }
@@ -281,18 +404,6 @@ impl Tables {
                 text.push_str(&format!("{line}\n"));
             }
         }
-    }
-
-    fn widths(&self, rows: &[Vec<String>]) -> Vec<usize> {
-        let of = |(column, head): (usize, &String)| {
-            let cells = rows.iter().filter_map(|row| row.get(column + 1));
-            cells
-                .map(|cell| width(cell))
-                .max()
-                .unwrap_or(0)
-                .max(width(head))
-        };
-        self.heads.iter().enumerate().map(of).collect()
     }
 
     /// A line of cells, of which the first is that of column `start`.
@@ -317,6 +428,20 @@ impl Tables {
     }
 }
 
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The width of each column.
+fn widths(heads: &[String], rows: &[Vec<String>]) -> Vec<usize> {
+    let of = |(column, head): (usize, &String)| {
+        let cells = rows.iter().filter_map(|row| row.get(column + 1));
+        let widest = cells.map(|cell| width(cell)).max().unwrap_or(0);
+        widest.max(width(head))
+    };
+    heads.iter().enumerate().map(of).collect()
+}
+
 /// The columns that fit beside each other, as many as do.
 fn groups(widths: &[usize], label: usize, page: Page) -> Vec<std::ops::Range<usize>> {
     let room = page.table.unwrap_or(usize::MAX);
@@ -338,7 +463,7 @@ fn groups(widths: &[usize], label: usize, page: Page) -> Vec<std::ops::Range<usi
 mod tests {
     use selvedge_base::Stride;
 
-    use super::{Csv, Tables};
+    use super::{CELLS, Csv, Tables};
     use crate::render::Page;
     use crate::show::Axis;
 
@@ -397,15 +522,53 @@ row  0  …  63
         );
     }
 
+    /// A row of 2,000,000 values was kept as a whole, which took 180 bytes for each of them.
+    #[test]
+    fn a_row_of_many_columns_is_in_parts() {
+        let wide = Axis {
+            name: "column".to_owned(),
+            strides: vec![Stride::of(0..50_001)],
+            has_gap: false,
+        };
+        let axes = [axis("step", &[2, 9], false), axis("row", &[4], false), wide];
+        let mut tables = Tables::new(&axes, "W", Page::unlimited());
+        let (mut all, mut longest) = (String::new(), 0);
+        for value in 0..2 * 50_001 {
+            let mut text = String::new();
+            tables.push(&mut text, (value % 7).to_string());
+            assert!(tables.row.len() + tables.cells.len() <= CELLS + 1);
+            longest = longest.max(text.len());
+            all.push_str(&text);
+        }
+        assert!(longest < CELLS * 20, "{longest}");
+        let all = anstream::adapter::strip_str(&all).to_string();
+        let starts = all
+            .lines()
+            .map(|line| line.chars().take(12).collect::<String>() + "\n");
+        let parts = "row  0  1  2\n  4  0  1  2\n\nrow  20000  \n  4      1  \n\nrow  40000  \n  4      2  \n";
+        let expected = format!("step 2\n{parts}\nstep 9\n{parts}");
+        assert_eq!(starts.collect::<String>(), expected);
+    }
+
+    fn head(axes: &[Axis]) -> String {
+        let mut text = String::new();
+        let written = Csv::head(axes, |part| {
+            text.push_str(part);
+            Ok(())
+        });
+        written.unwrap();
+        text
+    }
+
     #[test]
     fn a_line_of_csv_says_what_it_is_of() {
         let axes = [axis("step", &[5, 6], false), axis("column", &[1, 4], false)];
-        let (mut csv, mut text) = Csv::new(&axes);
+        let (mut csv, mut text) = (Csv::new(&axes), head(&axes));
         for value in 0..4 {
             csv.push(&mut text, |text| text.push_str(&value.to_string()));
         }
         assert_eq!(text, "step,1,4\n5,0,1\n6,2,3\n");
-        let (mut csv, mut text) = Csv::new(&[]);
+        let (mut csv, mut text) = (Csv::new(&[]), head(&[]));
         csv.push(&mut text, |text| text.push('7'));
         assert_eq!(text, "value\n7\n");
     }

@@ -43,6 +43,41 @@ fn what_may_be_complete_is_kept_and_what_is_open_is_left_out() {
     );
 }
 
+/// A page or values whose writer was killed lay there for ever, also when it was named.
+#[test]
+fn what_is_no_tensor_file_is_found_where_it_is_ours() {
+    let place = Place::new();
+    crate::common::finished(&place.path("a.h5"));
+    place.print(&["report", "a.h5", "-o", "p.html"]);
+    place.print(&["show", "a.h5", "W", "-o", "rows.csv"]);
+    place.print(&["show", "a.h5", "losses", "-o", "curve.csv"]);
+    place.print(&["show", "a.h5", "W", "-o", "W.txt"]);
+    place.print(&["references", "a.h5", "-o", "refs.json"]);
+    let ours = ["W.txt", "curve.csv", "p.html", "refs.json", "rows.csv"];
+    for name in ours {
+        let whole = std::fs::read(place.path(name)).unwrap();
+        let partial = format!(".{name}.partial");
+        std::fs::write(place.path(&partial), &whole[..whole.len() / 2]).unwrap();
+    }
+    for (name, text) in [
+        ("a.html", "<!doctype html>\n<html lang=\"en\">\n<head>\n"),
+        ("b.csv", "step,loss\n0,1\n"),
+        ("c.csv", "0,1\n"),
+        ("d.json", "{\"version\": 1, \"refs\": {}}"),
+        ("e.txt", "a list of things: float32, (some)"),
+        ("f.txt", ""),
+        ("g.bin", "step,row,0\n"),
+    ] {
+        place.write(&format!(".{name}.partial"), text);
+    }
+    let named = place.print(&["clean", "--dry-run", ".rows.csv.partial", ".b.csv.partial"]);
+    assert!(named.ends_with("\n1 file to remove, 4.10 kB\n"), "{named}");
+    let listed = place.print(&["clean", "--yes"]);
+    let names = listed.lines().filter_map(|line| line.split_once("  "));
+    let expected = ours.map(|name| format!(".{name}.partial"));
+    assert!(names.map(|(name, _)| name).eq(expected), "{listed}");
+}
+
 #[test]
 fn what_is_worth_nothing_is_removed_and_the_rest_is_not() {
     let place = Place::new();

@@ -41,6 +41,36 @@ fn values_are_shown_under_their_indices() {
     assert_snapshot!(shown);
 }
 
+/// Each value of a step took 180 bytes of memory as text, and 60 as csv.
+#[test]
+fn memory_does_not_grow_with_a_step() {
+    let place = Place::new();
+    let run = "
+import os, sys
+import numpy as np
+np.save(sys.argv[4], np.zeros((1, int(sys.argv[1])), 'f4'))
+output = os.open(os.devnull, os.O_WRONLY)
+child = os.fork()
+if child == 0:
+    os.dup2(output, 1)
+    os.execv(sys.argv[2], sys.argv[2:])
+_, status, used = os.wait4(child, 0)
+assert status == 0
+print(used.ru_maxrss)
+";
+    let (program, file) = (env!("CARGO_BIN_EXE_selvedge"), place.path("a.npy"));
+    let file = file.to_str().unwrap();
+    // The program itself takes 20 MB, and the step 2 and 8.
+    for (values, format, most) in [
+        ("500000", "--format=text", 60_000),
+        ("2000000", "--format=csv", 80_000),
+    ] {
+        let args = [values, program, "show", file, "--all", format];
+        let peak: u64 = python::run(run, args).trim().parse().unwrap();
+        assert!(peak < most, "{format}: {peak} kB");
+    }
+}
+
 #[test]
 fn every_format_shows_the_same() {
     let place = place();
