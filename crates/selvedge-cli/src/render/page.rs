@@ -10,6 +10,8 @@ const USUAL: usize = 80;
 const LONGEST: usize = 100;
 /// Below this nothing can be shown in columns.
 const LEAST: usize = 40;
+/// No screen has as many, and what is drawn takes time and memory for each.
+const MOST: usize = 10_000;
 
 /// The room for tables and for text, in columns of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +50,7 @@ impl Page {
     }
 
     fn new(columns: usize) -> Self {
-        let columns = columns.max(LEAST);
+        let columns = columns.clamp(LEAST, MOST);
         Self {
             table: Some(columns),
             text: columns.min(LONGEST),

@@ -40,6 +40,21 @@ fn nothing_is_wider_than_the_page() {
     assert!(widest(&text) <= 80, "{text}");
 }
 
+/// Drawing came to no end, or the memory did.
+#[test]
+fn a_page_is_no_wider_than_any_screen() {
+    let place = Place::new();
+    finished(&place.path("a.h5"));
+    for line in ["view --term a.h5", "inspect a.h5", "show a.h5 W"] {
+        let mut command = place.command(&line.split(' ').collect::<Vec<_>>());
+        command.env("COLUMNS", "999999999");
+        let run = finish(command.output().unwrap());
+        assert_eq!(run.code, 0, "{line}: {}", run.stderr);
+        let widest = run.stdout.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(10_000), "{line}: {widest:?}");
+    }
+}
+
 /// Notes of what is not kept, plans with long names and the pages of rules ran over the edge.
 #[test]
 fn what_was_done_is_no_wider_than_the_page() {
