@@ -50,6 +50,8 @@ struct Open {
     file: OpenFile,
     /// How long it was, and when it was changed, where another program writes it.
     seen: Option<Seen>,
+    /// Whether its name is that of another file now, or of none.
+    is_replaced: bool,
 }
 
 impl Look {
@@ -69,7 +71,12 @@ impl Look {
         let count = report::tensors(&facts, &file, &names)?.len();
         Ok(Self {
             id: id(&path),
-            open: RwLock::new(Open { facts, file, seen }),
+            open: RwLock::new(Open {
+                facts,
+                file,
+                seen,
+                is_replaced: false,
+            }),
             names,
             count,
             notes,
@@ -107,6 +114,7 @@ impl Look {
             facts,
             file,
             seen: now,
+            is_replaced: false,
         };
         Ok(())
     }
@@ -134,10 +142,16 @@ impl Viewed for Look {
             let refreshed = open.facts.refresh(&mut open.file);
             refreshed.map_err(|error| Chain(&error).to_string())?;
         }
-        match self.id.is_none() || self.id == id(&self.path) {
-            true => Ok(()),
-            false => Err(
-                "another file has this name now, or none; this is the one that was opened"
+        let now = id(&self.path);
+        open.is_replaced = self.id.is_some() && self.id != now;
+        match (open.is_replaced, now) {
+            (false, _) => Ok(()),
+            (true, None) => {
+                Err("no file has this name now; this is the one that was opened".to_owned())
+            }
+            (true, Some(_)) => Err(
+                "another file has this name now, and this is the one that was opened; start `selvedge view` again to \
+                 look at the other"
                     .to_owned(),
             ),
         }
@@ -160,7 +174,12 @@ impl Viewed for Look {
     }
 
     fn told(&self) -> String {
-        let facts = &self.open.read().facts;
+        let open = self.open.read();
+        let facts = &open.facts;
+        if open.is_replaced {
+            // What there is to do with the file, and how to read it, would be done with the other.
+            return "another file has its name now, or none\n".to_owned();
+        }
         // An object has no folder, whose settings the rules look at; and a broken selvedge.toml is no reason to show
         // nothing.
         let findings = match object::url(&facts.path) {

@@ -271,7 +271,9 @@ impl<'a> Watched<'a> {
         let each = self.files.iter().map(|file| {
             let tensors = file.tensors.iter();
             let reports = tensors.map(|tensor| tensor.growing.lock().report());
-            (file.viewed.about(), reports.collect())
+            let mut about = file.viewed.about();
+            about.lines.extend(file.problem.lock().clone());
+            (about, reports.collect())
         });
         each.collect()
     }

@@ -139,9 +139,7 @@ pub(super) fn refresh(facts: &mut FileFacts, reader: &mut Reader) -> Result<(), 
     reader.refresh()?;
     facts.recording = recording(reader);
     facts.file_bytes = reader.file_bytes()?;
-    if let Ok(metadata) = fs::metadata(&facts.path) {
-        facts.disk_bytes = metadata.blocks().saturating_mul(512);
-    }
+    facts.disk_bytes = reader.disk_bytes().unwrap_or(facts.disk_bytes);
     for tensor in &mut facts.tensors {
         if tensor.role != Role::Step {
             continue;

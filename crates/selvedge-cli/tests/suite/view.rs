@@ -60,6 +60,35 @@ fn a_run_is_followed() {
     }
 }
 
+/// The head had the length of one file and the blocks of the other, and there was advice for a file that is somebody else's now.
+#[test]
+fn a_file_that_is_replaced_is_not_mixed_with_the_other() {
+    let place = Place::new();
+    drop(live(&place.path("a.h5")));
+    let dead = place.print(&["inspect", "a.h5"]);
+    assert!(dead.contains("selvedge recover a.h5"), "{dead}");
+    let server = Server::start(&place, &["a.h5"]);
+    let before = server.wait(5);
+    let file = |news: &Value| news["files"][0].clone();
+    let told = |news: &Value| file(news)["told"].as_str().expect("text").to_owned();
+    let at_once = server.news(0);
+    assert!(told(&at_once).contains("selvedge recover"), "{at_once}");
+    fs::write(place.path("other"), "of some other bytes").expect("write");
+    fs::rename(place.path("other"), place.path("a.h5")).expect("rename");
+    let mut after = server.news(0);
+    for _ in 0..200 {
+        if !file(&after)["problem"].is_null() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+        after = server.news(0);
+    }
+    let problem = file(&after)["problem"].to_string();
+    assert!(problem.contains("start `selvedge view` again"), "{problem}");
+    assert_eq!(file(&after)["lines"], file(&before)["lines"]);
+    assert_eq!(told(&after), "another file has its name now, or none\n");
+}
+
 #[test]
 fn slices_are_those_of_the_file() {
     let place = Place::new();

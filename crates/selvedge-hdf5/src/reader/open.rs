@@ -1,6 +1,7 @@
 //! Opening a file: which one it is, whether somebody writes it, and why it cannot be opened.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use selvedge_base::{FileError, disk, open_regular, reopen_regular};
@@ -85,6 +86,14 @@ impl Reader {
     pub fn file_bytes(&self) -> Result<u64, StorageError> {
         let length = self.data.len();
         length.map_err(|error| StorageError::io(self.path(), "look at", error))
+    }
+
+    /// Bytes that it takes on the disk, also when another file has its name since; `None` where the system does not tell,
+    /// and of an object.
+    #[must_use]
+    pub fn disk_bytes(&self) -> Option<u64> {
+        let metadata = self.data.file()?.metadata().ok()?;
+        Some(metadata.blocks().saturating_mul(512))
     }
 
     /// Whether a program of this machine has the file open for writing; `None` where the system does not
