@@ -37,6 +37,13 @@ pub(crate) fn remove_partials() {
     }
 }
 
+/// From now on a file that becomes larger than the program may make one (`ulimit -f`) is an error of writing. Call it before
+/// there are other threads.
+pub(crate) fn survive_file_limit() {
+    // Where that cannot be, the program ends without a word, as the system has it.
+    let _ = SigSet::from(Signal::SIGXFSZ).thread_block();
+}
+
 /// The signals that this process ignores: signal N is bit N - 1. Where the system does not tell, none.
 fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

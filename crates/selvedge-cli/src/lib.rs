@@ -89,6 +89,7 @@ pub fn run(arguments: &[OsString], program: &Program) -> u8 {
         };
     }
     std::panic::set_hook(Box::new(output::panicked));
+    interrupt::survive_file_limit();
     // A view of ranks, and a virtual dataset, have a file open for each source.
     raise_open_files(OPEN_FILES);
     match command(arguments, program) {

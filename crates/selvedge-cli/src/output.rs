@@ -187,6 +187,9 @@ fn advice(kind: io::ErrorKind) -> Option<&'static str> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Some("free some space, or name a file on another disk")
         }
+        io::ErrorKind::FileTooLarge => Some(
+            "raise the limit of a file's length (`ulimit -f`), or name one on a disk that takes such files",
+        ),
         io::ErrorKind::ReadOnlyFilesystem => Some("take a folder on a disk that can be written"),
         _ => None,
     }

@@ -324,6 +324,29 @@ fn an_ending_that_tells_another_format_is_refused() {
     );
 }
 
+/// The system ended the program without a word, and what it had begun stayed.
+#[test]
+fn a_limit_of_files_is_told() {
+    let place = Place::new();
+    crate::common::finished(&place.path("a.h5"));
+    for line in [
+        "report a.h5",
+        "show a.h5 W --all -o W.txt",
+        "convert a.h5 b.h5",
+    ] {
+        let mut limited = std::process::Command::new("sh");
+        limited
+            .args(["-c", "ulimit -f 1; exec \"$0\" $1"])
+            .args([env!("CARGO_BIN_EXE_selvedge"), line])
+            .current_dir(place.path(""));
+        let run = crate::common::finish(limited.output().unwrap());
+        assert_eq!(run.code, 2, "{line}: {}", run.stderr);
+        assert!(run.stderr.contains("ulimit -f"), "{line}: {}", run.stderr);
+        let left = fs::read_dir(place.path("")).unwrap();
+        assert_eq!(left.count(), 1, "{line}");
+    }
+}
+
 /// Each of these was a dead end: the message said what is wrong, or not even that, and nothing of what to do.
 #[test]
 fn what_is_mistyped_is_told_what_to_do() {
