@@ -140,6 +140,8 @@ enum Piece {
      `{found}`{}", if *is_ambiguous {
         ", whose comma can be one between indices, which have a space after it, or one within a number, which is \
          written without it"
+    } else if found.contains("..") && found.contains("last") {
+        ": `last` stands alone, in a range the last one is -1, and its end is no part of it, so that -3.. are the last three"
     } else {
         ""
     }
@@ -525,12 +527,8 @@ mod tests {
             let refused = of(text, 10_000).unwrap_err();
             assert!(refused.contains("a space after it"), "{text}: {refused}");
         }
-        for (text, asked) in [
-            ("10", "10"),
-            ("-11", "-11"),
-            ("3..11", "3..11"),
-            ("0,-11..", "-11.."),
-        ] {
+        for text in ["10", "-11", "3..11", "0,-11.."] {
+            let asked = text.trim_start_matches("0,");
             assert_eq!(
                 of(text, 10).unwrap_err(),
                 format!("asked for {asked} of 10")

@@ -25,11 +25,15 @@ impl NewFile {
     ///
     /// What is in its way, and that its name has a folder which is not there: it may be mistyped.
     pub(super) fn check(self, path: &Path) -> anyhow::Result<()> {
+        self.check_or(path, "")
+    }
+
+    /// The same of a command that can do without a file: what there is to do `otherwise`.
+    pub(super) fn check_or(self, path: &Path, otherwise: &str) -> anyhow::Result<()> {
         let is_special = |found: fs::Metadata| !found.is_file() && !found.is_dir();
         if path == Path::new("-") || fs::metadata(path).is_ok_and(is_special) {
             bail!(
-                "{} is no name for a file, which a new one gets when it is complete; name one, or leave -o out of \
-                 `selvedge show`, which prints values then",
+                "{} is no name for a file, which a new one gets when it is complete; name one{otherwise}",
                 path.display()
             );
         }
@@ -99,7 +103,8 @@ const TELLING: [(&[&str], Option<&str>); 6] = [
     (&["sarif", "xml"], Some("`selvedge check --output-format`")),
     (
         &[
-            "json", "npz", "zarr", "pt", "pth", "pkl", "mat", "parquet", "pdf", "png", "svg",
+            "json", "npz", "zarr", "pt", "pth", "pkl", "mat", "parquet", "pdf", "png", "svg", "gz",
+            "zst", "bz2", "xz", "zip", "tar", "tgz",
         ],
         None,
     ),

@@ -149,7 +149,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     match &args.output {
         None => args.new_file.check_none("-o")?,
         Some(path) => {
-            args.new_file.check(path)?;
+            let otherwise = ", or leave -o out, which prints values";
+            args.new_file.check_or(path, otherwise)?;
             check_apart(path, [&args.file])?;
             let (writes, endings) = match args.format {
                 Some(format) => format.endings(),
@@ -159,6 +160,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
                 ),
             };
             check_ending(path, writes, endings)?;
+            let unknown = ending(path).filter(|found| !endings.contains(&&**found));
+            if let (Some(found), None) = (unknown, args.format) {
+                bail!(
+                    "{} ends in .{found}, and {writes}; end it in .{}, or say with --format what it is",
+                    path.display(),
+                    endings.join(" or ."),
+                );
+            }
             interrupt::remove_partials();
         }
     }
