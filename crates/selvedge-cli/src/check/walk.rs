@@ -170,9 +170,9 @@ fn walk_everything(scope: &Scope, sender: &mpsc::Sender<Result<Found, Failure>>)
     });
 }
 
-/// Whether a file without its name yet begins as what this program writes that is no tensor file: a page, references, or values
-/// as csv or as text. Programs that download or copy give files such names, too, which are theirs.
-fn begins_as_ours(path: &Path, name: &str) -> bool {
+/// Whether a file without its name yet, which is not called a tensor file, is one of this program: it begins as a page, as
+/// references, or as values in csv or text. Programs that download or copy give files such names, too, which are theirs.
+fn is_ours(path: &Path, name: &str) -> bool {
     const MOST: u64 = 4096;
     let whole = name_when_complete(name).filter(|_| name.starts_with('.'));
     let Some(whole) = whole.map(Path::new) else {
@@ -186,6 +186,8 @@ fn begins_as_ours(path: &Path, name: &str) -> bool {
         Some("html" | "htm") => begins.starts_with(selvedge_report::BEGINNING),
         Some("json") => begins.starts_with(references::BEGINNING),
         Some("csv" | "txt") => Csv::is_head(line) || is_title(line),
+        // Other endings of HDF5, whose files begin with anything until they are complete.
+        Some("hdf" | "he5" | "nc") => true,
         _ => false,
     };
     read.is_ok() && is_ours
@@ -204,7 +206,7 @@ pub(crate) fn abandoned(roots: &[PathBuf]) -> (Vec<Abandoned>, Vec<Failure>) {
         match entry {
             Ok(entry) => {
                 let name = entry.file_name().to_string_lossy();
-                if is_incomplete(&name) || begins_as_ours(entry.path(), &name) {
+                if is_incomplete(&name) || is_ours(entry.path(), &name) {
                     paths.push(entry.into_path());
                 }
             }

@@ -59,6 +59,7 @@ fn what_is_no_tensor_file_is_found_where_it_is_ours() {
         let partial = format!(".{name}.partial");
         std::fs::write(place.path(&partial), &whole[..whole.len() / 2]).unwrap();
     }
+    place.write(".join.nc.partial", "\0");
     for (name, text) in [
         ("a.html", "<!doctype html>\n<html lang=\"en\">\n<head>\n"),
         ("b.csv", "step,loss\n0,1\n"),
@@ -74,7 +75,15 @@ fn what_is_no_tensor_file_is_found_where_it_is_ours() {
     assert!(named.ends_with("\n1 file to remove, 4.10 kB\n"), "{named}");
     let listed = place.print(&["clean", "--yes"]);
     let names = listed.lines().filter_map(|line| line.split_once("  "));
-    let expected = ours.map(|name| format!(".{name}.partial"));
+    let expected = [
+        "W.txt",
+        "curve.csv",
+        "join.nc",
+        "p.html",
+        "refs.json",
+        "rows.csv",
+    ];
+    let expected = expected.map(|name| format!(".{name}.partial"));
     assert!(names.map(|(name, _)| name).eq(expected), "{listed}");
 }
 
