@@ -101,8 +101,8 @@ struct Shared {
 }
 
 impl Recorder {
-    /// Starts to declare a new file at `path`. Missing folders are created; an existing file is an
-    /// error, unless [`overwrite`](RecorderBuilder::overwrite) was called.
+    /// Starts to declare a new file at `path`. Missing folders are created, also where the path is a mistyped one;
+    /// an existing file is an error, unless [`overwrite`](RecorderBuilder::overwrite) was called.
     pub fn create(path: impl Into<PathBuf>) -> RecorderBuilder {
         RecorderBuilder::new(path.into(), false)
     }

@@ -74,7 +74,7 @@ impl fmt::Display for Summary {
         let mean = self.append.total.as_secs_f64() / (self.recorded.max(1) as f64);
         write!(
             f,
-            "{} steps, {} in {:.1} s; append took {:.3} ms a step, at most {:.1} ms, and waited \
+            "{} steps, {} in {:.1} s; append took {:.3} ms a step, at most {:.3} ms, and waited \
              for the disk {} time{} ({:.1} s)",
             Grouped(self.recorded),
             Bytes(self.bytes),
@@ -85,5 +85,30 @@ impl fmt::Display for Summary {
             if self.append.waits == 1 { "" } else { "s" },
             self.append.waited.as_secs_f64(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The longest call was "0.0 ms" where the mean was 0.006 ms.
+    #[test]
+    fn the_longest_call_is_no_shorter_than_the_mean() {
+        let mut append = AppendTimes::default();
+        append.add(Duration::from_micros(6), Duration::ZERO);
+        let summary = Summary {
+            path: PathBuf::new(),
+            steps: 1,
+            recorded: 1,
+            bytes: 4,
+            elapsed: Duration::ZERO,
+            append,
+        };
+        let text = summary.to_string();
+        assert!(
+            text.contains("append took 0.006 ms a step, at most 0.006 ms,"),
+            "{text}"
+        );
     }
 }
