@@ -76,13 +76,16 @@ pub(crate) fn joined_steps(py: Python<'_>, shards: Vec<PathBuf>) -> PyResult<u64
 /// Name, dtype and shape of a step tensor.
 pub(crate) type Declared = (String, String, Vec<usize>);
 
+/// Name and value of an attribute, and whether its floats came as float32.
+pub(crate) type GivenAttribute<'py> = (String, Bound<'py, PyAny>, bool);
+
 /// The run that is declared.
 pub(crate) fn builder(
     py: Python<'_>,
     path: PathBuf,
     tensors: Vec<Declared>,
     constants: Vec<(String, Bound<'_, PyAny>)>,
-    attributes: Vec<(String, Bound<'_, PyAny>)>,
+    attributes: Vec<GivenAttribute<'_>>,
     mut options: Options,
 ) -> PyResult<RecorderBuilder> {
     let mut builder = if options.resume {
@@ -113,8 +116,13 @@ pub(crate) fn builder(
     if let Some(step) = options.at_step {
         builder = builder.at_step(step);
     }
-    for (name, value) in attributes {
-        builder = builder.attribute(name.clone(), attribute(&value, &name)?);
+    for (name, value, is_float32) in attributes {
+        let value = match attribute(&value, &name)? {
+            Attribute::Float(_) if is_float32 => value.extract::<f32>()?.into(),
+            Attribute::Floats(_) if is_float32 => value.extract::<Vec<f32>>()?.into(),
+            other => other,
+        };
+        builder = builder.attribute(name, value);
     }
     if let Some(steps) = options.steps {
         builder = builder.steps(steps);
@@ -256,7 +264,7 @@ pub(crate) fn plan(
     path: PathBuf,
     tensors: Vec<Declared>,
     constants: Vec<(String, Bound<'_, PyAny>)>,
-    attributes: Vec<(String, Bound<'_, PyAny>)>,
+    attributes: Vec<GivenAttribute<'_>>,
     options: Options,
 ) -> PyResult<(String, HashMap<&'static str, u64>)> {
     let builder = builder(py, path, tensors, constants, attributes, options)?;

@@ -47,6 +47,31 @@ pub(crate) fn safetensors(error: impl Into<selvedge_safetensors::Error>) -> PyEr
     raise(&error, safetensors_class(&error))
 }
 
+/// Why a recorder has stopped, to be told again. The exception itself is not kept: it has the frames of the loop.
+pub(crate) struct Stopped {
+    message: String,
+    errno: Option<i32>,
+}
+
+impl Stopped {
+    /// `None` of any other error.
+    pub(crate) fn of(py: Python<'_>, error: &PyErr) -> PyResult<Option<Self>> {
+        let classes = py.import(intern!(py, "selvedge._errors"))?;
+        if !error.is_instance(py, &classes.getattr(intern!(py, "StoppedError"))?) {
+            return Ok(None);
+        }
+        let error = error.value(py);
+        Ok(Some(Self {
+            message: error.str()?.extract()?,
+            errno: error.getattr(intern!(py, "errno"))?.extract()?,
+        }))
+    }
+
+    pub(crate) fn error(&self, py: Python<'_>) -> PyErr {
+        make(py, "StoppedError", self.message.clone(), self.errno).unwrap_or_else(|error| error)
+    }
+}
+
 fn raise(error: &(dyn std::error::Error + 'static), class: &str) -> PyErr {
     let message = in_python(&Chain(error).to_string());
     let mut sources = std::iter::successors(Some(error), |error| error.source());

@@ -8,6 +8,7 @@
 mod declare;
 mod error;
 mod file;
+mod given;
 mod program;
 mod ranges;
 mod recorder;
@@ -27,9 +28,11 @@ mod _selvedge {
     #[pymodule_export]
     use super::file::{File, Tensor, named_indices, recover};
     #[pymodule_export]
+    use super::given::Columns;
+    #[pymodule_export]
     use super::program::run_program;
     #[pymodule_export]
-    use super::recorder::{Columns, Recorder};
+    use super::recorder::Recorder;
     #[pymodule_export]
     use super::references::{ReferencedArray, References};
     #[pymodule_export]

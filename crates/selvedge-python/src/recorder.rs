@@ -11,10 +11,12 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use selvedge_base::{Mutex, MutexGuard, Process};
+use selvedge_hdf5::RecordError;
 
-use crate::declare::{Declared, Options, builder, plan_of};
-use crate::error;
-use crate::state::{Spec, State, closed};
+use crate::declare::{Declared, GivenAttribute, Options, builder, plan_of};
+use crate::error::{self, Stopped};
+use crate::given::{Columns, given_twice, merged, pairs};
+use crate::state::{Spec, State};
 use crate::values::{self, Piece, Plain, Seen, Tensors};
 use crate::wait;
 
@@ -39,10 +41,6 @@ pub(crate) struct Recorder {
     placed: Mutex<Vec<Option<Py<PyTuple>>>>,
 }
 
-/// Tensors of a recorder whose values come as a list, in the order of these; none where other ranks record one.
-#[pyclass(frozen, module = "selvedge._selvedge")]
-pub(crate) struct Columns(Vec<Option<usize>>);
-
 /// Values of a step, and what keeps them where they are.
 struct Given<'py> {
     /// For each tensor, where its values lie.
@@ -58,7 +56,7 @@ impl Recorder {
         path: PathBuf,
         tensors: Vec<Declared>,
         constants: Vec<(String, Bound<'_, PyAny>)>,
-        attributes: Vec<(String, Bound<'_, PyAny>)>,
+        attributes: Vec<GivenAttribute<'_>>,
         options: Options,
     ) -> PyResult<Self> {
         let elsewhere = options.elsewhere.clone();
@@ -90,6 +88,7 @@ impl Recorder {
                 scratch: Vec::new(),
                 interrupted: false,
                 recorder: Some(recorder),
+                stopped: None,
             }),
             seen: Mutex::new(vec![None; specs.len()]),
             placed: Mutex::new(specs.iter().map(|_| None).collect()),
@@ -187,14 +186,28 @@ impl Recorder {
         wait::until(py, |timeout| {
             let mut state = self.state.lock();
             let Some(recorder) = &mut state.recorder else {
-                return Err(Python::attach(closed));
+                return Err(state.over());
             };
             let committed = recorder.commit_timeout(timeout);
             let committed = committed.map_err(error::hdf5)?;
             state.committed = committed.unwrap_or(state.committed);
             Ok(committed)
         })
-        .inspect_err(|error| self.interrupted(py, error))
+        .inspect_err(|error| self.failed(py, error))
+    }
+
+    /// Waits for the last steps of a recorder that nobody finishes, so that an error of them is told. Not where
+    /// somebody did not want to wait for the disk, or in another process.
+    #[pyo3(name = "_leave")]
+    fn leave(&self, py: Python<'_>) -> PyResult<()> {
+        let waits = self.check_process().is_ok() && {
+            let state = self.lock(py)?;
+            state.recorder.is_some() && !state.interrupted
+        };
+        if waits {
+            self.commit(py)?;
+        }
+        Ok(())
     }
 
     /// Commits and closes. Returns what there is to tell: the sentence, steps of the file, recorded steps,
@@ -210,10 +223,10 @@ impl Recorder {
         let recorder = {
             let mut state = self.lock(py)?;
             state.open = None;
-            state.recorder.take()
+            state.recorder.take().ok_or_else(|| state.over())?
         };
-        let recorder = recorder.ok_or_else(|| closed(py))?;
-        let summary = py.detach(|| recorder.finish()).map_err(error::hdf5)?;
+        let summary = py.detach(|| recorder.finish()).map_err(error::hdf5);
+        let summary = summary.inspect_err(|error| self.failed(py, error))?;
         self.lock(py)?.committed = summary.steps;
         let times = summary.append;
         Ok((
@@ -245,7 +258,7 @@ impl Recorder {
         Ok(self.lock(py)?.appended)
     }
 
-    /// Whether it is finished.
+    /// Whether it is finished, or has stopped.
     #[getter]
     fn closed(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.lock(py)?.recorder.is_none())
@@ -435,6 +448,9 @@ impl Recorder {
             let names = missing.map(|(_, (Spec { spec, .. }, _))| format!("`{}`", spec.name));
             let names: Vec<_> = names.collect();
             if !names.is_empty() {
+                if let Some(planned) = state.all_planned() {
+                    return Err(error::hdf5(RecordError::BeyondPlan { planned }));
+                }
                 let text = format!(
                     "the step lacks {}; a step has all tensors or is not recorded",
                     names.join(", ")
@@ -469,13 +485,33 @@ impl Recorder {
         py: Python<'_>,
         work: impl Fn(&mut State, Duration) -> PyResult<Option<T>> + Sync,
     ) -> PyResult<T> {
-        if self.step_bytes < SMALL_STEP
-            && let Some(done) = work(&mut *self.lock(py)?, Duration::ZERO)?
-        {
-            return Ok(done);
-        }
-        wait::until(py, |timeout| work(&mut self.state.lock(), timeout))
-            .inspect_err(|error| self.interrupted(py, error))
+        let done = match self.step_bytes < SMALL_STEP {
+            true => {
+                let mut state = self.lock(py)?;
+                work(&mut state, Duration::ZERO)
+            }
+            false => Ok(None),
+        };
+        let done = done.and_then(|done| match done {
+            Some(done) => Ok(done),
+            None => wait::until(py, |timeout| work(&mut self.state.lock(), timeout)),
+        });
+        done.inspect_err(|error| self.failed(py, error))
+    }
+
+    /// What an error leaves behind: a recorder that has stopped is given up.
+    fn failed(&self, py: Python<'_>, error: &PyErr) {
+        self.interrupted(py, error);
+        // The error itself is told in any case.
+        let Ok(Some(stopped)) = Stopped::of(py, error) else {
+            return;
+        };
+        let Ok(mut state) = self.lock(py) else {
+            return;
+        };
+        let recorder = state.give_up(stopped);
+        drop(state);
+        py.detach(|| drop(recorder));
     }
 
     /// The state. Another thread that waits for the disk has it for no more than a slice of time, and this
@@ -549,55 +585,4 @@ impl Drop for Recorder {
             Python::attach(|py| py.detach(|| drop(recorder)));
         }
     }
-}
-
-/// The values of `columns`, with the numbers of their tensors.
-fn pairs<'py>(
-    columns: &Bound<'py, Columns>,
-    values: &Bound<'py, PyList>,
-) -> Vec<(usize, Bound<'py, PyAny>)> {
-    let pairs = columns.get().0.iter().zip(values);
-    pairs
-        .filter_map(|(number, value)| Some(((*number)?, value)))
-        .collect()
-}
-
-fn given_twice(py: Python<'_>) -> PyErr {
-    let text = "a tensor was given twice, in the mapping and by its name";
-    error::new(py, "DeclarationError", text)
-}
-
-/// The values of a step: a mapping, keyword arguments, or both.
-fn merged<'py>(
-    py: Python<'py>,
-    values: Option<&Bound<'py, PyAny>>,
-    tensors: Option<Bound<'py, PyDict>>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let Some(values) = values else {
-        return Ok(tensors.unwrap_or_else(|| PyDict::new(py)));
-    };
-    if tensors.is_none()
-        && let Ok(values) = values.cast::<PyDict>()
-    {
-        return Ok(values.clone());
-    }
-    let all = PyDict::new(py);
-    let Ok(mapping) = values.cast() else {
-        let class = values.get_type().fully_qualified_name()?;
-        let text = format!(
-            "expected the tensors of a step by their names, as in `append(W=weights)` or `append({{'W': weights}})`, \
-             found `{class}`"
-        );
-        return Err(error::new(py, "DeclarationError", text));
-    };
-    all.update(mapping)?;
-    let Some(tensors) = tensors else {
-        return Ok(all);
-    };
-    let count = all.len() + tensors.len();
-    all.update(tensors.as_mapping())?;
-    if all.len() < count {
-        return Err(given_twice(py));
-    }
-    Ok(all)
 }

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use selvedge_hdf5::{OpenStep, Recorder, TensorSpec};
 
-use crate::error;
+use crate::error::{self, Stopped};
 use crate::values::{Piece, Plain, make_room};
 
 /// A step tensor.
@@ -18,8 +18,10 @@ pub(crate) struct Spec {
 
 /// What changes while a run is recorded.
 pub(crate) struct State {
-    /// `None` when it is finished.
+    /// `None` when it is finished, or has stopped.
     pub(crate) recorder: Option<Recorder>,
+    /// Why it has stopped.
+    pub(crate) stopped: Option<Stopped>,
     /// The next step, where tensors of it were put before it, and which they are.
     pub(crate) open: Option<Open>,
     pub(crate) committed: u64,
@@ -34,11 +36,33 @@ pub(crate) struct State {
 type Open = (OpenStep, Vec<bool>);
 
 impl State {
+    /// Gives a recorder up that has stopped, so that its file can be gone on with. It is to be dropped without the
+    /// interpreter's lock.
+    pub(crate) fn give_up(&mut self, stopped: Stopped) -> Option<Recorder> {
+        self.open = None;
+        self.stopped = Some(stopped);
+        let recorder = self.recorder.take()?;
+        self.committed = recorder.committed();
+        Some(recorder)
+    }
+
+    /// That nothing more can be recorded, and why.
+    pub(crate) fn over(&self) -> PyErr {
+        over(self.stopped.as_ref())
+    }
+
+    /// The number of steps that the run was planned for, where it has them all.
+    pub(crate) fn all_planned(&self) -> Option<u64> {
+        let recorder = self.recorder.as_ref()?;
+        let planned = recorder.plan().steps;
+        planned.filter(|&planned| recorder.appended() >= planned)
+    }
+
     /// What a step goes through, unless the recorder is finished.
     fn parts(&mut self) -> PyResult<(&mut Recorder, &mut Option<Open>, &mut Vec<u8>)> {
         match &mut self.recorder {
             Some(recorder) => Ok((recorder, &mut self.open, &mut self.scratch)),
-            None => Err(Python::attach(closed)),
+            None => Err(over(self.stopped.as_ref())),
         }
     }
 
@@ -82,13 +106,12 @@ impl State {
         sources: &[Option<Piece>],
         timeout: Duration,
     ) -> PyResult<Option<()>> {
+        if self.open.is_none() && self.all_planned().is_some() {
+            // There is no such step, as `append` says; a model may still be evaluated.
+            return Ok(Some(()));
+        }
         let (recorder, open, scratch) = self.parts()?;
         if open.is_none() {
-            let planned = recorder.plan().steps;
-            if planned.is_some_and(|planned| recorder.appended() >= planned) {
-                // There is no such step, as `append` says; a model may still be evaluated.
-                return Ok(Some(()));
-            }
             let step = recorder.open_step_timeout(timeout).map_err(error::hdf5)?;
             *open = step.map(|step| (step, vec![false; specs.len()]));
         }
@@ -125,8 +148,11 @@ fn make_room_for_each(
         .try_for_each(|(_, spec, piece)| make_room(scratch, piece.gathered(), &spec.name))
 }
 
-pub(crate) fn closed(py: Python<'_>) -> PyErr {
+fn over(stopped: Option<&Stopped>) -> PyErr {
     let text =
         "this recorder is finished; start another one, with `resume=True` to go on with its file";
-    error::new(py, "ClosedError", text)
+    Python::attach(|py| match stopped {
+        Some(stopped) => stopped.error(py),
+        None => error::new(py, "ClosedError", text),
+    })
 }

@@ -98,6 +98,75 @@ def test_a_full_disk_is_told_to_the_loop(tmp_path: pathlib.Path, path: pathlib.P
     assert selvedge.open(path).steps >= 1
 
 
+def test_a_run_that_stopped_is_gone_on_with_in_its_process(path: pathlib.Path, child: Start) -> None:
+    """`resume=True`, as its message says, raised the same error again and again: the file was still the stopped recorder's."""
+    source = """
+        import resource, sys, numpy, selvedge
+        value = numpy.ones(100_000, "f4")
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        def cell(**options):
+            return selvedge.Recorder(sys.argv[1], like={"W": value}, **options)
+        for how, told in (("resume", True), ("overwrite", True), ("resume", False)):
+            run = cell(overwrite=True)
+            run.append(W=value)
+            run.commit()
+            resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, hard))
+            run.append(W=value)
+            if told:
+                for call in (run.commit, lambda: run.append(W=value), run.finish, run.finish):
+                    try:
+                        call()
+                        print("no error")
+                    except selvedge.StoppedError as error:
+                        assert "1 step" in str(error) and error.errno == 27, (error, error.errno)
+                assert run.closed and run.committed == 1 and run.appended == 2
+            else:
+                try:
+                    cell(**{how: True})
+                    print("no error")
+                except selvedge.StoppedError:
+                    pass
+            resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+            again = cell(**{how: True})
+            again.append(W=value)
+            print(how, again.finish().steps)
+    """
+    code, printed, said = child(source, path).end()
+    assert (code, printed.splitlines()) == (0, ["resume 2", "overwrite 1", "resume 2"]), said
+
+
+@pytest.mark.parametrize("how", ["exit", "forgotten", "deleted", "told"])
+def test_a_disk_that_fills_after_the_last_append_is_told(path: pathlib.Path, child: Start, how: str) -> None:
+    """Nobody finishes the recorder: nothing was said of a run without a step."""
+    source = """
+        import resource, sys, numpy, selvedge
+        def go():
+            value = numpy.ones(100_000, "f4")
+            run = selvedge.Recorder(sys.argv[1], like={"W": value})
+            resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+            run.append(W=value)
+            return run
+        match sys.argv[2]:
+            case "exit":
+                run = go()
+            case "forgotten":
+                go()
+            case "deleted":
+                run = go()
+                del run
+            case "told":
+                run = go()
+                try:
+                    run.commit()
+                except selvedge.StoppedError:
+                    pass
+        print("ends")
+    """
+    code, printed, said = child(source, path, how).end()
+    assert (code, printed) == (0, "ends\n"), said
+    assert said.count("StoppedError: the recorder of") == (how != "told"), said
+
+
 def test_a_training_is_killed_at_random_moments_and_goes_on(path: pathlib.Path) -> None:
     """Every committed step is that of an independent computation, bit for bit, also of a step that was made again."""
     moments = random.Random(5)

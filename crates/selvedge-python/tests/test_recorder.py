@@ -141,6 +141,41 @@ def test_a_recorder_that_is_forgotten_writes_its_steps(path: pathlib.Path) -> No
     assert selvedge.open(path).state == "recovered"
 
 
+def test_a_cell_with_a_mistake_leaves_the_run_at_work(path: pathlib.Path) -> None:
+    """It was finished before the mistake was found."""
+    run = selvedge.Recorder(path, scalars=["loss"])
+    run.append(loss=1.0)
+    for options in (
+        {"overwrite": True, "read": "bad"},
+        {"overwrite": True, "memory": 1},
+        {"overwrite": True, "attributes": {"a": object()}},
+        {"overwrite": True, "sync_every": "5"},
+        {"overwrite": True, "tensors": {"loss": ("float32", ())}},
+        {"resume": True, "compression": "bad"},
+        {"resume": True, "tensors": {"W": ("float32", (2,))}},
+    ):
+        with pytest.raises(selvedge.Error):
+            selvedge.Recorder(path, scalars=["loss"], **options)
+        assert not run.closed
+    run.append(loss=2.0)
+    assert selvedge.Recorder(path, scalars=["loss"], resume=True, at_step=2).appended == 2
+    assert run.finish().steps == 2
+
+
+def test_float32_attributes_are_float32(path: pathlib.Path) -> None:
+    """They were written as float64: 0.1 was 0.10000000149011612."""
+    given = {"f4": numpy.float32(0.1), "f8": numpy.float64(0.1), "f2": numpy.float16(0.5), "list": [0.1, 0.2], "float": 0.1}
+    given |= {"array": numpy.array([0.1, 0.2], "f4"), "torch": torch.tensor([0.1]), "of_one": torch.tensor(0.1), "i4": numpy.int32(3)}
+    for _ in range(2):
+        with selvedge.Recorder(path, scalars=["loss"], attributes=given, resume=True) as run:
+            run.append(loss=1.0)
+    with h5py.File(path) as file:
+        dtypes = {name: file.attrs[name].dtype.name for name in given}
+        assert file.attrs["f4"] == numpy.float32(0.1) and file.attrs["array"].tolist() == given["array"].tolist()
+    wide = dict.fromkeys(("f8", "f2", "list", "float"), "float64")
+    assert dtypes == dict.fromkeys(("f4", "array", "torch", "of_one"), "float32") | wide | {"i4": "int64"}
+
+
 def test_a_mistake_in_the_declaration(path: pathlib.Path) -> None:
     for wrong, match in (
         ({"tensors": {"W": ("float31", (2,))}}, "tensor `W`: no dtype `float31`"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, Literal, Self
 from selvedge import _html, _selvedge
 from selvedge._arguments import LARGEST, as_path, as_text, dtype_and_shape, named, whole
 from selvedge._dtypes import SIZES, name_of
-from selvedge._errors import DeclarationError, ExistsError
+from selvedge._errors import DeclarationError, ExistsError, ProcessError
 from selvedge._ranks import Declared, Part, Shard, checked
 from selvedge._sizes import in_bytes, shown
 
@@ -119,8 +120,11 @@ class Recorder(_selvedge.Recorder):
         parts: tensors and constants that are parts of larger ones, by name, where the tensor does not tell it
             itself: the shape of the whole, and the index in it at which the part begins.
 
-    With `overwrite` or `resume`, a recorder of this process that still has the file is finished first: so a
-    notebook's cell can be run again.
+    With `overwrite` or `resume`, a recorder of this process that still has the file is finished first, once the
+    declaration is found right: so a notebook's cell can be run again.
+
+    A recorder that nobody finishes, and that is no longer used, has its steps in the file, which is then not marked
+    as finished (its state is ``"died"``). What goes wrong with its last steps is written to stderr.
 
     Raises:
         ExistsError: there is a file, and neither `overwrite` nor `resume`.
@@ -163,8 +167,6 @@ class Recorder(_selvedge.Recorder):
         path = os.path.abspath(as_path(path))
         if overwrite and resume:
             raise DeclarationError("`overwrite` begins the file anew and `resume` goes on with it: choose one")
-        if overwrite or resume:
-            _finish_others(path)
         declared = _declared(like, tensors, scalars, constants, shard)
         declared.parts.update(checked(parts))
         resume = resume and os.path.exists(path)
@@ -183,7 +185,13 @@ class Recorder(_selvedge.Recorder):
         given = named("attributes", attributes, "{'learning_rate': 1e-3}")
         options = _options(steps, notebook, read, compression, sync_every, memory, queue, chunk, overwrite, resume)
         options |= _of_ranks(declared, shard, at_step)
-        values = [(name, _attribute(value)) for name, value in given]
+        values = [(name, *_attribute(value)) for name, value in given]
+        others = _others(path) if overwrite or resume else []
+        if others:
+            # A mistake here leaves them at work. How many steps the file has is not known before they are finished.
+            _selvedge.plan(path, declared.tensors, declared.constants, values, {**options, "at_step": None})
+        for other in others:
+            other.finish()
         try:
             self = super().__new__(cls, path, declared.tensors, declared.constants, values, options)
         except ExistsError as error:
@@ -205,6 +213,10 @@ class Recorder(_selvedge.Recorder):
             self.summary = Summary(text, steps, recorded, size, seconds, *times)
             _OPEN.discard(self)
         return self.summary
+
+    def __del__(self) -> None:
+        """Waits for the steps of a recorder that nobody finished. Python writes an error of them to stderr."""
+        self._leave()
 
     def __enter__(self) -> Self:
         return self
@@ -387,11 +399,11 @@ def _integers(value: Any) -> Iterator[int]:
             yield item
 
 
-def _attribute(value: Any) -> Any:
-    """Numbers and arrays of NumPy and torch as those of Python."""
+def _attribute(value: Any) -> tuple[Any, bool]:
+    """Numbers and arrays of NumPy and torch as those of Python, and whether they are float32."""
     if hasattr(value, "tolist") and not isinstance(value, type):
-        return value.tolist()
-    return os.fsdecode(value) if isinstance(value, os.PathLike) else value
+        return value.tolist(), hasattr(value, "dtype") and name_of(value.dtype) == "float32"
+    return os.fsdecode(value) if isinstance(value, os.PathLike) else value, False
 
 
 def _product(axes: Iterable[int]) -> int:
@@ -401,22 +413,24 @@ def _product(axes: Iterable[int]) -> int:
     return product
 
 
-def _finish_others(path: str) -> None:
-    """Finishes a recorder of this process that has the file: that of a cell which is run again."""
+def _others(path: str) -> list[Recorder]:
+    """Recorders of this process that have the file: those of a cell which is run again."""
     real = os.path.realpath(path)
-    for other in list(_OPEN):
-        if os.path.realpath(other.path) == real:
-            other.finish()
+    return [other for other in list(_OPEN) if os.path.realpath(other.path) == real and not other.closed]
 
 
 def _finish_all() -> None:
     for recorder in list(_OPEN):
         try:
-            recorder.finish()
-        except Exception:
-            # Nobody is there to be told: in a child the recorder is another process's, and one that has
-            # stopped has told the loop.
+            # One that has stopped has told the loop.
+            if not recorder.closed:
+                recorder.finish()
+        except ProcessError:
+            # In a child it is another process's.
             continue
+        except Exception as error:
+            # Nobody else is there to be told.
+            sys.excepthook(type(error), error, error.__traceback__)
 
 
 atexit.register(_finish_all)

@@ -31,7 +31,7 @@ class Recorder:
         path: str,
         tensors: Sequence[tuple[str, str, Sequence[int]]],
         constants: Sequence[tuple[str, Any]],
-        attributes: Sequence[tuple[str, Any]],
+        attributes: Sequence[tuple[str, Any, bool]],
         options: Mapping[str, Any],
     ) -> Self: ...
     def append(self, values: Mapping[str, Any] | None = None, /, **tensors: Any) -> int:
@@ -65,6 +65,7 @@ class Recorder:
     def commit(self) -> int:
         """Waits until every appended step is committed, and returns their number. Ctrl-C interrupts it."""
 
+    def _leave(self) -> None: ...
     def _finish(self) -> tuple[str, int, int, int, float, tuple[float, float, float, int]]: ...
     @property
     def committed(self) -> int:
@@ -76,7 +77,7 @@ class Recorder:
 
     @property
     def closed(self) -> bool:
-        """Whether it is finished."""
+        """Whether it is finished, or has stopped."""
 
     @property
     def path(self) -> str:
@@ -137,7 +138,7 @@ def plan(
     path: str,
     tensors: Sequence[tuple[str, str, Sequence[int]]],
     constants: Sequence[tuple[str, Any]],
-    attributes: Sequence[tuple[str, Any]],
+    attributes: Sequence[tuple[str, Any, bool]],
     options: Mapping[str, Any],
 ) -> tuple[str, dict[str, int]]: ...
 def joined_steps(shards: Sequence[str]) -> int: ...
