@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import importlib
+import io
 import pathlib
 import sys
 import types
@@ -296,6 +298,145 @@ def test_the_state_is_that_of_a_checkpoint_that_is_loaded_meanwhile(path: pathli
     assert torch.equal(selvedge.open(path)["0.bias.exp_avg"][-1].torch(), optimizer.state[model[0].bias]["exp_avg"])
 
 
+def test_copies_of_the_model_are_not_recorded(path: pathlib.Path) -> None:
+    """A hook is copied with its module: an average of the weights, or a target network, was recorded as the model."""
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with selvedge.watch(model, optimizer, path, what=["weights"], activations={"2": ("float32", (3, 2))}):
+        other = copy.deepcopy(model)
+        saved = io.BytesIO()
+        torch.save(model, saved)
+        saved.seek(0)
+        # What is saved is read by those who do not have this package.
+        assert b"selvedge" not in saved.getvalue()
+        output = model(torch.ones(3, 4)).detach()
+        for copied in (other, torch.load(saved, weights_only=False)):
+            for parameter in copied.parameters():
+                parameter.data.zero_()
+            assert not copied(torch.ones(3, 4)).any()
+        model[0].weight.grad = torch.zeros(8, 4)
+        optimizer.step()
+    assert torch.equal(selvedge.open(path)["2.out"][0].torch(), output)
+
+
+def test_an_output_of_several_tensors_is_told_what_chooses(path: pathlib.Path) -> None:
+    model = torch.nn.Sequential(torch.nn.LSTM(4, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    declared = ("float32", (8, 2))
+    with selvedge.watch(model, optimizer, path, what=["weights"], activations={"0": declared}):
+        with pytest.raises(selvedge.DtypeError, match=r"output of `0` is a `tuple`; .* \{'0': .*lambda output: output\[0\]"):
+            model(torch.ones(8, 4))
+
+
+def test_a_watch_that_is_closed_says_so(path: pathlib.Path) -> None:
+    """A notebook's cell that enters the same watch again recorded nothing, and did not say so."""
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    watch = selvedge.watch(model, optimizer, path)
+    with watch:
+        steps(model, optimizer, 2)
+    with pytest.raises(selvedge.ClosedError, match="thimble_1.h5; make another one, .*`overwrite=True`"), watch:
+        pass
+    with pytest.raises(selvedge.ClosedError):
+        watch.log(loss=1.0)
+    assert watch.close().steps == 2
+
+
+def test_a_watch_ends_with_the_next_one_of_its_file(path: pathlib.Path) -> None:
+    """Its hooks stayed, and ended the loop of the next one with `ClosedError`."""
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    watches = []
+    for _ in range(2):
+        watches.append(selvedge.watch(model, optimizer, path, overwrite=True))
+        steps(model, optimizer, 3)
+    with selvedge.watch(model, optimizer, path, resume=True):
+        steps(model, optimizer, 1)
+    assert [watch.close().steps for watch in watches] == [3, 3]
+    assert selvedge.open(path).steps == 4
+
+
+@pytest.mark.parametrize("what", [("weights",), ("weights", "grad")])
+def test_a_step_beyond_those_that_were_planned(path: pathlib.Path, what: tuple[str, ...]) -> None:
+    """It was told to lack a gradient."""
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with selvedge.watch(model, optimizer, path, 2, what=what):
+        steps(model, optimizer, 2)
+        with pytest.raises(selvedge.DeclarationError, match="planned for 2 steps and has them all"):
+            steps(model, optimizer, 1)
+
+
+def test_scalars_of_a_step_that_is_not_recorded_are_not_those_of_the_next(path: pathlib.Path) -> None:
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with selvedge.watch(model, optimizer, path, scalars=["loss"], every=2) as watch:
+        for step in range(2):
+            watch.log(loss=step)
+            steps(model, optimizer, 1)
+        with pytest.raises(selvedge.DeclarationError, match="lacks `loss`"):
+            steps(model, optimizer, 1)
+    assert selvedge.open(path)["loss"].numpy().tolist() == [0]
+
+
+@pytest.mark.parametrize("unscales", [False, True])
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_scaler(path: pathlib.Path, fused: bool, unscales: bool) -> None:
+    """An optimizer that is fused divides the gradients itself, and skips steps by itself: both were recorded as they came."""
+    model = small()
+    optimizer = torch.optim.AdamW(model.parameters(), fused=fused)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    expected = []
+    with selvedge.watch(model, optimizer, path, scalars=["number"], every=2) as watch:
+        for number in range(8):
+            inputs = torch.randn(3, 4, generator=torch.Generator().manual_seed(number))
+            overflows = number in (0, 3, 4)
+            loss = model(inputs * float("inf") if overflows else inputs).square().sum()
+            optimizer.zero_grad()
+            (gradient,) = torch.autograd.grad(loss, [model[0].weight], retain_graph=True)
+            scaler.scale(loss).backward()
+            if unscales:
+                scaler.unscale_(optimizer)
+            watch.log(number=number)
+            scaler.step(optimizer)
+            scaler.update()
+            if not overflows:
+                expected.append((number, gradient, model[0].weight.detach().clone()))
+    file = selvedge.open(path)
+    numbers, gradients, weights = zip(*expected[::2], strict=True)
+    assert tuple(file["number"].numpy()) == numbers == (1, 5, 7)
+    assert torch.equal(file["0.weight.grad"].torch(), torch.stack(gradients))
+    assert torch.equal(file["0.weight"].torch(), torch.stack(weights))
+
+
+def test_an_optimizer_that_takes_the_scaler_itself_is_refused(path: pathlib.Path) -> None:
+    class Own(torch.optim.SGD):
+        def step(self, closure: Any = None, *, grad_scaler: Any = None) -> Any:
+            return super().step(closure)
+
+    model = small()
+    optimizer = Own(model.parameters(), lr=0.1)
+    with selvedge.watch(model, optimizer, path), pytest.raises(selvedge.DeclarationError, match="`Own` takes a scaler"):
+        optimizer.step(grad_scaler=torch.amp.GradScaler("cpu"))
+
+
+def test_every_so_many_steps_are_counted_from_a_checkpoint_on(path: pathlib.Path) -> None:
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    kept: dict[str, list[Any]] = {"weights": []}
+    # A checkpoint of five steps; seven were made when the training was killed.
+    for at_step, count in ((None, 7), (5, 5)):
+        kept["weights"] = kept["weights"][:5]
+        with selvedge.watch(model, optimizer, path, what=["weights"], every=3, resume=True, at_step=at_step):
+            steps(model, optimizer, count, **kept)
+    recorded = [now["0.weight"] for now in kept["weights"][::3]]
+    assert torch.equal(selvedge.open(path)["0.weight"].torch(), torch.stack(recorded)) and len(recorded) == 4
+    # Where it is not told how many steps there were, the next one is recorded.
+    with selvedge.watch(model, optimizer, path, what=["weights"], every=3, resume=True):
+        steps(model, optimizer, 1)
+    assert selvedge.open(path).steps == 5
+
+
 def fake(monkeypatch: pytest.MonkeyPatch, name: str, **members: Any) -> None:
     """A package that has as much of another as a callback takes."""
     module = types.ModuleType(name)
@@ -309,7 +450,7 @@ def test_the_callback_of_transformers(path: pathlib.Path, monkeypatch: pytest.Mo
     model = small()
     optimizer = torch.optim.AdamW(model.parameters())
     callback = selvedge.SelvedgeCallback(path, what=("weights", "exp_avg"), every=2)
-    state = types.SimpleNamespace(is_world_process_zero=True, max_steps=7)
+    state = types.SimpleNamespace(is_world_process_zero=True, max_steps=7, global_step=0)
     # accelerate wraps the optimizer.
     wrapped = types.SimpleNamespace(optimizer=optimizer)
     callback.on_train_begin(None, state, None, model=model, optimizer=wrapped)
@@ -317,6 +458,26 @@ def test_the_callback_of_transformers(path: pathlib.Path, monkeypatch: pytest.Mo
     callback.on_train_end(None, state, None)
     file = selvedge.open(path)
     assert (file.steps, file.planned, file.state) == (4, 4, "finished")
+    # It is stopped after the fifth step, and goes on from a checkpoint of the fourth.
+    kept: dict[str, list[Any]] = {"weights": []}
+    for global_step, stops, resume in ((0, 5, False), (4, 7, True)):
+        kept["weights"] = kept["weights"][:global_step]
+        state.global_step = global_step
+        options = {"resume": True} if resume else {"overwrite": True}
+        with selvedge.SelvedgeCallback(path, what=["weights"], **options) as callback:
+            callback.on_train_begin(None, state, None, model=model, optimizer=wrapped)
+            steps(model, optimizer, stops - global_step, **kept)
+            # Nobody calls `on_train_end`.
+        assert callback.watch.recorder.closed
+    file = selvedge.open(path)
+    assert (file.steps, file.planned, file.state) == (7, 7, "finished")
+    assert torch.equal(file["0.weight"].torch(), torch.stack([now["0.weight"] for now in kept["weights"]]))
+    # It goes on from the checkpoint in a file of its own.
+    callback = selvedge.SelvedgeCallback(path, what=["weights"], every=3, overwrite=True)
+    callback.on_train_begin(None, state, None, model=model, optimizer=wrapped)
+    steps(model, optimizer, 3)
+    callback.on_train_end(None, state, None)
+    assert (selvedge.open(path).steps, selvedge.open(path).planned) == (1, 1)
     monkeypatch.delitem(sys.modules, "selvedge.transformers", raising=False)
 
 
@@ -328,9 +489,16 @@ def test_the_callback_of_lightning(path: pathlib.Path, monkeypatch: pytest.Monke
     model = small()
     optimizer = torch.optim.AdamW(model.parameters())
     callback = module.SelvedgeCallback(path)
-    trainer = types.SimpleNamespace(is_global_zero=True, optimizers=[optimizer])
+    trainer = types.SimpleNamespace(is_global_zero=True, optimizers=[optimizer], global_step=0)
     callback.on_train_start(trainer, model)
     steps(model, optimizer, 3)
     callback.on_train_end(trainer, model)
     assert (selvedge.open(path).steps, selvedge.open(path).state) == (3, "finished")
+    # It goes on from a checkpoint of the second step.
+    trainer.global_step = 2
+    callback = module.SelvedgeCallback(path, resume=True)
+    callback.on_train_start(trainer, model)
+    steps(model, optimizer, 3)
+    callback.on_exception(trainer, model, KeyboardInterrupt())
+    assert (selvedge.open(path).steps, selvedge.open(path).state) == (5, "finished")
     monkeypatch.delitem(sys.modules, "selvedge.lightning", raising=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import weakref
@@ -10,7 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any, Literal, Self
 
 from selvedge._arguments import dtype_and_shape, named, shown, whole
-from selvedge._errors import DeclarationError
+from selvedge._errors import ClosedError, DeclarationError, DtypeError
 from selvedge._recorder import Recorder, Scalars, Summary
 
 # What the state of common optimizers has for each parameter, made by the first step: of the shape and dtype of
@@ -18,6 +19,9 @@ from selvedge._recorder import Recorder, Scalars, Summary
 _LIKE_PARAMETER = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "grad_avg", "sum")
 
 Select = Callable[[str], bool] | Iterable[str]
+
+# Watches that are at work, or were.
+_WATCHES: weakref.WeakSet[Watch] = weakref.WeakSet()
 
 
 def watch(
@@ -32,6 +36,7 @@ def watch(
     activations: Mapping[str, Any] | None = None,
     scalars: Scalars = (),
     absent: Literal["raise", "zeros"] = "raise",
+    at_step: int | None = None,
     **options: Any,
 ) -> Watch:
     """Records a model and its optimizer at each step of the optimizer, by hooks.
@@ -47,14 +52,17 @@ def watch(
         steps: how many steps will be recorded; without it the number is open.
         what: ``"weights"``, ``"grad"``, and what the optimizer keeps for a parameter, such as ``"exp_avg"`` and
             ``"exp_avg_sq"``.
-        every: records every so many steps of the optimizer, the first among them.
+        every: records every so many steps of the optimizer, the first among them. A run that is resumed is counted
+            anew, unless `at_step` says how many steps there were.
         select: which parameters: their names, or a function of a name. Without it all that are trained.
         activations: outputs of modules, by the modules' names: ``(dtype, shape)``, or a pair of it and a function
             that makes the recorded values of the output (some tokens, say). The last forward pass before a step is
-            recorded, under ``MODULE.out``.
+            recorded, under ``MODULE.out``. Copies of the model are not recorded.
         scalars: numbers that every step has, told by `Watch.log` before the step, such as the loss.
         absent: what becomes of a parameter without a gradient, or without state of the optimizer: an error, or
             zeros.
+        at_step: the steps that the optimizer made before, where the training goes on from a checkpoint. With `resume`
+            what the file has of later ones is given up.
         options: what `Recorder` takes besides: constants, attributes, notebook, memory, overwrite, resume, …; with
             `shard` each rank of a model that is cut into DTensors (FSDP2's `fully_shard`, tensor parallelism) records
             what it has.
@@ -78,6 +86,7 @@ def watch(
         activations=activations,
         scalars=scalars,
         absent=absent,
+        at_step=at_step,
         **options,
     )
 
@@ -101,6 +110,7 @@ class Watch:
         activations: Mapping[str, Any] | None = None,
         scalars: Scalars = (),
         absent: Literal["raise", "zeros"] = "raise",
+        at_step: int | None = None,
         **options: Any,
     ) -> None:
         _expect(model, "named_parameters", "model: expected a `torch.nn.Module`")
@@ -121,7 +131,8 @@ class Watch:
         self._optimizer = optimizer
         self._every = every
         self._zeros = absent == "zeros"
-        self._count = 0
+        # Steps of the optimizer.
+        self._count = whole("at_step", at_step) or 0
         self._logged: dict[str, Any] = {}
         self._has_weights = "weights" in kinds
         self._kinds = tuple(kind for kind in kinds if kind not in ("weights", "grad"))
@@ -132,7 +143,16 @@ class Watch:
         tensors = dict(options.pop("tensors", None) or {})
         tensors.update({f"{name}.out": declared for name, (_, declared, _) in outputs.items()})
         like.update(options.pop("like", None) or {})
+        if at_step is not None and options.get("resume") and os.path.exists(path):
+            # Those of them that are recorded.
+            options["at_step"] = -(-self._count // every)
         self.recorder = Recorder(path, steps, like=like, tensors=tensors, scalars=scalars, **options)
+        real = os.path.realpath(path)
+        for other in list(_WATCHES):
+            if os.path.realpath(other.recorder.path) == real:
+                # Its recorder has ended: this is the cell that is run again.
+                other._remove_hooks()
+        _WATCHES.add(self)
         self._scalars = tuple(scalars)
         before = [f"{name}.grad" for name in self._names] if "grad" in kinds else []
         after = self._names if self._has_weights else []
@@ -143,6 +163,8 @@ class Watch:
         self._has_grads = bool(before)
         # The step that is being made: a step of a subclass calls that of its base, whose hooks are called, too.
         self._step: FrameType | None = None
+        # Whether a scaler makes the step do nothing, as its gradients have overflowed.
+        self._skipped = False
         # The hooks hold the watch weakly, so that one that is forgotten goes with its recorder.
         this = weakref.ref(self)
 
@@ -156,34 +178,42 @@ class Watch:
 
         self._hooks = [optimizer.register_step_pre_hook(pre_hook), optimizer.register_step_post_hook(post_hook)]
         for name, (module, _, choose) in outputs.items():
-
-            def forward(_module: Any, _inputs: Any, output: Any, name: str = name, choose: Any = choose) -> None:
-                if (watch := this()) is not None and watch._recorded():
-                    values = output if choose is None else choose(output)
-                    watch.recorder.put({f"{name}.out": values})
-
-            self._hooks.append(module.register_forward_hook(forward))
+            self._hooks.append(module.register_forward_hook(_Output(this, name, choose)))
 
     def log(self, **scalars: Any) -> None:
-        """Tells the scalars of the next step, before the optimizer makes it."""
+        """Tells the scalars of the next step, before the optimizer makes it; it need not be one that is recorded.
+
+        Raises:
+            ClosedError: the watch is closed.
+        """
+        self._check_open()
         self._logged.update(scalars)
 
     def close(self) -> Summary:
-        """Ends the recording: removes the hooks and finishes the file."""
+        """Ends the recording: removes the hooks and finishes the file. It can be called again."""
+        self._remove_hooks()
+        return self.recorder.finish()
+
+    def _remove_hooks(self) -> None:
         for hook in self._hooks:
             hook.remove()
         self._hooks = []
-        return self.recorder.finish()
+
+    def _check_open(self) -> None:
+        if not self._hooks:
+            raise ClosedError(
+                f"this watch is closed, and records no more into {self.recorder.path}; make another one, with "
+                "`resume=True` to go on with the file or `overwrite=True` to begin it anew"
+            )
 
     def __enter__(self) -> Self:
+        self._check_open()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
+        self._remove_hooks()
         self.recorder.__exit__(kind, error, trace)
 
     def __repr__(self) -> str:
@@ -226,7 +256,16 @@ class Watch:
         if self._step is not None and _is_called_by(step, self._step):
             return None
         self._step = step
-        if not self._has_grads or not self._recorded():
+        if "grad_scaler" in kwargs:
+            raise DeclarationError(
+                f"the step of `{type(self._optimizer).__name__}` takes a scaler (`grad_scaler`), which alone knows the "
+                "gradients and whether the step is made: such an optimizer cannot be watched; take one that torch's "
+                "GradScaler gives `grad_scale` and `found_inf`, or none that is fused"
+            )
+        # A scaler leaves both to an optimizer that is fused.
+        found_inf = getattr(self._optimizer, "found_inf", None)
+        self._skipped = found_inf is not None and bool(found_inf)
+        if not self._has_grads or not self._recorded() or self._skipped:
             return None
         # A closure makes the gradients in the middle of the step: Lightning does all of its work in one.
         if len(args) > 1 and callable(args[1]):
@@ -250,12 +289,19 @@ class Watch:
             self._absent(parameter, name, "gradient") if (gradient := parameter.grad) is None else gradient
             for parameter, name in named
         ]
+        if (scale := getattr(self._optimizer, "grad_scale", None)) is not None:
+            # What the optimizer makes of them itself.
+            gradients = [gradient / float(scale) for gradient in gradients]
         self.recorder._put(self._before_it, gradients)
 
     def _after(self, step: FrameType) -> None:
         if step is not self._step:
             return
         self._step = None
+        # What was told of a step that is not recorded is not the next one's.
+        logged, self._logged = self._logged, {}
+        if self._skipped:
+            return
         recorded = self._recorded()
         self._count += 1
         if not recorded:
@@ -273,7 +319,6 @@ class Watch:
                     if found is None:
                         found = self._absent(parameter, name, f"{kind!r} of the optimizer")
                     values.append(found)
-        logged, self._logged = self._logged, {}
         try:
             self.recorder._append(self._after_it, values, logged)
         except DeclarationError as error:
@@ -291,6 +336,31 @@ class Watch:
         import torch
 
         return torch.zeros_like(parameter)
+
+
+class _Output:
+    """The hook that takes the output of a module."""
+
+    def __init__(self, watch: weakref.ref[Watch], name: str, choose: Any) -> None:
+        self._watch = watch
+        self._name = name
+        self._choose = choose
+
+    def __call__(self, module: Any, inputs: Any, output: Any) -> None:
+        watch = self._watch()
+        if watch is None or not watch._recorded():
+            return
+        if self._choose is None and isinstance(output, (tuple, list, Mapping)):
+            raise DtypeError(
+                f"activations: the output of `{self._name}` is a `{type(output).__name__}`; a function chooses what is "
+                f"recorded of it: {{{self._name!r}: ((dtype, shape), lambda output: output[0])}}"
+            )
+        watch.recorder.put({f"{self._name}.out": output if self._choose is None else self._choose(output)})
+
+    def __reduce__(self) -> Any:
+        """A copy of the model is another one, and what is saved of it is read without this package: both get a hook
+        that takes a module, its inputs and its output, and does nothing."""
+        return getattr, (contextlib.nullcontext(), "__exit__")
 
 
 def _expect(given: Any, method: str, expected: str) -> None:

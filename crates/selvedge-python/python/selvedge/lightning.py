@@ -29,7 +29,8 @@ class SelvedgeCallback(Callback):  # type: ignore[misc]
     Args:
         path: the file.
         optimizer: which of the module's optimizers.
-        options: those of `selvedge.watch`: what, every, select, …
+        options: those of `selvedge.watch`: what, every, select, … Where the trainer goes on from a checkpoint, and the
+            module has one optimizer, `resume` goes on at the checkpoint's step, and gives up what the file has after it.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, optimizer: int = 0, **options: Any) -> None:
@@ -41,7 +42,10 @@ class SelvedgeCallback(Callback):  # type: ignore[misc]
     def on_train_start(self, trainer: Any, module: Any) -> None:
         """Begins to record, in the main process."""
         if trainer.is_global_zero:
-            self.watch = Watch(module, trainer.optimizers[self._optimizer], self._path, **self._options)
+            # Steps that a checkpoint has made: those of all optimizers.
+            step = trainer.global_step if len(trainer.optimizers) == 1 else 0
+            options = {"at_step": step or None, **self._options}
+            self.watch = Watch(module, trainer.optimizers[self._optimizer], self._path, **options)
 
     def on_train_end(self, trainer: Any, module: Any) -> None:
         """Finishes the file."""
