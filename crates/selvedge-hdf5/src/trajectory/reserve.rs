@@ -17,6 +17,9 @@ const MOST_OF_ONE: u64 = 16 << 20;
 const LEAST_OF_ONE: u64 = 1 << 20;
 /// So many are reserved in any case: calls are not to be frequent.
 const LEAST_AHEAD: u64 = 64 << 10;
+/// What is given back is whole pages. A part of one has no block of its own, and before ext4 takes a part of a page with
+/// values in it, it waits for the disk to have them: 1,000 tensors took seconds.
+const PAGE: u64 = 4096;
 
 /// The most bytes that may be reserved and not written for each of `tensors` tensors.
 pub(super) fn most_ahead(tensors: usize) -> u64 {
@@ -61,12 +64,13 @@ impl Reserved {
         Ok(())
     }
 
-    /// Gives back what is reserved after the bytes that were covered last, and after `floor`. No error
-    /// counts: it stays with the file then.
+    /// Gives back the pages that are reserved after the bytes that were covered last, and after `floor`. No error
+    /// counts: they stay with the file then.
     pub(super) fn give_back(&mut self, storage: &dyn Storage, floor: u64) {
-        let begin = self.written.max(floor);
-        if begin < self.end {
-            let _ = storage.release(begin, self.end - begin);
+        let begin = self.written.max(floor).div_ceil(PAGE);
+        let end = self.end / PAGE;
+        if begin < end {
+            let _ = storage.release(begin * PAGE, (end - begin) * PAGE);
         }
         *self = Self::default();
     }
@@ -152,14 +156,21 @@ mod tests {
     fn what_was_not_written_is_given_back_once() {
         let (notes, mut reserved) = (Notes::default(), Reserved::default());
         reserved.give_back(&notes, 0);
-        reserved.cover(&notes, 100..110, 1000, 1 << 20).unwrap();
-        reserved.cover(&notes, 110..120, 1000, 1 << 20).unwrap();
+        const LIMIT: u64 = 10 * PAGE + 1;
+        reserved.cover(&notes, 100..110, LIMIT, 1 << 20).unwrap();
+        reserved.cover(&notes, 110..120, LIMIT, 1 << 20).unwrap();
         reserved.give_back(&notes, 0);
         reserved.give_back(&notes, 0);
         // The run goes on.
-        reserved.cover(&notes, 120..130, 1000, 1 << 20).unwrap();
-        assert_eq!(*notes.0.lock().unwrap(), [100..1000, 120..1000]);
-        reserved.give_back(&notes, 500);
-        assert_eq!(*notes.1.lock().unwrap(), [120..1000, 500..1000]);
+        reserved.cover(&notes, 120..PAGE, LIMIT, 1 << 20).unwrap();
+        assert_eq!(*notes.0.lock().unwrap(), [100..LIMIT, 120..LIMIT]);
+        reserved.give_back(&notes, 5 * PAGE + 1);
+        // The pages that have values, and the one that the next tensor may begin in, stay.
+        let given_back = [PAGE..10 * PAGE, 6 * PAGE..10 * PAGE];
+        assert_eq!(*notes.1.lock().unwrap(), given_back);
+        // Less than a page is none.
+        reserved.cover(&notes, 0..10, PAGE, 1 << 20).unwrap();
+        reserved.give_back(&notes, 0);
+        assert_eq!(notes.1.lock().unwrap().len(), 2);
     }
 }
