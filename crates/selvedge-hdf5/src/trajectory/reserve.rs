@@ -15,7 +15,8 @@ const MOST_AHEAD: u64 = 64 << 20;
 const MOST_OF_ONE: u64 = 16 << 20;
 /// … and where they are many.
 const LEAST_OF_ONE: u64 = 1 << 20;
-/// So many are reserved in any case: calls are not to be frequent.
+/// So many are reserved in any case: calls are not to be frequent. Before as many are written none are: to give a piece back
+/// takes ext4 milliseconds, and a run of many small tensors that ends after some steps has one of each.
 const LEAST_AHEAD: u64 = 64 << 10;
 /// What is given back is whole pages. A part of one has no block of its own, and before ext4 takes a part of a page with
 /// values in it, it waits for the disk to have them: 1,000 tensors took seconds.
@@ -37,7 +38,8 @@ pub(super) struct Reserved {
 
 impl Reserved {
     /// Reserves the `bytes` of the file, which are written next, and some of those after them, up to
-    /// `limit`: about as many as there are up to here, because a run may end at any step, and `most`.
+    /// `limit`: about as many as there are up to here, because a run may end at any step, and `most`. Where those are
+    /// few there is nothing reserved.
     ///
     /// # Errors
     ///
@@ -57,7 +59,12 @@ impl Reserved {
         if bytes.end <= self.end {
             return Ok(());
         }
-        let ahead = (bytes.end - self.begin).clamp(LEAST_AHEAD, most);
+        let written = bytes.end - self.begin;
+        if written < LEAST_AHEAD {
+            self.end = bytes.end;
+            return Ok(());
+        }
+        let ahead = written.min(most);
         let end = bytes.end.saturating_add(ahead).min(limit).max(bytes.end);
         storage.reserve(self.end, end - self.end)?;
         self.end = end;
@@ -145,31 +152,63 @@ mod tests {
     #[test]
     fn a_jump_begins_anew() {
         let (notes, mut reserved) = (Notes::default(), Reserved::default());
-        reserved.cover(&notes, 0..10, 100, 1 << 20).unwrap();
-        reserved.cover(&notes, 5000..5010, 5020, 1 << 20).unwrap();
-        reserved.cover(&notes, 5010..5020, 5020, 1 << 20).unwrap();
-        reserved.cover(&notes, 0..10, 8, 1 << 20).unwrap();
-        assert_eq!(*notes.0.lock().unwrap(), [0..100, 5000..5020, 0..10]);
+        const STEP: u64 = LEAST_AHEAD;
+        let mut cover = |bytes: Range<u64>, limit| {
+            reserved.cover(&notes, bytes, limit, 1 << 20).unwrap();
+        };
+        cover(0..STEP, STEP + 90);
+        cover(5 * STEP..6 * STEP, 6 * STEP + 10);
+        cover(6 * STEP..6 * STEP + 10, 6 * STEP + 10);
+        cover(0..STEP, 8);
+        let expected = [0..STEP + 90, 5 * STEP..6 * STEP + 10, 0..STEP];
+        assert_eq!(*notes.0.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn nothing_is_reserved_before_some_is_written() {
+        let (notes, mut reserved) = (Notes::default(), Reserved::default());
+        const STEP: u64 = LEAST_AHEAD / 4;
+        for step in 0..4 {
+            reserved.give_back(&notes, 0);
+            let bytes = 7 + step * STEP..7 + (step + 1) * STEP;
+            reserved.cover(&notes, bytes, u64::MAX, 1 << 20).unwrap();
+        }
+        for step in 0..4 {
+            assert!(notes.0.lock().unwrap().is_empty(), "step {step}");
+            let bytes = step * STEP..(step + 1) * STEP;
+            reserved.cover(&notes, bytes, u64::MAX, 1 << 20).unwrap();
+        }
+        let asked = notes.0.lock().unwrap();
+        let first = 3 * STEP..4 * STEP + LEAST_AHEAD;
+        assert_eq!((asked.len(), &asked[0]), (1, &first));
+        assert!(notes.1.lock().unwrap().is_empty());
     }
 
     #[test]
     fn what_was_not_written_is_given_back_once() {
         let (notes, mut reserved) = (Notes::default(), Reserved::default());
         reserved.give_back(&notes, 0);
-        const LIMIT: u64 = 10 * PAGE + 1;
-        reserved.cover(&notes, 100..110, LIMIT, 1 << 20).unwrap();
-        reserved.cover(&notes, 110..120, LIMIT, 1 << 20).unwrap();
+        const LIMIT: u64 = 40 * PAGE + 1;
+        const BEGIN: u64 = LEAST_AHEAD + 100;
+        reserved.cover(&notes, 100..BEGIN, LIMIT, 1 << 20).unwrap();
+        let next = BEGIN..BEGIN + 10;
+        reserved.cover(&notes, next, LIMIT, 1 << 20).unwrap();
         reserved.give_back(&notes, 0);
         reserved.give_back(&notes, 0);
         // The run goes on.
-        reserved.cover(&notes, 120..PAGE, LIMIT, 1 << 20).unwrap();
-        assert_eq!(*notes.0.lock().unwrap(), [100..LIMIT, 120..LIMIT]);
-        reserved.give_back(&notes, 5 * PAGE + 1);
+        let again = 0..LEAST_AHEAD;
+        reserved.cover(&notes, again, LIMIT, 1 << 20).unwrap();
+        let asked = [100..BEGIN + LEAST_AHEAD, 0..2 * LEAST_AHEAD];
+        assert_eq!(*notes.0.lock().unwrap(), asked);
+        reserved.give_back(&notes, 20 * PAGE + 1);
         // The pages that have values, and the one that the next tensor may begin in, stay.
-        let given_back = [PAGE..10 * PAGE, 6 * PAGE..10 * PAGE];
+        let given_back = [17 * PAGE..32 * PAGE, 21 * PAGE..32 * PAGE];
         assert_eq!(*notes.1.lock().unwrap(), given_back);
         // Less than a page is none.
-        reserved.cover(&notes, 0..10, PAGE, 1 << 20).unwrap();
+        let limit = LEAST_AHEAD + PAGE - 1;
+        reserved
+            .cover(&notes, 0..LEAST_AHEAD, limit, 1 << 20)
+            .unwrap();
         reserved.give_back(&notes, 0);
         assert_eq!(notes.1.lock().unwrap().len(), 2);
     }

@@ -175,7 +175,7 @@ fn open_as(memory: &Memory, storage: impl Storage + 'static, durable: bool) -> T
 }
 
 fn weights(step: u64) -> [u16; 6] {
-    std::array::from_fn(|index| u16::try_from(step * 10 + index as u64 + 1).unwrap())
+    std::array::from_fn(|index| u16::try_from((step * 10 + index as u64 + 1) % (1 << 16)).unwrap())
 }
 
 fn loss(step: u64) -> f32 {
