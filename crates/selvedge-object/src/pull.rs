@@ -3,9 +3,12 @@
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
-use selvedge_base::{FileError, Leftover, Partial, check_target, target};
-use selvedge_hdf5::{RangeReader as _, ReadError, Reader, verify_checksums};
+use selvedge_base::{Chain, FileError, Leftover, LockedFile, Partial, check_target, target};
+use selvedge_hdf5::{
+    ChecksumReport, Piece, RangeReader, ReadError, ReaderOptions, verify_checksums,
+};
 
 use crate::{ObjectError, ObjectFile, ObjectOptions};
 
@@ -30,7 +33,7 @@ pub struct Pulled {
 
 /// Fetches the object at `url` into the file at `path`. It gets its name when it is complete, and, where it is a
 /// trajectory with checksums, right; a call that is interrupted leaves `NAME.unfinished`, and the next one goes on
-/// there, if the object is still the same. `progress` is told how many bytes of how many are there.
+/// there, if the object is still the same, and anew after one whose values were not right. `progress` is told how many bytes of how many are there.
 ///
 /// # Errors
 ///
@@ -49,14 +52,16 @@ pub fn pull(
     let (size, version) = (object.size(), object.version());
     // One that replaces a file begins anew each time.
     let resumes = old.is_none() && size > BATCH;
+    let mut head = vec![0; usize::try_from(JOURNAL.min(size)).unwrap_or(usize::MAX)];
+    let write = |error: io::Error| FileError::io(path, "write")(error);
+    object.read_structure(&mut head, 0).map_err(write)?;
     let (mut partial, resumed) = match resumes {
-        true => begin(path, &version)?,
+        true => begin(path, &version, &head, size)?,
         false => (Partial::create(path, overwrite)?, 0),
     };
     if resumes {
         partial.keep();
     }
-    let write = |error: io::Error| FileError::io(path, "write")(error);
     let mut done = resumed.max(JOURNAL.min(size));
     let mut buffer = Vec::new();
     while done < size {
@@ -67,19 +72,32 @@ pub fn pull(
         done += length;
         if resumes {
             partial.file().sync_data().map_err(write)?;
-            let journal = format!("{MARK}{version}\n{done}\n");
-            partial
-                .file()
-                .write_all_at(journal.as_bytes(), 0)
-                .map_err(write)?;
+            mark(partial.file(), &version, done).map_err(write)?;
         }
         progress(done, size);
     }
-    let mut head = vec![0; usize::try_from(JOURNAL.min(size)).unwrap_or(usize::MAX)];
-    object.read_structure(&mut head, 0).map_err(write)?;
-    partial.file().write_all_at(&head, 0).map_err(write)?;
-    let verified = verify(&partial, url)?;
-    partial.publish(true)?;
+    let file = Arc::clone(partial.file());
+    let whole = Arc::new(Whole { file, head, size });
+    let failed = |reason: String| ObjectError::Values {
+        url: url.to_owned(),
+        reason,
+    };
+    let report = verify(url, &whole).map_err(|error| failed(Chain(&error).to_string()))?;
+    if let Some(report) = report.as_ref().filter(|report| !report.is_clean()) {
+        // Fetched anew it may be right.
+        partial.discard();
+        return Err(failed(wrong(report)));
+    }
+    // Until here the beginning says how far the file has come.
+    let file = &whole.file;
+    file.write_all_at(&whole.head, 0).map_err(write)?;
+    if let Err(error) = partial.publish(true) {
+        if file.is_named(partial.path()) {
+            mark(file, &version, size).map_err(write)?;
+        }
+        return Err(error.into());
+    }
+    let verified = report.map_or(0, |report| report.verified);
     Ok(Pulled {
         bytes: size,
         resumed,
@@ -87,60 +105,86 @@ pub fn pull(
     })
 }
 
-/// The file on its way that an earlier call left, and how far it has come; or a new one.
-fn begin(path: &Path, version: &str) -> Result<(Partial, u64), ObjectError> {
-    match Partial::reopen(path) {
-        Ok(partial) => {
-            let mut start = [0; 512];
-            let found = partial.file().read_at(&mut start, 0).unwrap_or(0);
-            let text = String::from_utf8_lossy(&start[..found]);
-            let Some(rest) = text.strip_prefix(MARK) else {
-                // What a recorder left is not ours to write over.
-                drop(partial);
-                return Ok((Partial::create_growing(path, false, Leftover::Keep)?, 0));
-            };
-            let mut lines = rest.lines();
-            let is_same = lines.next() == Some(version);
-            let done = lines.next().and_then(|line| line.parse().ok());
-            match done.filter(|_| is_same) {
-                Some(done) => Ok((partial, done)),
-                None => {
-                    drop(partial);
-                    Ok((Partial::create_growing(path, false, Leftover::Discard)?, 0))
-                }
-            }
-        }
-        Err(FileError::NothingLeft { .. }) => {
-            Ok((Partial::create_growing(path, false, Leftover::Keep)?, 0))
-        }
-        Err(error) => Err(error.into()),
+/// A file on its way that has all bytes, but for its head.
+#[derive(Debug)]
+struct Whole {
+    file: Arc<LockedFile>,
+    head: Vec<u8>,
+    size: u64,
+}
+
+impl RangeReader for Whole {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_structure(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let head = usize::try_from(offset).ok();
+        let head = head.and_then(|offset| self.head.get(offset..));
+        let head = head.unwrap_or_default();
+        let (first, rest) = bytes.split_at_mut(head.len().min(bytes.len()));
+        first.copy_from_slice(&head[..first.len()]);
+        self.file.read_exact_at(rest, offset + first.len() as u64)
+    }
+
+    fn read_many(&self, pieces: &mut [Piece<'_>]) -> io::Result<()> {
+        let mut pieces = pieces.iter_mut();
+        pieces.try_for_each(|(offset, bytes)| self.read_structure(bytes, *offset))
     }
 }
 
-/// Holds the values of a trajectory against its checksums; returns how many bytes have some.
-fn verify(partial: &Partial, url: &str) -> Result<u64, ObjectError> {
-    partial.share()?;
-    let failed = |error: ReadError| ObjectError::Values {
-        url: url.to_owned(),
-        reason: selvedge_base::Chain(&error).to_string(),
+/// Writes into the beginning of a file on its way which object it is of, and how far it has come.
+fn mark(file: &LockedFile, version: &str, done: u64) -> io::Result<()> {
+    let journal = format!("{MARK}{version}\n{done}\n");
+    file.write_all_at(journal.as_bytes(), 0)
+}
+
+/// The file on its way that an earlier call left, and how far it has come; or a new one. The object begins with
+/// `head`, and has `size` bytes.
+fn begin(
+    path: &Path,
+    version: &str,
+    head: &[u8],
+    size: u64,
+) -> Result<(Partial, u64), ObjectError> {
+    let leftover = match Partial::reopen(path) {
+        Ok(partial) => {
+            let mut start = vec![0; head.len()];
+            let found = partial.file().read_at(&mut start, 0).unwrap_or(0);
+            let text = String::from_utf8_lossy(&start[..found]);
+            let mut lines = text.strip_prefix(MARK).map(str::lines);
+            let is_same = lines.as_mut().and_then(Iterator::next) == Some(version);
+            let done = lines.as_mut().and_then(Iterator::next);
+            let done = done.and_then(|line| line.parse().ok());
+            if let Some(done) = done.filter(|_| is_same) {
+                return Ok((partial, done));
+            }
+            // A call can have been ended between writing the head and giving the file its name.
+            let length = partial.file().metadata().map_or(0, |found| found.len());
+            let is_whole = length == size && start == head;
+            match lines.is_some() || is_whole {
+                true => Leftover::Discard,
+                // What a recorder left is not ours to write over.
+                false => Leftover::Keep,
+            }
+        }
+        Err(FileError::NothingLeft { .. }) => Leftover::Keep,
+        Err(error) => return Err(error.into()),
     };
-    // What is no HDF5 file has no checksums.
-    let Ok(file) = Reader::open(partial.path()) else {
-        return Ok(0);
-    };
-    let report = verify_checksums(&file, |_| ()).map_err(failed)?;
-    if !report.is_clean() {
-        let wrong = report
-            .tensors
-            .iter()
-            .find(|tensor| !tensor.mismatched.is_empty());
-        let tensor = wrong.map_or("a tensor", |wrong| &wrong.tensor);
-        return Err(ObjectError::Values {
-            url: url.to_owned(),
-            reason: format!(
-                "the values of `{tensor}` are not those that its checksums were made of"
-            ),
-        });
-    }
-    Ok(report.verified)
+    Ok((Partial::create_growing(path, false, leftover)?, 0))
+}
+
+/// Holds the values of a trajectory against its checksums. What is no HDF5 file has none.
+fn verify(url: &str, whole: &Arc<Whole>) -> Result<Option<ChecksumReport>, ReadError> {
+    let whole: Arc<dyn RangeReader> = Arc::clone(whole) as _;
+    let opened = ReaderOptions::default().open_ranges(url, whole);
+    opened.map_or(Ok(None), |file| verify_checksums(&file, |_| ()).map(Some))
+}
+
+/// The first tensor whose values are wrong.
+fn wrong(report: &ChecksumReport) -> String {
+    let mut tensors = report.tensors.iter();
+    let wrong = tensors.find(|tensor| !tensor.mismatched.is_empty());
+    let tensor = wrong.map_or("a tensor", |wrong| &wrong.tensor);
+    format!("the values of `{tensor}` are not those that its checksums were made of")
 }

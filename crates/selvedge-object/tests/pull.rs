@@ -89,6 +89,53 @@ fn a_large_one_goes_on_where_it_was_interrupted() {
     assert!(error.contains("was changed") && !path.exists(), "{error}");
 }
 
+/// A large trajectory was a file of HDF5 under the name of one on its way while its values were held against its
+/// checksums: after a call that was killed meanwhile, or that found them wrong, no other one went on or began anew.
+#[test]
+fn one_that_ended_at_its_last_stage_is_no_hindrance() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (
+        folder.path().join("run_1.h5"),
+        folder.path().join("copy.h5"),
+    );
+    let left = folder.path().join("copy.h5.unfinished");
+    record(&path, Compression::None, 720, true);
+    add_checksums(&path, |_| ()).unwrap();
+    let bytes = gathered(&path);
+    let size = bytes.len() as u64;
+    assert!(size > 64 << 20, "{size}");
+    let server = ObjectServer::start();
+    // Values that are wrong are fetched anew: they can have become so on their way.
+    let mut damaged = bytes.clone();
+    damaged[bytes.len() / 2] ^= 1;
+    let url = server.put("run_1.h5", damaged);
+    for _ in 0..2 {
+        let error = fetch(&url, &copy, false).unwrap_err().to_string();
+        assert!(error.contains("is damaged"), "{error}");
+        assert!(!copy.exists() && !left.exists());
+    }
+    // All bytes are there, and its values were not yet held against the checksums.
+    let url = server.put("run_1.h5", bytes.clone());
+    server.fault(9, Fault::Status(403));
+    fetch(&url, &copy, false).unwrap_err();
+    let begun = fs::read(&left).unwrap();
+    let text = String::from_utf8_lossy(&begun[..512]);
+    let journal: Vec<&str> = text.lines().take(2).collect();
+    let journal = format!("{}\n{size}\n", journal.join("\n"));
+    let mut all = bytes.clone();
+    all[..4096].fill(0);
+    all[..journal.len()].copy_from_slice(journal.as_bytes());
+    fs::write(&left, &all).unwrap();
+    let pulled = fetch(&url, &copy, false).unwrap();
+    assert_eq!((pulled.bytes, pulled.resumed), (size, size));
+    assert!(pulled.verified > 60 << 20, "{pulled:?}");
+    assert!(fs::read(&copy).unwrap() == bytes && !left.exists());
+    // It has its head, and no name.
+    fs::rename(&copy, &left).unwrap();
+    assert_eq!(fetch(&url, &copy, false).unwrap().resumed, 0);
+    assert!(fs::read(&copy).unwrap() == bytes && !left.exists());
+}
+
 /// What a recorder left under the name of a file on its way is not written over.
 #[test]
 fn what_others_left_unfinished_is_kept() {

@@ -205,6 +205,11 @@ impl Partial {
         strike(&self.file);
     }
 
+    /// Gives the file up, and removes it, also one that was to be [kept](Self::keep).
+    pub fn discard(mut self) {
+        self.removed = true;
+    }
+
     /// Gives the file its name, and with `sync` makes sure that it keeps it through a power cut.
     ///
     /// A file that it replaces hands down its permissions, and its owner where this user may give a
