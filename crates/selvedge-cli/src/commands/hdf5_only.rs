@@ -5,15 +5,17 @@ use std::path::Path;
 use anyhow::bail;
 
 use crate::facts::{Assumptions, Format, Unreadable};
+use crate::object;
 use crate::source::npz;
 
-/// Checks that a file is not of another format that this program reads.
+/// Checks that a file lies on this machine, and is not of another format that this program reads.
 ///
 /// # Errors
 ///
-/// What it is, and what makes HDF5 of it; or that there is none. That it is nothing that is known, whoever opens it
+/// That it is an object; what it is, and what makes HDF5 of it; or that there is none. That it is nothing that is known, whoever opens it
 /// says best.
 pub(super) fn check_hdf5(path: &Path) -> anyhow::Result<()> {
+    object::check_read_here(path)?;
     match Format::detect(path) {
         Err(
             error @ (Unreadable::Missing { .. }

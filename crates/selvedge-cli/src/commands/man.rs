@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
+use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
 
@@ -34,6 +35,7 @@ pub(super) fn run(args: &Args, program: clap::Command) -> anyhow::Result<Outcome
             output::print_own(&page)?;
         }
         Some(folder) => {
+            object::check_written_here(folder)?;
             let failed = || format!("cannot write the manual pages into {}", folder.display());
             if args.parents {
                 fs::create_dir_all(folder).with_context(failed)?;

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use selvedge_base::{FileError, check_target, target};
 
+use crate::object;
+
 /// What a new file may replace, and whether folders are made for it.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct NewFile {
@@ -23,13 +25,15 @@ impl NewFile {
     ///
     /// # Errors
     ///
-    /// What is in its way, and that its name has a folder which is not there: it may be mistyped.
+    /// That it is a URL, what is in its way, and that its name has a folder which is not there: it may be mistyped.
     pub(super) fn check(self, path: &Path) -> anyhow::Result<()> {
         self.check_or(path, "")
     }
 
     /// The same of a command that can do without a file: what there is to do `otherwise`.
     pub(super) fn check_or(self, path: &Path, otherwise: &str) -> anyhow::Result<()> {
+        // A folder `s3:` would be made for it, and that would be told as done.
+        object::check_written_here(path)?;
         let is_special = |found: fs::Metadata| !found.is_file() && !found.is_dir();
         if path == Path::new("-") || fs::metadata(path).is_ok_and(is_special) {
             bail!(

@@ -37,6 +37,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
+    object::check_read_here(&args.file)?;
     let pushed = object::push(&args.file, &args.url, args.overwrite)?;
     output::print_folded(&render::objects::pushed(&args.file, &pushed))?;
     Ok(Outcome::Success)

@@ -9,6 +9,7 @@ use selvedge_hdf5::{Bytes, Grouped, Recovery, RunState, StorageError, plan_recov
 use serde::Serialize;
 
 use super::hdf5_only::check_hdf5;
+use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::render::shown;
@@ -191,6 +192,7 @@ fn in_words(recovery: &Recovery, dry_run: bool) -> String {
 }
 
 fn safetensors(path: &Path, args: &Args) -> anyhow::Result<()> {
+    object::check_read_here(path)?;
     if args.dry_run {
         bail!(
             "--dry-run is for HDF5 files: what is in {} turns out when the file is made of it, \

@@ -8,6 +8,7 @@ mod without;
 
 use std::path::Path;
 
+use anyhow::bail;
 #[cfg(feature = "object-store")]
 pub(crate) use by_store::{open, pull, push};
 pub(crate) use moved::{Pulled, Pushed};
@@ -22,4 +23,39 @@ pub(crate) fn url(path: &Path) -> Option<&str> {
     let is_scheme = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic())
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     is_scheme.then_some(text)
+}
+
+/// Checks that a file that is to be read lies on this machine.
+///
+/// # Errors
+///
+/// That it is an object, and what fetches it.
+pub(crate) fn check_read_here(path: &Path) -> anyhow::Result<()> {
+    if let Some(scheme) = url(path).map(scheme) {
+        bail!(
+            "{scheme}://… is in an object store, and this command reads files of this machine; `selvedge pull URL FILE` \
+             makes one of it"
+        );
+    }
+    Ok(())
+}
+
+/// Checks that a new file comes to lie on this machine.
+///
+/// # Errors
+///
+/// That it would be an object, and what makes one.
+pub(crate) fn check_written_here(path: &Path) -> anyhow::Result<()> {
+    if let Some(scheme) = url(path).map(scheme) {
+        bail!(
+            "{scheme}://… is in an object store, and what is written is a file of this machine; name one, and \
+             `selvedge push FILE URL` puts it there"
+        );
+    }
+    Ok(())
+}
+
+/// What a URL begins with. Of the rest nothing is told: there can be a password in it.
+fn scheme(url: &str) -> &str {
+    url.split("://").next().unwrap_or_default()
 }

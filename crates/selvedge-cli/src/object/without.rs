@@ -12,8 +12,7 @@ fn refused<T>(url: &str) -> anyhow::Result<T> {
         let name = url.trim_start_matches('/');
         anyhow::bail!("`{url}` is no URL; expected that of an object, such as s3://bucket/{name}");
     }
-    // What comes after the scheme can be a password.
-    let scheme = url.split("://").next().unwrap_or_default();
+    let scheme = super::scheme(url);
     anyhow::bail!(
         "{scheme}:// is in an object store, and this program was built without them; `cargo install selvedge-cli \
          --features object-store` makes one that reaches them"

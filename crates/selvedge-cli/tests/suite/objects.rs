@@ -1,6 +1,6 @@
 //! Files in object stores: read as those of this machine, or refused by name.
 
-use crate::common::{Place, finished};
+use crate::common::{Place, finished, unwrapped};
 
 #[cfg(feature = "object-store")]
 #[test]
@@ -141,6 +141,57 @@ fn no_message_has_credentials() {
         }
     }
     assert!(failed > 30, "{failed}");
+}
+
+/// A URL for a new file made a folder `s3:` with the file in it, and told that it was done.
+#[test]
+fn no_new_file_is_a_url() {
+    let place = Place::new();
+    finished(&place.path("run.h5"));
+    let url = |name: &str| format!("s3://me:hunter2@bucket/{name}");
+    let (h5, npy, csv) = (url("x.h5"), url("x.npy"), url("x.csv"));
+    let (json, html, pages) = (url("x.json"), url("x.html"), url("pages"));
+    for arguments in [
+        &["convert", "run.h5", &npy, "--tensor", "W"][..],
+        &["rechunk", "run.h5", &h5],
+        &["references", "run.h5", "-o", &json],
+        &["report", "run.h5", "-o", &html],
+        &["show", "run.h5", "losses", "-o", &csv],
+        &["join", "run.h5", "-o", &h5],
+        &["pull", "https://example.org/run.h5", &h5],
+        &["man", "--out", &pages],
+    ] {
+        for parents in [None, Some("--parents")] {
+            let arguments: Vec<&str> = arguments.iter().copied().chain(parents).collect();
+            let run = place.run(&arguments);
+            assert_eq!((run.code, &*run.stdout), (2, ""), "{arguments:?}");
+            let said = unwrapped(&run.stderr);
+            let is_told = said.contains("s3://…") && said.contains("`selvedge push FILE URL`");
+            assert!(is_told && !said.contains("hunter2"), "{said}");
+            assert!(!place.path("s3:").exists(), "{arguments:?}");
+        }
+    }
+}
+
+/// Objects were told not to be there by commands that read files of this machine alone.
+#[test]
+fn what_reads_files_of_this_machine_says_so_of_a_url() {
+    let place = Place::new();
+    let url = "s3://me:hunter2@bucket/run.h5";
+    for arguments in [
+        &["join", url, "run.h5"][..],
+        &["recover", url],
+        &["recover", "s3://me:hunter2@bucket/W.safetensors"],
+        &["rechunk", url, "copy.h5"],
+        &["checksum", url],
+        &["push", url, "s3://bucket/copy.h5"],
+    ] {
+        let run = place.run(arguments);
+        let said = unwrapped(&run.stderr);
+        let is_told = said.contains("s3://…") && said.contains("`selvedge pull URL FILE`");
+        assert!(run.code == 2 && is_told, "{arguments:?}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
 }
 
 #[cfg(not(feature = "object-store"))]
