@@ -7,9 +7,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::StorageError;
 use crate::layout::{self, ChunkTree, IndexCopy, Superblock, chunk_tree};
-use crate::reader::{Reader, open_data};
+use crate::reader::{Reader, Tensor, open_data};
+use crate::{ReadError, StorageError};
 
 /// The end of a block of structures is a multiple of this.
 const ALIGNMENT: u64 = 8;
@@ -23,6 +23,8 @@ pub struct Gathered {
     length: u64,
     /// What is different, in the order of the places.
     changed: Vec<(u64, Vec<u8>)>,
+    /// The first tensor whose values lie in other files.
+    elsewhere: Option<String>,
 }
 
 impl Gathered {
@@ -39,10 +41,17 @@ impl Gathered {
         let length = file.metadata().map_err(failed)?.len();
         let changed = changes(&reader, &file, length, head)
             .map_err(|error| StorageError::library(path, "read the chunk indexes of", error))?;
+        // The reader opens no other file, as that of an object.
+        let is_elsewhere = |tensor: &&Tensor| {
+            let is_own = tensor.chunk_shape().is_some();
+            !is_own && matches!(tensor.check_readable(), Err(ReadError::NotFollowed { .. }))
+        };
+        let elsewhere = reader.tensors().iter().find(is_elsewhere);
         Ok(Self {
             file,
             length,
             changed,
+            elsewhere: elsewhere.map(|tensor| tensor.name().to_owned()),
         })
     }
 
@@ -57,11 +66,11 @@ impl Gathered {
         let length = found
             .map_err(|error| StorageError::io(path, "read", error))?
             .len();
-        let changed = Vec::new();
         Ok(Self {
             file,
             length,
-            changed,
+            changed: Vec::new(),
+            elsewhere: None,
         })
     }
 
@@ -72,6 +81,13 @@ impl Gathered {
         last.map_or(self.length, |(at, bytes)| {
             self.length.max(at + bytes.len() as u64)
         })
+    }
+
+    /// The first tensor whose values lie in other files, as those of a [joined view](crate::Join) do: beside an object
+    /// none is opened.
+    #[must_use]
+    pub fn elsewhere(&self) -> Option<&str> {
+        self.elsewhere.as_deref()
     }
 
     /// Fills `bytes` from `offset` on.

@@ -95,6 +95,8 @@ pub(crate) struct Refusal {
 pub(crate) enum Why {
     /// Nobody asked for other files.
     NotAsked,
+    /// There are none beside an object.
+    Alone,
     /// It lies outside of these folders.
     Outside(Arc<[PathBuf]>),
     /// It is a folder, a pipe, a socket or a device.
@@ -113,6 +115,9 @@ impl fmt::Display for Why {
             Self::NotAsked => f.write_str(
                 "other files than sources of virtual datasets in the folder of the file are read only where \
                  that is asked for, and inside of a folder (`follow_links`; `--follow-links[=DIR]`)",
+            ),
+            Self::Alone => f.write_str(
+                "no other file is opened beside this one; where it is an object, fetch both into one folder (`pull`)",
             ),
             Self::Outside(folders) => {
                 let folders = folders.iter().map(|folder| folder.display().to_string());
@@ -163,6 +168,14 @@ impl OtherFiles {
         matches!(self, Self::Inside(_))
     }
 
+    /// Why a file is not opened that a link leads to, where [none](Self::any) is.
+    pub(crate) fn why_not(&self) -> Why {
+        match self {
+            Self::None => Why::Alone,
+            Self::Sources(_) | Self::Inside(_) => Why::NotAsked,
+        }
+    }
+
     /// Opens another file for reading, or to be written too, which is refused. A file that is refused is
     /// not opened, and where nobody asked for others not looked at; nothing is waited for.
     ///
@@ -184,7 +197,7 @@ impl OtherFiles {
                     _ => Err(refuse(path, Why::NotAsked)),
                 };
             }
-            _ => return Err(refuse(path, Why::NotAsked)),
+            _ => return Err(refuse(path, self.why_not())),
         };
         let found = path.canonicalize()?;
         if !folders.iter().any(|folder| found.starts_with(folder)) {
@@ -330,10 +343,7 @@ mod tests {
         assert_eq!(why(&inside, "in/../b", false), outside);
         assert_eq!(why(&inside, "in/link", false), outside);
         assert_eq!(why(&inside, "in", false), Some(Why::NotRegular));
-        assert_eq!(
-            why(&OtherFiles::default(), "in/a", false),
-            Some(Why::NotAsked)
-        );
+        assert_eq!(why(&OtherFiles::default(), "in/a", false), Some(Why::Alone));
         let sources = OtherFiles::sources_of(&path("in/view"));
         assert_eq!(why(&sources, "in/a", false), Some(Why::NotAsked));
         let folder = path("in").canonicalize().unwrap();

@@ -52,7 +52,7 @@ pub struct Pushed {
 /// # Errors
 ///
 /// [`ObjectError::AlreadyExists`] without `overwrite`, which the store itself decides; [`ObjectError::Write`], also
-/// where something else is read back, and where the run in the file is not finished.
+/// where something else is read back, where the run in the file is not finished, and where values lie in other files.
 pub fn push(
     path: &Path,
     url: &str,
@@ -76,6 +76,12 @@ pub fn push(
             "the run in the file is not finished, and an object does not grow; `finish` or `recover` comes first",
         ),
     })?;
+    if let Some(tensor) = file.elsewhere() {
+        return Err(refused(&format!(
+            "tensor `{tensor}` of the file takes its values from other files, and beside an object none is read; push a \
+             copy that has all values, which `rechunk` makes, or the other files, each as an object of its own"
+        )));
+    }
     let origin = Origin::new(&object, options)?;
     let complete = match (overwrite, &object.scheme) {
         (false, ObjectStoreScheme::AmazonS3) => Some(store::open_s3(&object, options)?),

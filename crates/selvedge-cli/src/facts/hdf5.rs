@@ -51,7 +51,16 @@ pub(super) fn gather_object(
 ) -> Result<(FileFacts, Reader), Unreadable> {
     let reader = object::open(url, &assumptions.reader).map_err(Unreadable::Object)?;
     let (path, bytes) = (reader.path().to_owned(), reader.file_bytes()?);
-    gather_open(&path, reader, bytes, assumptions)
+    let (mut facts, reader) = gather_open(&path, reader, bytes, assumptions)?;
+    // What has a remark can lie in other files, which h5py would look for beside the object, and crash or give zeros.
+    for tensor in &mut facts.tensors {
+        let found = (!tensor.remarks.is_empty()).then(|| reader.tensor(&tensor.name));
+        let readable = found.map_or(Ok(()), |found| found?.check_readable());
+        if matches!(readable, Err(ReadError::NotFollowed { .. })) {
+            tensor.python.clear();
+        }
+    }
+    Ok((facts, reader))
 }
 
 fn gather_open(

@@ -178,7 +178,8 @@ pub(crate) struct TensorFacts {
     /// The sources of a virtual dataset that are missing, in words; the remarks tell them, too.
     #[serde(skip)]
     pub(crate) missing_sources: Vec<String>,
-    /// The Python expression that reads it.
+    /// The Python expression that reads it, if there is one.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) python: String,
 }
 

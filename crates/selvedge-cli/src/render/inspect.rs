@@ -72,12 +72,8 @@ pub(crate) fn file(
     section("notes", &notes(facts, page));
     let findings = super::findings::of_file(findings, INDENT + 2, page);
     section("findings", &findings);
-    if !facts.tensors.is_empty() {
-        section(
-            "to read it in Python",
-            &python::lines(facts, INDENT + 2, page.text),
-        );
-    }
+    let lines = python::lines(facts, INDENT + 2, page.text);
+    section("to read it in Python", &lines);
     text
 }
 

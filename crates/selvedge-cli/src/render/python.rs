@@ -27,10 +27,14 @@ fn in_two(line: &str, variable: &str) -> Option<[String; 2]> {
     Some([value.to_owned(), format!("{variable} = {variable}{call}")])
 }
 
-/// The lines, indented by `indent` columns.
+/// The lines, indented by `indent` columns; none where there is nothing that they would read.
 pub(super) fn lines(facts: &FileFacts, indent: usize, columns: usize) -> String {
     let mut tensors: Vec<&TensorFacts> = facts.tensors.iter().collect();
+    tensors.retain(|tensor| !tensor.python.is_empty());
     let all = tensors.len();
+    if all == 0 {
+        return String::new();
+    }
     if all > MOST {
         let mut kinds: Vec<(&str, &str, bool)> = Vec::new();
         tensors.retain(|tensor| {

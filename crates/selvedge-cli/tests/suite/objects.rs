@@ -1,5 +1,7 @@
 //! Files in object stores: read as those of this machine, or refused by name.
 
+#[cfg(feature = "object-store")]
+use crate::common::declare_rank;
 use crate::common::{Place, finished, unwrapped};
 
 #[cfg(feature = "object-store")]
@@ -77,6 +79,37 @@ fn objects_are_read_as_files() {
         "{}",
         unfit.stderr
     );
+}
+
+/// A joined view went into a store without a word, and the Python that `inspect` printed of it there crashed.
+#[cfg(feature = "object-store")]
+#[test]
+fn a_view_is_of_no_use_in_a_store_and_that_is_said() {
+    use selvedge_hdf5::bf16;
+    use selvedge_testing::objects::ObjectServer;
+
+    let place = Place::new();
+    for rank in 0..2 {
+        let path = place.path(&format!("rank{rank}.h5"));
+        let mut run = declare_rank(&path, rank).start().expect("start");
+        let weights = [bf16::ONE; 12];
+        let step = run.append(|row| row.put("W", &weights)?.put("losses", &1.5_f32));
+        step.expect("append");
+        run.finish().expect("finish");
+    }
+    place.print(&["join", "rank0.h5", "rank1.h5", "-o", "view.h5"]);
+    let run = place.run(&["push", "view.h5", "s3://bucket/view.h5"]);
+    let said = unwrapped(&run.stderr);
+    let is_told = said.contains("`W`") && said.contains("`rechunk` makes");
+    assert!(run.code == 2 && is_told, "{said}");
+    // Another program has put it there.
+    let server = ObjectServer::start();
+    let view = std::fs::read(place.path("view.h5")).expect("the view");
+    let shown = unwrapped(&place.print(&["inspect", &server.put("view.h5", view)]));
+    let names_pull =
+        shown.contains("no other file is opened beside this one") && shown.contains("`pull`");
+    assert!(names_pull && !shown.contains("--follow-links"), "{shown}");
+    assert!(!shown.contains("f[\"W\"]"), "{shown}");
 }
 
 /// Whatever fails: the server answers with what it was asked, its address has a password, a setting is nonsense.

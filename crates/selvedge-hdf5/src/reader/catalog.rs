@@ -16,7 +16,7 @@ use super::Note;
 use super::objects::{Handle, Kept};
 use crate::error::LibraryError;
 use crate::ffi::{self, Link, LinkTarget, Object, Token};
-use crate::other_files::{OtherFiles, Refusal, Why, refusal};
+use crate::other_files::{OtherFiles, Refusal, refusal};
 use crate::plan::{Bytes, Grouped};
 
 /// The longest path of a group that is looked into, in bytes.
@@ -180,7 +180,8 @@ impl Walk<'_> {
                 (ffi::open_object(self.file, *token), Some(*token))
             }
             LinkTarget::OtherFile { .. } if !self.others.any() => {
-                return self.tell_refused(&own_name, &link.target, Why::NotAsked.to_string());
+                let why = self.others.why_not().to_string();
+                return self.tell_refused(&own_name, &link.target, why);
             }
             _ => {
                 let (opened, refused) = self.open_link(group, &link.name);
