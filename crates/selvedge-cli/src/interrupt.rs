@@ -1,14 +1,15 @@
-//! What is to be done when the program is interrupted while it writes a file.
+//! What is to be done when the program is interrupted while it writes a file or sends one.
 
 use std::{fs, thread};
 
 use nix::sys::signal::{SigSet, Signal, raise};
 use selvedge_base::text::shown;
 
+use crate::object;
 use crate::output;
 
 /// From now on, what ends the program from outside (Ctrl-C, the end of a terminal session, `kill`) first
-/// removes the files that it has begun and not finished, and says so.
+/// removes the files that it has begun and not finished, and aborts what it sends, and says so.
 ///
 /// A signal that whoever started the program has told it to ignore, as `nohup` does, stays ignored. Call
 /// it before there are other threads: they inherit which signals are waited for here.
@@ -26,6 +27,14 @@ pub(crate) fn remove_partials() {
         let Ok(signal) = ends.wait() else { return };
         for path in selvedge_base::remove_partials() {
             output::note(&format!("interrupted; removed {}", shown(&path)));
+        }
+        match object::abort_uploads() {
+            Some(true) => output::note("interrupted; the upload is aborted, and nothing of it is kept"),
+            Some(false) => output::note(
+                "interrupted; the store did not abort the upload in time, and may keep parts of it, which are paid for: \
+                 abort it there",
+            ),
+            None => {}
         }
         // It ends by the signal, as whoever sent it expects, and without what is done at an ordinary
         // end: other threads are at work.

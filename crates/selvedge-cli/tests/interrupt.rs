@@ -111,6 +111,85 @@ fn what_is_interrupted_removes_its_file_and_says_so() {
     }
 }
 
+/// A store of S3's kind that begins uploads, takes parts for ever and aborts: it tells of each part and of the end.
+#[cfg(feature = "object-store")]
+fn store(told: &std::sync::mpsc::Sender<&'static str>) -> std::net::SocketAddr {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let told = told.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, told) = (stream.expect("a connection"), told.clone());
+            std::thread::spawn(move || {
+                let lines = BufReader::new(stream.try_clone().expect("a handle")).lines();
+                let lines = lines
+                    .map_while(Result::ok)
+                    .take_while(|line| !line.is_empty());
+                let head: Vec<String> = lines.collect();
+                let method = head.first().and_then(|line| line.split(' ').next());
+                let begun = "<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key>\
+                             <UploadId>7</UploadId></InitiateMultipartUploadResult>";
+                let (status, body) = match method {
+                    Some("HEAD") => (404, ""),
+                    Some("POST") => (200, begun),
+                    Some("DELETE") => (204, ""),
+                    _ => {
+                        let _ = told.send("a part");
+                        std::thread::sleep(Duration::from_secs(60));
+                        return;
+                    }
+                };
+                let length = body.len();
+                let head =
+                    format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}");
+                let _ = write!(stream, "{head}\r\n\r\n{body}");
+                if status == 204 {
+                    let _ = told.send("aborted");
+                }
+            });
+        }
+    });
+    address
+}
+
+/// The store kept the parts of an upload that was interrupted, and they are paid for.
+#[cfg(feature = "object-store")]
+#[test]
+fn an_upload_that_is_interrupted_is_aborted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("W.bin"), vec![7; 20 << 20]).expect("a file");
+    for flag in [None, Some("--overwrite")] {
+        let (told, tells) = std::sync::mpsc::channel();
+        let child = Command::new(env!("CARGO_BIN_EXE_selvedge"))
+            .args(["push", "W.bin", "s3://bucket/W.bin"])
+            .args(flag)
+            .current_dir(folder.path())
+            .env("AWS_ENDPOINT", format!("http://{}", store(&told)))
+            .envs([("AWS_ALLOW_HTTP", "true"), ("AWS_REGION", "r")])
+            .envs([("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "k")])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let long = Duration::from_secs(60);
+        assert_eq!(tells.recv_timeout(long), Ok("a part"));
+        let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+        kill(pid, Signal::SIGTERM).expect("the child lives");
+        while tells.recv_timeout(long).expect("it is aborted") != "aborted" {}
+        let ended = child.wait_with_output().expect("the child ends");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(
+            ended.status.signal(),
+            Some(Signal::SIGTERM as i32),
+            "{said}"
+        );
+        assert!(said.contains("the upload is aborted"), "{said}");
+    }
+}
+
 /// Who starts a program with `nohup` wants it to go on.
 #[test]
 fn what_is_to_be_ignored_is_ignored() {

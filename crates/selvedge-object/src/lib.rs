@@ -19,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod interrupt;
 mod options;
 mod runtime;
 mod store;
@@ -32,6 +33,7 @@ mod pull;
 mod push;
 
 pub use error::ObjectError;
+pub use interrupt::abort_uploads;
 pub use object::ObjectFile;
 pub use options::ObjectOptions;
 pub use pull::{Pulled, pull};

@@ -1,9 +1,11 @@
 //! Putting a file into a store.
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{Either, select, try_join_all};
 use futures_util::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::{
@@ -15,6 +17,7 @@ use selvedge_hdf5::{Gathered, Reader, RunState, StorageError};
 use tokio::time::{sleep, timeout};
 
 use crate::error::{Failure, Kind};
+use crate::interrupt::{Sending, ended};
 use crate::object::HEAD;
 use crate::request::Origin;
 use crate::runtime::wait;
@@ -98,7 +101,9 @@ pub fn push(
             tell: Box::new(progress),
         }),
     };
+    let sending = Sending::begin();
     let sent = wait(upload.send(overwrite, complete));
+    drop(sending);
     sent.map_err(FileError::io(
         object.name.as_ref(),
         "start threads to write",
@@ -217,7 +222,7 @@ impl Upload<'_> {
         let Origin { store, path, .. } = self.origin;
         if !overwrite {
             // The store decides in the end, but nobody wants to send a file for nothing.
-            match self.persist(|| store.head(path)).await {
+            match until_ended(self.persist(|| store.head(path))).await {
                 Ok(_) => {
                     return Err(Failure {
                         reason: String::new(),
@@ -236,8 +241,8 @@ impl Upload<'_> {
             } else {
                 PutMode::Create
             };
-            self.persist(|| store.put_opts(path, bytes.clone(), PutOptions::from(mode.clone())))
-                .await?;
+            let put = || store.put_opts(path, bytes.clone(), PutOptions::from(mode.clone()));
+            until_ended(self.persist(put)).await?;
             self.done(self.size);
             return Ok(());
         }
@@ -291,17 +296,14 @@ impl Upload<'_> {
             })
             .buffered(AT_ONCE)
             .try_collect::<Vec<PartId>>();
-        let completed = match sent.await {
-            Ok(parts) => complete
-                .complete_multipart(path, &id, parts)
-                .await
-                .map(drop)
-                .map_err(Failure::from),
-            Err(failure) => Err(failure),
-        };
+        let completed = until_ended(async {
+            let completed = complete.complete_multipart(path, &id, sent.await?);
+            completed.await.map(drop).map_err(Failure::from)
+        });
+        let completed = completed.await;
         if completed.is_err() {
             // Parts without an object are paid for.
-            let _ = store.abort_multipart(path, &id).await;
+            let _ = timeout(self.origin.timeout, store.abort_multipart(path, &id)).await;
         }
         completed
     }
@@ -325,16 +327,13 @@ impl Upload<'_> {
                         Ok::<(), Failure>(())
                     });
                 }
-                futures_util::future::try_join_all(sending).await?;
+                try_join_all(sending).await?;
             }
-            Ok(())
+            upload.complete().await.map(drop).map_err(Failure::from)
         };
-        let mut done = sent.await;
-        if done.is_ok() {
-            done = upload.complete().await.map(drop).map_err(Failure::from);
-        }
+        let done = until_ended(sent).await;
         if done.is_err() {
-            let _ = upload.abort().await;
+            let _ = timeout(self.origin.timeout, upload.abort()).await;
         }
         done
     }
@@ -368,6 +367,14 @@ impl Upload<'_> {
             offset += length;
         }
         Ok(())
+    }
+}
+
+/// Does `work`, unless uploads [are to end](crate::abort_uploads) meanwhile.
+async fn until_ended<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    match select(pin!(work), pin!(ended())).await {
+        Either::Left((done, _)) => done,
+        Either::Right(_) => Err(Failure::new("it was interrupted", false)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Objects, by `selvedge-object`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use selvedge_hdf5::{Reader, ReaderOptions};
 use selvedge_object::ObjectOptions;
@@ -37,4 +38,12 @@ pub(crate) fn pull(url: &str, path: &Path, overwrite: bool) -> anyhow::Result<Pu
         resumed: pulled.resumed,
         verified: pulled.verified,
     })
+}
+
+/// How long a store may take to abort an upload when the program is interrupted.
+const ABORTING: Duration = Duration::from_secs(10);
+
+/// Aborts what is being sent, if there is something, and returns whether the store did so.
+pub(crate) fn abort_uploads() -> Option<bool> {
+    selvedge_object::abort_uploads(ABORTING)
 }

@@ -30,3 +30,7 @@ pub(crate) fn push(_: &Path, url: &str, _: bool) -> anyhow::Result<Pushed> {
 pub(crate) fn pull(url: &str, _: &Path, _: bool) -> anyhow::Result<Pulled> {
     refused(url)
 }
+
+pub(crate) fn abort_uploads() -> Option<bool> {
+    None
+}
