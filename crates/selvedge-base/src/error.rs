@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 /// Displays an error with its sources, for a text that must stand alone: `cannot open a.h5: no such file`.
 pub struct Chain<'a>(pub &'a dyn Error);
 
@@ -38,7 +40,7 @@ macro_rules! debug_as_chain {
 #[non_exhaustive]
 pub enum FileError {
     /// The operating system refused an operation on a file or folder.
-    #[error("cannot {action} {}", path.display())]
+    #[error("cannot {action} {}{}", path.display(), advice(source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -163,6 +165,14 @@ pub enum FileError {
 }
 
 debug_as_chain!(FileError);
+
+/// What there is to do about an error of the system, in brackets.
+fn advice(error: &io::Error) -> &'static str {
+    match Errno::from_io_error(error) {
+        Some(Errno::MFILE) => " (raise the limit of open files, `ulimit -n`)",
+        _ => "",
+    }
+}
 
 impl FileError {
     /// The error of the system at this `action`, as in "cannot {action} {path}".

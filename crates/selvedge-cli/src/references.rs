@@ -1,8 +1,8 @@
 //! References as JSON, as kerchunk writes and fsspec reads them: the metadata of Zarr, and for each of its chunks
 //! a range of bytes of a file.
 
-use std::io::{BufWriter, Write};
-use std::path::{Component, Path, PathBuf};
+use std::io::{self, BufWriter, Write};
+use std::path::{self, Component, Path, PathBuf};
 
 use anyhow::Context as _;
 use data_encoding::BASE64;
@@ -74,11 +74,13 @@ impl<'a> Document<'a> {
 
 /// The URLs of files: of each its path, or the prefix and its way from the folder that all of them lie in.
 fn urls(files: &[PathBuf], prefix: Option<&str>) -> anyhow::Result<Vec<String>> {
-    let located = files.iter().map(|file| match object::url(file) {
-        Some(_) => Ok(file.clone()),
-        None => file
-            .canonicalize()
-            .with_context(|| format!("cannot look at {}", file.display())),
+    let located = files.iter().map(|file| {
+        let located = match (object::url(file), prefix) {
+            (Some(_), _) => return Ok(file.clone()),
+            (None, Some(_)) => by_own_name(file),
+            (None, None) => file.canonicalize(),
+        };
+        located.with_context(|| format!("cannot look at {}", file.display()))
     });
     let located: Vec<PathBuf> = located.collect::<anyhow::Result<_>>()?;
     let mut folder = located.first().and_then(|file| file.parent());
@@ -117,6 +119,23 @@ fn urls(files: &[PathBuf], prefix: Option<&str>) -> anyhow::Result<Vec<String>> 
         ))
     };
     located.iter().map(url).collect()
+}
+
+/// The path of a file from the root on, with the names that it was given by: what is put elsewhere has those of links,
+/// and not of what they lead to. But for what comes before the last `..`, which leads out of where a link leads.
+fn by_own_name(file: &Path) -> io::Result<PathBuf> {
+    let path = path::absolute(file)?;
+    let names: Vec<Component<'_>> = path.components().collect();
+    let up = names.iter().rposition(|&name| name == Component::ParentDir);
+    let (before, after) = names.split_at(up.map_or(0, |up| up + 1));
+    match up {
+        Some(_) => Ok(before
+            .iter()
+            .collect::<PathBuf>()
+            .canonicalize()?
+            .join(after.iter().collect::<PathBuf>())),
+        None => Ok(path),
+    }
 }
 
 impl Serialize for Refs<'_> {
@@ -349,6 +368,19 @@ mod tests {
         );
         let found = urls(&files[..1], Some("s3://bucket")).unwrap();
         assert_eq!(found, ["s3://bucket/run 1%.h5"]);
+        // Links were followed, and the URL had the name of what is elsewhere: not that which is put there.
+        let place = folder.path().canonicalize().unwrap();
+        let run = place.join("run");
+        std::fs::create_dir(&run).unwrap();
+        let links = ["a.h5", "b.h5"].map(|name| run.join(name));
+        for (link, file) in links.iter().zip(&files) {
+            std::os::unix::fs::symlink(file, link).unwrap();
+        }
+        let found = urls(&links, Some("s3://bucket")).unwrap();
+        assert_eq!(found, ["s3://bucket/a.h5", "s3://bucket/b.h5"]);
+        let odd = place.join("rank0/../run/./a.h5");
+        let found = urls(&[odd, links[1].clone()], Some("s3://bucket")).unwrap();
+        assert_eq!(found, ["s3://bucket/a.h5", "s3://bucket/b.h5"]);
         let found = urls(&files[1..], None).unwrap();
         let path = folder.path().canonicalize().unwrap();
         assert_eq!(found, [format!("file://{}/rank1/run.h5", path.display())]);

@@ -1,10 +1,11 @@
 //! `selvedge join`.
 
 use std::fs;
+use std::process::Command;
 
-use crate::common::{Place, declare_rank, finished, masked};
+use crate::common::{Place, declare_rank, finish, finished, masked, unwrapped};
 use insta::assert_snapshot;
-use selvedge_hdf5::bf16;
+use selvedge_hdf5::{Recorder, Shard, bf16};
 use selvedge_testing::python;
 
 /// A file of rank `rank` of two, with so many steps.
@@ -91,6 +92,41 @@ fn files_that_do_not_go_together_are_refused() {
 }
 
 /// A conversion keeps which rank and part a file is, or tells that it does not; a difference in it is one.
+/// Ranks without number were opened, each in turn, before it was told that an attribute takes so many bytes; and a
+/// limit of the system was told without what to do.
+#[test]
+fn more_ranks_than_can_be_is_said() {
+    let place = Place::new();
+    for rank in 0..60 {
+        let path = place.path(&format!("{rank}.h5"));
+        let shard = Shard {
+            run: "c0ffee".to_owned(),
+            rank,
+            world_size: 60,
+        };
+        let run = Recorder::create(&path).shard(shard).scalar::<f32>("loss");
+        run.start().unwrap().finish().unwrap();
+    }
+    let mut join = place.command(&["join", "-o", "view.h5"]);
+    let run = finish(join.args(vec!["0.h5"; 4200]).output().unwrap());
+    let told = unwrapped(&run.stderr)
+        .contains("4200 files of ranks are more than a view can name, which is 3999");
+    assert!(run.code == 2 && told, "{}", run.stderr);
+    let program = env!("CARGO_BIN_EXE_selvedge");
+    let script = format!("ulimit -n 40; exec {program} join *.h5");
+    let mut shell = Command::new("sh");
+    let run = shell.args(["-c", &script]).current_dir(place.path(""));
+    let run = finish(run.output().unwrap());
+    let said = unwrapped(&run.stderr);
+    for told in [
+        ".h5",
+        "Too many open files",
+        "raise the limit of open files, `ulimit -n`",
+    ] {
+        assert!(run.code == 2 && said.contains(told), "{said}");
+    }
+}
+
 #[test]
 fn a_conversion_keeps_the_rank() {
     let place = Place::new();

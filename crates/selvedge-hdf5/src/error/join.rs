@@ -46,6 +46,16 @@ pub enum JoinError {
         /// The number of ranks of the run.
         world_size: u64,
     },
+    /// More ranks than a view has room to name.
+    #[error(
+        "{found} files of ranks are more than a view can name, which is {limit}; `references` of them have no such limit"
+    )]
+    TooManyRanks {
+        /// The number of files.
+        found: usize,
+        /// The most that a view can name.
+        limit: usize,
+    },
     /// Something that ranks say in different ways.
     #[error("{what}: {} has {found}, and {} has {expected}", path.display(), other.display())]
     Disagree {

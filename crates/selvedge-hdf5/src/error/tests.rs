@@ -208,6 +208,7 @@ fn joining() {
         OtherRun { path: path(), found: word(), other: "b.h5".into(), expected: word() }
         TwoOfOneRank { rank: 1, paths: [path(), path()] }
         MissingRanks { missing: vec![1], world_size: 2 }
+        TooManyRanks { found: 2, limit: 1 }
         Disagree { what: "a mask".to_owned(), path: path(), found: word(), other: "b.h5".into(), expected: word() }
         Overlap { tensor: tensor(), ranks: [0, 1], range: range() }
         Gap { tensor: tensor(), global_shape: vec![2], range: range(), holders: vec![0] }

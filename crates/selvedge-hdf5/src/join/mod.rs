@@ -144,10 +144,12 @@ impl Join {
     ///
     /// # Errors
     ///
-    /// The errors of [`plan`](Self::plan); [`JoinError::NoSteps`]; [`JoinError::NotUtf8`];
+    /// The errors of [`plan`](Self::plan); [`JoinError::TooManyRanks`]; [`JoinError::NoSteps`]; [`JoinError::NotUtf8`];
     /// [`JoinError::Storage`], which is a [`FileError`](crate::FileError) where there is a file that is not to
     /// be replaced.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<JoinPlan, JoinError> {
+        // Many files take long to open.
+        view::check_count(self.shards.len())?;
         let shards = Shards::open(&self.shards)?;
         let (plan, tensors) = shards.plan()?;
         view::write(path.as_ref(), self.overwrite, &shards, &plan, &tensors)?;

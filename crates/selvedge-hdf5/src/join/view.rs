@@ -10,6 +10,7 @@ use selvedge_base::{Partial, clock};
 
 use super::check::{Shards, Sources};
 use super::{JoinPlan, JoinedTensor};
+use crate::attribute::MAX_BYTES;
 use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::other_files::OtherFiles;
@@ -19,6 +20,19 @@ use crate::run::{Mark, RunNumber};
 use crate::storage::Storage;
 use crate::write_back::WriteBack;
 use crate::{Attribute, Dtype, JoinError, Role, RunState, StorageError, TensorSpec, create, ffi};
+
+/// Checks that the attribute of a view has room for the names of so many files, whatever they are.
+pub(super) fn check_count(ranks: usize) -> Result<(), JoinError> {
+    let name = Attribute::Texts(vec![String::new()]).header_bytes();
+    let limit = (MAX_BYTES - SOURCES.len()) / name;
+    match ranks <= limit {
+        true => Ok(()),
+        false => Err(JoinError::TooManyRanks {
+            found: ranks,
+            limit,
+        }),
+    }
+}
 
 /// Writes the view of `plan`, whose tensors have these sources, to `path`.
 pub(super) fn write(
