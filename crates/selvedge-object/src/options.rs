@@ -19,7 +19,7 @@ impl Default for ObjectOptions {
 
 impl ObjectOptions {
     /// How long nothing may come from a server before a request is given up, and how long failed requests are made
-    /// anew. Default: 30 seconds.
+    /// anew. After so long an answer is given up, too, that brings less than 1 KiB a second. Default: 30 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self

@@ -20,6 +20,9 @@ const ATTEMPTS: usize = 5;
 /// How long is waited after the first failure; it is three times as long after each that follows.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// After the time in which something has to come, an answer has to bring so many bytes a second in all.
+const SLOWEST: u64 = 1 << 10;
+
 /// Encodings under which bytes are others. (Some stores tell how an object came to them: `aws-chunked`.)
 const ENCODINGS: [&str; 6] = ["gzip", "x-gzip", "deflate", "compress", "br", "zstd"];
 
@@ -227,7 +230,8 @@ impl Origin {
             let reason = format!("the server sends bytes {start} to {end} of it");
             return Err(Failure::new(reason, false));
         }
-        let (mut left, mut body) = (expected.end - expected.start, answer.into_stream());
+        let length = expected.end - expected.start;
+        let (mut left, mut body, began) = (length, answer.into_stream(), Instant::now());
         while let Some(bytes) = self.in_time(body.next()).await? {
             let bytes = bytes?;
             self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -235,6 +239,12 @@ impl Origin {
             left = more
                 .ok_or_else(|| Failure::new("the server sends more than was asked for", false))?;
             take(&bytes);
+            let (came, took) = (length - left, began.elapsed());
+            if took > self.timeout + Duration::from_secs(came / SLOWEST) {
+                let seconds = took.as_secs_f64();
+                let reason = format!("only {came} bytes came from the server in {seconds:.1} s");
+                return Err(Failure::new(reason, true));
+            }
         }
         match left {
             0 => Ok(()),

@@ -207,6 +207,10 @@ fn a_server_that_stalls_or_is_not_there_has_an_end() {
     let began = Instant::now();
     let text = open(&url, &options).unwrap_err().to_string();
     assert!(text.contains("nothing came"), "{text}");
+    // A byte now and then was waited for as long as it came.
+    server.fault(0, Fault::Drip);
+    let text = open(&url, &options).unwrap_err().to_string();
+    assert!(text.contains("bytes came from the server in"), "{text}");
     drop(server);
     let text = open(&url, &options).unwrap_err().to_string();
     assert!(text.contains("cannot be reached"), "{text}");

@@ -18,6 +18,8 @@ pub enum Fault {
     Status(u16),
     /// It sends a part, and then nothing more.
     Stall,
+    /// It sends one byte after the other, with a pause of 20 ms.
+    Drip,
     /// It sends a part, and closes the connection.
     Truncate,
     /// It closes the connection without an answer.
@@ -334,6 +336,13 @@ fn answer(
                 thread::sleep(Duration::from_millis(20));
             }
             Ok(false)
+        }
+        Some(Fault::Drip) => {
+            for byte in body.iter() {
+                stream.write_all(&[*byte])?;
+                thread::sleep(Duration::from_millis(20));
+            }
+            Ok(true)
         }
         _ => stream.write_all(&body).map(|()| true),
     }
