@@ -5,7 +5,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use selvedge_base::{Chain, FileError, Leftover, LockedFile, Partial, check_target, target};
+use selvedge_base::{
+    Chain, FileError, Leftover, LockedFile, PULL_MARK, Partial, check_target, target,
+};
 use selvedge_hdf5::{
     ChecksumReport, Piece, RangeReader, ReadError, ReaderOptions, verify_checksums,
 };
@@ -16,8 +18,6 @@ use crate::{ObjectError, ObjectFile, ObjectOptions};
 const BATCH: u64 = 64 << 20;
 /// The beginning of a file on its way, which says how far it has come. What belongs there is written last.
 const JOURNAL: u64 = 4096;
-/// What such a beginning starts with.
-const MARK: &str = "selvedge pull\n";
 
 /// What was fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +135,7 @@ impl RangeReader for Whole {
 
 /// Writes into the beginning of a file on its way which object it is of, and how far it has come.
 fn mark(file: &LockedFile, version: &str, done: u64) -> io::Result<()> {
-    let journal = format!("{MARK}{version}\n{done}\n");
+    let journal = format!("{PULL_MARK}{version}\n{done}\n");
     file.write_all_at(journal.as_bytes(), 0)
 }
 
@@ -152,7 +152,7 @@ fn begin(
             let mut start = vec![0; head.len()];
             let found = partial.file().read_at(&mut start, 0).unwrap_or(0);
             let text = String::from_utf8_lossy(&start[..found]);
-            let mut lines = text.strip_prefix(MARK).map(str::lines);
+            let mut lines = text.strip_prefix(PULL_MARK).map(str::lines);
             let is_same = lines.as_mut().and_then(Iterator::next) == Some(version);
             let done = lines.as_mut().and_then(Iterator::next);
             let done = done.and_then(|line| line.parse().ok());

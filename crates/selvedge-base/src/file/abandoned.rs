@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -11,6 +11,17 @@ use super::name::name_when_complete;
 use super::partial::{Leftover, clear, has_begun};
 use crate::disk::{self, is_without_locks};
 use crate::{FileError, LockedFile, open_regular};
+
+/// What a file begins with that is fetched out of an object store, until all of it is there.
+pub const PULL_MARK: &str = "selvedge pull\n";
+
+/// Whether the file at `path` is one that is fetched out of an object store, of which a part is there.
+#[must_use]
+pub fn is_pulled(path: &Path) -> bool {
+    let mut start = [0; PULL_MARK.len()];
+    let read = open_regular(path).and_then(|file| file.read_exact_at(&mut start, 0));
+    read.is_ok() && start == PULL_MARK.as_bytes()
+}
 
 /// A file that a writer left behind when it died, under the name that it had until it was complete: see
 /// [`Partial`](super::Partial).
@@ -118,7 +129,6 @@ fn look(path: &Path) -> io::Result<Look> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::FileExt;
     use std::time::Instant;
 
     use super::*;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use selvedge_base::Abandoned;
+use selvedge_base::{Abandoned, is_pulled};
 use selvedge_hdf5::Bytes;
 
 use crate::check::{Failure, reading, walk};
@@ -61,8 +61,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         )?;
     }
     for file in &kept {
-        let how = format!("`selvedge recover {}`", path(&file.path));
-        tell(file, &format!(", kept: {how} makes a file of its rows"))?;
+        let how = match is_pulled(&file.path) {
+            true => "the same `selvedge pull` goes on with it".to_owned(),
+            false => format!(
+                "`selvedge recover {}` makes a file of its rows",
+                path(&file.path)
+            ),
+        };
+        tell(file, &format!(", kept: {how}"))?;
     }
     for file in &removable {
         tell(file, "")?;

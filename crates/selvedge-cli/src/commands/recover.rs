@@ -4,11 +4,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
+use selvedge_base::is_pulled;
 use selvedge_base::text::escaped;
 use selvedge_hdf5::{Bytes, Grouped, Recovery, RunState, StorageError, plan_recovery};
 use serde::Serialize;
 
 use super::hdf5_only::check_hdf5;
+use crate::facts::Unreadable;
 use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
@@ -193,6 +195,10 @@ fn in_words(recovery: &Recovery, dry_run: bool) -> String {
 
 fn safetensors(path: &Path, args: &Args) -> anyhow::Result<()> {
     object::check_read_here(path)?;
+    if is_pulled(path) {
+        let path = path.to_owned();
+        return Err(Unreadable::Pulled { path }.into());
+    }
     if args.dry_run {
         bail!(
             "--dry-run is for HDF5 files: what is in {} turns out when the file is made of it, \

@@ -55,6 +55,12 @@ pub(crate) enum Unreadable {
     )]
     Unfinished { path: PathBuf },
     #[error(
+        "{} is a part of a file out of an object store: the same `selvedge pull` goes on with it, and without that it \
+         can be deleted",
+        path.display()
+    )]
+    Pulled { path: PathBuf },
+    #[error(
         "a step of tensor `{tensor}` needs {} of memory, which the system does not give",
         Bytes(*bytes)
     )]
@@ -157,6 +163,7 @@ mod tests {
             Pointer { path: path() }
             UnknownFormat { path: path(), start: word() }
             Unfinished { path: path() }
+            Pulled { path: path() }
             NoMemory { tensor: word(), bytes: 1 }
             Tensor { path: path(), tensor: word(), why: word() }
             Assumed { tensor: word(), assumed, what: word() }

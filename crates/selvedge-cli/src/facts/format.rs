@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use selvedge_base::{FileError, Pointer, open_regular};
+use selvedge_base::{FileError, Pointer, is_pulled, open_regular};
 use selvedge_conventions::nearest;
 use serde::Serialize;
 
@@ -57,6 +57,9 @@ impl Format {
         }
         if metadata.len() == 0 {
             return Err(Unreadable::Empty { path: path_buf() });
+        }
+        if is_pulled(path) {
+            return Err(Unreadable::Pulled { path: path_buf() });
         }
         if path.extension().is_some_and(|end| end == "unfinished") {
             return Err(Unreadable::Unfinished { path: path_buf() });

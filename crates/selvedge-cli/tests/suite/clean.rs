@@ -3,9 +3,9 @@
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 
-use crate::common::Place;
 use crate::common::tree::safetensors;
-use selvedge_base::{Leftover, Partial};
+use crate::common::{Place, unwrapped};
+use selvedge_base::{Leftover, PULL_MARK, Partial};
 
 /// Writes a file as a writer does that is killed in the middle.
 fn left(mut partial: Partial) -> PathBuf {
@@ -85,6 +85,23 @@ fn what_is_no_tensor_file_is_found_where_it_is_ours() {
     ];
     let expected = expected.map(|name| format!(".{name}.partial"));
     assert!(names.map(|(name, _)| name).eq(expected), "{listed}");
+}
+
+/// What `pull` had fetched of a file was told to have rows that `recover` makes a file of, and `recover` called it
+/// damaged.
+#[test]
+fn what_is_being_fetched_is_told_as_such() {
+    let place = Place::new();
+    let text = format!("{PULL_MARK}ETag \"v1\", 9000 bytes\n5000\n");
+    let name = "run.h5.unfinished";
+    place.write(name, format!("{text:\0<9000}"));
+    let run = place.print(&["clean", "--yes"]);
+    assert!(run.contains("the same `selvedge pull` goes on"), "{run}");
+    for command in ["recover", "inspect"] {
+        let run = place.run(&[command, name]);
+        let told = unwrapped(&run.stderr).contains("the same `selvedge pull` goes on");
+        assert!(run.code == 2 && told, "{command}: {}", run.stderr);
+    }
 }
 
 #[test]
