@@ -33,7 +33,8 @@ pub struct Pulled {
 
 /// Fetches the object at `url` into the file at `path`. It gets its name when it is complete, and, where it is a
 /// trajectory with checksums, right; a call that is interrupted leaves `NAME.unfinished`, and the next one goes on
-/// there, if the object is still the same, and anew after one whose values were not right. `progress` is told how many bytes of how many are there.
+/// there, if the object is still the same, and anew after one whose values were not right. `progress` is told how many
+/// bytes of how many are there.
 ///
 /// # Errors
 ///
