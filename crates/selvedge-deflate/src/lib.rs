@@ -55,7 +55,7 @@
 //!
 //! Without optimization it takes some 30 times longer. Cargo takes profiles from the workspace that is built, so the lines stand there:
 //!
-//! ```toml
+//! ```text
 //! [profile.dev.package.selvedge-deflate]
 //! opt-level = 2
 //! ```

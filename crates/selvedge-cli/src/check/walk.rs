@@ -18,7 +18,7 @@ use super::settings::GitSettings;
 use super::{Failure, Scope, threads};
 use crate::progress::Progress;
 use crate::references;
-use crate::render::show::{Csv, is_title};
+use crate::show::beginning::{is_csv_head, is_title};
 
 /// What git is asked about: the files of interest that are left out where it ignores them.
 const OF_INTEREST: [&str; 3] = ["*.ipynb", "*.gitattributes", "*.safetensors.index.json"];
@@ -185,7 +185,7 @@ fn is_ours(path: &Path, name: &str) -> bool {
     let is_ours = match whole.extension().and_then(OsStr::to_str) {
         Some("html" | "htm") => begins.starts_with(selvedge_report::BEGINNING),
         Some("json") => begins.starts_with(references::BEGINNING),
-        Some("csv" | "txt") => Csv::is_head(line) || is_title(line),
+        Some("csv" | "txt") => is_csv_head(line) || is_title(line),
         // Other endings of HDF5, whose files begin with anything until they are complete.
         Some("hdf" | "he5" | "nc") => true,
         _ => false,

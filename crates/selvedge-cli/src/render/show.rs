@@ -9,7 +9,6 @@ use super::Page;
 use super::style::{HEADING, TITLE, styled};
 use super::text::{self, counted, shown, width};
 use crate::show::{Axis, Shown};
-use crate::source::Kind;
 
 /// Rows of a table are put into columns when so many cells have come, or at its end; a row with more columns is in several
 /// parts, one below the other.
@@ -35,17 +34,6 @@ pub(crate) fn title(values: &Shown<'_>, path: &str) -> String {
     }
     title.push('\n');
     title
-}
-
-/// Whether a line is the [`title`] of some values.
-pub(crate) fn is_title(line: &str) -> bool {
-    let of = line.rsplit_once(": ").and_then(|(what, of)| {
-        let (kind, shape) = of.split_once(", ")?;
-        let axes = shape.strip_prefix('(')?;
-        let is_shape = axes.starts_with(|first: char| first.is_ascii_digit() || first == ')');
-        Some(what.contains(" of ") && Kind::named(kind).is_some() && is_shape)
-    });
-    of == Some(true)
 }
 
 /// What a file has, of so many values that were asked for.
@@ -204,21 +192,6 @@ impl Csv {
             text.push_str(&format!("{comma}value"));
         }
         write(&(text + "\n"))
-    }
-
-    /// Whether a line, or the beginning of it, is the [`head`](Self::head) of some values.
-    pub(crate) fn is_head(line: &str) -> bool {
-        let is_name = |field: &str| {
-            matches!(field, "step" | "row" | "column")
-                || field.strip_prefix("axis ").is_some_and(is_number)
-        };
-        let mut fields = line
-            .split(',')
-            .skip_while(|field| is_name(field))
-            .peekable();
-        let is_named = line.split(',').next().is_some_and(is_name);
-        let is_value = fields.peek() == Some(&"value");
-        is_named && (is_value && fields.by_ref().count() == 1 || !is_value && fields.all(is_number))
     }
 
     /// Adds the next value to the text.
@@ -426,10 +399,6 @@ impl Tables {
         }
         line
     }
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The width of each column.

@@ -1,5 +1,6 @@
 //! Some values of one tensor, in their order, block by block.
 
+pub(crate) mod beginning;
 mod elements;
 
 use anyhow::{Context as _, anyhow, bail};
