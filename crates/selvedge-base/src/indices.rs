@@ -527,8 +527,8 @@ mod tests {
             let refused = of(text, 10_000).unwrap_err();
             assert!(refused.contains("a space after it"), "{text}: {refused}");
         }
-        for text in ["10", "-11", "3..11", "0,-11.."] {
-            let asked = text.trim_start_matches("0,");
+        let asked = ["10", "-11", "3..11", "-11.."];
+        for (text, asked) in ["10", "-11", "3..11", "0,-11.."].into_iter().zip(asked) {
             assert_eq!(
                 of(text, 10).unwrap_err(),
                 format!("asked for {asked} of 10")
