@@ -37,7 +37,7 @@ pub(crate) struct Recorder {
     state: Mutex<State>,
     /// For each tensor, which one of torch's was found to have no lazy sign.
     seen: Mutex<Vec<Option<Seen>>>,
-    /// For each tensor, the mesh and the placements of a distributed one whose part here was found to be that of the file.
+    /// For each tensor, mesh, placements and shape of a distributed one whose part here was found to be that of the file.
     placed: Mutex<Vec<Option<Py<PyTuple>>>>,
 }
 
@@ -341,9 +341,11 @@ impl Recorder {
     fn check_part(&self, number: usize, value: &Bound<'_, PyAny>) -> PyResult<()> {
         static CHECK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let py = value.py();
+        // One of another shape can have as many elements here.
         let placed = [
             value.getattr(intern!(py, "device_mesh"))?,
             value.getattr(intern!(py, "placements"))?,
+            value.getattr(intern!(py, "shape"))?,
         ];
         let placed = PyTuple::new(py, placed)?;
         // Comparing runs code of Python, which may let another thread record: not under the lock.

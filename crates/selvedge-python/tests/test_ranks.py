@@ -281,6 +281,10 @@ def test_values_are_those_of_the_part_that_is_recorded(path: pathlib.Path, secon
             run.put(W=placed(Replicate(), Replicate()))
         for _ in range(2):
             run.append(W=rows_first, loss=DTensor.from_local(torch.tensor(2.0), mesh, [Replicate()] * 2))
+        # Three rows of which this rank has as many.
+        shorter = distribute_tensor(values[:3], mesh, [Cut(0), Cut(1)], src_data_rank=None)
+        with pytest.raises(selvedge.DeclarationError, match=r"was given that of \[3, 4\]"):
+            run.append(W=shorter, loss=1.0)
     file = selvedge.open(path)
     assert torch.equal(file["W"].torch(), values[:2, 2:].expand(2, 2, 2)) and file["loss"].numpy().tolist() == [2, 2]
 
