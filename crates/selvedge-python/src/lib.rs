@@ -6,6 +6,7 @@
 //! `python/selvedge`.
 
 mod declare;
+mod device;
 mod error;
 mod file;
 mod given;

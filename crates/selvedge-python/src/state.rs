@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use selvedge_hdf5::{OpenStep, Recorder, TensorSpec};
 
+use crate::device::Copying;
 use crate::error::{self, Stopped};
 use crate::values::{Piece, Plain, make_room};
 
@@ -22,8 +23,10 @@ pub(crate) struct State {
     pub(crate) recorder: Option<Recorder>,
     /// Why it has stopped.
     pub(crate) stopped: Option<Stopped>,
-    /// The next step, where tensors of it were put before it, and which they are.
+    /// The next step, where tensors of it were put before it.
     pub(crate) open: Option<Open>,
+    /// The step before it, which is whole but for copies of a device that are under way.
+    pub(crate) pending: Option<Open>,
     pub(crate) committed: u64,
     pub(crate) appended: u64,
     /// Strided values in row-major order.
@@ -32,18 +35,46 @@ pub(crate) struct State {
     pub(crate) interrupted: bool,
 }
 
-/// A step that is filled in parts, and which of its tensors were put.
-type Open = (OpenStep, Vec<bool>);
+/// A step that is filled in parts.
+pub(crate) struct Open {
+    /// Copies of a device into its memory. They are waited for before it is anybody else's: a step that is dropped is
+    /// dropped after them.
+    pub(crate) copying: Option<Copying>,
+    pub(crate) step: OpenStep,
+    /// Which of its tensors were put.
+    pub(crate) put: Vec<bool>,
+}
+
+impl Open {
+    /// Puts values that lie in the memory of the host.
+    fn put(&mut self, number: usize, spec: &TensorSpec, bytes: &[u8]) -> PyResult<()> {
+        self.step
+            .replace_nth(number, spec.dtype, bytes)
+            .map_err(error::hdf5)?;
+        self.put[number] = true;
+        Ok(())
+    }
+
+    /// Hands the step over, of which all tensors were put, once the copies of a device are there.
+    pub(crate) fn finish(self, py: Python<'_>) -> PyResult<()> {
+        let copied = self.copying.as_ref().map(|copying| copying.wait(py));
+        // Where that fails the step is dropped, as always after its copies.
+        copied.transpose()?;
+        self.step.commit().map(drop).map_err(error::hdf5)
+    }
+}
 
 impl State {
     /// Gives a recorder up that has stopped, so that its file can be gone on with. It is to be dropped without the
-    /// interpreter's lock.
-    pub(crate) fn give_up(&mut self, stopped: Stopped) -> Option<Recorder> {
-        self.open = None;
+    /// interpreter's lock, and after the steps, which wait for copies with it.
+    pub(crate) fn give_up(&mut self, stopped: Stopped) -> (Option<Recorder>, [Option<Open>; 2]) {
         self.stopped = Some(stopped);
-        let recorder = self.recorder.take()?;
-        self.committed = recorder.committed();
-        Some(recorder)
+        let recorder = self.recorder.take();
+        self.committed = match &recorder {
+            Some(recorder) => recorder.committed(),
+            None => self.committed,
+        };
+        (recorder, [self.pending.take(), self.open.take()])
     }
 
     /// That nothing more can be recorded, and why.
@@ -78,13 +109,12 @@ impl State {
         make_room_for_each(specs, sources, scratch)?;
         let mut given = of_each(specs, sources);
         let number = match open.take() {
-            Some((mut step, _)) => given
-                .try_for_each(|(number, spec, piece)| {
-                    step.replace_nth(number, spec.dtype, piece.bytes(scratch))
-                        .map(drop)
-                })
-                .and_then(|()| step.commit())
-                .map(Some),
+            Some(mut open) => {
+                given.try_for_each(|(number, spec, piece)| {
+                    open.put(number, spec, piece.bytes(scratch))
+                })?;
+                return self.complete(open).map(Some);
+            }
             None => recorder.append_timeout(timeout, |step| {
                 for (number, spec, piece) in given {
                     step.put_nth(number, spec.dtype, piece.bytes(scratch))?;
@@ -93,9 +123,30 @@ impl State {
             }),
         };
         let number = number.map_err(error::hdf5)?;
-        let (committed, appended) = (recorder.committed(), recorder.appended());
-        (self.committed, self.appended) = (committed, appended);
+        self.count();
         Ok(number)
+    }
+
+    /// Completes a step of which all tensors were put, at once or, where a device copies into it, later. Returns its
+    /// number.
+    pub(crate) fn complete(&mut self, open: Open) -> PyResult<u64> {
+        let number = open.step.number();
+        if open.copying.is_some() {
+            self.pending = Some(open);
+        } else {
+            open.step.commit().map_err(error::hdf5)?;
+        }
+        self.count();
+        Ok(number)
+    }
+
+    /// Takes note of how far the recorder is.
+    pub(crate) fn count(&mut self) {
+        let Some(recorder) = &self.recorder else {
+            return;
+        };
+        self.committed = recorder.committed();
+        self.appended = recorder.appended() + u64::from(self.pending.is_some());
     }
 
     /// Puts the tensors of the next step that are at `sources` into its place in the queue. `None` where there
@@ -113,16 +164,18 @@ impl State {
         let (recorder, open, scratch) = self.parts()?;
         if open.is_none() {
             let step = recorder.open_step_timeout(timeout).map_err(error::hdf5)?;
-            *open = step.map(|step| (step, vec![false; specs.len()]));
+            *open = step.map(|step| Open {
+                copying: None,
+                step,
+                put: vec![false; specs.len()],
+            });
         }
-        let Some((step, put)) = open else {
+        let Some(open) = open else {
             return Ok(None);
         };
         make_room_for_each(specs, sources, scratch)?;
         for (number, spec, piece) in of_each(specs, sources) {
-            step.replace_nth(number, spec.dtype, piece.bytes(scratch))
-                .map_err(error::hdf5)?;
-            put[number] = true;
+            open.put(number, spec, piece.bytes(scratch))?;
         }
         Ok(Some(()))
     }

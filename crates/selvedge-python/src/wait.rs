@@ -26,9 +26,14 @@ pub(crate) fn until<T: Send>(
 /// Adds a sentence to an interruption, so that its traceback tells how far the run was.
 pub(crate) fn note(py: Python<'_>, error: &PyErr, text: impl FnOnce() -> String) {
     if error.is_instance_of::<PyKeyboardInterrupt>(py) {
-        // A note is a courtesy: without it the interruption is the same.
-        let _ = error
-            .value(py)
-            .call_method1(intern!(py, "add_note"), (text(),));
+        add_note(py, error, &text());
     }
+}
+
+/// Adds a sentence to an error of Python.
+pub(crate) fn add_note(py: Python<'_>, error: &PyErr, text: &str) {
+    // A note is a courtesy: without it the error is the same.
+    let _ = error
+        .value(py)
+        .call_method1(intern!(py, "add_note"), (text,));
 }

@@ -145,6 +145,16 @@ impl OpenStep {
         self.step()?.into_place(name, dtype)
     }
 
+    /// The same for the tensor with this number in [`Recorder::tensors`](crate::Recorder::tensors), which may have been
+    /// put before, and can be again: the last values count.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::UnknownTensor`] or [`RecordError::DtypeMismatch`].
+    pub fn place_nth(&mut self, tensor: usize, dtype: Dtype) -> Result<&mut [u8], RecordError> {
+        self.step()?.into_place_nth(tensor, dtype)
+    }
+
     /// Hands the step over, and returns its number. It is recorded as a whole or not at all.
     ///
     /// # Errors

@@ -110,6 +110,17 @@ impl<'a> Step<'a> {
         take_place(self.run, self.filling, tensor)
     }
 
+    /// The same for the tensor with this number, which may have been put before.
+    pub(super) fn into_place_nth(
+        self,
+        tensor: usize,
+        dtype: Dtype,
+    ) -> Result<&'a mut [u8], RecordError> {
+        self.check_dtype(tensor, dtype)?;
+        self.filling.filled[tensor] = false;
+        take_place(self.run, self.filling, tensor)
+    }
+
     /// The number of tensor `name`.
     pub(super) fn find(&self, name: &str) -> Result<usize, RecordError> {
         let specs = &self.run.specs;

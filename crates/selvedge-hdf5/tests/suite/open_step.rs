@@ -88,6 +88,15 @@ fn a_place_is_in_the_memory_of_the_queue_and_counts_as_put() {
     assert!(matches!(none, Err(RecordError::UnknownTensor { .. })));
     step.replace_nth(loss, Dtype::F32, &[0, 0, 128, 63])
         .expect("replaced");
+    // So are places, which are the same memory each time.
+    let w = position("W").expect("declared");
+    let again = step.place_nth(w, Dtype::U16).expect("its memory");
+    assert_eq!((again.as_ptr().addr(), again.len()), (address, 6));
+    again[4] = 4;
+    let other = step.place_nth(w, Dtype::I16).expect_err("another dtype");
+    assert!(matches!(other, RecordError::DtypeMismatch { .. }));
+    let none = step.place_nth(run.tensors().len(), Dtype::U16);
+    assert!(matches!(none, Err(RecordError::UnknownTensor { .. })));
     assert_eq!(step.commit().expect("commit"), 0);
     run.finish().expect("finish");
     let file = Reader::open(&path).expect("open");
@@ -97,7 +106,7 @@ fn a_place_is_in_the_memory_of_the_queue_and_counts_as_put() {
         .expect("loss")
         .read::<f32>()
         .expect("read");
-    assert_eq!((read, loss), (vec![1, 2, 3], vec![1.0]));
+    assert_eq!((read, loss), (vec![1, 2, 4], vec![1.0]));
 }
 
 #[test]

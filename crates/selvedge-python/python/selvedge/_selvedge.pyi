@@ -37,9 +37,10 @@ class Recorder:
     def append(self, values: Mapping[str, Any] | None = None, /, **tensors: Any) -> int:
         """Appends one step: a value for each tensor, in a mapping or by name. Returns its number; the first is 0.
 
-        The values are copied before it returns. It waits only while the queue is full, without the interpreter's
-        lock, and Ctrl-C interrupts the wait; then the step is not recorded. Values of another dtype than the
-        tensor's are an error, never converted; a float of Python is rounded to the dtype of its scalar.
+        The values are copied before it returns; those of a CUDA tensor of torch on its device, from where they reach
+        the queue while the loop goes on: the next call waits for that. It waits otherwise only while the queue is full,
+        without the interpreter's lock, and Ctrl-C interrupts the wait; then the step is not recorded. Values of another
+        dtype than the tensor's are an error, never converted; a float of Python is rounded to the dtype of its scalar.
 
         Raises:
             DtypeError: values of another dtype, or an object without values.

@@ -16,7 +16,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCapsule, PyDict, PyList, PyType};
 use selvedge_hdf5::{Dtype, TensorSpec};
 
-use super::{Check, Owner, Piece};
+use super::{Check, Found, Owner, Piece};
 use crate::error;
 
 const MAJOR: u32 = 1;
@@ -25,6 +25,8 @@ const CPU: i32 = 1;
 const COMPLEX: u8 = 5;
 /// Memory of the host that a GPU reads (CUDA's, ROCm's), and memory of both.
 const HOST: [i32; 4] = [CPU, 3, 11, 13];
+/// Memory of a GPU that torch names `cuda`: of CUDA and of ROCm.
+const CUDA: [i32; 2] = [2, 10];
 const EXCHANGE: &CStr = c"dlpack_exchange_api";
 const VERSIONED: &CStr = c"dltensor_versioned";
 const UNVERSIONED: &CStr = c"dltensor";
@@ -230,17 +232,38 @@ pub(crate) fn is_distributed(object: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(known(object)?.is_distributed)
 }
 
+/// A tensor in the memory of a device.
+pub(crate) struct DeviceTensor<'py> {
+    tensor: Bound<'py, PyAny>,
+    device: i32,
+}
+
+impl<'py> DeviceTensor<'py> {
+    /// The tensor of a device on which torch copies it while the loop goes on; `None` of another.
+    pub(crate) fn of_cuda(&self) -> PyResult<Option<&Bound<'py, PyAny>>> {
+        let py = self.tensor.py();
+        let is_of_torch =
+            CUDA.contains(&self.device) && self.tensor.hasattr(intern!(py, "record_stream"))?;
+        Ok(is_of_torch.then_some(&self.tensor))
+    }
+
+    /// A copy in the memory of the host, which waits for the device.
+    pub(crate) fn to_host(&self) -> PyResult<Bound<'py, PyAny>> {
+        to_host(&self.tensor)
+    }
+}
+
 /// Finds the values of an object whose class has the exchange interface; `None` of another.
 pub(super) fn by_exchange<'py>(
     object: &Bound<'py, PyAny>,
     name: &str,
     check: Check<'_>,
-) -> PyResult<Option<(Piece, Option<Owner<'py>>)>> {
+) -> PyResult<Option<Found<'py>>> {
     let py = object.py();
     let known = known(object)?;
     if known.is_distributed {
         let local = object.call_method0(intern!(py, "to_local"))?;
-        return super::find(&local, name, None, check).map(Some);
+        return super::locate(&local, name, None, check).map(Some);
     }
     let Some(exchange) = known.function() else {
         return Ok(None);
@@ -262,8 +285,11 @@ pub(super) fn by_exchange<'py>(
         return Err(no_values(py, name, cause));
     };
     if !HOST.contains(&tensor.device_type) {
-        let host = to_host(object)?;
-        return by_exchange(&host, name, check);
+        described(py, &tensor, name, check)?;
+        return Ok(Some(Found::Device(DeviceTensor {
+            tensor: object.clone(),
+            device: tensor.device_type,
+        })));
     }
     let is_complex = tensor.code == COMPLEX;
     if is_complex && object.call_method0(intern!(py, "is_conj"))?.is_truthy()? {
@@ -273,7 +299,10 @@ pub(super) fn by_exchange<'py>(
         return by_exchange(&plain, name, check);
     }
     let piece = piece(py, &tensor, name, check)?;
-    Ok(Some((piece, Some(Owner::Object(object.clone())))))
+    Ok(Some(Found::Host(
+        piece,
+        Some(Owner::Object(object.clone())),
+    )))
 }
 
 /// The tensor that an object is, as the function of its class tells it; `None` where that failed, and Python has the
@@ -350,7 +379,7 @@ pub(super) fn by_capsule<'py>(
     object: &Bound<'py, PyAny>,
     name: &str,
     check: Check<'_>,
-) -> PyResult<(Piece, Option<Owner<'py>>)> {
+) -> PyResult<Found<'py>> {
     let py = object.py();
     let mut object = object.clone();
     // What torch keeps with a tensor and a capsule does not.
@@ -377,7 +406,7 @@ pub(super) fn by_capsule<'py>(
     let tensor = tensor_in(&capsule)?;
     let piece = piece(py, tensor, name, check)?;
     // The capsule was not renamed, and so frees the tensor when it goes.
-    Ok((piece, Some(Owner::Object(capsule.into_any()))))
+    Ok(Found::Host(piece, Some(Owner::Object(capsule.into_any()))))
 }
 
 fn capsule<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyCapsule>> {
@@ -421,7 +450,14 @@ fn to_host<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         .call_method1(intern!(py, "to_host"), (object,))
 }
 
-fn piece(py: Python<'_>, tensor: &DLTensor, name: &str, check: Check<'_>) -> PyResult<Piece> {
+/// The dtype of a tensor, and lengths and distances of its axes (the latter in elements, or none where its elements
+/// follow each other), once they were judged.
+fn described<'a>(
+    py: Python<'_>,
+    tensor: &'a DLTensor,
+    name: &str,
+    check: Check<'_>,
+) -> PyResult<(Dtype, &'a [i64], &'a [i64])> {
     let axes = usize::try_from(tensor.ndim).unwrap_or(0);
     if axes > MOST_AXES {
         let text = format!("`{name}` has {axes} axes, and a tensor of a file at most 31");
@@ -443,6 +479,15 @@ fn piece(py: Python<'_>, tensor: &DLTensor, name: &str, check: Check<'_>) -> PyR
     };
     let (shape, strides) = (slice_of(tensor.shape), slice_of(tensor.strides));
     check(dtype, shape)?;
+    if tensor.data.is_null() && !shape.contains(&0) {
+        // A wrapper of other tensors (DTensor, nested ones), or one whose memory was given back.
+        return Err(no_values(py, name, None));
+    }
+    Ok((dtype, shape, strides))
+}
+
+fn piece(py: Python<'_>, tensor: &DLTensor, name: &str, check: Check<'_>) -> PyResult<Piece> {
+    let (dtype, shape, strides) = described(py, tensor, name, check)?;
     let element = dtype.size();
     let stride = |axis: usize| -> isize {
         let elements = match strides.get(axis) {
@@ -454,10 +499,6 @@ fn piece(py: Python<'_>, tensor: &DLTensor, name: &str, check: Check<'_>) -> PyR
             .wrapping_mul(element as isize)
     };
     let offset = usize::try_from(tensor.byte_offset).unwrap_or(0);
-    if tensor.data.is_null() && !shape.contains(&0) {
-        // A wrapper of other tensors (DTensor, nested ones), or one whose memory was given back.
-        return Err(no_values(py, name, None));
-    }
     let data = tensor.data.cast_const().cast::<u8>().wrapping_add(offset);
     // SAFETY: who made the tensor promises that all its elements are readable while its owner is held.
     Ok(unsafe { Piece::new(data, element, shape, stride) })

@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use selvedge_hdf5::{Bytes, Dtype, Shape};
 
 pub(crate) use buffer::with_bytes;
-pub(crate) use dlpack::{Plain, Seen, Tensors, is_distributed};
+pub(crate) use dlpack::{DeviceTensor, Plain, Seen, Tensors, is_distributed};
 pub(crate) use piece::Piece;
 
 use crate::error;
@@ -33,24 +33,45 @@ pub(crate) enum Owner<'py> {
 /// Judges a dtype and a shape, outermost axis first, before the values are looked at.
 pub(crate) type Check<'a> = &'a dyn Fn(Dtype, &[i64]) -> PyResult<()>;
 
-/// Finds the values of `object`. `name` is what errors call it; a number of Python becomes one of `wanted`,
-/// or of its own dtype.
+/// Where values are.
+pub(crate) enum Found<'py> {
+    /// In the memory of the host, and what keeps them there.
+    Host(Piece, Option<Owner<'py>>),
+    /// In that of a device: a tensor whose dtype and shape were judged.
+    Device(DeviceTensor<'py>),
+}
+
+/// Finds the values of `object`, of which those of a device are copied to the host. `name` is what errors call it; a
+/// number of Python becomes one of `wanted`, or of its own dtype.
 pub(crate) fn find<'py>(
     object: &Bound<'py, PyAny>,
     name: &str,
     wanted: Option<Dtype>,
     check: Check<'_>,
 ) -> PyResult<(Piece, Option<Owner<'py>>)> {
+    match locate(object, name, wanted, check)? {
+        Found::Host(piece, owner) => Ok((piece, owner)),
+        Found::Device(tensor) => find(&tensor.to_host()?, name, wanted, check),
+    }
+}
+
+/// Finds where the values of `object` are; otherwise as [`find`].
+pub(crate) fn locate<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &str,
+    wanted: Option<Dtype>,
+    check: Check<'_>,
+) -> PyResult<Found<'py>> {
     let py = object.py();
     if let Some((piece, dtype)) = number::find(object, name, wanted)? {
         check(dtype, &[])?;
-        return Ok((piece, None));
+        return Ok(Found::Host(piece, None));
     }
     if let Some(found) = dlpack::by_exchange(object, name, check)? {
         return Ok(found);
     }
-    if let Some(found) = buffer::find(object, name, check)? {
-        return Ok(found);
+    if let Some((piece, owner)) = buffer::find(object, name, check)? {
+        return Ok(Found::Host(piece, owner));
     }
     if object.hasattr(intern!(py, "__dlpack__"))? {
         return dlpack::by_capsule(object, name, check);
@@ -70,7 +91,7 @@ pub(crate) fn describe(
     name: &str,
 ) -> PyResult<(&'static str, Vec<i64>)> {
     let found = std::cell::RefCell::new(None);
-    find(object, name, None, &|dtype, shape| {
+    locate(object, name, None, &|dtype, shape| {
         *found.borrow_mut() = Some((dtype.name(), shape.to_vec()));
         Ok(())
     })?;

@@ -1,23 +1,24 @@
 //! The recorder: a run's tensors from Python's objects into `selvedge_hdf5::Recorder`.
 
+mod find;
+mod steps;
+
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use selvedge_base::{Mutex, MutexGuard, Process};
-use selvedge_hdf5::RecordError;
 
 use crate::declare::{Declared, GivenAttribute, Options, builder, plan_of};
 use crate::error::{self, Stopped};
-use crate::given::{Columns, given_twice, merged, pairs};
+use crate::given::{Columns, merged, pairs};
 use crate::state::{Spec, State};
-use crate::values::{self, Piece, Plain, Seen, Tensors};
+use crate::values::{Plain, Seen};
 use crate::wait;
 
 /// Steps of fewer bytes are copied with the interpreter's lock held: to let go of it, and to wait for it
@@ -39,13 +40,8 @@ pub(crate) struct Recorder {
     seen: Mutex<Vec<Option<Seen>>>,
     /// For each tensor, mesh, placements and shape of a distributed one whose part here was found to be that of the file.
     placed: Mutex<Vec<Option<Py<PyTuple>>>>,
-}
-
-/// Values of a step, and what keeps them where they are.
-struct Given<'py> {
-    /// For each tensor, where its values lie.
-    sources: Vec<Option<Piece>>,
-    owners: Vec<values::Owner<'py>>,
+    /// What copies tensors of CUDA devices, once there was one.
+    copies: PyOnceLock<Py<PyAny>>,
 }
 
 #[pymethods]
@@ -85,6 +81,7 @@ impl Recorder {
                 committed: recorder.committed(),
                 appended: recorder.appended(),
                 open: None,
+                pending: None,
                 scratch: Vec::new(),
                 interrupted: false,
                 recorder: Some(recorder),
@@ -92,15 +89,17 @@ impl Recorder {
             }),
             seen: Mutex::new(vec![None; specs.len()]),
             placed: Mutex::new(specs.iter().map(|_| None).collect()),
+            copies: PyOnceLock::new(),
             specs,
         })
     }
 
     /// Appends one step: a value for each tensor, in a mapping or by name. Returns its number; the first is 0.
     ///
-    /// The values are copied before it returns. It waits only while the queue is full, without the interpreter's
-    /// lock, and Ctrl-C interrupts the wait; then the step is not recorded. Values of another dtype than the
-    /// tensor's are an error, never converted; a float of Python is rounded to the dtype of its scalar.
+    /// The values are copied before it returns; those of a CUDA tensor of torch on its device, from where they reach
+    /// the queue while the loop goes on: the next call waits for that. It waits otherwise only while the queue is full,
+    /// without the interpreter's lock, and Ctrl-C interrupts the wait; then the step is not recorded. Values of another
+    /// dtype than the tensor's are an error, never converted; a float of Python is rounded to the dtype of its scalar.
     ///
     /// Raises:
     ///     DtypeError: values of another dtype, or an object without values.
@@ -183,6 +182,7 @@ impl Recorder {
     /// Waits until every appended step is committed, and returns their number. Ctrl-C interrupts it.
     fn commit(&self, py: Python<'_>) -> PyResult<u64> {
         self.check_process()?;
+        self.settle(py)?;
         wait::until(py, |timeout| {
             let mut state = self.state.lock();
             let Some(recorder) = &mut state.recorder else {
@@ -220,11 +220,13 @@ impl Recorder {
     ) -> PyResult<(String, u64, u64, u64, f64, (f64, f64, f64, u64))> {
         // All the waiting is done here, where it can be interrupted.
         self.commit(py)?;
-        let recorder = {
+        let (recorder, open) = {
             let mut state = self.lock(py)?;
-            state.open = None;
-            state.recorder.take().ok_or_else(|| state.over())?
+            let recorder = state.recorder.take().ok_or_else(|| state.over())?;
+            (recorder, state.open.take())
         };
+        drop(open);
+        self.release(py);
         let summary = py.detach(|| recorder.finish()).map_err(error::hdf5);
         let summary = summary.inspect_err(|error| self.failed(py, error))?;
         self.lock(py)?.committed = summary.steps;
@@ -337,149 +339,6 @@ impl Recorder {
         }
     }
 
-    /// Checks that what this rank has of a distributed tensor is the part that it records.
-    fn check_part(&self, number: usize, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        static CHECK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let py = value.py();
-        // One of another shape can have as many elements here.
-        let placed = [
-            value.getattr(intern!(py, "device_mesh"))?,
-            value.getattr(intern!(py, "placements"))?,
-            value.getattr(intern!(py, "shape"))?,
-        ];
-        let placed = PyTuple::new(py, placed)?;
-        // Comparing runs code of Python, which may let another thread record: not under the lock.
-        let known = self.placed.lock()[number]
-            .as_ref()
-            .map(|known| known.clone_ref(py));
-        if let Some(known) = known
-            && placed.eq(known)?
-        {
-            return Ok(());
-        }
-        let spec = &self.specs[number].spec;
-        let part = spec
-            .part
-            .as_ref()
-            .map(|part| (&part.global_shape, &part.offset));
-        let check = CHECK.import(py, "selvedge._ranks", "check_part")?;
-        check.call1((&spec.name, value, part))?;
-        self.placed.lock()[number] = Some(placed.unbind());
-        Ok(())
-    }
-
-    /// Finds where the values lie, and checks that they are those of their tensors. What is given stays held.
-    fn find<'py>(
-        &self,
-        py: Python<'py>,
-        given: &[(usize, Bound<'py, PyAny>)],
-    ) -> PyResult<Given<'py>> {
-        let mut sources: Vec<Option<Piece>> = self.specs.iter().map(|_| None).collect();
-        let mut owners = Vec::new();
-        let mut closely = |number: usize, value| {
-            let spec = &self.specs[number].spec;
-            let check = |dtype, shape: &[i64]| {
-                let declared = (spec.dtype, &*spec.shape);
-                values::check_declared(py, &spec.name, declared, (dtype, shape))
-            };
-            if values::is_distributed(value)? {
-                self.check_part(number, value)?;
-            }
-            let (piece, owner) = values::find(value, &spec.name, Some(spec.dtype), &check)?;
-            owners.extend(owner);
-            Ok::<_, PyErr>(piece)
-        };
-        let mut tensors = Tensors::default();
-        // To ask for a sign lets other threads run, which may put values elsewhere: it comes before looking where they
-        // are.
-        let plain = |number: usize| &self.specs[number].plain;
-        let asked = given
-            .iter()
-            .filter(|(number, _)| plain(*number).may_change_sign());
-        let signed = tensors.may_have_signs(py, asked.map(|(_, value)| value))?;
-        let mut seen = std::mem::take(&mut *self.seen.lock());
-        seen.resize(self.specs.len(), None);
-        let mut unknown = Vec::new();
-        for (number, value) in given {
-            let (number, may_change) = (*number, plain(*number).may_change_sign());
-            let found = match may_change && signed {
-                true => None,
-                false => tensors.plain(value, plain(number))?,
-            };
-            let piece = match found {
-                Some((piece, found)) => {
-                    if !may_change && seen[number] != Some(found) {
-                        unknown.push((number, value));
-                    }
-                    piece
-                }
-                None => closely(number, value)?,
-            };
-            if sources[number].replace(piece).is_some() {
-                return Err(given_twice(py));
-            }
-        }
-        let signed = tensors.may_have_signs(py, unknown.iter().map(|(_, value)| *value))?;
-        for (number, value) in unknown {
-            let found = match signed {
-                true => None,
-                false => tensors.plain(value, plain(number))?,
-            };
-            let (piece, found) = found.unzip();
-            sources[number] = Some(match piece {
-                Some(piece) => piece,
-                None => closely(number, value)?,
-            });
-            seen[number] = found;
-        }
-        *self.seen.lock() = seen;
-        Ok(Given { sources, owners })
-    }
-
-    fn append_given<'py>(
-        &self,
-        py: Python<'py>,
-        given: &[(usize, Bound<'py, PyAny>)],
-    ) -> PyResult<u64> {
-        let Given { sources, owners } = self.find(py, given)?;
-        if given.len() < self.specs.len() {
-            let state = self.lock(py)?;
-            let put = |number: usize| state.open.as_ref().is_some_and(|(_, put)| put[number]);
-            let missing = self.specs.iter().zip(&sources).enumerate();
-            let missing = missing.filter(|(number, (_, source))| source.is_none() && !put(*number));
-            let names = missing.map(|(_, (Spec { spec, .. }, _))| format!("`{}`", spec.name));
-            let names: Vec<_> = names.collect();
-            if !names.is_empty() {
-                if let Some(planned) = state.all_planned() {
-                    return Err(error::hdf5(RecordError::BeyondPlan { planned }));
-                }
-                let text = format!(
-                    "the step lacks {}; a step has all tensors or is not recorded",
-                    names.join(", ")
-                );
-                return Err(error::new(py, "DeclarationError", text));
-            }
-        }
-        let number = self.attempt(py, |state, timeout| {
-            state.append(&self.specs, &sources, timeout)
-        })?;
-        drop(owners);
-        Ok(number)
-    }
-
-    fn put_given<'py>(
-        &self,
-        py: Python<'py>,
-        given: &[(usize, Bound<'py, PyAny>)],
-    ) -> PyResult<()> {
-        let Given { sources, owners } = self.find(py, given)?;
-        self.attempt(py, |state, timeout| {
-            state.put(&self.specs, &sources, timeout)
-        })?;
-        drop(owners);
-        Ok(())
-    }
-
     /// Works on the state, without the interpreter's lock where that takes long, again and again until it is
     /// done.
     fn attempt<T: Send>(
@@ -511,8 +370,10 @@ impl Recorder {
         let Ok(mut state) = self.lock(py) else {
             return;
         };
-        let recorder = state.give_up(stopped);
+        let (recorder, steps) = state.give_up(stopped);
         drop(state);
+        drop(steps);
+        self.release(py);
         py.detach(|| drop(recorder));
     }
 
@@ -577,10 +438,20 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         let state = self.state.get_mut();
-        let Some(recorder) = state.recorder.take() else {
+        let (pending, open) = (state.pending.take(), state.open.take());
+        let (recorder, interrupted) = (state.recorder.take(), state.interrupted);
+        let Some(recorder) = recorder else {
             return;
         };
-        if state.interrupted {
+        if self.process.is_current() {
+            Python::attach(|py| {
+                // Nobody is there to be told of a step that cannot be whole.
+                let _ = pending.map(|pending| pending.finish(py));
+                drop(open);
+                self.release(py);
+            });
+        }
+        if interrupted {
             // Whoever was interrupted does not wait for the disk here either.
             thread::spawn(move || drop(recorder));
         } else {
