@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import pickle
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable
@@ -239,6 +240,28 @@ def test_a_file_is_a_mapping(recorded: tuple[pathlib.Path, dict[str, Any]]) -> N
     with pytest.raises(selvedge.ClosedError, match="open it again"):
         file["W"]
     assert "closed" in repr(file)
+
+
+def test_a_file_that_is_closed_is_there_for_others(
+    recorded: tuple[pathlib.Path, dict[str, Any]], tmp_path: pathlib.Path
+) -> None:
+    """Whatever was taken from it: h5py locks what it writes."""
+    (original, values), path = recorded, tmp_path / "thimble_1.h5"
+    shutil.copyfile(original, path)
+    with selvedge.open(path) as file:
+        tensor, chosen, blocks = file["W"], file["W"][3:5], file["W"].blocks(1200)
+        same(next(blocks), values["W"][:5])
+        with pytest.raises(BlockingIOError):
+            h5py.File(path, "a")
+    del blocks
+    with h5py.File(path, "a") as other:
+        other["loss"][0] = 5.0
+    for one in (tensor, chosen):
+        assert repr(one).endswith("thimble_1.h5, closed>") and "closed" in one._repr_html_()
+        for use in (one.numpy, one.torch, lambda one=one: one.shape, lambda one=one: one[0]):
+            with pytest.raises(selvedge.ClosedError, match="was closed; open it again"):
+                use()
+    assert selvedge.open(path)["loss"].numpy()[0] == 5.0
 
 
 def test_it_can_be_pickled(recorded: tuple[pathlib.Path, dict[str, Any]]) -> None:

@@ -368,3 +368,20 @@ def test_fsdp_is_watched(path: pathlib.Path, alone: None) -> None:
     path.write_bytes(b"no HDF5")
     with pytest.raises(selvedge.FileError, match="rank 0: .* is not an HDF5 file"):
         selvedge.Shard.from_torch(resume=path)
+
+
+def test_an_output_that_ranks_still_work_on_is_waited_for(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """What the collectives of tensor parallelism return, whose values are not there yet."""
+    from torch import distributed
+    from torch.distributed._functional_collectives import AsyncCollectiveTensor, all_reduce
+
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        values = torch.arange(6.0).reshape(2, 3)
+        found = all_reduce(values, "sum", distributed.group.WORLD)
+        assert isinstance(found, AsyncCollectiveTensor)
+        with selvedge.Recorder(path, steps=1, like={"out": values}) as run:
+            run.append(out=found)
+        assert torch.equal(selvedge.open(path)["out"][0].torch(), values)
+    finally:
+        distributed.destroy_process_group()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import pathlib
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -323,6 +324,29 @@ def test_what_has_no_values_is_refused(path: pathlib.Path) -> None:
         with pytest.raises(selvedge.DtypeError, match=name):
             selvedge.Recorder(path, like={name: value})
         assert not path.exists()
+    found = {
+        "meta": "found a `Tensor` of torch.float32",
+        "sparse": "found a `Tensor` of torch.float32 (torch.sparse_coo)",
+        "date": "found a `ndarray` of datetime64[s]",
+        "wrapper": "found a `Wrapper` of torch.float32",
+    }
+    for name, text in found.items():
+        with pytest.raises(selvedge.DtypeError, match=re.escape(text)):
+            selvedge.Recorder(path, like={name: refused[name]})
+
+
+def test_masked_arrays_are_recorded_where_nothing_is_masked(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    masked = numpy.ma.masked_array([1.0, 2.0, 3.0], mask=[False, True, False])
+    told = "`W` is a masked array with masked values.*filled"
+    with selvedge.Recorder(path, steps=2, like={"W": masked.filled(0)}) as run:
+        with pytest.raises(selvedge.DtypeError, match=told):
+            run.append(W=masked)
+        run.append(W=masked.filled(7))
+        run.append(W=numpy.ma.masked_array([1.0, 2.0, 3.0]))
+    assert selvedge.open(path)["W"].numpy().tolist() == [[1, 7, 3], [1, 2, 3]]
+    with pytest.raises(selvedge.DtypeError, match=told):
+        selvedge.save_safetensors({"W": masked}, tmp_path / "W_1.safetensors")
+    assert not (tmp_path / "W_1.safetensors").exists()
 
 
 def test_the_bytes_are_those_of_the_moment(path: pathlib.Path) -> None:

@@ -7,10 +7,13 @@ import gc
 import importlib
 import io
 import pathlib
+import subprocess
 import sys
+import textwrap
 import types
 from typing import Any
 
+import numpy
 import pytest
 import torch
 
@@ -204,17 +207,115 @@ def test_scalars_that_were_not_told_are_told_how(path: pathlib.Path) -> None:
         steps(model, optimizer, 1)
 
 
-def test_a_watch_that_is_forgotten_ends(path: pathlib.Path) -> None:
+def test_a_watch_that_nobody_keeps_records_as_long_as_its_optimizer_is_there(path: pathlib.Path) -> None:
     model = small()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    watch = selvedge.watch(model, optimizer, path)
-    steps(model, optimizer, 2)
-    watch.recorder.commit()
-    assert "4 parameters" in repr(watch) and "2 of 2 steps committed" in repr(watch)
-    del watch
+    selvedge.watch(model, optimizer, path)
     gc.collect()
     steps(model, optimizer, 2)
+    del optimizer
+    gc.collect()
+    assert (selvedge.open(path).steps, selvedge.open(path).state) == (2, "died")
+    # It is finished when the interpreter exits.
+    script = """
+        import sys, torch, selvedge
+        model = torch.nn.Linear(2, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        selvedge.watch(model, optimizer, sys.argv[1], overwrite=True)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(torch.ones(1, 2)).sum().backward()
+            optimizer.step()
+    """
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(script), path], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (selvedge.open(path).steps, selvedge.open(path).state) == (3, "finished")
+
+
+def test_a_file_that_begins_at_a_checkpoint_goes_on_at_another(path: pathlib.Path) -> None:
+    """Its steps are those of the optimizer from the first on, whichever was recorded first."""
+    model = torch.nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+
+    def train(first: int, last: int, **options: Any) -> list[int]:
+        model.weight.data.fill_(first)
+        with selvedge.watch(model, optimizer, path, what=["weights"], at_step=first, **options):
+            for _ in range(first, last):
+                model.weight.grad = torch.full((1, 1), -1.0)
+                optimizer.step()
+        return [int(step) - 1 for step in selvedge.open(path)["weight"].numpy().ravel()]
+
+    assert train(5, 15, resume=True) == list(range(5, 15))
+    assert train(9, 16, resume=True) == list(range(5, 16))
+    assert selvedge.open(path).attributes["watched_from"] == 5
+    with pytest.raises(selvedge.DeclarationError, match="begins at step 5 of the optimizer.*overwrite=True"):
+        train(3, 9, resume=True)
+    assert train(4, 17, overwrite=True, every=3) == [6, 9, 12, 15]
+    assert train(10, 20, resume=True, every=3) == [6, 9, 12, 15, 18]
+    with pytest.raises(selvedge.DeclarationError, match="every=2: .* has every 3 steps"):
+        train(10, 20, resume=True, every=2)
+    assert train(3, 6, overwrite=True) == [3, 4, 5]
+    with pytest.raises(selvedge.DeclarationError, match="3 committed steps"):
+        train(9, 12, resume=True)
+
+
+def test_a_number_that_is_told_is_kept_as_it_was(path: pathlib.Path) -> None:
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    total, average = torch.zeros(()), numpy.zeros((), "float32")
+    with selvedge.watch(model, optimizer, path, what=["weights"], scalars=["loss", "average"]) as watch:
+        for step in range(3):
+            total += step + 1
+            average += step + 1
+            watch.log(loss=total, average=average)
+            total.zero_()
+            average[...] = 0
+            steps(model, optimizer, 1)
+    file = selvedge.open(path)
+    assert file["loss"].numpy().tolist() == file["average"].numpy().tolist() == [1, 2, 3]
+
+
+@pytest.mark.filterwarnings("ignore:.*is deprecated. Please switch:FutureWarning")
+def test_passes_that_are_no_training_are_not_recorded(path: pathlib.Path) -> None:
+    model = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    batch = torch.ones(5, 4)
+    activations = {"0": ("float32", (5, 8)), "2": (("float32", (5, 2)), lambda out: None if len(out) < 5 else out)}
+    with selvedge.watch(model, optimizer, path, what=["weights"], activations=activations):
+        for _ in range(2):
+            model(batch).sum().backward()
+            model.eval()
+            model(torch.zeros(3, 4))
+            model.train()
+            torch.jit.trace(model, torch.zeros(2, 4), check_trace=False)
+            optimizer.step()
+        with pytest.raises(selvedge.ShapeError, match=r"steps of shape \(5, 8\), found \(3, 8\)") as raised:
+            model(torch.zeros(3, 4))
+        assert "drop_last=True" in raised.value.__notes__[0]
+    with torch.no_grad():
+        expected = model[0](batch)
+    assert torch.equal(selvedge.open(path)["0.out"].torch(), torch.stack([expected] * 2))
+
+
+def test_an_optimizer_that_wraps_another(path: pathlib.Path) -> None:
+    class Wrapper(torch.optim.Optimizer):
+        """As accelerate's, which calls nothing of its base."""
+
+        def __init__(self, optimizer: torch.optim.Optimizer | None) -> None:
+            self.optimizer = optimizer
+
+        def step(self, closure: Any = None) -> None:
+            self.optimizer.step()
+
+    model = small()
+    optimizer = Wrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    with selvedge.watch(model, optimizer, path, what=["weights"]):
+        steps(model, optimizer.optimizer, 2)
     assert selvedge.open(path).steps == 2
+    other = path.with_name("other_1.h5")
+    with pytest.raises(selvedge.DeclarationError, match="`Wrapper` calls no hooks.*wraps another one, give that"):
+        selvedge.watch(model, Wrapper(None), other)
+    assert not other.exists()
 
 
 def test_what_becomes_of_parameters_meanwhile_is_recorded_or_refused(path: pathlib.Path) -> None:
@@ -472,12 +573,25 @@ def test_the_callback_of_transformers(path: pathlib.Path, monkeypatch: pytest.Mo
     file = selvedge.open(path)
     assert (file.steps, file.planned, file.state) == (7, 7, "finished")
     assert torch.equal(file["0.weight"].torch(), torch.stack([now["0.weight"] for now in kept["weights"]]))
+    # A training that begins anew is not the one of the file.
+    state.global_step = 0
+    with pytest.raises(selvedge.DeclarationError, match="7 steps, and the training begins at its first.*resume_from_checkpoint"):
+        callback = selvedge.SelvedgeCallback(path, what=["weights"], resume=True)
+        callback.on_train_begin(None, state, None, model=model, optimizer=wrapped)
+    state.global_step = 4
     # It goes on from the checkpoint in a file of its own.
     callback = selvedge.SelvedgeCallback(path, what=["weights"], every=3, overwrite=True)
     callback.on_train_begin(None, state, None, model=model, optimizer=wrapped)
     steps(model, optimizer, 3)
     callback.on_train_end(None, state, None)
     assert (selvedge.open(path).steps, selvedge.open(path).planned) == (1, 1)
+    # Other processes than the main one record where a shard says which they are.
+    state.is_world_process_zero = False
+    for shard, expected in ((None, False), (selvedge.Shard("a run", 1, 2), True)):
+        callback = selvedge.SelvedgeCallback(path, what=["weights"], overwrite=True, shard=shard)
+        callback.on_train_begin(None, state, None, model=model, optimizer=wrapped)
+        assert (callback.watch is not None) == expected
+        callback.close()
     monkeypatch.delitem(sys.modules, "selvedge.transformers", raising=False)
 
 
@@ -501,4 +615,16 @@ def test_the_callback_of_lightning(path: pathlib.Path, monkeypatch: pytest.Monke
     steps(model, optimizer, 3)
     callback.on_exception(trainer, model, KeyboardInterrupt())
     assert (selvedge.open(path).steps, selvedge.open(path).state) == (5, "finished")
+    # Of two optimizers the checkpoint does not know the steps.
+    trainer.optimizers = [optimizer, torch.optim.SGD(model.parameters(), lr=0.1)]
+    with pytest.raises(selvedge.DeclarationError, match="2 optimizers, and the checkpoint tells 2 steps of all together"):
+        module.SelvedgeCallback(path, resume=True).on_train_start(trainer, model)
+    trainer.global_step = 0
+    with pytest.raises(selvedge.DeclarationError, match="5 steps, and the training begins at its first.*ckpt_path"):
+        module.SelvedgeCallback(path, resume=True).on_train_start(trainer, model)
+    trainer.global_step = 4
+    callback = module.SelvedgeCallback(path, resume=True, at_step=2)
+    callback.on_train_start(trainer, model)
+    callback.on_train_end(trainer, model)
+    assert selvedge.open(path).steps == 2
     monkeypatch.delitem(sys.modules, "selvedge.lightning", raising=False)

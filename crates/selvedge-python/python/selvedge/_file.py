@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -77,9 +78,10 @@ class File(Mapping[str, "Tensor"]):
         self._assumed = assume_bf16
         self._links = follow_links if isinstance(follow_links, bool) else os.path.abspath(as_path(follow_links))
         self._plugins = load_plugins
-        self._closed = False
         self._opening = threading.Lock()
-        self._raw = self._opened()
+        # What was taken from it, which ends with it.
+        self._held: weakref.WeakSet[_Held] = weakref.WeakSet()
+        self._raw: _selvedge.File | None = self._opened()
         self._pid = os.getpid()
 
     def _opened(self) -> _selvedge.File:
@@ -102,14 +104,26 @@ class File(Mapping[str, "Tensor"]):
         return raw
 
     def _handle(self) -> _selvedge.File:
-        if self._closed:
-            raise ClosedError(f"{self._path} was closed; open it again")
+        raw = self._raw
+        if raw is None:
+            raise self._was_closed()
         if self._pid != os.getpid():
             # Locks of libhdf5 may have been held in the process that this one was forked from.
             with self._opening:
-                self._raw = self._opened()
+                raw = self._raw = self._opened()
                 self._pid = os.getpid()
-        return self._raw
+        return raw
+
+    def _was_closed(self) -> ClosedError:
+        return ClosedError(f"{self._path} was closed; open it again")
+
+    def _tensor(self, name: str) -> _Held:
+        held = _Held(self._handle().tensor(name))
+        with self._opening:
+            if self._raw is None:
+                raise self._was_closed()
+            self._held.add(held)
+        return held
 
     def refresh(self) -> int:
         """Shows the steps that were committed since, and returns how many there are now.
@@ -144,8 +158,14 @@ class File(Mapping[str, "Tensor"]):
         return report(self._path, page, *others, **(opened | options))
 
     def close(self) -> None:
-        """Closes the file. Tensors that were taken from it can no longer be read."""
-        self._closed = True
+        """Closes the file, for others to write it. Tensors that were taken from it can no longer be read.
+
+        What another thread reads meanwhile is read to its end, and the file is closed then.
+        """
+        with self._opening:
+            self._raw = None
+            for held in self._held:
+                held.raw = None
 
     def __enter__(self) -> Self:
         return self
@@ -163,7 +183,7 @@ class File(Mapping[str, "Tensor"]):
         """
         if not is_text(name):
             raise TensorNotFoundError(f"{self._path}: expected the name of a tensor, found {name!r}")
-        return Tensor(self, name, self._handle().tensor(name))
+        return Tensor(self, name, self._tensor(name))
 
     def __contains__(self, name: object) -> bool:
         return name in self._handle().names()
@@ -209,12 +229,12 @@ class File(Mapping[str, "Tensor"]):
         return _reopened, (self._path, self._assumed, self._links, self._plugins)
 
     def __repr__(self) -> str:
-        if self._closed:
+        if self._raw is None:
             return f"<selvedge.File {_html.short(self._path)}, closed>"
         return f"<selvedge.File {_html.short(self._path)}: {len(self)} tensors, {self.steps:,} steps, {self.state}>"
 
     def _repr_html_(self) -> str:
-        if self._closed:
+        if self._raw is None:
             return _html.card(_html.short(self._path), ["closed"], (), ())
         planned = f" of {self.planned:,} planned" if self.planned else ""
         lines = [f"{self.steps:,} steps{planned}, {self.state}"]
@@ -248,6 +268,15 @@ def _assume(raw: _selvedge.File, name: str) -> None:
         return
 
 
+class _Held:
+    """A tensor of an open file: none once the file is closed. Selections of it share it."""
+
+    __slots__ = ("__weakref__", "raw")
+
+    def __init__(self, raw: _selvedge.Tensor) -> None:
+        self.raw: _selvedge.Tensor | None = raw
+
+
 class Selection:
     """Some steps of a tensor, and some rows of each. Nothing is read before its values are asked for.
 
@@ -258,17 +287,23 @@ class Selection:
     ``"0..6000:10"`` every tenth, ``"0, 100, last"`` three.
     """
 
-    __slots__ = ("_axes", "_file", "_name", "_pid", "_raw")
+    __slots__ = ("_axes", "_file", "_held", "_name", "_pid")
 
     def __init__(
-        self, file: File, name: str, raw: _selvedge.Tensor, axes: tuple[tuple[Indices, bool], ...] | None = None
+        self, file: File, name: str, held: _Held, axes: tuple[tuple[Indices, bool], ...] | None = None
     ) -> None:
         self._file = file
         self._name = name
-        self._raw = raw
+        self._held = held
         self._pid = os.getpid()
         # Of each of the first two axes the indices, and whether the axis is kept.
-        self._axes = tuple((range(axis), True) for axis in raw.shape[:2]) if axes is None else axes
+        self._axes = tuple((range(axis), True) for axis in self._raw.shape[:2]) if axes is None else axes
+
+    @property
+    def _raw(self) -> _selvedge.Tensor:
+        if (raw := self._held.raw) is None:
+            raise self._file._was_closed()
+        return raw
 
     @property
     def name(self) -> str:
@@ -341,15 +376,14 @@ class Selection:
                 f"`{self._name}`: only its steps and rows are chosen in the file; index the values that are read: "
                 "`.numpy()[...]`"
             )
-        return Selection(self._file, self._name, self._raw, tuple(axes))
+        return Selection(self._file, self._name, self._held, tuple(axes))
 
     def __iter__(self) -> Iterator[Selection]:
         return (self[number] for number in range(len(self)))
 
     def _raw_tensor(self) -> _selvedge.Tensor:
-        handle = self._file._handle()
         if self._pid != os.getpid():
-            self._raw = handle.tensor(self._name)
+            self._held = self._file._tensor(self._name)
             self._pid = os.getpid()
         return self._raw
 
@@ -477,9 +511,13 @@ class Selection:
         return _rebuilt, (self._file, self._name, self._axes)
 
     def __repr__(self) -> str:
+        if self._held.raw is None:
+            return f"<selvedge.{type(self).__name__} {self._name} of {_html.short(self._file.path)}, closed>"
         return f"<selvedge.Selection of {self._name}: {self.dtype} {_html.shape(self.shape)}>"
 
     def _repr_html_(self) -> str:
+        if self._held.raw is None:
+            return _html.card(f"{self._name} of {_html.short(self._file.path)}", ["closed"], (), ())
         lines = [f"{self.dtype} {_html.shape(self.shape)}, {shown(self.nbytes)}"]
         return _html.card(f"{self._name} of {_html.short(self._file.path)}", lines, (), ())
 
@@ -510,7 +548,7 @@ def _fill_from_span(
 
 
 def _rebuilt(file: File, name: str, axes: tuple[tuple[Indices, bool], ...]) -> Selection:
-    return Selection(file, name, file._handle().tensor(name), axes)
+    return Selection(file, name, file._tensor(name), axes)
 
 
 class Tensor(Selection):
@@ -539,6 +577,8 @@ class Tensor(Selection):
         return _tensor_again, (self._file, self._name, self._axes)
 
     def __repr__(self) -> str:
+        if self._held.raw is None:
+            return super().__repr__()
         dtype = _dtype_or_none(self._raw) or "not read"
         if self.is_step_tensor:
             shape = _html.shape(self.shape[1:])
@@ -547,7 +587,7 @@ class Tensor(Selection):
 
 
 def _tensor_again(file: File, name: str, axes: tuple[tuple[Indices, bool], ...]) -> Tensor:
-    return Tensor(file, name, file._handle().tensor(name), axes)
+    return Tensor(file, name, file._tensor(name), axes)
 
 
 def _empty(shape: tuple[int, ...], dtype: str) -> Array:

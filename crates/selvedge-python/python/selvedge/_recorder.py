@@ -188,7 +188,11 @@ class Recorder(_selvedge.Recorder):
         values = [(name, *_attribute(value)) for name, value in given]
         others = _others(path) if overwrite or resume else []
         if others:
-            # A mistake here leaves them at work. How many steps the file has is not known before they are finished.
+            # A mistake here leaves them at work.
+            if at_step is not None and overwrite:
+                raise DeclarationError("`at_step` goes on with a file, and `overwrite` begins it anew: choose one")
+            if at_step is not None and at_step > (steps_there := max(other.appended for other in others)):
+                raise DeclarationError(f"{path} has {steps_there:,} steps, and the run was to go on at step {at_step:,}")
             _selvedge.plan(path, declared.tensors, declared.constants, values, {**options, "at_step": None})
         for other in others:
             other.finish()

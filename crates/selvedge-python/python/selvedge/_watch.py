@@ -11,7 +11,8 @@ from types import FrameType, TracebackType
 from typing import Any, Literal, Self
 
 from selvedge._arguments import dtype_and_shape, named, shown, whole
-from selvedge._errors import ClosedError, DeclarationError, DtypeError
+from selvedge._errors import ClosedError, DeclarationError, DtypeError, Error, ShapeError
+from selvedge._file import open as selvedge_open
 from selvedge._recorder import Recorder, Scalars, Summary
 
 # What the state of common optimizers has for each parameter, made by the first step: of the shape and dtype of
@@ -53,16 +54,18 @@ def watch(
         what: ``"weights"``, ``"grad"``, and what the optimizer keeps for a parameter, such as ``"exp_avg"`` and
             ``"exp_avg_sq"``.
         every: records every so many steps of the optimizer, the first among them. A run that is resumed is counted
-            anew, unless `at_step` says how many steps there were.
+            anew, unless `at_step` says how many steps there were. The file has it as its attribute `watched_every`.
         select: which parameters: their names, or a function of a name. Without it all that are trained.
         activations: outputs of modules, by the modules' names: ``(dtype, shape)``, or a pair of it and a function
-            that makes the recorded values of the output (some tokens, say). The last forward pass before a step is
-            recorded, under ``MODULE.out``. Copies of the model are not recorded.
+            that makes the recorded values of the output (some tokens, say), or None for a pass that is not recorded.
+            The last forward pass in training mode before a step is recorded, under ``MODULE.out``. Those of
+            ``model.eval()`` and of copies of the model are not, nor is one that torch traces.
         scalars: numbers that every step has, told by `Watch.log` before the step, such as the loss.
         absent: what becomes of a parameter without a gradient, or without state of the optimizer: an error, or
             zeros.
-        at_step: the steps that the optimizer made before, where the training goes on from a checkpoint. With `resume`
-            what the file has of later ones is given up.
+        at_step: the steps that the optimizer made before, where the training goes on from a checkpoint. A file that
+            begins there has it as its attribute `watched_from`; with `resume` what the file has of later steps is given
+            up.
         options: what `Recorder` takes besides: constants, attributes, notebook, memory, overwrite, resume, …; with
             `shard` each rank of a model that is cut into DTensors (FSDP2's `fully_shard`, tensor parallelism) records
             what it has.
@@ -70,7 +73,8 @@ def watch(
     A parameter without a gradient at a step that is recorded is an error unless `absent` says otherwise.
 
     Returns:
-        A `Watch`: close it, or use it in a ``with`` statement.
+        A `Watch`: close it, or use it in a ``with`` statement. Otherwise it records as long as the optimizer is there,
+        and is closed when the interpreter exits.
 
     >>> with selvedge.watch(model, optimizer, "run.h5", what=("weights", "grad", "exp_avg", "exp_avg_sq")):
     ...     train(model, optimizer)
@@ -114,7 +118,7 @@ class Watch:
         **options: Any,
     ) -> None:
         _expect(model, "named_parameters", "model: expected a `torch.nn.Module`")
-        _expect(optimizer, "register_step_post_hook", "optimizer: expected a `torch.optim.Optimizer`")
+        optimizer = _with_hooks(optimizer)
         if not whole("every", every):
             raise DeclarationError(f"every={every!r}: expected 1 or more")
         if absent not in ("raise", "zeros"):
@@ -143,9 +147,14 @@ class Watch:
         tensors = dict(options.pop("tensors", None) or {})
         tensors.update({f"{name}.out": declared for name, (_, declared, _) in outputs.items()})
         like.update(options.pop("like", None) or {})
-        if at_step is not None and options.get("resume") and os.path.exists(path):
-            # Those of them that are recorded.
-            options["at_step"] = -(-self._count // every)
+        if options.get("resume") and os.path.exists(path):
+            if (place := _place_in(path, self._count, every, at_step is not None)) is not None:
+                options["at_step"] = place
+        else:
+            # Where the file begins, which a training that goes on with it has to know.
+            counted = {"watched_from": self._count or None, "watched_every": every if every > 1 else None}
+            counted = {name: count for name, count in counted.items() if count is not None}
+            options["attributes"] = {**counted, **dict(named("attributes", options.get("attributes"), "{'seed': 1}"))}
         self.recorder = Recorder(path, steps, like=like, tensors=tensors, scalars=scalars, **options)
         real = os.path.realpath(path)
         for other in list(_WATCHES):
@@ -165,29 +174,28 @@ class Watch:
         self._step: FrameType | None = None
         # Whether a scaler makes the step do nothing, as its gradients have overflowed.
         self._skipped = False
-        # The hooks hold the watch weakly, so that one that is forgotten goes with its recorder.
+        # The optimizer's hooks keep the watch, and the model's do not.
         this = weakref.ref(self)
 
         def pre_hook(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            watch = this()
-            return None if watch is None else watch._before(sys._getframe(1), args, kwargs)
+            return self._before(sys._getframe(1), args, kwargs)
 
         def post_hook(*_: Any) -> None:
-            if (watch := this()) is not None:
-                watch._after(sys._getframe(1))
+            self._after(sys._getframe(1))
 
         self._hooks = [optimizer.register_step_pre_hook(pre_hook), optimizer.register_step_post_hook(post_hook)]
         for name, (module, _, choose) in outputs.items():
-            self._hooks.append(module.register_forward_hook(_Output(this, name, choose)))
+            self._hooks.append(module.register_forward_hook(_Output(this, weakref.ref(model), name, choose)))
 
     def log(self, **scalars: Any) -> None:
-        """Tells the scalars of the next step, before the optimizer makes it; it need not be one that is recorded.
+        """Tells the scalars of the next step, before the optimizer makes it; it need not be one that is recorded. Their
+        values are those of this moment.
 
         Raises:
             ClosedError: the watch is closed.
         """
         self._check_open()
-        self._logged.update(scalars)
+        self._logged.update((name, _kept(value)) for name, value in scalars.items())
 
     def close(self) -> Summary:
         """Ends the recording: removes the hooks and finishes the file. It can be called again."""
@@ -341,26 +349,101 @@ class Watch:
 class _Output:
     """The hook that takes the output of a module."""
 
-    def __init__(self, watch: weakref.ref[Watch], name: str, choose: Any) -> None:
+    def __init__(self, watch: weakref.ref[Watch], model: weakref.ref[Any], name: str, choose: Any) -> None:
         self._watch = watch
+        self._model = model
         self._name = name
         self._choose = choose
 
     def __call__(self, module: Any, inputs: Any, output: Any) -> None:
-        watch = self._watch()
-        if watch is None or not watch._recorded():
+        watch, model = self._watch(), self._model()
+        if watch is None or model is None or not model.training or not watch._recorded() or _is_traced():
             return
         if self._choose is None and isinstance(output, (tuple, list, Mapping)):
             raise DtypeError(
                 f"activations: the output of `{self._name}` is a `{type(output).__name__}`; a function chooses what is "
                 f"recorded of it: {{{self._name!r}: ((dtype, shape), lambda output: output[0])}}"
             )
-        watch.recorder.put({f"{self._name}.out": output if self._choose is None else self._choose(output)})
+        if self._choose is not None and (output := self._choose(output)) is None:
+            return
+        try:
+            watch.recorder.put({f"{self._name}.out": output})
+        except ShapeError as error:
+            error.add_note(
+                "a smaller last batch is left out by `DataLoader(…, drop_last=True)`, or by a function that chooses what is "
+                "recorded and returns None for it, where a larger one comes before the optimizer's step"
+            )
+            raise
 
     def __reduce__(self) -> Any:
         """A copy of the model is another one, and what is saved of it is read without this package: both get a hook
         that takes a module, its inputs and its output, and does nothing."""
         return getattr, (contextlib.nullcontext(), "__exit__")
+
+
+def _with_hooks(optimizer: Any) -> Any:
+    """The optimizer whose steps call hooks: the one that another wraps, as accelerate's does."""
+    _expect(optimizer, "register_step_post_hook", "optimizer: expected a `torch.optim.Optimizer`")
+    for one in (optimizer, getattr(optimizer, "optimizer", None), getattr(optimizer, "optim", None)):
+        if hasattr(one, "_optimizer_step_post_hooks"):
+            return one
+    raise DeclarationError(
+        f"optimizer: `{type(optimizer).__name__}` calls no hooks, as it does not call `torch.optim.Optimizer.__init__`; if it "
+        "wraps another one, give that"
+    )
+
+
+def _place_in(path: str | os.PathLike[str], count: int, every: int, is_told: bool) -> int | None:
+    """The step of a file at which it goes on, after `count` steps of the optimizer; None to go on after its last."""
+    try:
+        with selvedge_open(path) as file:
+            attributes = file.attributes
+    except Error:
+        # The recorder says what is wrong with it.
+        return None
+    first, found = attributes.get("watched_from", 0), attributes.get("watched_every", 1)
+    if found != every and "watched_every" in attributes:
+        raise DeclarationError(f"every={every}: {os.fspath(path)!r} has every {found} steps, and goes on so")
+    if not is_told:
+        return None
+    place: int = -(-count // every) - -(-first // every)
+    if place < 0:
+        raise DeclarationError(
+            f"at_step={count}: {os.fspath(path)!r} begins at step {first:,} of the optimizer, and has none before it: go on "
+            "from a later checkpoint, or begin the file anew (`overwrite=True`)"
+        )
+    return place
+
+
+def check_goes_on(path: str | os.PathLike[str], options: Mapping[str, Any], how: str) -> None:
+    """That a trainer which resumes a file goes on from a checkpoint: a training that begins anew is another one."""
+    if not options.get("resume") or options.get("at_step") is not None or not os.path.exists(path):
+        return
+    try:
+        with selvedge_open(path) as file:
+            steps = file.steps
+    except Error:
+        # The recorder says what is wrong with it.
+        return
+    if steps:
+        raise DeclarationError(
+            f"resume=True: {os.fspath(path)!r} has {steps:,} steps, and the training begins at its first one: go on from a "
+            f"checkpoint ({how}), or begin the file anew (`overwrite=True`)"
+        )
+
+
+def _kept(value: Any) -> Any:
+    """A number as it is now; tensors and arrays may change."""
+    if hasattr(value, "detach"):
+        return value.detach().clone()
+    return value.copy() if hasattr(value, "__array__") and hasattr(value, "copy") else value
+
+
+def _is_traced() -> bool:
+    """Whether torch looks at what a module does, with values that are not those of a training."""
+    import torch
+
+    return bool(torch.jit.is_tracing() or torch.compiler.is_exporting())
 
 
 def _expect(given: Any, method: str, expected: str) -> None:

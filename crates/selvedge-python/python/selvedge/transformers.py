@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from selvedge._extras import package
-from selvedge._watch import Watch
+from selvedge._watch import Watch, check_goes_on
 
 package("transformers", "`SelvedgeCallback`")
 from transformers import TrainerCallback  # noqa: E402
@@ -27,6 +27,7 @@ class SelvedgeCallback(TrainerCallback):  # type: ignore[misc]
         path: the file.
         options: those of `selvedge.watch`: what, every, select, …; the number of steps is the trainer's. Where it goes
             on from a checkpoint, `resume` goes on at the checkpoint's step, and gives up what the file has after it.
+            With `shard` every rank records, and otherwise the main process alone.
     """
 
     def __init__(self, path: str | os.PathLike[str], **options: Any) -> None:
@@ -35,14 +36,15 @@ class SelvedgeCallback(TrainerCallback):  # type: ignore[misc]
         self.watch: Watch | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Begins to record, in the main process."""
-        if not state.is_world_process_zero:
+        """Begins to record."""
+        if not state.is_world_process_zero and self._options.get("shard") is None:
             return
         optimizer = kwargs["optimizer"]
         # accelerate wraps the optimizer; the step that has hooks is the one inside.
         optimizer = getattr(optimizer, "optimizer", optimizer)
         # Steps that a checkpoint has made.
         options = {"at_step": state.global_step or None, **self._options}
+        check_goes_on(self._path, options, "`train(resume_from_checkpoint=…)`")
         if state.max_steps > 0 and not options.get("steps"):
             every = options.get("every", 1)
             goes_on = options.get("resume") and os.path.exists(self._path)

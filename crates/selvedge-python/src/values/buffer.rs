@@ -67,6 +67,19 @@ pub(super) fn find<'py>(
     check: Check<'_>,
 ) -> PyResult<Option<(Piece, Option<Owner<'py>>)>> {
     let py = object.py();
+    if let Some(filled) = object.getattr_opt(intern!(py, "filled"))?
+        && filled.is_callable()
+        && object
+            .getattr(intern!(py, "mask"))?
+            .call_method0(intern!(py, "any"))?
+            .is_truthy()?
+    {
+        let text = format!(
+            "`{name}` is a masked array with masked values, which a file does not have; say which they are \
+             (`.filled(0)`), and record the mask as a tensor of its own if it is needed"
+        );
+        return Err(error::dtype(py, text));
+    }
     if let Some(dtype) = marked_dtype(object)? {
         let bits = if dtype.size() == 1 { "uint8" } else { "uint16" };
         let bits = object.call_method1(intern!(py, "view"), (bits,))?;

@@ -13,7 +13,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyCapsule, PyDict, PyList, PyType};
+use pyo3::types::{PyCapsule, PyDict, PyList, PyString, PyType};
 use selvedge_hdf5::{Dtype, TensorSpec};
 
 use super::{Check, Found, Owner, Piece};
@@ -272,7 +272,7 @@ pub(super) fn by_exchange<'py>(
     let sign = known.sign.as_ref();
     let sign = sign.map(|sign| sign.bind(py).call1((object,)));
     let sign = sign.transpose();
-    if let Some(sign) = sign.map_err(|cause| no_values(py, name, Some(cause)))?
+    if let Some(sign) = sign.map_err(|cause| no_values(object, name, Some(cause)))?
         && sign.is_truthy()?
     {
         let plain = object
@@ -282,10 +282,15 @@ pub(super) fn by_exchange<'py>(
     }
     let Some(tensor) = exchanged(object, exchange) else {
         let cause = PyErr::take(py);
-        return Err(no_values(py, name, cause));
+        return Err(no_values(object, name, cause));
     };
+    if tensor.data.is_null() && object.hasattr(intern!(py, "trigger_wait"))? {
+        // What other ranks still work on: a layer's output under tensor parallelism.
+        let local = object.call_method0(intern!(py, "trigger_wait"))?;
+        return by_exchange(&local, name, check);
+    }
     if !HOST.contains(&tensor.device_type) {
-        described(py, &tensor, name, check)?;
+        described(object, &tensor, name, check)?;
         return Ok(Some(Found::Device(DeviceTensor {
             tensor: object.clone(),
             device: tensor.device_type,
@@ -298,7 +303,7 @@ pub(super) fn by_exchange<'py>(
             .call_method0(intern!(py, "resolve_conj"))?;
         return by_exchange(&plain, name, check);
     }
-    let piece = piece(py, &tensor, name, check)?;
+    let piece = piece(object, &tensor, name, check)?;
     Ok(Some(Found::Host(
         piece,
         Some(Owner::Object(object.clone())),
@@ -398,13 +403,13 @@ pub(super) fn by_capsule<'py>(
     let device: (i32, i32) = object
         .call_method0(intern!(py, "__dlpack_device__"))
         .and_then(|device| device.extract())
-        .map_err(|cause| no_values(py, name, Some(cause)))?;
+        .map_err(|cause| no_values(&object, name, Some(cause)))?;
     if !HOST.contains(&device.0) {
         object = to_host(&object)?;
     }
-    let capsule = capsule(&object).map_err(|cause| no_values(py, name, Some(cause)))?;
+    let capsule = capsule(&object).map_err(|cause| no_values(&object, name, Some(cause)))?;
     let tensor = tensor_in(&capsule)?;
-    let piece = piece(py, tensor, name, check)?;
+    let piece = piece(&object, tensor, name, check)?;
     // The capsule was not renamed, and so frees the tensor when it goes.
     Ok(Found::Host(piece, Some(Owner::Object(capsule.into_any()))))
 }
@@ -453,11 +458,12 @@ fn to_host<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 /// The dtype of a tensor, and lengths and distances of its axes (the latter in elements, or none where its elements
 /// follow each other), once they were judged.
 fn described<'a>(
-    py: Python<'_>,
+    object: &Bound<'_, PyAny>,
     tensor: &'a DLTensor,
     name: &str,
     check: Check<'_>,
 ) -> PyResult<(Dtype, &'a [i64], &'a [i64])> {
+    let py = object.py();
     let axes = usize::try_from(tensor.ndim).unwrap_or(0);
     if axes > MOST_AXES {
         let text = format!("`{name}` has {axes} axes, and a tensor of a file at most 31");
@@ -481,13 +487,18 @@ fn described<'a>(
     check(dtype, shape)?;
     if tensor.data.is_null() && !shape.contains(&0) {
         // A wrapper of other tensors (DTensor, nested ones), or one whose memory was given back.
-        return Err(no_values(py, name, None));
+        return Err(no_values(object, name, None));
     }
     Ok((dtype, shape, strides))
 }
 
-fn piece(py: Python<'_>, tensor: &DLTensor, name: &str, check: Check<'_>) -> PyResult<Piece> {
-    let (dtype, shape, strides) = described(py, tensor, name, check)?;
+fn piece(
+    object: &Bound<'_, PyAny>,
+    tensor: &DLTensor,
+    name: &str,
+    check: Check<'_>,
+) -> PyResult<Piece> {
+    let (dtype, shape, strides) = described(object, tensor, name, check)?;
     let element = dtype.size();
     let stride = |axis: usize| -> isize {
         let elements = match strides.get(axis) {
@@ -532,10 +543,26 @@ fn dtype_of(tensor: &DLTensor) -> Option<Dtype> {
 }
 
 /// A tensor without values that could be read: a meta tensor, a sparse one.
-fn no_values(py: Python<'_>, name: &str, cause: Option<PyErr>) -> PyErr {
+fn no_values(object: &Bound<'_, PyAny>, name: &str, cause: Option<PyErr>) -> PyErr {
+    let py = object.py();
+    // What cannot be told is left out: a lazy parameter has no dtype.
+    let told = |what: &Bound<'_, PyString>| {
+        let found = object.getattr_opt(what).ok().flatten()?;
+        found.str().ok().map(|text| text.to_string())
+    };
+    let mut found = object
+        .get_type()
+        .name()
+        .map_or_else(|_| "an object".to_owned(), |class| format!("a `{class}`"));
+    if let Some(dtype) = told(intern!(py, "dtype")) {
+        found += &format!(" of {dtype}");
+    }
+    if let Some(layout) = told(intern!(py, "layout")).filter(|layout| layout != "torch.strided") {
+        found += &format!(" ({layout})");
+    }
     let text = format!(
-        "the values of `{name}` cannot be read: expected a dense tensor with its values in memory (of a \
-         distributed one that is `to_local()`)"
+        "the values of `{name}` cannot be read: expected a dense tensor of a dtype that Selvedge records with its values in \
+         memory (of a distributed one that is `to_local()`), found {found}"
     );
     let error = error::dtype(py, text);
     error.set_cause(py, cause);
