@@ -62,8 +62,9 @@ pub enum ObjectError {
         url: String,
         /// What happened.
         reason: String,
-        /// Bytes of the upload that the store keeps, for the next [`push`](crate::push) to go on with.
-        kept: u64,
+        /// Bytes that the store is known to keep of the upload, for the next [`push`](crate::push) to go on with;
+        /// `None` where it keeps no upload.
+        kept: Option<u64>,
     },
     /// There is an object of this name, and it was not to be replaced.
     #[error(
@@ -73,8 +74,9 @@ pub enum ObjectError {
     AlreadyExists {
         /// The URL.
         url: String,
-        /// Bytes of an upload that the store keeps, for the next [`push`](crate::push) to go on with.
-        kept: u64,
+        /// Bytes that the store is known to keep of an upload, for the next [`push`](crate::push) to go on with;
+        /// `None` where it keeps no upload.
+        kept: Option<u64>,
     },
     /// The object is not what it was when its checksums were made.
     #[error(
@@ -97,19 +99,26 @@ pub enum ObjectError {
 debug_as_chain!(ObjectError);
 
 /// What the store keeps of an upload, and the two ways out.
-struct Kept(u64);
+struct Kept(Option<u64>);
 
 impl fmt::Display for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            0 => Ok(()),
-            bytes => write!(
+            None => return Ok(()),
+            Some(0) => write!(
                 f,
-                "; the store keeps {} of the upload, and they are paid for: the next `push` of this file to there goes \
-                 on with them, and `discard_push` (`push --discard`) gives them up",
+                "; the store keeps the upload, with parts perhaps that were on their way, which are paid for"
+            )?,
+            Some(bytes) => write!(
+                f,
+                "; the store keeps {} of the upload, which are paid for",
                 Bytes(bytes)
-            ),
+            )?,
         }
+        write!(
+            f,
+            ": the next `push` of this file to there goes on with that, or gives it up (`discard_push`; `--discard`)"
+        )
     }
 }
 
@@ -254,7 +263,32 @@ fn quotable(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{code_of, quotable, status_of};
+    use super::{ObjectError, code_of, quotable, status_of};
+
+    #[test]
+    fn what_the_store_keeps_is_told_with_the_two_ways_out() {
+        let message = |kept| {
+            let error = ObjectError::Write {
+                url: "s3://b/k".to_owned(),
+                reason: "the connection broke".to_owned(),
+                kept,
+            };
+            error.to_string()
+        };
+        let ways = ": the next `push` of this file to there goes on with that, or gives it up (`discard_push`; `--discard`)";
+        assert_eq!(message(None), "cannot write s3://b/k: the connection broke");
+        let broke = "cannot write s3://b/k: the connection broke; the store keeps";
+        assert_eq!(
+            message(Some(1_240_000_000)),
+            format!("{broke} 1.24 GB of the upload, which are paid for{ways}")
+        );
+        assert_eq!(
+            message(Some(0)),
+            format!(
+                "{broke} the upload, with parts perhaps that were on their way, which are paid for{ways}"
+            )
+        );
+    }
 
     #[test]
     fn of_what_a_server_says_the_status_and_the_code_are_told() {

@@ -126,7 +126,7 @@ fn discard<'a>(
         aborted.map_err(|failure| ObjectError::Write {
             url: url.name.clone(),
             reason: format!("the upload is not given up: {}", failure.reason),
-            kept: bytes,
+            kept: Some(bytes),
         })?;
     }
     journal.remove();
@@ -137,7 +137,7 @@ fn refused(url: &ObjectUrl, reason: impl Into<String>) -> ObjectError {
     ObjectError::Write {
         url: url.name.clone(),
         reason: reason.into(),
-        kept: 0,
+        kept: None,
     }
 }
 
@@ -271,7 +271,7 @@ fn put(upload: Upload<'_>) -> Result<u64, ObjectError> {
             reason: format!(
                 "the object is there, but not all was removed that belonged to it on its way: {reason}"
             ),
-            kept: journal.bytes(),
+            kept: Some(journal.bytes()),
         });
     }
     journal.remove();
@@ -286,8 +286,8 @@ fn failed(upload: Upload<'_>, failure: Failure, stage: Stage) -> ObjectError {
     let url = upload.target.url.name.clone();
     let journal = upload.journal.into_inner();
     let kept = match stage {
-        Stage::Kept => journal.bytes(),
-        _ => 0,
+        Stage::Kept => Some(journal.bytes()),
+        _ => None,
     };
     if stage != Stage::Kept {
         journal.remove();

@@ -418,12 +418,12 @@ impl Upload<'_> {
         let failed = |reason: String| ObjectError::Write {
             url: url.name.clone(),
             reason,
-            kept: 0,
+            kept: None,
         };
         let other = |reason: String| match (sent, self.overwrite) {
             (Sent::Perhaps, false) => Unread::Other(ObjectError::AlreadyExists {
                 url: url.name.clone(),
-                kept: 0,
+                kept: None,
             }),
             _ => Unread::Other(failed(reason)),
         };
@@ -507,5 +507,36 @@ async fn until_ended<T>(work: impl Future<Output = Result<T, Failure>>) -> Resul
     match select(pin!(work), pin!(ended())).await {
         Either::Left((done, _)) => done,
         Either::Right(_) => Err(Failure::new("it was interrupted", false)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_fit, part_bytes};
+
+    const LEAST: u64 = 8 << 20;
+
+    #[test]
+    fn a_file_of_any_size_has_parts_that_a_store_takes() {
+        for (size, bytes) in [
+            (1, 8 << 20),
+            (9000 * LEAST, 8 << 20),
+            (9000 * LEAST + 1, 9 << 20),
+            (300_000_000_000, 32 << 20),
+            (5 << 40, 583 << 20),
+        ] {
+            assert_eq!(part_bytes(size, LEAST), bytes, "{size}");
+            assert!(size.div_ceil(bytes) <= 9000 && is_fit(bytes, size, LEAST));
+        }
+        // What an earlier call chose is kept where it makes not too many parts, and no part that is too large.
+        for (bytes, size, expected) in [
+            (8 << 20, 9500 * LEAST, true),
+            (8 << 20, 10_001 * LEAST, false),
+            (17 << 20, 1 << 30, false),
+            (1 << 20, 1 << 30, false),
+            (64 << 20, 300_000_000_000, true),
+        ] {
+            assert_eq!(is_fit(bytes, size, LEAST), expected, "{bytes} {size}");
+        }
     }
 }

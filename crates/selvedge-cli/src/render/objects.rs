@@ -9,6 +9,7 @@ use crate::object::{Discarded, Pulled, Pushed};
 
 pub(crate) fn discarded(path: &Path, discarded: &Discarded) -> String {
     let what = match discarded {
+        Discarded::Upload(0) => "the upload is given up".to_owned(),
         Discarded::Upload(bytes) => {
             format!("the upload is given up, and the store has nothing any more of its {}", Bytes(*bytes))
         }

@@ -52,11 +52,11 @@ impl Call {
         parts
     }
 
-    /// The parts that the store keeps, as the error says.
-    fn kept(&self) -> u64 {
+    /// The whole parts that the store keeps, as the error says.
+    fn kept(&self) -> Option<u64> {
         match self.result.as_ref().unwrap_err() {
             ObjectError::Write { kept, .. } | ObjectError::AlreadyExists { kept, .. } => {
-                kept / PART
+                kept.map(|bytes| bytes / PART)
             }
             other => panic!("{other}"),
         }
@@ -157,7 +157,10 @@ impl World {
             Fault::Status(403),
         );
         let call = self.push(overwrite);
-        assert_eq!((call.kept(), call.parts().len() as u64), (PARTS - 1, PARTS));
+        assert_eq!(
+            (call.kept(), call.parts().len() as u64),
+            (Some(PARTS - 1), PARTS)
+        );
         call
     }
 
@@ -201,10 +204,10 @@ fn a_push_goes_on_where_it_was_broken() {
     let error = broken.error();
     assert!(error.contains("the server answers 403"), "{error}");
     assert!(
-        error.contains("goes on with them, and `discard_push`"),
+        error.contains("goes on with that, or gives it up (`discard_push`; `--discard`)"),
         "{error}"
     );
-    let kept = broken.kept();
+    let kept = broken.kept().unwrap();
     // Eight are on their way when the eleventh comes.
     assert!((3..PARTS).contains(&kept), "{kept}");
     let journal = fs::metadata(world.journal()).unwrap().len();
@@ -321,7 +324,7 @@ fn what_somebody_else_put_there_exists_already() {
     let next = world.push(false);
     assert!(matches!(
         next.result,
-        Err(ObjectError::AlreadyExists { kept: 0, .. })
+        Err(ObjectError::AlreadyExists { kept: None, .. })
     ));
     // The parts went with the journal: the next call would end in the same way.
     assert_eq!(next.taken, [Taken::Aborted]);
@@ -330,14 +333,14 @@ fn what_somebody_else_put_there_exists_already() {
     // Before all parts are sent, and of another length, it is seen at once, and the parts can replace it.
     let world = World::new();
     world.server.fault(BEFORE + 10, Fault::Status(403));
-    let kept = world.push(false).kept();
+    let kept = world.push(false).kept().unwrap();
     world.server.put("bucket/W.bin", vec![7; 9]);
     let next = world.push(false);
     assert!(matches!(
         next.result,
         Err(ObjectError::AlreadyExists { .. })
     ));
-    assert_eq!((next.kept(), &*next.taken), (kept, &[][..]));
+    assert_eq!((next.kept(), &*next.taken), (Some(kept), &[][..]));
     let replaced = world.push(true);
     assert_eq!(replaced.parts().len() as u64, PARTS - kept);
     world.assert_whole();
@@ -358,7 +361,7 @@ fn the_store_decides_at_the_end_and_the_parts_can_replace_what_was_first() {
     });
     let kept = PARTS * PART - 1000;
     assert!(
-        matches!(result, Err(ObjectError::AlreadyExists { kept: found, .. }) if found == kept),
+        matches!(result, Err(ObjectError::AlreadyExists { kept: found, .. }) if found == Some(kept)),
         "{result:?}"
     );
     assert_eq!(world.server.get("bucket/W.bin").unwrap(), [7; 9]);
@@ -435,7 +438,7 @@ fn without_a_journal_a_push_works_and_is_aborted_where_it_breaks() {
         }
         world.server.fault(BEFORE + 10, Fault::Status(403));
         let broken = world.push(false);
-        assert_eq!((broken.kept(), world.server.waiting_parts()), (0, 0));
+        assert_eq!((broken.kept(), world.server.waiting_parts()), (None, 0));
         assert_eq!(broken.taken.last(), Some(&Taken::Aborted));
         let why = broken.events.iter().find_map(|event| match event {
             PushEvent::NotResumable { reason } => Some(reason),

@@ -66,7 +66,7 @@ fn an_object_that_is_there_is_kept_whatever_its_size() {
         copies.assert_whole();
         let again = copies.push(false);
         assert!(
-            matches!(again, Err(ObjectError::AlreadyExists { kept: 0, .. })),
+            matches!(again, Err(ObjectError::AlreadyExists { kept: None, .. })),
             "{again:?}"
         );
         copies.push(true).unwrap();
