@@ -45,8 +45,8 @@ pub mod units;
 
 pub use error::{Chain, FileError};
 pub use file::{
-    Abandoned, Leftover, PULL_MARK, Partial, check_target, is_pulled, name_when_complete,
-    remove_partials, rename_new, sync_folder, target,
+    Abandoned, Leftover, PULL_MARK, PUSH_MARK, Partial, check_target, is_pulled, is_push_journal,
+    name_when_complete, remove_partials, rename_new, sync_folder, target,
 };
 pub use indices::{Indices, NoIndices, OutsideAxis, Stride};
 pub use limit::{limit_memory, raise_open_files};

@@ -9,7 +9,7 @@ use crate::object;
 use crate::output;
 
 /// From now on, what ends the program from outside (Ctrl-C, the end of a terminal session, `kill`) first
-/// removes the files that it has begun and not finished, and aborts what it sends, and says so.
+/// removes the files that it has begun and not finished, and says what becomes of what it sends.
 ///
 /// A signal that whoever started the program has told it to ignore, as `nohup` does, stays ignored. Call
 /// it before there are other threads: they inherit which signals are waited for here.
@@ -28,13 +28,26 @@ pub(crate) fn remove_partials() {
         for path in selvedge_base::remove_partials() {
             output::note(&format!("interrupted; removed {}", shown(&path)));
         }
-        match object::abort_uploads() {
-            Some(true) => output::note("interrupted; the upload is aborted, and nothing of it is kept"),
-            Some(false) => output::note(
-                "interrupted; the store did not abort the upload in time, and may keep parts of it, which are paid for: \
-                 abort it there",
+        let ended = object::end_uploads();
+        for (uploads, became) in [
+            (
+                ended.kept,
+                "the store keeps what it has of the upload, which is paid for: the same command goes on with it, and with \
+                 --discard gives it up",
             ),
-            None => {}
+            (
+                ended.read_back,
+                "the object is there, but was not read back to its end: the same command goes on with that",
+            ),
+            (ended.aborted, "the upload is aborted, and nothing of it is kept"),
+            (
+                ended.left,
+                "the store did not abort the upload in time, and may keep parts of it, which are paid for: abort it there",
+            ),
+        ] {
+            if uploads > 0 {
+                output::note(&format!("interrupted; {became}"));
+            }
         }
         // It ends by the signal, as whoever sent it expects, and without what is done at an ordinary
         // end: other threads are at work.

@@ -75,7 +75,12 @@ impl Progress {
     pub(crate) fn reach(&mut self, name: &str, done: u64, total: u64) {
         self.show(name);
         self.bar.set_length(total);
+        let is_first = self.bar.position() == 0;
         self.bar.set_position(done);
+        if is_first {
+            // What was there before says nothing of how fast the rest comes.
+            self.bar.reset_eta();
+        }
     }
 
     fn show(&mut self, name: &str) {

@@ -1,9 +1,11 @@
 //! What can go wrong with an object, told without what is secret.
 
 use std::error::Error;
+use std::fmt;
 use std::ops::Range;
 
 use object_store::client::{HttpError, HttpErrorKind};
+use selvedge_base::units::Bytes;
 use selvedge_base::{FileError, debug_as_chain};
 use selvedge_hdf5::StorageError;
 
@@ -54,20 +56,27 @@ pub enum ObjectError {
         found: String,
     },
     /// The object could not be written.
-    #[error("cannot write {url}: {reason}")]
+    #[error("cannot write {url}: {reason}{}", Kept(*kept))]
     Write {
         /// The URL.
         url: String,
         /// What happened.
         reason: String,
+        /// Bytes that the store is known to keep of the upload, for the next [`push`](crate::push) to go on with;
+        /// `None` where it keeps no upload.
+        kept: Option<u64>,
     },
     /// There is an object of this name, and it was not to be replaced.
     #[error(
-        "{url} exists already; write under another name, or allow that it is replaced (`overwrite`; `--overwrite`)"
+        "{url} exists already; write under another name, or allow that it is replaced (`overwrite`; `--overwrite`){}",
+        Kept(*kept)
     )]
     AlreadyExists {
         /// The URL.
         url: String,
+        /// Bytes that the store is known to keep of an upload, for the next [`push`](crate::push) to go on with;
+        /// `None` where it keeps no upload.
+        kept: Option<u64>,
     },
     /// The object is not what it was when its checksums were made.
     #[error(
@@ -89,12 +98,38 @@ pub enum ObjectError {
 
 debug_as_chain!(ObjectError);
 
+/// What the store keeps of an upload, and the two ways out.
+struct Kept(Option<u64>);
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            None => return Ok(()),
+            Some(0) => write!(
+                f,
+                "; the store keeps the upload, with parts perhaps that were on their way, which are paid for"
+            )?,
+            Some(bytes) => write!(
+                f,
+                "; the store keeps {} of the upload, which are paid for",
+                Bytes(bytes)
+            )?,
+        }
+        write!(
+            f,
+            ": the next `push` of this file to there goes on with that, or gives it up (`discard_push`; `--discard`)"
+        )
+    }
+}
+
 /// A failed attempt.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) reason: String,
     /// Whether the next attempt may succeed.
     pub(crate) again: bool,
+    /// Whether the store may have done what was asked of it.
+    pub(crate) is_unsure: bool,
     pub(crate) kind: Kind,
 }
 
@@ -105,6 +140,8 @@ pub(crate) enum Kind {
     Precondition,
     Exists,
     Missing,
+    /// The store does not know the upload, or parts of it.
+    Gone,
 }
 
 impl Failure {
@@ -112,6 +149,7 @@ impl Failure {
         Self {
             reason: reason.into(),
             again,
+            is_unsure: again,
             kind: Kind::Other,
         }
     }
@@ -120,34 +158,40 @@ impl Failure {
 impl From<object_store::Error> for Failure {
     fn from(error: object_store::Error) -> Self {
         use object_store::Error as E;
-        let (reason, again) = told(&error);
-        let (kind, again) = match &error {
-            E::Precondition { .. } => (Kind::Precondition, false),
-            E::AlreadyExists { .. } => (Kind::Exists, false),
-            E::NotFound { .. } => (Kind::Missing, false),
+        let (reason, again, code) = told(&error);
+        let (kind, again) = match (&error, code.as_deref()) {
+            (_, Some("NoSuchUpload" | "InvalidPart" | "InvalidPartOrder" | "InvalidBlockList")) => {
+                (Kind::Gone, false)
+            }
+            (E::Precondition { .. }, _) => (Kind::Precondition, false),
+            (E::AlreadyExists { .. }, _) => (Kind::Exists, false),
+            (E::NotFound { .. }, _) => (Kind::Missing, false),
             _ => (Kind::Other, again),
         };
         Self {
             reason,
             again,
+            is_unsure: again,
             kind,
         }
     }
 }
 
-/// What happened, in words that have no secrets, and whether it is worth another attempt.
-fn told(error: &object_store::Error) -> (String, bool) {
+/// What happened, in words that have no secrets, whether it is worth another attempt, and the code of the server.
+fn told(error: &object_store::Error) -> (String, bool, Option<String>) {
     let mut last: &(dyn Error + 'static) = error;
-    let (mut transport, mut status) = (None, None);
+    let (mut transport, mut status, mut code) = (None, None, None);
     loop {
         if let Some(http) = last.downcast_ref::<HttpError>() {
             transport = Some(http.kind());
         }
-        status = status.or_else(|| status_of(&last.to_string()));
+        let message = last.to_string();
+        status = status.or_else(|| status_of(&message));
+        code = code.or_else(|| code_of(&message));
         let Some(source) = last.source() else { break };
         last = source;
     }
-    if let Some((status, code)) = status {
+    if let Some(status) = status {
         let again = matches!(status, 408 | 429 | 500..=599);
         let meaning = match status {
             _ if code.as_deref() == Some("RequestTimeTooSkewed") => {
@@ -155,42 +199,55 @@ fn told(error: &object_store::Error) -> (String, bool) {
             }
             403 => " (no permission)",
             401 => " (no valid credentials)",
+            404 if code.as_deref() == Some("NoSuchUpload") => " (there is no such upload)",
             404 => " (there is no such object)",
             412 => " (it is another object by now)",
             416 => " (it has no such bytes)",
             _ => "",
         };
-        let code = code.map_or_else(String::new, |code| format!(", {code}"));
-        return (format!("the server answers {status}{meaning}{code}"), again);
+        let word = code
+            .as_ref()
+            .map_or_else(String::new, |code| format!(", {code}"));
+        let reason = format!("the server answers {status}{meaning}{word}");
+        return (reason, again, code);
+    }
+    // Completing an upload can take longer than its status can wait, which is then that of success.
+    if let Some(code) = code {
+        let again = matches!(&*code, "InternalError" | "SlowDown" | "ServiceUnavailable");
+        return (format!("the server answers {code}"), again, Some(code));
     }
     let detail = quotable(&last.to_string());
     match transport {
-        Some(HttpErrorKind::Connect) => (format!("the server cannot be reached{detail}"), true),
-        Some(HttpErrorKind::Timeout) => ("the server does not answer in time".to_owned(), true),
-        Some(_) => (format!("the connection broke{detail}"), true),
+        Some(HttpErrorKind::Connect) => {
+            (format!("the server cannot be reached{detail}"), true, None)
+        }
+        Some(HttpErrorKind::Timeout) => {
+            let reason = "the server does not answer in time".to_owned();
+            (reason, true, None)
+        }
+        Some(_) => (format!("the connection broke{detail}"), true, None),
         None => {
             let detail = detail
                 .strip_prefix(" (")
                 .and_then(|text| text.strip_suffix(')'));
-            (
-                detail.unwrap_or("the store cannot be used").to_owned(),
-                false,
-            )
+            let reason = detail.unwrap_or("the store cannot be used").to_owned();
+            (reason, false, None)
         }
     }
 }
 
-/// The status in the message of an error of a request, and the code that a store of S3's kind gives.
-fn status_of(message: &str) -> Option<(u16, Option<String>)> {
+/// The status in the message of an error of a request.
+fn status_of(message: &str) -> Option<u16> {
     let (_, after) = message.split_once("status code: ")?;
-    let status = after.get(..3)?.parse().ok()?;
-    let code = after
-        .split_once("<Code>")
-        .and_then(|(_, rest)| rest.split_once("</Code>"));
-    let code = code.map(|(code, _)| code.to_owned());
-    let is_word =
-        |code: &String| code.len() < 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    Some((status, code.filter(is_word)))
+    after.get(..3)?.parse().ok()
+}
+
+/// The code in what a store of S3's kind says of an error.
+fn code_of(message: &str) -> Option<String> {
+    let (_, after) = message.split_once("<Code>")?;
+    let (code, _) = after.split_once("</Code>")?;
+    let is_word = code.len() < 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_word.then(|| code.to_owned())
 }
 
 /// A message as a remark, if it can have nothing secret: no URL, nothing that a server said, no value of a setting.
@@ -206,7 +263,32 @@ fn quotable(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{quotable, status_of};
+    use super::{ObjectError, code_of, quotable, status_of};
+
+    #[test]
+    fn what_the_store_keeps_is_told_with_the_two_ways_out() {
+        let message = |kept| {
+            let error = ObjectError::Write {
+                url: "s3://b/k".to_owned(),
+                reason: "the connection broke".to_owned(),
+                kept,
+            };
+            error.to_string()
+        };
+        let ways = ": the next `push` of this file to there goes on with that, or gives it up (`discard_push`; `--discard`)";
+        assert_eq!(message(None), "cannot write s3://b/k: the connection broke");
+        let broke = "cannot write s3://b/k: the connection broke; the store keeps";
+        assert_eq!(
+            message(Some(1_240_000_000)),
+            format!("{broke} 1.24 GB of the upload, which are paid for{ways}")
+        );
+        assert_eq!(
+            message(Some(0)),
+            format!(
+                "{broke} the upload, with parts perhaps that were on their way, which are paid for{ways}"
+            )
+        );
+    }
 
     #[test]
     fn of_what_a_server_says_the_status_and_the_code_are_told() {
@@ -214,9 +296,9 @@ mod tests {
             "<Error><Code>SignatureDoesNotMatch</Code><StringToSign>secret</StringToSign></Error>";
         let message = format!("Server returned non-2xx status code: 403 Forbidden: {body}");
         let code = Some("SignatureDoesNotMatch".to_owned());
-        assert_eq!(status_of(&message), Some((403, code)));
+        assert_eq!((status_of(&message), code_of(&message)), (Some(403), code));
         let odd = "status code: 500 <Code>key=abc</Code>";
-        assert_eq!(status_of(odd), Some((500, None)));
+        assert_eq!((status_of(odd), code_of(odd)), (Some(500), None));
         assert_eq!(status_of("Error performing GET https://h/?sig=x"), None);
         assert_eq!(quotable("GET https://h/p?sig=secret failed"), "");
         assert_eq!(

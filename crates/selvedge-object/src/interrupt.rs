@@ -1,4 +1,5 @@
-//! Uploads that a program would leave behind when it is ended: parts without an object are paid for.
+//! Uploads that are under way when a program is ended by a signal: what becomes of each, so that it can be told. Parts
+//! without an object are paid for.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,6 +10,12 @@ use tokio::time::sleep;
 /// What is being sent by this process.
 static UPLOADS: Mutex<Uploads> = Mutex::new(Uploads {
     sent: 0,
+    ended: EndedUploads {
+        kept: 0,
+        read_back: 0,
+        aborted: 0,
+        left: 0,
+    },
     is_ended: false,
 });
 static FEWER: Condvar = Condvar::new();
@@ -18,50 +25,116 @@ const LOOK: Duration = Duration::from_millis(50);
 
 struct Uploads {
     sent: usize,
+    /// What became of those that are not sent any more; of those that are, what is to come.
+    ended: EndedUploads,
     is_ended: bool,
 }
 
-/// Aborts the uploads of this process, and waits until that is done, but not longer than `limit`: for a program that
-/// is about to be ended by a signal. Returns whether it is done; `None` where nothing was being sent.
+/// What became of the uploads of a process that is being ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndedUploads {
+    /// Those of which the store keeps the parts that it has: the next [`push`](crate::push) goes on with them, and
+    /// [`discard_push`](crate::discard_push) gives them up.
+    pub kept: usize,
+    /// Those of which the object is there, but was not read back to its end.
+    pub read_back: usize,
+    /// Those that were aborted, of which the store keeps nothing: what it had could not be written down.
+    pub aborted: usize,
+    /// Those that were to be aborted, which was not done in time: the store can keep parts of them.
+    pub left: usize,
+}
+
+/// Ends the uploads of this process, and waits for that, but not longer than `limit`: for a program that is about to
+/// be ended by a signal. Those that have a [journal](crate::push) stay in the store as they are; others are aborted.
 ///
 /// Afterwards nothing can be sent in this process: who tries waits for its end.
-pub fn abort_uploads(limit: Duration) -> Option<bool> {
+pub fn end_uploads(limit: Duration) -> EndedUploads {
     let until = Instant::now() + limit;
     let mut uploads = UPLOADS.lock();
     uploads.is_ended = true;
-    if uploads.sent == 0 {
-        return None;
-    }
     while uploads.sent > 0 {
         if FEWER.wait_until(&mut uploads, until).timed_out() {
-            return Some(false);
+            uploads.ended.left += uploads.sent;
+            break;
         }
     }
-    Some(true)
+    uploads.ended
 }
 
 /// An upload, which is at an end when this is dropped.
-pub(crate) struct Sending;
+pub(crate) struct Sending {
+    stage: Stage,
+}
+
+/// How far an upload is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Parts are sent.
+    Sent,
+    /// It failed, and the store keeps the parts that it has.
+    Kept,
+    /// The object is there, and is read back.
+    ReadBack,
+    /// It failed, and was aborted.
+    Aborted,
+    /// It failed, and the store did not abort it.
+    Left,
+}
+
+impl Uploads {
+    fn of(&mut self, stage: Stage) -> &mut usize {
+        match stage {
+            Stage::Sent => &mut self.sent,
+            Stage::Kept => &mut self.ended.kept,
+            Stage::ReadBack => &mut self.ended.read_back,
+            Stage::Aborted => &mut self.ended.aborted,
+            Stage::Left => &mut self.ended.left,
+        }
+    }
+}
 
 impl Sending {
     pub(crate) fn begin() -> Self {
-        UPLOADS.lock().sent += 1;
-        Self
+        let stage = Stage::Sent;
+        *UPLOADS.lock().of(stage) += 1;
+        Self { stage }
+    }
+
+    /// Once the process is to end, a stage at which nothing is sent any more is the last one.
+    pub(crate) fn reach(&mut self, stage: Stage) {
+        let mut uploads = UPLOADS.lock();
+        *uploads.of(self.stage) -= 1;
+        *uploads.of(stage) += 1;
+        self.stage = stage;
+        FEWER.notify_all();
+        if uploads.is_ended {
+            drop(uploads);
+            wait_for_the_end();
+        }
     }
 }
 
 impl Drop for Sending {
     fn drop(&mut self) {
         let mut uploads = UPLOADS.lock();
-        uploads.sent -= 1;
-        FEWER.notify_all();
-        if uploads.is_ended {
-            drop(uploads);
-            // What would be said now is not wanted: the process ends.
-            loop {
-                thread::park();
-            }
+        let is_ended = uploads.is_ended;
+        // What has become of it is told where the process is to end, but not that it is still sent.
+        if !is_ended || self.stage == Stage::Sent {
+            *uploads.of(self.stage) -= 1;
+            FEWER.notify_all();
         }
+        drop(uploads);
+        if is_ended {
+            wait_for_the_end();
+        }
+    }
+}
+
+/// What would be said now is not wanted: the process ends.
+fn wait_for_the_end() -> ! {
+    loop {
+        thread::park();
     }
 }
 

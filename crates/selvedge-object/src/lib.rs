@@ -20,9 +20,11 @@
 
 mod error;
 mod interrupt;
+mod journal;
 mod options;
 mod runtime;
 mod store;
+mod told;
 mod url;
 
 mod coalesce;
@@ -31,14 +33,16 @@ mod request;
 mod object;
 mod pull;
 mod push;
+mod upload;
 
 pub use error::ObjectError;
-pub use interrupt::abort_uploads;
+pub use interrupt::{EndedUploads, end_uploads};
 pub use object::ObjectFile;
 pub use options::ObjectOptions;
 pub use pull::{Pulled, pull};
-pub use push::{Pushed, push};
+pub use push::{Discarded, Pushed, discard_push, push};
 pub use request::Traffic;
+pub use told::PushEvent;
 
 use selvedge_hdf5::{Reader, ReaderOptions};
 

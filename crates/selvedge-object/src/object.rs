@@ -86,7 +86,11 @@ impl ObjectFile {
     ///
     /// [`ObjectError::Url`], [`ObjectError::Store`] and [`ObjectError::Read`].
     pub fn open(url: &str, options: &ObjectOptions) -> Result<Arc<Self>, ObjectError> {
-        let origin = Origin::new(&ObjectUrl::parse(url)?, options)?;
+        Self::open_at(Origin::new(&ObjectUrl::parse(url)?, options)?)
+    }
+
+    /// Opens an object of a store that is open.
+    pub(crate) fn open_at(origin: Origin) -> Result<Arc<Self>, ObjectError> {
         let mut head = Vec::new();
         let version = wait(origin.get(0..HEAD, None, |_, bytes| head.extend_from_slice(bytes)));
         let version = version.map_err(|error| no_threads(&origin, error))??;

@@ -7,12 +7,15 @@ use std::time::Duration;
 #[must_use]
 pub struct ObjectOptions {
     pub(crate) timeout: Duration,
+    /// Bytes of a part at least, but for the last one; an object of no more than these is sent as a whole.
+    pub(crate) part: u64,
 }
 
 impl Default for ObjectOptions {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(30),
+            part: 8 << 20,
         }
     }
 }

@@ -1,42 +1,22 @@
 //! Putting a file into a store.
 
 use std::path::Path;
-use std::pin::pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::future::{Either, select, try_join_all};
-use futures_util::{StreamExt, TryFutureExt, TryStreamExt, stream};
-use object_store::multipart::{MultipartStore, PartId};
-use object_store::{
-    Error as StoreError, MultipartUpload, ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode,
-    PutOptions, PutPayload,
-};
-use selvedge_base::{FileError, Mutex};
+use object_store::ObjectStoreScheme;
+use selvedge_base::{Chain, FileError, Mutex};
 use selvedge_hdf5::{Gathered, Reader, RunState, StorageError};
-use tokio::time::{sleep, timeout};
 
-use crate::error::{Failure, Kind};
-use crate::interrupt::{Sending, ended};
+use crate::error::Failure;
+use crate::interrupt::{Sending, Stage};
+use crate::journal::{Found, Journal};
 use crate::object::HEAD;
-use crate::request::Origin;
 use crate::runtime::wait;
-use crate::store::{self, Conditional};
+use crate::store::{self, Store};
+use crate::told::{PushEvent, Told};
+use crate::upload::{Sent, Target, Unread, Upload, is_of_another};
 use crate::url::ObjectUrl;
-use crate::{ObjectError, ObjectFile, ObjectOptions};
-
-/// Bytes of a part at least, but for the last one.
-const PART: u64 = 8 << 20;
-/// Parts of an upload at most.
-const MOST_PARTS: u64 = 9000;
-/// Parts that are on their way at once.
-const AT_ONCE: usize = 8;
-/// How often a part is sent.
-const ATTEMPTS: usize = 5;
-/// A part may take so many times as long as an answer.
-const PATIENCE: u32 = 10;
-/// Bytes that are read back at once.
-const READ_BACK: u64 = 64 << 20;
+use crate::{ObjectError, ObjectOptions};
 
 /// What was put into a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,389 +24,321 @@ const READ_BACK: u64 = 64 << 20;
 pub struct Pushed {
     /// Bytes of the object.
     pub bytes: u64,
+    /// Bytes of these that an earlier, interrupted call had sent.
+    pub resumed: u64,
     /// Bytes of chunk indexes at its end, which lay scattered over the file.
     pub gathered: u64,
 }
 
+/// What was given up of an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Discarded {
+    /// The store had so many bytes of it, and has none any more.
+    Upload {
+        /// The bytes of the parts.
+        bytes: u64,
+    },
+    /// Its journal is damaged, and was removed: what the store has is not known.
+    Journal,
+    /// There is no journal of an upload of this file to there.
+    Nothing,
+}
+
 /// Puts the file at `path` into a store as the object at `url`, and reads it back: each byte is held against the
-/// file. The chunk indexes of an HDF5 file are [gathered](Gathered) on the way. `progress` is told how many bytes
-/// of how many were sent and read back.
+/// file. The chunk indexes of an HDF5 file are [gathered](Gathered) on the way. `follow` is told how far it is, and
+/// what else happens.
+///
+/// A file of more than 8 MiB is sent in parts. Which of them the store has is in a journal beside the file,
+/// `NAME.push-….unfinished`, until all is read back: the next call for the same file and URL goes on there. Each part
+/// of the journal is held against the file first, and sent again where the file has other bytes now; an upload that
+/// the store does not know any more is begun anew. Where no journal can be, the file is sent all the same, and an
+/// upload that fails is aborted.
 ///
 /// # Errors
 ///
 /// [`ObjectError::AlreadyExists`] without `overwrite`, which the store itself decides; [`ObjectError::Write`], also
-/// where something else is read back, where the run in the file is not finished, and where values lie in other files.
+/// where something else is read back, where the run in the file is not finished, where values lie in other files, and
+/// while another call sends the same file there. Both say what the store keeps of the upload, until the next call or
+/// [`discard_push`].
 pub fn push(
     path: &Path,
     url: &str,
     overwrite: bool,
     options: &ObjectOptions,
-    progress: impl FnMut(u64, u64) + Send,
+    follow: impl FnMut(PushEvent) + Send,
 ) -> Result<Pushed, ObjectError> {
-    let object = ObjectUrl::parse(url)?;
-    let refused = |reason: &str| ObjectError::Write {
-        url: object.name.clone(),
-        reason: reason.to_owned(),
-    };
-    if object.scheme == ObjectStoreScheme::Http {
+    let url = ObjectUrl::parse(url)?;
+    if url.scheme == ObjectStoreScheme::Http {
         return Err(refused(
+            &url,
             "an HTTP server takes no file in parts, and none only if there is none yet",
         ));
     }
-    let (file, length) = contents(path).map_err(|error| match error {
-        Unfit::Open(error) => ObjectError::Open(Box::new(error)),
-        Unfit::NotFinished => refused(
-            "the run in the file is not finished, and an object does not grow; `finish` or `recover` comes first",
-        ),
-    })?;
-    if let Some(tensor) = file.elsewhere() {
-        return Err(refused(&format!(
-            "tensor `{tensor}` of the file takes its values from other files, and beside an object none is read; push a \
-             copy that has all values, which `rechunk` makes, or the other files, each as an object of its own"
-        )));
+    // What cannot be sent is told before the store is asked anything.
+    let contents = contents(path, &url)?;
+    let store = store::open(&url, options)?;
+    let mut target = target(&url, options, store)?;
+    if !overwrite && url.scheme == ObjectStoreScheme::AmazonS3 {
+        target.only_new = Some(store::open_only_new(&url, options)?);
     }
-    let origin = Origin::new(&object, options)?;
-    let complete = match (overwrite, &object.scheme) {
-        (false, ObjectStoreScheme::AmazonS3) => Some(store::open_s3(&object, options)?),
-        _ => None,
+    push_to(path, &contents, &target, overwrite, follow)
+}
+
+/// Gives up the upload of the file at `path` to `url` that an earlier [`push`] began and did not end: the store removes
+/// the parts that it has, and the journal goes. The file itself need not be there any more.
+///
+/// # Errors
+///
+/// [`ObjectError::Write`] where the store does not do so, or while a call sends the file there: then the journal stays.
+pub fn discard_push(
+    path: &Path,
+    url: &str,
+    options: &ObjectOptions,
+) -> Result<Discarded, ObjectError> {
+    let url = ObjectUrl::parse(url)?;
+    let open = || target(&url, options, store::open(&url, options)?);
+    discard(path, &url, open)
+}
+
+/// The same, of a store that is opened where there is something to give up.
+fn discard<'a>(
+    path: &Path,
+    url: &ObjectUrl,
+    open: impl FnOnce() -> Result<Target<'a>, ObjectError>,
+) -> Result<Discarded, ObjectError> {
+    let journal = match find(path, url)? {
+        Found::Upload(journal) => journal,
+        Found::Nothing(journal) => {
+            journal.remove();
+            return Ok(Discarded::Nothing);
+        }
+        Found::Damaged(journal) => {
+            journal.remove();
+            return Ok(Discarded::Journal);
+        }
+        Found::InTheWay(_, why) => return Err(refused(url, why)),
     };
+    let target = open()?;
+    let bytes = journal.bytes();
+    if let Some(begun) = journal.begun() {
+        let aborted = wait(target.abort(begun)).map_err(no_threads(url))?;
+        aborted.map_err(|failure| ObjectError::Write {
+            url: url.name.clone(),
+            reason: format!("the upload is not given up: {}", failure.reason),
+            kept: Some(bytes),
+        })?;
+    }
+    journal.remove();
+    Ok(Discarded::Upload { bytes })
+}
+
+fn refused(url: &ObjectUrl, reason: impl Into<String>) -> ObjectError {
+    ObjectError::Write {
+        url: url.name.clone(),
+        reason: reason.into(),
+        kept: None,
+    }
+}
+
+fn no_threads(url: &ObjectUrl) -> impl FnOnce(std::io::Error) -> FileError {
+    FileError::io(url.name.as_ref(), "start threads to write")
+}
+
+fn target<'a>(
+    url: &'a ObjectUrl,
+    options: &'a ObjectOptions,
+    store: Store,
+) -> Result<Target<'a>, ObjectError> {
+    let in_parts = || refused(url, "its store takes no file in parts");
+    Ok(Target {
+        url,
+        options,
+        objects: store.objects,
+        parts: store.parts.ok_or_else(in_parts)?,
+        only_new: None,
+    })
+}
+
+/// What an earlier call left of an upload.
+fn find(path: &Path, url: &ObjectUrl) -> Result<Found, ObjectError> {
+    match Journal::find(path, &store::place(url)) {
+        Err(FileError::InUse { .. }) => Err(refused(
+            url,
+            "another `push` of this file to there is at work; wait for it, or stop it",
+        )),
+        found => Ok(found?),
+    }
+}
+
+/// The journal of an upload of so many bytes.
+fn journal(
+    path: &Path,
+    target: &Target<'_>,
+    size: u64,
+    told: &mut Told<'_>,
+) -> Result<Journal, ObjectError> {
+    let is_in_parts = size > target.options.part;
+    let mut journal = match find(path, target.url)? {
+        Found::Upload(journal) | Found::Nothing(journal) => journal,
+        Found::Damaged(journal) => {
+            told.anew(
+                "the journal of an earlier upload is damaged, and what the store keeps of that is not known: let it remove \
+                 parts without an object"
+                    .to_owned(),
+            );
+            journal
+        }
+        Found::InTheWay(journal, why) => {
+            if is_in_parts {
+                told.not_resumable(why);
+            }
+            return Ok(journal);
+        }
+    };
+    if is_in_parts && let Err(why) = journal.make() {
+        told.not_resumable(why);
+    }
+    Ok(journal)
+}
+
+/// Puts a file into a store that is open.
+fn push_to(
+    path: &Path,
+    contents: &Contents,
+    target: &Target<'_>,
+    overwrite: bool,
+    follow: impl FnMut(PushEvent) + Send,
+) -> Result<Pushed, ObjectError> {
+    let Contents { file, length } = contents;
     let size = file.size();
-    let upload = Upload {
-        file: &file,
-        origin: &origin,
-        size,
-        part: PART.max((size / MOST_PARTS).next_multiple_of(1 << 20)),
-        progress: Mutex::new(Told {
-            done: 0,
-            tell: Box::new(progress),
-        }),
-    };
-    let sending = Sending::begin();
-    let sent = wait(upload.send(overwrite, complete));
-    drop(sending);
-    sent.map_err(FileError::io(
-        object.name.as_ref(),
-        "start threads to write",
-    ))??;
-    upload.read_back(url, options)?;
+    let mut told = Told::new(size, follow);
+    let journal = journal(path, target, size, &mut told)?;
+    let resumed = put(Upload {
+        file,
+        target,
+        overwrite,
+        journal: Mutex::new(journal),
+        told: Mutex::new(told),
+        resumed: AtomicU64::new(0),
+    })?;
     Ok(Pushed {
         bytes: size,
+        resumed,
         gathered: size - length,
     })
 }
 
-enum Unfit {
-    Open(StorageError),
-    NotFinished,
-}
-
-impl From<StorageError> for Unfit {
-    fn from(error: StorageError) -> Self {
-        Self::Open(error)
-    }
-}
-
-/// The bytes of the object that is to be, and the length of the file.
-fn contents(path: &Path) -> Result<(Gathered, u64), Unfit> {
-    let plain = Gathered::unchanged(path)?;
-    let length = plain.size();
-    match Reader::open(path) {
-        Err(StorageError::NotHdf5 { .. }) => Ok((plain, length)),
-        Err(error) => Err(error.into()),
-        Ok(file) if file.state() == RunState::Recording => Err(Unfit::NotFinished),
-        Ok(_) => Ok((Gathered::open(path, HEAD)?, length)),
-    }
-}
-
-/// Who is told of the bytes that were sent or read back, and how many these are.
-struct Told<'a> {
-    done: u64,
-    tell: Box<dyn FnMut(u64, u64) + Send + 'a>,
-}
-
-struct Upload<'a> {
-    file: &'a Gathered,
-    origin: &'a Origin,
-    size: u64,
-    part: u64,
-    progress: Mutex<Told<'a>>,
-}
-
-impl Upload<'_> {
-    fn failed(&self, failure: Failure) -> ObjectError {
-        let url = self.origin.name.clone();
-        match failure.kind {
-            Kind::Exists | Kind::Precondition => ObjectError::AlreadyExists { url },
-            _ => ObjectError::Write {
+/// Sends a file, and reads it back; returns how many of its bytes the store had already.
+fn put(upload: Upload<'_>) -> Result<u64, ObjectError> {
+    let url = upload.target.url;
+    let mut sending = Sending::begin();
+    let sent = wait(upload.send()).map_err(no_threads(url))?;
+    let sent = match sent {
+        Ok(sent) => sent,
+        Err((failure, stage)) => {
+            sending.reach(stage);
+            return Err(failed(upload, failure, stage));
+        }
+    };
+    sending.reach(Stage::ReadBack);
+    let read = upload.read_back(sent);
+    let resumed = upload.resumed.load(Ordering::Relaxed);
+    let journal = upload.journal.into_inner();
+    if let Err(Unread::Failed(error)) = read {
+        return Err(match journal.is_kept() {
+            true => refused(
                 url,
-                reason: failure.reason,
-            },
-        }
-    }
-
-    fn done(&self, bytes: u64) {
-        let mut progress = self.progress.lock();
-        progress.done += bytes;
-        let done = progress.done;
-        (progress.tell)(done, 2 * self.size);
-    }
-
-    /// The bytes of a part.
-    fn bytes(&self, offset: u64, length: u64) -> Result<Vec<u8>, Failure> {
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-        let read = self.file.read_exact_at(&mut bytes, offset);
-        read.map_err(|error| {
-            Failure::new(format!("the file does not give its bytes: {error}"), false)
-        })?;
-        Ok(bytes)
-    }
-
-    /// Tries `work` again, where that can help.
-    async fn persist<T, F: Future<Output = Result<T, StoreError>>>(
-        &self,
-        mut work: impl FnMut() -> F,
-    ) -> Result<T, Failure> {
-        let mut pause = Duration::from_millis(100);
-        let mut attempts = 1..=ATTEMPTS;
-        loop {
-            attempts.next();
-            let late = |_| Failure::new("the server does not take it in time", false);
-            let limit = self.origin.timeout * PATIENCE;
-            let failure = match timeout(limit, work()).map_err(late).await? {
-                Ok(found) => return Ok(found),
-                Err(error) => Failure::from(error),
-            };
-            if !failure.again || attempts.is_empty() {
-                return Err(failure);
-            }
-            sleep(pause).await;
-            pause *= 3;
-        }
-    }
-
-    async fn send(
-        &self,
-        overwrite: bool,
-        complete: Option<Conditional>,
-    ) -> Result<(), ObjectError> {
-        self.send_all(overwrite, complete)
-            .await
-            .map_err(|failure| self.failed(failure))
-    }
-
-    async fn send_all(
-        &self,
-        overwrite: bool,
-        complete: Option<Conditional>,
-    ) -> Result<(), Failure> {
-        let Origin { store, path, .. } = self.origin;
-        if !overwrite {
-            // The store decides in the end, but nobody wants to send a file for nothing.
-            match until_ended(self.persist(|| store.head(path))).await {
-                Ok(_) => {
-                    return Err(Failure {
-                        reason: String::new(),
-                        again: false,
-                        kind: Kind::Exists,
-                    });
-                }
-                Err(failure) if failure.kind == Kind::Missing => {}
-                Err(failure) => return Err(failure),
-            }
-        }
-        if self.size <= PART {
-            let bytes = PutPayload::from(self.bytes(0, self.size)?);
-            let mode = if overwrite {
-                PutMode::Overwrite
-            } else {
-                PutMode::Create
-            };
-            let put = || store.put_opts(path, bytes.clone(), PutOptions::from(mode.clone()));
-            until_ended(self.persist(put)).await?;
-            self.done(self.size);
-            return Ok(());
-        }
-        match complete {
-            Some((parts, complete)) => self.send_conditional(&*parts, &*complete).await,
-            None if overwrite => self.send_parts(store, path).await,
-            None => {
-                // The store copies it to its name, if there is no object of that.
-                let partial = object_store::path::Path::from(format!("{path}.partial"));
-                self.send_parts(store, &partial).await?;
-                let copied = self
-                    .persist(|| store.copy_if_not_exists(&partial, path))
-                    .await;
-                let removed = self.persist(|| store.delete(&partial)).await;
-                copied.and(removed)
-            }
-        }
-    }
-
-    /// The places of the parts, with their numbers and lengths.
-    fn parts(&self) -> impl Iterator<Item = (usize, u64, u64)> + use<> {
-        let (size, part) = (self.size, self.part);
-        (0..size.div_ceil(part)).map(move |nth| {
-            let offset = nth * part;
-            (
-                usize::try_from(nth).unwrap_or(usize::MAX),
-                offset,
-                part.min(size - offset),
-            )
-        })
-    }
-
-    async fn send_conditional(
-        &self,
-        store: &dyn MultipartStore,
-        complete: &dyn MultipartStore,
-    ) -> Result<(), Failure> {
-        let path = &self.origin.path;
-        let id = self.persist(|| store.create_multipart(path)).await?;
-        let sent = stream::iter(self.parts())
-            .map(|(nth, offset, length)| {
-                let id = &id;
-                async move {
-                    let payload = PutPayload::from(self.bytes(offset, length)?);
-                    let part = self
-                        .persist(|| store.put_part(path, id, nth, payload.clone()))
-                        .await?;
-                    self.done(length);
-                    Ok::<PartId, Failure>(part)
-                }
-            })
-            .buffered(AT_ONCE)
-            .try_collect::<Vec<PartId>>();
-        let completed = until_ended(async {
-            let completed = complete.complete_multipart(path, &id, sent.await?);
-            completed.await.map(drop).map_err(Failure::from)
+                format!(
+                    "the object is there, but was not read back to its end: {}; the next `push` of this file to there goes \
+                     on with that",
+                    Chain(&error)
+                ),
+            ),
+            false => error,
         });
-        let completed = completed.await;
-        if completed.is_err() {
-            // Parts without an object are paid for.
-            let _ = timeout(self.origin.timeout, store.abort_multipart(path, &id)).await;
-        }
-        completed
     }
-
-    async fn send_parts(
-        &self,
-        store: &Arc<dyn ObjectStore>,
-        path: &object_store::path::Path,
-    ) -> Result<(), Failure> {
-        let mut upload: Box<dyn MultipartUpload> = store.put_multipart(path).await?;
-        let sent = async {
-            let parts: Vec<_> = self.parts().collect();
-            for together in parts.chunks(AT_ONCE) {
-                let mut sending = Vec::new();
-                for &(_, offset, length) in together {
-                    let payload = PutPayload::from(self.bytes(offset, length)?);
-                    let part = upload.put_part(payload);
-                    sending.push(async move {
-                        part.await?;
-                        self.done(length);
-                        Ok::<(), Failure>(())
-                    });
-                }
-                try_join_all(sending).await?;
-            }
-            upload.complete().await.map(drop).map_err(Failure::from)
-        };
-        let done = until_ended(sent).await;
-        if done.is_err() {
-            let _ = timeout(self.origin.timeout, upload.abort()).await;
-        }
-        done
+    let begun = journal.begun().filter(|_| sent == Sent::Perhaps);
+    if let Some(begun) = begun
+        // If the object is somebody else's, the parts are there still.
+        && let Err(failure) = wait(upload.target.abort(begun)).map_err(no_threads(url))?
+        && failure.again
+        && read.is_ok()
+    {
+        let reason = failure.reason;
+        return Err(ObjectError::Write {
+            url: url.name.clone(),
+            reason: format!(
+                "the object is there, but not all was removed that belonged to it on its way: {reason}"
+            ),
+            kept: Some(journal.bytes()),
+        });
     }
-
-    /// Holds the object against the file.
-    fn read_back(&self, url: &str, options: &ObjectOptions) -> Result<(), ObjectError> {
-        use selvedge_hdf5::RangeReader as _;
-        let other = |what: String| self.failed(Failure::new(what, false));
-        let object = ObjectFile::open(url, options)?;
-        if object.size() != self.size {
-            return Err(other(format!(
-                "it has {} bytes, and {} were sent",
-                object.size(),
-                self.size
-            )));
-        }
-        let mut offset = 0;
-        while offset < self.size {
-            let length = READ_BACK.min(self.size - offset);
-            let sent = self
-                .bytes(offset, length)
-                .map_err(|failure| self.failed(failure))?;
-            let mut found = vec![0; sent.len()];
-            object.fetch(&mut [(offset, &mut found)])?;
-            if found != sent {
-                return Err(other(format!(
-                    "other bytes are read back than were sent, within {length} bytes from {offset} on; delete it"
-                )));
-            }
-            self.done(length);
-            offset += length;
-        }
-        Ok(())
+    journal.remove();
+    match read {
+        Err(Unread::Other(error) | Unread::Failed(error)) => Err(error),
+        Ok(()) => Ok(resumed),
     }
 }
 
-/// Does `work`, unless uploads [are to end](crate::abort_uploads) meanwhile.
-async fn until_ended<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    match select(pin!(work), pin!(ended())).await {
-        Either::Left((done, _)) => done,
-        Either::Right(_) => Err(Failure::new("it was interrupted", false)),
+/// Why nothing was put into the store, and what it keeps.
+fn failed(upload: Upload<'_>, failure: Failure, stage: Stage) -> ObjectError {
+    let url = upload.target.url.name.clone();
+    let journal = upload.journal.into_inner();
+    let kept = match stage {
+        Stage::Kept => Some(journal.bytes()),
+        _ => None,
+    };
+    if stage != Stage::Kept {
+        journal.remove();
     }
+    if is_of_another(failure.kind) {
+        return ObjectError::AlreadyExists { url, kept };
+    }
+    let reason = match stage {
+        Stage::Left => format!(
+            "{}; the store did not abort the upload, and may keep parts of it, which are paid for: abort it there",
+            failure.reason
+        ),
+        _ => failure.reason,
+    };
+    ObjectError::Write { url, reason, kept }
+}
+
+/// What is to be sent.
+struct Contents {
+    /// The bytes of the object that is to be.
+    file: Gathered,
+    /// The length of the file.
+    length: u64,
+}
+
+fn contents(path: &Path, url: &ObjectUrl) -> Result<Contents, ObjectError> {
+    let not_opened = |error: StorageError| ObjectError::Open(Box::new(error));
+    let plain = Gathered::unchanged(path).map_err(not_opened)?;
+    let length = plain.size();
+    let file = match Reader::open(path) {
+        Err(StorageError::NotHdf5 { .. }) => plain,
+        Err(error) => return Err(not_opened(error)),
+        Ok(file) if file.state() == RunState::Recording => {
+            return Err(refused(
+                url,
+                "the run in the file is not finished, and an object does not grow; `finish` or `recover` comes first",
+            ));
+        }
+        Ok(_) => Gathered::open(path, HEAD).map_err(not_opened)?,
+    };
+    if let Some(tensor) = file.elsewhere() {
+        return Err(refused(
+            url,
+            format!(
+                "tensor `{tensor}` of the file takes its values from other files, and beside an object none is read; push a \
+                 copy that has all values, which `rechunk` makes, or the other files, each as an object of its own"
+            ),
+        ));
+    }
+    Ok(Contents { file, length })
 }
 
 #[cfg(test)]
-mod tests {
-    use object_store::memory::InMemory;
-    use object_store::path::Path;
-
-    use super::*;
-
-    /// A store that copies what was sent under another name, as Azure and Google Cloud Storage are used.
-    #[test]
-    fn an_object_that_is_there_is_kept_whatever_its_size() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("W.bin");
-        for size in [1000_u32, 20 << 20] {
-            let bytes: Vec<u8> = (0..size).map(|n| n.to_le_bytes()[1]).collect();
-            std::fs::write(&path, &bytes).unwrap();
-            let file = Gathered::unchanged(&path).unwrap();
-            let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
-            let origin = Origin::of(Arc::clone(&store), Path::from("runs/W.bin"));
-            let upload = Upload {
-                file: &file,
-                origin: &origin,
-                size: size.into(),
-                part: PART,
-                progress: Mutex::new(Told {
-                    done: 0,
-                    tell: Box::new(|_, _| ()),
-                }),
-            };
-            let send = |overwrite| wait(upload.send(overwrite, None)).unwrap();
-            send(false).unwrap();
-            assert!(matches!(
-                send(false),
-                Err(ObjectError::AlreadyExists { .. })
-            ));
-            send(true).unwrap();
-            assert_eq!(upload.progress.lock().done, 2 * u64::from(size));
-            let found = wait(async {
-                let names = store.list(None).map_ok(|meta| meta.location.to_string());
-                let found = store
-                    .get(&origin.path)
-                    .await
-                    .unwrap()
-                    .bytes()
-                    .await
-                    .unwrap();
-                (names.try_collect::<Vec<_>>().await.unwrap(), found)
-            });
-            let (names, found) = found.unwrap();
-            assert!(names == ["runs/W.bin"] && found == bytes, "{names:?}");
-        }
-    }
-}
+mod tests;

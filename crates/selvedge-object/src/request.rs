@@ -100,24 +100,21 @@ pub(crate) struct Origin {
 
 impl Origin {
     pub(crate) fn new(object: &ObjectUrl, options: &ObjectOptions) -> Result<Self, ObjectError> {
-        Ok(Self {
-            store: store::open(object, options)?,
+        let store = store::open(object, options)?.objects;
+        Ok(Self::of(store, object, options))
+    }
+
+    /// An object of a store that is open.
+    pub(crate) fn of(
+        store: Arc<dyn ObjectStore>,
+        object: &ObjectUrl,
+        options: &ObjectOptions,
+    ) -> Self {
+        Self {
+            store,
             path: object.path.clone(),
             name: object.name.clone(),
             timeout: options.timeout,
-            requests: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-        })
-    }
-
-    /// An object of a store that is there.
-    #[cfg(test)]
-    pub(crate) fn of(store: Arc<dyn ObjectStore>, path: Path) -> Self {
-        Self {
-            store,
-            name: path.to_string(),
-            path,
-            timeout: Duration::from_secs(5),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         }
@@ -221,6 +218,7 @@ impl Origin {
             return Err(Failure {
                 reason: found.to_string(),
                 again: false,
+                is_unsure: false,
                 kind: Kind::Precondition,
             });
         }

@@ -15,14 +15,42 @@ use object_store::{
 use url::{Position, Url};
 
 use crate::error::Failure;
-use crate::url::ObjectUrl;
+use crate::url::{ObjectUrl, without_secrets};
 use crate::{ObjectError, ObjectOptions};
 
-/// A store that takes an object in parts, and one that completes it only if there is none of its name yet.
-pub(crate) type Conditional = (Arc<dyn MultipartStore>, Arc<dyn MultipartStore>);
+/// A store.
+pub(crate) struct Store {
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    /// The same, as it takes objects in parts; HTTP servers take none.
+    pub(crate) parts: Option<Arc<dyn MultipartStore>>,
+}
+
+impl Store {
+    pub(crate) fn of<S: ObjectStore + MultipartStore>(store: S) -> Self {
+        let store = Arc::new(store);
+        Self {
+            objects: Arc::clone(&store) as _,
+            parts: Some(store),
+        }
+    }
+}
 
 /// The longest that a server may take to accept a connection.
 const CONNECTING: Duration = Duration::from_secs(10);
+
+/// The variable that names an account of Azure.
+const ACCOUNT: &str = "AZURE_STORAGE_ACCOUNT_NAME";
+
+/// Variables that say which store is meant.
+const PLACES: [&str; 7] = [
+    "AWS_ENDPOINT",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    ACCOUNT,
+    "AZURE_ENDPOINT",
+    "AZURE_STORAGE_ENDPOINT",
+    "GOOGLE_BASE_URL",
+];
 
 /// Variables that are addresses of servers.
 const ADDRESSES: [&str; 9] = [
@@ -58,10 +86,7 @@ macro_rules! from_environment {
 /// # Errors
 ///
 /// [`ObjectError::Store`], where something is missing that has to be said of it.
-pub(crate) fn open(
-    object: &ObjectUrl,
-    options: &ObjectOptions,
-) -> Result<Arc<dyn ObjectStore>, ObjectError> {
+pub(crate) fn open(object: &ObjectUrl, options: &ObjectOptions) -> Result<Store, ObjectError> {
     use_ring();
     let url = object.url.as_str();
     let (client, retry) = (client(object, options), retry(options));
@@ -69,57 +94,72 @@ pub(crate) fn open(
         ObjectStoreScheme::AmazonS3 => {
             let builder = AmazonS3Builder::new().with_client_options(client);
             let builder = from_environment!(object, builder.with_retry(retry), "AWS_");
-            builder
-                .with_url(url)
-                .build()
-                .map(|store| Arc::new(store) as _)
+            builder.with_url(url).build().map(Store::of)
         }
         ObjectStoreScheme::GoogleCloudStorage => {
             let builder = GoogleCloudStorageBuilder::new().with_client_options(client);
             let builder = from_environment!(object, builder.with_retry(retry), "GOOGLE_");
-            builder
-                .with_url(url)
-                .build()
-                .map(|store| Arc::new(store) as _)
+            builder.with_url(url).build().map(Store::of)
         }
         ObjectStoreScheme::MicrosoftAzure => {
             let builder = MicrosoftAzureBuilder::new().with_client_options(client);
             let builder = from_environment!(object, builder.with_retry(retry), "AZURE_");
-            builder
-                .with_url(url)
-                .build()
-                .map(|store| Arc::new(store) as _)
+            builder.with_url(url).build().map(Store::of)
         }
         _ => HttpBuilder::new()
             .with_url(&object.url[..Position::BeforePath])
             .with_client_options(client)
             .with_retry(retry)
             .build()
-            .map(|store| Arc::new(store) as _),
+            .map(|store| Store {
+                objects: Arc::new(store),
+                parts: None,
+            }),
     };
     built.map_err(|error| not_built(object, error))
 }
 
-/// The store of S3 that an object is in: as it takes parts, and as it makes an object of them only if there is none of
-/// its name (`If-None-Match: *`).
-pub(crate) fn open_s3(
+/// The store of S3 that an object is in, as it completes an upload only if there is no object of its name
+/// (`If-None-Match: *`).
+pub(crate) fn open_only_new(
     object: &ObjectUrl,
     options: &ObjectOptions,
-) -> Result<Conditional, ObjectError> {
+) -> Result<Arc<dyn MultipartStore>, ObjectError> {
     use_ring();
-    let build = |headers: HeaderMap| {
-        let client = client(object, options).with_default_headers(headers);
-        let builder = AmazonS3Builder::new().with_client_options(client);
-        let builder = from_environment!(object, builder.with_retry(retry(options)), "AWS_");
-        let built = builder.with_url(object.url.as_str()).build();
-        built.map_err(|error| not_built(object, error))
-    };
     let mut only_new = HeaderMap::new();
     only_new.insert("if-none-match", HeaderValue::from_static("*"));
-    Ok((
-        Arc::new(build(HeaderMap::new())?),
-        Arc::new(build(only_new)?),
-    ))
+    let client = client(object, options).with_default_headers(only_new);
+    let builder = AmazonS3Builder::new().with_client_options(client);
+    let builder = from_environment!(object, builder.with_retry(retry(options)), "AWS_");
+    match builder.with_url(object.url.as_str()).build() {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(error) => Err(not_built(object, error)),
+    }
+}
+
+/// Where an object is, in words without secrets: its URL, and what the environment says of the store besides. The same
+/// URL is another object in another store.
+pub(crate) fn place(object: &ObjectUrl) -> String {
+    let prefix = match object.scheme {
+        ObjectStoreScheme::AmazonS3 => "AWS_",
+        ObjectStoreScheme::GoogleCloudStorage => "GOOGLE_",
+        _ => "AZURE_",
+    };
+    let mut place = object.name.clone();
+    for name in PLACES.iter().filter(|name| name.starts_with(prefix)) {
+        let Ok(value) = std::env::var(name) else {
+            continue;
+        };
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        match Url::parse(&value) {
+            Ok(url) => place += &format!(" at {}", without_secrets(&url)),
+            Err(_) if *name == ACCOUNT && value.bytes().all(is_word) => {
+                place += &format!(" of {value}");
+            }
+            Err(_) => {}
+        }
+    }
+    place
 }
 
 fn client(object: &ObjectUrl, options: &ObjectOptions) -> ClientOptions {
@@ -169,7 +209,7 @@ fn not_built(object: &ObjectUrl, error: object_store::Error) -> ObjectError {
 }
 
 /// Lets TLS go by ring, unless the program has chosen something else.
-fn use_ring() {
+pub(crate) fn use_ring() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Another thread can have been faster.
         let _ = rustls::crypto::ring::default_provider().install_default();

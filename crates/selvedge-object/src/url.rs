@@ -33,7 +33,7 @@ impl ObjectUrl {
             reason: reason.to_owned(),
         };
         let url = Url::parse(text).map_err(|error| refused("the text", &error.to_string()))?;
-        let name = name(&url);
+        let name = without_secrets(&url);
         if !SCHEMES.contains(&url.scheme()) {
             let known = "expected s3://, gs://, az://, abfss://, http:// or https://";
             return Err(refused(&name, known));
@@ -66,7 +66,7 @@ fn is_http(url: &Url) -> bool {
 }
 
 /// The URL without what can be secret. (In Azure's URLs the container stands where a user does in others.)
-fn name(url: &Url) -> String {
+pub(crate) fn without_secrets(url: &Url) -> String {
     let container = match is_http(url) || url.username().is_empty() || url.password().is_some() {
         true => String::new(),
         false => format!("{}@", url.username()),

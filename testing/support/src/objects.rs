@@ -1,5 +1,7 @@
-//! A store of objects on this machine, as far as those can tell who read them: HTTP, ranges, ETags. It counts, waits
-//! and fails as it is told.
+//! A store of objects on this machine, as far as those can tell who read them: HTTP, ranges, ETags; and as far as S3's
+//! way of putting them there goes. It counts, waits and fails as it is told.
+
+mod uploads;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,7 +11,13 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+pub use uploads::Taken;
+use uploads::Uploads;
+
+/// How long a connection may stay open that nobody has an end of.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a server does wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +32,8 @@ pub enum Fault {
     Truncate,
     /// It closes the connection without an answer.
     Drop,
+    /// It does what changes an object, and then the same.
+    Lost,
     /// It sends as many bytes as were asked for, and says that they are others.
     OtherRange,
     /// It sends the whole object.
@@ -74,6 +84,9 @@ struct State {
     /// Requests that wait for their answer, and the most that ever did at once.
     waiting: (usize, usize),
     delay: Duration,
+    /// Connections that are not closed.
+    open: usize,
+    uploads: Uploads,
 }
 
 impl Shared {
@@ -100,7 +113,12 @@ impl ObjectServer {
                     return;
                 }
                 let serving = Arc::clone(&serving);
-                thread::spawn(move || stream.and_then(|stream| serve(&serving, stream)));
+                serving.state().open += 1;
+                thread::spawn(move || {
+                    let served = stream.and_then(|stream| serve(&serving, stream));
+                    serving.state().open -= 1;
+                    served
+                });
             }
         });
         Self { address, shared }
@@ -115,6 +133,40 @@ impl ObjectServer {
         format!("http://{}/{name}", self.address)
     }
 
+    /// The bytes of an object, if there is one.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Vec<u8>> {
+        let object = self
+            .shared
+            .state()
+            .objects
+            .get(&format!("/{name}"))
+            .cloned();
+        object.map(|(bytes, _)| Vec::clone(&bytes))
+    }
+
+    /// Its address, as that of a store of S3: the first folder of an object's name is its bucket.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What was done since this was called the last time for those who put objects there.
+    pub fn taken_parts(&self) -> Vec<Taken> {
+        std::mem::take(&mut self.shared.state().uploads.taken)
+    }
+
+    /// Parts that wait to become an object.
+    #[must_use]
+    pub fn waiting_parts(&self) -> usize {
+        self.shared.state().uploads.waiting()
+    }
+
+    /// Forgets all uploads, as stores do after some days.
+    pub fn forget_uploads(&self) {
+        self.shared.state().uploads.forget();
+    }
+
     /// The ranges that were asked for since this was called the last time.
     pub fn taken(&self) -> Vec<Range<u64>> {
         std::mem::take(&mut self.shared.state().requests)
@@ -123,6 +175,19 @@ impl ObjectServer {
     /// The most requests that waited at once for an answer.
     pub fn most_at_once(&self) -> usize {
         self.shared.state().waiting.1
+    }
+
+    /// Waits until all connections are closed: what had come by them is done then.
+    ///
+    /// # Panics
+    ///
+    /// One stays open.
+    pub fn settle(&self) {
+        let began = Instant::now();
+        while self.shared.state().open > 0 {
+            assert!(began.elapsed() < PATIENCE, "a connection stays open");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets each answer wait so long.
@@ -158,13 +223,18 @@ impl Drop for ObjectServer {
 /// What is wanted of an object.
 #[derive(Debug, Default)]
 struct Request {
+    method: String,
     path: String,
+    query: String,
     /// Whether only the head of the answer is wanted.
     is_head: bool,
+    /// Whether there must be no such object yet.
+    is_only_new: bool,
     range: Option<Range<u64>>,
     if_match: Option<String>,
     /// All of its lines.
     text: String,
+    body: Vec<u8>,
 }
 
 /// Answers the requests of a connection, until it is closed.
@@ -186,6 +256,10 @@ fn serve(shared: &Shared, stream: TcpStream) -> io::Result<()> {
         };
         thread::sleep(delay);
         shared.state().waiting.0 -= 1;
+        let answer = match &*request.method {
+            "GET" | "HEAD" => answer,
+            _ => uploads::answer,
+        };
         if !answer(shared, &mut stream, &request, fault.as_ref())? {
             return Ok(());
         }
@@ -199,16 +273,22 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
         return Ok(None);
     }
     let target = line.split(' ').nth(1).unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut request = Request {
-        path: target.split('?').next().unwrap_or_default().to_owned(),
+        method: line.split(' ').next().unwrap_or_default().to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
         is_head: line.starts_with("HEAD "),
         ..Request::default()
     };
+    let mut length = 0;
     loop {
         request.text += &line;
         line.clear();
         reader.read_line(&mut line)?;
         let Some((name, value)) = line.trim_end().split_once(": ") else {
+            request.body.resize(length, 0);
+            reader.read_exact(&mut request.body)?;
             return Ok(Some(request));
         };
         match name.to_ascii_lowercase().as_str() {
@@ -219,6 +299,8 @@ fn read_request(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
                 });
                 request.range = ends;
             }
+            "content-length" => length = value.parse().unwrap_or(0),
+            "if-none-match" => request.is_only_new = value == "*",
             "if-match" => request.if_match = Some(value.to_owned()),
             _ => {}
         }
@@ -249,7 +331,7 @@ fn answer(
     };
     match fault {
         Some(Fault::Status(status)) => return failed(stream, *status),
-        Some(Fault::Drop) => return Ok(false),
+        Some(Fault::Drop | Fault::Lost) => return Ok(false),
         Some(Fault::Redirect(to)) => {
             write!(
                 stream,

@@ -15,12 +15,26 @@ use crate::{FileError, LockedFile, open_regular};
 /// What a file begins with that is fetched out of an object store, until all of it is there.
 pub const PULL_MARK: &str = "selvedge pull\n";
 
+/// What the journal of an upload into an object store begins with. It lies beside the file that is sent, until the
+/// store has all of it.
+pub const PUSH_MARK: &str = "selvedge push\n";
+
 /// Whether the file at `path` is one that is fetched out of an object store, of which a part is there.
 #[must_use]
 pub fn is_pulled(path: &Path) -> bool {
-    let mut start = [0; PULL_MARK.len()];
+    begins_with(path, PULL_MARK)
+}
+
+/// Whether the file at `path` is the journal of an upload into an object store, of which a part is there.
+#[must_use]
+pub fn is_push_journal(path: &Path) -> bool {
+    begins_with(path, PUSH_MARK)
+}
+
+fn begins_with(path: &Path, mark: &str) -> bool {
+    let mut start = vec![0; mark.len()];
     let read = open_regular(path).and_then(|file| file.read_exact_at(&mut start, 0));
-    read.is_ok() && start == PULL_MARK.as_bytes()
+    read.is_ok() && start == mark.as_bytes()
 }
 
 /// A file that a writer left behind when it died, under the name that it had until it was complete: see

@@ -18,7 +18,7 @@ mod name;
 mod old;
 mod partial;
 
-pub use abandoned::{Abandoned, PULL_MARK, is_pulled};
+pub use abandoned::{Abandoned, PULL_MARK, PUSH_MARK, is_pulled, is_push_journal};
 pub use interrupt::remove_partials;
 pub use name::{name_when_complete, rename_new, target};
 pub use old::check_target;

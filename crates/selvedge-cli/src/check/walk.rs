@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
-use selvedge_base::{Abandoned, name_when_complete, open_regular};
+use selvedge_base::{Abandoned, is_push_journal, name_when_complete, open_regular};
 
 use super::git;
 use super::ignored::Ignored;
@@ -171,10 +171,13 @@ fn walk_everything(scope: &Scope, sender: &mpsc::Sender<Result<Found, Failure>>)
 }
 
 /// Whether a file without its name yet, which is not called a tensor file, is one of this program: it begins as a page, as
-/// references, or as values in csv or text. Programs that download or copy give files such names, too, which are theirs.
+/// references, as values in csv or text, or as the journal of an upload. Programs that download or copy give files such names, too, which are theirs.
 fn is_ours(path: &Path, name: &str) -> bool {
     const MOST: u64 = 4096;
-    let whole = name_when_complete(name).filter(|_| name.starts_with('.'));
+    let whole = name_when_complete(name);
+    if whole.is_some() && !name.starts_with('.') {
+        return is_push_journal(path);
+    }
     let Some(whole) = whole.map(Path::new) else {
         return false;
     };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use selvedge_base::{Abandoned, is_pulled};
+use selvedge_base::{Abandoned, is_pulled, is_push_journal};
 use selvedge_hdf5::Bytes;
 
 use crate::check::{Failure, reading, walk};
@@ -19,7 +19,7 @@ Examples:
 
 A new file is called `.NAME.partial` until it is complete, and its writer holds a lock on it. Those of \
 tensor files, and of what `report`, `show` and `references` write, whose writer is gone are listed, and removed if you say so. `NAME.unfinished` is listed only, where \
-something can be recovered of it, and so is a file that has all that its header says, and may lack only its name. What a \
+something can be recovered of it, or a `pull` or `push` goes on with it, and so is a file that has all that its header says, and may lack only its name. What a \
 program has open for writing is left out. Folders that `selvedge check` does not look into are left out.";
 
 /// Remove what writers left behind when they died.
@@ -61,12 +61,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         )?;
     }
     for file in &kept {
-        let how = match is_pulled(&file.path) {
-            true => "the same `selvedge pull` goes on with it".to_owned(),
-            false => format!(
+        let how = if is_pulled(&file.path) {
+            "the same `selvedge pull` goes on with it".to_owned()
+        } else if is_push_journal(&file.path) {
+            "the same `selvedge push` goes on with that upload, and with --discard gives up what the store has of it"
+                .to_owned()
+        } else {
+            format!(
                 "`selvedge recover {}` makes a file of its rows",
                 path(&file.path)
-            ),
+            )
         };
         tell(file, &format!(", kept: {how}"))?;
     }

@@ -4,8 +4,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use selvedge_base::is_pulled;
 use selvedge_base::text::escaped;
+use selvedge_base::{is_pulled, is_push_journal};
 use selvedge_hdf5::{Bytes, Grouped, Recovery, RunState, StorageError, plan_recovery};
 use serde::Serialize;
 
@@ -198,6 +198,10 @@ fn safetensors(path: &Path, args: &Args) -> anyhow::Result<()> {
     if is_pulled(path) {
         let path = path.to_owned();
         return Err(Unreadable::Pulled { path }.into());
+    }
+    if is_push_journal(path) {
+        let path = path.to_owned();
+        return Err(Unreadable::PushJournal { path }.into());
     }
     if args.dry_run {
         bail!(

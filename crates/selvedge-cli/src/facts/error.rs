@@ -61,6 +61,12 @@ pub(crate) enum Unreadable {
     )]
     Pulled { path: PathBuf },
     #[error(
+        "{} is the journal of an upload into an object store: the same `selvedge push` goes on with that, and with \
+         --discard gives it up",
+        path.display()
+    )]
+    PushJournal { path: PathBuf },
+    #[error(
         "a step of tensor `{tensor}` needs {} of memory, which the system does not give",
         Bytes(*bytes)
     )]
@@ -164,6 +170,7 @@ mod tests {
             UnknownFormat { path: path(), start: word() }
             Unfinished { path: path() }
             Pulled { path: path() }
+            PushJournal { path: path() }
             NoMemory { tensor: word(), bytes: 1 }
             Tensor { path: path(), tensor: word(), why: word() }
             Assumed { tensor: word(), assumed, what: word() }

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use selvedge_base::{FileError, Pointer, is_pulled, open_regular};
+use selvedge_base::{FileError, Pointer, is_pulled, is_push_journal, open_regular};
 use selvedge_conventions::nearest;
 use serde::Serialize;
 
@@ -60,6 +60,9 @@ impl Format {
         }
         if is_pulled(path) {
             return Err(Unreadable::Pulled { path: path_buf() });
+        }
+        if is_push_journal(path) {
+            return Err(Unreadable::PushJournal { path: path_buf() });
         }
         if path.extension().is_some_and(|end| end == "unfinished") {
             return Err(Unreadable::Unfinished { path: path_buf() });

@@ -10,10 +10,10 @@ use std::path::Path;
 
 use anyhow::bail;
 #[cfg(feature = "object-store")]
-pub(crate) use by_store::{abort_uploads, open, pull, push};
-pub(crate) use moved::{Pulled, Pushed};
+pub(crate) use by_store::{discard, end_uploads, open, pull, push};
+pub(crate) use moved::{Discarded, Pulled, Pushed};
 #[cfg(not(feature = "object-store"))]
-pub(crate) use without::{abort_uploads, open, pull, push};
+pub(crate) use without::{discard, end_uploads, open, pull, push};
 
 /// The URL that a path is, if it is one: `s3://bucket/run.h5`.
 pub(crate) fn url(path: &Path) -> Option<&str> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use selvedge_hdf5::{Reader, ReaderOptions};
 
-use super::moved::{Pulled, Pushed};
+use super::moved::{Discarded, Ended, Pulled, Pushed};
 
 /// That this program has nothing to reach an object with.
 fn refused<T>(url: &str) -> anyhow::Result<T> {
@@ -23,7 +23,16 @@ pub(crate) fn open(url: &str, _: &ReaderOptions) -> anyhow::Result<Reader> {
     refused(url)
 }
 
-pub(crate) fn push(_: &Path, url: &str, _: bool) -> anyhow::Result<Pushed> {
+pub(crate) fn push(
+    _: &Path,
+    url: &str,
+    _: bool,
+    _: impl FnMut(&str) + Send,
+) -> anyhow::Result<Pushed> {
+    refused(url)
+}
+
+pub(crate) fn discard(_: &Path, url: &str) -> anyhow::Result<Discarded> {
     refused(url)
 }
 
@@ -31,6 +40,6 @@ pub(crate) fn pull(url: &str, _: &Path, _: bool) -> anyhow::Result<Pulled> {
     refused(url)
 }
 
-pub(crate) fn abort_uploads() -> Option<bool> {
-    None
+pub(crate) fn end_uploads() -> Ended {
+    Ended::default()
 }

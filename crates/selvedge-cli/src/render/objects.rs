@@ -5,15 +5,33 @@ use std::path::Path;
 use selvedge_hdf5::Bytes;
 
 use super::shown;
-use crate::object::{Pulled, Pushed};
+use crate::object::{Discarded, Pulled, Pushed};
+
+pub(crate) fn discarded(path: &Path, discarded: &Discarded) -> String {
+    let what = match discarded {
+        Discarded::Upload(0) => "the upload is given up".to_owned(),
+        Discarded::Upload(bytes) => {
+            format!("the upload is given up, and the store has nothing any more of its {}", Bytes(*bytes))
+        }
+        Discarded::Journal => "the journal was damaged, and is removed; what the store keeps of that upload is not known: \
+                               let it remove parts without an object"
+            .to_owned(),
+        Discarded::Nothing => "there is no unfinished upload of this file to there".to_owned(),
+    };
+    format!("{}: {what}\n", shown(path))
+}
 
 pub(crate) fn pushed(path: &Path, pushed: &Pushed) -> String {
+    let resumed = match pushed.resumed {
+        0 => String::new(),
+        bytes => format!(", of which {} were there already", Bytes(bytes)),
+    };
     let index = match pushed.gathered {
         0 => String::new(),
         bytes => format!(", with its chunk indexes ({}) at the end", Bytes(bytes)),
     };
     format!(
-        "{}: {} are in the store, read back and the same{index}\n",
+        "{}: {} are in the store{resumed}, read back and the same{index}\n",
         shown(path),
         Bytes(pushed.bytes)
     )
