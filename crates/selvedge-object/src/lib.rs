@@ -33,7 +33,7 @@ mod pull;
 mod push;
 
 pub use error::ObjectError;
-pub use interrupt::abort_uploads;
+pub use interrupt::{abort_uploads, interrupt_reads};
 pub use object::ObjectFile;
 pub use options::ObjectOptions;
 pub use pull::{Pulled, pull};

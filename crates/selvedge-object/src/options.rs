@@ -7,12 +7,14 @@ use std::time::Duration;
 #[must_use]
 pub struct ObjectOptions {
     pub(crate) timeout: Duration,
+    pub(crate) version: Option<String>,
 }
 
 impl Default for ObjectOptions {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(30),
+            version: None,
         }
     }
 }
@@ -22,6 +24,13 @@ impl ObjectOptions {
     /// anew. After so long an answer is given up, too, that brings less than 1 KiB a second. Default: 30 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Opens the object only if it is this one, as [`ObjectFile::version`](crate::ObjectFile::version) has told of it
+    /// elsewhere: for several processes that read the same. Default: the one that there is.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
         self
     }
 }
