@@ -143,6 +143,8 @@ def store(folder: pathlib.Path) -> Iterator[dict[str, str]]:
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": endpoint,
+        # For `selvedge.open`, whose stores otherwise want TLS.
+        "AWS_ALLOW_HTTP": "true",
     }
 
     def is_there() -> bool:
@@ -241,6 +243,24 @@ def test_a_cluster_reads(
         assert numpy.array_equal(numpy.load(tmp_path / "norms.npy"), norms(folder))
         monkeypatch.setattr(sys, "argv", ["dask_norms.py", URL, "-"])
         check(client.gather(client.compute(runpy.run_path(str(HERE / "dask_norms.py"))["run"])), folder)
+
+
+def test_a_cluster_reads_an_object_where_it_lies(folder: pathlib.Path, scheduler: str) -> None:
+    import distributed
+
+    url = f"{URL}/single.h5"
+    selvedge.push(folder / "single.h5", url)
+    file = selvedge.open(url)
+    parts = [file["weight"][first : first + 10] for first in range(0, file.steps, 10)]
+    with distributed.Client(scheduler) as client:
+        client.wait_for_workers(2, timeout=120)
+        found = numpy.concatenate(client.gather(client.map(lambda part: part.bits(), parts)))
+        assert numpy.array_equal(found, whole(folder, "weight"))
+        # A worker that comes later reads the same object, or none.
+        selvedge.push(folder / "run.rank0.h5", url, overwrite=True)
+        late = client.submit(lambda part: part.bits(), parts[0], pure=False)
+        with pytest.raises(selvedge.FileError, match="was changed since it was opened"):
+            late.result()
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: it has no wheel for this Python")

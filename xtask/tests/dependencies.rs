@@ -72,6 +72,11 @@ const LINKS_HDF5: &[&str] = &[
 
 /// The names of all packages that a package is built from, without itself, for normal and build dependencies.
 fn tree(package: &str) -> BTreeSet<String> {
+    tree_with(package, &[])
+}
+
+/// The same of a package that is built with these features.
+fn tree_with(package: &str, features: &[&str]) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .args([
             "tree",
@@ -82,6 +87,7 @@ fn tree(package: &str) -> BTreeSet<String> {
             "none",
         ])
         .args(["--format", "{p}", "--package", package])
+        .args(["--features", &features.join(",")])
         .current_dir(root())
         .output()
         .expect("cargo starts");
@@ -126,15 +132,24 @@ fn features_that_are_off_bring_nothing() {
     }
 }
 
-/// Object stores are a feature of the program: neither it nor the recorder has anything of them without that.
+/// Object stores are a feature of the program and of the Python package: neither they nor the recorder have anything of
+/// them without that.
 #[test]
 fn object_stores_are_in_no_tree_that_did_not_ask() {
     let with = tree("selvedge-object");
+    let asked = ["selvedge-cli", "selvedge-python"];
+    let asked = asked.map(|package| (package, tree_with(package, &["object-store"])));
     for name in ["object_store", "tokio", "reqwest", "rustls"] {
         assert!(
             with.contains(name),
             "{name} is not in the tree of selvedge-object"
         );
+        for (package, tree) in &asked {
+            assert!(
+                tree.contains(name),
+                "{name} is not in the tree of {package} with its feature"
+            );
+        }
         for package in ["selvedge-hdf5", "selvedge-cli", "selvedge-python"] {
             assert!(
                 !tree(package).contains(name),

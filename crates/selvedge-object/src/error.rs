@@ -32,6 +32,14 @@ pub enum ObjectError {
         /// What is missing.
         reason: String,
     },
+    /// There is no such object.
+    #[error("{url} is not there: {reason}")]
+    NotFound {
+        /// The URL.
+        url: String,
+        /// What the server says.
+        reason: String,
+    },
     /// A part of the object could not be read.
     #[error("cannot read bytes {} to {} of {url}: {reason}", range.start, range.end)]
     Read {
@@ -41,6 +49,12 @@ pub enum ObjectError {
         range: Range<u64>,
         /// What happened.
         reason: String,
+    },
+    /// Nobody waits any longer for what was being read.
+    #[error("reading {url} was interrupted")]
+    Interrupted {
+        /// The URL.
+        url: String,
     },
     /// The object is another one than the one that was opened.
     #[error(

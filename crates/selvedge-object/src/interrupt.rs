@@ -1,11 +1,28 @@
-//! Uploads that are under way when a program is ended by a signal: what becomes of each, so that it can be told. Parts
-//! without an object are paid for.
+//! Reads that somebody no longer waits for, and uploads that are under way when a program is ended by a signal: what
+//! becomes of each, so that it can be told. Parts without an object are paid for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use selvedge_base::{Condvar, Mutex};
 use tokio::time::sleep;
+
+/// How often reads were interrupted.
+static INTERRUPTIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Ends the requests to read objects that this process waits for: each fails within some 10 ms with
+/// [`ObjectError::Interrupted`](crate::ObjectError). For a program whose user will not wait until a server has had its
+/// time. Requests that begin later go on, also those of a read that then asks for something else: call it until what is
+/// to end has ended.
+pub fn interrupt_reads() {
+    INTERRUPTIONS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How often reads were interrupted so far.
+pub(crate) fn interruptions() -> u64 {
+    INTERRUPTIONS.load(Ordering::Relaxed)
+}
 
 /// What is being sent by this process.
 static UPLOADS: Mutex<Uploads> = Mutex::new(Uploads {

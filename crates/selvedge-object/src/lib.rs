@@ -36,7 +36,7 @@ mod push;
 mod upload;
 
 pub use error::ObjectError;
-pub use interrupt::{EndedUploads, end_uploads};
+pub use interrupt::{EndedUploads, end_uploads, interrupt_reads};
 pub use object::ObjectFile;
 pub use options::ObjectOptions;
 pub use pull::{Pulled, pull};

@@ -7,12 +7,12 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use selvedge_base::{FileError, Mutex, pool};
+use selvedge_base::{FileError, Mutex, Process, pool};
 use selvedge_hdf5::{Piece, RangeReader};
 
 use crate::coalesce::{self, Request};
 use crate::request::{Origin, Traffic, Version};
-use crate::runtime::wait;
+use crate::runtime::wait_to_read;
 use crate::url::ObjectUrl;
 use crate::{ObjectError, ObjectOptions};
 
@@ -42,6 +42,8 @@ pub struct ObjectFile {
     structures: Mutex<Structures>,
     /// What a later answer said of the object, which is another one since.
     changed: OnceLock<String>,
+    /// Whose threads have its connections.
+    process: Process,
 }
 
 /// Parts of the file that are kept.
@@ -84,7 +86,8 @@ impl ObjectFile {
     ///
     /// # Errors
     ///
-    /// [`ObjectError::Url`], [`ObjectError::Store`] and [`ObjectError::Read`].
+    /// [`ObjectError::Url`], [`ObjectError::Store`], [`ObjectError::NotFound`], [`ObjectError::Read`] and
+    /// [`ObjectError::Interrupted`]; [`ObjectError::Changed`] where it is to be [another one](ObjectOptions::version).
     pub fn open(url: &str, options: &ObjectOptions) -> Result<Arc<Self>, ObjectError> {
         Self::open_at(Origin::new(&ObjectUrl::parse(url)?, options)?)
     }
@@ -92,14 +95,27 @@ impl ObjectFile {
     /// Opens an object of a store that is open.
     pub(crate) fn open_at(origin: Origin) -> Result<Arc<Self>, ObjectError> {
         let mut head = Vec::new();
-        let version = wait(origin.get(0..HEAD, None, |_, bytes| head.extend_from_slice(bytes)));
-        let version = version.map_err(|error| no_threads(&origin, error))??;
+        let asked = origin.get(0..HEAD, None, |_, bytes| head.extend_from_slice(bytes));
+        let version = finished(&origin, wait_to_read(asked))?;
+        if let Some(expected) = &options.version {
+            let found = version.to_string();
+            if *expected != found {
+                let url = origin.name;
+                let expected = expected.clone();
+                return Err(ObjectError::Changed {
+                    url,
+                    expected,
+                    found,
+                });
+            }
+        }
         Ok(Arc::new(Self {
             origin,
             version,
             head,
             structures: Mutex::default(),
             changed: OnceLock::new(),
+            process: Process::current(),
         }))
     }
 
@@ -109,8 +125,10 @@ impl ObjectFile {
         &self.origin.name
     }
 
-    /// Which object it is, in words.
-    pub(crate) fn version(&self) -> String {
+    /// Which object it is, in words: those of its ETag and its length, or of when it was changed. Another object of the
+    /// same name has others, and [`ObjectOptions::version`] takes them.
+    #[must_use]
+    pub fn version(&self) -> String {
         self.version.to_string()
     }
 
@@ -124,8 +142,11 @@ impl ObjectFile {
     ///
     /// # Errors
     ///
-    /// [`ObjectError::Read`] and [`ObjectError::Changed`]; from that on all reads fail that ask the store.
+    /// [`ObjectError::Read`], [`ObjectError::Interrupted`] and [`ObjectError::Changed`]; from that on all reads fail that
+    /// ask the store. [`ObjectError::File`] in a process that was forked from the one that opened it.
     pub fn fetch(&self, pieces: &mut [Piece<'_>]) -> Result<(), ObjectError> {
+        self.process
+            .check("this object", self.origin.name.as_ref())?;
         if let Some(found) = self.changed.get() {
             return Err(self.origin.changed(&self.version, found.clone()));
         }
@@ -139,14 +160,22 @@ impl ObjectFile {
             let next = iter::from_fn(|| requests.lock().as_mut()?.next());
             let answers = stream::iter(next.map(|request| self.answer(request)));
             let answers = answers.buffer_unordered(AT_ONCE.div_ceil(threads));
-            let done = wait(answers.try_collect::<()>());
-            let done = done.unwrap_or_else(|error| Err(no_threads(&self.origin, error)));
+            let done = finished(&self.origin, wait_to_read(answers.try_collect::<()>()));
             done.inspect_err(|_| *requests.lock() = None)
         });
         if let Err(ObjectError::Changed { found, .. }) = &done {
             self.changed.get_or_init(|| found.clone());
         }
         done
+    }
+
+    /// Asks the store, by one request of one byte, whether the object is still the one that was opened.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch).
+    pub fn check_unchanged(&self) -> Result<(), ObjectError> {
+        self.fetch(&mut [(0, &mut [0])])
     }
 
     async fn answer(&self, mut request: Request<'_>) -> Result<(), ObjectError> {
@@ -164,8 +193,17 @@ impl ObjectFile {
     }
 }
 
-fn no_threads(origin: &Origin, error: io::Error) -> ObjectError {
-    FileError::io(origin.name.as_ref(), "start threads to read")(error).into()
+/// What came of a read that was waited for.
+fn finished<T>(
+    origin: &Origin,
+    waited: io::Result<Option<Result<T, ObjectError>>>,
+) -> Result<T, ObjectError> {
+    let no_threads = FileError::io(origin.name.as_ref(), "start threads to read");
+    waited.map_err(no_threads)?.unwrap_or_else(|| {
+        Err(ObjectError::Interrupted {
+            url: origin.name.clone(),
+        })
+    })
 }
 
 impl RangeReader for ObjectFile {

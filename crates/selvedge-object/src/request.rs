@@ -157,6 +157,12 @@ impl Origin {
             {
                 return Err(self.changed(version, failure.reason));
             }
+            if failure.kind == Kind::Missing && expected.is_none() {
+                return Err(ObjectError::NotFound {
+                    url: self.name.clone(),
+                    reason: failure.reason,
+                });
+            }
             if !failure.again || attempt == ATTEMPTS || began.elapsed() >= self.timeout {
                 let tried = match attempt {
                     1 => String::new(),

@@ -7,12 +7,18 @@ use std::process;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use selvedge_base::Mutex;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::interrupt::interruptions;
+
 /// The runtime, and the process that it has its threads in: a process that was forked has none of them.
 static RUNTIME: Mutex<Option<(u32, Arc<Runtime>)>> = Mutex::new(None);
+
+/// How often a read looks whether it was interrupted.
+const LOOK: Duration = Duration::from_millis(10);
 
 struct Unpark(Thread);
 
@@ -29,14 +35,40 @@ impl Wake for Unpark {
 ///
 /// The system has no threads to give.
 pub(crate) fn wait<T>(work: impl Future<Output = T>) -> io::Result<T> {
+    let done = wait_while(work, || {
+        thread::park();
+        true
+    });
+    done.map(|done| done.expect("nobody ends the wait"))
+}
+
+/// The same for a read, which somebody can [interrupt](crate::interrupt_reads): then there is no result.
+///
+/// # Errors
+///
+/// The system has no threads to give.
+pub(crate) fn wait_to_read<T>(work: impl Future<Output = T>) -> io::Result<Option<T>> {
+    let before = interruptions();
+    wait_while(work, || {
+        thread::park_timeout(LOOK);
+        interruptions() == before
+    })
+}
+
+/// Waits for `work` as long as `pause`, which waits for a while, says that it is wanted.
+fn wait_while<T>(
+    work: impl Future<Output = T>,
+    mut pause: impl FnMut() -> bool,
+) -> io::Result<Option<T>> {
     let runtime = runtime()?;
     let _inside = runtime.enter();
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let (mut work, mut context) = (pin!(work), Context::from_waker(&waker));
     loop {
         match work.as_mut().poll(&mut context) {
-            Poll::Ready(result) => return Ok(result),
-            Poll::Pending => thread::park(),
+            Poll::Ready(result) => return Ok(Some(result)),
+            Poll::Pending if pause() => {}
+            Poll::Pending => return Ok(None),
         }
     }
 }

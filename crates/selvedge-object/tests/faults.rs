@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 use common::{ELEMENTS, TENSORS, gathered, record};
 use selvedge_base::Chain;
 use selvedge_hdf5::{Compression, ReadError, Reader, bf16};
-use selvedge_object::{ObjectOptions, open};
+use selvedge_object::{ObjectError, ObjectFile, ObjectOptions, open};
 use selvedge_testing::objects::{Fault, ObjectServer};
 use selvedge_testing::{Random, seed};
 
@@ -196,6 +197,54 @@ fn after_a_change_nothing_is_read_any_more() {
     assert!(tensor.read_step::<bf16>(3).is_err());
     assert_eq!(server.taken(), []);
     assert_eq!(file.tensor("loss").unwrap().shape(), [24]);
+}
+
+/// Several processes read the same object by what one of them has told of it.
+#[test]
+fn an_object_is_known_again_by_its_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Files::new(folder.path(), Compression::None);
+    let server = ObjectServer::start();
+    let url = server.put("run_1.h5", files.first.clone());
+    let options = ObjectOptions::default();
+    let object = ObjectFile::open(&url, &options).unwrap();
+    let same = options.clone().version(object.version());
+    let again = ObjectFile::open(&url, &same).unwrap();
+    assert_eq!(again.version(), object.version());
+    server.taken();
+    again.check_unchanged().unwrap();
+    assert!(matches!(server.taken()[..], [Range { start: 0, end: 1 }]));
+    server.fault(0, Fault::Replace(files.other.clone()));
+    let text = again.check_unchanged().unwrap_err().to_string();
+    assert!(text.contains(CHANGED), "{text}");
+    let found = ObjectFile::open(&url, &options).unwrap().version();
+    let text = ObjectFile::open(&url, &same).unwrap_err().to_string();
+    let (before, after) = (
+        format!("expected {}", object.version()),
+        format!("found {found}"),
+    );
+    assert!(
+        text.contains(CHANGED) && text.contains(&before) && text.contains(&after),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_object_that_is_not_there_is_told_as_such() {
+    let server = ObjectServer::start();
+    let url = server.put("run_1.h5", vec![0; 1000]);
+    let file = ObjectFile::open(&url, &ObjectOptions::default()).unwrap();
+    let none = url.replace("run_1", "run_2");
+    let missing = ObjectFile::open(&none, &ObjectOptions::default()).unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        format!("{none} is not there: the server answers 404 (there is no such object)")
+    );
+    assert!(matches!(missing, ObjectError::NotFound { .. }));
+    // One that was open has been deleted since.
+    server.fault(0, Fault::Status(404));
+    let deleted = file.check_unchanged().unwrap_err();
+    assert!(matches!(deleted, ObjectError::Read { .. }), "{deleted}");
 }
 
 #[test]

@@ -41,6 +41,19 @@ pub(crate) fn hdf5(error: impl Into<selvedge_hdf5::Error>) -> PyErr {
     raise(&error, hdf5_class(&error))
 }
 
+/// An error of object stores.
+#[cfg(feature = "object-store")]
+pub(crate) fn object(error: selvedge_object::ObjectError) -> PyErr {
+    use selvedge_object::ObjectError as O;
+    let class = match error {
+        O::Open(error) => return hdf5(*error),
+        O::NotFound { .. } => "NotFoundError",
+        O::File(ref error) => file_class(error),
+        _ => "FileError",
+    };
+    raise(&error, class)
+}
+
 /// An error of safetensors files.
 pub(crate) fn safetensors(error: impl Into<selvedge_safetensors::Error>) -> PyErr {
     let error = error.into();

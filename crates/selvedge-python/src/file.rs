@@ -2,21 +2,29 @@
 
 use std::fmt::Display;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
-use selvedge_base::Mutex;
 use selvedge_base::shape::most_elements;
+use selvedge_base::{Mutex, Stride};
 use selvedge_hdf5::{Attribute, Dtype, Indices, NoIndices, Reader, Role, RunState};
 
 use crate::error;
+use crate::object::{Object, Opening};
 use crate::values::with_bytes;
+use crate::wait::Apart;
 
 /// About so many bytes are read between two looks for Ctrl-C.
 const PART: u64 = 256 << 20;
 
 /// An open file.
 #[pyclass(frozen, module = "selvedge._selvedge")]
-pub(crate) struct File(Mutex<Reader>);
+pub(crate) struct File {
+    reader: Apart<Mutex<Reader>>,
+    /// The object that it is, unless it is a file of this machine.
+    object: Option<Arc<Object>>,
+}
 
 /// Which other files are read, of those that the file names.
 #[derive(FromPyObject)]
@@ -42,11 +50,45 @@ impl File {
             options
         };
         let reader = py.detach(|| options.open(path)).map_err(error::hdf5)?;
-        Ok(Self(Mutex::new(reader)))
+        Ok(Self {
+            reader: Apart::new(Mutex::new(reader)),
+            object: None,
+        })
     }
 
-    /// Shows the steps that were committed since, and returns how many there are.
+    /// The file that is the object at `url`: the one that goes by `version`, if that is given.
+    #[staticmethod]
+    fn of_object(
+        py: Python<'_>,
+        url: &str,
+        version: Option<String>,
+        timeout: f64,
+        plugins: bool,
+    ) -> PyResult<Self> {
+        let opening = Opening {
+            url,
+            version,
+            timeout,
+            plugins,
+        };
+        let (object, reader) = py.detach(|| Object::open(&opening))?;
+        Ok(Self {
+            reader: Apart::new(Mutex::new(reader)),
+            object: Some(object),
+        })
+    }
+
+    /// Which object it is, in words; `None` of a file of this machine.
+    fn version(&self) -> Option<String> {
+        self.object.as_ref().map(|object| object.version())
+    }
+
+    /// Shows the steps that were committed since, and returns how many there are. An object does not grow: it fails if
+    /// there is another one of its name.
     fn refresh(&self, py: Python<'_>) -> PyResult<u64> {
+        if let Some(object) = &self.object {
+            py.detach(|| object.check_unchanged())?;
+        }
         self.with(py, |reader| reader.refresh().map_err(error::hdf5))
     }
 
@@ -68,7 +110,7 @@ impl File {
     fn tensor(&self, py: Python<'_>, name: &str) -> PyResult<Tensor> {
         self.with(py, |reader| {
             let tensor = reader.tensor(name).map_err(error::hdf5)?;
-            Ok(Tensor(tensor.clone()))
+            Ok(Tensor::new(tensor.clone(), self.object.clone()))
         })
     }
 
@@ -100,6 +142,8 @@ impl File {
         self.with(py, |reader| match reader.state() {
             RunState::Finished => "finished",
             RunState::Recovered => "recovered",
+            // Nobody records into an object.
+            RunState::Recording if self.object.is_some() => "died",
             // Without locks to ask for, it may be at work.
             RunState::Recording => match reader.has_recorder() {
                 Ok(false) => "died",
@@ -112,45 +156,50 @@ impl File {
 
 impl File {
     fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Reader) -> T + Send) -> T {
-        py.detach(|| work(&mut self.0.lock()))
+        py.detach(|| work(&mut self.reader.lock()))
     }
 }
 
 /// A tensor as the file was when it was asked for.
 #[pyclass(frozen, module = "selvedge._selvedge")]
-pub(crate) struct Tensor(selvedge_hdf5::Tensor);
+pub(crate) struct Tensor {
+    tensor: Apart<selvedge_hdf5::Tensor>,
+    object: Option<Arc<Object>>,
+    /// Whether nobody wants any longer what is being read by it.
+    given_up: AtomicBool,
+}
 
 #[pymethods]
 impl Tensor {
     #[getter]
     fn name(&self) -> &str {
-        self.0.name()
+        self.tensor.name()
     }
 
     #[getter]
     fn dtype(&self) -> PyResult<&'static str> {
-        self.0.dtype().map(Dtype::name).map_err(error::hdf5)
+        self.tensor.dtype().map(Dtype::name).map_err(error::hdf5)
     }
 
     #[getter]
     fn shape(&self) -> Vec<u64> {
-        self.0.shape()
+        self.tensor.shape()
     }
 
     #[getter]
     fn is_step_tensor(&self) -> bool {
-        self.0.role() == Role::Step
+        self.tensor.role() == Role::Step
     }
 
     #[getter]
     fn chunk_shape(&self) -> Option<Vec<u64>> {
-        self.0.chunk_shape().map(<[u64]>::to_vec)
+        self.tensor.chunk_shape().map(<[u64]>::to_vec)
     }
 
     fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
-        let attributes = py.detach(|| self.0.attributes());
+        let attributes =
+            py.detach(|| self.ask(|| self.tensor.attributes().map_err(error::hdf5)))?;
         attributes
-            .map_err(error::hdf5)?
             .into_iter()
             .map(|(name, value)| Ok((name, to_python(py, value)?)))
             .collect()
@@ -166,10 +215,21 @@ impl Tensor {
         rows: Option<Vec<usize>>,
         as_float32: bool,
     ) -> PyResult<()> {
+        let runs = runs.into_iter().map(|(first, count, stride)| Stride {
+            first,
+            count,
+            stride,
+        });
+        let runs: Vec<Stride> = runs.collect();
         with_bytes(buffer, move |bytes| {
+            let rows = rows.as_deref();
+            if self.object.is_some() {
+                // All at once: each request takes long, and they wait together.
+                return self.ask(|| self.read_strides(&runs, rows, as_float32, bytes));
+            }
             let mut rest = bytes;
-            for (first, count, stride) in runs {
-                rest = self.read_run((first, count, stride), rows.as_deref(), as_float32, rest)?;
+            for run in runs {
+                rest = self.read_run(run, rows, as_float32, rest)?;
             }
             if rest.is_empty() {
                 return Ok(());
@@ -182,7 +242,7 @@ impl Tensor {
     /// Fills `buffer` with the value of a tensor without axes.
     fn read_single_into(&self, buffer: &Bound<'_, PyAny>) -> PyResult<()> {
         with_bytes(buffer, |bytes| {
-            let value = self.0.read_bytes().map_err(error::hdf5)?;
+            let value = self.ask(|| self.tensor.read_bytes().map_err(error::hdf5))?;
             if bytes.len() != value.len() {
                 let text = format!("a buffer of {} bytes for {}", bytes.len(), value.len());
                 return Err(Python::attach(|py| error::shape(py, text)));
@@ -191,18 +251,77 @@ impl Tensor {
             Ok(())
         })
     }
+
+    /// The same tensor for another reader, who can give up without the others.
+    fn apart(&self) -> Self {
+        Self::new(self.tensor.clone(), self.object.clone())
+    }
+
+    /// Ends what is being read by it from a store: an error for whoever waits.
+    fn give_up(&self) {
+        if self.object.is_some() {
+            self.given_up.store(true, Ordering::Relaxed);
+            Object::interrupt();
+        }
+    }
 }
 
 impl Tensor {
+    fn new(tensor: selvedge_hdf5::Tensor, object: Option<Arc<Object>>) -> Self {
+        Self {
+            tensor: Apart::new(tensor),
+            object,
+            given_up: AtomicBool::new(false),
+        }
+    }
+
+    /// Does `work`, for which a store may be asked.
+    fn ask<T: Send>(&self, mut work: impl FnMut() -> PyResult<T> + Send) -> PyResult<T> {
+        match &self.object {
+            Some(object) => object.ask(&self.given_up, work),
+            None => work(),
+        }
+    }
+
+    /// Reads strides into `bytes`, which has exactly their length.
+    fn read_strides(
+        &self,
+        strides: &[Stride],
+        rows: Option<&[usize]>,
+        as_float32: bool,
+        bytes: &mut [u8],
+    ) -> PyResult<()> {
+        let mut selection = self.tensor.select().steps(strides);
+        if let Some(rows) = rows {
+            selection = selection.rows(rows);
+        }
+        if as_float32 {
+            let values = floats(bytes)?;
+            return selection.read_f32_into(values).map_err(error::hdf5);
+        }
+        selection.read_bytes_into(bytes).map_err(error::hdf5)?;
+        if matches!(self.tensor.dtype(), Ok(Dtype::Bool)) {
+            // A file can hold any byte where Python knows 0 and 1.
+            bytes
+                .iter_mut()
+                .for_each(|byte| *byte = u8::from(*byte != 0));
+        }
+        Ok(())
+    }
+
     /// Reads a run into the beginning of `bytes`, and returns the rest of it.
     fn read_run<'a>(
         &self,
-        (first, count, stride): (u64, u64, u64),
+        Stride {
+            first,
+            count,
+            stride,
+        }: Stride,
         rows: Option<&[usize]>,
         as_float32: bool,
         mut bytes: &'a mut [u8],
     ) -> PyResult<&'a mut [u8]> {
-        let tensor = &self.0;
+        let tensor = &self.tensor;
         let shape = tensor.shape();
         let row = most_elements(shape.get(2..).unwrap_or_default());
         let count_of_rows =
@@ -220,29 +339,18 @@ impl Tensor {
         let mut done = 0;
         while done < count {
             let now = part.min(count - done);
-            let begin = first + done * stride;
-            let end = begin + (now - 1) * stride + 1;
             let length = index.saturating_mul(usize::try_from(now).unwrap_or(usize::MAX));
             let room = bytes.len();
             let Some((here, rest)) = bytes.split_at_mut_checked(length) else {
                 let text = format!("a buffer of {room} bytes where {length} are read");
                 return Err(Python::attach(|py| error::shape(py, text)));
             };
-            let mut selection = tensor.select().steps(begin..end).every(stride);
-            if let Some(rows) = rows {
-                selection = selection.rows(rows);
-            }
-            if as_float32 {
-                let values = floats(here)?;
-                selection.read_f32_into(values).map_err(error::hdf5)?;
-            } else {
-                selection.read_bytes_into(here).map_err(error::hdf5)?;
-                if matches!(tensor.dtype(), Ok(Dtype::Bool)) {
-                    // A file can hold any byte where Python knows 0 and 1.
-                    here.iter_mut()
-                        .for_each(|byte| *byte = u8::from(*byte != 0));
-                }
-            }
+            let now_read = Stride {
+                first: first + done * stride,
+                count: now,
+                stride,
+            };
+            self.read_strides(&[now_read], rows, as_float32, here)?;
             bytes = rest;
             done += now;
             if done < count {

@@ -10,6 +10,7 @@ mod device;
 mod error;
 mod file;
 mod given;
+mod object;
 mod program;
 mod ranges;
 mod recorder;
@@ -44,6 +45,7 @@ mod _selvedge {
     #[pymodule_init]
     fn init(module: &super::Bound<'_, super::PyModule>) -> super::PyResult<()> {
         use super::PyModuleMethods as _;
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("OBJECT_STORES", super::object::Object::IS_KNOWN)
     }
 }

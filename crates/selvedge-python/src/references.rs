@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -9,6 +10,7 @@ use selvedge_hdf5::{Attribute, Reader, ReferenceCodec, ReferenceOptions, Referen
 
 use crate::error;
 use crate::file::to_python;
+use crate::object::{Object, Opening};
 use crate::ranges::Blocks;
 
 /// References to the values of a file, or of all ranks of a run.
@@ -29,6 +31,33 @@ impl References {
             })
         });
         found.map(Self).map_err(error::hdf5)
+    }
+
+    /// Those to the values of the file that is the object at `url`.
+    #[staticmethod]
+    fn of_object(
+        py: Python<'_>,
+        url: &str,
+        timeout: f64,
+        piece: u64,
+        skip: bool,
+    ) -> PyResult<Self> {
+        let options = ReferenceOptions::default()
+            .piece_bytes(piece)
+            .skip_unsupported(skip);
+        let opening = Opening {
+            url,
+            version: None,
+            timeout,
+            plugins: false,
+        };
+        py.detach(|| {
+            let (object, reader) = Object::open(&opening)?;
+            object.ask(&AtomicBool::new(false), || {
+                let found = selvedge_hdf5::References::of(&reader, &options);
+                found.map(Self).map_err(error::hdf5)
+            })
+        })
     }
 
     /// Those to the values of a file of `size` bytes that lies elsewhere and goes by `name`, of which

@@ -1,5 +1,6 @@
 //! Waiting without the interpreter's lock, and with an ear for Ctrl-C.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use pyo3::exceptions::PyKeyboardInterrupt;
@@ -7,7 +8,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 /// How long a wait lasts before Python is asked for signals.
-const SLICE: Duration = Duration::from_millis(20);
+pub(crate) const SLICE: Duration = Duration::from_millis(20);
 
 /// Calls `attempt` without the interpreter's lock until it returns a value. Each call waits as long as it is
 /// told at most, and between them signals are looked after.
@@ -20,6 +21,32 @@ pub(crate) fn until<T: Send>(
             return Ok(value);
         }
         py.check_signals()?;
+    }
+}
+
+/// What is dropped without the interpreter's lock: a file that is closed takes libhdf5's, and who has that can wait for a
+/// server.
+pub(crate) struct Apart<T: Send>(Option<T>);
+
+impl<T: Send> Apart<T> {
+    pub(crate) fn new(inner: T) -> Self {
+        Self(Some(inner))
+    }
+}
+
+impl<T: Send> Deref for Apart<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl<T: Send> Drop for Apart<T> {
+    fn drop(&mut self) {
+        let mut inner = self.0.take();
+        // At the end of Python there is no lock to let go.
+        Python::try_attach(|py| py.detach(|| drop(inner.take())));
     }
 }
 

@@ -28,6 +28,7 @@ class Child:
     def __init__(self, source: str, *arguments: object, **environment: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(source), *map(str, arguments)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -42,6 +43,12 @@ class Child:
         """The next line that it prints."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().strip()
+
+    def say(self) -> None:
+        """Sends it an empty line."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
 
     def kill(self) -> None:
         """Kills it, as an out-of-memory killer does."""

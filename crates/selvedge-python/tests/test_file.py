@@ -18,7 +18,7 @@ import torch
 from conftest import Child
 
 import selvedge
-from selvedge import _file
+from selvedge import _selection
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_many_small_steps_are_read_in_one_piece(tmp_path: pathlib.Path, monkeypa
     order = numpy.random.default_rng(2).permutation(4000)
     with monkeypatch.context() as patched:
         # Nothing is read in runs.
-        patched.setattr(_file, "runs", None)
+        patched.setattr(_selection, "runs", None)
         for index in (mask, order, slice(None, None, -1), [*range(3000), 7, 7]):
             same(loss[index].numpy(), losses[index])
             same(loss[index][:, 1].as_float32(), losses[index][:, 1])

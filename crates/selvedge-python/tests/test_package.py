@@ -26,7 +26,11 @@ ROOT = SOURCES.parents[1]
 def test_the_module_exports_nothing_but_itself() -> None:
     # Symbols of HDF5 would be those that h5py finds.
     exported = subprocess.run(["nm", "-D", "--defined-only", MODULE], capture_output=True, text=True, check=True).stdout
-    assert [line.split()[-1] for line in exported.splitlines()] == ["PyInit__selvedge"]
+    names = [line.split()[-1] for line in exported.splitlines()]
+    if _selvedge.OBJECT_STORES:
+        # What object_store brings has functions for C.
+        names = [name for name in names if not name.startswith("crc_fast_")]
+    assert names == ["PyInit__selvedge"]
     needed = subprocess.run(["readelf", "-dW", MODULE], capture_output=True, text=True, check=True).stdout
     libraries = set(re.findall(r"NEEDED.*\[(.*)\]", needed))
     assert libraries <= {"libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "libpthread.so.0", "libdl.so.2"}

@@ -22,11 +22,14 @@ pub(super) const COMMAND: Command = Command {
     name: "python",
     about: "Build the Python package and install it under the target directory",
     help: "\
-Usage: cargo xtask python [--zig]
+Usage: cargo xtask python [--zig] [--object-stores]
 
 Builds the wheel of the package `selvedge` into <target>/wheels, makes <target>/torch (the newest Python of the
 machine with torch for the CPU, numpy, h5py, ml_dtypes and readers of Zarr, pinned in testing/python), installs the wheel there,
 and says how large it is and how to use it.
+
+With --object-stores the package opens s3://, gs://, az:// and https://, too, and may be larger than the 6 MB of the one that is
+given away.
 
 With --zig the wheel is for every Linux with glibc 2.28 or later, as it is given away, and not for that of the machine: by
 zig, which stands in for the C compiler and the linker, and is installed into <target>/zig (100 MB).
@@ -37,15 +40,16 @@ In a Python of your own: `pip install ./crates/selvedge-python`. It needs Rust a
     run,
 };
 
-/// What a wheel has at most, with the program in it.
+/// What a wheel has at most, with the program in it, and without object stores.
 const MOST_BYTES: u64 = 6_000_000;
 
 fn run(args: &[OsString]) -> Result<()> {
-    let [zig] = args::switches(args, ["--zig"])?;
+    let [zig, object_stores] = args::switches(args, ["--zig", "--object-stores"])?;
     let workspace = Workspace::find()?;
     let tools = Tools::prepare(&workspace, Python::Unused)?;
     let python = Tools::package_python(&workspace)?;
     let mut package = Package::new(&workspace, &tools, &python, Profile::Release)?;
+    package.object_stores = object_stores;
     if zig {
         package.zig = Some(Tools::zig_python(&workspace)?);
     }
@@ -57,7 +61,7 @@ fn run(args: &[OsString]) -> Result<()> {
         .map_err(Failure::io("read", &wheel))?
         .len();
     println!("\n{}: {:.2} MB", wheel.display(), bytes as f64 / 1e6);
-    if bytes > MOST_BYTES {
+    if bytes > MOST_BYTES && !object_stores {
         return Err(Failure::Failed(format!(
             "a wheel has at most {} MB: see `[profile.wheel]` of Cargo.toml",
             MOST_BYTES / 1_000_000
@@ -89,6 +93,8 @@ pub(super) struct Package<'a> {
     tools: &'a Tools,
     python: &'a Path,
     profile: Profile,
+    /// Whether it opens objects. It does where it is tested: without them the crates are compiled from their packages.
+    object_stores: bool,
     /// The Python that has zig, if that builds the wheel.
     zig: Option<PathBuf>,
     /// Where the wheel goes.
@@ -115,6 +121,7 @@ impl<'a> Package<'a> {
             tools,
             python,
             profile,
+            object_stores: profile == Profile::Dev,
             zig: None,
             wheels,
         })
@@ -137,6 +144,9 @@ impl<'a> Package<'a> {
             .arg("--out")
             .arg(&self.wheels)
             .env("CARGO_TARGET_DIR", &self.workspace.target);
+        if self.object_stores {
+            build.args(["--features", "object-store"]);
+        }
         if self.profile == Profile::Release {
             // What walks the stack of C is of no use without its names, and takes 0.1 MB of a wheel.
             let mut flags = env::var_os("CFLAGS").unwrap_or_default();
@@ -176,7 +186,8 @@ impl<'a> Package<'a> {
     /// The package of a release build in the environment of all neighbours, and that environment's Python.
     pub(super) fn among_neighbours(workspace: &Workspace, tools: &Tools) -> Result<PathBuf> {
         let python = Tools::neighbours_python(workspace)?;
-        let package = Package::new(workspace, tools, &python, Profile::Release)?;
+        let mut package = Package::new(workspace, tools, &python, Profile::Release)?;
+        package.object_stores = true;
         for mut command in package.install() {
             run_child(&mut command)?;
         }

@@ -18,6 +18,7 @@ array([[2., 2.],
 `report`                     makes a page about a run: what moved, when, and where it stopped
 `rechunk`, `recover`         write a file anew for another way of reading, put one in order
 `Shard`, `join`              record a run of several processes, and show their files as one
+`push`, `pull`               put files into object stores, and fetch them; `open` takes ``s3://…``, too
 `references`, `to_icechunk`  let xarray, Dask and other readers of Zarr have the values, from an object store too
 ===========================  ==================================================================
 
@@ -46,12 +47,14 @@ from selvedge._errors import (
     StoppedError,
     TensorNotFoundError,
 )
-from selvedge._file import File, Selection, Tensor, open
+from selvedge._file import File, open
 from selvedge._ranks import Shard, joined_steps
 from selvedge._recorder import Plan, Recorder, Summary, plan
 from selvedge._references import VirtualizarrParser, references, to_icechunk
 from selvedge._safetensors import Loaded, load_safetensors, save_safetensors
+from selvedge._selection import Selection, Tensor
 from selvedge._selvedge import __version__
+from selvedge._stores import pull, push
 from selvedge._tools import Page, Recovery, inspect, join, rechunk, recover, report, verify
 from selvedge._watch import Watch, watch
 
@@ -93,6 +96,8 @@ __all__ = [
     "load_safetensors",
     "open",
     "plan",
+    "pull",
+    "push",
     "rechunk",
     "recover",
     "references",

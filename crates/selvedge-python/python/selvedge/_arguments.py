@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import operator
 import os
+import re
 from collections.abc import Iterable
 from typing import Any
 
+from selvedge import _selvedge
 from selvedge._dtypes import name_of
 from selvedge._errors import DeclarationError, FileError
 
+# How a URL begins, as the program has it.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+# What a path is made of by those who take a URL for one: they leave one slash of two.
+_NO_PATH = re.compile(r"(?:.*/)?(s3a?|gs|az|azure|adl|abfss?|https?):(?=/)", re.DOTALL)
 
+# What builds the package with object stores.
+WITH_STORES = (
+    "in the repository, `pip install ./crates/selvedge-python --config-settings=build-args='--features object-store'` "
+    "builds one with them"
+)
 # Counts of bytes, steps and elements are below it.
 LARGEST = 1 << 63
 
@@ -44,9 +55,48 @@ def as_text(what: str, given: Any) -> str:
     return str(given)
 
 
-def as_path(given: str | bytes | os.PathLike[Any]) -> str:
-    """A path of a file, which bytes may be as well."""
+def is_url(path: str) -> bool:
+    """Whether it is a URL, such as that of an object in a store, and no path of this machine."""
+    return _URL.match(path) is not None
+
+
+def as_source(given: str | bytes | os.PathLike[Any]) -> str:
+    """A path of a file that is read, or the URL of an object, of a package that was built with object stores."""
     path = os.fsdecode(given)
+    url = _URL.match(path)
+    if url is None:
+        return as_path(path)
+    if not _selvedge.OBJECT_STORES:
+        raise FileError(
+            f"{url[1]}://… is in an object store, and this package was built without them; {WITH_STORES}; without it the "
+            "program reads objects, and fetches them (`selvedge pull URL FILE`), where it was built with them, and "
+            "`selvedge.VirtualizarrParser` lets xarray read them"
+        )
+    return path
+
+
+def as_path(given: str | bytes | os.PathLike[Any], *, new: bool = False) -> str:
+    """A path of a file of this machine, which bytes may be as well; with `new`, of one that is to be written.
+
+    Every path that a function is given comes through here, or through `as_source` where it may be a URL.
+    """
+    path = os.fsdecode(given)
+    if (url := _URL.match(path)) is not None:
+        # Of the rest nothing is told: there can be a password in it.
+        if url[1] == "file":
+            raise FileError("file://… is a URL: name the file by its path")
+        raise FileError(
+            f"{url[1]}://… is in an object store, and what is written is a file of this machine: name one, and "
+            "`selvedge.push(FILE, URL)` puts it there"
+            if new
+            else f"{url[1]}://… is in an object store, and this takes files of this machine: `selvedge.pull(URL, FILE)` "
+            "makes one of it"
+        )
+    if (url := _NO_PATH.match(path)) is not None and not os.path.isdir(url[0]):
+        raise FileError(
+            f"{url[1]}:/… is what a path makes of a URL, and names no object: give `{url[1]}://…` as a text, and not as a "
+            "`pathlib.Path`"
+        )
     try:
         is_path = b"\0" not in os.fsencode(path)
     except UnicodeEncodeError:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from selvedge._arguments import is_url
+
 _TABLE = "border-collapse:collapse;margin:.3em 0;font-variant-numeric:tabular-nums"
 _CELL = "text-align:left;padding:.15em .9em .15em 0;border:0"
 
@@ -30,6 +32,8 @@ def frame(page: str) -> str:
 
 def short(path: str) -> str:
     """A path as people would say it here: relative to the working folder where that is shorter."""
+    if is_url(path):
+        return path
     relative = os.path.relpath(path)
     return relative if len(relative) < len(path) else path
 

@@ -10,7 +10,7 @@ import sys
 from typing import NoReturn
 
 from selvedge import _selvedge
-from selvedge._arguments import as_path
+from selvedge._arguments import as_path, as_source
 from selvedge._errors import ProgramError
 
 # Runs the package whose file is its first argument, wherever the interpreter would look for one of this name.
@@ -71,14 +71,23 @@ def main() -> NoReturn:
     os._exit(code)
 
 
-def argument(path: str | os.PathLike[str]) -> str:
-    """A path as the program takes it, which begins with no `-`, as options do."""
-    path = as_path(path)
+def argument(path: str | os.PathLike[str], *, new: bool = False) -> str:
+    """A path as the program takes it; with `new`, of a file that it writes."""
+    return _no_option(as_path(path, new=new))
+
+
+def source(path: str | os.PathLike[str]) -> str:
+    """The same of a file that it reads, which may be an object."""
+    return _no_option(as_source(path))
+
+
+def _no_option(path: str) -> str:
+    """A path that begins with no `-`, as options do."""
     return os.path.join(os.curdir, path) if path.startswith("-") else path
 
 
 def call(*arguments: str, answers: tuple[int, ...] = (0,)) -> tuple[int, str]:
-    """Runs the program in a process of its own: the exit code, and what it prints. Paths are made by `argument`.
+    """Runs the program in a process of its own: the exit code, and what it prints. Paths are made by `argument` and `source`.
 
     A damaged file can make libhdf5 crash or loop; it is the child that crashes, and Ctrl-C ends it.
     """

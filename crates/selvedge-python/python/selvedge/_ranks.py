@@ -59,7 +59,8 @@ class Shard:
         own: tuple[str, int, int, int] | None = None
         problem: str | None = None
         try:
-            own = _selvedge.rank_of(as_path(resume)) if resume is not None and os.path.exists(resume) else None
+            if resume is not None and os.path.exists(path := as_path(resume, new=True)):
+                own = _selvedge.rank_of(path)
         except Error as error:
             # The others wait for this rank: all of them hear of it.
             problem = str(error)

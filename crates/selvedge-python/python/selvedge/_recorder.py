@@ -164,7 +164,7 @@ class Recorder(_selvedge.Recorder):
         shard: Shard | None = None,
         parts: Mapping[str, Part] | None = None,
     ) -> Self:
-        path = os.path.abspath(as_path(path))
+        path = os.path.abspath(as_path(path, new=True))
         if overwrite and resume:
             raise DeclarationError("`overwrite` begins the file anew and `resume` goes on with it: choose one")
         declared = _declared(like, tensors, scalars, constants, shard)
@@ -284,7 +284,7 @@ def plan(
     """
     declared = _declared(like, tensors, scalars, constants, None)
     text, numbers = _selvedge.plan(
-        os.path.abspath(as_path(path)),
+        os.path.abspath(as_path(path, new=True)),
         declared.tensors,
         declared.constants,
         [],

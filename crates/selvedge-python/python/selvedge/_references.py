@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 from selvedge import _selvedge
-from selvedge._arguments import as_path, listed
+from selvedge._arguments import as_path, as_source, is_url, listed
 from selvedge._errors import DeclarationError, FileError
 from selvedge._extras import package
-from selvedge._program import argument, call, with_arguments
+from selvedge._program import argument, call, source, with_arguments
 
 if TYPE_CHECKING:
     import numpy
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Path = str | os.PathLike[str]
 
 PIECE = 8_000_000
+# The seconds for which nothing may come from a server of objects.
+TIMEOUT = 30.0
 # The attribute of an array in Icechunk by which the next call knows that its pieces are where they were.
 LAST = "selvedge_last_pieces"
 # What the bits of these are stored as.
@@ -47,7 +49,7 @@ def references(
     is one request of one piece, where it was not compressed.
 
     Args:
-        files: an HDF5 file or a joined view, or the files of the ranks.
+        files: an HDF5 file or a joined view, or the files of the ranks; or the URL of one file in an object store.
         target: the file to write, with its folders; without it only what would be written is told.
         zarr: the form of Zarr, 2 (which xarray's kerchunk engine reads) or 3.
         url: where the files will lie for those who read: this, and their way from the folder that all are in.
@@ -62,12 +64,12 @@ def references(
     Raises:
         ProgramError: a tensor has no references, by name; ranks do not go together; or there is such a file.
     """
-    arguments = ["references", *map(argument, listed(files)), f"--zarr={zarr}", f"--piece={piece}"]
+    arguments = ["references", *map(source, listed(files)), f"--zarr={zarr}", f"--piece={piece}"]
     arguments += ["--skip-unsupported"] * skip_unsupported
     if url is not None:
         arguments += [f"--url={url}"]
     if target is not None:
-        arguments += ["--output", argument(target), "--parents", *["--overwrite"] * overwrite]
+        arguments += ["--output", argument(target, new=True), "--parents", *["--overwrite"] * overwrite]
     return with_arguments(call(*arguments)[1])
 
 
@@ -177,7 +179,7 @@ def to_icechunk(
     steps that are committed now, of ranks those that all of them have.
 
     Args:
-        files: an HDF5 file or a joined view, or the files of the ranks.
+        files: an HDF5 file or a joined view, or the files of the ranks; or the URL of one file in an object store.
         repo: an `icechunk.Repository` that has a virtual chunk container for the files.
         branch: the branch that gets the commit.
         group: the path of a group for the arrays; without it, the root.
@@ -194,9 +196,16 @@ def to_icechunk(
         DeclarationError: the group has another array of the name of a tensor, or arrays of another run.
     """
     zarr = package("zarr", "`to_icechunk`")
-    found = _selvedge.References([as_path(file) for file in listed(files)], piece, skip_unsupported)
-    # Icechunk takes them for what a browser does.
-    urls = [quote(location, safe="/:") for location in _urls(found.files(), url)]
+    sources = [as_source(file) for file in listed(files)]
+    if len(sources) == 1 and is_url(sources[0]):
+        found = _selvedge.References.of_object(sources[0], TIMEOUT, piece, skip_unsupported)
+        name = sources[0].rpartition("/")[2]
+        urls = [sources[0] if url is None else f"{url.rstrip('/')}/{name}"]
+    else:
+        # The files of ranks are joined where they are files of this machine.
+        found = _selvedge.References([as_path(file) for file in sources], piece, skip_unsupported)
+        # Icechunk takes them for what a browser does.
+        urls = [quote(location, safe="/:") for location in _urls(found.files(), url)]
     session = repo.writable_session(branch)
     root = zarr.open_group(session.store, mode="a", zarr_format=3)
     inside = root.require_group(group) if group else root

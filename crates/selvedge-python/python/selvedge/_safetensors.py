@@ -62,7 +62,7 @@ def save_safetensors(
         "sync": sync,
         "reproducible": reproducible,
     }
-    return _selvedge.save_safetensors(as_path(path), items, options)
+    return _selvedge.save_safetensors(as_path(path, new=True), items, options)
 
 
 class Loaded(dict[str, Any]):

@@ -12,7 +12,7 @@ from typing import Any
 
 from selvedge import _html, _selvedge
 from selvedge._arguments import as_path, listed
-from selvedge._program import argument, call, with_arguments
+from selvedge._program import argument, call, source, with_arguments
 
 Path = str | os.PathLike[str]
 
@@ -30,7 +30,7 @@ def inspect(
 ) -> dict[str, Any]:
     """What a file says of itself: tensors with dtypes, shapes and chunks, attributes, provenance, state.
 
-    Any HDF5, safetensors, .npy or .npz file; headers only. It is what ``selvedge inspect --json`` prints.
+    Any HDF5, safetensors, .npy or .npz file, or the URL of an HDF5 file in an object store; headers only. It is what ``selvedge inspect --json`` prints.
     `assume_bf16` takes uint16 without a marker for the bits of bfloat16; `follow_links` and `load_plugins` are
     those of `open`.
 
@@ -38,7 +38,7 @@ def inspect(
         ProgramError: the file cannot be read.
     """
     bf16 = ["--assume-bf16"] * assume_bf16
-    _, printed = call("inspect", "--json", *bf16, *_others(follow_links, load_plugins), argument(path))
+    _, printed = call("inspect", "--json", *bf16, *_others(follow_links, load_plugins), source(path))
     # The program takes several files.
     file: dict[str, Any] = json.loads(printed)["files"][0]
     return file
@@ -55,7 +55,7 @@ def verify(
 ) -> dict[str, Any]:
     """Whether two files hold the same values, bit for bit, or one those that its checksums were made of.
 
-    Whatever their formats and chunks. Returns what ``selvedge verify --json`` prints, with the answer as
+    Whatever their formats and chunks, and wherever they lie: each may be a URL. Returns what ``selvedge verify --json`` prints, with the answer as
     ``"equal"``; `assume_bf16` takes uint16 without a marker for the bits of bfloat16, and `skip_unsupported`
     leaves out what cannot be read here, for its type, a filter or a file that is not there. `follow_links` and
     `load_plugins` are those of `open`.
@@ -63,9 +63,9 @@ def verify(
     Raises:
         ProgramError: it cannot be told: a file cannot be read or has no checksums, or nothing was compared.
     """
-    arguments = ["verify", "--json", *_others(follow_links, load_plugins), argument(path)]
+    arguments = ["verify", "--json", *_others(follow_links, load_plugins), source(path)]
     if other is not None:
-        arguments.append(argument(other))
+        arguments.append(source(other))
         arguments += ["--assume-bf16"] * assume_bf16 + ["--skip-unsupported"] * skip_unsupported
     code, printed = call(*arguments, answers=(0, 1))
     report: dict[str, Any] = json.loads(printed)
@@ -108,7 +108,7 @@ def rechunk(
     Raises:
         ProgramError: there is such a file, or it cannot be made; then there is none.
     """
-    arguments = ["rechunk", argument(path), argument(target), f"--for={read}", f"--compression={compression}"]
+    arguments = ["rechunk", argument(path), argument(target, new=True), f"--for={read}", f"--compression={compression}"]
     arguments += ["--parents", *_others(follow_links, load_plugins)]
     arguments += [f"--assume-bf16={name}" for name in listed(assume_bf16)]
     arguments += ["--checksums"] * checksums + ["--overwrite"] * overwrite
@@ -143,7 +143,7 @@ def report(
     """Makes a page about a run, for a browser or a notebook: what moved, when, and where it stopped.
 
     Args:
-        path: an HDF5, safetensors, .npy or .npz file.
+        path: an HDF5, safetensors, .npy or .npz file, or the URL of an HDF5 file in an object store.
         page: the page, one file of less than 5 MB that needs no network. Folders that are missing are made. Without
             it, or with ``None``, the page has no file, and a notebook shows it.
         others: more files, which share the charts.
@@ -166,7 +166,7 @@ def report(
         ProgramError: there is such a page, or a file cannot be read; where it is a tensor, the page tells of the
             others.
     """
-    arguments = ["report", argument(path), *map(argument, others), *_others(follow_links, load_plugins)]
+    arguments = ["report", source(path), *map(source, others), *_others(follow_links, load_plugins)]
     arguments += [f"--tensor={name}" for name in listed(tensors)]
     if vocabulary is not None:
         arguments += ["--vocabulary", argument(vocabulary)]
@@ -175,7 +175,7 @@ def report(
     arguments += ["--quick"] * quick + ["--assume-bf16"] * assume_bf16
     arguments += ["--overwrite"] * overwrite + ["--skip-unsupported"] * skip_unsupported
     if page is not None:
-        return Page(with_arguments(call(*arguments, "--parents", "--output", argument(page))[1]))
+        return Page(with_arguments(call(*arguments, "--parents", "--output", argument(page, new=True))[1]))
     with tempfile.TemporaryDirectory() as folder:
         made = os.path.join(folder, "page.html")
         shown = Page(with_arguments(call(*arguments, "--output", made)[1]).replace(made, "a page"))
@@ -209,7 +209,7 @@ def join(shards: Iterable[Path], view: Path | None = None, *, overwrite: bool = 
     """
     arguments = ["join", *map(argument, listed(shards))]
     if view is not None:
-        arguments += ["--output", argument(view), "--parents", *["--overwrite"] * overwrite]
+        arguments += ["--output", argument(view, new=True), "--parents", *["--overwrite"] * overwrite]
     return with_arguments(call(*arguments)[1])
 
 
