@@ -11,6 +11,10 @@ pub(crate) use by_store::Object;
 pub(crate) use without::Object;
 
 /// How an object is opened.
+#[cfg_attr(
+    not(feature = "object-store"),
+    expect(dead_code, reason = "only a package with stores opens one")
+)]
 pub(crate) struct Opening<'a> {
     pub(crate) url: &'a str,
     /// Which object it has to be, where that is known, as [`Object::version`] tells it.

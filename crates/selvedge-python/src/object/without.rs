@@ -16,13 +16,7 @@ impl Object {
     /// Whether objects can be opened.
     pub(crate) const IS_KNOWN: bool = false;
 
-    pub(crate) fn open(opening: &Opening<'_>) -> PyResult<(Arc<Self>, Reader)> {
-        let Opening {
-            url: _,
-            version: _,
-            timeout: _,
-            plugins: _,
-        } = opening;
+    pub(crate) fn open(_: &Opening<'_>) -> PyResult<(Arc<Self>, Reader)> {
         let text = "this package was built without object stores";
         Err(Python::attach(|py| error::new(py, "FileError", text)))
     }
