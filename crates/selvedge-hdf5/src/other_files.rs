@@ -95,6 +95,8 @@ pub(crate) struct Refusal {
 pub(crate) enum Why {
     /// Nobody asked for other files.
     NotAsked,
+    /// Nobody asked for other files, and it is a source in another folder.
+    Elsewhere,
     /// There are none beside an object.
     Alone,
     /// It lies outside of these folders.
@@ -115,6 +117,10 @@ impl fmt::Display for Why {
             Self::NotAsked => f.write_str(
                 "other files than sources of virtual datasets in the folder of the file are read only where \
                  that is asked for, and inside of a folder (`follow_links`; `--follow-links[=DIR]`)",
+            ),
+            Self::Elsewhere => f.write_str(
+                "its name leads out of the folder of the file, and sources of virtual datasets in another one are read \
+                 only where that is asked for, and inside of a folder (`follow_links_inside`; `--follow-links=DIR`)",
             ),
             Self::Alone => f.write_str(
                 "no other file is opened beside this one; where it is an object, fetch both into one folder (`pull`)",
@@ -217,7 +223,7 @@ impl OtherFiles {
         };
         let leads_up = name.components().any(|part| part == Component::ParentDir);
         if leads_up || (name.is_absolute() && !name.starts_with(&sources.folder)) {
-            return Err(refuse(name, Why::NotAsked));
+            return Err(refuse(name, Why::Elsewhere));
         }
         Ok(())
     }
@@ -233,7 +239,7 @@ impl OtherFiles {
         };
         let found = path.canonicalize()?;
         if !found.starts_with(&sources.folder) {
-            return Err(refuse(path, Why::NotAsked));
+            return Err(refuse(path, Why::Elsewhere));
         }
         let file = open_other(&found)?;
         sources.found.lock().insert(found);
@@ -361,15 +367,16 @@ mod tests {
         assert!(opened.unwrap_err().to_string().contains("in/a"));
         with_sources(|| ()).unwrap();
         std::fs::rename(path("in/c"), path("in/a")).unwrap();
+        let refused = || refusal().map(|refusal| refusal.why);
         for name in ["../a", "in/../../a", "/dev/null"] {
             assert!(sources.check_source(Path::new(name)).is_err());
-            refusal();
+            assert_eq!(refused(), Some(Why::Elsewhere));
         }
         assert!(sources.check_source(Path::new("b/a")).is_ok());
         assert!(sources.check_source(&folder.join("a")).is_ok());
         for name in ["b", "in/../b", "in/link"] {
             assert!(sources.open_source(&path(name)).is_err());
-            assert_eq!(refusal().map(|refusal| refusal.why), Some(Why::NotAsked));
+            assert_eq!(refused(), Some(Why::Elsewhere));
             assert_eq!(why(&sources, name, false), Some(Why::NotAsked));
         }
         for none in ["none", "b"] {

@@ -94,18 +94,20 @@ fn raise(error: &(dyn std::error::Error + 'static), class: &str) -> PyErr {
 }
 
 /// What the libraries say, with their options as the arguments of Python: "(`overwrite`; `--overwrite`)" is
-/// "(`overwrite=True`)" here.
-fn in_python(text: &str) -> String {
+/// "(`overwrite=True`)" here, and "(`follow_links`; `--follow-links[=DIR]`)" is "(`follow_links=True`, or
+/// `follow_links=DIR`)".
+pub(crate) fn in_python(text: &str) -> String {
     let text = text.replace("`Recorder::resume`", "`resume=True`");
     let mut said = String::new();
     let mut rest = &*text;
     while let Some((before, flag)) = rest.split_once("`; `--") {
         let sides = (before.rsplit_once("(`"), flag.split_once("`)"));
-        let (Some((lead, option)), Some((_, after))) = sides else {
+        let (Some((lead, option)), Some((flag, after))) = sides else {
             break;
         };
         let option = match option.strip_suffix("_inside") {
             Some(option) => format!("{option}=DIR"),
+            None if flag.ends_with("[=DIR]") => format!("{option}=True`, or `{option}=DIR"),
             None => format!("{}=True", option.trim_end_matches("(true)")),
         };
         said += &format!("{lead}(`{option}`)");

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::prelude::*;
 use selvedge_base::shape::most_elements;
 use selvedge_base::{Mutex, Stride};
-use selvedge_hdf5::{Attribute, Dtype, Indices, NoIndices, Reader, Role, RunState};
+use selvedge_hdf5::{Attribute, Dtype, Indices, NoIndices, Reader, ReaderOptions, Role, RunState};
 
 use crate::error;
 use crate::object::{Object, Opening};
@@ -28,9 +28,21 @@ pub(crate) struct File {
 
 /// Which other files are read, of those that the file names.
 #[derive(FromPyObject)]
-enum Links {
+pub(crate) enum Links {
     Asked(bool),
     Inside(PathBuf),
+}
+
+impl Links {
+    /// How a file is opened with them.
+    pub(crate) fn options(self) -> ReaderOptions {
+        let options = Reader::options();
+        match self {
+            Self::Asked(false) => options,
+            Self::Asked(true) => options.follow_links(),
+            Self::Inside(folder) => options.follow_links_inside(folder),
+        }
+    }
 }
 
 #[pymethods]
@@ -38,16 +50,9 @@ impl File {
     /// `links` are the folder in which files are read that the file names, or whether those in its own are.
     #[new]
     fn new(py: Python<'_>, path: PathBuf, links: Links, plugins: bool) -> PyResult<Self> {
-        let options = Reader::options();
-        let options = match links {
-            Links::Asked(false) => options,
-            Links::Asked(true) => options.follow_links(),
-            Links::Inside(folder) => options.follow_links_inside(folder),
-        };
-        let options = if plugins {
-            options.load_plugins()
-        } else {
-            options
+        let options = match plugins {
+            true => links.options().load_plugins(),
+            false => links.options(),
         };
         let reader = py.detach(|| options.open(path)).map_err(error::hdf5)?;
         Ok(Self {
@@ -133,7 +138,10 @@ impl File {
     /// What is not as the run left it, in sentences.
     fn notes(&self, py: Python<'_>) -> Vec<String> {
         self.with(py, |reader| {
-            reader.notes().iter().map(ToString::to_string).collect()
+            let notes = reader.notes().iter();
+            notes
+                .map(|note| error::in_python(&note.to_string()))
+                .collect()
         })
     }
 

@@ -6,31 +6,56 @@ use std::sync::atomic::AtomicBool;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use selvedge_base::Mutex;
 use selvedge_hdf5::{Attribute, Reader, ReferenceCodec, ReferenceOptions, ReferencedPiece};
 
 use crate::error;
-use crate::file::to_python;
+use crate::file::{Links, to_python};
 use crate::object::{Object, Opening};
 use crate::ranges::Blocks;
 
-/// References to the values of a file, or of all ranks of a run.
+/// References to the values of a file, or of all ranks of a run. They hold the files open and against writers until
+/// they are closed: frames of Python, which an error or a library keeps, may hold on to them for long.
 #[pyclass(frozen, module = "selvedge._selvedge")]
-pub(crate) struct References(selvedge_hdf5::References);
+pub(crate) struct References(Arc<Open>);
+
+/// References until they are closed.
+struct Open(Mutex<Option<Arc<selvedge_hdf5::References>>>);
+
+impl Open {
+    fn new(found: selvedge_hdf5::References) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Some(Arc::new(found)))))
+    }
+
+    fn get(&self, py: Python<'_>) -> PyResult<Arc<selvedge_hdf5::References>> {
+        let found = self.0.lock().clone();
+        found.ok_or_else(|| error::new(py, "ClosedError", "the references were closed"))
+    }
+}
 
 #[pymethods]
 impl References {
+    /// `links` say of a single file which others are read, as of a `File`.
     #[new]
-    fn new(py: Python<'_>, files: Vec<PathBuf>, piece: u64, skip: bool) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        files: Vec<PathBuf>,
+        links: Links,
+        piece: u64,
+        skip: bool,
+    ) -> PyResult<Self> {
         let options = ReferenceOptions::default()
             .piece_bytes(piece)
             .skip_unsupported(skip);
         let found = py.detach(move || {
             Ok::<_, selvedge_hdf5::Error>(match &files[..] {
-                [file] => selvedge_hdf5::References::of(&Reader::open(file)?, &options)?,
+                [file] => selvedge_hdf5::References::of(&links.options().open(file)?, &options)?,
                 ranks => selvedge_hdf5::References::of_ranks(ranks, &options)?,
             })
         });
-        found.map(Self).map_err(error::hdf5)
+        found
+            .map(|found| Self(Open::new(found)))
+            .map_err(error::hdf5)
     }
 
     /// Those to the values of the file that is the object at `url`.
@@ -55,7 +80,8 @@ impl References {
             let (object, reader) = Object::open(&opening)?;
             object.ask(&AtomicBool::new(false), || {
                 let found = selvedge_hdf5::References::of(&reader, &options);
-                found.map(Self).map_err(error::hdf5)
+                let found = found.map(|found| Self(Open::new(found)));
+                found.map_err(error::hdf5)
             })
         })
     }
@@ -81,31 +107,42 @@ impl References {
                 Ok::<_, selvedge_hdf5::Error>(found)
             });
             if !blocks.fetch_missing(fetch)? {
-                return found.map(Self).map_err(error::hdf5);
+                return found
+                    .map(|found| Self(Open::new(found)))
+                    .map_err(error::hdf5);
             }
         }
     }
 
+    /// Closes the files. Nothing is known of the arrays any more.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| drop(self.0.0.lock().take()));
+    }
+
     /// The files that pieces lie in.
-    fn files(&self) -> Vec<PathBuf> {
-        self.0.files().to_vec()
+    fn files(&self, py: Python<'_>) -> PyResult<Vec<PathBuf>> {
+        Ok(self.0.get(py)?.files().to_vec())
     }
 
-    fn steps(&self) -> u64 {
-        self.0.steps()
+    fn steps(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.0.get(py)?.steps())
     }
 
-    fn left_out(&self) -> Vec<String> {
-        self.0.left_out().to_vec()
+    fn left_out(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.0.get(py)?.left_out().to_vec())
     }
 
     fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
-        all(py, self.0.attributes())
+        all(py, self.0.get(py)?.attributes())
     }
 
-    fn arrays(&self) -> Vec<ReferencedArray> {
-        let arrays = self.0.arrays().iter().cloned();
-        arrays.map(ReferencedArray).collect()
+    fn arrays(&self, py: Python<'_>) -> PyResult<Vec<ReferencedArray>> {
+        let count = self.0.get(py)?.arrays().len();
+        let array = |number| ReferencedArray {
+            of: Arc::clone(&self.0),
+            number,
+        };
+        Ok((0..count).map(array).collect())
     }
 }
 
@@ -121,7 +158,20 @@ fn all<'py>(
 
 /// A tensor as an array of Zarr.
 #[pyclass(frozen, module = "selvedge._selvedge")]
-pub(crate) struct ReferencedArray(selvedge_hdf5::ReferencedArray);
+pub(crate) struct ReferencedArray {
+    of: Arc<Open>,
+    number: usize,
+}
+
+impl ReferencedArray {
+    fn with<T>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&selvedge_hdf5::ReferencedArray) -> T,
+    ) -> PyResult<T> {
+        Ok(work(&self.of.get(py)?.arrays()[self.number]))
+    }
+}
 
 /// The pieces of an array: numbers of files as uint32, offsets and lengths as uint64, little-endian; and those that
 /// are no range of a file, by their numbers.
@@ -135,58 +185,57 @@ type Pieces<'py> = (
 #[pymethods]
 impl ReferencedArray {
     #[getter]
-    fn name(&self) -> &str {
-        self.0.name()
+    fn name(&self, py: Python<'_>) -> PyResult<String> {
+        self.with(py, |array| array.name().to_owned())
     }
 
     #[getter]
-    fn dtype(&self) -> &'static str {
-        self.0.dtype().name()
+    fn dtype(&self, py: Python<'_>) -> PyResult<&'static str> {
+        self.with(py, |array| array.dtype().name())
     }
 
     #[getter]
-    fn shape(&self) -> Vec<u64> {
-        self.0.shape().to_vec()
+    fn shape(&self, py: Python<'_>) -> PyResult<Vec<u64>> {
+        self.with(py, |array| array.shape().to_vec())
     }
 
     #[getter]
-    fn chunk_shape(&self) -> Vec<u64> {
-        self.0.chunk_shape().to_vec()
+    fn chunk_shape(&self, py: Python<'_>) -> PyResult<Vec<u64>> {
+        self.with(py, |array| array.chunk_shape().to_vec())
     }
 
     #[getter]
-    fn grid_shape(&self) -> Vec<u64> {
-        self.0.grid_shape()
+    fn grid_shape(&self, py: Python<'_>) -> PyResult<Vec<u64>> {
+        self.with(py, selvedge_hdf5::ReferencedArray::grid_shape)
     }
 
     #[getter]
-    fn dimension_names(&self) -> Vec<String> {
-        self.0.dimension_names().to_vec()
+    fn dimension_names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.with(py, |array| array.dimension_names().to_vec())
     }
 
     /// What pieces went through: names of numcodecs, and the bytes of an element where that counts.
     #[getter]
-    fn codecs(&self) -> Vec<(&'static str, usize)> {
-        let codecs = self.0.codecs().iter();
-        codecs
-            .map(|codec| match codec {
-                ReferenceCodec::Shuffle { element } => ("shuffle", *element),
-                ReferenceCodec::Fletcher32 => ("fletcher32", 0),
-                _ => ("zlib", 0),
-            })
-            .collect()
+    fn codecs(&self, py: Python<'_>) -> PyResult<Vec<(&'static str, usize)>> {
+        let named = |codec: &ReferenceCodec| match codec {
+            ReferenceCodec::Shuffle { element } => ("shuffle", *element),
+            ReferenceCodec::Fletcher32 => ("fletcher32", 0),
+            _ => ("zlib", 0),
+        };
+        self.with(py, |array| array.codecs().iter().map(named).collect())
     }
 
     fn attributes<'py>(&self, py: Python<'py>) -> PyResult<Vec<(String, Bound<'py, PyAny>)>> {
-        all(py, self.0.attributes())
+        self.with(py, |array| all(py, array.attributes()))?
     }
 
     /// The pieces from number `first` along the first axis on, in row-major order.
     fn pieces<'py>(&self, py: Python<'py>, first: u64) -> PyResult<Pieces<'py>> {
         let (mut files, mut offsets, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
         let mut inline = Vec::new();
+        let of = self.of.get(py)?;
         let found = py.detach(|| {
-            self.0.for_each_piece(first, |_, piece| {
+            of.arrays()[self.number].for_each_piece(first, |_, piece| {
                 let (file, offset, length) = match piece {
                     ReferencedPiece::Range {
                         file,

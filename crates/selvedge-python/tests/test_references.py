@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import http.server
 import os
 import pathlib
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+import h5py
 import numpy
 import pytest
 
@@ -315,6 +317,224 @@ def test_what_an_earlier_run_had_is_no_part_of_this_one(tmp_path: pathlib.Path) 
         else:
             selvedge.to_icechunk(path, repo, group=group)
     assert list(committed(repo)["new"]) == ["A"]
+
+
+def foreign(path: pathlib.Path, arrays: dict[str, Any]) -> None:
+    """A file of any program, with tensors in groups."""
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            file[name] = values
+
+
+def five(first: float) -> numpy.ndarray[Any, Any]:
+    return first + numpy.arange(20.0).reshape(5, 4)
+
+
+def test_what_an_earlier_run_had_in_groups_is_no_part_of_this_one(tmp_path: pathlib.Path) -> None:
+    """Arrays in groups were not looked at: `dec/W` stayed, and showed the bytes of `enc/Q` as its values."""
+    path, repo = tmp_path / "a.h5", repository(tmp_path)
+    foreign(path, {"enc/W": five(0), "dec/W": five(100)})
+    first = selvedge.to_icechunk(path, repo)
+    foreign(path, {"enc/W": five(1000), "enc/Q": five(7000)})
+    with pytest.raises(selvedge.DeclarationError, match="`dec/W` of an earlier commit, and the run has none of it"):
+        selvedge.to_icechunk(path, repo)
+    assert repo.lookup_branch("main") == first
+
+    # What other calls put into groups of their own does not stand in the way, and is not taken for this run's.
+    repo = repository(tmp_path / "other")
+    path = tmp_path / "other" / "a.h5"
+    foreign(path, {"enc/W": five(0)})
+    for group in ("runs/a", "/runs/b/", "", "runs/a", ""):
+        selvedge.to_icechunk(path, repo, group=group)
+    arrays = sorted(name for name, node in committed(repo).members(max_depth=None) if isinstance(node, zarr.Array))
+    assert arrays == ["enc/W", "runs/a/enc/W", "runs/b/enc/W"]
+    last = repo.lookup_branch("main")
+    foreign(path, {"W": five(0)})
+    with pytest.raises(selvedge.DeclarationError, match="`W` of an earlier commit, which was made with another `group=`"):
+        selvedge.to_icechunk(path, repo, group="enc")
+    foreign(path, {"enc/W": five(0), "runs/a/W": five(0)})
+    with pytest.raises(selvedge.DeclarationError, match="`runs/a`, which is not from this run.* a tensor `runs/a/W`"):
+        selvedge.to_icechunk(path, repo)
+    assert repo.lookup_branch("main") == last
+
+
+def test_values_of_the_user_are_not_replaced(tmp_path: pathlib.Path) -> None:
+    """An array of the name, the shape and the dtype of a constant was taken for one of an earlier commit."""
+    path, repo = tmp_path / "a.h5", repository(tmp_path)
+    foreign(path, {"mask": numpy.arange(10), "enc/W": five(0), "free": five(0)})
+    session = repo.writable_session("main")
+    root = zarr.open_group(session.store, mode="a")
+    own = root.create_array("mask", shape=(10,), dtype="int64", chunks=(10,), compressors=None)
+    own[:] = numpy.arange(10) * 111
+    session.commit("mine")
+    with pytest.raises(selvedge.DeclarationError, match="`mask`, which is not from this run.* a tensor `mask`.*`group=`"):
+        selvedge.to_icechunk(path, repo)
+    assert committed(repo)["mask"][:].tolist() == [0, 111, 222, 333, 444, 555, 666, 777, 888, 999]
+
+    foreign(path, {"mask/W": five(0)})
+    with pytest.raises(selvedge.DeclarationError, match="`mask`, which is not from this run.* a tensor `mask/W`"):
+        selvedge.to_icechunk(path, repo)
+    # A group is no array.
+    foreign(path, {"G": five(0)})
+    session = repo.writable_session("main")
+    zarr.open_group(session.store, mode="a").create_group("G")
+    session.commit("mine")
+    with pytest.raises(selvedge.DeclarationError, match="`G`, which is not from this run"):
+        selvedge.to_icechunk(path, repo)
+    # What has other names stays beside the run.
+    foreign(path, {"W": five(3)})
+    selvedge.to_icechunk(path, repo)
+    found = committed(repo)
+    assert found["mask"][9] == 999 and numpy.array_equal(found["W"][:], five(3))
+
+
+def test_attributes_go_with_the_run_that_had_them(tmp_path: pathlib.Path) -> None:
+    """A file that was written anew without an attribute had it for ever."""
+    path, repo = tmp_path / "a.h5", repository(tmp_path)
+
+    def write(**attributes: Any) -> None:
+        foreign(path, {"W": five(0)})
+        with h5py.File(path, "r+") as file:
+            file.attrs.update(attributes)
+            file["W"].attrs.update({f"W_{name}": value for name, value in attributes.items()})
+
+    write(lr=1.0, old="yes")
+    selvedge.to_icechunk(path, repo)
+    session = repo.writable_session("main")
+    root = zarr.open_group(session.store, mode="a")
+    root.attrs["title"], root["W"].attrs["unit"] = "mine", "m"
+    session.commit("attributes of the user")
+    write(lr=2.0, new=[1, 2])
+    commit = selvedge.to_icechunk(path, repo)
+    shown = {name: value for name, value in committed(repo).attrs.items() if not name.startswith("selvedge_")}
+    assert shown == {"title": "mine", "lr": 2.0, "new": [1, 2]}
+    shown = {name: value for name, value in committed(repo)["W"].attrs.items() if not name.startswith("selvedge_")}
+    assert shown == {"unit": "m", "W_lr": 2.0, "W_new": [1, 2]}
+    assert selvedge.to_icechunk(path, repo) == commit
+    # Those of the user are not replaced either.
+    write(lr=2.0, title="the run's")
+    with pytest.raises(selvedge.DeclarationError, match="`/` in the repository has an attribute `title` that is not from"):
+        selvedge.to_icechunk(path, repo)
+    assert repo.lookup_branch("main") == commit
+
+
+def test_an_array_of_another_meaning_is_another_one(tmp_path: pathlib.Path) -> None:
+    """Integers in the place of bfloat16 had its `logical_dtype`, and other filters the earlier codecs, if as many."""
+    path, repo = tmp_path / "a.h5", repository(tmp_path)
+    with selvedge.Recorder(path, tensors={"W": ("bfloat16", (4,))}) as run:
+        run.append(W=bfloat16(numpy.arange(4, dtype=numpy.uint16)))
+    selvedge.to_icechunk(path, repo)
+    with selvedge.Recorder(path, tensors={"W": ("uint16", (4,))}, overwrite=True) as run:
+        run.append(W=numpy.arange(4, dtype=numpy.uint16))
+    said = r"`W` is in the repository as pieces .* of bfloat16 with steps of \(4,\), and would be pieces .* of uint16 with"
+    with pytest.raises(selvedge.DeclarationError, match=said):
+        selvedge.to_icechunk(path, repo)
+    assert committed(repo)["W"].attrs["logical_dtype"] == "bfloat16"
+
+    for filters in ({"shuffle": True, "compression": "gzip"}, {"compression": "gzip", "fletcher32": True}):
+        with h5py.File(path, "w") as file:
+            file.create_dataset("W", data=five(0), chunks=(1, 4), **filters)
+        if "shuffle" in filters:
+            selvedge.to_icechunk(path, repo, group="filters")
+    with pytest.raises(selvedge.DeclarationError, match="through shuffle, zlib, and would be .* through zlib, fletcher32:"):
+        selvedge.to_icechunk(path, repo, group="filters")
+
+
+def test_virtualizarr_is_given_no_name_that_it_takes_for_another(tmp_path: pathlib.Path, server: str) -> None:
+    """What follows a `#` is no part of the path for it: values of `run` were read for those of `run#2`."""
+    names = ["run#2", "run?2", "a\nb"]
+    foreign(tmp_path / "run", {"W": five(0)})
+    foreign(tmp_path / "ab", {"W": five(0)})
+    parser = selvedge.VirtualizarrParser()
+    for path in (tmp_path / name for name in names):
+        foreign(path, {"W": five(100)})
+        for url in (str(path), path.as_uri(), f"file://{path}"):
+            with pytest.raises(selvedge.FileError, match="VirtualiZarr would read `.*/(run|ab)`.* rename the file"):
+                parser(url, registry())
+        with pytest.raises(selvedge.FileError, match="VirtualiZarr would read"):
+            virtualizarr.open_virtual_dataset(str(path), registry(), parser)
+    found = zarr.open_group(parser(str(tmp_path / "run"), registry()), mode="r")
+    assert numpy.array_equal(found["W"][:], five(0))
+    # Of what is left out of a URL nothing is said: it may be a secret.
+    for more in ("#2", "?signature=hidden", ";hidden"):
+        with pytest.raises(selvedge.FileError, match="VirtualiZarr would read `/run`") as refused:
+            parser(f"{server}/run{more}", registry())
+        assert "hidden" not in str(refused.value)
+    assert Server.ranges == []
+
+
+def test_files_of_a_view_elsewhere_are_read_where_that_is_asked_for(tmp_path: pathlib.Path) -> None:
+    """It was advised to pass `follow_links=True`, which no function for references took, and which would not have helped."""
+    ranks = [tmp_path / "ranks" / f"rank{rank}.h5" for rank in range(WORLD)]
+    for rank, path in enumerate(ranks):
+        record(path, 13, rank, steps=13).finish()
+    view, json = tmp_path / "views" / "view.h5", tmp_path / "view.json"
+    selvedge.join(ranks, view)
+    repo = repository(tmp_path)
+    for refused in (
+        lambda: selvedge.open(view),
+        lambda: selvedge.references(view, json),
+        lambda: selvedge.to_icechunk(view, repo),
+        lambda: selvedge.VirtualizarrParser()(str(view), registry()),
+    ):
+        with pytest.raises(selvedge.Error, match=r"rank0.h5 is not read.*`follow_links=DIR`") as said:
+            refused()
+        assert "follow_links=True" not in str(said.value)
+    assert selvedge.open(view, follow_links=tmp_path).steps == 13
+    selvedge.references(view, json, follow_links=tmp_path)
+    check(zarr.open_group(opened(json, 2), mode="r", zarr_format=2))
+    selvedge.to_icechunk(view, repo, follow_links=str(tmp_path))
+    check(committed(repo))
+    parser = selvedge.VirtualizarrParser(follow_links=tmp_path)
+    check(zarr.open_group(parser(str(view), registry()), mode="r"))
+    # A link may lie beside the file, and what helps is not known.
+    with h5py.File(tmp_path / "links.h5", "w") as file:
+        file["near"] = h5py.ExternalLink("views/view.h5", "/W")
+    advice = "inside of a folder (`follow_links=True`, or `follow_links=DIR`)"
+    [note] = selvedge.open(tmp_path / "links.h5").notes
+    assert note.endswith(advice)
+    assert advice in " ".join(selvedge.references(tmp_path / "links.h5").split())
+
+
+def test_pieces_have_sizes_as_people_say_them(tmp_path: pathlib.Path) -> None:
+    path, repo = tmp_path / "run.h5", repository(tmp_path)
+    record(path, 12, steps=12).finish()
+    commit = selvedge.to_icechunk(path, repo, piece=100_000)
+    assert committed(repo)["W"].chunks == (3, *SHAPE)
+    assert selvedge.to_icechunk(path, repo, piece="100 kB") == commit
+    store = selvedge.VirtualizarrParser(piece="100 kB")(str(path), registry())
+    assert zarr.open_group(store, mode="r")["W"].chunks == (3, *SHAPE)
+    assert selvedge.references(path, piece="100 kB") == selvedge.references(path, piece=100_000)
+    assert selvedge.references(path, piece="100 kB") != selvedge.references(path)
+    wrong: Any
+    for wrong in (-1, "8 parsecs", 1.5, 1 << 64):
+        for function in (
+            lambda: selvedge.references(path, piece=wrong),
+            lambda: selvedge.to_icechunk(path, repo, piece=wrong),
+            lambda: selvedge.VirtualizarrParser(piece=wrong),
+        ):
+            with pytest.raises(selvedge.DeclarationError, match=f"size {wrong!r}: expected a number of bytes"):
+                function()
+
+
+def test_files_are_closed_when_references_are_made(tmp_path: pathlib.Path) -> None:
+    """Frames that zarr keeps held the file open and locked until the garbage was collected."""
+    path, repo = tmp_path / "a.h5", repository(tmp_path)
+    foreign(path, {"enc/W": five(0), "mask": numpy.arange(3)})
+    gc.collect()
+    gc.disable()
+    try:
+        selvedge.to_icechunk(path, repo)
+        h5py.File(path, "r+").close()
+        store = selvedge.VirtualizarrParser()(str(path), registry())
+        h5py.File(path, "r+").close()
+        with pytest.raises(selvedge.DeclarationError) as refused:
+            selvedge.to_icechunk(path, repository(tmp_path / "elsewhere"))
+        h5py.File(path, "r+").close()
+        assert "no virtual chunk container" in str(refused.value)
+        assert numpy.array_equal(zarr.open_group(store, mode="r")["enc/W"][:], five(0))
+    finally:
+        gc.enable()
 
 
 def test_the_lines_of_the_documentation_run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ use selvedge_hdf5::{Bytes, Grouped, References, Shape};
 use super::table::{Align, Table};
 use super::text::{counted, shown};
 use super::{Page, join};
+use crate::words::of_program;
 
 /// Everything below the first line is indented.
 const INDENT: usize = 2;
@@ -47,9 +48,9 @@ pub(crate) fn summary(references: &References, written: Option<&Path>, page: Pag
         table.render(INDENT, page)
     );
     let left_out = references.left_out().iter();
-    let left_out = left_out.map(|why| format!("left out: {}", shown(why)));
+    let left_out = left_out.map(|why| format!("left out: {}", shown(&of_program(why))));
     let notes = references.notes().iter();
-    let notes = notes.map(|note| shown(&note.to_string()));
+    let notes = notes.map(|note| shown(&of_program(&note.to_string())));
     let ranks = references.joined().map(join::notes).unwrap_or_default();
     text.push_str(&join::paragraphs(left_out.chain(notes).chain(ranks), page));
     let all = counted(all, "reference");

@@ -44,7 +44,13 @@ def _in_python(said: str) -> str:
 
 def with_arguments(said: str) -> str:
     """What the program says, with the arguments of the functions here for its flags."""
-    said = _SWITCH.sub(lambda flag: f"`{flag[1].replace('-', '_')}=True`", said)
+
+    def argued(flag: re.Match[str]) -> str:
+        name = flag[1].replace("-", "_")
+        values = {None: ["True"], "=DIR": ["DIR"], "[=DIR]": ["True", "DIR"]}[flag[2]]
+        return ", or ".join(f"`{name}={value}`" for value in values)
+
+    said = _SWITCH.sub(argued, said)
     return said.replace("--tensor ", "`tensors` ")
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlparse, urlsplit
 
 from selvedge import _selvedge
 from selvedge._arguments import as_path, as_source, is_url, listed
 from selvedge._errors import DeclarationError, FileError
 from selvedge._extras import package
 from selvedge._program import argument, call, source, with_arguments
+from selvedge._sizes import in_bytes
+from selvedge._tools import _others
 
 if TYPE_CHECKING:
     import numpy
@@ -29,6 +32,9 @@ PIECE = 8_000_000
 TIMEOUT = 30.0
 # The attribute of an array in Icechunk by which the next call knows that its pieces are where they were.
 LAST = "selvedge_last_pieces"
+# The attribute of an array, and of the group that a call is given, with the names of the attributes that the call put
+# there: the others are somebody else's. A group has it only if a call was given it.
+GIVEN = "selvedge_attributes"
 # What the bits of these are stored as.
 STORED = {"bfloat16": "uint16", "float8_e4m3fn": "uint8", "float8_e5m2": "uint8"}
 
@@ -39,8 +45,9 @@ def references(
     *,
     zarr: int = 2,
     url: str | None = None,
-    piece: int = PIECE,
+    piece: int | str = PIECE,
     skip_unsupported: bool = False,
+    follow_links: bool | Path = False,
     overwrite: bool = False,
 ) -> str:
     """Writes references to the values of a file, or of all ranks of a run, as kerchunk's JSON.
@@ -54,8 +61,9 @@ def references(
         zarr: the form of Zarr, 2 (which xarray's kerchunk engine reads) or 3.
         url: where the files will lie for those who read: this, and their way from the folder that all are in.
             Without it, where they lie now.
-        piece: about how many bytes a piece has. It has whole steps.
+        piece: about how many bytes a piece has, or a text such as ``"8 MB"``. It has whole steps.
         skip_unsupported: leaves out tensors that have no references.
+        follow_links: as for `open`: a folder that has the files of a view that lies elsewhere.
         overwrite: replaces a file.
 
     Returns:
@@ -64,8 +72,8 @@ def references(
     Raises:
         ProgramError: a tensor has no references, by name; ranks do not go together; or there is such a file.
     """
-    arguments = ["references", *map(source, listed(files)), f"--zarr={zarr}", f"--piece={piece}"]
-    arguments += ["--skip-unsupported"] * skip_unsupported
+    arguments = ["references", *map(source, listed(files)), f"--zarr={zarr}", f"--piece={_piece(piece)}"]
+    arguments += ["--skip-unsupported"] * skip_unsupported + _others(follow_links, False)
     if url is not None:
         arguments += [f"--url={url}"]
     if target is not None:
@@ -84,21 +92,39 @@ class VirtualizarrParser:
     >>> virtualizarr.open_virtual_dataset(url, registry, selvedge.VirtualizarrParser())   # doctest: +SKIP
     """
 
-    piece: int = PIECE
-    """About how many bytes a piece has."""
+    piece: int | str = PIECE
+    """About how many bytes a piece has, or a text such as ``"8 MB"``."""
     skip_unsupported: bool = False
     """Leaves out tensors that have no references."""
+    follow_links: bool | Path = False
+    """As for `open`: a folder that has the files of a view that lies elsewhere."""
+
+    def __post_init__(self) -> None:
+        _piece(self.piece)
 
     def __call__(self, url: str, registry: Any) -> Any:
-        """The store of the file at `url`, which reads values through `registry`."""
+        """The store of the file at `url`, which reads values through `registry`.
+
+        Raises:
+            FileError: the name has a character, such as `#` or `?`, for which VirtualiZarr would read another file.
+        """
         manifests = package("virtualizarr.manifests", "`VirtualizarrParser`", "zarr")
         where = urlsplit(url)
-        if where.scheme in ("", "file"):
+        if where.scheme:
+            _check_url(url)
+        is_local = where.scheme in ("", "file")
+        if is_local:
             path = unquote(where.path) if where.scheme else url
-            found = _selvedge.References([path], self.piece, self.skip_unsupported)
-            urls = _urls(found.files(), None)
+            found = _found([path], self.piece, self.skip_unsupported, self.follow_links)
         else:
-            found, urls = self._elsewhere(url, registry), [url]
+            found = self._elsewhere(url, registry)
+        with contextlib.closing(found):
+            urls = _urls(found.files(), None) if is_local else [url]
+            for location in urls:
+                _check_url(location)
+            return self._store(manifests, found, urls, registry)
+
+    def _store(self, manifests: Any, found: _selvedge.References, urls: list[str], registry: Any) -> Any:
         tree: dict[str, Any] = {}
         for array in found.arrays():
             *groups, name = array.name.split("/")
@@ -123,11 +149,39 @@ class VirtualizarrParser:
         def fetch(offset: int, length: int) -> bytes:
             return bytes(store.get_range(path, start=offset, length=length))
 
-        found = _selvedge.References.of_ranges(url, before["size"], fetch, self.piece, self.skip_unsupported)
+        found = _selvedge.References.of_ranges(url, before["size"], fetch, _piece(self.piece), self.skip_unsupported)
         after = store.head(path)
         if any(before.get(key) != after.get(key) for key in identity):
+            found.close()
             raise FileError(f"{url} was replaced while it was read; read it again")
         return found
+
+
+def _piece(size: float | str | None) -> int:
+    """The bytes of a piece, which are those of the default where nothing is given."""
+    found = in_bytes(size)
+    return PIECE if found is None else found
+
+
+def _found(files: list[str], piece: int | str, skip: bool, links: bool | Path) -> _selvedge.References:
+    """References to the values of files of this machine, to be closed."""
+    links = links if isinstance(links, bool) else as_path(links)
+    return _selvedge.References(files, links, _piece(piece), skip)
+
+
+def _check_url(url: str) -> None:
+    """Refuses a URL for which VirtualiZarr would read another file.
+
+    Its stores (2.8.0) and the registry of obspec_utils (0.9.0) take what `urlparse` has for the path, as it stands: a `#`
+    or a `?` and all that follows are no part of it, a line break is left out, and `%23` stays `%23`.
+    """
+    found = urlparse(url)
+    if url.partition(":")[2].removeprefix("//") != found.netloc + found.path:
+        # What follows may be a signature.
+        raise FileError(
+            f"VirtualiZarr would read `{found.path}`, and leave out what the name or the URL has more: expected no `#`, `?`, "
+            "`;` or line break; rename the file, or leave that out of the URL"
+        )
 
 
 def _manifest_array(array: _selvedge.ReferencedArray, urls: list[str]) -> Any:
@@ -170,13 +224,15 @@ def to_icechunk(
     group: str = "",
     message: str | None = None,
     url: str | None = None,
-    piece: int = PIECE,
+    piece: int | str = PIECE,
     skip_unsupported: bool = False,
+    follow_links: bool | Path = False,
 ) -> str:
     """Commits references to the values of a file, or of all ranks of a run, to an Icechunk repository.
 
     Call it again when the run has gone on: arrays grow, and what is committed earlier stays as it is. It has the
-    steps that are committed now, of ranks those that all of them have.
+    steps that are committed now, of ranks those that all of them have. Attributes that the file no longer has go. What
+    the group has from others, arrays and attributes, stays.
 
     Args:
         files: an HDF5 file or a joined view, or the files of the ranks; or the URL of one file in an object store.
@@ -185,44 +241,80 @@ def to_icechunk(
         group: the path of a group for the arrays; without it, the root.
         message: what the commit says.
         url: where the files lie for those who read, as for `references`.
-        piece: about how many bytes a piece has. It has whole steps.
+        piece: about how many bytes a piece has, or a text such as ``"8 MB"``. It has whole steps.
         skip_unsupported: leaves out tensors that have no references.
+        follow_links: as for `open`: a folder that has the files of a view that lies elsewhere.
 
     Returns:
         The id of the commit; of the last one, where nothing has changed.
 
     Raises:
         Error: a tensor has no references, or ranks do not go together.
-        DeclarationError: the group has another array of the name of a tensor, or arrays of another run.
+        DeclarationError: the group has something else of the name of a tensor or an attribute, or arrays of another run.
     """
     zarr = package("zarr", "`to_icechunk`")
     sources = [as_source(file) for file in listed(files)]
-    if len(sources) == 1 and is_url(sources[0]):
-        found = _selvedge.References.of_object(sources[0], TIMEOUT, piece, skip_unsupported)
-        name = sources[0].rpartition("/")[2]
-        urls = [sources[0] if url is None else f"{url.rstrip('/')}/{name}"]
+    is_object = len(sources) == 1 and is_url(sources[0])
+    if is_object:
+        found = _selvedge.References.of_object(sources[0], TIMEOUT, _piece(piece), skip_unsupported)
     else:
         # The files of ranks are joined where they are files of this machine.
-        found = _selvedge.References([as_path(file) for file in sources], piece, skip_unsupported)
-        # Icechunk takes them for what a browser does.
-        urls = [quote(location, safe="/:") for location in _urls(found.files(), url)]
-    session = repo.writable_session(branch)
-    root = zarr.open_group(session.store, mode="a", zarr_format=3)
-    inside = root.require_group(group) if group else root
-    arrays = found.arrays()
-    names = {array.name for array in arrays}
-    others = [name for name, array in inside.arrays() if name not in names and LAST in array.attrs]
-    if others:
-        raise DeclarationError(
-            f"the repository has {', '.join(f'`{name}`' for name in sorted(others)[:3])} of an earlier commit, and the run "
-            "has none of it: take another `group=`, or delete what is there first"
-        )
-    _set(inside, _json(found.attributes()))
-    for array in arrays:
-        _put(session.store, inside, array, urls)
-    if not session.has_uncommitted_changes:
-        return str(session.snapshot_id)
-    return str(session.commit(message or f"{found.steps()} steps of {', '.join(urls[:1])}"))
+        found = _found([as_path(file) for file in sources], piece, skip_unsupported, follow_links)
+    with contextlib.closing(found):
+        if is_object:
+            name = sources[0].rpartition("/")[2]
+            urls = [sources[0] if url is None else f"{url.rstrip('/')}/{name}"]
+        else:
+            # Icechunk takes them for what a browser does.
+            urls = [quote(location, safe="/:") for location in _urls(found.files(), url)]
+        session = repo.writable_session(branch)
+        root = zarr.open_group(session.store, mode="a", zarr_format=3)
+        inside = root.require_group(group) if group else root
+        arrays = found.arrays()
+        names = {array.name for array in arrays}
+        others = [name for name in _earlier(inside) if name not in names or GIVEN not in inside.attrs]
+        if others:
+            why = "and the run has none of it" if GIVEN in inside.attrs else "which was made with another `group=`"
+            raise DeclarationError(
+                f"the repository has {', '.join(f'`{name}`' for name in sorted(others)[:3])} of an earlier commit, {why}: "
+                "take another `group=`, or delete what is there first"
+            )
+        _set(inside, _json(found.attributes()))
+        for array in arrays:
+            _put(session.store, inside, array, urls)
+        if not session.has_uncommitted_changes:
+            return str(session.snapshot_id)
+        return str(session.commit(message or f"{found.steps()} steps of {', '.join(urls[:1])}"))
+
+
+def _earlier(group: Any, prefix: str = "") -> Iterator[str]:
+    """The names of the arrays that earlier calls put into a group, and into groups below it that no call was given."""
+    for name, member in group.members():
+        if _is_array(member):
+            if LAST in member.attrs:
+                yield prefix + name
+        elif GIVEN not in member.attrs:
+            yield from _earlier(member, f"{prefix}{name}/")
+
+
+def _there(group: Any, name: str) -> Any:
+    """The array of this name that an earlier call put into a group; an error where there is something else."""
+    *folders, _ = places = ["/".join(name.split("/")[:end]) for end in range(1, name.count("/") + 2)]
+    for place in places:
+        found = group.get(place)
+        if found is None:
+            return None
+        is_ours = not _is_array(found) and GIVEN not in found.attrs if place in folders else LAST in found.attrs
+        if not is_ours:
+            raise DeclarationError(
+                f"the repository has `{place}`, which is not from this run, and the run has a tensor `{name}`: take another "
+                "`group=`, or delete what is there first"
+            )
+    return found
+
+
+def _is_array(node: Any) -> bool:
+    return hasattr(node, "shape")
 
 
 def _put(store: Any, group: Any, array: _selvedge.ReferencedArray, urls: list[str]) -> None:
@@ -231,38 +323,36 @@ def _put(store: Any, group: Any, array: _selvedge.ReferencedArray, urls: list[st
 
     kind = numpy.dtype(STORED.get(array.dtype, array.dtype))
     shape, grid = tuple(array.shape), tuple(array.grid_shape)
-    there = group.get(array.name)
+    attributes, codecs = _attributes(array), _codecs(array)
+    there = _there(group, array.name)
     first = 0
     if there is None:
-        import zarr.codecs.numcodecs as numcodecs
-
-        codecs = {"shuffle": numcodecs.Shuffle, "zlib": numcodecs.Zlib, "fletcher32": numcodecs.Fletcher32}
         there = group.create_array(
             array.name,
             shape=shape,
             dtype=kind,
             chunks=tuple(array.chunk_shape),
             filters=None,
-            compressors=[codecs[name](**({"elementsize": size} if size else {})) for name, size in array.codecs] or None,
+            compressors=codecs or None,
             fill_value=_fill(array.dtype, kind),
             dimension_names=array.dimension_names,
         )
     else:
-        expected = (tuple(array.chunk_shape), shape[1:], kind, len(array.codecs))
-        have = (getattr(there, "chunks", None), there.shape[1:], there.dtype, len(there.compressors))
+        dtypes = (attributes.get("logical_dtype", kind.name), there.attrs.get("logical_dtype", there.dtype.name))
+        expected = _layout(dtypes[0], array.chunk_shape, shape[1:], codecs)
+        have = _layout(dtypes[1], there.chunks, there.shape[1:], there.compressors)
         if expected != have:
             raise DeclarationError(
-                f"`{array.name}` is in the repository as pieces {have[0]} of {have[2]} with steps of {have[1]}, and "
-                f"would be {expected[0]} of {kind} with steps of {expected[1]}: use the same `piece=`, or another `group=`"
+                f"`{array.name}` is in the repository as {have}, and would be {expected}: take another `group=`, or, where only "
+                "the pieces differ, the `piece=` of before"
             )
         # A run that gave steps up has others in their place, elsewhere if they are compressed.
         last = _last(there.shape, there.chunks)
         if there.shape <= shape and there.attrs.get(LAST) == _digest(array, last, urls):
             first = last
             if there.shape == shape:
-                return _set(there, _attributes(array))
+                return _set(there, attributes)
         there.resize(shape)
-    attributes = _attributes(array)
     files, offsets, lengths, inline = _pieces(array, first)
     if len(files):
         locations = [urls[file] for file in files]
@@ -285,12 +375,41 @@ def _put(store: Any, group: Any, array: _selvedge.ReferencedArray, urls: list[st
             )
         for number, values in inline:
             _put_inline(store, path, number, grid, first, values)
-    _set(there, attributes | {LAST: _digest(array, _last(shape, there.chunks), urls)})
+    _set(there, attributes, {LAST: _digest(array, _last(shape, there.chunks), urls)})
 
 
-def _set(node: Any, attributes: dict[str, Any]) -> None:
-    if dict(node.attrs) | attributes != dict(node.attrs):
-        node.attrs.update(attributes)
+def _codecs(array: _selvedge.ReferencedArray) -> list[Any]:
+    import zarr.codecs.numcodecs as numcodecs
+
+    kinds = {"shuffle": numcodecs.Shuffle, "zlib": numcodecs.Zlib, "fletcher32": numcodecs.Fletcher32}
+    return [kinds[name](**({"elementsize": size} if size else {})) for name, size in array.codecs]
+
+
+def _layout(dtype: str, chunks: Iterable[int], step: Iterable[int], codecs: Iterable[Any]) -> str:
+    """What an array keeps from its first commit on, as errors say it."""
+    through = ", ".join(str(codec.to_dict()["name"]).removeprefix("numcodecs.") for codec in codecs)
+    said = f"pieces {tuple(chunks)} of {dtype} with steps of {tuple(step)}"
+    return f"{said} through {through}" if through else said
+
+
+def _set(node: Any, attributes: dict[str, Any], marks: dict[str, str] | None = None) -> None:
+    """Gives a node the attributes of the run, and removes those that an earlier call gave it and the run no longer has.
+
+    Attributes that others gave it stay, and one of the same name with another value is an error.
+    """
+    have = dict(node.attrs)
+    given = have.get(GIVEN, [])
+    own = {name: value for name, value in have.items() if name not in given}
+    others = [name for name, value in attributes.items() if own.get(name, value) != value]
+    if others:
+        raise DeclarationError(
+            f"`{node.name}` in the repository has an attribute `{others[0]}` that is not from this run, and the run has another "
+            "value of this name: take another `group=`, or delete what is there first"
+        )
+    ours = {name: value for name, value in attributes.items() if name not in own}
+    wanted = own | ours | {GIVEN: sorted(ours)} | (marks or {})
+    if wanted != have:
+        node.attrs.put(wanted)
 
 
 def _last(shape: tuple[int, ...], chunks: tuple[int, ...]) -> int:
