@@ -369,6 +369,22 @@ def test_a_process_outside_of_the_group_is_told_so(second_of_four: None) -> None
         selvedge.Shard.from_torch(group=group)
 
 
+def test_ranks_of_which_some_go_on_are_told_so(
+    path: pathlib.Path, second_of_four: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one without `resume` began anew, and the others were told that it had no file."""
+
+    def gathered(told: list[Any], mine: tuple[Any, ...], group: Any) -> None:
+        others = ("run", ("run", 0, 4, 7), mine[2] is False, None, False)
+        told[:] = [others, mine, others, others]
+
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gathered)
+    with pytest.raises(selvedge.DeclarationError, match="expected in all ranks or in none, found none in rank 1"):
+        selvedge.Shard.from_torch()
+    with pytest.raises(selvedge.DeclarationError, match="found none in rank 0, 2, 3"):
+        selvedge.Shard.from_torch(resume=path)
+
+
 def test_a_view_of_two_trainings_is_refused(tmp_path: pathlib.Path) -> None:
     """It had the old steps of one rank beside the new ones of the other."""
     files, view = [file_of(tmp_path, rank) for rank in range(2)], tmp_path / "run.h5"
@@ -378,7 +394,7 @@ def test_a_view_of_two_trainings_is_refused(tmp_path: pathlib.Path) -> None:
         tensors: Any = {"W": ("float32", (2,))}
         with selvedge.Recorder(files[rank], tensors=tensors, shard=shard, parts=parts, **options) as run:
             for _ in range(run.appended, until):
-                run.append(W=[value] * 2)
+                run.append(W=numpy.full(2, value, "float32"))
 
     for rank in range(2):
         record(rank, 1, 10)
@@ -435,10 +451,11 @@ def test_fsdp_is_watched(path: pathlib.Path, alone: None) -> None:
     trained(single)
     assert selvedge.verify(view, single)["equal"]
     # Such files are there, and are not told to be missing.
-    for made in (lambda: selvedge.Recorder(path, scalars=["loss"], overwrite=True).finish(), lambda: h5py.File(path, "w").close()):
-        made()
-        with pytest.raises(selvedge.DeclarationError, match=r"rank 0: .*thimble_1\.h5 is of no rank: it does not say"):
-            selvedge.Shard.from_torch(resume=path)
+    selvedge.Recorder(path, scalars=["loss"], overwrite=True).finish()
+    h5py.File(path.with_name("foreign.h5"), "w").close()
+    for other in (path, path.with_name("foreign.h5")):
+        with pytest.raises(selvedge.DeclarationError, match=rf"rank 0: .*{other.name} is of no rank: it does not say"):
+            selvedge.Shard.from_torch(resume=other)
     # A file that cannot be read is told to all ranks, and none waits for another.
     path.write_bytes(b"no HDF5")
     with pytest.raises(selvedge.FileError, match="rank 0: .* is not an HDF5 file"):

@@ -41,8 +41,8 @@ class Shard:
     def __post_init__(self) -> None:
         if not is_text(self.run) or not self.run:
             raise DeclarationError(
-                f"run={self.run!r}: expected the name of the run, a text that all of its ranks have and no other run, such as "
-                "`uuid.uuid4().hex` of one of them"
+                f"run={self.run!r}: expected the name of the run, a text that all of its ranks have and no other run, such "
+                "as `uuid.uuid4().hex` of one of them"
             )
         for name, number in (("rank", self.rank), ("world_size", self.world_size)):
             expected = f"an integer from 0 on, such as `int(os.environ[\"{name.upper()}\"])` under torchrun"
@@ -61,8 +61,8 @@ class Shard:
 
         Raises:
             DeclarationError: `torch.distributed` is not initialised, or this process is not in `group`. In all ranks: the
-                files are of several runs, of other ranks, or of none; or a rank has no file or no steps, where others have
-                steps, which would all be given up.
+                files are of several runs, of other ranks, or of none; some ranks have no `resume` and others have; or a
+                rank has no file or no steps, where others have steps, which would all be given up.
             FileError: the file of a rank cannot be read, in all ranks.
         """
         distributed = package("torch.distributed", "`Shard.from_torch`", instead=", or give `Shard` its numbers")
@@ -83,8 +83,13 @@ class Shard:
         told: list[Any] = [None] * world_size
         of_files = problem is not None and not isinstance(problem, DeclarationError)
         text = None if problem is None else str(problem)
-        distributed.all_gather_object(told, (_selvedge.new_run_id(), own, text, of_files), group=group)
-        problems = [f"rank {number}: {text}" for number, (_, _, text, _) in enumerate(told) if text is not None]
+        mine = (_selvedge.new_run_id(), own, resume is not None, text, of_files)
+        distributed.all_gather_object(told, mine, group=group)
+        resumes = [resumes for _, _, resumes, *_ in told]
+        if any(resumes) and not all(resumes):
+            without = ", ".join(str(number) for number, given in enumerate(resumes) if not given)
+            raise DeclarationError(f"resume: expected in all ranks or in none, found none in rank {without}")
+        problems = [f"rank {number}: {text}" for number, (*_, text, _) in enumerate(told) if text is not None]
         if problems:
             kind = FileError if any(of_files for *_, of_files in told) else DeclarationError
             raise kind(f"resume: {'; '.join(problems)}")
