@@ -44,6 +44,7 @@
 //! `[profile.dev.package.selvedge-deflate] opt-level = 2`.
 
 mod attribute;
+mod branches;
 mod bulk;
 mod checksum;
 mod chunks;

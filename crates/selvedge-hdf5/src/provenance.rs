@@ -27,8 +27,12 @@ pub(crate) const RUN: &str = "selvedge_run";
 pub(crate) const RANK: &str = "selvedge_rank";
 /// The number of ranks of the run.
 pub(crate) const WORLD_SIZE: &str = "selvedge_world_size";
+/// Which steps a file of a rank has recorded anew: pairs of a step and a number, of [`Branches`](crate::branches).
+pub(crate) const BRANCHES: &str = "selvedge_branches";
 /// The files of the ranks that a joined view shows, in their order, by names that count from its folder.
 pub(crate) const SOURCES: &str = "selvedge_sources";
+/// What tells whether these files have the steps that were joined: a number of each.
+pub(crate) const SOURCE_BRANCHES: &str = "selvedge_source_branches";
 /// When the file was made: RFC 3339, UTC.
 pub(crate) const CREATED: &str = "created";
 /// The notebook or program that made the file.
@@ -64,14 +68,16 @@ pub(crate) const AXIS_LABELS: &str = "DIMENSION_LABELS";
 pub(crate) const PREFIX: &str = "selvedge_";
 
 /// The attributes of the root by which a file of ours is read, [`FORMAT`] among them, in the order of their names.
-pub(crate) const OF_RUN: [&str; 13] = [
+pub(crate) const OF_RUN: [&str; 15] = [
     CREATED,
     NOTEBOOK,
+    BRANCHES,
     COMMIT,
     FORMAT,
     RANK,
     READ_PATTERN,
     RUN,
+    SOURCE_BRANCHES,
     SOURCES,
     STATE,
     STEP_TENSORS,

@@ -107,8 +107,11 @@ impl TensorSpec {
         let rank = self.shape.len();
         let axes = self.shape.iter().zip(offset).zip(global_shape);
         let mut ends = axes.map(|((len, first), whole)| (first.checked_add(*len), whole));
+        // An attribute of the file says it, in 64 bits with a sign.
+        let is_stored = |axis: &usize| i64::try_from(*axis).is_ok();
         if rank > 0
             && [offset.len(), global_shape.len()] == [rank; 2]
+            && global_shape.iter().all(is_stored)
             && ends.all(|(end, whole)| end.is_some_and(|end| end <= *whole))
         {
             return Ok(());

@@ -89,15 +89,19 @@ impl ObjectFile {
     /// [`ObjectError::Url`], [`ObjectError::Store`], [`ObjectError::NotFound`], [`ObjectError::Read`] and
     /// [`ObjectError::Interrupted`]; [`ObjectError::Changed`] where it is to be [another one](ObjectOptions::version).
     pub fn open(url: &str, options: &ObjectOptions) -> Result<Arc<Self>, ObjectError> {
-        Self::open_at(Origin::new(&ObjectUrl::parse(url)?, options)?)
+        let origin = Origin::new(&ObjectUrl::parse(url)?, options)?;
+        Self::open_at(origin, options.version.as_ref())
     }
 
-    /// Opens an object of a store that is open.
-    pub(crate) fn open_at(origin: Origin) -> Result<Arc<Self>, ObjectError> {
+    /// Opens an object of a store that is open: the one that goes by `expected`, if that is given.
+    pub(crate) fn open_at(
+        origin: Origin,
+        expected: Option<&String>,
+    ) -> Result<Arc<Self>, ObjectError> {
         let mut head = Vec::new();
         let asked = origin.get(0..HEAD, None, |_, bytes| head.extend_from_slice(bytes));
         let version = finished(&origin, wait_to_read(asked))?;
-        if let Some(expected) = &options.version {
+        if let Some(expected) = expected {
             let found = version.to_string();
             if *expected != found {
                 let url = origin.name;

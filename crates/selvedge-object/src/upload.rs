@@ -428,7 +428,7 @@ impl Upload<'_> {
             _ => Unread::Other(failed(reason)),
         };
         let size = self.size();
-        let object = ObjectFile::open_at(Origin::of(Arc::clone(objects), url, options))?;
+        let object = ObjectFile::open_at(Origin::of(Arc::clone(objects), url, options), None)?;
         if object.size() != size {
             let (found, reason) = (object.size(), "bytes, and those that were sent are");
             return Err(other(format!("it has {found} {reason} {size}")));

@@ -8,9 +8,6 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyList;
 
-use crate::error;
-use crate::state::{Open, Spec};
-
 /// Copies that are under way into the memory of a step. Whoever drops it has waited for them.
 pub(crate) struct Copying {
     copies: Py<PyAny>,
@@ -19,6 +16,31 @@ pub(crate) struct Copying {
 }
 
 impl Copying {
+    /// None that is under way yet, of a step with so many tensors.
+    pub(crate) fn new(copies: &Bound<'_, PyAny>, tensors: usize) -> Self {
+        Self {
+            copies: copies.clone().unbind(),
+            tensors: vec![false; tensors],
+        }
+    }
+
+    /// Begins to copy tensors, each with its number, to addresses. What was begun before an error is waited for, too.
+    pub(crate) fn begin(
+        &mut self,
+        py: Python<'_>,
+        tensors: &[(usize, Bound<'_, PyAny>)],
+        addresses: &[usize],
+    ) -> PyResult<()> {
+        for (number, _) in tensors {
+            self.tensors[*number] = true;
+        }
+        let begun = tensors.iter().map(|(_, tensor)| tensor).zip(addresses);
+        let begun = PyList::new(py, begun.collect::<Vec<_>>())?;
+        self.copies
+            .call_method1(py, intern!(py, "start"), (begun,))
+            .map(drop)
+    }
+
     /// Whether this tensor is copied.
     pub(crate) fn is_of(&self, tensor: usize) -> bool {
         self.tensors[tensor]
@@ -44,31 +66,4 @@ pub(crate) fn copies(py: Python<'_>, memory: &[Range<usize>]) -> PyResult<Py<PyA
     let memory = PyList::new(py, memory.map(|range| (range.start, range.len())))?;
     let class = COPIES.import(py, "selvedge._devices", "Copies")?;
     class.call1((memory,)).map(Bound::unbind)
-}
-
-/// Begins to copy tensors of a step, each with its number. What was begun before an error stays with the step, too.
-pub(crate) fn begin(
-    copies: &Bound<'_, PyAny>,
-    specs: &[Spec],
-    tensors: &[(usize, Bound<'_, PyAny>)],
-    open: &mut Open,
-) -> PyResult<()> {
-    let py = copies.py();
-    let mut begun = Vec::with_capacity(tensors.len());
-    let copying = open.copying.get_or_insert_with(|| Copying {
-        copies: copies.clone().unbind(),
-        tensors: vec![false; specs.len()],
-    });
-    for (number, tensor) in tensors {
-        let dtype = specs[*number].spec.dtype;
-        let place = open.step.place_nth(*number, dtype).map_err(error::hdf5)?;
-        begun.push((tensor, place.as_mut_ptr().addr()));
-        copying.tensors[*number] = true;
-        open.put[*number] = false;
-    }
-    copies.call_method1(intern!(py, "start"), (PyList::new(py, begun)?,))?;
-    for (number, _) in tensors {
-        open.put[*number] = true;
-    }
-    Ok(())
 }

@@ -55,6 +55,29 @@ impl Open {
         Ok(())
     }
 
+    /// Begins to copy tensors of a device, each with its number.
+    pub(crate) fn begin_copies(
+        &mut self,
+        copies: &Bound<'_, PyAny>,
+        specs: &[Spec],
+        tensors: &[(usize, Bound<'_, PyAny>)],
+    ) -> PyResult<()> {
+        let mut addresses = Vec::with_capacity(tensors.len());
+        for (number, _) in tensors {
+            let dtype = specs[*number].spec.dtype;
+            let place = self.step.place_nth(*number, dtype).map_err(error::hdf5)?;
+            addresses.push(place.as_ptr().addr());
+            self.put[*number] = false;
+        }
+        let new = || Copying::new(copies, specs.len());
+        let copying = self.copying.get_or_insert_with(new);
+        copying.begin(copies.py(), tensors, &addresses)?;
+        for (number, _) in tensors {
+            self.put[*number] = true;
+        }
+        Ok(())
+    }
+
     /// Hands the step over, of which all tensors were put, once the copies of a device are there.
     pub(crate) fn finish(self, py: Python<'_>) -> PyResult<()> {
         let copied = self.copying.as_ref().map(|copying| copying.wait(py));

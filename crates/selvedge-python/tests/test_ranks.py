@@ -229,6 +229,36 @@ def test_parts_can_be_told(path: pathlib.Path) -> None:
         assert run.appended == 0
 
 
+def test_numbers_that_are_none_are_told_by_name(path: pathlib.Path) -> None:
+    """The variables of torchrun are texts, and a text was `failed to extract field Options.shard`."""
+    for shard, told in [
+        (("", 0, 1), "run='': expected the name of the run"),
+        ((3, 0, 1), "run=3: expected the name of the run"),
+        (("run", "0", 2), r"rank='0': expected an integer from 0 on, such as `int\(os\.environ\[\"RANK\"\]\)`"),
+        (("run", -1, 2), "rank=-1: expected an integer from 0 on"),
+        (("run", None, 2), "rank=None: expected an integer from 0 on"),
+        (("run", 0, "2"), r"world_size='2': expected .*\[\"WORLD_SIZE\"\]"),
+        (("run", 0, 2.0), "world_size=2.0: expected an integer"),
+        (("run", 0, 2, "5"), "step='5': expected a number of steps"),
+    ]:
+        with pytest.raises(selvedge.DeclarationError, match=told):
+            selvedge.Shard(*shard)
+    with pytest.raises(selvedge.DeclarationError, match="rank 0 of 0 of the run") as found:
+        selvedge.Recorder(path, scalars=["loss"], shard=selvedge.Shard("run", 0, 0))
+    assert "new_run_id" not in str(found.value)
+
+    def start(part: Any) -> selvedge.Recorder:
+        shard = selvedge.Shard("run", numpy.int64(0), numpy.int64(2))
+        return selvedge.Recorder(path, tensors={"W": ("float32", (2, 3))}, shard=shard, parts={"W": part})
+
+    for part in [((4, 3), (-1, 0)), ((4, 3), (0.0, 0)), ((4.0, 3), (0, 0)), ("ab", "cd"), ((2**63, 3), (0, 0)), (4, 3)]:
+        with pytest.raises(selvedge.DeclarationError, match=r"parts: `W`: expected the shape of the whole and where the part"):
+            start(part)
+    assert not path.exists()
+    with start(((numpy.int64(4), 3), (numpy.int64(2), 0))) as run:
+        assert run.appended == 0
+
+
 def test_what_cannot_be_declared_is_told(path: pathlib.Path) -> None:
     with pytest.raises(selvedge.DeclarationError, match="rank 2 of 2"):
         selvedge.Recorder(path, scalars=["loss"], shard=selvedge.Shard("run", 2, 2))
@@ -322,12 +352,68 @@ def test_all_ranks_go_on_where_all_have_their_files() -> None:
     assert _common_step([*(("run", rank, 3, 0) for rank in range(2)), None]) == 0
     for changed, told in [
         ([*files[:2], None], "no file of rank 2, where others have up to 5 steps"),
+        ([*files[:2], ("run", 2, 3, 0)], "no steps in the file of rank 2, where others have up to 5 steps"),
+        ([None, files[1], ("run", 2, 3, 0)], "no file of rank 0, and there are no steps in the file of rank 2, where"),
         ([files[0], files[2], files[1]], "the file of rank 1 of 3 is that of rank 2 of 3"),
         (files[:2], "the file of rank 0 of 2 is that of rank 0 of 3"),
         ([*files[:2], ("other", 2, 3, 7)], "several runs .rank 0: run, rank 1: run, rank 2: other"),
     ]:
         with pytest.raises(selvedge.DeclarationError, match=told):
             _common_step(changed)
+
+
+def test_a_process_outside_of_the_group_is_told_so(second_of_four: None) -> None:
+    """It was `IndexError: list index out of range`."""
+    group = torch.distributed.new_group([0, 2])
+    with pytest.raises(selvedge.DeclarationError, match="group: this process is none of its ranks"):
+        selvedge.Shard.from_torch(group=group)
+
+
+def test_ranks_of_which_some_go_on_are_told_so(
+    path: pathlib.Path, second_of_four: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one without `resume` began anew, and the others were told that it had no file."""
+
+    def gathered(told: list[Any], mine: tuple[Any, ...], group: Any) -> None:
+        others = ("run", ("run", 0, 4, 7), mine[2] is False, None, False)
+        told[:] = [others, mine, others, others]
+
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gathered)
+    with pytest.raises(selvedge.DeclarationError, match="expected in all ranks or in none, found none in rank 1"):
+        selvedge.Shard.from_torch()
+    with pytest.raises(selvedge.DeclarationError, match="found none in rank 0, 2, 3"):
+        selvedge.Shard.from_torch(resume=path)
+
+
+def test_a_view_of_two_trainings_is_refused(tmp_path: pathlib.Path) -> None:
+    """It had the old steps of one rank beside the new ones of the other."""
+    files, view = [file_of(tmp_path, rank) for rank in range(2)], tmp_path / "run.h5"
+
+    def record(rank: int, value: float, until: int, **options: Any) -> None:
+        shard, parts = selvedge.Shard("run", rank, 2), {"W": ((4,), (2 * rank,))}
+        tensors: Any = {"W": ("float32", (2,))}
+        with selvedge.Recorder(files[rank], tensors=tensors, shard=shard, parts=parts, **options) as run:
+            for _ in range(run.appended, until):
+                run.append(W=numpy.full(2, value, "float32"))
+
+    for rank in range(2):
+        record(rank, 1, 10)
+    selvedge.join(files, view)
+    # What comes after the steps of the view may be given up.
+    record(1, 2, 12, resume=True)
+    record(1, 3, 12, resume=True, at_step=10)
+    file = selvedge.open(view)
+    assert file["W"].numpy().tolist() == [[1] * 4] * 10
+    record(1, 2, 10, resume=True, at_step=5)
+    told = r"its source run\.rank1\.h5 has others than the 10 steps that were joined: .*join the ranks anew"
+    for look in (file.refresh, lambda: selvedge.open(view)):
+        with pytest.raises(selvedge.FileError, match=told):
+            look()
+    selvedge.join(files, view, overwrite=True)
+    assert selvedge.open(view)["W"].numpy()[:, 1:3].tolist() == [[1, 1]] * 5 + [[1, 2]] * 5
+    record(1, 3, 10, overwrite=True)
+    with pytest.raises(selvedge.FileError, match=told):
+        selvedge.open(view)
 
 
 @pytest.fixture
@@ -364,6 +450,12 @@ def test_fsdp_is_watched(path: pathlib.Path, alone: None) -> None:
     selvedge.join([path], view)
     trained(single)
     assert selvedge.verify(view, single)["equal"]
+    # Such files are there, and are not told to be missing.
+    selvedge.Recorder(path, scalars=["loss"], overwrite=True).finish()
+    h5py.File(path.with_name("foreign.h5"), "w").close()
+    for other in (path, path.with_name("foreign.h5")):
+        with pytest.raises(selvedge.DeclarationError, match=rf"rank 0: .*{other.name} is of no rank: it does not say"):
+            selvedge.Shard.from_torch(resume=other)
     # A file that cannot be read is told to all ranks, and none waits for another.
     path.write_bytes(b"no HDF5")
     with pytest.raises(selvedge.FileError, match="rank 0: .* is not an HDF5 file"):

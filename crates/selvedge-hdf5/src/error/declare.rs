@@ -39,7 +39,7 @@ pub enum DeclareError {
     #[error(
         "tensor `{tensor}` of shape {shape:?} from {offset:?} on is no part of one of shape \
          {global_shape:?}: expected an offset and a length for each axis of a step (one at least), that \
-         end within it"
+         end within it, and a whole of less than 2^63 elements along each"
     )]
     NoSuchPart {
         /// The tensor.
@@ -63,7 +63,7 @@ pub enum DeclareError {
     /// A rank that a run does not have.
     #[error(
         "rank {rank} of {world_size} of the run {run:?}: expected a rank below the number of ranks, and \
-         the same name of the run in all of them (`new_run_id` makes one)"
+         a name of the run, which is the same in all of them and in no other run"
     )]
     NoSuchRank {
         /// The run.

@@ -14,7 +14,9 @@ use crate::attribute::MAX_BYTES;
 use crate::chunks::to_usize;
 use crate::error::LibraryError;
 use crate::other_files::OtherFiles;
-use crate::provenance::{self, COMMIT, FORMAT, SOURCES, STATE, STEPS_PLANNED, VERSION};
+use crate::provenance::{
+    self, COMMIT, FORMAT, SOURCE_BRANCHES, SOURCES, STATE, STEPS_PLANNED, VERSION,
+};
 use crate::reader::Reader;
 use crate::run::{Mark, RunNumber};
 use crate::storage::Storage;
@@ -188,6 +190,8 @@ impl View<'_> {
         let steps_of = |tensor: &&JoinedTensor| tensor.role == Role::Step;
         let tensors = self.plan.tensors.iter().filter(steps_of).count();
         let numbered = vec![RunNumber::from_name(&self.plan.run).into(), tensors as i64];
+        let readers = self.shards.readers.iter();
+        let branches = readers.map(|reader| reader.branch(self.plan.steps));
         let own = [
             (provenance::STEP_TENSORS, Attribute::Ints(numbered)),
             (FORMAT, Attribute::Int(provenance::FORMAT_VERSION)),
@@ -198,6 +202,7 @@ impl View<'_> {
             (provenance::RUN, self.plan.run.as_str().into()),
             (provenance::WORLD_SIZE, self.names.len().into()),
             (SOURCES, Attribute::Texts(self.names.to_vec())),
+            (SOURCE_BRANCHES, Attribute::Ints(branches.collect())),
         ];
         let created = clock::now().map(|now| (provenance::CREATED, Attribute::Text(now)));
         let own = own.into_iter().chain(created);

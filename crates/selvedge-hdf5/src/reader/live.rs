@@ -7,10 +7,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::branches::{Branches, NUMBERS};
 use crate::layout::{
-    DatasetHeader, GlobalHeap, Members, PlainTensor, Superblock, attribute, root_members,
+    DatasetHeader, GlobalHeap, LayoutError, Members, PlainTensor, Superblock, attribute,
+    root_members,
 };
-use crate::provenance::{COMMIT, FORMAT, STATE, STEP_TENSORS, STEPS_PLANNED};
+use crate::provenance::{BRANCHES, COMMIT, FORMAT, STATE, STEP_TENSORS, STEPS_PLANNED};
 use crate::ranges::Data;
 use crate::run::{Commit, Record, RunNumber};
 use crate::{Attribute, RunState};
@@ -50,6 +52,11 @@ impl Live {
         })
     }
 
+    /// The address of the object header of the root group.
+    pub(super) fn root_header(&self) -> u64 {
+        self.root_header
+    }
+
     /// The address of the object header of the step tensor `name`.
     pub(super) fn header(&self, name: &str) -> Option<u64> {
         self.members.get(name).copied()
@@ -86,6 +93,10 @@ impl Live {
                 && let Ok(Some(now)) = attribute::<2>(data, self.root_header, name)
             {
                 *value = Attribute::Ints(now.values.to_vec());
+            } else if name == BRANCHES
+                && let Ok(Some(now)) = attribute::<NUMBERS>(data, self.root_header, name)
+            {
+                *value = Attribute::Ints(now.values.to_vec());
             }
         }
     }
@@ -103,6 +114,12 @@ impl Live {
             run: self.run,
         })
     }
+}
+
+/// The branches that the file of a rank has now, whose root group has its object header at `root_header`.
+pub(super) fn branches(data: &Data, root_header: u64) -> Result<Option<Branches>, LayoutError> {
+    let found = attribute(data, root_header, BRANCHES)?;
+    Ok(found.map(|found| Branches::from_values(found.values)))
 }
 
 /// The extents of the step tensor with the object header at `header`, in elements.

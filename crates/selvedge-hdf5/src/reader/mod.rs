@@ -102,6 +102,8 @@ pub struct Reader {
     committed: u64,
     /// The files of the ranks, of a joined view.
     sources: Vec<PathBuf>,
+    /// … and what was joined of them.
+    joined: view::Joined,
 }
 
 impl Reader {
@@ -210,7 +212,8 @@ impl Reader {
             let parts = ranks.as_ref().map(|ranks| ranks.parts(tensor));
             tensor.set_parts(parts.transpose()?.flatten());
         }
-        let sources = ranks.map_or_else(Vec::new, |ranks| ranks.paths());
+        let ranks = ranks.map(view::Ranks::checked).transpose()?;
+        let (sources, joined) = ranks.unwrap_or_default();
         ffi::collect_garbage();
         let groups = Arc::new(groups_of(&found));
         let _ = source.groups.set(Arc::clone(&groups));
@@ -228,6 +231,7 @@ impl Reader {
             notes: Vec::new(),
             committed: 0,
             sources,
+            joined,
         };
         let now = reader.record();
         match (record, now) {
@@ -294,8 +298,10 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`StorageError::Library`] where the file is no longer the one that was opened.
+    /// [`StorageError::Library`] where the file is no longer the one that was opened; [`StorageError::ChangedSource`] of a
+    /// joined view of which a rank gave steps up since.
     pub fn refresh(&mut self) -> Result<u64, StorageError> {
+        self.joined.check(&self.path)?;
         let Some(live) = &self.live else {
             return Ok(self.committed);
         };

@@ -12,13 +12,15 @@ use selvedge_base::text::escaped;
 use selvedge_base::{Chain, Stride};
 
 use super::sources::{self, Why};
-use super::{Reader, Role, Tensor};
+use super::{Reader, Role, Tensor, live};
+use crate::branches::Branches;
 use crate::chunks::to_usize;
 use crate::cover;
 use crate::error::LibraryError;
 use crate::ffi::{self, Mapping};
 use crate::other_files::OtherFiles;
-use crate::provenance::{RUN, SOURCES, WORLD_SIZE};
+use crate::provenance::{COMMIT, RUN, SOURCE_BRANCHES, SOURCES, WORLD_SIZE};
+use crate::ranges::Data;
 use crate::{Attribute, StorageError};
 
 /// A part of a joined tensor.
@@ -47,6 +49,29 @@ pub(super) struct Ranks<'a> {
     view: &'a Path,
     /// The name of each rank's file, as the view has it, and the file.
     ranks: Vec<(String, Reader)>,
+    /// The steps that were joined.
+    steps: u64,
+    /// What they were [told by](Reader::branch) in each rank. Views of earlier versions do not say it.
+    branches: Option<Vec<i64>>,
+}
+
+/// What a view that is open shows of its ranks.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    steps: u64,
+    ranks: Vec<JoinedRank>,
+}
+
+/// A rank that can go back while the view is open.
+#[derive(Debug)]
+struct JoinedRank {
+    name: String,
+    data: Data,
+    root_header: u64,
+    /// What tells the steps of a file that never went back.
+    of_file: i64,
+    /// What told those that were joined.
+    joined: i64,
 }
 
 impl<'a> Ranks<'a> {
@@ -70,9 +95,18 @@ impl<'a> Ranks<'a> {
             return Ok(None);
         }
         let world_size = find(WORLD_SIZE).and_then(Attribute::as_i64);
+        let steps = match find(COMMIT) {
+            Some(Attribute::Ints(numbers)) => numbers.last().copied(),
+            _ => None,
+        };
         let mut view = Self {
             view: path,
             ranks: Vec::with_capacity(names.len()),
+            steps: steps.map_or(0, |steps| u64::try_from(steps).unwrap_or(0)),
+            branches: match find(SOURCE_BRANCHES) {
+                Some(Attribute::Ints(branches)) => Some(branches.clone()),
+                _ => None,
+            },
         };
         for (rank, name) in names.iter().enumerate() {
             let (found, file) = sources::find(path, name.as_bytes(), others)
@@ -99,21 +133,33 @@ impl<'a> Ranks<'a> {
         Ok(Some(view))
     }
 
-    /// The files of the ranks.
-    pub(super) fn paths(&self) -> Vec<PathBuf> {
-        let paths = self
-            .ranks
-            .iter()
-            .map(|(_, reader)| reader.path().to_owned());
-        paths.collect()
+    /// The files of the ranks, and what was joined of them, which they still have.
+    pub(super) fn checked(self) -> Result<(Vec<PathBuf>, Joined), StorageError> {
+        let (steps, mut ranks) = (self.steps, Vec::new());
+        for (rank, (name, reader)) in self.ranks.iter().enumerate() {
+            let joined = self.branches.as_ref().map(|branches| branches.get(rank));
+            let Some(&joined) = joined.map(|joined| joined.unwrap_or(&0)) else {
+                continue;
+            };
+            let found = reader.branch(steps);
+            if found != joined {
+                return Err(self.changed(name, gone(steps)));
+            }
+            ranks.extend(reader.live.as_ref().map(|live| JoinedRank {
+                name: name.clone(),
+                data: reader.data.clone(),
+                root_header: live.root_header(),
+                of_file: reader.of_file(),
+                joined,
+            }));
+        }
+        let paths = self.ranks.iter();
+        let paths = paths.map(|(_, reader)| reader.path().to_owned());
+        Ok((paths.collect(), Joined { steps, ranks }))
     }
 
     fn changed(&self, file: &str, what: String) -> StorageError {
-        StorageError::ChangedSource {
-            path: self.view.to_owned(),
-            file: file.to_owned(),
-            what,
-        }
+        changed(self.view, file, what)
     }
 
     /// The parts of a tensor of the view; `None` of one whose values the view has itself.
@@ -188,6 +234,54 @@ impl<'a> Ranks<'a> {
         );
         Err(self.changed(file, what))
     }
+}
+
+impl Joined {
+    /// Fails if a rank of the view at `path` gave steps up that it shows.
+    pub(super) fn check(&self, path: &Path) -> Result<(), StorageError> {
+        for rank in &self.ranks {
+            let branches = live::branches(&rank.data, rank.root_header).map_err(|error| {
+                changed(path, &rank.name, format!("is not read: {}", Chain(&error)))
+            })?;
+            if told_by(branches, rank.of_file, self.steps) != rank.joined {
+                return Err(changed(path, &rank.name, gone(self.steps)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reader {
+    /// What tells its first `steps` steps from others of the same numbers that were in a file of this rank: the number of
+    /// the branch that they end in, or that of the file. 0 where the file does not say it.
+    pub(crate) fn branch(&self, steps: u64) -> i64 {
+        let branches = Branches::from_attributes(&self.attributes);
+        told_by(branches, self.of_file(), steps)
+    }
+
+    fn of_file(&self) -> i64 {
+        self.run_number().map_or(0, i64::from)
+    }
+}
+
+fn told_by(branches: Option<Branches>, of_file: i64, steps: u64) -> i64 {
+    let branch = branches.and_then(|branches| branches.of_first(steps));
+    branch.unwrap_or(of_file)
+}
+
+fn changed(view: &Path, file: &str, what: String) -> StorageError {
+    StorageError::ChangedSource {
+        path: view.to_owned(),
+        file: file.to_owned(),
+        what,
+    }
+}
+
+/// What is wrong with a rank that has other steps than were joined.
+fn gone(steps: u64) -> String {
+    format!(
+        "has others than the {steps} steps that were joined: it was replaced, or gave some of them up (`at_step`)"
+    )
 }
 
 /// Why a source is not there.

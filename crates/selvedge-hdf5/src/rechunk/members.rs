@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use selvedge_base::Chain;
 
 use crate::attribute::MAX_BYTES;
+use crate::branches::Branches;
 use crate::checksum::Checksums;
 use crate::chunks::to_usize;
 use crate::compare::root_name;
@@ -115,9 +116,11 @@ impl<'a> Members<'a> {
         });
         // What is written anew of one rank is of that rank.
         let shard = input.shard();
+        let branches = || Branches::from_attributes(input.attributes()).unwrap_or(Branches::NONE);
         let attributes = attributes
             .into_iter()
-            .chain(shard.iter().flat_map(Shard::attributes));
+            .chain(shard.iter().flat_map(Shard::attributes))
+            .chain(shard.iter().map(|_| branches().attribute()));
         left_out.extend(input.skipped_attributes().iter().map(attribute_of("")));
         let names = input.tensors().iter().map(Tensor::name);
         let axes: HashMap<&str, _> = names.zip(input.axis_names()).collect();

@@ -19,6 +19,7 @@ use super::run::Run;
 use super::syncer::Syncer;
 use super::writer::Writer;
 use super::{AppendTimes, Recorder, RecorderBuilder, Shared};
+use crate::branches::Branches;
 use crate::create::{self, Constant, Contents};
 use crate::plan::RunPlan;
 use crate::reader::Reader;
@@ -125,6 +126,7 @@ impl RecorderBuilder {
             attributes.push((provenance::NOTEBOOK.to_owned(), notebook.into()));
         }
         attributes.extend(self.shard.iter().flat_map(Shard::attributes));
+        attributes.extend(self.shard.iter().map(|_| Branches::NONE.attribute()));
         let mut tensor_attributes = self.tensor_attributes.clone();
         for (tensor, part) in self.parts() {
             let said = part

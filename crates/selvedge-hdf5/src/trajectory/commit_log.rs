@@ -6,9 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::branches::{Branches, NUMBERS};
 use crate::error::LibraryError;
 use crate::layout::{AttributeValue, LayoutError, Superblock, attribute};
-use crate::provenance::{COMMIT, FORMAT, FORMAT_VERSION, STATE, STEPS_PLANNED};
+use crate::provenance::{BRANCHES, COMMIT, FORMAT, FORMAT_VERSION, STATE, STEPS_PLANNED};
 use crate::storage::Storage;
 use crate::{RunState, StorageError};
 
@@ -23,6 +24,8 @@ pub(super) struct CommitLog {
     planned: AttributeValue,
     /// The last commit that was begun; `None` in a file of a version before 3.
     commit: Option<AttributeValue<2>>,
+    /// The branches of a file of a rank; `None` of other files, and of those of earlier versions.
+    branches: Option<AttributeValue<NUMBERS>>,
     /// Whether the order of writes matters on the medium too.
     durable: bool,
 }
@@ -74,6 +77,7 @@ impl CommitLog {
         }
         let (state, planned) = (root_attribute(STATE)?, root_attribute(STEPS_PLANNED)?);
         let commit = attribute::<2>(&*storage, root, COMMIT).map_err(structure)?;
+        let branches = attribute(&*storage, root, BRANCHES).map_err(structure)?;
         Ok(Self {
             path: path.to_owned(),
             storage,
@@ -82,6 +86,7 @@ impl CommitLog {
             state,
             planned,
             commit,
+            branches,
             durable,
         })
     }
@@ -174,6 +179,25 @@ impl CommitLog {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Says in a file of a rank that its steps from `step` on are recorded anew. It has to be there before one of them is
+    /// given up.
+    pub(super) fn begin_branch(&mut self, step: u64) -> Result<(), StorageError> {
+        let Some(found) = &mut self.branches else {
+            return Ok(());
+        };
+        let mut branches = Branches::from_values(found.values);
+        let path = &self.path;
+        let failed = |action| move |error| StorageError::io(path, action, error);
+        let begun = branches.begin(step);
+        begun.map_err(failed("draw a number for a branch of"))?;
+        found.values = branches.values();
+        let bytes = found.values.map(i64::to_le_bytes);
+        self.storage
+            .write_all_at(bytes.as_flattened(), found.at)
+            .map_err(failed("write to"))?;
+        self.barrier()
     }
 
     /// Says in the file that its last commit takes the run from `before` steps to `after` of them.

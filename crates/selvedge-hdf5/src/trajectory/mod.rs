@@ -213,6 +213,7 @@ impl TrajectoryFile {
     /// them is then ahead as by a commit that was cut short. Chunks stay where they are, and are written again.
     pub(crate) fn go_back(&mut self, steps: u64) -> Result<(), StorageError> {
         let most = self.tensors.iter().map(|tensor| tensor.extent).max();
+        self.log.begin_branch(steps)?;
         self.log.span_commit(steps, most.unwrap_or(steps))?;
         self.log.barrier()?;
         self.set_extents(steps)?;

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use selvedge_base::Partial;
 
 use super::TrajectoryFile;
+use crate::branches::Branches;
 use crate::create::{Contents, create};
 use crate::run::StepTensors;
 use crate::storage::{ReadAt, Status, Storage};
@@ -144,7 +145,7 @@ fn made(
         run: None,
         tensors: &plan.tensors,
         constants: &[],
-        attributes: &[],
+        attributes: &[Branches::NONE.attribute()],
         tensor_attributes: &[],
     };
     let partial = Partial::create(path, true).unwrap();
@@ -372,10 +373,17 @@ fn every_moment_of_going_back_is_a_valid_file() {
             .iter()
             .any(|note| matches!(note, crate::Note::Appended { .. }));
         assert!(!of_others, "{moment}: {:?}", file.notes());
-        seen.push(file.committed_steps());
+        // Before a step is given up the file says so of all that end after it, and of no others.
+        let is_branch = [17, 18, 40].map(|steps| file.branch(steps) != file.branch(0));
+        assert_eq!(
+            (is_branch[0], is_branch[1]),
+            (false, is_branch[2]),
+            "{moment}"
+        );
+        seen.push((file.committed_steps(), is_branch[1]));
     });
     seen.dedup();
-    assert_eq!(seen, [40, 17]);
+    assert_eq!(seen, [(40, false), (40, true), (17, true)]);
     record(&memory, 60);
     check_image(&memory.image(), &path, 60, "after going on");
 }

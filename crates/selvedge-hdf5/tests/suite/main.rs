@@ -8,6 +8,7 @@ mod damage;
 
 mod addresses;
 mod archive;
+mod branches;
 mod checksums;
 mod compare;
 mod compressed;

@@ -40,6 +40,15 @@ fn ranks_that_cannot_be_are_not_declared() {
         let error = start(Some(shard("run", 0)), part(offset));
         assert!(matches!(error, DeclareError::NoSuchPart { .. }), "{error}");
     }
+    // It became 2^63 - 1 in the file.
+    let too_long = whole().part_of([1 << 63, 2], [0, 0]);
+    let error = start(Some(shard("run", 0)), too_long);
+    assert_eq!(
+        error.to_string(),
+        "tensor `W` of shape [2, 2] from [0, 0] on is no part of one of shape [9223372036854775808, 2]: expected an offset \
+         and a length for each axis of a step (one at least), that end within it, and a whole of less than 2^63 elements \
+         along each"
+    );
     let scalar = TensorSpec::new("loss", Dtype::F32, []).part_of([], []);
     assert!(matches!(
         start(Some(shard("run", 0)), scalar),

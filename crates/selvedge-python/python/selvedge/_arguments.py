@@ -110,9 +110,7 @@ def dtype_and_shape(what: str, asked: Any) -> tuple[str, list[int]]:
     """The dtype and the shape of a step that a tensor is declared with."""
     try:
         dtype, shape = asked
-        axes = [operator.index(axis) for axis in shape]
-        if all(0 <= axis < LARGEST for axis in axes):
-            return name_of(dtype), axes
+        return name_of(dtype), axes(shape)
     except (TypeError, ValueError):
         pass
     raise DeclarationError(
@@ -120,14 +118,27 @@ def dtype_and_shape(what: str, asked: Any) -> tuple[str, list[int]]:
     )
 
 
-def whole(what: str, number: Any) -> int | None:
-    """A number of steps, where one is given."""
+def axes(given: Iterable[Any]) -> list[int]:
+    """A number for each axis: lengths, or indices.
+
+    Raises:
+        TypeError: one is no integer, or there are none.
+        ValueError: one is below 0, or larger than a file has room for.
+    """
+    found = [operator.index(axis) for axis in given]
+    if not all(0 <= axis < LARGEST for axis in found):
+        raise ValueError(given)
+    return found
+
+
+def whole(what: str, number: Any, expected: str = "a number of steps, such as 1000") -> int | None:
+    """An integer from 0 on, where one is given."""
+    if number is None:
+        return None
     try:
-        found = None if number is None else operator.index(number)
-    except TypeError:
-        found = -1
-    if found is not None and not 0 <= found < LARGEST:
-        raise DeclarationError(f"{what}={number!r}: expected a number of steps, such as 1000")
+        [found] = axes([number])
+    except (TypeError, ValueError):
+        raise DeclarationError(f"{what}={number!r}: expected {expected}") from None
     return found
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from selvedge import _selvedge
-from selvedge._arguments import as_path, listed, named
+from selvedge._arguments import as_path, axes, is_text, listed, named, whole
 from selvedge._errors import DeclarationError, DtypeError, Error, FileError
 from selvedge._extras import package
 
 Path = str | os.PathLike[str]
 Part = tuple[Sequence[int], Sequence[int]]
+# Run, rank, number of ranks and committed steps of a file.
+_OfRank = tuple[str, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,18 @@ class Shard:
     step: int | None = None
     """With `resume`, the step at which all ranks go on; without it each goes on after its own last one."""
 
+    def __post_init__(self) -> None:
+        if not is_text(self.run) or not self.run:
+            raise DeclarationError(
+                f"run={self.run!r}: expected the name of the run, a text that all of its ranks have and no other run, such "
+                "as `uuid.uuid4().hex` of one of them"
+            )
+        for name, number in (("rank", self.rank), ("world_size", self.world_size)):
+            expected = f"an integer from 0 on, such as `int(os.environ[\"{name.upper()}\"])` under torchrun"
+            if whole(name, number, expected) is None:
+                raise DeclarationError(f"{name}=None: expected {expected}")
+        whole("step", self.step)
+
     @classmethod
     def from_torch(cls, resume: Path | None = None, group: Any = None) -> Self:
         """The rank of this process in `torch.distributed`, which is initialised. All ranks call it, once.
@@ -46,8 +60,9 @@ class Shard:
             group: the ranks of the run, where they are not all.
 
         Raises:
-            DeclarationError: `torch.distributed` is not initialised; the files are of several runs, or of other ranks;
-                or a rank has no file, where others have steps, which would all be given up. In all ranks.
+            DeclarationError: `torch.distributed` is not initialised, or this process is not in `group`. In all ranks: the
+                files are of several runs, of other ranks, or of none; some ranks have no `resume` and others have; or a
+                rank has no file or no steps, where others have steps, which would all be given up.
             FileError: the file of a rank cannot be read, in all ranks.
         """
         distributed = package("torch.distributed", "`Shard.from_torch`", instead=", or give `Shard` its numbers")
@@ -56,27 +71,49 @@ class Shard:
                 "torch.distributed is not initialised; call `torch.distributed.init_process_group` first"
             )
         rank, world_size = distributed.get_rank(group), distributed.get_world_size(group)
-        own: tuple[str, int, int, int] | None = None
-        problem: str | None = None
+        if rank < 0:
+            raise DeclarationError("group: this process is none of its ranks; only those that record call `from_torch`")
+        own: _OfRank | None = None
+        problem: Error | None = None
         try:
-            if resume is not None and os.path.exists(path := as_path(resume, new=True)):
-                own = _selvedge.rank_of(path)
+            own = None if resume is None else _of_rank(as_path(resume, new=True))
         except Error as error:
             # The others wait for this rank: all of them hear of it.
-            problem = str(error)
+            problem = error
         told: list[Any] = [None] * world_size
-        distributed.all_gather_object(told, (_selvedge.new_run_id(), own, problem), group=group)
-        problems = [f"rank {number}: {text}" for number, (_, _, text) in enumerate(told) if text is not None]
+        of_files = problem is not None and not isinstance(problem, DeclarationError)
+        text = None if problem is None else str(problem)
+        mine = (_selvedge.new_run_id(), own, resume is not None, text, of_files)
+        distributed.all_gather_object(told, mine, group=group)
+        resumes = [resumes for _, _, resumes, *_ in told]
+        if any(resumes) and not all(resumes):
+            without = ", ".join(str(number) for number, given in enumerate(resumes) if not given)
+            raise DeclarationError(f"resume: expected in all ranks or in none, found none in rank {without}")
+        problems = [f"rank {number}: {text}" for number, (*_, text, _) in enumerate(told) if text is not None]
         if problems:
-            raise FileError(f"resume: {'; '.join(problems)}")
-        files = [found for _, found, _ in told]
+            kind = FileError if any(of_files for *_, of_files in told) else DeclarationError
+            raise kind(f"resume: {'; '.join(problems)}")
+        files = [found for _, found, *_ in told]
         step = None if resume is None else _common_step(files)
         known = next((found[0] for found in files if found is not None), told[0][0])
         return cls(known, rank, world_size, step)
 
 
-def _common_step(files: Sequence[tuple[str, int, int, int] | None]) -> int:
-    """Where all ranks go on, which have these files: run, rank, world size and committed steps of each."""
+def _of_rank(path: str) -> _OfRank | None:
+    """What a file says of its rank, if there is one."""
+    if not os.path.exists(path):
+        return None
+    found = _selvedge.rank_of(path)
+    if found is None:
+        raise DeclarationError(
+            f"{path} is of no rank: it does not say which run and rank it is of, as the files do that are recorded with "
+            "`shard`; put the file of this rank there, or give another path"
+        )
+    return found
+
+
+def _common_step(files: Sequence[_OfRank | None]) -> int:
+    """Where all ranks go on, which have these files."""
     known = [(rank, found) for rank, found in enumerate(files) if found is not None]
     if len({run for _, (run, *_) in known}) > 1:
         of = ", ".join(f"rank {rank}: {run}" for rank, (run, *_) in known)
@@ -88,13 +125,16 @@ def _common_step(files: Sequence[tuple[str, int, int, int] | None]) -> int:
                 "on with as many ranks as it had, each with its own file"
             )
     steps = max((committed for _, (*_, committed) in known), default=0)
-    without = ", ".join(str(rank) for rank, found in enumerate(files) if found is None)
-    if without and steps:
+    missing = ", ".join(str(rank) for rank, found in enumerate(files) if found is None)
+    empty = ", ".join(str(rank) for rank, (*_, committed) in known if committed == 0)
+    if steps and (missing or empty):
+        without = [f"there is no file of rank {missing}"] if missing else []
+        without += [f"there are no steps in the file of rank {empty}"] if empty else []
         raise DeclarationError(
-            f"resume: there is no file of rank {without}, where others have up to {steps:,} steps, which would be given "
-            "up: put it where it was, or remove the files of all ranks to begin anew"
+            f"resume: {', and '.join(without)}, where others have up to {steps:,} steps, which would all be given up: put "
+            "the file that was recorded where it was, or remove the files of all ranks to begin anew"
         )
-    return min((0 if found is None else found[3] for found in files), default=0)
+    return min((committed for _, (*_, committed) in known), default=0)
 
 
 def joined_steps(shards: Iterable[Path]) -> int:
@@ -194,9 +234,10 @@ def checked(parts: Mapping[str, Part] | None) -> dict[str, Part]:
     for name, part in named("parts", parts, "{'W': ((20_000, 64), (10_000, 0))}"):
         try:
             shape, offset = part
-            found[name] = (list(shape), list(offset))
+            found[name] = (axes(shape), axes(offset))
         except (TypeError, ValueError):
             raise DeclarationError(
-                f"parts: `{name}`: expected the shape of the whole and where the part begins, found {part!r}"
+                f"parts: `{name}`: expected the shape of the whole and where the part begins, integers from 0 on such as "
+                f"((20_000, 64), (10_000, 0)), found {part!r}"
             ) from None
     return found

@@ -101,7 +101,7 @@ impl Recorder {
             device::copies(py, &memory)
         })?;
         self.with_open(py, |open| {
-            device::begin(copies.bind(py), &self.specs, &devices, open)
+            open.begin_copies(copies.bind(py), &self.specs, &devices)
         })
     }
 
