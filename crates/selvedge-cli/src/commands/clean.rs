@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use selvedge_base::text::shell_path;
 use selvedge_base::{Abandoned, is_pulled};
 use selvedge_hdf5::Bytes;
 
@@ -65,7 +66,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
             true => "the same `selvedge pull` goes on with it".to_owned(),
             false => format!(
                 "`selvedge recover {}` makes a file of its rows",
-                path(&file.path)
+                shell_path(file.path.strip_prefix(".").unwrap_or(&file.path))
             ),
         };
         tell(file, &format!(", kept: {how}"))?;

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::interrupt;
 use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
@@ -39,7 +38,6 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     object::check_read_here(&args.file)?;
-    interrupt::remove_partials();
     let pushed = object::push(&args.file, &args.url, args.overwrite)?;
     output::print_folded(&render::objects::pushed(&args.file, &pushed))?;
     Ok(Outcome::Success)
