@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
+use crate::text::shell_path;
+
 /// Displays an error with its sources, for a text that must stand alone: `cannot open a.h5: no such file`.
 pub struct Chain<'a>(pub &'a dyn Error);
 
@@ -110,8 +112,9 @@ pub enum FileError {
     },
     /// A growing file was left unfinished, and holds what nobody has looked at.
     #[error(
-        "{} was left by a writer that did not finish; make {} of it with `recover`, or delete it to \
-         start anew (`discard_unfinished(true)`)", unfinished.display(), path.display()
+        "{} was left by a writer that did not finish; make {} of it (`recover`; `selvedge recover {}`), \
+         or delete it to start anew (`discard_unfinished(true)`)", unfinished.display(), path.display(),
+        shell_path(unfinished)
     )]
     Unfinished {
         /// The file that was to be.

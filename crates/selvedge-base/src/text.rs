@@ -3,10 +3,11 @@
 //! Nothing of a file, a path or another program is sure to be text: libhdf5 marks text as ASCII or
 //! UTF-8 and checks neither, and a name on the disk is bytes. And what is text can still steer the
 //! terminal or the build server that shows it. [`checked`] and [`escaped`] are for the first,
-//! [`shown`], [`screen`] and [`json`] for the second.
+//! [`shown`], [`screen`] and [`json`] for the second. [`shell_word`] and [`shell_path`] are for commands that
+//! people copy.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -64,6 +65,81 @@ impl fmt::Display for Shown<'_> {
         }
         Ok(())
     }
+}
+
+/// A name as one word of a command that people copy into a shell, on one line.
+///
+/// A plain name stays as it is, and another one stands in quotes. What [`shown`] would escape stands as `\xHH` in
+/// `$'…'`, which bash, zsh and ksh read back as the name that it was.
+///
+/// ```
+/// use selvedge_base::text::shell_word;
+///
+/// assert_eq!(shell_word("runs/thimble_7.h5"), "runs/thimble_7.h5");
+/// assert_eq!(shell_word("my run.h5"), "'my run.h5'");
+/// assert_eq!(shell_word("it's.h5"), r"'it'\''s.h5'");
+/// assert_eq!(shell_word("a\nb"), r"$'a\x0ab'");
+/// ```
+#[must_use]
+pub fn shell_word<T: AsRef<OsStr> + ?Sized>(name: &T) -> String {
+    let bytes = name.as_ref().as_bytes();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(byte);
+    let text = match str::from_utf8(bytes) {
+        Ok(text) if !text.is_empty() && bytes.iter().all(plain) => text,
+        Ok(text) if shown(text).to_string() == text => {
+            return format!("'{}'", text.replace('\'', r"'\''"));
+        }
+        _ => return escaped_word(bytes),
+    };
+    // It would begin a command of a build server.
+    match text.starts_with("::") {
+        true => escaped_word(bytes),
+        false => text.to_owned(),
+    }
+}
+
+/// A path as one word of a command that people copy into a shell: a [`shell_word`] that is never taken for a flag.
+///
+/// ```
+/// use selvedge_base::text::shell_path;
+///
+/// assert_eq!(shell_path("-x.h5"), "./-x.h5");
+/// // What follows the quotes is the shell's to expand.
+/// assert_eq!(format!("{}/*.h5", shell_path("a folder")), "'a folder'/*.h5");
+/// ```
+#[must_use]
+pub fn shell_path<T: AsRef<OsStr> + ?Sized>(path: &T) -> String {
+    let path = path.as_ref();
+    match path.as_bytes().first() {
+        Some(b'-') => {
+            let mut here = OsString::from("./");
+            here.push(path);
+            shell_word(&here)
+        }
+        _ => shell_word(path),
+    }
+}
+
+/// The name in `$'…'`.
+fn escaped_word(name: &[u8]) -> String {
+    let mut word = String::from("$'");
+    let hex = |word: &mut String, bytes: &[u8]| {
+        // Writing to a string does not fail.
+        let _ = write_invalid(word, bytes);
+    };
+    for chunk in name.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\'' | '\\' => word.extend(['\\', c]),
+                '#' | ':' => hex(&mut word, &[c as u8]),
+                _ if steers(c) => hex(&mut word, c.encode_utf8(&mut [0; 4]).as_bytes()),
+                _ => word.push(c),
+            }
+        }
+        hex(&mut word, chunk.invalid());
+    }
+    word.push('\'');
+    word
 }
 
 /// A whole text for a screen, as it leaves the program: only line breaks and the styles of the text
@@ -258,6 +334,44 @@ mod tests {
             screen(commands, true),
             "a\n ::error::b\n\u{1b}[1m::error::c\n\\u{23}#[error]"
         );
+    }
+
+    /// Each is read by a shell as the name that it was.
+    #[test]
+    fn a_word_for_a_shell_is_the_name_again() {
+        for (name, word) in [
+            (&b"thimble_7.rank0.h5"[..], "thimble_7.rank0.h5"),
+            (b"s3://bucket/a,b+c@1%=.h5", "s3://bucket/a,b+c@1%=.h5"),
+            (b"my run.h5", "'my run.h5'"),
+            (b"it's.h5", r"'it'\''s.h5'"),
+            (b"", "''"),
+            (b"*.h5", "'*.h5'"),
+            (b"$(rm x);`y`&|<>!~{}[]\"\\", "'$(rm x);`y`&|<>!~{}[]\"\\'"),
+            ("層 é.h5".as_bytes(), "'層 é.h5'"),
+            (b"::error::x", r"$'\x3a\x3aerror\x3a\x3ax'"),
+            (b"##[error]", r"$'\x23\x23[error]'"),
+            (
+                b"M\xfcller's\n\x1b[31m\\.h5",
+                r"$'M\xfcller\'s\x0a\x1b[31m\\.h5'",
+            ),
+            ("a\u{202e}b".as_bytes(), r"$'a\xe2\x80\xaeb'"),
+        ] {
+            let told = shell_word(OsStr::from_bytes(name));
+            assert_eq!(told, word);
+            assert_eq!(shown(&told).to_string(), told);
+            let printed = std::process::Command::new("bash")
+                .args(["-c", &format!("printf %s {told}")])
+                .output();
+            // Not every machine has bash.
+            let Ok(printed) = printed else { continue };
+            assert_eq!(
+                printed.stdout.escape_ascii().to_string(),
+                name.escape_ascii().to_string()
+            );
+        }
+        assert_eq!(shell_path("-x.h5"), "./-x.h5");
+        assert_eq!(shell_path("- .h5"), "'./- .h5'");
+        assert_eq!(shell_path("a-x.h5"), "a-x.h5");
     }
 
     #[test]

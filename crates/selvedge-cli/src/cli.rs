@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use selvedge_base::text::shell_path;
 
 use crate::commands::Command;
 use crate::output::UNBROKEN;
@@ -174,7 +175,8 @@ fn with_tip(mut error: clap::Error, interface: &clap::Command) -> clap::Error {
                 Some((_, tips)) => tips.iter().map(|tip| (*tip).to_owned()).collect(),
                 None if Path::new(&word).is_file() => {
                     vec![format!(
-                        "'selvedge inspect {word}' shows what is in the file"
+                        "'selvedge inspect {}' shows what is in the file",
+                        shell_path(&word)
                     )]
                 }
                 None => return error,

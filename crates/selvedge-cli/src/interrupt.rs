@@ -7,16 +7,20 @@ use selvedge_base::text::shown;
 
 use crate::object;
 use crate::output;
+use crate::progress;
+
+/// What ends the program from outside.
+const ENDS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
 /// From now on, what ends the program from outside (Ctrl-C, the end of a terminal session, `kill`) first
-/// removes the files that it has begun and not finished, and says what becomes of what it sends.
+/// takes the progress off the screen, removes the files that it has begun and not finished, and says what becomes of what
+/// it sends.
 ///
 /// A signal that whoever started the program has told it to ignore, as `nohup` does, stays ignored. Call
 /// it before there are other threads: they inherit which signals are waited for here.
-pub(crate) fn remove_partials() {
+pub(crate) fn end_in_order() {
     let ignored = ignored();
-    let ends = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
-    let ends = ends
+    let ends = ENDS
         .into_iter()
         .filter(|&signal| ignored >> (signal as u32 - 1) & 1 == 0);
     let ends: SigSet = ends.collect();
@@ -25,6 +29,7 @@ pub(crate) fn remove_partials() {
     }
     let waiting = thread::Builder::new().spawn(move || {
         let Ok(signal) = ends.wait() else { return };
+        progress::clear();
         for path in selvedge_base::remove_partials() {
             output::note(&format!("interrupted; removed {}", shown(&path)));
         }
@@ -57,6 +62,12 @@ pub(crate) fn remove_partials() {
     if waiting.is_err() {
         let _ = ends.thread_unblock();
     }
+}
+
+/// Ends by these signals at once, in a process that another one of this program started and that inherits what is waited
+/// for there.
+pub(crate) fn end_at_once() {
+    let _ = ENDS.into_iter().collect::<SigSet>().thread_unblock();
 }
 
 /// From now on a file that becomes larger than the program may make one (`ulimit -f`) is an error of writing. Call it before

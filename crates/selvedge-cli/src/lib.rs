@@ -83,6 +83,7 @@ pub fn run(arguments: &[OsString], program: &Program) -> u8 {
         .get(1)
         .is_some_and(|word| word == check::isolated::WORD)
     {
+        interrupt::end_at_once();
         return match check::isolated::serve() {
             Ok(()) => Outcome::Success.code(),
             Err(_) => Outcome::Failed.code(),

@@ -18,7 +18,7 @@ use terminal_size::{Height, terminal_size_of};
 
 use crate::render::style::{ERROR, styled};
 use crate::render::{Page, folded};
-use crate::words::of_program;
+use crate::words::{of_program, with_way_out};
 
 /// In help, a space at which no line is broken.
 pub(crate) const UNBROKEN: &str = "\u{a0}";
@@ -169,30 +169,8 @@ fn settle(written: io::Result<()>) -> anyhow::Result<()> {
 
 /// Says on standard error what went wrong, with its causes: in one line, whatever is in a name.
 pub(crate) fn error(error: &anyhow::Error) {
-    let mut text = of_program(&format!("{error:#}"));
-    let kinds = error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>());
-    if let Some(advice) = kinds.map(io::Error::kind).find_map(advice)
-        && !text.contains("free some space")
-    {
-        text = format!("{text}; {advice}");
-    }
+    let text = with_way_out(error);
     note(&format!("{} {}", styled(ERROR, "error:"), shown(&text)));
-}
-
-/// What to do where the system does not let a file be written.
-fn advice(kind: io::ErrorKind) -> Option<&'static str> {
-    match kind {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Some("free some space, or name a file on another disk")
-        }
-        io::ErrorKind::FileTooLarge => Some(
-            "raise the limit of a file's length (`ulimit -f`), or name one on a disk that takes such files",
-        ),
-        io::ErrorKind::ReadOnlyFilesystem => Some("take a folder on a disk that can be written"),
-        _ => None,
-    }
 }
 
 /// Tells people something on standard error.

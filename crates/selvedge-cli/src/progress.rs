@@ -1,9 +1,35 @@
 //! The progress of a long read: a bar on standard error, on a terminal, and only after a second.
 
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use selvedge_base::text::shown;
+
+/// What is on the screen, of all of the program.
+enum OnScreen {
+    Nothing,
+    Bar(ProgressBar),
+    /// The program is about to end, and nothing is shown any more.
+    Cleared,
+}
+
+static ON_SCREEN: Mutex<OnScreen> = Mutex::new(OnScreen::Nothing);
+
+fn on_screen() -> MutexGuard<'static, OnScreen> {
+    ON_SCREEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes what there is of progress off the screen, for good: what is told next begins a line.
+pub(crate) fn clear() {
+    let shown = mem::replace(&mut *on_screen(), OnScreen::Cleared);
+    if let OnScreen::Bar(bar) = shown {
+        bar.finish_and_clear();
+        // The thread that reads goes on, and would draw it again.
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+}
 
 /// Counts bytes or files.
 pub(crate) struct Progress {
@@ -85,8 +111,12 @@ impl Progress {
 
     fn show(&mut self, name: &str) {
         if !self.shown && self.started.elapsed() >= Self::PATIENCE {
-            // Draws nothing where standard error is no terminal.
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            let mut on_screen = on_screen();
+            if !matches!(*on_screen, OnScreen::Cleared) {
+                // Draws nothing where standard error is no terminal.
+                self.bar.set_draw_target(ProgressDrawTarget::stderr());
+                *on_screen = OnScreen::Bar(self.bar.clone());
+            }
             self.shown = true;
         }
         let name = shown(name).to_string();
@@ -95,7 +125,16 @@ impl Progress {
         }
     }
 
-    pub(crate) fn finish(self) {
+    /// Takes it off the screen, as also the end of its life does.
+    pub(crate) fn finish(self) {}
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        let mut on_screen = on_screen();
+        if matches!(*on_screen, OnScreen::Bar(_)) {
+            *on_screen = OnScreen::Nothing;
+        }
         self.bar.finish_and_clear();
     }
 }

@@ -1,7 +1,9 @@
-//! What the libraries say, in the words of the command line.
+//! What the libraries and the system say, in the words of the command line.
 
-/// The text without the names that the libraries have for options: of "(`follow_links`; `--follow-links`)" the flag
-/// stays, and of "(`discard(true)`)" nothing.
+use std::io;
+
+/// The text without the names that the libraries have for options and functions: of "(`follow_links`; `--follow-links`)"
+/// the flag stays, of "(`recover`; `selvedge recover a.h5`)" the command, and of "(`discard(true)`)" nothing.
 pub(crate) fn of_program(text: &str) -> String {
     let mut said = String::new();
     let mut rest = text;
@@ -10,9 +12,11 @@ pub(crate) fn of_program(text: &str) -> String {
         let bare = name.strip_suffix("(true)").unwrap_or(name);
         let is_option = !bare.is_empty() && bare.bytes().all(|c| matches!(c, b'a'..=b'z' | b'_'));
         said.push_str(before);
-        if let Some(flag) = after.strip_prefix("; `--").filter(|_| is_option) {
-            said.push_str("(`--");
-            rest = flag;
+        let own = after.strip_prefix("; `").filter(|_| is_option);
+        let own = own.filter(|own| own.starts_with("--") || own.starts_with("selvedge "));
+        if let Some(own) = own {
+            said.push_str("(`");
+            rest = own;
         } else if let Some(after) = after
             .strip_prefix(')')
             .filter(|_| is_option && bare != name)
@@ -25,6 +29,36 @@ pub(crate) fn of_program(text: &str) -> String {
         }
     }
     said + rest
+}
+
+/// An error with its causes, and what to do about what the system refused.
+pub(crate) fn with_way_out(error: &anyhow::Error) -> String {
+    let text = of_program(&format!("{error:#}"));
+    let causes = error.chain();
+    let kinds = causes.filter_map(|cause| Some(cause.downcast_ref::<io::Error>()?.kind()));
+    match kinds.into_iter().find_map(way_out) {
+        Some(way_out) if !text.contains("free some space") => format!("{text}; {way_out}"),
+        _ => text,
+    }
+}
+
+/// What to do where the system does not let a file be read or written.
+pub(crate) fn way_out(kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("free some space, or name a file on another disk")
+        }
+        io::ErrorKind::FileTooLarge => Some(
+            "raise the limit of a file's length (`ulimit -f`), or name one on a disk that takes such files",
+        ),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            Some("take a folder, or a copy of the file, on a disk that can be written")
+        }
+        io::ErrorKind::PermissionDenied => Some(
+            "`ls -ld` tells who may: its owner can allow it by `chmod`, or take a path or a copy of your own",
+        ),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -40,6 +74,10 @@ mod tests {
             ),
             ("or (`trust(true)`; `--trust`) so", "or (`--trust`) so"),
             ("delete it (`discard(true)`)", "delete it"),
+            (
+                "put it in order (`recover`; `selvedge recover 'my run.h5'`)",
+                "put it in order (`selvedge recover 'my run.h5'`)",
+            ),
             (
                 "a limit (`ulimit -n`), of `a (`b`",
                 "a limit (`ulimit -n`), of `a (`b`",

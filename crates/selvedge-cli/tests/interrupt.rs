@@ -111,6 +111,72 @@ fn what_is_interrupted_removes_its_file_and_says_so() {
     }
 }
 
+/// What the program writes to a terminal on standard error: until there is a bar, and after the signal.
+fn at_a_terminal(command: &str, folder: &Path) -> [String; 2] {
+    use std::io::Read as _;
+
+    let terminal = nix::pty::openpty(None, None).expect("a terminal");
+    let mut child = Command::new("sh")
+        .args(["-c", &format!("exec {command}")])
+        .env("PATH", path_of_the_program())
+        .env("TERM", "xterm")
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::from(terminal.slave))
+        .spawn()
+        .expect("a shell");
+    let mut screen = fs::File::from(terminal.master);
+    let mut read = |until: Option<&str>| {
+        let (mut text, mut bytes) = (String::new(), [0; 4096]);
+        // The end is an error: nobody has the other side open any more.
+        while !until.is_some_and(|until| text.contains(until))
+            && let Ok(count @ 1..) = screen.read(&mut bytes)
+        {
+            text.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+        text
+    };
+    let before = read(Some(" left"));
+    assert!(before.contains(" left"), "{before}");
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    kill(pid, Signal::SIGTERM).expect("the child lives");
+    let after = read(None);
+    let ended = child.wait().expect("the child ends");
+    assert_eq!(ended.signal(), Some(Signal::SIGTERM as i32), "{after}");
+    [before, after]
+}
+
+/// The bar stayed, and what was told stood behind it in its line, or the shell's next prompt did.
+#[test]
+fn the_bar_is_off_the_screen_when_it_ends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let large = folder.path().join("large.safetensors");
+    // A hole, which takes no room on the disk and long to read.
+    let (rows, bytes) = (1_u64 << 22, 1_u64 << 38);
+    let header = format!(
+        "{{\"W\":{{\"dtype\":\"F32\",\"shape\":[{rows},16384],\"data_offsets\":[0,{bytes}]}}}}"
+    );
+    let length = header.len() as u64;
+    fs::write(&large, [&length.to_le_bytes(), header.as_bytes()].concat()).expect("write");
+    let file = fs::OpenOptions::new().write(true).open(&large);
+    let file = file.expect("open");
+    file.set_len(8 + length + bytes).expect("a hole");
+    for (command, told) in [
+        ("inspect --stats large.safetensors", ""),
+        (
+            "show large.safetensors W -o out.csv",
+            "interrupted; removed .out.csv.partial\r\n",
+        ),
+    ] {
+        let screen = at_a_terminal(&format!("selvedge {command}"), folder.path()).concat();
+        let (_, last) = screen.rsplit_once(" left").expect("a bar");
+        let (_, left) = last
+            .rsplit_once("\u{1b}[2K")
+            .unwrap_or_else(|| panic!("{command}: {screen:?}"));
+        assert_eq!(left, told, "{command}: {screen:?}");
+    }
+}
+
 /// Who starts a program with `nohup` wants it to go on.
 #[test]
 fn what_is_to_be_ignored_is_ignored() {

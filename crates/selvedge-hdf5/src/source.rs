@@ -44,6 +44,11 @@ pub trait TensorSource: Sync {
     /// byte.
     fn element_bytes(&self) -> Option<usize>;
 
+    /// Whether its file says that it is a constant, whose first axis is no steps.
+    fn is_constant(&self) -> bool {
+        false
+    }
+
     /// The number of rows.
     fn rows(&self) -> u64 {
         self.shape().first().copied().unwrap_or(1)

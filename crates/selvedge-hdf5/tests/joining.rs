@@ -398,7 +398,10 @@ fn files_that_do_not_go_together_are_told_by_name() {
     );
 
     let said = not_joined(&[paths[0].clone(), paths[3].clone()]);
-    assert_eq!(said, "of 4 ranks 1, 2 are missing: name a file of each");
+    assert_eq!(
+        said,
+        "of 4 ranks, ranks 1, 2 are missing: name a file of each"
+    );
     assert!(not_joined(&[]).contains("missing"));
     let alone = single(folder.path(), 3);
     assert!(not_joined(std::slice::from_ref(&alone)).contains("single.h5 is of no rank"));

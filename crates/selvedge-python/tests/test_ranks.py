@@ -221,7 +221,7 @@ def test_parts_can_be_told(path: pathlib.Path) -> None:
     told = {tensor["name"]: tensor["part"] for tensor in facts["tensors"]}
     assert told["W"] == {"global_shape": [6, 2], "offset": [3, 0]}
     assert told["ids"] == {"global_shape": [6], "offset": [3]}
-    with pytest.raises(selvedge.DeclarationError, match="of 2 ranks 0 is missing"):
+    with pytest.raises(selvedge.DeclarationError, match="of 2 ranks, rank 0 is missing"):
         selvedge.joined_steps([path])
     with pytest.raises(selvedge.DeclarationError, match="which rank it is of"):
         selvedge.Recorder(path, resume=True, shard=selvedge.Shard("run", 0, 2))

@@ -31,6 +31,7 @@ use selvedge_conventions::{
 
 use crate::facts::{FileFacts, Format};
 use crate::progress::Progress;
+use crate::words::with_way_out;
 pub use isolated::Program;
 use isolated::Worker;
 use reading::Reading;
@@ -137,6 +138,8 @@ pub(crate) fn unchecked(named: &[PathBuf], scope: &Scope, checked: &Checked) -> 
             _ if scope.config.excludes(&scope.tree_path(path)) => {
                 "`exclude` of the configuration leaves it out"
             }
+            // That it cannot be looked through is told as what it is.
+            (true, _) if path.read_dir().is_err() => return None,
             (true, _) => {
                 "it has no tensor file and no notebook, or git or the configuration leaves them out"
             }
@@ -293,8 +296,9 @@ fn check_all(
             match checked {
                 Ok(found) => findings.extend(found),
                 Err(error) => failures.push(Failure(format!(
-                    "cannot check {}: {error:#}",
-                    scope.tree_path(&file.path)
+                    "cannot check {}: {}",
+                    scope.tree_path(&file.path),
+                    with_way_out(&error)
                 ))),
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -19,6 +19,7 @@ use super::{Failure, Scope, threads};
 use crate::progress::Progress;
 use crate::references;
 use crate::show::beginning::{is_csv_head, is_title};
+use crate::words::way_out;
 
 /// What git is asked about: the files of interest that are left out where it ignores them.
 const OF_INTEREST: [&str; 3] = ["*.ipynb", "*.gitattributes", "*.safetensors.index.json"];
@@ -161,13 +162,51 @@ fn walk_everything(scope: &Scope, sender: &mpsc::Sender<Result<Found, Failure>>)
                     }
                 }
                 Err(error) => {
-                    let message = format!("cannot look through the files: {error}");
-                    let _ = sender.send(Err(Failure(message)));
+                    let _ = sender.send(Err(Failure(not_walked(&error))));
                 }
             }
             WalkState::Continue
         })
     });
+}
+
+/// Why something of the files was not looked through, in words that name it.
+fn not_walked(error: &ignore::Error) -> String {
+    let (path, system) = parts(error);
+    let path = path.map_or_else(|| "the files".to_owned(), |path| path.display().to_string());
+    match system {
+        None => format!("cannot look through {path}: {error}"),
+        Some(system) => {
+            let way_out = way_out(system.kind()).map(|out| format!("; {out}"));
+            format!(
+                "cannot look through {path}: {system}{}",
+                way_out.unwrap_or_default()
+            )
+        }
+    }
+}
+
+/// The path that an error of the walk is about, and what the system said.
+fn parts(error: &ignore::Error) -> (Option<&Path>, Option<&io::Error>) {
+    match error {
+        ignore::Error::WithPath { path, err } => (Some(path), parts(err).1),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+            parts(err)
+        }
+        ignore::Error::Io(system) => {
+            // The walk wraps what the system said, in words of its own.
+            let inner = system.get_ref().and_then(|inner| inner.source());
+            (
+                None,
+                Some(
+                    inner
+                        .and_then(|inner| inner.downcast_ref())
+                        .unwrap_or(system),
+                ),
+            )
+        }
+        _ => (None, None),
+    }
 }
 
 /// Whether a file without its name yet, which is not called a tensor file, is one of this program: it begins as a page, as
@@ -213,7 +252,7 @@ pub(crate) fn abandoned(roots: &[PathBuf]) -> (Vec<Abandoned>, Vec<Failure>) {
                     paths.push(entry.into_path());
                 }
             }
-            Err(error) => failures.push(Failure(format!("cannot look through the files: {error}"))),
+            Err(error) => failures.push(Failure(not_walked(&error))),
         }
     }
     paths.sort();
@@ -261,4 +300,31 @@ fn is_entered(entry: &DirEntry) -> bool {
 
 fn has_cargo_toml(folder: &Path) -> bool {
     folder.join("Cargo.toml").exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::not_walked;
+
+    /// "IO error for operation on locked: Permission denied" was all that was said.
+    #[test]
+    fn a_folder_that_may_not_be_read_is_told_with_a_way_out() {
+        let system = io::Error::from_raw_os_error(13);
+        let error = ignore::Error::WithPath {
+            path: "locked".into(),
+            err: Box::new(ignore::Error::WithDepth {
+                depth: 1,
+                err: Box::new(ignore::Error::Io(system)),
+            }),
+        };
+        let told = not_walked(&error);
+        assert!(
+            told.starts_with(
+                "cannot look through locked: Permission denied (os error 13); `ls -ld` tells"
+            ),
+            "{told}"
+        );
+    }
 }

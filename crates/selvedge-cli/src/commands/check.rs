@@ -1,17 +1,19 @@
 //! `selvedge check`: a repository against the conventions.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use selvedge_base::text::shown;
+use selvedge_base::open_regular;
+use selvedge_base::text::{shell_path, shown};
 use selvedge_conventions::{
     Baseline, Error, Finding, Fix, Format, Report, Selection, Selector, TreePath,
 };
 
-use super::new_file::{check_ending, missing_folder};
+use super::new_file::{self, NewFile, check_apart, check_ending};
 use crate::check::{self, Checked, Failure, Program, Scope, fix};
+use crate::facts::check_there;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::render::{self, Page};
@@ -78,14 +80,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "write_baseline")]
     baseline: Option<PathBuf>,
 
-    /// Write down what is found as known, in selvedge-baseline.toml of the root or in FILE; what it knows of
-    /// other files and rules is kept
+    /// Write down what is found as known, in selvedge-baseline.toml of the root or in FILE, which may be a baseline
+    /// already; what it knows of other files and rules is kept
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     #[allow(
         clippy::option_option,
         reason = "clap's form of a flag with an optional value"
     )]
     write_baseline: Option<Option<PathBuf>>,
+
+    #[command(flatten)]
+    new_file: NewFile,
 
     /// Fix what can be fixed without a doubt: mark bfloat16
     #[arg(long, conflicts_with = "write_baseline")]
@@ -141,11 +146,23 @@ pub(super) fn run(args: &Args, program: &Program) -> anyhow::Result<Outcome> {
         };
         let writes = format!("--output-format {format} writes another format");
         check_ending(path, &writes, endings)?;
+        args.new_file.check(path)?;
+    } else if args.write_baseline.is_none() {
+        let flags = "--output and --write-baseline";
+        args.new_file.check_none(flags)?;
+    }
+    for path in args.config.iter().chain(&args.baseline) {
+        check_there(path)?;
     }
     let scope = Scope::find(&args.paths, args.config.as_deref())?;
     if args.print_config {
         output::print(&scope.config.to_toml())?;
         return Ok(Outcome::Success);
+    }
+    let written = args.write_baseline.as_ref();
+    let written = written.map(|path| path.clone().unwrap_or_else(|| scope.root.join(BASELINE)));
+    if let Some(path) = &written {
+        check_baseline(path, args.new_file)?;
     }
     let baseline = args.baseline.as_ref().map(Baseline::load).transpose()?;
     let selection = Selection::new(&scope.config, &args.select, &args.ignore);
@@ -155,10 +172,13 @@ pub(super) fn run(args: &Args, program: &Program) -> anyhow::Result<Outcome> {
             output::note(&format!("note: {note}"));
         }
     }
-    if let Some(path) = &args.write_baseline {
-        return write_baseline(args, &scope, &selection, path.as_deref(), &checked);
-    }
     let files = checked.files.clone();
+    if let Some(path) = args.output.as_ref().or(written.as_ref()) {
+        check_apart(path, files.values())?;
+    }
+    if let Some(path) = &written {
+        return write_baseline(args, &scope, &selection, path, &checked);
+    }
     let (mut report, mut failures) = judged(&scope, &selection, baseline.as_ref(), checked);
     let mut refused = false;
     if args.diff {
@@ -237,16 +257,31 @@ fn is_data(path: &Path) -> bool {
         .any(|known| extension == *known)
 }
 
+/// Checks that a baseline may be written at `path`: it replaces a baseline, and another file where that is wanted.
+fn check_baseline(path: &Path, new_file: NewFile) -> anyhow::Result<()> {
+    check_ending(path, "`--write-baseline` writes TOML", &["toml"])?;
+    new_file.replacing(was_baseline(path)).check(path)
+}
+
+/// Whether the file is a baseline, or what a merge has left of one.
+fn was_baseline(path: &Path) -> bool {
+    let head = Baseline::default().to_toml();
+    let head = head.lines().next().unwrap_or_default();
+    let mut start = Vec::new();
+    let read =
+        open_regular(path).and_then(|file| file.take(head.len() as u64).read_to_end(&mut start));
+    read.is_ok() && (start == head.as_bytes() || start.starts_with(b"<<<<<<<"))
+}
+
 fn write_baseline(
     args: &Args,
     scope: &Scope,
     selection: &Selection,
-    path: Option<&Path>,
+    path: &Path,
     checked: &Checked,
 ) -> anyhow::Result<Outcome> {
-    let path = path.map_or_else(|| scope.root.join(BASELINE), Path::to_owned);
     let is_all = scope.whole && args.select.is_empty() && args.ignore.is_empty();
-    let known = match Baseline::load(&path) {
+    let known = match Baseline::load(path) {
         Ok(known) => known,
         // What is left over of a merge may be written anew, if nothing in it is needed.
         Err(_) if is_all || !path.exists() => Baseline::default(),
@@ -254,13 +289,14 @@ fn write_baseline(
     };
     let baseline = Baseline::of(&checked.findings)
         .keeping(&known, was_checked(scope, selection, &checked.files));
-    write(&path, &baseline.to_toml())?;
+    let new_file = args.new_file.replacing(was_baseline(path));
+    new_file::write(path, baseline.to_toml().as_bytes(), new_file.overwrite)?;
     if !args.quiet {
         let findings = render::counted(baseline.findings(), "finding");
         output::note(&format!(
             "{} knows {findings} now; `--baseline {}` hides them",
-            shown(&path),
-            shown(&path)
+            shown(path),
+            shell_path(path)
         ));
     }
     tell_failures(&checked.failures);
@@ -292,8 +328,13 @@ fn write_report(args: &Args, scope: &Scope, report: &Report) -> anyhow::Result<(
         _ => report.render(format),
     };
     match &args.output {
-        Some(path) if format == Format::Full => write(path, &output::plain(&text))?,
-        Some(path) => write(path, &text)?,
+        Some(path) => {
+            let text = match format {
+                Format::Full => output::plain(&text),
+                _ => text,
+            };
+            new_file::write(path, text.as_bytes(), args.new_file.overwrite)?;
+        }
         None => match format {
             Format::Github => output::print_commands(&text)?,
             _ if format.is_for_programs() => output::print_program(&text)?,
@@ -437,14 +478,6 @@ fn make_fixes(
         }
     }
     Ok(made)
-}
-
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    if let Some(folder) = missing_folder(path) {
-        let (folder, path) = (folder.display(), path.display());
-        bail!("there is no folder {folder}, to write {path} into");
-    }
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The configuration that holds in the working directory.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use selvedge_base::Chain;
-use selvedge_base::text::escaped;
+use selvedge_base::text::{escaped, shell_path};
 use selvedge_hdf5::{ChecksumOptions, RewriteError, StorageError};
 use serde::Serialize;
 
@@ -77,7 +77,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         }
         RewriteError::Storage(StorageError::NotATrajectory { .. }) => {
             anyhow!(
-                "{error}; `selvedge rechunk {name} new.h5 --checksums` writes one that has them"
+                "{error}; `selvedge rechunk {} new.h5 --checksums` writes one that has them",
+                shell_path(&args.file)
             )
         }
         _ => error.into(),

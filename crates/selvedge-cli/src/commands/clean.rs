@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use selvedge_base::text::shell_path;
 use selvedge_base::{Abandoned, is_pulled, is_push_journal};
 use selvedge_hdf5::Bytes;
 
@@ -69,7 +70,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         } else {
             format!(
                 "`selvedge recover {}` makes a file of its rows",
-                path(&file.path)
+                shell_path(file.path.strip_prefix(".").unwrap_or(&file.path))
             )
         };
         tell(file, &format!(", kept: {how}"))?;

@@ -7,11 +7,10 @@ use clap::ValueEnum;
 use selvedge_base::Indices;
 use selvedge_hdf5::RewriteError;
 
-use super::new_file::{NewFile, check_ending};
+use super::new_file::{NewFile, check_ending_of_values};
 use super::other_files::OtherFiles;
 use crate::convert::{self, Asked, Output, Target};
 use crate::facts::OpenFile;
-use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::render;
@@ -136,12 +135,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let target = args.to.map(Target::from).or(Target::of(&args.output));
     if target.is_none() {
         let endings = &["h5", "safetensors", "npy"];
-        check_ending(
+        check_ending_of_values(
             &args.output,
             "`selvedge convert` writes no such file",
             endings,
         )?;
     }
+    // Of a folder there is more to be said than that it has no ending.
+    selvedge_base::target(&args.output)?;
     let target = target.with_context(|| {
         format!(
             "the ending of {} tells no format; expected .h5, .hdf5, .safetensors or .npy, or --to",
@@ -149,7 +150,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         )
     })?;
     let writes = format!("--to writes {}", target.name());
-    check_ending(&args.output, &writes, target.endings())?;
+    check_ending_of_values(&args.output, &writes, target.endings())?;
     let asked = Asked {
         tensors: args.tensors.clone(),
         part: Part {
@@ -172,7 +173,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         let (path, view) = (args.output.clone(), args.input.clone());
         return Err(RewriteError::OverSource { path, view }.into());
     }
-    interrupt::remove_partials();
     let output = Output {
         path: &args.output,
         target,

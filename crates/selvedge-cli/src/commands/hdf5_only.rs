@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::bail;
+use selvedge_base::text::shell_path;
 
 use crate::facts::{Assumptions, Format, Unreadable};
 use crate::object;
@@ -33,8 +34,8 @@ pub(super) fn check_hdf5(path: &Path) -> anyhow::Result<()> {
                 "{} is {}, and this command takes HDF5; `selvedge convert {} {}` makes that of it",
                 path.display(),
                 other.name(),
-                path.display(),
-                path.with_extension("h5").display()
+                shell_path(path),
+                shell_path(&path.with_extension("h5"))
             )
         }
     }

@@ -6,7 +6,6 @@ use selvedge_hdf5::Join;
 
 use super::hdf5_only::check_hdf5;
 use super::new_file::{HDF5, NewFile, check_ending};
-use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::render::{self, Page};
@@ -39,7 +38,6 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     args.shards.iter().try_for_each(|shard| check_hdf5(shard))?;
-    interrupt::remove_partials();
     match &args.output {
         None => args.new_file.check_none("-o")?,
         Some(view) => {

@@ -1,10 +1,11 @@
 //! `selvedge man`: the manual pages.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
+use super::new_file;
 use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
@@ -37,6 +38,12 @@ pub(super) fn run(args: &Args, program: clap::Command) -> anyhow::Result<Outcome
         Some(folder) => {
             object::check_written_here(folder)?;
             let failed = || format!("cannot write the manual pages into {}", folder.display());
+            if folder.exists() && !folder.is_dir() {
+                let folder = folder.display();
+                bail!(
+                    "{folder} is a file; --out takes a folder, which gets a page for each command"
+                );
+            }
             if args.parents {
                 fs::create_dir_all(folder).with_context(failed)?;
             } else if !folder.exists() {
@@ -45,8 +52,22 @@ pub(super) fn run(args: &Args, program: clap::Command) -> anyhow::Result<Outcome
                     "there is no folder {folder}, to write the manual pages into; --parents makes it"
                 );
             }
-            clap_mangen::generate_to(program, folder).with_context(failed)?;
+            let mut program = program.disable_help_subcommand(true);
+            program.build();
+            write_pages(&program, folder).with_context(failed)?;
         }
     }
     Ok(Outcome::Success)
+}
+
+/// Writes the page of a command and those of the commands below it. Pages of an earlier version are replaced.
+fn write_pages(command: &clap::Command, folder: &Path) -> anyhow::Result<()> {
+    let below = command.get_subcommands();
+    for command in below.filter(|command| !command.is_hide_set()) {
+        write_pages(command, folder)?;
+    }
+    let manual = clap_mangen::Man::new(command.clone());
+    let mut page = Vec::new();
+    manual.render(&mut page)?;
+    new_file::write(&folder.join(manual.get_filename()), &page, true)
 }

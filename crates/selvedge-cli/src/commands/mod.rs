@@ -29,6 +29,7 @@ mod view;
 use clap::Subcommand;
 
 use crate::check::Program;
+use crate::interrupt;
 use crate::outcome::Outcome;
 
 /// The commands, in the order of the help.
@@ -67,6 +68,10 @@ pub(crate) fn run(
     program: &Program,
     interface: fn() -> clap::Command,
 ) -> anyhow::Result<Outcome> {
+    // There are no other threads yet. A browser, which `view` starts, would inherit what is waited for.
+    if !matches!(command, Command::View(_)) {
+        interrupt::end_in_order();
+    }
     match command {
         Command::Inspect(args) => inspect::run(&args),
         Command::Show(args) => show::run(&args),

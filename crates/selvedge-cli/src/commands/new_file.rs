@@ -1,10 +1,11 @@
 //! Where a new file comes to lie, of all commands that write one.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
-use selvedge_base::{FileError, check_target, target};
+use anyhow::{Context as _, anyhow, bail};
+use selvedge_base::{FileError, Partial, check_target, target};
 
 use crate::object;
 
@@ -61,6 +62,14 @@ impl NewFile {
         Ok(())
     }
 
+    /// The same, where what is there may be replaced in any case.
+    pub(super) fn replacing(self, what_is_there: bool) -> Self {
+        Self {
+            overwrite: self.overwrite || what_is_there,
+            ..self
+        }
+    }
+
     /// Checks that there is a file that the flags are for.
     ///
     /// # Errors
@@ -73,6 +82,18 @@ impl NewFile {
             _ => Ok(()),
         }
     }
+}
+
+/// Writes a file of these bytes, which gets its name when it is complete.
+///
+/// # Errors
+///
+/// What is in its way, and what the system refuses. The file that was there is still there then.
+pub(super) fn write(path: &Path, bytes: &[u8], overwrite: bool) -> anyhow::Result<()> {
+    let mut partial = Partial::create(path, overwrite)?;
+    let written = (&mut &***partial.file()).write_all(bytes);
+    written.with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(partial.publish(true)?)
 }
 
 /// Checks that the new file `path` replaces none of those that it is made of.
@@ -98,17 +119,16 @@ pub(super) fn check_apart<'a>(
 /// The endings of HDF5.
 pub(super) const HDF5: &[&str] = &["h5", "hdf5", "hdf", "he5", "nc"];
 
-/// Endings that tell a format, and what writes it.
-const TELLING: [(&[&str], Option<&str>); 6] = [
+/// Endings that tell a format, and what writes values in it.
+const TELLING: [(&[&str], Option<&str>); 4] = [
     (HDF5, Some("`selvedge convert`")),
     (&["safetensors", "npy"], Some("`selvedge convert`")),
     (&["csv", "txt"], Some("`selvedge show -o`")),
-    (&["html", "htm"], Some("`selvedge report`")),
-    (&["sarif", "xml"], Some("`selvedge check --output-format`")),
     (
         &[
-            "json", "npz", "zarr", "pt", "pth", "pkl", "mat", "parquet", "pdf", "png", "svg", "gz",
-            "zst", "bz2", "xz", "zip", "tar", "tgz",
+            "html", "htm", "sarif", "xml", "ipynb", "py", "toml", "md", "json", "npz", "zarr",
+            "pt", "pth", "pkl", "mat", "parquet", "pdf", "png", "svg", "gz", "zst", "bz2", "xz",
+            "zip", "tar", "tgz",
         ],
         None,
     ),
@@ -124,22 +144,50 @@ pub(crate) fn ending(path: &Path) -> Option<String> {
 ///
 /// # Errors
 ///
-/// That it does, and what writes the other format.
+/// That it does.
 pub(super) fn check_ending(path: &Path, writes: &str, endings: &[&str]) -> anyhow::Result<()> {
+    match other_format(path, endings) {
+        None => Ok(()),
+        Some((found, _)) => bail!(
+            "{} ends in .{found}, and {writes}; end it in {}",
+            path.display(),
+            listed(endings)
+        ),
+    }
+}
+
+/// The same of a command that writes the values of tensors, as others do in other formats.
+///
+/// # Errors
+///
+/// That it does, and what writes values in the other format.
+pub(super) fn check_ending_of_values(
+    path: &Path,
+    writes: &str,
+    endings: &[&str],
+) -> anyhow::Result<()> {
+    let writer = other_format(path, endings).and_then(|(_, writer)| writer);
+    let told = check_ending(path, writes, endings);
+    match writer {
+        Some(writer) => told.map_err(|error| anyhow!("{error}, or take {writer}")),
+        None => told,
+    }
+}
+
+/// Endings for people: `.h5, .hdf5 or .nc`.
+pub(super) fn listed(endings: &[&str]) -> String {
+    match endings {
+        [rest @ .., last] if !rest.is_empty() => format!(".{} or .{last}", rest.join(", .")),
+        _ => format!(".{}", endings.concat()),
+    }
+}
+
+/// The ending of a name that tells another format than those with these endings, and what writes values in that.
+fn other_format(path: &Path, endings: &[&str]) -> Option<(String, Option<&'static str>)> {
     let found = ending(path).unwrap_or_default();
     let telling = |(known, _): &&(&[&str], _)| known.contains(&&*found);
-    let Some((_, other)) = TELLING.iter().find(telling) else {
-        return Ok(());
-    };
-    if endings.contains(&&*found) {
-        return Ok(());
-    }
-    let other = other.map_or_else(String::new, |other| format!(", or take {other}"));
-    bail!(
-        "{} ends in .{found}, and {writes}; end it in .{}{other}",
-        path.display(),
-        endings.join(" or ."),
-    )
+    let (_, writer) = TELLING.iter().find(telling)?;
+    (!endings.contains(&&*found)).then_some((found, *writer))
 }
 
 /// The folder of a new file, if it is not there.

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::new_file::NewFile;
-use crate::interrupt;
 use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
@@ -36,7 +35,6 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     args.new_file.check(&args.file)?;
-    interrupt::remove_partials();
     let pulled = object::pull(&args.url, &args.file, args.new_file.overwrite)?;
     output::print_folded(&render::objects::pulled(&args.file, &pulled))?;
     Ok(Outcome::Success)

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::interrupt;
 use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
@@ -55,7 +54,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         output::print_folded(&render::objects::discarded(&args.file, &discarded))?;
         return Ok(Outcome::Success);
     }
-    interrupt::remove_partials();
     let pushed = object::push(&args.file, &args.url, args.overwrite, output::note)?;
     output::print_folded(&render::objects::pushed(&args.file, &pushed))?;
     Ok(Outcome::Success)

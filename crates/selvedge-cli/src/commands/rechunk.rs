@@ -7,10 +7,9 @@ use selvedge_base::Chain;
 use selvedge_hdf5::{Compression, ReadError, Rechunk, RewriteError};
 
 use super::hdf5_only::check_hdf5;
-use super::new_file::{HDF5, NewFile, check_ending};
+use super::new_file::{HDF5, NewFile, check_ending_of_values};
 use super::other_files::OtherFiles;
 use super::plan::Read;
-use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -129,7 +128,7 @@ impl From<Compress> for Compression {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     check_purpose(args.pattern, args.compression)?;
-    check_ending(&args.output, "`selvedge rechunk` writes HDF5", &HDF5[..1])?;
+    check_ending_of_values(&args.output, "`selvedge rechunk` writes HDF5", &HDF5[..1])?;
     check_hdf5(&args.input)?;
     let rechunk = Rechunk::new(&args.input, &args.output)
         .pattern(args.pattern.into())
@@ -161,7 +160,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         }
         return Ok(Outcome::Success);
     }
-    interrupt::remove_partials();
     let name = render::shown(&args.output);
     let mut progress = Progress::new(plan.bytes);
     let summary = rechunk.run(|done| progress.follow(&name, done));

@@ -4,13 +4,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use selvedge_base::text::escaped;
-use selvedge_base::{is_pulled, is_push_journal};
+use selvedge_base::text::{escaped, shell_path};
+use selvedge_base::{Chain, FileError, is_pulled, is_push_journal};
 use selvedge_hdf5::{Bytes, Grouped, Recovery, RunState, StorageError, plan_recovery};
 use serde::Serialize;
 
 use super::hdf5_only::check_hdf5;
-use crate::facts::Unreadable;
+use crate::facts::{Unreadable, check_there};
 use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
@@ -88,7 +88,7 @@ fn hdf5(path: &Path, args: &Args) -> anyhow::Result<()> {
         true => plan_recovery(path),
         false => selvedge_hdf5::recover(path),
     };
-    let recovery = recovery.map_err(|error| said(error, path))?;
+    let recovery = recovery.map_err(|error| said(error, path, args.dry_run))?;
     if !args.json {
         return output::print_folded(&in_words(&recovery, args.dry_run));
     }
@@ -111,12 +111,23 @@ fn hdf5(path: &Path, args: &Args) -> anyhow::Result<()> {
     })
 }
 
-/// Says what there is to do with a file that is none of the recorder's.
-fn said(error: StorageError, path: &Path) -> anyhow::Error {
+/// Says what there is to do with a file that is none of the recorder's, and one that a dry run may not lock.
+fn said(error: StorageError, path: &Path, dry_run: bool) -> anyhow::Error {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     match &error {
+        StorageError::File(FileError::Io { source, .. })
+            if dry_run && matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem) =>
+        {
+            anyhow!(
+                "{}; also a dry run opens the file as its writer would: `selvedge inspect {}` reads how many steps are \
+                 committed, or take a copy of the file",
+                Chain(&error),
+                shell_path(path)
+            )
+        }
         StorageError::NotATrajectory { .. } => anyhow!(
             "{error}; it was not changed, and HDF5 opens it as it is: `selvedge inspect {}` tells what is in it",
-            path.display()
+            shell_path(path)
         ),
         _ => error.into(),
     }
@@ -203,6 +214,9 @@ fn safetensors(path: &Path, args: &Args) -> anyhow::Result<()> {
         let path = path.to_owned();
         return Err(Unreadable::PushJournal { path }.into());
     }
+    if path.extension().is_some_and(|end| end == "unfinished") {
+        check_there(path)?;
+    }
     if args.dry_run {
         bail!(
             "--dry-run is for HDF5 files: what is in {} turns out when the file is made of it, \
@@ -230,4 +244,32 @@ fn safetensors(path: &Path, args: &Args) -> anyhow::Result<()> {
         shown(&summary.path),
         Bytes(summary.bytes)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, ErrorKind};
+    use std::path::Path;
+
+    use selvedge_base::FileError;
+
+    use super::said;
+    use crate::words::with_way_out;
+
+    /// A dry run on a disk that cannot be written was told to take another folder for its file.
+    #[test]
+    fn a_dry_run_that_may_not_lock_says_what_reads() {
+        let path = Path::new("ro/my run.h5");
+        let refused = |kind: ErrorKind| FileError::io(path, "open")(io::Error::from(kind)).into();
+        for kind in [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied] {
+            let dry = with_way_out(&said(refused(kind), path, true));
+            let told = "`selvedge inspect 'ro/my run.h5'` reads how many steps are committed";
+            assert!(dry.contains(told) && !dry.contains("`ls -ld`"), "{dry}");
+            let wet = with_way_out(&said(refused(kind), path, false));
+            assert!(
+                wet.contains("or a copy") || wet.contains("a copy of"),
+                "{wet}"
+            );
+        }
+    }
 }

@@ -8,7 +8,6 @@ use selvedge_hdf5::{ReferenceOptions, References};
 use super::hdf5_only::check_hdf5;
 use super::new_file::{NewFile, check_apart, check_ending};
 use super::other_files::OtherFiles;
-use crate::interrupt;
 use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
@@ -71,7 +70,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     }
     let mut local = args.files.iter().filter(|file| object::url(file).is_none());
     local.try_for_each(|file| check_hdf5(file))?;
-    interrupt::remove_partials();
     let options = ReferenceOptions::default()
         .piece_bytes(args.piece)
         .skip_unsupported(args.skip_unsupported);

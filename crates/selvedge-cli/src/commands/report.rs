@@ -1,19 +1,17 @@
 //! `selvedge report`: a page about a run.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use selvedge_base::{Partial, read_regular};
+use selvedge_base::read_regular;
 use selvedge_hdf5::Grouped;
 use selvedge_report::{File, Page, Sample, Vocabulary};
 
-use super::new_file::{NewFile, check_apart, check_ending, ending};
+use super::new_file::{self, NewFile, check_apart, check_ending, ending};
 use super::other_files::OtherFiles;
 use super::steps::Files;
 use crate::check;
-use crate::facts::{Assumptions, FileFacts, OpenFile, Unreadable, gather};
-use crate::interrupt;
+use crate::facts::{Assumptions, FileFacts, OpenFile, check_there, folder, gather};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::render;
@@ -99,7 +97,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Some(path) => vocabulary(path)?,
         None => Vocabulary::default(),
     };
-    interrupt::remove_partials();
     let (mut files, mut missing, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for (facts, open) in &mut opened {
         let without = report::take_steps(facts, args.files.has_steps());
@@ -124,11 +121,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     let left_out = files.iter().map(|file| file.left_out).sum();
     let made_by = concat!("selvedge ", env!("CARGO_PKG_VERSION"));
     let html = Page::new(made_by, files, &vocabulary).html();
-    let mut partial = Partial::create(&page, args.new_file.overwrite)?;
-    let file = partial.file().clone();
-    let written = (&mut &**file).write_all(html.as_bytes());
-    written.with_context(|| format!("cannot write {}", page.display()))?;
-    partial.publish(true)?;
+    new_file::write(&page, html.as_bytes(), args.new_file.overwrite)?;
     let columns = render::Page::of_stdout().text;
     let bytes = html.len() as u64;
     let said = render::report::summary(&page, bytes, is_sampled, left_out, &notes, columns);
@@ -139,8 +132,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
 /// `thimble_7_report.html` for `runs/thimble_7.h5`.
 fn default_page(file: &Path) -> anyhow::Result<PathBuf> {
     if file.is_dir() {
-        let path = file.to_owned();
-        return Err(Unreadable::Folder { path }.into());
+        return Err(folder(file).into());
     }
     let stem = file.file_stem().with_context(|| {
         let file = file.display();
@@ -152,6 +144,7 @@ fn default_page(file: &Path) -> anyhow::Result<PathBuf> {
 }
 
 pub(super) fn vocabulary(path: &Path) -> anyhow::Result<Vocabulary> {
+    check_there(path)?;
     let mut text = Vec::new();
     let read = read_regular(path, LONGEST_VOCABULARY, &mut text);
     read.with_context(|| format!("cannot read {}", path.display()))?;

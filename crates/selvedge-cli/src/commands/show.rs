@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::ValueEnum;
+use selvedge_base::text::{shell_path, shell_word};
 use selvedge_base::{Indices, Partial};
 use selvedge_hdf5::Note;
 
-use super::new_file::{NewFile, check_apart, check_ending, ending};
+use super::new_file::{NewFile, check_apart, check_ending_of_values, ending, listed};
 use super::other_files::OtherFiles;
 use crate::facts::{Assumptions, OpenFile, Unreadable, gather};
-use crate::interrupt;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -159,16 +159,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
                     &["txt", "csv", "npy"][..],
                 ),
             };
-            check_ending(path, writes, endings)?;
+            check_ending_of_values(path, writes, endings)?;
             let unknown = ending(path).filter(|found| !endings.contains(&&**found));
             if let (Some(found), None) = (unknown, args.format) {
                 bail!(
-                    "{} ends in .{found}, and {writes}; end it in .{}, or say with --format what it is",
+                    "{} ends in .{found}, and {writes}; end it in {}, or say with --format what it is",
                     path.display(),
-                    endings.join(" or ."),
+                    listed(endings),
                 );
             }
-            interrupt::remove_partials();
         }
     }
     let mut out = Out::new(args)?;
@@ -189,7 +188,7 @@ fn said(error: Unreadable, args: &Args) -> anyhow::Error {
     let tensor = args.tensor.as_ref().map(Path::new);
     match (&error, tensor.filter(|tensor| tensor.is_file())) {
         (Unreadable::Missing { .. }, Some(tensor)) => {
-            let (file, tensor) = (tensor.display(), args.file.display());
+            let (file, tensor) = (shell_path(tensor), shell_word(&args.file));
             anyhow!("{error}; the file comes first: `selvedge show {file} {tensor}`")
         }
         _ => error.into(),

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use selvedge_base::text::escaped;
+use selvedge_base::text::{escaped, shell_path};
 use selvedge_hdf5::{
     ChecksumReport, Comparison, Note, Reader, Role, Verdict, verify_checksums,
     verify_tensor_checksums,
@@ -268,7 +268,7 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
     if !report.has_checksums() {
         bail!(
             "{name} has no checksums; {}",
-            what_adds_them(&name, facts.recording.as_ref(), &reader, "")
+            what_adds_them(&shell_path(path), facts.recording.as_ref(), &reader, "")
         );
     }
     // Those that cannot be read are no reason to believe the values.
@@ -296,14 +296,14 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
     } else if outcome == Outcome::Failed {
         output::error(&anyhow!(
             "not all of {name} has checksums; {}",
-            what_adds_them(&name, facts.recording.as_ref(), &reader, flag)
+            what_adds_them(&shell_path(path), facts.recording.as_ref(), &reader, flag)
         ));
     }
     Ok(outcome)
 }
 
 /// What gives a file checksums: it is not the same for every file. With `flag` it does so whatever the values
-/// are.
+/// are. The `name` of the file is as a shell takes it.
 fn what_adds_them(
     name: &str,
     recording: Option<&Recording>,

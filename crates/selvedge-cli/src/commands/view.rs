@@ -1,12 +1,12 @@
 //! `selvedge view`: a run in the browser, or in the terminal, while it is recorded.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::anyhow;
 use selvedge_report::{Sample, Vocabulary};
 use selvedge_view::{Server, Viewed, Watched};
 
@@ -120,10 +120,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
 }
 
 fn in_browser(watched: &Watched<'_>, args: &Args) -> anyhow::Result<Outcome> {
-    let server = Server::bind(args.port).with_context(|| match args.port {
-        0 => "cannot listen on this machine".to_owned(),
-        port => format!("cannot listen at port {port} of this machine"),
-    })?;
+    let server = Server::bind(args.port).map_err(|error| not_bound(args.port, error))?;
     let address = server.address();
     output::print(&format!("{address}\n"))?;
     output::note("Ctrl-C ends it");
@@ -135,6 +132,24 @@ fn in_browser(watched: &Watched<'_>, args: &Args) -> anyhow::Result<Outcome> {
         server.serve(&|request| watched.answer(request));
     });
     Ok(Outcome::Success)
+}
+
+/// Why nothing can be served at the port, and what to do.
+fn not_bound(port: u16, error: io::Error) -> anyhow::Error {
+    let cannot = match port {
+        0 => "cannot listen on this machine".to_owned(),
+        port => format!("cannot listen at port {port} of this machine"),
+    };
+    match error.kind() {
+        io::ErrorKind::AddrInUse => anyhow!(
+            "{cannot}: another program does; name another one with --port, or leave --port out for one that is free"
+        ),
+        io::ErrorKind::PermissionDenied => anyhow!(
+            "{cannot}: the system lets only an administrator; name one of 1024 or more with --port, or leave --port \
+             out for one that is free"
+        ),
+        _ => anyhow::Error::new(error).context(cannot),
+    }
 }
 
 /// Opens the address in the user's browser, where there is a screen for one.

@@ -13,6 +13,7 @@ use std::error::Error;
 use std::path::Path;
 
 use anyhow::{anyhow, bail};
+use selvedge_base::text::shell_word;
 use selvedge_hdf5::{Comparison, Dtype, Float16Survey, f16};
 
 pub(crate) use input::{Asked, open};
@@ -223,7 +224,8 @@ impl Watch<'_> {
             .map(|(name, survey)| {
                 format!(
                     "`{name}` is float16: {survey}. If it was bfloat16, `selvedge rechunk --as-bf16 \
-                     {name}` makes an HDF5 file with its marker"
+                     {}` makes an HDF5 file with its marker",
+                    shell_word(&name)
                 )
             })
     }

@@ -1,7 +1,10 @@
 //! Why a file cannot be looked into.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use selvedge_base::text::shell_path;
 use selvedge_base::{FileError, debug_as_chain};
 use selvedge_hdf5::{Bytes, ReadError, StorageError};
 
@@ -15,17 +18,22 @@ pub(crate) enum Unreadable {
     /// A file in an object store.
     #[error("{0:#}")]
     Object(anyhow::Error),
-    #[error("there is no {}{}", path.display(), also(path, instead))]
+    #[error("there is no {}{}", path.display(), also(path, instead, folder))]
     Missing {
         path: PathBuf,
+        /// The first folder of its path that is not there, either.
+        folder: Option<PathBuf>,
         /// What there is under a name like it.
         instead: Option<PathBuf>,
     },
     #[error(
-        "{} is a folder; name the files in it, as in `selvedge inspect {}/*.h5`",
-        path.display(), path.display()
+        "{} is a folder{}", path.display(), within(path, inside)
     )]
-    Folder { path: PathBuf },
+    Folder {
+        path: PathBuf,
+        /// The names of the tensor files in it.
+        inside: Vec<OsString>,
+    },
     #[error("{} is no regular file; expected an HDF5, safetensors, .npy or .npz file: save what it gives as one", path.display())]
     Special { path: PathBuf },
     #[error(
@@ -51,7 +59,7 @@ pub(crate) enum Unreadable {
     #[error(
         "{} is not finished: its writer is at work or died; if it died, \
          `selvedge recover {}` makes a file of the rows that are there",
-        path.display(), path.display()
+        path.display(), shell_path(path)
     )]
     Unfinished { path: PathBuf },
     #[error(
@@ -126,13 +134,44 @@ fn flag(assumed: &Kind) -> String {
     }
 }
 
-fn also(path: &Path, instead: &Option<PathBuf>) -> String {
+fn also(path: &Path, instead: &Option<PathBuf>, folder: &Option<PathBuf>) -> String {
+    let is_pattern = |path: &Path| {
+        path.as_os_str()
+            .as_bytes()
+            .iter()
+            .any(|c| b"*?[".contains(c))
+    };
     match instead {
         _ if path == Path::new("-") => {
             "; a file is named by its path, for standard input is not read".to_owned()
         }
         Some(path) => format!("; did you mean {}?", path.display()),
-        None => String::new(),
+        None if folder.is_none() && is_pattern(path) => {
+            "; no file has a name like that, or it stands in quotes, where a shell does not look for any".to_owned()
+        }
+        None => match folder {
+            Some(folder) => format!(", for there is no folder {}", folder.display()),
+            None => String::new(),
+        },
+    }
+}
+
+/// What to name in place of a folder.
+fn within(folder: &Path, inside: &[OsString]) -> String {
+    let [first, rest @ ..] = inside else {
+        return " without a tensor file; name a file".to_owned();
+    };
+    let one = shell_path(&folder.join(first));
+    let ending = Path::new(first).extension().unwrap_or_default();
+    let is_alike = |name: &&OsString| Path::new(name).extension() == Some(ending);
+    match rest.iter().find(is_alike) {
+        None => format!("; name what is in it, such as {one}"),
+        // The shell has to find the star outside of quotes.
+        Some(_) => format!(
+            "; name what is in it, such as {one}, or where several are taken {}/*.{}",
+            shell_path(folder),
+            ending.display()
+        ),
     }
 }
 
@@ -162,8 +201,8 @@ mod tests {
         let all = each_variant!(Unreadable {
             File(file())
             Object(anyhow::anyhow!("cannot read s://b/a.h5"))
-            Missing { path: path(), instead: Some(path()) }
-            Folder { path: path() }
+            Missing { path: path(), folder: None, instead: Some(path()) }
+            Folder { path: path(), inside: vec!["b.h5".into(), "c.h5".into()] }
             Special { path: path() }
             Empty { path: path() }
             Pointer { path: path() }

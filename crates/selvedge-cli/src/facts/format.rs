@@ -1,5 +1,6 @@
 //! Which format a file has: by its contents, not by its name.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -41,16 +42,13 @@ impl Format {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Unreadable::Missing {
-                    path: path.to_owned(),
-                    instead: similar(path),
-                });
+                return Err(missing(path));
             }
             Err(error) => return Err(FileError::io(path, "open")(error).into()),
         };
         let path_buf = || path.to_owned();
         if metadata.is_dir() {
-            return Err(Unreadable::Folder { path: path_buf() });
+            return Err(folder(path));
         }
         if !metadata.is_file() {
             return Err(Unreadable::Special { path: path_buf() });
@@ -124,6 +122,53 @@ fn is_safetensors(start: &[u8], len: u64) -> bool {
     };
     let length = u64::from_le_bytes(*length);
     rest.first() == Some(&b'{') && length <= MAX_HEADER && length <= len
+}
+
+/// Checks that there is something at `path`, for files that are read here and are no tensor files.
+///
+/// # Errors
+///
+/// That there is not.
+pub(crate) fn check_there(path: &Path) -> Result<(), Unreadable> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(missing(path)),
+        // What else hinders it is told by whoever opens it.
+        _ => Ok(()),
+    }
+}
+
+/// The error of a file that is not there.
+fn missing(path: &Path) -> Unreadable {
+    let folders: Vec<&Path> = path.ancestors().skip(1).collect();
+    let named = folders
+        .into_iter()
+        .rev()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    Unreadable::Missing {
+        path: path.to_owned(),
+        folder: named
+            .into_iter()
+            .find(|folder| !folder.exists())
+            .map(Path::to_owned),
+        instead: similar(path),
+    }
+}
+
+/// The error of a folder in the place of a file.
+pub(crate) fn folder(path: &Path) -> Unreadable {
+    const ENDINGS: [&str; 5] = ["h5", "hdf5", "safetensors", "npy", "npz"];
+    let entries = fs::read_dir(path).into_iter().flatten();
+    let names = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
+    let is_tensor_file = |name: &OsString| {
+        let ending = Path::new(name).extension().and_then(OsStr::to_str);
+        ending.is_some_and(|ending| ENDINGS.contains(&ending))
+    };
+    let mut inside: Vec<OsString> = names.filter(is_tensor_file).collect();
+    inside.sort_unstable();
+    Unreadable::Folder {
+        path: path.to_owned(),
+        inside,
+    }
 }
 
 /// A file beside the one that is missing, whose name differs in little.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use selvedge_base::FileError;
 use selvedge_base::shape::most_elements;
+use selvedge_base::text::shell_path;
 use selvedge_hdf5::{
     Attribute as Stored, DataLayout, Dtype, MissingSource, Note, ReadError, Reader, RunState,
     StorageError, Tensor,
@@ -293,7 +294,7 @@ fn notes(path: &Path, reader: &Reader, unlisted: &[Note]) -> Vec<String> {
     let notes = known.iter().chain(more);
     let mut notes: Vec<String> = notes.map(|note| of_program(&note.to_string())).collect();
     if reader.has_swmr_mark() {
-        let recover = format!("`selvedge recover {}` takes its mark out", path.display());
+        let recover = format!("`selvedge recover {}` takes its mark out", shell_path(path));
         notes.push(match reader.is_open_for_writing() {
             Some(true) => {
                 "another program is writing it in SWMR mode: this is what there is so far".to_owned()

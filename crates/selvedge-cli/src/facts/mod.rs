@@ -20,7 +20,7 @@ use anyhow::bail;
 pub(crate) use attribute::{Attribute, UnreadAttribute, Value};
 pub(crate) use difference::{AttributeDifference, Differences, TensorDifference};
 pub(crate) use error::Unreadable;
-pub(crate) use format::Format;
+pub(crate) use format::{Format, check_there, folder};
 pub(crate) use hdf5::{AXIS_LABELS, STEPS};
 pub(crate) use model::{
     FileFacts, Filter, Part, Provenance, Rank, Recording, RecordingState, Remedy, Role, Storage,

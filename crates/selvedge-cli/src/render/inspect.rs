@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use selvedge_base::text::shell_path;
 use selvedge_conventions::Finding;
 use selvedge_hdf5::{Bytes, Grouped, Shape};
 
@@ -289,7 +290,7 @@ fn grouped(pairs: impl Iterator<Item = (String, String)>, page: Page) -> String 
 fn notes(facts: &FileFacts, page: Page) -> String {
     let mut notes = Vec::new();
     if let Some(recording) = &facts.recording {
-        let path = shown(&facts.path);
+        let path = shell_path(&facts.path);
         let remedy = recording.remedy.map(|remedy| match remedy {
             Remedy::Recover => format!(
                 "its committed steps are all there; `selvedge recover {path}` puts it in order"

@@ -25,7 +25,7 @@ pub(crate) use assumptions::Assumptions;
 pub(crate) use kind::Kind;
 pub(crate) use part::{NoSuchPart, Part};
 
-use crate::facts::{FileFacts, OpenFile, Storage, TensorFacts, Unreadable};
+use crate::facts::{FileFacts, OpenFile, Role, Storage, TensorFacts, Unreadable};
 use crate::words::of_program;
 
 /// Bytes of a block, or one step where a step is larger.
@@ -410,6 +410,10 @@ impl TensorSource for Source<'_> {
     fn element_bytes(&self) -> Option<usize> {
         let kind = Kind::named(&self.facts.dtype)?;
         usize::try_from(kind.bytes()).ok()
+    }
+
+    fn is_constant(&self) -> bool {
+        self.facts.role == Role::Constant || self.facts.is_constant
     }
 
     fn rows(&self) -> u64 {

@@ -142,7 +142,8 @@ fn the_output_goes_to_a_file() {
         "full", "concise", "json", "github", "gitlab", "junit", "sarif",
     ] {
         let printed = place.run(&["check", "--output-format", format, "--quiet"]);
-        let run = place.run(&["check", "--output-format", format, "--output", "found"]);
+        let output = ["check", "--output-format", format, "--output", "found"];
+        let run = place.run(&[&output[..], &["--overwrite"]].concat());
         assert_eq!((run.code, &*run.stdout), (1, ""));
         assert!(run.stderr.starts_with("1 error and 2 warnings"), "{format}");
         let text = fs::read_to_string(place.path("found")).unwrap();
@@ -151,10 +152,13 @@ fn the_output_goes_to_a_file() {
             "{format}: {text}"
         );
     }
-    let run = place.run(&["check", "--output", "no/such/folder"]);
+    let parents = ["check", "--output", "no/such/folder", "--parents"];
+    let run = place.run(&parents[..3]);
     assert_eq!(run.code, 2);
-    let told = "there is no folder no/such, to write no/such/folder into";
+    let told = "there is no folder no/such, to write no/such/folder into; --parents makes it";
     assert!(run.stderr.contains(told), "{}", run.stderr);
+    assert_eq!(place.run(&parents).code, 1);
+    assert!(place.path("no/such/folder").is_file());
 }
 
 #[test]
@@ -377,6 +381,110 @@ fn a_baseline_of_some_files_or_rules_keeps_what_it_knows_of_others() {
     let run = place.run(&["check", "--write-baseline", "notebooks"]);
     assert_eq!(run.code, 2, "{}", run.stderr);
     assert_eq!(place.run(&["check", "--write-baseline"]).code, 0);
+}
+
+/// `--write-baseline=kept.h5` replaced an HDF5 file by the baseline, and `-o` the notebook that was checked.
+#[test]
+fn what_is_there_is_replaced_only_where_that_is_wanted() {
+    let place = faulty();
+    place.hdf5("kept.h5", "f['W'] = np.zeros(3)");
+    fs::copy(place.path("kept.h5"), place.path("kept")).unwrap();
+    place.write("train.py", "print(1)");
+    let notebook = "notebooks/1.6a_norms.ipynb";
+    std::os::unix::fs::symlink(notebook, place.path("link")).unwrap();
+    let files = ["kept.h5", "kept", "train.py", notebook];
+    let read = || files.map(|file| fs::read(place.path(file)).unwrap());
+    let before = read();
+    let exists = "kept exists already; another name keeps it, --overwrite replaces it";
+    for (flags, told) in [
+        (
+            "--write-baseline=kept.h5",
+            "kept.h5 ends in .h5, and `--write-baseline` writes TOML; end it in .toml",
+        ),
+        ("--write-baseline=kept", exists),
+        ("-o kept", exists),
+        ("-o train.py", "train.py ends in .py"),
+        (
+            "-o notebooks/1.6a_norms.ipynb --overwrite",
+            "ends in .ipynb",
+        ),
+        (
+            "-o link --overwrite",
+            "link is one of the files that are read",
+        ),
+        ("--write-baseline=link", "link exists already"),
+        (
+            "--overwrite",
+            "--overwrite is for --output and --write-baseline",
+        ),
+    ] {
+        let args: Vec<&str> = ["check"].into_iter().chain(flags.split(' ')).collect();
+        let run = place.run(&args);
+        assert_eq!((run.code, &*run.stdout), (2, ""), "{flags}");
+        assert!(run.stderr.contains(told), "{flags}: {}", run.stderr);
+        assert!(read() == before, "{flags}");
+    }
+    assert_eq!(place.run(&["check", "-o", "kept", "--overwrite"]).code, 1);
+    let findings = fs::read_to_string(place.path("kept")).unwrap();
+    assert!(findings.starts_with("warning[NAM003]"), "{findings}");
+    // A baseline is brought up to date, which needs no flag.
+    for _ in 0..2 {
+        assert_eq!(place.run(&["check", "--write-baseline=own.toml"]).code, 0);
+    }
+}
+
+/// A full disk left the half of a baseline in the place of the whole one, and reports and manual pages of 0 bytes.
+#[test]
+fn a_full_disk_leaves_what_was_there() {
+    let place = faulty();
+    assert_eq!(place.run(&["check", "--write-baseline"]).code, 0);
+    assert_eq!(place.run(&["check", "-o", "found.txt"]).code, 1);
+    let files = ["selvedge-baseline.toml", "found.txt"];
+    let read = || files.map(|file| fs::read_to_string(place.path(file)).unwrap());
+    let before = read();
+    for n in 10..90 {
+        place.write(
+            &format!("notebooks/2.{n}a_a_longer_name_of_a_notebook.ipynb"),
+            "{",
+        );
+    }
+    fs::create_dir(place.path("man1")).unwrap();
+    for line in [
+        "check --write-baseline",
+        "check -o found.txt --overwrite",
+        "check -o new.sarif --output-format sarif",
+        "man --out man1",
+    ] {
+        let mut command = std::process::Command::new("sh");
+        command
+            .args(["-c", "ulimit -f 1; exec \"$0\" $1"])
+            .args([env!("CARGO_BIN_EXE_selvedge"), line])
+            .current_dir(place.path(""));
+        let run = crate::common::finish(command.output().unwrap());
+        assert_eq!((run.code, &*run.stdout), (2, ""), "{line}: {}", run.stderr);
+        assert!(
+            run.stderr.contains("File too large"),
+            "{line}: {}",
+            run.stderr
+        );
+    }
+    assert_eq!(read(), before);
+    let left = |folder: &str| {
+        let entries = fs::read_dir(place.path(folder)).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(left("man1").len(), 0);
+    let all = [
+        "found.txt",
+        "man1",
+        "notebooks",
+        "selvedge-baseline.toml",
+        "selvedge.toml",
+        "tensors",
+    ];
+    assert_eq!(left(""), all);
 }
 
 #[test]

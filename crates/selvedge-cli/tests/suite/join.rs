@@ -63,7 +63,7 @@ fn files_that_do_not_go_together_are_refused() {
     let said = refused(&["join", "rank0.h5", "-o", "run.h5"]);
     assert_eq!(
         said,
-        "error: of 2 ranks 1 is missing: name a file of each\n"
+        "error: of 2 ranks, rank 1 is missing: name a file of each\n"
     );
     assert!(!place.path("run.h5").exists());
     assert!(refused(&["join", "rank0.h5", "other.h5"]).contains("other.h5 is of no rank"));

@@ -33,3 +33,4 @@ mod unread;
 mod verify;
 mod view;
 mod view_others;
+mod ways_out;

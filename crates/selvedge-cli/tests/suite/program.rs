@@ -270,7 +270,7 @@ fn an_ending_that_tells_another_format_is_refused() {
         (&["join", "a.h5", "-o", "o.npz"], "end it in .h5"),
         (
             &["show", "a.h5", "W", "-o", "o.json"],
-            "end it in .txt or .csv or .npy",
+            "end it in .txt, .csv or .npy",
         ),
         (
             &["show", "a.h5", "W", "-o", "o.safetensors"],
@@ -286,7 +286,7 @@ fn an_ending_that_tells_another_format_is_refused() {
         ),
         (
             &["convert", "a.h5", "o.csv"],
-            "end it in .h5 or .safetensors or .npy, or take `selvedge show -o`",
+            "end it in .h5, .safetensors or .npy, or take `selvedge show -o`",
         ),
         (&["report", "a.h5", "-o", "o.json"], "end it in .html"),
         (
@@ -366,7 +366,7 @@ fn what_is_mistyped_is_told_what_to_do() {
         ("show a.h5 W -o -", "leave -o out, which prints values"),
         ("report a.h5 -o -", "name one\n"),
         ("report a.h5 -o /dev/stdout", "name one\n"),
-        ("show a.h5 W -o x.csv.gz", "end it in .txt or .csv or .npy"),
+        ("show a.h5 W -o x.csv.gz", "end it in .txt, .csv or .npy"),
         ("show a.h5 W -o x.log", "or say with --format what it is"),
         ("show a.h5 W --format csv -o x.csv.gz", "end it in .csv"),
         ("show a.h5 W --steps -3..last", "-3.. are the last three"),

@@ -277,7 +277,7 @@ fn mistakes_are_told_and_leave_no_page() {
         ),
         (
             &["report", "a.h5", "--vocabulary", "gone.txt", "-o", "b.html"],
-            "cannot read gone.txt",
+            "there is no gone.txt",
         ),
         (
             &["report", "a.h5", "-o", "./a.h5", "--overwrite"],

@@ -465,7 +465,7 @@ fn mistakes_are_told() {
         (&["view", "a.h5", "-t", "V"], "a.h5 has no tensor `V`"),
         (
             &["view", "a.h5", "--port", &port, "--no-open"],
-            "cannot listen at port",
+            "of this machine: another program does; name another one with --port",
         ),
         (
             &["view", "a.h5", "--term", "--no-open"],

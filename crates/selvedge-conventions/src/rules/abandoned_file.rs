@@ -26,6 +26,8 @@
 //! selvedge recover 1.5e_activations.safetensors.unfinished
 //! ```
 
+use selvedge_base::text::shell_path;
+
 use crate::rule::Metadata;
 use crate::units::Bytes;
 use crate::{Context, Diagnosis, Rule, Severity, TreePath};
@@ -57,7 +59,7 @@ impl Rule for AbandonedFile {
                 } else if file.is_recoverable {
                     format!(
                         "`selvedge recover {}` makes a file of the rows that are there",
-                        file.path.file_name()
+                        shell_path(file.path.file_name())
                     )
                 } else {
                     "nothing can be read of it; `selvedge clean` removes it".to_owned()

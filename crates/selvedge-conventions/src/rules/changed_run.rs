@@ -27,6 +27,8 @@
 //! selvedge rechunk thimble_7.h5 thimble_7_first.h5    # --common-steps where tensors have more steps than others
 //! ```
 
+use selvedge_base::text::shell_path;
+
 use crate::facts::RunState;
 use crate::rule::Metadata;
 use crate::{Artifact, Context, Diagnosis, Rule, Severity};
@@ -49,7 +51,7 @@ impl Rule for ChangedRun {
         // Of a run whose recorder died `writer-died` tells that its step tensors are unequal.
         let facts = facts.filter(|facts| facts.state != RunState::Died || !facts.unequal_steps);
         let changes = facts.map_or(&[][..], |facts| &facts.changes);
-        let name = artifact.path.file_name();
+        let name = shell_path(artifact.path.file_name());
         let help = format!(
             "take the file from where it is whole; `selvedge rechunk {name} new.h5` makes a run of what is there"
         );

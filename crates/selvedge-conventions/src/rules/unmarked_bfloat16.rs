@@ -33,6 +33,8 @@
 //! dataset.attrs["logical_dtype"] = "bfloat16"
 //! ```
 
+use selvedge_base::text::{shell_path, shell_word};
+
 use crate::rule::Metadata;
 use crate::{Artifact, Context, Diagnosis, Dtype, Fix, FixAction, Rule, Severity, TensorFacts};
 
@@ -72,7 +74,7 @@ fn opaque(tensor: &TensorFacts, artifact: &Artifact) -> Diagnosis {
         None => format!(
             "store `array.view(\"uint16\")` with the attribute `logical_dtype = \"bfloat16\"`; \
              `selvedge rechunk --assume-bf16 {}` makes such a file of this one",
-            tensor.name
+            shell_word(&tensor.name)
         ),
     };
     Diagnosis::new("two opaque bytes that may be bfloat16, which no reader knows again")
@@ -87,8 +89,10 @@ fn as_safetensors(tensor: &TensorFacts, artifact: &Artifact) -> String {
         .rsplit_once('.')
         .map_or(file_name, |(stem, _)| stem);
     format!(
-        "safetensors has bfloat16: `selvedge convert {file_name} {stem}.safetensors --assume-bf16 {}`",
-        tensor.name
+        "safetensors has bfloat16: `selvedge convert {} {} --assume-bf16 {}`",
+        shell_path(file_name),
+        shell_path(&format!("{stem}.safetensors")),
+        shell_word(&tensor.name)
     )
 }
 

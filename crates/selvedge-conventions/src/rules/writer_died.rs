@@ -24,6 +24,8 @@
 //! A file that another program wrote anew, such as h5repack, is not put in order in place;
 //! `selvedge rechunk` makes a finished trajectory of it.
 
+use selvedge_base::text::shell_path;
+
 use crate::facts::RunState;
 use crate::rule::Metadata;
 use crate::units::Grouped;
@@ -63,12 +65,12 @@ impl Rule for WriterDied {
                 let help = format!(
                     "`selvedge recover {}` takes HDF5's mark of a writer out of the file, if nobody \
                      writes it any more",
-                    artifact.path.file_name()
+                    shell_path(artifact.path.file_name())
                 );
                 return vec![Diagnosis::new(message).help(help)];
             }
         };
-        let name = artifact.path.file_name();
+        let name = shell_path(artifact.path.file_name());
         let help = match (
             facts.written_anew && !facts.unequal_steps,
             facts.committed_steps,

@@ -206,6 +206,7 @@ fn describe<S: TensorSource>(left: &S, right: &S) -> TensorComparison {
         tensor: left.name().to_owned(),
         dtypes,
         shapes,
+        is_constant: left.is_constant() && right.is_constant(),
         verdict,
         reason,
         first: None,

@@ -53,6 +53,8 @@ pub struct TensorComparison {
     pub dtypes: [String; 2],
     /// Its shapes in elements: of a step tensor the steps first.
     pub shapes: [Vec<u64>; 2],
+    /// Whether both files say that it is a constant, whose first axis is no steps.
+    pub is_constant: bool,
     /// The result.
     pub verdict: Verdict,
     /// Why values were not compared, or not all.
@@ -141,16 +143,25 @@ impl Verdict {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = 2 + 2 * self.element;
         write!(f, "step {}", Grouped(self.step))?;
         if !self.index.is_empty() {
             write!(f, ", index {}", Shape(&self.index))?;
         }
-        write!(
-            f,
-            ": {:#0digits$x} and {:#0digits$x}",
-            self.left, self.right
-        )
+        f.write_str(&self.bits())
+    }
+}
+
+impl Difference {
+    /// Where it is in a constant, whose first axis is no steps, and what is there.
+    fn in_constant(&self) -> String {
+        let index: Vec<u64> = [&[self.step][..], &self.index].concat();
+        format!("index {}{}", Shape(&index), self.bits())
+    }
+
+    /// What is there in both files.
+    fn bits(&self) -> String {
+        let digits = 2 + 2 * self.element;
+        format!(": {:#0digits$x} and {:#0digits$x}", self.left, self.right)
     }
 }
 
@@ -170,13 +181,19 @@ impl fmt::Display for TensorComparison {
         }
         if left.first() != right.first() {
             let steps = [left, right].map(|shape| Grouped(shape.first().copied().unwrap_or(0)));
-            write!(f, "{} and {} steps", steps[0], steps[1])?;
+            let axis = if self.is_constant { "rows" } else { "steps" };
+            write!(f, "{} and {} {axis}", steps[0], steps[1])?;
             f.write_str(match self.verdict {
                 Verdict::Steps => "; those that both have are equal",
                 _ => "; ",
             })?;
         }
-        match (&self.first, self.differing) {
+        let first = self.first.as_ref();
+        let first = first.map(|first| match self.is_constant {
+            true => first.in_constant(),
+            false => first.to_string(),
+        });
+        match (&first, self.differing) {
             (Some(first), Some(1)) => write!(f, "1 element differs, at {first}"),
             (Some(first), Some(count)) => {
                 write!(

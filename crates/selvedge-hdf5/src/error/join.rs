@@ -38,8 +38,10 @@ pub enum JoinError {
         paths: [PathBuf; 2],
     },
     /// Ranks without a file.
-    #[error("of {world_size} ranks {} {} missing: name a file of each",
-        listed(missing), if missing.len() == 1 { "is" } else { "are" })]
+    #[error(
+        "of {world_size} ranks, {} missing: name a file of each",
+        which(missing)
+    )]
     MissingRanks {
         /// The ranks.
         missing: Vec<u64>,
@@ -139,6 +141,14 @@ pub enum JoinError {
     /// What every work on a file can meet.
     #[error(transparent)]
     Storage(#[from] StorageError),
+}
+
+/// Ranks as what a sentence is about: `rank 1 is`, `ranks 1, 2 are`.
+fn which(ranks: &[u64]) -> String {
+    match ranks {
+        [rank] => format!("rank {rank} is"),
+        ranks => format!("ranks {} are", listed(ranks)),
+    }
 }
 
 /// Some of the ranks, and how many more there are.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use selvedge_base::text::shell_path;
 use selvedge_base::units::Grouped;
 
 use super::{DeclareError, ReadError, StorageError};
@@ -78,8 +79,9 @@ pub enum RewriteError {
     },
     /// The recording of the file has not ended.
     #[error(
-        "{} was not finished: its recorder is at work or died; finish it, or call `recover`",
-        path.display()
+        "{} was not finished: its recorder is at work or died; finish it, or, if it \
+         died, put the file in order (`recover`; `selvedge recover {}`)",
+        path.display(), shell_path(path)
     )]
     NotFinished {
         /// The file.

@@ -183,6 +183,10 @@ impl TensorSource for Tensor {
         self.dtype().ok().map(Dtype::size)
     }
 
+    fn is_constant(&self) -> bool {
+        self.is_marked_step() == Some(false)
+    }
+
     fn appended(&self) -> u64 {
         Tensor::appended(self)
     }
