@@ -21,6 +21,16 @@ pub(crate) enum Unreadable {
         /// What there is under a name like it.
         instead: Option<PathBuf>,
     },
+    /// A symbolic link.
+    #[error(
+        "{} is a link to {}, which is not there; name the file itself, or make the link anew",
+        path.display(), target.display()
+    )]
+    Dangling {
+        path: PathBuf,
+        /// What it says where it leads.
+        target: PathBuf,
+    },
     #[error(
         "{} is a folder; name the files in it, as in `selvedge inspect {}/*.h5`",
         path.display(), path.display()
@@ -101,6 +111,11 @@ impl From<StorageError> for Unreadable {
 }
 
 impl Unreadable {
+    /// Whether it says that there is no file of the name.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Dangling { .. })
+    }
+
     /// Whether it says that values are lost: they should be in the file, and reading them failed.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
@@ -157,6 +172,7 @@ mod tests {
             File(file())
             Object(anyhow::anyhow!("cannot read s://b/a.h5"))
             Missing { path: path(), instead: Some(path()) }
+            Dangling { path: path(), target: path() }
             Folder { path: path() }
             Special { path: path() }
             Empty { path: path() }

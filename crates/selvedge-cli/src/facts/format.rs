@@ -5,8 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use selvedge_base::{FileError, Pointer, is_pulled, open_regular};
-use selvedge_conventions::nearest;
+use selvedge_base::{FileError, Pointer, is_pulled, nearest, open_regular};
 use serde::Serialize;
 
 use super::Unreadable;
@@ -40,12 +39,7 @@ impl Format {
         // Before it is opened: a pipe would wait for its writer.
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Unreadable::Missing {
-                    path: path.to_owned(),
-                    instead: similar(path),
-                });
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing(path)),
             Err(error) => return Err(FileError::io(path, "open")(error).into()),
         };
         let path_buf = || path.to_owned();
@@ -121,6 +115,21 @@ fn is_safetensors(start: &[u8], len: u64) -> bool {
     };
     let length = u64::from_le_bytes(*length);
     rest.first() == Some(&b'{') && length <= MAX_HEADER && length <= len
+}
+
+/// What there is where no file is: a link that leads nowhere, or nothing.
+fn missing(path: &Path) -> Unreadable {
+    let path_buf = || path.to_owned();
+    match fs::read_link(path) {
+        Ok(target) => Unreadable::Dangling {
+            path: path_buf(),
+            target,
+        },
+        Err(_) => Unreadable::Missing {
+            path: path_buf(),
+            instead: similar(path),
+        },
+    }
 }
 
 /// A file beside the one that is missing, whose name differs in little.
