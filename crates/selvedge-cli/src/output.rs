@@ -178,7 +178,8 @@ pub(crate) fn error(error: &anyhow::Error) {
     {
         text = format!("{text}; {advice}");
     }
-    note(&format!("{} {}", styled(ERROR, "error:"), shown(&text)));
+    let text = of_program(&format!("{} {}", styled(ERROR, "error:"), shown(&text)));
+    told(&format!("{text}\n"));
 }
 
 /// What to do where the system does not let a file be written.
@@ -195,9 +196,12 @@ fn advice(kind: io::ErrorKind) -> Option<&'static str> {
     }
 }
 
-/// Tells people something on standard error.
+/// Tells people something on standard error, in lines that are broken at spaces where it has an edge.
 pub(crate) fn note(text: &str) {
-    told(&format!("{}\n", of_program(text)));
+    told(&folded(
+        &format!("{}\n", of_program(text)),
+        Page::of_stderr(),
+    ));
 }
 
 /// Asks whoever sits at the terminal, on standard error.
@@ -254,7 +258,7 @@ pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
     error(&anyhow::Error::msg(text));
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
-        note(&backtrace.to_string());
+        told(&format!("{backtrace}\n"));
     }
 }
 

@@ -257,10 +257,11 @@ fn write_baseline(
     write(&path, &baseline.to_toml())?;
     if !args.quiet {
         let findings = render::counted(baseline.findings(), "finding");
+        let here = std::env::current_dir().and_then(|here| here.canonicalize());
+        let near = here.ok().and_then(|here| path.strip_prefix(here).ok());
+        let path = shown(near.unwrap_or(&path)).to_string();
         output::note(&format!(
-            "{} knows {findings} now; `--baseline {}` hides them",
-            shown(&path),
-            shown(&path)
+            "{path} knows {findings} now; `--baseline {path}` hides them"
         ));
     }
     tell_failures(&checked.failures);
