@@ -37,8 +37,8 @@ pub(super) fn meant(
     if let Some(Output { what, .. }) = output.filter(is_new) {
         return anyhow!("there is no {name}; `-o {name}` writes {what} into it");
     }
-    let others = files.iter().filter(|&file| file != path);
-    match others.filter(|file| has_tensor(file, path)).last() {
+    let mut others = files.iter().filter(|&file| file != path);
+    match others.find(|file| has_tensor(file, path)) {
         Some(file) => anyhow!(
             "there is no {name}, which is a tensor of {}; --tensor {name} takes it",
             file.display()
