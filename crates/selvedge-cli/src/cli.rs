@@ -93,7 +93,7 @@ mod tests {
 
     use clap::CommandFactory as _;
 
-    use super::{Cli, tips};
+    use super::{Cli, tips, with_indices};
 
     #[test]
     fn the_command_line_is_sound() {
@@ -140,22 +140,27 @@ mod tests {
                 let end = ["   #", " | ", " > ", " >> "].iter();
                 let end = end.filter_map(|end| line.find(end)).min();
                 let typed = &line[start..end.unwrap_or(line.len())];
-                let read = Cli::command().try_get_matches_from(typed.split_whitespace());
+                let words = with_indices(typed.split_whitespace().map(Into::into));
+                let read = Cli::command().try_get_matches_from(words);
                 let read = read.unwrap_or_else(|error| panic!("{typed}: {error}"));
                 let (name, read) = read.subcommand().unwrap();
                 let values = |id: &str| -> Vec<OsString> {
                     let values = read.try_get_raw(id).ok().flatten();
                     values.into_iter().flatten().map(Into::into).collect()
                 };
+                let has = |id: &str| read.try_get_one(id).ok().flatten() == Some(&true);
                 let makes = match name {
+                    _ if has("dry_run") => Vec::new(),
                     "report" if values("output").is_empty() => vec!["as it is called".into()],
                     _ => values("output"),
                 };
                 there.extend(["file", "files", "input"].iter().flat_map(|id| values(id)));
-                let replaces = read.try_get_one("overwrite").ok().flatten() == Some(&true);
                 for file in makes {
                     let is_new = there.insert(file);
-                    assert!(is_new || replaces, "{typed}: its file is there already");
+                    assert!(
+                        is_new || has("overwrite"),
+                        "{typed}: its file is there already"
+                    );
                 }
                 examples += 1;
             }
