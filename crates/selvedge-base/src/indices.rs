@@ -136,8 +136,9 @@ enum Piece {
 /// A text that names no indices.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected indices such as 7, -1, last, 0..100, 0..6000:10 or log:50, or some of them with commas, found \
-     `{found}`{}", if *is_ambiguous {
+    "expected indices such as 7, -1, last, 0..100, 0..6000:10 or log:50, or some of them with commas, found {}{}",
+    if found.is_empty() { "nothing".to_owned() } else { format!("`{found}`") },
+    if *is_ambiguous {
         ", whose comma can be one between indices, which have a space after it, or one within a number, which is \
          written without it"
     } else if found.contains("..") && found.contains("last") {
@@ -496,6 +497,7 @@ mod tests {
         ] {
             assert_eq!(of(text, 10).as_deref(), Ok(expected), "{text}");
         }
+        assert!(of("1, ", 10).unwrap_err().ends_with("found nothing"));
         assert_eq!(of("0..6,001", 6001).map(|all| all.len()), Ok(6001));
         for text in [
             "", "a", "1,", "0:3", "..last", "log:0", "log:", "1..3:0", "--1", "1.5", "log:-3",

@@ -35,6 +35,7 @@ mod indices;
 mod limit;
 mod lock;
 pub mod natural;
+mod nearest;
 pub mod pool;
 mod process;
 mod regular;
@@ -51,6 +52,7 @@ pub use file::{
 pub use indices::{Indices, NoIndices, OutsideAxis, Stride};
 pub use limit::{limit_memory, raise_open_files};
 pub use lock::LockedFile;
+pub use nearest::{did_you_mean, nearest, nearest_tensor};
 pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 pub use process::{AtWork, InUse, Process};
 pub use regular::{LONGEST_TEXT, Pointer, open_regular, read_regular, read_text, reopen_regular};

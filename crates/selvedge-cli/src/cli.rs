@@ -1,14 +1,12 @@
 //! The command line: what `--help`, the man pages and the completions are made of.
 
 use std::ffi::OsString;
-use std::path::Path;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
-use selvedge_base::text::shell_path;
 
 use crate::commands::Command;
 use crate::output::UNBROKEN;
+use crate::tips;
 
 /// What all commands return to the shell.
 const EXIT_CODES: &str = "\
@@ -53,8 +51,8 @@ impl Cli {
             command.after_help(whole_lines(&after.unwrap_or_default()))
         });
         let arguments = with_indices(arguments.into_iter().map(Into::into));
-        let matches = interface.clone().try_get_matches_from(arguments);
-        let matches = matches.map_err(|error| with_tip(error, &interface))?;
+        let matches = interface.clone().try_get_matches_from(&arguments);
+        let matches = matches.map_err(|error| tips::with_tips(error, &interface, &arguments))?;
         Self::from_arg_matches(&matches)
     }
 }
@@ -68,7 +66,7 @@ fn with_indices(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::new();
     for argument in arguments {
         let text = argument.to_str().unwrap_or_default();
-        let is_counted = text.strip_prefix('-').is_some_and(starts_with_digit);
+        let is_counted = tips::counts_from_end(text);
         let of_flag = |flag: &&mut OsString| OF_INDICES.iter().any(|known| **flag == **known);
         match joined.last_mut().filter(|_| is_counted).filter(of_flag) {
             Some(flag) => flag.push(format!("={text}")),
@@ -76,163 +74,6 @@ fn with_indices(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
         }
     }
     joined
-}
-
-fn starts_with_digit(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_digit())
-}
-
-/// What other programs call what this one does, and what it is called here.
-const ELSEWHERE: [(&[&str], &[&str]); 15] = [
-    (
-        &["diff", "compare", "cmp"],
-        &[
-            "'selvedge verify A B' compares values",
-            "'selvedge inspect --diff A B' compares what else is in two files",
-        ],
-    ),
-    (
-        &[
-            "info", "ls", "list", "header", "describe", "summary", "dump", "open",
-        ],
-        &["'selvedge inspect FILE' shows what is in a file"],
-    ),
-    (
-        &["cat", "print", "get", "values", "head", "tail", "read"],
-        &["'selvedge show FILE TENSOR' shows values"],
-    ),
-    (
-        &["stats", "stat", "nan"],
-        &["'selvedge inspect --stats FILE' reads all values"],
-    ),
-    (
-        &["plot", "graph", "chart", "html", "page"],
-        &[
-            "'selvedge report FILE' makes a page of charts",
-            "'selvedge view FILE' shows them while a run goes on",
-        ],
-    ),
-    (
-        &["watch", "follow", "live", "monitor", "serve", "tui"],
-        &[
-            "'selvedge view FILE' follows a run in the browser",
-            "'selvedge view --term FILE' follows it in the terminal",
-        ],
-    ),
-    (
-        &["repair", "fix", "restore", "rescue"],
-        &["'selvedge recover FILE' puts a file in order whose writer died"],
-    ),
-    (
-        &["compress", "repack", "decompress", "rewrite"],
-        &["'selvedge rechunk IN OUT --compression temporal' compresses a file"],
-    ),
-    (
-        &["merge", "combine", "concat"],
-        &["'selvedge join SHARD…' is for the files of ranks"],
-    ),
-    (
-        &["export", "import", "slice", "copy"],
-        &["'selvedge convert IN OUT' takes a file, or a part of it"],
-    ),
-    (
-        &["hash", "sha256", "digest", "sum"],
-        &["'selvedge checksum FILE' adds checksums"],
-    ),
-    (
-        &["lint", "validate", "test"],
-        &["'selvedge check' holds a repository to the conventions"],
-    ),
-    (
-        &["rm", "prune", "gc"],
-        &["'selvedge clean' removes what dead writers left"],
-    ),
-    (&["version"], &["'selvedge --version' tells it"]),
-    (
-        &["help"],
-        &[
-            "'selvedge --help' lists the commands",
-            "'selvedge COMMAND --help' tells of one",
-        ],
-    ),
-];
-
-/// The flag of commands in which it has a value, and of which it has none elsewhere.
-const ASSUME_BF16: &str = "--assume-bf16 <TENSOR>";
-const NAMES_A_TENSOR: &str = "--assume-bf16 names a tensor in this command: --assume-bf16 W";
-
-/// The error, with what was probably meant: a command under the name that it has here, negative indices; or an
-/// example of the `interface`, where something is missing.
-fn with_tip(mut error: clap::Error, interface: &clap::Command) -> clap::Error {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        _ => None,
-    };
-    let tips: Vec<String> = match (error.kind(), text(ContextKind::InvalidArg)) {
-        (ErrorKind::InvalidSubcommand, _) => {
-            let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
-            match ELSEWHERE.iter().find(|(words, _)| words.contains(&&*word)) {
-                Some((_, tips)) => tips.iter().map(|tip| (*tip).to_owned()).collect(),
-                None if Path::new(&word).is_file() => {
-                    vec![format!(
-                        "'selvedge inspect {}' shows what is in the file",
-                        shell_path(&word)
-                    )]
-                }
-                None => return error,
-            }
-        }
-        (ErrorKind::UnknownArgument, Some(flag)) => {
-            // A name that begins with a minus is not what is meant by others.
-            let usage = error.get(ContextKind::Usage).map(ToString::to_string);
-            let is_plan = usage.is_some_and(|usage| usage.contains("selvedge plan"));
-            match flag.strip_prefix('-') {
-                Some(rest) if starts_with_digit(rest) => {
-                    vec!["indices follow their flag: --steps -500..".to_owned()]
-                }
-                None if is_plan && Path::new(&flag).is_file() => vec![
-                    format!("'selvedge inspect {flag}' tells of a file that is there"),
-                    format!("'selvedge rechunk --dry-run {flag} NEW.h5' plans another one of it"),
-                ],
-                None if is_plan && flag.contains(':') => {
-                    vec![format!("tensors follow their flag: --tensor {flag}")]
-                }
-                _ => Vec::new(),
-            }
-        }
-        (ErrorKind::InvalidValue, Some(flag)) if flag == ASSUME_BF16 => {
-            vec![NAMES_A_TENSOR.to_owned()]
-        }
-        (ErrorKind::MissingRequiredArgument, _) => {
-            let usage = error.get(ContextKind::Usage).map(ToString::to_string);
-            let usage = usage.unwrap_or_default();
-            let example = example(&usage, interface);
-            let example = example.map(|example| format!("for example, '{example}'"));
-            // It may have taken a file for its name.
-            let named = usage
-                .contains(ASSUME_BF16)
-                .then(|| NAMES_A_TENSOR.to_owned());
-            example.into_iter().chain(named).collect()
-        }
-        _ => return error,
-    };
-    if !tips.is_empty() {
-        error.remove(ContextKind::SuggestedSubcommand);
-    }
-    let tips = tips.into_iter().map(Into::into).collect();
-    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
-    error
-}
-
-/// The first example of the command whose usage this is.
-fn example(usage: &str, interface: &clap::Command) -> Option<String> {
-    let mut words = usage.split_whitespace();
-    let command = words.find_map(|word| interface.find_subcommand(word))?;
-    let after = command.get_after_help()?.to_string().replace(UNBROKEN, " ");
-    let first = after.lines().find(|line| line.starts_with("  selvedge "))?;
-    // What it is for stands behind it.
-    let example = first.trim_start().split("  ").next()?;
-    Some(example.trim_end_matches(" \\").to_owned())
 }
 
 /// The text, of which lines that begin with two spaces are not broken, however narrow the terminal: examples
@@ -247,9 +88,12 @@ fn whole_lines(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::ffi::OsString;
+
     use clap::CommandFactory as _;
 
-    use super::Cli;
+    use super::{Cli, tips, with_indices};
 
     #[test]
     fn the_command_line_is_sound() {
@@ -265,7 +109,7 @@ mod tests {
                 .get_subcommands()
                 .any(|found| found.get_name() == name)
         };
-        for (words, tips) in super::ELSEWHERE {
+        for (words, tips) in tips::ELSEWHERE {
             assert!(words.iter().all(|word| !has(word)), "{words:?}");
             for tip in tips {
                 let named = tip.strip_prefix("'selvedge ").unwrap();
@@ -279,21 +123,44 @@ mod tests {
         }
     }
 
-    /// The example of `view` was refused: `--steps -500..`.
+    /// The example of `view` was refused: `--steps -500..`. Others failed one after the other, for they made a file that
+    /// one before them had made or read.
     #[test]
-    fn every_example_is_read() {
+    fn every_example_is_read_and_makes_a_file_of_its_own() {
         let mut examples = 0;
         for command in Cli::command().get_subcommands() {
             let after = command.get_after_help().unwrap().to_string();
             let after = after.replace("\\\n", " ");
-            for line in after.lines().filter(|line| line.starts_with("  selvedge ")) {
+            let mut there = HashSet::new();
+            for line in after.lines().filter(|line| line.starts_with("  ")) {
+                let Some(start) = line.find("selvedge ") else {
+                    continue;
+                };
                 // Behind it stands what it is for, or what the shell does with what it prints.
-                let end = ["   (", " | ", " > "]
-                    .iter()
-                    .filter_map(|end| line.find(end));
-                let typed = &line[..end.min().unwrap_or(line.len())];
-                if let Err(error) = Cli::read(typed.split_whitespace()) {
-                    panic!("{typed}: {error}");
+                let end = ["   #", " | ", " > ", " >> "].iter();
+                let end = end.filter_map(|end| line.find(end)).min();
+                let typed = &line[start..end.unwrap_or(line.len())];
+                let words = with_indices(typed.split_whitespace().map(Into::into));
+                let read = Cli::command().try_get_matches_from(words);
+                let read = read.unwrap_or_else(|error| panic!("{typed}: {error}"));
+                let (name, read) = read.subcommand().unwrap();
+                let values = |id: &str| -> Vec<OsString> {
+                    let values = read.try_get_raw(id).ok().flatten();
+                    values.into_iter().flatten().map(Into::into).collect()
+                };
+                let has = |id: &str| read.try_get_one(id).ok().flatten() == Some(&true);
+                let makes = match name {
+                    _ if has("dry_run") => Vec::new(),
+                    "report" if values("output").is_empty() => vec!["as it is called".into()],
+                    _ => values("output"),
+                };
+                there.extend(["file", "files", "input"].iter().flat_map(|id| values(id)));
+                for file in makes {
+                    let is_new = there.insert(file);
+                    assert!(
+                        is_new || has("overwrite"),
+                        "{typed}: its file is there already"
+                    );
                 }
                 examples += 1;
             }

@@ -57,6 +57,7 @@ mod show;
 mod sizes;
 mod source;
 mod stats;
+mod tips;
 mod view;
 mod words;
 

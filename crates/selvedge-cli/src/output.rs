@@ -170,12 +170,19 @@ fn settle(written: io::Result<()>) -> anyhow::Result<()> {
 /// Says on standard error what went wrong, with its causes: in one line, whatever is in a name.
 pub(crate) fn error(error: &anyhow::Error) {
     let text = with_way_out(error);
-    note(&format!("{} {}", styled(ERROR, "error:"), shown(&text)));
+    // In one line, which people copy.
+    told(&format!(
+        "{}\n",
+        of_program(&format!("{} {}", styled(ERROR, "error:"), shown(&text)))
+    ));
 }
 
-/// Tells people something on standard error.
+/// Tells people something on standard error, in lines that are broken at spaces where it has an edge.
 pub(crate) fn note(text: &str) {
-    told(&format!("{}\n", of_program(text)));
+    told(&folded(
+        &format!("{}\n", of_program(text)),
+        Page::of_stderr(),
+    ));
 }
 
 /// Asks whoever sits at the terminal, on standard error.
@@ -232,7 +239,7 @@ pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
     error(&anyhow::Error::msg(text));
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
-        note(&backtrace.to_string());
+        told(&format!("{backtrace}\n"));
     }
 }
 

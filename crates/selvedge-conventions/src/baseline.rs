@@ -247,7 +247,7 @@ mod tests {
         assert!(all.findings.is_empty());
         assert_eq!(
             all.summary().to_string(),
-            "no findings in 2 files; the baseline hides 4 more findings"
+            "no findings in 2 files; the baseline hides 4 findings"
         );
     }
 

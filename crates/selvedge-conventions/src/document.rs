@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::Error;
 use crate::error::Location;
-use crate::nearest::nearest;
+use selvedge_base::nearest;
 
 /// The text of a file, and where it comes from.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use crate::nearest::did_you_mean;
+use selvedge_base::did_you_mean;
 
 /// An error of a name, of `selvedge.toml`, of a baseline or of a selector.
 ///
@@ -79,7 +79,10 @@ pub enum Error {
     #[error(
         "no rule is called `{given}`: expected a code such as `NAM001`, the start of some, such as \
          `NAM`, a name such as `missing-notebook-id`, or `ALL`{}",
-        did_you_mean(nearest.as_deref())
+        match nearest {
+            Some(_) => did_you_mean(nearest.as_deref()),
+            None => "; `selvedge rules` lists them".to_owned(),
+        }
     )]
     UnknownRule {
         /// The selector.

@@ -76,7 +76,6 @@ mod error;
 mod facts;
 mod finding;
 mod name;
-mod nearest;
 mod notebook;
 mod output;
 mod path;
@@ -105,7 +104,6 @@ pub use facts::{
 };
 pub use finding::Finding;
 pub use name::{IdPattern, ModelName, NotebookId, TensorFileName, TrajectoryName};
-pub use nearest::{did_you_mean, nearest};
 pub use notebook::{Cell, CellError, CellKind, Mention, Notebook, NotebookProblem, Unshown};
 pub use output::Format;
 pub use path::TreePath;

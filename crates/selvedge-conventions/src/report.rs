@@ -157,11 +157,11 @@ impl fmt::Display for Summary<'_> {
             write!(f, "; {unsure} with `--unsafe-fixes`, after a look")?;
         }
         if report.hidden > 0 {
-            write!(
-                f,
-                "; the baseline hides {}",
-                count(report.hidden, "more finding")
-            )?;
+            let what = match report.findings.is_empty() {
+                true => "finding",
+                false => "more finding",
+            };
+            write!(f, "; the baseline hides {}", count(report.hidden, what))?;
         }
         match report.stale.len() {
             0 => Ok(()),

@@ -6,9 +6,9 @@
 use std::str::FromStr;
 
 use crate::config::Level;
-use crate::nearest::nearest;
 use crate::selector::most_specific;
 use crate::{Config, Error, RULES, Rule, RuleLevels, Selector, Severity, TreePath};
+use selvedge_base::nearest;
 
 impl Selector {
     /// Whether the rule is one of these.

@@ -124,7 +124,7 @@ pub(crate) fn run(
     })
 }
 
-/// Why nothing was checked of some of the paths that were named.
+/// Why nothing was checked of some of the paths that were named, or of anything.
 pub(crate) fn unchecked(named: &[PathBuf], scope: &Scope, checked: &Checked) -> Vec<String> {
     let found = checked
         .findings
@@ -150,6 +150,13 @@ pub(crate) fn unchecked(named: &[PathBuf], scope: &Scope, checked: &Checked) -> 
         };
         Some(format!("nothing was checked of {}: {why}", shown(named)))
     };
+    if named.is_empty() && seen.is_empty() {
+        return vec![format!(
+            "nothing was checked: there is no tensor file and no notebook in {}, or git or the configuration leaves \
+             them out",
+            shown(&scope.root)
+        )];
+    }
     let named = named.iter().zip(&scope.checked);
     let unseen = named.filter(|(_, path)| !seen.iter().any(|seen| seen.starts_with(path)));
     unseen.filter_map(why).collect()

@@ -293,6 +293,9 @@ fn write_baseline(
     new_file::write(path, baseline.to_toml().as_bytes(), new_file.overwrite)?;
     if !args.quiet {
         let findings = render::counted(baseline.findings(), "finding");
+        let here = std::env::current_dir().and_then(|here| here.canonicalize());
+        let near = here.ok().and_then(|here| path.strip_prefix(here).ok());
+        let path = near.unwrap_or(path);
         output::note(&format!(
             "{} knows {findings} now; `--baseline {}` hides them",
             shown(path),

@@ -19,7 +19,7 @@ use crate::render;
 const EXAMPLES: &str = "\
 Examples:
   selvedge checksum thimble_7.h5
-  selvedge verify thimble_7.h5           (later: are the values what they were?)
+  selvedge verify thimble_7.h5           # later: are the values what they were?
 
 Checksums are attributes of the tensors, which other programs leave alone. They are of ranges of \
 steps, whatever the chunks. Those that are there already are held against the values first: where these \

@@ -108,7 +108,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
 /// Prints a line about a file: its path, its size, and `more`.
 fn tell(file: &Abandoned, more: &str) -> anyhow::Result<()> {
     let (path, bytes) = (path(&file.path), Bytes(file.bytes));
-    output::print(&format!("{path}  {bytes}{more}\n"))
+    output::print_folded(&format!("{path}  {bytes}{more}\n"))
 }
 
 /// The path as people write it, from here.

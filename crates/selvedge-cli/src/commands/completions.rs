@@ -7,9 +7,12 @@ use crate::output;
 
 const EXAMPLES: &str = "\
 Examples:
-  selvedge completions bash \\\n    > ~/.local/share/bash-completion/completions/selvedge
-  selvedge completions zsh > ~/.zfunc/_selvedge
-  selvedge completions fish > ~/.config/fish/completions/selvedge.fish";
+  selvedge completions bash >> ~/.bash_completion
+  mkdir -p ~/.zfunc && \\\n    selvedge completions zsh > ~/.zfunc/_selvedge
+  mkdir -p ~/.config/fish/completions && \\\n    selvedge completions fish > ~/.config/fish/completions/selvedge.fish
+
+A new shell has them: bash by its package bash-completion, zsh if ~/.zshrc has `fpath=(~/.zfunc $fpath)` \
+before `compinit`.";
 
 /// Print the completions for a shell.
 #[derive(Debug, clap::Args)]

@@ -13,7 +13,7 @@ use crate::convert::{self, Asked, Output, Target};
 use crate::facts::OpenFile;
 use crate::outcome::Outcome;
 use crate::output;
-use crate::render;
+use crate::render::{self, Page};
 use crate::sizes;
 use crate::source::{Kind, Part};
 
@@ -23,7 +23,7 @@ Examples:
   selvedge convert thimble_7.h5 last.safetensors --tensor W --steps last
   selvedge convert thimble_7.h5 W.npy --tensor W --every 100 --rows 0..3699
   selvedge convert embedding.npy embedding.safetensors --assume-bf16 embedding
-  selvedge convert thimble_7.safetensors thimble_7.h5
+  selvedge convert thimble_7.safetensors thimble_7_again.h5
 
 Attributes become metadata of safetensors: `parameter.NAME`, and back. Into HDF5, the tensors become \
 step tensors whose first axis is as long as that of the largest tensor of at least two axes, unless \
@@ -182,7 +182,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     if args.json {
         output::print_json(&render::convert::Report::new(&args.output, &summary))?;
     } else {
-        output::print_folded(&render::convert::summary(&args.output, &summary))?;
+        output::print_folded(&render::convert::summary(
+            &args.output,
+            &summary,
+            Page::of_stdout(),
+        ))?;
     }
     Ok(Outcome::Success)
 }

@@ -1,11 +1,12 @@
 //! `selvedge inspect --diff`: what two files differ in.
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use selvedge_base::text::escaped;
 use serde::Serialize;
 
+use super::meant::meant;
 use crate::compare::{self, Opened};
 use crate::facts::{Assumptions, Differences, gather};
 use crate::metadata;
@@ -25,17 +26,17 @@ struct Report<'a> {
 }
 
 pub(super) fn run(
-    first: &Path,
-    second: &Path,
+    [first, second]: [&PathBuf; 2],
     tensors: &[String],
     assumptions: &Assumptions,
     skip_unsupported: bool,
     json: bool,
 ) -> anyhow::Result<Outcome> {
+    let files = [first, second].map(PathBuf::clone);
     // Both are looked into before anything is said, so that both errors are told.
     let read = |path: &Path| -> Option<Opened> {
         gather(path, assumptions)
-            .map_err(|error| output::error(&error.into()))
+            .map_err(|error| output::error(&meant(error, &files, None)))
             .ok()
     };
     let (one, two) = (read(first), read(second));

@@ -20,6 +20,7 @@ pub(super) fn check_hdf5(path: &Path) -> anyhow::Result<()> {
     match Format::detect(path) {
         Err(
             error @ (Unreadable::Missing { .. }
+            | Unreadable::Dangling { .. }
             | Unreadable::Folder { .. }
             | Unreadable::Empty { .. }
             | Unreadable::Pointer { .. }),

@@ -12,6 +12,7 @@ use selvedge_conventions::{Finding, Place};
 use serde::{Serialize, Serializer};
 
 use super::diff;
+use super::meant::meant;
 use super::other_files::OtherFiles;
 use crate::check;
 use crate::facts::{Assumptions, FileFacts, Format, TensorFacts, gather};
@@ -153,8 +154,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
             anyhow::bail!("--diff compares two files, found {}", args.files.len());
         };
         return diff::run(
-            one,
-            two,
+            [one, two],
             &args.tensors,
             &assumptions,
             args.skip_unsupported,
@@ -250,7 +250,8 @@ fn is_unread(stats: &[TensorStats], skip_unsupported: bool) -> bool {
 }
 
 fn inspect(path: &Path, assumptions: &Assumptions, args: &Args) -> anyhow::Result<Inspected> {
-    let (mut facts, file) = gather(path, assumptions)?;
+    let gathered = gather(path, assumptions);
+    let (mut facts, file) = gathered.map_err(|error| meant(error, &args.files, None))?;
     let tensors = facts.own_names(&file, &args.tensors)?;
     if facts.format == Format::Safetensors {
         let order = |one: &TensorFacts, two: &TensorFacts| natural::compare(&one.name, &two.name);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use selvedge_hdf5::Join;
 
 use super::hdf5_only::check_hdf5;
+use super::meant::{Output, meant};
 use super::new_file::{HDF5, NewFile, check_ending};
 use crate::outcome::Outcome;
 use crate::output;
@@ -12,7 +13,7 @@ use crate::render::{self, Page};
 
 const EXAMPLES: &str = "\
 Examples:
-  selvedge join thimble_7.rank*.h5     (only checks, and tells how far each is)
+  selvedge join thimble_7.rank*.h5     # only checks, and tells how far each is
   selvedge join thimble_7.rank*.h5 -o thimble_7.h5
   selvedge join thimble_7.rank*.h5 -o thimble_7.h5 --overwrite
 
@@ -37,7 +38,12 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    args.shards.iter().try_for_each(|shard| check_hdf5(shard))?;
+    let checked = args.shards.iter().try_for_each(|shard| check_hdf5(shard));
+    let new = args.output.is_none().then_some(Output {
+        what: "the view",
+        endings: HDF5,
+    });
+    checked.map_err(|error| meant(error, &args.shards, new))?;
     match &args.output {
         None => args.new_file.check_none("-o")?,
         Some(view) => {

@@ -10,6 +10,7 @@ mod hdf5_only;
 mod inspect;
 mod join;
 mod man;
+mod meant;
 mod new_file;
 mod other_files;
 mod plan;

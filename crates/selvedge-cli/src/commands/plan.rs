@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use selvedge_hdf5::{Compression, DeclareError, Limits, ReadPattern, RunPlan, TensorSpec};
 
@@ -17,7 +17,7 @@ Examples:
   selvedge plan --steps 6001 --tensor W:bf16:10000x64 --tensor loss:f32:
   selvedge plan --steps 6001 -t W:bf16:10000x64 --read tokens --path tensors
   selvedge plan --steps 6001 --tensor W:bf16:10000x64 --compression fast
-  selvedge plan --tensor W:bf16:10000x64            (a run of unknown length)
+  selvedge plan --tensor W:bf16:10000x64            # a run of unknown length
 
 Sizes are decimal (2GB is 2,000,000,000 bytes) or binary (64MiB). The exit code is 1 if the run does \
 not fit the disk or the memory.";
@@ -109,8 +109,42 @@ impl From<Compress> for Compression {
     }
 }
 
+/// Checks that the compressed chunks are not against the way of reading, which `flag` tells. `otherwise` is what there is
+/// to do for tokens.
+pub(super) fn check_purpose(
+    pattern: Read,
+    compression: Compression,
+    flag: &str,
+    otherwise: &str,
+) -> anyhow::Result<()> {
+    match (pattern, compression) {
+        (Read::Steps, Compression::Temporal) => bail!(
+            "--compression temporal has chunks of 16 steps, so reading one step would unpack 16; \
+             for single steps take --compression fast, or leave out {flag} steps"
+        ),
+        (Read::Tokens, Compression::Fast) => bail!(
+            "--compression fast has chunks of whole steps, so reading some tokens would unpack all; \
+             for tokens {otherwise}, or leave out {flag} tokens"
+        ),
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
     check_names(&args)?;
+    check_purpose(
+        args.read,
+        args.compression.into(),
+        "--read",
+        "leave out --compression, and let `selvedge rechunk --compression temporal` compress the file that is recorded",
+    )?;
+    // Of the file's disk nothing is known without its folder, which may not be there yet.
+    if args.path.exists() && !args.path.is_dir() {
+        bail!(
+            "--path names the folder that the file will lie in, and {} is none",
+            args.path.display()
+        );
+    }
     let mut limits = Limits::default();
     limits.chunk_target = args.chunk_target;
     limits.memory = args.memory;

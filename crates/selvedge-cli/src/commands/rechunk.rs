@@ -9,7 +9,7 @@ use selvedge_hdf5::{Compression, ReadError, Rechunk, RewriteError};
 use super::hdf5_only::check_hdf5;
 use super::new_file::{HDF5, NewFile, check_ending_of_values};
 use super::other_files::OtherFiles;
-use super::plan::Read;
+use super::plan::{Read, check_purpose};
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
@@ -20,7 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   selvedge rechunk --dry-run thimble_7.h5 thimble_7_tokens.h5 --for tokens
   selvedge rechunk thimble_7.h5 thimble_7_tokens.h5 --for tokens --checksums
-  selvedge rechunk old.h5 thimble_1.h5 --as-bf16 W   (float16 that was bfloat16)
+  selvedge rechunk old.h5 thimble_1.h5 --as-bf16 W   # float16 that was bfloat16
   selvedge rechunk thimble_7.h5 thimble_7.h5 --overwrite
   selvedge rechunk thimble_7.h5 kept/7_1.h5 --compression temporal --parents
 
@@ -127,7 +127,8 @@ impl From<Compress> for Compression {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    check_purpose(args.pattern, args.compression)?;
+    let otherwise = "take --compression temporal";
+    check_purpose(args.pattern, args.compression.into(), "--for", otherwise)?;
     check_ending_of_values(&args.output, "`selvedge rechunk` writes HDF5", &HDF5[..1])?;
     check_hdf5(&args.input)?;
     let rechunk = Rechunk::new(&args.input, &args.output)
@@ -171,21 +172,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         output::print_folded(&render::rechunk::summary(&summary, &plan))?;
     }
     Ok(Outcome::Success)
-}
-
-/// Checks that the compressed chunks are not against the way of reading.
-fn check_purpose(pattern: Read, compression: Compress) -> anyhow::Result<()> {
-    match (pattern, compression) {
-        (Read::Steps, Compress::Temporal) => anyhow::bail!(
-            "--compression temporal has chunks of 16 steps, so reading one step would unpack 16; \
-             for single steps take --compression fast, or leave out --for steps"
-        ),
-        (Read::Tokens, Compress::Fast) => anyhow::bail!(
-            "--compression fast has chunks of whole steps, so reading some tokens would unpack all; \
-             for tokens take --compression temporal, or leave out --for tokens"
-        ),
-        _ => Ok(()),
-    }
 }
 
 /// A tensor of another dtype than a flag takes, by the name of the flag.

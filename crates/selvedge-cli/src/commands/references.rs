@@ -6,6 +6,7 @@ use anyhow::bail;
 use selvedge_hdf5::{ReferenceOptions, References};
 
 use super::hdf5_only::check_hdf5;
+use super::meant::{Output, meant};
 use super::new_file::{NewFile, check_apart, check_ending};
 use super::other_files::OtherFiles;
 use crate::object;
@@ -17,7 +18,7 @@ use crate::sizes;
 
 const EXAMPLES: &str = "\
 Examples:
-  selvedge references thimble_7.h5     (only tells what the references would be)
+  selvedge references thimble_7.h5     # only tells what the references would be
   selvedge references thimble_7.h5 -o thimble_7.json
   selvedge references thimble_7.rank*.h5 -o run.json --url s3://bucket/runs
   selvedge references thimble_7.h5 -o thimble_7.json --overwrite
@@ -69,7 +70,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
         Some(path) => args.new_file.check(path)?,
     }
     let mut local = args.files.iter().filter(|file| object::url(file).is_none());
-    local.try_for_each(|file| check_hdf5(file))?;
+    let checked = local.try_for_each(|file| check_hdf5(file));
+    let new = args.output.is_none().then_some(Output {
+        what: "the references",
+        endings: &["json"],
+    });
+    checked.map_err(|error| meant(error, &args.files, new))?;
     let options = ReferenceOptions::default()
         .piece_bytes(args.piece)
         .skip_unsupported(args.skip_unsupported);

@@ -7,6 +7,7 @@ use selvedge_base::read_regular;
 use selvedge_hdf5::Grouped;
 use selvedge_report::{File, Page, Sample, Vocabulary};
 
+use super::meant::{Output, meant};
 use super::new_file::{self, NewFile, check_apart, check_ending, ending};
 use super::other_files::OtherFiles;
 use super::steps::Files;
@@ -19,15 +20,18 @@ use crate::report::{self, Unread};
 
 const EXAMPLES: &str = "\
 Examples:
-  selvedge report thimble_7.h5              (makes thimble_7_report.html)
+  selvedge report thimble_7.h5              # makes thimble_7_report.html
   selvedge report thimble_7.h5 --quick -o look.html
   selvedge report thimble_7.h5 thimble_8.h5 -o seeds.html
-  selvedge report thimble_7.h5 --tensor W --vocabulary vocab.json
-  selvedge report thimble_7.h5 --steps 0..500
+  selvedge report thimble_7.h5 --tensor W --vocabulary vocab.json -o W.html
+  selvedge report thimble_7.h5 --steps log:50 -o few.html
 
 The values are read once, in at most 300 MB of memory, whatever the size of the file. The page is one \
 file of less than 5 MB, which needs no network and shows: curves over the steps, how far values and rows \
 moved, quantiles, exponents, the first NaN. With several files their curves lie in the same charts.";
+
+/// How the name of a page may end.
+const HTML: &[&str] = &["html", "htm"];
 
 /// Bytes of a vocabulary at most.
 const LONGEST_VOCABULARY: u64 = 64 << 20;
@@ -84,7 +88,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     args.new_file.check(&page)?;
     check_apart(&page, paths.iter().chain(&args.vocabulary))?;
-    check_ending(&page, "`selvedge report` writes HTML", &["html", "htm"])?;
+    check_ending(&page, "`selvedge report` writes HTML", HTML)?;
     let assumptions = Assumptions {
         bf16: args.assume_bf16,
         reader: args.other_files.options(),
@@ -92,7 +96,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     // All are opened before the first is read.
     let opened = paths.iter().map(|path| gather(path, &assumptions));
-    let mut opened = opened.collect::<Result<Vec<_>, _>>()?;
+    let opened = opened.collect::<Result<Vec<_>, _>>();
+    let new = args.output.is_none().then_some(Output {
+        what: "the page",
+        endings: HTML,
+    });
+    let mut opened = opened.map_err(|error| meant(error, &paths, new))?;
     let vocabulary = match &args.vocabulary {
         Some(path) => vocabulary(path)?,
         None => Vocabulary::default(),

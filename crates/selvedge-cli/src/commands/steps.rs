@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::bail;
-use selvedge_base::Indices;
+use selvedge_base::{Indices, NoIndices};
 use selvedge_report::Sample;
+
+use crate::facts::{Format, Unreadable};
+use crate::object;
 
 /// The files, and which of their steps.
 #[derive(Clone, Debug, clap::Args)]
@@ -31,17 +34,18 @@ pub(super) struct Files {
 #[derive(Clone, Debug)]
 enum Word {
     Indices(Indices),
-    /// The flag has no indices, and this is the first file.
-    File(PathBuf),
+    /// The flag has no indices, and this is the first file; or it was to be indices, and these are none.
+    File(PathBuf, NoIndices),
 }
 
 impl FromStr for Word {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(text
-            .parse()
-            .map_or_else(|_| Self::File(text.into()), Self::Indices))
+        Ok(text.parse().map_or_else(
+            |no_indices| Self::File(text.into(), no_indices),
+            Self::Indices,
+        ))
     }
 }
 
@@ -50,10 +54,20 @@ impl Files {
     ///
     /// # Errors
     ///
-    /// That there are none.
+    /// That there are none; and that what follows `--steps` is neither indices nor a file.
     pub(super) fn paths(&self) -> anyhow::Result<Vec<PathBuf>> {
         let first = match &self.steps {
-            Some(Word::File(file)) => Some(file),
+            Some(Word::File(file, no_indices)) => {
+                let is_here = object::url(file).is_none();
+                let missing = is_here.then(|| Format::detect(file).err()).flatten();
+                match missing.filter(Unreadable::is_missing) {
+                    Some(missing) if self.files.is_empty() => {
+                        bail!("{missing}; as indices of --steps: {no_indices}")
+                    }
+                    Some(missing) => bail!("--steps: {no_indices}; and as a file: {missing}"),
+                    None => Some(file),
+                }
+            }
             _ => None,
         };
         let paths: Vec<PathBuf> = first.into_iter().chain(&self.files).cloned().collect();

@@ -1,7 +1,7 @@
 //! `NAME:DTYPE:SHAPE`: a tensor on the command line.
 
 use selvedge_base::units::parse_grouped;
-use selvedge_conventions::{did_you_mean, nearest};
+use selvedge_base::{did_you_mean, nearest};
 use selvedge_hdf5::{Dtype, TensorSpec};
 
 /// The short names of dtypes, in the order in which they are offered.
@@ -100,9 +100,12 @@ fn parse_shape(text: &str) -> Result<Vec<usize>, String> {
             length
                 .and_then(|length| usize::try_from(length).ok())
                 .ok_or_else(|| {
+                    let found = match axis {
+                        "" => "the length of an axis is missing".to_owned(),
+                        axis => format!("`{axis}` is no length of an axis"),
+                    };
                     format!(
-                        "`{axis}` is no length of an axis in the shape `{text}`; expected one like \
-                         10000x64, or nothing for a single number"
+                        "{found} in the shape `{text}`; expected one like 10000x64, or nothing for a single number"
                     )
                 })
         })
@@ -147,6 +150,10 @@ mod tests {
             ),
             ("W:bf16:10000*64", "`10000*64` is no length"),
             ("W:bf16:3x0", "`0` is no length"),
+            (
+                "W:f32:10x",
+                "the length of an axis is missing in the shape `10x`",
+            ),
             ("W:bf16:9999999999x9999999999", "2^63"),
         ] {
             let error = parse(text).unwrap_err();

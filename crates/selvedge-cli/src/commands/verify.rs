@@ -11,6 +11,7 @@ use selvedge_hdf5::{
 };
 use serde::Serialize;
 
+use super::meant::meant;
 use super::other_files::OtherFiles;
 use crate::compare::{self, FilesCompared, Opened, Options};
 use crate::convert;
@@ -20,15 +21,15 @@ use crate::object;
 use crate::outcome::Outcome;
 use crate::output;
 use crate::progress::Progress;
-use crate::render;
+use crate::render::{self, Page};
 use crate::sizes;
 use crate::stats;
 
 const EXAMPLES: &str = "\
 Examples:
-  selvedge verify thimble_7.h5 thimble_7_tokens.h5   (whatever their chunks)
+  selvedge verify thimble_7.h5 thimble_7_tokens.h5   # whatever their chunks
   selvedge verify thimble_7.h5 thimble_7.safetensors --attributes
-  selvedge verify thimble_7.h5                       (against its own checksums)
+  selvedge verify thimble_7.h5                       # against its own checksums
   selvedge verify thimble_7.h5 W.npy --tensor W
   selvedge verify a.h5 b.h5 --json | jq '.tensors[].verdict'
 
@@ -138,10 +139,11 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
         reader: args.other_files.options(),
         ..Assumptions::default()
     };
+    let files = [first, second].map(Path::to_owned);
     // Both are opened before anything is said, so that both errors are told.
     let open = |path: &Path| -> Option<Opened> {
         gather(path, &assumptions)
-            .map_err(|error| output::error(&error.into()))
+            .map_err(|error| output::error(&meant(error, &files, None)))
             .ok()
     };
     let (one, two) = (open(first), open(second));
@@ -189,7 +191,7 @@ fn two(first: &Path, second: &Path, args: &Args) -> anyhow::Result<Outcome> {
             second_notes: &two.0.notes,
         })?;
     } else {
-        let text = render::verify::files(found.clone());
+        let text = render::verify::files(found.clone(), Page::of_stdout());
         let text = text + &render::verify::notes([&one.0, &two.0]);
         output::print_folded(&text)?;
     }
@@ -237,7 +239,7 @@ fn one(path: &Path, args: &Args) -> anyhow::Result<Outcome> {
     let (facts, file) = gather(path, &assumptions)?;
     let OpenFile::Hdf5(reader) = file else {
         bail!(
-            "{} is a file of {}, and those have no checksums; name a second file to compare it with",
+            "{} is {}, which has no checksums; name a second file to compare it with",
             path.display(),
             facts.format.name()
         );

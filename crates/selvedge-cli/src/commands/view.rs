@@ -10,6 +10,7 @@ use anyhow::anyhow;
 use selvedge_report::{Sample, Vocabulary};
 use selvedge_view::{Server, Viewed, Watched};
 
+use super::meant::meant;
 use super::other_files::OtherFiles;
 use super::report::{other_rows, vocabulary};
 use super::steps::Files;
@@ -93,13 +94,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     };
     let sample = args.files.sample(sample);
     let paths = args.files.paths()?;
-    let looks = paths.into_iter().map(|path| {
+    let looks = paths.iter().map(|path| {
         let asked = Asked {
             assumptions: assumptions.clone(),
             names: args.tensors.clone(),
             has_steps: args.files.has_steps(),
         };
-        Look::new(path, asked, &sample)
+        Look::new(path.clone(), asked, &sample).map_err(|error| meant(error, &paths, None))
     });
     let looks = looks.collect::<anyhow::Result<Vec<_>>>()?;
     let vocabulary = match &args.vocabulary {

@@ -5,8 +5,10 @@ mod model;
 use std::collections::HashSet;
 use std::slice::from_ref;
 
-use anyhow::bail;
-use selvedge_hdf5::{CompareOptions, Comparison, compare_tensors, root_name};
+use anyhow::{anyhow, bail};
+use selvedge_base::units::Names;
+use selvedge_base::{did_you_mean, nearest_tensor};
+use selvedge_hdf5::{CompareOptions, Comparison, ReadError, compare_tensors, root_name};
 
 pub(crate) use model::FilesCompared;
 
@@ -49,12 +51,11 @@ pub(crate) fn choose(
     let mut roots: HashSet<String> = HashSet::new();
     for name in names {
         let found = [&*first, &*second].map(|(facts, file)| facts.own_names(file, from_ref(name)));
-        let found: Vec<String> = found.into_iter().flatten().flatten().collect();
-        if found.is_empty() {
-            let [one, two] = [&*first, &*second].map(|(facts, _)| facts.path.display());
-            bail!("neither {one} nor {two} has a tensor `{name}` that can be read");
-        }
-        roots.extend(found.iter().map(|name| root_name(name)));
+        let found = match found {
+            [Err(one), Err(two)] => return Err(in_neither(first, second, name, [one, two])),
+            found => found.into_iter().flatten().flatten(),
+        };
+        roots.extend(found.map(|name| root_name(&name)));
     }
     let groups = [&second.0, &first.0].map(|other| other.groups.clone());
     for ((facts, _), groups) in [first, second].into_iter().zip(groups) {
@@ -69,6 +70,34 @@ pub(crate) fn choose(
         }
     }
     Ok(())
+}
+
+/// That neither file has a tensor of that name, by the errors of both: why it cannot be read, where it is there; or
+/// else what tensors there are.
+fn in_neither(
+    (one, _): &Opened,
+    (two, _): &Opened,
+    name: &str,
+    errors: [anyhow::Error; 2],
+) -> anyhow::Error {
+    let is_unread = |error: &anyhow::Error| {
+        let error = error.downcast_ref();
+        error.is_some_and(|error| matches!(error, ReadError::Unread { .. }))
+    };
+    if let Some(error) = errors.into_iter().find(is_unread) {
+        return error;
+    }
+    let tensors = [one, two].into_iter().flat_map(|facts| &facts.tensors);
+    let mut roots = HashSet::new();
+    let names = tensors.map(|tensor| tensor.name.clone());
+    let names: Vec<String> = names.filter(|name| roots.insert(root_name(name))).collect();
+    anyhow!(
+        "neither {} nor {} has a tensor `{name}`; they have {}{}",
+        one.path.display(),
+        two.path.display(),
+        Names(&names),
+        did_you_mean(nearest_tensor(name, names.iter().map(String::as_str)))
+    )
 }
 
 /// Gives the array of a `.npy` file, whose name is that of the file and says nothing, the name of the tensor of

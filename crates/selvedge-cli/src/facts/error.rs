@@ -26,6 +26,16 @@ pub(crate) enum Unreadable {
         /// What there is under a name like it.
         instead: Option<PathBuf>,
     },
+    /// A symbolic link.
+    #[error(
+        "{} is a link to {}, which is not there; name the file itself, or make the link anew",
+        path.display(), target.display()
+    )]
+    Dangling {
+        path: PathBuf,
+        /// What it says where it leads.
+        target: PathBuf,
+    },
     #[error(
         "{} is a folder{}", path.display(), within(path, inside)
     )]
@@ -115,6 +125,11 @@ impl From<StorageError> for Unreadable {
 }
 
 impl Unreadable {
+    /// Whether it says that there is no file of the name.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Dangling { .. })
+    }
+
     /// Whether it says that values are lost: they should be in the file, and reading them failed.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
@@ -202,6 +217,7 @@ mod tests {
             File(file())
             Object(anyhow::anyhow!("cannot read s://b/a.h5"))
             Missing { path: path(), folder: None, instead: Some(path()) }
+            Dangling { path: path(), target: path() }
             Folder { path: path(), inside: vec!["b.h5".into(), "c.h5".into()] }
             Special { path: path() }
             Empty { path: path() }

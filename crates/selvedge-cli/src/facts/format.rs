@@ -6,8 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use selvedge_base::{FileError, Pointer, is_pulled, is_push_journal, open_regular};
-use selvedge_conventions::nearest;
+use selvedge_base::{FileError, Pointer, is_pulled, is_push_journal, nearest, open_regular};
 use serde::Serialize;
 
 use super::Unreadable;
@@ -41,9 +40,7 @@ impl Format {
         // Before it is opened: a pipe would wait for its writer.
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(missing(path));
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(missing(path)),
             Err(error) => return Err(FileError::io(path, "open")(error).into()),
         };
         let path_buf = || path.to_owned();
@@ -137,8 +134,14 @@ pub(crate) fn check_there(path: &Path) -> Result<(), Unreadable> {
     }
 }
 
-/// The error of a file that is not there.
+/// The error of a file that is not there: of a link that leads nowhere, or of nothing.
 fn missing(path: &Path) -> Unreadable {
+    if let Ok(target) = fs::read_link(path) {
+        return Unreadable::Dangling {
+            path: path.to_owned(),
+            target,
+        };
+    }
     let folders: Vec<&Path> = path.ancestors().skip(1).collect();
     let named = folders
         .into_iter()

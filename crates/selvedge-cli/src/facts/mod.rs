@@ -29,7 +29,7 @@ pub(crate) use model::{
 pub(crate) use python::identifier;
 pub(crate) use safetensors::STEP_TENSORS;
 use selvedge_base::units::Names;
-use selvedge_conventions::{did_you_mean, nearest};
+use selvedge_base::{did_you_mean, nearest_tensor};
 use selvedge_hdf5::ReadError;
 
 use crate::object;
@@ -179,10 +179,9 @@ impl FileFacts {
         names.iter().map(own).collect()
     }
 
-    /// What was probably meant by the name of a tensor: one that is spelt much like it, or the same in a group.
+    /// What was probably meant by the name of a tensor.
     fn nearest(&self, name: &str) -> Option<&str> {
-        let names = || self.tensors.iter().map(|tensor| &*tensor.name);
-        let is_same = |found: &&str| found.rsplit('/').next() == name.rsplit('/').next();
-        nearest(name, names()).or_else(|| names().find(is_same))
+        let names = self.tensors.iter().map(|tensor| &*tensor.name);
+        nearest_tensor(name, names)
     }
 }

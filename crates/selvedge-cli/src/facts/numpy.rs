@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use selvedge_base::FileError;
+use selvedge_base::units::Names;
+use selvedge_base::{FileError, did_you_mean, nearest_tensor};
 
 use super::{
     Assumptions, FileFacts, Format, Provenance, Role, Storage, TensorFacts, Unreadable, python,
@@ -24,7 +25,10 @@ pub(super) fn gather(
     for (tensor, assumed) in &assumptions.dtypes {
         let found = arrays.iter().find(|array| array.name == *tensor);
         if found.is_none_or(|array| array.kind != Some(assumed)) {
-            let what = found.map_or("not there".to_owned(), |array| format!("`{}`", array.descr));
+            let what = match found {
+                Some(array) => format!("`{}`", array.descr),
+                None => not_there(tensor, &arrays),
+            };
             let tensor = tensor.clone();
             return Err(Unreadable::Assumed {
                 tensor,
@@ -58,6 +62,16 @@ pub(super) fn gather(
         tensors,
     };
     Ok((facts, arrays))
+}
+
+/// Which arrays there are, where one is not.
+fn not_there(name: &str, arrays: &[Array]) -> String {
+    let names: Vec<String> = arrays.iter().map(|array| array.name.clone()).collect();
+    format!(
+        "not there, but {}{}",
+        Names(&names),
+        did_you_mean(nearest_tensor(name, names.iter().map(String::as_str)))
+    )
 }
 
 fn array_facts(array: &Array, path: &Path, format: Format) -> TensorFacts {

@@ -14,8 +14,8 @@ fn refused<T>(url: &str) -> anyhow::Result<T> {
     }
     let scheme = super::scheme(url);
     anyhow::bail!(
-        "{scheme}:// is in an object store, and this program was built without them; `cargo install selvedge-cli \
-         --features object-store` makes one that reaches them"
+        "{scheme}://… is an object, and this program was built without what reaches those; in a copy of Selvedge's \
+         source `cargo install --locked --path crates/selvedge-cli --features object-store` makes one that does"
     )
 }
 

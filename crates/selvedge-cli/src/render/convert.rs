@@ -8,6 +8,7 @@ use selvedge_hdf5::Bytes;
 use serde::Serialize;
 
 use super::text::{counted, shown};
+use super::{Page, families};
 use crate::convert::Summary;
 
 /// What `--json` prints.
@@ -34,12 +35,12 @@ impl<'a> Report<'a> {
 }
 
 /// What was made, and what there is to know of it.
-pub(crate) fn summary(path: &Path, summary: &Summary) -> String {
+pub(crate) fn summary(path: &Path, summary: &Summary, page: Page) -> String {
     let count = counted(summary.tensors, "tensor");
     let bytes = Bytes(summary.bytes);
     let mut text = format!("{}: {count}, {bytes}\n", shown(path));
     for note in &summary.notes {
         text.push_str(&format!("  note: {}\n", shown(note)));
     }
-    text
+    families::lines(&text, page)
 }

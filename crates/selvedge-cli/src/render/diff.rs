@@ -35,7 +35,8 @@ pub(crate) fn files(
         ("differs in", Align::Left),
         ("first", Align::Left),
         ("second", Align::Left),
-    ]);
+    ])
+    .named_by(2);
     let no = || "–".to_owned();
     let there = || "there".to_owned();
     for name in &differences.only_in_first {

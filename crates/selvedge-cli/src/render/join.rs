@@ -6,7 +6,7 @@ use selvedge_hdf5::{Grouped, JoinPlan, JoinedTensor, Replicas, Role, RunState, S
 
 use super::Page;
 use super::table::{Align, Table};
-use super::text::{counted, shown, some, wrapped};
+use super::text::{counted, folded, shown, some, wrapped};
 
 /// Everything below the first line is indented.
 const INDENT: usize = 2;
@@ -25,8 +25,10 @@ pub(crate) fn summary(plan: &JoinPlan, view: Option<&Path>, page: Page) -> Strin
     text.push_str(&paragraphs(notes(plan), page));
     match view {
         Some(view) => text.push_str(&format!("\n{}: a view of {steps}\n", shown(view))),
-        None => text
-            .push_str("\nThey go together. Nothing was written; --output VIEW.h5 writes a view\n"),
+        None => {
+            let said = "They go together. Nothing was written; --output VIEW.h5 writes a view\n";
+            text.push_str(&format!("\n{}", folded(said, page)));
+        }
     }
     text
 }
@@ -101,7 +103,7 @@ fn tensors(plan: &JoinPlan, page: Page) -> String {
             .chain(tensor.shape.iter().copied())
             .collect();
         let from = match (&tensor.ranks[..], &tensor.replicas) {
-            ([rank], Replicas::Equal) => format!("rank {rank}, others have the same"),
+            ([rank], Replicas::Equal) => format!("rank {rank} = others"),
             ([rank], _) => format!("rank {rank}"),
             (ranks, _) => counted(ranks.len() as u64, "rank"),
         };

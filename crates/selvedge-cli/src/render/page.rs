@@ -1,6 +1,7 @@
 //! How wide the output may be.
 
-use std::io::IsTerminal as _;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
 
 use terminal_size::{Width, terminal_size_of};
 
@@ -25,13 +26,21 @@ pub(crate) struct Page {
 impl Page {
     /// That of standard output: what `COLUMNS` says, or else the terminal.
     pub(crate) fn of_stdout() -> Self {
+        Self::of(&std::io::stdout())
+    }
+
+    /// The same of standard error.
+    pub(crate) fn of_stderr() -> Self {
+        Self::of(&std::io::stderr())
+    }
+
+    fn of<S: IsTerminal + AsFd>(stream: &S) -> Self {
         let columns = std::env::var("COLUMNS").ok();
         let columns = columns.and_then(|columns| columns.trim().parse().ok());
-        let stdout = std::io::stdout();
-        let terminal = || terminal_size_of(&stdout).map(|(Width(width), _)| width.into());
+        let terminal = || terminal_size_of(stream).map(|(Width(width), _)| width.into());
         match columns.filter(|&columns| columns > 0).or_else(terminal) {
             Some(columns) => Self::new(columns),
-            None if stdout.is_terminal() => Self::new(USUAL),
+            None if stream.is_terminal() => Self::new(USUAL),
             None => Self::unlimited(),
         }
     }

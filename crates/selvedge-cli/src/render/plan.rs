@@ -1,29 +1,31 @@
 //! What `selvedge plan` prints: the plan's own table, or JSON.
 
+use std::collections::HashSet;
 use std::fmt::Display;
 
 use selvedge_hdf5::{ChunkPlan, ReadPattern, RunPlan};
 use serde::Serialize;
 
-use super::Page;
 use super::text::{folded, shown, width};
+use super::{Page, families};
 use crate::words::of_program;
 
 /// The table of a plan of chunks. Where it is wider than the page, the chunks get lines of their
 /// own.
 pub(crate) fn table(plan: &impl Display, tensors: &[ChunkPlan], page: Page) -> String {
-    let text = of_program(&plan.to_string());
+    let text = families::lines(&of_program(&plan.to_string()), page);
     let room = page.table.unwrap_or(usize::MAX);
     let wide = text.lines().any(|line| width(line) > room);
-    // Tensors of one shape have the same chunks: each line is of the next of them.
-    let mut chunks = tensors.iter().map(ToString::to_string).peekable();
+    let chunks: HashSet<String> = tensors.iter().map(ToString::to_string).collect();
     let mut lines = String::new();
     for line in text.lines() {
-        let chunks = wide.then(|| chunks.next_if(|chunks| line.ends_with(chunks.as_str())));
-        let line = match chunks.flatten() {
+        let cells = line.match_indices("  ");
+        let mut cells = cells.map(|(at, _)| line[at..].trim_start_matches(' '));
+        let chunks = cells.find(|cell| wide && chunks.contains(*cell));
+        let line = match chunks {
             Some(chunks) => {
                 let tensor = shown(line[..line.len() - chunks.len()].trim_end());
-                format!("{tensor}\n    {}", shown(&chunks))
+                format!("{tensor}\n    {}", shown(chunks))
             }
             None => shown(line.trim_end()),
         };

@@ -18,6 +18,8 @@ pub(crate) struct Report<'a> {
     input: String,
     output: String,
     steps: u64,
+    /// The tensor whose first axis is taken for them, where the file does not say which tensors have steps.
+    steps_of: Option<&'a str>,
     read: &'static str,
     compression: &'static str,
     tensors: Vec<Tensor<'a>>,
@@ -74,6 +76,7 @@ impl<'a> Report<'a> {
             input: path(&plan.input),
             output: path(&plan.output),
             steps: plan.steps,
+            steps_of: plan.steps_of.as_deref(),
             read: pattern(plan.pattern),
             compression: match plan.compression {
                 Compression::Fast => "fast",

@@ -24,6 +24,8 @@ pub(super) struct Table<const N: usize> {
     heads: [&'static str; N],
     aligns: [Align; N],
     rows: Vec<[String; N]>,
+    /// How many columns name a row, from the first on.
+    keys: usize,
 }
 
 /// Names are not shortened below this.
@@ -38,7 +40,14 @@ impl<const N: usize> Table<N> {
             heads: columns.map(|(head, _)| head),
             aligns: columns.map(|(_, align)| align),
             rows: Vec::new(),
+            keys: 1,
         }
+    }
+
+    /// The first so many columns name a row, and not the first alone.
+    pub(super) fn named_by(mut self, keys: usize) -> Self {
+        self.keys = keys;
+        self
     }
 
     /// Adds a row of plain cells, without styles.
@@ -88,9 +97,10 @@ impl<const N: usize> Table<N> {
     /// The widths of the columns of several tables, one below the other, each with the names and some of the others.
     fn folded(&self, mut widths: [usize; N], indent: usize, room: usize) -> Vec<[usize; N]> {
         widths[0] = widths[0].min((room / 3).max(LEAST_NAME));
-        let names = std::array::from_fn(|column| if column == 0 { widths[0] } else { 0 });
+        let is_name = |column: usize| column < self.keys;
+        let names = std::array::from_fn(|column| if is_name(column) { widths[column] } else { 0 });
         let mut parts = vec![names];
-        for column in 1..N {
+        for column in self.keys..N {
             let mut part = parts.pop().unwrap_or(names);
             let is_started = part != names;
             part[column] = widths[column];
@@ -180,6 +190,33 @@ mod tests {
              \x20 tensor       size\n\
              \x20 mod…ight     24 B\n\
              \x20 b         1.00 kB\n"
+        );
+    }
+
+    /// The second part of a table of attributes said `(file)` of each, and nothing of which it was.
+    #[test]
+    fn what_stands_below_has_all_that_names_it() {
+        let page = Page {
+            table: Some(36),
+            text: 80,
+        };
+        let columns = ["tensor", "differs in", "first", "second"];
+        let mut table = Table::new(columns.map(|head| (head, Align::Left))).named_by(2);
+        let rows = [
+            ["(file)", "beta1", "0.9 of the first file", "0.95"],
+            ["(file)", "beta2", "0.95", "0.999 of the second file"],
+        ];
+        rows.into_iter()
+            .for_each(|row| table.row(row.map(String::from)));
+        assert_eq!(
+            plain(&table.render(0, page)),
+            "tensor  differs in  first\n\
+             (file)  beta1       0.9 of …rst file\n\
+             (file)  beta2       0.95\n\
+             \n\
+             tensor  differs in  second\n\
+             (file)  beta1       0.95\n\
+             (file)  beta2       0.999 o…ond file\n"
         );
     }
 

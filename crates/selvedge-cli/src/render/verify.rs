@@ -3,11 +3,12 @@
 use selvedge_hdf5::{ChecksumReport, Comparison};
 
 use super::text::shown;
+use super::{Page, families};
 use crate::facts::FileFacts;
 use crate::words::of_program;
 
 /// Whether two files are equal, and what differs.
-pub(crate) fn files(mut found: Comparison) -> String {
+pub(crate) fn files(mut found: Comparison, page: Page) -> String {
     let escape = |name: &mut String| *name = shown(name);
     for path in [&mut found.left, &mut found.right] {
         *path = shown(path).into();
@@ -36,7 +37,7 @@ pub(crate) fn files(mut found: Comparison) -> String {
     for (name, _) in &mut found.attributes {
         escape(name);
     }
-    of_program(&format!("{found}\n{hint}"))
+    families::lines(&of_program(&format!("{found}\n{hint}")), page)
 }
 
 /// What is no part of the run in recorded files, or not as the run left it; and what of any file was not compared.

@@ -40,7 +40,7 @@ impl Checked {
 /// A part that a tensor does not have.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoSuchPart {
-    #[error("tensor `{tensor}` has no {what} {asked}: {why}")]
+    #[error("tensor `{tensor}` has no {} {asked}: {why}", counted(what, asked))]
     NotThere {
         tensor: String,
         /// `steps` or `rows`.
@@ -62,8 +62,19 @@ pub(crate) enum NoSuchPart {
 fn there_are(found: u64) -> String {
     match found {
         0 => "it has none".to_owned(),
-        _ => format!("it has {} of them, from 0 on", Grouped(found)),
+        1 => "it has 1 of them, 0".to_owned(),
+        _ => format!(
+            "it has {} of them, 0 to {}",
+            Grouped(found),
+            Grouped(found - 1)
+        ),
     }
+}
+
+/// `steps`, or `step` of a single index.
+fn counted<'a>(what: &'a str, asked: &str) -> &'a str {
+    let is_one = asked.parse::<i64>().is_ok();
+    what.strip_suffix('s').filter(|_| is_one).unwrap_or(what)
 }
 
 impl NoSuchPart {
@@ -90,11 +101,14 @@ impl NoSuchPart {
             not_there(outside.asked, why)
         })?;
         if Stride::total(&strides) == 0 && !indices.is_all() {
+            let asked = indices.to_string();
             let why = match length {
                 0 => there_are(0),
+                // It begins behind the last one.
+                _ if asked.ends_with("..") => there_are(length),
                 _ => "the end of a range is no part of it".to_owned(),
             };
-            return Err(not_there(indices.to_string(), why));
+            return Err(not_there(asked, why));
         }
         Ok(strides)
     }
@@ -168,13 +182,13 @@ mod tests {
                 "1..8",
                 "..",
                 &[7, 5][..],
-                "tensor `W` has no steps 1..8: it has 7 of them, from 0 on",
+                "tensor `W` has no steps 1..8: it has 7 of them, 0 to 6",
             ),
             (
                 "-8",
                 "..",
                 &[7, 5],
-                "tensor `W` has no steps -8: it has 7 of them, from 0 on",
+                "tensor `W` has no step -8: it has 7 of them, 0 to 6",
             ),
             (
                 "3..3",
@@ -192,19 +206,25 @@ mod tests {
                 "7..",
                 "..",
                 &[7, 5],
-                "tensor `W` has no steps 7..: the end of a range is no part of it",
+                "tensor `W` has no steps 7..: it has 7 of them, 0 to 6",
             ),
             (
                 "9..",
                 "..",
                 &[7, 5],
-                "tensor `W` has no steps 9..: it has 7 of them, from 0 on",
+                "tensor `W` has no steps 9..: it has 7 of them, 0 to 6",
             ),
             (
                 "..",
                 "0, 5",
                 &[7, 5],
-                "tensor `W` has no rows 5: it has 5 of them, from 0 on",
+                "tensor `W` has no row 5: it has 5 of them, 0 to 4",
+            ),
+            (
+                "1",
+                "..",
+                &[1],
+                "tensor `W` has no step 1: it has 1 of them, 0",
             ),
             (
                 "..",

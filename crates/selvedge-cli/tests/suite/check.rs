@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use crate::common::Place;
 use crate::common::tree::{NOTEBOOK, safetensors, sound};
+use crate::common::{Place, unwrapped};
 
 /// A place with an error, a warning with a fix, and a warning without one.
 fn faulty() -> Place {
@@ -44,17 +44,14 @@ fn what_is_named_and_not_checked_is_told() {
             (0, "no findings in 0 files\n"),
             "{path}"
         );
-        assert!(run.stderr.contains(told), "{path}: {}", run.stderr);
-        assert!(
-            run.stderr.contains(&format!(" of {path}: ")),
-            "{}",
-            run.stderr
-        );
+        let said = unwrapped(&run.stderr);
+        assert!(said.contains(told), "{path}: {said}");
+        assert!(said.contains(&format!(" of {path}: ")), "{said}");
         assert_eq!(place.run(&["check", "--quiet", path]).stderr, "");
     }
     let both = place.run(&["check", excluded, "notebooks"]);
     assert_eq!(
-        (both.code, both.stderr.lines().count()),
+        (both.code, both.stderr.matches("note: ").count()),
         (1, 1),
         "{}",
         both.stderr
@@ -334,7 +331,7 @@ fn a_baseline_hides_what_is_known_and_tells_what_is_stale() {
     assert_eq!(run.code, 0);
     assert_eq!(
         run.stdout,
-        "no findings in 5 files; the baseline hides 3 more findings\n"
+        "no findings in 5 files; the baseline hides 3 findings\n"
     );
 
     place.write("notebooks/1.7a_new.ipynb", "{");

@@ -114,7 +114,7 @@ fn what_is_worth_nothing_is_removed_and_the_rest_is_not() {
     let rows = left(Partial::create_growing(&rows, false, Leftover::Keep).unwrap());
     place.write(".mine.txt.partial", "");
 
-    let listed = "rows.safetensors.unfinished  8.19 kB, kept: `selvedge recover \
+    let listed = "rows.safetensors.unfinished  8.19 kB, kept: `selvedge recover\n  \
                   rows.safetensors.unfinished` makes a file of its rows\n\
                   .a.h5.partial  8.19 kB\n\
                   deep/.b.safetensors.partial  8.19 kB\n";

@@ -16,6 +16,7 @@ mod hostile_text;
 mod inspect;
 mod join;
 mod left_out;
+mod mistaken;
 mod numpy;
 mod objects;
 mod other_files;

@@ -199,7 +199,7 @@ fn a_tensor_without_values_is_shown_as_one() {
     }
     let run = place.run(&["show", "a.h5.npy", "--rows", "0"]);
     assert!(
-        run.stderr.contains("has no rows 0: it has none"),
+        run.stderr.contains("has no row 0: it has none"),
         "{}",
         run.stderr
     );

@@ -5,9 +5,9 @@ use std::path::Path;
 use super::rule_levels::Level;
 use super::{Config, Limits, Patterns, PerFileIgnore, ReadPattern, RuleLevels};
 use crate::document::{self, Document, Entry, each};
-use crate::nearest::{did_you_mean, nearest};
 use crate::units::parse_size;
 use crate::{Error, IdPattern, Selector};
+use selvedge_base::{did_you_mean, nearest};
 
 impl Config {
     /// Reads a configuration file.

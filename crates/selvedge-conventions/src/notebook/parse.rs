@@ -6,7 +6,7 @@ use super::lenient::{self, lenient};
 use super::node::Node;
 use super::silences::{Misspelt, names_rule};
 use super::{Cell, CellError, CellKind, Notebook, Silences, Unshown, language, limits, opens};
-use crate::nearest::nearest;
+use selvedge_base::nearest;
 
 /// Why a file is not a notebook.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! What a cell says in its comments of rules that do not hold for it: `# selvedge: ignore NBK003`.
 
 use super::python;
-use crate::nearest::did_you_mean;
 use crate::{Error, Selector};
+use selvedge_base::did_you_mean;
 
 /// The rules that the metadata or the comments of something silence, and what is meant so and does not.
 #[derive(Clone, Debug, Default, PartialEq)]

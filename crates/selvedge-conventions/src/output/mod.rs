@@ -13,8 +13,8 @@ use std::str::FromStr;
 
 use selvedge_base::text::shown;
 
-use crate::nearest::nearest;
 use crate::{Error, Finding, Place, Report};
+use selvedge_base::nearest;
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -24,9 +24,9 @@
 //! mask = load_file("../tensors/Flannel/1.5d_cluster_mask.safetensors")
 //! ```
 
-use crate::nearest::nearest;
 use crate::rule::Metadata;
 use crate::{Artifact, Context, Diagnosis, Mention, Rule, Severity};
+use selvedge_base::nearest;
 
 pub(super) struct MissingTensorFile;
 

@@ -36,11 +36,11 @@
 //! - `notebooks.id-pattern`: what an id looks like.
 
 use super::named_by_notebook;
-use crate::nearest::nearest;
 use crate::rule::Metadata;
 use crate::{
     Artifact, Context, Diagnosis, NotebookId, Rule, Severity, TensorFileName, TensorPlace,
 };
+use selvedge_base::nearest;
 
 pub(super) struct NoSuchNotebook;
 

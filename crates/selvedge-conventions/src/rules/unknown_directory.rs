@@ -33,9 +33,9 @@
 //! - `tensors.directories`: where tensors are; `tensors` folders anywhere, by default.
 //! - `tensors.models`: the directories in them, as a list or as patterns; any, by default.
 
-use crate::nearest::{did_you_mean, nearest};
 use crate::rule::Metadata;
 use crate::{Artifact, Contents, Context, Diagnosis, Rule, Severity, TensorPlace};
+use selvedge_base::{did_you_mean, nearest};
 
 pub(super) struct UnknownDirectory;
 

@@ -10,8 +10,8 @@ use super::{DeclareError, ReadError, StorageError};
 pub enum JoinError {
     /// A file that is not that of a rank.
     #[error(
-        "{} is of no rank: it does not say which run and rank it is of, as the files do that the processes of one \
-         run record (docs/ranks.md)", path.display()
+        "{} is of no rank: it does not say which run and rank it is of, as those files do whose recorders are given \
+         a shard, one in each process of a run; `selvedge verify` compares files of several runs", path.display()
     )]
     NotAShard {
         /// The file.

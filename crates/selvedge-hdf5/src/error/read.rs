@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use selvedge_base::shape::Shape;
 use selvedge_base::units::{Bytes, Names};
+use selvedge_base::{did_you_mean, nearest_tensor};
 
 use super::{LibraryError, StorageError};
 use crate::{AmbiguousNames, Dtype};
@@ -13,7 +14,11 @@ use crate::{AmbiguousNames, Dtype};
 #[non_exhaustive]
 pub enum ReadError {
     /// The file has no such tensor.
-    #[error("{} has no tensor `{tensor}`; it has {}", path.display(), Names(available))]
+    #[error(
+        "{} has no tensor `{tensor}`; it has {}{}",
+        path.display(), Names(available),
+        did_you_mean(nearest_tensor(tensor, available.iter().map(String::as_str)))
+    )]
     NoSuchTensor {
         /// The file.
         path: PathBuf,

@@ -50,6 +50,13 @@ impl Reader {
             self.notes.push(Note::Guessed { tensors });
         }
         let is_guess = record.is_none();
+        // A list alone tells of no other that it has steps, too.
+        let of_steps = || {
+            let steps = candidates.iter().zip(&run.parts);
+            steps.filter(|(_, part)| matches!(part, Part::Step(_)))
+        };
+        let is_told =
+            of_steps().any(|(found, _)| found.shape.len() >= 2) || of_steps().count() >= 2;
         let marked = candidates.iter().filter(|found| found.mark.is_some());
         match marked.count() as u64 {
             _ if !is_guess => self.notes.extend(same_datasets(&candidates, &run.parts)),
@@ -71,6 +78,7 @@ impl Reader {
                 }
                 Part::Constant
                     if is_guess
+                        && is_told
                         && candidate.mark.is_none()
                         && candidate.is_off_by_one(committed) =>
                 {
@@ -106,6 +114,12 @@ impl Reader {
         if Record::from_attributes(&self.attributes).is_none() {
             self.decide(None);
         }
+    }
+
+    /// Whether nothing but the lengths of axes tells which tensors have steps.
+    pub(crate) fn guesses_steps(&self) -> bool {
+        let is_marked = |note: &Note| matches!(note, Note::Copied { .. });
+        Record::from_attributes(&self.attributes).is_none() && !self.notes.iter().any(is_marked)
     }
 
     /// The step tensors, for who changes the file.

@@ -76,7 +76,8 @@ pub enum Note {
         tensors: Vec<String>,
     },
     /// A tensor of a file that does not say which have steps, whose first axis is longer or shorter by one than that
-    /// of those that are taken for step tensors. It is taken for a constant.
+    /// of those that are taken for step tensors, if there are several of these, or one of two axes or more. It is taken
+    /// for a constant.
     OffByOne {
         /// Its name.
         tensor: String,

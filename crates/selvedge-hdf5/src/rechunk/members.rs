@@ -42,6 +42,8 @@ pub(super) struct Member<'a> {
 /// All that the output has.
 pub(super) struct Members<'a> {
     pub(super) steps: u64,
+    /// The tensor whose first axis is taken for the steps, where nothing else tells which tensors have some.
+    pub(super) steps_of: Option<String>,
     /// The number of the run, if the input has one.
     pub(super) run: Option<u32>,
     /// The step tensors, and then the constants.
@@ -164,8 +166,10 @@ impl<'a> Members<'a> {
             );
             left_out.extend(skipped.iter().map(attribute_of(&of)));
         }
+        let largest = input.guesses_steps().then(|| largest_of_steps(input));
         Ok(Self {
             steps,
+            steps_of: largest.flatten().map(|tensor| tensor.name().to_owned()),
             run: input.run_number(),
             all,
             attributes: attributes.collect(),
@@ -179,6 +183,16 @@ impl<'a> Members<'a> {
     pub(super) fn of(&self, role: Role) -> impl Iterator<Item = &Member<'a>> {
         self.all.iter().filter(move |member| member.role == role)
     }
+}
+
+/// The largest of the step tensors, of two axes or more if there is one: the first of equal ones.
+fn largest_of_steps(input: &Reader) -> Option<&Tensor> {
+    let steps = input.tensors().iter();
+    let steps = steps.filter(|tensor| tensor.role() == Role::Step).rev();
+    steps.max_by_key(|tensor| {
+        let is_of_axes = !tensor.step_shape().is_empty();
+        (is_of_axes, tensor.all_bytes().unwrap_or(0))
+    })
 }
 
 /// The checksums that are still those of a tensor when its values lie in other chunks; or why they are not.

@@ -23,6 +23,9 @@ pub struct RechunkPlan {
     pub output: PathBuf,
     /// Steps of both.
     pub steps: u64,
+    /// The tensor whose first axis is taken for the steps, and that of others as long as it, where the file does not say
+    /// which tensors have steps.
+    pub steps_of: Option<String>,
     /// What the chunks are planned for.
     pub pattern: ReadPattern,
     /// How tensors are compressed, if they are.
@@ -124,6 +127,7 @@ impl RechunkPlan {
             input: rechunk.input.clone(),
             output: rechunk.output.clone(),
             steps: members.steps,
+            steps_of: members.steps_of.clone(),
             pattern: rechunk.pattern,
             compression: rechunk.compression,
             tensors,
@@ -197,6 +201,14 @@ impl fmt::Display for RechunkPlan {
         let width = width.unwrap_or(0);
         for (start, what) in rows {
             writeln!(f, "  {start:width$}  {what}")?;
+        }
+        if let Some(largest) = &self.steps_of {
+            let (largest, length) = (shown(largest), Grouped(self.steps));
+            writeln!(
+                f,
+                "  nothing says which tensors have steps: those are taken for such whose first axis is {length} long, \
+                 as that of `{largest}`, the largest"
+            )?;
         }
         for (from, to) in &self.renamed {
             writeln!(f, "  `{}` becomes `{}`", shown(from), shown(to))?;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use selvedge_base::units::Names;
+use selvedge_base::{did_you_mean, nearest_tensor};
 
 use super::SizeError;
 use crate::{Dtype, FileError, HeaderError};
@@ -26,7 +27,11 @@ pub enum ReadError {
         source: HeaderError,
     },
     /// The file has no such tensor.
-    #[error("{} has no tensor `{tensor}`; it has {}", path.display(), Names(available))]
+    #[error(
+        "{} has no tensor `{tensor}`; it has {}{}",
+        path.display(), Names(available),
+        did_you_mean(nearest_tensor(tensor, available.iter().map(String::as_str)))
+    )]
     NoSuchTensor {
         /// The file.
         path: PathBuf,

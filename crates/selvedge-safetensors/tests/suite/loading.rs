@@ -167,7 +167,7 @@ fn what_cannot_be_read_is_explained() {
     assert_eq!(
         named(&error, &path),
         format!(
-            "{} has no tensor `w`; it has `W`, `mask`, `n`, `odd`, `packed`",
+            "{} has no tensor `w`; it has `W`, `mask`, `n`, `odd`, `packed`; did you mean `W`?",
             path.display()
         )
     );

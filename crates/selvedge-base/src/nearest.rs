@@ -16,6 +16,18 @@ pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
+/// The tensor of `known` that is nearest to `given`, or has the same name in another group.
+#[must_use]
+pub fn nearest_tensor<'a>(
+    given: &str,
+    known: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
+) -> Option<&'a str> {
+    let mut known = known.into_iter();
+    let last = |name: &str| name.rsplit('/').next().map(str::to_owned);
+    let wanted = last(given);
+    nearest(given, known.clone()).or_else(|| known.find(|name| last(name) == wanted))
+}
+
 /// `; did you mean …?`, or nothing, for the end of a message.
 #[must_use]
 pub fn did_you_mean(nearest: Option<&str>) -> String {
@@ -26,7 +38,7 @@ pub fn did_you_mean(nearest: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{nearest, nearest_tensor};
 
     #[test]
     fn only_what_is_near_is_offered() {
@@ -40,5 +52,18 @@ mod tests {
             (nearest("V", ["W", "v"]), nearest("V", ["W"])),
             (Some("v"), None)
         );
+    }
+
+    #[test]
+    fn a_tensor_may_be_meant_by_the_end_of_its_name() {
+        let known = ["model/layers/7/up/weight", "model/embed", "loss"];
+        for (given, expected) in [
+            ("model/layers/7/up/wieght", Some("model/layers/7/up/weight")),
+            ("embed", Some("model/embed")),
+            ("/Loss", Some("loss")),
+            ("W", None),
+        ] {
+            assert_eq!(nearest_tensor(given, known), expected, "{given}");
+        }
     }
 }
