@@ -383,7 +383,8 @@ def test_no_error_has_credentials(store: Store, path: pathlib.Path, monkeypatch:
         with pytest.raises(selvedge.Error) as caught:
             ask()
         said += [str(caught.value), repr(caught.value)]
-    assert len(store.credentials) > 1 and all("AKIDEXAMPLE" in one for one in store.credentials)
+    # Requests of the same second are signed alike.
+    assert store.credentials and all("AKIDEXAMPLE" in one for one in store.credentials)
     for secret in [SECRET, "AKIDEXAMPLE", *(one.rpartition("=")[2] for one in store.credentials)]:
         assert not any(secret in one for one in said), said
 

@@ -139,8 +139,9 @@ class File(Mapping[str, "Tensor"]):
     def _was_closed(self) -> ClosedError:
         return ClosedError(f"{self._path} was closed; open it again")
 
-    def _hold(self, name: str) -> Held:
-        held = Held(self._handle().tensor(name))
+    def _hold(self, raw: _selvedge.Tensor) -> Held:
+        """A tensor that ends with the file."""
+        held = Held(raw)
         with self._opening:
             if self._closed:
                 raise self._was_closed()
@@ -212,7 +213,7 @@ class File(Mapping[str, "Tensor"]):
         """
         if not is_text(name):
             raise TensorNotFoundError(f"{self._path}: expected the name of a tensor, found {name!r}")
-        return Tensor(self, name, self._hold(name))
+        return Tensor(self, name, self._hold(self._handle().tensor(name)))
 
     def __contains__(self, name: object) -> bool:
         return name in self._handle().names()

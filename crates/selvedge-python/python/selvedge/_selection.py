@@ -147,12 +147,11 @@ class Selection:
     def _raw_tensor(self) -> _selvedge.Tensor:
         """The tensor, for its values."""
         # It opens the file anew where this is another process, and fails where it is closed.
-        self._file._handle()
-        raw = self._held.raw
+        handle, raw = self._file._handle(), self._held.raw
         if raw is None or self._pid != os.getpid():
-            self._held = self._file._hold(self._name)
+            raw = handle.tensor(self._name)
+            self._held = self._file._hold(raw)
             self._pid = os.getpid()
-            raw = self._known()
         return raw
 
     def _fill(self, array: Any, as_float32: bool = False) -> None:
@@ -252,7 +251,7 @@ class Selection:
         wide = 4 if form == "float32" else SIZES[self.dtype]
         step = max(1, product(self.shape[1:]) * wide)
         each = max(1, (in_bytes(memory) or 0) // 2 // step)
-        own = self._raw_tensor().apart()
+        own = self._file._hold(self._raw_tensor().apart())
         whole = Selection(self._file, self._name, own, self._axes)
         if any(kept for _, kept in self._axes):
             parts = [whole[first : first + each] for first in range(0, length, each)]
@@ -278,8 +277,8 @@ class Selection:
                         del block
                 finally:
                     # Nobody waits for a server whose answer is no longer wanted.
-                    if not all(block.done() for block in ahead):
-                        own.give_up()
+                    if not all(block.done() for block in ahead) and (raw := own.raw) is not None:
+                        raw.give_up()
 
         return blocks()
 
