@@ -163,7 +163,7 @@ fn an_argument_that_is_not_expected_has_a_tip() {
         ),
         (
             "recover my run.h5",
-            "a name with spaces stands in quotes: \"my run.h5\"",
+            "a name with spaces stands in quotes: 'my run.h5'",
         ),
         (
             "inspect a.h5 -o b.txt",
