@@ -40,6 +40,11 @@ class Event:
         self._device.waits += 1
         self._device.run(lambda: self.is_done)
 
+    def query(self) -> bool:
+        if self._device.error is not None and not self._device.passes:
+            raise self._device.error
+        return self.is_done
+
 
 class Stream:
     def __init__(self, device: Device) -> None:
@@ -63,7 +68,9 @@ class Stream:
 class Device:
     """The device, and what can be wrong with it."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, beside: Device | None = None) -> None:
+        # Of several devices, the first one has the streams of all.
+        self.first, self.name = (self, "cuda:0") if beside is None else (beside, "cuda:1")
         self.streams: list[Stream] = []
         self.current = Stream(self)
         self.waits = 0
@@ -71,6 +78,10 @@ class Device:
         self.pinned: dict[int, int] = {}
         self.cannot_pin = False
         self.error: BaseException | None = None
+        # Whether the error is none of the device, but one of a handler that came while it was waited for.
+        self.passes = False
+        # What happens once, in the middle of a wait.
+        self.meanwhile: Callable[[], object] | None = None
         self.is_full = False
         # Copies beside the loop's work lose their bytes.
         self.loses = False
@@ -80,7 +91,7 @@ class Device:
         return Tensor(values.clone(), _Memory(self))
 
     def do(self, work: Callable[[], object]) -> None:
-        self.current.queue.append((None, work))
+        self.first.current.queue.append((None, work))
 
     def queued(self) -> int:
         return sum(len(stream.queue) for stream in self.streams)
@@ -90,14 +101,18 @@ class Device:
         while not is_done():
             if self.error is not None:
                 raise self.error
+            if (meanwhile := self.meanwhile) is not None:
+                self.meanwhile = None
+                meanwhile()
+                continue
             ready = [stream for stream in self.streams if stream.is_ready()]
             assert ready, "it waits for ever"
             _, work = self._random.choice(ready).queue.popleft()
             work()
 
     def synchronize(self) -> None:
-        event = Event(self)
-        event.record(self.current)
+        event = Event(self.first)
+        event.record(self.first.current)
         event.synchronize()
 
     @contextlib.contextmanager
@@ -155,7 +170,7 @@ class Tensor(torch.Tensor):
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]
-        return torch.device("cuda:0")
+        return torch.device(self.memory.device.name)
 
     def record_stream(self, stream: Stream) -> None:  # type: ignore[override]
         self.memory.is_kept = True

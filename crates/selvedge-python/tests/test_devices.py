@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import pathlib
+import threading
 import warnings
 
 import pytest
@@ -189,19 +190,93 @@ def test_a_run_that_nobody_finishes(path: pathlib.Path, device: Device) -> None:
     assert device.pinned == {} and steps_of(path) == [0, 1, 2, 3]
 
 
-def test_ctrl_c_while_it_waits(path: pathlib.Path, device: Device) -> None:
-    """The step that the device still copies is not lost."""
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1), TimeoutError("a handler's"), RuntimeError("too")])
+def test_what_comes_in_between_while_it_waits_costs_no_step(
+    path: pathlib.Path, device: Device, error: BaseException
+) -> None:
     weights = device.tensor(torch.zeros(4))
     with selvedge.Recorder(path, steps=3, like={"W": weights}) as run:
         weights.fill_(1)
         run.append(W=weights)
-        device.error = KeyboardInterrupt()
+        device.error, device.passes = error, True
         weights.fill_(2)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(type(error)):
             run.append(W=weights)
+        assert run.appended == 1
         device.error = None
         run.append(W=weights)
     assert steps_of(path) == [1, 2]
+
+
+def test_handlers_and_threads_see_the_step_that_is_waited_for(path: pathlib.Path, device: Device) -> None:
+    """While the loop waits for the step before, others commit it as well, or finish the file with it."""
+    weights = device.tensor(torch.zeros(4))
+    run = selvedge.Recorder(path, steps=9, like={"W": weights})
+    found: list[int] = []
+    for step in range(3):
+        weights.fill_(step)
+        if step == 1:
+            device.meanwhile = lambda: found.append(run.commit())
+        if step == 2:
+            device.meanwhile = lambda: found.append(run.finish().steps)
+            with pytest.raises(selvedge.ClosedError, match="finished"):
+                run.append(W=weights)
+        else:
+            run.append(W=weights)
+    assert found == [1, 2] and (run.appended, run.closed) == (2, True)
+    assert steps_of(path) == [0, 1] and device.pinned == {}
+
+
+def test_a_handler_cannot_append_in_the_middle_of_a_step(path: pathlib.Path, device: Device) -> None:
+    weights = device.tensor(torch.zeros(4))
+    with selvedge.Recorder(path, steps=3, like={"W": weights}) as run:
+        run.append(W=weights)
+        device.meanwhile = lambda: run.append(W=weights)
+        with pytest.raises(selvedge.DeclarationError, match="handler set a flag"):
+            run.append(W=weights)
+        run.append(W=weights)
+    assert selvedge.open(path).steps == 2
+
+
+def test_threads_share_a_run(path: pathlib.Path, device: Device) -> None:
+    weights = {name: device.tensor(torch.full((4,), float(value))) for name, value in {"a": 1, "b": 2}.items()}
+    run = selvedge.Recorder(path, steps=80, like={"W": weights["a"], "V": weights["a"]})
+    wrong: list[BaseException] = []
+
+    def append(name: str) -> None:
+        try:
+            for _ in range(40):
+                run.append(W=weights[name], V=weights[name])
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=append, args=(name,)) for name in weights]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    run.finish()
+    assert not wrong, wrong
+    found = steps_of(path)
+    assert found == steps_of(path, "V") and sorted(found) == [1] * 40 + [2] * 40
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_tensor_that_is_put_again_in_the_first_step(
+    path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """As the output of a layer is in each of several passes before the optimizer's step, of one device or another."""
+    device = install(monkeypatch, seed)
+    other = Device(beside=device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with selvedge.Recorder(path, steps=6, like={"W": device.tensor(torch.zeros(2))}) as run:
+            for step in range(6):
+                for value in (-3.0, -2.0, -1.0, float(step)):
+                    place = other if step >= 3 and value == -1.0 else device
+                    run.put(W=place.tensor(torch.full((2,), value)))
+                run.append()
+    assert steps_of(path) == list(range(6))
 
 
 def test_a_model_that_is_watched(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import pickle
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable
@@ -273,6 +275,22 @@ def test_it_can_be_pickled(recorded: tuple[pathlib.Path, dict[str, Any]]) -> Non
     same(chosen.numpy(), values["W"][::3, [1, 4]])
     tensor = pickle.loads(pickle.dumps(file["W"]))
     assert isinstance(tensor, selvedge.Tensor) and tensor.is_step_tensor
+
+
+def test_a_process_that_is_forked_while_another_thread_takes_a_tensor(
+    recorded: tuple[pathlib.Path, dict[str, Any]],
+) -> None:
+    path, values = recorded
+    file = selvedge.open(path)
+    # As another thread has it at the moment of the fork.
+    with file._lock():
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            found = file["W"][3].bits() if (file["W"].shape == values["W"].shape) else None
+            os._exit(0 if found is not None else 1)
+    _, status = os.waitpid(child, 0)
+    assert status == 0
 
 
 def test_twenty_threads_read(recorded: tuple[pathlib.Path, dict[str, Any]]) -> None:

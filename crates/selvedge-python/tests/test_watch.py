@@ -255,6 +255,9 @@ def test_a_file_that_begins_at_a_checkpoint_goes_on_at_another(path: pathlib.Pat
     with pytest.raises(selvedge.DeclarationError, match="every=2: .* has every 3 steps"):
         train(10, 20, resume=True, every=2)
     assert train(3, 6, overwrite=True) == [3, 4, 5]
+    # Each step is a cadence, too: five times fewer would be given up as later ones.
+    with pytest.raises(selvedge.DeclarationError, match="every=5: .* has each step of the optimizer"):
+        train(6, 9, resume=True, every=5)
     with pytest.raises(selvedge.DeclarationError, match="3 committed steps"):
         train(9, 12, resume=True)
 

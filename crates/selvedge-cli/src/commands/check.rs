@@ -268,9 +268,11 @@ fn was_baseline(path: &Path) -> bool {
     let head = Baseline::default().to_toml();
     let head = head.lines().next().unwrap_or_default();
     let mut start = Vec::new();
-    let read =
-        open_regular(path).and_then(|file| file.take(head.len() as u64).read_to_end(&mut start));
-    read.is_ok() && (start == head.as_bytes() || start.starts_with(b"<<<<<<<"))
+    let read = open_regular(path).and_then(|file| file.take(64 << 10).read_to_end(&mut start));
+    let mut lines = start.split(|&byte| byte == b'\n');
+    let is_there = lines.any(|line| line == head.as_bytes());
+    let is_first = start.starts_with(head.as_bytes());
+    read.is_ok() && (is_first || (start.starts_with(b"<<<<<<<") && is_there))
 }
 
 fn write_baseline(

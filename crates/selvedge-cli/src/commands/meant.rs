@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use selvedge_base::text::shell_path;
+use selvedge_base::text::{shell_path, shell_word};
 
 use super::new_file::{HDF5, ending};
 use crate::facts::{Assumptions, Unreadable, gather};
@@ -41,11 +41,15 @@ pub(super) fn meant(
     }
     let mut others = files.iter().filter(|&file| file != path);
     match others.find(|file| has_tensor(file, path)) {
-        Some(file) => anyhow!(
-            "there is no {name}, which is a tensor of {}; --tensor {} takes it",
-            file.display(),
-            shell_path(path)
-        ),
+        Some(file) => {
+            let tensor = shell_word(path);
+            // One that begins with a minus would be taken for a flag.
+            let between = if tensor.starts_with('-') { '=' } else { ' ' };
+            anyhow!(
+                "there is no {name}, which is a tensor of {}; --tensor{between}{tensor} takes it",
+                file.display()
+            )
+        }
         None => error,
     }
 }

@@ -69,8 +69,10 @@ class Copies:
         # Of each device, the stream of the copies, and what tells that those begun last are done.
         self._streams: dict[Any, Any] = {}
         self._events: dict[Any, Any] = {}
-        # Copies of the first step: the values on the device, and the memory.
-        self._unchecked: list[tuple[TorchTensor, TorchTensor]] = []
+        # The device from which the bytes at an address are under way.
+        self._under_way: dict[int, Any] = {}
+        # Copies of the first step, by address: the values on the device, and the memory.
+        self._unchecked: dict[int, tuple[TorchTensor, TorchTensor]] = {}
         self._is_checked = False
         self._waits = False
 
@@ -86,6 +88,9 @@ class Copies:
             target = self._place(address, values.numel() * values.element_size())
             by_device.setdefault(values.device, []).append((values, target))
         for device, copies in by_device.items():
+            # Two devices do not wait for each other, and what is put last counts.
+            if any(self._under_way.get(target.data_ptr(), device) != device for _, target in copies):
+                self.wait()
             with torch.cuda.device(device):
                 self._start_on(device, copies)
 
@@ -114,11 +119,12 @@ class Copies:
                     values.record_stream(side)
         finally:
             # Also of copies that were begun before an error.
+            self._under_way.update((target.data_ptr(), device) for _, target in staged)
             event = torch.cuda.Event(blocking=True)
             event.record(side)
             self._events[device] = event
         if not self._is_checked:
-            self._unchecked += staged
+            self._unchecked.update((copy[1].data_ptr(), copy) for copy in staged)
 
     def wait(self) -> None:
         """Waits until all copies that were begun are made.
@@ -129,24 +135,35 @@ class Copies:
         # In a process that was forked there is no device, and the memory is another.
         if self._pid != os.getpid():
             return
-        while self._events:
-            device, event = next(iter(self._events.items()))
+        # Others may wait meanwhile: another thread, and the handler of a signal.
+        for device, event in list(self._events.items()):
             event.synchronize()
-            del self._events[device]
+            if self._events.get(device) is event:
+                del self._events[device]
+        if not self._events:
+            self._under_way.clear()
         if self._unchecked:
             self._check()
+
+    def has_failed(self) -> bool:
+        """Whether the device has, so that what is in the memory is not to be used."""
+        try:
+            for event in list(self._events.values()):
+                event.query()
+        except RuntimeError:
+            return True
+        return False
 
     def _check(self) -> None:
         import torch
 
         wrong = 0
-        while self._unchecked:
-            values, target = self._unchecked[-1]
+        for address, (values, target) in list(self._unchecked.items()):
             expected = values.cpu()
             if not torch.equal(target, expected):
                 target.copy_(expected)
                 wrong += 1
-            self._unchecked.pop()
+            self._unchecked.pop(address, None)
         self._is_checked = True
         if wrong:
             self._waits = True

@@ -91,7 +91,7 @@ class File(Mapping[str, "Tensor"]):
 
     def _begin(self) -> None:
         self._closed = False
-        self._opening = threading.Lock()
+        self._opening = os.getpid(), threading.Lock()
         # What was taken from it, which ends with it.
         self._held: weakref.WeakSet[Held] = weakref.WeakSet()
         self._raw: _selvedge.File | None = None
@@ -126,7 +126,7 @@ class File(Mapping[str, "Tensor"]):
         raw = self._raw
         # Locks of libhdf5 may have been held in the process that this one was forked from.
         if raw is None or self._pid != os.getpid():
-            with self._opening:
+            with self._lock():
                 if self._closed:
                     raise self._was_closed()
                 raw = self._raw
@@ -136,13 +136,21 @@ class File(Mapping[str, "Tensor"]):
                     self._pid = os.getpid()
         return raw
 
+    def _lock(self) -> threading.Lock:
+        """The lock of this process: another thread may have had that of the one it was forked from."""
+        pid, lock = self._opening
+        if pid != os.getpid():
+            lock = threading.Lock()
+            self._opening = os.getpid(), lock
+        return lock
+
     def _was_closed(self) -> ClosedError:
         return ClosedError(f"{self._path} was closed; open it again")
 
     def _hold(self, raw: _selvedge.Tensor) -> Held:
         """A tensor that ends with the file."""
         held = Held(raw)
-        with self._opening:
+        with self._lock():
             if self._closed:
                 raise self._was_closed()
             self._held.add(held)
@@ -192,7 +200,7 @@ class File(Mapping[str, "Tensor"]):
 
         What another thread reads meanwhile is read to its end, and the file is closed then.
         """
-        with self._opening:
+        with self._lock():
             self._closed, self._raw = True, None
             for held in self._held:
                 held.raw = None

@@ -402,8 +402,11 @@ def _place_in(path: str | os.PathLike[str], count: int, every: int, is_told: boo
         # The recorder says what is wrong with it.
         return None
     first, found = attributes.get("watched_from", 0), attributes.get("watched_every", 1)
-    if found != every and "watched_every" in attributes:
-        raise DeclarationError(f"every={every}: {os.fspath(path)!r} has every {found} steps, and goes on so")
+    if not (isinstance(first, int) and isinstance(found, int)):
+        raise DeclarationError(f"{os.fspath(path)!r} has `watched_from` or `watched_every` that no watch has written")
+    if found != every and (is_told or "watched_every" in attributes):
+        has = "each step of the optimizer" if found == 1 else f"every {found} steps"
+        raise DeclarationError(f"every={every}: {os.fspath(path)!r} has {has}, and goes on so")
     if not is_told:
         return None
     place: int = -(-count // every) - -(-first // every)

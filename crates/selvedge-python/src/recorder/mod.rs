@@ -15,6 +15,7 @@ use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use selvedge_base::{Mutex, MutexGuard, Process};
 
 use crate::declare::{Declared, GivenAttribute, Options, builder, plan_of};
+use crate::device::Turns;
 use crate::error::{self, Stopped};
 use crate::given::{Columns, merged, pairs};
 use crate::state::{Spec, State};
@@ -40,8 +41,9 @@ pub(crate) struct Recorder {
     seen: Mutex<Vec<Option<Seen>>>,
     /// For each tensor, mesh, placements and shape of a distributed one whose part here was found to be that of the file.
     placed: Mutex<Vec<Option<Py<PyTuple>>>>,
-    /// What copies tensors of CUDA devices, once there was one.
+    /// What copies tensors of CUDA devices, once there was one, and whose turn it is then.
     copies: PyOnceLock<Py<PyAny>>,
+    turns: Turns,
 }
 
 #[pymethods]
@@ -90,6 +92,7 @@ impl Recorder {
             seen: Mutex::new(vec![None; specs.len()]),
             placed: Mutex::new(specs.iter().map(|_| None).collect()),
             copies: PyOnceLock::new(),
+            turns: Turns::default(),
             specs,
         })
     }

@@ -1,12 +1,12 @@
 //! Steps of a recorder, from the values that are given: at once, or in parts and by copies of a device.
 
-use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::intern;
 use pyo3::prelude::*;
 use selvedge_hdf5::RecordError;
 
 use super::Recorder;
 use super::find::Given;
+use crate::device::Turn;
 use crate::state::{Open, Spec};
 use crate::{device, error, wait};
 
@@ -17,6 +17,7 @@ impl Recorder {
         given: &[(usize, Bound<'py, PyAny>)],
     ) -> PyResult<u64> {
         let given = self.find(py, given)?;
+        let _turn = self.turn(py, &given)?;
         self.settle(py)?;
         self.check_complete(py, &given)?;
         if given.devices.is_empty() {
@@ -35,7 +36,14 @@ impl Recorder {
         }
         self.put_found(py, given)?;
         let mut state = self.lock(py)?;
-        let open = state.open.take().ok_or_else(|| state.over())?;
+        let open = state.open.take();
+        // Somebody may have finished it meanwhile.
+        if state.recorder.is_none() {
+            let over = state.over();
+            drop((state, open));
+            return Err(over);
+        }
+        let open = open.ok_or_else(|| state.over())?;
         let completed = state.complete(open);
         drop(state);
         completed.inspect_err(|error| self.failed(py, error))
@@ -75,8 +83,17 @@ impl Recorder {
         given: &[(usize, Bound<'py, PyAny>)],
     ) -> PyResult<()> {
         let given = self.find(py, given)?;
+        let _turn = self.turn(py, &given)?;
         self.settle(py)?;
         self.put_found(py, given)
+    }
+
+    /// Waits for the other threads that fill a step, where a device may copy into it.
+    fn turn(&self, py: Python<'_>, given: &Given<'_>) -> PyResult<Option<Turn<'_>>> {
+        match given.devices.is_empty() && self.copies.get(py).is_none() {
+            true => Ok(None),
+            false => self.turns.take(py).map(Some),
+        }
     }
 
     fn put_found(&self, py: Python<'_>, given: Given<'_>) -> PyResult<()> {
@@ -149,25 +166,40 @@ impl Recorder {
         if self.copies.get(py).is_none() {
             return Ok(());
         }
-        let Some(open) = self.lock(py)?.pending.take() else {
+        // It stays where it is while its copies are waited for: others, and handlers of signals, may wait for it, too.
+        let copies = {
+            let state = self.lock(py)?;
+            let copying = state
+                .pending
+                .as_ref()
+                .and_then(|open| open.copying.as_ref());
+            copying.map(|copying| copying.copies(py))
+        };
+        let Some(copies) = copies else {
             return Ok(());
         };
-        let waited = open.copying.as_ref().map(|copying| copying.wait(py));
-        match waited.transpose() {
-            Ok(_) => {}
-            Err(error) if error.is_instance_of::<PyKeyboardInterrupt>(py) => {
-                self.lock(py)?.pending = Some(open);
+        if let Err(error) = copies.call_method0(py, intern!(py, "wait")) {
+            let failed = copies.call_method0(py, intern!(py, "has_failed"));
+            if !failed
+                .and_then(|failed| failed.is_truthy(py))
+                .unwrap_or(true)
+            {
                 self.interrupted(py, &error);
                 return Err(error);
             }
-            Err(error) => {
+            let mut state = self.lock(py)?;
+            if let Some(open) = state.pending.take() {
                 let text = format!("step {} was not recorded", open.step.number());
+                state.count();
+                drop(state);
                 drop(open);
-                self.lock(py)?.count();
                 wait::add_note(py, &error, &text);
-                return Err(error);
             }
+            return Err(error);
         }
+        let Some(open) = self.lock(py)?.pending.take() else {
+            return Ok(());
+        };
         let finished = open.finish(py);
         self.lock(py)?.count();
         finished.inspect_err(|error| self.failed(py, error))
