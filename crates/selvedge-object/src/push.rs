@@ -39,6 +39,12 @@ pub enum Discarded {
         /// The bytes of the parts.
         bytes: u64,
     },
+    /// The store was asked to make the object of them, of which the answer was lost, and has one of so many bytes. It is
+    /// not removed.
+    Object {
+        /// The bytes of the object.
+        bytes: u64,
+    },
     /// Its journal is damaged, and was removed: what the store has is not known.
     Journal,
     /// There is no journal of an upload of this file to there.
@@ -121,16 +127,25 @@ fn discard<'a>(
     };
     let target = open()?;
     let bytes = journal.bytes();
+    let failed = |failure: Failure| ObjectError::Write {
+        url: url.name.clone(),
+        reason: format!("the upload is not given up: {}", failure.reason),
+        kept: Some(bytes),
+    };
     if let Some(begun) = journal.begun() {
         let aborted = wait(target.abort(begun)).map_err(no_threads(url))?;
-        aborted.map_err(|failure| ObjectError::Write {
-            url: url.name.clone(),
-            reason: format!("the upload is not given up: {}", failure.reason),
-            kept: Some(bytes),
-        })?;
+        aborted.map_err(failed)?;
     }
+    let length = match journal.is_completing() {
+        true => wait(target.length_of(target.path())).map_err(no_threads(url))?,
+        false => Ok(None),
+    };
+    let is_there = length.map_err(failed)? == Some(bytes);
     journal.remove();
-    Ok(Discarded::Upload { bytes })
+    Ok(match is_there {
+        true => Discarded::Object { bytes },
+        false => Discarded::Upload { bytes },
+    })
 }
 
 fn refused(url: &ObjectUrl, reason: impl Into<String>) -> ObjectError {

@@ -79,6 +79,15 @@ impl Target<'_> {
         aborted.and(removed)
     }
 
+    /// Bytes of an object, if there is one.
+    pub(crate) async fn length_of(&self, path: &Path) -> Result<Option<u64>, Failure> {
+        match self.persist(|| self.objects.head(path)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(failure) if failure.kind == Kind::Missing => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Tries `work` again, where that can help.
     async fn persist<T, F: Future<Output = Result<T, StoreError>>>(
         &self,
@@ -193,7 +202,7 @@ impl Upload<'_> {
         let (target, path) = (self.target, self.target.path());
         if !self.overwrite {
             // The store decides in the end, but nobody wants to send a file for nothing.
-            match self.length_of(path).await? {
+            match target.length_of(path).await? {
                 Some(size) if size == self.size() && self.journal.lock().is_completing() => {
                     return Ok(Sent::Perhaps);
                 }
@@ -220,15 +229,6 @@ impl Upload<'_> {
         };
         target.persist(|| target.objects.delete(&key)).await?;
         Ok(sent)
-    }
-
-    /// Bytes of an object, if there is one.
-    async fn length_of(&self, path: &Path) -> Result<Option<u64>, Failure> {
-        match self.target.persist(|| self.target.objects.head(path)).await {
-            Ok(found) => Ok(Some(found.size)),
-            Err(failure) if failure.kind == Kind::Missing => Ok(None),
-            Err(failure) => Err(failure),
-        }
     }
 
     async fn send_whole(&self) -> Result<Sent, Failure> {
@@ -260,7 +260,7 @@ impl Upload<'_> {
     /// Whether there is an object now of our length, after a request that may have been done and of which the answer
     /// was lost.
     async fn perhaps(&self, path: &Path, failure: Failure) -> Result<Sent, Failure> {
-        match self.length_of(path).await? {
+        match self.target.length_of(path).await? {
             Some(size) if size == self.size() => Ok(Sent::Perhaps),
             _ => Err(failure),
         }

@@ -47,6 +47,7 @@ pub(crate) fn discard(path: &Path, url: &str) -> anyhow::Result<Discarded> {
     let stores = ObjectOptions::default();
     Ok(match selvedge_object::discard_push(path, url, &stores)? {
         Found::Upload { bytes } => Discarded::Upload(bytes),
+        Found::Object { bytes } => Discarded::Object(bytes),
         Found::Journal => Discarded::Journal,
         _ => Discarded::Nothing,
     })

@@ -22,6 +22,8 @@ pub(crate) struct Pushed {
 pub(crate) enum Discarded {
     /// So many bytes, which the store does not have any more.
     Upload(u64),
+    /// So many bytes, which are an object now.
+    Object(u64),
     /// A journal that is damaged.
     Journal,
     /// There was nothing.

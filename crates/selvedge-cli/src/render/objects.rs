@@ -13,6 +13,11 @@ pub(crate) fn discarded(path: &Path, discarded: &Discarded) -> String {
         Discarded::Upload(bytes) => {
             format!("the upload is given up, and the store has nothing any more of its {}", Bytes(*bytes))
         }
+        Discarded::Object(bytes) => format!(
+            "the upload had ended: the object is in the store, {}, and stays; its journal is removed, and who does not want it \
+             deletes it there",
+            Bytes(*bytes)
+        ),
         Discarded::Journal => "the journal was damaged, and is removed; what the store keeps of that upload is not known: \
                                let it remove parts without an object"
             .to_owned(),

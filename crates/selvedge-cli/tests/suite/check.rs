@@ -387,9 +387,14 @@ fn what_is_there_is_replaced_only_where_that_is_wanted() {
     place.hdf5("kept.h5", "f['W'] = np.zeros(3)");
     fs::copy(place.path("kept.h5"), place.path("kept")).unwrap();
     place.write("train.py", "print(1)");
+    // What a merge has left of another file than a baseline.
+    place.write(
+        "pyproject.toml",
+        "<<<<<<< HEAD\n[project]\n=======\n>>>>>>> x\n",
+    );
     let notebook = "notebooks/1.6a_norms.ipynb";
     std::os::unix::fs::symlink(notebook, place.path("link")).unwrap();
-    let files = ["kept.h5", "kept", "train.py", notebook];
+    let files = ["kept.h5", "kept", "train.py", "pyproject.toml", notebook];
     let read = || files.map(|file| fs::read(place.path(file)).unwrap());
     let before = read();
     let exists = "kept exists already; another name keeps it, --overwrite replaces it";
@@ -411,6 +416,10 @@ fn what_is_there_is_replaced_only_where_that_is_wanted() {
         ),
         ("--write-baseline=link", "link exists already"),
         (
+            "--write-baseline=pyproject.toml",
+            "pyproject.toml exists already",
+        ),
+        (
             "--overwrite",
             "--overwrite is for --output and --write-baseline",
         ),
@@ -424,10 +433,17 @@ fn what_is_there_is_replaced_only_where_that_is_wanted() {
     assert_eq!(place.run(&["check", "-o", "kept", "--overwrite"]).code, 1);
     let findings = fs::read_to_string(place.path("kept")).unwrap();
     assert!(findings.starts_with("warning[NAM003]"), "{findings}");
-    // A baseline is brought up to date, which needs no flag.
+    // A baseline is brought up to date, which needs no flag, also what a merge has left of it.
     for _ in 0..2 {
         assert_eq!(place.run(&["check", "--write-baseline=own.toml"]).code, 0);
     }
+    let own = fs::read_to_string(place.path("own.toml")).unwrap();
+    place.write(
+        "own.toml",
+        &format!("<<<<<<< HEAD\n{own}=======\n>>>>>>> x\n"),
+    );
+    assert_eq!(place.run(&["check", "--write-baseline=own.toml"]).code, 0);
+    assert_eq!(fs::read_to_string(place.path("own.toml")).unwrap(), own);
 }
 
 /// A full disk left the half of a baseline in the place of the whole one, and reports and manual pages of 0 bytes.

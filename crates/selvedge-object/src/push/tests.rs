@@ -502,6 +502,17 @@ fn what_is_given_up_is_not_in_the_store_any_more() {
     assert_eq!(discard().unwrap(), Discarded::Upload { bytes });
     assert_eq!(world.server.waiting_parts(), 0);
     assert!(world.names().is_empty());
+    // An object that was made of them, of which the answer was lost, is told and stays.
+    let world = World::new();
+    let complete = 2 + usize::try_from(PARTS).unwrap();
+    world.server.fault(complete, Fault::Lost);
+    for attempt in 1..5 {
+        world.server.fault(complete + attempt, Fault::Drop);
+    }
+    world.push(false).error();
+    let discard = super::discard(&world.path, &world.url, || Ok(world.target()));
+    assert_eq!(discard.unwrap(), Discarded::Object { bytes });
+    world.assert_whole();
     // One that is not there any more is given up, too.
     let world = World::new();
     world.sent(false);
