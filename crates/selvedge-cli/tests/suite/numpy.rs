@@ -499,11 +499,12 @@ open(f'{folder}/sums', 'w').write(f'expected {expected:08x}, found {found:08x}')
 /// A deflated member can be any number of times as large as its archive.
 #[test]
 fn memory_does_not_grow_with_what_is_unpacked() {
-    const LIMIT: u64 = 140 << 20;
+    // Three quarters of the values; a thread takes 64 MB of addresses, and there are one or two.
+    const LIMIT: u64 = 200 << 20;
     let place = Place::new();
     let make = "
 import sys, numpy as np
-np.savez_compressed(sys.argv[1], W=np.zeros((8, 1 << 17)), constant=np.zeros((150, 1 << 17)))
+np.savez_compressed(sys.argv[1], W=np.zeros((8, 1 << 17)), constant=np.zeros((250, 1 << 17)))
 ";
     let path = place.path("large.npz");
     python::on_file(make, &path);
