@@ -440,7 +440,7 @@ fn what_is_there_is_replaced_only_where_that_is_wanted() {
     let own = fs::read_to_string(place.path("own.toml")).unwrap();
     place.write(
         "own.toml",
-        &format!("<<<<<<< HEAD\n{own}=======\n>>>>>>> x\n"),
+        format!("<<<<<<< HEAD\n{own}=======\n>>>>>>> x\n"),
     );
     assert_eq!(place.run(&["check", "--write-baseline=own.toml"]).code, 0);
     assert_eq!(fs::read_to_string(place.path("own.toml")).unwrap(), own);
