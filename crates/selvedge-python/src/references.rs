@@ -33,6 +33,13 @@ impl Open {
     }
 }
 
+/// How large pieces are, and whether tensors without references are left out.
+fn options(piece: u64, skip: bool) -> ReferenceOptions {
+    ReferenceOptions::default()
+        .piece_bytes(piece)
+        .skip_unsupported(skip)
+}
+
 #[pymethods]
 impl References {
     /// `links` say of a single file which others are read, as of a `File`.
@@ -44,9 +51,7 @@ impl References {
         piece: u64,
         skip: bool,
     ) -> PyResult<Self> {
-        let options = ReferenceOptions::default()
-            .piece_bytes(piece)
-            .skip_unsupported(skip);
+        let options = options(piece, skip);
         let found = py.detach(move || {
             Ok::<_, selvedge_hdf5::Error>(match &files[..] {
                 [file] => selvedge_hdf5::References::of(&links.options().open(file)?, &options)?,
@@ -67,9 +72,7 @@ impl References {
         piece: u64,
         skip: bool,
     ) -> PyResult<Self> {
-        let options = ReferenceOptions::default()
-            .piece_bytes(piece)
-            .skip_unsupported(skip);
+        let options = options(piece, skip);
         let opening = Opening {
             url,
             version: None,
@@ -96,9 +99,7 @@ impl References {
         piece: u64,
         skip: bool,
     ) -> PyResult<Self> {
-        let options = ReferenceOptions::default()
-            .piece_bytes(piece)
-            .skip_unsupported(skip);
+        let options = options(piece, skip);
         let blocks = Arc::new(Blocks::new(size));
         loop {
             let found = fetch.py().detach(|| {

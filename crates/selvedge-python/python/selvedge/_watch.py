@@ -393,14 +393,20 @@ def _with_hooks(optimizer: Any) -> Any:
     )
 
 
-def _place_in(path: str | os.PathLike[str], count: int, every: int, is_told: bool) -> int | None:
-    """The step of a file at which it goes on, after `count` steps of the optimizer; None to go on after its last."""
+def _told(path: str | os.PathLike[str]) -> tuple[int, dict[str, Any]] | None:
+    """Committed steps and attributes of a file that is gone on with; None where it cannot be read, and the recorder says why."""
     try:
         with selvedge_open(path) as file:
-            attributes = file.attributes
+            return file.steps, file.attributes
     except Error:
-        # The recorder says what is wrong with it.
         return None
+
+
+def _place_in(path: str | os.PathLike[str], count: int, every: int, is_told: bool) -> int | None:
+    """The step of a file at which it goes on, after `count` steps of the optimizer; None to go on after its last."""
+    if (told := _told(path)) is None:
+        return None
+    _, attributes = told
     first, found = attributes.get("watched_from", 0), attributes.get("watched_every", 1)
     if not (isinstance(first, int) and isinstance(found, int)):
         raise DeclarationError(f"{os.fspath(path)!r} has `watched_from` or `watched_every` that no watch has written")
@@ -422,12 +428,7 @@ def check_goes_on(path: str | os.PathLike[str], options: Mapping[str, Any], how:
     """That a trainer which resumes a file goes on from a checkpoint: a training that begins anew is another one."""
     if not options.get("resume") or options.get("at_step") is not None or not os.path.exists(path):
         return
-    try:
-        with selvedge_open(path) as file:
-            steps = file.steps
-    except Error:
-        # The recorder says what is wrong with it.
-        return
+    steps, _ = _told(path) or (0, {})
     if steps:
         raise DeclarationError(
             f"resume=True: {os.fspath(path)!r} has {steps:,} steps, and the training begins at its first one: go on from a "
